@@ -37,7 +37,7 @@ def composed_conversations(
         threads=storage.threads,
         approvals=storage.approvals,
         answers=answers,
-        saver=storage.checkpoints,
+        checkpoints=storage.checkpoints,
         process_id=secrets.token_hex(16),
         window_tokens=settings.conversation_tokens,
         clock=clock,

@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage
@@ -29,7 +30,7 @@ from graph.approvals.answer import require_signed_in
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ApprovalError, ThreadBusyError
+from identity.errors import ApprovalError, ConfigurationError, ThreadBusyError, UnavailableError
 from identity.principal import Principal
 
 
@@ -113,8 +114,9 @@ class Conversations:
         """
         require_signed_in(caller, self._parts.clock())
         principal = caller.principal
-        thread = await self.threads.get(owner_of(principal), thread_id)
-        paused = await PausedRun.of(self._parts, thread)
+        owner = owner_of(principal)
+        thread = await self.threads.get(owner, thread_id)
+        paused = await PausedRun.of(self._parts, owner, thread)
         await check_open(self._parts, principal, thread, answers)
         await paused.check(answers, caller, self._parts.answers)
         run = self._run(caller, thread_id, streaming, thread.run_id)
@@ -191,8 +193,9 @@ class Conversations:
 
     async def paused(self, caller: VerifiedAccessToken, thread_id: str, usage: Usage) -> Paused | None:
         """The end of the run that the thread waits with, as `caller` sees it; `None` if it does not wait."""
-        thread = await self.threads.get(owner_of(caller.principal), thread_id)
-        paused = await PausedRun.of(self._parts, thread)
+        owner = owner_of(caller.principal)
+        thread = await self.threads.get(owner, thread_id)
+        paused = await PausedRun.of(self._parts, owner, thread)
         if not paused.waiting:
             return None
         response = next((each for each in paused.calls if isinstance(each, AIMessage)), None)
@@ -200,8 +203,9 @@ class Conversations:
 
     async def pending(self, caller: VerifiedAccessToken, thread_id: str) -> list[PendingApproval]:
         """The approvals that the thread waits for, and that can still be given."""
-        thread = await self.threads.get(owner_of(caller.principal), thread_id)
-        waiting, now = (await PausedRun.of(self._parts, thread)).waiting, self._parts.clock()
+        owner = owner_of(caller.principal)
+        thread = await self.threads.get(owner, thread_id)
+        waiting, now = (await PausedRun.of(self._parts, owner, thread)).waiting, self._parts.clock()
         in_time = [pending for pending in waiting if pending.request.expires_at > now]
         return list(await self._parts.shown(in_time, caller))
 
@@ -222,8 +226,9 @@ class Conversations:
         return [state for state in states if state.status_at(now) is ApprovalStatus.OPEN]
 
     async def delete(self, principal: Principal, thread_id: str) -> None:
-        """Ends the run of the thread, and deletes it (`ThreadStore.delete`)."""
-        await self.cancel(principal, thread_id)
+        """Ends the run of the thread, and deletes it (`ThreadStore.delete`), also if it cannot be read."""
+        with _unreadable_ignored():
+            await self.cancel(principal, thread_id)
         owner = owner_of(principal)
         await self.threads.delete(owner, thread_id)
         self.live.forget(owner, thread_id)
@@ -242,8 +247,9 @@ class Conversations:
             live.cancel()
             await asyncio.wait([live.task])
             self.live.forget(owner, live.thread_id)
-        for state in await self._parts.approvals.pending(principal):
-            await self._parts.approvals.withdraw(principal, state.request.thread_id, self._parts.clock())
+        with _unreadable_ignored():
+            for state in await self._parts.approvals.pending(principal):
+                await self._parts.approvals.withdraw(principal, state.request.thread_id, self._parts.clock())
         deleted = await self.threads.delete_all(owner)
         if self._relay is not None:
             await self._relay.forget(owner)
@@ -322,3 +328,13 @@ class Conversations:
                 raise ApprovalError(GraphCode.APPROVAL_OPEN, f"approval {state.request.id} is open")
         if thread.status == "paused":
             await self._ended_runs.end(run.owner, principal, thread, NOT_APPROVED)
+
+
+@contextmanager
+def _unreadable_ignored() -> Iterator[None]:
+    """What was changed outside the agent, and is therefore refused, can be deleted."""
+    try:
+        yield
+    except (ConfigurationError, UnavailableError) as error:
+        if error.code is not AgentCode.CONVERSATION_UNREADABLE:
+            raise

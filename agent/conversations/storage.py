@@ -10,7 +10,6 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.key_register import KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
-from agent.conversations.encryption.serializer import checkpoint_serializer
 from agent.conversations.store.approvals import SqlApprovalStore
 from agent.conversations.store.checkpoints import Checkpoints
 from agent.conversations.store.retention import Retention
@@ -39,13 +38,11 @@ class ConversationStorage:
         self.pool_use: Final = pool_use
         """The connections to a PostgreSQL; `None` for a file."""
         self.encryption: Final = encryption
-        serde = checkpoint_serializer(encryption)
         self.threads: Final = ThreadStore(database, encryption, limits=limits, clock=clock)
         self.approvals: Final = SqlApprovalStore(database, encryption)
-        self.checkpoints: Final = Checkpoints(lambda: database.saver(serde), database.failure)
+        self.checkpoints: Final = Checkpoints(database, encryption)
         self.retention: Final = Retention(
             database,
-            self.checkpoints,
             days=days,
             clock=clock,
             also=Reencryption(database, encryption, self.threads.index_anew).run,
@@ -56,7 +53,10 @@ class ConversationStorage:
         """The storage of `CONVERSATIONS_URL`; `None` if conversations are not stored."""
         if settings.conversations_url is None:
             return None
-        encryption = Encryption(settings.conversations_key_file)
+        given = settings.conversations_key_file
+        encryption = (
+            Encryption() if given is None else Encryption(given.keys, allows_clear=given.allows_clear)
+        )
         enter = KeyRegister(encryption).enter
         database: ConversationDatabase
         pool_use = None
@@ -87,8 +87,12 @@ class ConversationStorage:
         self.retention.start()
 
     async def check(self) -> str:
-        """What was found, for readiness and `doctor`. Raises what the database raises."""
-        return await self._database.check()
+        """What was found, for readiness and `doctor`. Raises what the database raises, and a value of
+        it that was refused lately.
+        """
+        found = await self._database.check()
+        self.encryption.check()
+        return found
 
     async def aclose(self) -> None:
         """Closes connections."""

@@ -68,6 +68,8 @@ RULES: Final[Mapping[ErrorCode, tuple[Rule, ...]]] = {
     AgentCode.CONVERSATIONS_UNAVAILABLE: (
         (r"another program", "another_program", "the file is a database, but not of this agent",
          "set CONVERSATIONS_URL to a file of its own"),
+        (r'lacks the line "clear"', "clear_not_allowed", "they were stored before there was a key",
+         'add a line "clear" to CONVERSATIONS_KEY_FILE until the log says that they are encrypted'),
         (r"lacks the key", "key_missing", "they are encrypted under a key that the agent does not have",
          "add that key to CONVERSATIONS_KEY_FILE, from its backup"),
         (r"user or the password", "password_refused", "PostgreSQL refuses the user or the password",

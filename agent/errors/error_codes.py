@@ -147,6 +147,28 @@ class AgentCode(ErrorCode):
             caused_by_callers=False,
         ),
     )
+    CONVERSATIONS_CLEAR_ALLOWED = (
+        "conversations_clear_allowed",
+        ErrorRow(
+            symptom="Conversations in clear are accepted, though there is a key",
+            cause='CONVERSATIONS_KEY_FILE has the line "clear": a writer of the database can forge them',
+            remedy='remove the line "clear" when the log says that values were brought under the present key',
+            person="The service works with restrictions at the moment. Try again later",
+            caused_by_callers=False,
+        ),
+    )
+    CONVERSATION_UNREADABLE = (
+        "conversation_unreadable",
+        ErrorRow(
+            symptom="A stored value of a conversation is refused",
+            cause="it is not what the agent has stored at its place: it was changed, moved or written by "
+            "another program, or is in clear or under a key that CONVERSATIONS_KEY_FILE does not have",
+            remedy="find out who writes into the database of CONVERSATIONS_URL; delete the conversation, or "
+            "restore the database from a copy. Nothing of the value was used, and other conversations go on",
+            person="This conversation cannot be read any more. Ask your administrator",
+            caused_by_callers=False,
+        ),
+    )
     THREAD_NOT_FOUND = (
         "thread_not_found",
         ErrorRow(

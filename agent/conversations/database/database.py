@@ -10,14 +10,8 @@ A transaction is a generator: it yields statements that are sent together, and r
 """
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
-
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.serde.base import SerializerProtocol
-
-from identity.errors import AgentError
 
 T = TypeVar("T")
 
@@ -83,14 +77,6 @@ class ConversationDatabase(Database, Protocol):
 
     async def scrub(self) -> None:
         """Overwrites what was deleted, as far as the database's own files may still have it."""
-        ...
-
-    def saver(self, serde: SerializerProtocol) -> AbstractAsyncContextManager[BaseCheckpointSaver[str]]:
-        """LangGraph's saver, connected to this database. For one operation."""
-        ...
-
-    def failure(self, error: Exception) -> AgentError | None:
-        """The error for an exception of the saver; `None` if it is no failure of the database."""
         ...
 
     async def aclose(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
 
 SCHEMA: Final = "idaas_agent"
-"""The schema of all tables, LangGraph's too: another program may use the same names in the same database."""
+"""The schema of all tables: another program may use the same names in the same database."""
 
 _LOCAL: Final = ("", "localhost", "127.0.0.1", "::1")
 _SESSION: Final = {

@@ -7,16 +7,12 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.serde.base import SerializerProtocol
-
 from agent.conversations.database.database import Rows, Statement, Transaction, query
 from agent.conversations.database.postgres_connections import PostgresConnections
 from agent.conversations.database.postgres_failure import failure, unavailable
 from agent.conversations.database.postgres_schema import migrate
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.database.writes import Kind, Writes
-from identity.errors import AgentError
 
 if TYPE_CHECKING:
     from agent.conversations.database.postgres_connections import Connection
@@ -33,7 +29,7 @@ _BEGIN_DURABLE: Final = (Statement("BEGIN"), Statement("SET LOCAL synchronous_co
 
 
 class PostgresDatabase:
-    """A `Database`. Its tables, LangGraph's too, are in a schema of their own, which the first use makes.
+    """A `Database`. Its tables are in a schema of their own, which the first use makes.
 
     Commits are as durable as the server is configured; with `durable`, on disk. A transaction that finds its
     connection broken before the commit is repeated once, on a new connection. One that is not done within
@@ -80,18 +76,6 @@ class PostgresDatabase:
 
     async def scrub(self) -> None:
         """See `ConversationDatabase`. PostgreSQL's vacuum reuses the space of what was deleted."""
-
-    @asynccontextmanager
-    async def saver(self, serde: SerializerProtocol) -> AsyncGenerator[BaseCheckpointSaver[str]]:
-        """See `ConversationDatabase`."""
-        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-
-        async with self._connection() as connection:
-            yield AsyncPostgresSaver(connection, serde=serde)  # type: ignore[arg-type] # as in `migrate`
-
-    def failure(self, error: Exception) -> AgentError | None:
-        """See `ConversationDatabase`."""
-        return failure(error)
 
     async def aclose(self) -> None:
         """See `ConversationDatabase`."""

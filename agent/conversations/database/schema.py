@@ -1,6 +1,6 @@
 """The tables, as migrations: each is applied once, in order, by the process that starts first.
 
-A thread has a number (`key`), by which its messages refer to it. `title`, `body` and `approved` are sealed
+A thread has a number (`key`), by which its messages refer to it. `title`, `body` and `state` are sealed
 (`agent.conversations.encryption`); identifiers, times and states are in clear. Times are unix seconds.
 """
 
@@ -94,13 +94,13 @@ _INITIAL: Final = (
         thread_id TEXT NOT NULL,
         status TEXT NOT NULL,
         created_at {time} NOT NULL,
-        decided_at {time},
         body {bytes} NOT NULL,
-        approved {bytes}
+        state {bytes} NOT NULL
     )
     """,
     "CREATE INDEX approvals_open ON approvals (owner, created_at, id) WHERE status = 'open'",
     "CREATE INDEX approvals_of_thread ON approvals (owner, thread_id)",
+    "CREATE TABLE checkpoints (thread_key {number} PRIMARY KEY, run_id TEXT NOT NULL, body {bytes} NOT NULL)",
     "CREATE TABLE processes (id TEXT PRIMARY KEY, seen_at {time} NOT NULL)",
     "CREATE TABLE encryption_keys (name TEXT PRIMARY KEY)",
     """

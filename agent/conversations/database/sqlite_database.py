@@ -5,14 +5,10 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
-
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from agent.conversations.database.database import Rows, Statement, Transaction, query
 from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
@@ -78,23 +74,6 @@ class SqliteDatabase:
     async def scrub(self) -> None:
         """See `ConversationDatabase`. The log of writes is emptied, unless another process is reading it."""
         await self._in_thread(self._scrub)
-
-    @asynccontextmanager
-    async def saver(self, serde: SerializerProtocol) -> AsyncGenerator[BaseCheckpointSaver[str]]:
-        """LangGraph's saver on a connection of its own; each of its commits is synced to disk."""
-        import aiosqlite  # not at the start: most processes never need it
-        from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
-        await self.read(_first_thread)  # creates the file and its tables
-        async with aiosqlite.connect(self._path, timeout=_BUSY_SECONDS) as connection:
-            await connection.execute("PRAGMA secure_delete = ON")
-            saver = AsyncSqliteSaver(connection, serde=serde)
-            await saver.setup()
-            yield saver
-
-    def failure(self, error: Exception) -> AgentError | None:
-        """The error for an exception of SQLite; `None` for any other."""
-        return self._failure(error) if isinstance(error, sqlite3.Error) else None
 
     async def aclose(self) -> None:
         """See `ConversationDatabase`."""

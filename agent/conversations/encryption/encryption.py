@@ -1,11 +1,14 @@
-"""Encryption at rest: AES-256-GCM (NIST SP 800-38D) of titles, messages and approvals.
+"""Encryption at rest: AES-256-GCM (NIST SP 800-38D) of titles, messages, drafts, approvals and checkpoints.
 
 A stored value is a byte that names its form, then
     0: the value in clear;
     1: the name of the key (4 bytes), a random nonce (12), ciphertext and tag.
 """
 
+import logging
 import secrets
+import time
+from collections.abc import Callable
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -14,21 +17,33 @@ from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 from identity.sealing.sealing_keys import SealingKeys
 
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
 _CLEAR: Final = b"\0"
 _AES_GCM: Final = b"\1"
 _NAME_BYTES: Final = 4
 _NONCE_BYTES: Final = 12
+_REMEMBERED_SECONDS: Final = 600.0
+"""How long a refused value counts for readiness."""
 
 
 class Encryption:
     """Seals under the first of `keys`, opens under all of them; without keys, values are stored in clear.
 
-    A value is bound to its place: in another row, or changed, it cannot be opened. Values that were stored
-    before there was a key can still be read.
+    A value is bound to its place: in another row or column, or changed, it is refused. Under keys, so is a
+    value in clear, unless `allows_clear`: those were stored before there was a key, or by another program.
     """
 
-    def __init__(self, keys: SealingKeys | None = None) -> None:
+    def __init__(
+        self,
+        keys: SealingKeys | None = None,
+        *,
+        allows_clear: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._keys = keys
+        self.allows_clear: Final = keys is None or allows_clear
+        self._monotonic = monotonic
+        self._refused: tuple[float, ConfigurationError] | None = None
 
     @property
     def key_names(self) -> tuple[str, ...]:
@@ -55,30 +70,43 @@ class Encryption:
             return stored[:1] == _CLEAR
         return stored.startswith(_AES_GCM + bytes.fromhex(self._keys.sealing))
 
-    def open_sealed(self, stored: bytes, place: str) -> bytes:
-        """As `open`; raises also for a value in clear, if there are keys: it may have been put there."""
-        if self._keys is not None and stored[:1] == _CLEAR:
-            raise unreadable("a value is not encrypted by this agent")
-        return self.open(stored, place)
-
     def open(self, stored: bytes, place: str) -> bytes:
-        """The value that was stored at `place`. Raises `ConfigurationError`, which names a missing key."""
+        """The value that was stored at `place`. Raises what `refusal` returns for any other."""
         if stored[:1] == _CLEAR:
+            if not self.allows_clear:
+                raise self.refusal("a stored value is in clear, which CONVERSATIONS_KEY_FILE does not allow")
             return stored[1:]
         if stored[:1] != _AES_GCM:
-            raise unreadable("a stored value has an unknown form")
+            raise self.refusal("a stored value has an unknown form")
         name = stored[1 : 1 + _NAME_BYTES].hex()
         key = self._keys.by_name.get(name) if self._keys is not None else None
         if key is None:
-            lacking = f'CONVERSATIONS_KEY_FILE lacks the key "{name}", under which they are encrypted'
-            raise unreadable(lacking)
+            raise self.refusal(
+                f'CONVERSATIONS_KEY_FILE lacks the key "{name}", under which a stored value is encrypted'
+            )
         sealed = stored[1 + _NAME_BYTES :]
         try:
             return key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
-        except InvalidTag:
-            raise unreadable("a stored value was changed, or belongs to another place") from None
+        except (InvalidTag, ValueError):
+            raise self.refusal("a stored value was changed, or belongs to another place") from None
 
+    def refusal(self, why: str) -> ConfigurationError:
+        """The error for a stored value that is not used. The log has the first, `check` the last of ten
+        minutes.
+        """
+        error = ConfigurationError(AgentCode.CONVERSATION_UNREADABLE, [why])
+        if not self._is_refused_lately():
+            _LOG.error("%s: %s", error.code, why)
+        self._refused = self._monotonic(), error
+        return error
 
-def unreadable(why: str) -> ConfigurationError:
-    """The error for a stored value that cannot be opened."""
-    return ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [why])
+    def check(self) -> None:
+        """For readiness. Raises the last refusal, and an error while keys do not keep out values in clear."""
+        if self._refused is not None and self._is_refused_lately():
+            raise self._refused[1].with_traceback(None)
+        if self._keys is not None and self.allows_clear:
+            allowed = 'CONVERSATIONS_KEY_FILE has the line "clear": values in clear are accepted'
+            raise ConfigurationError(AgentCode.CONVERSATIONS_CLEAR_ALLOWED, [allowed])
+
+    def _is_refused_lately(self) -> bool:
+        return self._refused is not None and self._monotonic() - self._refused[0] < _REMEMBERED_SECONDS

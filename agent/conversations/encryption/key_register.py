@@ -3,7 +3,9 @@
 from typing import Final
 
 from agent.conversations.database.database import Transaction, query
-from agent.conversations.encryption.encryption import Encryption, unreadable
+from agent.conversations.encryption.encryption import Encryption
+from agent.errors.error_codes import AgentCode
+from identity.errors import ConfigurationError
 
 CLEAR: Final = "clear"
 """In place of a key's name: values in clear."""
@@ -14,16 +16,23 @@ class KeyRegister:
 
     def __init__(self, encryption: Encryption) -> None:
         self._known = encryption.key_names
+        self._allows_clear = encryption.allows_clear
         self.present: Final = self._known[0] if self._known else CLEAR
         """What seals now."""
 
     def enter(self) -> Transaction[None]:
-        """Notes the key that seals now. Raises `ConfigurationError` if another one is needed and missing."""
+        """Notes the key that seals now. Raises `ConfigurationError` if another one is needed and missing, or
+        values are in clear and may not be.
+        """
         former = yield from self.former()
+        fault = ""
         if missing := [name for name in former if name not in (*self._known, CLEAR)]:
             names = ", ".join(f'"{name}"' for name in missing)
-            lacking = f"CONVERSATIONS_KEY_FILE lacks the key {names}, under which conversations are encrypted"
-            raise unreadable(lacking)
+            fault = f"CONVERSATIONS_KEY_FILE lacks the key {names}, under which conversations are encrypted"
+        elif CLEAR in former and not self._allows_clear:
+            fault = 'CONVERSATIONS_KEY_FILE lacks the line "clear": conversations are in clear'
+        if fault:
+            raise ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [fault])
         yield from query(
             "INSERT INTO encryption_keys (name) VALUES (?) ON CONFLICT (name) DO NOTHING", self.present
         )

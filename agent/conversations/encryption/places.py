@@ -1,4 +1,4 @@
-"""What each sealed value is bound to: its owner and its row. In another place it cannot be opened."""
+"""What each sealed value is bound to: its column, owner, thread and run. At another place it is refused."""
 
 
 def title_place(owner: str, thread_id: str) -> str:
@@ -16,11 +16,16 @@ def draft_place(owner: str, thread_id: str, run_id: str, number: int) -> str:
     return f"draft\n{owner}\n{thread_id}\n{run_id}\n{number}"
 
 
-def request_place(owner: str, approval_id: str) -> str:
-    """Of the request of an approval."""
-    return f"approval\n{owner}\n{approval_id}\nrequest"
+def request_place(owner: str, thread_id: str, approval_id: str) -> str:
+    """Of the request of an approval, whose id follows from its run and call."""
+    return f"request\n{owner}\n{thread_id}\n{approval_id}"
 
 
-def approved_place(owner: str, approval_id: str) -> str:
-    """Of the digest of the arguments that were approved."""
-    return f"approval\n{owner}\n{approval_id}\napproved"
+def state_place(owner: str, thread_id: str, approval_id: str) -> str:
+    """Of what became of the request."""
+    return f"state\n{owner}\n{thread_id}\n{approval_id}"
+
+
+def checkpoint_place(owner: str, thread_id: str, run_id: str) -> str:
+    """Of the checkpoint of a run that waits."""
+    return f"checkpoint\n{owner}\n{thread_id}\n{run_id}"

@@ -10,12 +10,14 @@ from agent.conversations.database.database import Database, Row, Transaction, Va
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.key_register import KeyRegister
 from agent.conversations.encryption.places import (
-    approved_place,
+    checkpoint_place,
     draft_place,
     message_place,
     request_place,
+    state_place,
     title_place,
 )
+from identity.errors import ConfigurationError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _AT_ONCE: Final = 200
@@ -23,7 +25,7 @@ _AT_ONCE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column of sealed values. A row has its key, owner, identifier, run, and the value."""
+    """A column of sealed values. A row has its key, owner, identifier, run or thread, and the value."""
 
     table: str
     name: str
@@ -59,13 +61,30 @@ _COLUMNS: Final = (
         lambda row: draft_place(row[3], row[4], row[1], row[2]),
         " JOIN threads ON threads.key = thread_key",
     ),
-    _Column("approvals", "body", ("id",), ("",), lambda row: request_place(row[1], row[2])),
-    _Column("approvals", "approved", ("id",), ("",), lambda row: approved_place(row[1], row[2])),
+    _Column(
+        *("approvals", "body", ("id",), ("",)),
+        lambda row: request_place(row[1], row[3], row[2]),
+        run="thread_id",
+    ),
+    _Column(
+        *("approvals", "state", ("id",), ("",)),
+        lambda row: state_place(row[1], row[3], row[2]),
+        run="thread_id",
+    ),
+    _Column(
+        *("checkpoints", "body", ("thread_key",), (-1,)),
+        lambda row: checkpoint_place(row[1], row[2], row[3]),
+        " JOIN threads ON threads.key = thread_key",
+        "checkpoints.run_id",
+    ),
 )
 
 
 class Reencryption:
     """One pass over everything that is stored, if there are former keys; afterwards they are not needed.
+
+    A value that cannot be opened at its place, such as one in clear that may not be, is left as it is: if it
+    were sealed, it would be believed.
 
     `index_anew` makes the hashes of the search anew, which depend on the present key.
     """
@@ -83,22 +102,32 @@ class Reencryption:
         await self._database.write(self._register.enter)
         if not (former := await self._database.read(self._register.former)):
             return 0
-        changed = 0
+        changed, refused = 0, 0
         for column in _COLUMNS:
             after = column.first
             while rows := await self._database.read(partial(query, column.select(), *after)):
                 after = rows[-1][: len(column.keys)]
-                changed += await self._database.write(partial(self._replace, column, rows))
+                outdated = [row for row in rows if not self._encryption.is_present(row[-1])]
+                opened = await self._database.write(partial(self._replace, column, outdated))
+                changed, refused = changed + opened, refused + len(outdated) - opened
         await self._index_anew()
-        await self._database.write(lambda: self._register.remove(former))
+        if refused:
+            _LOG.error("%d stored values cannot be opened, and are left as they are", refused)
+        else:
+            await self._database.write(lambda: self._register.remove(former))
         _LOG.info("%d values were brought under the present key of conversations", changed)
         return changed
 
-    def _replace(self, column: _Column, rows: Sequence[Row]) -> Transaction[int]:
-        outdated = [row for row in rows if not self._encryption.is_present(row[-1])]
+    def _replace(self, column: _Column, outdated: Sequence[Row]) -> Transaction[int]:
+        """How many of the values could be opened, and were sealed anew."""
+        opened = 0
         for row in outdated:
             place, stored = column.place(row), row[-1]
-            sealed = self._encryption.seal(self._encryption.open(stored, place), place)
+            try:
+                sealed = self._encryption.seal(self._encryption.open(stored, place), place)
+            except ConfigurationError:
+                continue
+            opened += 1
             # A value that was replaced meanwhile is under the key of the one who did it.
             yield from query(column.update(), sealed, *row[: len(column.keys)], stored)
-        return len(outdated)
+        return opened

@@ -174,7 +174,7 @@ class RelayedRuns:
             first = int(run.last_entry.partition("-")[0])
             try:
                 bound_to = place(run.owner, run.thread_id, run.part, first)
-                entry = EventEntry.from_json(self._encryption.open_sealed(fields[ENTRY.encode()], bound_to))
+                entry = EventEntry.from_json(self._encryption.open(fields[ENTRY.encode()], bound_to))
             except (AgentError, ValueError, KeyError) as error:
                 _LOG.warning("an entry of a stream of events cannot be read (%s)", type(error).__name__)
                 continue

@@ -33,5 +33,5 @@ class EndedRuns:
             rest = rest_of_stopped(newest, shown)
         end = RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
         ended = await self._parts.threads.end_run(owner, thread.id, thread.run_id, "idle", rest, end)
-        await self._parts.saver.adelete_thread(thread.run_id)
+        await self._parts.checkpoints.delete(owner, thread.id, thread.run_id)
         return ended

@@ -74,7 +74,7 @@ class Heartbeat:
         for silent, seen_at in self._silent(now, await threads.processes.executing(process_id)):
             stopped += await threads.processes.interrupted_of(silent, seen_at, complete=rest_of_stopped)
         for run in stopped:
-            await self._parts.saver.adelete_thread(run.run_id)
+            await self._parts.checkpoints.delete(run.owner, run.thread_id, run.run_id)
 
     def _silent(self, now: float, seen: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
         """Those of `seen` that have been silent for too long, with the time at which they were seen last."""

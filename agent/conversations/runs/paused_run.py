@@ -26,11 +26,11 @@ class PausedRun:
     """The response of the model whose calls wait, and the results of others of its calls."""
 
     @classmethod
-    async def of(cls, parts: RunParts, thread: Thread) -> "PausedRun":
-        """Of a thread. It waits for nothing unless it is paused."""
+    async def of(cls, parts: RunParts, owner: str, thread: Thread) -> "PausedRun":
+        """Of a thread of `owner`. It waits for nothing unless it is paused."""
         if thread.status != "paused" or thread.run_id is None:
             return cls()
-        checkpoint = RunCheckpoint(thread.run_id, parts.saver, resumed=True)
+        checkpoint = RunCheckpoint(owner, thread.id, thread.run_id, parts.checkpoints, resumed=True)
         state = await parts.graph.copy({"checkpointer": checkpoint}).aget_state(checkpoint.config)
         waiting = tuple(pending_of(each.value) for each in state.interrupts)
         return cls(waiting, _latest_calls(state.values.get("messages", ())))

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
@@ -17,19 +18,23 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 
+from agent.conversations.store.checkpoints import Checkpoints, SavedCheckpoint
+
 
 class RunCheckpoint(BaseCheckpointSaver[str]):
     """LangGraph's saver for one run, whose id is the `thread_id` of its checkpoints. For one use."""
 
-    def __init__(self, run_id: str, saver: BaseCheckpointSaver[str], *, resumed: bool = False) -> None:
+    def __init__(
+        self, owner: str, thread_id: str, run_id: str, store: Checkpoints, *, resumed: bool = False
+    ) -> None:
         """`resumed` continues with the checkpoint with which the run paused."""
         super().__init__()
         self.config: Final[RunnableConfig] = {"configurable": {"thread_id": run_id, "checkpoint_ns": ""}}
-        self._run_id = run_id
-        self._saver = saver
+        self._run = owner, thread_id, run_id
+        self._store = store
         self._saved = resumed
-        self._put: tuple[RunnableConfig, Checkpoint, CheckpointMetadata, ChannelVersions] | None = None
-        self._writes: list[tuple[RunnableConfig, Sequence[tuple[str, Any]], str, str]] = []
+        self._put: SavedCheckpoint | None = None
+        self._writes: list[tuple[Sequence[tuple[str, Any]], str]] = []
 
     def resume(self) -> None:
         """Continues with the checkpoint with which the run paused."""
@@ -41,42 +46,52 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         A run that pauses again before it has ended a step has no checkpoint of its own: its question replaces
         that of the checkpoint with which it continued.
         """
+        saved = self._put or (await self._store.load(*self._run) if self._saved else None)
         self._saved = True
-        put = None if self._put is None else await self._saver.aput(*self._put)
-        for config, writes, task_id, path in self._writes:
-            await self._saver.aput_writes(put or config, writes, task_id, path)
+        if saved is None:
+            return
+        for writes, task_id in self._writes:
+            for position, (channel, value) in enumerate(writes):
+                key = task_id, WRITES_IDX_MAP.get(channel, position)
+                if key[1] < 0 or key not in saved.writes:  # a question replaces the one before
+                    saved.writes[key] = channel, value
+        await self._store.save(*self._run, saved)
 
     async def delete(self) -> None:
         """Deletes what was saved of the run, if anything was."""
         if self._saved:
-            await self._saver.adelete_thread(self._run_id)
+            await self._store.delete(*self._run)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint with which the run paused; `None` for a new run."""
-        return await self._saver.aget_tuple(config) if self._saved else None
+        saved = await self._store.load(*self._run) if self._saved else None
+        if saved is None:
+            return None
+        pending = [(task_id, *write) for (task_id, _), write in saved.writes.items()]
+        config = self._config_of(saved.checkpoint)
+        return CheckpointTuple(config, saved.checkpoint, saved.metadata, pending_writes=pending)
 
     async def aput(
         self,
-        config: RunnableConfig,
+        config: RunnableConfig,  # noqa: ARG002 - the base's signature
         checkpoint: Checkpoint,
         metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
+        new_versions: ChannelVersions,  # noqa: ARG002 - as above: the checkpoint has all values
     ) -> RunnableConfig:
         """Keeps the checkpoint in place of an earlier one."""
-        self._put, self._writes = (_of_checkpoint(config), checkpoint, metadata, new_versions), []
-        ids = {"thread_id": self._run_id, "checkpoint_ns": "", "checkpoint_id": checkpoint["id"]}
-        return {"configurable": ids}
+        self._put, self._writes = SavedCheckpoint(checkpoint, metadata), []
+        return self._config_of(checkpoint)
 
     async def aput_writes(
         self,
-        config: RunnableConfig,
+        config: RunnableConfig,  # noqa: ARG002 - as above
         writes: Sequence[tuple[str, Any]],
         task_id: str,
-        task_path: str = "",
+        task_path: str = "",  # noqa: ARG002 - as above
     ) -> None:
         """Keeps writes that belong to the checkpoint, but no error: a run that has one is not saved."""
         kept = [(channel, value) for channel, value in writes if not isinstance(value, BaseException)]
-        self._writes.append((_of_checkpoint(config), kept, task_id, task_path))
+        self._writes.append((kept, task_id))
 
     def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002 - the base's signature
         """Versions in the form of both of LangGraph's databases, which is text that sorts."""
@@ -86,11 +101,9 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         """This one: the database's saver has an allowlist of its own."""
         return self
 
-
-def _of_checkpoint(config: RunnableConfig) -> RunnableConfig:
-    """What names a checkpoint, without the run, which has this saver."""
-    names = ("thread_id", "checkpoint_ns", "checkpoint_id")
-    return {"configurable": {name: value for name, value in config["configurable"].items() if name in names}}
+    def _config_of(self, checkpoint: Checkpoint) -> RunnableConfig:
+        names = {"thread_id": self._run[2], "checkpoint_ns": "", "checkpoint_id": checkpoint["id"]}
+        return {"configurable": names}
 
 
 # LangGraph inspects it for every run, and finds it faster here.

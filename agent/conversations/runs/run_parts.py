@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from langchain_core.messages import AnyMessage
-from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from agent.conversations.store.checkpoints import Checkpoints
 from agent.conversations.store.threads import ThreadStore
 from agent.runs.runs import AgentGraph
 from graph.approvals.answer import AnswerReader
@@ -25,7 +25,7 @@ class RunParts:
     threads: ThreadStore
     approvals: ApprovalStore
     answers: AnswerReader
-    saver: BaseCheckpointSaver[str]
+    checkpoints: Checkpoints
     process_id: str
     window_tokens: int
     clock: Callable[[], float] = time.time

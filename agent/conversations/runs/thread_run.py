@@ -54,7 +54,7 @@ class ThreadRun:
         self._take_place = take_place
         self._drafts = drafts
         self._begun: Begun | None = None
-        self._checkpoint = RunCheckpoint(run.run_id, parts.saver)
+        self._checkpoint = RunCheckpoint(run.owner, run.thread_id, run.run_id, parts.checkpoints)
         self._transcript = RunTranscript()
         self._last: Sequence[AnyMessage] = ()
         """The response that ends the run: it is stored with the end."""

@@ -3,22 +3,24 @@
 import json
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, Final
 
 from agent.conversations.database.database import Database, Row, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.places import approved_place, request_place
+from agent.conversations.encryption.places import request_place, state_place
 from agent.conversations.store.message_json import encoded
 from agent.conversations.store.thread import owner_of
+from agent.errors.error_codes import AgentCode
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
+from identity.error_code import ErrorCode
 from identity.errors import ApprovalError, ConfigurationError, UnavailableError
 from identity.principal import Principal
 from tools.approval_policy import Effect
 
-_COLUMNS: Final = "id, thread_id, status, decided_at, body, approved"
+_COLUMNS: Final = "id, thread_id, status, body, state"
 _IN_COLUMNS: Final = ("id", "thread_id", "principal")
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "kind": ApprovalKind,
@@ -30,8 +32,8 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
 class SqlApprovalStore:
     """An `ApprovalStore`. A decision and a use are on disk when they return: they outlast a failure of power.
 
-    Of a request, its identifier, thread, status and times are in clear; the rest is sealed, and of the
-    principal only the digest is stored.
+    Of a request, its identifier, thread, status and time are in clear. Request and state are sealed: a status
+    that another program has written is refused. Of the principal only the digest is stored.
     """
 
     def __init__(self, database: Database, encryption: Encryption) -> None:
@@ -41,13 +43,15 @@ class SqlApprovalStore:
     async def open(self, request: ApprovalRequest) -> ApprovalState:
         """See `ApprovalStore`."""
         owner = owner_of(request.principal)
-        body = self._encryption.seal(encoded(_members(request)), request_place(owner, request.id))
+        place = request_place(owner, request.thread_id, request.id)
+        body = self._encryption.seal(encoded(_members(request)), place)
+        state = self._sealed(owner, ApprovalState(request))
 
         def work() -> Transaction[ApprovalState]:
             added = yield from query(
-                "INSERT INTO approvals (id, owner, thread_id, status, created_at, body)"
-                " VALUES (?, ?, ?, 'open', ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
-                *(request.id, owner, request.thread_id, request.created_at, body),
+                "INSERT INTO approvals (id, owner, thread_id, status, created_at, body, state)"
+                " VALUES (?, ?, ?, 'open', ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
+                *(request.id, owner, request.thread_id, request.created_at, body, state),
             )
             if added:
                 replaced = lambda state: state.replaced_by(request)  # noqa: E731 - one of two
@@ -164,26 +168,26 @@ class SqlApprovalStore:
         return self._state(principal, rows[0]) if rows else None
 
     def _stored(self, principal: Principal, state: ApprovalState) -> Transaction[None]:
-        approved = None
-        if state.approved_digest is not None:
-            place = approved_place(owner_of(principal), state.request.id)
-            approved = self._encryption.seal(state.approved_digest.encode(), place)
         yield from query(
-            "UPDATE approvals SET status = ?, decided_at = ?, approved = ? WHERE id = ?",
-            *(state.status.value, state.decided_at, approved, state.request.id),
+            "UPDATE approvals SET status = ?, state = ? WHERE id = ?",
+            *(state.status.value, self._sealed(owner_of(principal), state), state.request.id),
         )
 
+    def _sealed(self, owner: str, state: ApprovalState) -> bytes:
+        kept = {"status": state.status, "digest": state.approved_digest, "decided_at": state.decided_at}
+        place = state_place(owner, state.request.thread_id, state.request.id)
+        return self._encryption.seal(encoded(kept), place)
+
     def _state(self, principal: Principal, row: Row) -> ApprovalState:
-        approval_id, thread_id, status, decided_at, body, approved = row
-        owner = owner_of(principal)
-        members = json.loads(self._encryption.open(body, request_place(owner, approval_id)))
+        approval_id, thread_id, status, body, sealed = row
+        place = owner_of(principal), thread_id, approval_id
+        members = json.loads(self._encryption.open(body, request_place(*place)))
         members |= {name: read(members[name]) for name, read in _READERS.items()}
         request = ApprovalRequest(id=approval_id, thread_id=thread_id, principal=principal, **members)
-        state = ApprovalState(request, ApprovalStatus(status), None, decided_at)
-        if approved is None:
-            return state
-        digest = self._encryption.open(approved, approved_place(owner, approval_id))
-        return replace(state, approved_digest=digest.decode())
+        state = json.loads(self._encryption.open(sealed, state_place(*place)))
+        if state["status"] != status:
+            raise self._encryption.refusal("the status of an approval was changed")
+        return ApprovalState(request, ApprovalStatus(status), state["digest"], state["decided_at"])
 
 
 def _members(request: ApprovalRequest) -> dict[str, Any]:
@@ -197,4 +201,6 @@ async def _available() -> AsyncGenerator[None]:
     try:
         yield
     except (UnavailableError, ConfigurationError) as error:
-        raise UnavailableError(GraphCode.APPROVAL_UNAVAILABLE, error.detail) from None
+        refused = error.code is AgentCode.CONVERSATION_UNREADABLE
+        code: ErrorCode = error.code if refused else GraphCode.APPROVAL_UNAVAILABLE
+        raise UnavailableError(code, error.detail) from None

@@ -1,87 +1,77 @@
-"""The checkpoints of runs that wait for a person: LangGraph's own saver, in the database of conversations."""
+"""The checkpoint of a run that waits for a person: one for each thread, sealed as a whole.
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, TypeAlias
+LangGraph's serializer writes it as MessagePack. Reading imports nothing but the types of LangGraph's own list
+(messages, interrupts, dates and the like), and no pickle, whatever is in the database.
+"""
 
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import (
-    BaseCheckpointSaver,
-    ChannelVersions,
-    Checkpoint,
-    CheckpointMetadata,
-    CheckpointTuple,
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from agent.conversations.database.database import Database, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.places import checkpoint_place
+
+_STRICT: Final = JsonPlusSerializer(
+    pickle_fallback=False, allowed_json_modules=None, allowed_msgpack_modules=None
 )
-
-from identity.errors import AgentError
-
-OpenSaver: TypeAlias = Callable[[], AbstractAsyncContextManager[BaseCheckpointSaver[str]]]
-"""Connects LangGraph's saver of a database; its tables exist then."""
+_FORM: Final = "msgpack"
 
 
-class Checkpoints(BaseCheckpointSaver[str]):
-    """A saver that connects for each operation, which is rare, and raises the database's failures as errors.
+@dataclass(frozen=True, slots=True)
+class SavedCheckpoint:
+    """LangGraph's checkpoint, and the writes of its tasks: channel and value, by task and number."""
 
-    `failure` makes an `AgentError` of an exception, or `None` if it is no failure of the database.
-    """
+    checkpoint: Checkpoint
+    metadata: CheckpointMetadata
+    writes: dict[tuple[str, int], tuple[str, Any]] = field(default_factory=dict)
 
-    def __init__(self, open_saver: OpenSaver, failure: Callable[[Exception], AgentError | None]) -> None:
-        super().__init__()
-        self._open_saver = open_saver
-        self._failure = failure
 
-    async def prepare(self) -> None:
-        """Makes LangGraph's tables, if there are none."""
-        async with self._saver():
-            pass
+class Checkpoints:
+    """Raises what `Database` raises."""
 
-    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """The checkpoint, or the latest one of the run."""
-        async with self._saver() as saver:
-            return await saver.aget_tuple(config)
+    def __init__(self, database: Database, encryption: Encryption) -> None:
+        self._database = database
+        self._encryption = encryption
 
-    async def alist(
-        self,
-        config: RunnableConfig | None,
-        *,
-        filter: dict[str, Any] | None = None,  # noqa: A002 - the base's signature
-        before: RunnableConfig | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[CheckpointTuple]:
-        """The checkpoints, the latest first."""
-        async with self._saver() as saver:
-            async for found in saver.alist(config, filter=filter, before=before, limit=limit):
-                yield found
+    async def save(self, owner: str, thread_id: str, run_id: str, saved: SavedCheckpoint) -> None:
+        """In place of an earlier one of the thread. On disk when it returns. Nothing is saved unless the run
+        is that of the thread.
+        """
+        writes = [[*key, *write] for key, write in saved.writes.items()]
+        _, packed = _STRICT.dumps_typed([saved.checkpoint, saved.metadata, writes])
+        body = self._encryption.seal(packed, checkpoint_place(owner, thread_id, run_id))
+        sql = (
+            "INSERT INTO checkpoints (thread_key, run_id, body) SELECT key, run_id, ? FROM threads"
+            " WHERE owner = ? AND id = ? AND run_id = ?"
+            " ON CONFLICT (thread_key) DO UPDATE SET run_id = excluded.run_id, body = excluded.body"
+        )
+        await self._database.write(lambda: query(sql, body, owner, thread_id, run_id), durable=True)
 
-    async def aput(
-        self,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
-    ) -> RunnableConfig:
-        """Saves a checkpoint."""
-        async with self._saver() as saver:
-            return await saver.aput(config, checkpoint, metadata, new_versions)
-
-    async def aput_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
-        """Saves writes that belong to a checkpoint."""
-        async with self._saver() as saver:
-            await saver.aput_writes(config, writes, task_id, task_path)
-
-    async def adelete_thread(self, thread_id: str) -> None:
-        """Deletes the checkpoints of a run: its identifier is LangGraph's `thread_id`."""
-        async with self._saver() as saver:
-            await saver.adelete_thread(thread_id)
-
-    @asynccontextmanager
-    async def _saver(self) -> AsyncGenerator[BaseCheckpointSaver[str]]:
+    async def load(self, owner: str, thread_id: str, run_id: str) -> SavedCheckpoint | None:
+        """The checkpoint of the run. Raises `ConfigurationError` for one that this agent has not saved so."""
+        sql = (
+            "SELECT body FROM checkpoints JOIN threads ON threads.key = thread_key"
+            " WHERE threads.owner = ? AND threads.id = ? AND checkpoints.run_id = ?"
+        )
+        rows = await self._database.read(lambda: query(sql, owner, thread_id, run_id))
+        if not rows:
+            return None
+        packed = self._encryption.open(rows[0][0], checkpoint_place(owner, thread_id, run_id))
         try:
-            async with self._open_saver() as saver:
-                yield saver
-        except Exception as error:
-            if (failure := self._failure(error)) is None:
-                raise
-            raise failure from None
+            checkpoint, metadata, writes = _STRICT.loads_typed((_FORM, packed))
+            return SavedCheckpoint(
+                checkpoint, metadata, {(task, number): (name, value) for task, number, name, value in writes}
+            )
+        except (ValueError, TypeError):
+            raise self._encryption.refusal("a checkpoint does not have the expected form") from None
+
+    async def delete(self, owner: str, thread_id: str, run_id: str) -> None:
+        """Deletes the checkpoint of the run, if there is one."""
+        sql = (
+            "DELETE FROM checkpoints WHERE run_id = ?"
+            " AND thread_key = (SELECT key FROM threads WHERE owner = ? AND id = ?)"
+        )
+        await self._database.write(lambda: query(sql, run_id, owner, thread_id))

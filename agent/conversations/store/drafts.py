@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, Final, cast
 
 from agent.conversations.database.database import Statement, Transaction, query
-from agent.conversations.encryption.encryption import Encryption, unreadable
+from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.places import draft_place
 from agent.conversations.store.message_json import encoded
 from agent.conversations.store.run_state import Change
@@ -76,7 +76,9 @@ def drafted(
         try:
             events += _read(json.loads(kept)["events"])
         except (ValueError, KeyError, TypeError):
-            raise unreadable(f"a draft of thread {thread_id} does not have the expected form") from None
+            raise encryption.refusal(
+                f"a draft of thread {thread_id} does not have the expected form"
+            ) from None
     return events
 
 

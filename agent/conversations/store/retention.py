@@ -5,8 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from agent.conversations.database.database import ConversationDatabase, Transaction, query
-from agent.conversations.store.checkpoints import Checkpoints
+from agent.conversations.database.database import ConversationDatabase, Rows, Transaction, query
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
@@ -26,7 +25,6 @@ class Retention:
     def __init__(
         self,
         database: ConversationDatabase,
-        checkpoints: Checkpoints,
         *,
         days: float,
         clock: Callable[[], float],
@@ -34,7 +32,6 @@ class Retention:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._database = database
-        self._checkpoints = checkpoints
         self._seconds = days * _DAY_SECONDS
         self._clock = clock
         self._also = also
@@ -56,9 +53,7 @@ class Retention:
         now, purged = self._clock(), 0
         while found := await self._database.write(lambda: _purge(now, now - self._seconds)):
             purged += found
-        await self._checkpoints.prepare()
-        for run_id in await self._database.read(_runs_without_thread):
-            await self._checkpoints.adelete_thread(run_id)
+        await self._database.write(_purge_checkpoints)
         if purged:
             await self._database.scrub()
             _LOG.info("%d conversations were purged", purged)
@@ -93,15 +88,16 @@ def _purge(now: float, unchanged_since: float) -> Transaction[int]:
         yield from query("DELETE FROM terms WHERE thread_key = ?", key)
         yield from query("DELETE FROM drafts WHERE thread_key = ?", key)
         yield from query("DELETE FROM runs WHERE thread_key = ?", key)
+        yield from query("DELETE FROM checkpoints WHERE thread_key = ?", key)
         yield from query("DELETE FROM approvals WHERE owner = ? AND thread_id = ?", owner, thread_id)
     return len(rows)
 
 
-def _runs_without_thread() -> Transaction[list[str]]:
-    """The runs of checkpoints that no thread can resume: they have ended, or their thread was purged."""
-    rows = yield from query(
-        "SELECT DISTINCT thread_id FROM checkpoints"
-        " WHERE NOT EXISTS (SELECT 1 FROM threads WHERE threads.run_id = checkpoints.thread_id"
-        " AND threads.status <> 'idle')"
+def _purge_checkpoints() -> Transaction[Rows]:
+    """Those of runs that have ended, which could not be deleted then."""
+    return (
+        yield from query(
+            "DELETE FROM checkpoints WHERE NOT EXISTS (SELECT 1 FROM threads WHERE threads.key = thread_key"
+            " AND threads.run_id = checkpoints.run_id AND threads.status <> 'idle')"
+        )
     )
-    return [run_id for [run_id] in rows]

@@ -7,6 +7,7 @@ is absent, whether it exists or not.
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias
@@ -36,7 +37,7 @@ from agent.conversations.store.title import first_question
 from agent.conversations.store.transcript import PAGE_BYTES, ThreadKey, Transcript, sent_digest, thread_key
 from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
-from identity.errors import ThreadBusyError
+from identity.errors import ConfigurationError, ThreadBusyError
 
 # A method is named `list`.
 Threads: TypeAlias = list[Thread]
@@ -119,7 +120,7 @@ class ThreadStore:
         reading = Reading(owner, limit=limit, before=before, wanted=wanted)
         while reading.goes_on:
             rows = await self._database.read(reading.next)
-            reading.add(rows, partial(self._thread, owner))
+            reading.add(rows, partial(self._shown, owner))
         return reading.page()
 
     async def rename(self, owner: str, thread_id: str, title: str) -> Thread:
@@ -129,7 +130,7 @@ class ThreadStore:
 
         def work() -> Transaction[Thread]:
             key = (yield from thread_key(owner, thread_id)).key
-            former = yield from self._found(owner, thread_id)
+            former = self._shown(owner, (yield from self._row(owner, thread_id)))
             yield [
                 *self._terms.not_of_title(owner, key, former.title),
                 Statement("UPDATE threads SET title = ? WHERE key = ?", (sealed, key)),
@@ -310,7 +311,9 @@ class ThreadStore:
         after = -1
         while rows := await self._database.read(partial(query, _WITH_TITLES, after)):
             for key, owner, thread_id, title in rows:
-                opened = self._thread_title(owner, thread_id, title)
+                opened = None
+                with suppress(ConfigurationError):  # what is refused is not found
+                    opened = self._thread_title(owner, thread_id, title)
                 await self._database.write(
                     partial(self._title_anew, key, self._terms.of_title(owner, opened))
                 )
@@ -336,16 +339,20 @@ class ThreadStore:
         rows = await self._database.write(lambda: query(sql, *values, owner, thread_id))
         if not rows:
             raise not_found()
-        return self._thread(owner, rows[0])
+        return self._shown(owner, rows[0])
 
     def _found(self, owner: str, thread_id: str) -> Transaction[Thread]:
+        return self._thread(owner, (yield from self._row(owner, thread_id)))
+
+    def _row(self, owner: str, thread_id: str) -> Transaction[Row]:
         sql = f"SELECT {COLUMNS} FROM threads WHERE owner = ? AND id = ? AND deleted_at IS NULL"  # noqa: S608 - constants
         rows = yield from query(sql, owner, thread_id)
         if not rows:
             raise not_found()
-        return self._thread(owner, rows[0])
+        return rows[0]
 
     def _thread(self, owner: str, row: Row) -> Thread:
+        """Raises `ConfigurationError` if the title is refused."""
         thread_id, title, *others = row
         return Thread(thread_id, self._thread_title(owner, thread_id, title), *others)
 
@@ -353,6 +360,13 @@ class ThreadStore:
         return (
             None if sealed is None else self._encryption.open(sealed, title_place(owner, thread_id)).decode()
         )
+
+    def _shown(self, owner: str, row: Row) -> Thread:
+        """Without a title that is refused: the thread can be listed and deleted."""
+        try:
+            return self._thread(owner, row)
+        except ConfigurationError:
+            return self._thread(owner, (row[0], None, *row[2:]))
 
     def _sealed_title(self, owner: str, thread_id: str, title: str | None) -> bytes | None:
         if title is None:

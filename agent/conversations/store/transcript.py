@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -18,7 +19,6 @@ from agent.conversations.store.search_terms import TERM_BYTES, SearchTerms, inse
 from agent.conversations.store.storage_limits import ROW_BYTES
 from agent.conversations.store.thread import StoppedRun, StoredJson, StoredMessage, not_found
 from agent.conversations.store.window import Window, tokens_of
-from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
 from identity.errors import ConfigurationError
 
@@ -195,7 +195,10 @@ class Transcript:
         rows = yield [
             _bounded("thread_key = ? AND seq > ?", (thread.key, after), _PAGE, PAGE_BYTES, newest=False)
         ]
-        messages = [self._message(thread, row) for row in rows[0]]
+        messages: list[AnyMessage] = []
+        for row in rows[0]:
+            with suppress(ConfigurationError):  # what is refused is not found
+                messages.append(self._message(thread, row))
         if terms := self._terms.of_texts(thread.owner, searched_texts(messages)):
             yield insertion(terms, "key = ?", thread.key)
         return rows[0][-1][0] if rows[0] else 0
@@ -215,24 +218,23 @@ class Transcript:
         try:
             return message_from_json(json.loads(self._opened(thread, row)))
         except ValueError:
-            raise _misshapen(thread, row) from None
+            raise self._misshapen(thread, row) from None
 
     def _opened(self, thread: ThreadKey, row: Row) -> bytes:
         """The JSON object of a message."""
         opened = self._encryption.open(row[4], message_place(thread.owner, thread.thread_id, row[2]))
         if not (opened.startswith(b"{") and opened.endswith(b"}")):
-            raise _misshapen(thread, row)
+            raise self._misshapen(thread, row)
         return opened
+
+    def _misshapen(self, thread: ThreadKey, row: Row) -> ConfigurationError:
+        fault = f"message {row[0]} of thread {thread.thread_id} does not have the expected form"
+        return self._encryption.refusal(fault)
 
 
 def searched_texts(messages: Sequence[AnyMessage]) -> list[str]:
     """What people and the model have written: by this a conversation is found, not by results of tools."""
     return [str(each.text) for each in messages if isinstance(each, HumanMessage | AIMessage)]
-
-
-def _misshapen(thread: ThreadKey, row: Row) -> ConfigurationError:
-    fault = f"message {row[0]} of thread {thread.thread_id} does not have the expected form"
-    return ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [fault])
 
 
 def _page(thread: ThreadKey, before: int | None, limit: int, most_bytes: int) -> Transaction[Rows]:

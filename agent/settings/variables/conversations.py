@@ -16,6 +16,8 @@ _PARAMETERS: Final = frozenset(
     | {"target_session_attrs"}
 )
 _MAX_KEY_FILE: Final = 1000
+_CLEAR: Final = "clear"
+"""The line of a key file that accepts values in clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class PostgresServer:
     """Conversations in a PostgreSQL, for the processes of several machines. The URL may have a password."""
 
     url: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationKeys:
+    """The keys of conversations, and whether values that were stored in clear are accepted beside them."""
+
+    keys: SealingKeys
+    allows_clear: bool
 
 
 def _conversations_url(value: object) -> object:
@@ -66,18 +76,28 @@ def _postgres_url(value: str) -> Secret:
     return Secret(value)
 
 
-def _keys(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def _text(path: str) -> str:
     try:
-        with Path(value).open("rb") as file:
-            text = file.read(_MAX_KEY_FILE).decode("ascii")
+        with Path(path).open("rb") as file:
+            return file.read(_MAX_KEY_FILE).decode("ascii")
     except (OSError, ValueError):
         raise ValueError("must name a readable file with keys") from None
-    return SealingKeys.of(text)
+
+
+def _keys(value: object) -> object:
+    return SealingKeys.of(_text(value)) if isinstance(value, str) else value
+
+
+def _conversation_keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    lines = [line.strip() for line in _text(value).splitlines()]
+    keys = [line for line in lines if line != _CLEAR]
+    return ConversationKeys(SealingKeys.of("\n".join(keys)), allows_clear=_CLEAR in lines)
 
 
 KeysFile = Annotated[InstanceOf[SealingKeys], BeforeValidator(_keys)]
+ConversationKeysFile = Annotated[InstanceOf[ConversationKeys], BeforeValidator(_conversation_keys)]
 ConversationsUrl = Annotated[
     InstanceOf[SqliteFile] | InstanceOf[PostgresServer] | None, BeforeValidator(_conversations_url)
 ]
@@ -97,12 +117,12 @@ class ConversationVariables(VariableGroup):
     conversations_url_file: Annotated[InstanceOf[Secret], BeforeValidator(secret_in_file)] | None = Field(
         None, description="A file with `CONVERSATIONS_URL`, in its place. Read at start."
     )
-    conversations_key_file: KeysFile | None = Field(
+    conversations_key_file: ConversationKeysFile | None = Field(
         None,
         repr=False,
         description="A file with the key that encrypts conversations at rest: base64url of 32 random bytes"
-        " on one line, and during a rotation the former key on a second line. Read at start. Without it they"
-        " are stored in clear.",
+        " on one line, and during a rotation the former key on a second line. A line `clear` accepts values"
+        " in clear until they are encrypted. Read at start. Without it they are stored in clear.",
     )
     conversation_days: float = Field(
         90,

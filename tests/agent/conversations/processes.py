@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
-from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.conversations.conversation_runs import Conversations
+from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.runs.run_parts import RunParts
+from agent.conversations.store.checkpoints import Checkpoints
 from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
@@ -57,7 +59,7 @@ class Process:
     runs: Runs
     threads: ThreadStore
     approvals: MemoryApprovalStore
-    saver: InMemorySaver
+    database: SqliteDatabase
     now: list[float]
 
     async def say(
@@ -73,6 +75,11 @@ class Process:
 
     async def status(self, who: VerifiedAccessToken = ALICE, thread: str = THREAD) -> str:
         return (await self.threads.get(owner_of(who.principal), thread)).status
+
+    async def checkpoints(self) -> int:
+        """How many are stored."""
+        [[found]] = await self.database.read(lambda: query("SELECT count(*) FROM checkpoints"))
+        return int(found)
 
     async def stop(self) -> None:
         """Ends its runs, as a shutdown whose time is over does."""
@@ -101,7 +108,6 @@ class SharedDatabase:
 
     path: Path
     approvals: MemoryApprovalStore = field(default_factory=MemoryApprovalStore)
-    saver: InMemorySaver = field(default_factory=InMemorySaver)
     now: list[float] = field(default_factory=lambda: [time.time()])
     opened: list[SqliteDatabase] = field(default_factory=list)
 
@@ -114,21 +120,22 @@ class SharedDatabase:
         database = options.get("database") or SqliteDatabase(self.path)
         self.opened.append(database)
         bench = Bench(turns, list(services), options={"clock": clock, "store": self.approvals})
-        threads = ThreadStore(database, clock=clock)
+        encryption = options.get("encryption") or Encryption()
+        threads = ThreadStore(database, encryption, clock=clock)
 
         parts = RunParts(
             graph=bench.graph,
             threads=threads,
             approvals=self.approvals,
             answers=AnswerReader({each.name: each for each in services}, lambda _, __: cast(Access, None)),
-            saver=self.saver,
+            checkpoints=Checkpoints(database, encryption),
             process_id=name,
             window_tokens=options.get("window_tokens", 1000),
             clock=clock,
         )
         runs = Runs(bench.graph, timeout=seconds, limit=RunLimit(per_caller=2))
         conversations = Conversations(parts, runs, seconds=seconds)
-        return Process(bench, conversations, runs, threads, self.approvals, self.saver, self.now)
+        return Process(bench, conversations, runs, threads, self.approvals, database, self.now)
 
 
 ProcessOf = Callable[..., Process]

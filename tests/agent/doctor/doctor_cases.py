@@ -138,6 +138,8 @@ CASES = [
          {"CONVERSATIONS_URL": "sqlite:///{folder}/text.db"}),
     Case("conversations", "conversations_unavailable", "another_program",
          {"CONVERSATIONS_URL": "sqlite:///{folder}/other.db"}),
+    Case("conversations", "conversations_clear_allowed", "conversations_clear_allowed",
+         {"CONVERSATIONS_KEY_FILE": "{folder}/clear-allowed"}),
     Case("conversations", "conversations_schema_unknown", "conversations_schema_unknown",
          {"CONVERSATIONS_URL": "sqlite:///{folder}/newer.db"}),
     Case("conversations", "conversations_unavailable", "no_response",

@@ -52,6 +52,7 @@ NOT_MET: Mapping[str, str] = {
     "approval_unavailable": "of the database of conversations, when an approval needs it",
     "thread_not_found": "of a caller's conversation; doctor opens none",
     "thread_busy": "of a caller's conversation; doctor opens none",
+    "conversation_unreadable": "of a caller's conversation; doctor opens none",
     "redis_unavailable": "of processes that share Redis; doctor reports REDIS_URL as a setting",
     "revocations_lost": "of a running agent, which knows what a store had",
     "access_revoked": "of a user's token; the revocation tests have it",
@@ -75,6 +76,7 @@ def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> d
     (folder / "text.db").write_text("no database " * 100)
     with contextlib.closing(sqlite3.connect(folder / "other.db")) as other:
         other.execute("CREATE TABLE notes (text)")
+    (folder / "clear-allowed").write_text(f"{'A' * 43}\nclear\n")
     with contextlib.closing(sqlite3.connect(folder / "newer.db")) as newer:
         newer.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99")
     places = {

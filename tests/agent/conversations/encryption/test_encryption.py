@@ -6,8 +6,10 @@ import os
 import pytest
 
 from agent.conversations.encryption.encryption import Encryption
+from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 from identity.sealing.sealing_keys import SealingKeys
+from tests.clock import Clock
 
 
 def key() -> str:
@@ -25,7 +27,7 @@ def test_sealed_value_is_opened_at_its_place_only() -> None:
     sealed = encryption(PRESENT).seal(b"salary", "here")
     assert b"salary" not in sealed
     assert encryption(PRESENT).open(sealed, "here") == b"salary"
-    with pytest.raises(ConfigurationError, match="conversations_unavailable") as caught:
+    with pytest.raises(ConfigurationError, match="conversation_unreadable") as caught:
         encryption(PRESENT).open(sealed, "there")
     assert "another place" in caught.value.detail
 
@@ -42,14 +44,6 @@ def test_one_value_is_never_sealed_to_the_same_twice() -> None:
     assert encryption(PRESENT).seal(b"x", "here") != encryption(PRESENT).seal(b"x", "here")
 
 
-def test_value_in_clear_is_refused_where_only_the_agent_may_have_written() -> None:
-    clear, sealed = Encryption().seal(b"salary", "here"), encryption(PRESENT).seal(b"salary", "here")
-    assert Encryption().open_sealed(clear, "here") == b"salary"
-    assert encryption(PRESENT).open_sealed(sealed, "here") == b"salary"
-    with pytest.raises(ConfigurationError):
-        encryption(PRESENT).open_sealed(clear, "here")
-
-
 def test_second_key_opens_and_the_first_seals() -> None:
     sealed = encryption(FORMER).seal(b"salary", "here")
     both = encryption(PRESENT, FORMER)
@@ -64,14 +58,36 @@ def test_missing_key_is_named() -> None:
     for lacking in (encryption(PRESENT), Encryption()):
         with pytest.raises(ConfigurationError) as caught:
             lacking.open(sealed, "here")
-        assert caught.value.faults == (
-            f'CONVERSATIONS_KEY_FILE lacks the key "{name}", under which they are encrypted',
-        )
+        assert f'lacks the key "{name}"' in caught.value.detail
 
 
-def test_values_in_clear_are_read_with_and_without_a_key() -> None:
+def test_values_in_clear_are_read_without_a_key_and_refused_under_one_unless_they_are_allowed() -> None:
     stored = Encryption().seal(b"hello", "here")
-    assert Encryption().open(stored, "here") == encryption(PRESENT).open(stored, "here") == b"hello"
+    allowed = Encryption(SealingKeys.of(PRESENT), allows_clear=True)
+    assert Encryption().open(stored, "here") == allowed.open(stored, "here") == b"hello"
+    with pytest.raises(ConfigurationError) as caught:
+        encryption(PRESENT).open(stored, "here")
+    assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
+    with pytest.raises(ConfigurationError) as checked:
+        allowed.check()
+    assert checked.value.code is AgentCode.CONVERSATIONS_CLEAR_ALLOWED
+    Encryption().check()
+
+
+def test_refused_value_is_logged_once_and_reported_for_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    strict = Encryption(SealingKeys.of(PRESENT), monotonic=clock)
+    strict.check()
+    for _ in range(3):
+        with pytest.raises(ConfigurationError):
+            strict.open(b"\0forged", "here")
+    with pytest.raises(ConfigurationError) as checked:
+        strict.check()
+    assert checked.value.code is AgentCode.CONVERSATION_UNREADABLE
+    [line] = caplog.records
+    assert (line.levelname, "forged" in line.getMessage()) == ("ERROR", False)
+    clock.now += 601
+    strict.check()
 
 
 @pytest.mark.parametrize("stored", [b"", b"\2x", b"\1", b"\1abcd", b"x"])

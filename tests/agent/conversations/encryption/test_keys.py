@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.base import empty_checkpoint
 
 from agent.conversations.database.database import ConversationDatabase, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.key_register import KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.storage import ConversationStorage
+from agent.conversations.store.checkpoints import SavedCheckpoint
 from agent.conversations.store.drafts import Draft
 from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
@@ -22,16 +24,21 @@ from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, reques
 
 OWNER = owner_of(ALICE)
 FORMER, PRESENT = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
-TABLES = ("threads", "messages", "terms", "drafts", "approvals")
+TABLES = ("threads", "messages", "terms", "drafts", "approvals", "checkpoints")
 
 
-def encryption(*keys: str) -> Encryption:
-    return Encryption(SealingKeys.of("\n".join(keys)) if keys else None)
+def encryption(*keys: str, allows_clear: bool = False) -> Encryption:
+    return Encryption(SealingKeys.of("\n".join(keys)) if keys else None, allows_clear=allows_clear)
 
 
 def storage(new_database: NewDatabase, *keys: str) -> ConversationStorage:
     given = encryption(*keys)
     return ConversationStorage(new_database(given), given, days=90, clock=lambda: NOW)
+
+
+def reencryption_of(new_database: NewDatabase, given: Encryption) -> Reencryption:
+    database = new_database(given)
+    return Reencryption(database, given, ThreadStore(database, given).index_anew)
 
 
 async def filled(storage: ConversationStorage, request: Any) -> None:
@@ -41,6 +48,8 @@ async def filled(storage: ConversationStorage, request: Any) -> None:
         await threads.end_run(OWNER, f"t{number}", "r", "idle", [AIMessage("The plan is fine")])
     await threads.begin_run(OWNER, "t3", "r", "p", messages=[HumanMessage("My plan")])
     await threads.write_drafts([Draft(OWNER, "t3", "r", 1, [{"type": "content", "text": "The plan is"}])])
+    saved = SavedCheckpoint(empty_checkpoint() | {"channel_values": {"text": "My plan"}}, {})
+    await storage.checkpoints.save(OWNER, "t3", "r", saved)
     await storage.approvals.open(request)
     await storage.approvals.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
 
@@ -95,12 +104,12 @@ async def test_everything_is_brought_under_the_present_key(
     former: tuple[str, ...],
 ) -> None:
     await filled(storage(new_database, *former), request_of())
-    both = encryption(PRESENT, *former)
+    both = encryption(PRESENT, *former, allows_clear=not former)
     database = new_database(both)
-    reencryption = Reencryption(database, both, ThreadStore(database, both).index_anew)
-    found, _ = await storage(new_database, PRESENT, *former).threads.list(OWNER, limit=9, search="fine")
+    reencryption = reencryption_of(new_database, both)
+    found, _ = await ThreadStore(database, both).list(OWNER, limit=9, search="fine")
     assert len(found) == 3
-    assert await reencryption.run() == 4 + 7 + 1 + 2
+    assert await reencryption.run() == 4 + 7 + 1 + 2 + 1
     assert await reencryption.run() == 0
     present = storage(new_database, PRESENT)
     for search, number in (("fine", 3), ("my pl", 4), ("lost", 0)):
@@ -114,6 +123,7 @@ async def test_everything_is_brought_under_the_present_key(
     await present.approvals.use("1", ALICE, DIGEST, NOW)
     _, [shown] = await present.threads.drafted(OWNER, "t3", "r")
     assert shown == {"type": "content", "text": "The plan is"}
+    assert await present.checkpoints.load(OWNER, "t3", "r") is not None
     assert "plan" not in await stored(database)
     with pytest.raises(ConfigurationError):
         await storage(new_database, *former).threads.get(OWNER, "t2")
@@ -122,9 +132,44 @@ async def test_everything_is_brought_under_the_present_key(
 async def test_pass_covers_more_rows_than_it_reads_at_a_time(new_database: NewDatabase) -> None:
     threads = storage(new_database).threads
     await threads.begin_run(OWNER, "t", "r", "p", messages=[HumanMessage(str(n)) for n in range(450)])
-    given = encryption(PRESENT)
-    database = new_database(given)
-    assert await Reencryption(database, given, ThreadStore(database, given).index_anew).run() == 451
+    given = encryption(PRESENT, allows_clear=True)
+    assert await reencryption_of(new_database, given).run() == 451
+
+
+@pytest.mark.promise("approval-binds")
+async def test_forged_and_moved_values_are_never_sealed_by_a_rotation_and_keep_the_former_key(
+    new_database: NewDatabase,
+    request_of: RequestOf,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = new_database()
+    await filled(storage(new_database, FORMER), request_of())
+    await database.write(lambda: query("UPDATE messages SET body = ? WHERE seq = 1", b"\0forged"))
+    await database.write(lambda: query("UPDATE approvals SET state = body"))
+    await database.write(lambda: query("UPDATE approvals SET body = ?", b"\0{}"))
+    rows = [await database.read(lambda sql=sql: query(sql)) for sql in FORGED_ROWS]
+    both = encryption(PRESENT, FORMER)
+    assert await reencryption_of(new_database, both).run() == 4 + 3 + 1 + 1
+    assert [await database.read(lambda sql=sql: query(sql)) for sql in FORGED_ROWS] == rows
+    assert "6 stored values cannot be opened" in caplog.text
+    assert await database.read(KeyRegister(both).former) == [encryption(FORMER).key_names[0]]
+
+
+FORGED_ROWS = ("SELECT body FROM messages WHERE seq = 1 ORDER BY thread_key", "SELECT * FROM approvals")
+
+
+async def test_conversations_in_clear_need_a_line_of_the_key_file(new_database: NewDatabase) -> None:
+    await storage(new_database).threads.open(OWNER, "t", "My plan")
+    await new_database(encryption()).write(KeyRegister(encryption()).enter)
+    strict, allows = encryption(PRESENT), encryption(PRESENT, allows_clear=True)
+    with pytest.raises(ConfigurationError) as caught:
+        await ThreadStore(new_database(strict), strict).get(OWNER, "t")
+    assert (caught.value.code, 'lacks the line "clear"' in caught.value.detail) == (
+        AgentCode.CONVERSATIONS_UNAVAILABLE,
+        True,
+    )
+    assert await reencryption_of(new_database, allows).run() == 1
+    assert (await ThreadStore(new_database(strict), strict).get(OWNER, "t")).title == "My plan"
 
 
 async def test_register_keeps_the_keys_under_which_something_may_be_stored(
@@ -132,7 +177,7 @@ async def test_register_keeps_the_keys_under_which_something_may_be_stored(
 ) -> None:
     database = new_database()
     await database.write(KeyRegister(encryption()).enter)
-    await database.write(KeyRegister(encryption(FORMER)).enter)
-    register = KeyRegister(encryption(PRESENT, FORMER))
+    await database.write(KeyRegister(encryption(FORMER, allows_clear=True)).enter)
+    register = KeyRegister(encryption(PRESENT, FORMER, allows_clear=True))
     await database.write(register.enter)
     assert set(await database.read(register.former)) == {"clear", encryption(FORMER).key_names[0]}

@@ -1,21 +1,23 @@
-"""A writer of the database who moves a sealed value to another row makes it unreadable, not another's."""
+"""Of what a writer of the database without the key writes or moves, no value is used."""
 
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.base import empty_checkpoint
 
 from agent.conversations.database.database import query
-from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage import ConversationStorage
+from agent.conversations.store.checkpoints import SavedCheckpoint
 from agent.conversations.store.drafts import Draft
 from agent.conversations.store.thread import owner_of
+from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError, UnavailableError
 from identity.sealing.sealing_keys import SealingKeys
+from tests.agent.conversations.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
 
 pytestmark = pytest.mark.promise("threads-are-private", "approval-binds")
@@ -24,17 +26,18 @@ OF_ALICE, OF_BOB = owner_of(ALICE), owner_of(BOB)
 OTHER = "b" * 64
 
 
+KEYS = SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode())
+
+
 @pytest.fixture
-async def storage(tmp_path: Path) -> AsyncIterator[ConversationStorage]:
-    encryption = Encryption(SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode()))
-    made = ConversationStorage(SqliteDatabase(tmp_path / "c.db"), encryption, days=90, clock=lambda: NOW)
-    yield made
-    await made.aclose()
+def storage(new_database: NewDatabase) -> ConversationStorage:
+    encryption = Encryption(KEYS)
+    return ConversationStorage(new_database(encryption), encryption, days=90, clock=lambda: NOW)
 
 
 async def filled(storage: ConversationStorage, request_of: RequestOf) -> None:  # noqa: F811
-    """Two threads of alice and one of bob, of two runs each, of which the second goes on, with a draft. Three
-    approved calls, and one that is open.
+    """Two threads of alice and one of bob, of two runs each, of which the second goes on, with two drafts
+    and a checkpoint. Three approved calls, one that was made, and one that is open.
     """
     for owner, thread_id in ((OF_ALICE, "t"), (OF_ALICE, "t2"), (OF_BOB, "t")):
         for run_id in ("r", "r2"):
@@ -43,15 +46,19 @@ async def filled(storage: ConversationStorage, request_of: RequestOf) -> None:  
             if run_id == "r":
                 await storage.threads.end_run(owner, thread_id, run_id, "idle")
         shown: list[Any] = [{"type": "content", "text": owner}]
-        await storage.threads.write_drafts([Draft(owner, thread_id, "r2", 1, shown)])
+        await storage.threads.write_drafts([Draft(owner, thread_id, "r2", n, shown) for n in (1, 2)])
+        await storage.checkpoints.save(owner, thread_id, "r2", SavedCheckpoint(empty_checkpoint(), {}))
     for approval_id, principal, digest in (
         ("a1", ALICE, DIGEST),
         ("a2", ALICE, OTHER),
         ("b1", BOB, DIGEST),
+        ("used", ALICE, DIGEST),
     ):
-        await storage.approvals.open(request_of(id=approval_id, principal=principal, digest=digest))
+        call = {"id": approval_id, "call_id": approval_id, "principal": principal, "digest": digest}
+        await storage.approvals.open(request_of(**call))
         await storage.approvals.decide(approval_id, principal, approved=True, digest=digest, at=NOW)
-    await storage.approvals.open(request_of(id="open"))
+    await storage.approvals.use("used", ALICE, DIGEST, NOW)
+    await storage.approvals.open(request_of(id="open", call_id="open"))
 
 
 def moved(table: str, column: str, source: str, target: str) -> str:
@@ -67,8 +74,12 @@ def message(owner: str, thread_id: str, run_id: str) -> str:
     return f"thread_key = {thread} AND run_id = '{run_id}'"
 
 
-def draft(owner: str, thread_id: str) -> str:
+def of_thread(owner: str, thread_id: str) -> str:
     return f"thread_key = (SELECT key FROM threads WHERE {title(owner, thread_id)})"  # noqa: S608 - constants
+
+
+def draft(owner: str, thread_id: str, number: int = 1) -> str:
+    return f"{of_thread(owner, thread_id)} AND number = {number}"
 
 
 Read = Callable[[ConversationStorage], Awaitable[Any]]
@@ -84,6 +95,10 @@ def messages(storage: ConversationStorage) -> Awaitable[Any]:
 
 def use(storage: ConversationStorage) -> Awaitable[Any]:
     return storage.approvals.use("a2", ALICE, DIGEST, NOW)
+
+
+def checkpoint(storage: ConversationStorage) -> Awaitable[Any]:
+    return storage.checkpoints.load(OF_ALICE, "t", "r2")
 
 
 MOVES: dict[str, tuple[str, Read]] = {
@@ -115,19 +130,63 @@ MOVES: dict[str, tuple[str, Read]] = {
         moved("drafts", "body", draft(OF_ALICE, "t"), draft(OF_BOB, "t")),
         lambda storage: storage.threads.drafted(OF_BOB, "t", "r2"),
     ),
+    "draft of another thread": (
+        moved("drafts", "body", draft(OF_ALICE, "t"), draft(OF_ALICE, "t2")),
+        lambda storage: storage.threads.drafted(OF_ALICE, "t2", "r2"),
+    ),
+    "draft of another number": (
+        moved("drafts", "body", draft(OF_BOB, "t", 2), draft(OF_BOB, "t", 1)),
+        lambda storage: storage.threads.drafted(OF_BOB, "t", "r2"),
+    ),
+    "drafts given to another run": (
+        "UPDATE drafts SET run_id = 'r'",
+        lambda storage: storage.threads.drafted(OF_BOB, "t", "r"),
+    ),
+    "message in place of a title": (
+        "UPDATE threads SET title = (SELECT body FROM messages WHERE thread_key = key LIMIT 1)",
+        titles,
+    ),
+    "checkpoint of another owner": (
+        moved("checkpoints", "body", of_thread(OF_BOB, "t"), of_thread(OF_ALICE, "t")),
+        checkpoint,
+    ),
+    "checkpoint of another thread": (
+        moved("checkpoints", "body", of_thread(OF_ALICE, "t2"), of_thread(OF_ALICE, "t")),
+        checkpoint,
+    ),
+    "checkpoint given to another run": (
+        "UPDATE checkpoints SET run_id = 'r'",
+        lambda storage: storage.checkpoints.load(OF_ALICE, "t", "r"),
+    ),
+    "draft in place of a checkpoint": (
+        "UPDATE checkpoints SET body = (SELECT body FROM drafts WHERE number = 1 LIMIT 1)",
+        checkpoint,
+    ),
     "request of another approval": (moved("approvals", "body", "id = 'a1'", "id = 'a2'"), use),
     "approval given to another owner": (
         f"UPDATE approvals SET owner = '{OF_BOB}' WHERE id = 'open'",  # noqa: S608 - constants
         lambda storage: storage.approvals.get("open", BOB),
     ),
-    "digest of another approval": (moved("approvals", "approved", "id = 'a1'", "id = 'a2'"), use),
-    "digest of another owner": (
-        moved("approvals", "approved", "id = 'a1'", "id = 'b1'"),
+    "approval given to another thread": (
+        "UPDATE approvals SET thread_id = 't2' WHERE id = 'open'",
+        lambda storage: storage.approvals.get("open", ALICE),
+    ),
+    "state of another approval": (moved("approvals", "state", "id = 'a1'", "id = 'a2'"), use),
+    "state of another owner": (
+        moved("approvals", "state", "id = 'a1'", "id = 'b1'"),
         lambda storage: storage.approvals.use("b1", BOB, DIGEST, NOW),
     ),
-    "request in place of a digest": (
-        "UPDATE approvals SET approved = body",
+    "request in place of a state": (
+        "UPDATE approvals SET state = body",
         lambda storage: storage.approvals.get("a1", ALICE),
+    ),
+    "approval of a call that was made": (
+        "UPDATE approvals SET status = 'approved' WHERE id = 'used'",
+        lambda storage: storage.approvals.use("used", ALICE, DIGEST, NOW),
+    ),
+    "approval of an open question": (
+        "UPDATE approvals SET status = 'approved' WHERE id = 'open'",
+        lambda storage: storage.approvals.use("open", ALICE, DIGEST, NOW),
     ),
 }
 
@@ -144,4 +203,55 @@ async def test_moved_value_is_not_read(
     assert await storage._database.write(lambda: query(f"{sql} RETURNING 1"))
     with pytest.raises((ConfigurationError, UnavailableError)) as caught:
         await read(storage)
-    assert "another place" in caught.value.detail
+    assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
+
+
+FORGED: dict[str, Read] = {
+    "title": lambda storage: storage.threads.get(OF_ALICE, "t"),
+    "message": lambda storage: storage.threads.messages(OF_ALICE, "t", limit=9),
+    "message in an export": lambda storage: storage.threads.exported(OF_ALICE, "t"),
+    "draft": lambda storage: storage.threads.drafted(OF_ALICE, "t", "r2"),
+    "checkpoint": checkpoint,
+    "request": lambda storage: storage.approvals.pending(ALICE),
+    "approval": lambda storage: storage.approvals.use("a1", ALICE, DIGEST, NOW),
+}
+
+
+@pytest.mark.parametrize("forged", FORGED)
+async def test_value_in_clear_is_refused_under_a_key_unless_the_file_allows_it(
+    storage: ConversationStorage,
+    new_database: NewDatabase,
+    request_of: RequestOf,  # noqa: F811
+    forged: str,
+) -> None:
+    await storage.threads.list(OF_ALICE, limit=1)
+    attacker = ConversationStorage(new_database(), Encryption(), days=90, clock=lambda: NOW)
+    await filled(attacker, request_of)
+    with pytest.raises((ConfigurationError, UnavailableError)) as caught:
+        await FORGED[forged](storage)
+    assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
+    with pytest.raises(ConfigurationError) as checked:
+        await storage.check()
+    assert checked.value.code is AgentCode.CONVERSATION_UNREADABLE
+    allows = Encryption(KEYS, allows_clear=True)
+    allowed = ConversationStorage(new_database(allows), allows, days=90, clock=lambda: NOW)
+    await FORGED[forged](allowed)
+    with pytest.raises(ConfigurationError) as checked:
+        await allowed.check()
+    assert checked.value.code is AgentCode.CONVERSATIONS_CLEAR_ALLOWED
+
+
+async def test_thread_whose_title_is_refused_is_listed_without_it_and_can_be_renamed_and_deleted(
+    storage: ConversationStorage,
+) -> None:
+    threads = storage.threads
+    for thread_id in ("t", "other"):
+        await threads.open(OF_ALICE, thread_id, "My title")
+    await storage._database.write(lambda: query("UPDATE threads SET title = ? WHERE id = 't'", b"\0forged"))
+    assert {each.id: each.title for each in (await threads.list(OF_ALICE, limit=9))[0]} == {
+        "t": None,
+        "other": "My title",
+    }
+    assert (await threads.delete(OF_ALICE, "t")).title is None
+    await threads.restore(OF_ALICE, "t")
+    assert (await threads.rename(OF_ALICE, "t", "Again")).title == "Again"

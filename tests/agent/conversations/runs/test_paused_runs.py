@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from agent.conversations.database.database import query
+from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.runs.run_transcript import NOT_APPROVED, WITHDRAWN
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, Paused
 from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
-from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
+from identity.errors import ApprovalError, ConfigurationError, ThreadBusyError, ThreadNotFoundError
+from identity.sealing.sealing_keys import SealingKeys
 from tests.agent.conversations.processes import ALICE, BOB, THREAD, Process, ProcessOf, in_brief
 from tests.graph.approvals.bank import PAY_SCHEMA
 from tests.graph.echo_service import EchoService
@@ -65,9 +68,9 @@ async def test_run_waits_and_goes_on_in_another_process(process: ProcessOf) -> N
 
 async def test_checkpoint_of_a_run_is_deleted_when_it_has_ended(process: ProcessOf) -> None:
     one, approval = await paused(process)
-    assert one.saver.storage
+    assert await one.checkpoints() == 1
     await answer(one, approval)
-    assert not one.saver.storage
+    assert await one.checkpoints() == 0
 
 
 async def test_readers_of_the_resumed_run_know_the_calls_that_were_announced(process: ProcessOf) -> None:
@@ -200,7 +203,7 @@ async def test_expired_approval_cannot_be_answered_and_the_thread_goes_on(proces
         ("ai", "done"),
     ]
     assert paid(one) == []
-    assert not one.saver.storage
+    assert await one.checkpoints() == 0
 
 
 async def test_cancelled_pause_withdraws_the_approval(process: ProcessOf) -> None:
@@ -260,3 +263,28 @@ async def test_run_cancelled_between_decision_and_call_reports_the_call_as_not_r
     assert await one.status() == "idle"
     assert paid(one) == []
     assert in_brief(await one.transcript())[-1] == ("tool", "not run: the run ended before this call")
+
+
+SWAPPED = """
+    UPDATE checkpoints SET body = (
+        SELECT body FROM checkpoints AS other WHERE other.run_id <> checkpoints.run_id
+    ) RETURNING 1
+"""
+
+
+async def test_checkpoint_of_another_run_is_neither_shown_nor_continued_and_its_thread_can_be_deleted(
+    process: ProcessOf,
+) -> None:
+    encryption = Encryption(SealingKeys.of("A" * 43))
+    one = process([calls(("pay", {"amount": 11})), PAY], bank(), encryption=encryption)
+    asked = [(await one.say("pay", thread=thread))[-1] for thread in (THREAD, "other")]
+    approval = asked[0].pending[0].request.id
+    assert len(await one.database.write(lambda: query(SWAPPED))) == 2
+    for use in (one.conversations.pending(ALICE, THREAD), answer(one, approval)):
+        with pytest.raises(ConfigurationError) as refused:
+            await use
+        assert refused.value.code is AgentCode.CONVERSATION_UNREADABLE
+    assert (paid(one), await one.status()) == ([], "paused")
+    await one.database.write(lambda: query("UPDATE messages SET body = ?", b"\0forged"))
+    await one.conversations.delete(ALICE.principal, THREAD)
+    assert await one.conversations.delete_all(ALICE.principal) == 1

@@ -136,11 +136,14 @@ async def test_unusable_database_is_reported_as_unavailable_approvals(
     request_of: RequestOf,  # noqa: F811
 ) -> None:
     await store.open(request_of())
-    await database.write(lambda: query("UPDATE approvals SET body = ?", b"\1damaged"))
-    for attempt in (store.get("1", ALICE), store.pending(ALICE), store.use("1", ALICE, DIGEST, NOW)):
-        with pytest.raises(UnavailableError) as caught:
-            await attempt
-        assert caught.value.code is GraphCode.APPROVAL_UNAVAILABLE
+    await database.write(lambda: query("ALTER TABLE approvals RENAME TO away"))
+    try:
+        for attempt in (store.get("1", ALICE), store.pending(ALICE), store.use("1", ALICE, DIGEST, NOW)):
+            with pytest.raises(UnavailableError) as caught:
+                await attempt
+            assert caught.value.code is GraphCode.APPROVAL_UNAVAILABLE
+    finally:
+        await database.write(lambda: query("ALTER TABLE away RENAME TO approvals"))
 
 
 async def test_open_approvals_of_all_are_counted_without_decided_and_old_ones(

@@ -1,6 +1,5 @@
-"""Checkpoints of runs that wait: LangGraph's savers, with strict reading and encryption."""
+"""Checkpoints of runs that wait: one for each thread, sealed as a whole, and read strictly."""
 
-import json
 import operator
 import pickle
 from collections.abc import Callable
@@ -16,20 +15,22 @@ from typing_extensions import TypedDict
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.serializer import checkpoint_serializer
+from agent.conversations.runs.run_checkpoint import RunCheckpoint
 from agent.conversations.store.checkpoints import Checkpoints
+from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
-from identity.errors import AgentError, ConfigurationError
+from identity.errors import ConfigurationError
 from identity.sealing.sealing_keys import SealingKeys
 from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conversations.store.stored_threads import ALICE
 
 KEY = "A" * 43
-CONFIG: Any = {"configurable": {"thread_id": "run-1"}}
+RUN = ALICE, "t", "run-1"
 CALL = {"id": "call_1", "name": "leave_apply", "args": {"days": 3}, "type": "tool_call"}
 
 
 class State(TypedDict):
-    """Of a run that asks once."""
+    """Of a run that asks twice."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     log: Annotated[list[str], operator.add]
@@ -42,17 +43,18 @@ def model(state: State) -> dict[str, Any]:
 
 def ask(state: State) -> dict[str, Any]:
     answer = interrupt({"action": "leave_apply", "secret plan": "holiday"})
-    return {"messages": [AIMessage(f"The answer was {answer}")], "log": ["ask"]}
+    again = interrupt({"action": "again"})
+    return {"messages": [AIMessage(f"The answers were {answer} and {again}")], "log": ["ask"]}
 
 
-def graph(checkpoints: Checkpoints) -> Any:
+def graph(checkpoint: RunCheckpoint) -> Any:
     built = StateGraph(State)
     built.add_node("model", model)
     built.add_node("ask", ask)
     built.add_edge(START, "model")
     built.add_edge("model", "ask")
     built.add_edge("ask", END)
-    return built.compile(checkpointer=checkpoints)
+    return built.compile(checkpointer=checkpoint)
 
 
 OpenCheckpoints = Callable[..., Checkpoints]
@@ -62,31 +64,42 @@ OpenCheckpoints = Callable[..., Checkpoints]
 def checkpoints_of(new_database: NewDatabase) -> OpenCheckpoints:
     """`checkpoints_of(keys)`: as another process opens them."""
 
-    def make(keys: str | None = None, database: Database | None = None) -> Checkpoints:
-        opened = database or new_database()
-        serde = checkpoint_serializer(Encryption(None if keys is None else SealingKeys.of(keys)))
-        return Checkpoints(lambda: opened.saver(serde), opened.failure)
+    def make(keys: str | None = None) -> Checkpoints:
+        return Checkpoints(new_database(), Encryption(None if keys is None else SealingKeys.of(keys)))
 
     return make
 
 
 async def paused(checkpoints: Checkpoints) -> None:
     """A run that waits for an answer."""
+    await ThreadStore(checkpoints._database).begin_run(*RUN, "p")
+    checkpoint = RunCheckpoint(*RUN, checkpoints)
     question = {"messages": [HumanMessage("Three days of holiday")], "log": []}
-    result = await graph(checkpoints).ainvoke(question, CONFIG, durability="exit")
+    result = await graph(checkpoint).ainvoke(question, checkpoint.config, durability="exit")
     assert result["__interrupt__"]
+    await checkpoint.save()
+
+
+async def answered(checkpoints: Checkpoints, answer: str) -> dict[str, Any]:
+    """What the run that waits does then."""
+    checkpoint = RunCheckpoint(*RUN, checkpoints, resumed=True)
+    result = await graph(checkpoint).ainvoke(Command(resume=answer), checkpoint.config, durability="exit")
+    await checkpoint.save()
+    return result
 
 
 @pytest.mark.parametrize("keys", [None, KEY], ids=["in clear", "encrypted"])
-async def test_run_that_waits_is_continued_by_another_process(
+async def test_run_that_waits_twice_is_continued_by_other_processes(
     checkpoints_of: OpenCheckpoints, keys: str | None
 ) -> None:
     await paused(checkpoints_of(keys))
-    result = await graph(checkpoints_of(keys)).ainvoke(Command(resume="yes"), CONFIG, durability="exit")
+    [again] = (await answered(checkpoints_of(keys), "yes"))["__interrupt__"]
+    assert again.value == {"action": "again"}
+    result = await answered(checkpoints_of(keys), "no")
     assert [message.text for message in result["messages"]] == [
         "Three days of holiday",
         "",
-        "The answer was yes",
+        "The answers were yes and no",
     ]
     assert result["messages"][1].tool_calls == [CALL]
     assert result["log"] == ["model", "ask"]
@@ -94,38 +107,40 @@ async def test_run_that_waits_is_continued_by_another_process(
 
 async def test_deleted_run_leaves_nothing(checkpoints_of: OpenCheckpoints, database: Database) -> None:
     checkpoints = checkpoints_of()
-    await checkpoints.adelete_thread("run-0")  # nothing is there yet
+    await checkpoints.delete(*RUN)  # nothing is there yet
     await paused(checkpoints)
-    assert await checkpoints.aget_tuple(CONFIG) is not None
-    assert [found async for found in checkpoints.alist(CONFIG)]
-    await checkpoints.adelete_thread("run-1")
-    assert await checkpoints.aget_tuple(CONFIG) is None
+    assert await checkpoints.load(*RUN) is not None
+    await checkpoints.delete(ALICE, "t", "another-run")
+    assert await rows(database)
+    await checkpoints.delete(*RUN)
+    assert await checkpoints.load(*RUN) is None
     assert await rows(database) == []
 
 
-CHECKPOINT_TABLES = ("checkpoints", "writes", "checkpoint_blobs", "checkpoint_writes")
+async def test_run_that_is_not_that_of_its_thread_saves_nothing(
+    checkpoints_of: OpenCheckpoints, database: Database
+) -> None:
+    checkpoints = checkpoints_of()
+    await paused(checkpoints)
+    saved = await checkpoints.load(*RUN)
+    assert saved is not None
+    before = await rows(database)
+    await checkpoints.save(ALICE, "t", "another-run", saved)
+    assert await rows(database) == before
 
 
 async def rows(database: Database) -> list[tuple[Any, ...]]:
-    """Every row of LangGraph's tables."""
-    found: list[tuple[Any, ...]] = []
-    for table in CHECKPOINT_TABLES:
-        try:
-            found += await database.read(lambda table=table: query(f"SELECT * FROM {table}"))  # noqa: S608 - constants
-        except AgentError:
-            continue  # it is a table of the other database
-    return found
+    return list(await database.read(lambda: query("SELECT * FROM checkpoints")))
 
 
 async def test_encrypted_checkpoint_has_nothing_of_the_conversation_in_clear(
     checkpoints_of: OpenCheckpoints, database: Database
 ) -> None:
     await paused(checkpoints_of(KEY))
-    stored = await rows(database)
-    assert len(stored) >= 2
+    [stored] = await rows(database)
     for hidden in ("holiday", "Three days", "leave_apply", "secret plan"):
         assert hidden not in repr(stored)
-        assert hidden.encode().hex() not in repr(stored)
+        assert hidden.encode() not in stored[2]
 
 
 @pytest.mark.parametrize("keys", [None, "B" * 42 + "A"], ids=["no key", "another key"])
@@ -134,15 +149,8 @@ async def test_encrypted_checkpoint_is_not_read_without_its_key(
 ) -> None:
     await paused(checkpoints_of(KEY))
     with pytest.raises(ConfigurationError) as caught:
-        await checkpoints_of(keys).aget_tuple(CONFIG)
-    assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
-
-
-async def test_checkpoint_in_clear_is_refused_if_there_is_a_key(checkpoints_of: OpenCheckpoints) -> None:
-    await paused(checkpoints_of(None))
-    with pytest.raises(ConfigurationError) as caught:
-        await checkpoints_of(KEY).aget_tuple(CONFIG)
-    assert "not encrypted" in caught.value.detail
+        await checkpoints_of(keys).load(*RUN)
+    assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
 
 
 class Exploit:
@@ -152,26 +160,35 @@ class Exploit:
         return (pytest.fail, ("it was executed",))
 
 
-def constructor(module: str, name: str, argument: str) -> bytes:
-    """LangGraph's MessagePack of an object that is made by calling `module.name(argument)`."""
-    return ormsgpack.packb(ormsgpack.Ext(0, ormsgpack.packb((module, name, argument))))
+def extension(kind: int, *parts: Any) -> bytes:
+    """LangGraph's MessagePack of an object: of kind 0 one that is made by calling `module.name(argument)`."""
+    return ormsgpack.packb(ormsgpack.Ext(kind, ormsgpack.packb(parts)))
 
 
-LC = {"lc": 1, "type": "constructor", "id": ["langchain_core", "prompts", "PromptTemplate"], "kwargs": {}}
-FORGED = {
-    "pickle": ("pickle", pickle.dumps(Exploit())),
-    "JSON with a constructor": ("json", json.dumps(LC).encode()),
-    "unknown": ("yaml", b"x"),
-}
+CONSTRUCTED = "pytest", "fail", "it was executed"
 
 
-@pytest.mark.parametrize("form", FORGED)
-def test_value_of_another_form_is_refused(form: str) -> None:
-    with pytest.raises(ConfigurationError):
-        checkpoint_serializer(Encryption()).loads_typed(FORGED[form])
+@pytest.mark.parametrize(
+    "forged",
+    [pickle.dumps(Exploit()), b"", b"\xc1", ormsgpack.packb(5), ormsgpack.packb([{}, {}, [1]])],
+    ids=["pickle", "nothing", "no MessagePack", "a number", "no writes"],
+)
+async def test_checkpoint_of_another_form_is_refused(
+    checkpoints_of: OpenCheckpoints, database: Database, forged: bytes
+) -> None:
+    await paused(checkpoints_of())
+    await database.write(lambda: query("UPDATE checkpoints SET body = ?", b"\0" + forged))
+    with pytest.raises(ConfigurationError) as caught:
+        await checkpoints_of().load(*RUN)
+    assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
 
 
-def test_object_of_another_type_is_read_as_plain_data() -> None:
-    forged = constructor("pytest", "fail", "it was executed")
-    read = checkpoint_serializer(Encryption()).loads_typed(("msgpack", forged))
-    assert read == "it was executed"
+async def test_object_of_another_type_is_read_as_plain_data(
+    checkpoints_of: OpenCheckpoints, database: Database
+) -> None:
+    await paused(checkpoints_of())
+    forged = b"\x93" + extension(0, *CONSTRUCTED) + ormsgpack.packb({}) + ormsgpack.packb([])
+    await database.write(lambda: query("UPDATE checkpoints SET body = ?", b"\0" + forged))
+    saved = await checkpoints_of().load(*RUN)
+    assert saved is not None
+    assert saved.checkpoint == "it was executed"

@@ -12,7 +12,7 @@ from agent.conversations.database.database import ConversationDatabase, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.store.checkpoints import Checkpoints
+from agent.conversations.store.checkpoints import SavedCheckpoint
 from agent.conversations.store.drafts import Draft
 from agent.conversations.store.retention import Retention
 from agent.conversations.store.thread import owner_of
@@ -41,9 +41,9 @@ async def conversation(storage: ConversationStorage, thread_id: str, status: Any
         await threads.end_run(OWNER, thread_id, f"run-{thread_id}", status, [AIMessage("Hi")])
 
 
-async def checkpoint(storage: ConversationStorage, run_id: str) -> None:
-    config: Any = {"configurable": {"thread_id": run_id, "checkpoint_ns": ""}}
-    await storage.checkpoints.aput(config, empty_checkpoint(), {}, {})
+async def checkpoint(storage: ConversationStorage, thread_id: str, state: str = "") -> None:
+    saved = SavedCheckpoint(empty_checkpoint() | {"channel_values": {"n": state}}, {})
+    await storage.checkpoints.save(OWNER, thread_id, f"run-{thread_id}", saved)
 
 
 def contents(folder: Path) -> list[bytes]:
@@ -109,7 +109,7 @@ async def test_approvals_and_checkpoints_end_with_their_conversation(
     for thread_id in ("gone", "waits"):
         await conversation(storage, thread_id, "paused")
         await storage.approvals.open(request_of(id=thread_id, thread_id=thread_id))
-        await checkpoint(storage, f"run-{thread_id}")
+        await checkpoint(storage, thread_id)
     await storage.threads.delete(OWNER, "gone")
     clock.now += 700
     assert await storage.retention.purge() == 1
@@ -121,11 +121,11 @@ async def test_approvals_and_checkpoints_end_with_their_conversation(
 async def test_checkpoint_that_no_thread_can_resume_is_purged(
     storage: ConversationStorage, database: ConversationDatabase
 ) -> None:
-    await conversation(storage, "t", "paused")
-    await checkpoint(storage, "run-t")
-    await checkpoint(storage, "run-of-a-process-that-stopped")
-    await conversation(storage, "ended", "idle")
-    await checkpoint(storage, "run-ended")
+    for thread_id, status in (("t", "paused"), ("ended", "idle"), ("continued", "failed")):
+        await conversation(storage, thread_id, status)
+        await checkpoint(storage, thread_id)
+    await storage.threads.begin_run(OWNER, "continued", "next", "p")
+    assert await count(database, "checkpoints") == 3
     assert await storage.retention.purge() == 0
     assert await count(database, "checkpoints") == 1
 
@@ -139,10 +139,7 @@ async def test_rounds_create_no_database(tmp_path: Path) -> None:
         if len(rounds) == 3:
             raise LookupError  # ends the task
 
-    checkpoints = Checkpoints(lambda: database.saver(None), database.failure)
-    retention = Retention(
-        database, checkpoints, days=1, clock=Clock(1_000_000.0), also=database.check, sleep=slept
-    )
+    retention = Retention(database, days=1, clock=Clock(1_000_000.0), also=database.check, sleep=slept)
     retention.start()
     with pytest.raises(LookupError):
         await retention._task
@@ -185,13 +182,11 @@ async def test_what_is_deleted_beside_other_rows_is_overwritten_by_every_build_o
     monkeypatch.setattr(sqlite3, "connect", connected)
     database = SqliteDatabase(tmp_path / "conversations.db")
     storage = ConversationStorage(database, Encryption(), days=90, clock=clock)
-    config: dict[str, Any] = {}
     for number in range(3):
-        config = {"configurable": {"thread_id": f"canary-{number}", "checkpoint_ns": ""}}
-        await storage.checkpoints.aput(config, empty_checkpoint(), {"n": f"state-{number}"}, {})
         message = HumanMessage(f"canary-{number}")
-        await storage.threads.begin_run(OWNER, f"t{number}", f"canary-{number}", "p", messages=[message])
-        await storage.threads.end_run(OWNER, f"t{number}", f"canary-{number}", "paused")
+        await storage.threads.begin_run(OWNER, f"t{number}", f"run-t{number}", "p", messages=[message])
+        await storage.threads.end_run(OWNER, f"t{number}", f"run-t{number}", "paused")
+        await checkpoint(storage, f"t{number}", f"state-{number}")
     await storage.threads.delete(OWNER, "t1")
     clock.now += 700
     assert await storage.retention.purge() == 1

@@ -53,11 +53,21 @@ def test_keys_of_conversations_are_read_from_their_file(tmp_path: Path) -> None:
     file.write_text(f"{key}\n{'B' * 42}A\n")
     settings = read(conversations_key_file=str(file))
     assert settings.conversations_key_file is not None
-    assert len(settings.conversations_key_file.by_name) == 2
+    assert len(settings.conversations_key_file.keys.by_name) == 2
+    assert not settings.conversations_key_file.allows_clear
     assert key not in f"{settings!r} {settings}"
 
 
-@pytest.mark.parametrize("content", [None, "", "sesame", f"{'A' * 43}\n" * 3, "schlüssel"])
+def test_line_of_the_key_file_accepts_values_in_clear(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"{'A' * 43}\n clear \n{'B' * 42}A\n")
+    settings = read(conversations_key_file=str(file))
+    assert settings.conversations_key_file is not None
+    assert settings.conversations_key_file.allows_clear
+    assert len(settings.conversations_key_file.keys.by_name) == 2
+
+
+@pytest.mark.parametrize("content", [None, "", "clear", "sesame", f"{'A' * 43}\n" * 3, "schlüssel"])
 def test_unusable_file_of_keys_is_a_fault_without_its_content(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "keys"
     if content is not None:
