@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sandbox.generated_secrets import write_private
+from sandbox.generated_secrets import private_pem, write_private
 
 LIFETIME = dt.timedelta(days=397)
 RENEW_BEFORE = dt.timedelta(days=30)
@@ -67,12 +67,6 @@ def common_name(certificate: x509.Certificate) -> str:
     """The CN of the subject, empty if there is none."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
-
-
-def private_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    """The key as PEM (PKCS #8)."""
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,3 +69,13 @@ def bearer_token(request: Request) -> str | None:
     """The token of an `Authorization: Bearer` header (RFC 6750, section 2.1)."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+async def read_body(request: Request, most: int = 64 * 1024) -> bytes | None:
+    """The whole body; None if it has more than `most` bytes."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most:
+            return None
+    return bytes(body)

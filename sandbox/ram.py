@@ -23,7 +23,6 @@ FUNCTION_LIFETIME = 36 * 3600
 _RENEW_BEFORE = 900
 REPORT_READER = f"acs:ram::{ACCOUNT}:role/report-reader"
 """The built-in role: it may list and read the objects of the bucket `reports`."""
-_MOST = 10_000
 
 
 Decision = Literal["Allow", "ExplicitDeny", "ImplicitDeny"]
@@ -122,10 +121,6 @@ class ExecutionRole:
         """Ends all credentials that were issued so far, long before their time."""
         self._ended.update(self._issued)
 
-    def decide(self, action: str, resource: str) -> Decision:
-        """Whether the role's policy allows it."""
-        return self.policy.decide(action, resource)
-
     def reset(self) -> None:
         """The policy of the start; credentials that were ended early are good again."""
         self._ended.clear()
@@ -186,8 +181,6 @@ class CloudRoles:
     def issue(self, role: CloudRole, seconds: int) -> StsCredential:
         """New credentials of `role` that end after `seconds`. Nothing is checked."""
         credential = _new_credential(int(self._clock()) + seconds)
-        while len(self._issued) >= _MOST:
-            del self._issued[next(iter(self._issued))]
         self._issued[credential.access_key_id] = credential, role
         return credential
 

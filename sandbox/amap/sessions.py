@@ -7,8 +7,7 @@ answering Server-Sent Events or JSON.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -38,12 +37,8 @@ def tool_server(clock: Callable[[], float]) -> Server[Any, Any]:
     return server
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """How the server answers: without sessions (`stateless`), and JSON instead of Server-Sent Events."""
-
-    stateless: bool = False
-    json_response: bool = False
+Serving: TypeAlias = tuple[bool, bool]
+"""How the server answers: without sessions, and JSON instead of Server-Sent Events."""
 
 
 class Sessions:
@@ -55,12 +50,9 @@ class Sessions:
         self._running: dict[Serving, _Running] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def start(self) -> None:
-        """Remembers the event loop, so that `restart` works from other threads."""
-        self._loop = asyncio.get_running_loop()
-
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one HTTP request."""
+        """Serves one HTTP request. Remembers the event loop, so that `restart` works from other threads."""
+        self._loop = asyncio.get_running_loop()
         serving = self._serving()
         running = self._running.get(serving)
         if running is None:
@@ -87,9 +79,8 @@ class _Running:
     """A session manager and the task that it lives in."""
 
     def __init__(self, server: Server[Any, Any], serving: Serving) -> None:
-        self.manager = StreamableHTTPSessionManager(
-            server, stateless=serving.stateless, json_response=serving.json_response
-        )
+        stateless, as_json = serving
+        self.manager = StreamableHTTPSessionManager(server, stateless=stateless, json_response=as_json)
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task = asyncio.create_task(self._run())
 

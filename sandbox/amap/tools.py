@@ -65,7 +65,8 @@ def run(tool: str, arguments: Arguments, now: float) -> str:
         raise ToolError("Unknown tool: " + tool)
     if any(arguments.get(name) in (None, "", []) for name in TOOLS_BY_NAME[tool].inputSchema["required"]):
         raise ToolError(tool, MISSING)
-    given = {n: v if isinstance(v, list | bool) else str(v) for n, v in arguments.items() if v is not None}
+    whole = ("lineList", "citylimit")  # all other arguments are texts
+    given = {n: v if n in whole else str(v) for n, v in arguments.items() if v is not None}
     result = _weather(given, now) if tool == "maps_weather" else _TOOLS[tool](given)
     return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, indent=2)
 
@@ -166,25 +167,18 @@ def _transit(given: Arguments) -> dict[str, Any]:
     if here is None or there is None:
         raise ToolError(_METRO.label, INVALID)
     metres, seconds = (_METRO if here is there else _TRAIN).length(start, end)
-    line = {
-        "name": f"{here.short_name}地铁1号线",
-        "departure_stop": {"name": "起点站"},
-        "arrival_stop": {"name": "终点站"},
-        "distance": str(metres),
-        "duration": str(seconds),
-        "via_stops": [],
-    }
+    line = {"name": f"{here.short_name}地铁1号线", "distance": str(metres), "duration": str(seconds)}
     train = {"name": f"{here.short_name}-{there.short_name}", "trip": "G1000"}
+    ends = {"origin": origin, "destination": destination}
     walk = {"distance": "600", "duration": str(_WALKING.seconds(600)), "steps": []}
     segment = {
-        "walking": {"origin": origin, "destination": destination, **walk},
+        "walking": ends | walk,
         "bus": {"buslines": [line] if here is there else []},
         "entrance": {"name": ""},
         "exit": {"name": ""},
         "railway": {} if here is there else train,
     }
     way = {"duration": str(seconds + _WALKING.seconds(600)), "walking_distance": "600", "segments": [segment]}
-    ends = {"origin": origin, "destination": destination}
     return {"route": {**ends, "distance": str(metres + 600), "transits": [way]}}
 
 

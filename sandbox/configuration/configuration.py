@@ -7,18 +7,12 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from sandbox.configuration.tables import (
-    ConfigurationTable,
-    CredentialTable,
-    ServiceTable,
-    UserTable,
-    described,
-)
-from sandbox.ram import Policy
+from sandbox.ram import Policy, Statement
 from sandbox.state.directory import (
     AGENT,
     AGENT_AUDIENCE,
@@ -28,8 +22,92 @@ from sandbox.state.directory import (
     PAM_AUDIENCE,
     PAM_PERMISSIONS,
     Grant,
+    User,
 )
 from sandbox.state.jwt_providers import SERVICE_JWT
+
+AccessIdentity = Literal["Machine", "Human"]
+
+_Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+_Word = Annotated[str, StringConstraints(pattern=r"^[^\s|\"]{1,128}$")]
+_Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_Placement = Annotated[
+    str, StringConstraints(pattern=r"^(?:Bearer|header:[A-Za-z0-9-]{1,64}|query:[A-Za-z0-9_.-]{1,64})$")
+]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class UserTable(_Table):
+    """`[users.NAME]`."""
+
+    display_name: str | None = Field(None, min_length=1, max_length=64)
+    permissions: list[str] = []
+    password_env: _Variable | None = None
+
+
+class ServiceTable(_Table):
+    """`[services.NAME]`."""
+
+    audience: _Word | None = None
+    permissions: list[_Word] = []
+    person: bool = False
+    api_key: _Name | None = None
+    jwt_provider: _Name | None = None
+    placement: _Placement = "Bearer"
+
+
+class CredentialTable(_Table):
+    """`[credentials.IDENTIFIER]`."""
+
+    value_env: _Variable | None = None
+    readers: list[str] | None = None
+
+
+class GrantTable(_Table):
+    """One of `[[grants]]`."""
+
+    scope: str
+    to: list[str] = Field(min_length=1)
+    access_identity: AccessIdentity | None = None
+
+
+class ExecutionRoleTable(_Table):
+    """`[execution_role]`."""
+
+    policy: list[Statement]
+
+
+class ConfigurationTable(_Table):
+    """The whole file."""
+
+    redirect_uris: list[str] = []
+    users: dict[_Name, UserTable] = {}
+    services: dict[_Name, ServiceTable] = {}
+    credentials: dict[_Name, CredentialTable] = {}
+    grants: list[GrantTable] = []
+    execution_role: ExecutionRoleTable | None = None
+
+
+def described(fault: Mapping[str, object]) -> str:
+    """A fault of pydantic with its place as TOML names it; never the value."""
+    place = ""
+    located = fault["loc"]
+    for step in located if isinstance(located, tuple) else ():
+        if step != "[key]":
+            place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else str(step)
+    kind, text = str(fault["type"]), str(fault["msg"])
+    if kind == "extra_forbidden":
+        text = "is unknown"
+    elif kind == "string_pattern_mismatch":
+        context = fault.get("ctx")
+        text = f"must match {context['pattern'] if isinstance(context, dict) else ''}"
+    elif kind == "missing":
+        text = "is missing"
+    return f"{place}: {text[:1].lower()}{text[1:]}"
+
 
 BUILT_IN_USERS = ("alice", "bob")
 BUILT_IN_SERVICES = {
@@ -48,16 +126,6 @@ class ConfigurationFaultsError(Exception):
     def __init__(self, faults: tuple[str, ...]) -> None:
         super().__init__("; ".join(faults))
         self.faults = faults
-
-
-@dataclass(frozen=True, slots=True)
-class AddedUser:
-    """`password` is None if the sandbox is to generate one."""
-
-    name: str
-    subject: str
-    display_name: str
-    password: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +159,8 @@ class AddedCredential:
 class Configuration:
     """What is added to the built-in cloud. Grants name holders by client id or subject."""
 
-    users: tuple[AddedUser, ...] = ()
+    users: tuple[User, ...] = ()
+    """A user without a password gets one that the sandbox generates."""
     services: tuple[EchoService, ...] = ()
     credentials: tuple[AddedCredential, ...] = ()
     machine: tuple[Grant, ...] = ()
@@ -156,11 +225,11 @@ class _Reader:
         policy = Policy(statement=role.policy) if role else None
         return Configuration(users, services, credentials, machine, delegated, people, uris, policy)
 
-    def _user(self, name: str, user: UserTable) -> AddedUser:
+    def _user(self, name: str, user: UserTable) -> User:
         if name in (*BUILT_IN_USERS, "agent"):
             self.faults.append(f'users.{name}: "{name}" is built in; [[grants]] can give it permissions')
         password = self._variable(user.password_env, f"users.{name}.password_env")
-        return AddedUser(name, subject_of(name), user.display_name or name.capitalize(), password)
+        return User(name, subject_of(name), user.display_name or name.capitalize(), password or "")
 
     def _service(self, name: str, service: ServiceTable) -> EchoService:
         place = f"services.{name}"

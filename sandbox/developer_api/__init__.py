@@ -13,56 +13,28 @@ from sandbox.faults.failing_service import observed
 from sandbox.state.cloud import Cloud
 
 _TOKEN = "authentication_token:obtain"  # noqa: S105 - a permission
-_ROLE = "cloud_account_role:obtain_access_credential"
 
 
 def application(cloud: Cloud) -> ASGIApp:
     """Serves the operations below `/v2/{instance}/`. Faults are those of `developer_api`."""
-    operations = Operations(cloud)
-    table = (
-        (
-            "GET",
-            "credentials",
-            "obtain",
-            "ObtainCredential",
-            "credential:obtain",
-            operations.obtain_credential,
+    do = Operations(cloud)
+    tokens, sessions = "authenticationTokens/_/actions", "oauthAuthorizationSessions/_/actions"
+    # By path: the action, the permission, the operation.
+    reading = {
+        "credentials/_/actions/obtain": ("ObtainCredential", "credential:obtain", do.obtain_credential),
+        "cloudAccountRoles/_/actions/obtainAccessCredential": (
+            *("ObtainCloudAccountRoleAccessCredential", "cloud_account_role:obtain_access_credential"),
+            do.assume_role,
         ),
-        (
-            "POST",
-            "authenticationTokens",
-            "generateJwt",
-            "GenerateJwtAuthenticationToken",
-            _TOKEN,
-            operations.generate_jwt,
-        ),
-        (
-            "POST",
-            "authenticationTokens",
-            "fetchOAuthAccessToken",
-            "FetchOAuthAuthenticationToken",
-            _TOKEN,
-            operations.fetch_token,
-        ),
-        (
-            "POST",
-            "oauthAuthorizationSessions",
-            "get",
-            "GetOAuthAuthorizationSession",
-            _TOKEN,
-            operations.session,
-        ),
-        (
-            "GET",
-            "cloudAccountRoles",
-            "obtainAccessCredential",
-            "ObtainCloudAccountRoleAccessCredential",
-            _ROLE,
-            operations.assume_role,
-        ),
-    )
-    routes = []
-    for method, things, verb, action, permission, operation in table:
-        path = f"/v2/{{instance}}/{things}/_/actions/{verb}"
-        routes.append(Route(path, Endpoint(cloud, action, permission, operation).answer, methods=[method]))
+    }
+    writing = {
+        f"{tokens}/generateJwt": ("GenerateJwtAuthenticationToken", _TOKEN, do.generate_jwt),
+        f"{tokens}/fetchOAuthAccessToken": ("FetchOAuthAuthenticationToken", _TOKEN, do.fetch_token),
+        f"{sessions}/get": ("GetOAuthAuthorizationSession", _TOKEN, do.session),
+    }
+    routes = [
+        Route(f"/v2/{{instance}}/{path}", Endpoint(cloud, *operation).answer, methods=[method])
+        for method, operations in (("GET", reading), ("POST", writing))
+        for path, operation in operations.items()
+    ]
     return observed(Starlette(routes=routes), cloud, "developer_api")

@@ -8,7 +8,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.addresses import INSTANCE
-from sandbox.oauth_error import OAuthError, bearer_token, error_response, new_request_id, single_parameters
+from sandbox.oauth_error import (
+    OAuthError,
+    bearer_token,
+    error_response,
+    new_request_id,
+    read_body,
+    single_parameters,
+)
 from sandbox.state.access_tokens import IssuedToken, TokenRefusedError
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import PAM_AUDIENCE
@@ -16,7 +23,6 @@ from sandbox.state.records import Event
 
 Members = Mapping[str, Any]
 """The members of a POST's JSON body, else the parameters of the query."""
-_MAX_BODY = 64 * 1024
 
 
 class Endpoint:
@@ -98,11 +104,8 @@ async def members(request: Request) -> Members:
     """Raises OAuthError if the body is no JSON object, or if a parameter of the query appears twice."""
     if request.method != "POST":
         return single_parameters(request.query_params.multi_items())
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MAX_BODY:
-            raise OAuthError("invalid_request", "the body is too large", status=413)
+    if (body := await read_body(request)) is None:
+        raise OAuthError("invalid_request", "the body is too large", status=413)
     try:
         content = json.loads(body or b"{}")
     except ValueError:

@@ -34,7 +34,7 @@ def _error_body(status: int) -> object:
 def observed(
     app: ASGIApp, cloud: "Cloud", service: ServiceName, *, error_body: ErrorBody = _error_body
 ) -> ASGIApp:
-    """Wraps `app` so that faults set for `service` take effect; also lifespan messages pass through.
+    """Wraps `app` so that faults set for `service` take effect; other messages pass through.
 
     `service` may be a function of the ASGI scope, for an application that is several services; it answers
     None for requests that no fault shall touch. `error_body` makes the JSON of a `status` fault. The
@@ -98,9 +98,9 @@ async def _refuse(send: Send, fault: Fault, body: object) -> None:
 
 def _tampering(scope: Scope, send: Send, fault: Fault) -> Send:
     if fault.broken_body:
-        return malformed(send)
+        return halved(send)
     if fault.cut_body and (connection := _connection(scope)) is not None:
-        return cut(send, connection["close"])
+        return halved(send, connection["close"])
     if fault.drip:
         return dripping(send, fault.drip)
     return flooding(send, fault.flood) if fault.flood else send
@@ -109,37 +109,26 @@ def _tampering(scope: Scope, send: Send, fault: Fault) -> Send:
 _PIECE = 65_536
 
 
-def malformed(send: Send) -> Send:
-    """Half of the first piece of the body, as if that were all: a body, or an event, that is no JSON."""
+def halved(send: Send, close: Callable[[], None] | None = None) -> Send:
+    """Half of the first piece of the body, then the end of the connection.
+
+    Without `close` the response ends well: with a body, or an event, that is no JSON.
+    """
     ended, end = False, b""
 
     async def halve(message: Message) -> None:
         nonlocal ended, end
+        body = message.get("body", b"")
         if message["type"] == "http.response.start":
             is_stream = any(v.startswith(b"text/event-stream") for _, v in message["headers"])
-            end = b"\n\n" if is_stream else b""
-            await send(_without_length(message))
-        elif not ended and (half := _half(message)) is not None:
+            end = b"\n\n" if is_stream and close is None else b""
+            await send(message if close else _without_length(message))
+        elif not ended and (body or not message.get("more_body", False)):
             ended = True
-            await send({"type": "http.response.body", "body": half + end})
-
-    return halve
-
-
-def cut(send: Send, close: Callable[[], None]) -> Send:
-    """Half of the first piece of the body, then the end of the connection. An empty body stays whole."""
-    ended = False
-
-    async def halve(message: Message) -> None:
-        nonlocal ended
-        if ended:
-            return
-        if body := message.get("body", b""):
-            ended = True
-            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-            close()
-        else:
-            await send(message)
+            half = body[: len(body) // 2] + end
+            await send({"type": "http.response.body", "body": half, "more_body": bool(close and body)})
+            if close and body:
+                close()
 
     return halve
 
@@ -179,12 +168,6 @@ def flooding(send: Send, size: int) -> Send:
         await send({"type": "http.response.body", "body": b""})
 
     return flood
-
-
-def _half(message: Message) -> bytes | None:
-    """Half of this piece; None for an empty one that is not the last."""
-    body: bytes = message.get("body", b"")
-    return body[: len(body) // 2] if body or not message.get("more_body", False) else None
 
 
 def _without_length(message: Message) -> Message:

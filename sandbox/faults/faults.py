@@ -1,8 +1,9 @@
 """What is wrong with a service: failures on demand."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Literal, Protocol
+from typing import Literal
 
 SERVICES = (
     "idaas.token",
@@ -57,12 +58,7 @@ class Fault:
     after_service: str | None = None
 
 
-class ServicePort(Protocol):
-    """Where a service listens."""
-
-    def show(self, state: Literal["open", "shut", "expired"]) -> None:
-        """The fault of new connections."""
-        ...
+PortState = Literal["open", "shut", "expired"]
 
 
 class Faults:
@@ -71,11 +67,11 @@ class Faults:
     def __init__(self) -> None:
         self._lock = Lock()
         self._faults: dict[str, Fault] = {}
-        self._ports: dict[str, ServicePort] = {}
+        self._ports: dict[str, Callable[[PortState], None]] = {}
 
-    def on_port(self, service: str, port: ServicePort) -> None:
-        """`service` listens there: faults of connections are made so."""
-        self._ports[service] = port
+    def on_port(self, service: str, show: Callable[[PortState], None]) -> None:
+        """`show` makes the fault of new connections at the port where `service` listens."""
+        self._ports[service] = show
 
     def set(self, service: str, fault: Fault) -> None:
         """From now on `service` has this fault, instead of any other.
@@ -138,9 +134,7 @@ class Faults:
     def _settle(self) -> None:
         """Every port shows what the faults say. Not under the lock: a port waits for the servers' thread."""
         faults = self.snapshot()
-        states: dict[ServicePort, Literal["open", "shut", "expired"]] = dict.fromkeys(
-            self._ports.values(), "open"
-        )
+        states: dict[Callable[[PortState], None], PortState] = dict.fromkeys(self._ports.values(), "open")
         for service, port in self._ports.items():
             fault = faults.get(service)
             if fault is None or fault.after > 0:
@@ -149,5 +143,5 @@ class Faults:
                 states[port] = "shut"
             elif fault.expired_certificate and states[port] == "open":
                 states[port] = "expired"
-        for port, state in states.items():
-            port.show(state)
+        for show, state in states.items():
+            show(state)

@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from sandbox.certificates import RENEW_BEFORE, CertifiedKey, issue, new_root, private_pem
-from sandbox.generated_secrets import write_private
+from sandbox.certificates import RENEW_BEFORE, CertifiedKey, issue, new_root
+from sandbox.generated_secrets import private_pem, write_private
 
 FILE = "federation.json"
 AGENT_CERTIFICATE_NAME = "agent.sandbox.example"

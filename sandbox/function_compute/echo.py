@@ -1,7 +1,6 @@
 """The echo service: it checks a request as a service of `sandbox.toml` would, and shows what it received."""
 
 import json
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starlette.datastructures import Headers
@@ -10,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.configuration.configuration import EchoService
 from sandbox.function_compute.http_trigger import REQUEST_ID_HEADER, TokenRejectedError, check, claim_headers
-from sandbox.function_compute.web_function import RefusedError, Requirement, read_body, read_caller
+from sandbox.function_compute.web_function import RefusedError, Requirement, read_caller, whole_body
 from sandbox.state.cloud import Cloud
 from sandbox.state.jwt_providers import JwtRefusedError
 
@@ -18,14 +17,6 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _SHOWN_BODY = 4_000
 _USUAL_HEADERS = ("authorization", "x-api-key", "api-key")
 _Json = TypeVar("_Json")
-
-
-@dataclass(frozen=True, slots=True)
-class _Received:
-    """The credential of a request: where it was, and its text."""
-
-    placement: str
-    secret: str
 
 
 class Echo:
@@ -44,9 +35,9 @@ class Echo:
         try:
             service = self._service(request)
             self._cloud.counters.count("function_compute", f"echo.{service.name}")
-            received = _received(request, service.placement)
-            shown = self._checked(service, received)
-            content = _shown(await read_body(request), received.secret)
+            secret = _received(request, service.placement)
+            shown = self._checked(service, secret)
+            content = _shown(await whole_body(request), secret)
         except RefusedError as error:
             body = {"error": error.code, "message": str(error), "request_id": _request_id(request)}
             headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
@@ -54,11 +45,11 @@ class Echo:
         answer = {
             "service": service.name,
             "method": request.method,
-            "path": _masked(request.url.path, received.secret),
-            "query": _masked(_query(request), received.secret),
+            "path": _masked(request.url.path, secret),
+            "query": _masked(_query(request), secret),
             "headers": sorted({name for name in request.headers if name != REQUEST_ID_HEADER}),
             "body": content,
-            "credential": {"placement": received.placement, **shown},
+            "credential": {"placement": service.placement, **shown},
             "request_id": _request_id(request),
         }
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
@@ -70,26 +61,26 @@ class Echo:
         text = f"sandbox.toml must have the service, found {', '.join(services) or 'none'}"
         raise RefusedError(404, "unknown_service", text)
 
-    def _checked(self, service: EchoService, received: _Received) -> dict[str, Any]:
+    def _checked(self, service: EchoService, secret: str) -> dict[str, Any]:
         if service.api_key:
-            return self._api_key(service, received)
+            return self._api_key(service, secret)
         if service.jwt_provider:
-            return self._issued_jwt(service, service.jwt_provider, received)
-        return self._token(service, received)
+            return self._issued_jwt(service, service.jwt_provider, secret)
+        return self._token(service, secret)
 
-    def _issued_jwt(self, service: EchoService, provider: str, received: _Received) -> dict[str, Any]:
+    def _issued_jwt(self, service: EchoService, provider: str, secret: str) -> dict[str, Any]:
         """The claims of the JWT. Raises `RefusedError`."""
         try:
-            claims = self._cloud.jwt_providers.claims(received.secret, provider, service.audience or "")
+            claims = self._cloud.jwt_providers.claims(secret, provider, service.audience or "")
         except JwtRefusedError as rejection:
             self._refused(expired=rejection.expired)
             raise RefusedError(401, "invalid_token", f"JWT: {rejection}") from None
         return {"kind": "issued_jwt", "provider": provider, "claims": claims}
 
-    def _token(self, service: EchoService, received: _Received) -> dict[str, Any]:
+    def _token(self, service: EchoService, secret: str) -> dict[str, Any]:
         """The claims of the access token and who calls. Raises `RefusedError`."""
         try:
-            claims = check(received.secret, self._cloud.function_compute_jwks, self._cloud.clock())
+            claims = check(secret, self._cloud.function_compute_jwks, self._cloud.clock())
         except TokenRejectedError as rejection:
             self._refused(expired=rejection.expired)
             raise RefusedError(401, "invalid_token", f"access token: {rejection}") from None
@@ -104,14 +95,14 @@ class Echo:
             "claims": dict(claims),
         }
 
-    def _api_key(self, service: EchoService, received: _Received) -> dict[str, Any]:
+    def _api_key(self, service: EchoService, secret: str) -> dict[str, Any]:
         """A mask of the key. Raises `RefusedError`."""
         identifier = service.api_key or ""
-        if not self._cloud.vault.accepts(received.secret, identifier):
-            self._refused(revoked=self._cloud.vault.was_valid(received.secret, identifier))
-            text = f'must be the current API key of "{identifier}", found {_mask(received.secret)}'
+        if not self._cloud.vault.accepts(secret, identifier):
+            self._refused(revoked=self._cloud.vault.was_valid(secret, identifier))
+            text = f'must be the current API key of "{identifier}", found {_mask(secret)}'
             raise RefusedError(401, "invalid_api_key", text)
-        return {"kind": "api_key", "identifier": identifier, "mask": _mask(received.secret)}
+        return {"kind": "api_key", "identifier": identifier, "mask": _mask(secret)}
 
     def _refused(self, *, expired: bool = False, revoked: bool = False) -> None:
         self._cloud.counters.count("function_compute", "refused_credential")
@@ -121,7 +112,7 @@ class Echo:
             self._cloud.counters.expired_credential("function_compute")
 
 
-def _received(request: Request, placement: str) -> _Received:
+def _received(request: Request, placement: str) -> str:
     """The credential at its place. Raises `RefusedError` that says where one was found instead."""
     kind, _, name = placement.partition(":")
     if kind == "query":
@@ -132,7 +123,7 @@ def _received(request: Request, placement: str) -> _Received:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         value = token.strip() if scheme.lower() == "bearer" else ""
     if value:
-        return _Received(placement, value)
+        return value
     found = [header for header in _USUAL_HEADERS if header in request.headers]
     found += [f"query:{parameter}" for parameter in request.query_params]
     expected = "Authorization: Bearer" if kind == "Bearer" else placement
@@ -164,15 +155,14 @@ def _query(request: Request) -> dict[str, list[str]]:
 
 def _masked(value: _Json, secret: str) -> _Json:
     """`value` with the mask wherever the secret appears in a text of it."""
-    return _replaced(value, secret, _mask(secret))  # type: ignore[return-value]  # the same shape
-
-
-def _replaced(value: object, secret: str, mask: str) -> object:
+    masked: Any = value
     if isinstance(value, str):
-        return value.replace(secret, mask)
-    if isinstance(value, dict):
-        return {name.replace(secret, mask): _replaced(member, secret, mask) for name, member in value.items()}
-    return [_replaced(member, secret, mask) for member in value] if isinstance(value, list) else value
+        masked = value.replace(secret, _mask(secret))
+    elif isinstance(value, dict):
+        masked = {_masked(name, secret): _masked(member, secret) for name, member in value.items()}
+    elif isinstance(value, list):
+        masked = [_masked(member, secret) for member in value]
+    return masked  # type: ignore[no-any-return]  # the same shape
 
 
 def _mask(secret: str) -> str:

@@ -26,12 +26,13 @@ def enterprise(cloud: Cloud) -> WebFunction:
 
     async def greet(request: Request, caller: Caller) -> Mapping[str, Any]:
         message = await _message(request)
+        described = {n: getattr(caller, n) for n in ("access_identity", "subject", "client", "actor")}
         user = cloud.directory.user_by_subject(caller.subject)
         name = user.display_name if user else caller.subject
         return {
             "greeting": f"Hello, {name}! This is the enterprise service.",
             "message": message,
-            "caller": _described(caller) | {"employee": user.name if user else None},
+            "caller": described | {"employee": user.name if user else None},
             "time": now(cloud).isoformat(timespec="seconds"),
         }
 
@@ -50,12 +51,3 @@ async def _message(request: Request) -> str | None:
     if not isinstance(message, str | None):
         raise RefusedError(400, "invalid_request", '"message" must be a string')
     return message
-
-
-def _described(caller: Caller) -> dict[str, str | None]:
-    return {
-        "access_identity": caller.access_identity,
-        "subject": caller.subject,
-        "client": caller.client,
-        "actor": caller.actor,
-    }

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -11,7 +12,6 @@ from starlette.routing import Route
 
 from sandbox.function_compute.web_function import (
     Caller,
-    Operation,
     RefusedError,
     Requirement,
     json_object,
@@ -119,23 +119,13 @@ class LeaveService:
     def routes(self) -> list[Route]:
         """Its routes. Counted are `function_compute:leave`, `…:leave_applied` and `…:leave_cancelled`."""
 
-        def route(
-            path: str,
-            method: str,
-            name: str,
-            requirement: Requirement,
-            operation: Operation,
-            status: int = 200,
-        ) -> Route:
-            return Route(
-                path, web_function(self._cloud, name, requirement, operation, status), methods=[method]
-            )
-
+        function, path = partial(web_function, self._cloud), "/leave/applications"
+        cancel = function("leave_cancelled", WRITE, self._cancel)
         return [
-            route("/leave", "GET", "leave", READ, self._balance),
-            route("/leave/applications", "GET", "leave", READ, self._applications),
-            route("/leave/applications", "POST", "leave_applied", WRITE, self._apply, 201),
-            route("/leave/applications/{first}", "DELETE", "leave_cancelled", WRITE, self._cancel),
+            Route("/leave", function("leave", READ, self._balance), methods=["GET"]),
+            Route(path, function("leave", READ, self._applications), methods=["GET"]),
+            Route(path, function("leave_applied", WRITE, self._apply, 201), methods=["POST"]),
+            Route(f"{path}/{{first}}", cancel, methods=["DELETE"]),
         ]
 
     async def _balance(self, _: Request, caller: Caller) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.function_compute.http_trigger import REQUEST_ID_HEADER, claim_header
+from sandbox.oauth_error import read_body
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import AGENT
 
@@ -127,20 +128,17 @@ def web_function(
     return respond
 
 
-async def read_body(request: Request) -> bytes:
-    """The whole body. Raises `RefusedError` for more than 1 MB."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MAX_BODY:
-            raise RefusedError(413, "too_large", "the body must not exceed 1 MB")
-    return bytes(body)
+async def whole_body(request: Request) -> bytes:
+    """The body. Raises `RefusedError` for more than 1 MB."""
+    if (body := await read_body(request, _MAX_BODY)) is None:
+        raise RefusedError(413, "too_large", "the body must not exceed 1 MB")
+    return body
 
 
 async def json_object(request: Request) -> Mapping[str, Any]:
     """The body; an empty one is an empty object. Raises `RefusedError`."""
     try:
-        content = json.loads(await read_body(request) or b"{}")
+        content = json.loads(await whole_body(request) or b"{}")
     except ValueError:
         raise RefusedError(400, "invalid_request", "the body must be JSON") from None
     if not isinstance(content, dict):

@@ -9,8 +9,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.faults.failing_service import observed
+from sandbox.model_studio.chat_request import error_body
 from sandbox.model_studio.endpoint import SERVICE, Endpoint
-from sandbox.model_studio.rejection import error_body
 from sandbox.state.cloud import Cloud
 
 BASE = "/compatible-mode/v1"

@@ -12,10 +12,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from sandbox.amap.tools import today
 from sandbox.faults.failing_service import DROP_EXTENSION
 from sandbox.faults.faults import Fault
-from sandbox.model_studio import rejection, wire
-from sandbox.model_studio.chat_request import MODELS, read
+from sandbox.model_studio import wire
+from sandbox.model_studio.chat_request import MODELS, RejectedRequestError, error_body, read, refusal
 from sandbox.model_studio.completion import complete
-from sandbox.model_studio.rejection import RejectedRequestError
 from sandbox.state.cloud import Cloud
 from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY
 
@@ -43,21 +42,21 @@ class Endpoint:
         """`GET /models`."""
         self._count("models")
         if not self._authorized(request):
-            return JSONResponse(rejection.error_body(401), 401)
+            return JSONResponse(error_body(401), 401)
         return JSONResponse({"object": "list", "data": [model.body for model in MODELS.values()]})
 
     async def chat_completions(self, request: Request) -> Response:
         """`POST /chat/completions`."""
         self._count("chat.completions")
         if not self._authorized(request):
-            return JSONResponse(rejection.error_body(401), 401)
+            return JSONResponse(error_body(401), 401)
         body = await request.body()
         if _contains_credential(body, self._cloud):
             self._count("credential_in_prompt")
         try:
             chat = read(_parsed(body))
         except RejectedRequestError as error:
-            return rejection.answer(error)
+            return refusal(error)
         now = self._cloud.clock()
         completion = complete(chat, today(now))
         envelope = wire.Envelope.new(chat.model.name, now)
@@ -96,13 +95,8 @@ class Endpoint:
         await asyncio.sleep(settings.model_first_token_delay + settings.model_token_delay * tokens)
 
     def _authorized(self, request: Request) -> bool:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._cloud.vault.accepts(key, LLM_API_KEY):
-            return True
-        self._count("refused_credential")
-        if key and self._cloud.vault.was_valid(key, LLM_API_KEY):
-            self._count("revoked_credential")
-        return False
+        authorization = request.headers.get("authorization", "")
+        return self._cloud.presents_api_key(SERVICE, authorization, LLM_API_KEY)
 
     def _count(self, operation: str) -> None:
         self._cloud.counters.count(SERVICE, operation)
@@ -118,7 +112,7 @@ async def _strike(fault: Fault, request: Request) -> str | None:
     if fault.drop:
         request.scope["extensions"][DROP_EXTENSION]["abort"]()
         return None
-    return _event(rejection.error_body(fault.status)) if fault.status is not None else None
+    return _event(error_body(fault.status)) if fault.status is not None else None
 
 
 def _event(body: Mapping[str, Any]) -> str:

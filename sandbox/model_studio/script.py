@@ -93,7 +93,7 @@ class Plan:
 
 
 class UnknownCallError(Exception):
-    """A tool is called by saying so, and cannot be: the key of the answer, and its values."""
+    """A named tool cannot be called: the key of the answer, and its values."""
 
     def __init__(self, key: str, **values: str) -> None:
         super().__init__(key)
@@ -237,26 +237,23 @@ class _Script:
     ) -> tuple[list[Call], list[Outcome]]:
         """The calls that come next, and the outcomes so far. Places are located first."""
         left, pending, made = list(outcomes), list[Call](), list[Outcome]()
-        known: list[tuple[Call, Outcome]] = []
+        known: dict[str, Outcome] = {}
 
         def outcome_of(call: Call) -> Outcome | None:
             """Its own, or one of its tool that no plan has: a person changed the call."""
-            if own := [outcome for planned, outcome in known if planned == call]:
-                return own[0]
-            of_tool = [outcome for outcome in left if outcome.call.tool == call.tool]
-            if not of_tool:
-                pending.extend([] if call in pending else [call])
-                return None
-            outcome = min(of_tool, key=lambda outcome: outcome.call != call)
-            left.remove(outcome)
-            known.append((call, outcome))
-            return outcome
+            if str(call) not in known:
+                of_tool = [outcome for outcome in left if outcome.call.tool == call.tool]
+                if of_tool:
+                    known[str(call)] = min(of_tool, key=lambda outcome: outcome.call != call)
+                    left.remove(known[str(call)])
+                elif call not in pending:
+                    pending.append(call)
+            return known.get(str(call))
 
         for plan in plans:
             points: dict[str, str] = {}
-            lookups = [(place, Call(self._geocoder, {"address": place})) for place in plan.places]
-            for place, lookup in lookups:
-                if outcome := outcome_of(lookup):
+            for place in plan.places:
+                if outcome := outcome_of(Call(self._geocoder, {"address": place})):
                     point = found("point", outcome.text)
                     points |= {place: point[0]} if point else {}
                     made += [] if point else [outcome]

@@ -45,11 +45,6 @@ class Envelope:
         choice = {"delta": delta, "finish_reason": finish_reason, "index": 0, "logprobs": None}
         return Chunk(self.body("chat.completion.chunk", choices=[choice]), tokens)
 
-    def bare_chunk(self, delta: Mapping[str, Any], tokens: int = 0) -> Chunk:
-        """A chunk whose choice has neither `finish_reason` nor `logprobs`, as some in the middle have."""
-        choice = {"delta": delta, "index": 0}
-        return Chunk(self.body("chat.completion.chunk", choices=[choice]), tokens)
-
 
 def whole(completion: Completion, envelope: Envelope) -> Mapping[str, Any]:
     """The body of an answer that is not streamed."""
@@ -106,7 +101,9 @@ def _call_chunks(envelope: Envelope, index: int, call: ToolCall, *, announce: bo
     yield envelope.chunk({**opening, "tool_calls": [entry]}, tokens)
     for piece, count in rest:
         more = {"index": index, "id": "", "type": "function", "function": {"arguments": piece}}
-        yield envelope.bare_chunk({"tool_calls": [more]}, count)
+        # Some in the middle have neither `finish_reason` nor `logprobs`.
+        bare = envelope.body("chat.completion.chunk", choices=[{"delta": {"tool_calls": [more]}, "index": 0}])
+        yield Chunk(bare, count)
     yield envelope.chunk({"tool_calls": [{"index": index, "id": "", "type": "function", "function": {}}]})
 
 

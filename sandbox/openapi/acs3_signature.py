@@ -11,6 +11,8 @@ from sandbox.ram import CloudRoles, ExecutionRole, StsCredential
 from sandbox.state.cloud import Cloud
 
 TIME_WINDOW = 15 * 60
+_INCOMPLETE = ("IncompleteSignature", "The request signature does not conform to Aliyun standards.")
+_MISMATCH = ("SignatureDoesNotMatch", "Specified signature is not matched with our calculation.")
 _AUTHORIZATION = re.compile(
     r"ACS3-HMAC-SHA256 +Credential=([^,\s]+), *SignedHeaders=([a-z0-9;-]+), *Signature=([0-9a-f]{64})"
 )
@@ -33,19 +35,19 @@ class SignatureCheck:
         """
         found = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
         if found is None:
-            raise _incomplete()
+            raise OpenApiError(*_INCOMPLETE)
         key_id, signed, signature = found[1], found[2].split(";"), found[3]
         credential = self._issued.find(key_id)
         if credential is None or request.headers.get("x-acs-accesskey-id", key_id) != key_id:
             raise OpenApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
         must = {"host", *(name for name in request.headers if name.startswith("x-acs-"))}
         if signed != sorted(signed) or not must <= set(signed):
-            raise _incomplete()
+            raise OpenApiError(*_INCOMPLETE)
         self._check_time(request)
         if request.headers.get("x-acs-content-sha256") != hashlib.sha256(request.body).hexdigest():
-            raise _mismatch()
+            raise OpenApiError(*_MISMATCH)
         if not hmac.compare_digest(_signature(request, signed, credential.access_key_secret), signature):
-            raise _mismatch()
+            raise OpenApiError(*_MISMATCH)
         self._check_nonce(key_id, request.headers.get("x-acs-signature-nonce", ""))
         self._check_token(request, credential)
         return credential
@@ -90,11 +92,3 @@ def _signature(request: RpcRequest, signed: list[str], secret: str) -> str:
     canonical = "\n".join([request.method, request.path, "&".join(query), headers, ";".join(signed), digest])
     text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-
-
-def _incomplete() -> OpenApiError:
-    return OpenApiError("IncompleteSignature", "The request signature does not conform to Aliyun standards.")
-
-
-def _mismatch() -> OpenApiError:
-    return OpenApiError("SignatureDoesNotMatch", "Specified signature is not matched with our calculation.")

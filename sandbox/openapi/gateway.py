@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from sandbox.oauth_error import new_request_id
+from sandbox.oauth_error import new_request_id, read_body
 from sandbox.state.cloud import Cloud
 from sandbox.state.records import Event
 
-LARGEST_BODY = 64 * 1024
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -65,11 +64,8 @@ class RpcRequest:
 
 async def read_request(request: Request, *, form: bool) -> RpcRequest:
     """Reads the request whole; raises OpenApiError if it is too large or names a parameter twice."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise OpenApiError("RequestBodyTooLarge", "The request body is too large.", 413)
+    if (body := await read_body(request)) is None:
+        raise OpenApiError("RequestBodyTooLarge", "The request body is too large.", 413)
     query = tuple(parse_qsl(request.url.query, keep_blank_values=True))
     pairs = list(query)
     if form and request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:

@@ -61,7 +61,7 @@ class GenerateOauthToken:
         return {"TokenResponse": {_camel(name): answer[name] for name in members if name in answer}}
 
     def _authorize(self, resource: str) -> None:
-        decision = self._cloud.execution_role.decide(f"eiam:{self.name}", resource)
+        decision = self._cloud.execution_role.policy.decide(f"eiam:{self.name}", resource)
         if decision != "Allow":
             raise OpenApiError(
                 "NoPermission",

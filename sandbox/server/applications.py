@@ -2,18 +2,14 @@
 which sees the full path of the URL.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.addresses import PROVISIONING_PATH
 from sandbox.state.cloud import Cloud
 
 
-def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
-    """By listener; and those whose lifespan must run. Imports late: the services cost time to import."""
+def applications(cloud: Cloud) -> dict[str, ASGIApp]:
+    """By listener. Imports late: the services cost time to import."""
     from sandbox import (
         amap,
         bucket,
@@ -48,21 +44,20 @@ def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
         },
         idaas_app,
     )
-    mcp, models = amap.application(cloud), model_studio.application(cloud)
-    functions = function_compute.application(cloud)
-    by_listener = {
+    return {
         "idaas": tls,
         "idaas_plain": plain,
-        "model_studio": by_prefix({"/api/v1/mcps/": mcp}, models),
+        "model_studio": by_prefix(
+            {"/api/v1/mcps/": amap.application(cloud)}, model_studio.application(cloud)
+        ),
         "function_compute": by_prefix(
             {
                 f"{bucket.PATH}/": bucket.application(cloud),
                 f"{calendar.PATH}/": calendar.application(cloud),
             },
-            functions,
+            function_compute.application(cloud),
         ),
     }
-    return by_listener, [mcp, models, functions]
 
 
 def by_prefix(applications: dict[str, ASGIApp], otherwise: ASGIApp) -> ASGIApp:
@@ -83,32 +78,3 @@ def exactly(path: str, app: ASGIApp, otherwise: ASGIApp) -> ASGIApp:
         await (app if scope.get("path") == path else otherwise)(scope, receive, send)
 
     return choose
-
-
-@asynccontextmanager
-async def lifespan(app: ASGIApp) -> AsyncIterator[None]:
-    """Starts `app` (ASGI lifespan protocol) and stops it at the end; raises what its startup raised.
-
-    The application runs in a task of its own, so that task groups in it begin and end in one task.
-    """
-    incoming: asyncio.Queue[Message] = asyncio.Queue()
-    outgoing: asyncio.Queue[Message] = asyncio.Queue()
-
-    async def run() -> None:
-        try:
-            await app(
-                {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, incoming.get, outgoing.put
-            )
-        finally:
-            await outgoing.put({"type": "ended"})
-
-    task = asyncio.create_task(run())
-    await incoming.put({"type": "lifespan.startup"})
-    if (await outgoing.get())["type"] != "lifespan.startup.complete":
-        await task
-        raise RuntimeError("an application of the sandbox did not start")
-    try:
-        yield
-    finally:
-        await incoming.put({"type": "lifespan.shutdown"})
-        await task

@@ -5,7 +5,7 @@ import contextlib
 import errno
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import uvicorn
 from starlette.requests import ClientDisconnect
@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.certificates import Certificates
 from sandbox.faults.failing_service import DROP_EXTENSION
+from sandbox.faults.faults import PortState
 
 
 class PortInUseError(OSError):
@@ -69,16 +70,14 @@ class WebServer(uvicorn.Server):
                 connection.transport.abort()
 
 
-class LeavingClients:
-    """A pure ASGI middleware. A client that leaves while it sends a request is no failure."""
+def _without_leaving_clients(app: ASGIApp) -> ASGIApp:
+    """A client that leaves while it sends a request is no failure."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on."""
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         with contextlib.suppress(ClientDisconnect):
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
+
+    return serve
 
 
 def web_server(app: ASGIApp, certificates: Certificates | None) -> WebServer:
@@ -88,7 +87,7 @@ def web_server(app: ASGIApp, certificates: Certificates | None) -> WebServer:
         tls = {"ssl_certfile": certificates.certificate, "ssl_keyfile": certificates.key}
     return WebServer(
         uvicorn.Config(
-            LeavingClients(app),
+            _without_leaving_clients(app),
             http=DroppableProtocol,
             lifespan="off",
             log_config=None,
@@ -120,9 +119,6 @@ async def run(servers: dict[socket.socket, WebServer], ready: asyncio.Event) -> 
         for server in servers.values():
             server.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-PortState = Literal["open", "shut", "expired"]
 
 
 class Port:

@@ -21,7 +21,7 @@ from typing import Self
 from sandbox.agent_files.workload_token_files import WorkloadTokenFiles
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.generated_secrets import USER_EVENTS_KEY_FILE, write_private
-from sandbox.server.applications import applications, lifespan
+from sandbox.server.applications import applications
 from sandbox.server.installation import Installation, SandboxOptions, install, write_files
 from sandbox.server.listener import Port, WebServer, run, web_server
 from sandbox.state.cloud import Cloud
@@ -48,35 +48,34 @@ LISTENERS = {
 @contextlib.asynccontextmanager
 async def running(installation: Installation) -> AsyncIterator[Cloud]:
     """Serves within the block, in the running event loop."""
-    by_listener, managed = applications(installation.cloud)
+    by_listener = applications(installation.cloud)
     by_listener |= {
         name: by_listener[LISTENERS[name]] for name in installation.listeners if name in LISTENERS
     }
-    async with contextlib.AsyncExitStack() as stack:
-        for app in managed:
-            await stack.enter_async_context(lifespan(app))
-        servers: dict[socket.socket, WebServer] = {
-            installation.listeners[name]: web_server(
-                app, None if LISTENERS.get(name, name) == "idaas_plain" else installation.certificates
-            )
-            for name, app in by_listener.items()
-        }
-        ready = asyncio.Event()
-        task = asyncio.create_task(run(servers, ready))
-        waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            waiting.cancel()
-            task.result()
-        _join_faults(installation, servers)
-        renewing = asyncio.create_task(_renew(installation.workload_tokens))
-        try:
-            yield installation.cloud
-        finally:
-            renewing.cancel()
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    servers: dict[socket.socket, WebServer] = {
+        installation.listeners[name]: web_server(
+            app, None if LISTENERS.get(name, name) == "idaas_plain" else installation.certificates
+        )
+        for name, app in by_listener.items()
+    }
+    ready = asyncio.Event()
+    task = asyncio.create_task(run(servers, ready))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        waiting.cancel()
+        task.result()
+    _join_faults(installation, servers)
+    renewing = asyncio.create_task(_renew(installation.workload_tokens))
+    try:
+        yield installation.cloud
+    finally:
+        renewing.cancel()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        for stop in installation.cloud.stops:
+            await stop()
 
 
 async def _renew(tokens: WorkloadTokenFiles) -> None:
@@ -94,7 +93,7 @@ def _join_faults(installation: Installation, servers: dict[socket.socket, WebSer
     }
     for service, listener in LISTENERS.items():
         if port := ports.get(service) or ports.get(listener):
-            installation.cloud.faults.on_port(service, port)
+            installation.cloud.faults.on_port(service, port.show)
 
 
 async def serve(options: SandboxOptions, ready: Callable[[Installation], None] = lambda _: None) -> None:

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from sandbox.state.directory import (
     PAGE,
     Directory,
     ResourceServer,
-    User,
     sandbox_directory,
 )
 from sandbox.state.jwt_providers import JwtProviders
@@ -77,6 +77,8 @@ class Cloud:
         self._agent_public_key = (
             jwk.RSAKey.import_key(self.secrets.agent_private_key).as_pem(private=False).decode()
         )
+        self.stops: list[Callable[[], Awaitable[None]]] = []
+        """What services with tasks of their own do when the sandbox stops."""
         self._resets: list[Callable[[], None]] = []
         self._restarts: dict[str, Callable[[], None]] = {}
         self.reload: Callable[[], Path] = _without("a configuration file")
@@ -121,8 +123,7 @@ class Cloud:
         self.configuration = configuration
         directory = self.directory
         for user in configuration.users:
-            password = user.password or new_password()
-            directory.users[user.name] = User(user.name, user.subject, user.display_name, password)
+            directory.users[user.name] = replace(user, password=user.password or new_password())
             for identifier in (LLM_API_KEY, AMAP_API_KEY):
                 self.vault.add(identifier, "", {user.subject}, now=self.clock())
             for released in (*self.jwt_providers, *self.cloud_roles, *self.oauth_providers):
@@ -163,6 +164,19 @@ class Cloud:
         """After a key rotation an operator copies the JWKS into the Function Compute trigger."""
         self.function_compute_jwks = self.jwks()
         return self.function_compute_jwks
+
+    def presents_api_key(self, service: str, authorization: str, identifier: str) -> bool:
+        """Whether the header `Authorization` has the current key of `identifier`.
+
+        Counts `<service>:refused_credential`, and `…:revoked_credential` for a key that used to be good.
+        """
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() == "bearer" and self.vault.accepts(key, identifier):
+            return True
+        self.counters.count(service, "refused_credential")
+        if key and self.vault.was_valid(key, identifier):
+            self.counters.count(service, "revoked_credential")
+        return False
 
     def user_token(
         self,

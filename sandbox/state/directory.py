@@ -1,6 +1,5 @@
 """Who exists at IDaaS and who may do what: users, applications, resource servers, grants (Agent ID Guard)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -62,9 +61,7 @@ class Application:
         return self.secret is None and self.public_key is None and not self.federated_credentials
 
     def federated_credential(self, name: str) -> FederatedCredential | None:
-        return next(
-            (credential for credential in self.federated_credentials if credential.name == name), None
-        )
+        return next((found for found in self.federated_credentials if found.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +76,7 @@ Grant: TypeAlias = tuple[str, str, str]
 """Holder (client id or user subject), audience, permission."""
 
 
+@dataclass(slots=True)
 class Directory:
     """Three kinds of grants, each a set of (holder, audience, permission):
 
@@ -88,24 +86,14 @@ class Directory:
     - `people`: a user may act there (permission of type *user*). A user gains nothing through an agent.
     """
 
-    def __init__(
-        self,
-        users: Iterable[User],
-        applications: Iterable[Application],
-        resource_servers: Iterable[ResourceServer],
-        *,
-        machine: Iterable[Grant],
-        delegated: Iterable[Grant],
-        people: Iterable[Grant],
-    ) -> None:
-        self.users = {user.name: user for user in users}
-        self.applications = {application.client_id: application for application in applications}
-        self.resource_servers = {server.audience: server for server in resource_servers}
-        self.machine = set(machine)
-        self.delegated = set(delegated)
-        self.people = set(people)
-        self.disabled: set[str] = set()
-        """Client ids and user subjects that are switched off."""
+    users: dict[str, User]
+    applications: dict[str, Application]
+    resource_servers: dict[str, ResourceServer]
+    machine: set[Grant]
+    delegated: set[Grant]
+    people: set[Grant]
+    disabled: set[str] = field(default_factory=set)
+    """Client ids and user subjects that are switched off."""
 
     def user_by_subject(self, subject: str) -> User | None:
         return next((user for user in self.users.values() if user.subject == subject), None)
@@ -183,19 +171,21 @@ def sandbox_directory(
     enterprise = (ENTERPRISE_AUDIENCE, "service.invoke")
     leave = [(LEAVE_AUDIENCE, permission) for permission in LEAVE_PERMISSIONS]
     entry = (AGENT_AUDIENCE, "agent.access")
+    servers = [
+        ResourceServer(AGENT_AUDIENCE, ("agent.access",)),
+        ResourceServer(ENTERPRISE_AUDIENCE, ("service.invoke",)),
+        ResourceServer(LEAVE_AUDIENCE, LEAVE_PERMISSIONS),
+        ResourceServer(PAM_AUDIENCE, PAM_PERMISSIONS),
+    ]
+    everyone = [entry, *pam, enterprise]
     return Directory(
-        [alice, bob],
-        [page, agent],
-        [
-            ResourceServer(AGENT_AUDIENCE, ("agent.access",)),
-            ResourceServer(ENTERPRISE_AUDIENCE, ("service.invoke",)),
-            ResourceServer(LEAVE_AUDIENCE, LEAVE_PERMISSIONS),
-            ResourceServer(PAM_AUDIENCE, PAM_PERMISSIONS),
-        ],
-        machine=[(AGENT, *grant) for grant in [*pam, enterprise]],
-        delegated=[(PAGE, *entry), *((AGENT, *grant) for grant in [*pam, enterprise, *leave])],
-        people=[
-            *((alice.subject, *grant) for grant in [entry, *pam, enterprise, *leave]),
-            *((bob.subject, *grant) for grant in [entry, *pam, enterprise]),
-        ],
+        {user.name: user for user in (alice, bob)},
+        {application.client_id: application for application in (page, agent)},
+        {server.audience: server for server in servers},
+        machine={(AGENT, *grant) for grant in [*pam, enterprise]},
+        delegated={(PAGE, *entry), *((AGENT, *grant) for grant in [*pam, enterprise, *leave])},
+        people={
+            *((alice.subject, *grant) for grant in [*everyone, *leave]),
+            *((bob.subject, *grant) for grant in everyone),
+        },
     )

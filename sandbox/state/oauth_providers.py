@@ -13,7 +13,6 @@ ROOMS = "calendar_rooms"
 """The provider of the agent's own account there (`m2m`)."""
 SESSION_LIFETIME = 600
 TOKEN_LIFETIME = 3600
-_MOST = 10_000
 
 
 @dataclass(slots=True)
@@ -102,8 +101,6 @@ class OAuthProviders:
             now + TOKEN_LIFETIME,
             f"cal_{secrets.token_urlsafe(32)}",
         )
-        while len(self._tokens) >= _MOST:
-            del self._tokens[next(iter(self._tokens))]
         self._tokens[provider.identifier, consumer, scope] = token
         return token
 
@@ -125,8 +122,6 @@ class OAuthProviders:
         session_id = f"atpoas_{secrets.token_urlsafe(24)}"
         end = self._clock() + SESSION_LIFETIME
         session = AuthorizationSession(session_id, provider, creator, consumer, scope, end)
-        while len(self._sessions) >= _MOST:
-            del self._sessions[next(iter(self._sessions))]
         self._sessions[session_id] = session
         return session
 

@@ -30,26 +30,20 @@ class Vault:
     """Credentials by identifier."""
 
     def __init__(self, llm_api_key: str, amap_api_key: str, *, now: float) -> None:
+        self._credentials: dict[str, VaultCredential] = {}
         readers = {AGENT, "user_alice01", "user_bob01"}
-        self._credentials = {
-            entry.identifier: entry
-            for entry in (
-                VaultCredential(
-                    LLM_API_KEY, "cred_llm01", "Model Studio key", "llm", llm_api_key, set(readers), now, now
-                ),
-                VaultCredential(
-                    AMAP_API_KEY, "cred_amap01", "Amap key", "saas", amap_api_key, set(readers), now, now
-                ),
-            )
-        }
+        self.add(LLM_API_KEY, llm_api_key, readers, now=now, scenario="llm")
+        self.add(AMAP_API_KEY, amap_api_key, readers, now=now)
 
-    def add(self, identifier: str, api_key: str, readers: set[str], *, now: float) -> None:
+    def add(
+        self, identifier: str, api_key: str, readers: set[str], *, now: float, scenario: str = "saas"
+    ) -> None:
         """Keeps an API key. One that is there already keeps its key, and is readable by `readers` too."""
         if (entry := self._credentials.get(identifier)) is not None:
             entry.readers |= readers
             return
         self._credentials[identifier] = VaultCredential(
-            identifier, f"cred_{identifier}", identifier, "saas", api_key, set(readers), now, now
+            identifier, f"cred_{identifier}", identifier, scenario, api_key, set(readers), now, now
         )
 
     def find(self, identifier: str) -> VaultCredential | None:

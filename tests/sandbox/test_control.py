@@ -192,7 +192,7 @@ def test_policy_of_the_execution_role_is_replaced_and_comes_back(control, sandbo
     assert before["Statement"][0]["Action"] == ["eiam:GenerateOauthToken"]
     denying = {"Version": "1", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
     assert control.put("/execution-role/policy", json=denying).status_code == 200
-    assert sandbox.cloud.execution_role.decide("eiam:GenerateOauthToken", "x") == "ExplicitDeny"
+    assert sandbox.cloud.execution_role.policy.decide("eiam:GenerateOauthToken", "x") == "ExplicitDeny"
     control.post("/reset", json={})
     assert control.get("/execution-role/policy").json() == before
 

@@ -62,7 +62,8 @@ def test_a_shell_reads_agent_env_with_the_same_values(sandbox) -> None:
         timeout=120,
     )
     seen = json.loads(done.stdout)
-    assert {name: seen[name] for name in sandbox.environment} == sandbox.environment
+    written = sandbox.running.environment
+    assert {name: seen[name] for name in written} == written
 
 
 def test_the_environment_names_everything_that_an_agent_needs(sandbox) -> None:

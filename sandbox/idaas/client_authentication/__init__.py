@@ -6,10 +6,9 @@ May import `sandbox.federation`, which issues what the federated methods verify.
 from collections.abc import Callable
 
 from sandbox.idaas.client_authentication.certificate_assertion import by_certificate_assertion
+from sandbox.idaas.client_authentication.federated_credential import by_workload_token
 from sandbox.idaas.client_authentication.instance_document import by_instance_document
-from sandbox.idaas.client_authentication.jwt_assertion import by_jwt_assertion
-from sandbox.idaas.client_authentication.secrets import by_basic, by_secret, known_client
-from sandbox.idaas.client_authentication.workload_token import by_workload_token
+from sandbox.idaas.client_authentication.own_secret import by_basic, by_jwt_assertion, by_secret, known_client
 from sandbox.oauth_error import OAuthError, required
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import Application

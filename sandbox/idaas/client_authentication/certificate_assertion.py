@@ -16,7 +16,7 @@ from sandbox.idaas.client_authentication.federated_credential import (
     refused,
     verify_chain,
 )
-from sandbox.idaas.client_authentication.jwt_assertion import validate_assertion
+from sandbox.idaas.client_authentication.own_secret import validate_assertion
 from sandbox.oauth_error import OAuthError, required
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import Application

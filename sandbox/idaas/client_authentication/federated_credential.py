@@ -1,4 +1,4 @@
-"""The application federated credential that a request names, and certificate chains (RFC 5280, section 6)."""
+"""Application federated credentials: shared checks, certificate chains (RFC 5280, section 6), OIDC."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -7,8 +7,10 @@ from typing import Literal
 from cryptography import x509
 from cryptography.x509 import verification
 
-from sandbox.idaas.client_authentication.secrets import known_client
+from sandbox.federation.id_token import IDAAS_AUDIENCE, IdTokenRefusedError
+from sandbox.idaas.client_authentication.own_secret import known_client
 from sandbox.oauth_error import OAuthError, required
+from sandbox.state.cloud import Cloud
 from sandbox.state.directory import Application, Directory, FederatedCredential
 
 DESCRIPTION = "client authentication failed"
@@ -76,3 +78,25 @@ def verify_chain(
         raise refused("chain", "the certificate does not chain to a trusted root") from error
     if revoked(leaf):
         raise refused("revoked", "the certificate is revoked")
+
+
+AUDIENCES = frozenset({IDAAS_AUDIENCE})
+"""The audiences that the provider accepts."""
+
+
+def by_workload_token(cloud: Cloud, parameters: dict[str, str]) -> Application:
+    """The client whose federated credential allows the token's subject.
+
+    Checked: signature by a key of the issuer's JWKS, `iss`, `aud`, `exp`, `nbf`, `sub`. A token may be used
+    until it expires. A newline at its end is accepted while `settings.workload_token_newline` is on.
+    """
+    client, credential = named_credential(cloud.directory, parameters, "oidc")
+    token = required(parameters, "client_assertion")
+    if cloud.settings.workload_token_newline:
+        token = token.rstrip("\r\n")
+    try:
+        claims = cloud.federation.verify_id_token(token, AUDIENCES)
+    except IdTokenRefusedError as error:
+        raise refused(error.reason, str(error)) from error
+    check_identity(credential, str(claims.get("sub")))
+    return client

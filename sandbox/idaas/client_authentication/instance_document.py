@@ -19,7 +19,7 @@ from sandbox.idaas.client_authentication.federated_credential import (
     refused,
     verify_chain,
 )
-from sandbox.idaas.client_authentication.jwt_assertion import CLOCK_SKEW
+from sandbox.idaas.client_authentication.own_secret import CLOCK_SKEW
 from sandbox.oauth_error import required
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import Application

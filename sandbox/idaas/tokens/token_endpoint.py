@@ -11,11 +11,16 @@ from sandbox.idaas.sign_in.authorization_code import AuthorizationCodes
 from sandbox.idaas.tokens.grants import Grants, TokenRequest
 from sandbox.idaas.tokens.issuance import record_refused
 from sandbox.idaas.tokens.refresh_token import RefreshTokens
-from sandbox.oauth_error import OAuthError, error_response, new_request_id, required, single_parameters
+from sandbox.oauth_error import (
+    OAuthError,
+    error_response,
+    new_request_id,
+    read_body,
+    required,
+    single_parameters,
+)
 from sandbox.state.cloud import Cloud
 from sandbox.state.records import Event
-
-LARGEST_BODY = 64 * 1024
 
 
 class TokenEndpoint:
@@ -59,11 +64,8 @@ async def _form(request: Request) -> dict[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise OAuthError("invalid_request", 'content type must be "application/x-www-form-urlencoded"')
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise OAuthError("invalid_request", "the body is too large", status=413)
+    if (body := await read_body(request)) is None:
+        raise OAuthError("invalid_request", "the body is too large", status=413)
     try:
         return single_parameters(parse_qsl(body.decode(), keep_blank_values=True))
     except ValueError as error:

@@ -40,9 +40,9 @@ def test_a_machine_reads_a_credential(sandbox, obtain, as_machine) -> None:
     assert response.headers["cache-control"] == "no-store"
     assert response.json() == {
         "instanceId": "idaas_sandbox01",
-        "credentialId": "cred_llm01",
+        "credentialId": "cred_llm_api_key",
         "credentialIdentifier": "llm_api_key",
-        "credentialName": "Model Studio key",
+        "credentialName": "llm_api_key",
         "credentialType": "api_key",
         "credentialScenarioLabel": "llm",
         "credentialCreationType": "user_custom",
