@@ -1,19 +1,21 @@
 #!/bin/sh
 # What the Dockerfile's build stage does: installs the agent into a virtual environment.
 # Usage: install.sh SOURCE TARGET [PIP OPTIONS]; PYTHON names the interpreter. For an offline build, give a
-# folder of wheels: install.sh SOURCE TARGET --no-index --find-links WHEELS.
+# folder of wheels: install.sh SOURCE TARGET --no-index --find-links /absolute/WHEELS.
 # Your own files are in the folder `own` beside this script; `idaas-agent package tree` collects them there. They
 # go to TARGET/own. If a requirements.lock is among them, with hashes, your own packages are installed too.
 set -eu
 source=$1 target=$2
 shift 2
 "${PYTHON:-python3}" -m venv "$target"
+target=$(cd "$target" && pwd)
 "$target/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check --require-hashes \
   --only-binary=:all: -r "$source/requirements.lock" "$@"
 own=$(dirname "$0")/own
 rm -rf "$target/own"
 if [ -d "$own" ]; then
   cp -R "$own" "$target/own"
+  chmod -R a+rX "$target/own"
   if [ -f "$own/requirements.lock" ]; then
     (cd "$own" && "$target/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check --require-hashes \
       --no-deps --only-binary=:all: -r requirements.lock "$@")

@@ -137,13 +137,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory, dependencies: Path, oper
     """The folder that `install.sh` fills, with the operator's files, and no other packages."""
     folder = tmp_path_factory.mktemp("installed")
     package_tree(operator, folder / "own")
+    (folder / "own" / "services.toml").chmod(0o600)
     script = shutil.copy(INSTALL, folder)
     for name, text in {"python": PYTHON, "pip": PIP}.items():
         text = text.format(python=sys.executable, folder=folder, dependencies=dependencies)
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     target = folder / "idaas-agent"
-    command = [script, ROOT, target, "--no-index"]
+    command = [script, ROOT, target.name, "--no-index"]
     environment = {"PATH": os.environ["PATH"], "PYTHON": str(folder / "python")}
-    subprocess.run(command, env=environment, check=True)  # noqa: S603 - the script under test
+    subprocess.run(command, cwd=folder, env=environment, check=True)  # noqa: S603 - the script under test
     return target

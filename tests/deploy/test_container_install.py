@@ -38,6 +38,12 @@ def test_the_installed_command_runs_and_has_no_sandbox(installed: Path) -> None:
     assert not packages & {"sandbox", "tests", "pytest"}
 
 
+def test_own_files_can_be_read_by_the_user_of_the_image(installed: Path) -> None:
+    modes = [path.stat().st_mode for path in (installed / "own").rglob("*")]
+    assert modes
+    assert all(mode & 0o004 for mode in modes)
+
+
 def test_the_health_check_fails_if_nothing_listens() -> None:
     check = INSTALL.with_name("healthcheck.py")
     found = subprocess.run(  # noqa: S603 - the script under test
