@@ -111,8 +111,7 @@ def test_what_listens_and_what_adds_up_workers_imports_no_part_of_the_agent():
 
 
 UNUSED = {
-    *("aiosqlite", "psycopg", "redis", "prometheus_client"),  # opened, or switched on, by a setting
-    *("langgraph.checkpoint.sqlite", "langgraph.checkpoint.postgres"),
+    *("psycopg", "redis", "prometheus_client"),  # opened, or switched on, by a setting
     *("httpcore", "httpcore2"),  # the agent has connections of its own
     *("openai.resources.chat", "sandbox.server"),
 }
