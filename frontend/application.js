@@ -73,7 +73,8 @@ export class Application extends EventTarget {
     this.conversations.addEventListener('changed', () => otherTabs.postMessage(CHANGED));
     otherTabs.addEventListener('message', ({ data }) => {
       if (data === SIGNED_OUT) this.#forget();
-      if (data === CHANGED && this.conversations.available) this.conversations.refresh();
+      const hidden = globalThis.document?.visibilityState === 'hidden'; // it reads the list when it becomes visible
+      if (data === CHANGED && this.conversations.available && !hidden) this.conversations.refresh();
     });
   }
 

@@ -102,7 +102,9 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             Middleware(RequestLog, measures=composed.measures.requests),
             Middleware(ShutdownMiddleware, shutdown=composed.shutdown),
             Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),
-            Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
+            Middleware(
+                Authentication, admit=composed.admission.admit, challenge=challenge, polls=_reads_own_list
+            ),
             *role_headers,
             Middleware(
                 RateLimit,
@@ -167,6 +169,13 @@ def _starts_run(scope: Scope) -> bool:
     """Whether the request certainly starts a run. Of A2A's, only the body shows it."""
     path = scope["path"]
     return scope["method"] == "POST" and path != RPC_PATH and not only_manages_threads(path)
+
+
+def _reads_own_list(scope: Scope) -> bool:
+    """Whether the request reads the list of the caller's conversations, as each open page does again and
+    again.
+    """
+    return bool(scope["path"] == "/threads" and scope.get("method") == "GET")
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}

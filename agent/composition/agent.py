@@ -117,6 +117,7 @@ class Agent:
             audience=settings.agent_audience,
             scope=settings.agent_scope,
             user=settings.telemetry_user,
+            clock=clock,
         )
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
         self.broker: Final = CredentialBroker(

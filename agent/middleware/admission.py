@@ -1,6 +1,10 @@
 """Verifies the access token of a request and records the result, the same for every surface."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from cachetools import TTLCache
 
 from agent.middleware.authentication import bearer_token
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -12,6 +16,9 @@ from identity.errors import AccessTokenError
 from identity.secrets.secret import Secret
 from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.user import USER, UserLabel, user_attribute, user_label
+
+_RECORDED_SECONDS: Final = 3600.0
+_TOKENS: Final = 10_000
 
 
 class Admission:
@@ -25,6 +32,7 @@ class Admission:
         audience: str,
         scope: str,
         user: UserLabel = UserLabel.HASH,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """`user` is how the caller is named in the log lines and spans of the request."""
         self._verifier = verifier
@@ -32,11 +40,14 @@ class Admission:
         self._audience = audience
         self._scope = scope
         self._user = user_label(user)
+        self._recorded: TTLCache[str, bool] = TTLCache(_TOKENS, _RECORDED_SECONDS, clock)
+        """The tokens whose unrecorded use was recorded in the last hour, by their fingerprints."""
         self._attribute = user_attribute(user)
 
-    async def admit(self, authorization: Iterable[str]) -> VerifiedAccessToken:
+    async def admit(self, authorization: Iterable[str], *, recorded: bool = True) -> VerifiedAccessToken:
         """The verified access token of the `Authorization` headers of one request.
 
+        Unless `recorded`, the caller is recorded once an hour for each token; a refusal always is.
         Raises the verifier's errors, and `AuditError` if the audit record cannot be written.
         """
         try:
@@ -53,7 +64,10 @@ class Admission:
         user = self._user(caller.principal)
         USER.set(user)
         CURRENT_SPAN.get().set_for_trace(self._attribute, user)
-        await step.ended(AuditOutcome.SUCCEEDED, caller=caller)
+        if recorded or caller.fingerprint not in self._recorded:
+            await step.ended(AuditOutcome.SUCCEEDED, caller=caller)
+            if not recorded:
+                self._recorded[caller.fingerprint] = True
         return caller
 
     async def admit_again(self, caller: VerifiedAccessToken) -> None:

@@ -86,16 +86,21 @@ class Challenge:
 
 
 class Authentication:
-    """The middleware. `admit` verifies `Authorization` headers; it raises the identity layer's errors."""
+    """The middleware. `admit` verifies `Authorization` headers; it raises the identity layer's errors.
+
+    A request that `polls` is not recorded each time (`Admission.admit`).
+    """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        admit: Callable[[Iterable[str]], Awaitable[VerifiedAccessToken]],
+        admit: Callable[..., Awaitable[VerifiedAccessToken]],
         challenge: Challenge,
+        polls: Callable[[Scope], bool] = lambda _: False,
     ) -> None:
         self._app = app
+        self._polls = polls
         self._admit = admit
         self._challenge = challenge
 
@@ -108,7 +113,7 @@ class Authentication:
             headers = (
                 value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"
             )
-            scope[CALLER] = await self._admit(headers)
+            scope[CALLER] = await self._admit(headers, recorded=not self._polls(scope))
             await self._app(scope, receive, send)
         except AgentError as error:  # also after the body (`Admission.admit_again`); routes handle their own
             if scope["type"] == "websocket":

@@ -4,7 +4,7 @@
  * conversations, and until the first answer.
  */
 
-const REFRESH_MS = 10_000;
+const REFRESH_MS = 30_000;
 const PAGE = 50;
 /** The agent's limit. */
 const LONGEST_PAGE = 200;
@@ -37,16 +37,20 @@ export class ConversationList extends EventTarget {
     return this.#next !== undefined;
   }
 
-  /** Reads the list now, again and again while the page is visible, and when it becomes visible. */
+  /** Reads the list now, twice a minute while the page is visible, and when it becomes visible. */
   watch(page = globalThis.document) {
     this.#watching.abort();
     this.#watching = new AbortController();
     const { signal } = this.#watching;
-    const refresh = () => { if (page.visibilityState === 'visible') this.refresh(); };
-    const timer = setInterval(refresh, REFRESH_MS);
-    signal.addEventListener('abort', () => clearInterval(timer));
-    page?.addEventListener('visibilitychange', refresh, { signal });
-    return this.refresh();
+    let timer;
+    const refresh = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => { if (page.visibilityState === 'visible') refresh(); }, REFRESH_MS);
+      return this.refresh();
+    };
+    signal.addEventListener('abort', () => clearTimeout(timer));
+    page?.addEventListener('visibilitychange', () => { if (page.visibilityState === 'visible') refresh(); }, { signal });
+    return refresh();
   }
 
   leave() {

@@ -53,6 +53,30 @@ test('an agent without conversations is not a failure', async () => {
   assert.deepEqual([list.available, list.shown], [false, []]);
 });
 
+test('the list is read at once when the page becomes visible, twice a minute then, and never while it is hidden', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const { threads, requests } = agentWith();
+  const page = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+  const turn = (state) => { page.visibilityState = state; page.dispatchEvent(new Event('visibilitychange')); };
+  const list = new ConversationList(threads);
+  const readIn = (seconds) => {
+    const before = requests.length;
+    for (let second = 0; second < seconds; second += 1) t.mock.timers.tick(1000);
+    return requests.length - before;
+  };
+  await list.watch(page);
+  assert.deepEqual([requests.length, readIn(600)], [1, 20]);
+  readIn(29);
+  turn('hidden');
+  assert.equal(readIn(600), 0);
+  readIn(29);
+  turn('visible');
+  assert.deepEqual([requests.length, readIn(29), readIn(1)], [22, 0, 1]);
+  list.leave();
+  turn('visible');
+  assert.equal(readIn(600), 0);
+});
+
 test('conversations that wait for the user are first', async () => {
   const { threads } = agentWith([200, { threads: [thread('a'), thread('b', 1), thread('c'), thread('d', 2)], next: null }]);
   const list = new ConversationList(threads);
