@@ -48,11 +48,9 @@ class LiveRuns:
         """The ids of the runs that ended less than a minute ago without storing it."""
         return {run.id for run in self._latest.values() if run.unstored and run.outcome is not None}
 
-    def cancel(self, ids: Collection[str]) -> None:
-        """Cancels those of the runs."""
-        for run in self._latest.values():
-            if run.id in ids:
-                run.cancel()
+    def with_ids(self, ids: Collection[str]) -> list[LiveRun]:
+        """The runs with these ids."""
+        return [run for run in self._latest.values() if run.id in ids]
 
     def of_owner(self, owner: str) -> list[LiveRun]:
         """The runs of all threads of `owner`, and those that ended a moment ago."""

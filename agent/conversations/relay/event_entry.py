@@ -5,7 +5,7 @@
 
 An entry contains what a reader of the run is shown, and nothing else: no token and no credential is among
 the events of a run (`graph.events`). What a paused run waits for is not in it: its reader reads that from the
-store of conversations, with a token of their own.
+store of conversations, with a token of their own. The end has no text: the events have it already.
 """
 
 import json
@@ -67,7 +67,7 @@ class EventEntry:
 def _end_to_json(end: Outcome) -> Json:
     match end:
         case Finished():
-            return {"kind": "finished", **asdict(end)}
+            return {"kind": "finished", "finish_reason": end.finish_reason, "usage": asdict(end.usage)}
         case Paused():
             return {"kind": "paused", "usage": asdict(end.usage)}
         case Cancelled():
@@ -79,8 +79,7 @@ def _end_to_json(end: Outcome) -> Json:
 def _end_from_json(end: Json) -> Outcome:
     match end["kind"]:
         case "finished":
-            texts = {name: str(end[name]) for name in ("text", "reasoning", "finish_reason")}
-            return Finished(**texts, usage=Usage(**end["usage"]))
+            return Finished(finish_reason=str(end["finish_reason"]), usage=Usage(**end["usage"]))
         case "paused":
             return Paused((), Usage(**end["usage"]))
         case "cancelled":

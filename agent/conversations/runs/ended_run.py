@@ -6,9 +6,23 @@ from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.runs.run_transcript import rest_of_stopped, results_of_ended
 from agent.conversations.store.run_record import RunEnd
 from agent.conversations.store.thread import Thread
+from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from graph.tool_calls.requested_calls import pending_tool_calls
+from identity.errors import UnavailableError
 from identity.principal import Principal
+
+
+async def interruption(
+    threads: ThreadStore, owner: str, thread_id: str, run_id: str
+) -> UnavailableError | None:
+    """The error of a run that another process has ended, because this one was silent; `None` if its user has
+    cancelled it, or deleted the thread.
+    """
+    record = await threads.runs.get(owner, thread_id, run_id)
+    if record is None or record.reason != AgentCode.RUN_INTERRUPTED:
+        return None
+    return UnavailableError(AgentCode.RUN_INTERRUPTED, "another process has ended the run of a silent one")
 
 
 class EndedRuns:

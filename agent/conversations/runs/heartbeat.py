@@ -7,6 +7,7 @@ from typing import Final
 
 from agent.conversations.live.live_runs import LiveRuns
 from agent.conversations.runs.drafts import Drafts
+from agent.conversations.runs.ended_run import interruption
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.runs.run_transcript import rest_of_stopped
 from identity.errors import AgentError
@@ -58,7 +59,7 @@ class Heartbeat:
             await asyncio.wait([self._task])
 
     async def beat(self) -> None:
-        """Records that this process lives, cancels its runs that another process has ended, and completes the
+        """Records that this process lives, ends its runs that another process has ended, and completes the
         transcripts of runs whose process stopped, and of its own whose end could not be stored.
         """
         threads, now, process_id = self._parts.threads, self._parts.clock(), self._parts.process_id
@@ -68,7 +69,11 @@ class Heartbeat:
         stopped = await threads.processes.heartbeat(process_id, executed, unstored, complete=rest_of_stopped)
         self._drafts.keep(self._live.ids() | (self._live.unstored() - unstored))
         if executed and (ended := executed - await threads.processes.runs_of(process_id)):
-            self._live.cancel(ended)
+            for live in self._live.with_ids(ended):
+                if (error := await interruption(threads, live.owner, live.thread_id, live.id)) is None:
+                    live.cancel()
+                else:
+                    live.end(error)
         if self._last == float("-inf"):
             stopped += await threads.processes.interrupted(now - OLD_SECONDS, complete=rest_of_stopped)
         for silent, seen_at in self._silent(now, await threads.processes.executing(process_id)):

@@ -11,6 +11,7 @@ from langgraph.types import Interrupt
 
 from agent.conversations.live.live_run import Cancelled, LiveRun, Outcome
 from agent.conversations.runs.drafts import Drafts
+from agent.conversations.runs.ended_run import interruption
 from agent.conversations.runs.run_checkpoint import RunCheckpoint
 from agent.conversations.runs.run_parts import Begun, RunOf, RunParts
 from agent.conversations.runs.run_transcript import RunTranscript
@@ -24,7 +25,7 @@ from graph.approvals.request import pending_of
 from graph.context import AgentContext, release
 from graph.events import AgentEvent
 from graph.node_error import MODEL
-from identity.errors import ThreadNotFoundError
+from identity.errors import ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
 
 INTERRUPT: Final = "__interrupt__"
@@ -130,7 +131,12 @@ class ThreadRun:
             self._last = messages
             return
         run, self._unstored = self._run, messages
-        await self._parts.threads.append(run.owner, run.thread_id, run.run_id, messages)
+        threads = self._parts.threads
+        try:
+            await threads.append(run.owner, run.thread_id, run.run_id, messages)
+        except ThreadBusyError:  # another process has ended the run
+            error = await interruption(threads, run.owner, run.thread_id, run.run_id)
+            raise error or asyncio.CancelledError from None
         self._unstored = ()
         self._draft.stored(messages)
 

@@ -126,7 +126,10 @@ async def test_event_loop_that_was_late_does_not_make_redis_away(redis: RedisPro
 
     async def slow(client: Any) -> Any:
         asyncio.get_running_loop().call_soon(work, other)
-        return await client.ping()
+        response = await client.ping()
+        for _ in range(5):  # as if the response were long: it is read in several turns of the event loop
+            await asyncio.sleep(0)
+        return response
 
     await shared.use(ping)
     with Redis(port=redis.port) as other:

@@ -24,10 +24,21 @@ def after_the_way(end: Outcome | None) -> EventEntry:
 
 
 @pytest.mark.parametrize(
-    "end", [None, Cancelled(), Finished("Sunny", "why", "length", Usage(3, 2, 1)), Paused((), Usage(3, 2, 1))]
+    "end",
+    [
+        None,
+        Cancelled(),
+        Finished(finish_reason="length", usage=Usage(3, 2, 1)),
+        Paused((), Usage(3, 2, 1)),
+    ],
 )
 def test_entry_arrives_as_it_was(end: Outcome | None) -> None:
     assert after_the_way(end) == EventEntry("run-1", ["call_1"], 12, EVENTS, end)
+
+
+def test_end_has_no_second_copy_of_the_texts_of_the_events() -> None:
+    end = Finished("Sunny", "why", "length", Usage(3, 2, 1))
+    assert after_the_way(end).end == Finished(finish_reason="length", usage=Usage(3, 2, 1))
 
 
 def test_pause_is_shared_without_what_waits() -> None:

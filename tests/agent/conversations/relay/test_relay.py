@@ -84,7 +84,7 @@ class Pair:
             await run.changed()
 
     async def finishes(self, run: LiveRun) -> None:
-        self.work.steps.put_nowait(Finished("all"))
+        self.work.steps.put_nowait(Finished())
         await asyncio.wait([run.task])
 
     async def opened(self, status: ThreadStatus = "running") -> RelayedRun:
@@ -125,7 +125,7 @@ async def test_events_arrive_with_their_positions_and_the_end_follows(pair: Pair
     await pair.writer.write()
     await pair.reading.round()
     assert shown(relayed) == shown(run)
-    assert relayed.outcome == Finished("all")
+    assert relayed.outcome == Finished()
 
 
 async def test_what_happens_between_two_exchanges_is_one_entry(pair: Pair, redis: RedisProcess) -> None:
@@ -170,7 +170,7 @@ async def test_events_of_the_time_without_redis_arrive_after_it(pair: Pair, redi
     await pair.writer.write()
     await pair.reading.round()
     assert shown(relayed) == shown(run)
-    assert relayed.outcome == Finished("all")
+    assert relayed.outcome == Finished()
 
 
 async def test_redis_that_has_lost_its_data_costs_a_late_reader_the_earlier_events_only(
@@ -208,7 +208,7 @@ async def test_entry_that_may_have_been_written_is_written_again_without_loss(pa
     await pair.writer.write()
     await pair.reading.round()
     assert shown(early) == shown(run)
-    assert early.outcome == Finished("all")
+    assert early.outcome == Finished()
     pair.reading.left(early)
     assert shown(await pair.opened("idle")) == shown(run)
 

@@ -18,7 +18,6 @@ from agent.runs.run_reader import RunEvent
 from graph.error_codes import GraphCode
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import (
-    AgentError,
     ServiceError,
     ThreadBusyError,
     UnavailableError,
@@ -201,10 +200,28 @@ async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_conti
     await (await other.conversations.continue_(ALICE, THREAD, streaming=True)).task
     assert in_brief(await other.transcript())[-1] == ("ai", "done")
     slow.release.set()  # the process was not dead, only slow: it writes nothing more
-    with pytest.raises(AgentError):
+    with pytest.raises(UnavailableError) as caught:
         await read(run)
+    assert caught.value.code is AgentCode.RUN_INTERRUPTED
     assert in_brief(await other.transcript())[-1] == ("ai", "done")
     assert await other.status() == "idle"
+    assert await other.end(run.id) == ("failed", "run_interrupted")
+
+
+async def test_process_that_wakes_reports_to_its_readers_that_the_run_was_interrupted(
+    process: ProcessOf,
+) -> None:
+    slow = HangingService(weather="sunny")
+    asleep = process([calls(("weather", {})), DONE], slow)
+    run = await begun_and_waiting(asleep, slow)
+    await asleep.conversations.heartbeat.beat()
+    other = process([DONE], name="process-2")
+    await beats(other, SILENT_SECONDS + BEAT_SECONDS)
+    await (await other.conversations.continue_(ALICE, THREAD, streaming=True)).task
+    await asleep.conversations.heartbeat.beat()
+    with pytest.raises(UnavailableError) as caught:
+        await read(run)
+    assert caught.value.code is AgentCode.RUN_INTERRUPTED
     assert await other.end(run.id) == ("failed", "run_interrupted")
 
 
