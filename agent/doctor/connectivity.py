@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from agent.doctor.finding import Explanation
+from identity.transport.http1.proxy import uses_proxy
 
 _SECONDS: Final = 5.0
 # OpenSSL's X509_V_ERR codes.
@@ -33,7 +33,7 @@ async def obstacle(
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme in ("https", "rediss")
     port = parts.port or (443 if secure else 80)
-    if parts.scheme in getproxies() and not proxy_bypass(host):
+    if parts.scheme in ("http", "https") and uses_proxy(url):
         return None
     try:
         async with asyncio.timeout(_SECONDS):

@@ -9,6 +9,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
+import httpx
+
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -54,6 +56,23 @@ def environment_proxies(library: ModuleType) -> dict[str, Proxy | None]:
     return ways
 
 
+def uses_proxy(url: str) -> bool:
+    """Whether requests of the agent to `url` go through a proxy. The client library itself decides."""
+    chosen: list[Proxy | None] = []
+
+    def way(proxy: Proxy | None) -> httpx.MockTransport:
+        def respond(_: httpx.Request) -> httpx.Response:
+            chosen.append(proxy)
+            return httpx.Response(204)
+
+        return httpx.MockTransport(respond)
+
+    mounts = {pattern: way(proxy) for pattern, proxy in environment_proxies(httpx).items()}
+    with httpx.Client(transport=way(None), mounts=mounts) as client:
+        client.head(url)
+    return chosen != [None]
+
+
 def _proxy(url: str, variable: str) -> Proxy:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -70,7 +89,8 @@ def _proxy(url: str, variable: str) -> Proxy:
 
 
 def _pattern(host: str) -> str:
-    """An entry of NO_PROXY: a URL, an address or a network, or a name, which includes the names below it."""
+    """An entry of NO_PROXY: a URL, an address, or a name, which includes the names below it. The libraries
+    match no network: of one they read the address."""
     if "://" in host:
         return host
     address, slash, prefix = host.partition("/")

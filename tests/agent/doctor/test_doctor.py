@@ -231,3 +231,26 @@ async def test_unknown_host_and_refused_port_have_different_reasons() -> None:
 
 async def test_address_that_accepts_connections_has_no_connectivity_fault(sandbox: Sandbox) -> None:
     assert await obstacle(sandbox.url(), "JWKS_ENDPOINT", sandbox.ssl_context) is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "direct"),
+    [
+        ({"ALL_PROXY": "http://127.0.0.1:9"}, False),
+        ({"HTTP_PROXY": "http://127.0.0.1:9"}, True),  # the address is https
+        ({"HTTPS_PROXY": "http://127.0.0.1:9"}, False),
+        ({"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}, True),
+        ({"ALL_PROXY": "http://127.0.0.1:9", "NO_PROXY": "*"}, True),
+    ],
+    ids=str,
+)
+async def test_address_is_examined_unless_the_agents_requests_to_it_use_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], direct: bool
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    barred = await obstacle("https://127.0.0.1:1/", "JWKS_ENDPOINT", ssl.create_default_context())
+    assert (barred is not None) is direct
