@@ -17,9 +17,9 @@ MAX_VALUES: Final = 10_000
 
 
 def are_valid_arguments(arguments: object) -> bool:
-    """Whether they are one JSON object, nested at most 32 levels."""
+    """Whether they are one JSON object, nested at most 32 levels, with integers of at most 64 bits."""
     try:
-        read_object(json.dumps(arguments).encode())
+        _object(json.dumps(arguments))
     except (ValueError, TypeError, RecursionError):
         return False
     return True
@@ -29,13 +29,25 @@ def parse_arguments(text: str) -> dict[str, Any] | None:
     """The object in `text`, which is one document of strict JSON; `None` for anything else, for an object
     that is nested too deeply, and for more than `MAX_VALUES` values.
 
-    Integers of up to 4,300 digits are exact, and decimals are the nearest float.
+    Integers are exact, and at most 64 bits long; decimals are the nearest float.
     """
     try:
         check_values(text, MAX_VALUES)
-        return read_object(text.encode())
+        return _object(text)
     except ValueError:
         return None
+
+
+def _object(text: str) -> dict[str, Any]:
+    return read_object(text.encode(), parse_int=_integer)
+
+
+def _integer(literal: str) -> int:
+    """Raises `ValueError` for an integer that no checkpoint of a run can store."""
+    number = int(literal)
+    if not -(2**63) <= number < 2**64:
+        raise ValueError("beyond 64 bits")
+    return number
 
 
 def arguments_digest(arguments: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ duplicate members of a request, which may decide something.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import jiter
@@ -22,8 +23,8 @@ def read_value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
     return jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
 
 
-def read_object(text: bytes) -> dict[str, Any]:
-    """The JSON object in `text`.
+def read_object(text: bytes, *, parse_int: Callable[[str], int] = int) -> dict[str, Any]:
+    """The JSON object in `text`. `parse_int` reads its integers, and may raise `ValueError`.
 
     Raises `ValueError`, and nothing else, for anything but one object in UTF-8: duplicate members, NaN and
     infinities, numbers beyond a float's range, lone surrogates, nesting deeper than `MAX_DEPTH`.
@@ -35,6 +36,7 @@ def read_object(text: bytes) -> dict[str, Any]:
             object_pairs_hook=_unique_members,
             parse_constant=_refuse_constant,
             parse_float=_finite,
+            parse_int=parse_int,
         )
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise ValueError("is not strict JSON") from None

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, Validati
 
 from agent.api.validation_fault import member_path
 from agent.errors.error_response import RequestError
-from identity.strict_json import read_value
+from graph.call_arguments import parse_arguments
 
 
 class TextPart(BaseModel):
@@ -197,13 +197,9 @@ def openai_form(message: object) -> object:
 
 
 def _call(call: RequestedToolCall, index: int) -> ToolCall:
-    try:
-        arguments = read_value((call.function.arguments or "{}").encode())
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        name = f"messages[{index}].tool_calls"
-        raise RequestError(name, f"arguments of {call.function.name!r} must be a JSON object")
+    if (arguments := parse_arguments(call.function.arguments or "{}")) is None:
+        problem = "must be a JSON object, nested at most 32 levels, with integers of at most 64 bits"
+        raise RequestError(f"messages[{index}].tool_calls", f"arguments of {call.function.name!r} {problem}")
     return ToolCall(name=call.function.name, args=arguments, id=call.id, type="tool_call")
 
 

@@ -119,7 +119,8 @@ def edited_arguments(answer: Answer, tool: str, asked: Mapping[str, Any]) -> dic
     if answer.tool is not None:
         edited = {name: _of_type(name, value, asked.get(name)) for name, value in edited.items()}
     if not are_valid_arguments(edited):
-        raise _invalid("the edited arguments must be a JSON object, nested at most 32 levels", "")
+        text = "must be a JSON object, nested at most 32 levels, with integers of at most 64 bits"
+        raise _invalid(f"the edited arguments {text}", "")
     return edited
 
 

@@ -16,7 +16,8 @@ _MAX_IDENTIFIER: Final = 128
 """Characters of an identifier that is kept. Longer ones are replaced."""
 
 _BAD_ARGUMENTS: Final = (
-    "the arguments must be one JSON object, nested no deeper than 32 levels; call again with valid JSON"
+    "the arguments must be one JSON object, nested no deeper than 32 levels, with integers of at most 64 bits"
+    " (longer numbers as text); call again with valid JSON"
 )
 
 _TOO_MANY_CALLS: Final = f"not run: the response has more than {MAX_CALLS} calls"

@@ -31,7 +31,7 @@ def _title(value: str) -> str:
 
 def _arguments(value: dict[str, Any] | None) -> dict[str, Any] | None:
     if value is not None and not are_valid_arguments(value):
-        raise ValueError("expected a JSON object, nested at most 32 levels")
+        raise ValueError("expected a JSON object, nested at most 32 levels, with integers of at most 64 bits")
     return value
 
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from graph.call_arguments import are_valid_arguments
+from graph.call_arguments import are_valid_arguments, parse_arguments
 from graph.models.model_studio import model_studio
 from tests.graph.conftest import BenchOf, Serve
 from tests.graph.echo_service import EchoService
@@ -22,6 +23,8 @@ HOSTILE = {
     "nested and whole": '{"city": ' + DEEP + "]" * 100_000 + "}",
     "nested objects": '{"a":' * 100_000 + "1" + "}" * 100_000,
     "nested a little too deeply": '{"a":' * 40 + "1" + "}" * 40,
+    "an integer beyond 64 bits": '{"a": [18446744073709551616]}',
+    "a negative one": '{"a": -9223372036854775809}',
     "a number of 10,000 digits": '{"a": ' + "9" * 10_000 + "}",
     "no number": '{"a": NaN}',
     "endless": '{"a": [Infinity, -Infinity]}',
@@ -130,3 +133,11 @@ async def test_arguments_of_any_provider_are_validated(bench: BenchOf, echo: typ
     assert (result.status, amap.calls) == ("error", [])
     assert not are_valid_arguments(deep)
     assert are_valid_arguments({"a": [1, {"b": "ü😀"}]})
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, -(2**63), 12345678901234567890, 1e300])
+def test_every_number_that_is_accepted_can_be_saved_with_its_run(number: float) -> None:
+    arguments = parse_arguments(json.dumps({"amount": number}))
+    assert are_valid_arguments(arguments)
+    saver = JsonPlusSerializer(pickle_fallback=False)
+    assert saver.loads_typed(saver.dumps_typed(arguments)) == {"amount": number}
