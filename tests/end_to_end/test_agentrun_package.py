@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from agent.packaging.agentrun import AgentRunOptions, package_agentrun
 from agent.packaging.archive import write_zip
@@ -140,13 +139,12 @@ async def deployed(
         await instance.stop()
 
 
-@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
 async def test_package_serves_requests_without_a_secret_and_after_a_freeze(
-    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], dependencies: Path, access_identity: str
+    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], dependencies: Path
 ) -> None:
     token = sandbox.access_token("alice", lifetime=4 * 3600)
     forged = {"x-fc-access-key-id": "STS.x", "x-fc-access-key-secret": "x", "x-fc-security-token": "x"}
-    async with deployed(sandbox, tmp_path, serving, dependencies, access_identity) as agent:
+    async with deployed(sandbox, tmp_path, serving, dependencies, "Machine") as agent:
         for question, expected in QUESTIONS.items():
             assert expected in await agent.answer(question, token, **forged)
         assert agent.instance.frozen
