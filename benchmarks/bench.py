@@ -15,10 +15,11 @@ import httpx
 
 from benchmarks.report.measurement import Plan
 from benchmarks.servers.processes.fork_server import ForkServer
-from benchmarks.servers.processes.process import ROOT, ServerProcess, free_port, start_process
+from benchmarks.servers.processes.process import ROOT, ServerProcess, start_process
 from benchmarks.servers.stand_ins.slow_model_control import SlowModel
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process
+from tests.loopback import free_port
 
 USERS: Final = 4000
 _LIFETIME: Final = 3600

@@ -40,9 +40,10 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
-from benchmarks.servers.processes.process import ServerProcess, free_port
+from benchmarks.servers.processes.process import ServerProcess
 from benchmarks.soak_client import LONG_THREAD, ClientBehaviour, SoakClient, SoakRequest
 from identity.principal import Principal
+from tests.loopback import free_port
 
 CONNECTIONS: Final = 24
 MEMORY_GROWTH: Final = 0.1

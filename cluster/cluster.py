@@ -13,13 +13,13 @@ from typing import Final
 from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
 from agent.server.page_server import page_application
 from agent.server.web_server import listen, web_server
-from benchmarks.servers.processes.process import free_port
 from cluster.balancer import Balancer
 from cluster.replica import Replica
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
 from sandbox.state.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE, LEAVE_PERMISSIONS
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process
+from tests.loopback import free_port
 
 _FRONTEND: Final = Path(__file__).resolve().parents[1] / "frontend"
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from benchmarks.servers.processes.process import free_port
 from cluster.balancer import Balancer
+from tests.loopback import free_port
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LONG = b"x" * 3_000_000

@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from tests.loopback import free_port
 
 _USER = "agent"
 _UNPRIVILEGED = 65534
@@ -127,12 +128,9 @@ def _send(number: signal.Signals, processes: Iterable[int]) -> None:
 @contextlib.contextmanager
 def postgres_process(password: str | None = None, *, fast: bool = True) -> Iterator[PostgresProcess]:
     """Without `fast`, commits are synced to disk."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     # Outside of pytest's folder, which only the tests' own user may enter.
     folder = Path(tempfile.mkdtemp(prefix="idaas-agent-postgresql-"))
-    server = PostgresProcess(folder, port, password, fast)
+    server = PostgresProcess(folder, free_port(), password, fast)
     try:
         server.create()
         yield server

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
+
+from tests.loopback import free_port
 
 _READ: dict[bytes, Callable[[Any, bytes], bytes]] = {
     b"none": lambda *_: b"",  # it has ended since it was found
@@ -89,10 +90,7 @@ class RedisProcess:
 
 @contextlib.contextmanager
 def redis_process(folder: Path) -> Iterator[RedisProcess]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = RedisProcess(folder, port)
+    server = RedisProcess(folder, free_port())
     try:
         server.start()
         yield server

@@ -1,7 +1,6 @@
 """The package for AgentRun, run as the platform runs it: without a secret, and frozen between requests."""
 
 import json
-import socket
 import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -22,6 +21,7 @@ from sandbox.authn_method import AuthnMethod
 from tests.conftest import Sandbox
 from tests.end_to_end.agentrun_gateway import Gateway
 from tests.end_to_end.agentrun_instance import Instance
+from tests.loopback import free_port
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = {
@@ -115,9 +115,7 @@ async def deployed(
     site.mkdir()
     (site / "sitecustomize.py").write_text(CLOCK)
     clock.write_text("0")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     # The interpreter outside of the virtual environment: it does not know the repository.
     platform |= {
         "PYTHONPATH": f"{site}:{dependencies}",

@@ -1,7 +1,6 @@
 """A server process: start it, wait until it is ready, measure it, stop it."""
 
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +11,6 @@ import httpx
 import psutil
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-
-
-def free_port() -> int:
-    """A loopback port that is free at the time of the call."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def cpu_seconds(parent: psutil.Process) -> float:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.servers.processes.process import ServerProcess, free_port
+from benchmarks.servers.processes.process import ServerProcess
+from tests.loopback import free_port
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from typing import Final
 
 import psutil
 
-from benchmarks.servers.processes.process import ServerProcess, free_port
+from benchmarks.servers.processes.process import ServerProcess
+from tests.loopback import free_port
 
 _RETRY_SECONDS: Final = 0.002
 _MAX_SECONDS: Final = 60.0
