@@ -4,15 +4,63 @@ import functools
 import importlib.metadata
 import os
 import ssl
+from collections.abc import Callable
 from importlib.metadata import Distribution, EntryPoints, PathDistribution
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import fastapi._compat.v2
 import httpx
+import langchain_core.tools.structured
 import langserve.api_handler
+from pydantic import BaseModel
 
-# The JSON schemas of the two models of LangServe's routes.
-langserve.api_handler._schema_json = functools.cache(langserve.api_handler._schema_json)
+
+def _remember(module: Any, name: str, key: Callable[..., Any]) -> None:
+    """`module.name` is called once for each `key` of its arguments."""
+    make, made = getattr(module, name), {}
+
+    @functools.wraps(make)
+    def remembered(*args: Any, **options: Any) -> Any:
+        if (wanted := key(*args, **options)) not in made:
+            made[wanted] = make(*args, **options)
+        return made[wanted]
+
+    setattr(module, name, remembered)
+
+
+def _content(value: Any) -> Any:
+    """A model by its name and fields: LangServe makes one for the configuration of each application."""
+    is_model = isinstance(value, type) and issubclass(value, BaseModel)
+    return (value.__name__, repr(value.model_fields)) if is_model else value
+
+
+# The schema of a tool's arguments, by the code of its function.
+_remember(
+    langchain_core.tools.structured,
+    "create_schema_from_function",
+    lambda name, function, **options: (
+        name,
+        getattr(function, "__wrapped__", function).__code__,
+        repr(options),
+    ),
+)
+# The types of FastAPI's parameters, bodies and responses, with what is declared about them.
+_remember(
+    fastapi._compat.v2,
+    "TypeAdapter",
+    lambda annotated, config=None: (get_args(annotated)[0], repr(get_args(annotated)[1:]), repr(config)),
+)
+# The models of LangServe's routes, and their JSON schemas.
+_remember(langserve.api_handler, "_schema_json", lambda model: model)
+for _name in ("invoke", "batch", "stream", "stream_log", "stream_events"):
+    _remember(
+        langserve.api_handler, f"create_{_name}_request_model", lambda *types: tuple(map(_content, types))
+    )
+for _name in ("invoke", "batch"):
+    _remember(
+        langserve.api_handler, f"create_{_name}_response_model", lambda *types: tuple(map(_content, types))
+    )
 
 
 @functools.cache

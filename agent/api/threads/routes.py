@@ -65,12 +65,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         counts = await waiting(request)
         return JSONResponse({"threads": [thread_members(each, counts) for each in found], "next": cursor})
 
-    @router.post(
-        "",
-        status_code=201,
-        responses={201: {"model": ThreadModel}},
-        openapi_extra=documented_body(NewThread, required=False),
-    )
+    @router.post("", status_code=201, responses=_OPENED, openapi_extra=_NEW)
     async def open_thread(request: Request) -> JSONResponse:
         """Opens a conversation. One with this identifier is returned unchanged."""
         given = read_body(NewThread, await request.body())

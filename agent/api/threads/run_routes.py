@@ -14,6 +14,7 @@ from agent.conversations.conversation_runs import Conversations
 from agent.middleware.authentication import caller_of
 
 _STARTED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": StartedRun}}
+_DECISION: Final = documented_body(Decision)
 _FOLLOWED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "AG-UI's events.", "content": {"text/event-stream": EVENTS}},
     204: {"description": "No run is going on, and none has ended a moment ago."},
@@ -52,12 +53,7 @@ def run_routes(conversations: Conversations, *, model: str) -> APIRouter:
         run = await conversations.continue_(caller_of(request.scope), thread_id, streaming=True)
         return JSONResponse({"run": run.id}, 202)
 
-    @router.post(
-        "/approvals/{approval_id}",
-        status_code=202,
-        responses=_STARTED,
-        openapi_extra=documented_body(Decision),
-    )
+    @router.post("/approvals/{approval_id}", status_code=202, responses=_STARTED, openapi_extra=_DECISION)
     async def answer(request: Request, thread_id: str, approval_id: str) -> JSONResponse:
         """Answers the approval that the conversation waits for; its run goes on."""
         decision = read_body(Decision, await request.body())
