@@ -4,15 +4,16 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Self
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage
 
+from agent.conversations.live.followed_run import FollowedRun
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.live.live_runs import LiveRuns
 from agent.conversations.live.readers import Readers
+from agent.conversations.live.stored_run import StoredRun
 from agent.conversations.relay.relay import Relay
-from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.runs.drafts import Drafts
 from agent.conversations.runs.ended_run import EndedRuns
 from agent.conversations.runs.heartbeat import Heartbeat
@@ -24,13 +25,20 @@ from agent.conversations.store.thread import Thread, owner_of
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Paused, Usage
+from agent.runs.run_reader import RunEvent
 from agent.runs.runs import Runs
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from graph.approvals.answer import require_signed_in
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ApprovalError, ConfigurationError, ThreadBusyError, UnavailableError
+from identity.errors import (
+    ApprovalError,
+    ConfigurationError,
+    LimitError,
+    ThreadBusyError,
+    UnavailableError,
+)
 from identity.principal import Principal
 
 
@@ -180,16 +188,32 @@ class Conversations:
         """The run of the thread that this process executes now."""
         return self.live.running(owner_of(principal), thread_id)
 
-    async def relayed(self, owner: str, thread: Thread) -> RelayedRun | None:
-        """The latest run of the thread, which another process executes, or has executed a moment ago; `None`
-        if its events are not shared.
+    async def follow(self, caller: VerifiedAccessToken, thread_id: str) -> FollowedRun | None:
+        """The latest run of the thread, in whichever process it is, with its events so far; `None` if it has
+        ended and nothing of it is left. Await `read` next: until then no events are added.
         """
-        return None if self._relay is None else await self._relay.runs.open(owner, thread)
+        owner = owner_of(caller.principal)
+        before = self.live.latest(owner, thread_id)
+        had_ended = before is not None and before.outcome is not None
+        thread = await self.threads.get(owner, thread_id)
+        run = self.live.latest(owner, thread_id)
+        if run is not None and (run is not before or _is_latest(run, thread, had_ended=had_ended)):
+            return run
+        if self._relay is not None and (relayed := await self._relay.runs.open(owner, thread)) is not None:
+            self._relay.runs.follow(relayed)
+            return relayed
+        if thread.status != "running":
+            return None
+        stored = StoredRun(self.threads, owner, thread)
+        await stored.read()
+        return stored
 
-    def follow(self, run: RelayedRun) -> None:
-        """Adds further events to `run`, which `relayed` has returned just now, while it has readers."""
-        if self._relay is not None:
-            self._relay.runs.follow(run)
+    def read(self, run: FollowedRun, caller: VerifiedAccessToken, after: int = 0) -> "RunFollower":
+        """Reads the events of `run`, which `follow` has returned, after the position `after`.
+
+        Raises `LimitError` if the caller follows too many runs.
+        """
+        return RunFollower(self, run, caller, after)
 
     async def paused(self, caller: VerifiedAccessToken, thread_id: str, usage: Usage) -> Paused | None:
         """The end of the run that the thread waits with, as `caller` sees it; `None` if it does not wait."""
@@ -338,3 +362,43 @@ def _unreadable_ignored() -> Iterator[None]:
     except (ConfigurationError, UnavailableError) as error:
         if error.code is not AgentCode.CONVERSATION_UNREADABLE:
             raise
+
+
+class RunFollower:
+    """An async iterator of positions and events of a run that its reader did not start.
+
+    `Finished` or `Paused` is the last; a run that was cancelled has neither. Raises the run's error, and
+    `LimitError` if events were lost.
+    """
+
+    def __init__(
+        self, conversations: Conversations, run: FollowedRun, caller: VerifiedAccessToken, after: int
+    ) -> None:
+        self._conversations = conversations
+        self._run = run
+        self._caller = caller
+        self._events = run.events(after)
+        self.leave: Final = conversations.readers.add(self._events, caller)
+        """The reader leaves. Does not wait; further calls do nothing."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tuple[int, RunEvent]:
+        position, event = await anext(self._events)
+        if isinstance(event, Paused) and not event.pending:
+            # The process that executes the run does not share what it waits for.
+            whole = await self._conversations.paused(self._caller, self._run.thread_id, event.usage)
+            if whole is None:
+                raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
+            event = whole
+        return position, event
+
+
+def _is_latest(run: LiveRun, thread: Thread, *, had_ended: bool) -> bool:
+    """Whether `run`, which had begun before the thread was read, and perhaps ended, is its latest run.
+
+    After it, or after its pause, another process may have gone on with the thread.
+    """
+    went_on = had_ended and isinstance(run.outcome, Paused) and thread.status != "paused"
+    return thread.run_id == run.id and not went_on

@@ -4,17 +4,17 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Final, Protocol
 
 from langsmith import tracing_context
 
-from agent.conversations.live.live_reader import AttachedReader, LiveReader
+from agent.conversations.live.followed_run import Cancelled, FollowedRun, Outcome
 from agent.conversations.live.replay_buffer import ReplayBuffer
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, Paused, run_error
-from agent.runs.run_reader import RunEvent
+from agent.runs.run_reader import RunEvent, opening
 from agent.telemetry.metrics.measures.run_measures import RunMeasure, RunMeasures
 from identity.errors import AgentError, UnavailableError
 from identity.tracing.carried_context import carried_context
@@ -22,15 +22,6 @@ from identity.tracing.carried_context import carried_context
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _CLOSE_SECONDS: Final = 10.0
 """How long storing the end of a run may take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The run was cancelled before its end."""
-
-
-Outcome: TypeAlias = Finished | Paused | Cancelled | AgentError
-"""How a run ended."""
 
 
 class Work(Protocol):
@@ -45,7 +36,7 @@ class Work(Protocol):
         ...
 
 
-class LiveRun:
+class LiveRun(FollowedRun):
     """A run in a task of its own. Readers do not delay it, and a reader that leaves does not cancel it.
 
     Readers receive `Finished` or `Paused` after it is stored. The context of the task is empty but for
@@ -70,20 +61,11 @@ class LiveRun:
         """Starts it. `seconds` is the time limit of the work; `on_begin` is called when it begins, and
         `on_change` for each event and at the end.
         """
-        self.id: Final = id
-        self.key: Final = secrets.token_hex(4)
-        """Distinguishes the parts of one run, which pauses between them."""
-        self.thread_id: Final = thread_id
-        self.owner: Final = owner
+        super().__init__(id, secrets.token_hex(4), thread_id=thread_id, owner=owner, replay=events)
         self.created_at: Final = clock()
         """Before it began, in unix seconds of this machine."""
-        self.replay: Final = ReplayBuffer() if events is None else events
-        self.outcome: Outcome | None = None
-        """How it ended, and `None` until then."""
         self.unstored = False
         """It has ended, but the end could not be stored: the thread still shows it as running."""
-        self.announced: frozenset[str] = frozenset()
-        """The ids of the calls with which a resumed run continues: its readers know them already."""
         self._seconds = seconds
         self._traced = traced
         self._measures = measures or RunMeasures()
@@ -92,7 +74,6 @@ class LiveRun:
         self._on_change = on_change
         self._decided = asyncio.Event()
         self._has_begun = False
-        self._changed = asyncio.Event()
         self._ended_by: AgentError | None = None
         self._may_cancel = True
         context = carried_context().new_context()
@@ -100,13 +81,6 @@ class LiveRun:
         # The task has the work, with the messages of the model, and lets go of it when it ends.
         self.task: Final = loop.create_task(self._run(work), name="run of a thread", context=context)
         self.task.add_done_callback(self._task_ended)
-
-    @property
-    def end_position(self) -> int | None:
-        """See `FollowedRun`."""
-        if self.outcome is None:
-            return None
-        return self.replay.newest + (not isinstance(self.outcome, Finished | Paused))
 
     @property
     def characters(self) -> int:
@@ -125,15 +99,7 @@ class LiveRun:
             raise self.outcome.again()
         raise UnavailableError(AgentCode.SHUTTING_DOWN, "the run was cancelled before it began")
 
-    def events(self, after: int = 0) -> LiveReader:
-        """Positions (from 1) and events after the position `after`, those of the past first.
-
-        It ends after `Finished` or `Paused`, and without them if the run was cancelled. Raises the run's
-        error, and `LimitError` if events after `after` are not kept any more (`replay.oldest`).
-        """
-        return LiveReader(self, after)
-
-    def attach(self, *, keep: bool) -> AttachedReader:
+    def attach(self, *, keep: bool) -> "AttachedReader":
         """A reader of all events for a surface. When it leaves, the run is cancelled unless `keep`."""
         return AttachedReader(self, keep=keep)
 
@@ -163,15 +129,10 @@ class LiveRun:
             self._measure.saw(event)
         self.wake()
 
-    async def changed(self) -> None:
-        """For readers: waits until they are woken."""
-        await self._changed.wait()
-
     def wake(self) -> None:
-        """For readers: there is an event, or an end."""
+        """See `FollowedRun`."""
         self._on_change(self)
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        super().wake()
 
     async def _run(self, work: Work) -> None:
         with self._measures.run(self.thread_id) as measure:
@@ -214,3 +175,33 @@ class LiveRun:
             self.outcome = self._ended_by or Cancelled()
         self._decided.set()
         self.wake()
+
+
+class AttachedReader:
+    """Reads all events of a live run, for the surfaces (`agent.runs.run_reader.RunReader`)."""
+
+    def __init__(self, run: LiveRun, *, keep: bool) -> None:
+        """When the reader leaves, the run is cancelled unless `keep`."""
+        self._run = run
+        self._keep = keep
+        self._ahead: deque[RunEvent] = deque()
+        self._events = run.events()
+
+    async def first(self) -> None:
+        """See `RunReader`."""
+        if not self._ahead:
+            self._ahead.extend(await opening(self))
+
+    def cancel(self) -> None:
+        """Leaves the run."""
+        if not self._keep:
+            self._run.cancel()
+
+    def __aiter__(self) -> AsyncIterator[RunEvent]:
+        return self
+
+    async def __anext__(self) -> RunEvent:
+        if self._ahead:
+            return self._ahead.popleft()
+        _, event = await anext(self._events)
+        return event

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
-from agent.conversations.live.live_run import Cancelled, Outcome
+from agent.conversations.live.followed_run import Cancelled, Outcome
 from agent.conversations.store.message_json import encoded
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import ERROR_CODES

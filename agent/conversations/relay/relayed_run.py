@@ -1,35 +1,26 @@
 """A run that another process executes, as its events arrive: readers follow it as they follow a live run."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from agent.conversations.live.live_reader import LiveReader
-from agent.conversations.live.live_run import Outcome
-from agent.conversations.live.replay_buffer import ReplayBuffer
+from agent.conversations.live.followed_run import FollowedRun, LiveReader, Outcome
 from agent.conversations.relay.event_entry import EventEntry
 from agent.runs.run_end import Finished, Paused
 
 
-class RelayedRun:
+class RelayedRun(FollowedRun):
     """The events have the positions that they have in the process that executes the run."""
 
     def __init__(self, owner: str, thread_id: str, part: str, left: Callable[["RelayedRun"], None]) -> None:
         """`part` names the run and its part. `left` is called when the last reader has left."""
-        self.owner: Final = owner
-        self.thread_id: Final = thread_id
+        run_id, _, key = part.rpartition("-")
+        super().__init__(run_id, key, thread_id=thread_id, owner=owner)
         self.part: Final = part
-        self.id, _, self.key = part.rpartition("-")
-        self.announced: frozenset[str] = frozenset()
-        self.replay: Final = ReplayBuffer()
-        self.outcome: Outcome | None = None
-        self.end_position: int | None = None
-        """See `FollowedRun`. `None` also of an end that was not relayed."""
+        self._end_position: int | None = None
         self.last_entry = "0"
         """The id of the last entry that was read."""
         self._left = left
         self._readers: set[_Reader] = set()
-        self._changed = asyncio.Event()
 
     def add(self, entry: EventEntry) -> None:
         """The next entry. Events that are here already are left out; missing ones are lost."""
@@ -40,7 +31,7 @@ class RelayedRun:
         for event in entry.events[known:]:
             self.replay.add(event)
         if entry.end is not None and self.outcome is None:
-            self.end_position = entry.first + len(entry.events)
+            self._end_position = entry.first + len(entry.events)
             self.end(entry.end)
         self.wake()
 
@@ -51,8 +42,18 @@ class RelayedRun:
         self.outcome = outcome
         self.wake()
 
+    @property
+    def end_position(self) -> int | None:
+        """See `FollowedRun`. `None` also of an end that was not relayed."""
+        return self._end_position
+
+    @property
+    def is_behind(self) -> bool:
+        """See `FollowedRun`."""
+        return True
+
     def events(self, after: int = 0) -> LiveReader:
-        """As `LiveRun.events`. `Paused` is without what waits, which its reader reads from the store."""
+        """See `FollowedRun`. `Paused` is without what waits, which its reader reads from the store."""
         reader = _Reader(self, after)
         self._readers.add(reader)
         return reader
@@ -68,15 +69,6 @@ class RelayedRun:
             self._readers.remove(reader)
             if not self._readers:
                 self._left(self)
-
-    async def changed(self) -> None:
-        """See `FollowedRun`."""
-        await self._changed.wait()
-
-    def wake(self) -> None:
-        """See `FollowedRun`."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
 
 
 class _Reader(LiveReader):

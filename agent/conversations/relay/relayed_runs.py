@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.live.live_run import Cancelled, Outcome
+from agent.conversations.live.followed_run import Cancelled, Outcome
 from agent.conversations.relay.event_entry import EventEntry
 from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.relay.stream_keys import ENTRY, StreamKeys, place

@@ -9,7 +9,8 @@ from typing import Any, Final, cast
 from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.types import Interrupt
 
-from agent.conversations.live.live_run import Cancelled, LiveRun, Outcome
+from agent.conversations.live.followed_run import Cancelled, Outcome
+from agent.conversations.live.live_run import LiveRun
 from agent.conversations.runs.drafts import Drafts
 from agent.conversations.runs.ended_run import interruption
 from agent.conversations.runs.run_checkpoint import RunCheckpoint

@@ -1,4 +1,4 @@
-"""A task as it is stored, with the run of this process if it has one."""
+"""A task as it is stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from agent.api.a2a.tasks.task_status import recorded_status, state_of
 from agent.api.a2a.wire.members import Members, TaskState
 from agent.api.a2a.wire.rpc_error import task_not_found
 from agent.conversations.conversation_runs import Conversations
-from agent.conversations.live.live_run import LiveRun
 from agent.conversations.store.run_record import RunRecord
 from agent.conversations.store.thread import StoredMessage, owner_of
 from graph.error_codes import GraphCode
@@ -24,13 +23,10 @@ MAX_MESSAGES: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class StoredTask:
-    """What is known of a task of one caller. `live` is its run in this process, or the one that has ended a
-    moment ago.
-    """
+    """What is known of a task of one caller."""
 
     id: TaskId
     record: RunRecord
-    live: LiveRun | None
     stored: Sequence[StoredMessage]
 
     @classmethod
@@ -43,9 +39,7 @@ class StoredTask:
         if record is None:
             raise task_not_found()
         [stored] = await threads.runs.messages(owner, [record], limit=MAX_MESSAGES)
-        live = conversations.live.latest(owner, task_id.context_id)
-        live = live if live is not None and live.id == task_id.run_id else None
-        return cls(task_id, record, live, stored)
+        return cls(task_id, record, stored)
 
     @property
     def messages(self) -> list[AnyMessage]:
@@ -56,12 +50,6 @@ class StoredTask:
     def ended(self) -> bool:
         """Whether the task has ended: then it is not followed, whatever its run still does."""
         return state_of(self.record).ended
-
-    @property
-    def running(self) -> LiveRun | None:
-        """The run, while this process executes it."""
-        live = None if self.ended else self.live
-        return live if live is not None and live.outcome is None else None
 
     async def members(self, conversations: Conversations, caller: VerifiedAccessToken) -> Members:
         """The task as an object."""

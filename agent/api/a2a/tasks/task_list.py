@@ -37,7 +37,7 @@ async def task_list(conversations: Conversations, params: ListParams, caller: Ve
     messages = await runs.messages(owner, page.runs, limit=MAX_MESSAGES, asked=not artifacts)
     tasks = []
     for record, stored in zip(page.runs, messages, strict=True):
-        task = StoredTask(TaskId(record.thread_id, record.run_id), record, None, stored)
+        task = StoredTask(TaskId(record.thread_id, record.run_id), record, stored)
         with suppress(RpcError, ThreadNotFoundError):  # it may have been deleted meanwhile
             members = with_history(await task.members(conversations, caller), params.history_length)
             listed = members.pop("artifacts", [])

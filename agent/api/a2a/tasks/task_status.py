@@ -1,18 +1,12 @@
 """The status of a task, from the record of its run: once the task has ended, always the same."""
 
-from typing import Final
-
 from agent.api.a2a.tasks.task import ended_by, status_of, waiting
 from agent.api.a2a.tasks.task_id import TaskId
 from agent.api.a2a.wire.members import Members, TaskState
 from agent.conversations.conversation_runs import Conversations
+from agent.conversations.live.stored_run import reason_of
 from agent.conversations.store.run_record import RunRecord
-from agent.errors.error_codes import AgentCode
-from agent.errors.error_table import ERROR_CODES
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.error_code import ErrorCode
-
-_CODES: Final = {code.value: code for code in ERROR_CODES}
 
 
 def state_of(record: RunRecord) -> TaskState:
@@ -30,10 +24,5 @@ async def recorded_status(
         return waiting(task_id, pending[0], at) if pending else None
     if state in (TaskState.WORKING, TaskState.COMPLETED):
         return status_of(state, at)
-    code = code_of(record)
+    code = reason_of(record)
     return ended_by(state, task_id, code.row.for_person(), at, code.value)
-
-
-def code_of(record: RunRecord) -> ErrorCode:
-    """Why the run ended early; of a reason that this version does not know, that it was cut off."""
-    return _CODES.get(record.reason or "", AgentCode.RUN_INTERRUPTED)

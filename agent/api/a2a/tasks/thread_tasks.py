@@ -80,7 +80,7 @@ class ThreadTasks:
         stored = await StoredTask.read(self._conversations, TaskId.read(task_id), caller)
         if following := await running_task(self._conversations, stored, caller):
             return following
-        members = await stored.members(self._conversations, caller)
+        members = await self.get(task_id, caller)
         if _state(members).ended:
             raise RpcError(RpcCode.UNSUPPORTED_OPERATION, "The task has ended; GetTask returns it")
         return members
@@ -112,7 +112,7 @@ class ThreadTasks:
         """The task of a message that is sent again."""
         stored = await StoredTask.read(self._conversations, task_id, caller)
         running = await running_task(self._conversations, stored, caller)
-        return running or await stored.members(self._conversations, caller)
+        return running or await self.get(str(task_id), caller)
 
     async def _known(self, message: Message, caller: VerifiedAccessToken) -> TaskId | None:
         """The task of a message that was received before."""

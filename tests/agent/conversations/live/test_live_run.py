@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.live.live_run import Cancelled, LiveRun, Outcome
+from agent.conversations.live.followed_run import Cancelled, Outcome
+from agent.conversations.live.live_run import LiveRun
 from agent.conversations.live.replay_buffer import ReplayBuffer
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, Paused

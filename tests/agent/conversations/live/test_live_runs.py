@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from agent.conversations.live.live_run import LiveRun, Outcome
+from agent.conversations.live.followed_run import Outcome
+from agent.conversations.live.live_run import LiveRun
 from agent.conversations.live.live_runs import LiveRuns
 from agent.runs.run_end import Finished
 

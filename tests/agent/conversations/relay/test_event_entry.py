@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.messages import AIMessage
 
-from agent.conversations.live.live_run import Cancelled, Outcome
+from agent.conversations.live.followed_run import Cancelled, Outcome
 from agent.conversations.relay.event_entry import EventEntry
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_body
