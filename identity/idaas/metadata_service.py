@@ -4,7 +4,7 @@ https://help.aliyun.com/zh/ecs/user-guide/view-instance-metadata
 A PUT gives a token, which each GET presents.
 """
 
-from typing import Final, Protocol
+from typing import Final
 
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
@@ -18,16 +18,8 @@ _MAX_BYTES: Final = 65_536
 _DEADLINE: Final = 5.0
 
 
-class InstanceMetadata(Protocol):
-    """What is read of the machine that the agent runs on."""
-
-    async def read(self, path: str) -> str:
-        """The text at `path`. Raises `UnreachableError` if it is not served."""
-        ...
-
-
 class MetadataService:
-    """`InstanceMetadata` over HTTP at `endpoint`, an origin, without a proxy.
+    """The metadata of the agent's machine, over HTTP at `endpoint`, an origin, without a proxy.
 
     The connection is plain http, because the platform offers no other; who may answer on the address is up
     to the platform.
@@ -38,7 +30,7 @@ class MetadataService:
         self._http = http
 
     async def read(self, path: str) -> str:
-        """See `InstanceMetadata`. Two requests, within five seconds each."""
+        """The text at `path`, by two requests within five seconds each. Raises `UnreachableError`."""
         async with self._http() as http:
             seconds = {"X-aliyun-ecs-metadata-token-ttl-seconds": str(_TOKEN_SECONDS)}
             request = http.build_request("PUT", f"{self.endpoint}/latest/api/token", headers=seconds)

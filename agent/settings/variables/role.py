@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, InstanceOf
 
 from agent.settings.values import VariableGroup, local_url, secret_value
-from identity.idaas.metadata_service import InstanceMetadata
+from identity.idaas.metadata_service import MetadataService
 from identity.idaas.role_credentials.credentials_uri import CredentialsUri
 from identity.idaas.role_credentials.ecs_role import EcsRole
 from identity.idaas.role_credentials.oidc_role import OidcRole
@@ -85,7 +85,7 @@ class RoleVariables(VariableGroup):
 
 def role_source(
     variables: RoleVariables,
-    metadata: InstanceMetadata,
+    metadata: MetadataService,
     authorities: str | None,
     clock: Callable[[], float],
 ) -> SecretSource[RoleCredential] | None:

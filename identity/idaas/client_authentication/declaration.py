@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from identity.idaas.configuration_members import ConfigurationMembers
-from identity.idaas.metadata_service import InstanceMetadata, MetadataService
+from identity.idaas.metadata_service import MetadataService
 from identity.idaas.role_credentials.role_credential import RoleCredential
 from identity.secrets.secret_source import SecretSource
 
@@ -36,7 +36,7 @@ class AuthenticationSources:
 
     client_secret_file: NamedFile | None = None
     private_key_file: NamedFile | None = None
-    metadata: InstanceMetadata = field(default_factory=MetadataService)
+    metadata: MetadataService = field(default_factory=MetadataService)
     role: SecretSource[RoleCredential] | None = None
     subject_token_in: SubjectTokenIn = SubjectTokenIn.BODY
 

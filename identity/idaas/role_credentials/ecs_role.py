@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from identity.idaas.metadata_service import InstanceMetadata
+from identity.idaas.metadata_service import MetadataService
 from identity.idaas.role_credentials.role_credential import (
     RoleCredential,
     read_role_credential,
@@ -19,7 +19,7 @@ _ROLE_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 class EcsRole:
     """Fetches the credential of `role`, or of the instance's role if that is empty."""
 
-    metadata: InstanceMetadata
+    metadata: MetadataService
     role: str = ""
 
     async def __call__(self) -> RoleCredential:

@@ -22,11 +22,11 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.run_limit import RunLimit
 from agent.runs.runs import Runs
 from graph.approvals.answer import AnswerReader
-from graph.approvals.memory_store import MemoryApprovalStore
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import UnavailableError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
+from tests.graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tools.service import Access

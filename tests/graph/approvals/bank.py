@@ -8,7 +8,6 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command
 
-from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of
 from graph.call_arguments import arguments_digest
@@ -18,6 +17,7 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.secrets.secret import Secret
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
+from tests.graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls

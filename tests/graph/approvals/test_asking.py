@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from langchain_core.messages import AIMessage
 
-from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import ApprovalStatus
 from graph.call_arguments import arguments_digest
 from graph.context import AgentContext
@@ -18,6 +17,7 @@ from identity.errors import AuditError, CredentialError, ServiceError, Unavailab
 from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import PAY, SCOPE, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
+from tests.graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy

@@ -6,7 +6,6 @@ import pytest
 from langchain_core.messages import AIMessage, ToolCall
 
 from graph.approvals.gate import ApprovalGate, Permitted, Undecided
-from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import ApprovalKind
 from graph.context import Conversation
@@ -21,6 +20,7 @@ from identity.credentials.requirement import (
 from identity.principal import Principal
 from tests.graph.approvals.bank import SCOPE
 from tests.graph.approvals.conftest import ALICE, NOW
+from tests.graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.bench import LLM
 from tests.graph.echo_service import EchoService
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy

@@ -2,8 +2,8 @@
 
 import pytest
 
-from graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.approvals.conftest import ALICE, RequestOf
+from tests.graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.approvals.store_conformance import ApprovalStoreConformance
 
 pytestmark = pytest.mark.promise("approval-binds")

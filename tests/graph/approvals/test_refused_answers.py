@@ -5,12 +5,12 @@ import asyncio
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.errors import AccessTokenError, ApprovalError
 from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
+from tests.graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds")

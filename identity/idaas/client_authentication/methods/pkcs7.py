@@ -19,7 +19,7 @@ from identity.idaas.client_authentication.federated_credential import (
     read_credential_name,
 )
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
-from identity.idaas.metadata_service import InstanceMetadata
+from identity.idaas.metadata_service import MetadataService
 from identity.secrets.secret import Secret
 
 _PATH = "/latest/dynamic/instance-identity/pkcs7?audience="
@@ -35,7 +35,7 @@ class Pkcs7(ClientAuthentication):
     client_id: str
     instance_id: str
     credential_name: str
-    metadata: InstanceMetadata
+    metadata: MetadataService
     clock: Callable[[], float] = time.time
     _document: Secret | None = field(default=None, init=False, compare=False)
     _signed_at: float = field(default=0.0, init=False, compare=False)

@@ -1,4 +1,4 @@
-"""Approvals in the memory of one process: for tests, and for a graph that is used as a library."""
+"""An `ApprovalStore` in the memory of one process."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
