@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from identity.errors import ConfigurationError
-from identity.idaas.client_authentication.certificates import check_certificates
-from identity.idaas.client_authentication.methods.pca import Pca
+from identity.idaas.client_authentication.methods.pca import Pca, check_certificates
 from sandbox.authn_method import AuthnMethod
 
 ENTERPRISE = "https://enterprise.sandbox.example|service.invoke"
