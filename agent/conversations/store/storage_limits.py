@@ -35,9 +35,7 @@ class StorageLimits:
 
     def of_thread(self, messages: int, size: int) -> Condition:
         """That a row of `threads` has room for `messages`, of `size` bytes."""
-        return _joined(
-            [("last_seq", messages, self.thread_messages), ("bytes", size, self.thread_bytes)],
-        )
+        return _joined([("last_seq", messages, self.thread_messages), ("bytes", size, self.thread_bytes)])
 
     def of_user(self, owner: str, size: int, *, threads: int) -> Condition:
         """That the user has room for `size` bytes, and for `threads` more."""

@@ -16,6 +16,8 @@ from agent.conversations.database.postgres_schema import _LOCK
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.store.checkpoints import Checkpoints
+from agent.conversations.store.listing import Reading
+from agent.conversations.store.search_terms import SearchTerms
 from agent.conversations.store.thread import MessageStoredError
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
@@ -357,6 +359,27 @@ async def test_list_uses_its_index(postgres: PostgresProcess, database_of: Datab
             " AND (updated_at, id) < (4000, 'x') ORDER BY updated_at DESC, id DESC LIMIT 100"
         ).fetchall()
     assert any("threads_listed" in line for [line] in plan), plan
+
+
+async def test_search_uses_the_index_of_terms(postgres: PostgresProcess, database_of: DatabaseOf) -> None:
+    database = database_of()
+    await ThreadStore(database).open("owner")
+    wanted = SearchTerms(Encryption()).wanted("owner", "leave balance")
+    [statement] = next(Reading("owner", limit=50, before=None, wanted=wanted).next())
+    with psycopg.connect(postgres.url, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
+        connection.execute(
+            "INSERT INTO threads (owner, id, status, last_seq, bytes, created_at, updated_at)"
+            " SELECT 'owner', n, 'idle', 0, 0, n, n FROM generate_series(1, 2000) AS n"
+        )
+        connection.execute(
+            "INSERT INTO terms SELECT key, substr(decode(md5(key || '/' || n), 'hex'), 1, 5)"
+            " FROM threads, generate_series(1, 50) AS n"
+        )
+        connection.execute("ANALYZE")
+        explain = f"EXPLAIN {statement.sql.replace('?', '%s')}".encode()
+        plan = connection.execute(explain, statement.values).fetchall()
+    assert any("terms_pkey" in line for [line] in plan), plan
+    assert not any("Seq Scan on terms" in line for [line] in plan), plan
 
 
 @pytest.mark.parametrize(
