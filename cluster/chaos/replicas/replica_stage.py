@@ -14,7 +14,7 @@ from cluster.chaos.disturbance import HANG_SECONDS, Disturbance, restart
 from cluster.chaos.leaks import dumped
 from cluster.cluster import Cluster, cluster
 from cluster.demonstration import people
-from cluster.person import Person
+from cluster.person import Person, Step
 from cluster.replica import Replica
 
 STRIKES: Final = (
@@ -64,9 +64,9 @@ class ReplicaStage:
         async with people(self._cluster, names) as self._people:
             yield self._people
 
-    async def strike(self, disturbance: Disturbance, seed: int, aimed: Collection[str]) -> None:
-        """A replica that is killed needs a few seconds more, until `recovered`. What is sent again is what
-        each person of `aimed` sent last, to each replica at once.
+    async def strike(self, disturbance: Disturbance, seed: int, aimed: Collection[str]) -> None:  # noqa: ARG002 - no round aims
+        """A replica that is killed needs a few seconds more, until `recovered`. What each person sent last is
+        sent again to each replica at once.
         """
         await restart(self._cluster, disturbance)
         replica = random.Random(seed).choice(self._cluster.replicas)  # noqa: S311 - the same again
@@ -81,7 +81,7 @@ class ReplicaStage:
             await asyncio.sleep(HANG_SECONDS)
             self._cluster.balancer.delays.clear()
         if disturbance is Disturbance.REPEATED:
-            again = [person for person in self._people if person.thread_id in aimed]
+            again = [each for each in self._people if each.step not in (Step.NOT_BEGUN, Step.ENDED)]
             async with AsyncExitStack() as clients:
                 replicas = [await clients.enter_async_context(_http(each)) for each in self._cluster.replicas]
                 await asyncio.gather(*(person.repeat(each) for person in again for each in replicas))
