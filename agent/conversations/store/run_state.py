@@ -46,9 +46,13 @@ class Change:
 
 
 def lock(change: Change) -> Statement:
-    """Locks the thread, so that the statements after it see all that was stored in it before."""
+    """Locks the thread, so that the statements after it see all that was stored in it before; its key, and
+    whether it has a title.
+    """
     return Statement(
-        "SELECT key FROM threads WHERE owner = ? AND id = ?", (change.owner, change.thread_id), lock=True
+        "SELECT key, title IS NOT NULL FROM threads WHERE owner = ? AND id = ?",
+        (change.owner, change.thread_id),
+        lock=True,
     )
 
 
@@ -60,7 +64,7 @@ def claim(
     unchanged: Thread | None = None,
     limits: StorageLimits = UNLIMITED,
 ) -> Statement:
-    """Makes the run that of its thread: a row with the thread's key and title, if it may be.
+    """Makes the run that of its thread: a row with the thread's key, if it may be.
 
     It may not if the thread has one of the messages `sent`, is not as `unchanged` any more, or if one of
     `limits` would be exceeded. A run that waited may go on in any case.
@@ -80,7 +84,7 @@ def claim(
         " change = ?, last_seq = last_seq + ?, bytes = bytes + ?, title = COALESCE(title, ?)"
         " WHERE owner = ? AND id = ? AND deleted_at IS NULL"
         " AND (status NOT IN ('running', 'paused') OR (status = 'paused' AND run_id = ?))"
-        f"{conditions} RETURNING key, title",
+        f"{conditions} RETURNING key",
         (
             *(change.run_id, process_id, change.now, change.now, change.number, change.messages),
             *(change.bytes, title, change.owner, change.thread_id, change.run_id, *values),

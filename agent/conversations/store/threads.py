@@ -230,12 +230,11 @@ class ThreadStore:
             return insertion(self._terms.of_title(owner, question), thread, owner, thread_id, change.number)
 
         def work() -> Transaction[Messages]:
-            _, claimed, latest, *_ = yield [run_state.lock(change), claim, before, *added]
+            locked, claimed, latest, *_ = yield [run_state.lock(change), claim, before, *added]
             if claimed:
-                key, present_title = claimed[0]
-                if title is not None and present_title == title:  # it had none
+                if not (locked and locked[0][1]):  # it had no title
                     yield of_title()
-                thread = ThreadKey(key, owner, thread_id)
+                thread = ThreadKey(claimed[0][0], owner, thread_id)
                 return (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
             creation = run_state.creation(change, process_id, title, self._limits)
             created, *_ = yield [creation, *added, *of_title()]
