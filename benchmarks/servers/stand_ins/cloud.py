@@ -20,6 +20,8 @@ from sandbox.state.directory import Directory, User
 class LargeDirectory(Directory):
     """A directory that finds users by subject in constant time."""
 
+    __slots__ = ()
+
     def user_by_subject(self, subject: str) -> User | None:
         """Looks up the names of `add_users` directly; other subjects as in `Directory`."""
         return self.users.get(subject) or super().user_by_subject(subject)
