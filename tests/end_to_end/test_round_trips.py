@@ -94,6 +94,7 @@ async def test_warm_turn_waits_twice_for_each_server_and_a_tool_call_twice_more_
     counted: Counted, stream: bool
 ) -> None:
     for question, exchanges, rows in ((GREETING, 2, 6), (WEATHER, 4, 10)):
+        await counted.warm_turn(question, stream=stream)  # new words are rows, too
         of_postgres, of_redis = await counted.warm_turn(question, stream=stream)
 
         assert len(of_postgres) == exchanges
