@@ -32,6 +32,8 @@ from tests.agent.doctor.doctor_cases import CASES, HUMAN, USER, Case, closed
 from tests.conftest import Sandbox
 
 NOT_MET: Mapping[str, str] = {
+    "storage_full": "of one user: doctor stores no conversation",
+    "conversation_full": "of one conversation: doctor stores none",
     "access_token_missing": "doctor is not a request: without a token the user's steps are skipped, with how",
     "run_timed_out": "a limit on one answer of the model and its tools together; doctor makes no run",
     "shutting_down": "of an agent that is being stopped; doctor's own is not",
