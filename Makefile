@@ -73,11 +73,12 @@ bench-scale: $(VENV)/.dev ## measure 5,000 open streams of a slow model beside t
 soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,000 users (15 minutes)
 	@$(BIN)/python -m benchmarks.soak
 
-check: $(VENV)/.dev ## lint, format, types and the import rule
+check: $(VENV)/.dev ## lint, format, types, the import rule and the sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python scripts/sizes.py
 
 format: $(VENV)/.dev ## put the code into its format
 	$(BIN)/ruff check --fix .
