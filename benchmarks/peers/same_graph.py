@@ -21,7 +21,7 @@ from agent.server.garbage_collection import frozen_startup_objects
 from agent.settings.settings import Settings, read_settings
 from agent.telemetry.logs.log_setup import set_up_logging
 from benchmarks.servers.stand_ins.instant_model import InstantModel
-from graph import build
+from graph import parts
 from graph.context import AgentContext
 from graph.models.provider import ChatModelProvider
 from graph.state import AgentState
@@ -100,10 +100,10 @@ class _AgentWithoutIdentity(Agent):
     def __init__(self, settings: Settings) -> None:
         for module, name, other in (
             (composition, "audit_trail", lambda _, __, clock: AuditTrail(clock=clock)),
-            (build, "Callers", _Callers),
-            (build, "ServiceCredentials", _ServiceCredentials),
-            (build, "AuthenticateNode", _node({"rounds": 0, "accepted": {}})),
-            (build, "CredentialsNode", _node({"rounds": 0})),
+            (parts, "Callers", _Callers),
+            (parts, "ServiceCredentials", _ServiceCredentials),
+            (parts, "AuthenticateNode", _node({"rounds": 0, "accepted": {}})),
+            (parts, "CredentialsNode", _node({"rounds": 0})),
         ):
             setattr(module, name, other)
         super().__init__(settings, model=ChatModelProvider(InstantModel()))

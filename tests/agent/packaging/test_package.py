@@ -332,7 +332,7 @@ def test_command_writes_the_tree_when_all_is_decided(sandbox: Sandbox, tmp_path:
     given = {
         name: value for name, value in with_own_files(sandbox, tmp_path).items() if "ALIBABA" not in name
     }
-    file.write_text("".join(f"{name}={value}\n" for name, value in given.items()))
+    file.write_text("".join(f"{name}='{value}'\n" for name, value in given.items()))  # a key has many lines
     command = ["package", "tree", "--env-file", str(file), "--out", str(folder)]
     status, output = run(sandbox, *command)
     assert (status, folder.exists()) == (1, False)

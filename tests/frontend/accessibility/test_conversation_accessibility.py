@@ -56,7 +56,7 @@ async def test_no_state_of_list_and_card_violates_a_rule(
     await page.get_by_text("was deleted").wait_for()
     states["list over the conversation on a phone, with undo"] = await violations(page, PHONE)
     await page.get_by_label("Search conversations").fill("zzz")
-    await page.get_by_text("No conversation has this in its title.").wait_for()
+    await page.get_by_text("No conversation contains these words.").wait_for()
     states["list with a search"] = await violations(page, PHONE)
 
     assert {state: found for state, found in states.items() if found} == {}
