@@ -52,8 +52,11 @@ class Encryption:
 
     @property
     def search_keys(self) -> tuple[bytes, ...]:
-        """The keys of hashes: the present one first; the last one, without a key, is no secret."""
-        return (b"",) if self._keys is None else (*self._keys.for_hashes.values(), b"")
+        """The keys of hashes, the present one first. While clear is allowed, the last one is no secret: it
+        finds what was stored without a key.
+        """
+        keys = () if self._keys is None else tuple(self._keys.for_hashes.values())
+        return (*keys, b"") if self.allows_clear else keys
 
     def seal(self, value: bytes, place: str) -> bytes:
         """`value` as it is stored at `place`."""

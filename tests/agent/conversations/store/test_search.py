@@ -120,6 +120,18 @@ async def test_terms_depend_on_the_key(new_database: NewDatabase) -> None:
         assert any(term in stored for terms in wanted for term in terms) is known
 
 
+@pytest.mark.promise("threads-are-private")
+async def test_terms_without_a_key_are_searched_only_while_clear_is_allowed(
+    new_database: NewDatabase,
+) -> None:
+    await asked(ThreadStore(new_database(), Encryption()), "t", "salary")
+    stored = {term for [term] in await new_database().read(lambda: query("SELECT term FROM terms"))}
+    for allowed in (True, False):
+        sealed = Encryption(SealingKeys.of(KEY), allows_clear=allowed)
+        wanted = SearchTerms(sealed).wanted(ALICE, "salary")
+        assert any(term in stored for terms in wanted for term in terms) is allowed
+
+
 async def test_terms_of_a_message_are_bounded_and_count_as_stored(
     threads: ThreadStore, database: ConversationDatabase
 ) -> None:
