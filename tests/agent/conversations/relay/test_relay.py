@@ -316,6 +316,32 @@ async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown
     assert shown(await pair.opened()) == [(1, piece("Once"))]
 
 
+@pytest.mark.promise("threads-are-private")
+async def test_run_of_another_owner_is_not_found_by_its_ids(pair: Pair) -> None:
+    await pair.emits(pair.begin(), "Once")
+    await pair.writer.write()
+    assert await pair.reading.open("alice", thread("idle")) is not None
+    assert await pair.reading.open("bob", thread("idle")) is None
+
+
+@pytest.mark.promise("threads-are-private")
+async def test_under_a_key_an_entry_of_another_stream_is_not_shown(pair: Pair) -> None:
+    encryption = Encryption(SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode()))
+    pair.writer._encryption = encryption
+    pair.reading._encryption = encryption
+    run = pair.begin()
+    await pair.emits(run, "Once")
+    await pair.writer.write()
+    assert await pair.reading.open("alice", thread("idle")) is not None
+    own, other = run.key.encode(), b"0" * len(run.key)
+    [events] = await pair.redis.use(lambda client: client.keys("*:events:*"))
+    [latest] = await pair.redis.use(lambda client: client.keys("*:latest:*"))
+    await pair.redis.use(lambda client: client.rename(events, events.replace(own, other)))
+    value = await pair.redis.use(lambda client: client.get(latest))
+    await pair.redis.use(lambda client: client.set(latest, value.replace(own, other)))
+    assert await pair.reading.open("alice", thread("idle")) is None
+
+
 async def test_events_of_a_removed_run_are_refused_also_if_redis_was_away_when_it_was_deleted(
     pair: Pair, redis: RedisProcess
 ) -> None:
