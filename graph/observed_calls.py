@@ -13,12 +13,12 @@ from langchain_core.messages import AIMessage, AnyMessage
 
 from graph.message_content import message_content
 from identity.errors import ServiceError
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import started_span
+from identity.observation.error_type import SUCCESS, error_type
+from identity.observation.measures import LONG_SECONDS, Distribution, Tally
+from identity.observation.span import NO_SPAN, Span, SpanKind
 from identity.secrets.secret import Secret
-from identity.telemetry.measures import LONG_SECONDS, Distribution, Tally
-from identity.tracing.attribute import Attribute
-from identity.tracing.current_span import started_span
-from identity.tracing.error_type import SUCCESS, error_type
-from identity.tracing.span import NO_SPAN, Span, SpanKind
 
 TOOL_ERROR: Final = "tool_error"
 """The tool itself reported the failure, such as an unknown city."""

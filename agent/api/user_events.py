@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from agent.middleware.authentication import EVENTS_PATH
 from agent.revocation.store import StoreError
+from identity.access_token.revocation import Revocation
 from identity.access_token.verifier import LEEWAY
 from identity.errors import AgentError
 from identity.idaas.user_events.user_event import SubjectMember, UnreadableEventError, UserEvent
@@ -18,7 +19,6 @@ from identity.idaas.user_events.user_event_reader import (
     EventsUnreadableError,
     UserEventReader,
 )
-from identity.revocation.revocation import Revocation
 
 _LOG: Final = logging.getLogger("idaas_agent.user_events")
 

@@ -24,9 +24,9 @@ from agent.commands.terminal import (
     stop,
 )
 from agent.settings.settings import Settings
+from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.verifier import LEEWAY, REVOCATION_REACH
 from identity.errors import AgentError
-from identity.revocation.revocation import Origin, Revocation, Target
 
 if TYPE_CHECKING:
     from agent.revocation.store import RevocationStore
@@ -148,7 +148,7 @@ def _put(settings: Settings, revocation: Revocation) -> None:
 
 def _show(settings: Settings) -> None:
     from agent.revocation.store import StoreError
-    from identity.revocation.revocation_list import RevocationList
+    from identity.access_token.revocation_list import RevocationList
 
     async def kept() -> RevocationList:
         revocations = RevocationList(reach=REVOCATION_REACH)

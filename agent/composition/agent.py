@@ -43,6 +43,7 @@ from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.parts import RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
 from graph.prompt import SYSTEM_PROMPT
+from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import REVOCATION_REACH, AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
@@ -50,7 +51,6 @@ from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
-from identity.revocation.revocation_list import RevocationList
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client

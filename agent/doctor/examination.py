@@ -35,8 +35,8 @@ from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, InternalError, UnreachableError
 from identity.idaas.issuer import PAM_TOKEN
+from identity.observation.fault_place import place_of
 from identity.secrets.secret import Secret
-from identity.telemetry.fault_place import place_of
 from tools.mcp_service.service import MCPService
 
 _OWN_TOKEN: Final = "agent's own token"  # noqa: S105 - a step's name

@@ -10,7 +10,7 @@ from agent.settings.settings import Settings
 from graph.error_codes import GraphCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError
-from identity.idaas.client_authentication.methods.plugin import Plugin
+from identity.idaas.client_authentication.plugin import Plugin
 from tools.error_codes import ToolCode
 from tools.service import Service
 

@@ -20,7 +20,7 @@ from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
 from agent.telemetry.traces.langsmith import Tracing, trace_by_default
 from graph.context import AgentContext
-from identity.sealing.sealed_caller import CallerSeal
+from identity.access_token.sealed_caller import CallerSeal
 from identity.secrets.secret import Secret
 
 _LOG: Final = logging.getLogger("idaas_agent.settings")

@@ -14,12 +14,12 @@ from langgraph.graph.state import CompiledStateGraph
 from agent.composition.agent import Agent
 from agent.telemetry.metrics.measures.run_measures import AGENT
 from agent.telemetry.traces.tracer import Tracer
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.error_type import CANCELLED, error_type
+from identity.observation.span import Span, SpanKind
+from identity.observation.user import UserLabel, user_attribute, user_label
 from identity.principal import Principal
-from identity.tracing.attribute import Attribute
-from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.error_type import CANCELLED, error_type
-from identity.tracing.span import Span, SpanKind
-from identity.tracing.user import UserLabel, user_attribute, user_label
 
 _OPERATION: Final = "invoke_agent"
 

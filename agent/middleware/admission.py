@@ -13,9 +13,9 @@ from identity.audit.event import AuditOutcome
 from identity.audit.step import AuditedStep
 from identity.audit.trail import AuditTrail
 from identity.errors import AccessTokenError
+from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.user import USER, UserLabel, user_attribute, user_label
 from identity.secrets.secret import Secret
-from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.user import USER, UserLabel, user_attribute, user_label
 
 _RECORDED_SECONDS: Final = 3600.0
 _TOKENS: Final = 10_000

@@ -17,10 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.errors.error_response import internal_error_body
 from agent.errors.request_outcome import REQUEST_OUTCOME, RequestOutcome
 from agent.telemetry.metrics.measures.request_measures import NO_ROUTE, RequestMeasures
-from identity.telemetry.request_id import REQUEST_ID
-from identity.tracing.attribute import Attribute
-from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.user import USER
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.request_id import REQUEST_ID
+from identity.observation.user import USER
 
 _LOG: Final = logging.getLogger("idaas_agent.request")
 

@@ -7,12 +7,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.telemetry.metrics.measures.request_measures import METHODS
 from agent.telemetry.traces.tracer import Tracer
-from identity.telemetry.measures import OTHER
-from identity.tracing.attribute import Attribute
-from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.error_type import error_type
-from identity.tracing.span import SpanKind
-from identity.tracing.traceparent import HEADER, TraceContext, parse_traceparent
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.error_type import error_type
+from identity.observation.measures import OTHER
+from identity.observation.span import SpanKind
+from identity.observation.traceparent import HEADER, TraceContext, parse_traceparent
 
 _HEADER = HEADER.encode("ascii")
 

@@ -7,7 +7,10 @@ are removed, so that nothing further inside can log or forward them.
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.middleware.authentication import CALLER
-from identity.idaas.role_credentials.request_headers import ROLE_HEADERS, RequestHeaderRole
+from identity.idaas.client_authentication.role.request_headers import (
+    ROLE_HEADERS,
+    RequestHeaderRole,
+)
 
 _NAMES = {name.encode("ascii"): name for name in ROLE_HEADERS}
 

@@ -8,15 +8,15 @@ from typing import Final
 
 from agent.errors.error_codes import AgentCode
 from agent.revocation.store import RevocationStore, StoreError
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList, Unfound
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, UnreachableError
+from identity.observation.measures import Tally
 from identity.principal import Principal
-from identity.revocation.revocation import Origin, Revocation, Target
-from identity.revocation.revocation_list import RevocationList, Unfound
-from identity.telemetry.measures import Tally
 
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
 _PART_SECONDS: Final = 10.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.revocation.store import StoreError
-from identity.revocation.revocation import Revocation, from_json, to_json
+from identity.access_token.revocation import Revocation, from_json, to_json
 
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
 _POLL_SECONDS: Final = 0.1

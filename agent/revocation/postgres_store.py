@@ -8,8 +8,8 @@ from typing import Final
 
 from agent.conversations.database.database import Database, Rows, Statement, Transaction
 from agent.revocation.store import StoreError
+from identity.access_token.revocation import Origin, Revocation, Target
 from identity.errors import AgentError
-from identity.revocation.revocation import Origin, Revocation, Target
 
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
 _POLL_SECONDS: Final = 0.5

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from agent.revocation.store import StoreError
-from identity.revocation.revocation import Revocation, from_json, to_json
+from identity.access_token.revocation import Revocation, from_json, to_json
 
 _SECONDS: Final = 2.0
 _CHUNK: Final = 500

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from identity.revocation.revocation import Revocation
+from identity.access_token.revocation import Revocation
 
 
 class StoreError(Exception):

@@ -20,7 +20,7 @@ from agent.runs.run_end import Finished, run_error
 from agent.runs.run_reader import RunEvent, opening
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from identity.errors import AgentError
-from identity.tracing.carried_context import carried_context
+from identity.observation.carried_context import carried_context
 
 
 class Run:

@@ -34,8 +34,8 @@ from agent.settings.variables.telemetry import TelemetryVariables, telemetry_fau
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
+from identity.idaas.client_authentication.role.request_headers import RequestHeaderRole
 from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
-from identity.idaas.role_credentials.request_headers import RequestHeaderRole
 from identity.transport.http1.proxy import environment_proxies
 
 TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name

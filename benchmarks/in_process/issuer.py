@@ -9,8 +9,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verifier import AccessTokenVerifier
-from identity.revocation.revocation_list import RevocationList
 from identity.signing_keys.signing_key import SigningKey, signing_key
 
 AUDIENCE: Final = "https://agent.benchmark.example"

@@ -28,11 +28,11 @@ from graph.models.listeners import Listeners
 from graph.models.provider import ResponseReader
 from graph.models.response import ModelResponse
 from identity.errors import ServiceError
+from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.trace import Receiver
+from identity.observation.traceparent import HEADER
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
-from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.trace import Receiver
-from identity.tracing.traceparent import HEADER
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8
 from identity.transport.json_size import check_size, read_json
 from identity.transport.retry_after import retry_after

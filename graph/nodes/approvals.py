@@ -30,8 +30,8 @@ from graph.tool_calls.requested_calls import accepted_calls, failure_text, with_
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, CredentialError
+from identity.observation.failure_log import log_failure
 from identity.secrets.redaction import redact
-from identity.telemetry.failure_log import log_failure
 from tools.arguments.fault import invalid_arguments
 
 MAX_UNUSABLE_ANSWERS: Final = 20

@@ -24,12 +24,12 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.credential_span import show_requirement
 from identity.error_code import ErrorCode
 from identity.errors import AgentError, ConsentRequiredError
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import started_span
+from identity.observation.error_type import SUCCESS, error_type
+from identity.observation.span import Span
 from identity.secrets.redaction import Redactor
 from identity.secrets.secret import Secret
-from identity.tracing.attribute import Attribute
-from identity.tracing.current_span import started_span
-from identity.tracing.error_type import SUCCESS, error_type
-from identity.tracing.span import Span
 from tools.service import Service, ToolResult
 
 _MAX_NAME: Final = 64

@@ -1,5 +1,6 @@
-"""Verifies a caller's access token (RFC 9068): format, signature, issuer, audience, lifetime and scope.
+"""Is this access token good (RFC 9068), is it still, and who is its user in another process?
 
 May import `identity.signing_keys` and the modules at the top of `identity`.
-Begin at `verifier`; it returns a `VerifiedAccessToken`.
+Begin at `verifier`, which returns a `VerifiedAccessToken`; `revocation_list` ends tokens early, and
+`sealed_caller` carries a caller to the process that runs for them.
 """

@@ -13,11 +13,11 @@ from identity.access_token.revocations import Revocations
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
+from identity.observation.measures import CacheUse
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.signing_keys.key_source import KeySource
 from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, SigningKey
-from identity.telemetry.measures import CacheUse
 
 LEEWAY = 30.0
 """By how many seconds clocks may differ: an accepted token's `iat` is at most so far in the future."""

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from identity.access_identity import AccessIdentity
+from identity.access_token.revocation import Revocation, Target
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction
 from identity.audit.sink import AuditSink, NullAuditSink
 from identity.audit.step import AuditedStep
 from identity.credentials.requirement import CredentialRequirement
+from identity.observation.request_id import REQUEST_ID
 from identity.principal import Principal
-from identity.revocation.revocation import Revocation, Target
 from identity.secrets.secret import Secret
-from identity.telemetry.request_id import REQUEST_ID
 
 
 class AuditTrail:

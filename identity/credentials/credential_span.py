@@ -2,8 +2,8 @@
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import CredentialRequirement
-from identity.tracing.attribute import Attribute
-from identity.tracing.span import Span
+from identity.observation.attribute import Attribute
+from identity.observation.span import Span
 
 
 def show_requirement(

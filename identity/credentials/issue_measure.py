@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from identity.telemetry.measures import Distribution
-from identity.tracing.attribute import Attribute
-from identity.tracing.current_span import started_span
-from identity.tracing.error_type import SUCCESS, error_type
-from identity.tracing.span import Span
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import started_span
+from identity.observation.error_type import SUCCESS, error_type
+from identity.observation.measures import Distribution
+from identity.observation.span import Span
 
 
 class IssueMeasure:

@@ -9,10 +9,10 @@ import httpx
 
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
+from identity.observation.measures import Distribution
 from identity.signing_keys.signing_key import SigningKey, signing_key
 from identity.single_flight import SingleFlight
 from identity.strict_json import read_object
-from identity.telemetry.measures import Distribution
 from identity.transport.bounded_response import TransportFailure, send
 from identity.transport.secure_url import is_secure_url
 

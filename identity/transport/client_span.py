@@ -2,11 +2,11 @@
 
 import httpx
 
-from identity.tracing.attribute import Attribute
-from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.span import Span, SpanKind
-from identity.tracing.trace import Receiver
-from identity.tracing.traceparent import HEADER
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.span import Span, SpanKind
+from identity.observation.trace import Receiver
+from identity.observation.traceparent import HEADER
 
 
 def client_span(request: httpx.Request, receiver: Receiver) -> Span:

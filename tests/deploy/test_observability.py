@@ -13,9 +13,9 @@ from agent.errors.error_table import ERROR_CODES
 from agent.telemetry.metrics.catalog import METRICS
 from agent.telemetry.metrics.metric import Kind, Metric
 from graph.observed_calls import TOOL_ERROR
-from identity.revocation.revocation import Target
-from identity.telemetry.measures import OTHER
-from identity.tracing.error_type import CANCELLED
+from identity.access_token.revocation import Target
+from identity.observation.error_type import CANCELLED
+from identity.observation.measures import OTHER
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "observability"
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from agent.packaging.agentrun import AgentRunOptions, package_agentrun
 from agent.packaging.archive import write_zip
 from agent.packaging.carried import Configuration
 from agent.settings.settings import read_settings
-from identity.idaas.role_credentials.request_headers import ROLE_HEADERS
+from identity.idaas.client_authentication.role.request_headers import ROLE_HEADERS
 from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod
 from tests.conftest import Sandbox

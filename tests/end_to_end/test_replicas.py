@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from agent.revocation.store import StoreError
-from identity.revocation.revocation import Origin, Revocation, Target
+from identity.access_token.revocation import Origin, Revocation, Target
 from sandbox.faults.faults import Fault
 from tests.agent.api.threads.test_run_routes import Events
 from tests.command import Command, running

@@ -14,11 +14,11 @@ from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
+from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.recorded_span import RecordedSpan
+from identity.observation.span import SpanKind
+from identity.observation.trace import Trace
 from identity.secrets.secret import Secret
-from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.recorded_span import RecordedSpan
-from identity.tracing.span import SpanKind
-from identity.tracing.trace import Trace
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens
 from tools.service import ToolResult

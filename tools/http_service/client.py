@@ -13,8 +13,8 @@ from identity.credentials.http_auth import credential_auth
 from identity.credentials.http_auth.placement import BEARER, CredentialPlacement
 from identity.error_code import ErrorCode
 from identity.errors import ServiceError
-from identity.telemetry.measures import OTHER
-from identity.tracing.trace import Receiver
+from identity.observation.measures import OTHER
+from identity.observation.trace import Receiver
 from identity.transport.body import (
     EncodedResponseError,
     ResponseTooLargeError,

@@ -25,9 +25,9 @@ from mcp.types import (
 )
 from pydantic import BaseModel
 
-from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.trace import Receiver
-from identity.tracing.traceparent import HEADER
+from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.trace import Receiver
+from identity.observation.traceparent import HEADER
 from tools import VERSION
 from tools.mcp_service.transport import MCPTransport
 

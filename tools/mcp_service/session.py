@@ -10,9 +10,9 @@ from typing import Any
 from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp import McpError
 
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import CURRENT_SPAN
 from identity.secrets.secret import Secret
-from identity.tracing.attribute import Attribute
-from identity.tracing.current_span import CURRENT_SPAN
 from tools.mcp_service.client_session import RequestSession
 from tools.mcp_service.errors import MCPCallError, MCPRequestError
 from tools.mcp_service.tool import MCPTool, result_text, usable_tools

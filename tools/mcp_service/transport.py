@@ -20,10 +20,10 @@ from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPC
 from pydantic import BaseModel
 
 from identity.credentials.http_auth.placement import BEARER, CredentialPlacement
+from identity.observation.attribute import Attribute
+from identity.observation.error_type import error_type
+from identity.observation.trace import Receiver
 from identity.secrets.secret import Secret
-from identity.tracing.attribute import Attribute
-from identity.tracing.error_type import error_type
-from identity.tracing.trace import Receiver
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8, limit_body
 from identity.transport.client_span import client_span, responded
 from identity.transport.json_size import read_json

@@ -14,8 +14,8 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 
 from agent.errors.error_codes import AgentCode
+from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError
-from identity.sealing.sealing_keys import SealingKeys
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _CLEAR: Final = b"\0"

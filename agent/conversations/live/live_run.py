@@ -17,7 +17,7 @@ from agent.runs.run_end import Finished, Paused, run_error
 from agent.runs.run_reader import RunEvent, opening
 from agent.telemetry.metrics.measures.run_measures import RunMeasure, RunMeasures
 from identity.errors import AgentError, UnavailableError
-from identity.tracing.carried_context import carried_context
+from identity.observation.carried_context import carried_context
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _CLOSE_SECONDS: Final = 10.0

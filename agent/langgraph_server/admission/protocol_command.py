@@ -24,7 +24,7 @@ from agent.langgraph_server.admission.run_request import (
 )
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
-from identity.telemetry.request_id import REQUEST_ID
+from identity.observation.request_id import REQUEST_ID
 
 START, RESPOND = "run.start", "input.respond"
 

@@ -18,11 +18,11 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from graph.context import AgentContext
+from identity.access_token.sealed_caller import CallerSeal, SealedCaller
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError
 from identity.principal import Principal
-from identity.sealing.sealed_caller import CallerSeal, SealedCaller
 from identity.secrets.secret import Secret
 
 SEALED: Final = "sealed_callers"

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import VariableGroup, secret_in_file
-from identity.sealing.sealing_keys import SealingKeys
+from identity.access_token.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 
 _FORM: Final = "must be sqlite:///path of a file, postgresql://user:password@host:port/database, or none"

@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import VariableGroup
 from agent.telemetry.traces.sampling import SamplerName
+from identity.observation.trace import Receiver
 from identity.secrets.secret import Secret
-from identity.tracing.trace import Receiver
 from identity.transport.secure_url import is_secure_url
 
 

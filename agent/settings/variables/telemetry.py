@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from agent.settings.values import VariableGroup, Word
 from agent.settings.variables.server import ServerVariables
 from agent.telemetry.logs.log_options import LogFormat, LogLevel
-from identity.tracing.user import UserLabel
+from identity.observation.user import UserLabel
 
 
 def _lower(value: object) -> object:

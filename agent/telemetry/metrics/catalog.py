@@ -2,7 +2,7 @@
 
 Names and units follow OpenTelemetry's conventions where there are some: HTTP (stable) and GenAI as of
 v0.1.0 (in development). Labels come from code, from the configuration, or from the tools that servers list,
-and are bounded (`identity.telemetry.measures`). The catalog imports no part of the agent: the parent of
+and are bounded (`identity.observation.measures`). The catalog imports no part of the agent: the parent of
 several processes reads it too.
 """
 

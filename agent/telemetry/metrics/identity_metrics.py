@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
-from identity.revocation.revocation import Target
-from identity.telemetry.measures import SECONDS
-from identity.tracing.attribute import Attribute
+from identity.access_token.revocation import Target
+from identity.observation.attribute import Attribute
+from identity.observation.measures import SECONDS
 
 if TYPE_CHECKING:
     from agent.telemetry.metrics.measures.agent_measures import AgentMeasures

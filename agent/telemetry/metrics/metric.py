@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from identity.telemetry.measures import Labels
+from identity.observation.measures import Labels
 
 if TYPE_CHECKING:
     from agent.telemetry.metrics.measures.agent_measures import AgentMeasures

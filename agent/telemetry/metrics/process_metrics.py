@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent.telemetry.metrics.measures.process_use import cpu_seconds, resident_bytes
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
-from identity.telemetry.measures import SHORT_SECONDS
+from identity.observation.measures import SHORT_SECONDS
 
 if TYPE_CHECKING:
     from agent.telemetry.metrics.measures.agent_measures import AgentMeasures

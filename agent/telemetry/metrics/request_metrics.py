@@ -4,8 +4,8 @@ from typing import Final
 
 from agent.errors.error_table import ERROR_CODES
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
-from identity.telemetry.measures import RESPONSE_SECONDS
-from identity.tracing.attribute import Attribute
+from identity.observation.attribute import Attribute
+from identity.observation.measures import RESPONSE_SECONDS
 
 _FAULTS: Final[Values] = {(code.value,): 0 for code in ERROR_CODES if not code.row.caused_by_callers}
 """Errors that no caller can cause are 0 from the start, so that an alert sees the first one."""

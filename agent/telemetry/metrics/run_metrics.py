@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
-from identity.telemetry.measures import LONG_SECONDS, Labels, Tally
-from identity.tracing.attribute import Attribute
+from identity.observation.attribute import Attribute
+from identity.observation.measures import LONG_SECONDS, Labels, Tally
 
 if TYPE_CHECKING:
     from agent.telemetry.metrics.measures.agent_measures import AgentMeasures

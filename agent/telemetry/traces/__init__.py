@@ -2,5 +2,5 @@
 
 May import `agent.settings`. Only `span_export` and `otlp_spans`
 import the SDK, and only while traces are on.
-Begin at `tracer`; spans themselves are in `identity.tracing`.
+Begin at `tracer`; spans themselves are in `identity.observation`.
 """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from identity.tracing.traceparent import TraceContext
+from identity.observation.traceparent import TraceContext
 
 Sampler: TypeAlias = Callable[[int, TraceContext | None], bool]
 """Whether a trace is recorded, by its id and, if its caller is trusted, by what the caller does."""

@@ -12,10 +12,10 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from identity.tracing.attribute import Attribute
-from identity.tracing.recorded_span import RecordedSpan
-from identity.tracing.span import SpanKind as Role
-from identity.tracing.traceparent import TraceContext
+from identity.observation.attribute import Attribute
+from identity.observation.recorded_span import RecordedSpan
+from identity.observation.span import SpanKind as Role
+from identity.observation.traceparent import TraceContext
 
 _LOG: Final = logging.getLogger("idaas_agent.telemetry")
 _SCOPE: Final = InstrumentationScope("idaas_agent")

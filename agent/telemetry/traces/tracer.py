@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from agent.telemetry.traces.sampling import Sampler
-from identity.tracing.attribute import Attribute
-from identity.tracing.recorded_span import RecordedSpan
-from identity.tracing.span import Span, SpanKind, UnsampledSpan
-from identity.tracing.trace import Receiver, SpanSink, Trace, Value
-from identity.tracing.traceparent import TraceContext
+from identity.observation.attribute import Attribute
+from identity.observation.recorded_span import RecordedSpan
+from identity.observation.span import Span, SpanKind, UnsampledSpan
+from identity.observation.trace import Receiver, SpanSink, Trace, Value
+from identity.observation.traceparent import TraceContext
 
 
 class Tracer:

@@ -8,8 +8,8 @@ from agent.settings.variables.otel import CapturedContent
 from agent.telemetry.otlp_signal import Signal, otlp_signal
 from agent.telemetry.traces.sampling import sampler
 from agent.telemetry.traces.tracer import Tracer
-from identity.tracing.attribute import Attribute
-from identity.tracing.trace import SpanSink
+from identity.observation.attribute import Attribute
+from identity.observation.trace import SpanSink
 
 _PROPAGATOR: Final = "tracecontext"
 

@@ -29,7 +29,7 @@ from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.idaas.client import IDaaSClient
-from identity.idaas.client_authentication.methods.client_secret_post import ClientSecretPost
+from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
 from identity.secrets.secret import Secret

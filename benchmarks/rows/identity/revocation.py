@@ -21,8 +21,8 @@ from benchmarks.in_process.issuer import Issuer
 from benchmarks.in_process.micro import Cases, Timed, micro, timed_async
 from benchmarks.report.measurement import Figure, at_most, series
 from benchmarks.servers.processes.process import ServerProcess
-from identity.revocation.revocation import Origin, Revocation, Target
-from identity.revocation.revocation_list import RevocationList
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList
 from identity.secrets.secret import Secret
 
 _REVOKED: Final = 10_000

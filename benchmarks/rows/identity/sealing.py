@@ -8,9 +8,9 @@ from benchmarks.bench import Bench
 from benchmarks.in_process.issuer import Issuer
 from benchmarks.in_process.micro import Cases, Timed, micro, timed, timed_async
 from benchmarks.report.measurement import Figure, at_most
+from identity.access_token.sealed_caller import CallerSeal
+from identity.access_token.sealing_keys import SealingKeys
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.sealing.sealed_caller import CallerSeal
-from identity.sealing.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 
 _GIVEN = "0" * 64

@@ -7,9 +7,9 @@ from benchmarks.in_process.micro import Cases, Timed, micro, timed
 from benchmarks.load.chat import PATH, Endpoint, chat, compare
 from benchmarks.report.measurement import Figure, at_least, at_most
 from benchmarks.servers.processes.row_server import row_server
-from identity.telemetry.measures import Distribution
-from identity.tracing.attribute import Attribute
-from identity.tracing.current_span import started_span
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import started_span
+from identity.observation.measures import Distribution
 
 _BODIES = {
     "chat: ": chat(),

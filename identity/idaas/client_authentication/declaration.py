@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from identity.idaas.client_authentication.role.role_credential import RoleCredential
 from identity.idaas.configuration_members import ConfigurationMembers
 from identity.idaas.metadata_service import MetadataService
-from identity.idaas.role_credentials.role_credential import RoleCredential
 from identity.secrets.secret_source import SecretSource
 
 

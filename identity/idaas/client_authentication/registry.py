@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from identity.idaas.client_authentication.client_secret_basic import read_client_secret_basic
+from identity.idaas.client_authentication.client_secret_jwt import read_client_secret_jwt
+from identity.idaas.client_authentication.client_secret_post import read_client_secret_post
 from identity.idaas.client_authentication.declaration import Declaration
 from identity.idaas.client_authentication.method import ClientAuthentication
-from identity.idaas.client_authentication.methods.client_secret_basic import read_client_secret_basic
-from identity.idaas.client_authentication.methods.client_secret_jwt import read_client_secret_jwt
-from identity.idaas.client_authentication.methods.client_secret_post import read_client_secret_post
-from identity.idaas.client_authentication.methods.oidc import read_oidc
-from identity.idaas.client_authentication.methods.pca import read_pca
-from identity.idaas.client_authentication.methods.pkcs7 import read_pkcs7
-from identity.idaas.client_authentication.methods.plugin import read_plugin
-from identity.idaas.client_authentication.methods.private_key_jwt import read_private_key_jwt
+from identity.idaas.client_authentication.oidc import read_oidc
+from identity.idaas.client_authentication.pca import read_pca
+from identity.idaas.client_authentication.pkcs7 import read_pkcs7
+from identity.idaas.client_authentication.plugin import read_plugin
+from identity.idaas.client_authentication.private_key_jwt import read_private_key_jwt
 
 Reader = Callable[[Declaration], ClientAuthentication | None]
 """Reads one kind; notes faults, and may then return `None`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from identity.revocation.revocation import Origin, Revocation, Target
+from identity.access_token.revocation import Origin, Revocation, Target
 
 PREFIX: Final = "urn:alibaba:idaas:app:event:"
 TEST: Final = f"{PREFIX}common:test"

@@ -46,7 +46,7 @@ NOT_MET: Mapping[str, str] = {
     "overloaded": "of a process with many runs at once; doctor makes no run",
     "service_credential_unavailable": "of a service of SERVICES_FILE; tests/end_to_end has it",
     "consent_required": "of a user who has not consented to a provider; tests/end_to_end has it",
-    "sign_in_required": "of a run that another process continues; tests/identity/sealing has it",
+    "sign_in_required": "of a run that another process continues; tests/identity/access_token has it",
     "approval_open": "of a conversation that waits for its user; doctor has no conversation",
     "approval_expired": "of an approval; doctor makes no call that needs one",
     "approval_used": "of an approval; doctor makes no call that needs one",

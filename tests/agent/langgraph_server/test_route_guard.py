@@ -16,7 +16,7 @@ from agent.langgraph_server.authorization import authenticate
 from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.route_guard import RouteGuard
 from agent.langgraph_server.server_agent import agent_of_this_loop
-from identity.revocation.revocation import Origin, Revocation, Target
+from identity.access_token.revocation import Origin, Revocation, Target
 from sandbox.faults.faults import Fault
 from tests.conftest import Sandbox
 

@@ -13,11 +13,11 @@ from agent.telemetry.traces.sampling import SamplerName, sampler
 from agent.telemetry.traces.tracer import Tracer
 from graph.context import AgentContext
 from identity.errors import AccessTokenError
+from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.span import NO_SPAN
+from identity.observation.user import UserLabel, user_hash
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.span import NO_SPAN
-from identity.tracing.user import UserLabel, user_hash
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls

@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from agent.middleware.request_log import RequestLog
 from agent.telemetry.logs.json_lines import JsonLines
+from identity.observation.user import user_hash
 from identity.principal import Principal
-from identity.tracing.user import user_hash
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer
 

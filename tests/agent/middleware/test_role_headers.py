@@ -7,8 +7,8 @@ import pytest
 from agent.middleware.authentication import CALLER
 from agent.middleware.role_headers import RoleHeaders
 from identity.errors import UnreachableError
-from identity.idaas.role_credentials.request_headers import ROLE_HEADERS, RequestHeaderRole
-from identity.idaas.role_credentials.role_credential import role_credential
+from identity.idaas.client_authentication.role.request_headers import ROLE_HEADERS, RequestHeaderRole
+from identity.idaas.client_authentication.role.role_credential import role_credential
 from identity.secrets.secret_source import FixedSecret
 
 ENVIRONMENT = FixedSecret(role_credential("STS.start", "secret", "token", provider="default/env"))

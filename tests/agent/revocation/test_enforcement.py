@@ -9,14 +9,14 @@ import pytest
 
 from agent.revocation.enforcement import Enforcement
 from agent.revocation.store import StoreError
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
 from identity.errors import AgentError, UnreachableError
+from identity.observation.measures import Tally
 from identity.principal import Principal
-from identity.revocation.revocation import Origin, Revocation, Target
-from identity.revocation.revocation_list import RevocationList
 from identity.secrets.secret import Secret
-from identity.telemetry.measures import Tally
 
 HASH = "ab" * 32
 ENDED: Sequence[Revocation] = ("ended",)  # type: ignore[assignment] # a store that was emptied

@@ -9,7 +9,7 @@ import pytest
 
 from agent.revocation.file_store import FileStore
 from agent.revocation.store import StoreError
-from identity.revocation.revocation import Origin, Revocation, Target, to_json
+from identity.access_token.revocation import Origin, Revocation, Target, to_json
 
 
 def revocation(name: str, changed_at: float = 100.0) -> Revocation:

@@ -10,7 +10,7 @@ from redis import Redis
 from agent.replicas.shared_redis import SharedRedis
 from agent.revocation.redis_store import RedisStore
 from agent.revocation.store import StoreError
-from identity.revocation.revocation import Origin, Revocation, Target
+from identity.access_token.revocation import Origin, Revocation, Target
 from identity.secrets.secret import Secret
 from tests.databases.redis_process import RedisProcess, redis_process
 

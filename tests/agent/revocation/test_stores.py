@@ -16,8 +16,8 @@ from agent.revocation.file_store import FileStore
 from agent.revocation.postgres_store import PostgresStore
 from agent.revocation.redis_store import RedisStore
 from agent.revocation.store import RevocationStore
-from identity.revocation.revocation import Origin, Revocation, Target
-from identity.revocation.revocation_list import RevocationList
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList
 from identity.secrets.secret import Secret
 from tests.databases.postgres_process import PostgresProcess
 from tests.databases.redis_process import RedisProcess

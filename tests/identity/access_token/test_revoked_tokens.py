@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verifier import LEEWAY, LONGEST_LIFETIME, REVOCATION_REACH
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
-from identity.revocation.revocation import Origin, Revocation, Target
-from identity.revocation.revocation_list import RevocationList
 
 pytestmark = pytest.mark.promise("revoked-refused")
 

@@ -23,9 +23,9 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.idaas.issuer import IDaaSIssuer
+from identity.observation.request_id import REQUEST_ID
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from identity.telemetry.request_id import REQUEST_ID
 from tests.audit_records import AuditRecords
 from tests.clock import Clock
 from tests.identity.conftest import NOW

@@ -12,8 +12,8 @@ from identity.credentials.requirement import ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, PrerequisiteRefusedError, RequirementRefusedError, UnreachableError
 from identity.idaas.client import IDaaSClient
-from identity.idaas.client_authentication.methods.client_secret_basic import ClientSecretBasic
-from identity.idaas.client_authentication.methods.client_secret_post import ClientSecretPost
+from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
+from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.secrets.secret import Secret
 from identity.secrets.secret_source import FixedSecret

@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse
 from agent.errors.error_table import ERROR_CODES
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import assume_verified
-from identity.credentials.cache.cached_credential import CachedCredential
-from identity.credentials.cache.credential_cache import CredentialCache
-from identity.credentials.cache.credential_key import credential_key
+from identity.credentials.cached_credential import CachedCredential
 from identity.credentials.credential import Credential
+from identity.credentials.credential_cache import CredentialCache
+from identity.credentials.credential_key import credential_key
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.principal import Principal
 from identity.secrets.secret import Secret

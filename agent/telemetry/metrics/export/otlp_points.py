@@ -20,7 +20,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agent.telemetry.metrics.catalog import METRICS
 from agent.telemetry.metrics.metric import Kind, Metric, Reading, Values
-from identity.telemetry.measures import Labels
+from identity.observation.measures import Labels
 
 _SCOPE: Final = InstrumentationScope("idaas_agent")
 _CUMULATIVE: Final = AggregationTemporality.CUMULATIVE

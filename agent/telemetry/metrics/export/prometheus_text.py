@@ -1,7 +1,7 @@
 """Readings in the formats of Prometheus: its text format, and OpenMetrics for scrapers that accept it.
 
 The library writes the formats; it does not count. Its counters take a microsecond each and those of
-OpenTelemetry's SDK four, against a tenth for `identity.telemetry.measures`, and its mode for several
+OpenTelemetry's SDK four, against a tenth for `identity.observation.measures`, and its mode for several
 processes writes every increment to a file.
 """
 

@@ -7,7 +7,7 @@ from agent.telemetry.metrics.measures.request_measures import RequestMeasures
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from graph.observed_calls import ObservedCalls
 from identity.credentials.issue_measure import IssueMeasure
-from identity.telemetry.measures import SHORT_SECONDS, CacheUse, Distribution, Tally
+from identity.observation.measures import SHORT_SECONDS, CacheUse, Distribution, Tally
 from identity.transport.pool_use import PoolUse
 from tools.service import Service
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from identity.telemetry.measures import Distribution
+from identity.observation.measures import Distribution
 
 _SECONDS: Final = 0.25
 

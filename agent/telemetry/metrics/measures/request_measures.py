@@ -1,6 +1,6 @@
 """What is counted of HTTP requests."""
 
-from identity.telemetry.measures import OTHER, RESPONSE_SECONDS, Distribution, Tally
+from identity.observation.measures import OTHER, RESPONSE_SECONDS, Distribution, Tally
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Those that are named; any other is `OTHER`."""

@@ -4,11 +4,11 @@ import time
 from types import TracebackType
 from typing import Any, Final, Self
 
-from identity.telemetry.measures import LONG_SECONDS, Distribution
-from identity.tracing.attribute import Attribute
-from identity.tracing.current_span import started_span
-from identity.tracing.error_type import CANCELLED, SUCCESS, error_type
-from identity.tracing.span import NO_SPAN, Span
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import started_span
+from identity.observation.error_type import CANCELLED, SUCCESS, error_type
+from identity.observation.measures import LONG_SECONDS, Distribution
+from identity.observation.span import NO_SPAN, Span
 
 AGENT: Final = "idaas-agent"
 """The name of the agent in traces."""

@@ -7,8 +7,8 @@ import pytest
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.errors.error_codes import AgentCode
+from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError
-from identity.sealing.sealing_keys import SealingKeys
 from tests.clock import Clock
 
 

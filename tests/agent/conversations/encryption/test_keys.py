@@ -17,8 +17,8 @@ from agent.conversations.store.drafts import Draft
 from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
+from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError
-from identity.sealing.sealing_keys import SealingKeys
 from tests.agent.conversations.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, request_of  # noqa: F401
 

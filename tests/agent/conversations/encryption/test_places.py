@@ -15,8 +15,8 @@ from agent.conversations.store.checkpoints import SavedCheckpoint
 from agent.conversations.store.drafts import Draft
 from agent.conversations.store.thread import owner_of
 from agent.errors.error_codes import AgentCode
+from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError
-from identity.sealing.sealing_keys import SealingKeys
 from tests.agent.conversations.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
 

@@ -23,8 +23,8 @@ from agent.errors.error_codes import AgentCode
 from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from agent.runs.run_end import Finished
 from agent.runs.run_reader import RunEvent
+from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import AgentError, LimitError, UnavailableError
-from identity.sealing.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 from tests.agent.conversations.live.test_live_run import Script, live_run, piece
 from tests.clock import Clock

@@ -12,8 +12,8 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, Paused
 from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
+from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ApprovalError, ConfigurationError, ThreadBusyError, ThreadNotFoundError
-from identity.sealing.sealing_keys import SealingKeys
 from tests.agent.conversations.processes import ALICE, BOB, THREAD, Process, ProcessOf, in_brief
 from tests.graph.approvals.bank import PAY_SCHEMA
 from tests.graph.echo_service import EchoService

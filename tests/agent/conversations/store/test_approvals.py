@@ -13,8 +13,8 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.store.approvals import SqlApprovalStore
 from graph.approvals.record import ApprovalState
 from graph.error_codes import GraphCode
+from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ApprovalError, UnavailableError
-from identity.sealing.sealing_keys import SealingKeys
 from tests.agent.conversations.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
 from tests.graph.approvals.store_conformance import ApprovalStoreConformance

@@ -19,8 +19,8 @@ from agent.conversations.runs.run_checkpoint import RunCheckpoint
 from agent.conversations.store.checkpoints import Checkpoints
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
+from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError
-from identity.sealing.sealing_keys import SealingKeys
 from tests.agent.conversations.conftest import NewDatabase
 from tests.agent.conversations.store.stored_threads import ALICE
 

@@ -10,7 +10,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage import ConversationStorage
 from agent.conversations.store.search_terms import MOST_TERMS, MOST_WANTED, TERM_BYTES, SearchTerms
 from agent.conversations.store.threads import ThreadStore
-from identity.sealing.sealing_keys import SealingKeys
+from identity.access_token.sealing_keys import SealingKeys
 from tests.agent.conversations.conftest import NewDatabase
 from tests.agent.conversations.store.stored_threads import ALICE, BOB, Clock, CountedReads, asked
 

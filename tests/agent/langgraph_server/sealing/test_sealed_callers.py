@@ -14,11 +14,11 @@ from typing_extensions import TypedDict
 
 from agent.langgraph_server.aegra.continued_graph import ContinuedGraph
 from agent.langgraph_server.sealing.sealed_callers import GIVEN, SEALED, SealedCallers, run_digest
+from identity.access_token.sealed_caller import CallerSeal
+from identity.access_token.sealing_keys import SealingKeys
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import AccessTokenError
 from identity.principal import Principal
-from identity.sealing.sealed_caller import CallerSeal
-from identity.sealing.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 
 pytestmark = pytest.mark.promise("users-never-cross")

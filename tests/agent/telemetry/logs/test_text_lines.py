@@ -6,8 +6,8 @@ import re
 import pytest
 
 from agent.telemetry.logs.text_lines import TextLines
-from identity.telemetry.request_id import REQUEST_ID
-from identity.tracing.user import USER
+from identity.observation.request_id import REQUEST_ID
+from identity.observation.user import USER
 
 
 def shown(message: str, *, ascii_only: bool = False, **fields: object) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from agent.telemetry.metrics.catalog import read_metrics
 from agent.telemetry.metrics.metric import Reading
-from identity.revocation.revocation import Origin, Revocation, Target
+from identity.access_token.revocation import Origin, Revocation, Target
 from sandbox.faults.faults import Fault
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER, RunningAgent, StartAgent
 

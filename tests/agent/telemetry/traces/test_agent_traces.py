@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from agent.telemetry.logs.json_lines import JsonLines
+from identity.observation.user import user_hash
 from identity.principal import Principal
-from identity.tracing.user import user_hash
 from sandbox.faults.faults import Fault
 from tests.recorded_spans import Spans
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER, StartAgent

@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import SpanKind
 
 from agent.telemetry.traces.sampling import SamplerName, sampler
-from identity.tracing.traceparent import TraceContext
+from identity.observation.traceparent import TraceContext
 
 NUMBERS = random.Random(7)  # noqa: S311 - no secret
 IDS = [NUMBERS.getrandbits(128) for _ in range(500)]

@@ -10,11 +10,11 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, StatusCode
 
 from agent.telemetry.traces.span_export import ReportedExporter, readable
-from identity.tracing.attribute import Attribute
-from identity.tracing.recorded_span import RecordedSpan
-from identity.tracing.span import SpanKind as Role
-from identity.tracing.trace import Trace
-from identity.tracing.traceparent import TraceContext
+from identity.observation.attribute import Attribute
+from identity.observation.recorded_span import RecordedSpan
+from identity.observation.span import SpanKind as Role
+from identity.observation.trace import Trace
+from identity.observation.traceparent import TraceContext
 
 
 class Sink:

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from identity.errors import ConfigurationError
-from identity.idaas.client_authentication.methods.private_key_jwt import PrivateKeyJwt
+from identity.idaas.client_authentication.private_key_jwt import PrivateKeyJwt
 from identity.idaas.configuration import SdkConfiguration
 from identity.secrets.secret_source import FixedSecret
 from tests.identity.idaas.sdk_configurations import parsed, with_authn

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from identity.access_token.revocation import Origin, Revocation, Target
 from identity.idaas.user_events.user_event import (
     DOUBT_SECONDS,
     PREFIX,
@@ -14,7 +15,6 @@ from identity.idaas.user_events.user_event import (
     UnreadableEventError,
     UserEvent,
 )
-from identity.revocation.revocation import Origin, Revocation, Target
 
 pytestmark = pytest.mark.promise("revoked-refused")
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from agent.telemetry.metrics.measures.event_loop_lag import event_loop_lag
-from identity.telemetry.measures import Distribution
+from identity.observation.measures import Distribution
 
 
 async def test_lateness_of_each_timer_is_measured() -> None:

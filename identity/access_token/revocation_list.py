@@ -1,0 +1,162 @@
+"""The revocations in force, looked up by the claims of a verified token."""
+
+import heapq
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeAlias
+
+from identity.access_token.revocation import Origin, Revocation, Target
+
+_RESTORED: Final = -1.0
+"""The second member of the `order` of a revocation without `until`: earlier than any time of issue."""
+
+
+class RevocationList:
+    """Decides whether a token is revoked, in memory, with a few dictionary look-ups and without I/O.
+
+    Guaranteed: the result depends only on the revocations that were applied, not on their order. A token
+    without `iat` counts as issued before every revocation. The number of entries has no limit: dropping one
+    that a token can still reach would accept this token.
+
+    An entry is dropped `reach` seconds after its time, or after the time up to which it refuses tokens. So
+    `reach` must be at least the longest lifetime of a token that is accepted otherwise, with the tolerated
+    differences of clocks. From then on every token with an `iat` up to that time is refused, so that a longer
+    lifetime, or a clock that was ahead for a while, restores no access.
+
+    Not checked: who applies a revocation. For one thread.
+    """
+
+    def __init__(self, *, reach: float = math.inf, clock: Callable[[], float] = time.time) -> None:
+        """Without `reach` no entry is dropped. `clock` is in unix seconds."""
+        self._reach = reach
+        self._clock = clock
+        self._kinds = {(target, origin): _Kind() for target in Target for origin in Origin}
+        self._users, self._tokens, self._all = (
+            tuple(self._kinds[target, origin].orders for origin in Origin)
+            for target in (Target.USER, Target.TOKEN, Target.ALL)
+        )
+        self._dropped_until = _RESTORED
+        self.visited = 0
+        """How many entries were looked at in search of those to drop."""
+
+    def apply(self, revocation: Revocation) -> bool:
+        """Adds a revocation. Returns whether it changed anything: a later one may be known.
+
+        Drops at most two entries that no token can reach, so that there are never more of them than before.
+        """
+        kind, name, order = self._kind(revocation), revocation.name, revocation.order
+        known = kind.orders.get(name)
+        if known is not None and known >= order:
+            return False
+        now = self._clock()
+        if known is None:
+            if max(order) + self._reach <= now:
+                self._note_dropped(order)
+                return False
+            heapq.heappush(kind.due, (max(order) + self._reach, name))
+        kind.orders[name] = order
+        for _ in range(2):
+            self._drop_first(kind, now)
+        return known is None or known[1] != order[1]
+
+    def refuses(self, subject: str, issued_at: float | None, fingerprint: str) -> bool:
+        """Whether the token with this `sub`, `iat` and SHA-256 is revoked."""
+        issued = 0.0 if issued_at is None else issued_at
+        for orders, name in ((self._users, subject), (self._all, "")):
+            for by_origin in orders:
+                if name in by_origin and issued <= by_origin[name][1]:
+                    return True
+        for by_origin in self._tokens:
+            if fingerprint in by_origin and by_origin[fingerprint][1] != _RESTORED:
+                return True
+        return issued_at is not None and issued_at <= self._dropped_until
+
+    def supersedes(self, revocation: Revocation) -> bool:
+        """Whether a later one of the same key is in force."""
+        known = self._kind(revocation).orders.get(revocation.name)
+        return known is not None and known > revocation.order
+
+    def has(self, revocation: Revocation) -> bool:
+        """Whether it, or a later one of the same key, is an entry."""
+        known = self._kind(revocation).orders.get(revocation.name)
+        return known is not None and known >= revocation.order
+
+    def reaches(self, revocation: Revocation, later: float = 0.0) -> bool:
+        """Whether a token that it concerns may still be valid, or was less than `later` seconds ago."""
+        return max(revocation.order) + self._reach + later > self._clock()
+
+    def drop(self, most: int) -> int:
+        """Looks at `most` entries of each kind, and drops those that no token can reach; how many it saw."""
+        now, before = self._clock(), self.visited
+        for kind in self._kinds.values():
+            for _ in range(most):
+                self._drop_first(kind, now)
+        return self.visited - before
+
+    def entries(self) -> Iterator[Revocation]:
+        """All entries, restored ones too."""
+        return _entries({key: kind.orders for key, kind in self._kinds.items()})
+
+    def unfound(self) -> "Unfound":
+        """All entries of now, from which those are taken that are found in a store."""
+        return Unfound({key: dict(kind.orders) for key, kind in self._kinds.items()})
+
+    def _kind(self, revocation: Revocation) -> "_Kind":
+        return self._kinds[revocation.target, revocation.origin]
+
+    def _drop_first(self, kind: "_Kind", now: float) -> None:
+        if not kind.due or kind.due[0][0] > now:
+            return
+        self.visited += 1
+        _, name = kind.due[0]
+        order = kind.orders[name]
+        if max(order) + self._reach > now:  # it was changed meanwhile
+            heapq.heapreplace(kind.due, (max(order) + self._reach, name))
+            return
+        heapq.heappop(kind.due)
+        del kind.orders[name]
+        self._note_dropped(order)
+
+    def _note_dropped(self, order: tuple[float, float]) -> None:
+        if order[1] != _RESTORED:
+            self._dropped_until = max(self._dropped_until, *order)
+
+
+class Unfound:
+    """The entries of one moment that were not found since, or only in an earlier state."""
+
+    def __init__(self, orders: "_Orders") -> None:
+        self._orders = orders
+
+    def found(self, revocation: Revocation) -> None:
+        """Takes it out, if it is the entry or a later one."""
+        orders = self._orders[revocation.target, revocation.origin]
+        known = orders.get(revocation.name)
+        if known is not None and known <= revocation.order:
+            del orders[revocation.name]
+
+    def entries(self) -> Iterator[Revocation]:
+        """Those that are left."""
+        return _entries(self._orders)
+
+
+_Orders: TypeAlias = Mapping[tuple[Target, Origin], dict[str, tuple[float, float]]]
+
+
+def _entries(orders: _Orders) -> Iterator[Revocation]:
+    for (target, origin), named in orders.items():
+        for name, (changed_at, until) in named.items():
+            yield Revocation(target, name, origin, None if until == _RESTORED else until, changed_at)
+
+
+class _Kind:
+    """The latest decision about each name, of one target and origin.
+
+    Entries are tuples of texts and numbers, which the garbage collector does not visit: a list may have a
+    million. `due` is a heap with one item for each entry: a time before which it stays, and its name.
+    """
+
+    def __init__(self) -> None:
+        self.orders: dict[str, tuple[float, float]] = {}
+        self.due: list[tuple[float, str]] = []

@@ -1,0 +1,135 @@
+"""The sealed caller: what is stored and queued in place of an access token.
+
+    v1.<key name>.<expiry>.<base64url: nonce, then ciphertext and tag>
+
+AES-256-GCM (NIST SP 800-38D) under a key that only the agent's processes have. The associated data binds it
+to the principal, the thread, what the run is given, the audience and the expiry. Its identifier binds it to
+the first run that claims it (`SealClaims`).
+
+An envelope is no secret: without the key it contains nothing that can be used.
+"""
+
+import hashlib
+import json
+import math
+import secrets
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidTag
+
+from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.base64url import decode_base64url
+from identity.error_codes import IdentityCode
+from identity.errors import AccessTokenError
+from identity.principal import Principal
+from identity.secrets.secret import Secret
+
+_VERSION: Final = "v1"
+_NONCE_BYTES: Final = 12
+_MAX_CHARACTERS: Final = 32 * 1024
+
+
+class SealClaims(Protocol):
+    """Binds each envelope to the one run that uses it, over all processes."""
+
+    async def claim(self, envelope_id: str, run_id: str, until: float) -> bool:
+        """Whether `run_id` is the first run that claims the envelope, or has claimed it before.
+
+        Atomic. The claim is kept until `until`, in unix seconds, at least.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SealedCaller:
+    """An opened envelope. `access_token` is not verified again here: that is the verifier's task."""
+
+    access_token: Secret
+    envelope_id: str
+    expires_at: float
+
+
+class CallerSeal:
+    """Seals and opens callers. Neither keeps anything.
+
+    `open` raises `AccessTokenError` with `sign_in_required` for an envelope that is malformed or has expired,
+    is another principal's, thread's, run's or audience's, was sealed for a run that is given something else,
+    or under a key that is not known. Which of these it is, only the operator's detail contains.
+    """
+
+    def __init__(
+        self,
+        keys: SealingKeys,
+        *,
+        audience: str,
+        claims: SealClaims,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys = keys
+        self._audience = audience
+        self._claims = claims
+        self._clock = clock
+
+    def seal(self, caller: VerifiedAccessToken, thread_id: str, given: str) -> str:
+        """The envelope of `caller` for a run of `thread_id`. It expires with the caller's token.
+
+        `given` is the digest of what the run is given.
+        """
+        expiry = math.floor(caller.expires_at)
+        name = self._keys.sealing
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        bound = _associated_data(caller.principal, thread_id, given, self._audience, expiry)
+        ciphertext = self._keys.by_name[name].encrypt(nonce, caller.token.reveal().encode("ascii"), bound)
+        payload = urlsafe_b64encode(nonce + ciphertext).rstrip(b"=").decode("ascii")
+        return f"{_VERSION}.{name}.{expiry}.{payload}"
+
+    async def open(
+        self, envelope: object, principal: Principal, thread_id: str, given: str, run_id: str
+    ) -> SealedCaller:
+        """The caller of one run, once its envelope has been claimed for `run_id`.
+
+        `given` is the digest of what the run is given now. Raises `AccessTokenError`, and what the claims
+        raise if they cannot be reached.
+        """
+        opened = self._opened(envelope, principal, thread_id, given)
+        if not await self._claims.claim(opened.envelope_id, run_id, opened.expires_at):
+            raise _refused("it was sealed for another run")
+        return opened
+
+    def _opened(self, envelope: object, principal: Principal, thread_id: str, given: str) -> SealedCaller:
+        if not isinstance(envelope, str) or len(envelope) > _MAX_CHARACTERS:
+            raise _refused("there is none")
+        version, _, rest = envelope.partition(".")
+        name, _, rest = rest.partition(".")
+        expiry, _, payload = rest.partition(".")
+        if version != _VERSION or not expiry.isascii() or not expiry.isdecimal() or len(expiry) > 12:
+            raise _refused("it is malformed")
+        if (key := self._keys.by_name.get(name)) is None:
+            raise _refused("it was sealed under a key that is not known")
+        expires_at = int(expiry)
+        if expires_at <= self._clock():
+            raise _refused("it has expired")
+        bound = _associated_data(principal, thread_id, given, self._audience, expires_at)
+        try:
+            sealed = decode_base64url(payload)
+            token = key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound).decode("ascii")
+        except (InvalidTag, ValueError):
+            raise _refused(
+                "it is not this principal's, thread's, input's or audience's, or was changed"
+            ) from None
+        identifier = hashlib.sha256(sealed[:_NONCE_BYTES] + sealed[-16:]).hexdigest()
+        return SealedCaller(Secret(token), identifier, expires_at)
+
+
+def _associated_data(principal: Principal, thread_id: str, given: str, audience: str, expiry: int) -> bytes:
+    whose = ["sealed caller", _VERSION, principal.issuer, principal.subject]
+    return json.dumps([*whose, thread_id, given, audience, expiry], separators=(",", ":")).encode("ascii")
+
+
+def _refused(why: str) -> AccessTokenError:
+    return AccessTokenError(IdentityCode.SIGN_IN_REQUIRED, f"the sealed caller of the run: {why}")

@@ -1,0 +1,149 @@
+"""`PLUGIN`: the OpenAPI `GenerateOauthToken`, signed with the credential of the execution role.
+
+https://help.aliyun.com/zh/idaas/eiam/developer-reference/api-eiam-2021-12-01-generateoauthtoken. No secret of
+IDaaS is needed: RAM decides whether the role may have tokens of the application. The vendor's plugin cannot
+exchange a user's token; the API can.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode, urlsplit
+
+from identity.credentials.http_auth.acs3_signature import authorization, canonical_query, sha256_hex
+from identity.idaas.client_authentication.declaration import Declaration, SubjectTokenIn
+from identity.idaas.client_authentication.method import (
+    ACCESS_TOKEN_TYPE,
+    TOKEN_EXCHANGE,
+    USER_AGENT,
+    ClientAuthentication,
+    Grant,
+    TokenRequest,
+)
+from identity.idaas.client_authentication.role.role_credential import RoleCredential
+from identity.secrets.secret_source import SecretSource
+
+PLUGIN_NAME = "alibabacloudPluginCredentialProvider"
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin(ClientAuthentication):
+    """See the module. `endpoint` is an https origin.
+
+    All parameters are in the query, as the vendor's client sends them. `subject_token_in` decides about the
+    user's token alone: in the query it would be in the access log of every proxy. The grant type stays in the
+    query, so that an API which ignores the body refuses the request rather than issue a machine token.
+    """
+
+    client_id: str
+    instance_id: str
+    endpoint: str
+    role: SecretSource[RoleCredential]
+    subject_token_in: SubjectTokenIn = SubjectTokenIn.BODY
+    clock: Callable[[], float] = time.time
+    nonce: Callable[[], str] = lambda: uuid.uuid4().hex
+
+    async def authenticate(self, request: TokenRequest) -> TokenRequest:
+        """See `ClientAuthentication`."""
+        role = await self.role.current()
+        parameters, form = self._parameters(request.grant), dict[str, str]()
+        subject_token = request.grant.subject_token
+        if subject_token is not None:
+            where = form if self.subject_token_in is SubjectTokenIn.BODY else parameters
+            where["SubjectToken"] = subject_token.reveal()
+        query = canonical_query(parameters)
+        headers = self._headers(role, urlencode(form).encode("ascii"))
+        proof = authorization(
+            "POST",
+            query,
+            headers,
+            access_key_id=role.access_key_id,
+            access_key_secret=role.access_key_secret,
+        )
+        for name in ("host", "user-agent"):  # the HTTP client adds the same
+            del headers[name]
+        return TokenRequest(
+            request.grant,
+            f"{self.endpoint}/?{query}",
+            form,
+            {**headers, "Authorization": proof},
+            presented=role,
+            server="OpenAPI",
+        )
+
+    async def renew(self, refused: TokenRequest) -> bool:
+        """See `ClientAuthentication`. Whether the platform has a newer credential of the role."""
+        return await self.role.renew(refused.presented)
+
+    async def inspect(self) -> str:
+        """See `ClientAuthentication`."""
+        role = await self.role.current()
+        end = ""
+        if role.expires_at is not None:
+            end = f", valid until {datetime.fromtimestamp(role.expires_at, UTC):%FT%TZ}"
+        return (
+            f"GenerateOauthToken at {urlsplit(self.endpoint).netloc}, signed with the role credential "
+            f"{role.name} ({role.provider}{end}); in Human identity the user's access token travels in the "
+            f"{self.subject_token_in}"
+        )
+
+    def _parameters(self, grant: Grant) -> dict[str, str]:
+        items = [item.partition("|") for item in grant.scope.split()]
+        parameters = {
+            "ApplicationId": self.client_id,
+            "Audience": items[0][0] if items else "",
+            "InstanceId": self.instance_id,
+        }
+        parameters |= {f"ScopeValues.{n}": value for n, (_, _, value) in enumerate(items, start=1)}
+        if grant.subject_token is not None:
+            parameters |= {
+                "GrantType": TOKEN_EXCHANGE,
+                "SubjectTokenType": ACCESS_TOKEN_TYPE,
+                "RequestedTokenType": ACCESS_TOKEN_TYPE,
+            }
+        return parameters
+
+    def _headers(self, role: RoleCredential, body: bytes) -> dict[str, str]:
+        headers: dict[str, str] = {
+            "host": urlsplit(self.endpoint).netloc.removesuffix(":443"),  # as the HTTP client sends it
+            "accept": "application/json",
+            "user-agent": USER_AGENT,
+            "x-acs-action": "GenerateOauthToken",
+            "x-acs-version": "2021-12-01",
+            "x-acs-date": f"{datetime.fromtimestamp(self.clock(), UTC):%FT%TZ}",
+            "x-acs-signature-nonce": self.nonce(),
+            "x-acs-content-sha256": sha256_hex(body),
+            "x-acs-credentials-provider": role.provider,
+            "x-acs-accesskey-id": role.access_key_id,
+        }
+        if role.security_token is not None:
+            headers["x-acs-security-token"] = role.security_token.reveal()
+        if body:
+            headers["content-type"] = "application/x-www-form-urlencoded"
+        return headers
+
+
+def read_plugin(declared: Declaration) -> Plugin | None:
+    """From `pluginName`, `openApiEndpoint` and `idaasInstanceId`, with the role of `declared.sources`."""
+    authn = declared.authn
+    name = authn.text("pluginName", required=True)
+    if name and name != PLUGIN_NAME:
+        authn.fault("pluginName", f'must be "{PLUGIN_NAME}", the only plugin whose work is built in')
+    endpoint = declared.root.origin("openApiEndpoint")
+    role = declared.sources.role
+    if role is None:
+        authn.fault(
+            "authnMethod", "is PLUGIN, which needs the credential of an execution role, and there is none"
+        )
+    if not endpoint or role is None:
+        return None
+    return Plugin(
+        declared.client_id,
+        declared.root.text("idaasInstanceId"),
+        endpoint,
+        role,
+        declared.sources.subject_token_in,
+        declared.clock,
+    )

@@ -1,0 +1,129 @@
+"""Spans nest, keep to the allow-list, and record nothing without a sampled trace."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from identity.error_codes import IdentityCode
+from identity.errors import UnreachableError
+from identity.observation.attribute import CONTENT, Attribute
+from identity.observation.carried_context import carried_context
+from identity.observation.current_span import CURRENT_SPAN, started_span
+from identity.observation.recorded_span import MAX_CHARACTERS, MAX_CONTENT, RecordedSpan
+from identity.observation.span import NO_SPAN, SpanKind, UnsampledSpan
+from identity.observation.trace import Receiver, Trace
+from identity.observation.traceparent import parse_traceparent
+
+
+@pytest.fixture(autouse=True)
+def no_span() -> Iterator[None]:
+    outer = CURRENT_SPAN.set(NO_SPAN)
+    yield
+    CURRENT_SPAN.reset(outer)
+
+
+SERVICES = frozenset({Receiver.SERVICES})
+
+
+class Ended(list[RecordedSpan]):
+    """A sink that keeps the ended spans."""
+
+    def ended(self, span: RecordedSpan) -> None:
+        self.append(span)
+
+
+def root(sink: Ended, *, content: bool = False) -> RecordedSpan:
+    trace = Trace(0xABC, sink, receivers=SERVICES, content=content)
+    return RecordedSpan(trace, "GET", SpanKind.SERVER)
+
+
+async def test_spans_nest_in_the_order_of_their_blocks_also_across_tasks() -> None:
+    ended = Ended()
+    server = root(ended)
+    CURRENT_SPAN.set(server)
+
+    async def run() -> None:
+        with started_span("invoke_agent", "agent"), started_span("chat"):
+            pass
+
+    await asyncio.get_running_loop().create_task(run(), context=carried_context().new_context())
+    with started_span("issue", "token_exchange", SpanKind.CLIENT):
+        pass
+    chat, agent, issue = ended
+    assert [span.name for span in ended] == ["chat", "invoke_agent agent", "issue token_exchange"]
+    assert chat.parent_id == agent.span_id
+    assert agent.parent_id == issue.parent_id == server.span_id
+    assert server.ended_at == 0
+    assert issue.kind is SpanKind.CLIENT
+    assert all(span.ended_at >= span.started_at for span in ended)
+
+
+def test_exception_fails_the_span_by_its_code_and_without_its_text() -> None:
+    ended = Ended()
+    CURRENT_SPAN.set(root(ended))
+    for error in (UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "secret"), ValueError("secret")):
+        with pytest.raises(type(error)), started_span("chat"):
+            raise error
+    assert [span.error for span in ended] == ["idaas_unreachable", "_OTHER"]
+    assert "secret" not in repr([span.attributes for span in ended])
+
+
+def test_first_failure_counts_and_success_is_none() -> None:
+    span = root(Ended())
+    for code in ("", "rate_limited", "internal_error"):
+        span.fail(code)
+    assert span.error == "rate_limited"
+
+
+def test_span_ends_once() -> None:
+    ended = Ended()
+    span = root(ended)
+    span.end()
+    span.end()
+    assert len(ended) == 1
+
+
+@pytest.mark.parametrize("attribute", CONTENT)
+def test_content_is_recorded_only_if_the_trace_allows_it(attribute: Attribute) -> None:
+    without, allowed = root(Ended()), root(Ended(), content=True)
+    for span in (without, allowed):
+        span.set(attribute, "x" * 100_000)
+        span.set_for_trace(attribute, "x")
+    assert (without.attributes, without.trace.attributes) == ({}, {})
+    assert allowed.attributes == {attribute: "x" * MAX_CONTENT}
+    assert allowed.trace.attributes == {}
+
+
+def test_long_text_is_cut_and_none_is_no_value() -> None:
+    span = root(Ended())
+    span.set(Attribute.TOOL, "x" * 1000)
+    span.set(Attribute.AUDIENCE, None)
+    assert span.attributes == {Attribute.TOOL: "x" * MAX_CHARACTERS}
+
+
+def test_context_goes_to_listed_receivers_alone() -> None:
+    span = root(Ended())
+    context = parse_traceparent(span.traceparent(Receiver.SERVICES) or "")
+    assert context is not None
+    assert (context.trace_id, context.span_id, context.sampled) == (0xABC, span.span_id, True)
+    assert [span.traceparent(other) for other in set(Receiver) - SERVICES] == [None] * 3
+
+
+def test_unsampled_trace_tells_its_receivers_and_records_nothing() -> None:
+    span = UnsampledSpan(0xABC, SERVICES)
+    CURRENT_SPAN.set(span)
+    with started_span("chat") as inner:
+        assert inner is span
+        inner.set(Attribute.TOOL, "x")
+    assert (span.traceparent(Receiver.SERVICES) or "").endswith("-00")
+    assert span.traceparent(Receiver.MODEL) is None
+    assert span.trace_id is None
+
+
+def test_without_a_trace_there_is_no_span_and_no_context() -> None:
+    with started_span("chat") as span:
+        assert span is NO_SPAN
+        assert CURRENT_SPAN.get() is NO_SPAN
+        assert span.child("x", SpanKind.CLIENT) is NO_SPAN
+    assert [span.traceparent(receiver) for receiver in Receiver] == [None] * 4
