@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from langchain_core.messages import HumanMessage
 
+from agent.http.garbage_collection import frozen_startup_objects
 from agent.runs.runs import Runs
-from agent.server.garbage_collection import frozen_startup_objects
 from benchmarks.in_process.instant import InstantIssuer, instant_graph
 from benchmarks.in_process.issuer import Issuer
 from identity.credentials.broker import CredentialBroker

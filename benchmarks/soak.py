@@ -38,8 +38,8 @@ import psutil
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.sqlite_database import SqliteDatabase
-from agent.conversations.store.thread import owner_of
-from agent.conversations.store.threads import ThreadStore
+from agent.conversations.thread import owner_of
+from agent.conversations.threads import ThreadStore
 from benchmarks.servers.processes.process import ServerProcess
 from benchmarks.soak_client import LONG_THREAD, ClientBehaviour, SoakClient, SoakRequest
 from identity.principal import Principal

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from agent.server.web_server import PortInUseError
+from agent.http.web_server import PortInUseError
 from cluster.cluster import PEOPLE, Cluster, Ports, cluster
 from cluster.demonstration import Sight, demonstrate
 from sandbox.server.listener import PortInUseError as SandboxPortInUseError

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from agent.commands.page_server import page_application
 from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
-from agent.server.page_server import page_application
-from agent.server.web_server import listen, web_server
+from agent.http.web_server import listen, web_server
 from cluster.balancer import Balancer
 from cluster.replica import Replica
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox

@@ -57,7 +57,7 @@ def error_table() -> str:
 
 def observability(page: str) -> str:
     """`docs/observability.md` with its table replaced by the catalog of metrics."""
-    from agent.telemetry.metrics.catalog import METRICS
+    from agent.operations.metrics.catalog import METRICS
 
     rows = "".join(
         f"| `{metric.name}` | `{metric.sample_name}` | {metric.kind} | "
@@ -70,7 +70,7 @@ def observability(page: str) -> str:
 
 def schema() -> str:
     """`docs/services.schema.json`: the form of SERVICES_FILE."""
-    from agent.settings.services_file.services_file import services_schema
+    from agent.settings.services_file import services_schema
 
     return json.dumps(services_schema(), indent=2) + "\n"
 

@@ -24,7 +24,7 @@ from sandbox.state.directory import AGENT_AUDIENCE
 from tests.clock import SettableClock
 
 pytest_plugins = [
-    "tests.agent.langgraph_server.langgraph_process",
+    "tests.agent.api.langgraph.langgraph_process",
     "tests.aegra.aegra_fixtures",
     "tests.running_agent",
     "tests.agent.api.threads.served_threads",

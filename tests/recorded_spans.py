@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from agent.telemetry.traces.span_export import SpanExport
+from agent.operations.traces.span_export import SpanExport
 from identity.observation.recorded_span import RecordedSpan
 
 

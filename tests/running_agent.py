@@ -11,8 +11,8 @@ import pytest
 
 from agent.api.app import create_app
 from agent.composition.agent import Agent
+from agent.operations.traces.traces_of_settings import tracer
 from agent.settings.settings import read_settings
-from agent.telemetry.traces.traces_of_settings import tracer
 from identity.observation.trace import SpanSink
 from identity.transport.retry import RetryPolicy
 

@@ -1,5 +1,6 @@
-"""The HTTP surfaces of the agent: the application, its routes and OpenAPI document.
+"""The ways in: one folder for each protocol, the application that joins them, and its OpenAPI document.
 
-May import `agent.composition`, `agent.conversations`, `agent.runs`, `agent.middleware` and what they import.
-Begin at `app`.
+May import all of `agent` but `agent.commands`. A protocol's folder imports no other one; `threads` alone
+sends its events as `ag_ui` does.
+Begin at `app`; a protocol is a `routes`, what reads a body, and what encodes a run.
 """

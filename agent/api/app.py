@@ -16,15 +16,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import Scope
 
+from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.routes import a2a_routes
-from agent.api.a2a.tasks.stateless_tasks import StatelessTasks
-from agent.api.a2a.tasks.thread_tasks import ThreadTasks
-from agent.api.a2a.wire.members import RPC_PATH, VERSION_HEADER
+from agent.api.a2a.stateless_tasks import StatelessTasks
+from agent.api.a2a.thread_tasks import ThreadTasks
 from agent.api.ag_ui.routes import ag_ui_routes
 from agent.api.ag_ui.thread_runs import MAX_SNAPSHOT, ThreadRuns
-from agent.api.chat_completions.routes import openai_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.langserve.routes import langserve_routes
+from agent.api.openai.routes import openai_routes
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
 from agent.api.threads.routes import thread_routes
@@ -34,15 +34,15 @@ from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError, error_response
-from agent.middleware.authentication import CALLER, Authentication, Challenge, caller_of
-from agent.middleware.body_limit import BodyLimit
-from agent.middleware.header_limit import HeaderLimit
-from agent.middleware.rate_limit import RateLimit
-from agent.middleware.request_log import RequestLog
-from agent.middleware.request_span import RequestSpan
-from agent.middleware.response_headers import ResponseHeaders
-from agent.middleware.role_headers import RoleHeaders
-from agent.middleware.shutdown import ShutdownMiddleware
+from agent.http.authentication import CALLER, Authentication, Challenge, caller_of
+from agent.http.body_limit import BodyLimit
+from agent.http.header_limit import HeaderLimit
+from agent.http.rate_limit import RateLimit
+from agent.http.request_log import RequestLog
+from agent.http.request_span import RequestSpan
+from agent.http.response_headers import ResponseHeaders
+from agent.http.role_headers import RoleHeaders
+from agent.http.shutdown import ShutdownMiddleware
 from agent.settings.settings import Settings
 from identity.errors import AgentError
 

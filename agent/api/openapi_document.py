@@ -14,7 +14,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from agent.api.langserve.input import MAX_BATCH
 from agent.api.messages import conversation_schema
 from agent.api.response_models import CompletionChunk, ErrorResponse
-from agent.middleware.authentication import PUBLIC_PATHS
+from agent.http.authentication import PUBLIC_PATHS
 
 _STREAMS: Final = ("stream", "stream_log", "stream_events")
 _SCHEME: Final = "access_token"

@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from agent.api.response_models import Health, ProtectedResource, ReadinessReport, documented
-from agent.middleware.authentication import PROTECTED_RESOURCE_PATH
-from agent.readiness import Readiness
+from agent.http.authentication import PROTECTED_RESOURCE_PATH
+from agent.operations.readiness import Readiness
 from agent.settings.settings import Settings
 
 

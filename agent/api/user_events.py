@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from agent.middleware.authentication import EVENTS_PATH
-from agent.revocation.store import StoreError
+from agent.http.authentication import EVENTS_PATH
+from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Revocation
 from identity.access_token.verifier import LEEWAY
 from identity.errors import AgentError

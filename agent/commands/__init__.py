@@ -1,5 +1,5 @@
-"""The commands of `idaas-agent`, one file each.
+"""What a person types: one file or folder for each command of `idaas-agent`.
 
-May import everything, the sandbox included.
-Begin at `up`, `serve` or `doctor`; `command_line` registers them.
+May import everything, the sandbox included; nothing but `agent.cli` imports it.
+Begin at `up`, `serve` or `doctor`; `command_line` registers them, `startup` composes the agent.
 """

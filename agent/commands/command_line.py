@@ -9,9 +9,9 @@ from agent.commands.accept_tools import accept_tools
 from agent.commands.access_token import token
 from agent.commands.audit.command import app as audit_app
 from agent.commands.chat import chat
-from agent.commands.doctor import doctor
-from agent.commands.package import app as package_app
-from agent.commands.package import trigger_jwks
+from agent.commands.doctor.command import doctor
+from agent.commands.package.command import app as package_app
+from agent.commands.package.command import trigger_jwks
 from agent.commands.revoke import revoke, unrevoke
 from agent.commands.serve import serve
 from tools import VERSION

@@ -11,7 +11,7 @@ _LOG: Final = logging.getLogger("idaas_agent.metrics")
 
 def metrics_listener(settings: Settings) -> socket.socket | None:
     """The bound socket of METRICS_PORT; `None` without it. Raises `PortInUseError`."""
-    from agent.server.web_server import listen
+    from agent.http.web_server import listen
 
     if settings.metrics_port is None:
         return None

@@ -29,7 +29,7 @@ from identity.access_token.verifier import LEEWAY, REVOCATION_REACH
 from identity.errors import AgentError
 
 if TYPE_CHECKING:
-    from agent.revocation.store import RevocationStore
+    from agent.operations.revocation.store import RevocationStore
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -105,8 +105,8 @@ def _target(user: str | None, token_hash: str | None, token: bool, *, all_: bool
 @asynccontextmanager
 async def _stores(settings: Settings) -> AsyncIterator[Sequence["RevocationStore"]]:
     """Those that running agents read: a machine's own file is not theirs if they share a store."""
-    from agent.replicas.configured import shared_redis
-    from agent.revocation.configured import revocation_stores
+    from agent.operations.revocation.configured import revocation_stores
+    from agent.redis.configured import shared_redis
 
     redis = shared_redis(settings)
     stores = revocation_stores(settings, redis)
@@ -120,8 +120,8 @@ async def _stores(settings: Settings) -> AsyncIterator[Sequence["RevocationStore
 
 
 def _put(settings: Settings, revocation: Revocation) -> None:
-    from agent.audit.configured import audit_log, audit_trail
-    from agent.revocation.store import StoreError
+    from agent.operations.audit.configured import audit_log, audit_trail
+    from agent.operations.revocation.store import StoreError
     from identity.audit.event import AuditOutcome
 
     async def keep() -> None:
@@ -147,7 +147,7 @@ def _put(settings: Settings, revocation: Revocation) -> None:
 
 
 def _show(settings: Settings) -> None:
-    from agent.revocation.store import StoreError
+    from agent.operations.revocation.store import StoreError
     from identity.access_token.revocation_list import RevocationList
 
     async def kept() -> RevocationList:

@@ -25,7 +25,7 @@ from agent.settings.variable_names import misspelt_variables
 from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from agent.telemetry.metrics.export.outlet import MetricsOutlet
+    from agent.operations.metrics.outlet import MetricsOutlet
 
 _LOG = logging.getLogger("idaas_agent.serve")
 
@@ -39,11 +39,11 @@ def serve(
     env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
 ) -> None:
     """Runs the agent alone, configured by the environment (docs/configuration.md)."""
-    from agent.server.web_server import PortInUseError, listen
-    from agent.server.workers import Workers
-    from agent.telemetry.logs.log_setup import set_up_logging
-    from agent.telemetry.metrics.export.metrics_server import MetricsServer
-    from agent.telemetry.metrics.export.worker_metrics import published_sums
+    from agent.http.web_server import PortInUseError, listen
+    from agent.http.workers import Workers
+    from agent.operations.logs.log_setup import set_up_logging
+    from agent.operations.metrics.metrics_server import MetricsServer
+    from agent.operations.metrics.worker_metrics import published_sums
 
     variables = environment(env_file)
     if host is not None:
@@ -76,8 +76,8 @@ def serve_on(listener: socket.socket, link: Connection | None = None) -> None:
 
     Reports its metrics over `link`.
     """
-    from agent.telemetry.logs.log_setup import set_up_logging
-    from agent.telemetry.metrics.export.worker_metrics import WorkerReports
+    from agent.operations.logs.log_setup import set_up_logging
+    from agent.operations.metrics.worker_metrics import WorkerReports
 
     set_up_logging()
     settings = read_settings(os.environ)
@@ -86,8 +86,8 @@ def serve_on(listener: socket.socket, link: Connection | None = None) -> None:
 
 
 def _serve(settings: Settings, listener: socket.socket, outlets: "Sequence[MetricsOutlet]") -> None:
-    from agent.server.open_files import raise_open_files_limit
-    from agent.server.startup import run_agent
+    from agent.commands.startup import run_agent
+    from agent.http.open_files import raise_open_files_limit
 
     raise_open_files_limit()
     try:

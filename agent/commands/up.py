@@ -53,7 +53,7 @@ def up(
     options: SandboxRunOptions,
 ) -> None:
     """Runs the sandbox, the agent and the page. Open the page and sign in as alice. Ctrl-C stops all."""
-    from agent.server.web_server import PortInUseError, listen
+    from agent.http.web_server import PortInUseError, listen
     from sandbox.configuration.configuration import ConfigurationFaultsError
     from sandbox.server.listener import PortInUseError as SandboxPortInUseError
     from sandbox.server.server import start_sandbox
@@ -94,11 +94,11 @@ def _run(
     page_grant: PageGrant,
     options: SandboxRunOptions,
 ) -> None:
-    from agent.server.page_server import PageIncompleteError, page_application
-    from agent.server.startup import run_agent
-    from agent.server.web_server import PortInUseError, web_server
-    from agent.telemetry.logs.log_setup import set_up_logging
-    from agent.telemetry.metrics.export.metrics_server import MetricsServer
+    from agent.commands.page_server import PageIncompleteError, page_application
+    from agent.commands.startup import run_agent
+    from agent.http.web_server import PortInUseError, web_server
+    from agent.operations.logs.log_setup import set_up_logging
+    from agent.operations.metrics.metrics_server import MetricsServer
 
     settings = settings_or_stop(variables)
     export_otel_variables(variables)

@@ -8,29 +8,30 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from agent.audit.configured import audit_log, audit_trail
 from agent.composition.checks import list_tools, optional_checks, required_checks
 from agent.composition.code_reference import load_both
+from agent.composition.conversations import composed_conversations
 from agent.composition.model_provider import model_provider
 from agent.composition.services import services
-from agent.conversations.composed import composed_conversations
-from agent.conversations.conversation_runs import Conversations
 from agent.conversations.storage import ConversationStorage
-from agent.middleware.admission import Admission
-from agent.middleware.rate_limit import RequestRate
-from agent.middleware.shutdown import Shutdown, shutting_down
-from agent.readiness import Readiness
-from agent.replicas.configured import shared_redis
-from agent.replicas.run_places import RunPlaces
-from agent.revocation.configured import events_jwks, revocation_stores, user_event_reader
-from agent.revocation.enforcement import Enforcement
+from agent.http.admission import Admission
+from agent.http.rate_limit import RequestRate
+from agent.http.shutdown import Shutdown, shutting_down
+from agent.operations.audit.configured import audit_log, audit_trail
+from agent.operations.metrics.agent_measures import AgentMeasures
+from agent.operations.readiness import Readiness
+from agent.operations.revocation.configured import events_jwks, revocation_stores, user_event_reader
+from agent.operations.revocation.enforcement import Enforcement
+from agent.operations.traces.langsmith import trace_by_default
+from agent.operations.traces.tracer import Tracer
+from agent.operations.traces.traces_of_settings import tracer_of
+from agent.redis.configured import shared_redis
+from agent.runs.conversation_runs import Conversations
+from agent.runs.run_leases import RunPlaces
 from agent.runs.run_limit import RunLimit
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
-from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
-from agent.telemetry.traces.langsmith import Tracing, trace_by_default
-from agent.telemetry.traces.tracer import Tracer
-from agent.telemetry.traces.traces_of_settings import tracer_of
+from agent.settings.variables.records import Tracing
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.store import ApprovalStore

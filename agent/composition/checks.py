@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from agent.errors.error_codes import AgentCode
-from agent.readiness import Check
+from agent.operations.readiness import Check
 from identity.access_identity import AccessIdentity
 from identity.errors import UnreachableError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.composition.code_reference import failure_of, load_function
 from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import ENTRY_POINTS, DeclaredService, declared_services
-from agent.settings.services_file.declarations import HTTPDeclaration
+from agent.settings.service_declarations import HTTPDeclaration
 from agent.settings.settings import Settings
 from identity.errors import ConfigurationError
 from tools.http_service.service import HTTPService

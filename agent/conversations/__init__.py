@@ -1,5 +1,6 @@
-"""Conversations that last: threads, their runs with any number of readers, and the approvals they wait for.
+"""What is kept of conversations: threads, their messages and runs, approvals, checkpoints of paused runs.
 
-May import `agent.runs`, `agent.replicas`, `agent.settings` and `agent.telemetry`; `agent.api` serves it.
-Begin at `conversation_runs`, which starts and continues runs, and `store`, which keeps their messages.
+May import `agent.errors` and `agent.settings`.
+Begin at `threads`; `transcript` has the messages, `run_state` decides which run a thread has, `run_record` is
+what is known of it later, and `storage` opens all of it.
 """

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Final, Self
 
+from agent.conversations.approvals import SqlApprovalStore
+from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database.database import ConversationDatabase
 from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
@@ -10,11 +12,9 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.key_register import KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
-from agent.conversations.store.approvals import SqlApprovalStore
-from agent.conversations.store.checkpoints import Checkpoints
-from agent.conversations.store.retention import Retention
-from agent.conversations.store.storage_limits import UNLIMITED, StorageLimits
-from agent.conversations.store.threads import ThreadStore
+from agent.conversations.retention import Retention
+from agent.conversations.storage_limits import UNLIMITED, StorageLimits
+from agent.conversations.threads import ThreadStore
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import SqliteFile
 from identity.transport.pool_use import PoolUse

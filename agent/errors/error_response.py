@@ -4,7 +4,7 @@ Every error of every route has one body, OpenAI's with the request's id: `{"erro
 "code", "param", "request_id"}}`, with `"service"` if it is about a service, with `"limit"` if too much is
 stored, and with `"retry_after"` (seconds) where the status has a `Retry-After` header. `message` is for the
 user. What operators need goes to the log, under the same id (`identity.observation.failure_log`). A2A has
-errors of its own beside these (`agent.api.a2a.wire.rpc_error`).
+errors of its own beside these (`agent.api.a2a.rpc_error`).
 """
 
 from collections.abc import Mapping

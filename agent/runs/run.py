@@ -4,7 +4,7 @@ The graph runs in its own task. An ASGI server may cancel the reader of its even
 disconnects; the run is cancelled once and closes its upstream connections in order. The context of the task
 contains only what names the request, and no callbacks, so that the libraries of a surface, such as
 LangServe's event recorder, cannot observe a run. LangSmith traces it only if the setting enables that
-(`agent.telemetry.traces.langsmith`).
+(`agent.operations.traces.langsmith`).
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from typing import Final, Self
 
 from langsmith import tracing_context
 
+from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.event_channel import EventChannel
 from agent.runs.run_end import Finished, run_error
 from agent.runs.run_reader import RunEvent, opening
-from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from identity.errors import AgentError
 from identity.observation.carried_context import carried_context
 

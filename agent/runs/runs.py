@@ -8,13 +8,13 @@ from typing import Any, Protocol, TypeAlias, cast
 from langchain_core.messages import AnyMessage
 from langgraph.graph.state import CompiledStateGraph
 
-from agent.replicas.run_places import RunPlaces
+from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.event_channel import EventChannel
 from agent.runs.run import Run
 from agent.runs.run_end import ModelMessages
+from agent.runs.run_leases import RunPlaces
 from agent.runs.run_limit import RunLimit
 from agent.runs.run_reader import RunEvent
-from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from graph.context import AgentContext, release
 from graph.node_error import MODEL
 from graph.state import AgentInput, AgentOutput, AgentState

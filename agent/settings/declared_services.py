@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.errors.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
-from agent.settings.services_file.declarations import (
+from agent.settings.service_declarations import (
     BuiltInDeclaration,
     HTTPDeclaration,
     MCPDeclaration,
     ServiceDeclaration,
 )
-from agent.settings.services_file.services_file import BUILT_IN
+from agent.settings.services_file import BUILT_IN
 from agent.settings.settings import Settings
 from identity.access_identity import AccessIdentity
 from identity.error_code import ErrorCode

@@ -16,8 +16,8 @@ from pydantic import Field, InstanceOf, ValidationError
 from agent.errors.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources, client_faults
 from agent.settings.faults import variable_faults
-from agent.settings.services_file.declarations import FileDeclaration
-from agent.settings.services_file.services_file import read_services_file
+from agent.settings.service_declarations import FileDeclaration
+from agent.settings.services_file import read_services_file
 from agent.settings.values import VariableGroup, holds, secret_in_file
 from agent.settings.variables.callers import CallerVariables
 from agent.settings.variables.client import ClientVariables

@@ -16,10 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent.api.app import create_app
 from agent.composition import agent as composition
 from agent.composition.agent import Agent
-from agent.middleware.authentication import CALLER, Authentication
-from agent.server.garbage_collection import frozen_startup_objects
+from agent.http.authentication import CALLER, Authentication
+from agent.http.garbage_collection import frozen_startup_objects
+from agent.operations.logs.log_setup import set_up_logging
 from agent.settings.settings import Settings, read_settings
-from agent.telemetry.logs.log_setup import set_up_logging
 from benchmarks.servers.stand_ins.instant_model import InstantModel
 from graph import parts
 from graph.context import AgentContext

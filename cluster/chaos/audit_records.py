@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.audit.verification.verify import verify
+from agent.operations.audit.verify import verify
 
 
 class AuditRecords:

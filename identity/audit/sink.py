@@ -6,7 +6,7 @@ from identity.audit.event import AuditEvent
 
 
 class AuditSink(Protocol):
-    """Writes audit events; `agent.audit.log.AuditLog` is an implementation."""
+    """Writes audit events; `agent.operations.audit.log.AuditLog` is an implementation."""
 
     async def record(self, event: AuditEvent) -> None:
         """Writes the event. It is accepted before the first await, so that a cancellation loses no event.

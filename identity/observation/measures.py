@@ -1,6 +1,6 @@
 """What parts count of their own work: plain numbers, which cost a tenth of a microsecond to increment.
 
-A part does not know who reads them. `agent.telemetry.metrics` gives them names and publishes them.
+A part does not know who reads them. `agent.operations.metrics` gives them names and publishes them.
 """
 
 from bisect import bisect_left

@@ -22,7 +22,7 @@ class Receiver(StrEnum):
 
 
 class SpanSink(Protocol):
-    """Exports ended spans; `agent.telemetry.traces` has the implementation."""
+    """Exports ended spans; `agent.operations.traces` has the implementation."""
 
     def ended(self, span: "RecordedSpan") -> None:
         """Takes `span`, which does not change any more. Must not block."""

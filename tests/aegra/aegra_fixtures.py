@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.aegra.aegra_process import Aegra, aegra
-from tests.agent.langgraph_server.langgraph_process import calendar_service
+from tests.agent.api.langgraph.langgraph_process import calendar_service
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process
 

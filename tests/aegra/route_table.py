@@ -8,6 +8,6 @@ sys.path.insert(0, str(ROOT))
 
 from aegra_api.main import app  # noqa: E402
 
-from tests.agent.langgraph_server.langgraph_dev import routes_of  # noqa: E402
+from tests.agent.api.langgraph.langgraph_dev import routes_of  # noqa: E402
 
 print("\n".join(sorted(set(routes_of(app.routes)))))  # noqa: T201

@@ -28,7 +28,7 @@ CASES: dict[str, dict[str, Any] | None] = {
     "broken": {"path": "./broken.py:auth"},
     "without a handler": {"path": "./other.py:auth"},
     "with another handler": {"path": "./copy.py:auth"},
-    "of another name": {"path": f"{ROOT}/agent/langgraph_server/entry.py:agent"},
+    "of another name": {"path": f"{ROOT}/agent/api/langgraph/entry.py:agent"},
     "not configured": None,
 }
 

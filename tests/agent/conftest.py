@@ -11,7 +11,7 @@ import pytest
 
 from agent.api.app import create_app
 from agent.composition.agent import Agent
-from agent.server.web_server import listen, web_server
+from agent.http.web_server import listen, web_server
 from agent.settings.settings import read_settings
 from tests.conftest import Sandbox
 

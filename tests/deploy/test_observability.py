@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from agent.errors.error_table import ERROR_CODES
-from agent.telemetry.metrics.catalog import METRICS
-from agent.telemetry.metrics.metric import Kind, Metric
+from agent.operations.metrics.catalog import METRICS
+from agent.operations.metrics.metric import Kind, Metric
 from graph.observed_calls import TOOL_ERROR
 from identity.access_token.revocation import Target
 from identity.observation.error_type import CANCELLED

@@ -17,11 +17,11 @@ import psycopg
 import pytest
 from redis import Redis
 
-from agent.packaging.agentrun import AgentRunOptions, package_agentrun
-from agent.packaging.carried import Configuration
+from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
+from agent.commands.package.carried import Configuration
 from sandbox.faults.faults import Fault
 from tests.agent.api.threads.test_run_routes import Events
-from tests.agent.telemetry.test_otlp import Collector
+from tests.agent.operations.test_otlp import Collector
 from tests.command import Command, running
 from tests.conftest import Sandbox
 from tests.databases.postgres_process import PostgresProcess, programs

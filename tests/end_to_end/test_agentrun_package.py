@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from agent.packaging.agentrun import AgentRunOptions, package_agentrun
-from agent.packaging.archive import write_zip
-from agent.packaging.carried import Configuration
+from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
+from agent.commands.package.archive import write_zip
+from agent.commands.package.carried import Configuration
 from agent.settings.settings import read_settings
 from identity.idaas.client_authentication.role.request_headers import ROLE_HEADERS
 from sandbox.agent_files.agent_environment import sdk_configuration

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from agent.revocation.store import StoreError
+from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Origin, Revocation, Target
 from sandbox.faults.faults import Fault
 from tests.agent.api.threads.test_run_routes import Events

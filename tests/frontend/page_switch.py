@@ -6,7 +6,7 @@ from pathlib import Path
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.server.page_server import page_application
+from agent.commands.page_server import page_application
 
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 

@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from agent.api.app import create_app
-from agent.middleware.authentication import PUBLIC_PATHS
+from agent.http.authentication import PUBLIC_PATHS
 from agent.settings.settings import read_settings
-from tests.agent.langgraph_server.langgraph_dev import routes_of
-from tests.agent.langgraph_server.langgraph_process import Server
+from tests.agent.api.langgraph.langgraph_dev import routes_of
+from tests.agent.api.langgraph.langgraph_process import Server
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")

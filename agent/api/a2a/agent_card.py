@@ -9,7 +9,7 @@ Of the services it names those of the vendor's tutorial and the example, which e
 
 from typing import Final
 
-from agent.api.a2a.wire.members import JSON, OLDER_VERSION, PROTOCOL_VERSION, RPC_PATH, TEXT, Members
+from agent.api.a2a.members import JSON, OLDER_VERSION, PROTOCOL_VERSION, RPC_PATH, TEXT, Members
 from agent.settings.declared_services import declared_services
 from agent.settings.settings import Settings
 from tools import VERSION

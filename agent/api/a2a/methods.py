@@ -5,13 +5,10 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import Receive
 
+from agent.api.a2a.members import Members
 from agent.api.a2a.reply import Reply
-from agent.api.a2a.tasks.task import with_history
-from agent.api.a2a.tasks.task_run import TaskRun, Tasks
-from agent.api.a2a.tasks.user_message import check_configuration
-from agent.api.a2a.wire.members import Members
-from agent.api.a2a.wire.rpc_error import RpcCode, RpcError
-from agent.api.a2a.wire.rpc_request import (
+from agent.api.a2a.rpc_error import RpcCode, RpcError
+from agent.api.a2a.rpc_request import (
     ListParams,
     RpcRequest,
     SendConfiguration,
@@ -19,7 +16,10 @@ from agent.api.a2a.wire.rpc_request import (
     TaskParams,
     read_params,
 )
-from agent.api.a2a.wire.version import Version
+from agent.api.a2a.task import with_history
+from agent.api.a2a.task_run import TaskRun, Tasks
+from agent.api.a2a.user_message import check_configuration
+from agent.api.a2a.version import Version
 from agent.api.disconnect import while_connected
 from identity.access_token.verified_access_token import VerifiedAccessToken
 

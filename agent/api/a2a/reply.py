@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Iterable
 
 from starlette.responses import JSONResponse, Response
 
-from agent.api.a2a.tasks.task import with_history
-from agent.api.a2a.tasks.task_run import TaskRun
-from agent.api.a2a.wire.members import Members, rpc_result, server_sent
-from agent.api.a2a.wire.rpc_error import RpcError, rpc_error_response
-from agent.api.a2a.wire.rpc_request import RequestId
-from agent.api.a2a.wire.version import Version
+from agent.api.a2a.members import Members, rpc_result, server_sent
+from agent.api.a2a.rpc_error import RpcError, rpc_error_response
+from agent.api.a2a.rpc_request import RequestId
+from agent.api.a2a.task import with_history
+from agent.api.a2a.task_run import TaskRun
+from agent.api.a2a.version import Version
 from agent.api.event_stream import EventStream
 
 

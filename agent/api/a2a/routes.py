@@ -6,14 +6,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from agent.api.a2a.agent_card import agent_card
+from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.methods import METHODS, Methods
-from agent.api.a2a.tasks.task_run import Tasks
-from agent.api.a2a.wire.members import RPC_PATH, VERSION_HEADER
-from agent.api.a2a.wire.rpc_error import WITH_STATUS, RpcError, rpc_error_of, rpc_error_response
-from agent.api.a2a.wire.rpc_request import RequestId, parsed, request_id_of, rpc_request
-from agent.api.a2a.wire.version import version_of
+from agent.api.a2a.rpc_error import WITH_STATUS, RpcError, rpc_error_of, rpc_error_response
+from agent.api.a2a.rpc_request import RequestId, parsed, request_id_of, rpc_request
+from agent.api.a2a.task_run import Tasks
+from agent.api.a2a.version import version_of
 from agent.api.openapi_document import EVENTS
-from agent.middleware.authentication import AGENT_CARD_PATH, caller_of
+from agent.http.authentication import AGENT_CARD_PATH, caller_of
 from agent.settings.settings import Settings
 from identity.errors import AgentError
 

@@ -19,7 +19,7 @@ from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream
 from agent.api.openapi_document import EVENTS
 from agent.errors.error_response import RequestError
-from agent.middleware.authentication import caller_of
+from agent.http.authentication import caller_of
 from agent.runs.runs import Runs
 
 _BODY: Final = {"schema": run_input_schema()}

@@ -15,10 +15,10 @@ from agent.api.ag_ui.thread_input import last_questions, unknown
 from agent.api.ag_ui.wire import server_sent
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream
-from agent.conversations.conversation_runs import Conversations
-from agent.conversations.live.live_run import LiveRun
-from agent.conversations.store.thread import MessageStoredError, is_thread_id, owner_of
+from agent.conversations.thread import MessageStoredError, is_thread_id, owner_of
 from agent.errors.error_response import RequestError
+from agent.runs.conversation_runs import Conversations
+from agent.runs.live_run import LiveRun
 from agent.runs.run_end import Paused
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError

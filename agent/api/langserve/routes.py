@@ -17,8 +17,8 @@ from agent.api.disconnect import disconnected, while_connected
 from agent.api.langserve.input import MAX_BATCH, ChatInput, read_inputs, validate_input
 from agent.api.langserve.runnable import REQUEST_RUNS, AgentMessage, AgentRunnable, RequestRuns
 from agent.api.langserve.stream import LangServeRoute
-from agent.middleware.authentication import caller_of
-from agent.middleware.rate_limit import counted_request
+from agent.http.authentication import caller_of
+from agent.http.rate_limit import counted_request
 from agent.runs.runs import Runs
 
 

@@ -6,8 +6,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from agent.api.messages import without_references
 from agent.api.validation_fault import openai_fault
-from agent.conversations.store.thread import is_thread_id
-from agent.conversations.store.title import MAX_TITLE, one_line
+from agent.conversations.thread import is_thread_id
+from agent.conversations.title import MAX_TITLE, one_line
 from agent.errors.error_response import RequestError
 from graph.approvals.answer import MAX_MESSAGE
 from graph.call_arguments import are_valid_arguments

@@ -26,10 +26,10 @@ from agent.api.threads.models import (
     WholeThread,
 )
 from agent.api.threads.thread_members import exported, message_page, thread_members
-from agent.conversations.conversation_runs import Conversations
-from agent.conversations.store.thread import StoredJson, owner_of
+from agent.conversations.thread import StoredJson, owner_of
 from agent.errors.error_response import RequestError
-from agent.middleware.authentication import caller_of
+from agent.http.authentication import caller_of
+from agent.runs.conversation_runs import Conversations
 
 _PAGE: Final = 50
 _NEW: Final = documented_body(NewThread, required=False)

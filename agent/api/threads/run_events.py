@@ -17,8 +17,8 @@ from agent.api.ag_ui.encoder import RunEncoder
 from agent.api.ag_ui.messages import to_ag_ui
 from agent.api.ag_ui.wire import Event, server_sent
 from agent.api.event_stream import EventStream
-from agent.conversations.conversation_runs import Conversations, RunFollower
-from agent.conversations.live.followed_run import FollowedRun
+from agent.runs.conversation_runs import Conversations, RunFollower
+from agent.runs.followed_run import FollowedRun
 from agent.runs.run_end import Finished, Paused
 from agent.runs.run_reader import RunEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken

@@ -10,8 +10,8 @@ from agent.api.response_models import documented
 from agent.api.threads.bodies import Decision, documented_body, read_body
 from agent.api.threads.models import Cancelled, StartedRun
 from agent.api.threads.run_events import RunEvents
-from agent.conversations.conversation_runs import Conversations
-from agent.middleware.authentication import caller_of
+from agent.http.authentication import caller_of
+from agent.runs.conversation_runs import Conversations
 
 _STARTED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": StartedRun}}
 _DECISION: Final = documented_body(Decision)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent.api.ag_ui.messages import to_ag_ui
-from agent.conversations.store.message_json import encoded
-from agent.conversations.store.thread import StoredJson, StoredMessage, Thread
+from agent.conversations.message_json import encoded
+from agent.conversations.thread import StoredJson, StoredMessage, Thread
 
 
 def thread_members(thread: Thread, waiting: Counter[str]) -> dict[str, Any]:

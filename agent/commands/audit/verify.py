@@ -14,10 +14,10 @@ from agent.commands.terminal import ENV_FILE_HELP, environment, out
 from agent.settings.variables.records import keys_in_file
 
 if TYPE_CHECKING:
-    from agent.audit.chain import Head
-    from agent.audit.key import AuditKey
-    from agent.audit.verification.finding import Place
-    from agent.audit.verification.verify import Verification, VerifiedChain
+    from agent.operations.audit.chain import Head
+    from agent.operations.audit.finding import Place
+    from agent.operations.audit.key import AuditKey
+    from agent.operations.audit.verify import Verification, VerifiedChain
 
 _EXPECTED: Final = re.compile(r"([1-9][0-9]{0,18}):([0-9a-f]{64})")
 _HEAD: Final = re.compile(r"([0-9a-f]{1,64}):([1-9][0-9]{0,18}):([0-9a-f]{64})")
@@ -48,7 +48,7 @@ def verify(
     Exit status: 0 if all is in order, 1 with findings, 2 if a file cannot be read. Lines that were cut off at
     the end are found if a later line, --expect or --heads names one: keep the printed heads elsewhere.
     """
-    from agent.audit.verification.verify import verify as verified
+    from agent.operations.audit.verify import verify as verified
 
     variables = environment(env_file)
     expected = [_expected(text) for text in expect or ()]
@@ -70,7 +70,7 @@ def verify(
 
 
 def _keys(file: Path | None, named: str | None) -> "list[AuditKey]":
-    from agent.audit.key import AuditKey
+    from agent.operations.audit.key import AuditKey
 
     path = str(file) if file is not None else (named or "").strip()
     if not path:
@@ -88,8 +88,8 @@ def _expected(text: str) -> tuple[int, str]:
 
 
 def _known_heads(file: Path | None) -> "Sequence[tuple[Head, Place]]":
-    from agent.audit.chain import Head
-    from agent.audit.verification.finding import Place
+    from agent.operations.audit.chain import Head
+    from agent.operations.audit.finding import Place
 
     if file is None or not file.exists():
         return []

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import VariableGroup
-from agent.telemetry.traces.sampling import SamplerName
 from identity.observation.trace import Receiver
 from identity.secrets.secret import Secret
 from identity.transport.secure_url import is_secure_url
@@ -23,6 +22,17 @@ class Exporter(StrEnum):
 
     NONE = "none"
     OTLP = "otlp"
+
+
+class SamplerName(StrEnum):
+    """The names that OpenTelemetry defines. Those of remote samplers are not supported."""
+
+    ALWAYS_ON = "always_on"
+    ALWAYS_OFF = "always_off"
+    RATIO = "traceidratio"
+    PARENT_ALWAYS_ON = "parentbased_always_on"
+    PARENT_ALWAYS_OFF = "parentbased_always_off"
+    PARENT_RATIO = "parentbased_traceidratio"
 
 
 class CapturedContent(StrEnum):

@@ -1,16 +1,24 @@
 """The variables of the audit log and of traces."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
+from agent.settings.syslog_address import SyslogAddress
 from agent.settings.values import TRUE, VariableGroup, holds
-from agent.syslog_address import SyslogAddress
-from agent.telemetry.traces.langsmith import Tracing
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import parse_secret_lines
+
+
+class Tracing(StrEnum):
+    """The receiver of traces."""
+
+    OFF = "off"
+    LANGSMITH = "langsmith"
+
 
 STANDARD_OUTPUT: Final = Path("-")
 """As `AUDIT_LOG_FILE`."""

@@ -1,14 +1,36 @@
 """The variables of log lines, metrics and traces."""
 
+import logging
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from agent.settings.values import VariableGroup, Word
 from agent.settings.variables.server import ServerVariables
-from agent.telemetry.logs.log_options import LogFormat, LogLevel
 from identity.observation.user import UserLabel
+
+
+class LogLevel(StrEnum):
+    """The lowest level of lines that are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def number(self) -> int:
+        """The level of the standard library."""
+        return logging.getLevelNamesMapping()[self.value.upper()]
+
+
+class LogFormat(StrEnum):
+    """The form of a line."""
+
+    JSON = "json"
+    TEXT = "text"
 
 
 def _lower(value: object) -> object:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.audit.log import AuditLog
+from agent.operations.audit.log import AuditLog
 from benchmarks.bench import Bench
 from benchmarks.in_process.instant import ENTERPRISE, LLM, NEEDS, InstantIssuer, instant_graph
 from benchmarks.in_process.issuer import Issuer

@@ -15,7 +15,7 @@ from typing import Final
 
 import httpx
 
-from agent.revocation.file_store import FileStore
+from agent.operations.revocation.file_store import FileStore
 from benchmarks.bench import Bench
 from benchmarks.in_process.issuer import Issuer
 from benchmarks.in_process.micro import Cases, Timed, micro, timed_async

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from agent.server.web_server import listen, web_server
+from agent.http.web_server import listen, web_server
 
 MESSAGES = [{"role": "user", "content": "hello"}]
 CHUNK = {

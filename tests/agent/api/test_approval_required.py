@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from agent.api.chat_completions.response import CompletionStream, completion
+from agent.api.openai.response import CompletionStream, completion
 from agent.runs.run import Run
 from agent.runs.run_end import Paused, Usage
 from agent.runs.run_reader import RunEvent

@@ -10,8 +10,8 @@ import openai
 import pytest
 from openai.types.chat import completion_create_params
 
-from agent.api.chat_completions.parameters import NEUTRAL, ChatBody, Honoured, Ignored, Refused
-from agent.api.chat_completions.request import ChatRequest, read_chat_request
+from agent.api.openai.parameters import NEUTRAL, ChatBody, Honoured, Ignored, Refused
+from agent.api.openai.request import ChatRequest, read_chat_request
 from agent.errors.error_response import RequestError
 from tests.agent.conftest import AgentServer
 from tests.responsive import responsive

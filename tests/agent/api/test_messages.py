@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.api.chat_completions.request import ChatRequest, read_chat_request
 from agent.api.messages import langchain_conversation
+from agent.api.openai.request import ChatRequest, read_chat_request
 from agent.errors.error_response import RequestError
 
 ASK = {"role": "user", "content": "hello"}

@@ -9,7 +9,7 @@ import pytest
 from agent.conversations.database.database import query
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.database.sqlite_database import SqliteDatabase
-from agent.conversations.store.threads import ThreadStore
+from agent.conversations.threads import ThreadStore
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox

@@ -8,8 +8,8 @@ import httpx
 from openai import AsyncOpenAI
 from starlette.types import Message, Receive, Scope, Send
 
-from agent.api.chat_completions.response import CompletionStream
 from agent.api.event_stream import EventStream
+from agent.api.openai.response import CompletionStream
 from agent.runs.run import Run
 from agent.runs.run_end import Finished
 from agent.runs.run_reader import RunEvent

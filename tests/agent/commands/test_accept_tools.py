@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
+from agent.commands.doctor.finding import Outcome
 from agent.composition.agent import Agent
-from agent.doctor.finding import Outcome
 from agent.settings.settings import read_settings
-from tests.agent.doctor.test_doctor import findings
+from tests.agent.commands.doctor.test_doctor import findings
 from tests.conftest import Sandbox
 from tests.security.hostile.hostile_server import HostileServer, tool
 

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from agent.conversations.database.database import ConversationDatabase
+from agent.conversations.database.database import ConversationDatabase, Database
 from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.key_register import KeyRegister
+from agent.conversations.threads import ThreadStore
 from identity.secrets.secret import Secret
 from tests.agent.conversations.processes import ProcessOf, SharedDatabase
+from tests.agent.conversations.stored_threads import Clock
 
 NewDatabase = Callable[..., ConversationDatabase]
 """Makes another connection to the same data, as another process has it; an `Encryption` is checked."""
@@ -56,3 +58,13 @@ async def process(tmp_path: Path) -> AsyncIterator[ProcessOf]:
         await each.stop()
     for database in shared.opened:
         await database.aclose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def threads(database: Database, clock: Clock) -> ThreadStore:
+    return ThreadStore(database, clock=clock)

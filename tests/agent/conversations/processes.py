@@ -10,16 +10,16 @@ from typing import Any, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
-from agent.conversations.conversation_runs import Conversations
+from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.runs.run_parts import RunParts
-from agent.conversations.store.checkpoints import Checkpoints
-from agent.conversations.store.thread import owner_of
-from agent.conversations.store.threads import ThreadStore
+from agent.conversations.thread import owner_of
+from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
+from agent.runs.conversation_runs import Conversations
 from agent.runs.run_limit import RunLimit
+from agent.runs.run_parts import RunParts
 from agent.runs.runs import Runs
 from graph.approvals.answer import AnswerReader
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified

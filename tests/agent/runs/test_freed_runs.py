@@ -17,11 +17,11 @@ from langgraph.pregel._loop import PregelLoop
 
 from agent.api.app import create_app
 from agent.composition.agent import Agent
-from agent.conversations.live.live_run import LiveRun
-from agent.conversations.runs.run_checkpoint import RunCheckpoint
-from agent.conversations.runs.thread_run import ThreadRun
 from agent.errors.error_codes import AgentCode
+from agent.runs.live_run import LiveRun
 from agent.runs.run import Run
+from agent.runs.run_checkpoint import RunCheckpoint
+from agent.runs.thread_run import ThreadRun
 from agent.settings.settings import read_settings
 from graph.context import AgentContext
 from graph.error_codes import GraphCode

@@ -1,11 +1,21 @@
-"""Variables that are sufficient."""
+"""Variables that are sufficient, and the services that a file declares."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from agent.composition.services import services
+from agent.settings.settings import read_settings
+
 SECRET = "CSnever-shown"
+PAYROLL = '''
+def service(payroll, settings):
+    @payroll.tool
+    async def payslip(http, month: str) -> str:
+        """Gets a payslip."""
+        return settings["currency"]
+'''
 
 
 @pytest.fixture
@@ -38,3 +48,23 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "ENTERPRISE_SERVICE_SCOPE": "https://svc.example|svc.read",
         "ENTERPRISE_SERVICE_URL": "https://svc.example/",
     }
+
+
+@pytest.fixture
+def made_of_variables(sandbox, tmp_path):
+    """Makes the services of the variables and of a file."""
+
+    def make(text: str, installed=()):
+        (tmp_path / "services.toml").write_text(text)
+        (tmp_path / "payroll.py").write_text(PAYROLL)
+        file = str(tmp_path / "services.toml")
+        settings = read_settings(sandbox.environment | {"SERVICES_FILE": file})
+        return services(settings, sandbox.ssl_context, installed)
+
+    return make
+
+
+@pytest.fixture
+def made(made_of_variables):
+    """Makes the services of a file, without those of the variables."""
+    return lambda text, installed=(): made_of_variables(text, installed)[3:]

@@ -6,7 +6,7 @@ import pytest
 
 from agent.composition.services import services
 from agent.settings.declared_services import declared_services
-from agent.settings.services_file.declarations import HTTPDeclaration, MCPDeclaration
+from agent.settings.service_declarations import HTTPDeclaration, MCPDeclaration
 from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement

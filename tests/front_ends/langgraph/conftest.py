@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from tests.agent.langgraph_server.langgraph_process import Server
+from tests.agent.api.langgraph.langgraph_process import Server
 from tests.browser import launch
 from tests.conftest import Sandbox
 from tests.front_ends.langgraph.leave import Leave

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
-from tests.agent.langgraph_server.langgraph_process import Server
+from tests.agent.api.langgraph.langgraph_process import Server
 from tests.conftest import Sandbox
 from tests.front_ends.langgraph.conftest import OpenPage, Steps
 from tests.front_ends.langgraph.run_client import RunClient

@@ -3,7 +3,7 @@
 import pytest
 from langgraph_sdk import get_client
 
-from tests.agent.langgraph_server.langgraph_process import Server
+from tests.agent.api.langgraph.langgraph_process import Server
 from tests.conftest import Sandbox
 from tests.front_ends.langgraph.leave import Leave
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.server.page_server import PACKAGE_FILES, PageIncompleteError, page_application, servable_file
+from agent.commands.page_server import PACKAGE_FILES, PageIncompleteError, page_application, servable_file
 
 FRONTEND = Path(__file__).resolve().parents[3] / "frontend"
 CONFIG = {

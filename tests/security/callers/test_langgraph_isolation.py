@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.agent.langgraph_server.langgraph_process import Server
+from tests.agent.api.langgraph.langgraph_process import Server
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("users-never-cross")

@@ -10,8 +10,8 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers import context as tracers
 
-from agent.telemetry.metrics.catalog import read_metrics
-from agent.telemetry.metrics.export.prometheus_text import prometheus_text
+from agent.operations.metrics.catalog import read_metrics
+from agent.operations.metrics.prometheus_text import prometheus_text
 from identity.errors import AgentError
 from identity.secrets.secret import Secret
 from identity.transport.retry import RetryPolicy

@@ -11,9 +11,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from agent.telemetry.logs.json_lines import JsonLines
-from agent.telemetry.metrics.catalog import read_metrics
-from agent.telemetry.metrics.export.prometheus_text import prometheus_text
+from agent.operations.logs.json_lines import JsonLines
+from agent.operations.metrics.catalog import read_metrics
+from agent.operations.metrics.prometheus_text import prometheus_text
 from tests.recorded_spans import Spans
 from tests.recorder import Recorder
 from tests.security.surfaces import SURFACES

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.agent.langgraph_server.langgraph_process import langgraph_dev
-from tests.agent.telemetry.test_otlp import Collector as OtlpCollector
+from tests.agent.api.langgraph.langgraph_process import langgraph_dev
+from tests.agent.operations.test_otlp import Collector as OtlpCollector
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.secrecy.canaries import leaks, secrets_of
 from tests.security.secrecy.langsmith_collector import Collector, variables_of

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
 from agent.api.app import create_app
-from agent.server.web_server import listen, serve_until_stopped, web_server
+from agent.http.web_server import listen, serve_until_stopped, web_server
 from agent.settings.settings import read_settings
 
 

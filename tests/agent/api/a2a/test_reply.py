@@ -9,14 +9,14 @@ import pytest
 from starlette.types import Message
 
 from agent.api.a2a.reply import Reply
-from agent.api.a2a.tasks.task_run import TaskRun
-from agent.api.a2a.wire.rpc_error import RpcCode, RpcError
-from agent.api.a2a.wire.version import Version10
+from agent.api.a2a.rpc_error import RpcCode, RpcError
+from agent.api.a2a.task_run import TaskRun
+from agent.api.a2a.version import Version10
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished
 from agent.runs.run_reader import RunEvent
 from identity.errors import AgentError, LimitError, UnavailableError
-from tests.agent.api.a2a.tasks.test_encoder import content, encoder, response
+from tests.agent.api.a2a.test_encoder import content, encoder, response
 
 
 async def events(*given: Any) -> AsyncIterator[RunEvent]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from agent.conversations.relay.relay import Relay
 from agent.errors.error_codes import AgentCode
+from agent.runs.relay import Relay
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from langchain_core.messages import AIMessage
 
-from agent.conversations.live.live_run import LiveRun
-from agent.revocation.enforcement import revoked_error
+from agent.operations.revocation.enforcement import revoked_error
+from agent.runs.live_run import LiveRun
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf

@@ -9,17 +9,17 @@ import pytest
 from langchain_core.messages import HumanMessage
 from psycopg.conninfo import conninfo_to_dict
 
+from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database.database import Transaction, query
 from agent.conversations.database.postgres_connections import SCHEMA, PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.postgres_schema import _LOCK
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.store.checkpoints import Checkpoints
-from agent.conversations.store.listing import Reading
-from agent.conversations.store.search_terms import SearchTerms
-from agent.conversations.store.thread import MessageStoredError
-from agent.conversations.store.threads import ThreadStore
+from agent.conversations.listing import Reading
+from agent.conversations.search_terms import SearchTerms
+from agent.conversations.thread import MessageStoredError
+from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, UnavailableError
 from identity.secrets.secret import Secret

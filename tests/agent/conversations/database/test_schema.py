@@ -5,7 +5,7 @@ import pytest
 from agent.conversations.database.database import ConversationDatabase, query
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.schema import SCHEMA_VERSION
-from agent.conversations.store.threads import ThreadStore
+from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 from tests.agent.conversations.conftest import NewDatabase

@@ -13,7 +13,7 @@ from langchain_core.messages import HumanMessage
 from agent.conversations.database.database import query
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.database.sqlite_database import SqliteDatabase
-from agent.conversations.store.threads import ThreadStore
+from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 from tests.clock import Clock

@@ -7,15 +7,15 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 
+from agent.conversations.checkpoints import SavedCheckpoint
 from agent.conversations.database.database import ConversationDatabase, query
+from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.key_register import KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.store.checkpoints import SavedCheckpoint
-from agent.conversations.store.drafts import Draft
-from agent.conversations.store.thread import owner_of
-from agent.conversations.store.threads import ThreadStore
+from agent.conversations.thread import owner_of
+from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError

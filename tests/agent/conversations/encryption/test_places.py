@@ -8,12 +8,12 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 
+from agent.conversations.checkpoints import SavedCheckpoint
 from agent.conversations.database.database import query
+from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.store.checkpoints import SavedCheckpoint
-from agent.conversations.store.drafts import Draft
-from agent.conversations.store.thread import owner_of
+from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError

@@ -1,0 +1,128 @@
+"""The events of a run as A2A's stream: the task, then what changes of it.
+
+Of the calls of tools, a client receives which were made and under whose rights, in the metadata of a status;
+their arguments, their results and the model's reasoning stay in the agent.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from agent.api.a2a.members import Members, TaskState, about
+from agent.api.a2a.task import artifact, cut_off, ended_by, status_of, task, waiting
+from agent.api.a2a.task_id import TaskId
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_response import reported_body
+from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
+from graph.events import ConsentRequired, ToolFinished, ToolStarted
+from identity.errors import AgentError
+
+_CALL: Final = (
+    *("type", "tool", "service", "access_identity", "call_id"),
+    *("ok", "called", "duration_ms", "error", "url"),
+)
+
+
+class TaskEncoder:
+    """Encodes one run, and keeps the task as its events leave it."""
+
+    def __init__(
+        self,
+        task_id: TaskId,
+        history: Iterable[Members] = (),
+        *,
+        earlier: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        """`earlier` are responses before the first event: their texts by the ids of the messages.
+
+        `new_id` makes the id of a response that has none.
+        """
+        self._id: Final = task_id
+        self._history: Final = list(history)
+        self._clock: Final = clock
+        self._new_id: Final = new_id
+        self._texts: Final = {name: [text] for name, text in (earlier or {}).items()}
+        self._message_id: str | None = None
+        self._open = False
+        self._status = status_of(TaskState.WORKING, clock())
+        self._cut_off: Members = {}
+
+    def task(self) -> Members:
+        """The task now."""
+        texts = {name: "".join(pieces) for name, pieces in self._texts.items()}
+        artifacts = [artifact(name, text) for name, text in texts.items() if text]
+        return task(self._id, self._status, self._history, artifacts) | self._cut_off
+
+    def event(self, event: RunEvent) -> list[Members]:
+        """An event of the run, or its end."""
+        if isinstance(event, Finished):
+            usage = {
+                "input_tokens": event.usage.input_tokens,
+                "output_tokens": event.usage.output_tokens,
+            }
+            self._cut_off = cut_off(event.finish_reason)
+            metadata = about(finish_reason=event.finish_reason, usage=usage)
+            return self._ended(status_of(TaskState.COMPLETED, self._clock()), metadata)
+        if isinstance(event, Paused):
+            return self._ended(waiting(self._id, event.pending[0], self._clock()))
+        match event["type"]:
+            case "content":
+                return [self._piece(event["text"])]
+            case "response_started":
+                closed = self._closed()
+                self._message_id = event["message_id"]
+                return closed
+            case "tool_started" | "tool_finished" | "consent_required":
+                return [*self._closed(), self._call(event)]
+        return []
+
+    def failed(self, error: AgentError) -> list[Members]:
+        """The end of a run that failed. It is also logged for operators."""
+        body = reported_body(error)["error"]
+        named = {name: body[name] for name in ("request_id", "service") if body.get(name)}
+        return self._ended(self._early(TaskState.FAILED, body["message"], body["code"], **named))
+
+    def cancelled(self) -> list[Members]:
+        """The end of a run that was cancelled."""
+        code = AgentCode.RUN_CANCELLED
+        return self._ended(self._early(TaskState.CANCELED, code.row.for_person(), code.value))
+
+    def _early(self, state: TaskState, text: str, code: str, **members: object) -> Members:
+        return ended_by(state, self._id, text, self._clock(), code, **members)
+
+    def _piece(self, text: str) -> Members:
+        message_id = self._message_id = self._message_id or self._new_id()
+        known = self._texts.setdefault(message_id, [])
+        known.append(text)
+        self._open = True
+        return self._artifact_update(artifact(message_id, text), append=len(known) > 1)
+
+    def _closed(self) -> list[Members]:
+        """Marks the artifact that is open as complete: an empty piece of text, its last."""
+        if not self._open or self._message_id is None:
+            return []
+        self._open = False
+        last = self._artifact_update(artifact(self._message_id, ""), append=True)
+        last["artifactUpdate"]["lastChunk"] = True
+        return [last]
+
+    def _call(self, event: ToolStarted | ToolFinished | ConsentRequired) -> Members:
+        call = {name: value for name, value in event.items() if name in _CALL}
+        self._status = status_of(TaskState.WORKING, self._clock())
+        return self._status_update(about(**call))
+
+    def _ended(self, status: Members, metadata: Members | None = None) -> list[Members]:
+        closed, self._status = self._closed(), status
+        return [*closed, self._status_update(metadata or {})]
+
+    def _artifact_update(self, piece: Members, *, append: bool) -> Members:
+        update = {"taskId": str(self._id), "contextId": self._id.context_id, "artifact": piece}
+        return {"artifactUpdate": update | {"append": True} if append else update}
+
+    def _status_update(self, metadata: Members) -> Members:
+        update = {"taskId": str(self._id), "contextId": self._id.context_id, "status": self._status}
+        return {"statusUpdate": update | metadata}

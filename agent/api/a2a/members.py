@@ -1,0 +1,81 @@
+"""What A2A's objects share: their names, in the JSON form of its protocol buffers.
+
+    {"task": {…}}   {"statusUpdate": {…}}   {"artifactUpdate": {…}}
+
+Members without a value are absent.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+PROTOCOL_VERSION: Final = "1.0"
+OLDER_VERSION: Final = "0.3"
+"""Spoken too (`agent.api.a2a.version_0_3`)."""
+RPC_PATH: Final = "/a2a"
+VERSION_HEADER: Final = "A2A-Version"
+
+METADATA_KEY: Final = "idaas-agent"
+"""The member of `metadata` that contains what A2A has no member for."""
+
+TEXT: Final = "text/plain"
+JSON: Final = "application/json"
+
+Members: TypeAlias = dict[str, Any]
+"""An object of A2A."""
+
+
+class TaskState(StrEnum):
+    """The state of a task. Nothing follows one that has `ended`."""
+
+    WORKING = "TASK_STATE_WORKING"
+    COMPLETED = "TASK_STATE_COMPLETED"
+    FAILED = "TASK_STATE_FAILED"
+    CANCELED = "TASK_STATE_CANCELED"
+    INPUT_REQUIRED = "TASK_STATE_INPUT_REQUIRED"
+    AUTH_REQUIRED = "TASK_STATE_AUTH_REQUIRED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the task can neither continue nor be cancelled."""
+        return self in (TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELED)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the task continues once its user has decided."""
+        return self in (TaskState.INPUT_REQUIRED, TaskState.AUTH_REQUIRED)
+
+
+def timestamp(seconds: float) -> str:
+    """Unix seconds as A2A writes a time: UTC, with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def about(**members: object) -> Members:
+    """The member `metadata` with the agent's own `members`."""
+    return {"metadata": {METADATA_KEY: members}}
+
+
+def text_part(text: str) -> Members:
+    """A part that is text."""
+    return {"text": text, "mediaType": TEXT}
+
+
+def data_part(data: Mapping[str, Any]) -> Members:
+    """A part that is JSON."""
+    return {"data": dict(data), "mediaType": JSON}
+
+
+def rpc_result(request_id: str | int | None, result: Members) -> Members:
+    """JSON-RPC's response to the request `request_id`."""
+    return {"jsonrpc": "2.0", "id": request_id, "result": result}
+
+
+def server_sent(responses: Iterable[Members]) -> str:
+    """JSON-RPC responses as server-sent events."""
+    return "".join([f"data: {_ENCODE(response)}\n\n" for response in responses])
+
+
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

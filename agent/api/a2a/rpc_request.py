@@ -1,0 +1,137 @@
+"""A request of JSON-RPC: its envelope, and the parameters of A2A's methods.
+
+Members that the agent has no use for (`tenant`, `metadata`, `extensions`) are ignored. Names may have either
+form that protocol buffers allow, `messageId` and `message_id`.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
+from agent.api.validation_fault import openai_fault
+from identity.strict_json import read_value
+
+RequestId = str | int | None
+
+ListedState = Literal[
+    "TASK_STATE_UNSPECIFIED",
+    "TASK_STATE_SUBMITTED",
+    "TASK_STATE_WORKING",
+    "TASK_STATE_COMPLETED",
+    "TASK_STATE_FAILED",
+    "TASK_STATE_CANCELED",
+    "TASK_STATE_INPUT_REQUIRED",
+    "TASK_STATE_REJECTED",
+    "TASK_STATE_AUTH_REQUIRED",
+]
+"""A2A's states, also those that no task of the agent has."""
+
+
+@dataclass(frozen=True, slots=True)
+class RpcRequest:
+    """A valid envelope. `params` are not validated."""
+
+    id: RequestId
+    method: str
+    params: Any
+
+
+class _Wire(BaseModel):
+    """Nothing is converted."""
+
+    model_config = ConfigDict(
+        strict=True, extra="ignore", alias_generator=to_camel, validate_by_alias=True, validate_by_name=True
+    )
+
+
+class Part(_Wire):
+    """A part of a message: one of `text`, `raw`, `url` and `data`."""
+
+    text: str | None = None
+    raw: Any = None
+    url: Any = None
+    data: Any = None
+    media_type: str | None = None
+
+
+class Message(_Wire):
+    """A message of the user. `task_id` names the task that it answers."""
+
+    message_id: Annotated[str, Field(min_length=1, max_length=256)]
+    context_id: str | None = None
+    task_id: str | None = None
+    role: Literal["ROLE_USER"]
+    parts: Annotated[list[Part], Field(min_length=1, fail_fast=True)]
+
+
+class SendConfiguration(_Wire):
+    """How the client wants the response."""
+
+    accepted_output_modes: list[str] | None = None
+    history_length: Annotated[int, Field(ge=0)] | None = None
+    return_immediately: bool | None = None
+    task_push_notification_config: Any = None
+
+
+class SendParams(_Wire):
+    """Of `SendMessage` and `SendStreamingMessage`."""
+
+    message: Message
+    configuration: SendConfiguration | None = None
+
+
+class TaskParams(_Wire):
+    """Of `GetTask`, `CancelTask` and `SubscribeToTask`."""
+
+    id: Annotated[str, Field(min_length=1, max_length=256)]
+    history_length: Annotated[int, Field(ge=0)] | None = None
+
+
+class ListParams(_Wire):
+    """Of `ListTasks`. As in protocol buffers, an empty text is an absent member."""
+
+    context_id: str | None = None
+    status: ListedState | None = None
+    page_size: Annotated[int, Field(ge=1, le=100)] | None = None
+    page_token: Annotated[str, Field(max_length=256)] | None = None
+    history_length: Annotated[int, Field(ge=0)] | None = None
+    status_timestamp_after: str | None = None
+    include_artifacts: bool | None = None
+
+
+P = TypeVar("P", bound=_Wire)
+
+
+def parsed(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value of a body. Raises `RpcError`."""
+    try:
+        return read_value(body)
+    except ValueError:
+        raise RpcError(RpcCode.JSON_PARSE_ERROR, "The body is not valid JSON") from None
+
+
+def request_id_of(given: Any) -> RequestId:  # noqa: ANN401 - any JSON value
+    """The id to respond with: `None` if there is none that JSON-RPC allows."""
+    found = given.get("id") if isinstance(given, dict) else None
+    return found if isinstance(found, str | int) and not isinstance(found, bool) else None
+
+
+def rpc_request(given: Any) -> RpcRequest:  # noqa: ANN401 - any JSON value
+    """The request in a JSON value. Raises `RpcError`, also for a batch, which A2A does not have."""
+    match given:
+        case {"jsonrpc": "2.0", "method": str(method)} if "id" not in given or (
+            given["id"] is None or request_id_of(given) is not None
+        ):
+            return RpcRequest(request_id_of(given), method, given.get("params", {}))
+    raise RpcError(RpcCode.INVALID_REQUEST, "The body must be one request of JSON-RPC 2.0")
+
+
+def read_params(model: type[P], params: Any) -> P:  # noqa: ANN401 - any JSON value
+    """The parameters of a method. Raises `RpcError` with the invalid member."""
+    try:
+        return model.model_validate(params)
+    except ValidationError as error:
+        raise invalid_params(openai_fault(error)) from None

@@ -1,0 +1,103 @@
+"""The user's message for a task: text that begins one, or the decision that a waiting task continues with.
+
+    {"parts": [{"text": "Apply for three days of leave"}]}
+    {"taskId": …, "parts": [{"data": {"approval": …, "decision": "approve"}}]}
+
+Text is never a decision.
+"""
+
+import uuid
+from typing import Annotated, Any
+
+from langchain_core.messages import HumanMessage
+from pydantic import Field, ValidationError
+
+from agent.api.a2a.members import TEXT
+from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
+from agent.api.a2a.rpc_request import Message, Part, SendConfiguration
+from agent.api.a2a.task_id import stored_id
+from agent.api.threads.bodies import Decision
+from agent.api.validation_fault import openai_fault
+from agent.conversations.thread import is_thread_id
+from agent.errors.error_response import RequestError
+
+_CONTENTS = ("text", "raw", "url", "data")
+_TEXT_MODES = frozenset({TEXT, "text", "text/*", "*/*", "*"})
+
+
+class ApprovalDecision(Decision):
+    """The decision of a user on one approval, by its id."""
+
+    approval: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def check_configuration(configuration: SendConfiguration) -> None:
+    """Raises `RpcError` for what the agent cannot do."""
+    if configuration.task_push_notification_config is not None:
+        raise RpcError(RpcCode.PUSH_NOTIFICATION_NOT_SUPPORTED, "The agent sends no push notifications")
+    modes = configuration.accepted_output_modes
+    if modes and _TEXT_MODES.isdisjoint(mode.partition(";")[0].strip().lower() for mode in modes):
+        raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, f"The agent responds with {TEXT}")
+
+
+def context_of(message: Message) -> str:
+    """The context of a message that begins a task: the client's, or a new one. Raises `RpcError`."""
+    context_id = message.context_id or uuid.uuid4().hex
+    if not is_thread_id(context_id):
+        raise invalid_params(RequestError("message.contextId", "expected 1 to 64 letters, digits, - and _"))
+    return context_id
+
+
+def question(message: Message) -> HumanMessage:
+    """The message for the graph. Raises `RpcError` if a part is not text."""
+    texts = []
+    for number, part in enumerate(message.parts):
+        if _content(part, number) != "text" or part.text is None or not _is_text(part.media_type):
+            problem = f"message.parts[{number}]: only text is supported"
+            raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
+        texts.append(part.text)
+    if not (text := "\n".join(texts)).strip():
+        raise invalid_params(RequestError("message.parts", "expected a text"))
+    return HumanMessage(text, id=stored_id(message.message_id))
+
+
+def decision(message: Message) -> ApprovalDecision | None:
+    """The decision in a message; `None` if it is text alone. Raises `RpcError` for any other one."""
+    if all(_content(part, number) == "text" for number, part in enumerate(message.parts)):
+        return None
+    if len(message.parts) > 1:
+        raise invalid_params(RequestError("message.parts", "a decision must be the only part"))
+    if _content(message.parts[0], 0) != "data":
+        problem = "message.parts[0]: expected a decision, as data"
+        raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
+    try:
+        return ApprovalDecision.model_validate(_with_integers(message.parts[0].data))
+    except ValidationError as error:
+        fault = openai_fault(error)
+        named = ".".join(filter(None, ("message.parts[0].data", fault.param)))
+        raise invalid_params(RequestError(named, fault.problem)) from None
+
+
+def _content(part: Part, number: int) -> str:
+    """The name of the part's only content. Raises `RpcError` if there is none or more than one."""
+    given = [name for name in _CONTENTS if name in part.model_fields_set]
+    if len(given) != 1:
+        problem = f"expected one of {', '.join(_CONTENTS)}, found {len(given)}"
+        raise invalid_params(RequestError(f"message.parts[{number}]", problem))
+    return given[0]
+
+
+def _is_text(media_type: str | None) -> bool:
+    return not media_type or media_type.lower().startswith("text/")
+
+
+def _with_integers(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """`value` with whole numbers as integers. Protocol buffers have none in data, and write 3.0 for 3."""
+    match value:
+        case float() if value.is_integer() and abs(value) < 2**53:
+            return int(value)
+        case list():
+            return [_with_integers(each) for each in value]
+        case dict():
+            return {name: _with_integers(each) for name, each in value.items()}
+    return value

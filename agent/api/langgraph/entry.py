@@ -1,0 +1,22 @@
+"""The entry for LangGraph Server and Studio (`langgraph.json`): the graph and the auth handler."""
+
+from typing import Any
+
+from langgraph.pregel import Pregel
+from langgraph.stream import StreamTransformer
+
+from agent.api.langgraph.authorization import auth
+from agent.api.langgraph.event_channels import EventChannels
+from agent.api.langgraph.server_agent import server_agent
+
+__all__ = ["agent", "auth", "stream_transformers"]
+
+
+async def agent() -> Pregel[Any, Any, Any, Any]:
+    """The graph. Nothing is read or opened before the server first requests it."""
+    return (await server_agent()).graph
+
+
+def stream_transformers() -> list[type[StreamTransformer]]:
+    """What LangGraph Server adds to the event stream of a run; it finds this function by its name."""
+    return [EventChannels]

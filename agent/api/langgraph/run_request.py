@@ -1,0 +1,143 @@
+"""The body of a request for a run, reduced to what a client may give, in the form that both servers read.
+
+LangGraph obeys members of a run's configuration that write a state or name another project of LangSmith, and
+Aegra stores every member with the run. What is not listed here is left out.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agent.api.langgraph.run_input import RunInput
+from agent.errors.error_response import RequestError
+
+_TAKEN: Final = (
+    "after_seconds",
+    "assistant_id",
+    "interrupt_after",
+    "interrupt_before",
+    "on_completion",
+    "on_disconnect",
+    "stream_mode",
+    "stream_resumable",
+    "stream_subgraphs",
+)
+"""Members that go on as they are. `durability` does not: on Aegra each step is saved before the next begins,
+so that a run that is taken over repeats none."""
+
+_OBJECTS: Final = ("config", "metadata")
+_CONFIGURATION: Final = ("recursion_limit", "tags")
+_RESERVED: Final = ("__pregel_", "__langsmith_")
+"""LangGraph's own: an answer to an interrupt without a command, for one. LangSmith's: a further project to
+which a run is sent."""
+
+_CHECKPOINT_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+_NAME: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+_MAX_VALUE, _MAX_VALUES, _MAX_NAME = 512, 32, 64
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a client asks of one run.
+
+    `input` and `command` are as given. `checkpoint_id` is where the run forks from. `kept`: its messages are.
+    `creates_thread`: it creates the thread if there is none. `members` are the others, reduced.
+    """
+
+    input: object
+    command: object
+    checkpoint_id: str | None
+    kept: bool
+    creates_thread: bool
+    members: Mapping[str, Any]
+
+    def body(self, given: RunInput) -> dict[str, Any]:
+        """The body for the server, with the input or the answer that was checked."""
+        body = {**self.members, "context": {"kept": self.kept}}
+        if given.resume is not None:
+            body["command"] = {"resume": given.resume}
+        elif given.input is not None:
+            body["input"] = given.input
+        if self.checkpoint_id is not None:
+            body["checkpoint"] = {"checkpoint_id": self.checkpoint_id}
+        elif "input" not in body and "command" not in body:
+            body["checkpoint"] = {}  # continues the thread; Aegra requires one of the three
+        return body
+
+
+def read_run(given: object, *, threaded: bool) -> RunRequest:
+    """The run that a body asks for. `threaded`: on a thread that its path names.
+
+    Not checked: the input and the command, and what the server itself checks of the members that go on.
+    Raises `RequestError`, with 403 for a member that only the server may set.
+    """
+    if not isinstance(given, dict):
+        raise RequestError(None, "the body must be an object of JSON", status=422)
+    if given.get("langsmith_tracer") is not None:
+        raise _reserved("langsmith_tracer")
+    for named in (given.get("context"), given.get("checkpoint"), configurable(given)):
+        require_unreserved(named)
+    members = {name: given[name] for name in _TAKEN if given.get(name) is not None}
+    members.setdefault("on_disconnect", "continue")  # as on `langgraph dev`
+    members |= reduced(given) | multitask(given.get("multitask_strategy"))
+    return RunRequest(
+        input=given.get("input"),
+        command=given.get("command"),
+        checkpoint_id=checkpoint_id(given.get("checkpoint"), given, configurable(given)),
+        kept=threaded or given.get("on_completion") == "keep",
+        creates_thread=given.get("if_not_exists") == "create",
+        members=members,
+    )
+
+
+def configurable(given: Mapping[str, Any]) -> object:
+    """`config.configurable` of a run."""
+    config = given.get("config")
+    return config.get("configurable") if isinstance(config, dict) else None
+
+
+def require_unreserved(given: object) -> None:
+    """Raises `RequestError` for members that only the server may set."""
+    for name in given if isinstance(given, dict) else ():
+        if name.startswith(_RESERVED):
+            raise _reserved(name[:_MAX_NAME])
+
+
+def reduced(given: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` and `metadata` of a run: what LangGraph uses of the one, and Aegra accepts of the other."""
+    config, metadata = (each if isinstance(each := given.get(name), dict) else {} for name in _OBJECTS)
+    plain = {
+        name: value
+        for name, value in metadata.items()
+        if _NAME.fullmatch(name) and isinstance(value, str | int | float) and len(str(value)) <= _MAX_VALUE
+    }
+    return {
+        "config": {name: config[name] for name in _CONFIGURATION if name in config},
+        "metadata": dict(list(plain.items())[:_MAX_VALUES]),
+    }
+
+
+def multitask(strategy: object) -> dict[str, Any]:
+    """What happens to a run of the thread that is in progress. Raises `RequestError` for `rollback`, which
+    deletes the messages of that run.
+    """
+    if strategy is None:
+        return {}
+    if strategy not in ("enqueue", "interrupt", "reject"):
+        problem = 'must be "enqueue", "interrupt" or "reject": stored messages are not taken back'
+        raise RequestError("multitask_strategy", problem, code="command_refused", status=403)
+    return {"multitask_strategy": strategy}
+
+
+def checkpoint_id(*sources: object) -> str | None:
+    """The `checkpoint_id` of the first source that has one. Raises `RequestError` if it is none."""
+    given = [each.get("checkpoint_id") for each in sources if isinstance(each, dict)]
+    found = next(filter(None, given), None)
+    if found is None or (isinstance(found, str) and _CHECKPOINT_ID.fullmatch(found)):
+        return found
+    raise RequestError("checkpoint_id", "must be the id of a checkpoint", status=422)
+
+
+def _reserved(name: str) -> RequestError:
+    return RequestError(name, f"{name} cannot be set by a client", code="command_refused", status=403)

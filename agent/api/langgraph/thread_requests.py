@@ -1,0 +1,248 @@
+"""Reads and judges each request for a thread or a run, before the server reads it.
+
+One place for both servers and both protocols: runs (`/threads/{id}/runs…`, `/runs…`), and event streaming
+(`/threads/{id}/commands`). The server receives what was read, and not a body that it may parse differently.
+
+A thread of another user is answered as one that does not exist, on every route and before anything else of
+the request is judged by the server, which itself has other words, or an empty stream, for some of them.
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from langgraph.types import Command
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
+from agent.api.langgraph.protocol_command import (
+    START,
+    CommandRefusal,
+    command_body,
+    read_command,
+    refusal_of,
+    run_of,
+)
+from agent.api.langgraph.run_input import (
+    RunInput,
+    UnknownInterruptError,
+    checked_input,
+    history,
+    named_interrupt,
+    user_messages,
+)
+from agent.api.langgraph.run_request import RunRequest, read_run
+from agent.api.langgraph.sealed_callers import run_digest
+from agent.api.langgraph.server_agent import agent_of_this_loop
+from agent.api.langgraph.server_threads import ServerThreads
+from agent.composition.agent import Agent
+from agent.errors.error_response import RequestError, error_response
+from graph.approvals.answer import parse_answer, require_signed_in
+from graph.approvals.record import ApprovalState
+from graph.approvals.request import pending_of
+from graph.error_codes import GraphCode
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import AgentError, ApprovalError
+from identity.strict_json import read_value
+
+_THREAD: Final = re.compile(r"/threads/(?!(?:search|count|prune)$)([^/]+)(/.*)?")
+_RUNS: Final = re.compile(r"(?:/threads/[^/]+)?/runs(?:/stream|/wait)?")
+_BATCH: Final = "/runs/batch"
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class ThreadRequests:
+    """A pure ASGI middleware, inside of the route guard, which reads bodies whole."""
+
+    def __init__(self, app: ASGIApp, *, threads: ServerThreads | None = None) -> None:
+        """`threads` are those of another server than `langgraph dev`."""
+        self._app = app
+        self._threads = threads or ServerThreads(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on what the caller may do, reduced to that, and refuses the rest."""
+        admitted = ADMITTED.get()
+        if scope["type"] == "http" and admitted is not None:
+            try:
+                app, receive = await self._judged(scope, receive, admitted)
+            except (RequestError, AgentError) as error:
+                app = error_response(error)
+        else:
+            app = self._app
+        await app(scope, receive, send)
+
+    async def _judged(
+        self, scope: Scope, receive: Receive, admitted: AdmittedRequest
+    ) -> tuple[ASGIApp, Receive]:
+        """What responds to the request, and what it reads. Raises `RequestError` and `AgentError`."""
+        method, path = scope["method"], scope["path"]
+        thread = _THREAD.fullmatch(path)
+        found = None if thread is None else await self._threads.find(scope, thread[1])
+        if method == "POST" and path == "/threads":
+            return await self._new_thread(scope, receive, _read(await receive()))
+        if method == "POST" and _RUNS.fullmatch(path):
+            run = await self._run(scope, thread and thread[1], found, _read(await receive()), admitted)
+            return self._passed(run, receive)
+        if method == "POST" and path == _BATCH:
+            given = _read(await receive())
+            if not isinstance(given, list):
+                raise RequestError(None, "the body must be a list of runs", status=422)
+            runs = [await self._run(scope, None, None, each, admitted) for each in given]
+            return self._passed(runs, receive)
+        if method == "POST" and thread is not None and thread[2] == "/commands":
+            return await self._command(scope, receive, thread[1], found, admitted)
+        if thread is not None and found is None:
+            raise _no_such_thread()
+        return self._app, receive
+
+    def _passed(self, content: object, receive: Receive) -> tuple[ASGIApp, Receive]:
+        """The server, with `content` as the body."""
+        body = json.dumps(content).encode()
+        sent: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive_body() -> Message:
+            return sent.pop() if sent else await receive()
+
+        async def server(scope: Scope, receive: Receive, send: Send) -> None:
+            headers = [header for header in scope["headers"] if header[0] != b"content-length"]
+            headers.append((b"content-length", b"%d" % len(body)))
+            await self._app({**scope, "headers": headers}, receive, send)
+
+        return server, receive_body
+
+    async def _new_thread(self, scope: Scope, receive: Receive, given: object) -> tuple[ASGIApp, Receive]:
+        if not isinstance(given, dict):
+            raise RequestError(None, "the body must be an object of JSON", status=422)
+        if given.get("supersteps"):
+            text = "the state of a thread cannot be written"
+            raise RequestError("supersteps", text, code="command_refused", status=403)
+        thread_id = given.get("thread_id")
+        if not isinstance(thread_id, str) or await self._threads.find(scope, thread_id) is not None:
+            return self._passed(given, receive)
+        status, created = await self._threads.create(scope, given)
+        if status == 409:  # another user has it
+            raise _no_such_thread()
+        return JSONResponse(created, status), receive
+
+    async def _run(
+        self, scope: Scope, thread_id: str | None, found: str | None, given: object, admitted: AdmittedRequest
+    ) -> dict[str, Any]:
+        agent = await agent_of_this_loop()
+        await agent.request_rate.count(admitted.caller.principal)
+        run = read_run(given, threaded=thread_id is not None)
+        return run.body(await self._admitted(agent, scope, thread_id, found, run, admitted))
+
+    async def _command(
+        self, scope: Scope, receive: Receive, thread_id: str, found: str | None, admitted: AdmittedRequest
+    ) -> tuple[ASGIApp, Receive]:
+        command = read_command(_read(await receive(), lenient=True))
+        if found is None and (command is None or command.method != START):
+            raise _no_such_thread()
+        if command is None:
+            raise RequestError(None, 'the body must be {"id": integer, "method": string, "params": …}')
+        if command.method in self._threads.commands:
+            return self._passed(asdict(command), receive)
+        agent = await agent_of_this_loop()
+        await agent.request_rate.count(admitted.caller.principal)
+        try:
+            run = run_of(command)
+            given = await self._admitted(agent, scope, thread_id, found, run, admitted)
+        except (CommandRefusal, ApprovalError, RequestError) as error:
+            if isinstance(error, RequestError) and error.status == 404:
+                raise
+            return JSONResponse(refusal_of(error).envelope(command.id)), receive
+        return self._passed(command_body(command, run, given), receive)
+
+    async def _admitted(
+        self,
+        agent: Agent,
+        scope: Scope,
+        thread_id: str | None,
+        found: str | None,
+        run: RunRequest,
+        admitted: AdmittedRequest,
+    ) -> RunInput:
+        """The input or the answer of a run. `found` is its thread, which exists afterwards."""
+        if thread_id is not None and found is None and not run.creates_thread:
+            raise _no_such_thread()
+        if run.command:
+            require_signed_in(admitted.caller, time.time())
+        given = await self._given(agent, scope, found, run, admitted.caller)
+        if admitted.sealed and agent.redis is not None:
+            await agent.redis.check()  # before the run is stored: it could not be queued
+        if thread_id is not None and found is None:
+            status, _ = await self._threads.create(scope, {"thread_id": thread_id, "if_exists": "raise"})
+            if status != 200:  # another user has it, or no thread can have the id
+                raise _no_such_thread()
+        answer: Command[Any] | None = None if given.resume is None else Command(resume=given.resume)
+        admitted.run = run_digest(answer or given.input, run.checkpoint_id)
+        return given
+
+    async def _given(
+        self, agent: Agent, scope: Scope, thread_id: str | None, run: RunRequest, caller: VerifiedAccessToken
+    ) -> RunInput:
+        approvals: Sequence[ApprovalState] = []
+        if thread_id is not None and agent.approvals is not None:
+            approvals = await agent.approvals.pending(caller.principal, thread_id)
+            if not approvals and run.command:
+                latest = await agent.approvals.latest(caller.principal, thread_id)
+                approvals = [] if latest is None else [latest]  # its state is why it cannot be answered
+        checked = checked_input(run.input, run.command, approvals, time.time())
+        if checked.resume is not None and thread_id is not None:
+            await self._require_fit(agent, scope, thread_id, checked.resume, caller)
+        if checked.input is None:
+            return checked
+        most = agent.settings.max_messages
+        if not run.kept:
+            return RunInput(input=history(checked.input, most=most))
+        messages = user_messages(checked.input, most=most)
+        given = {message["id"] for message in messages["messages"] if "id" in message}
+        if thread_id is not None and given:
+            state = await self._threads.state(scope, thread_id, run.checkpoint_id)
+            stored = (state.get("values") or {}).get("messages") or []
+            if not given.isdisjoint(message.get("id") for message in stored):
+                text = "the thread has a message of this id, which is not replaced"
+                raise RequestError("input.messages", text, code="message_exists", status=409)
+        return RunInput(input=messages)
+
+    async def _require_fit(
+        self, agent: Agent, scope: Scope, thread_id: str, resume: object, caller: VerifiedAccessToken
+    ) -> None:
+        """LangGraph ignores an answer to an interrupt that it does not know, and the graph an edit that does
+        not fit the call.
+        """
+        interrupt = named_interrupt(resume)
+        answer = resume[interrupt] if interrupt is not None and isinstance(resume, Mapping) else resume
+        parsed = parse_answer(answer)
+        edits = parsed is not None and parsed.arguments is not None
+        if interrupt is None and not edits:
+            return
+        tasks = (await self._threads.state(scope, thread_id)).get("tasks") or []
+        interrupts = {each.get("id"): each for task in tasks for each in task.get("interrupts") or []}
+        if interrupt is not None and interrupt not in interrupts:
+            raise UnknownInterruptError(GraphCode.APPROVAL_INVALID, "the answer names another interrupt")
+        if edits:
+            for each in interrupts.values() if interrupt is None else [interrupts[interrupt]]:
+                await agent.answers.read(answer, pending_of(each["value"]), caller)
+
+
+def _no_such_thread() -> RequestError:
+    return RequestError(None, "no such thread", code="not_found", status=404)
+
+
+def _read(message: Message, *, lenient: bool = False) -> object:
+    """The JSON of a body. With `lenient`, `None` for what is none."""
+    body: bytes = message.get("body", b"")
+    try:
+        given = read_value(body)
+    except ValueError:
+        if lenient:
+            return None
+        raise RequestError(None, "the body must be JSON that names each member once", status=422) from None
+    if _NUL.search(body):
+        raise RequestError(None, "the body must not contain the character U+0000", status=422)
+    return given

@@ -1,0 +1,71 @@
+"""The callers' access tokens on `langgraph dev`, in memory.
+
+The server stores the result of its auth handler, also on disk. Therefore the handler returns a reference, and
+the token stays here until it expires. A reference is valid in this process only; after a restart a caller
+presents their token again.
+
+The server loads `agent/api/langgraph/entry.py` twice, for the graph and for the auth handler. Both import
+this module, which is loaded once.
+"""
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from cachetools import TLRUCache
+from langgraph.runtime import Runtime
+
+from graph.context import AgentContext
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.secrets.secret import Secret
+
+REFERENCE: Final = "access_token_reference"
+
+
+class TokenReferences:
+    """Verified tokens by reference, until they expire; above `capacity` the least recently used goes."""
+
+    def __init__(self, *, capacity: int = 10_000, clock: Callable[[], float] = time.time) -> None:
+        self._key = secrets.token_bytes(32)
+        self._tokens: TLRUCache[str, VerifiedAccessToken] = TLRUCache(
+            capacity, ttu=lambda _, token, __: token.expires_at, timer=clock
+        )
+
+    def add(self, token: VerifiedAccessToken) -> str:
+        """A reference to the token; the same one for the same token."""
+        reference = hmac.digest(self._key, token.fingerprint.encode(), "sha256").hex()
+        self._tokens[reference] = token
+        return reference
+
+    def __len__(self) -> int:
+        """The number of tokens in memory."""
+        return len(self._tokens)
+
+    def find(self, reference: object, identity: object) -> Secret | None:
+        """The token, if it is in memory, has not expired, and belongs to `identity` (see `identity_of`)."""
+        token = self._tokens.get(reference) if isinstance(reference, str) else None
+        return token.token if token is not None and identity == identity_of(token) else None
+
+
+def identity_of(token: VerifiedAccessToken) -> str:
+    """The server's name of a caller: the subject, unique within the one issuer that the agent trusts."""
+    return token.principal.subject
+
+
+token_references: Final = TokenReferences()
+
+
+def token_of_user(runtime: Runtime[AgentContext]) -> Secret | None:
+    """The access token of the user that the auth handler authenticated (`graph.context.TokenLookup`).
+
+    `context`, `configurable` and the input, which clients send, are ignored.
+    """
+    user: Any = runtime.server_info.user if runtime.server_info is not None else None
+    if user is None:
+        return None
+    try:
+        return token_references.find(user[REFERENCE], user.identity)
+    except (KeyError, AttributeError, TypeError):  # Aegra has another user, without it
+        return None

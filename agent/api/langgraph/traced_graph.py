@@ -1,0 +1,103 @@
+"""The graph on a LangGraph server, each of whose runs is a trace: they are executed in tasks of the server.
+
+The spans of the graph are within `invoke_agent`, which begins here. The server's requests have no spans.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+
+from agent.composition.agent import Agent
+from agent.operations.metrics.run_measures import AGENT
+from agent.operations.traces.tracer import Tracer
+from identity.observation.attribute import Attribute
+from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.error_type import CANCELLED, error_type
+from identity.observation.span import Span, SpanKind
+from identity.observation.user import UserLabel, user_attribute, user_label
+from identity.principal import Principal
+
+_OPERATION: Final = "invoke_agent"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpans:
+    """Begins the span of a run. `issuer` is that of all callers, `user` how they are named."""
+
+    tracer: Tracer
+    issuer: str
+    user: UserLabel
+
+    @classmethod
+    def of(cls, agent: Agent) -> Self | None:
+        """Those of `agent`; `None` while traces are off."""
+        settings = agent.settings
+        if agent.tracer is None:
+            return None
+        return cls(agent.tracer, settings.idaas.issuer, settings.telemetry_user)
+
+    def begin(self, config: RunnableConfig | None) -> Span:
+        """The span of a run with `config`, into which the server has put the thread and the user."""
+        configurable: Mapping[str, Any] = (config or {}).get("configurable", {})
+        span = self.tracer.begin(f"{_OPERATION} {AGENT}", SpanKind.INTERNAL, None)
+        span.set(Attribute.OPERATION, _OPERATION)
+        span.set(Attribute.AGENT_NAME, AGENT)
+        thread, user = configurable.get("thread_id"), configurable.get("langgraph_auth_user")
+        span.set_for_trace(Attribute.CONVERSATION, None if thread is None else str(thread))
+        if (identity := getattr(user, "identity", None)) is not None:
+            label = user_label(self.user)(Principal(self.issuer, str(identity)))
+            span.set_for_trace(user_attribute(self.user), label)
+        return span
+
+
+class TracedGraph(CompiledStateGraph[Any, Any, Any, Any]):
+    """A compiled graph. Every method of it by which a server executes a run goes through `astream`."""
+
+    spans: ClassVar[RunSpans | None] = None
+    """On the class, because servers copy the graph for each run, with the attributes of its base."""
+
+    @classmethod
+    def of(cls, graph: CompiledStateGraph[Any, Any, Any, Any], spans: RunSpans | None = None) -> Self:
+        """`graph`, with `spans`, or its own if it has them."""
+        spans = spans or getattr(graph, "spans", None)
+        made = copy(graph)
+        made.__class__ = type(cls.__name__, (cls,), {"spans": spans})
+        assert isinstance(made, cls)  # noqa: S101 - as assigned
+        return made
+
+    async def astream(
+        self,
+        input: Any,  # noqa: A002, ANN401 - the name of the base
+        config: RunnableConfig | None = None,
+        **options: Any,  # noqa: ANN401 - the base's
+    ) -> AsyncIterator[Any]:
+        """As the base does, within the span of the run."""
+        stream = super().astream(input, config, **options)
+        if self.spans is None:
+            async for part in stream:
+                yield part
+            return
+        span = self.spans.begin(config)
+        try:
+            while True:
+                # For each step: the server may take each in another task, and tasks have their own contexts.
+                outer = CURRENT_SPAN.set(span)
+                try:
+                    part = await anext(stream)
+                except StopAsyncIteration:
+                    return
+                finally:
+                    CURRENT_SPAN.reset(outer)
+                yield part
+        except GeneratorExit:
+            span.fail(CANCELLED)
+            raise
+        except BaseException as error:
+            span.fail(error_type(error))
+            raise
+        finally:
+            span.end()

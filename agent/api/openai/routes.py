@@ -1,0 +1,95 @@
+"""The OpenAI-compatible API: `POST /openai/v1/chat/completions`, `GET /openai/v1/models`.
+
+The response begins after the first event of the run, so that a refused credential or an unreachable model has
+its own status.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from agent.api.disconnect import while_connected
+from agent.api.openai.request import ChatRequest, chat_request_schema, read_chat_request
+from agent.api.openai.response import CompletionStream, completion
+from agent.api.openapi_document import CHAT_EVENTS
+from agent.api.response_models import Completion, ModelEntry, ModelList, documented
+from agent.errors.error_response import RequestError
+from agent.http.authentication import caller_of
+from agent.runs.conversation_runs import Conversations
+from agent.runs.run_reader import RunReader, end_of
+from agent.runs.runs import Runs
+from identity.access_token.verified_access_token import VerifiedAccessToken
+
+_BODY: Final = {"schema": chat_request_schema()}
+
+
+def openai_routes(
+    runs: Runs,
+    conversations: Conversations | None = None,
+    *,
+    model: str,
+    max_messages: int,
+    clock: Callable[[], float] = time.time,
+) -> APIRouter:
+    """The routes. Responses name `model`, whichever model a request names.
+
+    Without `conversations`, a request that names one is refused.
+    """
+    router = APIRouter(prefix="/openai/v1")
+
+    async def start(chat: ChatRequest, caller: VerifiedAccessToken) -> RunReader:
+        if chat.thread is None:
+            return runs.start(chat.messages, caller, streaming=chat.stream)
+        if conversations is None:
+            problem = "this agent stores no conversations"
+            raise RequestError("metadata.thread_id", problem, code="unsupported_value")
+        run = await conversations.start(
+            caller,
+            chat.thread.id,
+            chat.thread.messages,
+            streaming=chat.stream,
+            instructions=chat.thread.instructions,
+        )
+        return run.attach(keep=chat.thread.keep)
+
+    entry = {"id": model, "object": "model", "created": int(clock()), "owned_by": "idaas-agent"}
+
+    @router.post(
+        "/chat/completions",
+        responses={200: {"model": Completion, "content": {"text/event-stream": CHAT_EVENTS}}},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": _BODY}}},
+    )
+    async def chat_completions(request: Request) -> Response:
+        """Continues a conversation, as one object or as a stream.
+
+        Errors before the first byte have a status.
+        """
+        thread_id = request.headers.get("X-Thread-Id")
+        chat = read_chat_request(await request.body(), max_messages=max_messages, thread_header=thread_id)
+        run = await start(chat, caller_of(request.scope))
+        created, headers = int(clock()), {"X-Thread-Id": chat.thread.id} if chat.thread else {}
+        if not chat.stream:
+            end, consent = await while_connected(run, end_of(run), request.receive)
+            body = completion(end, consent, model=model, created=created)
+            return JSONResponse(body, headers=headers)
+        await while_connected(run, run.first(), request.receive)
+        stream = CompletionStream(run, model=model, created=created, include_usage=chat.include_usage)
+        stream.headers.update(headers)
+        return stream
+
+    @router.get("/models", responses=documented(ModelList))
+    async def models() -> JSONResponse:
+        """The configured model."""
+        return JSONResponse({"object": "list", "data": [entry]})
+
+    @router.get("/models/{name:path}", responses=documented(ModelEntry))
+    async def model_by_name(name: str) -> JSONResponse:
+        """The configured model; 404 for another name."""
+        if name != model:
+            raise RequestError("model", f"the only model is {model!r}", code="model_not_found", status=404)
+        return JSONResponse(entry)
+
+    return router

@@ -1,0 +1,83 @@
+"""`idaas-agent doctor`: checks each dependency, and prints the cause and the remedy of each failure."""
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from agent.commands.terminal import (
+    ENV_FILE_HELP,
+    environment,
+    for_printing_command,
+    out,
+    print_misspelt,
+    print_overridden,
+    print_sandbox_hint,
+)
+from agent.settings.settings import TOKEN_VARIABLE
+from identity.errors import ConfigurationError
+from identity.printable import printable_json
+from identity.secrets.secret import Secret
+
+if TYPE_CHECKING:
+    from agent.commands.doctor.finding import Finding
+
+_MARKS: Final = {"ok": "[green]ok[/]     ", "failed": "[red]failed[/] ", "skipped": "[dim]skipped[/]"}
+
+
+def doctor(
+    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+) -> None:
+    """Checks the configuration and every dependency, step by step. Exit status 1 if a step failed.
+
+    In Human identity, set IDAAS_AGENT_ACCESS_TOKEN to a user's access token to check the steps that need one.
+    """
+    logging.basicConfig(level=logging.CRITICAL)
+    variables = for_printing_command(environment(env_file))
+    print_misspelt(variables)
+    print_overridden(env_file)
+    findings = asyncio.run(_examine(variables, show=not as_json))
+    failures = [finding for finding in findings if finding.error is not None]
+    if as_json:
+        steps = [finding.members() for finding in findings]
+        typer.echo(printable_json({"ok": not failures, "steps": steps}))
+    else:
+        _sum_up(findings, failures)
+        if failures:
+            print_sandbox_hint(env_file)
+    raise typer.Exit(1 if failures else 0)
+
+
+async def _examine(variables: dict[str, str], *, show: bool) -> "list[Finding]":
+    from agent.commands.doctor.examination import diagnose
+
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    findings = []
+    async for finding in diagnose(variables, Secret(token) if token else None):
+        findings.append(finding)
+        if show:
+            _show(finding)
+    return findings
+
+
+def _show(finding: "Finding") -> None:
+    out.print(_MARKS[finding.outcome], end=" ", markup=True)
+    out.print(f"{finding.step}:", end=" ")
+    faults = finding.error.faults if isinstance(finding.error, ConfigurationError) else ()
+    out.print(f"{len(faults)} faults" if len(faults) > 1 else finding.detail)
+    for line in finding.lines():
+        out.print(f"          {line}")
+
+
+def _sum_up(findings: "list[Finding]", failures: "list[Finding]") -> None:
+    out.print()
+    if failures:
+        out.print(f"{len(failures)} of {len(findings)} steps failed. Fix the first failure and run it again.")
+    elif skipped := [finding.step for finding in findings if finding.outcome == "skipped"]:
+        out.print(f"All executed steps succeeded; {len(skipped)} steps were skipped.")
+    else:
+        out.print("All steps succeeded.")

@@ -1,0 +1,151 @@
+"""The package for AgentRun: the zip, `s.yaml`, the execution role's policy, and the page's `config.js`."""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from agent.commands.package import start
+from agent.commands.package.archive import installed_files, source_files, write_zip
+from agent.commands.package.carried import AGENTRUN, PORT, Configuration, carried
+from agent.commands.package.errors import PackagingError
+from agent.commands.package.runtime_schema import agentrun_faults
+from agent.commands.package.yaml_file import to_yaml
+from agent.settings.settings import Settings
+
+_WITHOUT_SECRET: Final = frozenset({"PLUGIN", "PKCS7", "OIDC"})
+"""Client authentication methods that need no secret in the deployment."""
+
+InstallDependencies = Callable[[Path], None]
+"""Installs the dependencies into a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRunOptions:
+    """The size and place of the deployed agent."""
+
+    name: str = "idaas-agent"
+    region: str = "cn-hangzhou"
+    role: str | None = None
+    python: str = "3.12"
+    cpu: float = 1.0
+    memory: int = 2048
+    instance_concurrency: int = 50
+    account: str | None = None
+    """The id of the account, for the address of the agent in the page's `config.js`."""
+
+
+def package_agentrun(
+    configuration: Configuration,
+    options: AgentRunOptions,
+    folder: Path,
+    *,
+    source: Path,
+    install: InstallDependencies,
+) -> None:
+    """Writes `code.zip`, `s.yaml`, `role-policy.json` and `config.js` into `folder`.
+
+    `source` is the folder of the agent's packages. None of the files contains a secret. Raises
+    `PackagingError` with every fault before anything is installed.
+    """
+    settings = configuration.settings
+    client, faults = _client_configuration(settings)
+    deployment = carried(configuration, AGENTRUN)
+    document = runtime_document(options, deployment.variables)
+    if faults := [*faults, *deployment.faults, *agentrun_faults(document)]:
+        raise PackagingError(faults)
+    with tempfile.TemporaryDirectory() as temporary:
+        installed = Path(temporary)
+        install(installed)
+        files: dict[str, Path | bytes] = {
+            **source_files(source),
+            **installed_files(installed, "python"),
+            "python/.python-version": f"{options.python}\n".encode(),
+            "main.py": Path(start.__file__),
+            "client-config.json": client,
+            **{f"own/{name}": content for name, content in deployment.files.items()},
+        }
+        write_zip(folder / "code.zip", files)
+    (folder / "s.yaml").write_text(to_yaml(document), "utf-8")
+    (folder / "role-policy.json").write_text(json.dumps(role_policy(settings), indent=2) + "\n", "utf-8")
+    (folder / "config.js").write_text(page_configuration(settings, options), "utf-8")
+
+
+def runtime_document(options: AgentRunOptions, variables: Mapping[str, str]) -> dict[str, Any]:
+    """`s.yaml` for the component `agentrun`."""
+    agent: dict[str, Any] = {
+        "name": options.name,
+        "code": {
+            "src": "./code.zip",
+            "language": f"python{options.python}",
+            "command": ["python3", "main.py"],
+        },
+        "cpu": options.cpu,
+        "memory": options.memory,
+        "diskSize": 512,
+        "port": PORT,
+        "instanceConcurrency": options.instance_concurrency,
+        "internetAccess": True,
+        "environmentVariables": dict(variables),
+        "healthCheckConfiguration": {
+            "httpGetUrl": "/health",
+            "initialDelaySeconds": 1,
+            "periodSeconds": 5,
+            "timeoutSeconds": 3,
+            "failureThreshold": 6,
+            "successThreshold": 1,
+        },
+        "endpoints": [{"name": "production", "version": "LATEST"}],
+    }
+    if options.role:
+        agent["role"] = options.role
+    resource = {"component": "agentrun", "props": {"region": options.region, "agent": agent}}
+    return {"edition": "3.0.0", "name": options.name, "access": "default", "resources": {"agent": resource}}
+
+
+def role_policy(settings: Settings) -> dict[str, Any]:
+    """The policy of the execution role: it allows only access tokens for this agent's application."""
+    idaas = settings.idaas
+    return {
+        "Version": "1",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "eiam:GenerateOauthToken",
+                "Resource": f"acs:eiam:*:*:instance/{idaas.instance_id}/application/{idaas.client_id}",
+            }
+        ],
+    }
+
+
+def page_configuration(settings: Settings, options: AgentRunOptions) -> str:
+    """The page's `config.js`: known values are filled in; placeholders in braces are to be replaced."""
+    host = settings.idaas.issuer.split("/api/", 1)[0]
+    account = options.account or "{accountId}"
+    agent = (
+        f"https://{account}.agentrun-data.{options.region}.aliyuncs.com/agent-runtimes/{options.name}"
+        "/endpoints/production/invocations"
+    )
+    members = {
+        "API_URL": settings.agent_public_url or agent,
+        "IDAAS_AUTHORIZE_ENDPOINT": f"{host}/login/app/common/oauth2/authorize",
+        "IDAAS_LOGOUT_ENDPOINT": f"{host}/login/app/common/oauth2/logout",
+        "CLIENT_ID": "{the Client node's id}",
+        "SCOPE": f"{settings.agent_audience}|{settings.agent_scope}",
+    }
+    return f"// Everything in it is public.\nwindow.APP_CONFIG = {json.dumps(members, indent=2)};\n"
+
+
+def _client_configuration(settings: Settings) -> tuple[bytes, list[str]]:
+    """The SDK configuration file for the package, and its faults for a deployment."""
+    text = settings.cloud_idaas_config_path.expanduser().read_bytes()
+    authentication = json.loads(text).get("authnConfiguration") or {}
+    method = authentication.get("authnMethod") or authentication.get("authn_method") or ""
+    if method in _WITHOUT_SECRET:
+        return text, []
+    needed = ", ".join(sorted(_WITHOUT_SECRET))
+    return text, [
+        f"authnMethod {method} needs a secret, which a package must not contain: use one of {needed}"
+    ]

@@ -1,0 +1,206 @@
+"""What of an operator's configuration goes into a deployment: variables, the files that they name, own code.
+
+Nothing is left out silently: what cannot be carried is a fault, until the operator chooses another value.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points, packages_distributions
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from agent.commands.package.archive import PACKAGES
+from agent.settings.declared_services import ENTRY_POINTS
+from agent.settings.settings import Settings, variables
+
+PORT: Final = 9002
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of deployment. In `folder` the deployed agent finds the files of the operator."""
+
+    folder: str
+    variables: Mapping[str, str]
+    """What the form sets, unless the operator does."""
+    elsewhere: tuple[str, ...]
+    """Beginnings of variables that the platform, the image, the unit or the manifest sets."""
+
+
+AGENTRUN: Final = Form(
+    "/code/own",
+    {
+        "AGENT_HOST": "0.0.0.0",  # noqa: S104 - the platform's gateway is in front
+        "AGENT_PORT": str(PORT),
+        "CLOUD_IDAAS_CONFIG_PATH": "/code/client-config.json",
+        "CONVERSATIONS_URL": "none",  # an instance's files end with it, and are missing in the others
+    },
+    (
+        *("AGENT_HOST", "AGENT_PORT", "CLOUD_IDAAS_CONFIG_PATH"),
+        # The credential of the execution role among them.
+        *("ALIBABA_CLOUD_", "ECS_METADATA_", "FC_REGION"),
+    ),
+)
+TREE: Final = Form(
+    "/opt/idaas-agent/own",
+    {},
+    ("AGENT_HOST", "AGENT_PORT", "CLOUD_IDAAS_CONFIG_PATH", "IDAAS_CLIENT_SECRET_FILE"),
+)
+"""What `deploy/container/install.sh` installs: the container image, and the tree of the systemd unit."""
+
+_CARRIED: Final = {
+    "ACCEPTED_TOOLS_FILE": "accepted-tools.json",
+    "SERVICES_FILE": "services.toml",
+    "SSL_CERT_FILE": "certificates.pem",
+    "SYSTEM_PROMPT_FILE": "system-prompt.md",
+}
+"""Variables whose file goes along, and its name there."""
+_PROXIES: Final = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"})
+_SECRET: Final = re.compile(
+    r"REDIS_URL|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS|ALIBABA_CLOUD_(ACCESS_KEY|SECURITY)\w+"
+)
+_FILE: Final = re.compile(r"\w+_FILE|OTEL_EXPORTER_OTLP_\w*(CERTIFICATE|KEY)")
+_LOCKED: Final = re.compile(
+    r"^(?:[^\s#=]*/)?([A-Za-z0-9][A-Za-z0-9._-]*?)(?:-\d[^\s/]*\.whl|\s*(?:==|@))", re.MULTILINE
+)
+_WHEEL: Final = re.compile(r"^(?!/)([^\s#:]+\.whl)\b", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the operator has here, and wants there."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    lock: Path
+    """The agent's locked dependencies."""
+    own_lock: Path | None = None
+    """Those of the operator's own packages, which may name wheels by paths relative to this file."""
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """Values of variables there, in place of the present ones. One without a value is not set there."""
+    of_file: Collection[str] = ()
+    """The names in the file of variables. Each is a variable that is carried, or a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The variables of the deployed agent, and the files of its folder by their names there."""
+
+    variables: Mapping[str, str]
+    files: Mapping[str, bytes]
+    packages: Mapping[str, bytes]
+    """The lock file of own packages, and their wheels: for a deployment that installs them itself."""
+    faults: Sequence[str]
+    """What cannot be carried."""
+
+
+def carried(configuration: Configuration, form: Form) -> Carried:
+    """What of `configuration` goes into a deployment of `form`."""
+    settings, known, chosen = configuration.settings, variables(), configuration.chosen
+    kept, faults = dict(form.variables), []
+    paths: dict[str, Path] = {}
+    for name in sorted(configuration.environment):
+        value, of_agent = configuration.environment[name].strip(), name in known or name.startswith("OTEL_")
+        passed_by = not of_agent and name not in configuration.of_file
+        if not value or passed_by or name in chosen or name.startswith(form.elsewhere):
+            continue
+        if name in _CARRIED:
+            if name != "ACCEPTED_TOOLS_FILE" or Path(value).exists():  # nothing has been accepted yet
+                paths[_CARRIED[name]] = Path(value)
+                kept[name] = f"{form.folder}/{_CARRIED[name]}"
+        elif fault := _fault(name, value, of_agent or name in _PROXIES):
+            faults.append(f"{name} {fault}: --set {name}=VALUE sets another value there, --set {name}= none")
+        else:
+            kept[name] = value
+    for name, value in chosen.items():
+        if value and (name not in known or _contains_secret(name, value)):
+            faults.append(f"--set {name} must name a variable of the agent, and no value with a secret")
+        kept[name] = value
+    paths |= _code(settings, faults)
+    files = {name: _content(path, faults) for name, path in paths.items()}
+    packages = _own_packages(configuration, faults)
+    return Carried({name: value for name, value in sorted(kept.items()) if value}, files, packages, faults)
+
+
+def _contains_secret(name: str, value: str) -> bool:
+    if name in _PROXIES or name == "CONVERSATIONS_URL":
+        return "@" in value or "password=" in value
+    return bool(_SECRET.fullmatch(name))
+
+
+def _fault(name: str, value: str, known: bool) -> str | None:
+    if not known:
+        return "is no variable of the agent"
+    if _contains_secret(name, value):
+        return "contains a secret"
+    if (_FILE.fullmatch(name) and value != "-") or value.startswith("sqlite:"):
+        return "names a file of this machine"
+    return None
+
+
+def _code(settings: Settings, faults: list[str]) -> dict[str, Path]:
+    """The files of `python = "payroll.py:service"` in SERVICES_FILE, by their names there."""
+    found = {}
+    for place, module in _references(settings):
+        if settings.services_file is not None and module.endswith(".py"):
+            path = PurePosixPath(module)
+            if path.is_absolute() or ".." in path.parts:
+                faults.append(f"{place} must name a file in the folder of SERVICES_FILE, found {module}")
+            else:
+                found[str(path)] = settings.services_file.parent / path
+    return found
+
+
+def _references(settings: Settings) -> Iterable[tuple[str, str]]:
+    """The code that the settings name: where, and its module or file."""
+    for name, declaration in settings.services.items():
+        if reference := getattr(declaration, "python", None):
+            yield f"SERVICES_FILE: services.{name}.python", reference.partition(":")[0]
+    if ":" in settings.llm_provider:
+        yield "LLM_PROVIDER", settings.llm_provider.partition(":")[0]
+
+
+def _content(path: Path, faults: list[str]) -> bytes:
+    try:
+        content = path.expanduser().read_bytes()
+    except OSError as error:
+        faults.append(f"{path} cannot be read: {error.strerror}")
+        return b""
+    if b"PRIVATE KEY-----" in content:
+        faults.append(f"{path} contains a private key")
+    return content
+
+
+def _own_packages(configuration: Configuration, faults: list[str]) -> dict[str, bytes]:
+    """The operator's lock file, and the wheels that it names. An own package that no lock has is a fault."""
+    own = configuration.own_lock
+    text = _content(own, faults).decode("utf-8", "replace") if own else ""
+    names = _LOCKED.findall(f"{configuration.lock.read_text('utf-8')}\n{text}")
+    locked = set(map(_normal, names))
+    used = {
+        f'entry point "{entry.name}"': [entry.dist.name if entry.dist else entry.module]
+        for entry in entry_points(group=ENTRY_POINTS)
+    }
+    modules = {
+        place: module.partition(".")[0]
+        for place, module in _references(configuration.settings)
+        if not module.endswith(".py") and module.partition(".")[0] not in PACKAGES
+    }
+    if modules:
+        providers = packages_distributions()
+        used |= {place: list(providers.get(top, [top])) for place, top in modules.items()}
+    faults += [
+        f"{place} is of the package {found[0]}, which is not locked: lock it in the file of --requirements"
+        for place, found in used.items()
+        if not locked.intersection(map(_normal, found))
+    ]
+    if own is None:
+        return {}
+    wheels = [each for each in _WHEEL.findall(text) if ".." not in PurePosixPath(each).parts]
+    files = {str(PurePosixPath(wheel)): _content(own.parent / wheel, faults) for wheel in wheels}
+    return files | {"requirements.lock": text.encode()}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,200 @@
+"""`idaas-agent package` and `trigger-jwks`: what is needed to deploy, without a secret in it."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import httpx
+import typer
+from dotenv import dotenv_values
+
+from agent.commands.terminal import ENV_FILE_HELP, environment, err, out, settings_or_stop, stop
+
+if TYPE_CHECKING:
+    from agent.commands.package.carried import Configuration
+    from agent.settings.settings import Settings
+
+app = typer.Typer(help="Deployment packages: agentrun, tree, enterprise-service.", no_args_is_help=True)
+
+_ROOT: Final = Path(__file__).resolve().parents[3]
+_EnvFile = Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)]
+_Python = Annotated[str, typer.Option(help="Python of the platform's image.")]
+_Region = Annotated[str, typer.Option(help="The region of the platform.")]
+_Wheels = Annotated[
+    Path | None, typer.Option(help="A folder of wheels to install from, instead of downloading them.")
+]
+_Lock = Annotated[Path, typer.Option(help="The locked dependencies.")]
+_OwnLock = Annotated[
+    Path | None,
+    typer.Option(
+        "--requirements", help="A lock file of your own packages, with hashes. It may name wheels beside it."
+    ),
+]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A variable there. Without a value, it is not set."),
+]
+
+
+@app.command()
+def agentrun(
+    name: Annotated[str, typer.Option(help="The name of the agent runtime.")] = "idaas-agent",
+    region: _Region = "cn-hangzhou",
+    role: Annotated[str | None, typer.Option(help="The execution role.")] = None,
+    account: Annotated[str | None, typer.Option(help="The account's id, for the page's config.js.")] = None,
+    python: _Python = "3.12",
+    folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("build/agentrun"),
+    lock: _Lock = _ROOT / "requirements.lock",
+    requirements: _OwnLock = None,
+    wheels: _Wheels = None,
+    sets: _Set = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Builds the package for AgentRun from the agent's variables, with your own tools and certificates.
+
+    Writes code.zip, s.yaml, role-policy.json and the page's config.js.
+    """
+    from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
+    from agent.commands.package.dependencies import install_dependencies
+
+    configuration = _configuration(env_file, lock, requirements, sets)
+    options = AgentRunOptions(name=name, region=region, role=role, python=python, account=account)
+    locks = [lock, requirements] if requirements else [lock]
+    install = partial(install_dependencies, locks, python=python, wheels=wheels)
+    out.print("installing the dependencies for the platform …")
+    _build(lambda: package_agentrun(configuration, options, folder, source=_ROOT, install=install), folder)
+    out.print("next: attach role-policy.json to the execution role, then in that folder: s deploy")
+
+
+@app.command()
+def tree(
+    folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = _ROOT / "deploy/container/own",
+    lock: _Lock = _ROOT / "requirements.lock",
+    requirements: _OwnLock = None,
+    sets: _Set = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Collects your own tools, policies and certificates for the container image and the systemd tree.
+
+    Writes them and agent.env, which has their places, where deploy/container/install.sh finds them.
+    """
+    from agent.commands.package.tree import package_tree
+
+    configuration = _configuration(env_file, lock, requirements, sets)
+    _build(lambda: package_tree(configuration, folder), folder)
+    out.print("next: docker build, or deploy/container/install.sh; and agent.env as the deployed variables")
+
+
+@app.command()
+def enterprise_service(
+    name: Annotated[str, typer.Option(help="The name of the function.")] = "enterprise-service",
+    region: _Region = "cn-hangzhou",
+    python: _Python = "3.12",
+    folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("build/enterprise-service"),
+    wheels: _Wheels = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Builds the enterprise service for Function Compute; pastes the present JWKS into its JWT trigger."""
+    from agent.commands.package.dependencies import install_dependencies
+    from agent.commands.package.enterprise_service import FunctionOptions, package_enterprise_service
+
+    settings = settings_or_stop(environment(env_file))
+    source = _ROOT / "deploy" / "enterprise-service"
+    options = FunctionOptions(name=name, region=region, python=python)
+    install = partial(install_dependencies, [source / "requirements.lock"], python=python, wheels=wheels)
+    jwks = _fetched_jwks(settings)
+    out.print("installing the dependencies for the platform …")
+    _build(
+        lambda: package_enterprise_service(settings, jwks, options, folder, source=source, install=install),
+        folder,
+    )
+    out.print("next, in that folder: s deploy; then set ENTERPRISE_SERVICE_URL to the trigger's address")
+
+
+def trigger_jwks(
+    deployed: Annotated[
+        Path | None, typer.Option(help="An s.yaml whose trigger's keys are compared with IDaaS's.")
+    ] = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Prints the JWKS to paste into the trigger.
+
+    With --deployed: exit status 1 if that copy differs from the present keys.
+    """
+    from agent.commands.package.enterprise_service import deployed_jwks, trigger_jwks
+    from agent.commands.package.errors import PackagingError
+    from agent.commands.package.yaml_file import from_yaml
+
+    try:
+        present = trigger_jwks(_fetched_jwks(settings_or_stop(environment(env_file))))
+        if deployed is None:
+            typer.echo(json.dumps(present, indent=2))
+            return
+        copy = trigger_jwks(deployed_jwks(from_yaml(deployed.read_text("utf-8"))))
+    except PackagingError as error:
+        stop(str(error))
+    except (OSError, ValueError):
+        stop(f"{deployed} cannot be read as YAML")
+    there, here = ({key.get("kid"): key for key in each["keys"]} for each in (copy, present))
+    if there == here:
+        out.print("the deployed keys are IDaaS's present ones")
+        return
+    for kid in sorted(map(str, here.keys() - there.keys())):
+        err.print(f"missing in the trigger: {kid}: tokens signed with it are refused")
+    for kid in sorted(map(str, there.keys() - here.keys())):
+        err.print(f"no longer IDaaS's: {kid}")
+    stop(
+        "the deployed keys are not IDaaS's present ones",
+        "idaas-agent package enterprise-service, then s deploy",
+    )
+
+
+def _configuration(
+    env_file: Path | None, lock: Path, own_lock: Path | None, sets: list[str] | None
+) -> "Configuration":
+    """What is to be deployed: the variables that are set, and what `--set` says of them."""
+    from agent.commands.package.carried import Configuration
+
+    chosen = {}
+    for each in sets or ():
+        name, equals, value = each.partition("=")
+        if not equals:
+            stop(f"--set must have the form NAME=VALUE, found {name}")
+        chosen[name] = value.strip()
+    variables = environment(env_file)
+    of_file = dotenv_values(env_file, interpolate=False) if env_file else {}
+    return Configuration(settings_or_stop(variables), variables, lock, own_lock, chosen, tuple(of_file))
+
+
+def _build(build: Callable[[], None], folder: Path) -> None:
+    """Builds a package, and prints its files or its faults."""
+    from agent.commands.package.errors import PackagingError
+
+    try:
+        build()
+    except PackagingError as error:
+        for fault in error.faults:
+            err.print(fault, style="red")
+        raise typer.Exit(1) from None
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            size = f"  {path.stat().st_size / 1_048_576:.1f} MiB" if path.suffix == ".zip" else ""
+            out.print(f"  {path}{size}")
+
+
+def _fetched_jwks(settings: "Settings") -> Any:  # noqa: ANN401 - whatever it contains
+    """IDaaS's JWKS document."""
+    import ssl
+
+    tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
+    try:
+        response = httpx.get(settings.jwks_url, timeout=10, verify=tls)
+        response.raise_for_status()
+        return response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        stop(
+            f"the JWKS cannot be fetched from {settings.jwks_url}: {type(error).__name__}",
+            "idaas-agent doctor",
+        )

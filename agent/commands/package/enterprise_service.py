@@ -1,0 +1,125 @@
+"""The package of the enterprise service for Function Compute: the zip, and `s.yaml` with the JWT trigger."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from agent.commands.package.agentrun import InstallDependencies
+from agent.commands.package.archive import installed_files, write_zip
+from agent.commands.package.errors import PackagingError
+from agent.commands.package.runtime_schema import fc_faults
+from agent.commands.package.yaml_file import to_yaml
+from agent.settings.settings import Settings
+
+_MEMBERS: Final = ("kty", "kid", "alg", "use", "e", "n")
+_PORT: Final = 9000
+_INTERPRETERS: Final = {
+    "3.11": ("custom.debian12", "/usr/bin/python3"),
+    "3.12": ("custom.debian11", "/var/fc/lang/python3.12/bin/python3.12"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionOptions:
+    """Name and place of the function. `python` is the version of the platform's image: 3.11 or 3.12."""
+
+    name: str = "enterprise-service"
+    region: str = "cn-hangzhou"
+    python: str = "3.12"
+
+
+def trigger_jwks(jwks: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys as the trigger takes them: RSA keys for signatures, with `alg` and `use`, no other members.
+
+    Raises `PackagingError` if there is no such key.
+    """
+    found = []
+    for key in jwks.get("keys") or ():
+        if isinstance(key, Mapping) and key.get("kty") == "RSA" and key.get("use", "sig") == "sig":
+            complete = {"alg": "RS256", "use": "sig"} | dict(key)
+            found.append({name: complete[name] for name in _MEMBERS if name in complete})
+    if not found:
+        raise PackagingError(["the JWKS has no RSA key for signatures"])
+    return {"keys": found}
+
+
+def deployed_jwks(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys in the JWT trigger of an `s.yaml`. Raises `PackagingError` if there are none."""
+    try:
+        (service,) = document["resources"].values()
+        (trigger,) = [each for each in service["props"]["triggers"] if each["triggerType"] == "http"]
+        jwks: dict[str, Any] = trigger["triggerConfig"]["authConfig"]["jwks"]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise PackagingError(["s.yaml has no HTTP trigger with JWT authentication"]) from None
+    return jwks
+
+
+def package_enterprise_service(
+    settings: Settings,
+    jwks: Mapping[str, Any],
+    options: FunctionOptions,
+    folder: Path,
+    *,
+    source: Path,
+    install: InstallDependencies,
+) -> None:
+    """Writes `code.zip` and `s.yaml` into `folder`. `source` is the folder of `app.py`; `jwks` IDaaS's.
+
+    The function verifies audience and permission of `ENTERPRISE_SERVICE_SCOPE` itself. Raises
+    `PackagingError` with every fault before anything is installed.
+    """
+    keys = trigger_jwks(jwks)
+    document = function_document(settings, keys, options)
+    if faults := fc_faults(document):
+        raise PackagingError(faults)
+    with tempfile.TemporaryDirectory() as temporary:
+        installed = Path(temporary)
+        install(installed)
+        files: dict[str, Path | bytes] = {
+            **installed_files(installed, "python"),
+            "app.py": source / "app.py",
+            "jwks.json": json.dumps(keys).encode(),
+        }
+        write_zip(folder / "code.zip", files)
+    (folder / "s.yaml").write_text(to_yaml(document), "utf-8")
+
+
+def function_document(
+    settings: Settings, keys: Mapping[str, Any], options: FunctionOptions
+) -> dict[str, Any]:
+    """`s.yaml` for the component `fc3`."""
+    audience, _, permission = settings.enterprise_service_scope.rpartition("|")
+    runtime, interpreter = _INTERPRETERS.get(options.python, ("", ""))
+    trigger = {
+        "triggerName": "http",
+        "triggerType": "http",
+        "qualifier": "LATEST",
+        "triggerConfig": {
+            "authType": "jwt",
+            "methods": ["GET", "POST"],
+            "authConfig": {"jwks": dict(keys), "tokenLookup": "header:Authorization:Bearer "},
+        },
+    }
+    function = {
+        "region": options.region,
+        "functionName": options.name,
+        "runtime": runtime,
+        "code": "./code.zip",
+        "cpu": 0.35,
+        "memorySize": 512,
+        "diskSize": 512,
+        "timeout": 60,
+        "instanceConcurrency": 20,
+        "customRuntimeConfig": {"command": [interpreter], "args": ["app.py"], "port": _PORT},
+        "environmentVariables": {
+            "SERVICE_ISSUER": settings.idaas.issuer,
+            "SERVICE_AUDIENCE": audience,
+            "SERVICE_PERMISSION": permission,
+        },
+        "triggers": [trigger],
+    }
+    resource = {"component": "fc3", "props": function}
+    return {"edition": "3.0.0", "name": options.name, "access": "default", "resources": {"service": resource}}

@@ -1,0 +1,164 @@
+"""Starts the agent: it listens at once, and `/health` responds while its parts are imported and composed.
+
+Importing and composing takes a second or two. It is done in a thread; requests that arrive meanwhile wait.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.loops.auto import auto_loop_factory
+
+from agent.errors.error_response import RequestError, error_response
+from agent.http.garbage_collection import collected_when_idle, frozen_startup_objects
+from agent.http.memory import periodic_malloc_trim
+from agent.http.response_headers import ResponseHeaders
+from agent.http.web_server import GracefulShutdown, WebServer, serve_until_stopped, web_server
+from agent.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from agent.composition.agent import Agent
+    from agent.operations.metrics.outlet import MetricsOutlet
+
+_LOG: Final = logging.getLogger("idaas_agent.startup")
+
+
+def run_agent(
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    others: Mapping[socket.socket, WebServer] = MappingProxyType({}),
+    ready: "Callable[[Agent], Awaitable[None]] | None" = None,
+    outlets: "Sequence[MetricsOutlet]" = (),
+) -> None:
+    """Serves the agent on `listener`, and `others` beside it, until SIGINT or SIGTERM.
+
+    Calls `ready` once the agent serves. `outlets` publish its metrics. Raises what composing the agent
+    raises.
+    """
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(serve_agent(settings, listener, others, ready, outlets=outlets))
+
+
+async def serve_agent(
+    settings: Settings,
+    listener: socket.socket,
+    others: Mapping[socket.socket, WebServer] = MappingProxyType({}),
+    ready: "Callable[[Agent], Awaitable[None]] | None" = None,
+    compose: "Callable[[Settings], tuple[Agent, FastAPI]] | None" = None,
+    outlets: "Sequence[MetricsOutlet]" = (),
+) -> None:
+    """`run_agent` in a running event loop. `compose` replaces `compose_agent`; it is called in a thread."""
+    app = StartingApp()
+    server = web_server(
+        app, shutdown_seconds=settings.shutdown_seconds, graceful_shutdown=app, lifespan=False
+    )
+    serving = asyncio.create_task(serve_until_stopped({listener: server, **others}))
+    try:
+        agent, composed = await asyncio.to_thread(compose or compose_agent, settings)
+        async with (
+            _published(settings, agent, outlets),
+            composed.router.lifespan_context(composed),
+            collected_when_idle(lambda: agent.runs.is_idle),
+            periodic_malloc_trim(),
+        ):
+            app.serve(composed, agent.shutdown)
+            _LOG.info("startup complete")
+            if ready is not None:
+                await ready(agent)
+            await serving
+    finally:
+        app.fail()
+        server.stop()
+        await serving
+
+
+def _published(
+    settings: Settings, agent: "Agent", outlets: "Sequence[MetricsOutlet]"
+) -> AbstractAsyncContextManager[None]:
+    """Publishes the metrics by `outlets`, and by those of the settings."""
+    # Imported here, because what is measured of the graph takes longer to import than the server to listen.
+    from agent.operations.metrics.otlp_metrics import otlp_outlets
+    from agent.operations.metrics.publishing import published
+
+    otlp = otlp_outlets(settings, agent.measures.metrics_not_exported)
+    return published(agent.measures, [*outlets, *otlp])
+
+
+def compose_agent(settings: Settings) -> "tuple[Agent, FastAPI]":
+    """Imports and makes the agent and its application, outside of garbage collection."""
+    with frozen_startup_objects():
+        from agent.api.app import create_app
+        from agent.composition.agent import Agent
+
+        agent = Agent(settings)
+        return agent, create_app(settings, agent)
+
+
+class StartingApp:
+    """An ASGI application: `/health` and `/ready` respond before `serve`, all other requests wait for it.
+
+    Also the server's `GracefulShutdown`. It has no lifespan.
+    """
+
+    def __init__(self) -> None:
+        self._app: ASGIApp | None = None
+        self._shutdown: GracefulShutdown | None = None
+        self._decided = asyncio.Event()
+
+    def serve(self, app: ASGIApp, shutdown: GracefulShutdown) -> None:
+        """From now on `app` responds, also to the requests that wait."""
+        self._app, self._shutdown = app, shutdown
+        self._decided.set()
+
+    def fail(self) -> None:
+        """Refuses all requests, also those that wait, unless `serve` was called."""
+        self._decided.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on, or responds that the agent is starting or could not start."""
+        app = self._app or ResponseHeaders(self._without_app)
+        await app(scope, receive, send)
+
+    async def _without_app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response: ASGIApp | None = _early(scope, failed=self._decided.is_set())
+        if response is None:
+            await self._decided.wait()
+            failed = RequestError(None, "the agent could not be started", code="start_failed", status=503)
+            response = self._app or error_response(failed)
+        await response(scope, receive, send)
+
+    def begin(self, seconds: float) -> None:
+        """See `GracefulShutdown`."""
+        if self._shutdown is not None:
+            self._shutdown.begin(seconds)
+
+    def end(self) -> None:
+        """See `GracefulShutdown`."""
+        if self._shutdown is not None:
+            self._shutdown.end()
+
+    async def ended(self) -> None:
+        """See `GracefulShutdown`."""
+        if self._shutdown is not None:
+            await self._shutdown.ended()
+
+
+def _early(scope: Scope, *, failed: bool) -> JSONResponse | None:
+    if scope["method"] not in ("GET", "HEAD"):
+        return None
+    if scope["path"] == "/health":
+        return JSONResponse({"status": "ok"})
+    if scope["path"] == "/ready":
+        check = {"ok": False, "code": "start_failed" if failed else "starting"}
+        body = {"status": "not_ready", "checks": {"start": check}}
+        return JSONResponse(body, 503, {"Retry-After": "1"})
+    return None

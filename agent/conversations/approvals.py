@@ -1,0 +1,206 @@
+"""Approvals in the database of conversations: decided once and used once, over all processes."""
+
+import json
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from typing import Any, Final
+
+from agent.conversations.database.database import Database, Row, Transaction, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.places import request_place, state_place
+from agent.conversations.message_json import encoded
+from agent.conversations.thread import owner_of
+from agent.errors.error_codes import AgentCode
+from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus
+from graph.error_codes import GraphCode
+from identity.access_identity import AccessIdentity
+from identity.error_code import ErrorCode
+from identity.errors import ApprovalError, ConfigurationError, UnavailableError
+from identity.principal import Principal
+from tools.approval_policy import Effect
+
+_COLUMNS: Final = "id, thread_id, status, body, state"
+_IN_COLUMNS: Final = ("id", "thread_id", "principal")
+_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "kind": ApprovalKind,
+    "effect": Effect,
+    "access_identity": lambda value: None if value is None else AccessIdentity(value),
+}
+
+
+class SqlApprovalStore:
+    """An `ApprovalStore`. A decision and a use are on disk when they return: they outlast a failure of power.
+
+    Of a request, its identifier, thread, status and time are in clear. Request and state are sealed: a status
+    that another program has written is refused. Of the principal only the digest is stored.
+    """
+
+    def __init__(self, database: Database, encryption: Encryption) -> None:
+        self._database = database
+        self._encryption = encryption
+
+    async def open(self, request: ApprovalRequest) -> ApprovalState:
+        """See `ApprovalStore`."""
+        owner = owner_of(request.principal)
+        place = request_place(owner, request.thread_id, request.id)
+        body = self._encryption.seal(encoded(_members(request)), place)
+        state = self._sealed(owner, ApprovalState(request))
+
+        def work() -> Transaction[ApprovalState]:
+            added = yield from query(
+                "INSERT INTO approvals (id, owner, thread_id, status, created_at, body, state)"
+                " VALUES (?, ?, ?, 'open', ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
+                *(request.id, owner, request.thread_id, request.created_at, body, state),
+            )
+            if added:
+                replaced = lambda state: state.replaced_by(request)  # noqa: E731 - one of two
+                yield from self._undecided(request.principal, request.thread_id, replaced)
+            found = yield from self._found(request.principal, request.id)
+            if found is None:
+                raise ApprovalError(
+                    GraphCode.APPROVAL_INVALID, "the id is that of another principal's approval"
+                )
+            return found
+
+        async with _available():
+            return await self._database.write(work)
+
+    async def get(self, approval_id: str, principal: Principal) -> ApprovalState | None:
+        """See `ApprovalStore`."""
+        async with _available():
+            return await self._database.read(lambda: self._found(principal, approval_id))
+
+    async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
+        """See `ApprovalStore`."""
+        ids = ", ".join("?" * len(approval_ids))
+        sql = f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND id IN ({ids})"  # noqa: S608 - constants
+        async with _available():
+            rows = await self._database.read(lambda: query(sql, owner_of(principal), *approval_ids))
+            return [self._state(principal, row) for row in rows]
+
+    async def decide(
+        self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
+    ) -> ApprovalState:
+        """See `ApprovalStore`."""
+        return await self._changed(
+            approval_id, principal, lambda state: state.decided(approved=approved, digest=digest, at=at)
+        )
+
+    async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
+        """See `ApprovalStore`."""
+        await self._changed(approval_id, principal, lambda state: state.used(digest, at))
+
+    async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:
+        """See `ApprovalStore`."""
+        condition, values = ("", ()) if thread_id is None else (" AND thread_id = ?", (thread_id,))
+        sql = (
+            f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND status = 'open'{condition}"  # noqa: S608 - constants
+            " ORDER BY created_at, id"
+        )
+        async with _available():
+            rows = await self._database.read(lambda: query(sql, owner_of(principal), *values))
+            return [self._state(principal, row) for row in rows]
+
+    async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
+        """See `ApprovalStore`."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
+            " ORDER BY created_at DESC, id LIMIT 1"
+        )
+        async with _available():
+            rows = await self._database.read(lambda: query(sql, owner_of(principal), thread_id))
+            return self._state(principal, rows[0]) if rows else None
+
+    async def count_open(self, since: float) -> int:
+        """How many approvals of all principals that were opened after `since` wait for a decision."""
+        sql = "SELECT count(*) FROM approvals WHERE status = 'open' AND created_at > ?"
+        async with _available():
+            [[number]] = await self._database.read(lambda: query(sql, since))
+            return int(number)
+
+    async def withdraw(
+        self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
+    ) -> None:
+        """See `ApprovalStore`."""
+
+        def withdrawn(state: ApprovalState) -> ApprovalState:
+            return state.withdrawn(at) if call_id in (None, state.request.call_id) else state
+
+        async with _available():
+            work = lambda: self._undecided(principal, thread_id, withdrawn)  # noqa: E731 - one of two
+            await self._database.write(work, durable=True)
+
+    async def _changed(
+        self, approval_id: str, principal: Principal, change: Callable[[ApprovalState], ApprovalState]
+    ) -> ApprovalState:
+        def work() -> Transaction[ApprovalState]:
+            # An update locks the row in every database until the transaction ends.
+            rows = yield from query(
+                f"UPDATE approvals SET status = status WHERE id = ? AND owner = ? RETURNING {_COLUMNS}",  # noqa: S608 - constants
+                *(approval_id, owner_of(principal)),
+            )
+            if not rows:
+                raise ApprovalError(GraphCode.APPROVAL_INVALID, "there is no such approval of this principal")
+            changed = change(self._state(principal, rows[0]))
+            yield from self._stored(principal, changed)
+            return changed
+
+        async with _available():
+            return await self._database.write(work, durable=True)
+
+    def _undecided(
+        self, principal: Principal, thread_id: str, change: Callable[[ApprovalState], ApprovalState]
+    ) -> Transaction[None]:
+        """Changes the approvals of the thread that are open, or approved and not used."""
+        rows = yield from query(
+            "UPDATE approvals SET status = status WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
+            f" AND status IN ('open', 'approved') RETURNING {_COLUMNS}",
+            *(owner_of(principal), thread_id),
+        )
+        for state in (self._state(principal, row) for row in rows):
+            if (changed := change(state)) != state:
+                yield from self._stored(principal, changed)
+
+    def _found(self, principal: Principal, approval_id: str) -> Transaction[ApprovalState | None]:
+        sql = f"SELECT {_COLUMNS} FROM approvals WHERE id = ? AND owner = ?"  # noqa: S608 - constants
+        rows = yield from query(sql, approval_id, owner_of(principal))
+        return self._state(principal, rows[0]) if rows else None
+
+    def _stored(self, principal: Principal, state: ApprovalState) -> Transaction[None]:
+        yield from query(
+            "UPDATE approvals SET status = ?, state = ? WHERE id = ?",
+            *(state.status.value, self._sealed(owner_of(principal), state), state.request.id),
+        )
+
+    def _sealed(self, owner: str, state: ApprovalState) -> bytes:
+        kept = {"status": state.status, "digest": state.approved_digest, "decided_at": state.decided_at}
+        place = state_place(owner, state.request.thread_id, state.request.id)
+        return self._encryption.seal(encoded(kept), place)
+
+    def _state(self, principal: Principal, row: Row) -> ApprovalState:
+        approval_id, thread_id, status, body, sealed = row
+        place = owner_of(principal), thread_id, approval_id
+        members = json.loads(self._encryption.open(body, request_place(*place)))
+        members |= {name: read(members[name]) for name, read in _READERS.items()}
+        request = ApprovalRequest(id=approval_id, thread_id=thread_id, principal=principal, **members)
+        state = json.loads(self._encryption.open(sealed, state_place(*place)))
+        if state["status"] != status:
+            raise self._encryption.refusal("the status of an approval was changed")
+        return ApprovalState(request, ApprovalStatus(status), state["digest"], state["decided_at"])
+
+
+def _members(request: ApprovalRequest) -> dict[str, Any]:
+    return {
+        each.name: getattr(request, each.name) for each in fields(request) if each.name not in _IN_COLUMNS
+    }
+
+
+@asynccontextmanager
+async def _available() -> AsyncGenerator[None]:
+    try:
+        yield
+    except (UnavailableError, ConfigurationError) as error:
+        refused = error.code is AgentCode.CONVERSATION_UNREADABLE
+        code: ErrorCode = error.code if refused else GraphCode.APPROVAL_UNAVAILABLE
+        raise UnavailableError(code, error.detail) from None

@@ -1,0 +1,102 @@
+"""What runs have shown and what is in no message yet: it completes their transcripts if their process stops.
+
+A run writes a row for each second or two of a response, with what it has shown since the row before, so that
+the sum grows with the response and not with its square. The end of the run removes them.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final, cast
+
+from agent.conversations.database.database import Statement, Transaction, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.places import draft_place
+from agent.conversations.message_json import encoded
+from agent.conversations.run_state import Change
+from graph.events import AgentEvent, TextEvent
+
+_KEPT: Final = {
+    "response_started": ("message_id",),
+    "content": ("text",),
+    "tool_finished": ("call_id", "result"),
+}
+"""The events that a transcript needs, with their members."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a run has shown since its draft before. `number` counts the drafts of the run."""
+
+    owner: str
+    thread_id: str
+    run_id: str
+    number: int
+    events: Sequence[AgentEvent]
+
+
+def is_kept(event: AgentEvent) -> bool:
+    """Whether a draft contains `event`."""
+    return event["type"] in _KEPT
+
+
+def insertion(draft: Draft, encryption: Encryption) -> Statement:
+    """Writes `draft`, once, if the run is still that of its thread."""
+    owner, thread_id, run_id = draft.owner, draft.thread_id, draft.run_id
+    body = encryption.seal(
+        encoded({"events": _short(draft.events)}), draft_place(owner, thread_id, run_id, draft.number)
+    )
+    return Statement(
+        "INSERT INTO drafts (thread_key, run_id, number, body) SELECT key, ?, ?, ? FROM threads"
+        " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' ON CONFLICT DO NOTHING",
+        (run_id, draft.number, body, owner, thread_id, run_id),
+    )
+
+
+def removal(change: Change) -> Statement:
+    """Removes the drafts of the thread, if `change` was made by a statement before."""
+    thread = "SELECT key FROM threads WHERE owner = ? AND id = ? AND change = ?"
+    return Statement(
+        f"DELETE FROM drafts WHERE thread_key = ({thread})",  # noqa: S608 - constants
+        (change.owner, change.thread_id, change.number),
+    )
+
+
+def drafted(
+    key: int, owner: str, thread_id: str, run_id: str, encryption: Encryption
+) -> Transaction[list[AgentEvent]]:
+    """The events in the drafts of a run. Raises `ConfigurationError` if one is damaged."""
+    rows = yield from query(
+        "SELECT number, body FROM drafts WHERE thread_key = ? AND run_id = ? ORDER BY number", key, run_id
+    )
+    events: list[AgentEvent] = []
+    for number, body in rows:
+        kept = encryption.open(body, draft_place(owner, thread_id, run_id, number))
+        try:
+            events += _read(json.loads(kept)["events"])
+        except (ValueError, KeyError, TypeError):
+            raise encryption.refusal(
+                f"a draft of thread {thread_id} does not have the expected form"
+            ) from None
+    return events
+
+
+def _short(events: Iterable[AgentEvent]) -> list[dict[str, Any]]:
+    """The members that are kept; pieces of text that follow each other are joined."""
+    short: list[dict[str, Any]] = []
+    for kind, group in groupby(events, key=lambda event: event["type"]):
+        if kind == "content":
+            text = "".join(cast(TextEvent, event)["text"] for event in group)
+            short.append({"type": kind, "text": text})
+        else:
+            short += [{"type": kind, **_members(cast(dict[str, Any], event))} for event in group]
+    return short
+
+
+def _read(kept: Iterable[dict[str, Any]]) -> list[AgentEvent]:
+    return [cast(AgentEvent, {"type": each["type"], **_members(each)}) for each in kept]
+
+
+def _members(event: dict[str, Any]) -> dict[str, str]:
+    return {name: str(event[name]) for name in _KEPT[event["type"]]}

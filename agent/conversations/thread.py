@@ -1,0 +1,94 @@
+"""A conversation as it is stored, and what identifies it."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from langchain_core.messages import AnyMessage
+
+from agent.errors.error_codes import AgentCode
+from identity.errors import ThreadBusyError, ThreadNotFoundError
+from identity.principal import Principal
+
+ThreadStatus: TypeAlias = Literal["idle", "running", "paused", "interrupted", "failed"]
+"""What the last run did: it ended, runs, waits for a person, was cut off, or failed."""
+
+_THREAD_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A conversation. Times are unix seconds. `run_id` is its latest run, which `status` is about; `change`
+    is the number of the latest change by a run.
+    """
+
+    id: str
+    title: str | None
+    created_at: float
+    updated_at: float
+    status: ThreadStatus
+    run_id: str | None
+    deleted_at: float | None
+    change: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message of a thread. `seq` counts from 1 and grows; `run_id` is the run that added it."""
+
+    seq: int
+    created_at: float
+    run_id: str
+    message: AnyMessage
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJson:
+    """A message as it is stored: an object of JSON (`agent.conversations.message_json`)."""
+
+    seq: int
+    created_at: float
+    run_id: str
+    json: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedRun:
+    """A run that is not executed any more, because its process stopped."""
+
+    owner: str
+    thread_id: str
+    run_id: str
+
+
+class MessageStoredError(ThreadBusyError):
+    """Messages that a run was to begin with are in the thread already: their client has sent them again."""
+
+    def __init__(self, runs: Mapping[str, str]) -> None:
+        """`runs` are the runs that began with them, by the ids of the messages."""
+        super().__init__(AgentCode.THREAD_BUSY, f"{len(runs)} messages are in the thread already")
+        self.runs = runs
+
+
+def owner_of(principal: Principal) -> str:
+    """The name under which a principal's conversations are stored: SHA-256, so that it is no clear text."""
+    return hashlib.sha256(f"{principal.issuer}\0{principal.subject}".encode()).hexdigest()
+
+
+def is_thread_id(text: str) -> bool:
+    """Whether `text` may be the identifier of a thread: 1 to 64 letters, digits, `_` and `-` of ASCII."""
+    return _THREAD_ID.fullmatch(text) is not None
+
+
+def valid_id(thread_id: str) -> str:
+    """`thread_id`. Raises `ValueError` unless it may be the identifier of a thread."""
+    if not is_thread_id(thread_id):
+        raise ValueError("a thread's identifier has 1 to 64 letters, digits, - and _")
+    return thread_id
+
+
+def not_found() -> ThreadNotFoundError:
+    """The error for a thread that does not exist, or is another principal's: they cannot be distinguished."""
+    return ThreadNotFoundError(AgentCode.THREAD_NOT_FOUND, "the caller has no such thread")

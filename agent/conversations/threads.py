@@ -1,0 +1,373 @@
+"""The conversations of all principals, each reachable by its owner only.
+
+`owner` is what `owner_of` makes of a verified principal. Every statement is about one owner: another's thread
+is absent, whether it exists or not.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Final, TypeAlias
+
+from langchain_core.messages import AnyMessage
+
+from agent.conversations import drafts, run_record, run_state
+from agent.conversations.database.database import Database, Row, Statement, Transaction, Value, query
+from agent.conversations.drafts import Draft
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.places import title_place
+from agent.conversations.listing import COLUMNS, Reading
+from agent.conversations.process_runs import ProcessRuns
+from agent.conversations.run_history import RunHistory
+from agent.conversations.run_record import RunEnd
+from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
+from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
+from agent.conversations.thread import (
+    StoredJson,
+    StoredMessage,
+    Thread,
+    ThreadStatus,
+    not_found,
+    valid_id,
+)
+from agent.conversations.title import first_question
+from agent.conversations.transcript import PAGE_BYTES, ThreadKey, Transcript, sent_digest, thread_key
+from agent.errors.error_codes import AgentCode
+from graph.events import AgentEvent
+from identity.errors import ConfigurationError, ThreadBusyError
+
+# A method is named `list`.
+Threads: TypeAlias = list[Thread]
+Messages: TypeAlias = list[AnyMessage]
+StoredMessages: TypeAlias = list[StoredMessage]
+StoredJsons: TypeAlias = list[StoredJson]
+Events: TypeAlias = list[AgentEvent]
+Terms: TypeAlias = list[bytes]
+Statements: TypeAlias = list[Statement]
+
+_WITH_TITLES: Final = "SELECT key, owner, id, title FROM threads WHERE key > ? ORDER BY key LIMIT 100"
+
+
+class ThreadStore:
+    """Stores threads, their messages and the state of their runs.
+
+    Raises `ThreadNotFoundError` (404) for a thread that the owner does not have, and what `Database` raises.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        encryption: Encryption | None = None,
+        *,
+        limits: StorageLimits = UNLIMITED,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._encryption = encryption or Encryption()
+        self._terms = SearchTerms(self._encryption)
+        self._transcript = Transcript(self._encryption, self._terms)
+        self._limits = limits
+        self._clock = clock
+        self.processes: Final = ProcessRuns(database, self._transcript, clock)
+        """Which process executes which run, and the end of those whose process stopped."""
+        self.runs: Final = RunHistory(database, self._transcript, clock)
+        """The records of the runs that this store begins and ends."""
+
+    async def open(self, owner: str, thread_id: str | None = None, title: str | None = None) -> Thread:
+        """The thread, which is created if there is none; with `None`, a new one. Raises `ValueError` for an
+        identifier that no thread may have, and `StorageLimitError`.
+        """
+        thread_id = valid_id(uuid.uuid4().hex if thread_id is None else thread_id)
+        sealed = self._sealed_title(owner, thread_id, title)
+        terms = self._terms.of_title(owner, title)
+        size = len(terms) * TERM_BYTES
+        now = self._clock()
+        room, space = self._limits.of_user(owner, size, threads=1)
+
+        def work() -> Transaction[Thread]:
+            created = yield from query(
+                "INSERT INTO threads (owner, id, title, status, last_seq, bytes, created_at, updated_at)"
+                f" SELECT ?, ?, ?, 'idle', 0, ?, ?, ? WHERE 1 = 1{room}"
+                " ON CONFLICT (owner, id) DO NOTHING RETURNING key",
+                *(owner, thread_id, sealed, ROW_BYTES + size, now, now, *space),
+            )
+            if created and terms:
+                yield insertion(terms, "key = ?", created[0][0])
+            if not created:
+                yield from self._limits.check(owner, thread_id, 0, size)
+            return (yield from self._found(owner, thread_id))
+
+        return await self._database.write(work)
+
+    async def get(self, owner: str, thread_id: str) -> Thread:
+        """The thread."""
+        return await self._database.read(lambda: self._found(owner, thread_id))
+
+    async def list(
+        self, owner: str, *, limit: int, before: str | None = None, search: str | None = None
+    ) -> tuple[Threads, str | None]:
+        """A page of threads, the last changed first, and the cursor of the next one.
+
+        With `search`, those that have all of its words, in whatever case, in the title or in what people and
+        the model have written; of the title, also words that begin so. They are looked for in 500 threads at
+        a time, so that others are served meanwhile; of very many threads, a page has fewer than `limit`.
+        Raises `ValueError` for a cursor that is none.
+        """
+        wanted = self._terms.wanted(owner, search) if search else None
+        reading = Reading(owner, limit=limit, before=before, wanted=wanted)
+        while reading.goes_on:
+            rows = await self._database.read(reading.next)
+            reading.add(rows, partial(self._shown, owner))
+        return reading.page()
+
+    async def rename(self, owner: str, thread_id: str, title: str) -> Thread:
+        """The thread, with `title`, which is one line (`agent.conversations.title`)."""
+        sealed = self._sealed_title(owner, thread_id, title)
+        terms = self._terms.of_title(owner, title)
+
+        def work() -> Transaction[Thread]:
+            key = (yield from thread_key(owner, thread_id)).key
+            former = self._shown(owner, (yield from self._row(owner, thread_id)))
+            yield [
+                *self._terms.not_of_title(owner, key, former.title),
+                Statement("UPDATE threads SET title = ? WHERE key = ?", (sealed, key)),
+                *insertion(terms, "key = ?", key),
+            ]
+            return replace(former, title=title)
+
+        return await self._database.write(work)
+
+    async def delete(self, owner: str, thread_id: str) -> Thread:
+        """Deletes the thread: it is absent from now on, and can be restored for ten minutes at least."""
+        return await self._changed(owner, thread_id, "deleted_at = ?", self._clock())
+
+    async def restore(self, owner: str, thread_id: str) -> Thread:
+        """The deleted thread, unless it was purged."""
+        return await self._changed(owner, thread_id, "deleted_at = NULL", deleted=True)
+
+    async def delete_all(self, owner: str) -> int:
+        """Deletes all threads of `owner`; how many."""
+        now = self._clock()
+        sql = "UPDATE threads SET deleted_at = ? WHERE owner = ? AND deleted_at IS NULL RETURNING 1"
+        return len(await self._database.write(lambda: query(sql, now, owner)))
+
+    async def exported(self, owner: str, thread_id: str, *, after: int = 0) -> StoredJsons:
+        """Messages as they are stored, those after the position `after` first, the oldest first: as many as
+        fit into little memory, and none if there are no others.
+        """
+
+        def work() -> Transaction[StoredJsons]:
+            thread = yield from thread_key(owner, thread_id)
+            return (yield from self._transcript.exported(thread, after))
+
+        return await self._database.read(work)
+
+    async def messages(
+        self,
+        owner: str,
+        thread_id: str,
+        *,
+        before: int | None = None,
+        limit: int,
+        most_bytes: int = PAGE_BYTES,
+    ) -> StoredMessages:
+        """The newest messages before the position `before`, the oldest first: at most `limit`, and none
+        before the one that exceeds `most_bytes`, as they are stored.
+        """
+
+        def work() -> Transaction[StoredMessages]:
+            thread = yield from thread_key(owner, thread_id)
+            return (yield from self._transcript.page(thread, before, limit, most_bytes))
+
+        return await self._database.read(work)
+
+    async def window(self, owner: str, thread_id: str, tokens: int) -> Messages:
+        """The newest whole turns within `tokens`, as the model is to receive them."""
+
+        def work() -> Transaction[Messages]:
+            thread = yield from thread_key(owner, thread_id)
+            return (yield from self._transcript.window(thread, tokens))
+
+        return await self._database.read(work)
+
+    async def begin_run(
+        self,
+        owner: str,
+        thread_id: str,
+        run_id: str,
+        process_id: str,
+        *,
+        messages: Sequence[AnyMessage] = (),
+        tokens: int = 0,
+        unchanged: Thread | None = None,
+    ) -> Messages:
+        """Makes `run_id` the run of the thread, which is opened if there is none, and appends `messages`.
+
+        The window of what was written before, within `tokens`. One transaction. The run that a paused thread
+        waits with may go on. Raises `MessageStoredError` if the thread has one of `messages`, by its id,
+        `ThreadBusyError` while another run is in progress, or after one if the thread is to be `unchanged`,
+        `ApprovalError` (`approval_open`) while another one waits for a person, and `StorageLimitError`.
+        """
+        digests = [sent_digest(message) for message in messages]
+        sent = {digest: str(each.id) for digest, each in zip(digests, messages, strict=True) if digest}
+        change, insertions = self._transcript.appended(
+            owner, valid_id(thread_id), run_id, self._clock(), messages, digests
+        )
+        change = replace(change, bytes=change.bytes + ROW_BYTES)
+        question = first_question(messages)
+        title = self._sealed_title(owner, thread_id, question)
+        added = [run_record.begun(change), *insertions]
+        if not messages:  # a run that goes on numbers its drafts anew
+            added.append(drafts.removal(change))
+        claim = run_state.claim(change, process_id, title, sent, unchanged, self._limits)
+        before = self._transcript.latest(change)
+
+        def of_title() -> Statements:
+            thread = "owner = ? AND id = ? AND change = ?"
+            return insertion(self._terms.of_title(owner, question), thread, owner, thread_id, change.number)
+
+        def work() -> Transaction[Messages]:
+            locked, claimed, latest, *_ = yield [run_state.lock(change), claim, before, *added]
+            if claimed:
+                if not (locked and locked[0][1]):  # it had no title
+                    yield of_title()
+                thread = ThreadKey(claimed[0][0], owner, thread_id)
+                return (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
+            creation = run_state.creation(change, process_id, title, self._limits)
+            created, *_ = yield [creation, *added, *of_title()]
+            if created:
+                return []
+            return (yield from run_state.refusal(change, sent, self._limits, unchanged))
+
+        return await self._database.batches(work)
+
+    async def append(self, owner: str, thread_id: str, run_id: str, messages: Sequence[AnyMessage]) -> None:
+        """Appends what the run produced. Raises `ThreadBusyError` if it is not the thread's run any more."""
+        change, insertions = self._transcript.appended(owner, thread_id, run_id, self._clock(), messages)
+
+        def work() -> Transaction[None]:
+            advanced, *_ = yield [run_state.advance(change), *insertions]
+            if not advanced:
+                raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run has taken the thread over")
+
+        if messages:
+            await self._database.batches(work)
+
+    async def write_drafts(self, written: Sequence[Draft]) -> None:
+        """Writes what runs have shown, unless they are not the runs of their threads any more. One
+        transaction.
+        """
+        insertions = [drafts.insertion(each, self._encryption) for each in written]
+
+        def work() -> Transaction[None]:
+            yield insertions
+
+        await self._database.batches(work)
+
+    async def drafted(self, owner: str, thread_id: str, run_id: str) -> tuple[Messages, Events]:
+        """The newest messages of the thread, among which the calls without a result are, and what the drafts
+        of a run have.
+        """
+
+        def work() -> Transaction[tuple[Messages, Events]]:
+            thread = yield from thread_key(owner, thread_id)
+            newest = yield from self._transcript.turn(thread)
+            shown = yield from self._transcript.drafted(thread, run_id)
+            return [each.message for each in newest], shown
+
+        return await self._database.read(work)
+
+    async def end_run(
+        self,
+        owner: str,
+        thread_id: str,
+        run_id: str,
+        status: ThreadStatus,
+        messages: Sequence[AnyMessage] = (),
+        end: RunEnd | None = None,
+    ) -> bool:
+        """Ends the run with `status`, and appends its last messages; one transaction. `end` is recorded;
+        without it, what `status` says.
+
+        Also ends a run that waits. False, and nothing is changed, if it is not the thread's run any more.
+        """
+        change, insertions = self._transcript.appended(owner, thread_id, run_id, self._clock(), messages)
+        record = run_record.ended(change, end or RunEnd.of(status))
+
+        def work() -> Transaction[bool]:
+            found, *_ = yield [run_state.end(change, status), *record, *insertions, drafts.removal(change)]
+            return bool(found)
+
+        return await self._database.batches(work)
+
+    async def index_anew(self) -> None:
+        """Stores all terms under the present key, thread by thread. A search may miss the thread of which
+        the terms are being stored.
+        """
+        after = -1
+        while rows := await self._database.read(partial(query, _WITH_TITLES, after)):
+            for key, owner, thread_id, title in rows:
+                opened = None
+                with suppress(ConfigurationError):  # what is refused is not found
+                    opened = self._thread_title(owner, thread_id, title)
+                await self._database.write(
+                    partial(self._title_anew, key, self._terms.of_title(owner, opened))
+                )
+                thread, seq = ThreadKey(key, owner, thread_id), 0
+                while seq := await self._database.write(partial(self._transcript.index_page, thread, seq)):
+                    pass
+            after = rows[-1][0]
+
+    def _title_anew(self, key: int, terms: Terms) -> Transaction[None]:
+        yield [
+            Statement("DELETE FROM terms WHERE thread_key = ?", (key,)),
+            *insertion(terms, "key = ?", key),
+        ]
+
+    async def _changed(
+        self, owner: str, thread_id: str, change: str, *values: Value, deleted: bool = False
+    ) -> Thread:
+        now_deleted = "IS NOT NULL" if deleted else "IS NULL"
+        sql = (
+            f"UPDATE threads SET {change} WHERE owner = ? AND id = ? AND deleted_at {now_deleted}"  # noqa: S608 - constants
+            f" RETURNING {COLUMNS}"
+        )
+        rows = await self._database.write(lambda: query(sql, *values, owner, thread_id))
+        if not rows:
+            raise not_found()
+        return self._shown(owner, rows[0])
+
+    def _found(self, owner: str, thread_id: str) -> Transaction[Thread]:
+        return self._thread(owner, (yield from self._row(owner, thread_id)))
+
+    def _row(self, owner: str, thread_id: str) -> Transaction[Row]:
+        sql = f"SELECT {COLUMNS} FROM threads WHERE owner = ? AND id = ? AND deleted_at IS NULL"  # noqa: S608 - constants
+        rows = yield from query(sql, owner, thread_id)
+        if not rows:
+            raise not_found()
+        return rows[0]
+
+    def _thread(self, owner: str, row: Row) -> Thread:
+        """Raises `ConfigurationError` if the title is refused."""
+        thread_id, title, *others = row
+        return Thread(thread_id, self._thread_title(owner, thread_id, title), *others)
+
+    def _thread_title(self, owner: str, thread_id: str, sealed: bytes | None) -> str | None:
+        return (
+            None if sealed is None else self._encryption.open(sealed, title_place(owner, thread_id)).decode()
+        )
+
+    def _shown(self, owner: str, row: Row) -> Thread:
+        """Without a title that is refused: the thread can be listed and deleted."""
+        try:
+            return self._thread(owner, row)
+        except ConfigurationError:
+            return self._thread(owner, (row[0], None, *row[2:]))
+
+    def _sealed_title(self, owner: str, thread_id: str, title: str | None) -> bytes | None:
+        if title is None:
+            return None
+        return self._encryption.seal(title.encode(errors="replace"), title_place(owner, thread_id))

@@ -1,0 +1,264 @@
+"""The messages of threads: one row each, appended as they are produced and never changed."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+
+from agent.conversations import drafts
+from agent.conversations.database.database import Row, Rows, Statement, Transaction, Value, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.places import message_place
+from agent.conversations.message_json import encoded, message_from_json, message_to_json
+from agent.conversations.run_state import Change, room_after
+from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
+from agent.conversations.storage_limits import ROW_BYTES
+from agent.conversations.thread import StoppedRun, StoredJson, StoredMessage, not_found
+from agent.conversations.window import Window, tokens_of
+from graph.events import AgentEvent
+from identity.errors import ConfigurationError
+
+PAGE_BYTES: Final = 1_048_576
+"""A page ends with the message that exceeds this: of stored messages, without the overhead of objects."""
+TURN_BYTES: Final = 16 * PAGE_BYTES
+"""The same for messages of which none may be missed: those among which the calls without a result are."""
+
+_COLUMNS: Final = "seq, created_at, run_id, tokens, body"
+_FIRST_PAGE: Final = 40
+_PAGE: Final = 200
+_MOST_PAGES: Final = 16
+"""Of one window. A turn that is longer, and what was before it, is not part of it."""
+_TURN: Final = 100
+"""Messages at the end of a transcript among which the calls without a result are."""
+_EXPORTED_BYTES: Final = 262_144
+_NO_POSITION: Final = 2**62
+
+Complete: TypeAlias = Callable[[Sequence[AnyMessage], Sequence[AgentEvent]], Sequence[AnyMessage]]
+"""Of the newest messages and the drafts of a run whose process stopped, the messages that complete them."""
+
+
+def no_messages(
+    newest: Sequence[AnyMessage],  # noqa: ARG001 - a `Complete`
+    shown: Sequence[AgentEvent],  # noqa: ARG001 - likewise
+) -> Sequence[AnyMessage]:
+    """Completes nothing."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadKey:
+    """A thread in the database: its number, and what its messages are bound to."""
+
+    key: int
+    owner: str
+    thread_id: str
+
+
+def sent_digest(message: AnyMessage) -> bytes | None:
+    """By which a message that a client sends again is found: of its id, which may contain anything."""
+    return None if message.id is None else hashlib.sha256(message.id.encode(errors="replace")).digest()[:16]
+
+
+def thread_key(owner: str, thread_id: str) -> Transaction[ThreadKey]:
+    """Raises `ThreadNotFoundError` if the owner has no such thread."""
+    sql = "SELECT key FROM threads WHERE owner = ? AND id = ? AND deleted_at IS NULL"
+    rows = yield from query(sql, owner, thread_id)
+    if not rows:
+        raise not_found()
+    return ThreadKey(rows[0][0], owner, thread_id)
+
+
+class Transcript:
+    """Writes and reads messages within transactions."""
+
+    def __init__(self, encryption: Encryption, terms: SearchTerms) -> None:
+        self._encryption = encryption
+        self._terms = terms
+
+    def appended(
+        self,
+        owner: str,
+        thread_id: str,
+        run_id: str,
+        now: float,
+        messages: Sequence[AnyMessage],
+        sent: Sequence[bytes | None] | None = None,
+    ) -> tuple[Change, list[Statement]]:
+        """A change of a thread by a run, and what appends `messages` and their terms if the change was made
+        by a statement before. `sent` are the digests of their ids, if a client has sent them.
+        """
+        bodies = [encoded(message_to_json(message)) for message in messages]
+        terms = self._terms.of_texts(owner, searched_texts(messages))
+        size = sum(map(len, bodies)) + len(bodies) * ROW_BYTES + len(terms) * TERM_BYTES
+        change = Change(owner, thread_id, run_id, now, len(messages), size)
+        place = message_place(owner, thread_id, run_id)
+        thread = (change.owner, change.thread_id, change.number)
+        insertions = [
+            Statement(
+                "INSERT INTO messages (thread_key, seq, run_id, created_at, tokens, body, sent)"
+                " SELECT key, last_seq - ?, ?, ?, ?, ?, ?"
+                " FROM threads WHERE owner = ? AND id = ? AND change = ?",
+                (
+                    *(len(messages) - 1 - position, change.run_id, change.now, tokens_of(message)),
+                    self._encryption.seal(body, place),
+                    None if sent is None else sent[position],
+                    *thread,
+                ),
+            )
+            for position, (message, body) in enumerate(zip(messages, bodies, strict=True))
+        ]
+        return change, insertions + insertion(terms, "owner = ? AND id = ? AND change = ?", *thread)
+
+    def completed(
+        self, interruption: Transaction[list[StoppedRun]], now: float, complete: Complete
+    ) -> Transaction[list[StoppedRun]]:
+        """`interruption`, and what `complete` makes of the newest messages and the drafts of each run that it
+        returns.
+        """
+        runs = yield from interruption
+        for run in runs:
+            [(key,)] = yield from query(
+                "SELECT key FROM threads WHERE owner = ? AND id = ?", run.owner, run.thread_id
+            )
+            try:
+                newest = yield from self.turn(ThreadKey(key, run.owner, run.thread_id))
+                shown = yield from self.drafted(ThreadKey(key, run.owner, run.thread_id), run.run_id)
+            except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
+                continue
+            if messages := complete([each.message for each in newest], shown):
+                change, insertions = self.appended(run.owner, run.thread_id, run.run_id, now, messages)
+                yield [room_after(change), *insertions]
+            yield from query("DELETE FROM drafts WHERE thread_key = ?", key)
+        return runs
+
+    def drafted(self, thread: ThreadKey, run_id: str) -> Transaction[list[AgentEvent]]:
+        """What the drafts of a run have."""
+        return drafts.drafted(thread.key, thread.owner, thread.thread_id, run_id, self._encryption)
+
+    def latest(self, change: Change) -> Statement:
+        """The rows of the newest messages, for `window`. Those of `change` are not there yet."""
+        thread = "(SELECT key FROM threads WHERE owner = ? AND id = ? AND change = ?)"
+        values = (change.owner, change.thread_id, change.number)
+        return _newest(f"thread_key = {thread}", values, _FIRST_PAGE, PAGE_BYTES)
+
+    def window(
+        self, thread: ThreadKey, tokens: int, latest: Rows | None = None
+    ) -> Transaction[list[AnyMessage]]:
+        """The newest turns within `tokens`. `latest` are the rows of the newest messages, if known."""
+        window = Window(tokens)
+        rows = (yield from _page(thread, None, _FIRST_PAGE, PAGE_BYTES)) if latest is None else latest
+        for _ in range(_MOST_PAGES):
+            for row in rows:
+                if not window.add(self._message(thread, row), row[3]):
+                    return window.messages()
+            if not rows or (first := rows[-1][0]) == 1:
+                break
+            rows = yield from _page(thread, first, _PAGE, PAGE_BYTES)
+        return window.messages()
+
+    def page(
+        self, thread: ThreadKey, before: int | None, limit: int, most_bytes: int
+    ) -> Transaction[list[StoredMessage]]:
+        """The newest messages before the position `before`, the oldest first: at most `limit`, and no more
+        after the one that exceeds `most_bytes`.
+        """
+        rows = yield from _page(thread, before, limit, most_bytes)
+        return self._messages(thread, rows)
+
+    def turn(self, thread: ThreadKey) -> Transaction[list[StoredMessage]]:
+        """The newest messages, among which the calls without a result are."""
+        return self.page(thread, None, _TURN, TURN_BYTES)
+
+    def between(
+        self, positions: Sequence[tuple[ThreadKey, str, int, int]], limit: int
+    ) -> Transaction[list[list[StoredMessage]]]:
+        """For each thread, run, first and last position: the newest messages, the oldest first. At most
+        `limit`, and fewer if they exceed `TURN_BYTES`.
+        """
+        if not positions:
+            return []
+        condition = "thread_key = ? AND seq BETWEEN ? AND ? AND run_id = ?"
+        results = yield [
+            _newest(condition, (thread.key, first, last, run_id), limit, TURN_BYTES)
+            for thread, run_id, first, last in positions
+        ]
+        return [self._messages(thread, rows) for (thread, *_), rows in zip(positions, results, strict=True)]
+
+    def index_page(self, thread: ThreadKey, after: int) -> Transaction[int]:
+        """Stores the terms of some messages after the position `after`; the position of the last one, or 0 if
+        there are none.
+        """
+        rows = yield [
+            _bounded("thread_key = ? AND seq > ?", (thread.key, after), _PAGE, PAGE_BYTES, newest=False)
+        ]
+        messages: list[AnyMessage] = []
+        for row in rows[0]:
+            with suppress(ConfigurationError):  # what is refused is not found
+                messages.append(self._message(thread, row))
+        if terms := self._terms.of_texts(thread.owner, searched_texts(messages)):
+            yield insertion(terms, "key = ?", thread.key)
+        return rows[0][-1][0] if rows[0] else 0
+
+    def exported(self, thread: ThreadKey, after: int) -> Transaction[list[StoredJson]]:
+        """The messages after the position `after` as they are stored, the oldest first: some of them."""
+        [rows] = yield [
+            _bounded("thread_key = ? AND seq > ?", (thread.key, after), _PAGE, _EXPORTED_BYTES, newest=False)
+        ]
+        return [StoredJson(row[0], row[1], row[2], self._opened(thread, row)) for row in rows]
+
+    def _messages(self, thread: ThreadKey, rows: Rows) -> list[StoredMessage]:
+        """Of rows of which the newest is the first one."""
+        return [StoredMessage(row[0], row[1], row[2], self._message(thread, row)) for row in reversed(rows)]
+
+    def _message(self, thread: ThreadKey, row: Row) -> AnyMessage:
+        try:
+            return message_from_json(json.loads(self._opened(thread, row)))
+        except ValueError:
+            raise self._misshapen(thread, row) from None
+
+    def _opened(self, thread: ThreadKey, row: Row) -> bytes:
+        """The JSON object of a message."""
+        opened = self._encryption.open(row[4], message_place(thread.owner, thread.thread_id, row[2]))
+        if not (opened.startswith(b"{") and opened.endswith(b"}")):
+            raise self._misshapen(thread, row)
+        return opened
+
+    def _misshapen(self, thread: ThreadKey, row: Row) -> ConfigurationError:
+        fault = f"message {row[0]} of thread {thread.thread_id} does not have the expected form"
+        return self._encryption.refusal(fault)
+
+
+def searched_texts(messages: Sequence[AnyMessage]) -> list[str]:
+    """What people and the model have written: by this a conversation is found, not by results of tools."""
+    return [str(each.text) for each in messages if isinstance(each, HumanMessage | AIMessage)]
+
+
+def _page(thread: ThreadKey, before: int | None, limit: int, most_bytes: int) -> Transaction[Rows]:
+    values = (thread.key, _NO_POSITION if before is None else before)
+    [rows] = yield [_newest("thread_key = ? AND seq < ?", values, limit, most_bytes)]
+    return rows
+
+
+def _newest(condition: str, values: Sequence[Value], limit: int, most_bytes: int) -> Statement:
+    """The newest messages that fulfil `condition`, the newest first. See `_bounded`."""
+    return _bounded(condition, values, limit, most_bytes, newest=True)
+
+
+def _bounded(
+    condition: str, values: Sequence[Value], limit: int, most_bytes: int, *, newest: bool
+) -> Statement:
+    """The first messages that fulfil `condition`: at most `limit`, and none after the one that exceeds
+    `most_bytes`. No body is read to find where they end.
+    """
+    order, end, within = ("DESC", "MIN", ">=") if newest else ("ASC", "MAX", "<=")
+    sizes = f"SELECT seq, length(body) AS size FROM messages WHERE {condition} ORDER BY seq {order} LIMIT ?"  # noqa: S608 - constants
+    sums = f"SELECT seq, SUM(size) OVER (ORDER BY seq {order}) - size AS others FROM ({sizes}) AS sizes"  # noqa: S608 - constants
+    return Statement(
+        f"SELECT {_COLUMNS} FROM messages WHERE {condition}"  # noqa: S608 - constants
+        f" AND seq {within} (SELECT {end}(seq) FROM ({sums}) AS sums WHERE others < ?) ORDER BY seq {order}",
+        (*values, *values, limit, most_bytes),
+    )

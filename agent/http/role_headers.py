@@ -1,0 +1,43 @@
+"""Takes the role credential out of the headers that Function Compute adds to each request.
+
+Stands inside of authentication: only the headers of a request whose access token was verified are taken. They
+are removed, so that nothing further inside can log or forward them.
+"""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent.http.authentication import CALLER
+from identity.idaas.client_authentication.role.request_headers import (
+    ROLE_HEADERS,
+    RequestHeaderRole,
+)
+
+_NAMES = {name.encode("ascii"): name for name in ROLE_HEADERS}
+
+
+class RoleHeaders:
+    """The middleware. `role` receives the credential."""
+
+    def __init__(self, app: ASGIApp, *, role: RequestHeaderRole) -> None:
+        self._app = app
+        self._role = role
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes every request on, without the headers."""
+        if scope["type"] in ("http", "websocket"):
+            scope = take_role_headers(scope, self._role, verified=CALLER in scope)
+        await self._app(scope, receive, send)
+
+
+def take_role_headers(scope: Scope, role: RequestHeaderRole, *, verified: bool) -> Scope:
+    """The scope without the role credential's headers; `role` receives them if the caller is `verified`.
+
+    The scope itself is changed: nothing further outside needs them, and it sees what the router adds.
+    """
+    found = {_NAMES[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NAMES}
+    if not found:
+        return scope
+    if verified:
+        role.take(found)
+    scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in _NAMES]
+    return scope

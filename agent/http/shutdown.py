@@ -1,0 +1,112 @@
+"""Graceful shutdown: runs may finish for a while; then each is ended, and its response reports why.
+
+The server calls `Shutdown.begin` when it is stopped (`agent.http.web_server`), long before the lifespan
+ends: that happens when the last connection is closed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_response import error_response
+from identity.errors import UnavailableError
+
+FINAL_EVENT_SECONDS: Final = 1.0
+"""How long ended runs may take to cancel their calls, to record that, and to send their error."""
+
+
+class Shutdown:
+    """The shutdown of one application.
+
+    `on_begin` is called when it begins, `end_runs` when its time has passed; `runs_ended` waits for all runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_begin: Callable[[], None],
+        end_runs: Callable[[], None],
+        runs_ended: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._on_begin = on_begin
+        self._end_runs = end_runs
+        self._runs_ended = runs_ended
+        self._begun = False
+        self._ended = False
+        self._requests: set[anyio.CancelScope] = set()
+
+    def begin(self, seconds: float) -> None:
+        """Gives runs `seconds` to finish, from the first call on. Call it in the event loop."""
+        if self._begun:
+            return
+        self._begun = True
+        self._on_begin()
+        asyncio.get_running_loop().call_later(seconds, self.end)
+
+    def end(self) -> None:
+        """Ends all runs now, and `FINAL_EVENT_SECONDS` later every other request."""
+        if self._ended:
+            return
+        self._begun = self._ended = True
+        self._on_begin()
+        self._end_runs()
+        asyncio.get_running_loop().call_later(FINAL_EVENT_SECONDS, self._end_requests)
+
+    async def ended(self) -> None:
+        """Waits until all runs have ended, whether a client reads them or not. Without `begin`, ends them."""
+        if not self._begun:
+            self.end()
+        await self._runs_ended()
+
+    def _end_requests(self) -> None:
+        for request in list(self._requests):
+            request.cancel()
+
+    @contextmanager
+    def request(self) -> Iterator[anyio.CancelScope]:
+        """The scope of one request, which is cancelled at the end of the shutdown."""
+        with anyio.CancelScope() as scope:
+            self._requests.add(scope)
+            try:
+                yield scope
+            finally:
+                self._requests.discard(scope)
+
+
+class ShutdownMiddleware:
+    """A pure ASGI middleware. A request that the shutdown ends gets 503, if nothing was sent yet."""
+
+    def __init__(self, app: ASGIApp, *, shutdown: Shutdown) -> None:
+        self._app = app
+        self._shutdown = shutdown
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on, and ends the response if the shutdown cancels the request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        with self._shutdown.request() as request:
+            await self._app(scope, receive, send_and_note)
+        if not request.cancelled_caught:
+            return
+        if begun:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        else:
+            await error_response(shutting_down(), {"Connection": "close"})(scope, receive, send)
+
+
+def shutting_down() -> UnavailableError:
+    """The error of every request that the shutdown ends."""
+    return UnavailableError(AgentCode.SHUTTING_DOWN, "the agent is stopping")

@@ -1,0 +1,171 @@
+"""How the agent's servers listen and stop, within bounded time."""
+
+import asyncio
+import contextlib
+import errno
+import math
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Final, Protocol, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from agent.http.connection_limits import ConnectionLimits, LimitedHttpProtocol
+from agent.http.lingering_close import Lingering, LingerLimits
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_ABORT_SECONDS: Final = 2.0
+"""How long a server waits, after the end of its responses, for clients that do not read them."""
+_IMMEDIATE_STOP_SECONDS: Final = 0.5
+
+
+class PortInUseError(OSError):
+    """A port is taken. `option` is the option that chooses another."""
+
+    def __init__(self, port: int, purpose: str, option: str) -> None:
+        super().__init__(
+            errno.EADDRINUSE, f"port {port}, for {purpose}, is in use; choose another with {option}"
+        )
+
+
+def listen(host: str, port: int, purpose: str, option: str) -> socket.socket:
+    """A bound socket, so that a busy port is known before anything starts. Raises `PortInUseError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends small responses at once (TCP_NODELAY) only on sockets that name their protocol.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        # On Linux two sockets may be bound to one port while neither listens.
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(port, purpose, option) from None
+        raise
+    return listener
+
+
+class GracefulShutdown(Protocol):
+    """Ends the responses in progress; `agent.http.shutdown.Shutdown` implements it."""
+
+    def begin(self, seconds: float) -> None:
+        """The server stops: responses may continue for `seconds`. May be called again."""
+        ...
+
+    def end(self) -> None:
+        """Ends them now, well-formed. May be called again."""
+        ...
+
+    async def ended(self) -> None:
+        """Waits for the work that goes on without a client: it has the same time."""
+        ...
+
+
+class WebServer(uvicorn.Server):
+    """Handles no signals, so that several servers can share one event loop.
+
+    Stopping, it accepts no more, and lets responses continue for `seconds`, and work that no client waits
+    for. Then `graceful_shutdown` ends them, and then the connections of clients that do not read are aborted;
+    uvicorn would cancel their handlers at any point. The lifespan ends last.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, *, seconds: float, graceful_shutdown: GracefulShutdown | None
+    ) -> None:
+        super().__init__(config)
+        self._seconds = seconds
+        self._graceful_shutdown = graceful_shutdown
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
+
+    def stop(self) -> None:
+        """Begins to stop, in the event loop."""
+        self.should_exit = True
+        if self._graceful_shutdown is not None:
+            self._graceful_shutdown.begin(self._seconds)
+
+    def stop_at_once(self) -> None:
+        """Stops, and gives responses a moment to end."""
+        self.stop()
+        if self._graceful_shutdown is not None:
+            self._graceful_shutdown.end()
+        asyncio.get_running_loop().call_later(_IMMEDIATE_STOP_SECONDS, self._abort_connections)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops; `should_exit` may also have been set directly."""
+        self.stop()
+        abort = asyncio.get_running_loop().call_later(self._seconds + _ABORT_SECONDS, self._abort_connections)
+        try:
+            await super().shutdown(sockets)
+            if self._graceful_shutdown is not None:
+                await self._graceful_shutdown.ended()
+        finally:
+            abort.cancel()
+
+    def _abort_connections(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+def web_server(
+    app: ASGIApp,
+    *,
+    shutdown_seconds: float = 3.0,
+    graceful_shutdown: GracefulShutdown | None = None,
+    lifespan: bool = True,
+    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - a value that does not change
+    linger: LingerLimits = LingerLimits(),  # noqa: B008 - a value that does not change
+) -> WebServer:
+    """A server for `app`; give its socket to `serve_until_stopped`."""
+    config = uvicorn.Config(
+        app,
+        http=cast(type[asyncio.Protocol], partial(LimitedHttpProtocol, limits, Lingering(linger))),
+        lifespan="on" if lifespan else "off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=math.ceil(shutdown_seconds + _ABORT_SECONDS) + 1,
+    )
+    return WebServer(config, seconds=shutdown_seconds, graceful_shutdown=graceful_shutdown)
+
+
+async def serve_until_stopped(servers: Mapping[socket.socket, WebServer]) -> None:
+    """Runs the servers until SIGINT or SIGTERM, or until one of them ends.
+
+    The first signal lets responses continue within the servers' time for it; the second ends them at once.
+    """
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    serving = [loop.create_task(server.serve(sockets=[listener])) for listener, server in servers.items()]
+
+    def stop() -> None:
+        if stopping.is_set():
+            for server in servers.values():
+                server.stop_at_once()
+        for server in servers.values():
+            server.stop()
+        stopping.set()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    waiting = loop.create_task(stopping.wait())
+    await asyncio.wait([*serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for server in servers.values():
+        server.stop()
+    ends = await asyncio.gather(*serving, return_exceptions=True)
+    for number in _SIGNALS:
+        loop.remove_signal_handler(number)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end

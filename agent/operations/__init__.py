@@ -1,0 +1,6 @@
+"""What operators see and do: the audit log, log lines, metrics, traces, readiness, revocation.
+
+May import `agent.conversations`, whose database keeps revocations, `agent.redis`, `agent.settings` and
+`agent.errors`.
+Begin at `audit.log` or `revocation.enforcement`; `docs/observability.md` is for operators.
+"""

@@ -1,0 +1,46 @@
+"""The audit log and the trail that the settings name."""
+
+import ssl
+import time
+from collections.abc import Callable
+
+from agent.operations.audit.file_destination import AuditFile
+from agent.operations.audit.key import AuditKey
+from agent.operations.audit.log import AuditLog
+from agent.operations.audit.several_logs import SeveralLogs
+from agent.operations.audit.standard_output import StandardOutput
+from agent.operations.audit.syslog import Syslog
+from agent.settings.settings import Settings
+from agent.settings.syslog_address import SyslogAddress
+from agent.settings.variables.records import STANDARD_OUTPUT
+from identity.audit.sink import AuditSink
+from identity.audit.trail import AuditTrail
+
+
+def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> AuditLog | SeveralLogs:
+    """The audit log that the settings name; it opens nothing yet."""
+    path, key = settings.audit_log_file, _audit_key(settings)
+    printed = path == STANDARD_OUTPUT  # where the logger's lines usually end too
+    first = AuditLog(
+        None if path is None else StandardOutput() if printed else AuditFile(path),
+        key=key,
+        required=settings.audit_required,
+        logged=not printed,
+        clock=clock,
+    )
+    if settings.audit_syslog_url is None:
+        return first
+    address = SyslogAddress.parse(settings.audit_syslog_url)
+    syslog = Syslog(address, lambda: ssl.create_default_context(cafile=settings.ssl_cert_file))
+    return SeveralLogs(first, [AuditLog(syslog, key=key, logged=False, clock=clock)])
+
+
+def audit_trail(settings: Settings, log: AuditSink, clock: Callable[[], float] = time.time) -> AuditTrail:
+    """The trail to `log`, of the agent as a client of IDaaS."""
+    key = _audit_key(settings)
+    tokens = None if key is None else key.tokens
+    return AuditTrail(log, client=settings.idaas.client_id, key=tokens, clock=clock)
+
+
+def _audit_key(settings: Settings) -> AuditKey | None:
+    return AuditKey(settings.audit_key_file[0]) if settings.audit_key_file else None

@@ -1,0 +1,109 @@
+"""The file of the audit log: lines are appended whole, and it may be rotated at any time."""
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from agent.operations.audit.chain import Head
+from agent.operations.audit.line import latest_heads
+
+_TAIL: Final = 65_536
+"""Bytes at the end of a file in which other chains are looked for."""
+
+
+class AuditFile:
+    """Appends to the file `path`; creates it with mode 600 if it is missing. A `Destination`.
+
+    Appended lines survive the end of the process, but not a loss of power (no fsync). If log rotation has
+    moved or removed the file, a new one is created. Several processes may share a file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        self._torn = False
+
+    def append(self, lines: Sequence[str]) -> int:
+        """See `Destination`. If a line was written in part, the part is blanked where the file allows it."""
+        descriptor = self._open()
+        content = "".join(lines).encode()
+        if not content:
+            return 0
+        if self._torn:
+            os.write(descriptor, b"\n")
+            self._torn = False
+        written = os.write(descriptor, content)
+        if written == len(content):
+            return len(lines)
+        whole = content.rfind(b"\n", 0, written) + 1
+        if part := content[whole:written]:
+            self._torn = not _blanked(self._path, descriptor, part)
+        if whole == 0:
+            raise OSError(errno.EIO, "a line was written in part")
+        return content.count(b"\n", 0, whole)
+
+    def heads(self) -> Sequence[Head]:
+        """The chains in the last 64 KiB of the file that is there now."""
+        try:
+            if not self._path.is_file():  # opening a pipe would wait for its writer
+                return []
+            with self._path.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+                return latest_heads(file.read().splitlines())
+        except OSError:
+            return []
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> int:
+        if self._descriptor is not None:
+            try:
+                here, there = os.fstat(self._descriptor), self._path.stat()
+            except FileNotFoundError:
+                self.close()
+            else:
+                if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
+                    self.close()
+        if self._descriptor is None:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o600)
+            self._torn = _ends_within_line(self._path)
+        return self._descriptor
+
+
+def _blanked(path: Path, descriptor: int, part: bytes) -> bool:
+    """Replaces `part`, which `descriptor` has just written, by blanks and a line end.
+
+    Only these bytes are touched, so that a line which another process has appended since is safe.
+    """
+    try:
+        end = os.lseek(descriptor, 0, os.SEEK_CUR)
+        place = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if not os.path.sameopenfile(place, descriptor) or os.pread(place, len(part), end - len(part)) != part:
+            return False
+        return os.pwrite(place, b" " * (len(part) - 1) + b"\n", end - len(part)) == len(part)
+    except OSError:
+        return False
+    finally:
+        os.close(place)
+
+
+def _ends_within_line(path: Path) -> bool:
+    """Whether a process that wrote `path` was interrupted, and its last line has no end."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+            return file.read(1) not in (b"", b"\n")
+    except OSError:
+        return False

@@ -1,0 +1,138 @@
+"""A syslog server as the destination of audit lines: over UDP, TCP, TLS or a local socket."""
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from agent.operations.audit.chain import Head
+from agent.operations.audit.syslog_message import syslog_message
+from agent.settings.syslog_address import SyslogAddress
+
+_SECONDS: Final = 5.0
+
+
+class Syslog:
+    """A `Destination`: RFC 5424 messages, connected with the first line, and again after a failure.
+
+    UDP (RFC 5426): one datagram a line; a lost one is not noticed. TCP (RFC 6587) and TLS (RFC 5425): each
+    message after its length. A local socket (`unix`): datagrams, or lines if the server reads a stream.
+    Syslog has no acknowledgement: lines that were sent shortly before a connection broke may be lost. The
+    numbers of the lines then have a gap.
+    """
+
+    def __init__(
+        self, address: SyslogAddress, tls: Callable[[], ssl.SSLContext], *, seconds: float = _SECONDS
+    ) -> None:
+        """`tls` makes the context of TLS. `seconds` bounds connecting, and sending a line."""
+        self._address = address
+        self._tls = tls
+        self._seconds = seconds
+        self._hostname = socket.gethostname()
+        self._socket: socket.socket | None = None
+        self._frame: Callable[[bytes], bytes] = bytes
+
+    def append(self, lines: Sequence[str]) -> int:
+        """See `Destination`."""
+        connected = self._connected()
+        process = os.getpid()
+        for count, line in enumerate(lines):
+            try:
+                connected.sendall(self._frame(syslog_message(line, self._hostname, process)))
+            except OSError as error:
+                self.close()
+                if count == 0:
+                    raise OSError(error.errno, error.strerror or "the syslog server does not read") from error
+                return count
+        return len(lines)
+
+    def heads(self) -> Sequence[Head]:
+        """None: a server is only written to."""
+        return []
+
+    def close(self) -> None:
+        """Closes the connection."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.close()
+            self._socket = None
+
+    def _connected(self) -> socket.socket:
+        if self._socket is not None and self._was_closed(self._socket):
+            self.close()
+        if self._socket is None:
+            try:
+                self._socket, self._frame = self._connect()
+            except OSError as error:
+                reason = error.strerror or "no connection"
+                raise OSError(error.errno or errno.EIO, f"syslog {self._address}: {reason}") from error
+        return self._socket
+
+    def _was_closed(self, connected: socket.socket) -> bool:
+        """Whether the server has closed a stream: the first write after that would seem to succeed."""
+        if connected.type != socket.SOCK_STREAM:
+            return False
+        connected.settimeout(0)
+        try:
+            return connected.recv(1) == b""
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            return True
+        finally:
+            connected.settimeout(self._seconds)
+
+    def _connect(self) -> tuple[socket.socket, Callable[[bytes], bytes]]:
+        address = self._address
+        if address.scheme == "unix":
+            return self._connect_locally()
+        if address.scheme == "udp":
+            return self._connect_datagrams(), bytes
+        connected = socket.create_connection((address.host, address.port), self._seconds)
+        if address.scheme == "tls":
+            try:
+                connected = self._tls().wrap_socket(connected, server_hostname=address.host)
+            except BaseException:
+                connected.close()
+                raise
+        return connected, _with_length
+
+    def _connect_datagrams(self) -> socket.socket:
+        failure: OSError | None = None
+        found = socket.getaddrinfo(self._address.host, self._address.port, type=socket.SOCK_DGRAM)
+        for family, kind, protocol, _, address in found:
+            connected = socket.socket(family, kind, protocol)
+            try:
+                connected.settimeout(self._seconds)
+                connected.connect(address)
+            except OSError as error:
+                connected.close()
+                failure = error
+            else:
+                return connected
+        raise failure or OSError(errno.EADDRNOTAVAIL, "no address")
+
+    def _connect_locally(self) -> tuple[socket.socket, Callable[[bytes], bytes]]:
+        for kind, frame in ((socket.SOCK_DGRAM, bytes), (socket.SOCK_STREAM, _with_line_end)):
+            connected = socket.socket(socket.AF_UNIX, kind)
+            try:
+                connected.settimeout(self._seconds)
+                connected.connect(self._address.path)
+            except OSError as error:
+                connected.close()
+                if error.errno != errno.EPROTOTYPE:
+                    raise
+            else:
+                return connected, frame
+        raise OSError(errno.EPROTOTYPE, "neither a datagram nor a stream socket")
+
+
+def _with_length(message: bytes) -> bytes:
+    return b"%d %s" % (len(message), message)
+
+
+def _with_line_end(message: bytes) -> bytes:
+    return message + b"\n"

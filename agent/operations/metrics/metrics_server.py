@@ -1,0 +1,114 @@
+"""Serves metrics to Prometheus on a port of their own: `GET /metrics`, without authentication.
+
+In threads: a scrape does not wait for the event loop, so that its lag can be seen.
+"""
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from agent.operations.metrics.metric import Reading
+
+_AT_ONCE: Final = 4
+"""Connections that are served at the same time. For a further one, that which has waited longest for its
+request is closed; if all have sent theirs, the further one is."""
+_STOPS_WITHIN: Final = 0.1
+_SECONDS: Final = 5.0
+"""How long a connection may be silent."""
+
+
+class MetricsServer:
+    """A `MetricsOutlet` on the bound socket `listener`, which it closes. `target` describes the program."""
+
+    def __init__(self, listener: socket.socket, **target: str) -> None:
+        self._listener = listener
+        self._target = target
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self, read: Callable[[], Reading]) -> None:
+        """See `MetricsOutlet`."""
+        address = self._listener.getsockname()[:2]
+        self._server = _Server(address, _handler(read, self._target), bind_and_activate=False)
+        self._server.socket.close()
+        self._server.socket = self._listener
+        serve = partial(self._server.serve_forever, poll_interval=_STOPS_WITHIN)
+        threading.Thread(target=serve, name="metrics", daemon=True).start()
+
+    def stop(self) -> None:
+        """See `MetricsOutlet`."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+        self._listener.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of the base class
+        super().__init__(*arguments, **options)
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
+        self._incomplete: dict[socket.socket, bool] = {}
+        """Connections without a whole request yet, the oldest first."""
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
+        if self._places.acquire(blocking=False) or self._made_room():
+            self._incomplete[request] = True
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the same
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.complete(request)
+            self._places.release()
+
+    def complete(self, request: Any) -> bool:  # noqa: ANN401 - the same
+        """The request of this connection is whole; whether it was not before."""
+        return self._incomplete.pop(request, False)
+
+    def _made_room(self) -> bool:
+        for oldest in filter(self.complete, list(self._incomplete)):
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)  # its thread reads the end, and gives its place back
+            return self._places.acquire(timeout=_SECONDS)
+        return False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the same
+        """A client that left is no fault; the base class would print a traceback."""
+
+
+def _handler(read: Callable[[], Reading], target: dict[str, str]) -> type[BaseHTTPRequestHandler]:
+    from agent.operations.metrics.prometheus_text import prometheus_text  # not while the server starts
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _SECONDS
+        server_version, sys_version = "metrics", ""
+
+        server: _Server
+
+        def do_GET(self) -> None:
+            self.server.complete(self.request)
+            if self.path.partition("?")[0] != "/metrics":
+                self.send_error(404)
+                return
+            content, media_type = prometheus_text(read(), self.headers.get("Accept", ""), target.items())
+            self.send_response(200)
+            self.send_header("Content-Type", media_type)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Scrapes are not logged."""
+
+    return Handler

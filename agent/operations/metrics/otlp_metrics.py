@@ -1,0 +1,79 @@
+"""Metrics over OTLP (HTTP, protobuf), by OpenTelemetry's exporter."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from agent.operations.metrics.metric import Reading
+from agent.operations.metrics.outlet import MetricsOutlet
+from agent.operations.otlp_signal import OtlpSignal, Signal, otlp_signal
+from agent.settings.settings import Settings
+
+_LOG: Final = logging.getLogger("idaas_agent.telemetry")
+_STOP_SECONDS: Final = 3.0
+_LOG_INTERVAL: Final = 60.0
+
+
+def otlp_outlets(settings: Settings, failed: Callable[[], None]) -> Sequence[MetricsOutlet]:
+    """The outlet of the settings, if they have a collector for metrics. `failed` is called in a thread."""
+    signal = otlp_signal(settings, Signal.METRICS)
+    seconds = settings.otel_metric_export_interval / 1000
+    return [] if signal is None else [OtlpMetrics(signal, seconds, failed)]
+
+
+class OtlpMetrics:
+    """A `MetricsOutlet`: exports every `seconds`, and at the end. Each process exports its own numbers.
+
+    A failure is counted by `failed`, and logged once a minute without its text. The next export has what it
+    missed, because the values are totals.
+    """
+
+    def __init__(self, signal: OtlpSignal, seconds: float, failed: Callable[[], None]) -> None:
+        self._signal = signal
+        self._seconds = seconds
+        self._failed = failed
+        self._stopping = threading.Event()
+        self._quiet_until = float("-inf")
+        self._thread: threading.Thread | None = None
+
+    def start(self, read: Callable[[], Reading]) -> None:
+        """See `MetricsOutlet`."""
+        self._thread = threading.Thread(target=self._export, args=(read,), name="OTLP metrics", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """See `MetricsOutlet`. A collector that is away delays it by three seconds."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(_STOP_SECONDS)
+
+    def _export(self, read: Callable[[], Reading]) -> None:
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+        from opentelemetry.sdk.metrics.export import MetricExportResult
+
+        from agent.operations.metrics.otlp_points import metrics_data
+        from agent.operations.otlp_resource import agent_resource, otlp_headers
+
+        exporter = OTLPMetricExporter(self._signal.endpoint, headers=dict(otlp_headers(self._signal.headers)))
+        since, resource = time.time_ns(), agent_resource()
+        while True:
+            last = self._stopping.wait(self._seconds)
+            try:
+                data = metrics_data(read(), resource, since=since, now=time.time_ns())
+                exported = exporter.export(data) is MetricExportResult.SUCCESS
+            except Exception:  # noqa: BLE001 - an exporter raises anything, and its text may contain a header
+                exported = False
+            if not exported:
+                self._report()
+            if last:
+                exporter.shutdown()
+                return
+
+    def _report(self) -> None:
+        self._failed()
+        now = time.monotonic()
+        if now >= self._quiet_until:
+            self._quiet_until = now + _LOG_INTERVAL
+            _LOG.warning("metrics could not be exported; the collector does not respond or refuses them")

@@ -1,0 +1,174 @@
+"""The metrics of several processes as one: workers report to their parent, which adds them up.
+
+The counts of a worker that has ended stay in the sums: after an orderly end all of them, of a killed worker
+those of its last report, a few seconds before. So no sum ever decreases, which Prometheus would take for a
+restart.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any, Final, cast
+
+from agent.operations.metrics.merging import merged, without_gauges
+from agent.operations.metrics.metric import Reading
+from agent.operations.metrics.outlet import MetricsOutlet
+
+_LOG: Final = logging.getLogger("idaas_agent.metrics")
+_REPORT: Final = b"report"
+_ANSWER_SECONDS: Final = 1.0
+_ROUND_SECONDS: Final = 5.0
+
+
+class WorkerReports:
+    """In a worker: a `MetricsOutlet` that reports over `link` whenever the parent requests it."""
+
+    def __init__(self, link: Connection) -> None:
+        self._link = link
+        self._read: Callable[[], Reading] | None = None
+        self._sending = threading.Lock()
+
+    def start(self, read: Callable[[], Reading]) -> None:
+        """See `MetricsOutlet`."""
+        self._read = read
+        threading.Thread(target=self._respond, name="metrics", daemon=True).start()
+
+    def stop(self) -> None:
+        """Reports once more: the counts of the last seconds."""
+        self._report()
+
+    def _respond(self) -> None:
+        try:
+            while self._link.recv_bytes():
+                self._report()
+        except (EOFError, OSError):  # the parent has ended
+            return
+
+    def _report(self) -> None:
+        if self._read is None:
+            return
+        try:
+            with self._sending:
+                self._link.send_bytes(encoded(self._read()))
+        except (BrokenPipeError, OSError):
+            return
+
+
+@dataclass(slots=True)
+class _Worker:
+    link: Connection
+    last: Reading = field(default_factory=dict)
+    awaited: bool = False
+    """Whether a requested report is still to come. While it is, no other is requested: of a process that
+    hangs, the pipe would fill."""
+    late: bool = False
+    """Whether that one was requested in an earlier round."""
+    ended: bool = False
+
+    def request(self) -> None:
+        self.late = self.awaited
+        if not self.awaited:
+            self._send()
+
+    def receive(self, until: float) -> None:
+        """Takes its reports, until one has arrived that was requested in this round."""
+        try:
+            while self.link.poll(max(0.0, until - time.monotonic())):
+                self.last = decoded(self.link.recv_bytes())
+                self.awaited = False
+                if self.late:
+                    self.late = False
+                    self._send()
+                else:
+                    until = time.monotonic()
+        except (EOFError, OSError):
+            self.ended = True
+
+    def _send(self) -> None:
+        try:
+            self.link.send_bytes(_REPORT)
+            self.awaited = True
+        except OSError:
+            self.ended = True
+
+
+class WorkersMetrics:
+    """In the parent: opens a link for each worker, and adds up their reports."""
+
+    def __init__(self, *, seconds: float = _ANSWER_SECONDS) -> None:
+        """`seconds` is how long workers may take to report; else their last reports count."""
+        self._seconds = seconds
+        self._workers: list[_Worker] = []
+        self._departed: Reading = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def open(self) -> Connection:
+        """The link of the next worker: its end of it."""
+        parents, workers = Pipe()
+        with self._lock:
+            self._workers.append(_Worker(parents))
+        return workers
+
+    def start(self) -> None:
+        """Requests a report every five seconds, so that little is lost if a worker is killed."""
+        threading.Thread(target=self._requests, name="worker metrics", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends the requests."""
+        self._stopped.set()
+
+    def read(self) -> Reading:
+        """The sums of all workers, now."""
+        with self._lock:
+            for worker in self._workers:
+                worker.request()
+            until = time.monotonic() + self._seconds
+            for worker in self._workers:
+                worker.receive(until)
+            for worker in [each for each in self._workers if each.ended]:
+                self._workers.remove(worker)
+                worker.link.close()
+                self._departed = merged([self._departed, without_gauges(worker.last)])
+            return merged([self._departed, *(worker.last for worker in self._workers)])
+
+    def _requests(self) -> None:
+        while not self._stopped.wait(_ROUND_SECONDS):
+            try:
+                self.read()
+            except Exception as error:  # noqa: BLE001 - the thread must outlive a malformed report
+                _LOG.error("the metrics of the workers could not be read: %s", type(error).__name__)
+
+
+@contextmanager
+def published_sums(outlet: MetricsOutlet) -> Iterator[Callable[[], Connection]]:
+    """In the parent: `outlet` publishes the sums while the block runs. Yields what opens a worker's link."""
+    metrics = WorkersMetrics()
+    outlet.start(metrics.read)
+    metrics.start()
+    try:
+        yield metrics.open
+    finally:
+        outlet.stop()
+        metrics.stop()
+
+
+def encoded(reading: Reading) -> bytes:
+    """A reading as JSON."""
+    listed = {name: list(values.items()) for name, values in reading.items()}
+    return json.dumps(listed).encode()
+
+
+def decoded(report: bytes) -> Reading:
+    """The reading that `encoded` wrote."""
+    listed = cast(dict[str, list[Any]], json.loads(report))
+    return {
+        name: {tuple(labels): tuple(value) if isinstance(value, list) else value for labels, value in values}
+        for name, values in listed.items()
+    }

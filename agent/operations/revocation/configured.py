@@ -1,0 +1,66 @@
+"""The stores of revocations, and the reader of the events that cause them, which the settings name."""
+
+from collections.abc import Callable
+from typing import Final
+
+from httpx import AsyncClient
+
+from agent.operations.revocation.file_store import FileStore
+from agent.operations.revocation.redis_store import RedisStore
+from agent.operations.revocation.store import RevocationStore
+from agent.redis.shared_redis import SharedRedis
+from agent.settings.settings import Settings
+from agent.settings.variables.conversations import SqliteFile
+from identity.idaas.user_events.user_event_reader import UserEventReader
+from identity.signing_keys.jwks import Jwks
+from identity.signing_keys.key_source import KeySource
+
+_CONNECTIONS: Final = 2
+"""To PostgreSQL, besides those of conversations: one is read while another one is written."""
+
+
+def revocation_stores(settings: Settings, redis: SharedRedis | None) -> list[RevocationStore]:
+    """The stores that the settings name, the one that lasts first; they open nothing yet.
+
+    Revocations are in PostgreSQL if conversations are; otherwise in a file of each machine. `redis` announces
+    them; without PostgreSQL it must keep them, too, for machines that start later.
+    """
+    stores: list[RevocationStore] = [_database(settings) or FileStore(settings.revocations_file)]
+    if redis is not None:
+        stores.append(RedisStore(redis, lasts=not stores[0].shared))
+    return stores
+
+
+def _database(settings: Settings) -> RevocationStore | None:
+    if settings.conversations_url is None or isinstance(settings.conversations_url, SqliteFile):
+        return None
+    # Here, because the import takes time, and most commands need no database.
+    from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
+    from agent.conversations.database.postgres_database import PostgresDatabase
+    from agent.operations.revocation.postgres_store import PostgresStore
+
+    cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
+    connections = PostgresConnections(conninfo(settings.conversations_url.url, cafile), most=_CONNECTIONS)
+    database = PostgresDatabase(connections)
+    return PostgresStore(database, database.aclose)
+
+
+def events_jwks(settings: Settings, http: AsyncClient, clock: Callable[[], float]) -> Jwks | None:
+    """The keys that sign IDaaS's events; `None` if it sends none."""
+    url = settings.idaas_events_jwks_endpoint
+    return Jwks(url, http, clock=clock) if url else None
+
+
+def user_event_reader(
+    settings: Settings, keys: KeySource | None, clock: Callable[[], float]
+) -> UserEventReader | None:
+    """The reader of IDaaS's events, whose signatures `keys` verify; `None` without keys."""
+    if keys is None:
+        return None
+    return UserEventReader(
+        keys=keys,
+        instance_id=settings.idaas.instance_id,
+        application_id=settings.idaas_events_application_id or "",
+        key=settings.idaas_events_key_file,
+        clock=clock,
+    )

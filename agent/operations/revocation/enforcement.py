@@ -1,0 +1,347 @@
+"""Enforces revocations in this process: refuses tokens, removes credentials, ends runs."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
+from typing import Final
+
+from agent.errors.error_codes import AgentCode
+from agent.operations.revocation.store import RevocationStore, StoreError
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList, Unfound
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditOutcome
+from identity.audit.trail import AuditTrail
+from identity.error_codes import IdentityCode
+from identity.errors import AccessTokenError, UnreachableError
+from identity.observation.measures import Tally
+from identity.principal import Principal
+
+_LOG: Final = logging.getLogger("idaas_agent.revocation")
+_PART_SECONDS: Final = 10.0
+"""For how long the start waits for the next part of what is stored."""
+_RETRY_SECONDS: Final = 0.5
+_WHOLE_SECONDS: Final = 6 * 3_600.0
+"""How often each store is read as a whole, so that nothing is lost or kept there unnoticed."""
+_REPAIR_SECONDS: Final = 5.0
+"""After a store could not be written, until it is read as a whole again, and receives what it lacks."""
+_KEPT_LONGER_SECONDS: Final = 86_400.0
+"""How much longer than this process's memory a store keeps a revocation: clocks may be set wrong."""
+_AT_ONCE: Final = 500
+"""How many received revocations are applied before other tasks run: about two milliseconds."""
+
+
+def revoked_error() -> AccessTokenError:
+    """The error of a run whose caller's token was revoked meanwhile."""
+    return AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked during the run")
+
+
+class Enforcement:
+    """Applies what the stores contain, and what `put` adds, to `revocations`, which the verifier consults.
+
+    Guaranteed when `put` returns or raises: this process refuses the tokens, has removed the users' cached
+    credentials and has ended their runs. Other processes follow when a store notifies them. A store that
+    fails is read again twice a second; `check` raises until it was read. What a store contains is applied in
+    parts, between which other tasks run.
+
+    Each store that was read as a whole receives what this process knows and the store lacks. If it had that
+    before, the store has lost data: an error in the log, `lost` counts it, and `check` raises until it is
+    restored. What no valid token can reach is removed from each.
+    """
+
+    def __init__(
+        self,
+        revocations: RevocationList,
+        stores: Sequence[RevocationStore],
+        *,
+        forget_users: Callable[[Callable[[str, Principal], bool]], int],
+        end_runs: Callable[[Callable[[VerifiedAccessToken], bool], Callable[[], AccessTokenError]], int],
+        audit: AuditTrail,
+        issuer: str,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        repair_seconds: float = _REPAIR_SECONDS,
+        applied: Tally | None = None,
+        lost: Tally | None = None,
+    ) -> None:
+        """`stores` are read in their order at first. A store that could not be written receives what it lacks
+        after `repair_seconds`. `applied` counts the revocations that came into force, by target, and `lost`
+        how often a store that lasts had lost some.
+        """
+        self._revocations = revocations
+        self._followed = [_Followed(store) for store in stores]
+        self._forget_users = forget_users
+        self._end_runs = end_runs
+        self._audit = audit
+        self._issuer = issuer
+        self._sleep = sleep
+        self._repair_seconds = repair_seconds
+        self._applied = applied or Tally()
+        self._lost = lost or Tally()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._received = asyncio.Event()
+
+    async def start(self) -> None:
+        """Reads the stores, and follows them from then on. Returns when those that last were read, or when
+        one of them fails.
+
+        A large store delays the start; one that sends nothing for ten seconds does not delay it further.
+        """
+        self._tasks = [asyncio.create_task(self._follow(each), name="revocations") for each in self._followed]
+        with suppress(TimeoutError):
+            while not (self._is_read or any(each.tried.is_set() and not each.read for each in self._lasting)):
+                self._received.clear()
+                async with asyncio.timeout(_PART_SECONDS):
+                    await self._received.wait()
+        if not self._is_read:
+            _LOG.warning("the revocations could not be read; the agent starts without them, and is not ready")
+
+    async def aclose(self) -> None:
+        """Stops following the stores, and closes them."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        for each in self._followed:
+            await each.store.aclose()
+
+    @property
+    def shared(self) -> bool:
+        """Whether several machines have the same revocations: a failure would concern all of them at once."""
+        return any(each.store.shared for each in self._followed)
+
+    async def check(self) -> None:
+        """Raises `UnreachableError` if a store that lasts was not read yet, fails, or has lost data now."""
+        for each in self._lasting:
+            if self._tasks and each.failure is not None:
+                raise each.failure.with_traceback(None)
+
+    async def check_read(self) -> None:
+        """Raises `UnreachableError` until each store that lasts was read once. From then on, what is known is
+        in force.
+        """
+        if not self._is_read:
+            await self.check()
+
+    async def put(self, revocations: Sequence[Revocation]) -> Collection[Revocation]:
+        """Enforces, stores and records them, in this order: here they are in force even if the rest fails.
+
+        Returns those that later ones supersede, which are neither stored nor recorded.
+        Raises `StoreError` if they could not be stored, and `AuditError` if they could not be recorded.
+        """
+        self._apply(revocations)
+        superseded = frozenset(filter(self._revocations.supersedes, revocations))
+        in_force = [each for each in revocations if each not in superseded]
+        outcome = AuditOutcome.FAILED
+        try:
+            await self._store(in_force)
+            outcome = AuditOutcome.SUCCEEDED
+        finally:
+            for revocation in in_force:
+                await self._audit.revocation(revocation, self._issuer).ended(outcome)
+        return superseded
+
+    @property
+    def _lasting(self) -> list["_Followed"]:
+        return [each for each in self._followed if each.store.lasts]
+
+    @property
+    def _is_read(self) -> bool:
+        return all(each.read for each in self._lasting)
+
+    async def _store(self, revocations: Sequence[Revocation]) -> None:
+        for followed in self._followed:
+            followed.awaits(revocations)
+        results = await asyncio.gather(
+            *(self._write(each, revocations) for each in self._followed), return_exceptions=True
+        )
+        for followed, result in zip(self._followed, results, strict=True):
+            if result is not None and (followed.store.lasts or not isinstance(result, StoreError)):
+                raise result
+
+    async def _write(self, followed: "_Followed", revocations: Sequence[Revocation]) -> None:
+        try:
+            await followed.store.put(revocations)
+        except StoreError:
+            followed.read_again(self._repair_seconds)
+            raise
+        followed.has(revocations)
+
+    def _apply(self, revocations: Sequence[Revocation]) -> list[Revocation]:
+        """Those that this process did not know."""
+        new = [
+            each
+            for each in revocations
+            if not self._revocations.has(each) and self._revocations.reaches(each)
+        ]
+        changed = [each for each in revocations if self._revocations.apply(each) and each.until is not None]
+        if not changed:
+            return new
+        for each in changed:
+            self._applied.add(each.target.value)
+        users = {each.name for each in changed if each.target is Target.USER}
+        tokens = {each.name for each in changed if each.target is Target.TOKEN}
+        all_tokens = any(each.target is Target.ALL for each in changed)
+        forgotten = self._forget_users(
+            lambda fingerprint, principal: all_tokens or principal.subject in users or fingerprint in tokens
+        )
+        ended = self._end_runs(self._is_revoked, revoked_error)
+        if forgotten or ended or self._is_read:
+            _LOG.info(
+                "%d revocations in force: credentials of %d access tokens removed, %d runs ended",
+                *(len(changed), forgotten, ended),
+            )
+        return new
+
+    def _is_revoked(self, caller: VerifiedAccessToken) -> bool:
+        return self._revocations.refuses(caller.principal.subject, caller.issued_at, caller.fingerprint)
+
+    async def _follow(self, followed: "_Followed") -> None:
+        for earlier in self._followed[: self._followed.index(followed)]:
+            await earlier.tried.wait()
+        while True:
+            try:
+                async with asyncio.timeout(_WHOLE_SECONDS) as followed.limit:
+                    await self._read(followed)
+            except TimeoutError:
+                pass
+            except StoreError as error:
+                followed.failed(str(error))
+            except Exception as error:  # noqa: BLE001 - else the task would end, and revocations with it, unnoticed
+                followed.failed(f"the store failed unexpectedly ({type(error).__name__})")
+            self._received.set()
+            await self._sleep(_RETRY_SECONDS)
+
+    async def _read(self, followed: "_Followed") -> None:
+        """Reads one store as a whole, and follows it until it ends. It is repaired meanwhile."""
+        while self._revocations.drop(_AT_ONCE):  # noqa: ASYNC110 - in parts, between which other tasks run
+            await asyncio.sleep(0)
+        unfound: Unfound | None = self._revocations.unfound()
+        expired: list[Revocation] = []
+        async with aclosing(followed.store.changes()) as changes, AsyncExitStack() as repairing:
+            async for revocations in changes:
+                for start in range(0, len(revocations), _AT_ONCE):
+                    part = revocations[start : start + _AT_ONCE]
+                    await self._learn(followed, part)
+                    if unfound is not None:
+                        for each in part:
+                            unfound.found(each)
+                        expired += (each for each in part if not self._reaches_store(each))
+                    await asyncio.sleep(0)
+                if unfound is not None and not revocations:
+                    lacking = list(filter(self._revocations.reaches, unfound.entries()))
+                    unfound = None
+                    self._judge(followed, lacking)
+                    repair = asyncio.create_task(self._repair(followed, lacking, expired))
+                    repairing.push_async_callback(_ended, repair)
+                self._received.set()
+
+    async def _learn(self, source: "_Followed", revocations: Sequence[Revocation]) -> None:
+        """Applies what a store has sent, and stores on this machine what others have announced."""
+        new = self._apply(revocations)
+        if source.awaited:
+            source.has([each for each in revocations if not self._revocations.supersedes(each)])
+        for other in self._followed:
+            if new and other is not source:
+                other.awaits(new)
+                if not other.store.shared:
+                    try:
+                        await self._write(other, new)
+                    except StoreError as error:
+                        other.failed(str(error))
+
+    def _judge(self, followed: "_Followed", lacking: Sequence[Revocation]) -> None:
+        """Whether a store that was read has lost what it lacks, or only did not receive it yet."""
+        lost = [each for each in lacking if each.key not in followed.awaited]
+        followed.is_whole()
+        if not lacking:
+            followed.succeeded()
+        elif lost and followed.store.lasts and not followed.has_lost:
+            followed.lost(len(lost))
+            self._lost.add(followed.store.name)
+
+    async def _repair(
+        self, followed: "_Followed", lacking: Sequence[Revocation], expired: Sequence[Revocation]
+    ) -> None:
+        """Writes what the store lacks, and removes what has expired."""
+        try:
+            if lacking:
+                await self._write(followed, lacking)
+                followed.succeeded()
+            if expired:
+                await followed.store.remove(expired)
+        except StoreError as error:
+            if followed.failure is not None:
+                followed.failed(str(error))
+            else:
+                _LOG.warning("old revocations are not removed: %s", error)
+        except Exception as error:  # noqa: BLE001 - else it would be unnoticed
+            followed.failed(f"the store failed unexpectedly ({type(error).__name__})")
+            followed.read_again(self._repair_seconds)
+
+    def _reaches_store(self, revocation: Revocation) -> bool:
+        return self._revocations.reaches(revocation, _KEPT_LONGER_SECONDS)
+
+
+class _Followed:
+    """One store, and what this process knows of it."""
+
+    def __init__(self, store: RevocationStore) -> None:
+        self.store: Final = store
+        self.tried: Final = asyncio.Event()
+        """It was read as a whole, or has failed."""
+        self.read = False
+        self.failure: UnreachableError | None = UnreachableError(
+            AgentCode.REVOCATIONS_UNAVAILABLE, "the revocations were not read yet"
+        )
+        self.has_lost = False
+        self.limit: asyncio.Timeout | None = None
+        """Of following it before it is read as a whole again."""
+        self.awaited: Final[set[tuple[Target, str, Origin]]] = set()
+        """The keys of revocations that came from elsewhere: it is no loss yet that the store lacks them."""
+
+    def awaits(self, revocations: Sequence[Revocation]) -> None:
+        """They are in force, and may not be in this store yet."""
+        if self.read:
+            self.awaited.update(each.key for each in revocations)
+
+    def has(self, revocations: Sequence[Revocation]) -> None:
+        """They are in this store."""
+        self.awaited.difference_update(each.key for each in revocations)
+
+    def lost(self, number: int) -> None:
+        """It lacks so many revocations that it had."""
+        self.has_lost = True
+        text = f"{self.store.name} lacks {number} revocations that are in force: it has lost data"
+        _LOG.error("%s. They are written back", text)
+        self.failure = UnreachableError(AgentCode.REVOCATIONS_LOST, text)
+
+    def read_again(self, seconds: float) -> None:
+        """It is read as a whole again after `seconds`."""
+        if self.limit is not None:
+            with suppress(RuntimeError):  # it has ended
+                self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    def is_whole(self) -> None:
+        """It was read as a whole: what it contains is in force."""
+        self.read = True
+        self.tried.set()
+
+    def failed(self, failure: str) -> None:
+        """It cannot be read or written."""
+        if self.failure is None or self.failure.detail != failure:
+            _LOG.warning("revocations cannot be read or written: %s: %s", self.store.name, failure)
+        code = AgentCode.REVOCATIONS_LOST if self.has_lost else AgentCode.REVOCATIONS_UNAVAILABLE
+        self.failure = UnreachableError(code, failure)
+        self.tried.set()
+
+    def succeeded(self) -> None:
+        """It has all revocations that are in force."""
+        if self.has_lost:
+            _LOG.warning("%s has all revocations again", self.store.name)
+        self.has_lost, self.failure = False, None
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,0 +1,130 @@
+"""Revocations in PostgreSQL, beside the conversations: for processes of several machines."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final
+
+from agent.conversations.database.database import Database, Rows, Statement, Transaction
+from agent.operations.revocation.store import StoreError
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.errors import AgentError
+
+_LOG: Final = logging.getLogger("idaas_agent.revocation")
+_POLL_SECONDS: Final = 0.5
+_PAGE: Final = 2_000
+"""How many stored revocations are read at once."""
+_CHUNK: Final = 500
+"""How many are written by one transaction."""
+
+_LOCK: Final = Statement("LOCK TABLE revocations IN EXCLUSIVE MODE")
+"""One transaction writes at a time, so that `seq` grows in the order in which others can see the rows."""
+_PUT: Final = """
+    INSERT INTO revocations (target, origin, name, until, changed_at, seq)
+        VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(seq), 0) + 1 FROM revocations))
+        ON CONFLICT (target, origin, name) DO UPDATE
+            SET until = excluded.until, changed_at = excluded.changed_at, seq = excluded.seq
+            WHERE (excluded.changed_at, coalesce(excluded.until, -1))
+                > (revocations.changed_at, coalesce(revocations.until, -1))
+"""
+_REMOVE: Final = """
+    DELETE FROM revocations WHERE target = ? AND origin = ? AND name = ?
+        AND (changed_at, coalesce(until, -1)) <= (?, ?) AND seq < (SELECT max(seq) FROM revocations)
+"""
+"""The last row stays: by it, readers notice what was removed by others than agents."""
+_LAST: Final = Statement("SELECT max(seq) FROM revocations")
+_AFTER: Final = """
+    SELECT seq, target, name, origin, until, changed_at FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?
+"""
+
+
+class PostgresStore:
+    """A `RevocationStore` over the table `revocations`.
+
+    A `put` is on the server's disk when it returns. Other processes read it within half a second, as long
+    as the server responds. `changes` ends when rows are gone: the table was emptied, or restored to a former
+    state. Users' `sub` and SHA-256 values of tokens are stored in clear.
+    """
+
+    name: Final = "the PostgreSQL of CONVERSATIONS_URL"
+    lasts: Final = True
+    shared: Final = True
+
+    def __init__(
+        self,
+        database: Database,
+        close: Callable[[], Awaitable[None]],
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """`database` has connections of its own, so that conversations delay no revocation; `close` closes
+        them.
+        """
+        self._database = database
+        self._close = close
+        self._sleep = sleep
+
+    async def put(self, revocations: Sequence[Revocation]) -> None:
+        """See `RevocationStore`."""
+        for start in range(0, len(revocations), _CHUNK):
+            chunk = [
+                Statement(_PUT, (*_key(each), each.until, each.changed_at))
+                for each in revocations[start : start + _CHUNK]
+            ]
+            await self._done(self._database.write(partial(_sent, [_LOCK, *chunk]), durable=True))
+
+    async def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
+        """See `RevocationStore`. Asks for later rows twice a second."""
+        seen, all_sent = 0, False
+        while True:
+            page = [_LAST, Statement(_AFTER, (seen, _PAGE))]
+            [[(last,)], rows] = await self._done(self._database.read(partial(_sent, page)))
+            if (last or 0) < seen:
+                return
+            if rows:
+                seen = rows[-1][0]
+                yield [each for row in rows if (each := _revocation(*row[1:]))]
+            if len(rows) < _PAGE:
+                if not all_sent:
+                    yield []
+                    all_sent = True
+                await self._sleep(_POLL_SECONDS)
+
+    async def remove(self, revocations: Sequence[Revocation]) -> None:
+        """See `RevocationStore`."""
+        for start in range(0, len(revocations), _CHUNK):
+            chunk = [
+                Statement(_REMOVE, (*_key(each), *each.order)) for each in revocations[start : start + _CHUNK]
+            ]
+            await self._done(self._database.write(partial(_sent, chunk)))
+
+    async def aclose(self) -> None:
+        """See `RevocationStore`."""
+        await self._close()
+
+    async def _done(self, running: Awaitable[Sequence[Rows]]) -> Sequence[Rows]:
+        try:
+            return await running
+        except AgentError as error:
+            raise StoreError(error.detail) from None
+
+
+def _sent(statements: Sequence[Statement]) -> Transaction[Sequence[Rows]]:
+    """The rows of each."""
+    rows = yield statements
+    return rows
+
+
+def _key(revocation: Revocation) -> tuple[str, str, str]:
+    return revocation.target.value, revocation.origin.value, revocation.name
+
+
+def _revocation(
+    target: str, name: str, origin: str, until: float | None, changed_at: float
+) -> Revocation | None:
+    try:
+        return Revocation(Target(target), name, Origin(origin), until, changed_at)
+    except ValueError as error:
+        _LOG.error("a row of the table of revocations is not a revocation: %s", error)
+        return None

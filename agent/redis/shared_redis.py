@@ -1,0 +1,207 @@
+"""The Redis that the processes of one agent share, and the time in which it is away."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from agent.errors.error_codes import AgentCode
+from agent.redis.cancellation import kept_cancellation
+from identity.errors import UnreachableError
+from identity.secrets.secret import Secret
+from identity.transport.pool_use import PoolUse
+
+if TYPE_CHECKING:
+    from redis.asyncio import BlockingConnectionPool, Redis
+
+T = TypeVar("T")
+
+_LOG: Final = logging.getLogger("idaas_agent.redis")
+SECONDS: Final = 0.5
+"""How long a request waits for Redis at most."""
+_AWAY_SECONDS: Final = 5.0
+"""How long Redis is not used after a failure, unless it responds before."""
+_WATCH_SECONDS: Final = 0.5
+"""After a failure, between two questions whether it responds."""
+_QUIET_SECONDS: Final = 60.0
+"""Between two warnings."""
+_PING_SECONDS: Final = 1.0
+_CONNECTIONS: Final = 32
+_GRACE_SECONDS: Final = 0.05
+
+
+class RedisAwayError(Exception):
+    """Redis did not do it, or is not used because it failed a moment ago. Its text is for operators."""
+
+
+class SharedRedis:
+    """One pool of connections, which opens none before it is used.
+
+    After a failure, Redis is asked in the background whether it responds, and is not used until it does, so
+    that no request waits for it. A failure is logged as a warning, once in a minute at most, and its end
+    once. No text contains the address.
+    """
+
+    def __init__(
+        self,
+        url: Secret,
+        *,
+        audience: str,
+        cafile: str | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`url` has the form that settings check. Names contain a digest of `audience`: agents of different
+        audiences may share a Redis. `cafile` has the authorities to trust for `rediss://`.
+        """
+        self._name = f"idaas-agent:{hashlib.sha256(audience.encode()).hexdigest()[:32]}"
+        self._monotonic = monotonic
+        self._pool = _pool(url.reveal(), cafile)
+        self._client = _client(self._pool)
+        self._away_until = self._quiet_until = float("-inf")
+        self._failure: str | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._is_logged = False
+        self.seconds = SECONDS
+        """How long a request waits for Redis at most."""
+        self.failures = 0
+        """How often Redis failed, for metrics."""
+        self.pool_use: Final = PoolUse()
+        self.pool_use.limit = _CONNECTIONS
+
+    def name(self, *parts: str) -> str:
+        """The name of a key or a channel."""
+        return ":".join((self._name, *parts))
+
+    async def use(self, operation: Callable[["Redis"], Awaitable[T]], seconds: float | None = None) -> T:
+        """The result of `operation`, within `seconds`. Raises `RedisAwayError`, whatever went wrong."""
+        if self._monotonic() < self._away_until:
+            raise RedisAwayError(self._failure)
+        self.pool_use.in_use += 1
+        try:
+            async with _time_limit(self.seconds if seconds is None else seconds):
+                result = await operation(self._client)
+        except Exception as error:  # noqa: BLE001 - the library raises many kinds, and their texts have the URL
+            raise self._failed(type(error).__name__) from None
+        finally:
+            self.pool_use.in_use -= 1
+        self._recovered()
+        return result
+
+    async def messages(self, channel: str) -> AsyncGenerator[bytes | None]:
+        """What is published to `channel`. First `None`: from then on, nothing is missed. `None` again after
+        each second without a message, or earlier.
+
+        Raises `RedisAwayError` when the connection is lost.
+        """
+        subscription = self._client.pubsub(ignore_subscribe_messages=True)
+
+        async def done(command: object, seconds: float) -> Any:  # noqa: ANN401 - what Redis sends
+            try:
+                async with _time_limit(seconds):
+                    return await cast(Awaitable[Any], command)
+            except Exception as error:  # noqa: BLE001 - as above
+                raise self._failed(type(error).__name__) from None
+
+        try:
+            await done(subscription.subscribe(channel), self.seconds)
+            yield None
+            while True:
+                receiving = subscription.get_message(timeout=_PING_SECONDS)
+                message = await done(receiving, _PING_SECONDS + self.seconds)
+                if message is None:  # detects a connection that was lost silently
+                    await done(subscription.ping(), self.seconds)
+                    yield None
+                elif message["type"] == "message":
+                    yield message["data"]
+        finally:
+            await subscription.aclose()  # type: ignore[no-untyped-call]
+
+    async def check(self) -> str:
+        """For readiness. Raises `UnreachableError` while Redis is away."""
+        try:
+            await self.use(lambda redis: cast(Awaitable[Any], redis.ping()))
+        except RedisAwayError as error:
+            raise UnreachableError(AgentCode.REDIS_UNAVAILABLE, f"Redis failed ({error})") from None
+        return "Redis responds"
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
+        await self._pool.aclose()
+
+    def _failed(self, kind: str) -> RedisAwayError:
+        self.failures += 1
+        self._note(kind)
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._responds(), name="return of Redis")
+        return RedisAwayError(kind)
+
+    def _note(self, kind: str) -> None:
+        now = self._monotonic()
+        self._failure = kind
+        self._away_until = now + _AWAY_SECONDS
+        if now >= self._quiet_until:
+            self._quiet_until, self._is_logged = now + _QUIET_SECONDS, True
+            text = "REDIS_URL: Redis failed (%s); until it responds, each process counts for itself"
+            _LOG.warning(text, kind)
+
+    async def _responds(self) -> None:
+        """Waits until Redis responds, within the time of a request."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            try:
+                async with _time_limit(SECONDS):
+                    await cast(Awaitable[Any], self._client.ping())
+            except Exception as error:  # noqa: BLE001 - as above
+                self._note(type(error).__name__)
+            else:
+                self._away_until = float("-inf")
+                return
+
+    def _recovered(self) -> None:
+        self._failure = None
+        if self._is_logged:
+            self._is_logged = False
+            _LOG.info("REDIS_URL: Redis responds again")
+
+
+@asynccontextmanager
+async def _time_limit(seconds: float) -> AsyncGenerator[None]:
+    """Raises `TimeoutError` after `seconds`. If the event loop was late by then, a response that has arrived
+    meanwhile is read first: a busy process does not take Redis for away.
+    """
+    loop = asyncio.get_running_loop()
+    with kept_cancellation():
+        async with asyncio.timeout(None) as limit:
+            timer = loop.call_later(seconds, lambda: limit.reschedule(loop.time() + _GRACE_SECONDS))
+            try:
+                yield
+            finally:
+                timer.cancel()
+
+
+def _pool(address: str, cafile: str | None) -> "BlockingConnectionPool":
+    """Opens no connection yet. The import is here because it takes time and most agents use no Redis."""
+    from redis.asyncio import BlockingConnectionPool
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+
+    return BlockingConnectionPool.from_url(
+        address,
+        max_connections=_CONNECTIONS,
+        timeout=SECONDS,
+        # One retry on a new connection: the pooled one may be from before a restart of the server.
+        retry=Retry(NoBackoff(), 1),
+        **({"ssl_ca_certs": cafile} if cafile and address.startswith("rediss:") else {}),
+    )
+
+
+def _client(pool: "BlockingConnectionPool") -> "Redis":
+    from redis.asyncio import Redis
+
+    return Redis(connection_pool=pool)

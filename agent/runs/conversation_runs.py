@@ -1,0 +1,404 @@
+"""Runs of conversations: started, answered, continued, cancelled and followed by the owner of a thread."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, Self
+
+from langchain_core.messages import AIMessage, AnyMessage, SystemMessage
+
+from agent.conversations.thread import Thread, owner_of
+from agent.conversations.threads import ThreadStore
+from agent.errors.error_codes import AgentCode
+from agent.operations.metrics.run_measures import RunMeasures
+from agent.runs.drafts import Drafts
+from agent.runs.ended_run import EndedRuns
+from agent.runs.followed_run import FollowedRun
+from agent.runs.heartbeat import Heartbeat
+from agent.runs.live_run import LiveRun
+from agent.runs.live_runs import LiveRuns
+from agent.runs.paused_run import PausedRun, answered_before, check_open
+from agent.runs.readers import Readers
+from agent.runs.relay import Relay
+from agent.runs.run_end import Paused, Usage
+from agent.runs.run_parts import Begun, RunOf, RunParts
+from agent.runs.run_reader import RunEvent
+from agent.runs.run_transcript import NOT_APPROVED, WITHDRAWN, without_unfinished
+from agent.runs.runs import Runs
+from agent.runs.stored_run import StoredRun
+from agent.runs.thread_run import ThreadRun
+from graph.approvals.answer import require_signed_in
+from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
+from graph.error_codes import GraphCode
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import (
+    ApprovalError,
+    ConfigurationError,
+    LimitError,
+    ThreadBusyError,
+    UnavailableError,
+)
+from identity.principal import Principal
+
+
+class Conversations:
+    """The runs of threads. A thread has one run at a time, over all processes.
+
+    Every method acts on the threads of one principal: another's raises `ThreadNotFoundError`, as one that
+    does not exist does. Runs are counted, limited and ended by `runs`. Methods raise also what the store
+    raises.
+    """
+
+    def __init__(
+        self,
+        parts: RunParts,
+        runs: Runs,
+        *,
+        seconds: float,
+        traced: bool = False,
+        measures: RunMeasures | None = None,
+        live: LiveRuns | None = None,
+        relay: Relay | None = None,
+    ) -> None:
+        """`seconds` is the time limit of a run; the time in which it waits for an approval does not count.
+        `relay` shares the runs of `live` with other processes.
+        """
+        self._parts = parts
+        self._runs = runs
+        self._seconds = seconds
+        self._traced = traced
+        self._measures = measures
+        self._ended_runs = EndedRuns(parts)
+        self._relay = relay
+        self.live: Final = live or LiveRuns()
+        self.readers: Final = Readers()
+        self.drafts: Final = Drafts(parts.threads)
+        self.heartbeat: Final = Heartbeat(parts, self.live, self.drafts)
+
+    @property
+    def threads(self) -> ThreadStore:
+        """The store of threads. Its first use starts the heartbeat."""
+        self.heartbeat.start()
+        if self._relay is not None:
+            self._relay.cancellations.start()
+        return self._parts.threads
+
+    async def start(
+        self,
+        caller: VerifiedAccessToken,
+        thread_id: str | None,
+        messages: Sequence[AnyMessage],
+        *,
+        streaming: bool,
+        instructions: Sequence[SystemMessage] = (),
+    ) -> LiveRun:
+        """Runs the graph with the stored messages of the thread, and with `messages`, which are added.
+
+        The thread is opened if there is none; without `thread_id`, a new one. `instructions` are for this run
+        alone. Raises `MessageStoredError` for messages that the thread has, `ThreadBusyError` while a run is
+        going on, `ApprovalError` while one waits, and what `Runs.check` raises.
+        """
+        run = self._run(caller, thread_id or uuid.uuid4().hex, streaming)
+
+        async def begin() -> Begun:
+            try:
+                window = await self._begin_run(run, messages)
+            except ApprovalError:
+                await self._end_expired_pause(run)
+                window = await self._begin_run(run, messages)
+            return Begun(input={"messages": [*instructions, *window, *messages]})
+
+        return await self._started(run, begin)
+
+    async def resume(
+        self, caller: VerifiedAccessToken, thread_id: str, answers: Mapping[str, object], *, streaming: bool
+    ) -> LiveRun:
+        """Continues the run that the thread waits with; `answers` are by the ids of approvals.
+
+        Raises `ApprovalError`, and has changed nothing, unless every open approval has an answer in one of
+        the forms of `graph.approvals.answer`, and nothing else is answered; `AccessTokenError` if the token
+        has expired; and what `AnswerReader.read` raises.
+        """
+        require_signed_in(caller, self._parts.clock())
+        principal = caller.principal
+        owner = owner_of(principal)
+        thread = await self.threads.get(owner, thread_id)
+        paused = await PausedRun.of(self._parts, owner, thread)
+        await check_open(self._parts, principal, thread, answers)
+        await paused.check(answers, caller, self._parts.answers)
+        run = self._run(caller, thread_id, streaming, thread.run_id)
+
+        async def begin() -> Begun:
+            try:
+                await self._begin_run(run, unchanged=thread)
+            except ThreadBusyError:
+                raise answered_before() from None
+            return Begun(input=None, answers=answers, earlier=paused.calls)
+
+        return await self._started(run, begin)
+
+    async def continue_(self, caller: VerifiedAccessToken, thread_id: str, *, streaming: bool) -> LiveRun:
+        """Responds to the latest message, after a run that failed, was cut off, or waited too long.
+
+        Raises as `start` does, and `ThreadBusyError` if the last run has ended as it should. Of requests at
+        the same time, one is served.
+        """
+        run = self._run(caller, thread_id, streaming)
+
+        async def begin() -> Begun:
+            thread = await self.threads.get(run.owner, thread_id)
+            if thread.status == "paused":
+                await self._end_expired_pause(run)
+                thread = await self.threads.get(run.owner, thread_id)
+            elif thread.status not in ("interrupted", "failed", "running"):
+                raise ThreadBusyError(AgentCode.NOTHING_TO_CONTINUE, f"the thread is {thread.status}")
+            elif thread.status != "running":  # it may have been cut off when it had asked
+                await self._parts.approvals.withdraw(caller.principal, thread_id, self._parts.clock())
+            window = await self._begin_run(run, unchanged=thread)
+            return Begun(input={"messages": without_unfinished(window)})
+
+        return await self._started(run, begin)
+
+    async def cancel(self, principal: Principal, thread_id: str, run_id: str | None = None) -> bool:
+        """Ends the run of the thread, also one that waits for an approval; false if there is none, or if it
+        is another one than `run_id`.
+
+        When this returns, the run has ended, in the process that executes it too. If that process cannot be
+        reached, the run ends there within a few seconds, and can write nothing into the thread from now on.
+        """
+        owner = owner_of(principal)
+        thread = await self.threads.get(owner, thread_id)
+        live = self.live.running(owner, thread_id)
+        if run_id not in (None, live.id if live else thread.run_id):
+            return False
+        if live:
+            live.cancel()
+            await asyncio.wait([live.task])
+            return True
+        if thread.status == "running" and self._relay is not None:
+            if await self._relay.cancel(owner, thread):
+                return True
+            thread = await self.threads.get(owner, thread_id)
+        if thread.status in ("paused", "running") and run_id in (None, thread.run_id):
+            return await self._ended_runs.end(owner, principal, thread, WITHDRAWN)
+        return False
+
+    def running(self, principal: Principal, thread_id: str) -> LiveRun | None:
+        """The run of the thread that this process executes now."""
+        return self.live.running(owner_of(principal), thread_id)
+
+    async def follow(self, caller: VerifiedAccessToken, thread_id: str) -> FollowedRun | None:
+        """The latest run of the thread, in whichever process it is, with its events so far; `None` if it has
+        ended and nothing of it is left. Await `read` next: until then no events are added.
+        """
+        owner = owner_of(caller.principal)
+        before = self.live.latest(owner, thread_id)
+        had_ended = before is not None and before.outcome is not None
+        thread = await self.threads.get(owner, thread_id)
+        run = self.live.latest(owner, thread_id)
+        if run is not None and (run is not before or _is_latest(run, thread, had_ended=had_ended)):
+            return run
+        if self._relay is not None and (relayed := await self._relay.runs.open(owner, thread)) is not None:
+            self._relay.runs.follow(relayed)
+            return relayed
+        if thread.status != "running":
+            return None
+        stored = StoredRun(self.threads, owner, thread)
+        await stored.read()
+        return stored
+
+    def read(self, run: FollowedRun, caller: VerifiedAccessToken, after: int = 0) -> "RunFollower":
+        """Reads the events of `run`, which `follow` has returned, after the position `after`.
+
+        Raises `LimitError` if the caller follows too many runs.
+        """
+        return RunFollower(self, run, caller, after)
+
+    async def paused(self, caller: VerifiedAccessToken, thread_id: str, usage: Usage) -> Paused | None:
+        """The end of the run that the thread waits with, as `caller` sees it; `None` if it does not wait."""
+        owner = owner_of(caller.principal)
+        thread = await self.threads.get(owner, thread_id)
+        paused = await PausedRun.of(self._parts, owner, thread)
+        if not paused.waiting:
+            return None
+        response = next((each for each in paused.calls if isinstance(each, AIMessage)), None)
+        return Paused(await self._parts.shown(paused.waiting, caller), usage, response)
+
+    async def pending(self, caller: VerifiedAccessToken, thread_id: str) -> list[PendingApproval]:
+        """The approvals that the thread waits for, and that can still be given."""
+        owner = owner_of(caller.principal)
+        thread = await self.threads.get(owner, thread_id)
+        waiting, now = (await PausedRun.of(self._parts, owner, thread)).waiting, self._parts.clock()
+        in_time = [pending for pending in waiting if pending.request.expires_at > now]
+        return list(await self._parts.shown(in_time, caller))
+
+    async def require_open(
+        self, caller: VerifiedAccessToken, thread_id: str, approval_id: str | None = None
+    ) -> None:
+        """Raises `ApprovalError` with the reason why the approval, or the latest, cannot be answered."""
+        thread = await self.threads.get(owner_of(caller.principal), thread_id)
+        if approval_id is None:
+            latest = await self._parts.approvals.latest(caller.principal, thread_id)
+            approval_id = "" if latest is None else latest.request.id
+        await check_open(self._parts, caller.principal, thread, [approval_id])
+
+    async def open_approvals(self, principal: Principal) -> list[ApprovalState]:
+        """Of all threads of `principal`, those that can still be answered."""
+        now = self._parts.clock()
+        states = await self._parts.approvals.pending(principal)
+        return [state for state in states if state.status_at(now) is ApprovalStatus.OPEN]
+
+    async def delete(self, principal: Principal, thread_id: str) -> None:
+        """Ends the run of the thread, and deletes it (`ThreadStore.delete`), also if it cannot be read."""
+        with _unreadable_ignored():
+            await self.cancel(principal, thread_id)
+        owner = owner_of(principal)
+        await self.threads.delete(owner, thread_id)
+        self.live.forget(owner, thread_id)
+        if self._relay is not None:
+            await self._relay.forget(owner, thread_id)
+
+    async def delete_all(self, principal: Principal) -> int:
+        """Ends the runs of all threads of the principal, and deletes them; how many.
+
+        Runs of other processes end there within a few seconds.
+        """
+        owner = owner_of(principal)
+        if self._relay is not None:
+            await self._relay.cancel_all(owner)
+        for live in self.live.of_owner(owner):
+            live.cancel()
+            await asyncio.wait([live.task])
+            self.live.forget(owner, live.thread_id)
+        with _unreadable_ignored():
+            for state in await self._parts.approvals.pending(principal):
+                await self._parts.approvals.withdraw(principal, state.request.thread_id, self._parts.clock())
+        deleted = await self.threads.delete_all(owner)
+        if self._relay is not None:
+            await self._relay.forget(owner)
+        return deleted
+
+    async def aclose(self) -> None:
+        """Stops the heartbeat and the drafts. The runs have been ended before, by `Runs`."""
+        await self.heartbeat.aclose()
+        await self.drafts.aclose()
+        if self._relay is not None:
+            await self._relay.aclose()
+
+    def _run(
+        self, caller: VerifiedAccessToken, thread_id: str, streaming: bool, run_id: str | None = None
+    ) -> RunOf:
+        return RunOf(
+            caller=caller,
+            owner=owner_of(caller.principal),
+            thread_id=thread_id,
+            run_id=run_id or uuid.uuid4().hex,
+            streaming=streaming,
+        )
+
+    async def _started(self, run: RunOf, begin: Callable[[], Awaitable[Begun]]) -> LiveRun:
+        self._runs.check(run.caller.principal)
+        live = LiveRun(
+            ThreadRun(self._parts, run, begin, self._runs.take_place, self.drafts),
+            id=run.run_id,
+            thread_id=run.thread_id,
+            owner=run.owner,
+            seconds=self._seconds,
+            traced=self._traced,
+            measures=self._measures,
+            on_begin=self._began,
+            on_change=self._changed,
+        )
+        self._runs.track(live, run.caller)
+        try:
+            await live.begun()
+        except BaseException:
+            live.cancel()
+            raise
+        return live
+
+    def _began(self, live: LiveRun) -> None:
+        self.live.add(live)
+        if self._relay is not None:
+            self._relay.writer.begin(live)
+
+    def _changed(self, live: LiveRun) -> None:
+        if self._relay is not None:
+            self._relay.writer.note(live)
+
+    async def _begin_run(
+        self, run: RunOf, messages: Sequence[AnyMessage] = (), unchanged: Thread | None = None
+    ) -> list[AnyMessage]:
+        """The window of the earlier messages."""
+        return await self.threads.begin_run(
+            run.owner,
+            run.thread_id,
+            run.run_id,
+            self._parts.process_id,
+            messages=messages,
+            tokens=self._parts.window_tokens,
+            unchanged=unchanged,
+        )
+
+    async def _end_expired_pause(self, run: RunOf) -> None:
+        """Ends the run that the thread waits with if no answer can come any more. Raises `ApprovalError` if
+        one can.
+        """
+        principal, now = run.caller.principal, self._parts.clock()
+        thread = await self.threads.get(run.owner, run.thread_id)
+        for state in await self._parts.approvals.pending(principal, run.thread_id):
+            if state.status_at(now) is ApprovalStatus.OPEN:
+                raise ApprovalError(GraphCode.APPROVAL_OPEN, f"approval {state.request.id} is open")
+        if thread.status == "paused":
+            await self._ended_runs.end(run.owner, principal, thread, NOT_APPROVED)
+
+
+@contextmanager
+def _unreadable_ignored() -> Iterator[None]:
+    """What was changed outside the agent, and is therefore refused, can be deleted."""
+    try:
+        yield
+    except (ConfigurationError, UnavailableError) as error:
+        if error.code is not AgentCode.CONVERSATION_UNREADABLE:
+            raise
+
+
+class RunFollower:
+    """An async iterator of positions and events of a run that its reader did not start.
+
+    `Finished` or `Paused` is the last; a run that was cancelled has neither. Raises the run's error, and
+    `LimitError` if events were lost.
+    """
+
+    def __init__(
+        self, conversations: Conversations, run: FollowedRun, caller: VerifiedAccessToken, after: int
+    ) -> None:
+        self._conversations = conversations
+        self._run = run
+        self._caller = caller
+        self._events = run.events(after)
+        self.leave: Final = conversations.readers.add(self._events, caller)
+        """The reader leaves. Does not wait; further calls do nothing."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tuple[int, RunEvent]:
+        position, event = await anext(self._events)
+        if isinstance(event, Paused) and not event.pending:
+            # The process that executes the run does not share what it waits for.
+            whole = await self._conversations.paused(self._caller, self._run.thread_id, event.usage)
+            if whole is None:
+                raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
+            event = whole
+        return position, event
+
+
+def _is_latest(run: LiveRun, thread: Thread, *, had_ended: bool) -> bool:
+    """Whether `run`, which had begun before the thread was read, and perhaps ended, is its latest run.
+
+    After it, or after its pause, another process may have gone on with the thread.
+    """
+    went_on = had_ended and isinstance(run.outcome, Paused) and thread.status != "paused"
+    return thread.run_id == run.id and not went_on

@@ -1,0 +1,143 @@
+"""Writes what this process's runs have shown, so that it outlasts the process.
+
+A response is stored when it has ended. Until then, what it has shown for a second is written as a draft, for
+all runs together: a response that takes less costs no write, a longer one costs one for each second or two.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Final
+
+from langchain_core.messages import AnyMessage, ToolMessage
+
+from agent.conversations.drafts import Draft, is_kept
+from agent.conversations.threads import ThreadStore
+from agent.runs.run_parts import RunOf
+from graph.events import AgentEvent
+from identity.errors import AgentError
+
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
+SHOWN_SECONDS: Final = 1.2
+"""What was shown for so long is written with the next round."""
+ROUND_SECONDS: Final = 0.5
+_AT_ONCE: Final = 500
+_RETRY_SECONDS: Final = 3.0
+
+
+class RunDraft:
+    """Of one run: what it has shown and what is not written yet."""
+
+    def __init__(self, run: RunOf, clock: Callable[[], float], wake: Callable[[], None]) -> None:
+        self._run = run
+        self._clock = clock
+        self._wake = wake
+        self._events: list[AgentEvent] = []
+        self._since = 0.0
+        """When the first of the events was shown."""
+        self._written = 0
+        """Drafts."""
+        self._writing: Draft | None = None
+        """One of which it is not known whether it was written. It is written again as it is, once."""
+
+    def note(self, event: AgentEvent) -> None:
+        """An event of the run."""
+        if is_kept(event):
+            if not self._events:
+                self._since = self._clock()
+                self._wake()
+            self._events.append(event)
+
+    def stored(self, messages: Iterable[AnyMessage]) -> None:
+        """`messages` are stored: a response that is complete, or results of its calls."""
+        known = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+        self._events = [
+            event
+            for event in self._events
+            if event["type"] == "tool_finished" and event["call_id"] not in known
+        ]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self._events and self._writing is None
+
+    def next(self, seconds: float) -> Draft | None:
+        """What to write, if it was shown `seconds` ago or earlier."""
+        if self._writing is None and self._events and self._clock() - self._since >= seconds:
+            run = self._run
+            self._written += 1
+            self._writing = Draft(run.owner, run.thread_id, run.run_id, self._written, self._events)
+            self._events, self._since = [], self._clock()
+        return self._writing
+
+    def written(self) -> None:
+        """What `next` returned is written."""
+        self._writing = None
+
+
+class Drafts:
+    """Begins with the first run. A run never waits for it."""
+
+    def __init__(
+        self,
+        threads: ThreadStore,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._threads = threads
+        self._clock = clock
+        self._sleep = sleep
+        self._open: dict[str, RunDraft] = {}
+        self._shown = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, run: RunOf) -> RunDraft:
+        """The draft of a run that has begun."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._rounds(), name="drafts of runs")
+        draft = self._open[run.run_id] = RunDraft(run, self._clock, self._shown.set)
+        return draft
+
+    def end(self, run_id: str) -> None:
+        """The run has ended, and is stored."""
+        self._open.pop(run_id, None)
+
+    def keep(self, run_ids: Collection[str]) -> None:
+        """Drops the drafts of all other runs, whose ends could not be stored."""
+        for run_id in self._open.keys() - run_ids:
+            del self._open[run_id]
+
+    async def write(self, seconds: float = SHOWN_SECONDS) -> None:
+        """Writes what was shown `seconds` ago or earlier. Raises what the store raises; then it is written
+        later.
+        """
+        due = [(draft, found) for draft in self._open.values() if (found := draft.next(seconds))]
+        for first in range(0, len(due), _AT_ONCE):
+            written = due[first : first + _AT_ONCE]
+            await self._threads.write_drafts([found for _, found in written])
+            for draft, _ in written:
+                draft.written()
+
+    async def aclose(self) -> None:
+        """Stops writing. All runs have ended before."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _rounds(self) -> None:
+        while True:
+            await self._shown.wait()
+            self._shown.clear()
+            while any(not draft.is_empty for draft in self._open.values()):
+                await self._sleep(ROUND_SECONDS)
+                try:
+                    await self.write()
+                except AgentError as error:
+                    _LOG.warning("what runs have shown is not written: %s", error.detail)
+                    await self._sleep(_RETRY_SECONDS)
+                except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
+                    _LOG.warning("what runs have shown is not written (%s)", type(error).__name__)
+                    await self._sleep(_RETRY_SECONDS)

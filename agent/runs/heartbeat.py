@@ -1,0 +1,105 @@
+"""The heartbeat of a process that executes runs, and the end of runs whose process has none."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from agent.runs.drafts import Drafts
+from agent.runs.ended_run import interruption
+from agent.runs.live_runs import LiveRuns
+from agent.runs.run_parts import RunParts
+from agent.runs.run_transcript import rest_of_stopped
+from identity.errors import AgentError
+
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
+BEAT_SECONDS: Final = 3.0
+SILENT_SECONDS: Final = 9.0
+"""A process whose heartbeat another one has not seen for so long is considered stopped. Its runs can then be
+continued."""
+OLD_SECONDS: Final = 45.0
+"""The same at the first heartbeat of a process, which has observed no other one yet: by their clocks."""
+
+
+class Heartbeat:
+    """Begins with the first use of conversations: before that, the database is not opened.
+
+    Silence is measured by the clock of the process that observes it, so that clocks may differ. After a gap
+    in its own heartbeats, such as a time without the database, a process begins to observe anew: the others
+    may have had the same gap.
+    """
+
+    def __init__(
+        self,
+        parts: RunParts,
+        live: LiveRuns,
+        drafts: Drafts,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._parts = parts
+        self._live = live
+        self._drafts = drafts
+        self._sleep = sleep
+        self._task: asyncio.Task[None] | None = None
+        self._last = float("-inf")
+        """When the last heartbeat was."""
+        self._observed: dict[str, tuple[float | None, float]] = {}
+        """Of other processes: when they were seen last, by their clock; since when that is known, by ours."""
+
+    def start(self) -> None:
+        """Starts it, once."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._beats(), name="heartbeat of runs")
+
+    async def aclose(self) -> None:
+        """Stops it."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def beat(self) -> None:
+        """Records that this process lives, ends its runs that another process has ended, and completes the
+        transcripts of runs whose process stopped, and of its own whose end could not be stored.
+        """
+        threads, now, process_id = self._parts.threads, self._parts.clock(), self._parts.process_id
+        executed, unstored = self._live.ids(), self._live.unstored()
+        if unstored:
+            await self._drafts.write(0)
+        stopped = await threads.processes.heartbeat(process_id, executed, unstored, complete=rest_of_stopped)
+        self._drafts.keep(self._live.ids() | (self._live.unstored() - unstored))
+        if executed and (ended := executed - await threads.processes.runs_of(process_id)):
+            for live in self._live.with_ids(ended):
+                if (error := await interruption(threads, live.owner, live.thread_id, live.id)) is None:
+                    live.cancel()
+                else:
+                    live.end(error)
+        if self._last == float("-inf"):
+            stopped += await threads.processes.interrupted(now - OLD_SECONDS, complete=rest_of_stopped)
+        for silent, seen_at in self._silent(now, await threads.processes.executing(process_id)):
+            stopped += await threads.processes.interrupted_of(silent, seen_at, complete=rest_of_stopped)
+        for run in stopped:
+            await self._parts.checkpoints.delete(run.owner, run.thread_id, run.run_id)
+
+    def _silent(self, now: float, seen: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
+        """Those of `seen` that have been silent for too long, with the time at which they were seen last."""
+        if abs(now - self._last) > 2 * BEAT_SECONDS + 1:
+            self._observed.clear()
+        self._last = now
+        before, self._observed = self._observed, {}
+        for process_id, seen_at in seen.items():
+            known = before.get(process_id)
+            same = known is not None and known[0] == seen_at
+            self._observed[process_id] = known if known is not None and same else (seen_at, now)
+        observed = self._observed.items()
+        return [(each, at) for each, (at, since) in observed if now - since >= SILENT_SECONDS]
+
+    async def _beats(self) -> None:
+        while True:
+            try:
+                await self.beat()
+            except AgentError as error:
+                _LOG.warning("the heartbeat of runs failed: %s", error.detail)
+            except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
+                _LOG.warning("the heartbeat of runs failed unexpectedly (%s)", type(error).__name__)
+            await self._sleep(BEAT_SECONDS)

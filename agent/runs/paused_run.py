@@ -1,0 +1,76 @@
+"""What a paused thread waits for, read from the checkpoint of its run."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from langchain_core.messages import AIMessage, AnyMessage
+
+from agent.conversations.thread import Thread
+from agent.runs.run_checkpoint import RunCheckpoint
+from agent.runs.run_parts import RunParts
+from graph.approvals.answer import AnswerReader
+from graph.approvals.record import PendingApproval
+from graph.approvals.request import pending_of
+from graph.error_codes import GraphCode
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import ApprovalError
+from identity.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class PausedRun:
+    """The approvals that one run waits for."""
+
+    waiting: tuple[PendingApproval, ...] = ()
+    calls: Sequence[AnyMessage] = ()
+    """The response of the model whose calls wait, and the results of others of its calls."""
+
+    @classmethod
+    async def of(cls, parts: RunParts, owner: str, thread: Thread) -> "PausedRun":
+        """Of a thread of `owner`. It waits for nothing unless it is paused."""
+        if thread.status != "paused" or thread.run_id is None:
+            return cls()
+        checkpoint = RunCheckpoint(owner, thread.id, thread.run_id, parts.checkpoints, resumed=True)
+        state = await parts.graph.copy({"checkpointer": checkpoint}).aget_state(checkpoint.config)
+        waiting = tuple(pending_of(each.value) for each in state.interrupts)
+        return cls(waiting, _latest_calls(state.values.get("messages", ())))
+
+    async def check(
+        self, answers: Mapping[str, object], caller: VerifiedAccessToken, reader: AnswerReader
+    ) -> None:
+        """Raises `ApprovalError` unless every approval has an answer that fits, and there is no other answer;
+        and what `reader` raises.
+        """
+        expected = {pending.request.id for pending in self.waiting}
+        if not expected or answers.keys() != expected:
+            text = (
+                f"{len(expected)} approvals are open, and {len(answers.keys() & expected)} of them answered"
+            )
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, text)
+        for pending in self.waiting:
+            await reader.read(answers[pending.request.id], pending, caller)
+
+
+def _latest_calls(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    for position in range(len(messages) - 1, -1, -1):
+        if isinstance(messages[position], AIMessage):
+            return list(messages[position:])
+    return []
+
+
+async def check_open(
+    parts: RunParts, principal: Principal, thread: Thread, approval_ids: Iterable[str]
+) -> None:
+    """Raises `ApprovalError` with the reason why one of the approvals cannot be answered."""
+    for approval_id in approval_ids:
+        state = await parts.approvals.get(approval_id, principal)
+        if state is None or state.request.thread_id != thread.id:
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, f"approval {approval_id} is not of the thread")
+        state.require_open(parts.clock())
+    if thread.status == "running":
+        raise answered_before()
+
+
+def answered_before() -> ApprovalError:
+    """The run goes on with another answer, which may not be decided yet."""
+    return ApprovalError(GraphCode.APPROVAL_USED, "the run of the thread goes on with an earlier answer")

@@ -1,0 +1,126 @@
+"""What the processes of one agent share of runs: events, and cancellations."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.thread import Thread
+from agent.conversations.threads import ThreadStore
+from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.runs.cancellations import Cancellation, Cancellations
+from agent.runs.event_writer import ACCEPTED_SECONDS, REFUSED_SECONDS, EventWriter
+from agent.runs.live_runs import LiveRuns
+from agent.runs.relayed_runs import RelayedRuns
+from agent.runs.stream_keys import StreamKeys
+from identity.errors import AgentError, ThreadNotFoundError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_ATTEMPTS: Final = 40
+_PAUSE_SECONDS: Final = 0.05
+_SECONDS: Final = 2.0
+_RETRY_SECONDS: Final = 2.0
+_AT_ONCE: Final = 500
+"""Runs whose events are removed in one exchange with Redis."""
+
+
+class Relay:
+    """Of one process. While Redis is away, readers follow what is stored, and a run that another process
+    executes is ended in the store, where its process notices it within a few seconds.
+    """
+
+    def __init__(
+        self,
+        redis: SharedRedis,
+        encryption: Encryption,
+        threads: ThreadStore,
+        live: LiveRuns,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._redis = redis
+        self._threads = threads
+        self._live = live
+        self._clock = clock
+        self._sleep = sleep
+        self._removals: set[asyncio.Task[None]] = set()
+        self.writer: Final = EventWriter(redis, encryption, sleep=sleep)
+        self.runs: Final = RelayedRuns(redis, encryption, threads, clock=clock, sleep=sleep)
+        self.cancellations: Final = Cancellations(redis, self._cancel, sleep=sleep)
+
+    async def cancel(self, owner: str, thread: Thread) -> bool:
+        """Whether the run of the thread has been ended by the process that executes it, within two seconds.
+
+        Raises what the store raises.
+        """
+        if thread.run_id is None or not await self.cancellations.send(
+            Cancellation(owner, thread.id, thread.run_id)
+        ):
+            return False
+        for _ in range(_ATTEMPTS):
+            try:
+                now = await self._threads.get(owner, thread.id)
+            except ThreadNotFoundError:
+                return True
+            if now.status != "running" or now.run_id != thread.run_id:
+                return True
+            await self._sleep(_PAUSE_SECONDS)
+        return False
+
+    async def cancel_all(self, owner: str) -> None:
+        """Ends all runs of `owner` in other processes; does not wait for their end."""
+        await self.cancellations.send(Cancellation(owner))
+
+    async def forget(self, owner: str, thread_id: str | None = None) -> None:
+        """Removes the events of a thread that was deleted; with `None`, of all the owner's deleted threads.
+        Events that a process writes later are refused.
+
+        While Redis or the store is away, this is done after their return, if this process still lives.
+        """
+        removal = asyncio.create_task(self._removal(owner, thread_id), name="removal of events")
+        self._removals.add(removal)
+        removal.add_done_callback(self._removals.discard)
+        await asyncio.wait({removal}, timeout=_SECONDS)
+
+    async def _removal(self, owner: str, thread_id: str | None) -> None:
+        begun = self._clock()
+        while self._clock() - begun < ACCEPTED_SECONDS:
+            with contextlib.suppress(RedisAwayError, AgentError):
+                runs = await self._threads.runs.of_deleted(owner, thread_id, begun - REFUSED_SECONDS)
+                for first in range(0, len(runs), _AT_ONCE):
+                    part = runs[first : first + _AT_ONCE]
+                    await self._redis.use(partial(self._removed, owner, part), _SECONDS)
+                return
+            await self._sleep(_RETRY_SECONDS)
+
+    async def _removed(self, owner: str, runs: Sequence[str], redis: "Redis") -> None:
+        keys = StreamKeys(self._redis, owner)
+        pipeline = redis.pipeline(transaction=False)
+        for run_id in runs:  # from then on, no process adds to the streams that are removed below
+            pipeline.set(keys.removed(run_id), 1, ex=REFUSED_SECONDS)
+            pipeline.delete(keys.latest(run_id))
+        pipeline.zrange(keys.streams, 0, -1)
+        *_, streams = await pipeline.execute()
+        parts = [str(each, "ascii") for each in streams]
+        if removed := [part for part in parts if part.rpartition("-")[0] in set(runs)]:
+            await redis.delete(*map(keys.events, removed))
+            await redis.zrem(keys.streams, *removed)
+
+    async def aclose(self) -> None:
+        """Writes what is left. All runs have ended before."""
+        for task in list(self._removals):
+            task.cancel()
+        await self.cancellations.aclose()
+        await self.writer.aclose()
+        await self.runs.aclose()
+
+    def _cancel(self, cancellation: Cancellation) -> None:
+        for run in self._live.of_owner(cancellation.owner):
+            if cancellation.thread_id in (None, run.thread_id) and cancellation.run_id in (None, run.id):
+                run.cancel()

@@ -1,0 +1,186 @@
+"""Follows the runs that other processes execute: one command to Redis for all of them, ten times a second."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.thread import Thread
+from agent.conversations.threads import ThreadStore
+from agent.errors.error_codes import AgentCode
+from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.runs.event_entry import EventEntry
+from agent.runs.followed_run import Cancelled, Outcome
+from agent.runs.relayed_run import RelayedRun
+from agent.runs.run_end import Paused
+from agent.runs.stream_keys import ENTRY, StreamKeys, place
+from identity.errors import AgentError, LimitError, ThreadNotFoundError, UnavailableError
+
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
+PAUSE_SECONDS: Final = 0.1
+SILENT_ROUNDS: Final = 10
+"""After so many rounds without an event of a run, the store of threads is asked whether it goes on. After as
+many further ones it ends, if it has ended there: until then its last events may arrive."""
+_RECENT_SECONDS: Final = 2.0
+_ROUNDS: Final = 20
+"""How many rounds the beginning of a run may be later here than in the store of threads."""
+_AT_ONCE: Final = 100
+"""Entries of one run in one round."""
+_SECONDS: Final = 2.0
+
+
+class RelayedRuns:
+    """Reads from Redis only while there are readers."""
+
+    def __init__(
+        self,
+        redis: SharedRedis,
+        encryption: Encryption,
+        threads: ThreadStore,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._redis = redis
+        self._encryption = encryption
+        self._threads = threads
+        self._clock = clock
+        self._sleep = sleep
+        self._followed: dict[RelayedRun, int] = {}
+        """The rounds since the last event of each run that has readers."""
+        self._ended: set[RelayedRun] = set()
+        """Those that have ended in the store of threads, and whose end has not arrived yet."""
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self, owner: str, thread: Thread) -> RelayedRun | None:
+        """The latest run of the thread, with its events so far; `None` if Redis does not have it.
+
+        It may begin later here than in the store of threads, which is waited for. It may end later, too.
+        """
+        recent = thread.status == "running" or self._clock() - thread.updated_at < _RECENT_SECONDS
+        for remaining in range(_ROUNDS if recent else 0, -1, -1):
+            try:
+                run = await self._redis.use(lambda redis: self._latest(redis, owner, thread), _SECONDS)
+            except RedisAwayError:
+                return None
+            # If the thread does not wait, the run that waited has gone on, and this is its earlier part.
+            if run is not None and (thread.status == "paused" or not isinstance(run.outcome, Paused)):
+                return run
+            if remaining:
+                await self._sleep(PAUSE_SECONDS)
+        return None
+
+    def follow(self, run: RelayedRun) -> None:
+        """Adds further events to `run`, which `open` has returned just now, while it has readers."""
+        if run.outcome is None and run not in self._followed:
+            self._followed[run] = 0
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._rounds(), name="events of relayed runs")
+
+    def left(self, run: RelayedRun) -> None:
+        """The run has no readers any more."""
+        self._followed.pop(run, None)
+        self._ended.discard(run)
+
+    async def round(self) -> None:
+        """Reads what is new of all runs. Raises `RedisAwayError`."""
+        runs = {StreamKeys(self._redis, run.owner).events(run.part): run for run in self._followed}
+        positions: dict[Any, Any] = {key: run.last_entry for key, run in runs.items()}
+        for run in self._followed:
+            self._followed[run] += 1
+        found = await self._redis.use(lambda redis: redis.xread(positions, count=_AT_ONCE), _SECONDS)
+        for key, entries in _pairs(found):
+            run = runs[key.decode()]
+            self._add(run, entries)
+            if run in self._followed:
+                self._followed[run] = 0
+                self._ended.discard(run)
+
+    async def aclose(self) -> None:
+        """Ends all readers. They are of surfaces that have ended before."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _rounds(self) -> None:
+        while self._followed:
+            await self._sleep(PAUSE_SECONDS)
+            try:
+                if self._followed:
+                    await self.round()
+            except RedisAwayError:
+                pass
+            except Exception as error:  # noqa: BLE001 - else the readers would wait for ever
+                _LOG.warning("relayed events could not be read (%s)", type(error).__name__)
+            await self._end_silent()
+            for run in [run for run in self._followed if run.outcome is not None]:
+                self.left(run)
+
+    async def _end_silent(self) -> None:
+        """Ends runs that have ended without an event: their process was killed, or Redis has lost it."""
+        for run, rounds in list(self._followed.items()):
+            if run.outcome is not None or not rounds or rounds % SILENT_ROUNDS:
+                continue
+            if run in self._ended:
+                run.end(await self._end(run))
+            elif await self._has_ended(run):
+                self._ended.add(run)
+
+    async def _has_ended(self, run: RelayedRun) -> bool:
+        try:
+            thread = await self._threads.get(run.owner, run.thread_id)
+        except ThreadNotFoundError:
+            return True
+        except AgentError:
+            return False  # the database is away: it is asked again
+        return thread.status != "running" or thread.run_id != run.id
+
+    async def _end(self, run: RelayedRun) -> Outcome:
+        try:
+            thread = await self._threads.get(run.owner, run.thread_id)
+        except ThreadNotFoundError:
+            return Cancelled()
+        except AgentError as error:
+            return error
+        if thread.run_id == run.id and thread.status in ("interrupted", "failed"):
+            return UnavailableError(AgentCode.RUN_INTERRUPTED, f"the thread is {thread.status}")
+        return LimitError(AgentCode.EVENTS_LOST, "the end of the run was not relayed")
+
+    async def _latest(self, redis: Any, owner: str, thread: Thread) -> RelayedRun | None:  # noqa: ANN401 - the client of Redis
+        if thread.run_id is None:
+            return None
+        keys = StreamKeys(self._redis, owner)
+        latest = await redis.get(keys.latest(thread.run_id))
+        if latest is None:
+            return None
+        part = str(latest, "ascii", "replace").partition(" ")[2]
+        if (known := self._known(owner, thread.id, part)) is not None:
+            return known
+        run = RelayedRun(owner, thread.id, part, self.left)
+        self._add(run, await redis.xrange(keys.events(part)))
+        if (known := self._known(owner, thread.id, part)) is not None:  # opened meanwhile
+            return known
+        return run if run.replay.newest or run.outcome is not None else None
+
+    def _known(self, owner: str, thread_id: str, part: str) -> RelayedRun | None:
+        same = (run for run in self._followed if (run.owner, run.thread_id) == (owner, thread_id))
+        return next((run for run in same if run.part == part), None)
+
+    def _add(self, run: RelayedRun, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        for entry_id, fields in entries:
+            run.last_entry = entry_id.decode()
+            first = int(run.last_entry.partition("-")[0])
+            try:
+                bound_to = place(run.owner, run.thread_id, run.part, first)
+                entry = EventEntry.from_json(self._encryption.open(fields[ENTRY.encode()], bound_to))
+            except (AgentError, ValueError, KeyError) as error:
+                _LOG.warning("an entry of a stream of events cannot be read (%s)", type(error).__name__)
+                continue
+            if entry.run_id == run.id and entry.first == first:
+                run.add(entry)
+
+
+def _pairs(found: Any) -> Sequence[tuple[bytes, Any]]:  # noqa: ANN401 - what XREAD returns in both protocols
+    return list(found.items()) if isinstance(found, dict) else list(found or ())

@@ -1,0 +1,110 @@
+"""The checkpoint of one run, which is saved only if the run pauses.
+
+LangGraph writes a checkpoint at the end of every run. Most runs never need theirs: the messages are in the
+transcript. So it stays in memory, and a run that does not pause costs no access to the store of checkpoints.
+"""
+
+import inspect
+from collections.abc import Collection, Sequence
+from typing import Any, Final, Self
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+
+from agent.conversations.checkpoints import Checkpoints, SavedCheckpoint
+
+
+class RunCheckpoint(BaseCheckpointSaver[str]):
+    """LangGraph's saver for one run, whose id is the `thread_id` of its checkpoints. For one use."""
+
+    def __init__(
+        self, owner: str, thread_id: str, run_id: str, store: Checkpoints, *, resumed: bool = False
+    ) -> None:
+        """`resumed` continues with the checkpoint with which the run paused."""
+        super().__init__()
+        self.config: Final[RunnableConfig] = {"configurable": {"thread_id": run_id, "checkpoint_ns": ""}}
+        self._run = owner, thread_id, run_id
+        self._store = store
+        self._saved = resumed
+        self._put: SavedCheckpoint | None = None
+        self._writes: list[tuple[Sequence[tuple[str, Any]], str]] = []
+
+    def resume(self) -> None:
+        """Continues with the checkpoint with which the run paused."""
+        self._saved = True
+
+    async def save(self) -> None:
+        """Saves the checkpoint with which the run ended, and its writes.
+
+        A run that pauses again before it has ended a step has no checkpoint of its own: its question replaces
+        that of the checkpoint with which it continued.
+        """
+        saved = self._put or (await self._store.load(*self._run) if self._saved else None)
+        self._saved = True
+        if saved is None:
+            return
+        for writes, task_id in self._writes:
+            for position, (channel, value) in enumerate(writes):
+                key = task_id, WRITES_IDX_MAP.get(channel, position)
+                if key[1] < 0 or key not in saved.writes:  # a question replaces the one before
+                    saved.writes[key] = channel, value
+        await self._store.save(*self._run, saved)
+
+    async def delete(self) -> None:
+        """Deletes what was saved of the run, if anything was."""
+        if self._saved:
+            await self._store.delete(*self._run)
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """The checkpoint with which the run paused; `None` for a new run."""
+        saved = await self._store.load(*self._run) if self._saved else None
+        if saved is None:
+            return None
+        pending = [(task_id, *write) for (task_id, _), write in saved.writes.items()]
+        config = self._config_of(saved.checkpoint)
+        return CheckpointTuple(config, saved.checkpoint, saved.metadata, pending_writes=pending)
+
+    async def aput(
+        self,
+        config: RunnableConfig,  # noqa: ARG002 - the base's signature
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,  # noqa: ARG002 - as above: the checkpoint has all values
+    ) -> RunnableConfig:
+        """Keeps the checkpoint in place of an earlier one."""
+        self._put, self._writes = SavedCheckpoint(checkpoint, metadata), []
+        return self._config_of(checkpoint)
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,  # noqa: ARG002 - as above
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",  # noqa: ARG002 - as above
+    ) -> None:
+        """Keeps writes that belong to the checkpoint, but no error: a run that has one is not saved."""
+        kept = [(channel, value) for channel, value in writes if not isinstance(value, BaseException)]
+        self._writes.append((kept, task_id))
+
+    def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002 - the base's signature
+        """Versions in the form of both of LangGraph's databases, which is text that sorts."""
+        return f"{int(current or 0) + 1:032}"
+
+    def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> Self:  # noqa: ARG002 - as above
+        """This one: the database's saver has an allowlist of its own."""
+        return self
+
+    def _config_of(self, checkpoint: Checkpoint) -> RunnableConfig:
+        names = {"thread_id": self._run[2], "checkpoint_ns": "", "checkpoint_id": checkpoint["id"]}
+        return {"configurable": names}
+
+
+# LangGraph inspects it for every run, and finds it faster here.
+RunCheckpoint.aput_writes.__signature__ = inspect.signature(RunCheckpoint.aput_writes)  # type: ignore[attr-defined]

@@ -1,0 +1,191 @@
+"""The limit of one user's runs over all processes: each run takes a place, which is leased while it works.
+
+In Redis, a user's places are a sorted set: a member for each run, its score the end of its lease by Redis's
+clock. A process renews the leases of its runs; those of a process that was killed end by themselves.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_response import RETRY_AFTER_SECONDS
+from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from identity.errors import LimitError
+from identity.principal import Principal
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+LEASE_SECONDS: Final = 30.0
+_RENEW_SECONDS: Final = 10.0
+_BACKGROUND_SECONDS: Final = 2.0
+_ENDED_SECONDS: Final = 0.05
+"""How long the places of ended runs are gathered, to be given back at once."""
+_ATTEMPTS: Final = 3
+_AT_ONCE: Final = 500
+"""Renewals in one exchange with Redis."""
+
+_TAKE: Final = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+for number = 4, #ARGV do
+  redis.call('ZREM', KEYS[1], ARGV[number])
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
+  return 0
+end
+redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+"""Gives back the places from ARGV[4] on; takes the place ARGV[1] if fewer than ARGV[2] are taken, for ARGV[3]
+milliseconds.
+"""
+
+_RENEW: Final = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+"""Takes the place ARGV[1] for another ARGV[2] milliseconds, also above the limit: its run is in progress."""
+
+
+class RunPlaces:
+    """`per_caller` places for each principal, over all processes that share `redis`; 0 is no limit.
+
+    While Redis is away, no place is refused: each process limits its own runs (`agent.runs.run_limit`). The
+    runs that began meanwhile have their places within ten seconds after its return.
+    """
+
+    def __init__(
+        self,
+        redis: SharedRedis,
+        per_caller: int,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._redis = redis
+        self._per_caller = per_caller
+        self._sleep = sleep
+        self._process = secrets.token_hex(8)
+        self._numbers = itertools.count()
+        self._taken: dict[str, str] = {}
+        """By the names of places: the keys of their principals."""
+        self._left: dict[str, str] = {}
+        """Those to give back."""
+        self._ended = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def take(self, caller: Principal, run: asyncio.Task[Any]) -> None:
+        """Takes a place until `run` is done: one exchange with Redis. Raises `LimitError` if none is left.
+
+        Of a caller who has as many runs as allowed, one may have ended this moment in another process: this
+        is tried again for a tenth of a second.
+        """
+        if not self._per_caller:
+            return
+        self._start()
+        key, name = self._key(caller), f"{self._process}.{next(self._numbers)}"
+        for remaining in range(_ATTEMPTS - 1, -1, -1):
+            if await self._taken_now(key, name):
+                break
+            if not remaining:
+                text = f"at most {self._per_caller} for one caller, over all processes"
+                raise LimitError(AgentCode.TOO_MANY_RUNS, text, retry_after=RETRY_AFTER_SECONDS)
+            await self._sleep(_ENDED_SECONDS)
+        self._taken[name] = key
+        run.add_done_callback(lambda _: self._leave(name))
+
+    async def _taken_now(self, key: str, name: str) -> bool:
+        """Whether the place is taken, or Redis is away."""
+        left = [each for each, its_key in self._left.items() if its_key == key][:_AT_ONCE]
+        arguments = [name, self._per_caller, round(LEASE_SECONDS * 1000), *left]
+        try:
+            taken = await self._redis.use(lambda redis: _script(redis, _TAKE, key, arguments))
+        except RedisAwayError:
+            return True
+        for each in left:
+            self._left.pop(each, None)
+        return bool(taken)
+
+    async def renew(self) -> None:
+        """Renews the leases of all runs that are in progress."""
+        names = list(self._taken)
+        for first in range(0, len(names), _AT_ONCE):
+            part = names[first : first + _AT_ONCE]
+            await self._redis.use(partial(self._renewed, part), _BACKGROUND_SECONDS)
+
+    async def give_back(self) -> None:
+        """Gives back the places of runs that have ended."""
+        while self._left:
+            left, self._left = self._left, {}
+            await self._redis.use(partial(_removed, left), _BACKGROUND_SECONDS)
+
+    async def aclose(self) -> None:
+        """Gives back what is left, and stops the renewal. All runs have ended before."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        try:
+            await self.give_back()
+        except RedisAwayError:
+            return  # their leases end
+
+    def _start(self) -> None:
+        if not self._tasks:
+            self._tasks = [
+                asyncio.create_task(self._renewals(), name="leases of runs"),
+                asyncio.create_task(self._removals(), name="places of ended runs"),
+            ]
+
+    def _leave(self, name: str) -> None:
+        self._left[name] = self._taken.pop(name)
+        self._ended.set()
+
+    async def _renewals(self) -> None:
+        while True:
+            await self._sleep(_RENEW_SECONDS)
+            try:
+                await self.renew()
+            except RedisAwayError:
+                continue
+
+    async def _removals(self) -> None:
+        while True:
+            await self._ended.wait()
+            await self._sleep(_ENDED_SECONDS)
+            self._ended.clear()
+            try:
+                await self.give_back()
+            except RedisAwayError:
+                continue  # their leases end
+
+    async def _renewed(self, names: list[str], redis: "Redis") -> None:
+        pipeline = redis.pipeline(transaction=False)
+        for name in names:
+            if key := self._taken.get(name):
+                pipeline.eval(_RENEW, 1, key, name, str(round(LEASE_SECONDS * 1000)))
+        await pipeline.execute()
+
+    def _key(self, caller: Principal) -> str:
+        text = f"{caller.issuer}\0{caller.subject}"
+        return self._redis.name("runs", hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest())
+
+
+async def _script(redis: "Redis", script: str, key: str, arguments: list[Any]) -> int:
+    return int(await redis.register_script(script)(keys=[key], args=arguments))
+
+
+async def _removed(left: dict[str, str], redis: "Redis") -> None:
+    pipeline = redis.pipeline(transaction=False)
+    for name, key in left.items():
+        pipeline.zrem(key, name)
+    await pipeline.execute()

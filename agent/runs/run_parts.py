@@ -1,0 +1,67 @@
+"""What the runs of threads consist of."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from langchain_core.messages import AnyMessage
+
+from agent.conversations.checkpoints import Checkpoints
+from agent.conversations.threads import ThreadStore
+from agent.runs.runs import AgentGraph
+from graph.approvals.answer import AnswerReader
+from graph.approvals.consent_urls import ConsentUrls
+from graph.approvals.record import PendingApproval
+from graph.approvals.store import ApprovalStore
+from graph.state import AgentInput
+from identity.access_token.verified_access_token import VerifiedAccessToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunParts:
+    """What all runs of threads share."""
+
+    graph: AgentGraph
+    threads: ThreadStore
+    approvals: ApprovalStore
+    answers: AnswerReader
+    checkpoints: Checkpoints
+    process_id: str
+    window_tokens: int
+    clock: Callable[[], float] = time.time
+    consent_urls: ConsentUrls | None = None
+
+    async def shown(
+        self, pending: Iterable[PendingApproval], caller: VerifiedAccessToken
+    ) -> tuple[PendingApproval, ...]:
+        """`pending` as `caller`, whose approvals they are, sees them: with the URL of a consent."""
+        urls = self.consent_urls
+        return tuple([each if urls is None else await urls.shown(each, caller) for each in pending])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOf:
+    """Which run: its thread, and for whom it acts."""
+
+    caller: VerifiedAccessToken
+    owner: str
+    thread_id: str
+    run_id: str
+    streaming: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A run that has begun in the store of threads, and the input of its graph."""
+
+    input: AgentInput | None
+    """`None` continues a run that waits."""
+    answers: Mapping[str, object] = field(default_factory=dict)
+    """To the approvals that it waits for."""
+    earlier: Sequence[AnyMessage] = ()
+    """Of a run that waits: the calls that it continues with."""
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the run waited."""
+        return self.input is None

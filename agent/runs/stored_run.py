@@ -1,0 +1,127 @@
+"""A run that another process executes and does not share: its events are made of what it stores."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, cast
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+
+from agent.conversations.run_record import RunRecord
+from agent.conversations.thread import Thread
+from agent.conversations.threads import ThreadStore
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_table import ERROR_CODES
+from agent.runs.followed_run import Cancelled, FollowedRun, Outcome
+from agent.runs.run_end import Finished, ModelMessages, Paused
+from graph.events import MAX_CHARACTERS, TOO_LONG, AgentEvent, ToolFinished, ToolStarted
+from identity.error_code import ErrorCode
+from identity.errors import UnavailableError
+
+POLL_SECONDS: Final = 1.0
+_MOST_MESSAGES: Final = 1_000
+"""Of one run, the newest. A run that the limits allow has fewer."""
+_CODES: Final = {code.value: code for code in ERROR_CODES}
+_DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
+
+
+class StoredRun(FollowedRun):
+    """Whole responses and calls, as they are stored. While a reader waits for events, the store is read once
+    a second. `Paused` is without what waits, which its reader reads from the store.
+    """
+
+    def __init__(
+        self,
+        threads: ThreadStore,
+        owner: str,
+        thread: Thread,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """The latest run of `thread`, which has one."""
+        run_id = thread.run_id or ""
+        # The same events have the same positions in every process.
+        super().__init__(run_id, f"stored-{run_id}", thread_id=thread.id, owner=owner)
+        self._threads = threads
+        self._sleep = sleep
+        self._seen: Thread | None = None
+        self._newest = 0
+        """The position of the last message that was read."""
+        self._calls: dict[str, ToolCall] = {}
+        self._of_model = ModelMessages()
+
+    async def changed(self) -> None:
+        """See `FollowedRun`. Raises what the store raises."""
+        await self._sleep(POLL_SECONDS)
+        await self.read()
+
+    async def read(self) -> None:
+        """Adds what was stored since the last time."""
+        thread = await self._threads.get(self.owner, self.thread_id)
+        if thread == self._seen or self.outcome is not None:
+            return
+        self._seen = thread
+        record = await self._threads.runs.get(self.owner, self.thread_id, self.id)
+        if record is None:
+            self.outcome = Cancelled()
+            return
+        [stored] = await self._threads.runs.messages(self.owner, [record], limit=_MOST_MESSAGES)
+        for each in stored:
+            if each.seq > self._newest:
+                self._newest = each.seq
+                self._of_model.add([each.message])
+                for event in self._events_of(each.message):
+                    self.replay.add(event)
+        self.outcome = self._end(record)
+        if isinstance(self.outcome, Finished | Paused):
+            self.replay.add(self.outcome)
+
+    def _end(self, record: RunRecord) -> Outcome | None:
+        match record.state:
+            case "working":
+                return None
+            case "completed":
+                return Finished(finish_reason=self._of_model.finished().finish_reason)
+            case "input_required" | "auth_required":
+                return Paused(())
+            case "canceled":
+                return Cancelled()
+        return UnavailableError(reason_of(record), "the run failed in another process")
+
+    def _events_of(self, message: AnyMessage) -> Iterator[AgentEvent]:
+        if isinstance(message, AIMessage):
+            reasoning = str(message.additional_kwargs.get("reasoning_content") or "")
+            if message.id and (message.text or reasoning):
+                yield {"type": "response_started", "message_id": message.id}
+            if reasoning:
+                yield {"type": "reasoning", "text": reasoning}
+            if message.text:
+                yield {"type": "content", "text": message.text}
+            self._calls |= {str(call["id"]): call for call in message.tool_calls}
+        elif isinstance(message, ToolMessage) and (call := self._calls.pop(message.tool_call_id, None)):
+            kept: dict[str, Any] = message.artifact if isinstance(message.artifact, dict) else {}
+            about = {
+                "tool": call["name"],
+                "call_id": message.tool_call_id,
+                "service": None,
+                "access_identity": None,
+                **{name: kept[name] for name in _DECLARED if kept.get(name) is not None},
+            }
+            shown = call["args"] if len(str(call["args"])) <= MAX_CHARACTERS else dict(TOO_LONG)
+            yield cast(ToolStarted, {"type": "tool_started", **about, "arguments": shown})
+            ended = {
+                "ok": message.status == "success",
+                "called": bool(kept.get("called", True)),
+                "duration_ms": int(kept.get("duration_ms") or 0),
+                "result": _cut(message.text),
+                **({"error": kept["error"]} if kept.get("error") else {}),
+            }
+            yield cast(ToolFinished, {"type": "tool_finished", **about, **ended})
+
+
+def reason_of(record: RunRecord) -> ErrorCode:
+    """Why the run ended early; of a reason that this version does not know, that it was cut off."""
+    return _CODES.get(record.reason or "", AgentCode.RUN_INTERRUPTED)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"

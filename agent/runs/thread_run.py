@@ -1,0 +1,201 @@
+"""The work of a live run: the graph on a thread, and the transcript of what it does."""
+
+import asyncio
+import copy
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Final, cast
+
+from langchain_core.messages import AIMessage, AnyMessage
+from langgraph.types import Interrupt
+
+from agent.conversations.run_record import RunEnd
+from agent.conversations.thread import ThreadStatus
+from agent.conversations.transcript import TURN_BYTES
+from agent.errors.error_codes import AgentCode
+from agent.runs.drafts import Drafts
+from agent.runs.ended_run import interruption
+from agent.runs.followed_run import Cancelled, Outcome
+from agent.runs.live_run import LiveRun
+from agent.runs.run_checkpoint import RunCheckpoint
+from agent.runs.run_end import Finished, ModelMessages, Paused
+from agent.runs.run_parts import Begun, RunOf, RunParts
+from agent.runs.run_transcript import RunTranscript
+from graph.approvals.record import ApprovalKind
+from graph.approvals.request import pending_of
+from graph.context import AgentContext, release
+from graph.events import AgentEvent
+from graph.node_error import MODEL
+from identity.errors import ThreadBusyError, ThreadNotFoundError
+from identity.principal import Principal
+
+INTERRUPT: Final = "__interrupt__"
+"""In LangGraph's stream, the key of the interrupts of a step, in place of a node's name."""
+
+
+class ThreadRun:
+    """Runs the graph on one thread, and appends each message to the transcript when its node has ended.
+
+    The transcript is complete however the run ends: every call has a result.
+    """
+
+    def __init__(
+        self,
+        parts: RunParts,
+        run: RunOf,
+        begin: Callable[[], Awaitable[Begun]],
+        take_place: Callable[[Principal], Awaitable[None]],
+        drafts: Drafts,
+    ) -> None:
+        """`take_place` and `begin`, which begins the run in the store of threads, are called in this order by
+        the run's task; if one raises, the run has not begun.
+        """
+        self._parts = parts
+        self._run = run
+        self._begin = begin
+        self._take_place = take_place
+        self._drafts = drafts
+        self._begun: Begun | None = None
+        self._checkpoint = RunCheckpoint(run.owner, run.thread_id, run.run_id, parts.checkpoints)
+        self._transcript = RunTranscript()
+        self._last: Sequence[AnyMessage] = ()
+        """The response that ends the run: it is stored with the end."""
+        self._unstored: Sequence[AnyMessage] = ()
+        """Messages of which it is not known whether they were stored: the database failed."""
+
+    async def run(self, live: LiveRun) -> Finished | Paused:
+        """See `Work`. Raises what `begin`, the graph and the store raise."""
+        await self._take_place(self._run.caller.principal)
+        begun = await self._beginning()
+        self._draft = self._drafts.begin(self._run)
+        live.begin(str(call["id"]) for each in begun.earlier for call in getattr(each, "tool_calls", ()))
+        of_model = ModelMessages()
+        interrupts: Sequence[Interrupt] = ()
+        context = self._context(begun, live)
+        try:
+            async with aclosing(self._stream(begun, context)) as updates:
+                async for updated in updates:
+                    for node, update in updated.items():
+                        if node == INTERRUPT:
+                            interrupts = update
+                        elif messages := (update or {}).get("messages"):
+                            await self._append(messages)
+                            if node == MODEL:
+                                of_model.add(messages)
+        finally:
+            release(context)
+        if not interrupts:
+            return of_model.finished()
+        await self._checkpoint.save()
+        pending = [pending_of(each.value) for each in interrupts]
+        shown = await self._parts.shown(pending, self._run.caller)
+        return Paused(shown, of_model.usage, self._transcript.response)
+
+    async def close(self, outcome: Outcome) -> None:
+        """See `Work`."""
+        if self._begun is None:
+            return
+        threads, approvals, run = self._parts.threads, self._parts.approvals, self._run
+        messages = [*await self._missing(), *self._last]
+        cut_off = not isinstance(outcome, Finished | Paused)
+        if cut_off:
+            messages += self._transcript.remainder()
+        status, end = _end(outcome)
+        ended = await threads.end_run(run.owner, run.thread_id, run.run_id, status, messages, end)
+        self._drafts.end(run.run_id)
+        if cut_off and ended:  # else the approvals are those of the run that has taken the thread over
+            await approvals.withdraw(run.caller.principal, run.thread_id, self._parts.clock())
+        if not isinstance(outcome, Paused):
+            await self._checkpoint.delete()
+
+    async def _beginning(self) -> Begun:
+        """Begins to the end, also if the run is cancelled meanwhile: then it has begun, and is closed."""
+        beginning = asyncio.ensure_future(self._begin())
+        beginning.add_done_callback(self._note_begun)
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            await asyncio.wait({beginning})
+            raise
+
+    def _note_begun(self, beginning: asyncio.Future[Begun]) -> None:
+        if beginning.cancelled() or beginning.exception() is not None:
+            return
+        self._begun = begun = beginning.result()
+        self._transcript = RunTranscript(begun.earlier)
+        if begun.resumed:
+            self._checkpoint.resume()
+
+    async def _append(self, messages: Sequence[AnyMessage]) -> None:
+        self._transcript.add(messages)
+        if isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls:
+            self._last = messages
+            return
+        run, self._unstored = self._run, messages
+        threads = self._parts.threads
+        try:
+            await threads.append(run.owner, run.thread_id, run.run_id, messages)
+        except ThreadBusyError:  # another process has ended the run
+            error = await interruption(threads, run.owner, run.thread_id, run.run_id)
+            raise error or asyncio.CancelledError from None
+        self._unstored = ()
+        self._draft.stored(messages)
+
+    async def _missing(self) -> Sequence[AnyMessage]:
+        """Messages that the run has produced, and which are not stored."""
+        if not self._unstored:
+            return []
+        run, latest = self._run, len(self._unstored)
+        try:
+            stored = await self._parts.threads.messages(
+                run.owner, run.thread_id, limit=latest, most_bytes=TURN_BYTES
+            )
+        except ThreadNotFoundError:  # deleted meanwhile
+            return []
+        known = {each.message.id for each in stored}
+        return [message for message in self._unstored if message.id not in known]
+
+    def _context(self, begun: Begun, live: LiveRun) -> AgentContext:
+        run = self._run
+
+        def write(event: AgentEvent) -> None:
+            self._transcript.note(event)
+            self._draft.note(event)
+            live.emit(event)
+
+        return AgentContext(
+            access_token=run.caller.token,
+            streaming=run.streaming,
+            steps=run.streaming,
+            thread_id=run.thread_id,
+            answers=begun.answers,
+            begun_calls=self._transcript.begun_calls,
+            writer=write,
+        )
+
+    def _stream(self, begun: Begun, context: AgentContext) -> AsyncGenerator[dict[str, Any]]:
+        graph = copy.copy(self._parts.graph)  # its own `copy` validates the whole graph again
+        graph.checkpointer = self._checkpoint
+        stream = graph.astream(
+            begun.input,
+            {"callbacks": [], **self._checkpoint.config},
+            context=context,
+            stream_mode="updates",
+            durability="exit",
+        )
+        return cast(AsyncGenerator[dict[str, Any]], stream)
+
+
+def _end(outcome: Outcome) -> tuple[ThreadStatus, RunEnd]:
+    match outcome:
+        case Paused():
+            first = outcome.pending[0].request
+            until = max(each.request.expires_at for each in outcome.pending)
+            is_call = first.kind is ApprovalKind.TOOL_CALL
+            return "paused", RunEnd("input_required" if is_call else "auth_required", None, until)
+        case Finished():
+            return "idle", RunEnd("completed")
+        case Cancelled():
+            return "idle", RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
+    status: ThreadStatus = "interrupted" if outcome.code is AgentCode.SHUTTING_DOWN else "failed"
+    return status, RunEnd("failed", outcome.code.value)

@@ -1,0 +1,104 @@
+"""Reads SERVICES_FILE, in which an operator declares more services than the variables do, as TOML.
+
+`docs/services.schema.json` is the JSON Schema of its form, generated from these models.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from agent.settings.service_declarations import FileDeclaration
+
+BUILT_IN: Final = "amap"
+"""The name of the server that `EXTERNAL_SERVER_URL` names."""
+
+RESERVED_NAMES: Final = frozenset(
+    {"approvals", "authenticate", "credentials", "enterprise", "leave", "model"}
+)
+"""The names of the graph's nodes and of the other services that the variables declare."""
+
+_MAX_BYTES: Final = 1024 * 1024
+_TYPES: Final = ("http", "mcp", "built-in")
+
+
+def _free_name(name: str) -> str:
+    if name in RESERVED_NAMES:
+        raise ValueError("is the name of an existing service or node")
+    return name
+
+
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$"), AfterValidator(_free_name)]
+
+
+class ServicesFile(BaseModel):
+    """The whole file: `[services.NAME]` for each service."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    services: dict[_Name, Annotated[FileDeclaration, Field(discriminator="type")]] = Field(
+        default_factory=dict
+    )
+
+
+def read_services_file(path: Path) -> tuple[dict[str, FileDeclaration], list[str]]:
+    """The declarations by name, and all faults of the file, each with its place and without values.
+
+    With a fault there are no declarations. Not checked: whether `python` can be loaded.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+        if len(text) > _MAX_BYTES:
+            return {}, [f"SERVICES_FILE must have at most {_MAX_BYTES} bytes, found more"]
+        members = tomllib.loads(text.decode())
+    except OSError as error:
+        return {}, [f"SERVICES_FILE must name a file that can be read: {error.strerror}"]
+    except UnicodeDecodeError:
+        return {}, ["SERVICES_FILE must be UTF-8"]
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        place = str(error).rpartition("(")[2].rstrip(")")
+        return {}, [f"SERVICES_FILE must be TOML: fault {place}"]
+    declared: dict[str, FileDeclaration] = {}
+    faults = _misplaced(members)
+    try:
+        declared = ServicesFile.model_validate(members).services
+    except ValidationError as error:
+        faults += [_fault(fault) for fault in error.errors(include_url=False)]
+    return ({}, [f"SERVICES_FILE: {fault}" for fault in faults]) if faults else (declared, [])
+
+
+def _misplaced(members: dict[str, Any]) -> list[str]:
+    """Faults of type "built-in" under another name than the built-in server's, and of the reverse."""
+    services = members.get("services")
+    if not isinstance(services, dict):
+        return []
+    types = {name: entry.get("type") for name, entry in services.items() if isinstance(entry, dict)}
+    return [
+        f'services.{name}.type must {"be" if name == BUILT_IN else "not be"} "built-in"'
+        for name, kind in types.items()
+        if (kind == "built-in") is not (name == BUILT_IN)
+    ]
+
+
+def services_schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    schema = TypeAdapter(ServicesFile).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _fault(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    steps = [str(step) for step in fault["loc"]]
+    if len(steps) > 2 and steps[2] in _TYPES:  # the member of the union that `type` chose
+        del steps[2]
+    place, kind = ".".join(steps), fault["type"]
+    if kind == "missing":
+        return f"{place} must be set"
+    if kind == "extra_forbidden":
+        return f"{place} is unknown"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return f'{place}.type must be "http" or "mcp"'
+    if kind == "value_error":
+        return f"{place} {str(fault['msg']).removeprefix('Value error, ')}"
+    return f"{place}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"

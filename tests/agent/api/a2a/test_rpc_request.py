@@ -1,0 +1,122 @@
+"""The envelope of JSON-RPC, and the parameters of A2A's methods."""
+
+import json
+from typing import Any
+
+import pytest
+
+from agent.api.a2a.rpc_error import RpcCode, RpcError
+from agent.api.a2a.rpc_request import (
+    ListParams,
+    SendParams,
+    TaskParams,
+    parsed,
+    read_params,
+    request_id_of,
+    rpc_request,
+)
+
+CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": "1", "method": "GetTask", "params": {"id": "t"}}
+
+
+def code_of(of: Any, *arguments: Any) -> RpcCode:
+    with pytest.raises(RpcError) as error:
+        of(*arguments)
+    return error.value.code
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b'{"a": NaN}', b'"\\ud800"', b"\xff", b"[" * 5000])
+def test_body_that_is_no_json_is_refused(body: bytes) -> None:
+    assert code_of(parsed, body) is RpcCode.JSON_PARSE_ERROR
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [CALL],
+        [],
+        "GetTask",
+        None,
+        {},
+        CALL | {"jsonrpc": "1.0"},
+        CALL | {"method": 1},
+        CALL | {"id": True},
+        CALL | {"id": 1.5},
+        CALL | {"id": {}},
+    ],
+)
+def test_value_that_is_no_request_is_refused(given: Any) -> None:
+    assert code_of(rpc_request, given) is RpcCode.INVALID_REQUEST
+
+
+@pytest.mark.parametrize("request_id", ["1", 1, 0, None])
+def test_request_has_the_id_that_its_response_repeats(request_id: Any) -> None:
+    assert rpc_request(parsed(json.dumps(CALL | {"id": request_id}).encode())).id == request_id
+
+
+def test_only_ids_that_json_rpc_allows_are_repeated() -> None:
+    assert [request_id_of(given) for given in ({"id": True}, {"id": [1]}, [], {"id": "a"})] == [
+        None,
+        None,
+        None,
+        "a",
+    ]
+
+
+def test_names_have_both_forms_of_protocol_buffers() -> None:
+    for name, context in (("messageId", "contextId"), ("message_id", "context_id")):
+        message = {name: "m-1", context: "c-1", "role": "ROLE_USER", "parts": [{"text": "a"}]}
+        given = read_params(SendParams, {"message": message, "unknown": 1})
+        assert (given.message.message_id, given.message.context_id) == ("m-1", "c-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"messageId": ""}, "message.messageId"),
+        ({"messageId": 7}, "message.messageId"),
+        ({"role": "ROLE_AGENT"}, "message.role"),
+        ({"role": "user"}, "message.role"),
+        ({"parts": []}, "message.parts"),
+        ({"parts": [{"text": 1}]}, "message.parts[0].text"),
+        ({"contextId": 1}, "message.contextId"),
+    ],
+)
+def test_fault_of_the_parameters_names_the_member(change: dict[str, Any], field: str) -> None:
+    message = {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"text": "a"}]} | change
+    with pytest.raises(RpcError) as error:
+        read_params(SendParams, {"message": message})
+    assert (error.value.code, error.value.metadata) == (RpcCode.INVALID_PARAMS, {"field": field})
+
+
+@pytest.mark.parametrize(
+    "params", [None, [], "t", {}, {"id": ""}, {"id": 1}, {"id": "t", "historyLength": -1}]
+)
+def test_parameters_of_a_task_are_its_id_and_a_length(params: Any) -> None:
+    assert code_of(read_params, TaskParams, params) is RpcCode.INVALID_PARAMS
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"pageSize": 0}, "pageSize"),
+        ({"pageSize": 101}, "pageSize"),
+        ({"pageSize": "5"}, "pageSize"),
+        ({"pageToken": 5}, "pageToken"),
+        ({"status": "completed"}, "status"),
+        ({"status": "TASK_STATE_DONE"}, "status"),
+        ({"status": 3}, "status"),
+        ({"statusTimestampAfter": 5}, "statusTimestampAfter"),
+        ({"includeArtifacts": "true"}, "includeArtifacts"),
+        ({"historyLength": -1}, "historyLength"),
+        ({"contextId": 5}, "contextId"),
+    ],
+)
+def test_fault_of_the_parameters_of_a_list_names_the_member(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(RpcError) as error:
+        read_params(ListParams, change)
+    assert (error.value.code, error.value.metadata) == (RpcCode.INVALID_PARAMS, {"field": field})
+
+
+def test_list_needs_no_parameters() -> None:
+    assert read_params(ListParams, {}) == read_params(ListParams, {"pageSize": None, "status": None})

@@ -1,0 +1,101 @@
+"""The graph on LangGraph Server, started by `langgraph dev`, offline."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.agent.api.langgraph.langgraph_process import ROOT, Server
+from tests.conftest import Sandbox
+
+QUESTION = {"messages": [{"role": "user", "content": "What is the weather in Hangzhou right now?"}]}
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+async def test_signed_in_user_runs_the_graph(langgraph_server, sandbox) -> None:
+    client = langgraph_server.client(sandbox.access_token("alice"))
+    thread = await client.threads.create()
+    events = [
+        part.data["type"]
+        async for part in client.runs.stream(
+            thread["thread_id"], "agent", input=QUESTION, stream_mode=["updates", "custom"]
+        )
+        if part.event == "custom"
+    ]
+    assert events == ["tool_started", "tool_finished"]
+    state = await client.threads.get_state(thread["thread_id"])
+    assert "Hangzhou" in state["values"]["messages"][-1]["content"]
+
+
+async def test_requests_without_a_token_are_refused(langgraph_server: Server) -> None:
+    async with httpx.AsyncClient(base_url=langgraph_server.url) as client:
+        for headers in ({}, {"x-auth-scheme": "langsmith"}, {"x-api-key": "any"}):
+            response = await client.post("/threads", json={}, headers=headers)
+            assert response.status_code == 401, headers
+
+
+async def test_thread_is_visible_to_its_owner_only(langgraph_server, sandbox) -> None:
+    alice, bob = (langgraph_server.client(sandbox.access_token(user)) for user in ("alice", "bob"))
+    thread = (await alice.threads.create())["thread_id"]
+    assert [found["thread_id"] for found in await alice.threads.search(ids=[thread])] == [thread]
+    assert await bob.threads.search(ids=[thread]) == []
+    for attempt in (
+        bob.threads.get(thread),
+        bob.threads.get_state(thread),
+        bob.threads.get_history(thread),
+        bob.threads.update(thread, metadata={"owner": "user_bob01"}),
+        bob.threads.delete(thread),
+        bob.runs.list(thread),
+    ):
+        with pytest.raises(httpx.HTTPStatusError) as refused:
+            await attempt
+        assert refused.value.response.status_code in (403, 404)
+    assert (await alice.threads.get(thread))["metadata"]["owner"] == "user_alice01"
+
+
+async def test_thread_cannot_be_created_for_another_user(langgraph_server: Server, sandbox: Sandbox) -> None:
+    bob = langgraph_server.client(sandbox.access_token("bob"))
+    thread = await bob.threads.create(metadata={"owner": "user_alice01"})
+    assert thread["metadata"]["owner"] == "user_bob01"
+
+
+async def test_assistants_schedules_and_the_store_cannot_be_changed(
+    langgraph_server: Server, sandbox: Sandbox
+) -> None:
+    alice = langgraph_server.client(sandbox.access_token("alice"))
+    for attempt in (
+        alice.assistants.create("agent"),
+        alice.crons.create("agent", schedule="0 0 * * *", input=QUESTION),
+        alice.store.put_item(["notes"], key="one", value={"text": "mine"}),
+        alice.store.get_item(["notes"], key="one"),
+    ):
+        with pytest.raises(httpx.HTTPStatusError) as refused:
+            await attempt
+        assert refused.value.response.status_code in (403, 404)
+
+
+async def test_no_secret_is_stored_or_logged(langgraph_server, sandbox) -> None:
+    token = sandbox.access_token("alice")
+    client = langgraph_server.client(token)
+    thread = (await client.threads.create())["thread_id"]
+    await client.runs.wait(thread, "agent", input=QUESTION)
+    history = await client.threads.get_history(thread)
+    runs = await client.runs.list(thread)
+    signature = token.rpartition(".")[2]
+    canaries = [signature, sandbox.cloud.secrets.llm_api_key, sandbox.cloud.secrets.amap_api_key]
+    for text in (repr(history), repr(runs), langgraph_server.log.read_text(errors="replace")):
+        assert not [canary for canary in canaries if canary in text]
+    for name, content in stored(langgraph_server.folder).items():
+        assert not [canary for canary in canaries if canary.encode() in content], name
+
+
+def test_studio_does_not_watch_the_folder_that_the_server_writes_to() -> None:
+    make = shutil.which("make")
+    assert make is not None
+    shown = subprocess.run([make, "-n", "studio"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    assert "langgraph dev --no-browser --no-reload" in shown.stdout

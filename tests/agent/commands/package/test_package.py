@@ -1,0 +1,373 @@
+"""The packages: what is in them, and that they contain no secret."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from agent.commands.command_line import app
+from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
+from agent.commands.package.archive import write_zip
+from agent.commands.package.carried import AGENTRUN, Configuration, carried
+from agent.commands.package.dependencies import install_dependencies
+from agent.commands.package.enterprise_service import (
+    FunctionOptions,
+    deployed_jwks,
+    package_enterprise_service,
+    trigger_jwks,
+)
+from agent.commands.package.errors import PackagingError
+from agent.commands.package.tree import package_tree
+from agent.settings.settings import read_settings
+from sandbox.agent_files.agent_environment import sdk_configuration
+from sandbox.authn_method import AuthnMethod
+from tests.conftest import Sandbox
+
+ROOT = Path(__file__).parents[4]
+FUNCTION = ROOT / "deploy" / "enterprise-service"
+
+
+def install(folder: Path) -> None:
+    """Two dependencies, with bytecode that does not belong into a package."""
+    (folder / "one").mkdir()
+    (folder / "one" / "__init__.py").write_text("value = 1\n")
+    (folder / "one" / "__pycache__").mkdir()
+    (folder / "one" / "__pycache__" / "x.pyc").write_bytes(b"x")
+    (folder / "two.py").write_text("")
+
+
+def variables(sandbox: Sandbox, folder: Path, method: str = "PLUGIN") -> dict[str, str]:
+    """The sandbox's, with an SDK configuration file of a method."""
+    file = folder / "client-config.json"
+    file.write_text(json.dumps(sdk_configuration(sandbox.cloud, AuthnMethod(method))))
+    role = sandbox.cloud.execution_role.current("function", 3600)
+    return sandbox.environment | {
+        "CLOUD_IDAAS_CONFIG_PATH": str(file),
+        "REDIS_URL": "rediss://user:sesame@redis.example:6379",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": role.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": role.access_key_secret,
+        "ALIBABA_CLOUD_SECURITY_TOKEN": role.security_token,
+    }
+
+
+NOT_THERE = dict.fromkeys(
+    ("ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "IDAAS_EVENTS_KEY_FILE", "REDIS_URL", "REVOCATIONS_FILE"), ""
+) | {"CONVERSATIONS_URL": "none"}
+"""What an operator of the sandbox's variables decides with `--set`."""
+PAYROLL = """
+[services.payroll]
+type = "http"
+url = "https://payroll.example"
+access_token = "https://payroll.example|payroll.read"
+python = "tools/payroll.py:service"
+[services.payroll.policies.payslip]
+effect = "read"
+"""
+
+
+def configured(given: dict[str, str], own_lock: Path | None = None, **chosen: str) -> Configuration:
+    return Configuration(
+        read_settings(given), given, ROOT / "requirements.lock", own_lock, NOT_THERE | chosen, tuple(given)
+    )
+
+
+def built(sandbox: Sandbox, folder: Path, **options: Any) -> Path:
+    configuration = configured(variables(sandbox, folder))
+    chosen = AgentRunOptions(**options)
+    package_agentrun(configuration, chosen, folder / "out", source=ROOT, install=install)
+    return folder / "out"
+
+
+def names(package: Path) -> set[str]:
+    with zipfile.ZipFile(package / "code.zip") as archive:
+        return set(archive.namelist())
+
+
+def test_zip_contains_only_the_agent_and_its_dependencies(sandbox: Sandbox, tmp_path: Path) -> None:
+    package = built(sandbox, tmp_path)
+    found = names(package)
+    assert {name.partition("/")[0] for name in found} == {
+        *("agent", "graph", "identity", "tools", "python", "own", "main.py", "client-config.json")
+    }
+    assert {"agent/cli.py", "identity/secrets/secret.py", "python/one/__init__.py", "python/two.py"} <= found
+    assert "agent/commands/package/runtime_schema.json" in found
+    assert {name for name in found if name.startswith("own/")} == {"own/certificates.pem"}
+    assert not [name for name in found if "__pycache__" in name or name.endswith(".pyc")]
+
+
+def test_no_file_of_the_package_contains_a_secret(sandbox: Sandbox, tmp_path: Path) -> None:
+    package = built(sandbox, tmp_path)
+    secrets, role = sandbox.cloud.secrets, sandbox.cloud.execution_role.current("function", 3600)
+    texts = [path.read_bytes() for path in package.iterdir() if path.suffix != ".zip"]
+    with zipfile.ZipFile(package / "code.zip") as archive:
+        texts += [archive.read(name) for name in archive.namelist()]
+    of_role = (role.access_key_secret, role.security_token)
+    of_client = (secrets.agent_client_secret, secrets.agent_private_key.splitlines()[1])
+    for secret in ("sesame", *of_role, *of_client):
+        assert not [text for text in texts if secret.encode() in text]
+
+
+def test_description_has_the_agents_variables(sandbox: Sandbox, tmp_path: Path) -> None:
+    package = built(sandbox, tmp_path, region="cn-beijing", role="agent-role")
+    props = yaml.safe_load((package / "s.yaml").read_text())["resources"]["agent"]["props"]
+    agent = props["agent"]
+    assert (props["region"], agent["role"], agent["port"]) == ("cn-beijing", "agent-role", 9002)
+    assert agent["healthCheckConfiguration"]["httpGetUrl"] == "/health"
+    found = agent["environmentVariables"]
+    assert found["AGENT_AUDIENCE"] == sandbox.environment["AGENT_AUDIENCE"]
+    assert found["CLOUD_IDAAS_CONFIG_PATH"] == "/code/client-config.json"
+    assert (found["AGENT_HOST"], found["AGENT_PORT"]) == ("0.0.0.0", "9002")  # noqa: S104 - the platform's
+    assert found["SSL_CERT_FILE"] == "/code/own/certificates.pem"
+    assert found.keys().isdisjoint(NOT_THERE.keys() - {"CONVERSATIONS_URL"})
+    policy = json.loads((package / "role-policy.json").read_text())
+    assert policy["Statement"][0]["Action"] == "eiam:GenerateOauthToken"
+    assert "API_URL" in (package / "config.js").read_text()
+
+
+def with_own_files(sandbox: Sandbox, folder: Path) -> dict[str, str]:
+    """Variables that name a services file with code, a list of accepted tools and a prompt."""
+    (folder / "tools").mkdir()
+    for name, text in {
+        "my.toml": PAYROLL,
+        "tools/payroll.py": "def service(payroll, settings): ...\n",
+        "accepted.json": "{}",
+        "prompt": "You are brief.",
+    }.items():
+        (folder / name).write_text(text)
+    own = {"SERVICES_FILE": "my.toml", "ACCEPTED_TOOLS_FILE": "accepted.json", "SYSTEM_PROMPT_FILE": "prompt"}
+    return variables(sandbox, folder) | {name: str(folder / file) for name, file in own.items()}
+
+
+def test_own_tools_policies_and_certificates_are_carried(sandbox: Sandbox, tmp_path: Path) -> None:
+    given = with_own_files(sandbox, tmp_path) | {"OTEL_SERVICE_NAME": "ours", "AUDIT_LOG_FILE": "-"}
+    found = carried(configured(given), AGENTRUN)
+    assert found.faults == []
+    assert found.files["services.toml"].decode() == PAYROLL
+    assert found.files.keys() == {
+        *("accepted-tools.json", "certificates.pem", "services.toml", "system-prompt.md", "tools/payroll.py")
+    }
+    for name in ("ACCEPTED_TOOLS_FILE", "SERVICES_FILE", "SSL_CERT_FILE", "SYSTEM_PROMPT_FILE"):
+        folder, _, file = found.variables[name].rpartition("/")
+        assert (folder, file in found.files) == ("/code/own", True)
+    kept = {
+        name: found.variables[name] for name in ("OTEL_SERVICE_NAME", "AUDIT_LOG_FILE", "CONVERSATIONS_URL")
+    }
+    assert kept == {"OTEL_SERVICE_NAME": "ours", "AUDIT_LOG_FILE": "-", "CONVERSATIONS_URL": "none"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AUDIT_LOG_FILE", "audit.jsonl"),
+        ("CONVERSATIONS_URL", "postgresql://agent:sesame@db.example/agent"),
+        ("CONVERSATIONS_URL", "sqlite:////srv/agent.db"),
+        ("HTTPS_PROXY", "http://agent:sesame@proxy.example:3128"),
+        ("IDAAS_CLIENT_SECRET", "sesame"),
+        ("LANGSMITH_API_KEY", "sesame"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=sesame"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "key.pem"),
+        ("REDIS_URL", "rediss://agent:sesame@redis.example:6379"),
+        ("REVOCATIONS_FILE", "revocations.jsonl"),
+    ],
+)
+def test_what_cannot_be_carried_is_a_fault_until_the_operator_decides(
+    sandbox: Sandbox, tmp_path: Path, name: str, value: str
+) -> None:
+    given = variables(sandbox, tmp_path) | {name: value}
+    settings, lock = read_settings(given), ROOT / "requirements.lock"
+    left = {key: there for key, there in NOT_THERE.items() if key != name}
+    found = carried(Configuration(settings, given, lock, None, left, tuple(given)), AGENTRUN)
+    assert [fault.split()[0] for fault in found.faults] == [name]
+    assert f"--set {name}=" in found.faults[0]
+    assert "sesame" not in f"{found}"
+    found = carried(Configuration(settings, given, lock, None, left | {name: ""}, tuple(given)), AGENTRUN)
+    assert (found.faults, name in found.variables) == ([], False)
+    if "sesame" in value:
+        found = carried(Configuration(settings, given, lock, None, left | {name: value}), AGENTRUN)
+        assert [fault.split()[:2] for fault in found.faults] == [["--set", name]]
+
+
+def test_own_code_that_cannot_be_carried_is_a_fault(sandbox: Sandbox, tmp_path: Path) -> None:
+    given = with_own_files(sandbox, tmp_path) | {
+        "LLM_PROVIDER": "jinja2.ext:provider", "LLM_MODEL": "m"
+    }  # fmt: skip
+    (tmp_path / "my.toml").write_text(
+        PAYROLL.replace("tools/payroll.py", "../payroll.py")
+        + PAYROLL.replace("payroll]", "people]")
+        .replace("payroll.policies", "people.policies")
+        .replace("tools/payroll.py", "pytest")
+    )
+    (tmp_path / "prompt").write_text("-----BEGIN PRIVATE KEY-----")
+    outside, secret, unlocked = carried(configured(given), AGENTRUN).faults
+    assert outside.startswith("SERVICES_FILE: services.payroll.python must name a file in the folder")
+    assert secret == f"{tmp_path}/prompt contains a private key"
+    assert unlocked.startswith("SERVICES_FILE: services.people.python is of the package pytest")
+    lock = tmp_path / "own.lock"
+    lock.write_text("./wheels/pytest-9.0.0-py3-none-any.whl \\\n    --hash=sha256:0\n")
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "pytest-9.0.0-py3-none-any.whl").write_bytes(b"wheel")
+    found = carried(configured(given, lock), AGENTRUN)
+    assert len(found.faults) == 2
+    assert found.packages.keys() == {"requirements.lock", "wheels/pytest-9.0.0-py3-none-any.whl"}
+
+
+def test_own_packages_are_installed_by_their_hashes(tmp_path: Path) -> None:
+    wheel = tmp_path / "my_tools-1.0-py3-none-any.whl"
+    record = {
+        "my_tools.py": b"value = 1\n",
+        "my_tools-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: my-tools\nVersion: 1.0\n",
+        "my_tools-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "my_tools-1.0.dist-info/RECORD": b"my_tools-1.0.dist-info/RECORD,,\n",
+    }
+    write_zip(wheel, record)
+    lock = tmp_path / "own.lock"
+    lock.write_text(f"./{wheel.name} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    install_dependencies([lock], tmp_path / "python", python="3.12", wheels=tmp_path)
+    assert (tmp_path / "python" / "my_tools.py").read_text() == "value = 1\n"
+    wheel.write_bytes(wheel.read_bytes() + b" ")
+    with pytest.raises(PackagingError):
+        install_dependencies([lock], tmp_path / "other", python="3.12", wheels=tmp_path)
+
+
+def test_tree_has_own_files_and_their_variables_and_replaces_an_earlier_one(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    given, folder = with_own_files(sandbox, tmp_path), tmp_path / "own"
+    keys = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN")
+    configuration = configured(given, **dict.fromkeys(keys, ""))
+    for _ in range(2):
+        package_tree(configuration, folder)
+        found = dict(line.split("=", 1) for line in (folder / "agent.env").read_text().splitlines())
+        assert found["SERVICES_FILE"] == "/opt/idaas-agent/own/services.toml"
+        assert found.keys().isdisjoint({"AGENT_HOST", "CLOUD_IDAAS_CONFIG_PATH", *keys})
+        assert (folder / "tools" / "payroll.py").is_file()
+    with pytest.raises(PackagingError, match="is not of an earlier call"):
+        package_tree(configuration, tmp_path / "tools")
+
+
+def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
+    files = {"b": b"2", "a": b"1"}
+    write_zip(tmp_path / "one.zip", files)
+    write_zip(tmp_path / "two.zip", dict(sorted(files.items())))
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_method_that_needs_a_secret_is_refused_before_anything_is_installed(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    given = variables(sandbox, tmp_path, method="CLIENT_SECRET_POST")
+    with pytest.raises(PackagingError, match="CLIENT_SECRET_POST needs a secret"):
+        package_agentrun(
+            configured(given),
+            AgentRunOptions(),
+            tmp_path / "out",
+            source=ROOT,
+            install=lambda _: pytest.fail("installed"),
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_fault_of_the_options_is_reported(sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(PackagingError) as caught:
+        built(sandbox, tmp_path, region="mars", name="1")
+    assert len(caught.value.faults) == 2
+
+
+def test_start_with_another_python_ends_with_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
+    package = built(sandbox, tmp_path, python="3.10")
+    with zipfile.ZipFile(package / "code.zip") as archive:
+        archive.extractall(tmp_path / "code")
+    started = subprocess.run(
+        [sys.executable, "main.py"], cwd=tmp_path / "code", capture_output=True, text=True, check=False
+    )
+    assert started.returncode == 1
+    assert started.stderr.startswith("this package has dependencies for Python 3.10")
+    assert len(started.stderr.splitlines()) == 1
+
+
+# The enterprise service -------------------------------------------------------------------------
+
+
+def function(sandbox: Sandbox, folder: Path) -> Path:
+    settings = read_settings(sandbox.environment)
+    jwks = sandbox.cloud.jwks()
+    package_enterprise_service(settings, jwks, FunctionOptions(), folder, source=FUNCTION, install=install)
+    return folder
+
+
+def test_trigger_of_the_function_has_the_current_keys(sandbox: Sandbox, tmp_path: Path) -> None:
+    package = function(sandbox, tmp_path / "out")
+    document = yaml.safe_load((package / "s.yaml").read_text())
+    keys = deployed_jwks(document)["keys"]
+    assert [key["kid"] for key in keys] == [key["kid"] for key in sandbox.cloud.jwks()["keys"]]
+    assert {"app.py", "jwks.json", "python/two.py"} <= names(package)
+    environment = document["resources"]["service"]["props"]["environmentVariables"]
+    assert environment["SERVICE_AUDIENCE"] == "https://enterprise.sandbox.example"
+    assert environment["SERVICE_PERMISSION"] == "service.invoke"
+
+
+def test_trigger_has_only_public_rsa_keys_for_signatures() -> None:
+    key = {"kty": "RSA", "kid": "1", "n": "n", "e": "AQAB", "d": "private"}
+    others = [{"kty": "EC", "kid": "2"}, {"kty": "RSA", "use": "enc"}, "text"]
+    (found,) = trigger_jwks({"keys": [key, *others]})["keys"]
+    assert found == {"kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig", "e": "AQAB", "n": "n"}
+    with pytest.raises(PackagingError):
+        trigger_jwks({"keys": others})
+
+
+def run(sandbox: Sandbox, *arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments), env=sandbox.environment)
+    return result.exit_code, result.output
+
+
+def test_command_writes_the_tree_when_all_is_decided(sandbox: Sandbox, tmp_path: Path) -> None:
+    file, folder = tmp_path / "agent.env", tmp_path / "own"
+    given = {
+        name: value for name, value in with_own_files(sandbox, tmp_path).items() if "ALIBABA" not in name
+    }
+    file.write_text("".join(f"{name}='{value}'\n" for name, value in given.items()))  # a key has many lines
+    command = ["package", "tree", "--env-file", str(file), "--out", str(folder)]
+    status, output = run(sandbox, *command)
+    assert (status, folder.exists()) == (1, False)
+    assert "REDIS_URL contains a secret: --set REDIS_URL=VALUE" in output
+    assert "sesame" not in output
+    status, output = run(sandbox, *command, *(f"--set={name}={value}" for name, value in NOT_THERE.items()))
+    assert status == 0
+    assert "SERVICES_FILE=/opt/idaas-agent/own/services.toml" in (folder / "agent.env").read_text()
+
+
+def test_trigger_jwks_prints_the_keys_of_the_trigger(sandbox: Sandbox) -> None:
+    status, output = run(sandbox, "trigger-jwks")
+    assert status == 0
+    assert json.loads(output) == trigger_jwks(sandbox.cloud.jwks())
+
+
+def test_trigger_jwks_reports_a_rotated_key(sandbox: Sandbox, tmp_path: Path) -> None:
+    deployed = str(function(sandbox, tmp_path / "out") / "s.yaml")
+    status, output = run(sandbox, "trigger-jwks", "--deployed", deployed)
+    assert (status, "the deployed keys are IDaaS's present ones" in output) == (0, True)
+    before, after = sandbox.cloud.keys.current.kid, None
+    sandbox.cloud.keys.rotate(overlap=False)
+    after = sandbox.cloud.keys.current.kid
+    status, output = run(sandbox, "trigger-jwks", "--deployed", deployed)
+    assert status == 1
+    assert f"missing in the trigger: {after}" in output
+    assert f"no longer IDaaS's: {before}" in output
+
+
+@pytest.mark.parametrize("content", ["", "a: [", "resources: {}", "resources: {service: 1}"])
+def test_trigger_jwks_refuses_a_file_without_a_trigger(
+    sandbox: Sandbox, tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(content)
+    status, output = run(sandbox, "trigger-jwks", "--deployed", str(file))
+    assert status == 1
+    assert "Traceback" not in output

@@ -1,0 +1,152 @@
+"""Deployment descriptions are checked against closed lists: what the platform would ignore is a fault."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agent.commands.package.agentrun import AgentRunOptions, runtime_document
+from agent.commands.package.runtime_schema import agentrun_faults, fc_faults
+
+KEY = {"kty": "RSA", "kid": "k1", "alg": "RS256", "use": "sig", "e": "AQAB", "n": "xyz"}
+FUNCTION = {
+    "edition": "3.0.0",
+    "name": "enterprise-service",
+    "access": "default",
+    "resources": {
+        "service": {
+            "component": "fc3",
+            "props": {
+                "region": "cn-hangzhou",
+                "functionName": "enterprise-service",
+                "runtime": "custom.debian11",
+                "code": "./code.zip",
+                "cpu": 0.35,
+                "memorySize": 512,
+                "diskSize": 512,
+                "timeout": 60,
+                "instanceConcurrency": 20,
+                "customRuntimeConfig": {"command": ["python3"], "args": ["app.py"], "port": 9000},
+                "triggers": [
+                    {
+                        "triggerName": "http",
+                        "triggerType": "http",
+                        "triggerConfig": {
+                            "authType": "jwt",
+                            "methods": ["GET"],
+                            "authConfig": {
+                                "jwks": {"keys": [KEY]},
+                                "tokenLookup": "header:Authorization:Bearer ",
+                            },
+                        },
+                    }
+                ],
+            },
+        }
+    },
+}
+
+
+def agentrun() -> dict[str, Any]:
+    return runtime_document(AgentRunOptions(), {"ACCESS_IDENTITY": "Machine"})
+
+
+def agent_of(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document["resources"]["agent"]["props"]["agent"]
+    return found
+
+
+def function_of(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document["resources"]["service"]["props"]
+    return found
+
+
+def trigger_of(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = function_of(document)["triggers"][0]["triggerConfig"]
+    return found
+
+
+def test_generated_description_has_no_fault() -> None:
+    assert agentrun_faults(agentrun()) == []
+    assert fc_faults(FUNCTION) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda a: a.update(timeout=60), "agent: Additional properties are not allowed ('timeout'"),
+        (
+            lambda a: a.update(enviromentVariables={}),
+            "agent: Additional properties are not allowed ('enviromentVariables'",
+        ),
+        (
+            lambda a: a.update(environmentVariables={"PORT": 9002}),
+            "environmentVariables.PORT: must be a text",
+        ),
+        (lambda a: a.update(environmentVariables={"ON": True}), "environmentVariables.ON: must be a text"),
+        (lambda a: a["code"].update(language="custom"), "agent.code.language: 'custom' is not one of"),
+        (
+            lambda a: a["code"].update(language="python3.11"),
+            "agent.code.language: 'python3.11' is not one of",
+        ),
+        (lambda a: a.pop("cpu"), "agent: 'cpu' is a required property"),
+        (lambda a: a.pop("internetAccess"), "agent: 'internetAccess' is a required property"),
+        (lambda a: a.update(cpu=0.33), "multiple of 0.05"),
+        (lambda a: a.update(memory=2000), "2000 is not a multiple of 64"),
+        (lambda a: a.update(memory=8192), "1:1 to 1:4, found 1:8.00"),
+        (lambda a: a.update(memory=512), "1:1 to 1:4, found 1:0.50"),
+        (lambda a: a.update(diskSize=1024), "agent.diskSize: 1024 is not one of [512, 10240]"),
+        (lambda a: a.update(instanceConcurrency=201), "201 is greater than the maximum of 200"),
+        (
+            lambda a: a["healthCheckConfiguration"].update(initialDelaySeconds=0),
+            "0 is less than the minimum of 1",
+        ),
+        (lambda a: a["healthCheckConfiguration"].update(path="/health"), "not allowed ('path'"),
+        (lambda a: a.pop("code"), "agent: 'code' is a required property"),
+        (lambda a: a.update(role="a role"), "agent.role: 'a role' does not match"),
+        (lambda a: a.update(name="1agent"), "agent.name: '1agent' does not match"),
+        (lambda a: a.update(endpoints=[]), "endpoints: [] should be non-empty"),
+    ],
+)
+def test_fault_of_an_agent_runtime_is_reported(
+    change: Callable[[dict[str, Any]], object], fault: str
+) -> None:
+    document = agentrun()
+    change(agent_of(document))
+    (found,) = agentrun_faults(document)
+    assert fault in found
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda d: trigger_of(d).update(authType="anonymous"), "authType: 'jwt' was expected"),
+        (lambda d: trigger_of(d)["authConfig"].update(whiteList=["/a"]), "not allowed ('whiteList'"),
+        (lambda d: trigger_of(d)["authConfig"].pop("tokenLookup"), "'tokenLookup' is a required property"),
+        (lambda d: trigger_of(d)["authConfig"].update(jwks={"keys": []}), "keys: [] should be non-empty"),
+        (lambda d: trigger_of(d)["authConfig"]["jwks"]["keys"][0].update(d="private"), "not allowed ('d'"),
+        (lambda d: trigger_of(d).update(methods=["get"]), "methods[0]: 'get' is not one of"),
+        (lambda d: function_of(d).pop("timeout"), "'timeout' is a required property"),
+        (lambda d: function_of(d).update(runtime="python3.12"), "runtime: 'python3.12' is not one of"),
+        (lambda d: function_of(d).update(memorySize=4096), "1:1 to 1:4"),
+        (lambda d: function_of(d).update(region="mars"), "region: must be a region"),
+    ],
+)
+def test_fault_of_a_function_is_reported(change: Callable[[dict[str, Any]], object], fault: str) -> None:
+    document = copy.deepcopy(FUNCTION)
+    change(document)
+    (found,) = fc_faults(document)
+    assert fault in found
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    document = agentrun()
+    agent_of(document).update(cpu=0, port=0, timeout=1)
+    assert len(agentrun_faults(document)) == 3
+
+
+@pytest.mark.parametrize("document", [None, [], "text", {}, {"resources": {"agent": 1}}])
+def test_document_of_another_form_is_a_fault_and_no_exception(document: object) -> None:
+    assert agentrun_faults(document)
+    assert fc_faults(document)

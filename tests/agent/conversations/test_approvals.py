@@ -1,0 +1,160 @@
+"""Approvals in the database, also of several processes."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agent.conversations.approvals import SqlApprovalStore
+from agent.conversations.database.database import Database, Transaction, query
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.encryption.encryption import Encryption
+from graph.approvals.record import ApprovalState
+from graph.error_codes import GraphCode
+from identity.access_token.sealing_keys import SealingKeys
+from identity.errors import ApprovalError, UnavailableError
+from tests.agent.conversations.conftest import NewDatabase
+from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
+from tests.graph.approvals.store_conformance import ApprovalStoreConformance
+
+pytestmark = pytest.mark.promise("approval-binds")
+
+
+@pytest.fixture(params=[None, "A" * 43], ids=["in clear", "encrypted"])
+def encryption(request: pytest.FixtureRequest) -> Encryption:
+    return Encryption(None if request.param is None else SealingKeys.of(request.param))
+
+
+@pytest.fixture
+def store(database: Database, encryption: Encryption) -> SqlApprovalStore:
+    return SqlApprovalStore(database, encryption)
+
+
+class TestSqlApprovalStore(ApprovalStoreConformance):
+    """The guarantees of every store."""
+
+
+async def test_of_many_decisions_and_uses_by_several_processes_one_counts(
+    new_database: NewDatabase,
+    encryption: Encryption,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    stores = [SqlApprovalStore(new_database(), encryption) for _ in range(3)]
+    await asyncio.gather(*(store.open(request_of()) for store in stores))
+    decisions = [
+        store.decide("1", ALICE, approved=approved, digest=DIGEST, at=NOW)
+        for approved in (True, False)
+        for store in stores
+    ]
+    outcomes = Counter(map(type, await asyncio.gather(*decisions, return_exceptions=True)))
+    assert outcomes == {ApprovalState: 1, ApprovalError: 5}
+    await stores[0].open(request_of(id="2"))
+    await stores[0].decide("2", ALICE, approved=True, digest=DIGEST, at=NOW)
+    uses = [store.use("2", ALICE, DIGEST, NOW) for store in stores for _ in range(3)]
+    outcomes = Counter(map(type, await asyncio.gather(*uses, return_exceptions=True)))
+    assert outcomes == {type(None): 1, ApprovalError: 8}
+
+
+async def test_pending_ones_are_in_the_order_in_which_they_were_requested(
+    store: SqlApprovalStore,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    for n in (3, 2, 1, 0):
+        await store.open(request_of(id=str(n), call_id=str(n), thread_id=f"t{n % 2}", created_at=NOW + n))
+    assert [state.request.id for state in await store.pending(ALICE)] == ["0", "1", "2", "3"]
+
+
+async def test_approvals_outlast_the_process(
+    new_database: NewDatabase,
+    encryption: Encryption,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    database = new_database()
+    await SqlApprovalStore(database, encryption).open(request_of())
+    await database.aclose()
+    again = SqlApprovalStore(new_database(), encryption)
+    await again.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
+    await again.use("1", ALICE, DIGEST, NOW)
+
+
+class Watched:
+    """A database that notes how durable each write that succeeds is, as the database itself says."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.is_durable: list[bool] = []
+        self.read = database.read
+
+    async def write(self, work: Callable[[], Transaction[Any]], *, durable: bool = False) -> Any:
+        show = (
+            "PRAGMA synchronous" if isinstance(self._database, SqliteDatabase) else "SHOW synchronous_commit"
+        )
+
+        def watched() -> Transaction[Any]:
+            result = yield from work()
+            [[level]] = yield from query(show)
+            self.is_durable.append(level in (2, "on"))  # 2: FULL
+            return result
+
+        return await self._database.write(watched, durable=durable)
+
+
+async def test_decision_use_and_withdrawal_are_synced_to_disk_before_they_return(
+    database: Database,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    if not isinstance(database, SqliteDatabase):  # a server whose commits do not wait for the disk
+        await database.read(lambda: query("SET synchronous_commit = off"))
+    watched = Watched(database)
+    store = SqlApprovalStore(watched, Encryption())  # type: ignore[arg-type]
+    await store.open(request_of())
+    assert watched.is_durable == [False]  # one that is lost is asked again
+    await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
+    await store.use("1", ALICE, DIGEST, NOW)
+    await store.open(request_of(id="2"))
+    await store.withdraw(ALICE, "t1", NOW)
+    assert watched.is_durable == [False, True, True, False, True]
+
+
+async def test_nothing_of_a_request_but_its_place_and_state_is_in_clear_under_encryption(
+    database: Database,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    store = SqlApprovalStore(database, Encryption(SealingKeys.of("A" * 43)))
+    await store.open(request_of(service="secret-bank", tool="secret-pay", scope="secret-scope"))
+    await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
+    [row] = await database.read(lambda: query("SELECT * FROM approvals"))
+    for hidden in (b"secret", DIGEST.encode(), b"alice", b"https"):
+        assert not any(hidden in (each if isinstance(each, bytes) else str(each).encode()) for each in row)
+
+
+async def test_unusable_database_is_reported_as_unavailable_approvals(
+    database: Database,
+    store: SqlApprovalStore,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    await store.open(request_of())
+    await database.write(lambda: query("ALTER TABLE approvals RENAME TO away"))
+    try:
+        for attempt in (store.get("1", ALICE), store.pending(ALICE), store.use("1", ALICE, DIGEST, NOW)):
+            with pytest.raises(UnavailableError) as caught:
+                await attempt
+            assert caught.value.code is GraphCode.APPROVAL_UNAVAILABLE
+    finally:
+        await database.write(lambda: query("ALTER TABLE away RENAME TO approvals"))
+
+
+async def test_open_approvals_of_all_are_counted_without_decided_and_old_ones(
+    store: SqlApprovalStore,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    for number, principal in enumerate((ALICE, BOB, ALICE)):
+        await store.open(
+            request_of(id=str(number), call_id=str(number), principal=principal, created_at=NOW + number)
+        )
+    assert await store.count_open(NOW - 1) == 3
+    await store.decide("2", ALICE, approved=False, digest=None, at=NOW + 2)
+    assert await store.count_open(NOW - 1) == 2
+    assert await store.count_open(NOW) == 1

@@ -1,0 +1,93 @@
+"""The state of runs, over all processes that share the database."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+
+from agent.conversations.database.database import Database, query
+from agent.conversations.threads import ThreadStore
+from graph.events import AgentEvent
+
+OWNER = "a" * 64
+
+
+async def test_process_learns_which_of_its_runs_were_ended_by_another(database: Database) -> None:
+    threads = ThreadStore(database)
+    for thread, process in (("t", "p"), ("u", "p"), ("v", "other")):
+        await threads.begin_run(OWNER, thread, f"run-{thread}", process)
+    assert await threads.processes.runs_of("p") == {"run-t", "run-u"}
+    await threads.end_run(OWNER, "t", "run-t", "idle")
+    assert await threads.processes.runs_of("p") == {"run-u"}
+
+
+async def test_runs_of_deleted_threads_are_none_of_the_process(database: Database) -> None:
+    threads = ThreadStore(database)
+    await threads.begin_run(OWNER, "t", "run-t", "p")
+    await threads.delete(OWNER, "t")
+    assert await threads.processes.runs_of("p") == set()
+
+
+async def test_runs_of_a_process_are_interrupted_unless_it_was_seen_meanwhile(database: Database) -> None:
+    threads = ThreadStore(database)
+    for thread, process in (("t", "seen"), ("u", "never-seen"), ("v", "own")):
+        await threads.begin_run(OWNER, thread, f"run-{thread}", process)
+    await threads.processes.heartbeat("seen", ["run-t"])
+    executing = await threads.processes.executing("own")
+    assert executing.keys() == {"seen", "never-seen"}
+    assert executing["never-seen"] is None
+    await threads.processes.heartbeat("seen", ["run-t"])
+    assert await threads.processes.interrupted_of("seen", executing["seen"]) == []
+    stopped = await threads.processes.interrupted_of("never-seen", None)
+    assert [(each.owner, each.thread_id, each.run_id) for each in stopped] == [(OWNER, "u", "run-u")]
+    latest = (await threads.processes.executing("own"))["seen"]
+    assert [each.run_id for each in await threads.processes.interrupted_of("seen", latest)] == ["run-t"]
+    assert await threads.processes.executing("own") == {}
+
+
+QUESTION = HumanMessage("go", id="question")
+CALL = AIMessage("", id="call", tool_calls=[{"name": "weather", "args": {}, "id": "1"}])
+
+
+def result(newest: Sequence[AnyMessage], shown: Sequence[AgentEvent]) -> list[AnyMessage]:
+    assert ([message.id for message in newest], shown) == (["question", "call"], [])
+    return [ToolMessage("no result", tool_call_id="1", id="result")]
+
+
+@pytest.mark.parametrize(
+    "interrupt",
+    [
+        lambda threads: threads.processes.heartbeat("p", [], ["r"], complete=result),
+        lambda threads: threads.processes.interrupted(10_000.0, complete=result),
+        lambda threads: threads.processes.interrupted_of("p", None, complete=result),
+    ],
+    ids=["of its own process", "long ago", "of another process"],
+)
+async def test_next_run_finds_the_completed_messages_of_an_interrupted_one(
+    database: Database, interrupt: Callable[[ThreadStore], Any]
+) -> None:
+    threads = ThreadStore(database, clock=lambda: 1_000.0)
+    await threads.begin_run(OWNER, "t", "r", "p", messages=[QUESTION, CALL])
+    assert [each.run_id for each in await interrupt(threads)] == ["r"]
+    again = HumanMessage("again", id="again")
+    window = await threads.begin_run(OWNER, "t", "next", "p", messages=[again], tokens=1_000)
+    assert [message.id for message in window] == ["question", "call", "result"]
+    stored = await threads.messages(OWNER, "t", limit=10)
+    assert [(each.run_id, each.message.id) for each in stored] == [
+        ("r", "question"),
+        ("r", "call"),
+        ("r", "result"),
+        ("next", "again"),
+    ]
+
+
+async def test_run_with_a_damaged_message_is_interrupted_with_the_others(database: Database) -> None:
+    threads = ThreadStore(database)
+    for thread in ("damaged", "whole"):
+        await threads.begin_run(OWNER, thread, f"run-{thread}", "p", messages=[QUESTION, CALL])
+    damage = "UPDATE messages SET body = ? WHERE run_id = ?"
+    await database.write(lambda: query(damage, b"no JSON", "run-damaged"))
+    stopped = await threads.processes.interrupted_of("p", None, complete=result)
+    assert {each.thread_id for each in stopped} == {"damaged", "whole"}
+    assert (await threads.messages(OWNER, "whole", limit=1))[0].message.id == "result"

@@ -1,0 +1,283 @@
+"""Threads: kept by owner, one run at a time."""
+
+import asyncio
+import json
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+
+from agent.conversations.database.database import Database, query
+from agent.conversations.thread import MessageStoredError, owner_of
+from agent.conversations.threads import ThreadStore
+from agent.errors.error_codes import AgentCode
+from graph.error_codes import GraphCode
+from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
+from identity.principal import Principal
+from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, asked
+
+ASKED = HumanMessage("And now?", id="m-1")
+
+
+async def test_message_that_is_stored_begins_no_other_run(new_database: NewDatabase, clock: Clock) -> None:
+    threads, elsewhere = (ThreadStore(new_database(), clock=clock) for _ in range(2))
+    await threads.begin_run(ALICE, "t", "run-1", "p", messages=[ASKED])
+    for ended in (False, True):
+        if ended:
+            await threads.end_run(ALICE, "t", "run-1", "idle", [AIMessage("Yes")])
+            await asked(threads, "t", *("More?" for _ in range(50)))
+        for repeated in ([ASKED], [HumanMessage("new", id="m-2"), ASKED]):
+            with pytest.raises(MessageStoredError) as refused:
+                await elsewhere.begin_run(ALICE, "t", "run-2", "q", messages=repeated)
+            assert refused.value.runs == {"m-1": "run-1"}
+    stored = [each.message.text for each in await threads.messages(ALICE, "t", limit=200)]
+    assert stored.count("And now?") == 1
+    assert "new" not in stored
+    await elsewhere.begin_run(ALICE, "other", "run-3", "q", messages=[ASKED])
+    await elsewhere.begin_run(BOB, "t", "run-4", "q", messages=[ASKED])
+
+
+async def test_run_begins_only_if_the_thread_is_as_it_was_read(threads: ThreadStore) -> None:
+    await threads.begin_run(ALICE, "t", "run-1", "p", messages=[ASKED])
+    await threads.end_run(ALICE, "t", "run-1", "failed")
+    seen = await threads.get(ALICE, "t")
+    await threads.begin_run(ALICE, "t", "run-2", "p", unchanged=seen)
+    await threads.end_run(ALICE, "t", "run-2", "failed")
+    with pytest.raises(ThreadBusyError):
+        await threads.begin_run(ALICE, "t", "run-3", "p", unchanged=seen)
+    await threads.begin_run(ALICE, "t", "run-3", "p", unchanged=await threads.get(ALICE, "t"))
+
+
+def texts(messages: list) -> list[str]:
+    return [message.text for message in messages]
+
+
+def test_owner_is_a_digest_of_issuer_and_subject() -> None:
+    assert owner_of(Principal("https://idaas.example", "user_alice")) == ALICE
+    assert owner_of(Principal("a", "bc")) != owner_of(Principal("ab", "c"))
+    assert len(ALICE) == 64
+    assert "alice" not in ALICE
+
+
+async def test_opened_thread_has_an_identifier_of_its_own(threads: ThreadStore) -> None:
+    first, second = await threads.open(ALICE), await threads.open(ALICE, title="Leave")
+    assert first.id != second.id
+    assert (second.title, second.status, second.run_id) == ("Leave", "idle", None)
+    assert await threads.get(ALICE, second.id) == second
+
+
+async def test_thread_is_opened_once(threads: ThreadStore) -> None:
+    first = await threads.open(ALICE, "thread-1", "First")
+    assert await threads.open(ALICE, "thread-1", "Second") == first
+
+
+@pytest.mark.parametrize("thread_id", ["", "a b", "a/b", "ü", "x" * 65, "a\n"])
+async def test_thread_is_not_opened_with_an_unusable_identifier(threads: ThreadStore, thread_id: str) -> None:
+    with pytest.raises(ValueError, match="identifier"):
+        await threads.open(ALICE, thread_id)
+
+
+@pytest.mark.promise("threads-are-private")
+async def test_thread_of_another_owner_is_absent_for_every_operation(threads: ThreadStore) -> None:
+    await asked(threads, "t", "What is my salary?")
+    attempts = [
+        threads.get(BOB, "t"),
+        threads.rename(BOB, "t", "Mine"),
+        threads.delete(BOB, "t"),
+        threads.restore(BOB, "t"),
+        threads.exported(BOB, "t"),
+        threads.messages(BOB, "t", limit=10),
+        threads.window(BOB, "t", 1000),
+    ]
+    for attempt in attempts:
+        with pytest.raises(ThreadNotFoundError) as caught:
+            await attempt
+        assert caught.value.code is AgentCode.THREAD_NOT_FOUND
+    assert await threads.list(BOB, limit=10) == ([], None)
+    assert not await threads.end_run(BOB, "t", "run-t-0", "idle")
+    with pytest.raises(ThreadBusyError):
+        await threads.append(BOB, "t", "run-t-0", [HumanMessage("forged")])
+
+
+@pytest.mark.promise("threads-are-private")
+async def test_one_identifier_of_two_owners_is_two_threads(threads: ThreadStore) -> None:
+    await asked(threads, "same", "Alice asks", owner=ALICE)
+    await asked(threads, "same", "Bob asks", owner=BOB)
+    assert texts(await threads.window(ALICE, "same", 1000)) == ["Alice asks", "Answer to Alice asks"]
+    assert texts(await threads.window(BOB, "same", 1000)) == ["Bob asks", "Answer to Bob asks"]
+    assert await threads.delete_all(BOB) == 1
+    assert (await threads.get(ALICE, "same")).title == "Alice asks"
+
+
+async def test_title_is_the_first_question_until_a_person_renames(threads: ThreadStore) -> None:
+    await asked(threads, "t", "How many days\nof leave?", "And sick days?")
+    assert (await threads.get(ALICE, "t")).title == "How many days of leave?"
+    assert (await threads.rename(ALICE, "t", "Leave 🏖")).title == "Leave 🏖"
+    await asked(threads, "t", "More")
+    assert (await threads.get(ALICE, "t")).title == "Leave 🏖"
+
+
+async def test_begun_run_returns_what_was_said_before(threads: ThreadStore) -> None:
+    await asked(threads, "t", "One", "Two")
+    window = await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("Three")], tokens=1000)
+    assert texts(window) == ["One", "Answer to One", "Two", "Answer to Two"]
+    assert texts(await threads.window(ALICE, "t", 1000)) == [*texts(window), "Three"]
+
+
+async def test_second_run_of_a_thread_is_refused_until_the_first_has_ended(threads: ThreadStore) -> None:
+    await threads.begin_run(ALICE, "t", "first", "p")
+    thread = await threads.get(ALICE, "t")
+    assert (thread.status, thread.run_id) == ("running", "first")
+    for run in ("second", "first"):
+        with pytest.raises(ThreadBusyError) as caught:
+            await threads.begin_run(ALICE, "t", run, "p", messages=[HumanMessage("lost")])
+        assert caught.value.code is AgentCode.THREAD_BUSY
+    assert await threads.end_run(ALICE, "t", "first", "failed")
+    assert (await threads.get(ALICE, "t")).status == "failed"
+    await threads.begin_run(ALICE, "t", "second", "p")
+    assert await threads.messages(ALICE, "t", limit=10) == []
+
+
+async def test_only_one_of_many_runs_that_begin_at_once_gets_the_thread(
+    new_database: NewDatabase, clock: Clock
+) -> None:
+    stores = [ThreadStore(new_database(), clock=clock) for _ in range(4)]
+    begun = [
+        store.begin_run(ALICE, "t", f"run-{number}-{index}", "p", messages=[HumanMessage(str(number))])
+        for number, store in enumerate(stores)
+        for index in range(3)
+    ]
+    results = await asyncio.gather(*begun, return_exceptions=True)
+    assert [result for result in results if not isinstance(result, ThreadBusyError)] == [[]]
+    assert len(await stores[0].messages(ALICE, "t", limit=10)) == 1
+
+
+async def test_only_the_run_that_a_thread_waits_with_goes_on(threads: ThreadStore) -> None:
+    await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("Apply for leave")])
+    await threads.end_run(ALICE, "t", "r", "paused", [AIMessage("")])
+    thread = await threads.get(ALICE, "t")
+    assert (thread.status, thread.run_id) == ("paused", "r")
+    with pytest.raises(ApprovalError) as caught:
+        await threads.begin_run(ALICE, "t", "another", "p", messages=[HumanMessage("yes")])
+    assert caught.value.code is GraphCode.APPROVAL_OPEN
+    await threads.begin_run(ALICE, "t", "r", "p")
+    assert (await threads.get(ALICE, "t")).status == "running"
+    with pytest.raises(ThreadBusyError):
+        await threads.begin_run(ALICE, "t", "r", "p")
+    assert await threads.end_run(ALICE, "t", "r", "idle")
+    thread = await threads.get(ALICE, "t")
+    assert (thread.status, thread.run_id) == ("idle", "r")
+
+
+async def test_run_of_a_silent_process_is_interrupted_and_cannot_write_any_more(
+    threads: ThreadStore, clock: Clock
+) -> None:
+    await threads.begin_run(ALICE, "t", "r", "dead", messages=[HumanMessage("Hello")])
+    await threads.processes.heartbeat("dead", ["r"])
+    await threads.begin_run(ALICE, "u", "s", "living")
+    assert await threads.processes.interrupted(clock.now - 10) == []
+    clock.now += 60
+    await threads.processes.heartbeat("living", ["s"])
+    [stopped] = await threads.processes.interrupted(clock.now - 10)
+    assert (stopped.owner, stopped.thread_id, stopped.run_id) == (ALICE, "t", "r")
+    assert (await threads.get(ALICE, "t")).status == "interrupted"
+    assert (await threads.get(ALICE, "u")).status == "running"
+    assert await threads.processes.interrupted(clock.now - 10) == []
+    with pytest.raises(ThreadBusyError):
+        await threads.append(ALICE, "t", "r", [AIMessage("late")])
+    assert not await threads.end_run(ALICE, "t", "r", "idle", [AIMessage("late")])
+    await threads.begin_run(ALICE, "t", "next", "living")
+    assert len(await threads.messages(ALICE, "t", limit=10)) == 1
+
+
+async def test_run_that_its_living_process_has_lost_is_interrupted(
+    threads: ThreadStore, clock: Clock
+) -> None:
+    await threads.begin_run(ALICE, "t", "lost", "p")
+    assert await threads.processes.heartbeat("p", []) == []  # it may have begun this moment
+    clock.now += 60
+    [stopped] = await threads.processes.heartbeat("p", ["other"])
+    assert stopped.run_id == "lost"
+    assert (await threads.get(ALICE, "t")).status == "interrupted"
+
+
+async def test_messages_are_read_in_pages_from_the_newest(threads: ThreadStore) -> None:
+    await asked(threads, "t", "One", "Two", "Three")
+    newest = await threads.messages(ALICE, "t", limit=4)
+    assert texts([each.message for each in newest]) == ["Two", "Answer to Two", "Three", "Answer to Three"]
+    assert [each.seq for each in newest] == [3, 4, 5, 6]
+    assert {each.run_id for each in newest} == {"run-t-1", "run-t-2"}
+    earlier = await threads.messages(ALICE, "t", before=newest[0].seq, limit=4)
+    assert [each.seq for each in earlier] == [1, 2]
+
+
+async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore) -> None:
+    await asked(threads, "t", "One")
+    deleted = await threads.delete(ALICE, "t")
+    assert deleted.deleted_at is not None
+    for attempt in (
+        threads.get(ALICE, "t"),
+        threads.delete(ALICE, "t"),
+        threads.open(ALICE, "t"),
+        threads.begin_run(ALICE, "t", "r", "p"),
+        threads.messages(ALICE, "t", limit=10),
+        threads.window(ALICE, "t", 1000),
+    ):
+        with pytest.raises(ThreadNotFoundError):
+            await attempt
+    assert await threads.list(ALICE, limit=10) == ([], None)
+    assert (await threads.restore(ALICE, "t")).deleted_at is None
+    assert texts(await threads.window(ALICE, "t", 1000)) == ["One", "Answer to One"]
+    with pytest.raises(ThreadNotFoundError):
+        await threads.restore(ALICE, "t")
+
+
+async def test_all_threads_of_one_owner_are_deleted(threads: ThreadStore) -> None:
+    for number in range(3):
+        await threads.open(ALICE, f"t{number}")
+    await threads.open(BOB, "t0")
+    assert await threads.delete_all(ALICE) == 3
+    assert await threads.delete_all(ALICE) == 0
+    assert len((await threads.list(BOB, limit=5))[0]) == 1
+
+
+async def test_export_has_every_message_in_parts_of_bounded_size(threads: ThreadStore) -> None:
+    await asked(threads, "t", *(f"Question {number} " + "x" * 100_000 for number in range(10)))
+    found: list[str] = []
+    after, parts = 0, 0
+    while part := await threads.exported(ALICE, "t", after=after):
+        assert sum(len(each.json) for each in part) < 400_000
+        found += [json.loads(each.json)["content"].split(" x")[0] for each in part]
+        after, parts = part[-1].seq, parts + 1
+    assert parts > 5
+    assert found[::2] == [f"Question {number}" for number in range(10)]
+    assert found[19] == "Answer to Question 9"
+
+
+async def test_page_ends_with_the_message_that_exceeds_its_bytes(threads: ThreadStore) -> None:
+    many = [HumanMessage(f"{number}" + "x" * 300_000) for number in range(8)]
+    await threads.begin_run(ALICE, "t", "r", "p", messages=many)
+    page = await threads.messages(ALICE, "t", limit=8)
+    assert [each.seq for each in page] == [5, 6, 7, 8]
+    assert [each.seq for each in await threads.messages(ALICE, "t", before=2, limit=8)] == [1]
+    assert [each.seq for each in await threads.messages(ALICE, "t", limit=8, most_bytes=1)] == [8]
+
+
+async def test_failed_transaction_changes_nothing(database: Database, threads: ThreadStore) -> None:
+    await threads.open(ALICE, "t")
+
+    def work():
+        yield from query("UPDATE threads SET status = 'failed'")
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.write(work)
+    assert (await threads.get(ALICE, "t")).status == "idle"
+
+
+async def test_threads_outlast_the_process(new_database: NewDatabase, clock: Clock) -> None:
+    first = new_database()
+    await asked(ThreadStore(first, clock=clock), "t", "One")
+    await first.aclose()
+    second = ThreadStore(new_database(), clock=clock)
+    assert texts(await second.window(ALICE, "t", 1000)) == ["One", "Answer to One"]

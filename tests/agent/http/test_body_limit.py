@@ -1,0 +1,119 @@
+"""The size of a request's body is counted, with or without `Content-Length`, and its time is limited."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from agent.http.body_limit import BodyLimit
+from tests.agent.conftest import AgentServer
+
+pytestmark = pytest.mark.promise("bounded")
+
+CHAT = "/openai/v1/chat/completions"
+LIMIT = 1_048_576
+
+
+async def pieces(count: int) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield b" " * 65_536
+
+
+async def application(_: Scope, __: Receive, ___: Send) -> None:
+    pytest.fail("the body was not whole")
+
+
+async def test_large_body_is_refused_by_its_content_length_before_any_of_it_arrives() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        pytest.fail("the body was read")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-length", b"%d" % (LIMIT + 1))]}
+    await BodyLimit(application, max_bytes=LIMIT)(scope, receive, send)
+    start, body = sent
+    assert start["status"] == 413
+    assert json.loads(body["body"])["error"]["code"] == "request_too_large"
+
+
+async def test_large_body_is_refused_while_it_streams(agent_server: AgentServer) -> None:
+    response = await agent_server.client().post(CHAT, content=pieces(20))
+    assert response.status_code == 413
+
+
+async def test_langserve_has_the_same_limit(agent_server: AgentServer) -> None:
+    response = await agent_server.client().post("/agent/invoke", content=pieces(20))
+    assert response.status_code == 413
+
+
+async def test_request_without_a_token_is_refused_before_its_body_is_read(agent_server: AgentServer) -> None:
+    response = await agent_server.client(None).post(CHAT, content=pieces(20))
+    assert response.status_code == 401
+
+
+async def test_late_body_is_refused() -> None:
+    pieces = [{"type": "http.request", "body": b"{", "more_body": True}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if not pieces:
+            await asyncio.Event().wait()
+        return pieces.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "headers": []}
+    await BodyLimit(application, max_bytes=LIMIT, seconds=0.02)(scope, receive, send)
+    start, body = sent
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
+    assert json.loads(body["body"])["error"]["code"] == "request_timeout"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {"messages": [{"role": "user", "content": "hello"}], "stream": True}),
+        ("/agent/invoke", {"input": {"messages": [{"role": "user", "content": "hello"}]}}),
+    ],
+)
+async def test_every_limit_has_the_same_error_body(
+    agent_server: AgentServer, path: str, body: dict[str, object]
+) -> None:
+    async with agent_server.client() as http:
+        refused = await http.post(path, content=json.dumps(body | {"more": "a" * LIMIT}))
+    assert refused.status_code == 413
+    error = refused.json()["error"]
+    assert error.keys() == {"message", "type", "code", "param", "request_id"}
+    assert (error["type"], error["code"]) == ("invalid_request_error", "request_too_large")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_body_above_the_limit_is_read_on_within_a_bound_so_that_the_refusal_arrives(
+    declared: bool,
+) -> None:
+    received, sent = 0, []
+
+    async def receive() -> Message:
+        nonlocal received
+        received += 1
+        return {"type": "http.request", "body": b" " * 100, "more_body": received < count}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def application(_: Scope, __: Receive, ___: Send) -> None:
+        pytest.fail("the body was too large")
+
+    for count, read in [(5, 5), (1_000, 11)]:
+        received, sent = 0, []
+        headers = [(b"content-length", b"%d" % (count * 100))] if declared else []
+        scope = {"type": "http", "method": "POST", "headers": headers}
+        await BodyLimit(application, max_bytes=250, discarded=800)(scope, receive, send)
+        assert (sent[0]["status"], received) == (413, read)

@@ -1,0 +1,151 @@
+"""How requests are counted: in one process, and in the Redis that several processes share."""
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Iterator
+
+import pytest
+
+from agent.errors.error_codes import AgentCode
+from agent.http.rate_limit import RequestRate
+from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from identity.errors import LimitError
+from identity.principal import Principal
+from identity.secrets.secret import Secret
+from tests.agent.http.limited_client import MODELS, client_of, signed_in, until_refused
+from tests.agent.http.redis_server import RedisServer, redis_server
+from tests.clock import Clock
+from tests.conftest import Sandbox
+
+pytestmark = pytest.mark.promise("bounded")
+
+ALICE, BOB = Principal("https://idaas.example", "alice"), Principal("https://idaas.example", "bob")
+PASSWORD = "redis-password-never-shown"
+
+
+async def spent(rate: RequestRate, principal: Principal, *, within: int) -> LimitError:
+    """The error of the first request above the limit."""
+    for _ in range(within + 1):
+        try:
+            await rate.count(principal)
+        except LimitError as error:
+            return error
+    pytest.fail("nothing was refused")
+
+
+async def test_request_after_retry_after_succeeds() -> None:
+    clock = Clock()
+    rate = RequestRate(10, audience="agent", monotonic=clock)
+    waiting = dict.fromkeys(range(50), 0.0)  # when each asks next
+    while waiting:
+        clock.now = max(clock.now, min(waiting.values()))
+        for client in [client for client, at in waiting.items() if at <= clock.now]:
+            try:
+                await rate.count(ALICE)
+            except LimitError as error:
+                waiting[client] = clock.now + math.ceil(error.retry_after or 0)
+            else:
+                del waiting[client]
+    assert clock.now <= 1000 + 4 * 60 + 1
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.WARNING, "idaas_agent.redis")
+    return caplog
+
+
+def url_of(port: int) -> str:
+    return f"redis://default:{PASSWORD}@127.0.0.1:{port}"
+
+
+async def test_agents_with_one_redis_share_a_users_limit(sandbox: Sandbox, redis: RedisServer) -> None:
+    limit = {"MAX_REQUESTS_PER_MINUTE": "4", "REDIS_URL": f"redis://127.0.0.1:{redis.port}"}
+    async with client_of(sandbox, **limit) as one, client_of(sandbox, **limit) as other:
+        assert (await other.get(MODELS, headers=signed_in(sandbox))).status_code == 200
+        await until_refused(one, sandbox, within=4)
+        refused = await other.get(MODELS, headers=signed_in(sandbox))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, AgentCode.RATE_LIMITED)
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+        assert (await other.get(MODELS, headers=signed_in(sandbox, "bob"))).status_code == 200
+
+
+async def test_audiences_are_counted_separately_and_redis_receives_no_names(redis: RedisServer) -> None:
+    shared = SharedRedis(Secret(f"redis://127.0.0.1:{redis.port}"), audience="agent")
+    one, other = (RequestRate(2, audience=audience, redis=shared) for audience in ("one", "other"))
+    await spent(one, ALICE, within=2)
+    await other.count(ALICE)
+    keys = await shared.use(lambda redis: redis.keys())
+    assert len(keys) >= 2
+    assert not [key for key in keys if b"alice" in key or b"example" in key]
+    await shared.aclose()
+
+
+async def test_without_redis_requests_are_admitted_and_limited_locally(
+    redis: RedisServer, log: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    shared = SharedRedis(Secret(url_of(redis.port)), audience="agent", monotonic=clock)
+    rate = RequestRate(3, audience="agent", redis=shared, monotonic=clock)
+    await rate.count(ALICE)
+    assert not log.records
+    redis.leave()
+    await rate.count(ALICE)
+    await rate.count(BOB)
+    assert (await spent(rate, ALICE, within=3)).code is AgentCode.RATE_LIMITED
+    [record] = log.records
+    assert "REDIS_URL" in record.message
+    assert PASSWORD not in log.text
+    for seconds, lines in ((10, 1), (30, 1), (61, 2)):  # repeated failures, one warning in a minute
+        clock.now = 1000 + seconds
+        with contextlib.suppress(LimitError):
+            await rate.count(BOB)
+        assert len(log.records) == lines
+    await shared.aclose()
+
+
+async def fails(_: object) -> None:
+    raise ConnectionError
+
+
+async def test_redis_is_used_again_after_it_recovers() -> None:
+    clock = Clock()
+    with redis_server() as redis:
+        async with asyncio.timeout(60):
+            url = Secret(f"redis://127.0.0.1:{redis.port}")
+            shared = SharedRedis(url, audience="agent", monotonic=clock)
+            rate = RequestRate(1, audience="agent", redis=shared, monotonic=clock)
+            with pytest.raises(RedisAwayError):
+                await shared.use(fails)
+            await rate.count(ALICE)
+            assert redis.connections == 0
+            clock.now += 6
+            assert (await spent(rate, ALICE, within=1)).retry_after
+            assert redis.connections == 1
+        await shared.aclose()
+
+
+async def test_hanging_redis_delays_one_request_only(log: pytest.LogCaptureFixture) -> None:
+    connections = []
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    shared = SharedRedis(Secret(url_of(port)), audience="agent", monotonic=Clock())
+    rate = RequestRate(2, audience="agent", redis=shared, monotonic=Clock())
+    await spent(rate, ALICE, within=2)
+    assert len(connections) == len(log.records) == 1
+    await shared.aclose()
+    server.close()

@@ -1,0 +1,109 @@
+"""Processes that share a socket, with minimal work."""
+
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.http.workers import Replacement
+from tests.command import Command, running
+
+pytestmark = pytest.mark.promise("shutdown-loses-nothing")
+
+PROGRAM = """
+import os, signal, socket, sys
+from agent.http.workers import Replacement, Workers
+
+def work(listener):
+    receiver, sender = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(sender, b"."))
+    print("at work", os.getpid(), flush=True)
+    if sys.argv[1] == "fail":
+        sys.exit(7)
+    for _ in range(int(sys.argv[1])):
+        os.read(receiver, 1)
+        print("got SIGTERM", flush=True)
+
+if __name__ == "__main__":
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        often = Replacement(first_pause=0, most=3)
+        sys.exit(Workers(2, listener, work, replacement=often, clock=lambda: 0.0).run())
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> tuple[str, str]:
+    file = tmp_path / "program.py"
+    file.write_text(PROGRAM)
+    return sys.executable, str(file)
+
+
+def workers(command: Command) -> list[int]:
+    return [int(process) for process in re.findall(r"at work (\d+)", command.printed)]
+
+
+async def test_ctrl_c_reaches_each_worker_once(program: tuple[str, str], tmp_path: Path) -> None:
+    async with running(*program, "1", folder=tmp_path) as command:
+        await command.says("at work", times=2)
+        os.killpg(command.process.pid, signal.SIGINT)
+        assert await command.ends() == 0
+    assert command.printed.count("got SIGTERM") == 2
+
+
+async def test_second_signal_reaches_each_worker(program: tuple[str, str], tmp_path: Path) -> None:
+    async with running(*program, "2", folder=tmp_path) as command:
+        await command.says("at work", times=2)
+        command.process.send_signal(signal.SIGTERM)
+        await command.says("got SIGTERM", times=2)
+        command.process.send_signal(signal.SIGTERM)
+        assert await command.ends() == 0
+    assert command.printed.count("got SIGTERM") == 4
+
+
+async def test_killed_worker_is_replaced(program: tuple[str, str], tmp_path: Path) -> None:
+    async with running(*program, "1", folder=tmp_path) as command:
+        await command.says("at work", times=2)
+        os.kill(workers(command)[0], signal.SIGKILL)
+        await command.says("at work", times=3)
+        command.process.send_signal(signal.SIGTERM)
+        assert await command.ends() == 0
+    assert command.printed.count("got SIGTERM") == 2
+
+
+async def test_worker_killed_several_times_in_a_row_stops_all_with_the_reason(
+    program: tuple[str, str], tmp_path: Path
+) -> None:
+    async with running(*program, "1", folder=tmp_path) as command:
+        await command.says("at work", times=2)
+        (kept, victim) = workers(command)
+        for times in range(3, 6):
+            os.kill(victim, signal.SIGKILL)
+            if times < 5:
+                await command.says("at work", times=times)
+                (victim,) = workers(command)[times - 1 :]
+        assert await command.ends() == 1
+    assert "3 early deaths in a row; all stop" in command.printed
+    assert command.printed.count("at work") == 4
+    assert command.printed.count("got SIGTERM") == 1  # the other one, `kept`
+    assert kept != victim
+
+
+def test_pause_before_a_replacement_doubles_and_ends() -> None:
+    replacement = Replacement(first_pause=1, longest_pause=5, most=5)
+    assert [replacement.pause(deaths) for deaths in range(6)] == [0, 1, 2, 4, 5, None]
+
+
+async def test_failed_worker_stops_all_with_its_exit_status(program: tuple[str, str], tmp_path: Path) -> None:
+    async with running(*program, "fail", folder=tmp_path) as command:
+        assert await command.ends() == 7
+
+
+async def test_workers_stop_when_their_parent_is_killed(program: tuple[str, str], tmp_path: Path) -> None:
+    async with running(*program, "1", folder=tmp_path) as command:
+        await command.says("at work", times=2)
+        command.process.kill()
+        assert await command.ends() == -signal.SIGKILL
+    assert command.printed.count("got SIGTERM") == 2

@@ -1,0 +1,61 @@
+"""Audit logs for tests: events, and files of complete lines."""
+
+import json
+import resource
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from agent.operations.audit.file_destination import AuditFile
+from agent.operations.audit.key import AuditKey
+from agent.operations.audit.log import AuditLog
+from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
+from identity.secrets.secret import Secret
+
+KEY = AuditKey(Secret("k" * 32))
+FORMER_KEY = AuditKey(Secret("f" * 32))
+
+
+def event(call_id: str = "call_1", *, time: float = 1_795_526_961.25) -> AuditEvent:
+    return AuditEvent(
+        time=time,
+        action=AuditedAction.TOOL_CALL,
+        outcome=AuditOutcome.STARTED,
+        service="amap",
+        tool="maps_weather",
+        call_id=call_id,
+    )
+
+
+async def write_log(
+    file: Path, *calls: str, key: AuditKey | None = None, now: float = 1_795_526_961.25
+) -> None:
+    """One process's lines: a beginning, one for each of `calls`, and an end."""
+    log = AuditLog(AuditFile(file), key=key, required=True, clock=lambda: now)
+    for call in calls:
+        await log.record(event(call, time=now))
+    await log.aclose()
+
+
+def lines_of(file: Path) -> list[str]:
+    return [line for line in file.read_text().splitlines() if line.strip()]
+
+
+def put_lines(file: Path, lines: Sequence[str]) -> None:
+    file.write_text("".join(f"{line}\n" for line in lines))
+
+
+def records_of(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines_of(file)]
+
+
+@contextmanager
+def limited(size: int) -> Iterator[None]:
+    """A file grows to `size` bytes at most: as on a full disk, a write is short, and the next one fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,0 +1,57 @@
+"""The file of the audit log, where a write ends in the middle of a line."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from agent.operations.audit.file_destination import AuditFile
+from tests.agent.operations.audit.audit_lines import limited
+
+pytestmark = pytest.mark.promise("on-record")
+
+LINES = ['{"time":"1"}\n', '{"time":"2"}\n', '{"time":"3"}\n']
+LENGTH = len(LINES[0])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "audit.jsonl"
+
+
+def test_part_of_a_line_is_blanked_and_the_whole_lines_before_it_are_counted(path):
+    file = AuditFile(path)
+    with limited(2 * LENGTH + 5):
+        assert file.append(LINES) == 2
+        assert path.read_text() == "".join(LINES[:2]) + "    \n"
+        with pytest.raises(OSError, match="File too large") as caught:
+            file.append(LINES[2:])
+        assert caught.value.errno == errno.EFBIG
+    assert file.append(LINES[2:]) == 1
+    assert [line for line in path.read_text().splitlines() if line.strip()] == [
+        line.strip() for line in LINES
+    ]
+
+
+def test_first_line_that_can_be_written_only_in_part_is_a_failure(path):
+    file = AuditFile(path)
+    with limited(5), pytest.raises(OSError, match="in part"):
+        file.append(LINES[:1])
+    assert path.read_text() == "    \n"
+    file.append(LINES[:1])
+    assert path.read_text().splitlines()[-1] == LINES[0].strip()
+
+
+def test_line_of_another_process_behind_a_blanked_part_is_kept(path):
+    file, other = AuditFile(path), AuditFile(path)
+    with limited(5), pytest.raises(OSError, match="in part"):
+        file.append(LINES[:1])
+    assert other.append(LINES[1:]) == 2
+    assert file.append(LINES[:1]) == 1
+    assert path.read_text().splitlines()[1:] == [LINES[1].strip(), LINES[2].strip(), LINES[0].strip()]
+
+
+def test_line_begins_anew_after_the_remains_of_a_killed_process(path):
+    path.write_text('{"time":"unfin')
+    AuditFile(path).append(LINES[:1])
+    assert path.read_text().splitlines() == ['{"time":"unfin', LINES[0].strip()]

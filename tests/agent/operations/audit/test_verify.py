@@ -1,0 +1,215 @@
+"""What is found in an audit log whose lines were tampered with, and what is not."""
+
+import gzip
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.operations.audit.file_destination import AuditFile
+from agent.operations.audit.finding import Place
+from agent.operations.audit.log import AuditLog
+from agent.operations.audit.verify import verify
+from tests.agent.operations.audit.audit_lines import event, lines_of, put_lines, records_of, write_log
+from tests.agent.operations.audit.findings import CALLS, KINDS, chained_anew, forged, found
+
+pytestmark = pytest.mark.promise("on-record")
+
+
+def test_untouched_log_is_in_order(file):
+    result = verify([file])
+    assert result.findings == []
+    [chain] = result.chains
+    assert (result.lines, chain.first, chain.head.seq, chain.ended) == (6, 1, 6, True)
+    assert chain.head.hash == records_of(file)[-1]["hash"]
+
+
+@pytest.mark.parametrize("index", range(6))
+@pytest.mark.parametrize("member", ["time", "outcome", "seq", "process", "previous", "hash"])
+def test_any_change_of_any_line_is_found_at_that_line(file, index, member):
+    lines = lines_of(file)
+    other = {
+        "time": "2026-11-24T13:29:21.251Z",
+        "outcome": "cancelled",
+        "seq": 9,
+        "process": "ab" * 8,
+        "previous": "0" * 64,
+        "hash": "0" * 64,
+    }
+    lines[index] = json.dumps(json.loads(lines[index]) | {member: other[member]}, separators=(",", ":"))
+    put_lines(file, lines)
+    assert (index + 1, KINDS.CHANGED) in found(verify([file]))
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_removed_line_is_found_where_it_is_missing(file, index):
+    lines = lines_of(file)
+    del lines[index]
+    put_lines(file, lines)
+    [finding] = verify([file]).findings
+    assert (finding.place, finding.kind) == (Place(str(file), index + 1), KINDS.REMOVED)
+    assert f"number {index + 1} of process" in finding.problem
+
+
+def test_removed_lines_are_counted(file):
+    lines = lines_of(file)
+    put_lines(file, [*lines[:1], *lines[4:]])
+    [finding] = verify([file]).findings
+    assert "numbers 2 to 4" in finding.problem
+
+
+@pytest.mark.parametrize("first", range(5))
+def test_exchanged_lines_are_found_as_moved(file, first):
+    lines = lines_of(file)
+    lines[first], lines[first + 1] = lines[first + 1], lines[first]
+    put_lines(file, lines)
+    assert found(verify([file])) == [(first + 2, KINDS.MOVED)]
+
+
+def test_line_moved_to_another_file_is_found_there(file, tmp_path):
+    lines = lines_of(file)
+    put_lines(file, [lines[0], lines[1], lines[3]])
+    other = tmp_path / "later.jsonl"
+    put_lines(other, [lines[4], lines[2], lines[5]])
+    for files in ([file, other], [other, file]):
+        result = verify(files)
+        assert [(finding.place.line, finding.kind) for finding in result.findings][:1] in (
+            [(2, KINDS.MOVED)],
+            [(1, KINDS.MOVED)],
+        )
+
+
+@pytest.mark.parametrize("index", range(6))
+@pytest.mark.parametrize("place", range(7))
+def test_duplicated_line_is_found_where_its_number_is_repeated(file, index, place):
+    lines = lines_of(file)
+    lines.insert(place, lines[index])
+    put_lines(file, lines)
+    kinds = {kind for _, kind in found(verify([file]))}
+    assert kinds & {KINDS.DUPLICATED, KINDS.MOVED}
+
+
+def test_same_file_twice_is_found(file, tmp_path):
+    copy = shutil.copy(file, tmp_path / "copy.jsonl")
+    assert {kind for _, kind in found(verify([file, Path(copy)]))} == {KINDS.DUPLICATED}
+
+
+@pytest.mark.parametrize("text", ["hello", "{}", '{"time":"2026-11-24T13:29:21.250Z","event":"tool_call"}'])
+def test_inserted_text_is_found(file, text):
+    lines = lines_of(file)
+    put_lines(file, [*lines[:2], text, *lines[2:]])
+    assert found(verify([file])) == [(3, KINDS.FOREIGN)]
+
+
+def test_inserted_line_with_a_hash_of_its_own_is_found(file):
+    lines = lines_of(file)
+    lines.insert(3, forged(lines[2], call_id="never"))
+    put_lines(file, lines)
+    assert found(verify([file])) == [(4, KINDS.DUPLICATED)]
+
+
+def test_changed_line_with_a_new_hash_is_found_at_the_next_line(file):
+    lines = lines_of(file)
+    lines[2] = forged(lines[2], call_id="never")
+    put_lines(file, lines)
+    [finding] = verify([file]).findings
+    assert (finding.place.line, finding.kind) == (4, KINDS.CHANGED)
+    assert f"number 3 ({file}:3)" in finding.problem
+
+
+async def test_rotated_files_are_verified_together_in_any_order_and_with_a_clock_that_was_set_back(tmp_path):
+
+    file, packed = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.2.gz"
+    log = AuditLog(AuditFile(file), required=True)
+    for number in (1, 2, 3):
+        await log.record(event(time=1_795_526_961.25 + number))
+        if number < 3:
+            file.rename(tmp_path / f"audit.jsonl.{3 - number}")
+    await log.aclose()
+    packed.write_bytes(gzip.compress((tmp_path / "audit.jsonl.2").read_bytes()))
+    files = [packed, tmp_path / "audit.jsonl.1", file]
+    random.shuffle(files)
+    assert verify(files).findings == []
+
+
+def test_missing_earlier_file_is_a_finding_unless_it_is_declared(file):
+    put_lines(file, lines_of(file)[2:])
+    assert found(verify([file])) == [(1, KINDS.REMOVED)]
+    assert verify([file], partial=True).findings == []
+
+
+async def test_lines_of_several_processes_may_be_mixed(tmp_path):
+    files = [tmp_path / "one", tmp_path / "two", tmp_path / "three"]
+    for file in files:
+        await write_log(file, *CALLS)
+    mixed = tmp_path / "audit.jsonl"
+    put_lines(mixed, [line for lines in zip(*map(lines_of, files), strict=True) for line in lines])
+    result = verify([mixed])
+    assert (result.findings, len(result.chains)) == ([], 3)
+    lines = lines_of(mixed)
+    del lines[7]
+    put_lines(mixed, lines)
+    assert [finding.kind for finding in verify([mixed]).findings] == [KINDS.REMOVED]
+
+
+def test_blank_lines_are_no_lines(file):
+    put_lines(file, ["", *lines_of(file), "    "])
+    assert verify([file]).findings == []
+
+
+def test_remains_of_an_interrupted_write_are_found_and_hide_no_line(file):
+    lines = lines_of(file)
+    put_lines(file, [*lines[:2], lines[3][:40] + lines[2], *lines[3:]])
+    result = verify([file])
+    assert (found(result), result.lines) == ([(3, KINDS.FOREIGN)], 6)
+
+
+def test_incomplete_last_line_is_found(file):
+    file.write_bytes(file.read_bytes()[:-10])
+    assert found(verify([file])) == [(6, KINDS.FOREIGN)]
+
+
+def test_endless_line_is_read_in_parts(file):
+    with file.open("a") as content:
+        content.write("x" * 3_000_000)
+    assert {kind for _, kind in found(verify([file]))} == {KINDS.FOREIGN}
+
+
+def test_log_without_a_line_is_a_finding(tmp_path):
+    file = tmp_path / "audit.jsonl"
+    file.touch()
+    assert found(verify([file])) == [(0, KINDS.EMPTY)]
+
+
+def test_first_line_of_a_chain_cannot_be_replaced_by_another_event(file):
+    lines = lines_of(file)
+    put_lines(file, chained_anew([forged(lines[0], event="tool_call"), *lines[1:]]))
+    assert found(verify([file])) == [(1, KINDS.CHANGED)]
+
+
+def tampered(choose: random.Random, lines: list[str]) -> list[str]:
+    """`lines` after one random act: a line is removed, changed, exchanged with the next, or copied."""
+    index = choose.randrange(len(lines) - 1)
+    act: Callable[[], list[str]] = choose.choice(
+        [
+            lambda: [*lines[:index], *lines[index + 1 :]],
+            lambda: [*lines[:index], lines[index].replace("2026", "2025", 1), *lines[index + 1 :]],
+            lambda: [*lines[:index], lines[index + 1], lines[index], *lines[index + 2 :]],
+            lambda: [*lines[: index + 1], *lines[index:]],
+        ]
+    )
+    return act()
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_random_tampering_is_found(tmp_path, seed):
+    file = tmp_path / "audit.jsonl"
+    await write_log(file, *CALLS)
+    whole = lines_of(file)
+    choose = random.Random(seed)  # noqa: S311 - test data
+    for _ in range(20):
+        put_lines(file, tampered(choose, whole))
+        assert verify([file]).findings

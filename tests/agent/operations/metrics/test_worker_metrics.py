@@ -1,0 +1,131 @@
+"""The numbers of several processes are the sums of all, also of those that have ended."""
+
+import os
+import socket
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from threading import Thread
+
+import pytest
+
+from agent.operations.metrics.agent_measures import AgentMeasures
+from agent.operations.metrics.catalog import read_metrics
+from agent.operations.metrics.metric import Reading
+from agent.operations.metrics.worker_metrics import WorkerReports, WorkersMetrics, decoded, encoded
+
+RENEWALS = "idaas_agent.credential.renewals"
+DURATION = "http.server.request.duration"
+ROUTE = ("GET", "/ready", "200")
+
+
+class Worker:
+    """A worker's side of a link, in this process."""
+
+    def __init__(self, metrics: WorkersMetrics) -> None:
+        self.measures = AgentMeasures()
+        self.link = metrics.open()
+        self.reports = WorkerReports(self.link)
+        self.reports.start(lambda: read_metrics(self.measures))
+
+    def works(self, times: int) -> None:
+        self.measures.credentials.renewed += times
+        for _ in range(times):
+            self.measures.requests.ended("GET", "/ready", 200, None, 0.02)
+
+    def ends(self) -> None:
+        self.reports.stop()
+        self.is_killed()
+
+    def is_killed(self) -> None:
+        """Both ends of the connection are closed, though a thread still reads."""
+        with socket.socket(fileno=os.dup(self.link.fileno())) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def metrics() -> Iterator[WorkersMetrics]:
+    metrics = WorkersMetrics(seconds=20)
+    yield metrics
+    metrics.stop()
+
+
+def counted(reading: Reading) -> tuple[object, object, object]:
+    """Renewals, requests and processes."""
+    duration = reading[DURATION].get(ROUTE, (0.0,))
+    assert isinstance(duration, tuple)
+    return reading[RENEWALS][()], sum(duration[:-1]), reading.get("idaas_agent.processes", {}).get((), 0)
+
+
+def test_counts_of_all_workers_are_added(metrics: WorkersMetrics) -> None:
+    workers = [Worker(metrics) for _ in range(3)]
+    for number, worker in enumerate(workers, 1):
+        worker.works(number)
+    assert counted(metrics.read()) == (6, 6, 3)
+    workers[0].works(4)
+    assert counted(metrics.read()) == (10, 10, 3)
+
+
+def test_counts_of_a_worker_that_ended_in_order_stay_complete(metrics: WorkersMetrics) -> None:
+    stays, leaves = Worker(metrics), Worker(metrics)
+    stays.works(1)
+    leaves.works(2)
+    metrics.read()
+    leaves.works(3)
+    leaves.ends()
+    assert counted(metrics.read()) == (6, 6, 1)
+    Worker(metrics).works(1)
+    assert counted(metrics.read()) == (7, 7, 2)
+
+
+def test_counts_of_a_killed_worker_stay_as_it_last_reported_them(metrics: WorkersMetrics) -> None:
+    stays, killed = Worker(metrics), Worker(metrics)
+    stays.works(1)
+    killed.works(2)
+    metrics.read()
+    killed.works(3)
+    killed.is_killed()
+    assert [counted(metrics.read()) for _ in range(2)] == [(3, 3, 1)] * 2
+
+
+def test_worker_that_does_not_report_counts_as_before() -> None:
+    metrics = WorkersMetrics(seconds=0)
+    silent = metrics.open()
+    metrics.read()
+    silent.send_bytes(encoded({RENEWALS: {(): 5}}))
+    for _ in range(3):
+        assert metrics.read()[RENEWALS] == {(): 5}
+    assert [silent.poll() and silent.recv_bytes() for _ in range(3)] == [b"report", b"report", False]
+
+
+def test_report_that_comes_too_late_is_not_taken_for_the_next_one() -> None:
+    metrics = WorkersMetrics(seconds=0)
+    slow = metrics.open()
+    metrics.read()
+    late = Thread(target=_reports, args=(slow, 1, 2))
+    metrics._seconds = 20
+    late.start()
+    assert metrics.read()[RENEWALS] == {(): 2}
+    late.join()
+
+
+def _reports(link: Connection, *values: int) -> None:
+    for value in values:
+        link.recv_bytes()
+        link.send_bytes(encoded({RENEWALS: {(): value}}))
+
+
+def test_gauge_that_is_the_same_in_all_processes_is_not_added(metrics: WorkersMetrics) -> None:
+    for waiting in (2, 3):
+        worker = Worker(metrics)
+        worker.measures.approvals_waiting = waiting
+    assert metrics.read()["idaas_agent.approvals.waiting"] == {(): 3}
+
+
+def test_reading_survives_its_transport() -> None:
+    measures = AgentMeasures("qwen-plus")
+    measures.requests.ended("GET", "/ready", 200, None, 0.02)
+    measures.calls.input_tokens.add("qwen-plus", amount=3)
+    reading = {
+        name: values for name, values in read_metrics(measures).items() if not name.startswith("process.")
+    }
+    assert {name: dict(values) for name, values in decoded(encoded(reading)).items()} == reading

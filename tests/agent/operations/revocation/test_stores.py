@@ -1,0 +1,175 @@
+"""Each store of revocations keeps what it is given, notifies other processes, and notices a loss of data."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
+from agent.conversations.database.postgres_database import PostgresDatabase
+from agent.operations.revocation.file_store import FileStore
+from agent.operations.revocation.postgres_store import PostgresStore
+from agent.operations.revocation.redis_store import RedisStore
+from agent.operations.revocation.store import RevocationStore
+from agent.redis.shared_redis import SharedRedis
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList
+from identity.secrets.secret import Secret
+from tests.databases.postgres_process import PostgresProcess
+from tests.databases.redis_process import RedisProcess
+
+pytestmark = pytest.mark.promise("revoked-refused")
+
+
+def revocation(name: str, until: float | None = 100.0, changed_at: float = 100.0) -> Revocation:
+    return Revocation(Target.USER, name, Origin.OPERATOR, until, changed_at)
+
+
+ALICE, BOB = revocation("alice"), revocation("bob")
+
+
+async def at_once(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+@dataclass
+class Place:
+    """One of the places where revocations are stored. Each process opens it for itself."""
+
+    open: Callable[[], RevocationStore]
+    empty: Callable[[], object]
+
+
+@pytest.fixture(params=["file", "postgres", "redis"])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    async with AsyncExitStack() as opened:
+        if request.param == "file":
+            path = tmp_path / "state" / "revocations.jsonl"
+            yield Place(lambda: FileStore(path, sleep=at_once), path.unlink)
+        elif request.param == "redis":
+            server: RedisProcess = request.getfixturevalue("redis")
+
+            def of_redis() -> RedisStore:
+                shared = SharedRedis(Secret(server.url), audience="https://agent.example")
+                opened.push_async_callback(shared.aclose)
+                return RedisStore(shared)
+
+            yield Place(of_redis, server.empty)
+        else:
+            postgres: PostgresProcess = request.getfixturevalue("postgres")
+
+            def of_postgres() -> PostgresStore:
+                database = PostgresDatabase(PostgresConnections(conninfo(Secret(postgres.url)), most=2))
+                opened.push_async_callback(database.aclose)
+                return PostgresStore(database, database.aclose, sleep=at_once)
+
+            yield Place(of_postgres, lambda: emptied(postgres))
+
+
+def emptied(postgres: PostgresProcess) -> None:
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("TRUNCATE idaas_agent.revocations")
+
+
+def latest(found: Iterable[Revocation]) -> set[Revocation]:
+    """What counts of them: a file has earlier ones, too."""
+    revocations = RevocationList()
+    for each in found:
+        revocations.apply(each)
+    return set(revocations.entries())
+
+
+async def read(changes: AsyncGenerator[Sequence[Revocation]]) -> set[Revocation]:
+    """What is stored; then `changes` waits for more."""
+    found: list[Revocation] = []
+    async with asyncio.timeout(60):
+        while sequence := await anext(changes):
+            found += sequence
+    return latest(found)
+
+
+async def stored(place: Place) -> set[Revocation]:
+    changes = place.open().changes()
+    found = await read(changes)
+    await changes.aclose()
+    return found
+
+
+async def test_stored_revocations_are_read_by_a_process_that_starts_later(place: Place) -> None:
+    assert await stored(place) == set()
+    await place.open().put([ALICE, revocation("bob", until=None)])
+    assert await stored(place) == {ALICE, revocation("bob", until=None)}
+
+
+async def test_other_processes_receive_a_revocation(place: Place) -> None:
+    changes, writer = place.open().changes(), place.open()
+    assert await read(changes) == set()
+    for each in (ALICE, BOB):
+        await writer.put([each])
+        async with asyncio.timeout(60):
+            assert [*await anext(changes)] == [each]
+    await changes.aclose()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        (ALICE, revocation("alice", None, 200.0), revocation("alice", None, 200.0)),
+        (revocation("alice", None, 200.0), ALICE, revocation("alice", None, 200.0)),
+        (revocation("alice", None), ALICE, ALICE),
+        (ALICE, revocation("alice", None), ALICE),
+    ],
+)
+async def test_later_change_counts_in_any_order(
+    place: Place, first: Revocation, second: Revocation, kept: Revocation
+) -> None:
+    for each in (first, second):
+        await place.open().put([each])
+    assert await stored(place) == {kept}
+
+
+async def test_removed_revocation_is_gone_unless_a_later_one_has_replaced_it(place: Place) -> None:
+    later = revocation("alice", 150.0, 150.0)
+    await place.open().put([ALICE, BOB, later, revocation("carol")])
+    await place.open().remove([ALICE, BOB])
+    assert await stored(place) == {later, revocation("carol")}
+
+
+async def test_changes_end_when_the_store_was_emptied(place: Place) -> None:
+    changes = place.open().changes()
+    await place.open().put([ALICE, BOB])
+    assert await read(changes) == {ALICE, BOB}
+    await asyncio.to_thread(place.empty)
+    async with asyncio.timeout(60):
+        with pytest.raises(StopAsyncIteration):
+            await anext(changes)
+    await place.open().put([BOB])
+    assert await stored(place) == {BOB}
+
+
+async def test_revocation_that_is_stored_during_the_removal_of_others_is_received(place: Place) -> None:
+    """As by several processes that remove the same old ones."""
+    old = [revocation(f"user-{number}") for number in range(300)]
+    await place.open().put(old)
+    changes = place.open().changes()
+    await read(changes)
+    removing = [place.open().remove(old[:-1]), place.open().remove(old[:-1])]
+    await asyncio.gather(*removing, *(place.open().put([each]) for each in (ALICE, BOB)))
+    assert await stored(place) == {ALICE, BOB, old[-1]}
+    await changes.aclose()
+
+
+async def test_many_revocations_are_written_and_read_in_parts(place: Place) -> None:
+    many = [revocation(f"user-{number}") for number in range(5_000)]
+    await place.open().put(many)
+    changes, sizes = place.open().changes(), []
+    async with asyncio.timeout(60):
+        while sequence := await anext(changes):
+            sizes.append(len(sequence))
+    await changes.aclose()
+    assert sum(sizes) >= len(many)
+    assert max(sizes) < len(many)

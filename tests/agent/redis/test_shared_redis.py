@@ -1,0 +1,156 @@
+"""What processes share in a Redis, and how its absence is noticed and ends."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from identity.errors import UnreachableError
+from identity.secrets.secret import Secret
+from tests.clock import Clock
+from tests.databases.redis_process import RedisProcess, redis_process
+
+PASSWORD = "redis-password-never-shown"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path) as server:
+        yield server
+
+
+def shared_redis(redis: RedisProcess, clock: Clock | None = None, audience: str = "agent") -> SharedRedis:
+    url = f"redis://default:{PASSWORD}@127.0.0.1:{redis.port}"
+    return SharedRedis(Secret(url), audience=audience, monotonic=clock or Clock())
+
+
+def ping(redis: Any) -> Any:
+    return redis.ping()
+
+
+async def test_stopped_redis_is_away_and_is_used_again_after_its_return(
+    redis: RedisProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "idaas_agent.redis")
+    clock = Clock()
+    shared = shared_redis(redis, clock)
+    assert await shared.check() == "Redis responds"
+    redis.stop()
+    with pytest.raises(UnreachableError, match="redis_unavailable"):
+        await shared.check()
+    redis.start()
+    with pytest.raises(RedisAwayError):  # not asked for five seconds
+        await shared.use(ping)
+    clock.now += 5
+    assert await shared.use(ping)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert PASSWORD not in caplog.text
+    assert shared.failures == 1
+    await shared.aclose()
+
+
+async def test_redis_that_was_slow_once_is_used_again_as_soon_as_it_responds(redis: RedisProcess) -> None:
+    shared = shared_redis(redis)  # its clock stands still
+    await shared.use(ping)
+    os.kill(redis.pid, signal.SIGSTOP)
+    with pytest.raises(RedisAwayError):
+        await shared.use(ping, seconds=0.05)
+    os.kill(redis.pid, signal.SIGCONT)
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                assert await shared.use(ping, seconds=30)
+                break
+            except RedisAwayError:
+                await asyncio.wait([shared._watch])  # type: ignore[list-item]
+    await shared.aclose()
+
+
+async def test_cancelled_use_is_cancelled_at_every_step(redis: RedisProcess) -> None:
+    async def removed(client: Any) -> Any:
+        return await client.pipeline(transaction=False).zrem("set", "member").execute()
+
+    shared = shared_redis(redis)
+    cancelled = 0
+    for turns in range(40):
+        using = asyncio.create_task(shared.use(removed, 60.0))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if using.cancel():
+            cancelled += 1
+            with pytest.raises(asyncio.CancelledError):
+                await using
+    assert cancelled
+    await shared.aclose()
+
+
+async def test_restart_between_two_uses_is_not_noticed(redis: RedisProcess) -> None:
+    shared = shared_redis(redis)
+    await shared.use(ping)
+    redis.stop()
+    redis.start()
+    assert await shared.use(ping)
+    await shared.aclose()
+
+
+async def test_failure_is_logged_once_in_a_minute(
+    redis: RedisProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis.stop()
+    clock = Clock()
+    shared = shared_redis(redis, clock)
+    for seconds, lines in ((0, 1), (10, 1), (30, 1), (61, 2)):
+        clock.now = 1000 + seconds
+        with pytest.raises(RedisAwayError):
+            await shared.use(ping)
+        assert len(caplog.records) == lines
+    await shared.aclose()
+
+
+async def test_event_loop_that_was_late_does_not_make_redis_away(redis: RedisProcess) -> None:
+    shared, limit = shared_redis(redis), 0.05
+
+    def work(client: Redis) -> None:
+        """Holds the event loop until Redis has responded, and the time is over."""
+        until = time.monotonic() + limit
+        while client.ping() and time.monotonic() < until:
+            pass
+
+    async def slow(client: Any) -> Any:
+        asyncio.get_running_loop().call_soon(work, other)
+        response = await client.ping()
+        for _ in range(5):  # as if the response were long: it is read in several turns of the event loop
+            await asyncio.sleep(0)
+        return response
+
+    await shared.use(ping)
+    with Redis(port=redis.port) as other:
+        other.ping()
+        assert await shared.use(slow, seconds=limit)
+    await shared.aclose()
+
+
+async def test_messages_arrive_at_every_listener_of_their_channel(redis: RedisProcess) -> None:
+    one, other = shared_redis(redis), shared_redis(redis)
+    channel = one.name("channel")
+    assert other.name("channel") == channel
+    assert shared_redis(redis, audience="another").name("channel") != channel
+    messages = one.messages(channel)
+    assert await anext(messages) is None
+    assert await other.use(lambda client: client.publish(channel, "text")) == 1
+    async with asyncio.timeout(60):
+        received = (message async for message in messages if message is not None)
+        assert await anext(received) == b"text"
+    redis.stop()
+    with pytest.raises(RedisAwayError):
+        await anext(received)
+    for shared in (one, other):
+        await shared.aclose()

@@ -1,0 +1,327 @@
+"""However a run of a conversation ends, its transcript is complete, and the conversation goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.errors.error_codes import AgentCode
+from agent.runs.heartbeat import BEAT_SECONDS, OLD_SECONDS, SILENT_SECONDS
+from agent.runs.live_run import LiveRun
+from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
+from agent.runs.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
+from graph.error_codes import GraphCode
+from identity.credentials.requirement import ApiKeyRequirement
+from identity.errors import (
+    ServiceError,
+    ThreadBusyError,
+    UnavailableError,
+)
+from tests.agent.conversations.processes import (
+    ALICE,
+    THREAD,
+    HangingService,
+    Process,
+    ProcessOf,
+    human,
+    in_brief,
+)
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE, calls
+
+
+async def begun_and_waiting(one: Process, slow: HangingService) -> Any:
+    run = await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
+    await slow.called.wait()
+    return run
+
+
+async def until(run: LiveRun, step: str, visits: int) -> AsyncIterator[tuple[int, RunEvent]]:
+    """The events up to the beginning of the visit of a node."""
+    async for position, event in run.events():
+        yield position, event
+        visits -= event == {"type": "step_started", "step": step}
+        if not visits:
+            return
+
+
+async def read(run: LiveRun) -> list[RunEvent]:
+    return [event async for _, event in run.events()]
+
+
+TWO_CALLS = calls(("weather", {"city": "Hangzhou"}), ("forecast", {}))
+
+
+async def test_cancelled_run_leaves_a_result_for_each_call_and_the_thread_goes_on(process: ProcessOf) -> None:
+    slow = HangingService(weather="sunny")
+    fast = EchoService("fast", forecast="rain")
+    one = process([TWO_CALLS, DONE], slow, fast)
+    run = await begun_and_waiting(one, slow)
+    async for _, event in run.events():
+        if not isinstance(event, Finished | Paused) and event["type"] == "tool_finished":
+            break
+    reading = asyncio.create_task(read(run))
+    assert await one.conversations.cancel(ALICE.principal, THREAD)
+    assert not any(isinstance(event, Finished) for event in await reading)
+    question, response, *results = in_brief(await one.transcript())
+    assert (question, response) == (("human", "go"), ("ai", ""))
+    assert sorted(results) == [("tool", MAY_HAVE_EFFECT), ("tool", "rain")]
+    assert await one.status() == "idle"
+    assert not await one.conversations.cancel(ALICE.principal, THREAD)
+    await one.say("and now?")
+    asked = in_brief(one.bench.model.asked[-1])
+    assert asked[-1] == ("human", "and now?")
+    assert ("tool", "rain") in asked
+
+
+async def test_another_run_than_the_named_one_is_not_cancelled(process: ProcessOf) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    run = await begun_and_waiting(one, slow)
+    for each in (one, process([DONE], name="process-2")):
+        assert not await each.conversations.cancel(ALICE.principal, THREAD, "0" * 32)
+        assert await one.status() == "running"
+    assert await one.conversations.cancel(ALICE.principal, THREAD, run.id)
+    assert await one.status() == "idle"
+
+
+async def test_call_that_had_not_begun_is_reported_as_not_run(process: ProcessOf) -> None:
+    one = process(
+        [calls(("weather", {})), DONE], EchoService("amap", ApiKeyRequirement("slow_key"), weather="sunny")
+    )
+    one.bench.vault.hang.add("slow_key")
+    run = await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
+    steps = [event async for _, event in until(run, "credentials", 2)]
+    assert {"type": "step_finished", "step": "model"} in steps
+    await one.conversations.cancel(ALICE.principal, THREAD)
+    assert in_brief(await one.transcript())[-1] == ("tool", NOT_RUN)
+
+
+async def test_part_of_a_response_that_was_shown_is_kept(process: ProcessOf) -> None:
+    one = process([AIMessage("Once upon a time")])
+    run = await one.conversations.start(ALICE, THREAD, [human("a tale")], streaming=True)
+    async for _, event in run.events():
+        if event == {"type": "content", "text": "Once "}:
+            run.cancel()
+    await run.task
+    [_, cut] = await one.transcript()
+    assert cut.text.startswith("Once")
+    assert cut.response_metadata["finish_reason"] == "unfinished"
+
+
+async def test_failed_run_leaves_the_question_and_can_be_continued(process: ProcessOf) -> None:
+    one = process([ServiceError(GraphCode.MODEL_CALL_FAILED, "test"), DONE])
+    with pytest.raises(ServiceError):
+        await one.say("hello")
+    assert in_brief(await one.transcript()) == [("human", "hello")]
+    assert await one.status() == "failed"
+    run = await one.conversations.continue_(ALICE, THREAD, streaming=True)
+    await run.task
+    assert await one.end(run.id) == ("completed", None)
+    assert in_brief(one.bench.model.asked[-1][1:]) == [("human", "hello")]
+    assert in_brief(await one.transcript()) == [("human", "hello"), ("ai", "done")]
+
+
+class SlowDatabase(SqliteDatabase):
+    """Its runs begin when the test lets them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def batches(self, work: Any) -> Any:
+        self.asked.set()
+        await self.go_on.wait()
+        return await super().batches(work)
+
+
+async def test_run_that_two_processes_continue_at_once_is_continued_once(
+    process: ProcessOf, tmp_path: Path
+) -> None:
+    one = process([ServiceError(GraphCode.MODEL_CALL_FAILED, "test"), DONE])
+    with pytest.raises(ServiceError):
+        await one.say("hello")
+    slow = SlowDatabase(tmp_path / "conversations.db")
+    other = process([DONE], name="process-2", database=slow)
+    late = asyncio.create_task(other.conversations.continue_(ALICE, THREAD, streaming=True))
+    await slow.asked.wait()
+    await (await one.conversations.continue_(ALICE, THREAD, streaming=True)).task
+    slow.go_on.set()
+    with pytest.raises(ThreadBusyError):
+        await late
+    assert in_brief(await one.transcript()) == [("human", "hello"), ("ai", "done")]
+
+
+async def test_thread_whose_run_ended_as_it_should_has_nothing_to_continue(process: ProcessOf) -> None:
+    one = process([DONE])
+    await one.say("hello")
+    with pytest.raises(ThreadBusyError) as refused:
+        await one.conversations.continue_(ALICE, THREAD, streaming=True)
+    assert refused.value.code is AgentCode.NOTHING_TO_CONTINUE
+    assert await one.status() == "idle"
+
+
+async def test_shutdown_ends_the_run_with_its_error_and_it_can_be_continued_elsewhere(
+    process: ProcessOf,
+) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    run = await begun_and_waiting(one, slow)
+    one.runs.end(lambda: UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
+    with pytest.raises(UnavailableError) as ended:
+        await read(run)
+    assert ended.value.code is AgentCode.SHUTTING_DOWN
+    assert await one.status() == "interrupted"
+    other = process([DONE], name="process-2")
+    await (await other.conversations.continue_(ALICE, THREAD, streaming=True)).task
+    assert in_brief(await other.transcript())[-2:] == [("tool", MAY_HAVE_EFFECT), ("ai", "done")]
+    assert await other.end(run.id) == ("failed", "shutting_down")
+
+
+async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_continued(
+    process: ProcessOf,
+) -> None:
+    slow = HangingService(weather="sunny")
+    dead = process([calls(("weather", {})), DONE], slow)
+    run = await begun_and_waiting(dead, slow)
+    await dead.conversations.heartbeat.beat()
+    await dead.conversations.heartbeat.aclose()
+    other = process([DONE], name="process-2")
+    await beats(other, SILENT_SECONDS - 1)
+    assert await other.status() == "running"
+    await beats(other, BEAT_SECONDS)
+    assert await other.status() == "interrupted"
+    assert in_brief(await other.transcript())[-1] == ("tool", MAY_HAVE_EFFECT)
+    await (await other.conversations.continue_(ALICE, THREAD, streaming=True)).task
+    assert in_brief(await other.transcript())[-1] == ("ai", "done")
+    slow.release.set()  # the process was not dead, only slow: it writes nothing more
+    with pytest.raises(UnavailableError) as caught:
+        await read(run)
+    assert caught.value.code is AgentCode.RUN_INTERRUPTED
+    assert in_brief(await other.transcript())[-1] == ("ai", "done")
+    assert await other.status() == "idle"
+    assert await other.end(run.id) == ("failed", "run_interrupted")
+
+
+async def test_process_that_wakes_reports_to_its_readers_that_the_run_was_interrupted(
+    process: ProcessOf,
+) -> None:
+    slow = HangingService(weather="sunny")
+    asleep = process([calls(("weather", {})), DONE], slow)
+    run = await begun_and_waiting(asleep, slow)
+    await asleep.conversations.heartbeat.beat()
+    other = process([DONE], name="process-2")
+    await beats(other, SILENT_SECONDS + BEAT_SECONDS)
+    await (await other.conversations.continue_(ALICE, THREAD, streaming=True)).task
+    await asleep.conversations.heartbeat.beat()
+    with pytest.raises(UnavailableError) as caught:
+        await read(run)
+    assert caught.value.code is AgentCode.RUN_INTERRUPTED
+    assert await other.end(run.id) == ("failed", "run_interrupted")
+
+
+async def beats(process: Process, seconds: float) -> None:
+    """The heartbeats of `seconds`."""
+    until = process.now[0] + seconds
+    while True:
+        await process.conversations.heartbeat.beat()
+        if process.now[0] >= until:
+            return
+        process.now[0] = min(until, process.now[0] + BEAT_SECONDS)
+
+
+async def test_clock_of_another_process_does_not_make_it_silent(process: ProcessOf) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    await begun_and_waiting(one, slow)
+    other = process([DONE], name="process-2")
+    for _ in range(5):
+        one.now[0] -= 40  # what this clock shows; the other one is ahead
+        await one.conversations.heartbeat.beat()
+        one.now[0] += 40
+        await beats(other, BEAT_SECONDS)
+    assert await other.status() == "running"
+
+
+async def test_time_without_the_database_interrupts_no_run(process: ProcessOf) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    await begun_and_waiting(one, slow)
+    await one.conversations.heartbeat.beat()
+    other = process([DONE], name="process-2")
+    await beats(other, BEAT_SECONDS)
+    one.now[0] += 600  # no process can write meanwhile
+    await beats(other, BEAT_SECONDS)
+    await one.conversations.heartbeat.beat()
+    await beats(other, SILENT_SECONDS - 1)
+    assert await other.status() == "running"
+
+
+async def test_run_whose_process_stopped_long_ago_is_interrupted_at_the_first_heartbeat(
+    process: ProcessOf,
+) -> None:
+    slow = HangingService(weather="sunny")
+    dead = process([calls(("weather", {})), DONE], slow)
+    await begun_and_waiting(dead, slow)
+    await dead.conversations.heartbeat.beat()
+    await dead.conversations.heartbeat.aclose()
+    dead.now[0] += OLD_SECONDS + 1
+    other = process([DONE], name="process-2")
+    await other.conversations.heartbeat.beat()
+    assert await other.status() == "interrupted"
+
+
+async def test_run_of_another_process_can_be_cancelled(process: ProcessOf) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    run = await begun_and_waiting(one, slow)
+    other = process([DONE], name="process-2")
+    assert await other.conversations.cancel(ALICE.principal, THREAD)
+    assert await other.status() == "idle"
+    await one.conversations.heartbeat.beat()
+    await run.task
+    assert in_brief(await other.transcript())[-1] == ("tool", MAY_HAVE_EFFECT)
+    assert await one.end(run.id) == ("canceled", "run_cancelled")
+
+
+async def test_deleting_all_threads_ends_their_runs_in_every_process(process: ProcessOf) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    run = await begun_and_waiting(one, slow)
+    here = process([calls(("weather", {})), DONE], HangingService(weather="rain"), name="process-2")
+    own = await here.conversations.start(ALICE, "thread-2", [human("go")], streaming=True)
+    assert await here.conversations.delete_all(ALICE.principal) == 2
+    assert own.task.done()
+    await one.conversations.heartbeat.beat()
+    await run.task
+    assert not one.runs._running
+
+
+async def test_reader_that_leaves_does_not_end_the_run(process: ProcessOf) -> None:
+    one = process([DONE])
+    run = await one.conversations.start(ALICE, THREAD, [human("hello")], streaming=True)
+    await anext(run.events())
+    await run.task
+    assert await one.status() == "idle"
+
+
+async def test_client_that_leaves_while_the_run_begins_leaves_no_running_thread(process: ProcessOf) -> None:
+    one = process([DONE])
+    starting = asyncio.create_task(one.conversations.start(ALICE, THREAD, [human("hello")], streaming=True))
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait([starting])
+    while one.runs._running:
+        await asyncio.wait([run.task for run in one.runs._running])
+    assert await one.status() == "idle"
+
+
+async def test_run_without_a_pause_leaves_no_checkpoint(process: ProcessOf) -> None:
+    one = process([calls(("weather", {})), DONE], EchoService("amap", weather="sunny"))
+    await one.say("hello")
+    assert await one.checkpoints() == 0

@@ -1,0 +1,266 @@
+"""A live run has any number of readers, none of which delays or ends it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agent.errors.error_codes import AgentCode
+from agent.operations.metrics.run_measures import RunMeasures
+from agent.runs.followed_run import Cancelled, Outcome
+from agent.runs.live_run import LiveRun
+from agent.runs.replay_buffer import ReplayBuffer
+from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
+from identity.errors import AgentError, InternalError, LimitError, RunTimeoutError, UnavailableError
+
+
+def piece(text: str) -> RunEvent:
+    return {"type": "content", "text": text}
+
+
+class Script:
+    """Work that emits what the test puts into `steps`: an event, an end, or an error."""
+
+    def __init__(self, *steps: Any, begins: bool = True) -> None:
+        self.steps: asyncio.Queue[Any] = asyncio.Queue()
+        for step in steps:
+            self.steps.put_nowait(step)
+        self._begins = begins
+        self.outcomes: list[Outcome] = []
+        self.closing = asyncio.Event()
+        self.may_close = asyncio.Event()
+        self.may_close.set()
+        self.close_error: Exception | None = None
+
+    async def run(self, live: LiveRun) -> Finished | Paused:
+        if self._begins:
+            live.begin()
+        while True:
+            match await self.steps.get():
+                case Exception() as error:
+                    raise error
+                case Finished() | Paused() as end:
+                    return end
+                case event:
+                    live.emit(event)
+
+    async def close(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self.closing.set()
+        await self.may_close.wait()
+        if self.close_error is not None:
+            raise self.close_error
+
+
+def live_run(work: Script, *, seconds: float = 30, **options: Any) -> LiveRun:
+    return LiveRun(work, id="run-1", thread_id="thread-1", owner="alice", seconds=seconds, **options)
+
+
+async def read(run: LiveRun, after: int = 0) -> list[tuple[int, RunEvent]]:
+    return [each async for each in run.events(after)]
+
+
+END = Finished("Once upon")
+
+
+async def test_every_reader_receives_all_events_whenever_it_comes() -> None:
+    work = Script(piece("Once"))
+    run = live_run(work)
+    early = asyncio.create_task(read(run))
+    await anext(run.events())
+    during = asyncio.create_task(read(run))
+    work.steps.put_nowait(piece(" upon"))
+    work.steps.put_nowait(END)
+    expected = [(1, piece("Once")), (2, piece(" upon")), (3, END)]
+    assert await early == await during == expected
+    assert await read(run) == expected
+
+
+async def test_reader_continues_after_the_position_it_has() -> None:
+    run = live_run(Script(piece("Once"), piece(" upon"), END))
+    await run.task
+    assert await read(run, after=1) == [(2, piece(" upon")), (3, END)]
+    assert await read(run, after=3) == []
+
+
+async def test_reader_that_leaves_neither_ends_nor_delays_the_run() -> None:
+    work = Script(*map(piece, "abc"))
+    run = live_run(work)
+    reading = asyncio.create_task(read(run))
+    await anext(run.events())
+    reading.cancel()
+    await asyncio.wait([reading])
+    for _ in range(10_000):
+        work.steps.put_nowait(piece("d"))
+    work.steps.put_nowait(END)
+    await run.task
+    assert run.outcome == END
+
+
+async def test_events_that_are_not_kept_are_reported_as_lost() -> None:
+    work = Script(*map(piece, "abcdefgh"), END)
+    run = live_run(work, events=ReplayBuffer(events=4))
+    await run.task
+    assert run.replay.oldest > 1
+    with pytest.raises(LimitError) as lost:
+        await read(run)
+    assert lost.value.code is AgentCode.EVENTS_LOST
+    kept = await read(run, after=run.replay.oldest - 1)
+    assert kept[0][0] == run.replay.oldest
+    assert kept[-1] == (9, END)
+
+
+async def test_memory_of_events_is_bounded_by_their_text() -> None:
+    buffer = ReplayBuffer(characters=100)
+    for _ in range(1000):
+        buffer.add(piece("x" * 10))
+        assert sum(len(buffer.at(n)["text"]) for n in range(buffer.oldest, buffer.newest + 1)) <= 100  # type: ignore[index]
+    assert buffer.newest == 1000
+
+
+async def test_end_is_received_after_it_is_stored() -> None:
+    work = Script(piece("Once"), END)
+    work.may_close.clear()
+    run = live_run(work)
+    reader = run.events()
+    assert await anext(reader) == (1, piece("Once"))
+    end = asyncio.ensure_future(anext(reader))
+    await work.closing.wait()
+    assert work.outcomes == [END]
+    assert not end.done()
+    work.may_close.set()
+    assert await end == (2, END)
+
+
+async def test_cancelled_run_ends_its_readers_without_an_end() -> None:
+    work = Script(piece("Once"))
+    run = live_run(work)
+    reading = asyncio.create_task(read(run))
+    await anext(run.events())
+    run.cancel()
+    run.cancel()
+    assert await reading == [(1, piece("Once"))]
+    assert work.outcomes == [Cancelled()]
+
+
+async def test_run_cannot_be_cancelled_while_its_end_is_stored() -> None:
+    work = Script(END)
+    work.may_close.clear()
+    run = live_run(work)
+    await work.closing.wait()
+    run.cancel()
+    run.end(UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
+    work.may_close.set()
+    assert await read(run) == [(1, END)]
+
+
+def is_ended(run: LiveRun, _: Script) -> AgentCode:
+    run.end(UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
+    return AgentCode.SHUTTING_DOWN
+
+
+def has_a_fault(_: LiveRun, work: Script) -> AgentCode:
+    work.steps.put_nowait(ZeroDivisionError("canary"))
+    return AgentCode.INTERNAL_ERROR
+
+
+def fails(_: LiveRun, work: Script) -> AgentCode:
+    work.steps.put_nowait(LimitError(AgentCode.RATE_LIMITED, "test"))
+    return AgentCode.RATE_LIMITED
+
+
+@pytest.mark.parametrize("fail", [is_ended, has_a_fault, fails])
+async def test_every_reader_receives_the_events_and_then_the_error(
+    fail: Callable[[LiveRun, Script], AgentCode],
+) -> None:
+    work = Script(piece("Once"))
+    run = live_run(work)
+    readers = [run.events(), run.events()]
+    for reader in readers:
+        await anext(reader)
+    code = fail(run, work)
+    for reader in [*readers, run.events(1)]:
+        with pytest.raises(AgentError) as failure:
+            await anext(reader)
+        assert failure.value.code is code
+        assert "canary" not in str(failure.value.__notes__)
+    assert isinstance(work.outcomes[0], AgentError)
+
+
+async def test_time_limit_ends_the_run() -> None:
+    run = live_run(Script(), seconds=0)
+    with pytest.raises(RunTimeoutError):
+        await anext(run.events())
+
+
+async def test_failure_to_store_the_end_is_the_error_of_the_run() -> None:
+    work = Script(END)
+    work.close_error = OSError("canary")
+    run = live_run(work)
+    with pytest.raises(InternalError):
+        await anext(run.events())
+
+
+async def test_begun_raises_what_prevented_the_run() -> None:
+    await live_run(Script()).begun()
+    refused = live_run(Script(LimitError(AgentCode.RATE_LIMITED, "test"), begins=False))
+    with pytest.raises(LimitError):
+        await refused.begun()
+    cancelled = live_run(Script(begins=False))
+    cancelled.cancel()
+    with pytest.raises(UnavailableError):
+        await cancelled.begun()
+
+
+async def test_one_reader_can_be_ended_alone() -> None:
+    work = Script()
+    run = live_run(work)
+    ended, other = run.events(), asyncio.create_task(read(run))
+    waiting = asyncio.ensure_future(anext(ended))
+    await asyncio.sleep(0)
+    ended.end(LimitError(AgentCode.RATE_LIMITED, "test"))
+    with pytest.raises(LimitError):
+        await waiting
+    work.steps.put_nowait(END)
+    assert await other == [(1, END)]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_surface_that_leaves_cancels_the_run_unless_it_keeps_it(keep: bool) -> None:
+    work = Script(piece("Once"))
+    run = live_run(work)
+    surface = run.attach(keep=keep)
+    await surface.first()
+    assert await anext(surface) == piece("Once")
+    surface.cancel()
+    work.steps.put_nowait(END)
+    await asyncio.wait([run.task])
+    assert run.outcome == (END if keep else Cancelled())
+
+
+@pytest.mark.parametrize(
+    ("steps", "error"),
+    [
+        ((piece("Sunny"), Finished()), ""),
+        ((piece("Sunny"), Paused(())), ""),
+        ((piece("Sunny"), UnavailableError(AgentCode.OVERLOADED, "busy")), "overloaded"),
+    ],
+)
+async def test_run_is_measured_with_its_end(steps: tuple[Any, ...], error: str) -> None:
+    measures = RunMeasures()
+    await live_run(Script(*steps), measures=measures).task
+    assert [labels for labels, _ in measures.seconds.series.items()] == [(error,)]
+    assert sum(measures.first_token.series[()][:-1]) == 1
+    assert measures.open == 0
+
+
+async def test_cancelled_run_is_measured_as_such() -> None:
+    measures, work = RunMeasures(), Script(piece("Sunny"))
+    run = live_run(work, measures=measures)
+    await run.begun()
+    assert measures.open == 1
+    run.cancel()
+    await run.task
+    assert list(measures.seconds.series) == [("cancelled",)]

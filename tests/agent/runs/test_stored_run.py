@@ -1,0 +1,120 @@
+"""A run that another process executes is read from the store: its events are those of whole messages."""
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+from agent.conversations.database.database import ConversationDatabase
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.run_record import RunEnd
+from agent.conversations.threads import ThreadStore
+from agent.errors.error_codes import AgentCode
+from agent.runs.followed_run import Cancelled
+from agent.runs.run_end import Finished, Paused
+from agent.runs.stored_run import StoredRun
+from graph.error_codes import GraphCode
+from identity.errors import UnavailableError
+
+CALL = AIMessage("Let me see", id="m1", tool_calls=[{"name": "weather", "args": {"city": "x"}, "id": "c1"}])
+ABOUT = {"service": "amap", "access_identity": "Machine", "credential": "amap_api_key"}
+RESULT = ToolMessage(
+    "sunny",
+    tool_call_id="c1",
+    name="weather",
+    id="m2",
+    artifact={**ABOUT, "called": True, "duration_ms": 12, "error": None},
+)
+SUNNY = AIMessage("It is sunny", id="m3", additional_kwargs={"reasoning_content": "hm"})
+
+
+class Store:
+    """One run of one thread; the test decides when a second has passed."""
+
+    def __init__(self, database: ConversationDatabase) -> None:
+        self.threads = ThreadStore(database, Encryption())
+        self.pauses = 0
+
+    async def followed(self) -> StoredRun:
+        await self.threads.begin_run("alice", "t", "run", "other process", messages=[HumanMessage("?")])
+        run = StoredRun(self.threads, "alice", await self.threads.get("alice", "t"), sleep=self.sleep)
+        await run.read()
+        return run
+
+    async def append(self, *messages: Any) -> None:
+        await self.threads.append("alice", "t", "run", messages)
+
+    async def end(self, status: Any, end: RunEnd, *messages: Any) -> None:
+        await self.threads.end_run("alice", "t", "run", status, messages, end)
+
+    async def sleep(self, _seconds: float) -> None:
+        self.pauses += 1
+
+
+@pytest.fixture
+def store(database: ConversationDatabase) -> Store:
+    return Store(database)
+
+
+async def test_messages_become_the_events_that_a_live_run_has(store: Store) -> None:
+    run = await store.followed()
+    assert run.replay.newest == 0  # the question is no event
+    reader = run.events()
+    await store.append(CALL)
+    shown = [(await anext(reader))[1] for _ in range(2)]
+    await store.append(RESULT)
+    await store.end("idle", RunEnd("completed"), SUNNY)
+    shown += [event async for _, event in reader]
+    about = {"tool": "weather", "call_id": "c1", **ABOUT}
+    assert shown == [
+        {"type": "response_started", "message_id": "m1"},
+        {"type": "content", "text": "Let me see"},
+        {"type": "tool_started", **about, "arguments": {"city": "x"}},
+        {"type": "tool_finished", **about, "ok": True, "called": True, "duration_ms": 12, "result": "sunny"},
+        {"type": "response_started", "message_id": "m3"},
+        {"type": "reasoning", "text": "hm"},
+        {"type": "content", "text": "It is sunny"},
+        Finished(),
+    ]
+    assert store.pauses == 2
+
+
+async def test_every_process_gives_the_same_event_the_same_position(store: Store) -> None:
+    run = await store.followed()
+    await store.append(CALL, RESULT)
+    await run.read()
+    again = StoredRun(store.threads, "alice", await store.threads.get("alice", "t"))
+    await again.read()
+    assert again.key == run.key
+    assert [again.replay.at(n) for n in range(1, 5)] == [run.replay.at(n) for n in range(1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("status", "end", "outcome"),
+    [
+        ("idle", RunEnd("canceled", AgentCode.RUN_CANCELLED.value), Cancelled()),
+        ("paused", RunEnd("input_required", None, 2e9), Paused(())),
+        ("paused", RunEnd("auth_required", None, 2e9), Paused(())),
+    ],
+)
+async def test_end_is_that_of_the_record(store: Store, status: Any, end: RunEnd, outcome: Any) -> None:
+    run = await store.followed()
+    await store.end(status, end)
+    await run.read()
+    assert run.outcome == outcome
+    assert run.end_position == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        (GraphCode.MODEL_CALL_FAILED.value, GraphCode.MODEL_CALL_FAILED),
+        ("of_a_later_version", AgentCode.RUN_INTERRUPTED),
+    ],
+)
+async def test_failure_has_the_recorded_code(store: Store, reason: str, code: Any) -> None:
+    run = await store.followed()
+    await store.end("failed", RunEnd("failed", reason))
+    with pytest.raises(UnavailableError) as failed:
+        await anext(run.events())
+    assert failed.value.code is code

@@ -1,0 +1,108 @@
+"""SERVICES_FILE: the kinds of credentials that a service may declare, and their faults."""
+
+import pytest
+from pydantic import ValidationError
+
+from agent.settings.service_credentials import CloudRoleDeclaration, OAuthTokenDeclaration
+from agent.settings.services_file import read_services_file
+from identity.credentials.http_auth.placement import Placement
+from identity.credentials.requirement import CloudRoleRequirement, IssuedJwtRequirement, OAuthTokenRequirement
+
+
+async def test_issued_jwt_is_declared_with_its_provider_audience_and_claims(made):
+    (reports,) = made("""
+[services.reports]
+type = "http"
+url = "https://reports.example"
+issued_jwt = { provider = "service_jwt", audience = "https://reports.example", claims = { tier = "gold" } }
+placement = { header = "X-Token" }
+python = "payroll.py:service"
+""")
+    assert reports.credential == IssuedJwtRequirement(
+        "service_jwt", "https://reports.example", (("tier", "gold"),)
+    )
+    assert reports.credential.placement == Placement("X-Token")
+    await reports.aclose()
+
+
+async def test_cloud_role_is_declared_with_its_arn_and_duration(made):
+    role = 'cloud_role = { role = "acs:ram::1:role/reader", seconds = 900 }'
+    (reports,) = made(
+        f'[services.reports]\ntype = "http"\nurl = "https://x.example"\n{role}\npython = "payroll.py:service"'
+    )
+    assert reports.credential == CloudRoleRequirement("acs:ram::1:role/reader", 900)
+    await reports.aclose()
+
+
+async def test_oauth_token_is_declared_with_its_provider_scopes_and_parameters(made):
+    token = (
+        'oauth_token = { provider = "calendar", scopes = ["calendar.read"], '
+        'parameters = { access_type = "offline" } }\npython = "payroll.py:service"'
+    )
+    (reports,) = made(f'[services.reports]\ntype = "http"\nurl = "https://x.example"\n{token}')
+    assert reports.credential == OAuthTokenRequirement(
+        "calendar", ("calendar.read",), (("access_type", "offline"),)
+    )
+    await reports.aclose()
+
+
+def test_cloud_role_has_bounds_no_placement_and_no_mcp_server(tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("""
+[services.a]
+type = "mcp"
+url = "https://x.example"
+cloud_role = { role = "acs:ram::1:role/reader" }
+[services.b]
+type = "http"
+url = "https://x.example"
+python = "a:b"
+cloud_role = { role = "reader", seconds = 60 }
+[services.c]
+type = "http"
+url = "https://x.example"
+python = "a:b"
+cloud_role = { role = "acs:ram::1:role/reader" }
+placement = { header = "X-Key" }
+""")
+    _, faults = read_services_file(file)
+    places = (
+        "a.cloud_role is unknown",
+        "b.cloud_role.role",
+        "b.cloud_role.seconds",
+        "c must have no placement",
+    )
+    assert [place for place in places if not any(f"services.{place}" in fault for fault in faults)] == []
+
+
+def test_audience_of_idaas_and_claims_of_the_issuer_are_faults(tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("""
+[services.a]
+type = "mcp"
+url = "https://x.example"
+issued_jwt = { provider = "p", audience = "urn:cloud:idaas:pam" }
+[services.b]
+type = "mcp"
+url = "https://x.example"
+issued_jwt = { provider = "p", audience = "a", claims = { sub = "bob" } }
+""")
+    _, faults = read_services_file(file)
+    assert ["audience" in faults[0], 'claim "sub"' in faults[1], len(faults)] == [True, True, 2]
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        {"role": "acs:ram::\u0661:role/reader"},  # a digit of the Arabic script
+        {"role": "acs:ram::1:role/le\u00e7teur"},
+    ],
+)
+def test_arn_of_cloud_role_is_ascii(declaration):
+    with pytest.raises(ValidationError):
+        CloudRoleDeclaration.model_validate(declaration)
+
+
+def test_names_of_parameters_of_consents_are_ascii():
+    with pytest.raises(ValidationError):
+        OAuthTokenDeclaration(provider="calendar", parameters={"acc\u00e8s": "offline"})

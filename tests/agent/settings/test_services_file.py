@@ -1,0 +1,236 @@
+"""SERVICES_FILE: its declarations, and its faults, all at once, by place and without values."""
+
+import json
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from agent.composition.services import ENTRY_POINTS
+from agent.settings.services_file import read_services_file
+from agent.settings.settings import read_settings
+from identity.access_identity import AccessIdentity
+from identity.credentials.http_auth.placement import Placement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
+from identity.errors import ConfigurationError
+from tests.tools.conftest import KeyRing
+from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
+
+SCHEMA = Path(__file__).parents[3] / "docs" / "services.schema.json"
+FILE = """
+[services.payroll]
+type = "http"
+url = "https://payroll.example/api"
+access_token = "https://payroll.example|payroll.read"
+access_identity = "Human"
+python = "payroll.py:service"
+timeout_seconds = 3
+settings = { currency = "CNY" }
+
+[services.rates]
+type = "mcp"
+url = "https://rates.example/mcp"
+api_key = "rates_api_key"
+placement = { header = "X-API-Key" }
+tools = ["rate"]
+"""
+
+
+async def test_declared_services_have_their_credentials_and_placements(made):
+    payroll, rates = made(FILE)
+    assert (payroll.name, payroll.access_identity) == ("payroll", AccessIdentity.HUMAN)
+    assert payroll.credential == AccessTokenRequirement("https://payroll.example|payroll.read")
+    assert (await payroll.call("payslip", {"month": "10"}, KeyRing("K"))).text == "CNY"
+    assert rates.credential == ApiKeyRequirement("rates_api_key")
+    assert rates.credential.placement == Placement("X-API-Key")
+    assert rates.settings == ("services.rates in SERVICES_FILE",)
+    for service in (payroll, rates):
+        await service.aclose()
+
+
+POLICIES = """
+[services.payroll.policies.payslip]
+effect = "write"
+rules = [{ argument = "month", operator = "==", value = "2026-01", policy = "deny" }]
+
+[services.rates.policies.rate]
+effect = "external"
+policy = "deny"
+"""
+
+
+async def test_policies_of_the_file_replace_those_of_the_code_for_both_kinds_of_services(made):
+    payroll, rates = made(FILE + POLICIES)
+    rule = ArgumentRule("month", "==", "2026-01", ApprovalMode.DENY)
+    assert payroll.policy("payslip") == ToolPolicy(Effect.WRITE, None, (rule,))
+    assert rates.policy("rate") == ToolPolicy(Effect.EXTERNAL, ApprovalMode.DENY)
+    assert rates.policy("other") == ToolPolicy(Effect.UNKNOWN)
+    for service in (payroll, rates):
+        await service.aclose()
+
+
+BUILT_IN = """
+[services.amap]
+type = "built-in"
+prefix = "amap_"
+tools = ["maps_weather"]
+
+[services.amap.policies.maps_weather]
+effect = "write"
+"""
+
+
+async def test_built_in_server_takes_a_prefix_tools_and_policies(made_of_variables, sandbox):
+    amap, *others = made_of_variables(BUILT_IN)
+    access = KeyRing(sandbox.cloud.vault.find("amap_api_key").api_key)
+    assert [tool.name for tool in await amap.tools(access)] == ["amap_maps_weather"]
+    assert amap.policy("amap_maps_weather") == ToolPolicy(Effect.WRITE)
+    assert amap.settings == ("EXTERNAL_SERVER_URL", "EXTERNAL_SERVER_API_KEY_IDENTIFIER")
+    assert [each.name for each in others] == ["enterprise", "leave"]
+    for service in (amap, *others):
+        await service.aclose()
+
+
+async def test_tools_of_the_built_in_server_are_declared_as_reading(made_of_variables, sandbox):
+    amap, *others = made_of_variables("")
+    listed = await amap.tools(KeyRing(sandbox.cloud.vault.find("amap_api_key").api_key))
+    assert {amap.policy(tool.name) for tool in listed} == {ToolPolicy(Effect.READ)}
+    assert amap.policy("maps_new_tool") == ToolPolicy(Effect.UNKNOWN)
+    for service in (amap, *others):
+        await service.aclose()
+
+
+def test_policy_of_a_tool_that_does_not_exist_is_a_fault(made, tmp_path):
+    with pytest.raises(ConfigurationError) as caught:
+        made(FILE + POLICIES.replace("payslip", "paysilp"))
+    expected = 'SERVICES_FILE: services.payroll.policies: the service has no tool "paysilp"'
+    assert caught.value.faults == (expected,)
+    file = tmp_path / "services.toml"
+    file.write_text(FILE + POLICIES.replace("policies.rate]", "policies.raet]"))
+    (fault,) = read_services_file(file)[1]
+    assert 'must list the tool "raet"' in fault
+
+
+def test_policy_that_can_be_misread_is_a_fault(tmp_path):
+    rule = '{ argument = "a", operator = ">", value = 5, policy = "ask" }'
+    policies = [
+        "{}",
+        '{ effect = "writes" }',
+        '{ effect = "unknown" }',
+        '{ effect = "write", mode = "ask" }',
+        *(
+            f'{{ effect = "write", rules = [{changed}] }}'
+            for changed in (
+                rule.replace('"ask"', '"allow"'),
+                rule.replace('">"', '"=>"'),
+                rule.replace("5", "true"),
+                rule.replace("5", "nan"),
+                rule.replace("5", "[5]"),
+                rule.replace('"a"', '"a..b"'),
+            )
+        ),
+    ]
+    file = tmp_path / "services.toml"
+    for policy in policies:
+        file.write_text(
+            'services.a = { type = "mcp", url = "https://x.example", api_key = "k", policies = { t = '
+            f"{policy} }} }}"
+        )
+        declared, faults = read_services_file(file)
+        assert (declared, bool(faults)) == ({}, True), policy
+        assert all("services.a.policies.t" in fault for fault in faults)
+
+
+def test_every_fault_is_reported_by_its_place_and_without_the_value(tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("""
+services.amap = { type = "mcp", url = "https://x.example", api_key = "k" }
+services.a = { type = "mcp", url = "http://canary.example" }
+services.b = { type = "http", url = "https://x.example", pyhton = "canary:x" }
+services.c = { type = "http", url = "https://x.example", python = "canary" }
+services.d = { type = "soap" }
+services.e = { type = "mcp", url = "https://x.example", api_key = "k", placement = { header = "Host" } }
+services.f = { type = "mcp", url = "https://x.example", api_key = "k", access_token = "a|b", tools = [1] }
+services.g = { type = "mcp", url = "https://x.example", api_key = "k", placement = { headers = "x" } }
+services.h = { type = "built-in" }
+services.i = { type = "mcp", url = "https://x.example", api_key = "k", prefix = "maps." }
+other = 1
+""")
+    declared, faults = read_services_file(file)
+    assert declared == {}
+    places = (
+        'services.amap.type must be "built-in"', "services.h.type must not be", "services.i.prefix",
+        "services.a.url", "services.b.python must be set", "services.b.pyhton is unknown",
+        "services.c.python", "services.d.type", "services.e.placement", "services.f.tools.0",
+        "services.g.placement.headers is unknown", "other is unknown",
+    )  # fmt: skip
+    assert [place for place in places if not any(place in fault for fault in faults)] == []
+    assert "canary" not in "".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(b"x = ", "must be TOML"), (b"\xff", "must be UTF-8"), (b"#" * 2_000_000, "at most")],
+)
+def test_file_that_cannot_be_read_is_one_fault(tmp_path, text, expected):
+    file = tmp_path / "services.toml"
+    file.write_bytes(text)
+    _, (fault,) = read_services_file(file)
+    assert expected in fault
+
+
+def test_two_credentials_and_none_for_mcp_are_faults(tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("""
+services.a = { type = "mcp", url = "https://x.example" }
+services.b = { type = "mcp", url = "https://x.example", api_key = "k", access_token = "a|b" }
+""")
+    found = [fault.partition("found ")[2] for fault in read_services_file(file)[1]]
+    assert found == ["none", "access_token and api_key"]
+
+
+def test_faults_of_the_file_and_of_the_variables_are_reported_together(sandbox, tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("other = 1")
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(sandbox.environment | {"SERVICES_FILE": str(file), "MAX_RUNS": "many"})
+    assert [fault.split()[0] for fault in caught.value.faults] == ["MAX_RUNS", "SERVICES_FILE:"]
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(sandbox.environment | {"SERVICES_FILE": str(tmp_path / "none")})
+    assert len(caught.value.faults) == 1
+
+
+def test_all_code_that_cannot_be_loaded_is_reported(made, tmp_path):
+    (tmp_path / "broken.py").write_text("raise RuntimeError('canary')")
+    entry = EntryPoint("travel", "no_such_package:service", ENTRY_POINTS)
+    broken = FILE.replace("payroll.py:service", "broken.py:service")
+    more = '\n[services.c]\ntype = "http"\nurl = "https://x.example"\npython = "payroll.py:other"\n'
+    with pytest.raises(ConfigurationError) as caught:
+        made(broken + more, [entry])
+    assert [fault.partition(" cannot")[0] for fault in caught.value.faults] == [
+        "SERVICES_FILE: services.payroll.python",
+        "SERVICES_FILE: services.c.python",
+        'entry point "travel"',
+    ]
+    assert "RuntimeError at broken.py:1" in str(caught.value.faults)
+    assert "canary" not in str(caught.value.faults)
+
+
+async def test_installed_package_adds_its_service_by_an_entry_point(made, tmp_path, monkeypatch):
+    (tmp_path / "my_travel_tools.py").write_text(
+        "from tools.http_service.service import HTTPService\n"
+        "def service(tls):\n    return HTTPService('travel', 'https://travel.example', ssl_context=tls)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (travel,) = made("", [EntryPoint("travel", "my_travel_tools:service", ENTRY_POINTS)])
+    assert travel.name == "travel"
+    await travel.aclose()
+    with pytest.raises(ConfigurationError, match="settings_invalid") as caught:
+        made("", [EntryPoint("travel", "my_travel_tools:service", ENTRY_POINTS)] * 2)
+    assert caught.value.faults == ('service "travel" is declared twice',)
+
+
+def test_published_schema_is_that_of_the_models():
+    from agent.settings.services_file import services_schema
+
+    assert json.loads(SCHEMA.read_text()) == services_schema(), "run: .venv/bin/python scripts/sync_docs.py"
