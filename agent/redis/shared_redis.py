@@ -33,7 +33,7 @@ _CONNECTIONS: Final = 32
 _GRACE_SECONDS: Final = 0.05
 
 
-class RedisAwayError(Exception):
+class RedisUnavailableError(Exception):
     """Redis did not do it, or is not used because it failed a moment ago. Its text is for operators."""
 
 
@@ -76,9 +76,9 @@ class SharedRedis:
         return ":".join((self._name, *parts))
 
     async def use(self, operation: Callable[["Redis"], Awaitable[T]], seconds: float | None = None) -> T:
-        """The result of `operation`, within `seconds`. Raises `RedisAwayError`, whatever went wrong."""
+        """The result of `operation`, within `seconds`. Raises `RedisUnavailableError` on any failure."""
         if self._monotonic() < self._away_until:
-            raise RedisAwayError(self._failure)
+            raise RedisUnavailableError(self._failure)
         self.pool_use.in_use += 1
         try:
             async with _time_limit(self.seconds if seconds is None else seconds):
@@ -94,7 +94,7 @@ class SharedRedis:
         """What is published to `channel`. First `None`: from then on, nothing is missed. `None` again after
         each second without a message, or earlier.
 
-        Raises `RedisAwayError` when the connection is lost.
+        Raises `RedisUnavailableError` when the connection is lost.
         """
         subscription = self._client.pubsub(ignore_subscribe_messages=True)
 
@@ -123,7 +123,7 @@ class SharedRedis:
         """For readiness. Raises `UnreachableError` while Redis is away."""
         try:
             await self.use(lambda redis: cast(Awaitable[Any], redis.ping()))
-        except RedisAwayError as error:
+        except RedisUnavailableError as error:
             raise UnreachableError(AgentCode.REDIS_UNAVAILABLE, f"Redis failed ({error})") from None
         return "Redis responds"
 
@@ -134,12 +134,12 @@ class SharedRedis:
             await asyncio.wait([self._watch])
         await self._pool.aclose()
 
-    def _failed(self, kind: str) -> RedisAwayError:
+    def _failed(self, kind: str) -> RedisUnavailableError:
         self.failures += 1
         self._note(kind)
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._responds(), name="return of Redis")
-        return RedisAwayError(kind)
+        return RedisUnavailableError(kind)
 
     def _note(self, kind: str) -> None:
         now = self._monotonic()

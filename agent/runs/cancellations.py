@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _RETRY_SECONDS: Final = 2.0
@@ -51,7 +51,7 @@ class Cancellations:
             return (
                 await self._redis.use(lambda redis: _published(redis, self._channel, json.dumps(given))) > 0
             )
-        except RedisAwayError:
+        except RedisUnavailableError:
             return False
 
     async def aclose(self) -> None:
@@ -71,7 +71,7 @@ class Cancellations:
                     async for message in messages:
                         if message is not None:
                             self._received(message)
-            except RedisAwayError:
+            except RedisUnavailableError:
                 pass
             except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
                 _LOG.warning("cancellations are not received (%s)", type(error).__name__)

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from agent.conversations.encryption.encryption import Encryption
-from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
 from agent.runs.event_entry import EventEntry
 from agent.runs.live_run import LiveRun
 from agent.runs.replay_buffer import size_of
@@ -113,11 +113,11 @@ class EventWriter:
             self._wake.set()
 
     async def write(self) -> None:
-        """Writes what has happened, of 500 runs at most. Raises `RedisAwayError`: it is written later."""
+        """Writes the events of at most 500 runs. After `RedisUnavailableError` they are written later."""
         changed = {run: self._changed.pop(run) for run in list(self._changed)[:_RUNS_AT_ONCE]}
         try:
             await self._redis.use(lambda redis: self._exchange(redis, changed), _EXCHANGE_SECONDS)
-        except RedisAwayError:
+        except RedisUnavailableError:
             for run, stream in changed.items():
                 stream.not_written()
                 if stream.attempts > _ATTEMPTS_AFTER_END:
@@ -151,7 +151,7 @@ class EventWriter:
         try:
             while self._changed:
                 await self.write()
-        except RedisAwayError:
+        except RedisUnavailableError:
             return
 
     async def _writes(self) -> None:
@@ -161,7 +161,7 @@ class EventWriter:
             self._wake.clear()
             try:
                 await self.write()
-            except RedisAwayError:
+            except RedisUnavailableError:
                 self._wake.set()
                 await self._sleep(_RETRY_SECONDS)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
-from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
 from agent.runs.cancellations import Cancellation, Cancellations
 from agent.runs.event_writer import ACCEPTED_SECONDS, REFUSED_SECONDS, EventWriter
 from agent.runs.live_runs import LiveRuns
@@ -91,7 +91,7 @@ class Relay:
     async def _removal(self, owner: str, thread_id: str | None) -> None:
         begun = self._clock()
         while self._clock() - begun < ACCEPTED_SECONDS:
-            with contextlib.suppress(RedisAwayError, AgentError):
+            with contextlib.suppress(RedisUnavailableError, AgentError):
                 runs = await self._threads.runs.of_deleted(owner, thread_id, begun - REFUSED_SECONDS)
                 for first in range(0, len(runs), _AT_ONCE):
                     part = runs[first : first + _AT_ONCE]

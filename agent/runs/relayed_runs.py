@@ -10,7 +10,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
-from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
 from agent.runs.event_entry import EventEntry
 from agent.runs.followed_run import Cancelled, Outcome
 from agent.runs.relayed_run import RelayedRun
@@ -63,7 +63,7 @@ class RelayedRuns:
         for remaining in range(_ROUNDS if recent else 0, -1, -1):
             try:
                 run = await self._redis.use(lambda redis: self._latest(redis, owner, thread), _SECONDS)
-            except RedisAwayError:
+            except RedisUnavailableError:
                 return None
             # If the thread does not wait, the run that waited has gone on, and this is its earlier part.
             if run is not None and (thread.status == "paused" or not isinstance(run.outcome, Paused)):
@@ -85,7 +85,7 @@ class RelayedRuns:
         self._ended.discard(run)
 
     async def round(self) -> None:
-        """Reads what is new of all runs. Raises `RedisAwayError`."""
+        """Reads what is new of all runs. Raises `RedisUnavailableError`."""
         runs = {StreamKeys(self._redis, run.owner).events(run.part): run for run in self._followed}
         positions: dict[Any, Any] = {key: run.last_entry for key, run in runs.items()}
         for run in self._followed:
@@ -110,7 +110,7 @@ class RelayedRuns:
             try:
                 if self._followed:
                     await self.round()
-            except RedisAwayError:
+            except RedisUnavailableError:
                 pass
             except Exception as error:  # noqa: BLE001 - else the readers would wait for ever
                 _LOG.warning("relayed events could not be read (%s)", type(error).__name__)

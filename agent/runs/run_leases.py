@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RETRY_AFTER_SECONDS
-from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
 from identity.errors import LimitError
 from identity.principal import Principal
 
@@ -109,7 +109,7 @@ class RunPlaces:
         arguments = [name, self._per_caller, round(LEASE_SECONDS * 1000), *left]
         try:
             taken = await self._redis.use(lambda redis: _script(redis, _TAKE, key, arguments))
-        except RedisAwayError:
+        except RedisUnavailableError:
             return True
         for each in left:
             self._left.pop(each, None)
@@ -136,7 +136,7 @@ class RunPlaces:
             await asyncio.wait(self._tasks)
         try:
             await self.give_back()
-        except RedisAwayError:
+        except RedisUnavailableError:
             return  # their leases end
 
     def _start(self) -> None:
@@ -155,7 +155,7 @@ class RunPlaces:
             await self._sleep(_RENEW_SECONDS)
             try:
                 await self.renew()
-            except RedisAwayError:
+            except RedisUnavailableError:
                 continue
 
     async def _removals(self) -> None:
@@ -165,7 +165,7 @@ class RunPlaces:
             self._ended.clear()
             try:
                 await self.give_back()
-            except RedisAwayError:
+            except RedisUnavailableError:
                 continue  # their leases end
 
     async def _renewed(self, names: list[str], redis: "Redis") -> None:

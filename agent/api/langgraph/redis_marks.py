@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from agent.errors.error_codes import AgentCode
-from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
 from identity.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -56,5 +56,5 @@ class RedisMarks:
 
         try:
             return await self._redis.use(set_once, _SECONDS)
-        except RedisAwayError as error:
+        except RedisUnavailableError as error:
             raise UnavailableError(AgentCode.REDIS_UNAVAILABLE, f"Redis failed ({error})") from None

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from agent.operations.revocation.store import StoreError
-from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
 from identity.access_token.revocation import Revocation, from_json, to_json
 
 _SECONDS: Final = 2.0
@@ -79,7 +79,7 @@ class RedisStore:
                         yield _parsed([message])
                     elif await self._done("hget", _EPOCH) != epoch:
                         return
-        except RedisAwayError as error:
+        except RedisUnavailableError as error:
             raise _failure(error) from None
 
     async def remove(self, revocations: Sequence[Revocation]) -> None:
@@ -101,11 +101,11 @@ class RedisStore:
         given = values if command == "eval" else (self._key, *values)
         try:
             return await self._redis.use(lambda redis: getattr(redis, command)(*given), _SECONDS)
-        except RedisAwayError as error:
+        except RedisUnavailableError as error:
             raise _failure(error) from None
 
 
-def _failure(error: RedisAwayError) -> StoreError:
+def _failure(error: RedisUnavailableError) -> StoreError:
     return StoreError(f"Redis failed ({error})")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.http.rate_limit import RequestRate
-from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
 from identity.errors import LimitError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
@@ -123,7 +123,7 @@ async def test_redis_is_used_again_after_it_recovers() -> None:
             url = Secret(f"redis://127.0.0.1:{redis.port}")
             shared = SharedRedis(url, audience="agent", monotonic=clock)
             rate = RequestRate(1, audience="agent", redis=shared, monotonic=clock)
-            with pytest.raises(RedisAwayError):
+            with pytest.raises(RedisUnavailableError):
                 await shared.use(fails)
             await rate.count(ALICE)
             assert redis.connections == 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
 from tests.clock import Clock
@@ -47,7 +47,7 @@ async def test_stopped_redis_is_away_and_is_used_again_after_its_return(
     with pytest.raises(UnreachableError, match="redis_unavailable"):
         await shared.check()
     redis.start()
-    with pytest.raises(RedisAwayError):  # not asked for five seconds
+    with pytest.raises(RedisUnavailableError):  # not asked for five seconds
         await shared.use(ping)
     clock.now += 5
     assert await shared.use(ping)
@@ -61,7 +61,7 @@ async def test_redis_that_was_slow_once_is_used_again_as_soon_as_it_responds(red
     shared = shared_redis(redis)  # its clock stands still
     await shared.use(ping)
     os.kill(redis.pid, signal.SIGSTOP)
-    with pytest.raises(RedisAwayError):
+    with pytest.raises(RedisUnavailableError):
         await shared.use(ping, seconds=0.05)
     os.kill(redis.pid, signal.SIGCONT)
     async with asyncio.timeout(60):
@@ -69,7 +69,7 @@ async def test_redis_that_was_slow_once_is_used_again_as_soon_as_it_responds(red
             try:
                 assert await shared.use(ping, seconds=30)
                 break
-            except RedisAwayError:
+            except RedisUnavailableError:
                 await asyncio.wait([shared._watch])  # type: ignore[list-item]
     await shared.aclose()
 
@@ -109,7 +109,7 @@ async def test_failure_is_logged_once_in_a_minute(
     shared = shared_redis(redis, clock)
     for seconds, lines in ((0, 1), (10, 1), (30, 1), (61, 2)):
         clock.now = 1000 + seconds
-        with pytest.raises(RedisAwayError):
+        with pytest.raises(RedisUnavailableError):
             await shared.use(ping)
         assert len(caplog.records) == lines
     await shared.aclose()
@@ -150,7 +150,7 @@ async def test_messages_arrive_at_every_listener_of_their_channel(redis: RedisPr
         received = (message async for message in messages if message is not None)
         assert await anext(received) == b"text"
     redis.stop()
-    with pytest.raises(RedisAwayError):
+    with pytest.raises(RedisUnavailableError):
         await anext(received)
     for shared in (one, other):
         await shared.aclose()

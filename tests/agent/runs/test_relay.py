@@ -13,7 +13,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread, ThreadStatus, not_found
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
-from agent.redis.shared_redis import RedisAwayError, SharedRedis
+from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
 from agent.runs.event_entry import EventEntry
 from agent.runs.event_writer import REFUSED_SECONDS, EventWriter
 from agent.runs.live_run import LiveRun
@@ -161,7 +161,7 @@ async def test_events_of_the_time_without_redis_arrive_after_it(pair: Pair, redi
     try:
         await pair.emits(run, "upon")
         for work in (pair.writer.write, pair.reading.round):
-            with pytest.raises(RedisAwayError):
+            with pytest.raises(RedisUnavailableError):
                 await work()
     finally:
         redis.start()
