@@ -106,7 +106,7 @@ def _target(user: str | None, token_hash: str | None, token: bool, *, all_: bool
 async def _stores(settings: Settings) -> AsyncIterator[Sequence["RevocationStore"]]:
     """Those that running agents read: a machine's own file is not theirs if they share a store."""
     from agent.operations.revocation.configured import revocation_stores
-    from agent.redis.configured import shared_redis
+    from agent.redis import shared_redis
 
     redis = shared_redis(settings)
     stores = revocation_stores(settings, redis)

@@ -25,7 +25,7 @@ from agent.operations.revocation.enforcement import Enforcement
 from agent.operations.traces.langsmith import trace_by_default
 from agent.operations.traces.tracer import Tracer
 from agent.operations.traces.traces_of_settings import tracer_of
-from agent.redis.configured import shared_redis
+from agent.redis import shared_redis
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run_leases import RunPlaces
 from agent.runs.run_limit import RunLimit

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from agent.conversations.storage import ConversationStorage
 from agent.operations.metrics.run_measures import RunMeasures
-from agent.redis.shared_redis import SharedRedis
+from agent.redis import SharedRedis
 from agent.runs.conversation_runs import Conversations
 from agent.runs.live_runs import LiveRuns
 from agent.runs.relay import Relay

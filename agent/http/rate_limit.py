@@ -19,7 +19,7 @@ from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_response
 from agent.http.authentication import CALLER
 from agent.http.request_window import LocalWindow, RedisWindow, Window
-from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
+from agent.redis import RedisUnavailableError, SharedRedis
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, LimitError
 from identity.principal import Principal

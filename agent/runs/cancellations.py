@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
+from agent.redis import RedisUnavailableError, SharedRedis
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _RETRY_SECONDS: Final = 2.0

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from agent.conversations.encryption.encryption import Encryption
-from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
+from agent.redis import RedisUnavailableError, SharedRedis
 from agent.runs.event_entry import EventEntry
 from agent.runs.live_run import LiveRun
 from agent.runs.replay_buffer import size_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
-from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
+from agent.redis import RedisUnavailableError, SharedRedis
 from agent.runs.cancellations import Cancellation, Cancellations
 from agent.runs.event_writer import ACCEPTED_SECONDS, REFUSED_SECONDS, EventWriter
 from agent.runs.live_runs import LiveRuns

@@ -10,7 +10,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
-from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
+from agent.redis import RedisUnavailableError, SharedRedis
 from agent.runs.event_entry import EventEntry
 from agent.runs.followed_run import Cancelled, Outcome
 from agent.runs.relayed_run import RelayedRun

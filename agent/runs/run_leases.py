@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RETRY_AFTER_SECONDS
-from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
+from agent.redis import RedisUnavailableError, SharedRedis
 from identity.errors import LimitError
 from identity.principal import Principal
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from agent.redis.shared_redis import SharedRedis
+from agent.redis import SharedRedis
 
 ENTRY: Final = "e"
 """The one field of an entry."""

@@ -15,8 +15,7 @@ from agent.api.langgraph.token_references import token_of_user
 from agent.api.langgraph.traced_graph import RunSpans, TracedGraph
 from agent.composition.agent import Agent
 from agent.operations.traces.langsmith import trace_by_default
-from agent.redis.configured import shared_redis
-from agent.redis.shared_redis import SharedRedis
+from agent.redis import SharedRedis, shared_redis
 from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
 from agent.settings.variables.records import Tracing

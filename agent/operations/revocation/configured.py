@@ -8,7 +8,7 @@ from httpx import AsyncClient
 from agent.operations.revocation.file_store import FileStore
 from agent.operations.revocation.redis_store import RedisStore
 from agent.operations.revocation.store import RevocationStore
-from agent.redis.shared_redis import SharedRedis
+from agent.redis import SharedRedis
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import SqliteFile
 from identity.idaas.user_events.user_event_reader import UserEventReader

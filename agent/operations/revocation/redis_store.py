@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from agent.operations.revocation.store import StoreError
-from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
+from agent.redis import RedisUnavailableError, SharedRedis
 from identity.access_token.revocation import Revocation, from_json, to_json
 
 _SECONDS: Final = 2.0

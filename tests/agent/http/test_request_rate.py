@@ -10,7 +10,7 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.http.rate_limit import RequestRate
-from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
+from agent.redis import RedisUnavailableError, SharedRedis
 from identity.errors import LimitError
 from identity.principal import Principal
 from identity.secrets.secret import Secret

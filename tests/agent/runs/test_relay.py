@@ -13,7 +13,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread, ThreadStatus, not_found
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
-from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
+from agent.redis import RedisUnavailableError, SharedRedis
 from agent.runs.event_entry import EventEntry
 from agent.runs.event_writer import REFUSED_SECONDS, EventWriter
 from agent.runs.live_run import LiveRun

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from agent.errors.error_codes import AgentCode
-from agent.redis.shared_redis import SharedRedis
+from agent.redis import SharedRedis
 from agent.runs.run_leases import LEASE_SECONDS, RunPlaces
 from identity.errors import LimitError
 from identity.principal import Principal

@@ -10,7 +10,7 @@ from redis import Redis
 
 from agent.api.langgraph.redis_marks import RedisMarks
 from agent.errors.error_codes import AgentCode
-from agent.redis.shared_redis import SharedRedis
+from agent.redis import SharedRedis
 from identity.errors import UnavailableError
 from identity.secrets.secret import Secret
 from tests.databases.redis_process import RedisProcess, redis_process

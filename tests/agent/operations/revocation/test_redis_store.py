@@ -9,7 +9,7 @@ from redis import Redis
 
 from agent.operations.revocation.redis_store import RedisStore
 from agent.operations.revocation.store import StoreError
-from agent.redis.shared_redis import SharedRedis
+from agent.redis import SharedRedis
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.secrets.secret import Secret
 from tests.databases.redis_process import RedisProcess, redis_process

@@ -15,7 +15,7 @@ from agent.operations.revocation.file_store import FileStore
 from agent.operations.revocation.postgres_store import PostgresStore
 from agent.operations.revocation.redis_store import RedisStore
 from agent.operations.revocation.store import RevocationStore
-from agent.redis.shared_redis import SharedRedis
+from agent.redis import SharedRedis
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.secrets.secret import Secret

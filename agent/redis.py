@@ -1,4 +1,7 @@
-"""The Redis that the processes of one agent share, and the time in which it is away."""
+"""The Redis that the processes of one agent share, and the time in which it is away.
+
+May import `agent.settings`, `agent.errors` and the packages below `agent`.
+"""
 
 import asyncio
 import hashlib
@@ -9,13 +12,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from agent.errors.error_codes import AgentCode
-from agent.redis.cancellation import kept_cancellation
+from agent.settings.settings import Settings
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
 from identity.transport.pool_use import PoolUse
 
 if TYPE_CHECKING:
-    from redis.asyncio import BlockingConnectionPool, Redis
+    from redis.asyncio import Redis
 
 T = TypeVar("T")
 
@@ -25,7 +28,7 @@ SECONDS: Final = 0.5
 _AWAY_SECONDS: Final = 5.0
 """How long Redis is not used after a failure, unless it responds before."""
 _WATCH_SECONDS: Final = 0.5
-"""After a failure, between two questions whether it responds."""
+"""Between two pings after a failure."""
 _QUIET_SECONDS: Final = 60.0
 """Between two warnings."""
 _PING_SECONDS: Final = 1.0
@@ -34,7 +37,7 @@ _GRACE_SECONDS: Final = 0.05
 
 
 class RedisUnavailableError(Exception):
-    """Redis did not do it, or is not used because it failed a moment ago. Its text is for operators."""
+    """Redis failed, or is not used because it failed a moment ago. The text is for operators."""
 
 
 class SharedRedis:
@@ -58,8 +61,7 @@ class SharedRedis:
         """
         self._name = f"idaas-agent:{hashlib.sha256(audience.encode()).hexdigest()[:32]}"
         self._monotonic = monotonic
-        self._pool = _pool(url.reveal(), cafile)
-        self._client = _client(self._pool)
+        self._client = _client(url.reveal(), cafile)
         self._away_until = self._quiet_until = float("-inf")
         self._failure: str | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -132,7 +134,7 @@ class SharedRedis:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait([self._watch])
-        await self._pool.aclose()
+        await self._client.connection_pool.aclose()
 
     def _failed(self, kind: str) -> RedisUnavailableError:
         self.failures += 1
@@ -173,25 +175,32 @@ class SharedRedis:
 @asynccontextmanager
 async def _time_limit(seconds: float) -> AsyncGenerator[None]:
     """Raises `TimeoutError` after `seconds`. If the event loop was late by then, a response that has arrived
-    meanwhile is read first: a busy process does not take Redis for away.
+    meanwhile is read first: a busy process does not take Redis for unavailable.
+
+    The Redis client loses a cancellation at some steps, and its caller would go on: it is raised at the end.
     """
-    loop = asyncio.get_running_loop()
-    with kept_cancellation():
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine that runs has a task
+    cancellations = task.cancelling()
+    try:
         async with asyncio.timeout(None) as limit:
             timer = loop.call_later(seconds, lambda: limit.reschedule(loop.time() + _GRACE_SECONDS))
             try:
                 yield
             finally:
                 timer.cancel()
+    finally:
+        if task.cancelling() > cancellations:
+            raise asyncio.CancelledError
 
 
-def _pool(address: str, cafile: str | None) -> "BlockingConnectionPool":
+def _client(address: str, cafile: str | None) -> "Redis":
     """Opens no connection yet. The import is here because it takes time and most agents use no Redis."""
-    from redis.asyncio import BlockingConnectionPool
+    from redis.asyncio import BlockingConnectionPool, Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
-    return BlockingConnectionPool.from_url(
+    pool = BlockingConnectionPool.from_url(
         address,
         max_connections=_CONNECTIONS,
         timeout=SECONDS,
@@ -199,9 +208,12 @@ def _pool(address: str, cafile: str | None) -> "BlockingConnectionPool":
         retry=Retry(NoBackoff(), 1),
         **({"ssl_ca_certs": cafile} if cafile and address.startswith("rediss:") else {}),
     )
-
-
-def _client(pool: "BlockingConnectionPool") -> "Redis":
-    from redis.asyncio import Redis
-
     return Redis(connection_pool=pool)
+
+
+def shared_redis(settings: Settings) -> SharedRedis | None:
+    """The Redis of the settings, which opens no connection yet; `None` without `REDIS_URL`."""
+    if settings.redis_url is None:
+        return None
+    cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
+    return SharedRedis(settings.redis_url, audience=settings.agent_audience, cafile=cafile)

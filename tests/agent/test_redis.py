@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from agent.redis.shared_redis import RedisUnavailableError, SharedRedis
+from agent.redis import RedisUnavailableError, SharedRedis
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
 from tests.clock import Clock
