@@ -21,7 +21,7 @@ from agent.operations.audit.configured import audit_log, audit_trail
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.readiness import Readiness
 from agent.operations.revocation.configured import events_jwks, revocation_stores, user_event_reader
-from agent.operations.revocation.enforcement import Enforcement
+from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.traces.langsmith import trace_by_default
 from agent.operations.traces.tracer import Tracer
 from agent.operations.traces.traces_of_settings import tracer_of
@@ -206,7 +206,7 @@ class Agent:
             self.measures.count_approvals = lambda: storage.approvals.count_open(
                 clock() - settings.approval_seconds
             )
-        self.revocation: Final = Enforcement(
+        self.revocation: Final = RevocationEnforcer(
             revocations,
             revocation_stores(settings, self.redis),
             forget_users=self.broker.forget_users,

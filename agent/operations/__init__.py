@@ -2,5 +2,5 @@
 
 May import `agent.conversations`, whose database keeps revocations, `agent.redis`, `agent.settings` and
 `agent.errors`.
-Begin at `audit.log` or `revocation.enforcement`; `docs/observability.md` is for operators.
+Begin at `audit.log` or `revocation.enforcer`; `docs/observability.md` is for operators.
 """

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from langchain_core.messages import AIMessage
 
-from agent.operations.revocation.enforcement import revoked_error
+from agent.operations.revocation.enforcer import revoked_error
 from agent.runs.live_run import LiveRun
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError

@@ -37,7 +37,7 @@ def revoked_error() -> AccessTokenError:
     return AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked during the run")
 
 
-class Enforcement:
+class RevocationEnforcer:
     """Applies what the stores contain, and what `put` adds, to `revocations`, which the verifier consults.
 
     Guaranteed when `put` returns or raises: this process refuses the tokens, has removed the users' cached

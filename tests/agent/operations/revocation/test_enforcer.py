@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.operations.revocation.enforcement import Enforcement
+from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
@@ -67,7 +67,7 @@ class MemoryStore:
 
 
 class Process:
-    """An `Enforcement` with what it acts upon."""
+    """A `RevocationEnforcer` with what it acts upon."""
 
     def __init__(
         self, *others: MemoryStore, first: MemoryStore | None = None, reach: float = math.inf
@@ -79,7 +79,7 @@ class Process:
         self.cached = [("f1", Principal("i", "alice")), (HASH, Principal("i", "bob"))]
         self.running = [token("alice"), token("bob", fingerprint=HASH)]
         self.slept: asyncio.Queue[None] = asyncio.Queue()
-        self.enforcement = Enforcement(
+        self.enforcement = RevocationEnforcer(
             self.list,
             [self.store, *others],
             forget_users=self.forget,
