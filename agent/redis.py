@@ -15,7 +15,7 @@ from agent.errors.error_codes import AgentCode
 from agent.settings.settings import Settings
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

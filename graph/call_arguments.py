@@ -13,7 +13,7 @@ from identity.strict_json import read_object
 from identity.transport.json_size import check_values
 
 MAX_VALUES: Final = 10_000
-"""Services accept no more either (`tools.arguments.size`)."""
+"""Services accept no more either (`tools.arguments.fault`)."""
 
 
 def are_valid_arguments(arguments: object) -> bool:

@@ -3,7 +3,7 @@
 from enum import unique
 
 from graph.node_error import MODEL
-from identity.error_code import ErrorCode, ErrorRow
+from identity.errors import ErrorCode, ErrorRow
 
 
 @unique

@@ -33,10 +33,10 @@ from graph.prompt import SYSTEM_PROMPT
 from graph.routes import APPROVALS, CREDENTIALS, Routes
 from graph.tool_calls.call_budget import CallBudget
 from graph.tool_calls.tool_step import ToolSteps
-from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement, OAuthTokenRequirement
 from identity.credentials.source import CredentialSource
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.service import Service
 

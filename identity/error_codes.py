@@ -2,7 +2,7 @@
 
 from enum import unique
 
-from identity.error_code import ErrorCode, ErrorRow
+from identity.errors import ErrorCode, ErrorRow
 
 
 @unique

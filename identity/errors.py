@@ -20,7 +20,7 @@
     ├── AuditError                    what is not on record must not go on
     └── ServiceError                  a downstream service (model, tool) failed
 
-`AgentError` itself is never raised. Each layer declares the codes of its errors (`identity.error_code`).
+`AgentError` itself is never raised. Each layer declares the codes of its errors (`identity.errors`).
 
 An error has words for two readers. `for_person`, and so `str(error)`, is what callers, the page and the model
 may read. `detail` and the `row` are for operators: lower case, the thing in quotes, expected then found. They
@@ -29,10 +29,65 @@ upstream response, so they may be logged. A traceback shows them as a note.
 """
 
 from collections.abc import Sequence
-from typing import Self
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self, TypeVar
 
-from identity.error_code import ErrorCode, ErrorRow
 from identity.secrets.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRow:
+    """One code in the words of its two readers.
+
+    `person` is one or two sentences without the last full stop; `{service}` stands for the service that the
+    error is about. It names no variable, client, credential, audience or scope.
+
+    `symptom`, `cause` and `remedy` are for operators: `doctor` and the log show them, responses and prompts
+    do not. `{settings}` in `remedy` stands for the settings to check. Only the layer that
+    reads the settings knows their names; elsewhere the remedy contains `unnamed_settings`.
+    """
+
+    symptom: str
+    cause: str
+    remedy: str
+    person: str
+    service: str | None = None
+    """The service that every error of this code is about, if there is one."""
+    unnamed_settings: str = "the declaration of the service"
+    caused_by_callers: bool = True
+    """Whether a caller can cause it. If not, it is logged as an error, else as a warning: a caller without a
+    permission must not fill the log with errors."""
+
+    def naming(self, settings: Sequence[str]) -> "ErrorRow":
+        """The row whose remedy names `settings`; without any, it contains `unnamed_settings`."""
+        named = ", ".join(settings) or self.unnamed_settings
+        return replace(self, remedy=self.remedy.replace("{settings}", named))
+
+    def for_person(self, service: str | None = None, reference: str | None = None) -> str:
+        """The text for a person. `service` is how people call the service: "the leave service".
+
+        `reference` is the request id, by which operators find the line of the log.
+        """
+        end = f"; reference {reference}." if reference else "."
+        return self.person.format(service=service or "a service that the agent needs") + end
+
+
+class ErrorCode(StrEnum):
+    """The base of the codes of all layers: a member is its stable text, and has a `row`.
+
+    A caller may branch on codes; the texts of a row may be reworded.
+    """
+
+    _value_: str
+    row: ErrorRow
+
+    def __new__(cls, value: str, row: ErrorRow) -> Self:
+        """A member with the text `value`."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.row = row
+        return member
 
 
 class AgentError(Exception):
@@ -257,3 +312,18 @@ class ServiceError(AgentError):
         self.status = status
         self.body = body
         self.retry_after = retry_after
+
+
+E = TypeVar("E", bound=AgentError)
+
+
+def copy_error(error: E) -> E:
+    """An equal error of the same class, without traceback and context.
+
+    A raised exception collects a traceback, whose frames keep the local variables of the request, and a
+    context. If one object were raised for two requests, each could reach the variables of the other, and the
+    traceback would grow with every raise.
+    """
+    copy = type(error).__new__(type(error), *error.args)
+    copy.__dict__.update(error.__dict__)
+    return copy

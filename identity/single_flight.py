@@ -5,8 +5,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
-from identity.error_copy import copy_error
-from identity.errors import AgentError
+from identity.errors import AgentError, copy_error
 
 T = TypeVar("T")
 

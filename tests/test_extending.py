@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
-from identity.access_identity import AccessIdentity
 from identity.errors import ConfigurationError
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.graph.models.strict_endpoint import strict

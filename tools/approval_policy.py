@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
-from identity.access_identity import AccessIdentity
+from identity.principal import AccessIdentity
 
 
 class Effect(StrEnum):

@@ -1,16 +1,16 @@
 """The seam between the graph and a service, and how a service declares the credential that it needs."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from langchain_core.messages.tool import ToolOutputMixin
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
-from identity.error_code import ErrorCode
+from identity.errors import ErrorCode
+from identity.principal import AccessIdentity
 from tools.approval_policy import ToolPolicy
 from tools.arguments.fault import ArgumentFault
 
@@ -133,3 +133,28 @@ class Service(Protocol):
     async def aclose(self) -> None:
         """Releases connections."""
         ...
+
+
+T = TypeVar("T")
+
+
+async def send_with_credential(
+    access: Access,
+    send: Callable[[Credential], Awaitable[T]],
+    is_refused: Callable[[T], bool],
+) -> T:
+    """The result of `send` with the credential of `access`.
+
+    If `is_refused` is true of the result, the credential is renewed and `send` is called once more; the
+    second result is final. If renewal returns the same object, nothing was renewed, and the first result is
+    final. Exceptions of `send` and `access` are raised, and are not refusals.
+
+    Like `httpx.Auth`, it separates authentication from sending. It is not an `httpx.Auth`, because `httpx`
+    reads the whole body of a refusal, and MCP sessions and model clients are not single `httpx` requests.
+    """
+    credential = await access.credential()
+    result = await send(credential)
+    if not is_refused(result):
+        return result
+    fresh = await access.renew(credential)
+    return result if fresh is credential else await send(fresh)

@@ -13,8 +13,8 @@ from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Revocation
 from identity.access_token.verifier import LEEWAY
 from identity.errors import AgentError
-from identity.idaas.user_events.user_event import SubjectMember, UnreadableEventError, UserEvent
-from identity.idaas.user_events.user_event_reader import (
+from identity.idaas.user_event import SubjectMember, UnreadableEventError, UserEvent
+from identity.idaas.user_event_reader import (
     EventRefusedError,
     EventsUnreadableError,
     UserEventReader,

@@ -27,8 +27,8 @@ from agent.commands.terminal import (
     stop,
 )
 from agent.settings.settings import Settings
-from identity.access_identity import AccessIdentity
 from identity.errors import ConfigurationError
+from identity.principal import AccessIdentity
 
 if TYPE_CHECKING:
     from agent.composition.agent import Agent

@@ -55,7 +55,7 @@ from identity.idaas.issuer import IDaaSIssuer
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse
 
 _HTTP_SECONDS: Final = 10.0
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from agent.errors.error_codes import AgentCode
 from agent.operations.readiness import Check
-from identity.access_identity import AccessIdentity
 from identity.errors import UnreachableError
+from identity.principal import AccessIdentity
 
 if TYPE_CHECKING:
     from agent.composition.agent import Agent

@@ -14,10 +14,8 @@ from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
-from identity.error_code import ErrorCode
-from identity.errors import ApprovalError, ConfigurationError, UnavailableError
-from identity.principal import Principal
+from identity.errors import ApprovalError, ConfigurationError, ErrorCode, UnavailableError
+from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import Effect
 
 _COLUMNS: Final = "id, thread_id, status, body, state"

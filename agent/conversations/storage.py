@@ -17,7 +17,7 @@ from agent.conversations.storage_limits import UNLIMITED, StorageLimits
 from agent.conversations.threads import ThreadStore
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import SqliteFile
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse
 
 
 class ConversationStorage:

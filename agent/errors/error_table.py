@@ -10,9 +10,8 @@ from typing import Final, TypeVar
 
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
-from identity.error_code import ErrorCode, ErrorRow
 from identity.error_codes import IdentityCode
-from identity.errors import AgentError
+from identity.errors import AgentError, ErrorCode, ErrorRow
 from tools.error_codes import ToolCode
 
 E = TypeVar("E", bound=AgentError)

@@ -19,9 +19,8 @@ from typing import Final
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import for_operators
-from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
-from identity.errors import AgentError, InternalError, UnreachableError
+from identity.errors import AgentError, ErrorCode, InternalError, UnreachableError
 from identity.observation.fault_place import place_of
 
 _LOG: Final = logging.getLogger("idaas_agent.readiness")

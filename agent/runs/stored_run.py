@@ -14,8 +14,7 @@ from agent.errors.error_table import ERROR_CODES
 from agent.runs.followed_run import Cancelled, FollowedRun, Outcome
 from agent.runs.run_end import Finished, ModelMessages, Paused
 from graph.events import MAX_CHARACTERS, TOO_LONG, AgentEvent, ToolFinished, ToolStarted
-from identity.error_code import ErrorCode
-from identity.errors import UnavailableError
+from identity.errors import ErrorCode, UnavailableError
 
 POLL_SECONDS: Final = 1.0
 _MOST_MESSAGES: Final = 1_000

@@ -10,7 +10,7 @@ from agent.settings.values import TRUE
 from agent.settings.variables.client import ClientVariables
 from agent.settings.variables.role import RoleVariables, role_source
 from identity.idaas.client_authentication.declaration import AuthenticationSources, NamedFile
-from identity.idaas.metadata_service import MetadataService
+from identity.idaas.client_authentication.metadata_service import MetadataService
 
 
 class AuthenticationVariables(RoleVariables, ClientVariables):

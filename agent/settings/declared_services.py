@@ -17,9 +17,9 @@ from agent.settings.service_declarations import (
 )
 from agent.settings.services_file import BUILT_IN
 from agent.settings.settings import Settings
-from identity.access_identity import AccessIdentity
-from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
+from identity.errors import ErrorCode
+from identity.principal import AccessIdentity
 from tools.error_codes import ToolCode
 
 ENTRY_POINTS: Final = "idaas_agent.services"

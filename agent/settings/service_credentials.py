@@ -4,7 +4,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from identity.credentials.http_auth.placement import BEARER, Placement
+from identity.credentials.placement import BEARER, Placement
 from identity.credentials.requirement import (
     AccessTokenRequirement,
     ApiKeyRequirement,
@@ -13,7 +13,7 @@ from identity.credentials.requirement import (
     IssuedJwtRequirement,
     OAuthTokenRequirement,
 )
-from identity.error_code import ErrorCode
+from identity.errors import ErrorCode
 
 # The patterns list ASCII characters. A counted `\w` or `\d` also matches those of other scripts, and takes
 # milliseconds and megabytes to compile at each start.

@@ -10,7 +10,7 @@ from agent.settings.service_credentials import (
     one_of,
 )
 from agent.settings.tool_policies import PolicyDeclaration
-from identity.access_identity import AccessIdentity
+from identity.principal import AccessIdentity
 from identity.transport.client import checked_url
 
 _Url = Annotated[str, AfterValidator(checked_url), Field(description="https, or http to a loopback address.")]

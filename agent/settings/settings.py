@@ -31,10 +31,9 @@ from agent.settings.variables.role import RoleVariables
 from agent.settings.variables.server import ServerVariables, replica_faults
 from agent.settings.variables.services import ServiceVariables, service_faults
 from agent.settings.variables.telemetry import TelemetryVariables, telemetry_faults
-from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
-from identity.errors import ConfigurationError
-from identity.idaas.client_authentication.role.request_headers import RequestHeaderRole
+from identity.errors import ConfigurationError, ErrorCode
+from identity.idaas.client_authentication.role_credential import RequestHeaderRole
 from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
 from identity.transport.http1.proxy import environment_proxies
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from identity.idaas.metadata_service import METADATA_ENDPOINT
+from identity.idaas.client_authentication.metadata_service import METADATA_ENDPOINT
 from identity.secrets.secret import Secret
 from identity.transport.secure_url import is_secure_url
 

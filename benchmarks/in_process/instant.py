@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.credentials.source import CredentialSource
 from identity.idaas.issuer import PAM_TOKEN
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.arguments.fault import ArgumentFault

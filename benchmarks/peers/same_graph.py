@@ -25,12 +25,11 @@ from graph import parts
 from graph.context import AgentContext
 from graph.models.provider import ChatModelProvider
 from graph.state import AgentState
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 
 _ANONYMOUS = assume_verified(

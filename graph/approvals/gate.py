@@ -11,8 +11,7 @@ from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatu
 from graph.approvals.store import ApprovalStore
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
-from identity.error_code import ErrorCode
-from identity.errors import ApprovalError
+from identity.errors import ApprovalError, ErrorCode
 from tools.approval_policy import ApprovalMode
 from tools.service import Service
 

@@ -15,9 +15,8 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.step import AuditedStep
 from identity.audit.trail import AuditTrail
-from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
-from identity.errors import ApprovalError, AuditError
+from identity.errors import ApprovalError, AuditError, ErrorCode
 
 _CODES: Final[Mapping[ApprovalKind, ErrorCode]] = {
     ApprovalKind.CONSENT_REQUIRED: IdentityCode.CONSENT_REQUIRED,

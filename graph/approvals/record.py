@@ -6,9 +6,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
 from identity.errors import ApprovalError
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tools.approval_policy import Effect
 

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
-from identity.access_identity import AccessIdentity
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.printable import printable, printable_json
 from tools.approval_policy import Effect
 

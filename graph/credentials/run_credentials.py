@@ -8,8 +8,7 @@ from langgraph.channels import UntrackedValue
 from pydantic import BaseModel, ConfigDict
 
 from identity.credentials.credential import Credential
-from identity.error_code import ErrorCode
-from identity.errors import AgentError, ConsentRequiredError, CredentialError
+from identity.errors import AgentError, ConsentRequiredError, CredentialError, ErrorCode
 from identity.secrets.secret import Secret
 
 _NO_FIELDS: set[str] = set()

@@ -7,13 +7,12 @@ from typing import Final
 from graph.credentials.run_credentials import InState, UnavailableCredential, in_state
 from graph.node_error import MODEL, error_of_node
 from graph.state import AgentState
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.credentials.source import CredentialSource
 from identity.errors import CredentialError, UnreachableError
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tools.service import Service
 

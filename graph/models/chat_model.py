@@ -35,7 +35,7 @@ from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8
 from identity.transport.json_size import check_size, read_json
-from identity.transport.retry_after import retry_after
+from identity.transport.retry import retry_after
 
 logger = logging.getLogger(__name__)
 

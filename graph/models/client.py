@@ -7,12 +7,10 @@ from typing import Final
 
 import httpx2
 
-from identity.transport.body import limit_body, truncate_body
-from identity.transport.client import remove_location
-from identity.transport.media_type import media_type
-from identity.transport.pool import pooled_transport
-from identity.transport.pool_use import PoolUse
-from identity.transport.retry_after import retry_after
+from identity.transport.body import limit_body, media_type, truncate_body
+from identity.transport.client import pooled_transport, remove_location
+from identity.transport.http1.transport import PoolUse
+from identity.transport.retry import retry_after
 
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Of a response that is not streamed."""

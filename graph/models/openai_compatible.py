@@ -11,7 +11,7 @@ from graph.models.chat_model import ChatModel, no_key
 from graph.models.client import model_client
 from graph.models.provider import ChatModelProvider, ResponseReader
 from identity.secrets.secret import Secret
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse
 
 
 class OpenAICompatible(ChatModelProvider):

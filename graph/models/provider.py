@@ -20,7 +20,7 @@ from graph.models.piece import Piece
 from graph.models.response import parsed_calls
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse
 
 
 class ResponseReader(Protocol):

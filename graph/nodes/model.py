@@ -25,10 +25,9 @@ from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
-from identity.credentials.http_auth.credential_auth import send_with_credential
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from tools.service import Service
+from tools.service import Service, send_with_credential
 
 LAST_ROUND: Final = (
     "No tool can be called any more. Answer with what the tools have returned, and say what is missing."

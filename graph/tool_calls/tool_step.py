@@ -22,8 +22,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.credential_span import show_requirement
-from identity.error_code import ErrorCode
-from identity.errors import AgentError, ConsentRequiredError
+from identity.errors import AgentError, ConsentRequiredError, ErrorCode
 from identity.observation.attribute import Attribute
 from identity.observation.current_span import started_span
 from identity.observation.error_type import SUCCESS, error_type

@@ -3,7 +3,7 @@
 A token is parsed once, here, so that the claims are read from the bytes whose signature is verified.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -53,3 +53,44 @@ def _read(read: Callable[[_A], _B], part: _A, name: str) -> _B:
     except ValueError as error:
         message = f"the {name} {error}"
         raise ValueError(message) from None
+
+
+_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_MAX_KID = 255
+
+
+@dataclass(frozen=True, slots=True)
+class JoseHeader:
+    """The algorithm, which is one of the allowed ones, and the `kid`."""
+
+    algorithm: str
+    kid: str | None
+
+
+def read_header(header: Mapping[str, Any], algorithms: Set[str]) -> JoseHeader:
+    """The validated header. Raises `ValueError` that names the member.
+
+    `jku`, `jwk`, `x5u` and `x5c`, with which a token could supply its own key, are ignored
+    (RFC 8725, section 3.10).
+    """
+    # RFC 7515, section 4.1.11: a critical extension that is not supported must be refused; none is supported
+    # here. RFC 7797 requires "b64" to be critical, so a token that has it without "crit" is refused too.
+    for extension in ("crit", "b64", "zip"):
+        if extension in header:
+            raise _invalid(extension, "must be absent")
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in algorithms:
+        raise _invalid("alg", f"must be one of {', '.join(sorted(algorithms))}")
+    # RFC 9068, section 4 requires "at+jwt"; IDaaS does not document its value, and most servers write "JWT".
+    # Any other value marks another kind of JWT (RFC 8725, section 3.11).
+    token_type = header.get("typ", "JWT")
+    if not isinstance(token_type, str) or token_type.lower() not in _TYPES:
+        raise _invalid("typ", 'must be "JWT" or "at+jwt"')
+    kid = header.get("kid")
+    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= _MAX_KID):
+        raise _invalid("kid", f"must be a text of 1 to {_MAX_KID} characters")
+    return JoseHeader(algorithm, kid)
+
+
+def _invalid(member: str, fault: str) -> ValueError:
+    return ValueError(f'header "{member}" {fault}')

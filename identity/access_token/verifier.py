@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
 from identity.access_token.claims import AccessTokenClaims, read_claims, subject_is_client
-from identity.access_token.jose_header import read_header
-from identity.access_token.jws import parse_compact_jws
+from identity.access_token.jws import parse_compact_jws, read_header
 from identity.access_token.revocations import Revocations
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.error_codes import IdentityCode

@@ -6,9 +6,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from identity.access_identity import AccessIdentity
-from identity.error_code import ErrorCode
-from identity.principal import Principal
+from identity.errors import ErrorCode
+from identity.principal import AccessIdentity, Principal
 
 
 class AuditedAction(StrEnum):

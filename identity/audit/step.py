@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditEvent, AuditOutcome
 from identity.audit.sink import AuditSink
-from identity.error_code import ErrorCode
-from identity.errors import AccessTokenError, AgentError, CredentialError
+from identity.errors import AccessTokenError, AgentError, CredentialError, ErrorCode
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
-from identity.access_identity import AccessIdentity
 from identity.access_token.revocation import Revocation, Target
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction
@@ -15,7 +14,7 @@ from identity.audit.sink import AuditSink, NullAuditSink
 from identity.audit.step import AuditedStep
 from identity.credentials.requirement import CredentialRequirement
 from identity.observation.request_id import REQUEST_ID
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 
 

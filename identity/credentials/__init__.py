@@ -2,5 +2,5 @@
 
 May import `identity.audit`, `identity.access_token` and the modules at the top of `identity`.
 Begin at `requirement`, which a service declares, and at `broker`, which obtains the credential through the
-Protocol `issuer`.
+Protocol `issuer`; `placement` and `signed_request` are how an HTTP request carries it.
 """

@@ -6,18 +6,21 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
-from identity.credentials.cached_credential import CachedCredential
 from identity.credentials.credential import Credential
-from identity.credentials.credential_cache import CredentialCache
-from identity.credentials.credential_key import CredentialKey, credential_key, required_caller
+from identity.credentials.credential_cache import (
+    CachedCredential,
+    CredentialCache,
+    CredentialKey,
+    RefusalCache,
+    credential_key,
+    required_caller,
+)
 from identity.credentials.credential_requests import CredentialRequests
 from identity.credentials.dependents import Dependents
 from identity.credentials.issue_measure import IssueMeasure
 from identity.credentials.issuer import CredentialIssuer
-from identity.credentials.refusal_cache import RefusalCache
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (
@@ -30,7 +33,7 @@ from identity.errors import (
 )
 from identity.observation.carried_context import CarriedContext, carried_context
 from identity.observation.measures import CacheUse
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.single_flight import SingleFlight
 
 _MAX_REFUSALS = 10_000

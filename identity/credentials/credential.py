@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import CloudRoleRequirement, CredentialRequirement
-from identity.credentials.sts_credential import StsCredential
-from identity.principal import Principal
+from identity.credentials.signed_request import StsCredential
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 
 

@@ -2,11 +2,124 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from identity.credentials.cached_credential import CachedCredential
-from identity.credentials.credential_key import CredentialKey
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
-from identity.principal import Principal
+from identity.errors import CredentialError, copy_error
+from identity.principal import AccessIdentity, Principal
+from identity.secrets.secret import Secret
+
+CredentialKey = tuple[str | None, CredentialRequirement]
+"""The holder (the fingerprint of a user's access token; `None` is the agent itself) and the requirement."""
+
+
+def credential_key(
+    requirement: CredentialRequirement, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
+) -> CredentialKey:
+    """The key of a credential. Under Human identity there must be a `caller`, else: `TypeError`."""
+    if access_identity is AccessIdentity.MACHINE:
+        return None, requirement
+    if access_identity is AccessIdentity.HUMAN:
+        return required_caller(caller).fingerprint, requirement
+    raise TypeError("the access identity must be an AccessIdentity")
+
+
+def required_caller(caller: VerifiedAccessToken | None) -> VerifiedAccessToken:
+    """`caller`; raises `TypeError` if there is none."""
+    if caller is None:
+        raise TypeError("under Human identity there must be a caller")
+    return caller
+
+
+_SKEW = 30.0  # the clocks of the agent and of a service may differ by so many seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """The three times in the life of a credential.
+
+    From `refresh_at` on, using it fetches the next one in the background. From `stale_at` on, the next one is
+    fetched before use, and this one is used only if the issuer does not respond. From `expires_at` on it is
+    not used.
+    """
+
+    refresh_at: float
+    stale_at: float
+    expires_at: float
+
+
+def token_freshness(obtained_at: float, expires_at: float, jitter: float) -> Freshness:
+    """The times of an access token. `jitter`, from 0 to 1, makes the refresh earlier, never later.
+
+    The refresh begins 60 s or 10 % of the lifetime before the end, whichever is more, but not before half of
+    the lifetime. The use ends 30 s or 10 % of the lifetime before the end, whichever is less.
+    """
+    lifetime = expires_at - obtained_at
+    window = min(max(60.0, lifetime / 10), lifetime / 2)
+    end = expires_at - min(_SKEW, lifetime / 10)
+    return Freshness(refresh_at=expires_at - window * (1 + jitter / 5), stale_at=end, expires_at=end)
+
+
+def api_key_freshness(obtained_at: float, max_age: float, max_stale: float, jitter: float) -> Freshness:
+    """The times of an API key, which does not expire.
+
+    It is read again after `max_age` seconds, and used for up to `max_stale` seconds without confirmation by
+    the issuer.
+    """
+    window = max_age / 10
+    return Freshness(
+        refresh_at=obtained_at + max_age - window * (1 + jitter / 5),
+        stale_at=obtained_at + max_age,
+        expires_at=obtained_at + max(max_age, max_stale),
+    )
+
+
+_FIRST_RETRY_DELAY, _MAX_RETRY_DELAY = 2.0, 60.0
+
+
+@dataclass(slots=True)
+class CachedCredential:
+    """A credential with its times (see `Freshness`), and the failures of fetching the next one."""
+
+    credential: Credential
+    obtained_at: float
+    refresh_at: float
+    stale_at: float
+    retry_at: float = 0.0
+    failures: int = 0
+    unreachable: bool = False
+    """Whether the last failure was that the issuer did not respond. Only then is a stale credential used."""
+
+    def record_failure(self, now: float, *, unreachable: bool) -> None:
+        """Delays the next attempt to fetch it, longer after each failure."""
+        self.retry_at = now + min(_FIRST_RETRY_DELAY * 2 ** min(self.failures, 10), _MAX_RETRY_DELAY)
+        self.failures += 1
+        self.unreachable = unreachable
+
+    def serves_stale(self, now: float) -> bool:
+        """Whether it may be used although it is stale: the issuer did not respond to the last request."""
+        return self.unreachable and now < self.retry_at and now < self.credential.expires_at
+
+
+def cached_credential(
+    requirement: CredentialRequirement,
+    access_identity: AccessIdentity,
+    caller: VerifiedAccessToken | None,
+    secret: Secret,
+    freshness: Freshness,
+    obtained_at: float,
+) -> CachedCredential:
+    """The entry for an issued `secret`. Under Human identity it ends with the caller's access token."""
+    end = float("inf") if access_identity is AccessIdentity.MACHINE else required_caller(caller).expires_at
+    holder = None if access_identity is AccessIdentity.MACHINE else required_caller(caller).principal
+    return CachedCredential(
+        Credential(requirement, access_identity, secret, min(freshness.expires_at, end), holder),
+        obtained_at=obtained_at,
+        refresh_at=freshness.refresh_at,
+        stale_at=min(freshness.stale_at, end),
+    )
 
 
 class CredentialCache:
@@ -90,3 +203,42 @@ class CredentialCache:
             self._users[holder] = kept
         else:
             self._users.pop(holder, None)
+
+
+class RefusalCache:
+    """Refusals by holder and requirement, for `seconds` each: a restored permission takes effect after that.
+
+    At most `capacity` are cached; the oldest is evicted first.
+    """
+
+    def __init__(self, seconds: float, capacity: int) -> None:
+        self._seconds = seconds
+        self._capacity = capacity
+        # All are cached for the same time, so the insertion order is the order of expiry.
+        self._until: OrderedDict[CredentialKey, tuple[float, CredentialError]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def add(self, key: CredentialKey, error: CredentialError, now: float) -> None:
+        """Caches the refusal of `key` at `now`."""
+        self._until.pop(key, None)
+        # A copy, without the frames of the request that received the error.
+        self._until[key] = (now + self._seconds, copy_error(error))
+        while self._until:
+            oldest, (until, _) = next(iter(self._until.items()))
+            if len(self._until) <= self._capacity and now < until:
+                break
+            del self._until[oldest]
+
+    def raise_if_recent(self, key: CredentialKey, now: float) -> None:
+        """Raises a copy of the refusal of `key` while it is cached."""
+        if (error := self._recent(key, now)) is not None:
+            raise copy_error(error)
+
+    def _recent(self, key: CredentialKey, now: float) -> CredentialError | None:
+        if key not in self._until:
+            return None
+        until, error = self._until[key]
+        # If the clock is set back, a refusal must not be cached longer.
+        return error if until - self._seconds <= now < until else None

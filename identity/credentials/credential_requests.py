@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
-from identity.credentials.cached_credential import CachedCredential, cached_credential
-from identity.credentials.credential_key import required_caller
+from identity.credentials.credential_cache import (
+    CachedCredential,
+    api_key_freshness,
+    cached_credential,
+    required_caller,
+    token_freshness,
+)
 from identity.credentials.credential_span import show_requirement
-from identity.credentials.freshness import api_key_freshness, token_freshness
 from identity.credentials.issue_measure import IssueMeasure
 from identity.credentials.issuer import CredentialIssuer, IssuedCredential
 from identity.credentials.requirement import CredentialRequirement
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 
 

@@ -1,9 +1,9 @@
 """What a span shows of a credential: whose rights it carries and what for, never the credential."""
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import CredentialRequirement
 from identity.observation.attribute import Attribute
 from identity.observation.span import Span
+from identity.principal import AccessIdentity
 
 
 def show_requirement(

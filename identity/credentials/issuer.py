@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import CredentialRequirement
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 
 

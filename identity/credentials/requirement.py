@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
-from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditedAction
-from identity.credentials.http_auth.placement import BEARER, Placement
-from identity.credentials.http_auth.signed_request import SIGNED_REQUEST, SignedRequest
-from identity.error_code import ErrorCode
+from identity.credentials.placement import BEARER, Placement
+from identity.credentials.signed_request import SIGNED_REQUEST, SignedRequest
 from identity.error_codes import IdentityCode
+from identity.errors import ErrorCode
+from identity.principal import AccessIdentity
 
 _IDAAS_AUDIENCES: Final = "urn:cloud:idaas"
 _ISSUERS_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})

@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
+from identity.principal import AccessIdentity
 
 
 class CredentialSource(Protocol):

@@ -1,6 +1,6 @@
-"""The protocols of Alibaba Cloud IDaaS: its SDK configuration file, token endpoint and Developer API.
+"""The protocols of Alibaba Cloud IDaaS: configuration file, token endpoint, Developer API, user events.
 
 May import the other folders of `identity` and the modules at its top.
-Begin at `issuer`, which the broker calls; `client` sends the requests, and `configuration` reads the file
-that the IDaaS console generates.
+Begin at `issuer`, which the broker calls; `client` sends the requests, `configuration` reads the file that
+the IDaaS console generates, and `user_event_reader` verifies what IDaaS reports about users.
 """

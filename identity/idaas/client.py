@@ -24,10 +24,10 @@ from identity.credentials.requirement import (
     IssuedJwtRequirement,
     OAuthTokenRequirement,
 )
-from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import (
     CredentialError,
+    ErrorCode,
     PrerequisiteRefusedError,
     RequirementRefusedError,
     UnreachableError,
@@ -39,14 +39,18 @@ from identity.idaas.credential_store.cloud_role_credential import obtain_cloud_r
 from identity.idaas.credential_store.issued_jwt import generate_jwt
 from identity.idaas.credential_store.oauth_token import fetch_oauth_token
 from identity.idaas.credential_store.store_operation import StoreOperation
-from identity.idaas.issued_token import is_of_subject
-from identity.idaas.refusal import client_is_refused, exchange_error_code, read_refusal
-from identity.idaas.token_response import read_issued_token, token_members
+from identity.idaas.token_response import (
+    client_is_refused,
+    exchange_error_code,
+    is_of_subject,
+    read_issued_token,
+    read_refusal,
+    token_members,
+)
 from identity.secrets.secret import Secret
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
-from identity.transport.retry import RetryPolicy
-from identity.transport.retry_after import retry_after
+from identity.transport.retry import RetryPolicy, retry_after
 
 _LOG = logging.getLogger("idaas_agent.client_authentication")
 _MAX_CONCURRENT_REQUESTS = 32

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.idaas.client import IDaaSClient
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 
 PAM_TOKEN: Final = AccessTokenRequirement("urn:cloud:idaas:pam|.all")

@@ -1,4 +1,4 @@
-"""A secret in a file, read again when the file changes: rotation without a restart.
+"""Secrets in files: one that the agent presents is read again when its file changes, without a restart.
 
 A file may contain two values, the preferred one first. The second is for the time in which the server accepts
 only one of them, and which one is not known: a value that is refused is replaced by the other.
@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from identity.secrets.bounded_file import read_bounded_file
+from identity.secrets.secret import Secret
 
 T = TypeVar("T")
 
 _LOG: Final = logging.getLogger("idaas_agent.secret_file")
 _MAX_BYTES: Final = 65_536
 _MAX_VALUES: Final = 2
+_MAX_TOKEN_BYTES: Final = 16_384
 
 
 class SecretFile(Generic[T]):
@@ -101,3 +102,33 @@ def _parsed(parse: Callable[[str], tuple[T, ...]], text: str) -> tuple[T, ...]:
         detail = f"must contain one value or two, found {len(values)}"
         raise ValueError(detail)
     return values
+
+
+def read_bounded_file(path: Path, max_bytes: int) -> bytes:
+    """The content of a file of bounded size. Blocks: call it in a thread.
+
+    Raises `ValueError`, without any of the content, if the file cannot be read or has more than `max_bytes`.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        reason = (error.strerror or "it cannot be opened").lower()
+        detail = f"cannot be read: {reason}"
+        raise ValueError(detail) from None
+    if len(content) > max_bytes:
+        detail = f"is larger than {max_bytes} bytes"
+        raise ValueError(detail)
+    return content
+
+
+def read_token_file(path: Path) -> Secret:
+    """The token that the platform keeps in a file, without white space around it.
+
+    Blocks: call it in a thread. Raises `ValueError`, without the token, if there is no usable one.
+    """
+    content = read_bounded_file(path, _MAX_TOKEN_BYTES)
+    token = content.decode("ascii", "replace").strip()
+    if not token or not token.isascii() or not token.isprintable():
+        raise ValueError("contains no token")
+    return Secret(token)

@@ -5,9 +5,10 @@ as `punycode` takes minutes for a small body), and a compressed body, whose deco
 refused. For responses of `httpx` and of `httpx2`, which the model's client uses.
 """
 
+import re
 from collections.abc import AsyncIterator, Hashable
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 
 class ResponseTooLargeError(Exception):
@@ -88,3 +89,17 @@ class _BoundedStream:
 
     async def aclose(self) -> None:
         await self._bounded_stream.aclose()
+
+
+_TOKEN: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 - RFC 9110, section 5.6.2
+_MEDIA_TYPE: Final = re.compile(rf"[ \t]*({_TOKEN}/{_TOKEN})[ \t]*(?:;.*)?", re.DOTALL)
+
+
+def media_type(content_type: str | None) -> str:
+    """`type/subtype` of a `Content-Type` value in lower case, or `""` if it is missing or malformed.
+
+    RFC 9110, section 8.3.1. Two header lines, which the HTTP client joins by a comma, are malformed. Not
+    checked: the parameters, which nothing here uses (text is read as UTF-8).
+    """
+    found = _MEDIA_TYPE.fullmatch(content_type or "")
+    return found[1].lower() if found else ""

@@ -15,7 +15,7 @@ from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
 from agent.commands.package.archive import write_zip
 from agent.commands.package.carried import Configuration
 from agent.settings.settings import read_settings
-from identity.idaas.client_authentication.role.request_headers import ROLE_HEADERS
+from identity.idaas.client_authentication.role_credential import ROLE_HEADERS
 from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod
 from tests.conftest import Sandbox

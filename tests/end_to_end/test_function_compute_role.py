@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.idaas.client_authentication.role.request_headers import ROLE_HEADERS
+from identity.idaas.client_authentication.role_credential import ROLE_HEADERS
 from sandbox.authn_method import AuthnMethod
 from tests.running_agent import ENTERPRISE
 

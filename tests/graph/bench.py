@@ -11,8 +11,8 @@ from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
 from graph.parts import RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
-from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import ApiKeyRequirement
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens, Vault

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from langchain_core.messages import AIMessage
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
+from identity.principal import AccessIdentity
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tests.graph.models.wire_model import WireModel

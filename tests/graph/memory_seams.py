@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import time
 
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import (
@@ -12,10 +11,9 @@ from identity.credentials.requirement import (
     CredentialRequirement,
     OAuthTokenRequirement,
 )
-from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
-from identity.errors import AccessTokenError, AgentError
-from identity.principal import Principal
+from identity.errors import AccessTokenError, AgentError, ErrorCode
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 
 

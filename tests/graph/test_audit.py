@@ -9,12 +9,12 @@ from langchain_core.messages import AIMessage
 
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError, CredentialError, ServiceError
+from identity.principal import AccessIdentity
 from tests.audit_records import AuditRecords
 from tests.graph.conftest import BenchOf, CallTools
 from tests.graph.echo_service import EchoService

@@ -10,7 +10,6 @@ from graph.error_codes import GraphCode
 from graph.message_content import message_content
 from graph.observed_calls import ObservedCalls
 from graph.tool_calls.tool_step import StepRun, ToolSteps
-from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
@@ -18,6 +17,7 @@ from identity.observation.current_span import CURRENT_SPAN
 from identity.observation.recorded_span import RecordedSpan
 from identity.observation.span import SpanKind
 from identity.observation.trace import Trace
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens

@@ -6,10 +6,10 @@ import pytest
 
 from graph.error_codes import GraphCode
 from graph.limits import Limits
-from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, CredentialError, ServiceError, UnreachableError
+from identity.principal import AccessIdentity
 from tests.graph.conftest import BenchOf, CallTools
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE

@@ -18,7 +18,6 @@ from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.models.model_studio import model_studio
 from graph.parts import RunIdentity, RunModel, graph_parts
-from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
@@ -26,6 +25,7 @@ from identity.errors import AccessTokenError, CredentialError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.issuer import IDaaSIssuer
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from sandbox.faults.faults import Fault

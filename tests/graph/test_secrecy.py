@@ -13,8 +13,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from graph.context import AgentContext
-from identity.access_identity import AccessIdentity
 from identity.errors import AccessTokenError
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.graph.conftest import BenchOf
 

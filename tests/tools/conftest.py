@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from identity.access_identity import AccessIdentity
+from identity.principal import AccessIdentity
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
 
 HUMAN, MACHINE = AccessIdentity.HUMAN, AccessIdentity.MACHINE

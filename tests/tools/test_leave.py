@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
+from identity.principal import AccessIdentity
 from sandbox.state.directory import LEAVE_AUDIENCE
 from tools import leave
 from tools.approval_policy import ApprovalMode, Effect

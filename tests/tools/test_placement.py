@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 import pytest
 from starlette.responses import Response
 
-from identity.credentials.http_auth.placement import Placement
+from identity.credentials.placement import Placement
 from identity.credentials.requirement import ApiKeyRequirement
 from tests.recorder import Recorder
 from tests.tools.mcp_service.mcp_server import Server

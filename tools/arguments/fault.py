@@ -1,7 +1,10 @@
 """A fault of the arguments of a tool call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
+
+from identity.transport.json_size import TooLargeError, check_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +24,17 @@ class ArgumentFault:
 def invalid_arguments(faults: Sequence[ArgumentFault]) -> str:
     """The result of a call with `faults`, for the model."""
     return f"invalid arguments: {'; '.join(map(str, faults))}"
+
+
+MAX_NODES: Final = 10_000
+MAX_DEPTH: Final = 32
+MAX_CHARACTERS: Final = 256 * 1024
+
+
+def size_fault(arguments: Mapping[str, Any]) -> ArgumentFault | None:
+    """Why `arguments` are too large for a call of any tool; `None` if they are not."""
+    try:
+        check_size(dict(arguments), nodes=MAX_NODES, depth=MAX_DEPTH, characters=MAX_CHARACTERS)
+    except TooLargeError as error:
+        return ArgumentFault("", str(error))
+    return None

@@ -20,9 +20,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from identity.transport.json_size import TooLargeError, count_values
-from tools.arguments.fault import ArgumentFault
+from tools.arguments.fault import ArgumentFault, size_fault
 from tools.arguments.schema_budget import checked_draft
-from tools.arguments.size import size_fault
 
 MAX_STEPS: Final = 20_000
 """For one call: about a tenth of a second, in which nothing else runs."""

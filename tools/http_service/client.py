@@ -9,10 +9,8 @@ from urllib.parse import quote
 import httpx
 
 from identity.credentials.credential import Credential
-from identity.credentials.http_auth import credential_auth
-from identity.credentials.http_auth.placement import BEARER, CredentialPlacement
-from identity.error_code import ErrorCode
-from identity.errors import ServiceError
+from identity.credentials.placement import BEARER, CredentialPlacement
+from identity.errors import ErrorCode, ServiceError
 from identity.observation.measures import OTHER
 from identity.observation.trace import Receiver
 from identity.transport.body import (
@@ -20,14 +18,14 @@ from identity.transport.body import (
     ResponseTooLargeError,
     decode_utf8,
     limit_body,
+    media_type,
     truncate_body,
 )
 from identity.transport.client_span import client_span, responded
 from identity.transport.json_size import read_json
-from identity.transport.media_type import media_type
 from tools.error_codes import ToolCode
 from tools.result import model_text
-from tools.service import Access
+from tools.service import Access, send_with_credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class ServiceClient:
         if self._access is None:
             status, text = await self._send(request, None)
         else:
-            status, text = await credential_auth.send_with_credential(
+            status, text = await send_with_credential(
                 self._access, partial(self._send, request), lambda response: response[0] in (401, 403)
             )
         if 200 <= status < 300:

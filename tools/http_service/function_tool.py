@@ -10,7 +10,7 @@ from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 from pydantic_core import to_json
 
 from tools.http_service.client import ServiceClient
-from tools.http_service.tool_parameters import is_injected
+from tools.http_service.service_tool import is_injected
 from tools.service import ToolResult
 
 

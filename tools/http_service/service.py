@@ -8,12 +8,12 @@ from typing import Any, TypeVar, overload
 
 from langchain_core.tools import BaseTool
 
-from identity.access_identity import AccessIdentity
-from identity.credentials.http_auth.placement import BEARER
+from identity.credentials.placement import BEARER
 from identity.credentials.requirement import CredentialRequirement
-from identity.error_code import ErrorCode
+from identity.errors import ErrorCode
+from identity.principal import AccessIdentity
 from identity.transport.client import checked_url, http_client
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.arguments.fault import ArgumentFault
 from tools.error_codes import ToolCode

@@ -1,22 +1,122 @@
 """A LangChain tool as a tool of a service."""
 
+import inspect
 import json
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from langchain_core.tools import BaseTool
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, Tool, ToolException
 from langchain_core.utils.function_calling import convert_to_openai_function
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
-from tools.arguments.fault import ArgumentFault, invalid_arguments
+from tools.arguments.fault import ArgumentFault, invalid_arguments, size_fault
 from tools.arguments.schema_budget import checked_draft
-from tools.arguments.size import size_fault
 from tools.arguments.validator import BoundedValidator
 from tools.http_service.client import ServiceClient
-from tools.http_service.tool_parameters import injected_parameters, json_schema, model
-from tools.http_service.tool_runner import run_tool
 from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
+
+
+@dataclass(frozen=True, slots=True)
+class InjectedParameter:
+    """Its type, and whether the tool cannot be called without it."""
+
+    kind: Any
+    is_required: bool
+
+
+def injected_parameters(tool: BaseTool) -> dict[str, InjectedParameter]:
+    """By name: the parameters of the function and of the model class that LangChain hides from the model."""
+    found: dict[str, InjectedParameter] = {}
+    for function in _functions(tool):
+        for parameter in _parameters(function):
+            if is_injected(parameter.annotation):
+                is_required = parameter.default is parameter.empty
+                found[parameter.name] = InjectedParameter(get_args(parameter.annotation)[0], is_required)
+    if json_schema(tool) is None:
+        shown = model(tool.tool_call_schema, tool.name).model_fields
+        for name, field in model(tool.get_input_schema(), tool.name).model_fields.items():
+            if name not in shown:
+                found[name] = InjectedParameter(field.annotation, field.is_required())
+    return found
+
+
+def is_injected(annotation: Any) -> bool:  # noqa: ANN401 - any annotation
+    """Whether LangChain hides a parameter with this annotation from the model."""
+    return any(
+        isinstance(each, InjectedToolArg) or (isinstance(each, type) and issubclass(each, InjectedToolArg))
+        for each in getattr(annotation, "__metadata__", ())
+    )
+
+
+def json_schema(tool: BaseTool) -> dict[str, Any] | None:
+    """The JSON Schema of the arguments; `None` if they are a pydantic model."""
+    if isinstance(tool, Tool) and tool.args_schema is None:  # takes one text
+        schema: dict[str, Any] = convert_to_openai_function(tool)["parameters"]
+        return schema
+    return tool.args_schema if isinstance(tool.args_schema, dict) else None
+
+
+def model(schema: object, name: str) -> type[BaseModel]:
+    """`schema`, the arguments of the tool `name`. Raises `TypeError` if it is not a model of pydantic 2."""
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        raise TypeError(f'the arguments of tool "{name}" must be a model of pydantic 2, or a JSON Schema')
+    return schema
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """With annotations as they are written if one of them cannot be resolved."""
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except NameError:  # such as a name that is imported for type checkers only
+        signature = inspect.signature(function)
+    return list(signature.parameters.values())
+
+
+def _functions(tool: BaseTool) -> list[Callable[..., Any]]:
+    if isinstance(tool, StructuredTool | Tool):
+        return [function for function in (tool.func, tool.coroutine) if function is not None]
+    return [tool._run, tool._arun]  # noqa: SLF001 - what a subclass of `BaseTool` defines
+
+
+async def run_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolResult:
+    """The result of `tool` as text: of content blocks the texts, of other kinds only the name.
+
+    A `ToolException`, and what the tool's own `handle_tool_error` makes of one, is a failed result. The run's
+    callbacks are not passed on: the graph records the call. Raises what the tool raises, and `TypeError` for
+    a result that only a node of LangGraph can use, such as a `Command`. Not checked: `arguments`.
+    """
+    call = {"type": "tool_call", "id": tool.name, "name": tool.name, "args": dict(arguments)}
+    try:
+        result = await tool.ainvoke(call, config={"callbacks": []})
+    except ToolException as error:
+        return ToolResult(str(error), ok=False)
+    if isinstance(result, ToolResult):
+        return result
+    if not isinstance(result, ToolMessage):
+        raise TypeError(f'tool "{tool.name}" returned a {type(result).__name__}')
+    return ToolResult(_text(tool, result), ok=result.status != "error")
+
+
+def _text(tool: BaseTool, message: ToolMessage) -> str:
+    content, artifact = message.content, message.artifact
+    if isinstance(content, str):
+        return content
+    if tool.response_format == "content" and all(isinstance(part, str) for part in content):
+        return to_json(content).decode()  # a list of texts is a value, not one text in pieces
+    if not content and isinstance(artifact, Mapping) and "structured_content" in artifact:
+        return to_json(artifact["structured_content"]).decode()  # of an MCP server
+    return "\n".join(map(_block_text, content))
+
+
+def _block_text(block: str | Mapping[Any, Any]) -> str:
+    if isinstance(block, str):
+        return block
+    return str(block.get("text", "")) if block.get("type") == "text" else f"[{block.get('type')}, not shown]"
+
 
 _MAX_FAULTS: Final = 5
 _MAX_NAME: Final = 300

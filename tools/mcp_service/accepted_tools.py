@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from identity.secrets.bounded_file import read_bounded_file
+from identity.secrets.secret_file import read_bounded_file
 
 logger = logging.getLogger(__name__)
 

@@ -11,15 +11,13 @@ from typing import Any, TypeVar
 
 from cachetools import LRUCache
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
-from identity.credentials.http_auth.credential_auth import send_with_credential
 from identity.credentials.requirement import CredentialRequirement
-from identity.error_code import ErrorCode
-from identity.errors import ServiceError
+from identity.errors import ErrorCode, ServiceError
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.transport.client import checked_url, http_client
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse
 from tools.approval_policy import ToolPolicy
 from tools.arguments.fault import ArgumentFault, invalid_arguments
 from tools.error_codes import ToolCode
@@ -29,7 +27,7 @@ from tools.mcp_service.session import MCPSession
 from tools.mcp_service.session_pool import SessionPool
 from tools.mcp_service.transport import MCPTransport
 from tools.result import model_text
-from tools.service import Access, ToolResult, ToolSchema
+from tools.service import Access, ToolResult, ToolSchema, send_with_credential
 
 _T = TypeVar("_T")
 

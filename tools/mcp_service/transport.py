@@ -19,15 +19,20 @@ import httpx
 from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from pydantic import BaseModel
 
-from identity.credentials.http_auth.placement import BEARER, CredentialPlacement
+from identity.credentials.placement import BEARER, CredentialPlacement
 from identity.observation.attribute import Attribute
 from identity.observation.error_type import error_type
 from identity.observation.trace import Receiver
 from identity.secrets.secret import Secret
-from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8, limit_body
+from identity.transport.body import (
+    EncodedResponseError,
+    ResponseTooLargeError,
+    decode_utf8,
+    limit_body,
+    media_type,
+)
 from identity.transport.client_span import client_span, responded
 from identity.transport.json_size import read_json
-from identity.transport.media_type import media_type
 from identity.transport.server_sent_events import events
 from tools.mcp_service.errors import MCPRequestError
 

@@ -27,15 +27,14 @@ from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import TOKEN_VARIABLE, read_settings
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
-from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
-from identity.errors import AgentError, ConfigurationError, InternalError, UnreachableError
+from identity.errors import AgentError, ConfigurationError, ErrorCode, InternalError, UnreachableError
 from identity.idaas.issuer import PAM_TOKEN
 from identity.observation.fault_place import place_of
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService
 

@@ -15,8 +15,8 @@ from agent.commands.doctor.client_faults import (
 )
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
-from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
+from identity.errors import ErrorCode
 from tools.error_codes import ToolCode
 
 _KEY: Final[tuple[Rule, ...]] = (

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from identity.access_token.claims import AccessTokenClaims, read_claims
-from identity.access_token.jose_header import JoseHeader, read_header
-from identity.access_token.jws import parse_compact_jws
+from identity.access_token.jws import JoseHeader, parse_compact_jws, read_header
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError
 from identity.secrets.secret import Secret

@@ -14,7 +14,7 @@ import typer
 from agent.commands.options import DEFAULT_FOLDER, DEFAULT_SANDBOX_URL, FOLDER, SANDBOX_URL
 from agent.commands.sandbox.sandbox_file import CONFIG, chosen_file, stop_with_faults
 from agent.commands.terminal import out, stop
-from identity.access_identity import AccessIdentity
+from identity.principal import AccessIdentity
 
 if TYPE_CHECKING:
     from sandbox.configuration.configuration import Configuration

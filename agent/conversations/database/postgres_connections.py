@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from identity.secrets.secret import Secret
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

@@ -8,7 +8,7 @@ from agent.operations.metrics.run_measures import RunMeasures
 from graph.observed_calls import ObservedCalls
 from identity.credentials.issue_measure import IssueMeasure
 from identity.observation.measures import SHORT_SECONDS, CacheUse, Distribution, Tally
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse
 from tools.service import Service
 
 

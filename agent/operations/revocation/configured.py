@@ -11,7 +11,7 @@ from agent.operations.revocation.store import RevocationStore
 from agent.redis import SharedRedis
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import SqliteFile
-from identity.idaas.user_events.user_event_reader import UserEventReader
+from identity.idaas.user_event_reader import UserEventReader
 from identity.signing_keys.jwks import Jwks
 from identity.signing_keys.key_source import KeySource
 

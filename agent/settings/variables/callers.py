@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from agent.settings.values import Url, VariableGroup, Word
-from identity.access_identity import AccessIdentity
+from identity.principal import AccessIdentity
 
 
 class CallerVariables(VariableGroup):

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field
 
 from agent.settings.values import VariableGroup, local_url
 from identity.idaas.client_authentication.declaration import SubjectTokenIn
+from identity.idaas.client_authentication.metadata_service import METADATA_ENDPOINT
 from identity.idaas.configuration import DEFAULT_PATH
-from identity.idaas.metadata_service import METADATA_ENDPOINT
 
 
 def _metadata_endpoint(value: str) -> str:

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import Url, VariableGroup, Word, secret_in_file
 from agent.settings.variables.conversations import KeysFile
-from identity.idaas.user_events.user_event import SubjectMember
-from identity.idaas.user_events.user_event_reader import encryption_key
+from identity.idaas.user_event import SubjectMember
+from identity.idaas.user_event_reader import encryption_key
 from identity.secrets.secret import Secret
 
 

@@ -12,13 +12,13 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, InstanceOf
 
 from agent.settings.values import VariableGroup, local_url, secret_value
-from identity.idaas.client_authentication.role.credentials_uri import CredentialsUri
-from identity.idaas.client_authentication.role.ecs_role import EcsRole
-from identity.idaas.client_authentication.role.oidc_role import OidcRole
-from identity.idaas.client_authentication.role.renewed_credential import RenewedCredential
-from identity.idaas.client_authentication.role.request_headers import RequestHeaderRole
-from identity.idaas.client_authentication.role.role_credential import RoleCredential
-from identity.idaas.metadata_service import MetadataService
+from identity.idaas.client_authentication.metadata_service import MetadataService
+from identity.idaas.client_authentication.role_credential import (
+    RenewedCredential,
+    RequestHeaderRole,
+    RoleCredential,
+)
+from identity.idaas.client_authentication.role_sources import CredentialsUri, EcsRole, OidcRole
 from identity.secrets.secret import Secret
 from identity.secrets.secret_source import FixedSecret, SecretSource
 from identity.transport.client import direct_client, http_client

@@ -12,9 +12,9 @@ from benchmarks.bench import Bench
 from benchmarks.in_process.micro import Timed, timed_async
 from benchmarks.report.measurement import Figure, Series, at_most, interleave, series
 from benchmarks.servers.processes.row_server import row_server
-from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService
 

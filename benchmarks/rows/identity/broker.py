@@ -10,7 +10,6 @@ from benchmarks.in_process.instant import ENTERPRISE, LLM, NEEDS, InstantIssuer,
 from benchmarks.in_process.issuer import Issuer
 from benchmarks.in_process.micro import Cases, Timed, micro, timed, timed_async
 from benchmarks.report.measurement import Figure
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
@@ -18,6 +17,7 @@ from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.credentials.source import CredentialSource
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:

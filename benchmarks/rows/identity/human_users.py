@@ -24,7 +24,6 @@ from benchmarks.in_process.issuer import ISSUER, Issuer
 from benchmarks.report.measurement import Figure, Series, at_least, at_most, interleave, series
 from benchmarks.servers.processes.row_server import row_server
 from benchmarks.servers.stand_ins.instant_idaas import response_body
-from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
@@ -32,6 +31,7 @@ from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.secrets.secret_source import FixedSecret
 from identity.transport.client import http_client

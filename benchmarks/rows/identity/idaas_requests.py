@@ -11,8 +11,8 @@ from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from benchmarks.bench import Bench
 from benchmarks.report.measurement import Figure, at_most, series
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.principal import AccessIdentity
 
 _CREDENTIALS: Final = {"a greeting": 3, "all services": 4}
 """PAM token and two API keys; the enterprise service's token, once a call of it is pending."""

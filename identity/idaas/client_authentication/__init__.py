@@ -1,7 +1,7 @@
 """How the agent authenticates to IDaaS when it requests a token.
 
-May import `identity.transport`, the modules at the top of `identity`, and of `identity.idaas` those that
-read the configuration file, the metadata service and the role's credentials.
-Begin at `method`, the Protocol of all kinds; `registry` has the kinds by their `authnMethod`, and
-each kind is one file.
+May import `identity.transport`, the modules at the top of `identity`, and of `identity.idaas` the members of
+the configuration file and `token_response`.
+Begin at `method`, what every kind sends, and `declaration`, what every kind is read from; each kind is one
+file, which `identity.idaas.configuration` lists by its `authnMethod`.
 """

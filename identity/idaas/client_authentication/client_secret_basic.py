@@ -7,9 +7,8 @@ would).
 import base64
 from dataclasses import dataclass
 
-from identity.idaas.client_authentication.declaration import Declaration
+from identity.idaas.client_authentication.declaration import Declaration, read_client_secret
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
-from identity.idaas.client_authentication.secret_member import read_client_secret
 from identity.secrets.secret import Secret
 from identity.secrets.secret_source import SecretSource
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import jwt
 
-from identity.idaas.client_authentication.assertion import assertion_claims, assertion_form
-from identity.idaas.client_authentication.declaration import Declaration
-from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
-from identity.idaas.client_authentication.secret_member import read_client_secret
+from identity.idaas.client_authentication.declaration import Declaration, read_client_secret
+from identity.idaas.client_authentication.method import (
+    ClientAuthentication,
+    TokenRequest,
+    assertion_claims,
+    assertion_form,
+)
 from identity.secrets.secret import Secret
 from identity.secrets.secret_source import SecretSource
 

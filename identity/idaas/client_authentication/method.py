@@ -1,5 +1,6 @@
 """The seam of client authentication: make this token request authenticated (RFC 6749, section 2.3)."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -82,3 +83,36 @@ class ClientAuthentication(Protocol):
     async def inspect(self) -> str:
         """What is presented and where, for operators; no secret. Raises as `authenticate` does."""
         ...
+
+
+JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_LIFETIME: Final = 600
+"""Seconds, as in the vendor's SDK."""
+_FEDERATED: Final = "urn:cloud:idaas:params:oauth:client-assertion-type"
+
+
+def assertion_claims(client_id: str, token_endpoint: str, now: float) -> dict[str, str | int]:
+    """The claims of one assertion, with a `jti` of its own."""
+    return {
+        "aud": token_endpoint,
+        "sub": client_id,
+        "iss": client_id,
+        "jti": str(uuid.uuid4()),
+        "iat": int(now),
+        "exp": int(now) + ASSERTION_LIFETIME,
+    }
+
+
+def assertion_form(client_id: str, assertion: str) -> dict[str, str]:
+    """The parameters that present a JWT assertion."""
+    return {"client_id": client_id, "client_assertion_type": JWT_BEARER, "client_assertion": assertion}
+
+
+def federated_form(client_id: str, credential_name: str, kind: str, assertion: str) -> dict[str, str]:
+    """The parameters of the token endpoint, in the order of the vendor's SDK."""
+    return {
+        "client_id": client_id,
+        "application_federated_credential_name": credential_name,
+        "client_assertion_type": f"{_FEDERATED}:{kind}",
+        "client_assertion": assertion,
+    }

@@ -10,15 +10,14 @@ import jwt
 
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
-from identity.idaas.client_authentication.declaration import Declaration
-from identity.idaas.client_authentication.federated_credential import (
+from identity.idaas.client_authentication.declaration import (
+    Declaration,
     check_environment,
-    federated_form,
     read_credential_name,
 )
-from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
-from identity.idaas.token_file import read_token_file
+from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest, federated_form
 from identity.secrets.secret import Secret
+from identity.secrets.secret_file import read_token_file
 
 KUBERNETES_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _LEAST_LIFETIME = 60.0

@@ -9,12 +9,19 @@ import jwt
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from identity.idaas.client_authentication.assertion import assertion_claims
-from identity.idaas.client_authentication.declaration import Declaration
-from identity.idaas.client_authentication.federated_credential import federated_form, read_credential_name
-from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
-from identity.idaas.client_authentication.private_key import PrivateKey, assertion_algorithm
-from identity.idaas.client_authentication.private_key_member import read_client_key
+from identity.idaas.client_authentication.declaration import (
+    Declaration,
+    PrivateKey,
+    assertion_algorithm,
+    read_client_key,
+    read_credential_name,
+)
+from identity.idaas.client_authentication.method import (
+    ClientAuthentication,
+    TokenRequest,
+    assertion_claims,
+    federated_form,
+)
 from identity.secrets.secret_source import SecretSource
 
 

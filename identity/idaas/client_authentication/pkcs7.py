@@ -12,14 +12,13 @@ from urllib.parse import quote
 
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
-from identity.idaas.client_authentication.declaration import Declaration
-from identity.idaas.client_authentication.federated_credential import (
+from identity.idaas.client_authentication.declaration import (
+    Declaration,
     check_environment,
-    federated_form,
     read_credential_name,
 )
-from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
-from identity.idaas.metadata_service import MetadataService
+from identity.idaas.client_authentication.metadata_service import MetadataService
+from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest, federated_form
 from identity.secrets.secret import Secret
 
 _PATH = "/latest/dynamic/instance-identity/pkcs7?audience="

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
-from identity.credentials.http_auth.acs3_signature import authorization, canonical_query, sha256_hex
+from identity.credentials.signed_request import authorization, canonical_query, sha256_hex
 from identity.idaas.client_authentication.declaration import Declaration, SubjectTokenIn
 from identity.idaas.client_authentication.method import (
     ACCESS_TOKEN_TYPE,
@@ -22,7 +22,7 @@ from identity.idaas.client_authentication.method import (
     Grant,
     TokenRequest,
 )
-from identity.idaas.client_authentication.role.role_credential import RoleCredential
+from identity.idaas.client_authentication.role_credential import RoleCredential
 from identity.secrets.secret_source import SecretSource
 
 PLUGIN_NAME = "alibabacloudPluginCredentialProvider"

@@ -6,11 +6,18 @@ from dataclasses import dataclass, field
 
 import jwt
 
-from identity.idaas.client_authentication.assertion import assertion_claims, assertion_form
-from identity.idaas.client_authentication.declaration import Declaration
-from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
-from identity.idaas.client_authentication.private_key import PrivateKey, assertion_algorithm
-from identity.idaas.client_authentication.private_key_member import read_client_key
+from identity.idaas.client_authentication.declaration import (
+    Declaration,
+    PrivateKey,
+    assertion_algorithm,
+    read_client_key,
+)
+from identity.idaas.client_authentication.method import (
+    ClientAuthentication,
+    TokenRequest,
+    assertion_claims,
+    assertion_form,
+)
 from identity.secrets.secret_source import SecretSource
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import CloudRoleRequirement
-from identity.credentials.sts_credential import StsCredential
+from identity.credentials.signed_request import StsCredential
 from identity.error_codes import IdentityCode
 from identity.idaas.credential_store.store_operation import StoreOperation
 from identity.secrets.secret import Secret

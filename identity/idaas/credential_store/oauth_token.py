@@ -11,7 +11,7 @@ from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError
 from identity.idaas.credential_store.store_operation import StoreOperation
-from identity.idaas.issued_token import end_of
+from identity.idaas.token_response import end_of
 from identity.secrets.secret import Secret
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from identity.credentials.issuer import IssuedCredential
-from identity.error_code import ErrorCode
+from identity.errors import ErrorCode
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,16 @@ from identity.transport.http1.dial import dial, dial_through
 from identity.transport.http1.idle_connections import IdleConnections, Origin
 from identity.transport.http1.proxy import Proxy
 from identity.transport.http1.response_parser import MalformedResponseError
-from identity.transport.pool_use import PoolUse
+
+
+class PoolUse:
+    """How many requests of a client are in flight, and how many connections it may have."""
+
+    __slots__ = ("in_use", "limit")
+
+    def __init__(self) -> None:
+        self.in_use = self.limit = 0
+
 
 _PORTS: Final = {"http": 80, "https": 443}
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -13,8 +13,7 @@ from agent.runs.run import Run
 from agent.runs.run_end import Paused, Usage
 from agent.runs.run_reader import RunEvent
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
-from identity.access_identity import AccessIdentity
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tools.approval_policy import Effect
 

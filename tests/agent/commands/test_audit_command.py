@@ -12,9 +12,8 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from agent.operations.audit.file_destination import AuditFile
 from agent.operations.audit.log import AuditLog
-from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditedAction, AuditOutcome
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from tests.agent.operations.audit.audit_lines import KEY, event, lines_of, put_lines, records_of, write_log
 
 pytestmark = pytest.mark.promise("on-record")

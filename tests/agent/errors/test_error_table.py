@@ -8,9 +8,8 @@ import pytest
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import ERROR_CODES, ERROR_TABLE, for_operators
 from agent.settings.settings import variables
-from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
-from identity.errors import AgentError, InsufficientScopeError, ServiceError
+from identity.errors import AgentError, ErrorCode, InsufficientScopeError, ServiceError
 from tools.error_codes import ToolCode
 
 ROOT = Path(__file__).parents[3]

@@ -7,8 +7,11 @@ import pytest
 from agent.http.authentication import CALLER
 from agent.http.role_headers import RoleHeaders
 from identity.errors import UnreachableError
-from identity.idaas.client_authentication.role.request_headers import ROLE_HEADERS, RequestHeaderRole
-from identity.idaas.client_authentication.role.role_credential import role_credential
+from identity.idaas.client_authentication.role_credential import (
+    ROLE_HEADERS,
+    RequestHeaderRole,
+    role_credential,
+)
 from identity.secrets.secret_source import FixedSecret
 
 ENVIRONMENT = FixedSecret(role_credential("STS.start", "secret", "token", provider="default/env"))

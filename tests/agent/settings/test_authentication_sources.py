@@ -11,12 +11,12 @@ from agent.settings.authentication_sources import (
     client_faults,
 )
 from identity.idaas.client_authentication.declaration import NamedFile
-from identity.idaas.client_authentication.role.credentials_uri import CredentialsUri
-from identity.idaas.client_authentication.role.ecs_role import EcsRole
-from identity.idaas.client_authentication.role.oidc_role import OidcRole
-from identity.idaas.client_authentication.role.renewed_credential import RenewedCredential
-from identity.idaas.client_authentication.role.request_headers import RequestHeaderRole
-from identity.idaas.client_authentication.role.role_credential import RoleCredential
+from identity.idaas.client_authentication.role_credential import (
+    RenewedCredential,
+    RequestHeaderRole,
+    RoleCredential,
+)
+from identity.idaas.client_authentication.role_sources import CredentialsUri, EcsRole, OidcRole
 from identity.secrets.secret_source import FixedSecret
 
 KEY = {

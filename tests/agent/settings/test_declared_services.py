@@ -8,9 +8,9 @@ from agent.composition.services import services
 from agent.settings.declared_services import declared_services
 from agent.settings.service_declarations import HTTPDeclaration, MCPDeclaration
 from agent.settings.settings import read_settings
-from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
+from identity.principal import AccessIdentity
 from tools.error_codes import ToolCode
 
 

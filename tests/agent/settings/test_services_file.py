@@ -9,10 +9,10 @@ import pytest
 from agent.composition.services import ENTRY_POINTS
 from agent.settings.services_file import read_services_file
 from agent.settings.settings import read_settings
-from identity.access_identity import AccessIdentity
-from identity.credentials.http_auth.placement import Placement
+from identity.credentials.placement import Placement
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ConfigurationError
+from identity.principal import AccessIdentity
 from tests.tools.conftest import KeyRing
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
 

@@ -6,9 +6,9 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import read_settings, variables
-from identity.access_identity import AccessIdentity
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.agent.settings.conftest import SECRET
 from tests.agent.settings.settings_faults import faults

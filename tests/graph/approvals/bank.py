@@ -12,9 +12,9 @@ from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of
 from graph.call_arguments import arguments_digest
 from graph.context import AgentContext
-from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
 from tests.graph.approvals.memory_store import MemoryApprovalStore

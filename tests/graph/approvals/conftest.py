@@ -7,8 +7,7 @@ import pytest
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.call_arguments import arguments_digest
-from identity.access_identity import AccessIdentity
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from tests.graph.approvals.bank import NOW, Bank
 from tools.approval_policy import Effect
 

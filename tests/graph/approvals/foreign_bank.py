@@ -3,11 +3,11 @@
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.record import PendingApproval
 from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import Bank
 from tests.graph.scripted_model import calls

@@ -9,8 +9,8 @@ import pytest
 from graph.approvals.record import ApprovalState, ApprovalStatus
 from graph.approvals.store import ApprovalStore
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
 from identity.errors import ApprovalError
+from identity.principal import AccessIdentity
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, SECONDS, RequestOf
 
 

@@ -9,11 +9,11 @@ from graph.approvals.record import ApprovalStatus
 from graph.call_arguments import arguments_digest
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditedAction
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError, CredentialError, ServiceError, UnavailableError
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import PAY, SCOPE, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS

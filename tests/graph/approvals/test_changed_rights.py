@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from graph.approvals.record import ApprovalStatus
-from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement
+from identity.principal import AccessIdentity
 from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank, result_of
 from tests.graph.approvals.conftest import ALICE
 from tests.graph.scripted_model import DONE

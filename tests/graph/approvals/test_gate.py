@@ -10,14 +10,13 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import ApprovalKind
 from graph.context import Conversation
 from graph.credentials.service_credentials import requirements
-from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import (
     AccessTokenRequirement,
     ApiKeyRequirement,
     CredentialRequirement,
     OAuthTokenRequirement,
 )
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from tests.graph.approvals.bank import SCOPE
 from tests.graph.approvals.conftest import ALICE, NOW
 from tests.graph.approvals.memory_store import MemoryApprovalStore

@@ -6,12 +6,11 @@ import time
 import pytest
 
 from graph.context import AgentContext
-from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.graph.conftest import BenchOf, CallTools
 from tests.graph.echo_service import EchoService

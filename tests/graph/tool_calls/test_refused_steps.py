@@ -6,11 +6,11 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.limits import MAX_CALLS, Limits
-from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AuditError
+from identity.principal import AccessIdentity
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
 from tests.graph.conftest import BenchOf
 from tests.graph.echo_service import EchoService

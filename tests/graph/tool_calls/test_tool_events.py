@@ -9,10 +9,10 @@ from langchain_core.messages import ToolMessage
 
 from graph.events import TOO_LONG
 from graph.limits import Limits
-from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, ServiceError, UnreachableError
+from identity.principal import AccessIdentity
 from tests.graph.conftest import BenchOf, CallTools
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE

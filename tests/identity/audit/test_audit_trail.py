@@ -6,7 +6,6 @@ import hashlib
 import pytest
 
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import assume_verified
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
@@ -24,7 +23,7 @@ from identity.errors import (
 )
 from identity.idaas.issuer import IDaaSIssuer
 from identity.observation.request_id import REQUEST_ID
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.audit_records import AuditRecords
 from tests.clock import Clock

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.issuer import IssuedCredential
@@ -20,6 +19,7 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.error_codes import ToolCode
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.refusal_cache import RefusalCache
+from identity.credentials.credential_cache import RefusalCache
 from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.errors import (
     AgentError,
@@ -17,6 +16,7 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
+from identity.principal import AccessIdentity
 from tests.identity.credentials.controlled_issuer import (
     AMAP,
     DOWN,

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from agent.errors.error_codes import AgentCode
-from identity.access_identity import AccessIdentity
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.errors import (
     AuditError,
     UnreachableError,
 )
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.identity.credentials.controlled_issuer import (
     AMAP,

@@ -12,8 +12,7 @@ from identity.errors import UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import SdkConfiguration
 from identity.secrets.secret import Secret
-from identity.transport.retry import RetryPolicy
-from identity.transport.retry_after import retry_after
+from identity.transport.retry import RetryPolicy, retry_after
 from sandbox.faults.faults import Fault
 from tests.identity.idaas.sandbox_client import LEAVE, LLM_KEY, PAM, Waits, refusal
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import (
@@ -16,6 +15,7 @@ from identity.credentials.requirement import (
     OAuthTokenRequirement,
 )
 from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN

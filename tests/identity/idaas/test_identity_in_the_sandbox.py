@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
@@ -20,6 +19,7 @@ from identity.errors import AccessTokenError, CredentialError, InsufficientScope
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.issuer import IDaaSIssuer
+from identity.principal import AccessIdentity
 from identity.signing_keys.jwks import Jwks
 from identity.transport.retry import RetryPolicy
 from sandbox.faults.faults import Fault

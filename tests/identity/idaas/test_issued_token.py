@@ -5,7 +5,7 @@ from typing import Any
 import jwt
 import pytest
 
-from identity.idaas.issued_token import is_of_subject
+from identity.idaas.token_response import is_of_subject
 from identity.secrets.secret import Secret
 
 pytestmark = pytest.mark.promise("human-stays-human", "users-never-cross")

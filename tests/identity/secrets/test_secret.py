@@ -21,7 +21,6 @@ from rich.console import Console
 from rich.pretty import pretty_repr
 from rich.traceback import Traceback
 
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.credentials.credential import Credential
 from identity.credentials.issuer import IssuedCredential
@@ -29,7 +28,7 @@ from identity.credentials.requirement import ApiKeyRequirement
 from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
 from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import REDACTED, Secret
 from identity.secrets.secret_source import FixedSecret
 

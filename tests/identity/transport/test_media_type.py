@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.transport.media_type import media_type
+from identity.transport.body import media_type
 
 
 @pytest.mark.parametrize(

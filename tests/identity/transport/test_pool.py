@@ -9,11 +9,9 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from identity.transport.client import direct_client, http_client
+from identity.transport.client import direct_client, http_client, pooled_transport
 from identity.transport.http1.proxy import environment_proxies
-from identity.transport.http1.transport import ThroughProxy
-from identity.transport.pool import pooled_transport
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse, ThroughProxy
 from sandbox.certificates import kept_certificates
 from tests.http_proxy import HttpProxy
 

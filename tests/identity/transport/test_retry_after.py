@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from identity.transport.retry_after import retry_after
+from identity.transport.retry import retry_after
 
 DATE = "Wed, 21 Oct 2099 07:28:00"
 

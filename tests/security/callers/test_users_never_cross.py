@@ -12,14 +12,11 @@ from hypothesis import strategies as st
 from starlette.responses import JSONResponse
 
 from agent.errors.error_table import ERROR_CODES
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import assume_verified
-from identity.credentials.cached_credential import CachedCredential
 from identity.credentials.credential import Credential
-from identity.credentials.credential_cache import CredentialCache
-from identity.credentials.credential_key import credential_key
+from identity.credentials.credential_cache import CachedCredential, CredentialCache, credential_key
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from sandbox.faults.faults import Fault
 from sandbox.state.directory import (

@@ -10,9 +10,15 @@ import pytest
 from agent.errors.error_response import error_body, error_response
 from agent.errors.error_table import ERROR_CODES, ERROR_TABLE
 from graph.tool_calls.requested_calls import failure_text
-from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
-from identity.errors import AgentError, ConfigurationError, LimitError, ServiceError, UnreachableError
+from identity.errors import (
+    AgentError,
+    ConfigurationError,
+    ErrorCode,
+    LimitError,
+    ServiceError,
+    UnreachableError,
+)
 from identity.transport.retry import RetryPolicy
 from tests.conftest import Sandbox
 from tests.running_agent import GREETING, LEAVE

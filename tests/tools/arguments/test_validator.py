@@ -4,9 +4,8 @@ import pytest
 
 from identity.transport.json_size import TooLargeError
 from tests.responsive import responsive
-from tools.arguments.fault import ArgumentFault
+from tools.arguments.fault import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES, ArgumentFault
 from tools.arguments.schema_budget import checked_draft
-from tools.arguments.size import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES
 from tools.arguments.validator import BoundedValidator
 
 pytestmark = pytest.mark.promise("bounded")

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from identity.credentials.requirement import ApiKeyRequirement
 from tests.recorder import Recorder, bearer
-from tools.arguments.size import MAX_NODES
+from tools.arguments.fault import MAX_NODES
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService
 from tools.service import ToolResult

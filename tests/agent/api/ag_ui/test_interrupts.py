@@ -10,8 +10,7 @@ from agent.api.ag_ui.encoder import RunEncoder
 from agent.runs.run_end import Paused, Usage
 from graph.approvals.answer import parse_answer
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
-from identity.access_identity import AccessIdentity
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.agent.api.ag_ui.test_encoder import response
 from tests.agent.api.ag_ui.verified import of_type, verified

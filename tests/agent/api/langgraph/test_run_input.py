@@ -15,9 +15,8 @@ from agent.api.langgraph.run_input import (
 from agent.errors.error_response import RequestError
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState
 from graph.error_codes import GraphCode
-from identity.access_identity import AccessIdentity
 from identity.errors import ApprovalError
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import Effect
 
 pytestmark = pytest.mark.promise("model-cannot-steer")

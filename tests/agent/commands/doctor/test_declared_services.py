@@ -26,7 +26,7 @@ def service(payroll, settings):
 '''
 PACKAGE = """
 from identity.audit.event import AuditedAction
-from identity.credentials.http_auth.placement import BEARER
+from identity.credentials.placement import BEARER
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from tools.mcp_service.service import MCPService
 

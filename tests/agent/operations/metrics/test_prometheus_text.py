@@ -8,7 +8,7 @@ from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.metrics.catalog import METRICS, read_metrics
 from agent.operations.metrics.metric import Kind
 from agent.operations.metrics.prometheus_text import prometheus_text
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import PoolUse
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from identity.credentials.requirement import CloudRoleRequirement
-from identity.credentials.sts_credential import StsCredential
+from identity.credentials.signed_request import StsCredential
 from identity.idaas.credential_store.cloud_role_credential import obtain_cloud_role
 
 ROLE = "acs:ram::1000000000000001:role/report-reader"

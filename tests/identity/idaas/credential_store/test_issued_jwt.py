@@ -8,7 +8,6 @@ import httpx
 import jwt
 import pytest
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import IssuedJwtRequirement
 from identity.error_codes import IdentityCode
@@ -17,6 +16,7 @@ from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.credential_store.issued_jwt import generate_jwt
 from identity.idaas.issuer import IDaaSIssuer
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.identity.credentials.controlled_issuer import settled
 from tests.identity.idaas.sandbox_client import refusal

@@ -8,8 +8,7 @@ import pytest
 from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
-from identity.error_copy import copy_error
-from identity.errors import ConsentRequiredError
+from identity.errors import ConsentRequiredError, copy_error
 from identity.idaas.credential_store.oauth_token import fetch_oauth_token
 from identity.secrets.secret import Secret
 

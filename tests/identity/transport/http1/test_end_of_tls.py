@@ -6,8 +6,7 @@ import ssl
 import httpx
 import pytest
 
-from identity.transport.http1.transport import Http1Transport
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import Http1Transport, PoolUse
 from sandbox.certificates import kept_certificates
 
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"

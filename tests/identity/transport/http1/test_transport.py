@@ -8,8 +8,7 @@ import httpx
 import httpx2
 import pytest
 
-from identity.transport.http1.transport import Http1Transport
-from identity.transport.pool_use import PoolUse
+from identity.transport.http1.transport import Http1Transport, PoolUse
 from tests.identity.transport.http1.raw_server import RawServer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"

@@ -3,12 +3,10 @@
 import httpx
 import pytest
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
-from identity.credentials.http_auth.acs3_signature import authorization, sha256_hex
-from identity.credentials.http_auth.signed_request import SignedRequest
 from identity.credentials.requirement import CloudRoleRequirement
-from identity.credentials.sts_credential import StsCredential
+from identity.credentials.signed_request import SignedRequest, StsCredential, authorization, sha256_hex
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 
 STS = StsCredential("STS.id", Secret("canary-secret"), Secret("canary-token"))

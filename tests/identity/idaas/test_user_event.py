@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from identity.access_token.revocation import Origin, Revocation, Target
-from identity.idaas.user_events.user_event import (
+from identity.idaas.user_event import (
     DOUBT_SECONDS,
     PREFIX,
     SubjectMember,

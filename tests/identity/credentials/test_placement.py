@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from identity.credentials.http_auth.placement import BEARER, Placement
+from identity.credentials.placement import BEARER, Placement
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.secrets.secret import Secret
 from identity.transport.client import http_client

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from identity.idaas.user_events.user_event_reader import (
+from identity.idaas.user_event_reader import (
     EventRefusedError,
     EventsUnreadableError,
     UserEventReader,
 )
 from identity.secrets.secret import Secret
-from tests.identity.idaas.user_events.user_event_request import (
+from tests.identity.idaas.user_event_request import (
     APPLICATION,
     INSTANCE,
     KEY,

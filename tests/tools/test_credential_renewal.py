@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
-from identity.credentials.http_auth.credential_auth import send_with_credential
 from identity.credentials.requirement import AccessTokenRequirement
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
+from tools.service import send_with_credential
 
 TOKEN = AccessTokenRequirement("https://service.example|read")
 

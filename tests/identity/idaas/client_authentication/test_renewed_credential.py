@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from identity.errors import UnreachableError
-from identity.idaas.client_authentication.role.ecs_role import EcsRole
-from identity.idaas.client_authentication.role.renewed_credential import RenewedCredential
-from identity.idaas.client_authentication.role.role_credential import (
+from identity.idaas.client_authentication.role_credential import (
+    RenewedCredential,
     RoleCredential,
     read_role_credential,
     role_credential,
     role_unavailable,
 )
+from identity.idaas.client_authentication.role_sources import EcsRole
 
 LIFETIME = 3600.0
 MEMBERS = {

@@ -12,9 +12,9 @@ from typing import Any, Final, NoReturn
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from identity.access_token.jose_header import read_header
+from identity.access_token.jws import read_header
 from identity.base64url import decode_base64url
-from identity.idaas.user_events.user_event import UserEvent
+from identity.idaas.user_event import UserEvent
 from identity.secrets.secret import Secret
 from identity.signing_keys.key_source import KeySource
 from identity.strict_json import read_object

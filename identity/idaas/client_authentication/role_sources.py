@@ -1,0 +1,137 @@
+"""Where the platform has the credential of the execution role: at a URI, on ECS, or at STS for a token."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from identity.idaas.client_authentication.metadata_service import MetadataService
+from identity.idaas.client_authentication.role_credential import (
+    RoleCredential,
+    read_role_credential,
+    role_unavailable,
+)
+from identity.idaas.token_response import read_refusal
+from identity.secrets.secret_file import read_token_file
+from identity.strict_json import read_object
+from identity.transport.bounded_response import Response, TransportFailure, send
+from identity.transport.client import ClientFactory
+
+_MAX_BYTES = 65_536
+_DEADLINE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsUri:
+    """Fetches from `uri` (`ALIBABA_CLOUD_CREDENTIALS_URI`), which may contain a secret: no error names it."""
+
+    uri: str = field(repr=False)
+    http: ClientFactory
+
+    async def __call__(self) -> RoleCredential:
+        """One request, within five seconds. Raises `UnreachableError`."""
+        async with self.http() as http:
+            request = http.build_request("GET", self.uri)
+            response = await send(http, request, max_bytes=_MAX_BYTES, deadline=_DEADLINE)
+        if isinstance(response, TransportFailure):
+            detail = f"credentials URI: {response.reason}"
+            raise role_unavailable(detail)
+        if response.status != 200:
+            detail = f"credentials URI: expected status 200, found status {response.status}"
+            raise role_unavailable(detail)
+        try:
+            return read_role_credential(read_object(response.body), provider="default/credential_uri")
+        except ValueError as error:
+            detail = f"credentials URI: the response {error}"
+            raise role_unavailable(detail) from None
+
+
+_PATH = "/latest/meta-data/ram/security-credentials/"
+_ROLE_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class EcsRole:
+    """Fetches the credential of `role`, or of the instance's role if that is empty."""
+
+    metadata: MetadataService
+    role: str = ""
+
+    async def __call__(self) -> RoleCredential:
+        """See `MetadataService.read`. Raises `UnreachableError`."""
+        role = self.role or (await self.metadata.read(_PATH)).strip()
+        if not _ROLE_NAME.fullmatch(role):
+            raise role_unavailable("the metadata service names no role of this instance")
+        text = await self.metadata.read(_PATH + role)
+        try:
+            return read_role_credential(read_object(text.encode()), provider="default/ecs_ram_role")
+        except ValueError as error:
+            detail = f"the metadata service's response {error}"
+            raise role_unavailable(detail) from None
+
+
+_STS_DEADLINE = 10.0
+_STS_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class OidcRole:
+    """Fetches the credential of a role that trusts a token in a file, as on ACK with RRSA.
+
+    `sts` is the endpoint of STS, an origin. The token travels in the body.
+
+    https://help.aliyun.com/zh/ram/developer-reference/api-sts-2015-04-01-assumerolewithoidc
+    """
+
+    sts: str
+    role_arn: str
+    provider_arn: str
+    token_file: Path
+    session_name: str
+    http: ClientFactory
+    clock: Callable[[], float] = time.time
+
+    async def __call__(self) -> RoleCredential:
+        """One request, within ten seconds. The token file is read anew. Raises `UnreachableError`."""
+        try:
+            token = await asyncio.to_thread(read_token_file, self.token_file)
+        except ValueError as error:
+            detail, about = f"the token file {error}", f'file "{self.token_file}"'
+            raise role_unavailable(detail, about) from None
+        moment = datetime.fromtimestamp(self.clock(), UTC)
+        query = {
+            "Action": "AssumeRoleWithOIDC",
+            "Format": "JSON",
+            "Version": "2015-04-01",
+            "Timestamp": f"{moment:%FT%TZ}",
+        }
+        form = {
+            "DurationSeconds": str(_STS_SECONDS),
+            "RoleArn": self.role_arn,
+            "OIDCProviderArn": self.provider_arn,
+            "OIDCToken": token.reveal(),
+            "RoleSessionName": self.session_name,
+        }
+        async with self.http() as http:
+            request = http.build_request("POST", f"{self.sts}/", params=query, data=form)
+            return _read(await send(http, request, max_bytes=_MAX_BYTES, deadline=_STS_DEADLINE))
+
+
+def _read(response: Response | TransportFailure) -> RoleCredential:
+    if isinstance(response, TransportFailure):
+        detail = f"STS: {response.reason}"
+        raise role_unavailable(detail)
+    if response.status != 200:
+        detail = f"STS: {read_refusal(response)}"
+        raise role_unavailable(detail)
+    try:
+        members = read_object(response.body).get("Credentials")
+        if not isinstance(members, dict):
+            raise role_unavailable('STS: the response has no "Credentials"')
+        return read_role_credential(members, provider="default/oidc_role_arn")
+    except ValueError as error:
+        detail = f"STS: the response {error}"
+        raise role_unavailable(detail) from None
