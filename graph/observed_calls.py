@@ -14,10 +14,8 @@ from langchain_core.messages import AIMessage, AnyMessage
 from graph.message_content import message_content
 from identity.errors import ServiceError
 from identity.observation.attribute import Attribute
-from identity.observation.current_span import started_span
-from identity.observation.error_type import SUCCESS, error_type
-from identity.observation.measures import LONG_SECONDS, Distribution, Tally
-from identity.observation.span import NO_SPAN, Span, SpanKind
+from identity.observation.measures import LONG_SECONDS, SUCCESS, Distribution, Tally, error_type
+from identity.observation.span import NO_SPAN, Span, SpanKind, started_span
 from identity.secrets.secret import Secret
 
 TOOL_ERROR: Final = "tool_error"

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from agent.operations.traces.span_export import SpanExport
-from identity.observation.recorded_span import RecordedSpan
+from identity.observation.span import RecordedSpan
 
 
 class Spans:

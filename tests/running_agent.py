@@ -13,7 +13,7 @@ from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.operations.traces.traces_of_settings import tracer
 from agent.settings.settings import read_settings
-from identity.observation.trace import SpanSink
+from identity.observation.span import SpanSink
 from identity.transport.retry import RetryPolicy
 
 WEATHER = "What is the weather in Hangzhou right now?"

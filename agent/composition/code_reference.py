@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
-from identity.observation.fault_place import place_of
+from identity.observation.failure import place_of
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -3,7 +3,7 @@
 Every error of every route has one body, OpenAI's with the request's id: `{"error": {"message", "type",
 "code", "param", "request_id"}}`, with `"service"` if it is about a service, with `"limit"` if too much is
 stored, and with `"retry_after"` (seconds) where the status has a `Retry-After` header. `message` is for the
-user. What operators need goes to the log, under the same id (`identity.observation.failure_log`). A2A has
+user. What operators need goes to the log, under the same id (`identity.observation.failure`). A2A has
 errors of its own beside these (`agent.api.a2a.rpc_error`).
 """
 
@@ -33,8 +33,8 @@ from identity.errors import (
     UnavailableError,
     UnreachableError,
 )
-from identity.observation.failure_log import log_failure
-from identity.observation.request_id import REQUEST_ID
+from identity.observation.failure import log_failure
+from identity.observation.request_context import REQUEST_ID
 
 RETRY_AFTER_SECONDS: Final = 5
 """`Retry-After`, in seconds, when a service is unreachable or limits the agent and names no time."""

@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from typing import Final
 
-from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.span import CURRENT_SPAN
 
 
 class RequestOutcome:

@@ -13,8 +13,8 @@ from identity.audit.event import AuditOutcome
 from identity.audit.step import AuditedStep
 from identity.audit.trail import AuditTrail
 from identity.errors import AccessTokenError
-from identity.observation.current_span import CURRENT_SPAN
-from identity.observation.user import USER, UserLabel, user_attribute, user_label
+from identity.observation.request_context import USER, UserLabel, user_attribute, user_label
+from identity.observation.span import CURRENT_SPAN
 from identity.secrets.secret import Secret
 
 _RECORDED_SECONDS: Final = 3600.0

@@ -19,7 +19,7 @@ from agent.errors.error_response import RequestError, error_body
 from agent.http.header_limit import headers_too_large
 from agent.http.lingering_close import ClosingTransport, Linger, Lingering
 from agent.http.response_headers import api_headers
-from identity.observation.request_id import REQUEST_ID
+from identity.observation.request_context import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.connection")
 _FIELD: Final = len(": \r\n")

@@ -18,9 +18,8 @@ from agent.errors.error_response import internal_error_body
 from agent.errors.request_outcome import REQUEST_OUTCOME, RequestOutcome
 from agent.operations.metrics.request_measures import NO_ROUTE, RequestMeasures
 from identity.observation.attribute import Attribute
-from identity.observation.current_span import CURRENT_SPAN
-from identity.observation.request_id import REQUEST_ID
-from identity.observation.user import USER
+from identity.observation.request_context import REQUEST_ID, USER
+from identity.observation.span import CURRENT_SPAN
 
 _LOG: Final = logging.getLogger("idaas_agent.request")
 

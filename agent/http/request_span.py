@@ -8,10 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.operations.metrics.request_measures import METHODS
 from agent.operations.traces.tracer import Tracer
 from identity.observation.attribute import Attribute
-from identity.observation.current_span import CURRENT_SPAN
-from identity.observation.error_type import error_type
-from identity.observation.measures import OTHER
-from identity.observation.span import SpanKind
+from identity.observation.measures import OTHER, error_type
+from identity.observation.span import CURRENT_SPAN, SpanKind
 from identity.observation.traceparent import HEADER, TraceContext, parse_traceparent
 
 _HEADER = HEADER.encode("ascii")

@@ -21,7 +21,7 @@ from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import for_operators
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ErrorCode, InternalError, UnreachableError
-from identity.observation.fault_place import place_of
+from identity.observation.failure import place_of
 
 _LOG: Final = logging.getLogger("idaas_agent.readiness")
 _DELAYS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)

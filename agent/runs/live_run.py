@@ -17,7 +17,7 @@ from agent.runs.replay_buffer import ReplayBuffer
 from agent.runs.run_end import Finished, Paused, run_error
 from agent.runs.run_reader import RunEvent, opening
 from identity.errors import AgentError, UnavailableError
-from identity.observation.carried_context import carried_context
+from identity.observation.request_context import carried_context
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _CLOSE_SECONDS: Final = 10.0

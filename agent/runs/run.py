@@ -20,7 +20,7 @@ from agent.runs.event_channel import EventChannel
 from agent.runs.run_end import Finished, run_error
 from agent.runs.run_reader import RunEvent, opening
 from identity.errors import AgentError
-from identity.observation.carried_context import carried_context
+from identity.observation.request_context import carried_context
 
 
 class Run:

@@ -10,7 +10,7 @@ from agent.errors.error_codes import AgentCode
 from graph.approvals.record import PendingApproval
 from graph.models.response import CUT_OFF
 from identity.errors import AgentError, InternalError, RunTimeoutError
-from identity.observation.fault_place import place_of
+from identity.observation.failure import place_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,8 @@ from graph.models.listeners import Listeners
 from graph.models.provider import ResponseReader
 from graph.models.response import ModelResponse
 from identity.errors import ServiceError
-from identity.observation.current_span import CURRENT_SPAN
-from identity.observation.trace import Receiver
-from identity.observation.traceparent import HEADER
+from identity.observation.span import CURRENT_SPAN
+from identity.observation.traceparent import HEADER, Receiver
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8

@@ -30,7 +30,7 @@ from graph.tool_calls.requested_calls import accepted_calls, failure_text, with_
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, CredentialError
-from identity.observation.failure_log import log_failure
+from identity.observation.failure import log_failure
 from identity.secrets.redaction import redact
 from tools.arguments.fault import invalid_arguments
 

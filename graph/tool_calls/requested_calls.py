@@ -10,7 +10,7 @@ from graph.call_arguments import are_valid_arguments
 from graph.limits import MAX_CALLS
 from graph.state import AgentState
 from identity.errors import AgentError
-from identity.observation.request_id import REQUEST_ID
+from identity.observation.request_context import REQUEST_ID
 
 _MAX_IDENTIFIER: Final = 128
 """Characters of an identifier that is kept. Longer ones are replaced."""

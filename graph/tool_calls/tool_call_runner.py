@@ -9,8 +9,7 @@ from graph.credentials.service_credentials import ServiceCredential
 from graph.tool_calls.requested_calls import failure_text
 from identity.credentials.credential import Credential
 from identity.errors import AgentError, AuditError, ServiceError
-from identity.observation.failure_log import log_failure
-from identity.observation.fault_place import place_of
+from identity.observation.failure import log_failure, place_of
 from tools.service import Service, ToolResult
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from graph.credentials.service_credentials import ServiceCredential
 from graph.tool_calls.requested_calls import failure_text
 from identity.errors import AgentError, ServiceError
-from identity.observation.failure_log import log_failure
+from identity.observation.failure import log_failure
 from tools.service import Service, ToolSchema
 
 logger = logging.getLogger(__name__)

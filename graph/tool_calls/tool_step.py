@@ -24,9 +24,8 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.credential_span import show_requirement
 from identity.errors import AgentError, ConsentRequiredError, ErrorCode
 from identity.observation.attribute import Attribute
-from identity.observation.current_span import started_span
-from identity.observation.error_type import SUCCESS, error_type
-from identity.observation.span import Span
+from identity.observation.measures import SUCCESS, error_type
+from identity.observation.span import Span, started_span
 from identity.secrets.redaction import Redactor
 from identity.secrets.secret import Secret
 from tools.service import Service, ToolResult

@@ -13,7 +13,7 @@ from identity.audit.event import AuditedAction
 from identity.audit.sink import AuditSink, NullAuditSink
 from identity.audit.step import AuditedStep
 from identity.credentials.requirement import CredentialRequirement
-from identity.observation.request_id import REQUEST_ID
+from identity.observation.request_context import REQUEST_ID
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 

@@ -31,8 +31,8 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
-from identity.observation.carried_context import CarriedContext, carried_context
 from identity.observation.measures import CacheUse
+from identity.observation.request_context import CarriedContext, carried_context
 from identity.principal import AccessIdentity, Principal
 from identity.single_flight import SingleFlight
 

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from identity.observation.attribute import Attribute
-from identity.observation.current_span import started_span
-from identity.observation.error_type import SUCCESS, error_type
-from identity.observation.measures import Distribution
-from identity.observation.span import Span
+from identity.observation.measures import SUCCESS, Distribution, error_type
+from identity.observation.span import Span, started_span
 
 
 class IssueMeasure:

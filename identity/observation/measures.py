@@ -3,9 +3,12 @@
 A part does not know who reads them. `agent.operations.metrics` gives them names and publishes them.
 """
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Final
+
+from identity.errors import AgentError
 
 MAX_SERIES: Final = 128
 """How many combinations of labels one measure has. Further ones are counted as `OTHER`."""
@@ -20,6 +23,11 @@ LONG_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80
 """Bounds for calls of models and tools, and for runs."""
 SHORT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 """Bounds for delays within a process."""
+
+SUCCESS: Final = ""
+"""No failure. Prometheus treats an empty label as an absent one."""
+CANCELLED: Final = "cancelled"
+"""The work was cancelled: its caller has left, or the agent is stopping."""
 
 Labels = tuple[str, ...]
 """The values of a measure's labels, in the order in which its reader names them."""
@@ -81,3 +89,16 @@ class CacheUse:
 
     def __init__(self) -> None:
         self.found = self.stale = self.missed = self.renewed = 0
+
+
+def error_type(error: BaseException | None) -> str:
+    """The code of `error`, `CANCELLED`, `OTHER` for an exception without a code, or `SUCCESS`."""
+    match error:
+        case None:
+            return SUCCESS
+        case AgentError():
+            return error.code.value
+        case asyncio.CancelledError():
+            return CANCELLED
+        case _:
+            return OTHER

@@ -1,16 +1,27 @@
-"""A span: one piece of work of a trace, with its time, its attributes and its outcome.
+"""Spans: pieces of work of one trace, each with its time, its attributes and its outcome.
 
-Code that works sees the Protocol `Span` only. Without a trace, and in one that is not sampled, nothing is
+Code that works reports to the current span. Without a trace, and in one that is not sampled, nothing is
 recorded and nothing allocated.
 """
 
 import random
+import time
+from contextvars import ContextVar, Token
 from enum import IntEnum
+from types import TracebackType
 from typing import Final, Protocol
 
-from identity.observation.attribute import Attribute
-from identity.observation.trace import Receiver, Value
-from identity.observation.traceparent import TraceContext
+from identity.observation.attribute import CONTENT, Attribute
+from identity.observation.measures import error_type
+from identity.observation.traceparent import Receiver, TraceContext
+
+MAX_CHARACTERS: Final = 256
+"""The most characters of an attribute. Names of tools, models and credentials are shorter."""
+MAX_CONTENT: Final = 32_768
+"""The most characters of an attribute of `CONTENT`."""
+
+Value = str | int | float | bool | tuple[str, ...]
+"""The value of an attribute."""
 
 
 class SpanKind(IntEnum):
@@ -21,103 +32,223 @@ class SpanKind(IntEnum):
     CLIENT = 2
 
 
-class Span(Protocol):
-    """Where work reports what may be traced of it."""
+class Span:
+    """Work reports here what may be traced of it. This class records nothing: there is no trace."""
 
-    @property
-    def recording(self) -> bool:
-        """Whether attributes have an effect; if not, they need not be computed."""
-        ...
+    __slots__ = ()
+
+    recording: bool = False
+    """Whether attributes have an effect; if not, they need not be computed."""
 
     @property
     def content(self) -> bool:
         """Whether attributes of `CONTENT` have an effect."""
-        ...
+        return False
 
     @property
     def trace_id(self) -> str | None:
         """For log lines: 32 hexadecimal digits, if the trace is recorded."""
-        ...
+        return None
 
     def set(self, attribute: Attribute, value: Value | None) -> None:
         """Sets an attribute, unless `value` is `None`. Longer texts are cut."""
-        ...
 
     def set_for_trace(self, attribute: Attribute, value: Value | None) -> None:
         """Sets an attribute of all spans of the trace that end from now on."""
-        ...
 
     def fail(self, code: str) -> None:
         """The work failed with `code`: the first one counts. An empty code is no failure."""
-        ...
 
     def rename(self, name: str) -> None:
-        """Gives it a better name, such as that of the route, which is known later."""
-        ...
+        """Gives the span a better name, such as that of the route, which is known later."""
 
-    def traceparent(self, receiver: Receiver) -> str | None:
+    def traceparent(self, receiver: Receiver) -> str | None:  # noqa: ARG002 - for the spans that have one
         """The header or member `traceparent` for `receiver`, if it may know of the trace."""
-        ...
-
-    def child(self, name: str, kind: SpanKind) -> "Span":
-        """A new span within this one; end it."""
-        ...
-
-    def end(self) -> None:
-        """The work has ended."""
-        ...
-
-
-class NoSpan:
-    """There is no trace."""
-
-    __slots__ = ()
-
-    recording: Final = False
-    content: Final = False
-    trace_id: Final = None
-
-    def set(self, attribute: Attribute, value: Value | None) -> None:
-        """Nothing."""
-
-    def set_for_trace(self, attribute: Attribute, value: Value | None) -> None:
-        """Nothing."""
-
-    def fail(self, code: str) -> None:
-        """Nothing."""
-
-    def rename(self, name: str) -> None:
-        """Nothing."""
-
-    def traceparent(self, receiver: Receiver) -> str | None:  # noqa: ARG002 - the protocol's
-        """None."""
         return None
 
-    def child(self, name: str, kind: SpanKind) -> Span:  # noqa: ARG002 - the protocol's
-        """Itself."""
+    def child(self, name: str, kind: SpanKind) -> "Span":  # noqa: ARG002 - the same
+        """A new span within this one; end it."""
         return self
 
     def end(self) -> None:
-        """Nothing."""
+        """The work has ended. Further calls do nothing."""
 
 
-NO_SPAN: Final = NoSpan()
+NO_SPAN: Final = Span()
 
 
-class UnsampledSpan(NoSpan):
-    """The whole of a trace that is not recorded. Receivers of its context learn that."""
+class UnsampledSpan(Span):
+    """All spans of a trace that is not recorded. Receivers of its context learn that."""
 
     __slots__ = ("_receivers", "_traceparent")
 
     def __init__(self, trace_id: int, receivers: frozenset[Receiver]) -> None:
         self._receivers = receivers
-        self._traceparent = TraceContext(trace_id, new_span_id(), sampled=False).traceparent
+        self._traceparent = TraceContext(trace_id, _new_span_id(), sampled=False).traceparent
 
     def traceparent(self, receiver: Receiver) -> str | None:
-        """Of the trace, for those who may know of it."""
+        """See `Span`."""
         return self._traceparent if receiver in self._receivers else None
 
 
-def new_span_id() -> int:
+class SpanSink(Protocol):
+    """Exports ended spans; `agent.operations.traces` has the implementation."""
+
+    def ended(self, span: "RecordedSpan") -> None:
+        """Takes `span`, which does not change any more. Must not block."""
+        ...
+
+
+class Trace:
+    """What all spans of one trace in this process share: who receives them and the context.
+
+    `content`: spans may have the attributes of `CONTENT`.
+    """
+
+    __slots__ = ("attributes", "content", "receivers", "sink", "trace_id")
+
+    def __init__(
+        self, trace_id: int, sink: SpanSink, *, receivers: frozenset[Receiver], content: bool = False
+    ) -> None:
+        self.trace_id = trace_id
+        self.sink = sink
+        self.receivers = receivers
+        self.content = content
+        self.attributes: dict[Attribute, Value] = {}
+        """The attributes of all spans of the trace."""
+
+
+class RecordedSpan(Span):
+    """A span of a sampled trace. Not thread-safe."""
+
+    __slots__ = (
+        "_began",
+        "attributes",
+        "ended_at",
+        "error",
+        "kind",
+        "link",
+        "name",
+        "parent_id",
+        "span_id",
+        "started_at",
+        "trace",
+    )
+
+    recording = True
+
+    def __init__(
+        self,
+        trace: Trace,
+        name: str,
+        kind: SpanKind,
+        parent_id: int | None = None,
+        link: TraceContext | None = None,
+    ) -> None:
+        """`link` is a context of another trace, which this one belongs to in some way."""
+        self.trace = trace
+        self.name = name
+        self.kind = kind
+        self.parent_id = parent_id
+        self.link = link
+        self.span_id = _new_span_id()
+        self.attributes: dict[Attribute, Value] = {}
+        self.error = ""
+        self.started_at = time.time_ns()
+        """Unix time in nanoseconds, as `ended_at`; 0 until the end."""
+        self.ended_at = 0
+        self._began = time.perf_counter_ns()
+
+    @property
+    def content(self) -> bool:
+        """See `Span`."""
+        return self.trace.content
+
+    @property
+    def trace_id(self) -> str:
+        """See `Span`."""
+        return f"{self.trace.trace_id:032x}"
+
+    def set(self, attribute: Attribute, value: Value | None) -> None:
+        """See `Span`."""
+        if value is not None and (attribute not in CONTENT or self.trace.content):
+            self.attributes[attribute] = _cut(attribute, value)
+
+    def set_for_trace(self, attribute: Attribute, value: Value | None) -> None:
+        """See `Span`."""
+        if value is not None and attribute not in CONTENT:
+            self.trace.attributes[attribute] = _cut(attribute, value)
+
+    def fail(self, code: str) -> None:
+        """See `Span`."""
+        self.error = self.error or code
+
+    def rename(self, name: str) -> None:
+        """See `Span`."""
+        self.name = name
+
+    def traceparent(self, receiver: Receiver) -> str | None:
+        """See `Span`."""
+        if receiver not in self.trace.receivers:
+            return None
+        return TraceContext(self.trace.trace_id, self.span_id, sampled=True).traceparent
+
+    def child(self, name: str, kind: SpanKind) -> Span:
+        """See `Span`."""
+        return RecordedSpan(self.trace, name, kind, self.span_id)
+
+    def end(self) -> None:
+        """See `Span`."""
+        if not self.ended_at:
+            self.ended_at = self.started_at + time.perf_counter_ns() - self._began
+            self.trace.sink.ended(self)
+
+
+def _cut(attribute: Attribute, value: Value) -> Value:
+    longest = MAX_CONTENT if attribute in CONTENT else MAX_CHARACTERS
+    return value[:longest] if isinstance(value, str) else value
+
+
+def _new_span_id() -> int:
     """A random identifier, never 0. It needs to be unique, not secret."""
     return random.getrandbits(64) or 1
+
+
+CURRENT_SPAN: Final[ContextVar[Span]] = ContextVar("idaas_agent.span", default=NO_SPAN)
+"""The span of the work that goes on in this context. A task that starts in an empty context must be given it
+again (`identity.observation.request_context`).
+"""
+
+
+class started_span:  # noqa: N801 - used as a function
+    """A context manager: a span within the current one, which is the current one in the block.
+
+    Its name is `operation`, and `subject` after it. An exception that leaves the block fails it, by its code
+    alone. Without a sampled trace it costs a look-up.
+    """
+
+    __slots__ = ("_kind", "_operation", "_span", "_subject", "_token")
+
+    def __init__(self, operation: str, subject: str = "", kind: SpanKind = SpanKind.INTERNAL) -> None:
+        self._operation = operation
+        self._subject = subject
+        self._kind = kind
+        self._token: Token[Span] | None = None
+
+    def __enter__(self) -> Span:
+        self._span = parent = CURRENT_SPAN.get()
+        if parent.recording:
+            name = f"{self._operation} {self._subject}" if self._subject else self._operation
+            self._span = parent.child(name, self._kind)
+            self._token = CURRENT_SPAN.set(self._span)
+        return self._span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is None:
+            return
+        CURRENT_SPAN.reset(self._token)
+        if error is not None:
+            self._span.fail(error_type(error))
+        self._span.end()

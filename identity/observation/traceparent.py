@@ -5,12 +5,22 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 HEADER: Final = "traceparent"
 """The name of the header, and of the member of `_meta` in MCP."""
 _FORM: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _SAMPLED: Final = 1
+
+
+class Receiver(StrEnum):
+    """To whom the context of a trace may be sent."""
+
+    SERVICES = "services"
+    MCP = "mcp"
+    MODEL = "model"
+    IDAAS = "idaas"
 
 
 @dataclass(frozen=True, slots=True)

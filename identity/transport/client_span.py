@@ -3,10 +3,8 @@
 import httpx
 
 from identity.observation.attribute import Attribute
-from identity.observation.current_span import CURRENT_SPAN
-from identity.observation.span import Span, SpanKind
-from identity.observation.trace import Receiver
-from identity.observation.traceparent import HEADER
+from identity.observation.span import CURRENT_SPAN, Span, SpanKind
+from identity.observation.traceparent import HEADER, Receiver
 
 
 def client_span(request: httpx.Request, receiver: Receiver) -> Span:

@@ -14,8 +14,7 @@ from agent.operations.metrics.catalog import METRICS
 from agent.operations.metrics.metric import Kind, Metric
 from graph.observed_calls import TOOL_ERROR
 from identity.access_token.revocation import Target
-from identity.observation.error_type import CANCELLED
-from identity.observation.measures import OTHER
+from identity.observation.measures import CANCELLED, OTHER
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "observability"
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))

@@ -13,10 +13,7 @@ from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
-from identity.observation.current_span import CURRENT_SPAN
-from identity.observation.recorded_span import RecordedSpan
-from identity.observation.span import SpanKind
-from identity.observation.trace import Trace
+from identity.observation.span import CURRENT_SPAN, RecordedSpan, SpanKind, Trace
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.graph.echo_service import EchoService

@@ -12,7 +12,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.placement import BEARER, CredentialPlacement
 from identity.errors import ErrorCode, ServiceError
 from identity.observation.measures import OTHER
-from identity.observation.trace import Receiver
+from identity.observation.traceparent import Receiver
 from identity.transport.body import (
     EncodedResponseError,
     ResponseTooLargeError,

@@ -25,9 +25,8 @@ from mcp.types import (
 )
 from pydantic import BaseModel
 
-from identity.observation.current_span import CURRENT_SPAN
-from identity.observation.trace import Receiver
-from identity.observation.traceparent import HEADER
+from identity.observation.span import CURRENT_SPAN
+from identity.observation.traceparent import HEADER, Receiver
 from tools import VERSION
 from tools.mcp_service.transport import MCPTransport
 

@@ -11,7 +11,7 @@ from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp import McpError
 
 from identity.observation.attribute import Attribute
-from identity.observation.current_span import CURRENT_SPAN
+from identity.observation.span import CURRENT_SPAN
 from identity.secrets.secret import Secret
 from tools.mcp_service.client_session import RequestSession
 from tools.mcp_service.errors import MCPCallError, MCPRequestError

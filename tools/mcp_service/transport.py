@@ -21,8 +21,8 @@ from pydantic import BaseModel
 
 from identity.credentials.placement import BEARER, CredentialPlacement
 from identity.observation.attribute import Attribute
-from identity.observation.error_type import error_type
-from identity.observation.trace import Receiver
+from identity.observation.measures import error_type
+from identity.observation.traceparent import Receiver
 from identity.secrets.secret import Secret
 from identity.transport.body import (
     EncodedResponseError,

@@ -24,7 +24,7 @@ from agent.api.langgraph.run_request import (
 from agent.errors.error_response import RequestError
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
-from identity.observation.request_id import REQUEST_ID
+from identity.observation.request_context import REQUEST_ID
 
 START, RESPOND = "run.start", "input.respond"
 

@@ -35,7 +35,7 @@ from agent.http.body_limit import BodyLimit
 from agent.http.response_headers import add_headers, api_headers
 from agent.http.role_headers import take_role_headers
 from identity.errors import AccessTokenError, AgentError
-from identity.observation.request_id import REQUEST_ID
+from identity.observation.request_context import REQUEST_ID
 
 AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")
 """These and the paths below them. The server also calls the handlers of `entry` for them."""

@@ -15,10 +15,9 @@ from agent.composition.agent import Agent
 from agent.operations.metrics.run_measures import AGENT
 from agent.operations.traces.tracer import Tracer
 from identity.observation.attribute import Attribute
-from identity.observation.current_span import CURRENT_SPAN
-from identity.observation.error_type import CANCELLED, error_type
-from identity.observation.span import Span, SpanKind
-from identity.observation.user import UserLabel, user_attribute, user_label
+from identity.observation.measures import CANCELLED, error_type
+from identity.observation.request_context import UserLabel, user_attribute, user_label
+from identity.observation.span import CURRENT_SPAN, Span, SpanKind
 from identity.principal import Principal
 
 _OPERATION: Final = "invoke_agent"

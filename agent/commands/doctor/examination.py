@@ -33,7 +33,7 @@ from identity.credentials.requirement import CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, ErrorCode, InternalError, UnreachableError
 from identity.idaas.issuer import PAM_TOKEN
-from identity.observation.fault_place import place_of
+from identity.observation.failure import place_of
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService

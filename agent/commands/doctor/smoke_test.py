@@ -7,7 +7,7 @@ from langchain_core.messages import HumanMessage
 from agent.composition.agent import Agent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ServiceError
-from identity.observation.fault_place import place_of
+from identity.observation.failure import place_of
 from tools.approval_policy import DEFAULT_POLICY, Effect
 from tools.service import Service, ToolSchema
 

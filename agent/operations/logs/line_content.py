@@ -5,9 +5,8 @@ import logging
 import re
 from typing import Any, Final
 
-from identity.observation.current_span import CURRENT_SPAN
-from identity.observation.request_id import REQUEST_ID
-from identity.observation.user import USER
+from identity.observation.request_context import REQUEST_ID, USER
+from identity.observation.span import CURRENT_SPAN
 
 _UNSEEN: Final = re.compile(
     "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"

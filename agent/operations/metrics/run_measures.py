@@ -5,10 +5,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from identity.observation.attribute import Attribute
-from identity.observation.current_span import started_span
-from identity.observation.error_type import CANCELLED, SUCCESS, error_type
-from identity.observation.measures import LONG_SECONDS, Distribution
-from identity.observation.span import NO_SPAN, Span
+from identity.observation.measures import CANCELLED, LONG_SECONDS, SUCCESS, Distribution, error_type
+from identity.observation.span import NO_SPAN, Span, started_span
 
 AGENT: Final = "idaas-agent"
 """The name of the agent in traces."""

@@ -13,7 +13,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from identity.observation.attribute import Attribute
-from identity.observation.recorded_span import RecordedSpan
+from identity.observation.span import RecordedSpan
 from identity.observation.span import SpanKind as Role
 from identity.observation.traceparent import TraceContext
 

@@ -6,10 +6,8 @@ from typing import Final
 
 from agent.operations.traces.sampling import Sampler
 from identity.observation.attribute import Attribute
-from identity.observation.recorded_span import RecordedSpan
-from identity.observation.span import Span, SpanKind, UnsampledSpan
-from identity.observation.trace import Receiver, SpanSink, Trace, Value
-from identity.observation.traceparent import TraceContext
+from identity.observation.span import RecordedSpan, Span, SpanKind, SpanSink, Trace, UnsampledSpan, Value
+from identity.observation.traceparent import Receiver, TraceContext
 
 
 class Tracer:

@@ -9,7 +9,7 @@ from agent.operations.traces.tracer import Tracer
 from agent.settings.settings import Settings
 from agent.settings.variables.otel import CapturedContent
 from identity.observation.attribute import Attribute
-from identity.observation.trace import SpanSink
+from identity.observation.span import SpanSink
 
 _PROPAGATOR: Final = "tracecontext"
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import VariableGroup
-from identity.observation.trace import Receiver
+from identity.observation.traceparent import Receiver
 from identity.secrets.secret import Secret
 from identity.transport.secure_url import is_secure_url
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from agent.settings.values import VariableGroup, Word
 from agent.settings.variables.server import ServerVariables
-from identity.observation.user import UserLabel
+from identity.observation.request_context import UserLabel
 
 
 class LogLevel(StrEnum):

@@ -8,8 +8,8 @@ from benchmarks.load.chat import PATH, Endpoint, chat, compare
 from benchmarks.report.measurement import Figure, at_least, at_most
 from benchmarks.servers.processes.row_server import row_server
 from identity.observation.attribute import Attribute
-from identity.observation.current_span import started_span
 from identity.observation.measures import Distribution
+from identity.observation.span import started_span
 
 _BODIES = {
     "chat: ": chat(),

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from agent.http.request_log import RequestLog
 from agent.operations.logs.json_lines import JsonLines
-from identity.observation.user import user_hash
+from identity.observation.request_context import user_hash
 from identity.principal import Principal
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer

@@ -14,7 +14,7 @@ from graph.tool_calls.requested_calls import (
 )
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError
-from identity.observation.request_id import REQUEST_ID
+from identity.observation.request_context import REQUEST_ID
 
 
 def call(identifier, name="weather", args=None):

@@ -22,7 +22,7 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.idaas.issuer import IDaaSIssuer
-from identity.observation.request_id import REQUEST_ID
+from identity.observation.request_context import REQUEST_ID
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.audit_records import AuditRecords

@@ -8,12 +8,19 @@ import pytest
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.observation.attribute import CONTENT, Attribute
-from identity.observation.carried_context import carried_context
-from identity.observation.current_span import CURRENT_SPAN, started_span
-from identity.observation.recorded_span import MAX_CHARACTERS, MAX_CONTENT, RecordedSpan
-from identity.observation.span import NO_SPAN, SpanKind, UnsampledSpan
-from identity.observation.trace import Receiver, Trace
-from identity.observation.traceparent import parse_traceparent
+from identity.observation.request_context import carried_context
+from identity.observation.span import (
+    CURRENT_SPAN,
+    MAX_CHARACTERS,
+    MAX_CONTENT,
+    NO_SPAN,
+    RecordedSpan,
+    SpanKind,
+    Trace,
+    UnsampledSpan,
+    started_span,
+)
+from identity.observation.traceparent import Receiver, parse_traceparent
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from agent.api.ag_ui.wire import server_sent
 from agent.runs.run_end import Finished, Usage
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
-from identity.observation.request_id import REQUEST_ID
+from identity.observation.request_context import REQUEST_ID
 from tests.agent.api.ag_ui.verified import of_type, read_events, text_of, verified
 
 DECLARED = {

@@ -14,9 +14,8 @@ from agent.operations.traces.tracer import Tracer
 from agent.settings.variables.otel import SamplerName
 from graph.context import AgentContext
 from identity.errors import AccessTokenError
-from identity.observation.current_span import CURRENT_SPAN
-from identity.observation.span import NO_SPAN
-from identity.observation.user import UserLabel, user_hash
+from identity.observation.request_context import UserLabel, user_hash
+from identity.observation.span import CURRENT_SPAN, NO_SPAN
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from tests.graph.bench import Bench

@@ -6,8 +6,7 @@ import re
 import pytest
 
 from agent.operations.logs.text_lines import TextLines
-from identity.observation.request_id import REQUEST_ID
-from identity.observation.user import USER
+from identity.observation.request_context import REQUEST_ID, USER
 
 
 def shown(message: str, *, ascii_only: bool = False, **fields: object) -> str:

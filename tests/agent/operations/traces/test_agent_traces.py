@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from agent.operations.logs.json_lines import JsonLines
-from identity.observation.user import user_hash
+from identity.observation.request_context import user_hash
 from identity.principal import Principal
 from sandbox.faults.faults import Fault
 from tests.recorded_spans import Spans

@@ -11,9 +11,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from agent.operations.traces.span_export import ReportedExporter, readable
 from identity.observation.attribute import Attribute
-from identity.observation.recorded_span import RecordedSpan
+from identity.observation.span import RecordedSpan, Trace
 from identity.observation.span import SpanKind as Role
-from identity.observation.trace import Trace
 from identity.observation.traceparent import TraceContext
 
 

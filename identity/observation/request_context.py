@@ -1,16 +1,51 @@
-"""How log lines and spans name the caller: by default by a hash, without the name."""
+"""What log lines, audit events and spans know of the request that is being served: its id and its caller.
+
+The caller is named by a hash by default, without the name.
+"""
 
 import hashlib
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from identity.observation.attribute import Attribute
+from identity.observation.span import CURRENT_SPAN, Span
 from identity.principal import Principal
 
+REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("idaas_agent.request_id", default=None)
+"""The id of the request: in its response, its log lines and its audit events."""
 USER: Final[ContextVar[str | None]] = ContextVar("idaas_agent.user", default=None)
-"""The caller of the request that is being served, named by `user_label`; `None` before authentication."""
+"""The caller of the request, named by `user_label`; `None` before authentication."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedContext:
+    """A request's id, its caller and its span, for work in a task with a context of its own; nothing else of
+    the context.
+    """
+
+    request_id: str | None
+    user: str | None
+    span: Span
+
+    def enter(self) -> None:
+        """Sets them in the current context."""
+        REQUEST_ID.set(self.request_id)
+        USER.set(self.user)
+        CURRENT_SPAN.set(self.span)
+
+    def new_context(self) -> Context:
+        """An otherwise empty context with them."""
+        context = Context()
+        context.run(self.enter)
+        return context
+
+
+def carried_context() -> CarriedContext:
+    """The request's facts in the current context."""
+    return CarriedContext(REQUEST_ID.get(), USER.get(), CURRENT_SPAN.get())
 
 
 class UserLabel(StrEnum):

@@ -1,10 +1,10 @@
-"""Logs a failure for operators: what happened, the cause and the remedy, with the id of the request."""
+"""How a failure is logged for operators: what happened, the cause and the remedy, under the request's id."""
 
 import logging
 from typing import Any, Final
 
 from identity.errors import AgentError
-from identity.observation.request_id import REQUEST_ID
+from identity.observation.request_context import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.failure")
 
@@ -28,3 +28,14 @@ def log_failure(error: AgentError, *, tool: str | None = None) -> None:
     present = {name: value for name, value in fields.items() if value is not None}
     level = logging.WARNING if error.code.row.caused_by_callers else logging.ERROR
     _LOG.log(level, "%s: %s", error.code.value, error.detail, extra={"fields": present})
+
+
+def place_of(error: BaseException) -> str:
+    """File and line of the innermost frame: `/srv/agent/run.py:12`, or `?` if it was not raised.
+
+    Unlike the text of an exception, its place contains no value.
+    """
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"

@@ -2,9 +2,14 @@
 
 from contextvars import Context, ContextVar
 
-from identity.observation.carried_context import carried_context
-from identity.observation.request_id import REQUEST_ID
-from identity.observation.user import USER, UserLabel, user_hash, user_label
+from identity.observation.request_context import (
+    REQUEST_ID,
+    USER,
+    UserLabel,
+    carried_context,
+    user_hash,
+    user_label,
+)
 from identity.principal import Principal
 
 OTHER: ContextVar[str] = ContextVar("tests.other", default="unset")
