@@ -41,7 +41,7 @@ def serve(
     """Runs the agent alone, configured by the environment (docs/configuration.md)."""
     from agent.http.web_server import PortInUseError, listen
     from agent.http.workers import Workers
-    from agent.operations.logs.log_setup import set_up_logging
+    from agent.operations.log_setup import set_up_logging
     from agent.operations.metrics.metrics_server import MetricsServer
     from agent.operations.metrics.worker_metrics import published_sums
 
@@ -76,7 +76,7 @@ def serve_on(listener: socket.socket, link: Connection | None = None) -> None:
 
     Reports its metrics over `link`.
     """
-    from agent.operations.logs.log_setup import set_up_logging
+    from agent.operations.log_setup import set_up_logging
     from agent.operations.metrics.worker_metrics import WorkerReports
 
     set_up_logging()

@@ -97,7 +97,7 @@ def _run(
     from agent.commands.page_server import PageIncompleteError, page_application
     from agent.commands.startup import run_agent
     from agent.http.web_server import PortInUseError, web_server
-    from agent.operations.logs.log_setup import set_up_logging
+    from agent.operations.log_setup import set_up_logging
     from agent.operations.metrics.metrics_server import MetricsServer
 
     settings = settings_or_stop(variables)

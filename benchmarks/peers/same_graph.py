@@ -18,7 +18,7 @@ from agent.composition import agent as composition
 from agent.composition.agent import Agent
 from agent.http.authentication import CALLER, Authentication
 from agent.http.garbage_collection import frozen_startup_objects
-from agent.operations.logs.log_setup import set_up_logging
+from agent.operations.log_setup import set_up_logging
 from agent.settings.settings import Settings, read_settings
 from benchmarks.servers.stand_ins.instant_model import InstantModel
 from graph import parts

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.operations.logs.json_lines import JsonLines
+from agent.operations.log_lines import JsonLines
 from tests.agent.conftest import AgentServer
 from tests.command import Command, running
 from tests.conftest import Sandbox
@@ -25,7 +25,7 @@ MESSAGES = {"messages": [{"role": "user", "content": "hello"}]}
 
 PROGRAM = r"""
 import logging, sys, threading, warnings
-from agent.operations.logs.log_setup import set_up_logging
+from agent.operations.log_setup import set_up_logging
 
 class Fails:
     def __del__(self):

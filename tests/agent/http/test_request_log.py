@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from agent.http.request_log import RequestLog
-from agent.operations.logs.json_lines import JsonLines
+from agent.operations.log_lines import JsonLines
 from identity.observation.request_context import user_hash
 from identity.principal import Principal
 from sandbox.faults.faults import Fault

@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from agent.operations.logs.json_lines import JsonLines
+from agent.operations.log_lines import JsonLines
 from agent.operations.metrics.catalog import read_metrics
 from agent.operations.metrics.prometheus_text import prometheus_text
 from tests.recorded_spans import Spans

@@ -15,7 +15,7 @@ from agent.errors.error_codes import AgentCode
 from agent.operations.audit.file_destination import AuditFile
 from agent.operations.audit.log import AuditLog
 from agent.operations.audit.verify import verify
-from agent.operations.logs.json_lines import JsonLines
+from agent.operations.log_lines import JsonLines
 from identity.errors import AuditError
 from tests.agent.operations.audit.audit_lines import event, limited, records_of
 

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
-from agent.operations.logs.json_lines import JsonLines
+from agent.operations.log_lines import JsonLines
 from identity.observation.request_context import user_hash
 from identity.principal import Principal
 from sandbox.faults.faults import Fault

@@ -14,7 +14,7 @@ from tests.command import running
 PROGRAM = """
 import logging, sys
 from agent.settings.variables.telemetry import LogFormat, LogLevel
-from agent.operations.logs.log_setup import set_up_logging
+from agent.operations.log_setup import set_up_logging
 
 set_up_logging(LogLevel(sys.argv[1]), LogFormat(sys.argv[2]) if len(sys.argv) > 2 else None)
 for name in ("idaas_agent.own", "graph.models.own", "sse_starlette", "httpx"):

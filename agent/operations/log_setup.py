@@ -1,6 +1,9 @@
-"""One format for standard error: messages that Python would print become log records.
+"""Configures logging for a whole process: one format on standard error.
 
-Python prints warnings, uncaught exceptions of threads, finalizers and the program, and failures of logging.
+Messages that Python would print become log records: warnings, uncaught exceptions of threads, finalizers and
+the program, and failures of logging.
+The level applies to the agent's own loggers. Those of libraries are limited to `info`, and those of HTTP and
+MCP libraries to warnings, because below that they print headers and content.
 """
 
 import json
@@ -12,11 +15,48 @@ import warnings
 from types import TracebackType
 from typing import Final, TextIO
 
+from agent.operations.log_lines import JsonLines, TextLines
+from agent.settings.variables.telemetry import LogFormat, LogLevel
+
+_OWN_LOGGERS: Final = ("idaas_agent", "agent", "graph", "identity", "tools")
+_VERBOSE_LOGGERS: Final = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore2",
+    "h11",
+    "h2",
+    "hpack",
+    "openai",
+    "mcp",
+    "asyncio",
+    "urllib3",
+)
 _WARNINGS: Final = logging.getLogger("py.warnings")
 _FAILURES: Final = logging.getLogger("idaas_agent.process")
 
 
-class LogHandler(logging.StreamHandler[TextIO]):
+def set_up_logging(level: LogLevel = LogLevel.INFO, form: LogFormat | None = None) -> None:
+    """Lines go to standard error. Without `form` they are text if that is a terminal, else JSON."""
+    handler = _StandardError()
+    if form is None:
+        form = LogFormat.TEXT if handler.stream.isatty() else LogFormat.JSON
+    encoding = (getattr(handler.stream, "encoding", None) or "ascii").lower()
+    ascii_only = encoding not in ("utf-8", "utf8")
+    lines = TextLines if form is LogFormat.TEXT else JsonLines
+    handler.setFormatter(lines(ascii_only=ascii_only))
+    logging.basicConfig(level=max(level.number, logging.INFO), handlers=[handler], force=True)
+    for name in _OWN_LOGGERS:
+        logging.getLogger(name).setLevel(level.number)
+    # Its exporters log the texts of collectors; the agent reports their failures itself.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+    for name in _VERBOSE_LOGGERS:
+        logging.getLogger(name).setLevel(max(level.number, logging.WARNING))
+    logging.getLogger("uvicorn.access").disabled = True
+    _log_instead_of_printing()
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
     """Writes to standard error. A record that cannot be formatted is reported by a line like it."""
 
     def __init__(self) -> None:
@@ -41,7 +81,7 @@ class LogHandler(logging.StreamHandler[TextIO]):
             return
 
 
-def log_instead_of_printing() -> None:
+def _log_instead_of_printing() -> None:
     """From now on, warnings and uncaught exceptions are log records.
 
     Deprecation warnings are dropped, whichever filter a library sets: they concern maintainers only.

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from agent.operations.logs.text_lines import TextLines
+from agent.operations.log_lines import TextLines
 from identity.observation.request_context import REQUEST_ID, USER
 
 
