@@ -92,7 +92,7 @@ def _begins(file: Path) -> str:
 
 
 def _records(file: Path) -> Iterator[dict[str, Any] | None]:
-    from agent.operations.audit.log_file import read_lines
+    from agent.operations.audit.verify import read_lines
 
     for _, text in read_lines(file):
         try:

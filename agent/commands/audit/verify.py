@@ -14,10 +14,8 @@ from agent.commands.terminal import ENV_FILE_HELP, environment, out
 from agent.settings.variables.records import keys_in_file
 
 if TYPE_CHECKING:
-    from agent.operations.audit.chain import Head
-    from agent.operations.audit.finding import Place
-    from agent.operations.audit.key import AuditKey
-    from agent.operations.audit.verify import Verification, VerifiedChain
+    from agent.operations.audit.chain import AuditKey, Head
+    from agent.operations.audit.verify import Place, Verification, VerifiedChain
 
 _EXPECTED: Final = re.compile(r"([1-9][0-9]{0,18}):([0-9a-f]{64})")
 _HEAD: Final = re.compile(r"([0-9a-f]{1,64}):([1-9][0-9]{0,18}):([0-9a-f]{64})")
@@ -70,7 +68,7 @@ def verify(
 
 
 def _keys(file: Path | None, named: str | None) -> "list[AuditKey]":
-    from agent.operations.audit.key import AuditKey
+    from agent.operations.audit.chain import AuditKey
 
     path = str(file) if file is not None else (named or "").strip()
     if not path:
@@ -89,7 +87,7 @@ def _expected(text: str) -> tuple[int, str]:
 
 def _known_heads(file: Path | None) -> "Sequence[tuple[Head, Place]]":
     from agent.operations.audit.chain import Head
-    from agent.operations.audit.finding import Place
+    from agent.operations.audit.verify import Place
 
     if file is None or not file.exists():
         return []

@@ -1,5 +1,5 @@
-"""The audit log: records as chained lines, where they are written, and their verification.
+"""The audit log: events as chained lines, the three destinations of lines, and their verification.
 
 May import `agent.errors`, `agent.settings` and `identity.audit`.
-Begin at `log`, whose lines go to a `destination`; `docs/audit-log.md` describes the records.
+Begin at `log`, which writes, or `verify`, which reads; `docs/audit-log.md` describes the lines.
 """

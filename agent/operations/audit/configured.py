@@ -4,10 +4,9 @@ import ssl
 import time
 from collections.abc import Callable
 
+from agent.operations.audit.chain import AuditKey
 from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.key import AuditKey
-from agent.operations.audit.log import AuditLog
-from agent.operations.audit.several_logs import SeveralLogs
+from agent.operations.audit.log import AuditLog, SeveralLogs
 from agent.operations.audit.standard_output import StandardOutput
 from agent.operations.audit.syslog import Syslog
 from agent.settings.settings import Settings

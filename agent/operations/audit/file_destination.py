@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from agent.operations.audit.chain import Head
-from agent.operations.audit.line import latest_heads
+from agent.operations.audit.chain import Head, latest_heads
 
 _TAIL: Final = 65_536
 """Bytes at the end of a file in which other chains are looked for."""

@@ -1,33 +1,115 @@
-"""The audit log: one JSON object a line, to the logger `idaas_agent.audit` and, if there is one, to a file.
+"""The audit log: one JSON object a line, to the logger `idaas_agent.audit` and to its destination, if any.
 
 A separate thread writes and hashes, so that a slow disk does not block the event loop. Unwritten records are
-bounded. A write failure is reported in the agent's log and on `/ready`; the first line after it,
+bounded. A write failure is reported in the log of the agent and on `/ready`; the first line after it,
 `audit_resumed`, contains the number of records that were lost.
 """
 
 import asyncio
 import atexit
 import logging
+import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from agent.errors.error_codes import AgentCode
-from agent.operations.audit.destination import Destination
-from agent.operations.audit.key import AuditKey
-from agent.operations.audit.record import audit_record, resumed_record
-from agent.operations.audit.writer import ChainWriter
+from agent.operations.audit.chain import AuditKey, Head, LogEvent, audit_record, link, log_record
 from identity.audit.event import AuditEvent
 from identity.errors import AuditError
 
 _LOG: Final = logging.getLogger("idaas_agent.audit_log")
+_RECORDS: Final = logging.getLogger("idaas_agent.audit")
 _AT_ONCE: Final = 500
 _CLOSING_SECONDS: Final = 5.0
+
+
+class Destination(Protocol):
+    """Takes complete lines, in order. One thread uses it."""
+
+    def append(self, lines: Sequence[str]) -> int:
+        """Writes `lines`, and returns how many of them, from the first, are written: at least one.
+
+        Raises `OSError` if not even the first can be written. Without lines it only finds out, as far as
+        possible, whether it could write.
+        """
+        ...
+
+    def heads(self) -> Sequence[Head]:
+        """The latest lines of other chains that are already there, as far as the destination can be read."""
+        ...
+
+    def close(self) -> None:
+        """Releases what is open."""
+        ...
+
+
+class _ChainWriter:
+    """Writes to `destination`, if there is one, and, if `logged`, to the logger. Not thread-safe.
+
+    The first line is `audit_started`. Each record is one line, and is written once.
+    """
+
+    def __init__(
+        self,
+        destination: Destination | None,
+        *,
+        key: AuditKey | None,
+        clock: Callable[[], float],
+        logged: bool = True,
+    ) -> None:
+        self._destination = destination
+        self._key = key
+        self._head = Head(secrets.token_hex(8))
+        """Of the latest line that is written: a line that could not be written leaves no gap."""
+        self._clock = clock
+        self._logged = logged
+
+    def write(self, records: Sequence[dict[str, Any]]) -> int:
+        """Writes `records`, and returns how many of them, from the first, are written.
+
+        Raises `OSError` if nothing can be written; returns 0 if only `audit_started` could be. Without
+        records it finds out whether it can write.
+        """
+        own = []
+        if self._head.seq == 0:
+            anchors = [] if self._destination is None else map(asdict, self._destination.heads())
+            own = [log_record(self._clock(), LogEvent.STARTED, anchors=list(anchors))]
+        written = self._append([*own, *records])
+        return max(0, written - len(own))
+
+    def close(self, *, in_order: bool) -> None:
+        """Writes `audit_ended`, if all records are written and a line can be; releases the destination."""
+        try:
+            if in_order and self._head.seq > 0:
+                self._append([log_record(self._clock(), LogEvent.ENDED)])
+        except OSError:
+            return
+        finally:
+            if self._destination is not None:
+                self._destination.close()
+
+    def _append(self, records: Sequence[dict[str, Any]]) -> int:
+        logged = self._logged and _RECORDS.isEnabledFor(logging.INFO)
+        if self._destination is None and not logged:
+            return len(records)
+        head, links = self._head, []
+        for record in records:
+            links.append(link(record, head, self._key))
+            head = links[-1][2]
+        written = len(links)
+        if self._destination is not None:
+            written = self._destination.append([line for _, line, _ in links])
+        for linked, line, head in links[:written]:
+            self._head = head
+            if logged:
+                _RECORDS.info("audit", extra={"fields": linked, "json": line.rstrip("\n")})
+        return written
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +159,7 @@ class AuditLog:
         """
         if required and destination is None:
             raise ValueError("required records need a destination")
-        self._lines = ChainWriter(destination, key=key, clock=clock, logged=logged)
+        self._lines = _ChainWriter(destination, key=key, clock=clock, logged=logged)
         self._required = required
         self._capacity = capacity
         self._seconds = seconds
@@ -194,7 +276,7 @@ class AuditLog:
                 entry.settle(None)
             del entries[:written]
         if gap is not None:
-            while not self._lines.write([resumed_record(self._clock(), gap)]):
+            while not self._lines.write([log_record(self._clock(), LogEvent.RESUMED, lost=gap)]):
                 pass
 
     def _after_success(self, gap: int | None) -> None:
@@ -221,3 +303,51 @@ class AuditLog:
         if self._failure is None:
             _LOG.error("%s", problem)
         self._failure = problem
+
+
+class SeveralLogs:
+    """An `AuditSink`. The first log may be required; the others never delay or refuse an action."""
+
+    def __init__(self, first: AuditLog, others: Sequence[AuditLog]) -> None:
+        self._first = first
+        self._others = others
+
+    async def record(self, event: AuditEvent) -> None:
+        """See `AuditSink`. What the first log refuses is in no log, because it does not happen."""
+        try:
+            await self._first.record(event)
+        except AuditError:
+            raise
+        except BaseException:  # cancelled: the first log has accepted it
+            await self._to_others(event)
+            raise
+        await self._to_others(event)
+
+    async def check(self) -> None:
+        """For readiness. Raises `AuditError` while one of the logs cannot be written."""
+        for log in (self._first, *self._others):
+            await log.check()
+
+    async def aclose(self) -> None:
+        """Writes the remaining records, for at most 5 seconds for each log."""
+        for log in (self._first, *self._others):
+            await log.aclose()
+
+    @property
+    def records(self) -> int:
+        """Since the start: records that the first log accepted."""
+        return self._first.records
+
+    @property
+    def failures(self) -> int:
+        """Since the start: failed attempts to write, of all logs."""
+        return sum(log.failures for log in (self._first, *self._others))
+
+    @property
+    def lost(self) -> int:
+        """Since the start: lost records, of all logs."""
+        return sum(log.lost for log in (self._first, *self._others))
+
+    async def _to_others(self, event: AuditEvent) -> None:
+        for log in self._others:
+            await log.record(event)

@@ -1,4 +1,4 @@
-"""Audit logs for tests: events, and files of complete lines."""
+"""Audit logs for tests: events, files of complete lines, tampering with them, and findings."""
 
 import json
 import resource
@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from agent.operations.audit.chain import AuditKey, line_hash
 from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.key import AuditKey
 from agent.operations.audit.log import AuditLog
+from agent.operations.audit.verify import FindingKind, Verification
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 from identity.secrets.secret import Secret
 
 KEY = AuditKey(Secret("k" * 32))
 FORMER_KEY = AuditKey(Secret("f" * 32))
+CALLS = ("call_1", "call_2", "call_3", "call_4")
+KINDS = FindingKind
 
 
 def event(call_id: str = "call_1", *, time: float = 1_795_526_961.25) -> AuditEvent:
@@ -59,3 +62,24 @@ def limited(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def found(result: Verification) -> list[tuple[int, FindingKind]]:
+    return [(finding.place.line, finding.kind) for finding in result.findings]
+
+
+def forged(line: str, **members: object) -> str:
+    """`line` with other members, and the hash of its new content, as by someone who knows the format."""
+    record = json.loads(line) | members
+    record.pop("hash")
+    body = json.dumps(record, separators=(",", ":"))[:-1]
+    return f'{body},"hash":"{line_hash(body.encode(), None)}"}}'
+
+
+def chained_anew(lines: list[str], **members: object) -> list[str]:
+    """All lines with new hashes, from the second on changed by `members`."""
+    previous, anew = None, []
+    for number, line in enumerate(lines):
+        anew.append(forged(line, previous=previous, **(members if number == 2 else {})))
+        previous = json.loads(anew[-1])["hash"]
+    return anew

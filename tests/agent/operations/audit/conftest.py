@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.operations.audit.audit_lines import write_log
-from tests.agent.operations.audit.findings import CALLS
+from tests.agent.operations.audit.audit_lines import CALLS, write_log
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from starlette.responses import JSONResponse
 from agent.api.langgraph.route_guard import RouteGuard
 from agent.api.langgraph.server_agent import agent_of_this_loop
 from agent.errors.error_codes import AgentCode
-from agent.operations.audit.key import AuditKey
-from agent.operations.audit.record import LogEvent
+from agent.operations.audit.chain import AuditKey, LogEvent
 from agent.operations.audit.verify import verify
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.secrets.secret import Secret

@@ -6,10 +6,8 @@ import json
 
 import pytest
 
-from agent.operations.audit.chain import Chain
+from agent.operations.audit.chain import AuditKey, Head, Line, latest_heads, link, split
 from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.key import AuditKey
-from agent.operations.audit.line import Line, latest_heads, split
 from agent.operations.audit.log import AuditLog
 from identity.secrets.secret import Secret
 from tests.agent.operations.audit.audit_lines import FORMER_KEY, KEY, event, lines_of, records_of, write_log
@@ -84,9 +82,8 @@ def test_keys_are_equal_for_equal_secrets_only():
 
 
 def line() -> str:
-    chain = Chain()
     record = {"time": "2026-11-24T13:29:21.250Z", "event": "tool_call", "tool": 'x"}\n{"time":"'}
-    return chain.link(record, chain.head)[1]
+    return link(record, Head("0" * 16), None)[1]
 
 
 def test_names_from_outside_can_neither_end_a_line_nor_begin_one():

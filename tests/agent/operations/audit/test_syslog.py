@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.log import AuditLog
-from agent.operations.audit.several_logs import SeveralLogs
-from agent.operations.audit.syslog import Syslog
-from agent.operations.audit.syslog_message import syslog_message
+from agent.operations.audit.log import AuditLog, SeveralLogs
+from agent.operations.audit.syslog import Syslog, syslog_message
 from agent.operations.audit.verify import verify
 from agent.settings.syslog_address import SyslogAddress
 from identity.errors import AuditError

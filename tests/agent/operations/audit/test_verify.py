@@ -9,12 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from agent.operations.audit.chain import Head
 from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.finding import Place
 from agent.operations.audit.log import AuditLog
-from agent.operations.audit.verify import verify
-from tests.agent.operations.audit.audit_lines import event, lines_of, put_lines, records_of, write_log
-from tests.agent.operations.audit.findings import CALLS, KINDS, chained_anew, forged, found
+from agent.operations.audit.verify import Place, verify
+from tests.agent.operations.audit.audit_lines import (
+    CALLS,
+    FORMER_KEY,
+    KEY,
+    KINDS,
+    chained_anew,
+    event,
+    forged,
+    found,
+    lines_of,
+    put_lines,
+    records_of,
+    write_log,
+)
 
 pytestmark = pytest.mark.promise("on-record")
 
@@ -213,3 +225,84 @@ async def test_random_tampering_is_found(tmp_path, seed):
     for _ in range(20):
         put_lines(file, tampered(choose, whole))
         assert verify([file]).findings
+
+
+@pytest.mark.parametrize("left", range(1, 6))
+def test_lines_cut_off_at_the_end_are_found_by_an_expected_line(file, left):
+    records = records_of(file)
+    put_lines(file, lines_of(file)[:left])
+    result = verify([file])
+    assert result.findings == [], "the lines themselves cannot show it"
+    assert [chain.ended for chain in result.chains] == [False]
+    last = (records[-1]["seq"], records[-1]["hash"])
+    assert found(verify([file], expected=[last])) == [(0, KINDS.CUT_OFF)]
+    kept = (records[left - 1]["seq"], records[left - 1]["hash"])
+    assert verify([file], expected=[kept]).findings == []
+
+
+@pytest.mark.parametrize("left", range(6))
+async def test_lines_cut_off_before_a_restart_are_found_by_the_beginning_of_the_next_process(file, left):
+    whole = len(lines_of(file))
+    await write_log(file, "call_5")
+    lines = lines_of(file)
+    put_lines(file, [*lines[:left], *lines[whole:]])
+    assert found(verify([file])) == [(left + 1, KINDS.CUT_OFF)]
+
+
+async def test_lines_cut_off_while_the_process_runs_are_found_by_its_next_line(tmp_path):
+
+    file = tmp_path / "audit.jsonl"
+    log = AuditLog(AuditFile(file), required=True)
+    for call in CALLS:
+        await log.record(event(call))
+    put_lines(file, lines_of(file)[:3])
+    await log.record(event("call_5"))
+    await log.aclose()
+    assert found(verify([file])) == [(4, KINDS.REMOVED)]
+
+
+def test_heads_of_an_earlier_verification_must_be_there(file):
+    place = Place("heads", 1)
+    [chain] = verify([file]).chains
+    assert verify([file], heads=[(chain.head, place)]).findings == []
+    put_lines(file, lines_of(file)[:-1])
+    [finding] = verify([file], heads=[(chain.head, place)]).findings
+    assert (finding.place, finding.kind) == (place, KINDS.CUT_OFF)
+    other = (Head("ab" * 8, 3, "0" * 64), place)
+    assert [each.kind for each in verify([file], heads=[other]).findings] == [KINDS.CUT_OFF]
+    assert verify([file], heads=[other], partial=True).findings == []
+
+
+def test_log_that_was_computed_anew_is_found_by_its_key_or_by_one_known_hash(file):
+    known = records_of(file)[3]["hash"]
+    put_lines(file, chained_anew(lines_of(file), call_id="never"))
+    assert found(verify([file])) == [], "without a key, hashes alone cannot show it"
+    assert found(verify([file], [KEY])) == [(1, KINDS.KEY)]
+    [finding] = verify([file], expected=[(4, known)]).findings
+    assert (finding.place, finding.kind) == (Place("--expect", 0), KINDS.CUT_OFF)
+
+
+async def test_signed_log_is_in_order_only_with_its_key(tmp_path):
+    file = tmp_path / "audit.jsonl"
+    await write_log(file, *CALLS, key=KEY)
+    assert verify([file], [KEY]).findings == []
+    assert verify([file], [FORMER_KEY, KEY]).findings == []
+    assert found(verify([file])) == found(verify([file], [FORMER_KEY])) == [(1, KINDS.KEY)]
+
+
+async def test_signed_line_that_is_changed_is_found_with_or_without_its_new_plain_hash(tmp_path):
+    file = tmp_path / "audit.jsonl"
+    await write_log(file, *CALLS, key=KEY)
+    lines = lines_of(file)
+    for line in (lines[-1].replace("audit_ended", "audit_resumed"), forged(lines[-1], event="tool_call")):
+        put_lines(file, [*lines[:-1], line])
+        assert found(verify([file], [KEY])) == [(6, KINDS.CHANGED)]
+    put_lines(file, [*lines[:-1], forged(lines[-1], key=None)])
+    assert found(verify([file], [KEY])) == [(6, KINDS.KEY)]
+
+
+async def test_keys_can_be_rotated(tmp_path):
+    file = tmp_path / "audit.jsonl"
+    await write_log(file, "call_1", key=FORMER_KEY)
+    await write_log(file, "call_2", key=KEY)
+    assert verify([file], [KEY, FORMER_KEY]).findings == []
