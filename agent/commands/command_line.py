@@ -7,7 +7,7 @@ import typer
 
 from agent.commands.accept_tools import accept_tools
 from agent.commands.access_token import token
-from agent.commands.audit.command import app as audit_app
+from agent.commands.audit import app as audit_app
 from agent.commands.chat import chat
 from agent.commands.doctor.command import doctor
 from agent.commands.package.command import app as package_app

@@ -1,0 +1,296 @@
+"""`idaas-agent audit`: verify the audit log, and show it to people. Needs no settings of the agent."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from rich.text import Text
+
+from agent.commands.point_in_time import seconds_of
+from agent.commands.terminal import ENV_FILE_HELP, environment, err, out
+from agent.operations.audit.chain import AuditKey, Head
+from agent.operations.audit.verify import Place, Verification, VerifiedChain, read_lines
+from agent.operations.audit.verify import verify as verified
+from agent.settings.variables.records import keys_in_file
+
+app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=True)
+
+_Files = Annotated[list[Path] | None, typer.Argument(help="Files of one log, in any order [AUDIT_LOG_FILE].")]
+_EXPECTED: Final = re.compile(r"([1-9][0-9]{0,18}):([0-9a-f]{64})")
+_HEAD: Final = re.compile(r"([0-9a-f]{1,64}):([1-9][0-9]{0,18}):([0-9a-f]{64})")
+_SHOWN: Final = 100
+_EnvFile = Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)]
+_Texts = Annotated[list[str] | None, typer.Option(help="Only these. Repeatable.")]
+_STYLES: Final = {"succeeded": "green", "started": "cyan", "refused": "red", "failed": "red"}
+
+
+def _unusable(problem: str) -> NoReturn:
+    """Ends the command with exit status 2: 1 is for findings."""
+    err.print(problem, style="red")
+    raise typer.Exit(2)
+
+
+def _named_files(files: list[Path] | None, variables: Mapping[str, str]) -> list[Path]:
+    """`files`, or that of `AUDIT_LOG_FILE`."""
+    if files:
+        return files
+    if (named := variables.get("AUDIT_LOG_FILE", "").strip()) not in ("", "-"):
+        return [Path(named)]
+    _unusable("name a file, or set AUDIT_LOG_FILE")
+
+
+@app.command()
+def verify(
+    files: _Files = None,
+    expect: Annotated[
+        list[str] | None, typer.Option(metavar="SEQ:HASH", help="A line that must be there. Repeatable.")
+    ] = None,
+    heads: Annotated[
+        Path | None,
+        typer.Option(help="A file of the latest lines: they must be there; replaced if all is in order."),
+    ] = None,
+    key_file: Annotated[Path | None, typer.Option(help="The file of the keys [AUDIT_KEY_FILE].")] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="The log may begin in earlier files, which are not there.")
+    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    env_file: _EnvFile = None,
+) -> None:
+    """Finds lines that were removed, changed, moved, inserted or duplicated, and prints the latest lines.
+
+    Exit status: 0 if all is in order, 1 with findings, 2 if a file cannot be read. Lines that were cut off at
+    the end are found if a later line, --expect or --heads names one: keep the printed heads elsewhere.
+    """
+    variables = environment(env_file)
+    expected = [_expected(text) for text in expect or ()]
+    known = _known_heads(heads)
+    keys = _keys(key_file, variables.get("AUDIT_KEY_FILE"))
+    paths = _named_files(files, variables)
+    try:
+        result = verified(paths, keys, expected=expected, heads=known, partial=partial)
+    except (OSError, EOFError) as error:
+        _unusable(f"a file cannot be read: {error}")
+    if json_:
+        typer.echo(json.dumps(_as_json(result), indent=2))
+    else:
+        _print(result)
+    if result.findings:
+        raise typer.Exit(1)
+    if heads is not None:
+        _keep(heads, result)
+
+
+def _keys(file: Path | None, named: str | None) -> list[AuditKey]:
+    path = str(file) if file is not None else (named or "").strip()
+    if not path:
+        return []
+    try:
+        return [AuditKey(secret) for secret in keys_in_file(Path(path))]
+    except ValueError as error:
+        _unusable(f"{'--key-file' if file is not None else 'AUDIT_KEY_FILE'} {error}")
+
+
+def _expected(text: str) -> tuple[int, str]:
+    if (match := _EXPECTED.fullmatch(text.strip())) is None:
+        _unusable(f"--expect must be SEQ:HASH, as this command prints it, found {text!r}")
+    return int(match[1]), match[2]
+
+
+def _known_heads(file: Path | None) -> Sequence[tuple[Head, Place]]:
+    if file is None or not file.exists():
+        return []
+    heads = []
+    try:
+        lines = file.read_text("ascii").splitlines()
+    except (OSError, ValueError) as error:
+        _unusable(f"--heads cannot be read: {error}")
+    for number, line in enumerate(lines, 1):
+        if (match := _HEAD.fullmatch(line.strip())) is None:
+            _unusable(f"--heads must have lines PROCESS:SEQ:HASH, found another in line {number}")
+        heads.append((Head(match[1], int(match[2]), match[3]), Place(str(file), number)))
+    return heads
+
+
+def _keep(file: Path, result: Verification) -> None:
+    heads = [chain.head for chain in result.chains]
+    text = "".join(f"{head.process}:{head.seq}:{head.hash}\n" for head in heads)
+    try:
+        new = file.with_name(f"{file.name}.new")
+        new.write_text(text, "ascii")
+        new.replace(file)
+    except OSError as error:
+        _unusable(f"--heads cannot be written: {error}")
+
+
+def _print(result: Verification) -> None:
+    for finding in result.findings[:_SHOWN]:
+        out.print(str(finding), style="red")
+    if len(result.findings) > _SHOWN:
+        out.print(f"… and {len(result.findings) - _SHOWN} more findings (--json prints all)", style="red")
+    for chain in result.chains:
+        out.print(_text(chain))
+        out.print(f"  head {chain.head.seq}:{chain.head.hash}", style="dim")
+    count = len(result.findings)
+    summary = f"{_counted(result.lines, 'line')}, {_counted(len(result.chains), 'process', 'processes')}"
+    if count:
+        out.print(f"{summary}: {_counted(count, 'finding')}", style="bold red")
+    else:
+        out.print(f"{summary}: in order", style="bold green")
+
+
+def _text(chain: VerifiedChain) -> str:
+    signed = f"key {chain.key}" if chain.key else "no key"
+    end = "ended" if chain.ended else "no end: it runs, was killed, or its latest lines were cut off"
+    numbers = f"numbers {chain.first} to {chain.head.seq}"
+    return f"process {chain.head.process}: {numbers}, {chain.began} to {chain.latest}, {signed}; {end}"
+
+
+def _counted(number: int, one: str, more: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def _as_json(result: Verification) -> dict[str, Any]:
+    return {
+        "in_order": not result.findings,
+        "lines": result.lines,
+        "findings": [
+            {"file": each.place.file, "line": each.place.line, "kind": each.kind, "problem": each.problem}
+            for each in result.findings
+        ],
+        "processes": [asdict(chain) for chain in result.chains],
+    }
+
+
+@app.command()
+def show(
+    files: _Files = None,
+    user: Annotated[str | None, typer.Option(help="Only of this user: their sub.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="2026-11-25T09:00:00Z, unix seconds, or 90m (ago).")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Likewise; records of that time are left out.")] = None,
+    tool: _Texts = None,
+    event: _Texts = None,
+    outcome: _Texts = None,
+    request: Annotated[str | None, typer.Option(help="Only of this request: its X-Request-Id.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
+    env_file: _EnvFile = None,
+) -> None:
+    """Prints the records, the earliest file first: time, outcome, event, who, what, whose rights, duration.
+
+    It verifies nothing: idaas-agent audit verify.
+    """
+    now = time.time()
+    begins, ends = (_bound(name, text, now) for name, text in (("--since", since), ("--until", until)))
+
+    def chosen(record: Mapping[str, Any]) -> bool:
+        subject = (record.get("principal") or {}).get("sub")
+        return (
+            user in (None, subject)
+            and (not begins or record["time"] >= begins)
+            and (not ends or record["time"] < ends)
+            and (not tool or record.get("tool") in tool)
+            and (not event or record["event"] in event)
+            and (not outcome or record.get("outcome") in outcome)
+            and request in (None, record.get("request_id"))
+        )
+
+    try:
+        others = _print_records(_named_files(files, environment(env_file)), chosen, as_json=json_)
+    except (OSError, EOFError) as error:
+        _unusable(f"a file cannot be read: {error}")
+    if others:
+        err.print(f"{others} lines are no audit records: idaas-agent audit verify names them", style="yellow")
+
+
+def _bound(name: str, text: str | None, now: float) -> str:
+    """In the form of `time` in a record; empty if there is none."""
+    if text is None:
+        return ""
+    try:
+        moment = datetime.fromtimestamp(seconds_of(text, now), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        _unusable(f"{name} {error}")
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _print_records(
+    files: Sequence[Path], chosen: Callable[[Mapping[str, Any]], bool], *, as_json: bool
+) -> int:
+    """Returns how many lines are no records."""
+    others = 0
+    for file in sorted(files, key=_begins):
+        for record in _records(file):
+            if record is None:
+                others += 1
+            elif chosen(record):
+                if as_json:
+                    typer.echo(json.dumps(record, separators=(",", ":")).replace("\x7f", "\\u007f"))
+                else:
+                    out.print(_line(record))
+    return others
+
+
+def _begins(file: Path) -> str:
+    first = next((record for record in _records(file) if record), None)
+    return str(first["time"]) if first else ""
+
+
+def _records(file: Path) -> Iterator[dict[str, Any] | None]:
+    for _, text in read_lines(file):
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError):
+            record = None
+        yield record if _is_record(record) else None
+
+
+def _is_record(value: object) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("principal"), dict | None):
+        return False
+    return isinstance(value.get("time"), str) and isinstance(value.get("event"), str)
+
+
+def _line(record: Mapping[str, Any]) -> Text:
+    outcome = str(record.get("outcome"))
+    who = (record.get("principal") or {}).get("sub") or record.get("client") or "-"
+    line = Text(f"{record['time']}  ")
+    line.append(f"{outcome:<9}", _STYLES.get(outcome, "yellow"))
+    line.append(f"  {record['event']:<15}  {who}")
+    for part in _about(record):
+        line.append(f"  {part}")
+    if record.get("error"):
+        line.append(f"  {record['error']}", "red")
+    if record.get("request_id"):
+        line.append(f"  {record['request_id']}", "dim")
+    return line
+
+
+def _about(record: Mapping[str, Any]) -> Iterator[str]:
+    """What was used, and by whose rights."""
+
+    def has(name: str) -> bool:
+        return record.get(name) is not None
+
+    if has("tool"):
+        yield f"{record.get('service') or '?'}/{record['tool']}"
+    if has("model"):
+        yield str(record["model"])
+    if has("input_tokens") or has("output_tokens"):
+        yield f"{record.get('input_tokens') or 0}+{record.get('output_tokens') or 0} tokens"
+    if has("audience") or has("scope"):
+        yield "|".join(str(record[name]) for name in ("audience", "scope") if has(name))
+    if has("credential"):
+        yield str(record["credential"])
+    if has("access_identity"):
+        yield f"as {record['access_identity']}"
+    if record.get("lost"):
+        yield f"{record['lost']} records lost"
+    if has("duration_ms"):
+        yield f"{record['duration_ms']} ms"
