@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.commands.page_server import page_application
-from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
+from agent.commands.sandbox_options import PageGrant, sandbox_page_config
 from agent.http.web_server import listen, web_server
 from cluster.balancer import Balancer
 from cluster.replica import Replica

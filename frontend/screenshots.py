@@ -20,7 +20,7 @@ from playwright.async_api import Browser, Page, Route, async_playwright
 
 from agent.api.app import create_app
 from agent.commands.page_server import page_application
-from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
+from agent.commands.sandbox_options import PageGrant, sandbox_page_config
 from agent.composition.agent import Agent
 from agent.http.web_server import listen, web_server
 from agent.settings.settings import read_settings

@@ -12,8 +12,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from rich.text import Text
 
-from agent.commands.point_in_time import seconds_of
-from agent.commands.terminal import ENV_FILE_HELP, environment, err, out
+from agent.commands.terminal import ENV_FILE_HELP, environment, err, out, seconds_of
 from agent.operations.audit.chain import AuditKey, Head
 from agent.operations.audit.verify import Place, Verification, VerifiedChain, read_lines
 from agent.operations.audit.verify import verify as verified

@@ -1,4 +1,4 @@
-"""`idaas-agent chat`: one question on the terminal, with the tool calls and the identity each ran under."""
+"""`idaas-agent chat`: one question on the terminal. `idaas-agent token`: a sandbox user's token for it."""
 
 import json
 import os
@@ -9,9 +9,7 @@ from typing import Annotated, Any, Final
 import httpx
 import typer
 
-from agent.commands.access_token import sandbox_access_token
-from agent.commands.options import DEFAULT_SANDBOX_URL, SANDBOX_URL
-from agent.commands.terminal import err, out, stop
+from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, err, out, stop
 from agent.settings.settings import TOKEN_VARIABLE
 
 _CUT_OFF: Final = {
@@ -35,14 +33,13 @@ def chat(
     """Sends one question to the running agent and streams the answer."""
     token = _token(token_file) or sandbox_access_token(sandbox_url, user)
     body = {"messages": [{"role": "user", "content": question}], "stream": True}
-    timeout = httpx.Timeout(10, read=300)
     try:
         with httpx.stream(
             "POST",
             f"{url.rstrip('/')}/openai/v1/chat/completions",
             json=body,
             headers={"Authorization": f"Bearer {token}"},
-            timeout=timeout,
+            timeout=httpx.Timeout(10, read=300),
         ) as response:
             if response.status_code != httpx.codes.OK:
                 response.read()
@@ -105,3 +102,31 @@ def _json(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return read if isinstance(read, dict) else {}
+
+
+def token(
+    user: Annotated[
+        str, typer.Option(help="A user of the sandbox: alice, bob, or one of sandbox.toml.")
+    ] = "alice",
+    sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL,
+) -> None:
+    """Prints an access token of a user of the running sandbox."""
+    out.print(sandbox_access_token(sandbox_url, user))
+
+
+def sandbox_access_token(sandbox_url: str, user: str) -> str:
+    """An access token from the sandbox's control endpoint; stops the command if there is none."""
+    try:
+        response = httpx.post(
+            f"{sandbox_url.rstrip('/')}/__sandbox__/access-tokens", json={"user": user}, timeout=10
+        )
+    except httpx.TransportError as error:
+        stop(
+            f"cannot get a token of {user}: no sandbox at {sandbox_url} ({type(error).__name__})",
+            "idaas-agent up starts one; --sandbox-url names another; chat --token-file needs none",
+        )
+    if response.status_code == httpx.codes.NOT_FOUND:
+        stop(f"the sandbox has no user {user!r}", response.json().get("error"))
+    if response.status_code >= httpx.codes.BAD_REQUEST:
+        stop(f"the sandbox returned status {response.status_code}")
+    return str(response.json()["access_token"])

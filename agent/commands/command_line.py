@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from agent.commands.accept_tools import accept_tools
-from agent.commands.access_token import token
 from agent.commands.audit import app as audit_app
-from agent.commands.chat import chat
+from agent.commands.chat import chat, token
 from agent.commands.doctor.command import doctor
 from agent.commands.package.command import app as package_app
 from agent.commands.package.command import trigger_jwks
@@ -23,7 +22,7 @@ app = typer.Typer(
     help="An AI agent that never acts without a known identity.",
 )
 if find_spec("sandbox") is not None:  # a deployed agent has none
-    from agent.commands.sandbox.run_sandbox import app as sandbox_app
+    from agent.commands.sandbox import app as sandbox_app
     from agent.commands.up import up
 
     app.command()(up)

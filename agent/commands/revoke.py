@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from agent.commands.point_in_time import seconds_of
 from agent.commands.terminal import (
     ENV_FILE_HELP,
     environment,
     for_printing_command,
     out,
+    seconds_of,
     settings_or_stop,
     stop,
 )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.commands.metrics_port import metrics_listener
 from agent.commands.terminal import (
     ENV_FILE_HELP,
     environment,
@@ -39,6 +38,7 @@ def serve(
     env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
 ) -> None:
     """Runs the agent alone, configured by the environment (docs/configuration.md)."""
+    from agent.commands.startup import metrics_listener
     from agent.http.web_server import PortInUseError, listen
     from agent.http.workers import Workers
     from agent.operations.log_setup import set_up_logging

@@ -19,7 +19,7 @@ from agent.errors.error_response import RequestError, error_response
 from agent.http.garbage_collection import collected_when_idle, frozen_startup_objects
 from agent.http.memory import periodic_malloc_trim
 from agent.http.response_headers import ResponseHeaders
-from agent.http.web_server import GracefulShutdown, WebServer, serve_until_stopped, web_server
+from agent.http.web_server import GracefulShutdown, WebServer, listen, serve_until_stopped, web_server
 from agent.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from agent.operations.metrics.outlet import MetricsOutlet
 
 _LOG: Final = logging.getLogger("idaas_agent.startup")
+_METRICS_LOG: Final = logging.getLogger("idaas_agent.metrics")
+
+
+def metrics_listener(settings: Settings) -> socket.socket | None:
+    """The bound socket of METRICS_PORT; `None` without it. Raises `PortInUseError`."""
+    if settings.metrics_port is None:
+        return None
+    listener = listen(settings.metrics_host, settings.metrics_port, "metrics", "METRICS_PORT")
+    _METRICS_LOG.info("metrics on %s, port %d", *listener.getsockname()[:2])
+    return listener
 
 
 def run_agent(

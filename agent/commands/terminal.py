@@ -1,11 +1,13 @@
-"""Shared by the commands: two consoles, exit with a message, and the environment."""
+"""What commands share: two consoles, exit with a message, the environment, and times as people type them."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 from dotenv import dotenv_values
@@ -18,8 +20,15 @@ from agent.settings.variable_names import misspelt_variables
 from identity.errors import AgentError, ConfigurationError
 from identity.printable import printable
 
+DEFAULT_SANDBOX_URL: Final = "http://localhost:9400"
+SANDBOX_URL = Annotated[
+    str,
+    typer.Option("--sandbox-url", envvar="SANDBOX_URL", help="Address of the running sandbox, plain HTTP."),
+]
 _SANDBOX_FILE: Final = Path(".sandbox/agent.env")
 ENV_FILE_HELP: Final = "A file of variables, such as .sandbox/agent.env. The environment takes precedence."
+_AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Terminal(Console):
@@ -38,6 +47,8 @@ class Terminal(Console):
 
 
 out = Terminal()
+
+
 err = Terminal(stderr=True)
 
 
@@ -121,3 +132,26 @@ def print_error(error: AgentError) -> None:
     for fault in error.faults if isinstance(error, ConfigurationError) else (error.detail,):
         err.print(f"  {fault}")
     err.print(f"remedy: {row.remedy}")
+
+
+def seconds_of(text: str, now: float) -> float:
+    """Unix seconds, of RFC 3339 with a time zone, of unix seconds, of `now`, or of `90m`: that long ago.
+
+    Raises `ValueError`, with what is missing.
+    """
+    text = text.strip()
+    if text == "now":
+        return now
+    if (ago := _AGO.fullmatch(text)) is not None:
+        return now - int(ago[1]) * _UNITS[ago[2]]
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a time: 2026-11-25T09:00:00Z, unix seconds, 90m (ago) or now") from None
+    if parsed.tzinfo is None:
+        raise ValueError("must name its time zone, such as 2026-11-25T09:00:00Z")
+    return parsed.timestamp()

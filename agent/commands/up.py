@@ -11,12 +11,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from agent.commands.metrics_port import metrics_listener
-from agent.commands.options import DEFAULT_SANDBOX_URL, with_options
-from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
-from agent.commands.sandbox.run_options import SandboxRunOptions
-from agent.commands.sandbox.sandbox_file import chosen_file, stop_with_faults
+from agent.commands.sandbox_options import (
+    PageGrant,
+    SandboxRunOptions,
+    chosen_file,
+    sandbox_page_config,
+    stop_with_faults,
+    with_options,
+)
 from agent.commands.terminal import (
+    DEFAULT_SANDBOX_URL,
     environment,
     export_otel_variables,
     out,
@@ -95,7 +99,7 @@ def _run(
     options: SandboxRunOptions,
 ) -> None:
     from agent.commands.page_server import PageIncompleteError, page_application
-    from agent.commands.startup import run_agent
+    from agent.commands.startup import metrics_listener, run_agent
     from agent.http.web_server import PortInUseError, web_server
     from agent.operations.log_setup import set_up_logging
     from agent.operations.metrics.metrics_server import MetricsServer

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from agent.commands import terminal
 from agent.commands.command_line import app
-from agent.commands.sandbox.run_options import SandboxRunOptions
+from agent.commands.sandbox_options import SandboxRunOptions
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from playwright.async_api import Page, expect
 
-from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
+from agent.commands.sandbox_options import PageGrant, sandbox_page_config
 from tests.agent.conftest import running_agent
 from tests.frontend.chat_page import PAGE, ask
 from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose

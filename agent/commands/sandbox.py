@@ -1,8 +1,12 @@
-"""`idaas-agent sandbox user add`, `service add`, `credential add`, `redirect-uri add` and `grant`.
+"""`idaas-agent sandbox`: the stand-in cloud alone, for an agent that is started separately.
 
-Each edits `sandbox.toml`, keeping comments, and lets a running sandbox reload it.
+Its subcommands that add something edit `sandbox.toml`, keeping comments, and let a running sandbox reload it.
 """
 
+import asyncio
+import contextlib
+import logging
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,18 +15,89 @@ from urllib.parse import quote
 import httpx
 import typer
 
-from agent.commands.options import DEFAULT_FOLDER, DEFAULT_SANDBOX_URL, FOLDER, SANDBOX_URL
-from agent.commands.sandbox.sandbox_file import CONFIG, chosen_file, stop_with_faults
-from agent.commands.terminal import out, stop
+from agent.commands.sandbox_options import (
+    CONFIG,
+    DEFAULT_FOLDER,
+    FOLDER,
+    SandboxRunOptions,
+    chosen_file,
+    stop_with_faults,
+    with_options,
+)
+from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, environment, out, stop
 from identity.principal import AccessIdentity
 
 if TYPE_CHECKING:
     from sandbox.configuration.configuration import Configuration
     from sandbox.configuration.configuration_file import SandboxFileEditor
+    from sandbox.server.server import Installation, SandboxOptions
 
+app = typer.Typer(help="The sandbox cloud: run it, or add users, services, keys and grants to it.")
 _NAME = Annotated[str, typer.Argument(help="The name of the user.")]
 
 
+def _group(name: str, text: str) -> typer.Typer:
+    group = typer.Typer(help=text, no_args_is_help=True)
+    group.callback()(lambda: None)  # without it Typer takes the only command for the group itself
+    app.add_typer(group, name=name)
+    return group
+
+
+_users = _group("user", "Users who can sign in.")
+_services = _group("service", "Services of your own tools.")
+_credentials = _group("credential", "API keys that IDaaS keeps.")
+_redirect_uris = _group("redirect-uri", "Redirect URIs of your own pages.")
+
+
+@app.callback(invoke_without_command=True)
+@with_options(SandboxRunOptions)
+def sandbox(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    *,
+    options: SandboxRunOptions,
+) -> None:
+    """Runs the sandbox cloud; writes agent.env with every variable that an agent needs to use it."""
+    if context.invoked_subcommand is not None:
+        return
+    from sandbox.configuration.configuration import ConfigurationFaultsError
+    from sandbox.server.listener import PortInUseError
+
+    logging.basicConfig(level=logging.ERROR)
+    try:
+        asyncio.run(_serve(options.sandbox_options(environment(), host)))
+    except PortInUseError as error:
+        stop(error.strerror or str(error), "idaas-agent sandbox --help lists the options that move ports")
+    except ConfigurationFaultsError as error:
+        stop_with_faults(options.config, error)
+    out.print("stopped")
+
+
+async def _serve(options: "SandboxOptions") -> None:
+    from sandbox.server.server import serve
+
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine that runs has a task
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serve(options, _announce)
+
+
+def _announce(installation: "Installation") -> None:
+    addresses, users = installation.cloud.addresses, installation.cloud.directory.users.values()
+    out.print(f"IDaaS                 {addresses.idaas}, for the browser {addresses.idaas_plain}")
+    out.print(f"Model Studio and MCP  {addresses.model_studio}")
+    out.print(f"Function Compute      {addresses.function_compute}")
+    out.print(f"users                 {', '.join(f'{user.name} {user.password}' for user in users)}")
+    for service in installation.cloud.configuration.services:
+        out.print(f"echo service          {service.name} {addresses.echo_url(service.name)}")
+    out.print(f"authentication        {installation.authn}")
+    out.print(f"for an agent          set -a; . {installation.folder / 'agent.env'}; set +a")
+    out.print("\n[bold green]ready[/] (Ctrl-C stops it)", markup=True)
+
+
+@_users.command("add")
 def add_user(
     name: Annotated[str, typer.Argument(help="The user's name: lower-case letters, digits, - and _.")],
     display_name: Annotated[str | None, typer.Option(help="The name that services show.")] = None,
@@ -37,23 +112,27 @@ def add_user(
     folder: FOLDER = DEFAULT_FOLDER,
 ) -> None:
     """Adds a user, who may use the agent and read every API key."""
+    from sandbox.configuration.configuration_file import with_secrets
+
     values = {"display_name": display_name, "permissions": permission or [], "password_env": password_env}
     file = chosen_file(config, new=True)
     configuration = _add(file, lambda editor: editor.add_table("users", name, values), f"[users.{name}]")
-    for user in _kept(configuration, folder).users:
+    for user in with_secrets(configuration, folder).users:
         if user.name == name and password_env is None:
-            _say(f"password {user.password}")
+            out.print(f"password {user.password}")
     _reload(file, sandbox_url)
-    _say(f"next: sign in on the page as {name}, or: idaas-agent token --user {name}")
+    out.print(f"next: sign in on the page as {name}, or: idaas-agent token --user {name}")
     if not permission:
-        _say(f"      idaas-agent sandbox grant 'SERVICE|PERMISSION' --to {name}")
+        out.print(f"      idaas-agent sandbox grant 'SERVICE|PERMISSION' --to {name}")
 
 
+@_users.command("disable")
 def disable_user(name: _NAME, sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL) -> None:
     """Disables a user of the running sandbox, as an administrator does; the agent is notified."""
     _change_user(name, "disable", sandbox_url)
 
 
+@_users.command("enable")
 def enable_user(name: _NAME, sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL) -> None:
     """Enables a user again; the agent is notified."""
     _change_user(name, "enable", sandbox_url)
@@ -69,12 +148,13 @@ def _change_user(name: str, action: str, sandbox_url: str) -> None:
     if response.status_code != httpx.codes.OK:
         stop(str(body.get("error", response.status_code)))
     reported = body["reported"]
-    _say(f"{name} is {action}d in IDaaS")
+    out.print(f"{name} is {action}d in IDaaS")
     if "error" in reported:
         stop(f"the agent was not notified: {reported['error']}")
-    _say("the agent was notified" + (" and refuses the user" if action == "disable" else ""))
+    out.print("the agent was notified" + (" and refuses the user" if action == "disable" else ""))
 
 
+@_services.command("add")
 def add_service(
     name: Annotated[str, typer.Argument(help="The service's name: lower-case letters, digits, - and _.")],
     permission: Annotated[
@@ -111,18 +191,19 @@ def add_service(
     _add(file, lambda editor: editor.add_table("services", name, values), f"[services.{name}]")
     urls = _reload(file, sandbox_url)
     prefix = name.upper().replace("-", "_")
-    _say(f"its address is {urls.get(name, f'https://localhost:9445/echo/{name}')}")
+    out.print(f"its address is {urls.get(name, f'https://localhost:9445/echo/{name}')}")
     if api_key:
-        _say(f"next: let your tool use {prefix}_SERVICE_URL and {prefix}_API_KEY_IDENTIFIER")
+        out.print(f"next: let your tool use {prefix}_SERVICE_URL and {prefix}_API_KEY_IDENTIFIER")
     elif jwt_provider:
-        _say(f'next: declare it in SERVICES_FILE with issued_jwt = {{ provider = "{jwt_provider}", … }}')
+        out.print(f'next: declare it in SERVICES_FILE with issued_jwt = {{ provider = "{jwt_provider}", … }}')
     else:
         for defined in permission or []:
-            _say(f"next: idaas-agent sandbox grant '{name}|{defined}' --to agent --to alice")
-        _say(f"      let your tool use {prefix}_SERVICE_URL and {prefix}_SERVICE_SCOPE")
-    _say("      (agent.env has them; restart a running agent to read them)")
+            out.print(f"next: idaas-agent sandbox grant '{name}|{defined}' --to agent --to alice")
+        out.print(f"      let your tool use {prefix}_SERVICE_URL and {prefix}_SERVICE_SCOPE")
+    out.print("      (agent.env has them; restart a running agent to read them)")
 
 
+@_credentials.command("add")
 def add_credential(
     identifier: Annotated[str, typer.Argument(help="The identifier by which the agent requests the key.")],
     value_env: Annotated[
@@ -141,9 +222,12 @@ def add_credential(
     what = f"[credentials.{identifier}]"
     _add(file, lambda editor: editor.add_table("credentials", identifier, values), what)
     _reload(file, sandbox_url)
-    _say(f"next: idaas-agent sandbox service add NAME --api-key {identifier} --placement header:X-API-Key")
+    out.print(
+        f"next: idaas-agent sandbox service add NAME --api-key {identifier} --placement header:X-API-Key"
+    )
 
 
+@app.command()
 def grant(
     scope: Annotated[str, typer.Argument(help="SERVICE|PERMISSION or AUDIENCE|PERMISSION.")],
     to: Annotated[list[str], typer.Option(help="agent or a user; may be repeated.")],
@@ -160,9 +244,10 @@ def grant(
     _add(file, lambda editor: editor.add_grant(values), f"[[grants]] {scope} to {', '.join(to)}")
     _reload(file, sandbox_url)
     if "agent" not in to:
-        _say(f"next: the agent needs it too: idaas-agent sandbox grant '{scope}' --to agent")
+        out.print(f"next: the agent needs it too: idaas-agent sandbox grant '{scope}' --to agent")
 
 
+@_redirect_uris.command("add")
 def add_redirect_uri(
     uri: Annotated[str, typer.Argument(help="The address to which the page returns after sign-in.")],
     config: CONFIG = None,
@@ -172,29 +257,6 @@ def add_redirect_uri(
     file = chosen_file(config, new=True)
     _add(file, lambda editor: editor.add_redirect_uri(uri), f"redirect_uris: {uri}")
     _reload(file, sandbox_url)
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Registers the commands of this file."""
-    kinds: tuple[tuple[str, str, Callable[..., None]], ...] = (
-        ("user", "Users who can sign in.", add_user),
-        ("service", "Services of your own tools.", add_service),
-        ("credential", "API keys that IDaaS keeps.", add_credential),
-        ("redirect-uri", "Redirect URIs of your own pages.", add_redirect_uri),
-    )
-    app.command()(grant)
-    for name, text, command in kinds:
-        kind = typer.Typer(help=text, no_args_is_help=True)
-        kind.callback()(_nothing)  # without it Typer takes the only command for the group itself
-        kind.command("add")(command)
-        if name == "user":
-            kind.command("disable")(disable_user)
-            kind.command("enable")(enable_user)
-        app.add_typer(kind, name=name)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _add(file: Path, edit: "Callable[[SandboxFileEditor], None]", what: str) -> "Configuration":
@@ -210,14 +272,8 @@ def _add(file: Path, edit: "Callable[[SandboxFileEditor], None]", what: str) -> 
         stop(f"{file}: {error}", "change it there with an editor")
     except ConfigurationFaultsError as error:
         stop_with_faults(file, error)
-    _say(f"added to {file}: {what}")
+    out.print(f"added to {file}: {what}")
     return configuration
-
-
-def _kept(configuration: "Configuration", folder: Path) -> "Configuration":
-    from sandbox.configuration.configuration_file import with_secrets
-
-    return with_secrets(configuration, folder)
 
 
 def _reload(file: Path, sandbox_url: str) -> dict[str, str]:
@@ -226,7 +282,7 @@ def _reload(file: Path, sandbox_url: str) -> dict[str, str]:
     try:
         response = httpx.post(url, json={}, timeout=10)
     except httpx.TransportError:
-        _say(f"no sandbox runs at {sandbox_url}: it applies at the next start")
+        out.print(f"no sandbox runs at {sandbox_url}: it applies at the next start")
         return {}
     body = response.json() if response.headers.get("content-type") == "application/json" else {}
     if response.status_code != httpx.codes.OK:
@@ -235,11 +291,9 @@ def _reload(file: Path, sandbox_url: str) -> dict[str, str]:
             "stop it, set the missing variables, and start it again",
         )
     if Path(body["config"]) != file.resolve():
-        _say(f"the sandbox at {sandbox_url} uses another file, {body['config']}: it does not apply there")
+        out.print(
+            f"the sandbox at {sandbox_url} uses another file, {body['config']}: it does not apply there"
+        )
         return {}
-    _say(f"the sandbox at {sandbox_url} has reloaded it")
+    out.print(f"the sandbox at {sandbox_url} has reloaded it")
     return dict(body["services"])
-
-
-def _say(text: str) -> None:
-    out.print(text, markup=False)
