@@ -34,8 +34,8 @@ from graph.routes import APPROVALS, CREDENTIALS, Routes
 from graph.tool_calls.call_budget import CallBudget
 from graph.tool_calls.tool_step import ToolSteps
 from identity.audit.trail import AuditTrail
+from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement, OAuthTokenRequirement
-from identity.credentials.source import CredentialSource
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.service import Service
@@ -51,7 +51,7 @@ class RunIdentity:
     """
 
     verifier: Verifier
-    credentials: CredentialSource
+    credentials: CredentialBroker
     access_identity: AccessIdentity
     token_of: TokenLookup = token_in_context
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.broker import CredentialBroker
 from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
-from identity.credentials.source import CredentialSource
 from identity.idaas.issuer import PAM_TOKEN
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
@@ -89,7 +89,7 @@ class ToollessService:
         """Nothing."""
 
 
-def instant_graph(verifier: "Verifier", credentials: CredentialSource) -> "AgentGraph":
+def instant_graph(verifier: "Verifier", credentials: CredentialBroker) -> "AgentGraph":
     """The agent's graph under Human identity, with two services and an instant model."""
     # Imported here: most processes that import this module do not need LangChain and start faster without it.
     from benchmarks.servers.stand_ins.instant_model import InstantModel

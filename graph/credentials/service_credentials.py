@@ -8,9 +8,9 @@ from graph.credentials.run_credentials import InState, UnavailableCredential, in
 from graph.node_error import MODEL, error_of_node
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
-from identity.credentials.source import CredentialSource
 from identity.errors import CredentialError, UnreachableError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
@@ -56,7 +56,7 @@ class ServiceCredential:
         name: str,
         requirement: ServiceRequirement | None,
         caller: VerifiedAccessToken | None,
-        source: CredentialSource,
+        source: CredentialBroker,
         found: InState,
         clock: Callable[[], float],
     ) -> None:
@@ -145,7 +145,7 @@ class ServiceCredentials:
     def __init__(
         self,
         requirements: Mapping[str, ServiceRequirement],
-        source: CredentialSource,
+        source: CredentialBroker,
         clock: Callable[[], float],
     ) -> None:
         self.requirements = requirements

@@ -3,20 +3,24 @@
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 from identity.access_token.claims import AccessTokenClaims, read_claims, subject_is_client
 from identity.access_token.jws import parse_compact_jws, read_header
-from identity.access_token.revocations import Revocations
+from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
 from identity.observation.measures import CacheUse
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from identity.signing_keys.key_source import KeySource
-from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, SigningKey
+from identity.signing_keys.signing_key import (
+    ACCEPTED_ALGORITHMS,
+    SUPPORTED_ALGORITHMS,
+    KeySource,
+    SigningKey,
+)
 
 LEEWAY = 30.0
 """By how many seconds clocks may differ: an accepted token's `iat` is at most so far in the future."""
@@ -59,8 +63,8 @@ class AccessTokenVerifier:
         keys: KeySource,
         clients: Collection[str] = (),
         allow_clients: bool = False,
-        revocations: Revocations | None = None,
-        algorithms: Sequence[str] = ("RS256",),
+        revocations: RevocationList | None = None,
+        algorithms: Collection[str] = ACCEPTED_ALGORITHMS,
         leeway: float = LEEWAY,
         max_bytes: int = 8192,
         cache_size: int = 10_000,
@@ -77,7 +81,7 @@ class AccessTokenVerifier:
         if not (issuer and audience and self._required):
             raise ValueError("issuer, audience and scope must not be empty")
         if not self._algorithms or not self._algorithms <= SUPPORTED_ALGORITHMS:
-            raise ValueError("algorithms must be among RS256 and ES256")
+            raise ValueError(f"algorithms must be among {', '.join(sorted(SUPPORTED_ALGORITHMS))}")
         self._issuer = issuer
         self._audience = audience
         self._clients = frozenset(clients)

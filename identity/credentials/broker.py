@@ -18,7 +18,6 @@ from identity.credentials.credential_cache import (
     required_caller,
 )
 from identity.credentials.credential_requests import CredentialRequests
-from identity.credentials.dependents import Dependents
 from identity.credentials.issue_measure import IssueMeasure
 from identity.credentials.issuer import CredentialIssuer
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
@@ -40,7 +39,7 @@ _MAX_REFUSALS = 10_000
 
 
 class CredentialBroker:
-    """A `CredentialSource` that sends few requests to the issuer and never returns an expired credential.
+    """Obtains credentials with few requests to the issuer, and never returns an expired one.
 
     - A credential is cached by access identity, user (under Human) and requirement. Under Machine it belongs
       to the agent; under Human to one access token of one user, and it is not used after that token expires.
@@ -101,7 +100,7 @@ class CredentialBroker:
             api_key_max_stale=api_key_max_stale,
         )
         self._flights = SingleFlight[Credential](_closed_error)
-        self._dependents = Dependents(issuer, self._cache)
+        self._prerequisites: set[CredentialRequirement] = set()
 
     def cached(
         self,
@@ -132,7 +131,13 @@ class CredentialBroker:
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken | None,
     ) -> Credential:
-        """See `CredentialSource`. Under Machine identity `caller` may be `None`."""
+        """A credential that is usable now.
+
+        `caller` is used only under Human identity: the credential has this caller's rights. Under Machine
+        identity it may be `None`.
+        Raises `CredentialError` if the issuer refuses, `UnreachableError` if there is no usable response, and
+        `AccessTokenError` if the caller's own token has expired since it was verified.
+        """
         credential = self.cached(requirement, access_identity, caller)
         if credential is not None:
             return credential
@@ -164,7 +169,10 @@ class CredentialBroker:
             raise
 
     def invalidate(self, credential: Credential, caller: VerifiedAccessToken | None) -> None:
-        """See `CredentialSource`."""
+        """Removes this credential, because a service refused it. A newer one for its requirement stays.
+
+        A credential that was obtained a few seconds ago also stays: `obtain` returns the same object again.
+        """
         key = credential_key(credential.requirement, credential.access_identity, caller)
         entry = self._cache.get(key)
         if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
@@ -226,7 +234,7 @@ class CredentialBroker:
         prerequisite = self._issuer.prerequisite(requirement)
         if prerequisite is None:
             return await self._requests.send(requirement, access_identity, caller, None)
-        self._dependents.add_prerequisite(prerequisite)
+        self._prerequisites.add(prerequisite)
         first = await self.obtain(prerequisite, access_identity, caller)
         try:
             return await self._requests.send(requirement, access_identity, caller, first.secret)
@@ -240,16 +248,38 @@ class CredentialBroker:
         now = self._clock()
         if isinstance(error, CredentialError):
             self._refusals.add(key, error, now)
-            self._dependents.remove(holder, requirement, error)
-            # It does not expire, or much later, so it is removed when the permission to obtain it ends.
-            if (
-                isinstance(requirement, ApiKeyRequirement)
-                or self._issuer.prerequisite(requirement) is not None
-            ):
+            self._remove_dependents(holder, requirement, error)
+            if self._outlasts_permission(requirement):
                 self._cache.remove(key)
         entry = self._cache.get(key)
         if entry is not None:
             entry.record_failure(now, unreachable=isinstance(error, UnreachableError))
+
+    def _outlasts_permission(self, requirement: CredentialRequirement) -> bool:
+        """Whether the credential does not expire, or much later: it is removed when the permission ends."""
+        return (
+            isinstance(requirement, ApiKeyRequirement) or self._issuer.prerequisite(requirement) is not None
+        )
+
+    def _remove_dependents(
+        self, holder: str | None, requirement: CredentialRequirement, error: CredentialError
+    ) -> None:
+        """Removes the other credentials of `holder` that a refusal affects: those that depend on a refused
+        prerequisite, and, if the agent itself is refused, those that have a prerequisite or do not expire.
+        """
+        prerequisite = self._issuer.prerequisite
+        if error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED:
+            self._cache.remove_where(
+                holder, lambda each: each in self._prerequisites or self._outlasts_permission(each)
+            )
+            return
+        refused = None
+        if requirement in self._prerequisites:
+            refused = requirement
+        elif isinstance(error, PrerequisiteRefusedError) or not isinstance(error, RequirementRefusedError):
+            refused = prerequisite(requirement)
+        if refused is not None:
+            self._cache.remove_where(holder, lambda each: refused in (each, prerequisite(each)))
 
     def _remove(self, key: CredentialKey, credential: Credential) -> None:
         """Removes this credential; a newer one for the same requirement stays."""

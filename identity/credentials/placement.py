@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 import httpx
@@ -36,14 +36,6 @@ _RESERVED: Final = frozenset(
     }
 )
 """Headers that the HTTP client, a proxy or MCP interprets."""
-
-
-class CredentialPlacement(Protocol):
-    """How a request carries a credential: `Placement`, and `SignedRequest` of a cloud role."""
-
-    def attach(self, request: httpx.Request, secret: Secret) -> None:
-        """Adds the credential to `request`, and replaces an earlier one. Raises `ValueError`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,10 @@ from identity.access_token.jws import read_header
 from identity.base64url import decode_base64url
 from identity.idaas.user_event import UserEvent
 from identity.secrets.secret import Secret
-from identity.signing_keys.key_source import KeySource
+from identity.signing_keys.signing_key import ACCEPTED_ALGORITHMS, KeySource
 from identity.strict_json import read_object
 
 _ISSUER: Final = "urn:alibaba:idaas:app:event"
-_ALGORITHMS: Final = frozenset({"RS256"})
 _LEEWAY: Final = 60.0
 _MAX_LIFETIME: Final = 86_400.0
 MAX_EVENTS: Final = 1000
@@ -43,8 +42,9 @@ class EventsUnreadableError(ValueError):
 class UserEventReader:
     """Reads the events of one IDaaS instance and application.
 
-    Guaranteed for what `read` returns: signed with RS256 by a key of `keys`; `iss` is IDaaS's constant, `aud`
-    is `application_id`, `sub` is `instance_id`, in the events too; valid now, within a minute.
+    Guaranteed for what `read` returns: signed by a key of `keys` with one of `ACCEPTED_ALGORITHMS`; `iss` is
+    IDaaS's constant, `aud` is `application_id`, `sub` is `instance_id`, in the events too; valid now, with a
+    minute of tolerance.
     With `key`, the events were encrypted with it; unencrypted events are refused then.
     Of a request that is not signed at most 8 KiB are parsed; the rest is searched once, and hashed.
 
@@ -76,7 +76,7 @@ class UserEventReader:
         """
         try:
             header, payload, signature = _parts(body)
-            used = read_header(read_object(decode_base64url(header)), _ALGORITHMS)
+            used = read_header(read_object(decode_base64url(header)), ACCEPTED_ALGORITHMS)
             signed = decode_base64url(signature)
         except ValueError as error:
             raise EventRefusedError(str(error)) from None

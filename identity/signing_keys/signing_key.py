@@ -1,24 +1,62 @@
-"""A public key that verifies access tokens, read from a JWK (RFC 7517)."""
+"""The algorithms of signatures, and the public keys that verify them, read from JWKs (RFC 7517)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Protocol, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jwt.algorithms import Algorithm, ECAlgorithm, RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from identity.base64url import decode_base64url
-
-# RFC 8725, section 3.2: few and current algorithms. No HMAC, because all keys here are public.
-_VERIFIERS: Mapping[str, Algorithm] = {
-    "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
-    "ES256": ECAlgorithm(ECAlgorithm.SHA256, ec.SECP256R1),
-}
-SUPPORTED_ALGORITHMS = frozenset(_VERIFIERS)
 
 _RSA_BITS = range(2048, 8193)
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
 _MAX_KID = 255
+
+PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+
+class _Rsa:
+    """RSASSA-PKCS1-v1_5 with keys of 2048 to 8192 bits."""
+
+    def __init__(self, digest: Any) -> None:  # noqa: ANN401 - a class of `cryptography`
+        self.verifier: Any = RSAAlgorithm(digest)
+
+    def fits(self, jwk: Mapping[str, Any]) -> bool:
+        return bool(jwk.get("kty") == "RSA")
+
+    def read(self, jwk: Mapping[str, Any]) -> tuple[tuple[int, int], PublicKey]:
+        n, e = _integer(jwk.get("n")), _integer(jwk.get("e"))
+        if n.bit_length() not in _RSA_BITS or not 3 <= e < 2**32:
+            raise ValueError("is too small or too large")
+        return (n, e), rsa.RSAPublicNumbers(e, n).public_key()
+
+
+class _Ecdsa:
+    """ECDSA with keys on one curve, which JWKs name `crv`."""
+
+    def __init__(self, crv: str, curve: type[ec.EllipticCurve], digest: Any) -> None:  # noqa: ANN401 - as above
+        self._crv = crv
+        self._curve = curve
+        self.verifier: Any = ECAlgorithm(digest, curve)
+
+    def fits(self, jwk: Mapping[str, Any]) -> bool:
+        return bool(jwk.get("kty") == "EC" and jwk.get("crv") == self._crv)
+
+    def read(self, jwk: Mapping[str, Any]) -> tuple[tuple[int, int], PublicKey]:
+        x, y = _integer(jwk.get("x")), _integer(jwk.get("y"))
+        return (x, y), ec.EllipticCurvePublicNumbers(x, y, self._curve()).public_key()
+
+
+# RFC 8725, section 3.2: few and current algorithms. No HMAC, because all keys here are public. A further one
+# is a row here: "ES384": _Ecdsa("P-384", ec.SECP384R1, ECAlgorithm.SHA384).
+_ALGORITHMS: Final[Mapping[str, _Rsa | _Ecdsa]] = {
+    "RS256": _Rsa(RSAAlgorithm.SHA256),
+    "ES256": _Ecdsa("P-256", ec.SECP256R1, ECAlgorithm.SHA256),
+}
+SUPPORTED_ALGORITHMS: Final = frozenset(_ALGORITHMS)
+ACCEPTED_ALGORITHMS: Final = frozenset({"RS256"})
+"""With which access tokens and user events may be signed: IDaaS uses no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +69,19 @@ class SigningKey:
     kid: str | None
     algorithm: str
     material: tuple[int, int]
-    public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey = field(repr=False, compare=False)
+    public_key: PublicKey = field(repr=False, compare=False)
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
         """Whether `signature` over `signing_input` was made with this key. Never raises for invalid input."""
-        verifier: Any = _VERIFIERS[self.algorithm]
+        verifier = _ALGORITHMS[self.algorithm].verifier
         return bool(verifier.verify(signing_input, self.public_key, signature))
 
 
 def signing_key(jwk: object) -> SigningKey | None:
     """The signing key in a JWK, or `None` if the JWK cannot be used for verifying.
 
-    Usable are RSA keys of 2048 to 8192 bits for RS256, and P-256 keys for ES256, whose `use`, `key_ops` and
-    `alg`, if present, allow it. A JWK with private members is not usable: its private key is published.
+    Usable are keys for one of `SUPPORTED_ALGORITHMS`, whose `use`, `key_ops` and `alg`, if present, allow it.
+    A JWK with private members is not usable: its private key is published.
     """
     if not isinstance(jwk, dict) or _PRIVATE_MEMBERS & jwk.keys():
         return None
@@ -55,30 +93,34 @@ def signing_key(jwk: object) -> SigningKey | None:
     key_ops = jwk.get("key_ops", ["verify"])
     if not isinstance(key_ops, list) or "verify" not in key_ops:
         return None
-    try:
-        if jwk.get("kty") == "RSA" and jwk.get("alg", "RS256") == "RS256":
-            return _rsa_key(jwk, kid)
-        if jwk.get("kty") == "EC" and jwk.get("crv") == "P-256" and jwk.get("alg", "ES256") == "ES256":
-            return _p256_key(jwk, kid)
-    except ValueError:  # not base64url, not on the curve, an even exponent
-        return None
+    for name, algorithm in _ALGORITHMS.items():
+        if jwk.get("alg", name) == name and algorithm.fits(jwk):
+            try:
+                return SigningKey(kid, name, *algorithm.read(jwk))
+            except ValueError:  # not base64url, not on the curve, an even exponent
+                return None
     return None
-
-
-def _rsa_key(jwk: Mapping[str, Any], kid: str | None) -> SigningKey | None:
-    n, e = _integer(jwk.get("n")), _integer(jwk.get("e"))
-    if n.bit_length() not in _RSA_BITS or not 3 <= e < 2**32:
-        return None
-    return SigningKey(kid, "RS256", (n, e), rsa.RSAPublicNumbers(e, n).public_key())
-
-
-def _p256_key(jwk: Mapping[str, Any], kid: str | None) -> SigningKey:
-    x, y = _integer(jwk.get("x")), _integer(jwk.get("y"))
-    public_key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
-    return SigningKey(kid, "ES256", (x, y), public_key)
 
 
 def _integer(text: object) -> int:
     if not isinstance(text, str):
         raise ValueError("is not base64url")  # noqa: TRY004 - one kind of error for the caller
     return int.from_bytes(decode_base64url(text), "big")
+
+
+class KeySource(Protocol):
+    """The current public keys of one issuer: `identity.signing_keys.jwks.Jwks`, and keys without I/O."""
+
+    def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
+        """The key if it is cached. No I/O; it takes less than a microsecond.
+
+        Without a `kid`, the only key for `algorithm`, if there is exactly one.
+        """
+        ...
+
+    async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
+        """The key, fetched if necessary; `None` if the issuer has no such key.
+
+        Raises `UnreachableError` if the issuer's keys are not available now.
+        """
+        ...

@@ -9,7 +9,8 @@ from urllib.parse import quote
 import httpx
 
 from identity.credentials.credential import Credential
-from identity.credentials.placement import BEARER, CredentialPlacement
+from identity.credentials.placement import BEARER, Placement
+from identity.credentials.signed_request import SignedRequest
 from identity.errors import ErrorCode, ServiceError
 from identity.observation.measures import OTHER
 from identity.observation.traceparent import Receiver
@@ -49,7 +50,7 @@ class Endpoint:
     error_code: ErrorCode
     max_bytes: int
     settings: tuple[str, ...] = ()
-    placement: CredentialPlacement = BEARER
+    placement: Placement | SignedRequest = BEARER
 
     def error(self, detail: str, *, status: int | None = None, body: str = "") -> ServiceError:
         """A failure of the service, under its code."""

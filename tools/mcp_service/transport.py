@@ -19,7 +19,8 @@ import httpx
 from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from pydantic import BaseModel
 
-from identity.credentials.placement import BEARER, CredentialPlacement
+from identity.credentials.placement import BEARER, Placement
+from identity.credentials.signed_request import SignedRequest
 from identity.observation.attribute import Attribute
 from identity.observation.measures import error_type
 from identity.observation.traceparent import Receiver
@@ -62,7 +63,7 @@ class MCPTransport:
         *,
         seconds: float,
         max_bytes: int,
-        placement: CredentialPlacement = BEARER,
+        placement: Placement | SignedRequest = BEARER,
     ) -> None:
         self._http = http
         self._url = url

@@ -13,7 +13,7 @@ from agent.settings.settings import Settings
 from agent.settings.variables.conversations import SqliteFile
 from identity.idaas.user_event_reader import UserEventReader
 from identity.signing_keys.jwks import Jwks
-from identity.signing_keys.key_source import KeySource
+from identity.signing_keys.signing_key import KeySource
 
 _CONNECTIONS: Final = 2
 """To PostgreSQL, besides those of conversations: one is read while another one is written."""

@@ -16,7 +16,6 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
-from identity.credentials.source import CredentialSource
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 
@@ -61,7 +60,7 @@ class _Warm:
             for requirement in NEEDS
         ]
 
-    def run(self, verifier: "Verifier", credentials: CredentialSource) -> Timed:
+    def run(self, verifier: "Verifier", credentials: Any) -> Timed:
         """A complete run of the graph: two services without tools, and an instant model."""
         from langchain_core.messages import HumanMessage
 
