@@ -1,5 +1,5 @@
 """`idaas-agent doctor`: checks configuration and every dependency, in the order of a request.
 
 May import everything of `agent` but the other commands.
-Begin at `examination`; `finding` is what a check returns, `command` prints the findings.
+Begin at `examination`, which runs `checks`; a failure gets its reason from `causes` and `rules`.
 """

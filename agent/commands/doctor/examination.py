@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from agent.commands.doctor.audit_check import check_syslog, check_writable
-from agent.commands.doctor.connectivity import obstacle
-from agent.commands.doctor.explanation import explanation
+from agent.commands.doctor.causes import explanation, instance_difference, obstacle, origin_of
+from agent.commands.doctor.checks import (
+    ask_model,
+    check_issued,
+    check_redis,
+    check_syslog,
+    check_writable,
+    names_of_tools,
+    tools_of_server,
+    use_service,
+)
 from agent.commands.doctor.finding import Explanation, Finding, Outcome, failed, skipped
-from agent.commands.doctor.instance_probe import instance_difference
-from agent.commands.doctor.offered_tools import names_of_tools, tools_of_server
-from agent.commands.doctor.redis_check import check_redis
-from agent.commands.doctor.setting_names import origin_of
-from agent.commands.doctor.smoke_test import ask_model, use_service
-from agent.commands.doctor.token_check import check_issued
 from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import TOKEN_VARIABLE, read_settings

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from agent.commands.doctor.connectivity import obstacle
+from agent.commands.doctor.causes import obstacle
 from agent.commands.doctor.examination import diagnose
 from agent.commands.doctor.finding import Finding, Outcome
 from agent.conversations.database.schema import APPLICATION_ID

@@ -1,4 +1,4 @@
-"""What the detail of an error says of its cause. The first rule of a code whose pattern is found applies.
+"""From the detail of an error to its cause. The first rule of a code whose pattern is found applies.
 
 In a cause and a remedy, `{service}` is the name of the part, `{credential}` describes its credential, and
 `{credential_setting}` and `{url_setting}` name the settings that configure its credential and its address.
@@ -7,17 +7,14 @@ In a cause and a remedy, `{service}` is the name of the part, `{credential}` des
 from collections.abc import Mapping
 from typing import Final
 
-from agent.commands.doctor.client_faults import (
-    CLIENT_REFUSED,
-    CREDENTIAL_UNAVAILABLE,
-    EXCHANGE_BY_OPENAPI,
-    Rule,
-)
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.error_codes import IdentityCode
 from identity.errors import ErrorCode
 from tools.error_codes import ToolCode
+
+Rule = tuple[str, str, str, str]
+"""A pattern (a regular expression for the detail), a reason, a cause and a remedy."""
 
 _KEY: Final[tuple[Rule, ...]] = (
     (r"instance_not_found", "unknown_instance", "the Developer API does not know the IDaaS instance",
@@ -33,6 +30,68 @@ _KEY: Final[tuple[Rule, ...]] = (
     (r"status 403", "not_granted",
      "the credential exists, but is disabled, or the agent (or the user) may not read it",
      "authorize the agent for the node in IDaaS (outbound), and the user; or correct {credential_setting}"),
+)  # fmt: skip
+
+_CREDENTIAL_UNAVAILABLE: Final[tuple[Rule, ...]] = (
+    (r"metadata service: .*status", "metadata_refused",
+     ("the metadata service does not serve what is requested: it is switched off, or the instance has no "
+      "RAM role"),
+     "check the metadata options of the instance, and for PLUGIN its RAM role"),
+    (r"metadata service: .*document", "not_a_metadata_service",
+     "what responds at ECS_METADATA_ENDPOINT is no metadata service",
+     "correct ECS_METADATA_ENDPOINT, or remove it: the default is the platform's"),
+    (r"metadata service", "no_metadata_service",
+     "there is no metadata service at ECS_METADATA_ENDPOINT: this machine is no ECS instance",
+     ("choose another authnMethod (for PLUGIN another source of the role credential), or correct "
+      "ECS_METADATA_ENDPOINT")),
+    (r"token file .*expired", "workload_token_expired",
+     "the token in the file has expired: what should replace it has stopped, or the clock is wrong",
+     "check the projected volume of the pod, and the clock of this machine (NTP)"),
+    (r"token file", "no_workload_token", "the token file is not there, or contains no token",
+     "check the path in the SDK configuration (or ALIBABA_CLOUD_OIDC_TOKEN_FILE), and the volume"),
+    (r"STS: (NoPermission|.*(Trust|OIDC|IDToken|Issuer|Fingerprint))", "role_not_assumed",
+     "STS does not let the token assume the role: the role does not trust its issuer, audience or subject",
+     "check the trust policy of the role, and audience and issuer of the OIDC provider in RAM"),
+    (r"STS: ", "no_sts", "STS gives no credential for the role",
+     "check ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN and ALIBABA_CLOUD_STS_ENDPOINT"),
+    (r"credentials URI", "no_credentials_uri", "ALIBABA_CLOUD_CREDENTIALS_URI serves no role credential",
+     "check the URI, and the process that serves it"),
+    (r"no request has brought", "no_request_yet",
+     "the role credential comes with the first authenticated request, and there was none",
+     "send a request, or let the platform set ALIBABA_CLOUD_ACCESS_KEY_ID and its like too"),
+)  # fmt: skip
+
+_CLIENT_REFUSED: Final[tuple[Rule, ...]] = (
+    (r"OpenAPI: (NoPermission|Forbidden)", "ram_policy",
+     "RAM does not allow the execution role eiam:GenerateOauthToken for this application",
+     ("attach the policy of docs/connect-idaas.md to the execution role, with this idaasInstanceId and "
+      "clientId")),
+    (r"OpenAPI: InvalidSecurityToken\.Expired", "sts_expired",
+     ("the temporary credential of the role (STS) has expired; its copy in the environment ends 36 hours "
+      "after the start of the instance"),
+     "on Function Compute set FC_CREDENTIALS_FROM_HEADERS=true; elsewhere name a source that is renewed"),
+    (r"OpenAPI: InvalidTimeStamp", "clock",
+     "the clock of this machine and that of the OpenAPI differ by over 15 minutes",
+     "set the clock of this machine (NTP)"),
+    (r"OpenAPI: ResourceNotFound", "unknown_application",
+     "the OpenAPI does not know the instance or the application",
+     "check idaasInstanceId, clientId and the region of openApiEndpoint in the SDK configuration"),
+    (r"OpenAPI: ", "access_key_refused",
+     "the OpenAPI does not accept the access key of the role, or its signature",
+     "check ALIBABA_CLOUD_ACCESS_KEY_ID and its like; a proxy must not change the header Host"),
+    (r"by PKCS7", "document_refused",
+     ("IDaaS does not accept the document of this machine: its signer is not trusted by the provider, or "
+      "the federated credential does not allow this machine"),
+     ("check applicationFederatedCredentialName and its instance ids, and SignatureEffectiveTime of the "
+      "provider")),
+    (r"by OIDC", "workload_token_refused",
+     ("IDaaS does not accept the token: its issuer or audience (see the step client credential) is not the "
+      "provider's, or the federated credential does not allow its subject"),
+     "project a token with an audience that the provider lists; check applicationFederatedCredentialName"),
+    (r"by PCA", "certificate_refused",
+     ("dates, key and chain are right here, but IDaaS does not accept the certificate: no root of the "
+      "provider issued its chain, it is revoked, or the federated credential does not allow its name"),
+     "check the provider's root certificates and revocation list, and applicationFederatedCredentialName"),
 )  # fmt: skip
 
 _CLOSED: Final[Rule] = (
@@ -123,8 +182,8 @@ RULES: Final[Mapping[ErrorCode, tuple[Rule, ...]]] = {
         _too_slow("check {url_setting} in the SDK configuration and the network"),
         _CLOSED,
     ),
-    IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE: CREDENTIAL_UNAVAILABLE,
-    IdentityCode.CLIENT_AUTHENTICATION_FAILED: CLIENT_REFUSED,
+    IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE: _CREDENTIAL_UNAVAILABLE,
+    IdentityCode.CLIENT_AUTHENTICATION_FAILED: _CLIENT_REFUSED,
     GraphCode.LLM_API_KEY_UNAVAILABLE: _KEY,
     ToolCode.EXTERNAL_API_KEY_UNAVAILABLE: _KEY,
     IdentityCode.SERVICE_KEY_UNAVAILABLE: _KEY,
@@ -143,7 +202,10 @@ RULES: Final[Mapping[ErrorCode, tuple[Rule, ...]]] = {
          "allow the grant type token exchange for the agent in IDaaS"),
     ),
     IdentityCode.TOKEN_EXCHANGE_FAILED: (
-        *EXCHANGE_BY_OPENAPI,
+        (r"OpenAPI: (Missing|InvalidParameter\.GrantType)", "subject_token_not_read",
+         "the OpenAPI does not read the user's access token from the body",
+         ("choose another authnMethod for Human identity; or accept that proxies may log the token: "
+          "OPENAPI_SUBJECT_TOKEN_IN=query")),
         (r"access_denied|UserDisabled", "user_disabled", "the user is disabled, or lacks the permission",
          "check the user in IDaaS"),
         (r"urn:cloud:idaas:pam", "no_credential_store",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.commands.doctor.setting_names import Origin, origin_of
+from agent.commands.doctor.causes import Origin, origin_of
 from agent.settings.settings import read_settings
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, ServiceError

@@ -1,0 +1,236 @@
+"""Why a step failed: its address, the instance of IDaaS, and what the detail of its error shows.
+
+The connection and the instance are examined after a failure only, and no credential is sent.
+"""
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from agent.commands.doctor.finding import Explanation
+from agent.commands.doctor.rules import RULES
+from agent.errors.error_codes import AgentCode
+from agent.settings.declared_services import declared_services
+from agent.settings.service_declarations import ServiceDeclaration
+from agent.settings.settings import Settings
+from graph.error_codes import GraphCode
+from identity.error_codes import IdentityCode
+from identity.errors import AgentError
+from identity.idaas.client_authentication.plugin import Plugin
+from identity.strict_json import read_object
+from identity.transport.bounded_response import Response, TransportFailure, send
+from identity.transport.http1.proxy import uses_proxy
+from tools.error_codes import ToolCode
+from tools.service import Service
+
+_SECONDS: Final = 5.0
+# OpenSSL's X509_V_ERR codes.
+_EXPIRED, _NOT_YET_VALID = 10, 9
+_OTHER_NAME: Final = frozenset({62, 64})
+_PATH: Final = "/.well-known/cloud-idaas-configuration"
+_MAX_BYTES: Final = 65_536
+_LEEWAY: Final = 30.0
+_DATED: Final = frozenset({"CLIENT_SECRET_JWT", "PRIVATE_KEY_JWT", "PCA", "PKCS7", "OIDC"})
+"""The methods whose credential has a time in it."""
+_ABOUT_AN_ADDRESS: Final = frozenset(
+    {
+        GraphCode.MODEL_CALL_FAILED,
+        ToolCode.EXTERNAL_SERVICE_FAILED,
+        ToolCode.ENTERPRISE_SERVICE_FAILED,
+        ToolCode.SERVICE_FAILED,
+    }
+)
+
+Resolve = Callable[[str, int], Awaitable[object]]
+
+
+async def _system_resolve(host: str, port: int) -> object:
+    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+async def obstacle(
+    url: str, setting: str, tls: ssl.SSLContext, *, resolve: Resolve = _system_resolve
+) -> Explanation | None:
+    """Why `url`, configured by `setting`, cannot be reached; `None` if it can, or if a proxy is used."""
+    parts = urlsplit(url)
+    host, secure = parts.hostname or "", parts.scheme in ("https", "rediss")
+    port = parts.port or (443 if secure else 80)
+    if parts.scheme in ("http", "https") and uses_proxy(url):
+        return None
+    try:
+        async with asyncio.timeout(_SECONDS):
+            await resolve(host, port)
+            _, writer = await asyncio.open_connection(host, port, ssl=tls if secure else None)
+    except socket.gaierror:
+        return Explanation(
+            "name_unknown",
+            f'the name "{host}" is not known to DNS',
+            f"check the host in {setting}, and the DNS of this machine",
+        )
+    except ssl.SSLCertVerificationError as error:
+        return _certificate(error.verify_code, host, port, setting)
+    except ssl.SSLError:
+        return Explanation(
+            "no_tls",
+            f"{host}:{port} does not speak TLS",
+            f"check scheme and port in {setting}",
+        )
+    except ConnectionRefusedError:
+        sandbox = " (in the sandbox: idaas-agent sandbox)" if host == "localhost" and secure else ""
+        remedy = f"check {setting}, and that the service is running{sandbox}"
+        return Explanation("refused", f"nothing listens at {host}:{port}", remedy)
+    except TimeoutError:
+        return Explanation(
+            "no_route",
+            f"{host}:{port} does not take a connection within {_SECONDS:g} s",
+            "check firewall, security group and VPC of this machine, and whether it needs a proxy "
+            "(HTTPS_PROXY)",
+        )
+    except OSError as error:
+        return Explanation(
+            "no_connection",
+            f"{host}:{port}: {(error.strerror or 'no connection').lower()}",
+            f"check {setting}",
+        )
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return None
+
+
+def _certificate(verify_code: int, host: str, port: int, setting: str) -> Explanation:
+    if verify_code in (_EXPIRED, _NOT_YET_VALID):
+        return Explanation(
+            "certificate_expired",
+            f"the certificate of {host}:{port} has expired or is not valid yet, by the clock of this machine",
+            "renew the certificate of the service; check the clock of this machine",
+        )
+    if verify_code in _OTHER_NAME:
+        return Explanation(
+            "certificate_of_another_name",
+            f'the certificate of {host}:{port} is not for the name "{host}"',
+            f"use in {setting} the name for which the certificate was issued",
+        )
+    return Explanation(
+        "certificate_not_trusted",
+        f"the certificate of {host}:{port} is by an authority that this agent does not trust",
+        "set SSL_CERT_FILE to a PEM bundle that has the authority "
+        "(in the sandbox: .sandbox/ca-bundle.pem, as .sandbox/agent.env says)",
+    )
+
+
+async def instance_difference(
+    settings: Settings, http: httpx.AsyncClient, clock: Callable[[], float]
+) -> Explanation | None:
+    """What IDaaS's description of itself shows; `None` if it shows nothing, or is not there."""
+    idaas = settings.idaas
+    request = http.build_request("GET", f"https://{urlsplit(idaas.issuer).netloc}{_PATH}")
+    response = await send(http, request, max_bytes=_MAX_BYTES, deadline=_SECONDS)
+    if isinstance(response, TransportFailure):
+        return None
+    seconds = _ahead(response, clock())
+    if idaas.authn_method in _DATED and abs(seconds) > _LEEWAY:
+        where = "ahead of" if seconds > 0 else "behind"
+        return Explanation(
+            "clock",
+            f"the clock of this machine is {abs(seconds):.0f} s {where} that of IDaaS",
+            "set the clock of this machine (NTP)",
+        )
+    instance = _instance(response)
+    if instance and instance != idaas.instance_id:
+        audience = "; it is the audience of the machine's document" if idaas.authn_method == "PKCS7" else ""
+        return Explanation(
+            "another_instance",
+            f'the issuer is of the instance "{instance}", and idaasInstanceId is "{idaas.instance_id}"'
+            f"{audience}",
+            "correct idaasInstanceId, or issuer and tokenEndpoint, in the SDK configuration",
+        )
+    return None
+
+
+def _ahead(response: Response, now: float) -> float:
+    """By how many seconds this machine's clock is ahead of the response's date."""
+    try:
+        return now - parsedate_to_datetime(response.headers.get("date", "")).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _instance(response: Response) -> str:
+    try:
+        found = read_object(response.body).get("instance_id") if response.status == 200 else None
+    except ValueError:
+        return ""
+    return found if isinstance(found, str) and found.isprintable() and len(found) <= 100 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The address of a part, the settings of its address and its credential, and a name for the credential.
+
+    `url` is empty if the address is not known, or if the error is not about it.
+    """
+
+    url: str
+    url_setting: str
+    credential_setting: str
+    credential: str = "the credential"
+
+
+def origin_of(settings: Settings, services: Sequence[Service], part: str, error: AgentError) -> Origin:
+    """The origin of a failure in `part`: `idaas`, `model`, or the name of a service."""
+    origin = _of_settings(settings, part)
+    if service := next((service for service in services if service.name == part), None):
+        settings_of_service = ", ".join(service.settings)
+        origin = origin or Origin("", settings_of_service, settings_of_service)
+        origin = replace(origin, credential=str(service.credential or "a request without a credential"))
+    declaration = f'the declaration of "{part}"'
+    origin = origin or Origin("", declaration, declaration)
+    match error.code:
+        case AgentCode.SETTINGS_INVALID if settings.redis_url is not None:
+            return replace(origin, url=settings.redis_url.reveal(), url_setting="REDIS_URL")
+        case IdentityCode.JWKS_UNAVAILABLE:
+            return replace(origin, url=settings.jwks_url, url_setting="JWKS_ENDPOINT")
+        case IdentityCode.IDAAS_UNREACHABLE if error.detail.startswith("Developer API"):
+            url = settings.idaas.developer_api_endpoint
+            return replace(origin, url=url, url_setting="developerApiEndpoint")
+        case IdentityCode.IDAAS_UNREACHABLE if isinstance(settings.idaas.client_authentication, Plugin):
+            url = settings.idaas.client_authentication.endpoint
+            return replace(origin, url=url, url_setting="openApiEndpoint")
+        case IdentityCode.IDAAS_UNREACHABLE:
+            return replace(origin, url=settings.idaas.token_endpoint, url_setting="tokenEndpoint")
+    return origin if error.code in _ABOUT_AN_ADDRESS else replace(origin, url="")
+
+
+def _of_settings(settings: Settings, part: str) -> Origin | None:
+    """What the variables and SERVICES_FILE configure."""
+    if part == "model":
+        key = "LLM_API_KEY_IDENTIFIER" if settings.llm_api_key_file is None else "LLM_API_KEY_FILE"
+        return Origin(settings.llm_base_url, "LLM_BASE_URL", key)
+    declared = next((each for each in declared_services(settings) if each.name == part), None)
+    if declared is None:
+        return None
+    url = declared.declaration.url
+    if isinstance(settings.services.get(part), ServiceDeclaration):
+        member = declared.declaration.credential_key or "access_token"
+        place = f"services.{part}"
+        return Origin(url, f"{place}.url in SERVICES_FILE", f"{place}.{member} in SERVICES_FILE")
+    return Origin(url, declared.settings[0], declared.settings[-1])
+
+
+def explanation(error: AgentError, part: str, origin: Origin) -> Explanation | None:
+    """The first rule that applies to a failure of `part`; `None` if only the row of the error table does."""
+    for pattern, reason, cause, remedy in RULES.get(error.code, ()):
+        if re.search(pattern, error.detail):
+            names = {"service": part, **asdict(origin)}
+            return Explanation(reason, cause.format_map(names), remedy.format_map(names))
+    return None
