@@ -5,7 +5,7 @@ services put arguments and results into it.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from graph.message_content import message_content
 from identity.errors import ServiceError
 from identity.observation.attribute import Attribute
-from identity.observation.measures import LONG_SECONDS, SUCCESS, Distribution, Tally, error_type
+from identity.observation.metrics import LONG_SECONDS, SUCCESS, Counter, Metrics, error_type
 from identity.observation.span import NO_SPAN, Span, SpanKind, started_span
 from identity.secrets.secret import Secret
 
@@ -24,21 +24,49 @@ PROVIDER: Final = "openai"
 """By the convention's rule: the format of the API, not the vendor."""
 
 
+_CHAT: Final[Mapping[str, str]] = {Attribute.OPERATION: "chat", Attribute.PROVIDER: PROVIDER}
+
+
 class ObservedCalls:
     """The measures of one graph. `model` is the name of its model."""
 
-    def __init__(self, model: str = "") -> None:
+    def __init__(self, model: str = "", metrics: Metrics | None = None) -> None:
+        metrics = metrics or Metrics()
         self.model: Final = model
-        self.inference: Final = Distribution(LONG_SECONDS)
-        """Seconds of model calls, by model and error."""
-        self.first_chunk: Final = Distribution(LONG_SECONDS)
-        """Seconds until the first piece of a streamed response, by model."""
-        self.input_tokens: Final = Tally()
-        """By model, as are the next two."""
-        self.output_tokens: Final = Tally()
-        self.reasoning_tokens: Final = Tally()
-        self.tools: Final = Distribution(LONG_SECONDS)
-        """Seconds of tool calls, by tool, service and error."""
+        self.inference: Final = metrics.histogram(
+            "gen_ai.client.inference.duration",
+            "Calls of the model",
+            labels=(Attribute.MODEL, Attribute.ERROR_TYPE),
+            fixed=_CHAT,
+            bounds=LONG_SECONDS,
+        )
+        self.first_chunk: Final = metrics.histogram(
+            "gen_ai.client.inference.time_to_first_chunk",
+            "From the start of a streamed call of the model to its first piece",
+            labels=(Attribute.MODEL,),
+            fixed=_CHAT,
+            bounds=LONG_SECONDS,
+        )
+
+        def tokens(kind: str, counted: str) -> Counter:
+            return metrics.counter(
+                f"gen_ai.client.inference.usage.{kind}",
+                f"{counted}, as the model service reports them",
+                unit="{token}",
+                labels=(Attribute.MODEL,),
+                fixed=_CHAT,
+            )
+
+        self.input_tokens: Final = tokens("input_tokens", "Tokens of prompts")
+        self.output_tokens: Final = tokens("output_tokens", "Tokens of responses, thinking included")
+        self.reasoning_tokens: Final = tokens("reasoning.output_tokens", "Tokens of thinking")
+        self.tools: Final = metrics.histogram(
+            "gen_ai.execute_tool.duration",
+            "Calls of tools, with the renewal of a refused credential",
+            labels=(Attribute.TOOL, Attribute.SERVICE, Attribute.ERROR_TYPE),
+            fixed={Attribute.OPERATION: "execute_tool"},
+            bounds=LONG_SECONDS,
+        )
 
     def inference_call(self) -> "InferenceCall":
         """A context manager around one request to the model."""

@@ -56,13 +56,14 @@ def error_table() -> str:
 
 
 def observability(page: str) -> str:
-    """`docs/observability.md` with its table replaced by the catalog of metrics."""
-    from agent.operations.metrics.catalog import METRICS
+    """`docs/observability.md` with its table replaced by what the agent's parts declare."""
+    from agent.operations.metrics.agent_measures import AgentMeasures
+    from agent.operations.metrics.prometheus_text import sample_name
 
     rows = "".join(
-        f"| `{metric.name}` | `{metric.sample_name}` | {metric.kind} | "
+        f"| `{metric.name}` | `{sample_name(metric)}` | {metric.kind} | "
         f"{', '.join(f'`{label}`' for label in metric.labels) or '–'} | {metric.description} |\n"
-        for metric in METRICS
+        for metric in AgentMeasures().metrics.declared()
     )
     head = "| metric | for Prometheus | kind | attributes | meaning |\n|---|---|---|---|---|\n"
     return METRICS_BLOCK.sub(lambda _: f"<!-- metrics -->\n\n{head}{rows}", page)

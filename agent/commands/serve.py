@@ -24,7 +24,7 @@ from agent.settings.variable_names import misspelt_variables
 from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from agent.operations.metrics.outlet import MetricsOutlet
+    from agent.operations.metrics.publishing import MetricsOutlet
 
 _LOG = logging.getLogger("idaas_agent.serve")
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from agent.composition.agent import Agent
-    from agent.operations.metrics.outlet import MetricsOutlet
+    from agent.operations.metrics.publishing import MetricsOutlet
 
 _LOG: Final = logging.getLogger("idaas_agent.startup")
 _METRICS_LOG: Final = logging.getLogger("idaas_agent.metrics")

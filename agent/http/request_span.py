@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.operations.metrics.request_measures import METHODS
 from agent.operations.traces.tracer import Tracer
 from identity.observation.attribute import Attribute
-from identity.observation.measures import OTHER, error_type
+from identity.observation.metrics import OTHER, error_type
 from identity.observation.span import CURRENT_SPAN, SpanKind
 from identity.observation.traceparent import HEADER, TraceContext, parse_traceparent
 

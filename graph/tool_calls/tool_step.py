@@ -24,7 +24,7 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.credential_span import show_requirement
 from identity.errors import AgentError, ConsentRequiredError, ErrorCode
 from identity.observation.attribute import Attribute
-from identity.observation.measures import SUCCESS, error_type
+from identity.observation.metrics import SUCCESS, error_type
 from identity.observation.span import Span, started_span
 from identity.secrets.redaction import Redactor
 from identity.secrets.secret import Secret

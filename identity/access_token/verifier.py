@@ -12,7 +12,7 @@ from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
-from identity.observation.measures import CacheUse
+from identity.observation.metrics import CacheUse
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.signing_keys.signing_key import (

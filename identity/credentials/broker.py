@@ -30,7 +30,7 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
-from identity.observation.measures import CacheUse
+from identity.observation.metrics import CacheUse
 from identity.observation.request_context import CarriedContext, carried_context
 from identity.principal import AccessIdentity, Principal
 from identity.single_flight import SingleFlight

@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from identity.observation.attribute import Attribute
-from identity.observation.measures import SUCCESS, Distribution, error_type
+from identity.observation.metrics import SUCCESS, Metrics, error_type
 from identity.observation.span import Span, started_span
 
 
 class IssueMeasure:
     """Seconds of requests, with all their attempts; its labels are the operation and the error."""
 
-    def __init__(self) -> None:
-        self.seconds = Distribution()
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        self.seconds = (metrics or Metrics()).histogram(
+            "idaas_agent.idaas.request.duration",
+            "Requests to IDaaS with all their attempts, by what they request and the error's code",
+            labels=(Attribute.ISSUE, Attribute.ERROR_TYPE),
+        )
 
     @contextmanager
     def of(self, operation: str) -> Iterator[Span]:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Protocol
 
 from identity.observation.attribute import CONTENT, Attribute
-from identity.observation.measures import error_type
+from identity.observation.metrics import error_type
 from identity.observation.traceparent import Receiver, TraceContext
 
 MAX_CHARACTERS: Final = 256

@@ -9,7 +9,7 @@ import httpx
 
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
-from identity.observation.measures import Distribution
+from identity.observation.metrics import Histogram
 from identity.signing_keys.signing_key import SigningKey, signing_key
 from identity.single_flight import SingleFlight
 from identity.strict_json import read_object
@@ -56,7 +56,7 @@ class Jwks:
         max_stale: float = 86_400.0,
         retry_delay: float = 10.0,
         searches_per_second: float = 1.0,
-        fetches: Distribution | None = None,
+        fetches: Histogram | None = None,
     ) -> None:
         """`timeout` in seconds bounds a fetch, body included. `fetches` has the seconds of fetches, by
         `FETCH` and the error. Raises `ValueError` if `url` is not secure."""
@@ -76,7 +76,7 @@ class Jwks:
         self._stale_at = float("-inf")
         self._next_refresh = float("-inf")
         self._failure: UnreachableError | None = None
-        self._fetches = fetches or Distribution()
+        self._fetches = fetches or Histogram()
 
     def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
         """See `KeySource`. Starts a refresh in the background if one is due."""

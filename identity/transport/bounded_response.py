@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from identity.observation.measures import OTHER
+from identity.observation.metrics import OTHER
 from identity.observation.traceparent import Receiver
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, limit_body
 from identity.transport.client_span import client_span, responded

@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 from agent.errors.error_table import ERROR_CODES
-from agent.operations.metrics.catalog import METRICS
-from agent.operations.metrics.metric import Kind, Metric
+from agent.operations.metrics.agent_measures import AgentMeasures
+from agent.operations.metrics.prometheus_text import prometheus_labels, sample_name
 from graph.observed_calls import TOOL_ERROR
 from identity.access_token.revocation import Target
-from identity.observation.measures import CANCELLED, OTHER
+from identity.observation.metrics import CANCELLED, OTHER, Kind, Metric
 
+METRICS = AgentMeasures().metrics.declared()
 FOLDER = Path(__file__).parents[2] / "deploy" / "observability"
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
 RULES: list[dict[str, Any]] = [
@@ -37,7 +38,7 @@ VALUES = {
 
 
 def samples(metric: Metric) -> set[str]:
-    name = metric.sample_name
+    name = sample_name(metric)
     return (
         {f"{name}_{part}" for part in ("bucket", "count", "sum")} if metric.kind is Kind.HISTOGRAM else {name}
     )
@@ -71,7 +72,7 @@ def faults(expression: str) -> list[str]:
     for name, matchers in re.findall(r"([a-z_]\w*)\s*\{([^}]*)\}", expression):
         metric = BY_SAMPLE.get(name)
         known = {*SCRAPED, *(("le",) if name.endswith("_bucket") else ())}
-        known |= set(metric.prometheus_labels) if metric else set()
+        known |= set(prometheus_labels(metric)) if metric else set()
         for label, operator, value in re.findall(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"', matchers):
             if label not in known:
                 found.append(f"{name} has no label {label}")
@@ -79,7 +80,7 @@ def faults(expression: str) -> list[str]:
                 found += [f"{label} is never {one}" for one in value.split("|") if one not in VALUES[label]]
             assert operator
     plain = re.sub(r'"[^"]*"|\[[^\]]*\]|\b\d[\w.]*', " ", expression)
-    labels = {label for metric in BY_SAMPLE.values() if metric for label in metric.prometheus_labels}
+    labels = {label for metric in BY_SAMPLE.values() if metric for label in prometheus_labels(metric)}
     for word in re.findall(r"\$?\b[a-zA-Z_]\w*", re.sub(r"\{[^}]*\}", " ", plain)):
         if word not in BY_SAMPLE and word not in WORDS and word not in labels:
             found.append(f"there is no {word}")
@@ -95,7 +96,7 @@ def labels_of(sample: str) -> set[str]:
     metric = BY_SAMPLE[sample]
     return {
         *SCRAPED,
-        *(metric.prometheus_labels if metric else ()),
+        *(prometheus_labels(metric) if metric else ()),
         *(("le",) if sample.endswith("_bucket") else ()),
     }
 

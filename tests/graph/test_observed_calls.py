@@ -59,7 +59,7 @@ async def test_tool_call_shows_its_credential_and_its_approval(ended: Ended) -> 
             "idaas_agent.credential.scope": "svc.read",
         }.items()
     )
-    assert list(calls.tools.series) == [("pay", "shop", "")]
+    assert list(calls.tools.values) == [("pay", "shop", "")]
 
 
 def test_refused_key_fails_the_call_that_was_sent_with_it(ended: Ended) -> None:
@@ -67,7 +67,7 @@ def test_refused_key_fails_the_call_that_was_sent_with_it(ended: Ended) -> None:
     with calls.inference_call() as call:
         call.ended(ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401), KEY)
     assert [span.error for span in ended] == ["model_call_failed"]
-    assert list(calls.inference.series) == [("qwen-plus", "model_call_failed")]
+    assert list(calls.inference.values) == [("qwen-plus", "model_call_failed")]
 
 
 def test_tokens_are_counted_by_model_and_kind() -> None:
@@ -82,7 +82,7 @@ def test_tokens_are_counted_by_model_and_kind() -> None:
         with calls.inference_call() as call:
             call.ended(AIMessage("Hi", usage_metadata=used), KEY)
     tallies = (calls.input_tokens, calls.output_tokens, calls.reasoning_tokens)
-    assert [tally.counts for tally in tallies] == [{("qwen-plus",): count} for count in (14, 10, 4)]
+    assert [tally.values for tally in tallies] == [{("qwen-plus",): count} for count in (14, 10, 4)]
 
 
 def test_messages_have_the_conventions_form_without_the_key() -> None:

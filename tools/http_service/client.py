@@ -12,7 +12,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.placement import BEARER, Placement
 from identity.credentials.signed_request import SignedRequest
 from identity.errors import ErrorCode, ServiceError
-from identity.observation.measures import OTHER
+from identity.observation.metrics import OTHER
 from identity.observation.traceparent import Receiver
 from identity.transport.body import (
     EncodedResponseError,

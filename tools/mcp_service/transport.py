@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from identity.credentials.placement import BEARER, Placement
 from identity.credentials.signed_request import SignedRequest
 from identity.observation.attribute import Attribute
-from identity.observation.measures import error_type
+from identity.observation.metrics import error_type
 from identity.observation.traceparent import Receiver
 from identity.secrets.secret import Secret
 from identity.transport.body import (

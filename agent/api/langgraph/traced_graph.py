@@ -15,7 +15,7 @@ from agent.composition.agent import Agent
 from agent.operations.metrics.run_measures import AGENT
 from agent.operations.traces.tracer import Tracer
 from identity.observation.attribute import Attribute
-from identity.observation.measures import CANCELLED, error_type
+from identity.observation.metrics import CANCELLED, error_type
 from identity.observation.request_context import UserLabel, user_attribute, user_label
 from identity.observation.span import CURRENT_SPAN, Span, SpanKind
 from identity.principal import Principal

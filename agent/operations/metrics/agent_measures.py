@@ -1,15 +1,28 @@
-"""What the parts of one agent count: made with the agent, given to its parts, and read by the catalog."""
+"""What the parts of one agent count: made with the agent and given to its parts, which declare their metrics.
 
+The metrics of parts that keep their own counts are declared here. Dashboards, alerts and
+`docs/observability.md` are checked against all of them.
+"""
+
+import os
+import resource
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Final, Protocol
 
 from agent.operations.metrics.request_measures import RequestMeasures
 from agent.operations.metrics.run_measures import RunMeasures
 from graph.observed_calls import ObservedCalls
+from identity.access_token.revocation import Target
 from identity.credentials.issue_measure import IssueMeasure
-from identity.observation.measures import SHORT_SECONDS, CacheUse, Distribution, Tally
+from identity.observation.metrics import SHORT_SECONDS, CacheUse, Counter, Kind, Metrics
 from identity.transport.http1.transport import PoolUse
 from tools.service import Service
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_STATM: Final = Path("/proc/self/statm")
+_RESULT: Final = ("idaas_agent.lookup.result",)
+_POOL: Final = ("idaas_agent.connection_pool.name",)
 
 
 class FailureCount(Protocol):
@@ -39,17 +52,13 @@ class AgentMeasures:
     """The measures of one agent. `model` is the name of its model."""
 
     def __init__(self, model: str = "") -> None:
-        self.requests: Final = RequestMeasures()
-        self.runs: Final = RunMeasures()
-        self.calls: Final = ObservedCalls(model)
-        self.issue: Final = IssueMeasure()
+        self.metrics: Final = Metrics()
+        self.requests: Final = RequestMeasures(self.metrics)
+        self.runs: Final = RunMeasures(self.metrics)
+        self.calls: Final = ObservedCalls(model, self.metrics)
+        self.issue: Final = IssueMeasure(self.metrics)
         self.credentials: Final = CacheUse()
         self.verifications: Final = CacheUse()
-        self.revocations: Final = Tally()
-        self.revocations_lost: Final = Tally()
-        self.loop_lag: Final = Distribution(SHORT_SECONDS)
-        self.export_failures: Final = Tally()
-        """Of telemetry over OTLP, by signal."""
         self.pools: Final[dict[str, PoolUse]] = {}
         """By the name of the client: `idaas`, `model`, `postgresql`, `redis`, or the service's."""
         self.redis: FailureCount | None = None
@@ -59,6 +68,138 @@ class AgentMeasures:
         """Counts the approvals that wait for a person, over all processes; `None` if none are stored."""
         self.approvals_waiting: int | None = None
         """How many there were at the last count; `None` if they could not be counted."""
+        self._identity()
+        self._process()
+
+    def _identity(self) -> None:
+        observed, used, verified = self.metrics.observed, self.credentials, self.verifications
+        observed(
+            Kind.COUNTER,
+            "idaas_agent.credential.lookups",
+            "Uses of credentials: cached, stale while IDaaS did not respond, or requested",
+            unit="{lookup}",
+            labels=_RESULT,
+            read=lambda: {("cached",): used.found, ("stale",): used.stale, ("requested",): used.missed},
+        )
+        observed(
+            Kind.COUNTER,
+            "idaas_agent.credential.renewals",
+            "Renewals of cached credentials ahead of their end",
+            unit="{renewal}",
+            read=lambda: used.renewed,
+        )
+        observed(
+            Kind.COUNTER,
+            "idaas_agent.access_token.verifications",
+            "Verifications of access tokens: cached, or checked with a signature",
+            unit="{verification}",
+            labels=_RESULT,
+            read=lambda: {("cached",): verified.found, ("checked",): verified.missed},
+        )
+        self.revocations = self.metrics.counter(
+            "idaas_agent.revocations",
+            "Revocations that came into force in each process, by their target",
+            unit="{revocation}",
+            labels=("idaas_agent.revocation.target",),
+            zeros=[(target.value,) for target in Target],
+        )
+        self.revocations_lost = Counter()
+        """By the store that lost some."""
+        observed(
+            Kind.COUNTER,
+            "idaas_agent.revocations.losses",
+            "How often a store that must keep revocations lacked some that were in force",
+            unit="{loss}",
+            read=lambda: sum(self.revocations_lost.values.values()),
+        )
+        observed(
+            Kind.GAUGE,
+            "idaas_agent.approvals.waiting",
+            "Approvals that wait for a person",
+            unit="{approval}",
+            read=lambda: {} if self.approvals_waiting is None else self.approvals_waiting,
+            shared=True,
+        )
+        observed(
+            Kind.COUNTER,
+            "idaas_agent.audit.records",
+            "Records that the audit log accepted",
+            unit="{record}",
+            read=lambda: self.audit.records if self.audit else 0,
+        )
+        observed(
+            Kind.COUNTER,
+            "idaas_agent.audit.failures",
+            "Failed attempts to write the audit log",
+            unit="{failure}",
+            read=lambda: self.audit.failures if self.audit else 0,
+        )
+        observed(
+            Kind.COUNTER,
+            "idaas_agent.audit.lost",
+            "Records that the audit log lost",
+            unit="{record}",
+            read=lambda: self.audit.lost if self.audit else 0,
+        )
+
+    def _process(self) -> None:
+        observed = self.metrics.observed
+        observed(
+            Kind.GAUGE,
+            "idaas_agent.connection_pool.in_use",
+            "Requests in flight, by the client: idaas, model, postgresql, redis, or the service",
+            unit="{request}",
+            labels=_POOL,
+            read=lambda: {(name,): use.in_use for name, use in self.pools.items()},
+        )
+        observed(
+            Kind.GAUGE,
+            "idaas_agent.connection_pool.limit",
+            "Connections that a client may have",
+            unit="{connection}",
+            labels=_POOL,
+            read=lambda: {(name,): use.limit for name, use in self.pools.items()},
+        )
+        observed(
+            Kind.COUNTER,
+            "idaas_agent.redis.failures",
+            "Failures of the Redis that processes share; after each it is not used until it responds",
+            unit="{failure}",
+            read=lambda: self.redis.failures if self.redis else 0,
+        )
+        self.loop_lag = self.metrics.histogram(
+            "idaas_agent.event_loop.lag",
+            "By how much timers of the event loop are late, measured four times a second",
+            bounds=SHORT_SECONDS,
+        )
+        self.export_failures = self.metrics.counter(
+            "idaas_agent.telemetry.export.failures",
+            "Failed exports over OTLP, by signal",
+            unit="{failure}",
+            labels=("idaas_agent.telemetry.signal",),
+            zeros=[("traces",), ("metrics",)],
+        )
+        observed(
+            Kind.GAUGE,
+            "idaas_agent.processes",
+            "Processes that serve requests",
+            unit="{process}",
+            read=lambda: 1,
+        )
+        observed(
+            Kind.COUNTER,
+            "process.cpu.time",
+            "Processor time of the processes that serve requests",
+            unit="s",
+            read=lambda: sum(os.times()[:2]),
+        )
+        observed(
+            Kind.GAUGE,
+            "process.memory.usage",
+            "Resident memory of the processes that serve requests",
+            unit="By",
+            read=_resident_bytes,
+        )
 
     def add_pools(self, services: Iterable[Service], **parts: object) -> None:
         """The pools of the services' clients and of `parts`, of those that show theirs."""
@@ -74,3 +215,11 @@ class AgentMeasures:
     def metrics_not_exported(self) -> None:
         """An export of metrics failed."""
         self.export_failures.add("metrics")
+
+
+def _resident_bytes() -> float:
+    """Where the system has no /proc, the largest so far."""
+    try:
+        return int(_STATM.read_text("ascii").split()[1]) * _PAGE
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -11,7 +11,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from agent.operations.metrics.metric import Reading
+from identity.observation.metrics import Reading
 
 _AT_ONCE: Final = 4
 """Connections that are served at the same time. For a further one, that which has waited longest for its

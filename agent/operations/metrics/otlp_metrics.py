@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from agent.operations.metrics.metric import Reading
-from agent.operations.metrics.outlet import MetricsOutlet
+from agent.operations.metrics.publishing import MetricsOutlet
 from agent.operations.otlp_signal import OtlpSignal, Signal, otlp_signal
 from agent.settings.settings import Settings
+from identity.observation.metrics import Reading
 
 _LOG: Final = logging.getLogger("idaas_agent.telemetry")
 _STOP_SECONDS: Final = 3.0

@@ -18,9 +18,7 @@ from opentelemetry.sdk.metrics.export import Metric as Point
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from agent.operations.metrics.catalog import METRICS
-from agent.operations.metrics.metric import Kind, Metric, Reading, Values
-from identity.observation.measures import Labels
+from identity.observation.metrics import Kind, Labels, Metric, Reading, Values
 
 _SCOPE: Final = InstrumentationScope("idaas_agent")
 _CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
@@ -32,8 +30,8 @@ def metrics_data(reading: Reading, resource: Resource, *, since: int, now: int) 
     """`reading`, taken at `now`, of a process that counts since `since`: unix times in nanoseconds."""
     points = [
         Point(metric.name, metric.description, metric.unit, _data(metric, values, since, now))
-        for metric in METRICS
-        if (values := reading.get(metric.name))
+        for metric, values in reading.items()
+        if values
     ]
     return MetricsData([ResourceMetrics(resource, [ScopeMetrics(_SCOPE, points, "")], "")])
 

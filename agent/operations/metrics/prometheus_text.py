@@ -1,7 +1,7 @@
 """Readings in the formats of Prometheus: its text format, and OpenMetrics for scrapers that accept it.
 
 The library writes the formats; it does not count. Its counters take a microsecond each and those of
-OpenTelemetry's SDK four, against a tenth for `identity.observation.measures`, and its mode for several
+OpenTelemetry's SDK four, against a tenth for `identity.observation.metrics`, and its mode for several
 processes writes every increment to a file.
 """
 
@@ -15,9 +15,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from agent.operations.metrics.catalog import METRICS
-from agent.operations.metrics.metric import Kind, Metric, Reading, Values
+from identity.observation.metrics import Kind, Metric, Reading, Values
 
+_UNITS: Final = {"s": "_seconds", "By": "_bytes"}
 TARGET: Final = {"service_name": "idaas-agent"}
 """The labels of `target_info`, by which OpenTelemetry's resource is known to Prometheus."""
 
@@ -35,6 +35,23 @@ def prometheus_text(
     return encode(registry), media_type
 
 
+def prometheus_name(metric: Metric) -> str:
+    """By the rules of OpenTelemetry for Prometheus: underscores, and the unit."""
+    name = metric.name.replace(".", "_")
+    unit = _UNITS.get(metric.unit, "")
+    return name if name.endswith(unit) else name + unit
+
+
+def sample_name(metric: Metric) -> str:
+    """The name of its samples; of a histogram, without `_bucket`, `_count` and `_sum`."""
+    return prometheus_name(metric) + ("_total" if metric.kind is Kind.COUNTER else "")
+
+
+def prometheus_labels(metric: Metric) -> tuple[str, ...]:
+    """The labels with underscores."""
+    return tuple(label.replace(".", "_") for label in metric.labels)
+
+
 class _Families(Collector):
     def __init__(self, reading: Reading, target: dict[str, str]) -> None:
         self._reading = reading
@@ -47,14 +64,14 @@ class _Families(Collector):
         info = GaugeMetricFamily("target_info", "The program", labels=list(self._target))
         info.add_metric(list(self._target.values()), 1)
         yield info
-        for metric in METRICS:
-            if values := self._reading.get(metric.name):
+        for metric, values in self._reading.items():
+            if values:
                 yield _family(metric, values)
 
 
 def _family(metric: Metric, values: Values) -> Family:
-    about = (metric.prometheus_name, metric.description)
-    labels = metric.prometheus_labels
+    about = (prometheus_name(metric), metric.description)
+    labels = prometheus_labels(metric)
     if metric.kind is Kind.HISTOGRAM:
         histogram = HistogramMetricFamily(*about, labels=labels)
         bounds = [*(str(float(bound)) for bound in metric.bounds), "+Inf"]

@@ -1,18 +1,34 @@
-"""Publishes the metrics of a process while it serves."""
+"""Publishes the metrics of a process while it serves, and takes those that cost more than a count."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
-from agent.operations.metrics.approvals_waiting import approvals_waiting
-from agent.operations.metrics.catalog import read_metrics
-from agent.operations.metrics.event_loop_lag import event_loop_lag
-from agent.operations.metrics.outlet import MetricsOutlet
+from identity.errors import AgentError
+from identity.observation.metrics import Histogram, Reading
 
 if TYPE_CHECKING:
     from agent.operations.metrics.agent_measures import AgentMeasures
+
+_LOG: Final = logging.getLogger("idaas_agent.telemetry")
+_LAG_SECONDS: Final = 0.25
+_COUNT_SECONDS: Final = 15.0
+
+Sleep = Callable[[float], Awaitable[object]]
+
+
+class MetricsOutlet(Protocol):
+    """Publishes the metrics of one process, from threads of its own: the event loop does not wait for it."""
+
+    def start(self, read: Callable[[], Reading]) -> None:
+        """Publishes what `read` returns, from now on. `read` may be called in any thread."""
+        ...
+
+    def stop(self) -> None:
+        """Publishes the last values where that is its way, and ends within seconds."""
+        ...
 
 
 @asynccontextmanager
@@ -24,10 +40,46 @@ async def published(measures: "AgentMeasures", outlets: Sequence[MetricsOutlet])
     if not outlets:
         yield
         return
+    measured = [
+        asyncio.create_task(each) for each in (measure_lag(measures.loop_lag), count_approvals(measures))
+    ]
     try:
         for outlet in outlets:
-            outlet.start(partial(read_metrics, measures))
-        async with event_loop_lag(measures.loop_lag), approvals_waiting(measures):
-            yield
+            outlet.start(measures.metrics.read)
+        yield
     finally:
+        for task in measured:
+            task.cancel()
+        await asyncio.wait(measured)
         await asyncio.gather(*(asyncio.to_thread(outlet.stop) for outlet in outlets))
+
+
+async def measure_lag(
+    lag: Histogram,
+    *,
+    seconds: float = _LAG_SECONDS,
+    sleep: Sleep = asyncio.sleep,
+    clock: Callable[[], float] | None = None,
+) -> None:
+    """Adds to `lag` every `seconds` by how much the event loop's timers are late, by the loop's own clock."""
+    now = clock or asyncio.get_running_loop().time
+    while True:
+        began = now()
+        await sleep(seconds)
+        lag.observe(max(0.0, now() - began - seconds))
+
+
+async def count_approvals(measures: "AgentMeasures", *, sleep: Sleep = asyncio.sleep) -> None:
+    """Updates `measures.approvals_waiting` by `measures.count_approvals` now and then, if that is set.
+
+    While they cannot be counted there is no number, because an old one would hide that.
+    """
+    while (count := measures.count_approvals) is not None:
+        try:
+            measures.approvals_waiting = await count()
+        except AgentError:
+            measures.approvals_waiting = None
+        except Exception as error:  # noqa: BLE001 - the task must outlive it
+            measures.approvals_waiting = None
+            _LOG.error("approvals could not be counted: %s", type(error).__name__)
+        await sleep(_COUNT_SECONDS)

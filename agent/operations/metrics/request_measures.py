@@ -1,23 +1,44 @@
-"""What is counted of HTTP requests."""
+"""What is counted of HTTP requests, by OpenTelemetry's conventions for HTTP."""
 
-from identity.observation.measures import OTHER, RESPONSE_SECONDS, Distribution, Tally
+from typing import Final
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""Those that are named; any other is `OTHER`."""
-NO_ROUTE = ""
+from agent.errors.error_table import ERROR_CODES
+from identity.observation.attribute import Attribute
+from identity.observation.metrics import OTHER, RESPONSE_SECONDS, Kind, Metrics
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods that are named; any other is `OTHER`."""
+NO_ROUTE: Final = ""
 """The route of a request that matched none, or was refused before."""
+_FAULTS: Final = [(code.value,) for code in ERROR_CODES if not code.row.caused_by_callers]
 
 
 class RequestMeasures:
-    """Requests of one application. `routes` are templates: no label comes from a client."""
+    """Requests of one application, on every surface. `routes` are templates: no label comes from a client."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        metrics = metrics or Metrics()
         self.open = 0
-        """Requests that are being served now."""
-        self.seconds = Distribution(RESPONSE_SECONDS)
-        """By method, route and status."""
-        self.errors = Tally()
-        """Requests, and streams after their first byte, that ended with an error: by code."""
+        self.seconds = metrics.histogram(
+            "http.server.request.duration",
+            "HTTP requests: from the request's headers to the end of the response, streams included",
+            labels=(Attribute.HTTP_METHOD, Attribute.HTTP_ROUTE, Attribute.HTTP_STATUS),
+            bounds=RESPONSE_SECONDS,
+        )
+        metrics.observed(
+            Kind.GAUGE,
+            "http.server.active_requests",
+            "HTTP requests that are being served",
+            unit="{request}",
+            read=lambda: self.open,
+        )
+        self.errors = metrics.counter(
+            "idaas_agent.request.errors",
+            "Requests that were refused or failed, also in mid-stream, by the code of docs/errors.md",
+            unit="{error}",
+            labels=(Attribute.ERROR_TYPE,),
+            zeros=_FAULTS,
+        )
 
     def ended(self, method: str, route: str, status: int, code: str | None, seconds: float) -> None:
         """Counts a request. `code` is that of its error, if it has one."""

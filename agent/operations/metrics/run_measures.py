@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from identity.observation.attribute import Attribute
-from identity.observation.measures import CANCELLED, LONG_SECONDS, SUCCESS, Distribution, error_type
+from identity.observation.metrics import CANCELLED, LONG_SECONDS, SUCCESS, Kind, Metrics, error_type
 from identity.observation.span import NO_SPAN, Span, started_span
 
 AGENT: Final = "idaas-agent"
@@ -16,13 +16,27 @@ _TOKENS = frozenset({"content", "reasoning"})
 class RunMeasures:
     """Runs of one agent, on every surface."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        metrics = metrics or Metrics()
         self.open = 0
-        """Runs that go on now."""
-        self.seconds = Distribution(LONG_SECONDS)
-        """From the start of a run to its end, by error."""
-        self.first_token = Distribution(LONG_SECONDS)
-        """From the start of a run to the first piece of text or thinking. Only of runs that stream."""
+        metrics.observed(
+            Kind.GAUGE,
+            "idaas_agent.runs.open",
+            "Runs that go on now",
+            unit="{run}",
+            read=lambda: self.open,
+        )
+        self.seconds = metrics.histogram(
+            "gen_ai.invoke_agent.duration",
+            "Runs, from their start to their end, by the code of their error",
+            labels=(Attribute.ERROR_TYPE,),
+            bounds=LONG_SECONDS,
+        )
+        self.first_token = metrics.histogram(
+            "idaas_agent.run.time_to_first_token",
+            "From the start of a streamed run to its first piece of text or thinking",
+            bounds=LONG_SECONDS,
+        )
 
     def run(self, thread_id: str | None = None) -> "RunMeasure":
         """A context manager around the work of one run, of the conversation `thread_id` if it has one."""

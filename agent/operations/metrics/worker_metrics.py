@@ -9,16 +9,15 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from agent.operations.metrics.merging import merged, without_gauges
-from agent.operations.metrics.metric import Reading
-from agent.operations.metrics.outlet import MetricsOutlet
+from agent.operations.metrics.publishing import MetricsOutlet
+from identity.observation.metrics import Kind, Labels, Metric, Reading, Value
 
 _LOG: Final = logging.getLogger("idaas_agent.metrics")
 _REPORT: Final = b"report"
@@ -135,8 +134,8 @@ class WorkersMetrics:
             for worker in [each for each in self._workers if each.ended]:
                 self._workers.remove(worker)
                 worker.link.close()
-                self._departed = merged([self._departed, without_gauges(worker.last)])
-            return merged([self._departed, *(worker.last for worker in self._workers)])
+                self._departed = _merged([self._departed, _without_gauges(worker.last)])
+            return _merged([self._departed, *(worker.last for worker in self._workers)])
 
     def _requests(self) -> None:
         while not self._stopped.wait(_ROUND_SECONDS):
@@ -159,16 +158,51 @@ def published_sums(outlet: MetricsOutlet) -> Iterator[Callable[[], Connection]]:
         metrics.stop()
 
 
+def _merged(readings: Sequence[Reading]) -> Reading:
+    """Counts and sums are added; of a gauge that is the same in all processes, the largest is taken."""
+    joined: dict[Metric, dict[Labels, Value]] = {}
+    for reading in readings:
+        for metric, values in reading.items():
+            found = joined.setdefault(metric, {})
+            for labels, value in values.items():
+                before = found.get(labels)
+                if before is None:
+                    found[labels] = value
+                elif metric.shared:
+                    found[labels] = max(before, value)
+                else:
+                    found[labels] = _added(before, value)
+    return {**joined}
+
+
+def _without_gauges(reading: Reading) -> Reading:
+    """The values that remain true of a process that has ended."""
+    return {metric: values for metric, values in reading.items() if metric.kind is not Kind.GAUGE}
+
+
+def _added(one: Value, other: Value) -> Value:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return tuple(a + b for a, b in zip(one, other, strict=True))
+    assert not isinstance(one, tuple)  # noqa: S101 - one metric has values of one kind
+    assert not isinstance(other, tuple)  # noqa: S101 - the same
+    return one + other
+
+
 def encoded(reading: Reading) -> bytes:
-    """A reading as JSON."""
-    listed = {name: list(values.items()) for name, values in reading.items()}
+    """A reading with the declarations of its metrics, as JSON: the parent has no part of the agent."""
+    listed = [(asdict(metric), list(values.items())) for metric, values in reading.items()]
     return json.dumps(listed).encode()
 
 
 def decoded(report: bytes) -> Reading:
     """The reading that `encoded` wrote."""
-    listed = cast(dict[str, list[Any]], json.loads(report))
     return {
-        name: {tuple(labels): tuple(value) if isinstance(value, list) else value for labels, value in values}
-        for name, values in listed.items()
+        Metric(**{name: _hashable(value) for name, value in about.items()} | {"kind": Kind(about["kind"])}): {
+            tuple(labels): _hashable(value) for labels, value in values
+        }
+        for about, values in json.loads(report)
     }
+
+
+def _hashable(value: Any) -> Any:  # noqa: ANN401 - JSON
+    return tuple(value) if isinstance(value, list) else value

@@ -15,7 +15,7 @@ from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, UnreachableError
-from identity.observation.measures import Tally
+from identity.observation.metrics import Counter
 from identity.principal import Principal
 
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
@@ -61,8 +61,8 @@ class RevocationEnforcer:
         issuer: str,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         repair_seconds: float = _REPAIR_SECONDS,
-        applied: Tally | None = None,
-        lost: Tally | None = None,
+        applied: Counter | None = None,
+        lost: Counter | None = None,
     ) -> None:
         """`stores` are read in their order at first. A store that could not be written receives what it lacks
         after `repair_seconds`. `applied` counts the revocations that came into force, by target, and `lost`
@@ -76,8 +76,8 @@ class RevocationEnforcer:
         self._issuer = issuer
         self._sleep = sleep
         self._repair_seconds = repair_seconds
-        self._applied = applied or Tally()
-        self._lost = lost or Tally()
+        self._applied = applied or Counter()
+        self._lost = lost or Counter()
         self._tasks: list[asyncio.Task[None]] = []
         self._received = asyncio.Event()
 

@@ -8,7 +8,7 @@ from benchmarks.load.chat import PATH, Endpoint, chat, compare
 from benchmarks.report.measurement import Figure, at_least, at_most
 from benchmarks.servers.processes.row_server import row_server
 from identity.observation.attribute import Attribute
-from identity.observation.measures import Distribution
+from identity.observation.metrics import Histogram
 from identity.observation.span import started_span
 
 _BODIES = {
@@ -27,7 +27,7 @@ def _no_span() -> Timed:
 
 
 def _count() -> Timed:
-    seconds = Distribution()
+    seconds = Histogram()
     return timed(lambda: seconds.observe(0.02, "maps_weather", "amap", ""))
 
 

@@ -183,7 +183,7 @@ async def test_forged_message_is_refused_counted_and_makes_the_agent_degraded(
     ready = await agent.ready()
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert ready.json()["checks"]["conversations"]["code"] == "conversation_unreadable"
-    assert agent.composed.measures.requests.errors.counts["conversation_unreadable",] == 2
+    assert agent.composed.measures.requests.errors.values["conversation_unreadable",] == 2
     assert [line.name for line in caplog.records if line.name == "idaas_agent.conversations"] == [
         "idaas_agent.conversations"
     ]

@@ -32,7 +32,7 @@ async def test_reading_ones_own_list_is_counted_and_recorded_once_an_hour(
         for _ in range(20):
             assert (await http.get("/threads?limit=50")).status_code == 200
         assert recorded() == ["succeeded"]
-        assert sum(agent.measures.requests.seconds.series["GET", "/threads", "200"][:-1]) == 20
+        assert sum(agent.measures.requests.seconds.values["GET", "/threads", "200"][:-1]) == 20
         for path in ("/threads/one", "/threads/export"):
             assert (await http.get(path)).status_code in (200, 404)
         await http.post("/threads", json={})

@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.operations.metrics.agent_measures import AgentMeasures
-from agent.operations.metrics.catalog import METRICS, read_metrics
 from agent.operations.metrics.otlp_metrics import OtlpMetrics, otlp_outlets
 from agent.operations.otlp_signal import OtlpSignal, Signal, otlp_signal
 from agent.settings.settings import Settings, read_settings
@@ -82,7 +81,7 @@ async def test_failed_exports_are_counted_and_no_run_notices(
     assert agent.composed.tracer is not None
     await asyncio.to_thread(agent.composed.tracer.stop)
     assert set(collector.received) == {"/own"}
-    failures = read_metrics(agent.composed.measures)["idaas_agent.telemetry.export.failures"]
+    failures = agent.composed.measures.export_failures.values
     assert failures == {("traces",): 1, ("metrics",): 0}
 
 
@@ -91,7 +90,7 @@ async def exported(measures: AgentMeasures, collector: Collector, serve: Any) ->
     failures: list[str] = []
     signal = OtlpSignal(f"{await serve(collector.app)}/v1/metrics", Secret("api-key=a"))
     outlet = OtlpMetrics(signal, 3600, lambda: failures.append("metrics"))
-    outlet.start(lambda: read_metrics(measures))
+    outlet.start(measures.metrics.read)
     await asyncio.to_thread(outlet.stop)
     return failures
 
@@ -101,7 +100,7 @@ async def test_every_metric_arrives_with_its_kind_unit_and_attributes(serve: Any
     assert await exported(filled(), collector, serve) == []
     found = collector.metrics()
     kinds = {"counter": "sum", "gauge": "gauge", "histogram": "histogram"}
-    for metric in METRICS:
+    for metric in AgentMeasures().metrics.declared():
         point = found[metric.name]
         assert (point.unit, point.WhichOneof("data")) == (metric.unit, kinds[metric.kind])
         data = getattr(point, kinds[metric.kind])

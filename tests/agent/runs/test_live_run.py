@@ -251,8 +251,8 @@ async def test_surface_that_leaves_cancels_the_run_unless_it_keeps_it(keep: bool
 async def test_run_is_measured_with_its_end(steps: tuple[Any, ...], error: str) -> None:
     measures = RunMeasures()
     await live_run(Script(*steps), measures=measures).task
-    assert [labels for labels, _ in measures.seconds.series.items()] == [(error,)]
-    assert sum(measures.first_token.series[()][:-1]) == 1
+    assert [labels for labels, _ in measures.seconds.values.items()] == [(error,)]
+    assert sum(measures.first_token.values[()][:-1]) == 1
     assert measures.open == 0
 
 
@@ -263,4 +263,4 @@ async def test_cancelled_run_is_measured_as_such() -> None:
     assert measures.open == 1
     run.cancel()
     await run.task
-    assert list(measures.seconds.series) == [("cancelled",)]
+    assert list(measures.seconds.values) == [("cancelled",)]

@@ -10,7 +10,6 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers import context as tracers
 
-from agent.operations.metrics.catalog import read_metrics
 from agent.operations.metrics.prometheus_text import prometheus_text
 from identity.errors import AgentError
 from identity.secrets.secret import Secret
@@ -170,7 +169,7 @@ async def test_no_secret_leaves_by_any_surface(
     seen += [("the audit log", audit.read_text()), *logged(), *heard]
     seen += [
         *spans.texts(),
-        ("metrics", prometheus_text(read_metrics(agent.composed.measures), "")[0].decode()),
+        ("metrics", prometheus_text(agent.composed.measures.metrics.read(), "")[0].decode()),
     ]
     assert {place.split()[0] for place, _ in seen} >= {"logger", "callback", "chat", "span", "metrics"}
     assert leaks(canaries, seen) == []

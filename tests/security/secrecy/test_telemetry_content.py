@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from agent.operations.log_lines import JsonLines
-from agent.operations.metrics.catalog import read_metrics
 from agent.operations.metrics.prometheus_text import prometheus_text
 from tests.recorded_spans import Spans
 from tests.recorder import Recorder
@@ -114,7 +113,7 @@ async def test_telemetry_has_neither_content_nor_texts_of_exceptions_nor_queries
     await agent.http.get(f"{agent.origin}/{PATH}?{QUERY}=1", headers=headers)
     await agent.http.post(f"{agent.origin}/openai/v1/chat/completions", content=QUESTION, headers=headers)
 
-    metrics = prometheus_text(read_metrics(agent.composed.measures), "")[0].decode()
+    metrics = prometheus_text(agent.composed.measures.metrics.read(), "")[0].decode()
     requests = [line for line in lines if '"logger": "idaas_agent.request"' in line]
     others = [line for line in lines if line not in requests]
     seen = [*spans.texts(), ("metrics", metrics), *(("a log line", line) for line in others)]

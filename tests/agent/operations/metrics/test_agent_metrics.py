@@ -3,17 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from agent.operations.metrics.catalog import read_metrics
-from agent.operations.metrics.metric import Reading
 from identity.access_token.revocation import Origin, Revocation, Target
+from identity.observation.metrics import Values
 from sandbox.faults.faults import Fault
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER, RunningAgent, StartAgent
 
 CHAT = "/openai/v1/chat/completions"
 
 
+Reading = dict[str, Values]
+
+
 def reading(agent: RunningAgent) -> Reading:
-    return read_metrics(agent.composed.measures)
+    return {metric.name: values for metric, values in agent.composed.measures.metrics.read().items()}
 
 
 def counts(reading: Reading, name: str) -> dict[tuple[str, ...], Any]:

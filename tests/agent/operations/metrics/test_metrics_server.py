@@ -9,7 +9,6 @@ import pytest
 
 from agent.http.web_server import listen
 from agent.operations.metrics.agent_measures import AgentMeasures
-from agent.operations.metrics.catalog import read_metrics
 from agent.operations.metrics.metrics_server import MetricsServer
 
 Address = tuple[str, int]
@@ -19,8 +18,7 @@ Address = tuple[str, int]
 def address() -> Iterator[Address]:
     listener = listen("127.0.0.1", 0, "metrics", "METRICS_PORT")
     server = MetricsServer(listener)
-    measures = AgentMeasures()
-    server.start(lambda: read_metrics(measures))
+    server.start(AgentMeasures().metrics.read)
     yield listener.getsockname()
     server.stop()
 

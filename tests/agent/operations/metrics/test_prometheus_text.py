@@ -5,11 +5,16 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.operations.metrics.agent_measures import AgentMeasures
-from agent.operations.metrics.catalog import METRICS, read_metrics
-from agent.operations.metrics.metric import Kind
-from agent.operations.metrics.prometheus_text import prometheus_text
+from agent.operations.metrics.prometheus_text import (
+    prometheus_labels,
+    prometheus_name,
+    prometheus_text,
+    sample_name,
+)
+from identity.observation.metrics import Kind
 from identity.transport.http1.transport import PoolUse
 
+METRICS = AgentMeasures().metrics.declared()
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -53,19 +58,19 @@ def samples(text: str, parse=text_string_to_metric_families) -> dict[tuple[str, 
     ids=["text", "openmetrics"],
 )
 def test_every_metric_is_read_by_the_parser_of_the_format(accept: str, parse) -> None:
-    content, media_type = prometheus_text(read_metrics(filled()), accept)
+    content, media_type = prometheus_text(filled().metrics.read(), accept)
     assert media_type.startswith("application/openmetrics-text" if accept else "text/plain")
     found = {family.name.removesuffix("_total"): family for family in parse(content.decode())}
     for metric in METRICS:
-        family = found[metric.prometheus_name]
+        family = found[prometheus_name(metric)]
         assert family.type == metric.kind.value
         assert family.samples, metric.name
         for sample in family.samples:
-            assert set(sample.labels) - {"le"} == set(metric.prometheus_labels)
+            assert set(sample.labels) - {"le"} == set(prometheus_labels(metric))
 
 
 def test_names_follow_the_rules_of_opentelemetry_for_prometheus() -> None:
-    names = {metric.name: metric.prometheus_name for metric in METRICS}
+    names = {metric.name: prometheus_name(metric) for metric in METRICS}
     assert names["http.server.request.duration"] == "http_server_request_duration_seconds"
     assert names["process.memory.usage"] == "process_memory_usage_bytes"
     assert names["http.server.active_requests"] == "http_server_active_requests"
@@ -75,7 +80,7 @@ def test_buckets_are_cumulative_and_end_with_the_count() -> None:
     measures = AgentMeasures()
     for seconds in (0.001, 0.02, 0.02, 999.0):
         measures.requests.ended("GET", "/ready", 200, None, seconds)
-    found = samples(prometheus_text(read_metrics(measures), "")[0].decode())
+    found = samples(prometheus_text(measures.metrics.read(), "")[0].decode())
     name, labels = "http_server_request_duration_seconds", ("GET", "200", "/ready")
     bounds = {key[1][-1]: value for key, value in found.items() if key[0] == f"{name}_bucket"}
     assert (bounds["0.005"], bounds["0.01"], bounds["0.025"], bounds["180.0"], bounds["+Inf"]) == (
@@ -90,7 +95,7 @@ def test_buckets_are_cumulative_and_end_with_the_count() -> None:
 
 
 def test_text_of_others_in_a_label_is_escaped() -> None:
-    found = samples(prometheus_text(read_metrics(filled()), "")[0].decode())
+    found = samples(prometheus_text(filled().metrics.read(), "")[0].decode())
     assert ("gen_ai_execute_tool_duration_seconds_count", ("", "execute_tool", 'a"b\\c\n', "amap")) in found
 
 
@@ -101,7 +106,7 @@ def test_the_agent_is_named_as_the_target() -> None:
 
 def test_counter_without_labels_is_zero_from_the_start() -> None:
     """An alert on an increase sees the first one."""
-    found = samples(prometheus_text(read_metrics(AgentMeasures()), "")[0].decode())
+    found = samples(prometheus_text(AgentMeasures().metrics.read(), "")[0].decode())
     for metric in METRICS:
         if metric.kind is Kind.COUNTER and not metric.labels:
-            assert (f"{metric.prometheus_name}_total", ()) in found, metric.name
+            assert (sample_name(metric), ()) in found, metric.name

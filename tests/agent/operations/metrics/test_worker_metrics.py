@@ -9,11 +9,11 @@ from threading import Thread
 import pytest
 
 from agent.operations.metrics.agent_measures import AgentMeasures
-from agent.operations.metrics.catalog import read_metrics
-from agent.operations.metrics.metric import Reading
 from agent.operations.metrics.worker_metrics import WorkerReports, WorkersMetrics, decoded, encoded
+from identity.observation.metrics import Kind, Metric, Reading
 
 RENEWALS = "idaas_agent.credential.renewals"
+UNKNOWN = Metric(name="a.metric", kind=Kind.COUNTER, unit="{one}", description="New")
 DURATION = "http.server.request.duration"
 ROUTE = ("GET", "/ready", "200")
 
@@ -25,7 +25,7 @@ class Worker:
         self.measures = AgentMeasures()
         self.link = metrics.open()
         self.reports = WorkerReports(self.link)
-        self.reports.start(lambda: read_metrics(self.measures))
+        self.reports.start(self.measures.metrics.read)
 
     def works(self, times: int) -> None:
         self.measures.credentials.renewed += times
@@ -51,9 +51,10 @@ def metrics() -> Iterator[WorkersMetrics]:
 
 def counted(reading: Reading) -> tuple[object, object, object]:
     """Renewals, requests and processes."""
-    duration = reading[DURATION].get(ROUTE, (0.0,))
+    found = {metric.name: values for metric, values in reading.items()}
+    duration = found[DURATION].get(ROUTE, (0.0,))
     assert isinstance(duration, tuple)
-    return reading[RENEWALS][()], sum(duration[:-1]), reading.get("idaas_agent.processes", {}).get((), 0)
+    return found[RENEWALS][()], sum(duration[:-1]), found.get("idaas_agent.processes", {}).get((), 0)
 
 
 def test_counts_of_all_workers_are_added(metrics: WorkersMetrics) -> None:
@@ -91,9 +92,9 @@ def test_worker_that_does_not_report_counts_as_before() -> None:
     metrics = WorkersMetrics(seconds=0)
     silent = metrics.open()
     metrics.read()
-    silent.send_bytes(encoded({RENEWALS: {(): 5}}))
+    silent.send_bytes(encoded({UNKNOWN: {(): 5}}))
     for _ in range(3):
-        assert metrics.read()[RENEWALS] == {(): 5}
+        assert metrics.read()[UNKNOWN] == {(): 5}
     assert [silent.poll() and silent.recv_bytes() for _ in range(3)] == [b"report", b"report", False]
 
 
@@ -104,28 +105,27 @@ def test_report_that_comes_too_late_is_not_taken_for_the_next_one() -> None:
     late = Thread(target=_reports, args=(slow, 1, 2))
     metrics._seconds = 20
     late.start()
-    assert metrics.read()[RENEWALS] == {(): 2}
+    assert metrics.read()[UNKNOWN] == {(): 2}
     late.join()
 
 
 def _reports(link: Connection, *values: int) -> None:
     for value in values:
         link.recv_bytes()
-        link.send_bytes(encoded({RENEWALS: {(): value}}))
+        link.send_bytes(encoded({UNKNOWN: {(): value}}))
 
 
 def test_gauge_that_is_the_same_in_all_processes_is_not_added(metrics: WorkersMetrics) -> None:
     for waiting in (2, 3):
         worker = Worker(metrics)
         worker.measures.approvals_waiting = waiting
-    assert metrics.read()["idaas_agent.approvals.waiting"] == {(): 3}
+    (waiting,) = (values for metric, values in metrics.read().items() if metric.shared)
+    assert waiting == {(): 3}
 
 
 def test_reading_survives_its_transport() -> None:
     measures = AgentMeasures("qwen-plus")
     measures.requests.ended("GET", "/ready", 200, None, 0.02)
     measures.calls.input_tokens.add("qwen-plus", amount=3)
-    reading = {
-        name: values for name, values in read_metrics(measures).items() if not name.startswith("process.")
-    }
-    assert {name: dict(values) for name, values in decoded(encoded(reading)).items()} == reading
+    reading = measures.metrics.read()
+    assert decoded(encoded(reading)) == reading

@@ -14,7 +14,7 @@ from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
 from identity.errors import AgentError, UnreachableError
-from identity.observation.measures import Tally
+from identity.observation.metrics import Counter
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 
@@ -75,7 +75,7 @@ class Process:
         self.now = 300.0
         self.list = RevocationList(reach=reach, clock=lambda: self.now)
         self.store = first or MemoryStore()
-        self.lost = Tally()
+        self.lost = Counter()
         self.cached = [("f1", Principal("i", "alice")), (HASH, Principal("i", "bob"))]
         self.running = [token("alice"), token("bob", fingerprint=HASH)]
         self.slept: asyncio.Queue[None] = asyncio.Queue()
@@ -286,7 +286,7 @@ async def test_store_that_was_emptied_gets_back_what_the_process_knows(caplog: A
     await settled()
     await process.enforcement.check()
     assert set(process.store.kept) == set(kept)
-    assert sum(process.lost.counts.values()) == 1, "counted once, however often it could not be written"
+    assert sum(process.lost.values.values()) == 1, "counted once, however often it could not be written"
     [line] = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "lacks 2 revocations that are in force" in line.getMessage()
     await process.enforcement.aclose()
@@ -303,7 +303,7 @@ async def test_revocation_that_could_not_be_stored_is_stored_later_and_is_no_los
     process.slept.put_nowait(None)
     await settled()
     assert process.store.kept == [revocation()]
-    assert not process.lost.counts
+    assert not process.lost.values
     await process.enforcement.check()
     await process.enforcement.aclose()
 
@@ -342,7 +342,7 @@ async def test_change_that_was_announced_but_not_stored_is_no_loss_beside_the_fo
     process.slept.put_nowait(None)
     await settled()
     assert later in process.store.kept
-    assert not process.lost.counts
+    assert not process.lost.values
     await process.enforcement.aclose()
 
 
@@ -361,7 +361,7 @@ async def test_store_that_only_announces_is_filled_without_an_alert_and_its_fail
     process.slept.put_nowait(None)
     await settled()
     assert announces.kept == [revocation(), revocation(name="bob")]
-    assert not process.lost.counts
+    assert not process.lost.values
     await process.enforcement.aclose()
 
 
@@ -379,7 +379,7 @@ async def test_machine_stores_what_others_announce_and_restores_it_after_both_we
     await restarted.enforcement.start()
     assert restarted.list.refuses("bob", 50.0, "")
     assert set(emptied.kept) == set(file.kept)
-    assert sum(restarted.lost.counts.values()) == 1
+    assert sum(restarted.lost.values.values()) == 1
     await restarted.enforcement.aclose()
 
 
@@ -397,7 +397,7 @@ async def test_what_no_token_can_reach_is_removed_from_store_and_memory_a_day_la
     await settled()
     assert not process.store.kept
     assert not [*process.list.entries()]
-    assert not process.lost.counts
+    assert not process.lost.values
     await process.enforcement.aclose()
 
 
