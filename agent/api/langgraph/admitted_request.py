@@ -18,7 +18,7 @@ class AdmittedRequest:
 
     `sealed`: other processes execute the runs, so that the caller is sealed for them. `authenticated`: the
     auth handler was called. `run`: the digest of what the run is given that the request may create
-    (`sealing.sealed_callers.run_digest`); `None`: it may create none.
+    (`sealed_callers.run_digest`); `None`: it may create none.
     """
 
     caller: VerifiedAccessToken

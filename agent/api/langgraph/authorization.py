@@ -1,12 +1,12 @@
 """Authentication and authorization on a LangGraph server: `langgraph dev`, LangGraph Server, or Aegra.
 
 One object for all of them. The route guard verifies the caller (`route_guard`); the server stores a
-reference to their token (`token_references`), or the token sealed (`sealing.sealed_callers`). A thread, its
+reference to their token (`token_references`), or the token sealed (`sealed_callers`). A thread, its
 runs and its state are visible only to the user who created the thread. Assistants are read-only. Schedules
 and the store are closed, because no run may outlive its caller's token and the graph uses neither.
 
 Only the model decides which tools are called: a run takes messages as its input, or an answer to an approval
-(`admission.thread_requests`). No client writes the state of a thread or jumps to a node.
+(`run_request_guard`). No client writes the state of a thread or jumps to a node.
 
 Both servers load a named file as a module of its own, some of them twice; this module is loaded once.
 """
@@ -83,7 +83,7 @@ def _refused(why: str) -> Exception:
 async def _create_run(
     user: Auth.types.BaseUser, admitted: AdmittedRequest | None, run: dict[str, Any]
 ) -> None:
-    """Only a request that was judged creates one (`admission.thread_requests`)."""
+    """Only a request that was judged creates one (`run_request_guard`)."""
     sealed_callers = (await server_agent()).sealed_callers
     if admitted is None or admitted.run is None or (admitted.sealed and sealed_callers is None):
         raise _refused("no run can be created by this request")

@@ -25,10 +25,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.api.langgraph.access_token_headers import presented_tokens, without_tokens
 from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
-from agent.api.langgraph.consent_addresses import ConsentAddresses
+from agent.api.langgraph.consent_url_injector import ConsentUrlInjector
 from agent.api.langgraph.cross_origin import CrossOrigin
+from agent.api.langgraph.run_request_guard import RunRequestGuard
 from agent.api.langgraph.server_agent import agent_of_this_loop, end_agents
-from agent.api.langgraph.thread_requests import ThreadRequests
 from agent.api.langgraph.verified_stream import VerifiedStream
 from agent.errors.error_response import RequestError, error_body, error_response
 from agent.http.body_limit import BodyLimit
@@ -153,7 +153,7 @@ app: Final = Starlette(
     middleware=[
         Middleware(CrossOrigin),
         Middleware(RouteGuard),
-        Middleware(ConsentAddresses),
-        Middleware(ThreadRequests),
+        Middleware(ConsentUrlInjector),
+        Middleware(RunRequestGuard),
     ],
 )

@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.api.langgraph.aegra.aegra_routes import PUBLIC, allows
 from agent.api.langgraph.aegra.aegra_threads import AegraThreads
-from agent.api.langgraph.consent_addresses import ConsentAddresses
+from agent.api.langgraph.consent_url_injector import ConsentUrlInjector
 from agent.api.langgraph.cross_origin import CrossOrigin
 from agent.api.langgraph.route_guard import RouteGuard
-from agent.api.langgraph.thread_requests import ThreadRequests
+from agent.api.langgraph.run_request_guard import RunRequestGuard
 from agent.errors.error_response import RequestError, error_body, error_response, internal_error_body
 from identity.errors import AgentError
 
@@ -61,5 +61,5 @@ class GuardedApplication(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Aegra's, inside of the guard's."""
         inner = super().build_middleware_stack()
-        judged = ThreadRequests(inner, threads=AegraThreads(inner))
-        return CrossOrigin(RouteGuard(ConsentAddresses(judged), public=PUBLIC, allows=allows, sealed=True))
+        judged = RunRequestGuard(inner, threads=AegraThreads(inner))
+        return CrossOrigin(RouteGuard(ConsentUrlInjector(judged), public=PUBLIC, allows=allows, sealed=True))

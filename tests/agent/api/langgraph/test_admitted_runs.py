@@ -13,8 +13,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from agent.api.langgraph.route_guard import RouteGuard
+from agent.api.langgraph.run_request_guard import RunRequestGuard
 from agent.api.langgraph.server_agent import agent_of_this_loop
-from agent.api.langgraph.thread_requests import ThreadRequests
 from agent.composition.agent import Agent
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from graph.approvals.request import interrupt_value
@@ -86,7 +86,7 @@ async def agent(
 
 @pytest.fixture
 async def http(agent: Agent, server: Server, sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(RouteGuard(ThreadRequests(server.application)))
+    transport = httpx.ASGITransport(RouteGuard(RunRequestGuard(server.application)))
     headers = {"X-Api-Key": sandbox.access_token("alice")}
     async with httpx.AsyncClient(transport=transport, base_url="http://server", headers=headers) as client:
         yield client

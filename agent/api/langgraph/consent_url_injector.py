@@ -47,7 +47,7 @@ async def urls_of(approval_ids: Collection[str], caller: VerifiedAccessToken) ->
     return urls
 
 
-class ConsentAddresses:
+class ConsentUrlInjector:
     """A pure ASGI middleware, inside of the route guard, which verifies the caller."""
 
     def __init__(self, app: ASGIApp, *, urls_of: UrlsOf = urls_of) -> None:

@@ -55,7 +55,7 @@ _BATCH: Final = "/runs/batch"
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-class ThreadRequests:
+class RunRequestGuard:
     """A pure ASGI middleware, inside of the route guard, which reads bodies whole."""
 
     def __init__(self, app: ASGIApp, *, threads: ServerThreads | None = None) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from agent.api.langgraph import consent_addresses
+from agent.api.langgraph import consent_url_injector
 from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
-from agent.api.langgraph.consent_addresses import ConsentAddresses
+from agent.api.langgraph.consent_url_injector import ConsentUrlInjector
 from agent.api.langgraph.server_agent import agent_of_this_loop
 from agent.composition.agent import Agent
 from graph.approvals.consent_urls import url_reference
@@ -63,7 +63,7 @@ async def respond(
     caller = None if user is None else await Tokens().verify(Secret(f"{user}-at"))
     token = ADMITTED.set(None if caller is None else AdmittedRequest(caller))
     try:
-        await ConsentAddresses(server, urls_of=urls_of)(scope, receive, send)
+        await ConsentUrlInjector(server, urls_of=urls_of)(scope, receive, send)
     finally:
         ADMITTED.reset(token)
     return received
@@ -166,5 +166,5 @@ async def test_address_is_shown_while_its_consent_is_open_only(
         await agent.approvals.decide(MINE, alice.principal, approved=state == "given", digest=DIGEST, at=now)
     agent.consent_urls._urls[MINE] = Secret(URL), time.time() + 600  # as if it were kept for longer
     shown = {MINE: Secret(URL)} if state == "open" else {}
-    assert await consent_addresses.urls_of([MINE, OTHER], alice) == shown
-    assert await consent_addresses.urls_of([MINE, OTHER], bob) == {}
+    assert await consent_url_injector.urls_of([MINE, OTHER], alice) == shown
+    assert await consent_url_injector.urls_of([MINE, OTHER], bob) == {}
