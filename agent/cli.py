@@ -1,6 +1,6 @@
 """The console script `idaas-agent`: imports the command line outside of garbage collection, and runs it."""
 
-from agent.http.garbage_collection import frozen_startup_objects
+from agent.http.memory import frozen_startup_objects
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import HumanMessage
 
-from agent.http.garbage_collection import frozen_startup_objects
+from agent.http.memory import frozen_startup_objects
 from agent.runs.runs import Runs
 from benchmarks.in_process.instant import InstantIssuer, instant_graph
 from benchmarks.in_process.issuer import Issuer

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from agent.http.open_files import raise_open_files_limit
+from agent.http.web_server import raise_open_files_limit
 from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, chat
 from benchmarks.load.client import Connection

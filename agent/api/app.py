@@ -34,15 +34,12 @@ from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError, error_response
-from agent.http.authentication import CALLER, Authentication, Challenge, caller_of
-from agent.http.body_limit import BodyLimit
-from agent.http.header_limit import HeaderLimit
-from agent.http.rate_limit import RateLimit
-from agent.http.request_log import RequestLog
-from agent.http.request_span import RequestSpan
-from agent.http.response_headers import ResponseHeaders
-from agent.http.role_headers import RoleHeaders
-from agent.http.shutdown import ShutdownMiddleware
+from agent.http.authentication import CALLER, Challenge, authentication, caller_of
+from agent.http.rate_limit import rate_limit
+from agent.http.request_limits import body_limit, header_limit
+from agent.http.request_log import request_log
+from agent.http.response_headers import response_headers
+from agent.http.role_headers import role_headers
 from agent.settings.settings import Settings
 from identity.errors import AgentError
 
@@ -53,7 +50,6 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     challenge = Challenge(f"{settings.agent_audience}|{settings.agent_scope}", settings.agent_public_url)
 
     role = settings.header_role
-    role_headers = [] if role is None else [Middleware(RoleHeaders, role=role)]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -87,7 +83,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         middleware=[
-            Middleware(ResponseHeaders),
+            Middleware(response_headers),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_allowed_origins,
@@ -98,21 +94,20 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
                 expose_headers=["WWW-Authenticate", "Retry-After", "X-Request-Id"],
                 max_age=600,
             ),
-            *([] if composed.tracer is None else [Middleware(RequestSpan, tracer=composed.tracer)]),
-            Middleware(RequestLog, measures=composed.measures.requests),
-            Middleware(ShutdownMiddleware, shutdown=composed.shutdown),
-            Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),
+            Middleware(request_log, measures=composed.measures.requests, tracer=composed.tracer),
+            Middleware(composed.shutdown.middleware),
+            Middleware(header_limit, max_bytes=settings.max_header_bytes),
             Middleware(
-                Authentication, admit=composed.admission.admit, challenge=challenge, polls=_reads_own_list
+                authentication, admit=composed.admission.admit, challenge=challenge, polls=_reads_own_list
             ),
-            *role_headers,
+            *([] if role is None else [Middleware(role_headers, role=role)]),
             Middleware(
-                RateLimit,
+                rate_limit,
                 rate=composed.request_rate,
                 check_run=composed.runs.check,
                 starts_run=_starts_run,
             ),
-            Middleware(BodyLimit, max_bytes=settings.max_body_bytes, arrived=admit_again),
+            Middleware(body_limit, max_bytes=settings.max_body_bytes, arrived=admit_again),
         ],
         exception_handlers={
             AgentError: agent_error,

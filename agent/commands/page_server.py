@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from agent.http.response_headers import ResponseHeaders, html_headers
+from agent.http.response_headers import html_headers, response_headers
 
 PACKAGE_FILES: Final = (
     "node_modules/dompurify/dist/purify.min.js",
@@ -80,7 +80,7 @@ def page_application(folder: Path, app_config: Mapping[str, str] | None = None) 
         routes.insert(0, Route("/config.js", config))
     application = Starlette(routes=routes)
     headers = page_headers(app_config)
-    application.add_middleware(ResponseHeaders, headers=lambda _: headers)
+    application.add_middleware(response_headers, headers=lambda _: headers)
     return application
 
 

@@ -87,7 +87,7 @@ def serve_on(listener: socket.socket, link: Connection | None = None) -> None:
 
 def _serve(settings: Settings, listener: socket.socket, outlets: "Sequence[MetricsOutlet]") -> None:
     from agent.commands.startup import run_agent
-    from agent.http.open_files import raise_open_files_limit
+    from agent.http.web_server import raise_open_files_limit
 
     raise_open_files_limit()
     try:

@@ -16,9 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.loops.auto import auto_loop_factory
 
 from agent.errors.error_response import RequestError, error_response
-from agent.http.garbage_collection import collected_when_idle, frozen_startup_objects
-from agent.http.memory import periodic_malloc_trim
-from agent.http.response_headers import ResponseHeaders
+from agent.http.memory import collected_when_idle, frozen_startup_objects, periodic_malloc_trim
+from agent.http.response_headers import response_headers
 from agent.http.web_server import GracefulShutdown, WebServer, listen, serve_until_stopped, web_server
 from agent.settings.settings import Settings
 
@@ -135,7 +134,7 @@ class StartingApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or responds that the agent is starting or could not start."""
-        app = self._app or ResponseHeaders(self._without_app)
+        app = self._app or response_headers(self._without_app)
         await app(scope, receive, send)
 
     async def _without_app(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
 """Requires a verified access token for every request, except for the listed public paths.
 
-A pure ASGI middleware in front of the whole application, so that it covers every route, also those that
-libraries add (LangServe's playground and its assets), and every path without a route.
+An ASGI middleware in front of the whole application, so that it covers every route, also those that libraries
+add (LangServe's playground and its assets), and every path without a route.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -85,41 +85,36 @@ class Challenge:
         return {"WWW-Authenticate": f"Bearer {parameters}"}
 
 
-class Authentication:
-    """The middleware. `admit` verifies `Authorization` headers; it raises the identity layer's errors.
+def authentication(
+    app: ASGIApp,
+    *,
+    admit: Callable[..., Awaitable[VerifiedAccessToken]],
+    challenge: Challenge,
+    polls: Callable[[Scope], bool] = lambda _: False,
+) -> ASGIApp:
+    """ASGI middleware: passes on lifespan events, public paths and verified callers; refuses everything else.
 
-    A request that `polls` is not recorded each time (`Admission.admit`).
+    `admit` verifies `Authorization` headers, and raises the identity layer's errors. A request that `polls`
+    is not recorded each time (`Admission.admit`).
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        admit: Callable[..., Awaitable[VerifiedAccessToken]],
-        challenge: Challenge,
-        polls: Callable[[Scope], bool] = lambda _: False,
-    ) -> None:
-        self._app = app
-        self._polls = polls
-        self._admit = admit
-        self._challenge = challenge
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on lifespan events, public paths and verified callers; refuses every other request."""
+    async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or _is_public(scope):
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
         try:
             headers = (
                 value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"
             )
-            scope[CALLER] = await self._admit(headers, recorded=not self._polls(scope))
-            await self._app(scope, receive, send)
+            scope[CALLER] = await admit(headers, recorded=not polls(scope))
+            await app(scope, receive, send)
         except AgentError as error:  # also after the body (`Admission.admit_again`); routes handle their own
             if scope["type"] == "websocket":
                 await WebSocketClose(1008)(scope, receive, send)
             else:
-                await error_response(error, self._challenge.headers(error, scope))(scope, receive, send)
+                await error_response(error, challenge.headers(error, scope))(scope, receive, send)
+
+    return authenticated
 
 
 _DESCRIPTIONS: Final = {

@@ -16,8 +16,8 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from agent.errors.error_response import RequestError, error_body
-from agent.http.header_limit import headers_too_large
 from agent.http.lingering_close import ClosingTransport, Linger, Lingering
+from agent.http.request_limits import headers_too_large
 from agent.http.response_headers import api_headers
 from identity.observation.request_context import REQUEST_ID
 
@@ -40,7 +40,7 @@ class ConnectionLimits:
     complete."""
 
     body_seconds: float = 60.0
-    """From then until the body is complete. Longer than the limit of `BodyLimit`, which sends a 408."""
+    """From then until the body is complete. Longer than the limit of `body_limit`, which sends a 408."""
 
     read_seconds: float = 60.0
     """How long a response may wait for its client to read."""

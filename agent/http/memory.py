@@ -1,20 +1,66 @@
-"""Returns free memory of the C library to the system, three times a minute.
+"""Keeps garbage collection away from responses, and returns free memory to the system.
 
-Cached tokens are texts of 700 to 900 bytes with long lives; buffers of requests between them have short ones,
-so the heap fragments over time. Without this, resident memory grows by 0.2 MiB in a thousand requests of more
-users than the caches have room for, although used memory does not (`make soak`). Pages between used blocks
-are not returned when they become free: ninety answers of 4 MB left hundreds of MiB in the process.
+Modules, schemas and the graph are half a million objects. With the interpreter's defaults a chat pays for
+traversing them: a third of its CPU time, and most of the slowest responses (`docs/performance.md`).
 """
 
 import asyncio
 import ctypes
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Final
+import gc
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Final
 
-_SECONDS: Final = 20.0
+_THRESHOLDS: Final = (10_000, 5, 200)
+"""Collect the youngest generation after so many more allocations than releases (default 700): a chat makes
+thousands of objects, and reference counts release nearly all of them when it ends. The next generation is
+collected after five of these: it stops the process for a microsecond for each object, and open runs have
+many. The oldest is collected when the process is idle: a run leaves no cycles, but libraries do."""
+_SECONDS: Final = 10.0
+_IDLE: Final = 0.1
+"""An idle process uses less than this part of the time of a processor."""
+_FEW: Final = 2_000
+"""New objects for which no collection is worth while."""
+_TRIM_SECONDS: Final = 20.0
 """A trim takes half a millisecond for each MiB that it returns, and allocations may wait for it: with this
 interval it is never very much."""
+
+
+@contextmanager
+def frozen_startup_objects() -> Iterator[None]:
+    """What exists when the block ends is never collected. In the block nothing is: it is a tenth faster."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(*_THRESHOLDS)
+        gc.enable()
+
+
+@asynccontextmanager
+async def collected_when_idle(
+    may_stop: Callable[[], bool],
+    *,
+    collect: Callable[[], object] = gc.collect,
+    processor: Callable[[], float] = time.process_time,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> AsyncIterator[None]:
+    """While the block runs, collects all generations if there are new objects, the process has done nearly
+    nothing for ten seconds, and `may_stop` is true: it stops for a few tens of milliseconds.
+    """
+
+    async def collect_periodically() -> None:
+        while True:
+            before = processor()
+            await sleep(_SECONDS)
+            new, *older = gc.get_count()
+            if (any(older) or new > _FEW) and processor() - before < _IDLE * _SECONDS and may_stop():
+                collect()
+
+    async with _running(collect_periodically(), "collect garbage"):
+        yield
 
 
 def trim() -> None:
@@ -28,16 +74,30 @@ def trim() -> None:
 
 @asynccontextmanager
 async def periodic_malloc_trim(
-    trim: Callable[[], None] = trim, *, seconds: float = _SECONDS
+    trim: Callable[[], None] = trim, *, seconds: float = _TRIM_SECONDS
 ) -> AsyncIterator[None]:
-    """Calls `trim` every `seconds` while the block runs, in a thread."""
+    """Calls `trim` every `seconds` while the block runs, in a thread.
+
+    Cached tokens are texts of 700 to 900 bytes with long lives; buffers of requests between them have short
+    ones, so the heap fragments over time. Without this, resident memory grows by 0.2 MiB in a thousand
+    requests of more users than the caches have room for, although used memory does not (`make soak`). Pages
+    between used blocks are not returned when they become free: ninety answers of 4 MB left hundreds of MiB in
+    the process.
+    """
 
     async def trim_periodically() -> None:
         while True:
             await asyncio.sleep(seconds)
             await asyncio.to_thread(trim)
 
-    task = asyncio.create_task(trim_periodically(), name="free memory")
+    async with _running(trim_periodically(), "free memory"):
+        yield
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Runs `work` in a task while the block runs."""
+    task = asyncio.create_task(work, name=name)
     try:
         yield
     finally:

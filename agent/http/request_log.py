@@ -1,4 +1,4 @@
-"""Logs one line for each request, and handles unexpected errors.
+"""Logs one line and records one span for each request, and handles unexpected errors.
 
 A line has the method, the path without its query, the status, the time, and the code of an error. The status
 is 499 if the client disconnected before the response. Bodies, headers and query strings are never logged.
@@ -16,35 +16,40 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.errors.error_response import internal_error_body
 from agent.errors.request_outcome import REQUEST_OUTCOME, RequestOutcome
-from agent.operations.metrics.request_measures import NO_ROUTE, RequestMeasures
+from agent.operations.metrics.request_measures import METHODS, NO_ROUTE, RequestMeasures
+from agent.operations.traces.tracer import Tracer
 from identity.observation.attribute import Attribute
+from identity.observation.metrics import OTHER, error_type
 from identity.observation.request_context import REQUEST_ID, USER
-from identity.observation.span import CURRENT_SPAN
+from identity.observation.span import CURRENT_SPAN, NO_SPAN, Span, SpanKind
+from identity.observation.traceparent import HEADER, parse_traceparent
 
 _LOG: Final = logging.getLogger("idaas_agent.request")
+_TRACEPARENT: Final = HEADER.encode("ascii")
 
 
-class RequestLog:
-    """A pure ASGI middleware. Gives each response an `X-Request-Id`, which is also in the logs.
+def request_log(
+    app: ASGIApp, *, measures: RequestMeasures | None = None, tracer: Tracer | None = None
+) -> ASGIApp:
+    """ASGI middleware. Gives each response an `X-Request-Id`, which is also in the logs.
 
-    `measures` counts the requests.
+    `measures` counts the requests. `tracer` begins a span around everything that the agent does for one; its
+    log lines name the trace. A span has the method, the route's template and the status, never the path, its
+    query or a header.
     """
+    counted = measures or RequestMeasures()
 
-    def __init__(self, app: ASGIApp, *, measures: RequestMeasures | None = None) -> None:
-        self._app = app
-        self._measures = measures or RequestMeasures()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on, and logs the line after the response."""
+    async def logged(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
         request_id, started, status = secrets.token_hex(8), time.perf_counter(), 0
-        outcome = RequestOutcome()
+        outcome, failure = RequestOutcome(), ""
+        span = NO_SPAN if tracer is None else _begun(tracer, scope)
+        span.set_for_trace(Attribute.REQUEST_ID, request_id)
         outer_id, outer_user = REQUEST_ID.set(request_id), USER.set(None)
-        outer_outcome = REQUEST_OUTCOME.set(outcome)
-        CURRENT_SPAN.get().set_for_trace(Attribute.REQUEST_ID, request_id)
-        self._measures.open += 1
+        outer_outcome, outer_span = REQUEST_OUTCOME.set(outcome), CURRENT_SPAN.set(span)
+        counted.open += 1
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -53,9 +58,8 @@ class RequestLog:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
-        failure = ""
         try:
-            await self._app(scope, receive, send_with_id)
+            await app(scope, receive, send_with_id)
         except ClientDisconnect:
             status = status or 499
         except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is logged
@@ -65,10 +69,13 @@ class RequestLog:
                 await JSONResponse(body, 500)(scope, receive, send_with_id)
             else:  # the response has begun: end it
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except BaseException as error:
+            span.fail(error_type(error))
+            raise
         finally:
             seconds = time.perf_counter() - started
-            self._measures.open -= 1
-            self._measures.ended(scope["method"], _route(scope), status, outcome.code, seconds)
+            counted.open -= 1
+            counted.ended(scope["method"], _route(scope) or NO_ROUTE, status, outcome.code, seconds)
             line = {
                 "method": scope["method"],
                 "path": scope["path"],
@@ -84,9 +91,34 @@ class RequestLog:
             REQUEST_ID.reset(outer_id)
             USER.reset(outer_user)
             REQUEST_OUTCOME.reset(outer_outcome)
+            CURRENT_SPAN.reset(outer_span)
+            _end(span, scope, status)
+
+    return logged
 
 
-def _route(scope: Scope) -> str:
+def _route(scope: Scope) -> str | None:
     """The template of the request's path, which the router left in the scope; never the path itself."""
     template = getattr(scope.get("route"), "path", None)
-    return template if isinstance(template, str) else NO_ROUTE
+    return template if isinstance(template, str) else None
+
+
+def _begun(tracer: Tracer, scope: Scope) -> Span:
+    """The span of a request, within the caller's trace if exactly one `traceparent` names it."""
+    found = [value for name, value in scope["headers"] if name == _TRACEPARENT]
+    outer = parse_traceparent(found[0].decode("latin-1")) if len(found) == 1 else None
+    span = tracer.begin(_method(scope), SpanKind.SERVER, outer)
+    span.set(Attribute.HTTP_METHOD, _method(scope))
+    return span
+
+
+def _end(span: Span, scope: Scope, status: int) -> None:
+    if (template := _route(scope)) is not None:
+        span.rename(f"{_method(scope)} {template}")
+        span.set(Attribute.HTTP_ROUTE, template)
+    span.set(Attribute.HTTP_STATUS, status or None)
+    span.end()
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in METHODS else OTHER

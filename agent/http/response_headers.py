@@ -58,22 +58,15 @@ def add_headers(headers: MutableHeaders, added: Mapping[str, str]) -> None:
         headers["Cache-Control"] += ", no-store"
 
 
-class ResponseHeaders:
-    """A pure ASGI middleware, to be the outermost. `headers` maps the path of a request to its headers."""
+def response_headers(app: ASGIApp, *, headers: Callable[[str], Mapping[str, str]] = api_headers) -> ASGIApp:
+    """ASGI middleware, to be the outermost. `headers` maps the path of a request to its security headers."""
 
-    def __init__(self, app: ASGIApp, *, headers: Callable[[str], Mapping[str, str]] = api_headers) -> None:
-        self._app = app
-        self._headers = headers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes every request on, and adds the headers to its response."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
+    async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                add_headers(MutableHeaders(scope=message), self._headers(scope["path"]))
+                add_headers(MutableHeaders(scope=message), headers(scope["path"]))
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        await app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+    return with_headers

@@ -15,18 +15,15 @@ from identity.idaas.client_authentication.role_credential import (
 _NAMES = {name.encode("ascii"): name for name in ROLE_HEADERS}
 
 
-class RoleHeaders:
-    """The middleware. `role` receives the credential."""
+def role_headers(app: ASGIApp, *, role: RequestHeaderRole) -> ASGIApp:
+    """ASGI middleware, which passes every request on without the headers. `role` receives the credential."""
 
-    def __init__(self, app: ASGIApp, *, role: RequestHeaderRole) -> None:
-        self._app = app
-        self._role = role
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes every request on, without the headers."""
+    async def without_headers(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            scope = take_role_headers(scope, self._role, verified=CALLER in scope)
-        await self._app(scope, receive, send)
+            scope = take_role_headers(scope, role, verified=CALLER in scope)
+        await app(scope, receive, send)
+
+    return without_headers
 
 
 def take_role_headers(scope: Scope, role: RequestHeaderRole, *, verified: bool) -> Scope:

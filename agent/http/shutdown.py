@@ -5,8 +5,7 @@ ends: that happens when the last connection is closed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -67,44 +66,34 @@ class Shutdown:
         for request in list(self._requests):
             request.cancel()
 
-    @contextmanager
-    def request(self) -> Iterator[anyio.CancelScope]:
-        """The scope of one request, which is cancelled at the end of the shutdown."""
-        with anyio.CancelScope() as scope:
-            self._requests.add(scope)
-            try:
-                yield scope
-            finally:
-                self._requests.discard(scope)
+    def middleware(self, app: ASGIApp) -> ASGIApp:
+        """ASGI middleware: a request that the shutdown ends gets 503 if nothing was sent yet."""
 
+        async def until_shutdown(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            begun = False
 
-class ShutdownMiddleware:
-    """A pure ASGI middleware. A request that the shutdown ends gets 503, if nothing was sent yet."""
+            async def send_and_note(message: Message) -> None:
+                nonlocal begun
+                begun = True
+                await send(message)
 
-    def __init__(self, app: ASGIApp, *, shutdown: Shutdown) -> None:
-        self._app = app
-        self._shutdown = shutdown
+            with anyio.CancelScope() as request:
+                self._requests.add(request)
+                try:
+                    await app(scope, receive, send_and_note)
+                finally:
+                    self._requests.discard(request)
+            if not request.cancelled_caught:
+                return
+            if begun:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await error_response(shutting_down(), {"Connection": "close"})(scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on, and ends the response if the shutdown cancels the request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begun = False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        with self._shutdown.request() as request:
-            await self._app(scope, receive, send_and_note)
-        if not request.cancelled_caught:
-            return
-        if begun:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        else:
-            await error_response(shutting_down(), {"Connection": "close"})(scope, receive, send)
+        return until_shutdown
 
 
 def shutting_down() -> UnavailableError:

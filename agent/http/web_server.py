@@ -7,6 +7,7 @@ import math
 import signal
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol, cast
 
@@ -15,6 +16,26 @@ from starlette.types import ASGIApp
 
 from agent.http.connection_limits import ConnectionLimits, LimitedHttpProtocol
 from agent.http.lingering_close import Lingering, LingerLimits
+
+MOST: Final = 65_536
+
+
+def raise_open_files_limit() -> int | None:
+    """Raises this process's limit to the one that the system allows it, at most `MOST`; returns the limit.
+
+    The usual limit of 1,024 is for programs that use `select`. Does nothing where there is none.
+    """
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _ABORT_SECONDS: Final = 2.0

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent.api.app import create_app
 from agent.composition import agent as composition
 from agent.composition.agent import Agent
-from agent.http.authentication import CALLER, Authentication
-from agent.http.garbage_collection import frozen_startup_objects
+from agent.http.authentication import CALLER, authentication
+from agent.http.memory import frozen_startup_objects
 from agent.operations.log_setup import set_up_logging
 from agent.settings.settings import Settings, read_settings
 from benchmarks.servers.stand_ins.instant_model import InstantModel
@@ -78,7 +78,7 @@ def _node(update: dict[str, Any]) -> Callable[..., Any]:
 
 
 class NoAuthentication:
-    """Replaces `Authentication`: every request has the same anonymous caller."""
+    """Replaces `authentication`: every request has the same anonymous caller."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -115,7 +115,7 @@ def app() -> FastAPI:
     with frozen_startup_objects():
         server = create_app(settings, _AgentWithoutIdentity(settings))
     server.user_middleware = [
-        Middleware(NoAuthentication) if each.cls is Authentication else each  # type: ignore[comparison-overlap]
+        Middleware(NoAuthentication) if each.cls is authentication else each  # type: ignore[comparison-overlap]
         for each in server.user_middleware
     ]
     return server

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.api.langgraph.aegra.aegra_routes import PUBLIC, ROUTES
+from agent.api.langgraph.aegra.guarded_application import PUBLIC, ROUTES
 from tests.aegra.aegra_process import PYTHON, ROOT, Aegra
 from tests.conftest import Sandbox
 

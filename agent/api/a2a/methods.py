@@ -1,15 +1,16 @@
 """A2A's methods: what each takes, and its response."""
 
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive
 
-from agent.api.a2a.members import Members
-from agent.api.a2a.reply import Reply
-from agent.api.a2a.rpc_error import RpcCode, RpcError
+from agent.api.a2a.members import Members, rpc_result, server_sent
+from agent.api.a2a.rpc_error import RpcCode, RpcError, rpc_error_response
 from agent.api.a2a.rpc_request import (
     ListParams,
+    RequestId,
     RpcRequest,
     SendConfiguration,
     SendParams,
@@ -21,7 +22,46 @@ from agent.api.a2a.task_run import TaskRun, Tasks
 from agent.api.a2a.user_message import check_configuration
 from agent.api.a2a.version import Version
 from agent.api.disconnect import while_connected
+from agent.api.event_stream import EventStream
 from identity.access_token.verified_access_token import VerifiedAccessToken
+
+
+class Reply:
+    """Responses to one request."""
+
+    def __init__(self, request_id: RequestId, version: Version) -> None:
+        self._id = request_id
+        self._version = version
+
+    def of(self, task: Members, *, one_kind: bool = False) -> Response:
+        """One response. With `one_kind` the method has no other result than a task."""
+        return JSONResponse(rpc_result(self._id, self._version.result({"task": task}, one_kind=one_kind)))
+
+    def of_list(self, page: Members) -> Response:
+        """A page of tasks, which version 1.0 alone has."""
+        return JSONResponse(rpc_result(self._id, page))
+
+    def stream_of(self, run: TaskRun | Members, history_length: int | None = None) -> Response:
+        """Each update as a response of its own. The first is the task."""
+        if not isinstance(run, TaskRun):
+            return EventStream(self._task(with_history(run, history_length)), lambda: None)
+        return EventStream(self._updates(run, history_length), run.cancel)
+
+    async def _task(self, task: Members) -> AsyncIterator[str]:
+        yield self._text([{"task": task}])
+
+    async def _updates(self, run: TaskRun, history_length: int | None) -> AsyncIterator[str]:
+        try:
+            async for updates in run.updates():
+                if task := updates[0].get("task"):
+                    updates = [{"task": with_history(task, history_length)}]
+                yield self._text(updates)
+        except RpcError as error:
+            yield server_sent([rpc_error_response(self._id, error)])
+
+    def _text(self, updates: Iterable[Members]) -> str:
+        return server_sent(rpc_result(self._id, self._version.result(update)) for update in updates)
+
 
 METHODS: Final = (
     *("SendMessage", "SendStreamingMessage", "GetTask", "ListTasks", "CancelTask", "SubscribeToTask"),

@@ -1,41 +1,137 @@
 """The versions of A2A that the agent speaks, by the header `A2A-Version`."""
 
-from typing import Protocol
+from typing import Any, Final
 
-from agent.api.a2a.members import OLDER_VERSION, PROTOCOL_VERSION, Members
+from agent.api.a2a.members import OLDER_VERSION, PROTOCOL_VERSION, Members, TaskState
 from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.rpc_request import RpcRequest
-from agent.api.a2a.version_0_3 import Version03
 
 
-class Version(Protocol):
-    """The wire form of one version."""
+class Version:
+    """The wire form of version 1.0, whose names the agent uses itself."""
 
     def request(self, given: RpcRequest) -> RpcRequest:
         """The same request with the names of version 1.0."""
-        ...
+        return given
 
     def result(self, update: Members, *, one_kind: bool = False) -> Members:
         """The result for an object of version 1.0 in its wrapper, such as `{"task": …}`.
 
         With `one_kind` the method has no other result, and so no wrapper.
         """
-        ...
-
-
-class Version10:
-    """See `Version`."""
-
-    def request(self, given: RpcRequest) -> RpcRequest:
-        """See `Version`."""
-        return given
-
-    def result(self, update: Members, *, one_kind: bool = False) -> Members:
-        """See `Version`."""
         if one_kind:
             [found] = update.values()
             return dict(found)
         return update
+
+
+_METHODS: Final = {
+    "message/send": "SendMessage",
+    "message/stream": "SendStreamingMessage",
+    "tasks/get": "GetTask",
+    "tasks/cancel": "CancelTask",
+    "tasks/resubscribe": "SubscribeToTask",
+    "tasks/pushNotificationConfig/set": "CreateTaskPushNotificationConfig",
+    "tasks/pushNotificationConfig/get": "GetTaskPushNotificationConfig",
+    "tasks/pushNotificationConfig/list": "ListTaskPushNotificationConfigs",
+    "tasks/pushNotificationConfig/delete": "DeleteTaskPushNotificationConfig",
+    "agent/getAuthenticatedExtendedCard": "GetExtendedAgentCard",
+}
+_LATER: Final = ("ListTasks",)
+_ROLES: Final = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
+_ROLES_OF_0_3: Final = {name: role for role, name in _ROLES.items()}
+
+
+class Version03(Version):
+    """A2A 0.3, which many clients still have: other names for the same requests and results.
+
+    {"method": "message/send", "params": {"message": {"role": "user", "parts": [{"kind": "text", …}]}}}
+    {"kind": "task", "status": {"state": "input-required"}}   {"kind": "status-update", …, "final": true}
+    """
+
+    def request(self, given: RpcRequest) -> RpcRequest:
+        """See `Version`. Raises `RpcError` for a name of version 1.0: the client forgot its header."""
+        if given.method in (*_METHODS.values(), *_LATER):
+            text = f"{given.method} is of version {PROTOCOL_VERSION}: send the header A2A-Version"
+            raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)
+        method = _METHODS.get(given.method)
+        if method is None or not isinstance(given.params, dict):
+            return given
+        return RpcRequest(given.id, method, _params(given.params))
+
+    def result(self, update: Members, *, one_kind: bool = False) -> Members:  # noqa: ARG002 - see `Version`
+        """See `Version`. Each object has its kind."""
+        match update:
+            case {"task": task}:
+                return _task(task)
+            case {"statusUpdate": members}:
+                return _status_update(members)
+        members = update["artifactUpdate"]
+        return {**members, "kind": "artifact-update", "artifact": _artifact(members["artifact"])}
+
+
+def _params(params: Members) -> Members:
+    """Parameters of 1.0. What is not of the form of 0.3 stays as it is, and is refused later."""
+    found = dict(params)
+    if isinstance(message := params.get("message"), dict):
+        parts = message.get("parts")
+        found["message"] = message | {
+            "role": _ROLES.get(str(message.get("role")), message.get("role")),
+            "parts": [_part_of_0_3(part) for part in parts] if isinstance(parts, list) else parts,
+        }
+    if isinstance(configuration := params.get("configuration"), dict):
+        found["configuration"] = configuration | {
+            "returnImmediately": configuration.get("blocking") is False,
+            "taskPushNotificationConfig": configuration.get("pushNotificationConfig"),
+        }
+    return found
+
+
+def _status_update(members: Members) -> Members:
+    state = TaskState(members["status"]["state"])
+    ends = state.ended or state.waits
+    return members | {"kind": "status-update", "status": _status(members["status"]), "final": ends}
+
+
+def _part_of_0_3(part: Any) -> Any:  # noqa: ANN401 - any JSON value
+    match part:
+        case {"kind": "text", "text": text}:
+            return {"text": text}
+        case {"kind": "data", "data": data}:
+            return {"data": data}
+        case {"kind": "file", "file": dict(file)}:
+            return {"url": file["uri"]} if "uri" in file else {"raw": file.get("bytes")}
+    return part if not isinstance(part, dict) else {}
+
+
+def _task(members: Members) -> Members:
+    found = members | {"kind": "task", "status": _status(members["status"])}
+    if "artifacts" in members:
+        found["artifacts"] = [_artifact(each) for each in members["artifacts"]]
+    if "history" in members:
+        found["history"] = [_message(each) for each in members["history"]]
+    return found
+
+
+def _status(status: Members) -> Members:
+    state = status["state"].removeprefix("TASK_STATE_").lower().replace("_", "-")
+    message = {"message": _message(status["message"])} if "message" in status else {}
+    return status | {"state": state} | message
+
+
+def _message(message: Members) -> Members:
+    parts = [_part(part) for part in message["parts"]]
+    return message | {"kind": "message", "role": _ROLES_OF_0_3[message["role"]], "parts": parts}
+
+
+def _artifact(artifact: Members) -> Members:
+    return artifact | {"parts": [_part(part) for part in artifact["parts"]]}
+
+
+def _part(part: Members) -> Members:
+    if "text" in part:
+        return {"kind": "text", "text": part["text"]}
+    return {"kind": "data", "data": part["data"]}
 
 
 def version_of(header: str | None) -> Version:
@@ -44,6 +140,6 @@ def version_of(header: str | None) -> Version:
     if not major or (major == "0" and minor.partition(".")[0] == "3"):
         return Version03()
     if major == "1" and minor.isascii() and minor.replace(".", "").isdigit():
-        return Version10()
+        return Version()
     text = f"The version in the header A2A-Version must be {PROTOCOL_VERSION} or {OLDER_VERSION}"
     raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)

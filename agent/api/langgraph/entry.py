@@ -6,8 +6,8 @@ from langgraph.pregel import Pregel
 from langgraph.stream import StreamTransformer
 
 from agent.api.langgraph.authorization import auth
-from agent.api.langgraph.event_channels import EventChannels
 from agent.api.langgraph.server_agent import server_agent
+from agent.api.langgraph.traced_graph import EventChannels
 
 __all__ = ["agent", "auth", "stream_transformers"]
 

@@ -10,8 +10,10 @@ challenge, uses the last of several `Authorization` headers, and turns an outage
 token does not reach the server.
 """
 
+import asyncio
 import secrets
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -23,15 +25,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.api.langgraph.access_token_headers import presented_tokens, without_tokens
 from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
 from agent.api.langgraph.consent_url_injector import ConsentUrlInjector
 from agent.api.langgraph.cross_origin import CrossOrigin
 from agent.api.langgraph.run_request_guard import RunRequestGuard
 from agent.api.langgraph.server_agent import agent_of_this_loop, end_agents
-from agent.api.langgraph.verified_stream import VerifiedStream
+from agent.api.langgraph.server_threads import ServerThreads
 from agent.errors.error_response import RequestError, error_body, error_response
-from agent.http.body_limit import BodyLimit
+from agent.http.request_limits import body_limit
 from agent.http.response_headers import add_headers, api_headers
 from agent.http.role_headers import take_role_headers
 from identity.errors import AccessTokenError, AgentError
@@ -50,6 +51,27 @@ _CORS: Final = b"access-control-"
 
 _DISCARDED: Final = 16 * 1024 * 1024
 """Bytes of a body above the limit that are read so that the refusal arrives."""
+
+
+def guarded(
+    app: ASGIApp,
+    *,
+    threads: ServerThreads | None = None,
+    public: Collection[str] = (PUBLIC,),
+    allows: Callable[[Scope], bool] | None = None,
+    sealed: bool = False,
+) -> ASGIApp:
+    """`app`, a server of LangGraph's API, behind all guards. From the outside in:
+
+    1. `CrossOrigin`: which pages may read a response, also that of a refused request.
+    2. `RouteGuard`: the caller is verified, and the route is allowed; the token goes no further.
+    3. `ConsentUrlInjector`: the caller's URLs of consents are filled into the response.
+    4. `RunRequestGuard`: the thread is the caller's, and what a run is given is allowed.
+
+    `threads` are those of another server than `langgraph dev`; for the rest see `RouteGuard`.
+    """
+    judged = ConsentUrlInjector(RunRequestGuard(app, threads=threads))
+    return CrossOrigin(RouteGuard(judged, public=public, allows=allows, sealed=sealed))
 
 
 class RouteGuard:
@@ -108,7 +130,7 @@ class RouteGuard:
         scope = without_tokens(scope)
         if self._allows(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
             limit = agent.settings.max_body_bytes
-            bounded = BodyLimit(
+            bounded = body_limit(
                 self._app,
                 max_bytes=limit,
                 discarded=_DISCARDED,
@@ -149,11 +171,91 @@ def _ending(send: Send) -> Send:
     return forward
 
 
-app: Final = Starlette(
-    middleware=[
-        Middleware(CrossOrigin),
-        Middleware(RouteGuard),
-        Middleware(ConsentUrlInjector),
-        Middleware(RunRequestGuard),
-    ],
+SECONDS: Final = 1.0
+"""Between two verifications of one stream. A token that was verified before costs microseconds."""
+
+
+class VerifiedStream:
+    """`receive` and `send` of one request, for the application inside.
+
+    Streams of threads do not end by themselves, and the caller was verified when they began. While nothing
+    happens the server sends a comment every five seconds, so a stream ends that soon after its caller's token
+    has expired or was revoked.
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        verify: Callable[[], Awaitable[object]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`verify` raises `AccessTokenError` for a token that is not accepted any more."""
+        self._receive = receive
+        self._send = send
+        self._verify = verify
+        self._clock = clock
+        self._next = clock() + SECONDS
+        self._ended = asyncio.Event()
+
+    async def send(self, message: Message) -> None:
+        """Sends `message`, unless the stream has ended; ends it if the token is refused."""
+        if message.get("more_body", False) and not self._ended.is_set() and self._clock() >= self._next:
+            self._next = self._clock() + SECONDS
+            try:
+                await self._verify()
+            except AccessTokenError:
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+                self._ended.set()
+            except AgentError:
+                pass  # it cannot be verified now, and is next time
+        if not self._ended.is_set():
+            await self._send(message)
+
+    async def receive(self) -> Message:
+        """The next message of the client; a disconnect when the stream has ended."""
+        message = asyncio.ensure_future(self._receive())
+        ended = asyncio.ensure_future(self._ended.wait())
+        try:
+            await asyncio.wait((message, ended), return_when=asyncio.FIRST_COMPLETED)
+            return message.result() if message.done() else {"type": "http.disconnect"}
+        finally:
+            message.cancel()
+            ended.cancel()
+
+
+_AUTHORIZATION: Final = b"authorization"
+_API_KEY: Final = b"x-api-key"
+
+_WITHHELD: Final = frozenset(
+    {_AUTHORIZATION, _API_KEY, b"x-service-key", b"x-tenant-id", b"langsmith-trace", b"baggage", b"origin"}
 )
+"""The server copies some of these into the configuration of a run, which it stores; `baggage` can name a
+project of LangSmith. `Origin` has been answered (`cross_origin`)."""
+
+
+def presented_tokens(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+    """The tokens of one request, each as a value of `Authorization`.
+
+    LangGraph's front ends (agent-chat-ui, Agent Inbox, the SDKs' `apiKey`) can send no other header than
+    `X-Api-Key`. There it contains the access token itself, without a scheme.
+
+    Not checked: that there is one. `Admission.admit` refuses several, also one in each header (RFC 6750,
+    section 2).
+    """
+    tokens = []
+    for name, value in headers:
+        text = value.decode("latin-1")
+        if name == _AUTHORIZATION:
+            tokens.append(text)
+        elif name == _API_KEY:
+            tokens.append(f"Bearer {text}")
+    return tokens
+
+
+def without_tokens(scope: Scope) -> Scope:
+    """The scope for the server: without the token, and without headers that would reach a run."""
+    return {**scope, "headers": [header for header in scope["headers"] if header[0] not in _WITHHELD]}
+
+
+app: Final = Starlette(middleware=[Middleware(guarded)])

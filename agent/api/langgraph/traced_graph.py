@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.stream import ProtocolEvent, StreamTransformer
 
 from agent.composition.agent import Agent
 from agent.operations.metrics.run_measures import AGENT
@@ -19,6 +20,25 @@ from identity.observation.metrics import CANCELLED, error_type
 from identity.observation.request_context import UserLabel, user_attribute, user_label
 from identity.observation.span import CURRENT_SPAN, Span, SpanKind
 from identity.principal import Principal
+
+
+class EventChannels(StreamTransformer):
+    """Names the stream modes of the event-streaming protocol, and passes every event on unchanged.
+
+    The server requests from the graph only the stream modes that some transformer names. Without this one,
+    clients of the protocol receive no tool calls, whichever channels they subscribe to.
+    """
+
+    required_stream_modes: ClassVar[tuple[str, ...]] = ("tools", "custom", "updates", "checkpoints")
+
+    def init(self) -> dict[str, Any]:
+        """It has no projection of its own."""
+        return {}
+
+    def process(self, event: ProtocolEvent) -> bool:  # noqa: ARG002 - the form of a transformer
+        """True: the event stays in the stream."""
+        return True
+
 
 _OPERATION: Final = "invoke_agent"
 

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from agent.api.app import create_app
 from agent.composition.agent import Agent
-from agent.http.garbage_collection import frozen_startup_objects
+from agent.http.memory import frozen_startup_objects
 from agent.operations.log_setup import set_up_logging
 from agent.settings.settings import read_settings
 from benchmarks.servers.stand_ins.instant_model import InstantModel

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from agent.http.body_limit import BodyLimit
+from agent.http.request_limits import body_limit
 from tests.agent.conftest import AgentServer
 
 pytestmark = pytest.mark.promise("bounded")
@@ -35,7 +35,7 @@ async def test_large_body_is_refused_by_its_content_length_before_any_of_it_arri
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "headers": [(b"content-length", b"%d" % (LIMIT + 1))]}
-    await BodyLimit(application, max_bytes=LIMIT)(scope, receive, send)
+    await body_limit(application, max_bytes=LIMIT)(scope, receive, send)
     start, body = sent
     assert start["status"] == 413
     assert json.loads(body["body"])["error"]["code"] == "request_too_large"
@@ -69,7 +69,7 @@ async def test_late_body_is_refused() -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "headers": []}
-    await BodyLimit(application, max_bytes=LIMIT, seconds=0.02)(scope, receive, send)
+    await body_limit(application, max_bytes=LIMIT, seconds=0.02)(scope, receive, send)
     start, body = sent
     assert start["status"] == 408
     assert (b"connection", b"close") in start["headers"]
@@ -115,5 +115,5 @@ async def test_body_above_the_limit_is_read_on_within_a_bound_so_that_the_refusa
         received, sent = 0, []
         headers = [(b"content-length", b"%d" % (count * 100))] if declared else []
         scope = {"type": "http", "method": "POST", "headers": headers}
-        await BodyLimit(application, max_bytes=250, discarded=800)(scope, receive, send)
+        await body_limit(application, max_bytes=250, discarded=800)(scope, receive, send)
         assert (sent[0]["status"], received) == (413, read)

@@ -10,11 +10,11 @@ import sys
 
 import pytest
 
-from agent.http.garbage_collection import collected_when_idle
+from agent.http.memory import collected_when_idle
 
 SCRIPT = """
 import gc, weakref
-from agent.http.garbage_collection import frozen_startup_objects
+from agent.http.memory import frozen_startup_objects
 
 class Node: pass
 

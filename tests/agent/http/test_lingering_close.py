@@ -8,9 +8,9 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from agent.errors.error_response import RequestError, error_response
-from agent.http.body_limit import BodyLimit
 from agent.http.connection_limits import ConnectionLimits
 from agent.http.lingering_close import LingerLimits
+from agent.http.request_limits import body_limit
 from agent.http.web_server import WebServer, listen, web_server
 from tests.agent.http.uploading_clients import CLIENTS
 
@@ -26,7 +26,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     """Refuses with the status in the path, without reading; 413 as the agent does."""
     status = int(scope["path"].split("/")[1])
     if status == 413:
-        await BodyLimit(refuse, max_bytes=1_048_576)(scope, receive, send)
+        await body_limit(refuse, max_bytes=1_048_576)(scope, receive, send)
         return
     refusal = RequestError(None, "refused", code="refused", status=status)
     await error_response(refusal)(scope, receive, send)

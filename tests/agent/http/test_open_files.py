@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from agent.http.open_files import MOST
+from agent.http.web_server import MOST
 
 SCRIPT = """
 import json, resource
-from agent.http.open_files import raise_open_files_limit
+from agent.http.web_server import raise_open_files_limit
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, hard))
 print(json.dumps([raise_open_files_limit(), resource.getrlimit(resource.RLIMIT_NOFILE)[0], hard]))

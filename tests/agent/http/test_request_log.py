@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from agent.http.request_log import RequestLog
+from agent.http.request_log import request_log
 from agent.operations.log_lines import JsonLines
 from identity.observation.request_context import user_hash
 from identity.principal import Principal
@@ -62,7 +62,7 @@ async def test_unexpected_error_is_shown_and_logged_without_its_text(
         raise LookupError("canary")
 
     caplog.set_level(logging.DEBUG)
-    transport = httpx.ASGITransport(RequestLog(broken))
+    transport = httpx.ASGITransport(request_log(broken))
     async with httpx.AsyncClient(transport=transport, base_url="http://agent") as http:
         response = await http.get("/health")
     error = response.json()["error"]

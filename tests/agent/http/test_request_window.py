@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from redis.asyncio import Redis
 
-from agent.http.request_window import LocalWindow, RedisWindow, Window
+from agent.http.rate_limit import LocalWindow, RedisWindow, Window
 from tests.agent.http.redis_server import redis_server
 from tests.clock import Clock
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent.http.authentication import CALLER
-from agent.http.role_headers import RoleHeaders
+from agent.http.role_headers import role_headers
 from identity.errors import UnreachableError
 from identity.idaas.client_authentication.role_credential import (
     ROLE_HEADERS,
@@ -29,7 +29,7 @@ async def seen_by_the_application(role: Any, sent: list[tuple[bytes, bytes]], **
         seen.extend(name for name, _ in scope["headers"])
 
     given = {"type": "http", "headers": [(b"accept", b"*/*"), *sent], **scope}
-    await RoleHeaders(application, role=role)(given, None, None)
+    await role_headers(application, role=role)(given, None, None)
     return seen
 
 

@@ -15,9 +15,7 @@ from aegra_api.settings import settings
 from fastapi import Depends, FastAPI, HTTPException, Request
 
 from agent.api.langgraph.admitted_request import ADMITTED
-from agent.api.langgraph.aegra.aegra_routes import PUBLIC
-from agent.api.langgraph.aegra.force import fault_of, require
-from agent.api.langgraph.aegra.guarded_application import GuardedApplication
+from agent.api.langgraph.aegra.guarded_application import PUBLIC, GuardedApplication, fault_of, require
 from agent.api.langgraph.aegra.queued_runs import end_abandoned_runs, refuse_unqueued_runs
 from agent.api.langgraph.server_agent import server_agent
 from agent.api.langgraph.token_references import identity_of

@@ -15,10 +15,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
-from agent.api.langgraph.event_channels import EventChannels
 from agent.api.langgraph.run_input import is_input
 from agent.api.langgraph.sealed_callers import GIVEN, run_digest
-from agent.api.langgraph.traced_graph import RunSpans, TracedGraph
+from agent.api.langgraph.traced_graph import EventChannels, RunSpans, TracedGraph
 
 
 class ContinuedGraph(TracedGraph):

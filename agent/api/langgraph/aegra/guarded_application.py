@@ -4,22 +4,103 @@ Aegra adds middleware of its own to the application that it is given: a log, its
 it, so that no request reaches any of them that it has not admitted.
 """
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, ClassVar, Final
+from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.api.langgraph.aegra.aegra_routes import PUBLIC, allows
-from agent.api.langgraph.aegra.aegra_threads import AegraThreads
-from agent.api.langgraph.consent_url_injector import ConsentUrlInjector
-from agent.api.langgraph.cross_origin import CrossOrigin
-from agent.api.langgraph.route_guard import RouteGuard
-from agent.api.langgraph.run_request_guard import RunRequestGuard
+from agent.api.langgraph.authorization import auth, authenticate
+from agent.api.langgraph.route_guard import guarded
+from agent.api.langgraph.server_threads import ServerThreads
+from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, error_response, internal_error_body
-from identity.errors import AgentError
+from identity.errors import AgentError, ConfigurationError
+
+
+def fault_of(backend: object) -> str | None:
+    """Why `backend`, Aegra's authentication, is not the project's; `None` if it is.
+
+    Without a handler Aegra serves everybody as one user. If the file of the handler cannot be loaded, it logs
+    a warning and goes on.
+    """
+    loaded = getattr(backend, "auth_instance", None)
+    if loaded is None:
+        return "Aegra has loaded no auth handler: auth.path must name agent/api/langgraph/entry.py:auth"
+    if loaded is not auth or loaded._authenticate_handler is not authenticate:  # noqa: SLF001 - as Aegra calls it
+        return "Aegra has loaded another auth handler than agent/api/langgraph/entry.py:auth"
+    return None
+
+
+def require(backend: object) -> None:
+    """Raises `ConfigurationError` unless the handler is in force."""
+    if fault := fault_of(backend):
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])
+
+
+class AegraThreads(ServerThreads):
+    """The threads of Aegra, whose search knows no ids."""
+
+    commands: ClassVar[frozenset[str]] = frozenset()
+
+    async def find(self, scope: Scope, thread_id: str) -> str | None:
+        """See `ServerThreads`."""
+        status, thread = await self._request(scope, "GET", f"/threads/{quote(thread_id, safe='')}")
+        return thread["thread_id"] if status == 200 else None
+
+
+PUBLIC: Final = frozenset({"/ok", "/live"})
+"""Liveness of the process."""
+
+# Closed are the routes that write a state, delete runs, change assistants, and set up schedules, the store,
+# the deletion of expired threads, and the pages of the documentation.
+ROUTES: Final = (
+    "GET /assistants",
+    "POST /assistants/search",
+    "POST /assistants/count",
+    "GET /assistants/{assistant_id}",
+    "GET /assistants/{assistant_id}/graph",
+    "GET /assistants/{assistant_id}/schemas",
+    "GET /assistants/{assistant_id}/subgraphs",
+    "POST /assistants/{assistant_id}/versions",
+    "GET /threads",
+    "POST /threads",
+    "POST /threads/search",
+    "GET /threads/{thread_id}",
+    "PATCH /threads/{thread_id}",
+    "DELETE /threads/{thread_id}",
+    "GET /threads/{thread_id}/state",
+    "GET /threads/{thread_id}/state/{checkpoint_id}",
+    "POST /threads/{thread_id}/state/checkpoint",
+    "GET /threads/{thread_id}/history",
+    "POST /threads/{thread_id}/history",
+    "GET /threads/{thread_id}/runs",
+    "POST /threads/{thread_id}/runs",
+    "POST /threads/{thread_id}/runs/stream",
+    "POST /threads/{thread_id}/runs/wait",
+    "GET /threads/{thread_id}/runs/{run_id}",
+    "GET /threads/{thread_id}/runs/{run_id}/join",
+    "GET /threads/{thread_id}/runs/{run_id}/stream",
+    "POST /threads/{thread_id}/runs/{run_id}/cancel",
+    "POST /threads/{thread_id}/commands",
+    "POST /threads/{thread_id}/stream/events",
+    "POST /runs",
+    "POST /runs/stream",
+    "POST /runs/wait",
+    "POST /runs/cancel",
+)
+
+_ALLOWED: Final = re.compile("|".join(re.sub(r"\{\w+\}", "[^/]+", route) for route in ROUTES))
+
+
+def allows(scope: Scope) -> bool:
+    """Whether the request is for one of the routes. Not checked: whose thread or run it is."""
+    return _ALLOWED.fullmatch(f"{scope['method']} {scope['path']}") is not None
+
 
 _NOT_IN_FORCE: Final = RequestError(
     None, "the server is not configured to authenticate its callers", code="not_in_force", status=503
@@ -61,5 +142,4 @@ class GuardedApplication(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Aegra's, inside of the guard's."""
         inner = super().build_middleware_stack()
-        judged = RunRequestGuard(inner, threads=AegraThreads(inner))
-        return CrossOrigin(RouteGuard(ConsentUrlInjector(judged), public=PUBLIC, allows=allows, sealed=True))
+        return guarded(inner, threads=AegraThreads(inner), public=PUBLIC, allows=allows, sealed=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from starlette.types import Message
 
-from agent.api.langgraph.verified_stream import SECONDS, VerifiedStream
+from agent.api.langgraph.route_guard import SECONDS, VerifiedStream
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, UnreachableError
 

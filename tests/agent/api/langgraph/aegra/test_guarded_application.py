@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -12,13 +13,20 @@ from fastapi.responses import JSONResponse
 from langgraph_sdk import Auth
 
 from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
-from agent.api.langgraph.aegra.aegra_routes import PUBLIC, ROUTES, allows
-from agent.api.langgraph.aegra.guarded_application import GuardedApplication
-from agent.api.langgraph.authorization import authenticate, own_threads
+from agent.api.langgraph.aegra.guarded_application import (
+    PUBLIC,
+    ROUTES,
+    GuardedApplication,
+    allows,
+    fault_of,
+    require,
+)
+from agent.api.langgraph.authorization import auth, authenticate, own_threads
+from agent.api.langgraph.entry import auth as exported
 from agent.api.langgraph.sealed_callers import SEALED
 from agent.api.langgraph.server_agent import agent_of_this_loop
 from agent.errors.error_codes import AgentCode
-from identity.errors import UnavailableError
+from identity.errors import ConfigurationError, UnavailableError
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")
@@ -246,3 +254,18 @@ async def test_run_is_created_only_by_a_request_whose_body_was_checked(http: htt
         assert refused.value.status_code == 403
     finally:
         ADMITTED.reset(token)
+
+
+pytestmark = pytest.mark.promise("verified-caller")
+
+
+def test_exported_handler_is_in_force() -> None:
+    assert fault_of(SimpleNamespace(auth_instance=exported)) is None
+    require(SimpleNamespace(auth_instance=auth))
+
+
+@pytest.mark.parametrize("loaded", [None, Auth(), "auth"])
+def test_every_other_handler_is_a_fault(loaded: Any) -> None:
+    with pytest.raises(ConfigurationError, match="settings_invalid"):
+        require(SimpleNamespace(auth_instance=loaded))
+    assert fault_of(object()) is not None

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from agent.api.a2a.reply import Reply
+from agent.api.a2a.methods import Reply
 from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.task_run import TaskRun
-from agent.api.a2a.version import Version10
+from agent.api.a2a.version import Version
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished
 from agent.runs.run_reader import RunEvent
@@ -42,7 +42,7 @@ async def sent(*given: Any, left: list[bool] | None = None) -> list[dict[str, An
     async def send(message: Message) -> None:
         bodies.append(message.get("body", b"").decode())
 
-    await Reply("r-1", Version10()).stream_of(run(*given, left=left))({}, receive, send)
+    await Reply("r-1", Version()).stream_of(run(*given, left=left))({}, receive, send)
     return [json.loads(line[6:]) for line in "".join(bodies).splitlines() if line.startswith("data: ")]
 
 
