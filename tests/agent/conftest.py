@@ -1,18 +1,30 @@
-"""The agent behind a real web server, with the sandbox, for tests over HTTP."""
+"""The agent behind a real web server, with the sandbox; databases of conversations; processes with runs.
+
+Every test of the stores runs on each database.
+"""
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pytest
 
 from agent.api.app import create_app
 from agent.composition.agent import Agent
+from agent.conversations.database.database import ConversationDatabase
+from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
+from agent.conversations.database.postgres_database import PostgresDatabase
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.key_register import KeyRegister
 from agent.http.web_server import listen, web_server
 from agent.settings.settings import read_settings
+from identity.secrets.secret import Secret
+from tests.agent.conversations.processes import ProcessOf, SharedDatabase
 from tests.conftest import Sandbox
 
 
@@ -73,3 +85,47 @@ def human_agent_server(sandbox: Sandbox) -> Iterator[AgentServer]:
     """The agent in Human identity."""
     with running_agent(sandbox, ACCESS_IDENTITY="Human") as server:
         yield server
+
+
+NewDatabase = Callable[..., ConversationDatabase]
+"""Makes another connection to the same data, as another process has it; an `Encryption` is checked."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NewDatabase]:
+    made: list[ConversationDatabase] = []
+    url = request.getfixturevalue("postgres").url if request.param == "postgresql" else None
+
+    def make(encryption: Encryption | None = None) -> ConversationDatabase:
+        on_open = None if encryption is None else KeyRegister(encryption).enter
+        if url is None:
+            made.append(SqliteDatabase(tmp_path / "folder" / "conversations.db", on_open))
+        else:
+            made.append(PostgresDatabase(PostgresConnections(conninfo(Secret(url))), on_open))
+        return made[-1]
+
+    yield make
+    for database in made:
+        await database.aclose()
+
+
+@pytest.fixture
+def database(new_database: NewDatabase) -> ConversationDatabase:
+    return new_database()
+
+
+@pytest.fixture
+async def process(tmp_path: Path) -> AsyncIterator[ProcessOf]:
+    """`process(turns, *services, name=…)`: all that a test makes share one database."""
+    shared = SharedDatabase(tmp_path / "conversations.db")
+    made = []
+
+    def make(*args, **options):
+        made.append(shared.process(*args, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.stop()
+    for database in shared.opened:
+        await database.aclose()

@@ -15,7 +15,7 @@ from graph.approvals.record import ApprovalState
 from graph.error_codes import GraphCode
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ApprovalError, UnavailableError
-from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
 from tests.graph.approvals.store_conformance import ApprovalStoreConformance
 

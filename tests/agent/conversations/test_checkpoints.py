@@ -21,7 +21,7 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.run_checkpoint import RunCheckpoint
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError
-from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import ALICE
 
 KEY = "A" * 43

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from agent.conversations.database.database import ConversationDatabase, query
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.threads import ThreadStore
-from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import CountedReads
 
 Written = Callable[[], Awaitable[int]]

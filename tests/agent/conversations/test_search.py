@@ -11,7 +11,7 @@ from agent.conversations.search_terms import MOST_TERMS, MOST_WANTED, TERM_BYTES
 from agent.conversations.storage import ConversationStorage
 from agent.conversations.threads import ThreadStore
 from identity.access_token.sealing_keys import SealingKeys
-from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, CountedReads, asked
 
 KEY, OTHER = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))

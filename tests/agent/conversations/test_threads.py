@@ -13,7 +13,7 @@ from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
-from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, asked
 
 ASKED = HumanMessage("And now?", id="m-1")

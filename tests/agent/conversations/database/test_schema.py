@@ -8,7 +8,7 @@ from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
-from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conftest import NewDatabase
 
 
 async def set_version(database: ConversationDatabase, version: str) -> None:

@@ -19,7 +19,7 @@ from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError
-from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, request_of  # noqa: F401
 
 OWNER = owner_of(ALICE)

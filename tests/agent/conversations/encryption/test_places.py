@@ -17,7 +17,7 @@ from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError
-from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
 
 pytestmark = pytest.mark.promise("threads-are-private", "approval-binds")
