@@ -34,6 +34,8 @@ pytest_plugins = [
 ]
 """Fixtures that several folders use: `langgraph_server`, `start_agent`."""
 
+gc.disable()  # until everything is collected: `pytest_collection_finish`
+
 # No test fails because the machine is busy.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -78,9 +80,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Thousands of tests are never garbage: collecting among them takes a sixth of the processor time."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 @dataclass(frozen=True, slots=True)
