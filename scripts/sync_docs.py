@@ -6,14 +6,21 @@ docs/observability.md follow `<!-- error table -->` and `<!-- metrics -->`. Run 
 a test fails while the two differ.
 """
 
+import ast
+import inspect
 import json
 import re
 import sys
-from collections.abc import Mapping
+import textwrap
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
+
+if TYPE_CHECKING:
+    from agent.settings.values import VariableGroup
 
 FILE_BLOCK = re.compile(r"<!-- (?P<path>[\w/]+\.py) -->\n```python\n.*?```\n", re.DOTALL)
 METRICS_BLOCK = re.compile(r"<!-- metrics -->\n(?:\n?\|[^\n]*\n)*")
@@ -81,16 +88,23 @@ def configuration() -> str:
     from agent.settings.settings import variable_groups
 
     return CONFIGURATION + "".join(
-        f"\n## {heading}\n\n| variable | default | meaning |\n|---|---|---|\n{variable_rows(group)}"
-        for heading, group in variable_groups().items()
+        f"\n## {group.heading}\n\n| variable | default | meaning |\n|---|---|---|\n{variable_rows(group)}"
+        for group in variable_groups()
     )
 
 
-def variable_rows(group: Mapping[str, tuple[str, object]]) -> str:
-    """The rows of a table of variables."""
+def variable_rows(group: "type[VariableGroup]") -> str:
+    """The rows of a table of variables: each with its default, and the text below its field."""
+    source = ast.parse(textwrap.dedent(inspect.getsource(group)))
+    texts = {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(source.body[0].body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
     rows = []
-    for name, (description, default) in group.items():
-        if default is ...:
+    for field, declared in group.model_fields.items():
+        name, description, default = field.upper(), texts[field], declared.default
+        if declared.is_required():
             shown = "**must be set**"
         elif default is None:
             shown = "–"

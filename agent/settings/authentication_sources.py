@@ -1,16 +1,28 @@
 """From the variables to what client authentication needs beside the configuration file."""
 
+import ssl
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
-from agent.settings.values import TRUE
-from agent.settings.variables.client import ClientVariables
-from agent.settings.variables.role import RoleVariables, role_source
+from agent.settings.variables.identity import ClientVariables, RoleVariables
 from identity.idaas.client_authentication.declaration import AuthenticationSources, NamedFile
 from identity.idaas.client_authentication.metadata_service import MetadataService
+from identity.idaas.client_authentication.role_credential import (
+    RenewedCredential,
+    RequestHeaderRole,
+    RoleCredential,
+)
+from identity.idaas.client_authentication.role_sources import CredentialsUri, EcsRole, OidcRole
+from identity.secrets.secret_source import FixedSecret, SecretSource
+from identity.transport.client import direct_client, http_client
+
+_SECONDS: Final = 10.0
+"""The timeout of a request for the role's credential."""
 
 
 class AuthenticationVariables(RoleVariables, ClientVariables):
@@ -33,31 +45,55 @@ def authentication_sources(
         variables = AuthenticationVariables.model_validate({n: v for n, v in own.items() if n not in invalid})
     metadata = MetadataService(variables.ecs_metadata_endpoint)
     return AuthenticationSources(
-        client_secret_file=_named(variables.idaas_client_secret_file, "IDAAS_CLIENT_SECRET_FILE"),
-        private_key_file=_named(variables.env_private_key_file, "ENV_PRIVATE_KEY_FILE"),
+        client_secret_file=_named_file(variables.idaas_client_secret_file, "IDAAS_CLIENT_SECRET_FILE"),
+        private_key_file=_named_file(variables.env_private_key_file, "ENV_PRIVATE_KEY_FILE"),
         metadata=metadata,
-        role=role_source(variables, metadata, authorities, clock),
+        role=_role(variables, metadata, authorities, clock),
         subject_token_in=variables.openapi_subject_token_in,
     )
 
 
-def client_faults(given: Mapping[str, str]) -> list[str]:
-    """Faults of variables that must be set together, by the given variables in lower case."""
-    faults = []
-    key = [f"alibaba_cloud_access_key_{part}" in given for part in ("id", "secret")]
-    if any(key) != all(key):
-        faults.append("ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET must be set together")
-    key_id = given.get("alibaba_cloud_access_key_id", "")
-    if key_id.startswith("STS.") and "alibaba_cloud_security_token" not in given:
-        faults.append("ALIBABA_CLOUD_SECURITY_TOKEN must be set for a temporary access key (STS.)")
-    headers = given.get("fc_credentials_from_headers", "").lower() in TRUE
-    if headers and "fc_region" not in given:
-        faults.append(
-            "FC_CREDENTIALS_FROM_HEADERS must not be true outside of Function Compute (FC_REGION is not set):"
-            " there any client can send the headers"
-        )
-    return faults
-
-
-def _named(path: Path | None, setting: str) -> NamedFile | None:
+def _named_file(path: Path | None, setting: str) -> NamedFile | None:
     return None if path is None else NamedFile(path, setting)
+
+
+def _role(
+    variables: RoleVariables,
+    metadata: MetadataService,
+    authorities: str | None,
+    clock: Callable[[], float],
+) -> SecretSource[RoleCredential] | None:
+    """The first source that the variables name; request headers, where they are chosen, before it."""
+    source = _named_role(variables, authorities, clock)
+    # Function Compute has no metadata service.
+    if source is None and not (variables.alibaba_cloud_ecs_metadata_disabled or variables.fc_region):
+        role = EcsRole(metadata, variables.alibaba_cloud_ecs_metadata or "")
+        source = RenewedCredential(role, clock=clock)
+    return RequestHeaderRole(source) if variables.fc_credentials_from_headers else source
+
+
+def _named_role(
+    v: RoleVariables, authorities: str | None, clock: Callable[[], float]
+) -> SecretSource[RoleCredential] | None:
+    """In the order of the vendor's library, but a URI before ECS: it is named, ECS is only presumed."""
+    if v.alibaba_cloud_access_key_id and v.alibaba_cloud_access_key_secret:
+        secret, token = v.alibaba_cloud_access_key_secret, v.alibaba_cloud_security_token
+        return FixedSecret(RoleCredential(v.alibaba_cloud_access_key_id, secret, token, "default/env"))
+    by_token = v.alibaba_cloud_role_arn and v.alibaba_cloud_oidc_provider_arn
+    if by_token and v.alibaba_cloud_oidc_token_file:
+        role = OidcRole(
+            f"https://{v.alibaba_cloud_sts_endpoint}",
+            v.alibaba_cloud_role_arn or "",
+            v.alibaba_cloud_oidc_provider_arn or "",
+            v.alibaba_cloud_oidc_token_file,
+            v.alibaba_cloud_role_session_name,
+            partial(http_client, ssl.create_default_context(cafile=authorities), _SECONDS),
+            clock,
+        )
+        return RenewedCredential(role, clock=clock)
+    if (uri := v.alibaba_cloud_credentials_uri) is not None:
+        http = direct_client
+        if not uri.startswith("http://"):
+            http = partial(http_client, ssl.create_default_context(cafile=authorities), _SECONDS)
+        return RenewedCredential(CredentialsUri(uri, http), clock=clock)
+    return None

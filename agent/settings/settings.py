@@ -1,7 +1,7 @@
 """The agent's settings: every environment variable, checked at once, by name.
 
 `read_settings` is the only code of the product that reads the environment. `docs/configuration.md` is
-generated from the descriptions in the files of the groups.
+generated from the texts below the fields of the groups.
 """
 
 import contextlib
@@ -14,25 +14,22 @@ import httpx
 from pydantic import Field, InstanceOf, ValidationError
 
 from agent.errors.error_codes import AgentCode
-from agent.settings.authentication_sources import authentication_sources, client_faults
+from agent.settings.authentication_sources import authentication_sources
 from agent.settings.faults import variable_faults
 from agent.settings.service_declarations import FileDeclaration
 from agent.settings.services_file import read_services_file
 from agent.settings.values import VariableGroup, holds, secret_in_file
-from agent.settings.variables.callers import CallerVariables
-from agent.settings.variables.client import ClientVariables
 from agent.settings.variables.conversations import ConversationVariables
-from agent.settings.variables.limits import LimitVariables
-from agent.settings.variables.model import ModelVariables, model_faults
-from agent.settings.variables.otel import OtelVariables, otel_faults
-from agent.settings.variables.records import RecordVariables, record_faults
-from agent.settings.variables.revocation import RevocationVariables, revocation_faults
-from agent.settings.variables.role import RoleVariables
-from agent.settings.variables.server import ServerVariables, replica_faults
-from agent.settings.variables.services import ServiceVariables, service_faults
-from agent.settings.variables.telemetry import TelemetryVariables, telemetry_faults
+from agent.settings.variables.identity import CallerVariables, ClientVariables, RoleVariables
+from agent.settings.variables.model import ModelVariables
+from agent.settings.variables.otel import OtelVariables
+from agent.settings.variables.records import RecordVariables
+from agent.settings.variables.revocation import RevocationVariables
+from agent.settings.variables.server import LimitVariables, ServerVariables
+from agent.settings.variables.services import ServiceVariables
+from agent.settings.variables.telemetry import TelemetryVariables
 from identity.error_codes import IdentityCode
-from identity.errors import ConfigurationError, ErrorCode
+from identity.errors import ConfigurationError
 from identity.idaas.client_authentication.role_credential import RequestHeaderRole
 from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
 from identity.transport.http1.proxy import environment_proxies
@@ -40,20 +37,6 @@ from identity.transport.http1.proxy import environment_proxies
 TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
 """The variable of a user's access token, for commands that act as a user. The agent does not read it."""
 
-_GROUPS: Final[Mapping[str, type[VariableGroup]]] = {
-    "Access tokens of callers": CallerVariables,
-    "The agent as a client of IDaaS": ClientVariables,
-    "The execution role": RoleVariables,
-    "The model": ModelVariables,
-    "Services": ServiceVariables,
-    "The web server": ServerVariables,
-    "Limits": LimitVariables,
-    "Conversations": ConversationVariables,
-    "Revocation and shared state": RevocationVariables,
-    "Audit log and traces": RecordVariables,
-    "Logs and metrics": TelemetryVariables,
-    "OpenTelemetry": OtelVariables,
-}
 _IN_FILES: Final = ("conversations_url", "redis_url")
 """Variables with a password, which a file may contain in their place."""
 
@@ -89,20 +72,18 @@ class Settings(Variables):
         return self.jwks_endpoint or f"{self.idaas.issuer.rstrip('/')}/jwks"
 
 
-def variable_groups() -> dict[str, dict[str, tuple[str, object]]]:
-    """The variables, as `variables` returns them, by the heading of their group."""
+def variable_groups() -> list[type[VariableGroup]]:
+    """The groups of variables, as docs/configuration.md has them."""
+    return [each for each in reversed(Variables.__mro__) if vars(each).get("heading")]
+
+
+def variables() -> dict[str, object]:
+    """Every variable that `read_settings` knows: name → default; `...` if it must be set."""
     return {
-        heading: {
-            name.upper(): (field.description or "", ... if field.is_required() else field.default)
-            for name, field in group.model_fields.items()
-        }
-        for heading, group in _GROUPS.items()
+        name.upper(): ... if field.is_required() else field.default
+        for group in variable_groups()
+        for name, field in group.model_fields.items()
     }
-
-
-def variables() -> dict[str, tuple[str, object]]:
-    """Every variable that `read_settings` knows: name → (description, default; `...` if it must be set)."""
-    return {name: variable for group in variable_groups().values() for name, variable in group.items()}
 
 
 def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] = time.time) -> Settings:
@@ -124,26 +105,21 @@ def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] 
         with contextlib.suppress(KeyError, ValueError):  # `Variables` reports the file
             given[name] = secret_in_file(given[f"{name}_file"]).reveal()
     path = Path(given.get("cloud_idaas_config_path", DEFAULT_PATH))
-    code: ErrorCode = IdentityCode.SDK_CONFIG_UNREADABLE
-    faults, idaas = [], None
+    faults = []
     try:
         Variables.model_validate(given)
     except ValidationError as error:
-        code = AgentCode.SETTINGS_INVALID
         faults += variable_faults(error)
     try:
         environment_proxies(httpx)
     except ValueError as error:
-        code = AgentCode.SETTINGS_INVALID
         faults.append(str(error))
-    if unmatched := _unmatched(given):
-        code = AgentCode.SETTINGS_INVALID
-        faults += unmatched
+    faults += [fault for group in variable_groups() for fault in group.combination_faults(given)]
     services: dict[str, FileDeclaration] = {}
     if "services_file" in given and holds(Path(given["services_file"]).is_file):
         services, found = read_services_file(Path(given["services_file"]))
-        code = AgentCode.SETTINGS_INVALID if found else code
         faults += found
+    code = AgentCode.SETTINGS_INVALID if faults else IdentityCode.SDK_CONFIG_UNREADABLE
     sources = authentication_sources(given, _bundle(given), clock)
     try:
         idaas = read_sdk_configuration(path, environment, clock=clock, sources=sources)
@@ -159,18 +135,3 @@ def _bundle(given: Mapping[str, str]) -> str | None:
     """`SSL_CERT_FILE`, if it is there; that it is not is a fault of its own."""
     path = given.get("ssl_cert_file")
     return path if path and holds(Path(path).is_file) else None
-
-
-def _unmatched(given: Mapping[str, str]) -> list[str]:
-    """Faults of variables that must be set together, independent of other faults."""
-    parts = (
-        client_faults,
-        service_faults,
-        revocation_faults,
-        model_faults,
-        record_faults,
-        telemetry_faults,
-        replica_faults,
-        otel_faults,
-    )
-    return [fault for faults_of in parts for fault in faults_of(given)]

@@ -1,11 +1,11 @@
 """Types and validators of variables that several groups of settings share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 
 from identity.idaas.client_authentication.metadata_service import METADATA_ENDPOINT
 from identity.secrets.secret import Secret
@@ -17,10 +17,19 @@ _PLATFORM: Final = urlsplit(METADATA_ENDPOINT).hostname
 
 
 class VariableGroup(BaseModel):
-    """A group of variables. A field's variable is its name in capitals."""
+    """A group of variables, and its `heading` in docs/configuration.md.
+
+    A field's variable is its name in capitals; the text below the field is its description there.
+    """
 
     # Only the class that joins the groups validates, so no validator of one group is built.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    heading: ClassVar[str] = ""
+
+    @staticmethod
+    def combination_faults(_given: Mapping[str, str]) -> Iterator[str]:
+        """Faults of variables that depend on each other, by the given variables in lower case."""
+        yield from ()
 
 
 def local_url(value: str) -> str:
@@ -69,6 +78,11 @@ def _secret(value: object) -> object:
     return Secret(value)
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+lower_case: Final = BeforeValidator(_lower)
 secret_value: Final = BeforeValidator(_secret)
 """Turns a text into a `Secret`."""
 
@@ -85,4 +99,5 @@ def _secure_url(value: str) -> str:
 
 Url = Annotated[str, AfterValidator(_secure_url)]
 Word = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
+SecretInFile = Annotated[InstanceOf[Secret], BeforeValidator(secret_in_file)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, InstanceOf
 
-from agent.settings.values import VariableGroup, secret_in_file
+from agent.settings.values import SecretInFile, VariableGroup
 from identity.access_token.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 
@@ -106,63 +106,33 @@ ConversationsUrl = Annotated[
 class ConversationVariables(VariableGroup):
     """Where conversations are stored, for how long, and how much of them the model receives."""
 
-    conversations_url: ConversationsUrl = Field(
-        SqliteFile(Path(".idaas-agent/conversations.db")),
-        description="Where conversations are stored (`docs/conversations.md`): `sqlite:///path` of a file,"
-        " which the first conversation creates, for the processes of one machine (an absolute path has four"
-        " slashes); `postgresql://user:password@host:5432/database` for several machines;"
-        " `none`: every request carries its whole conversation, and"
-        " tools that need an approval are refused.",
-    )
-    conversations_url_file: Annotated[InstanceOf[Secret], BeforeValidator(secret_in_file)] | None = Field(
-        None, description="A file with `CONVERSATIONS_URL`, in its place. Read at start."
-    )
-    conversations_key_file: ConversationKeysFile | None = Field(
-        None,
-        repr=False,
-        description="A file with the key that encrypts conversations at rest: base64url of 32 random bytes"
-        " on one line, and during a rotation the former key on a second line. A line `clear` accepts values"
-        " in clear until they are encrypted. Read at start. Without it they are stored in clear.",
-    )
-    conversation_days: float = Field(
-        90,
-        gt=0,
-        le=36_500,
-        allow_inf_nan=False,
-        description="After how many days without a change a conversation is deleted.",
-    )
-    conversation_tokens: int = Field(
-        32_000,
-        gt=0,
-        description="How much of a conversation the model receives with a new message: its newest turns, in"
-        " tokens (estimated). The rest stays readable.",
-    )
-    max_thread_bytes: int = Field(
-        33_554_432,
-        ge=0,
-        description="How much one conversation may store, with what it takes to find it. Beyond it, a message"
-        " is refused: 409 (`conversation_full`). A run that has begun stores its end. `0`: no limit.",
-    )
-    max_thread_messages: int = Field(
-        10_000,
-        ge=0,
-        description="How many messages one conversation may have, with calls and results. Likewise.",
-    )
-    max_user_bytes: int = Field(
-        536_870_912,
-        ge=0,
-        description="How much the conversations of one user may store together. Beyond it: 409"
-        " (`storage_full`), until the user deletes some. `0`: no limit.",
-    )
-    max_user_threads: int = Field(
-        10_000,
-        ge=0,
-        description="How many conversations one user may have. Beyond them, no other is opened: likewise.",
-    )
-    approval_seconds: float = Field(
-        600,
-        gt=0,
-        le=86_400,
-        allow_inf_nan=False,
-        description="How long a person may take to approve or reject a tool call.",
-    )
+    heading = "Conversations"
+
+    conversations_url: ConversationsUrl = SqliteFile(Path(".idaas-agent/conversations.db"))
+    """Where conversations are stored (`docs/conversations.md`): `sqlite:///path` of a file, which the first
+    conversation creates, for the processes of one machine (an absolute path has four slashes);
+    `postgresql://user:password@host:5432/database` for several machines; `none`: every request carries its
+    whole conversation, and tools that need an approval are refused."""
+    conversations_url_file: SecretInFile | None = None
+    """A file with `CONVERSATIONS_URL`, in its place. Read at start."""
+    conversations_key_file: ConversationKeysFile | None = Field(None, repr=False)
+    """A file with the key that encrypts conversations at rest: base64url of 32 random bytes on one line, and
+    during a rotation the former key on a second line. A line `clear` accepts values in clear until they are
+    encrypted. Read at start. Without it they are stored in clear."""
+    conversation_days: float = Field(90, gt=0, le=36_500, allow_inf_nan=False)
+    """After how many days without a change a conversation is deleted."""
+    conversation_tokens: int = Field(32_000, gt=0)
+    """How much of a conversation the model receives with a new message: its newest turns, in tokens
+    (estimated). The rest stays readable."""
+    max_thread_bytes: int = Field(33_554_432, ge=0)
+    """How much one conversation may store, with what it takes to find it. Beyond it, a message is refused:
+    409 (`conversation_full`). A run that has begun stores its end. `0`: no limit."""
+    max_thread_messages: int = Field(10_000, ge=0)
+    """How many messages one conversation may have, with calls and results. Likewise."""
+    max_user_bytes: int = Field(536_870_912, ge=0)
+    """How much the conversations of one user may store together. Beyond it: 409 (`storage_full`), until the
+    user deletes some. `0`: no limit."""
+    max_user_threads: int = Field(10_000, ge=0)
+    """How many conversations one user may have. Beyond them, no other is opened: likewise."""
+    approval_seconds: float = Field(600, gt=0, le=86_400, allow_inf_nan=False)
+    """How long a person may take to approve or reject a tool call."""

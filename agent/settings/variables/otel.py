@@ -4,14 +4,14 @@ The SDK reads the further ones itself (`OTEL_EXPORTER_OTLP_TIMEOUT`, `…_COMPRE
 `OTEL_BSP_*`, `OTEL_RESOURCE_ATTRIBUTES`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, InstanceOf
 
-from agent.settings.values import VariableGroup
+from agent.settings.values import VariableGroup, lower_case
 from identity.observation.traceparent import Receiver
 from identity.secrets.secret import Secret
 from identity.transport.secure_url import is_secure_url
@@ -45,10 +45,6 @@ class CapturedContent(StrEnum):
 _PROTOCOL: Final = "http/protobuf"
 
 
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
 def _listed(value: object) -> object:
     """Names separated by commas; `none` is none."""
     if not isinstance(value, str):
@@ -76,7 +72,7 @@ def _secret(value: object) -> object:
     return Secret(value) if isinstance(value, str) else value
 
 
-Signal = Annotated[Exporter, BeforeValidator(_lower)]
+Signal = Annotated[Exporter, lower_case]
 Headers = Annotated[InstanceOf[Secret], BeforeValidator(_secret)]
 Collector = Annotated[str, BeforeValidator(_collector)]
 
@@ -84,85 +80,63 @@ Collector = Annotated[str, BeforeValidator(_collector)]
 class OtelVariables(VariableGroup):
     """Traces, and metrics over OTLP."""
 
-    otel_sdk_disabled: bool = Field(
-        default=False, description="Whether traces and metrics over OTLP are off."
-    )
-    otel_traces_exporter: Signal | None = Field(
-        None,
-        description="`otlp` or `none`. Default: `otlp` if an endpoint is set, else `none`.",
-    )
-    otel_metrics_exporter: Signal | None = Field(
-        None, description="The same for metrics. For Prometheus: `METRICS_PORT`."
-    )
-    otel_exporter_otlp_endpoint: Collector | None = Field(
-        None,
-        description="The collector, to which `/v1/traces` and `/v1/metrics` are appended. Default:"
-        " `http://localhost:4318`.",
-    )
-    otel_exporter_otlp_traces_endpoint: Collector | None = Field(
-        None, description="The whole URL of the collector for traces."
-    )
-    otel_exporter_otlp_metrics_endpoint: Collector | None = Field(
-        None, description="The whole URL of the collector for metrics."
-    )
-    otel_exporter_otlp_headers: Headers | None = Field(
-        None,
-        description="Headers for the collector, such as `api-key=…`. Only to https and loopback addresses.",
-    )
-    otel_exporter_otlp_traces_headers: Headers | None = Field(None, description="The same for traces alone.")
-    otel_exporter_otlp_metrics_headers: Headers | None = Field(
-        None, description="The same for metrics alone."
-    )
-    otel_exporter_otlp_protocol: Literal["http/protobuf"] = Field(
-        _PROTOCOL, description="The only one that is supported."
-    )
-    otel_traces_sampler: Annotated[SamplerName, BeforeValidator(_lower)] = Field(
-        SamplerName.PARENT_ALWAYS_ON,
-        description="`always_on`, `always_off` or `traceidratio`, or one of them after `parentbased_`, which"
-        " concerns trusted callers.",
-    )
-    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = Field(
-        1.0, description="The share of traces that `traceidratio` records, from 0 to 1."
-    )
-    otel_propagators: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
-        ("tracecontext",),
-        description="Without `tracecontext` in it, such as `none`: no `traceparent` is read or sent."
-        " Baggage is neither read nor sent.",
-    )
-    otel_metric_export_interval: Annotated[int, Field(ge=1000, le=3_600_000)] = Field(
-        60_000, description="Milliseconds between two exports of metrics."
-    )
-    otel_instrumentation_genai_capture_message_content: CapturedContent = Field(
-        CapturedContent.NO_CONTENT,
-        description="`SPAN_ONLY`: spans contain prompts, responses, and the arguments and results of tools,"
-        " without credentials.",
-    )
-    traceparent_receivers: Annotated[tuple[Receiver, ...], BeforeValidator(_receivers)] = Field(
-        (Receiver.SERVICES, Receiver.MCP),
-        description="Who receives the `traceparent` of a request's trace, separated by commas: `services`,"
-        " `mcp`, `model`, `idaas`; or `none`.",
-    )
-    traceparent_trusted: bool = Field(
-        default=False,
-        description="Whether the `traceparent` of a caller is continued. If not, the agent's trace has a link"
-        " to it.",
-    )
+    heading = "OpenTelemetry"
 
+    otel_sdk_disabled: bool = False
+    """Whether traces and metrics over OTLP are off."""
+    otel_traces_exporter: Signal | None = None
+    """`otlp` or `none`. Default: `otlp` if an endpoint is set, else `none`."""
+    otel_metrics_exporter: Signal | None = None
+    """The same for metrics. For Prometheus: `METRICS_PORT`."""
+    otel_exporter_otlp_endpoint: Collector | None = None
+    """The collector, to which `/v1/traces` and `/v1/metrics` are appended. Default:
+    `http://localhost:4318`."""
+    otel_exporter_otlp_traces_endpoint: Collector | None = None
+    """The whole URL of the collector for traces."""
+    otel_exporter_otlp_metrics_endpoint: Collector | None = None
+    """The whole URL of the collector for metrics."""
+    otel_exporter_otlp_headers: Headers | None = None
+    """Headers for the collector, such as `api-key=…`. Only to https and loopback addresses."""
+    otel_exporter_otlp_traces_headers: Headers | None = None
+    """The same for traces alone."""
+    otel_exporter_otlp_metrics_headers: Headers | None = None
+    """The same for metrics alone."""
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = _PROTOCOL
+    """The only one that is supported."""
+    otel_traces_sampler: Annotated[SamplerName, lower_case] = SamplerName.PARENT_ALWAYS_ON
+    """`always_on`, `always_off` or `traceidratio`, or one of them after `parentbased_`, which concerns
+    trusted callers."""
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The share of traces that `traceidratio` records, from 0 to 1."""
+    otel_propagators: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ("tracecontext",)
+    """Without `tracecontext` in it, such as `none`: no `traceparent` is read or sent. Baggage is neither read
+    nor sent."""
+    otel_metric_export_interval: Annotated[int, Field(ge=1000, le=3_600_000)] = 60_000
+    """Milliseconds between two exports of metrics."""
+    otel_instrumentation_genai_capture_message_content: CapturedContent = CapturedContent.NO_CONTENT
+    """`SPAN_ONLY`: spans contain prompts, responses, and the arguments and results of tools, without
+    credentials."""
+    traceparent_receivers: Annotated[tuple[Receiver, ...], BeforeValidator(_receivers)] = (
+        Receiver.SERVICES,
+        Receiver.MCP,
+    )
+    """Who receives the `traceparent` of a request's trace, separated by commas: `services`, `mcp`, `model`,
+    `idaas`; or `none`."""
+    traceparent_trusted: bool = False
+    """Whether the `traceparent` of a caller is continued. If not, the agent's trace has a link to it."""
 
-def otel_faults(given: Mapping[str, str]) -> list[str]:
-    """Faults of variables that concern each other, by the given variables in lower case."""
-    faults = []
-    if given.get("otel_metrics_exporter", "").lower() == "prometheus":
-        faults.append("OTEL_METRICS_EXPORTER must not be prometheus: METRICS_PORT opens a port for it")
-    for signal, headers in _HEADERS_SENT_TO.items():
-        url = given.get(f"otel_exporter_otlp_{signal}endpoint", "")
-        sent = [name for name in headers if name in given]
-        if url and sent and not is_secure_url(url):
-            endpoint = f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT".upper()
-            faults.append(
-                f"{endpoint} must be https, or http to a loopback address, to receive {sent[0].upper()}"
-            )
-    return faults
+    @staticmethod
+    def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
+        if given.get("otel_metrics_exporter", "").lower() == "prometheus":
+            yield "OTEL_METRICS_EXPORTER must not be prometheus: METRICS_PORT opens a port for it"
+        for signal, headers in _HEADERS_SENT_TO.items():
+            url = given.get(f"otel_exporter_otlp_{signal}endpoint", "")
+            sent = [name for name in headers if name in given]
+            if url and sent and not is_secure_url(url):
+                endpoint = f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT".upper()
+                yield (
+                    f"{endpoint} must be https, or http to a loopback address, to receive {sent[0].upper()}"
+                )
 
 
 _COMMON: Final = "otel_exporter_otlp_headers"

@@ -1,11 +1,11 @@
 """The variables of the audit log and of traces."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
+from pydantic import AfterValidator, BeforeValidator, InstanceOf
 
 from agent.settings.syslog_address import SyslogAddress
 from agent.settings.values import TRUE, VariableGroup, holds
@@ -61,37 +61,25 @@ def _syslog_url(value: str) -> str:
 class RecordVariables(VariableGroup):
     """What is recorded of the agent's work."""
 
-    audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = Field(
-        None,
-        description="The file of the audit log (`docs/audit-log.md`), or `-`: standard output. Without it:"
-        " only the logger.",
-    )
-    audit_syslog_url: Annotated[str, AfterValidator(_syslog_url)] | None = Field(
-        None,
-        description="A syslog server that receives the audit log too: `udp://host:514`, `tcp://host:601`,"
-        " `tls://host:6514` or `unix:///dev/log`.",
-    )
-    audit_required: bool = Field(
-        default=False,
-        description="Whether a request is refused if its audit record cannot be written. With"
-        " `AUDIT_LOG_FILE`.",
-    )
-    audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], BeforeValidator(_keys)] | None = Field(
-        None,
-        description="A file with a key of 32 or more characters, such as `openssl rand -hex 32` prints. It"
-        " signs the lines of the audit log, and makes `token_hash` equal in all processes and after restarts."
-        " With a second line, the former key, `idaas-agent audit verify` accepts the lines of both.",
-    )
-    agent_tracing: Tracing = Field(
-        Tracing.OFF,
-        description="`langsmith` sends every run, with its messages and tool results, to LangSmith, as set by"
-        " `LANGSMITH_API_KEY` and its other variables. `off` sends nothing, also with"
-        " `LANGSMITH_TRACING=true`.",
-    )
+    heading = "Audit log and traces"
 
+    audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = None
+    """The file of the audit log (`docs/audit-log.md`), or `-`: standard output. Without it: only the
+    logger."""
+    audit_syslog_url: Annotated[str, AfterValidator(_syslog_url)] | None = None
+    """A syslog server that receives the audit log too: `udp://host:514`, `tcp://host:601`, `tls://host:6514`
+    or `unix:///dev/log`."""
+    audit_required: bool = False
+    """Whether a request is refused if its audit record cannot be written. With `AUDIT_LOG_FILE`."""
+    audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], BeforeValidator(_keys)] | None = None
+    """A file with a key of 32 or more characters, such as `openssl rand -hex 32` prints. It signs the lines
+    of the audit log, and makes `token_hash` equal in all processes and after restarts. With a second line,
+    the former key, `idaas-agent audit verify` accepts the lines of both."""
+    agent_tracing: Tracing = Tracing.OFF
+    """`langsmith` sends every run, with its messages and tool results, to LangSmith, as set by
+    `LANGSMITH_API_KEY` and its other variables. `off` sends nothing, also with `LANGSMITH_TRACING=true`."""
 
-def record_faults(given: Mapping[str, str]) -> list[str]:
-    """Faults of variables that must be set together, by the given variables in lower case."""
-    if "audit_log_file" not in given and given.get("audit_required", "").lower() in TRUE:
-        return ["AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true"]
-    return []
+    @staticmethod
+    def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
+        if "audit_log_file" not in given and given.get("audit_required", "").lower() in TRUE:
+            yield "AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true"

@@ -1,13 +1,13 @@
 """The variables of revocations, and of what several processes share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
-from agent.settings.values import Url, VariableGroup, Word, secret_in_file
+from agent.settings.values import SecretInFile, Url, VariableGroup, Word, secret_in_file
 from agent.settings.variables.conversations import KeysFile
 from identity.idaas.user_event import SubjectMember
 from identity.idaas.user_event_reader import encryption_key
@@ -41,58 +41,39 @@ EncryptionKeyFile = Annotated[
 class RevocationVariables(VariableGroup):
     """Where revocations are kept, and the user events of IDaaS that cause them."""
 
-    redis_url: Annotated[InstanceOf[Secret], BeforeValidator(_redis_url)] | None = Field(
-        None,
-        description="A Redis for what several processes share (`docs/replicas.md`), such as"
-        " `rediss://user:password@host:6379`: counts of requests and runs, announcements of revocations, and"
-        " for ten minutes the events of runs of conversations. Without it, and while it is away, each"
-        " process counts alone.",
-    )
-    redis_url_file: Annotated[InstanceOf[Secret], BeforeValidator(secret_in_file)] | None = Field(
-        None, description="A file with `REDIS_URL`, in its place. Read at start."
-    )
-    seal_key_file: KeysFile | None = Field(
-        None,
-        repr=False,
-        description="A file with the key that seals callers for runs that another process executes later"
-        " (`docs/aegra.md`): base64url of 32 random bytes on one line, and during a rotation the former key"
-        " on a second line. The same for all processes. Read at start. Only Aegra needs it.",
-    )
-    revocations_file: Path = Field(
-        Path(".idaas-agent/revocations.jsonl"),
-        description="The file of revocations (`docs/revocation.md`), shared by the agent's processes and"
-        " `idaas-agent revoke`. Created by the first revocation. Not used if conversations are in PostgreSQL;"
-        " with `REDIS_URL` it has what this machine has heard.",
-    )
-    idaas_events_application_id: Word | None = Field(
-        None,
-        description="The IDaaS application whose account synchronization reports user events to"
-        " `POST /events/idaas`. With `IDAAS_EVENTS_JWKS_ENDPOINT`. Without both there is no such route.",
-    )
-    idaas_events_jwks_endpoint: Url | None = Field(
-        None, description="The keys that sign the events: the application's `ProvisionJwksEndpoint`."
-    )
-    idaas_events_key_file: EncryptionKeyFile | None = Field(
-        None,
-        description="A file with the key of encrypted events, 64 hexadecimal digits. Read at start. With it,"
-        " events in clear are refused.",
-    )
-    idaas_events_subject: SubjectMember = Field(
-        SubjectMember.USER_ID,
-        description="The member of an event's user that is the `sub` of access tokens: `userId`, `username`"
-        " or `userExternalId`.",
-    )
+    heading = "Revocation and shared state"
 
+    redis_url: Annotated[InstanceOf[Secret], BeforeValidator(_redis_url)] | None = None
+    """A Redis for what several processes share (`docs/replicas.md`), such as
+    `rediss://user:password@host:6379`: counts of requests and runs, announcements of revocations, and for ten
+    minutes the events of runs of conversations. Without it, and while it is away, each process counts
+    alone."""
+    redis_url_file: SecretInFile | None = None
+    """A file with `REDIS_URL`, in its place. Read at start."""
+    seal_key_file: KeysFile | None = Field(None, repr=False)
+    """A file with the key that seals callers for runs that another process executes later (`docs/aegra.md`):
+    base64url of 32 random bytes on one line, and during a rotation the former key on a second line. The same
+    for all processes. Read at start. Only Aegra needs it."""
+    revocations_file: Path = Path(".idaas-agent/revocations.jsonl")
+    """The file of revocations (`docs/revocation.md`), shared by the agent's processes and `idaas-agent
+    revoke`. Created by the first revocation. Not used if conversations are in PostgreSQL; with `REDIS_URL` it
+    has what this machine has heard."""
+    idaas_events_application_id: Word | None = None
+    """The IDaaS application whose account synchronization reports user events to `POST /events/idaas`. With
+    `IDAAS_EVENTS_JWKS_ENDPOINT`. Without both there is no such route."""
+    idaas_events_jwks_endpoint: Url | None = None
+    """The keys that sign the events: the application's `ProvisionJwksEndpoint`."""
+    idaas_events_key_file: EncryptionKeyFile | None = None
+    """A file with the key of encrypted events, 64 hexadecimal digits. Read at start. With it, events in clear
+    are refused."""
+    idaas_events_subject: SubjectMember = SubjectMember.USER_ID
+    """The member of an event's user that is the `sub` of access tokens: `userId`, `username` or
+    `userExternalId`."""
 
-def revocation_faults(given: Mapping[str, str]) -> list[str]:
-    """Faults of variables that must be set together, by the given variables in lower case."""
-    faults = []
-    if ("idaas_events_application_id" in given) != ("idaas_events_jwks_endpoint" in given):
-        faults.append(
-            "IDAAS_EVENTS_APPLICATION_ID and IDAAS_EVENTS_JWKS_ENDPOINT must be set together, or not at all"
-        )
-    if "seal_key_file" in given and "redis_url" not in given:
-        faults.append(
-            "SEAL_KEY_FILE needs REDIS_URL: the processes agree there to which run a caller belongs"
-        )
-    return faults
+    @staticmethod
+    def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
+        if ("idaas_events_application_id" in given) != ("idaas_events_jwks_endpoint" in given):
+            names = "IDAAS_EVENTS_APPLICATION_ID and IDAAS_EVENTS_JWKS_ENDPOINT"
+            yield f"{names} must be set together, or not at all"
+        if "seal_key_file" in given and "redis_url" not in given:
+            yield "SEAL_KEY_FILE needs REDIS_URL: the processes agree there to which run a caller belongs"

@@ -1,10 +1,10 @@
 """The variables of the services that the agent calls."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from agent.settings.values import MODEL_STUDIO, Url, VariableGroup, Word, existing_file
 
@@ -22,35 +22,29 @@ Scope = Annotated[str, AfterValidator(_permission_of_audience)]
 class ServiceVariables(VariableGroup):
     """Address and credential of each service."""
 
-    enterprise_service_url: Url = Field(description="The enterprise service, behind its HTTP trigger.")
-    enterprise_service_scope: Scope = Field(
-        description="Audience and permission of the enterprise service, as `audience|permission`."
-    )
-    external_server_url: Url = Field(
-        f"{MODEL_STUDIO}/api/v1/mcps/amap-maps/mcp", description="The external MCP server (streamable HTTP)."
-    )
-    external_server_api_key_identifier: Word = Field(
-        description="The identifier of the external MCP server's API key in IDaaS."
-    )
-    leave_service_url: Url | None = Field(None, description="The example tool's service.")
-    leave_service_scope: Scope | None = Field(
-        None,
-        description="The example tool's `audience|permission`. With `LEAVE_SERVICE_URL`, or not at all.",
-    )
-    services_file: Annotated[Path, AfterValidator(existing_file)] | None = Field(
-        None, description="More services and tools, as TOML (`docs/extending.md`)."
-    )
-    accepted_tools_file: Path = Field(
-        Path(".idaas-agent/accepted-tools.json"),
-        description="The file with digests of what is accepted of the tools of MCP servers"
-        " (`docs/extending.md`): a server's first list creates it; what the server changes later is withheld"
-        " until `idaas-agent accept-tools`. For the processes of one machine. If it cannot be written, each"
-        " process accepts for itself what a server lists first.",
-    )
+    heading = "Services"
 
+    enterprise_service_url: Url
+    """The enterprise service, behind its HTTP trigger."""
+    enterprise_service_scope: Scope
+    """Audience and permission of the enterprise service, as `audience|permission`."""
+    external_server_url: Url = f"{MODEL_STUDIO}/api/v1/mcps/amap-maps/mcp"
+    """The external MCP server (streamable HTTP)."""
+    external_server_api_key_identifier: Word
+    """The identifier of the external MCP server's API key in IDaaS."""
+    leave_service_url: Url | None = None
+    """The example tool's service."""
+    leave_service_scope: Scope | None = None
+    """The example tool's `audience|permission`. With `LEAVE_SERVICE_URL`, or not at all."""
+    services_file: Annotated[Path, AfterValidator(existing_file)] | None = None
+    """More services and tools, as TOML (`docs/extending.md`)."""
+    accepted_tools_file: Path = Path(".idaas-agent/accepted-tools.json")
+    """The file with digests of what is accepted of the tools of MCP servers (`docs/extending.md`): a server's
+    first list creates it; what the server changes later is withheld until `idaas-agent accept-tools`. For the
+    processes of one machine. If it cannot be written, each process accepts for itself what a server lists
+    first."""
 
-def service_faults(given: Mapping[str, str]) -> list[str]:
-    """Faults of variables that must be set together, by the given variables in lower case."""
-    if ("leave_service_url" in given) != ("leave_service_scope" in given):
-        return ["LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all"]
-    return []
+    @staticmethod
+    def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
+        if ("leave_service_url" in given) != ("leave_service_scope" in given):
+            yield "LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all"

@@ -8,7 +8,6 @@ import pytest
 from agent.settings.authentication_sources import (
     AuthenticationVariables,
     authentication_sources,
-    client_faults,
 )
 from identity.idaas.client_authentication.declaration import NamedFile
 from identity.idaas.client_authentication.role_credential import (
@@ -74,7 +73,9 @@ async def test_access_key_of_the_environment_is_the_role_credential() -> None:
     ],
 )
 def test_variables_that_belong_together_are_checked(given: dict[str, str], fault: str) -> None:
-    (found,) = client_faults({name: value for name, value in given.items() if value})
+    (found,) = AuthenticationVariables.combination_faults(
+        {name: value for name, value in given.items() if value}
+    )
     assert fault in found
     assert "canary" not in found
 

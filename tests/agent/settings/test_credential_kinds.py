@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from agent.settings.service_credentials import CloudRoleDeclaration, OAuthTokenDeclaration
+from agent.settings.service_declarations import CloudRoleDeclaration, OAuthTokenDeclaration
 from agent.settings.services_file import read_services_file
 from identity.credentials.placement import Placement
 from identity.credentials.requirement import CloudRoleRequirement, IssuedJwtRequirement, OAuthTokenRequirement

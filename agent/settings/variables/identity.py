@@ -1,0 +1,129 @@
+"""The variables of callers, of the agent as a client of IDaaS, and of the execution role."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, InstanceOf, model_validator
+
+from agent.settings.values import TRUE, Url, VariableGroup, Word, local_url, secret_value
+from identity.idaas.client_authentication.declaration import SubjectTokenIn
+from identity.idaas.client_authentication.metadata_service import METADATA_ENDPOINT
+from identity.idaas.configuration import DEFAULT_PATH
+from identity.principal import AccessIdentity
+from identity.secrets.secret import Secret
+from identity.transport.secure_url import is_secure_url
+
+
+class CallerVariables(VariableGroup):
+    """Which access tokens the agent accepts, and whose rights its calls use."""
+
+    heading = "Access tokens of callers"
+
+    jwks_endpoint: Url | None = None
+    """The signing keys of IDaaS. Default: `<issuer>/jwks` of the SDK configuration."""
+    agent_audience: Word
+    """The audience of this agent in IDaaS: an access token must be for it."""
+    agent_scope: Word
+    """The permission that an access token must carry, such as `agent.access`."""
+    allow_client_callers: bool = False
+    """Whether clients may call as themselves, with a token whose `sub` is a client's id."""
+    access_identity: AccessIdentity = AccessIdentity.MACHINE
+    """Whose rights calls use: `Machine`, the agent's own; `Human`, the signed-in user's."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _permission_without_audience(cls, given: Any) -> Any:  # noqa: ANN401 - whatever is given
+        """`AGENT_SCOPE` may be written as IDaaS writes it, `audience|permission`."""
+        if isinstance(given, dict) and isinstance(scope := given.get("agent_scope"), str):
+            audience, bar, permission = scope.partition("|")
+            if bar and audience == given.get("agent_audience"):
+                return given | {"agent_scope": permission}
+        return given
+
+
+def _metadata_endpoint(value: str) -> str:
+    if urlsplit(local_url(value)).path not in ("", "/") or "?" in value:
+        raise ValueError("must be an address without path and query")
+    return value.rstrip("/")
+
+
+class ClientVariables(VariableGroup):
+    """How the agent authenticates to IDaaS.
+
+    The client's secret or key is not among the fields: the SDK configuration names its variable.
+    """
+
+    heading = "The agent as a client of IDaaS"
+
+    cloud_idaas_config_path: Path = DEFAULT_PATH
+    """The IDaaS SDK configuration file, as the IDaaS console generates it."""
+    idaas_client_secret_file: Path | None = None
+    """A file with the client secret, in place of the variable that `clientSecretEnvVarName` names. A change
+    is taken up within seconds. On a second line: another secret, tried if IDaaS refuses the first."""
+    env_private_key_file: Path | None = None
+    """A file with the client's private key (PEM), in place of the variable that `privateKeyEnvVarName` names.
+    A change is taken up within seconds. A second key below the first is tried if IDaaS refuses the first."""
+    ecs_metadata_endpoint: Annotated[str, AfterValidator(_metadata_endpoint)] = METADATA_ENDPOINT
+    """The metadata service (`PKCS7`, and `PLUGIN` on ECS). Plain http is allowed to the platform's address
+    and to loopback addresses."""
+    openapi_subject_token_in: SubjectTokenIn = SubjectTokenIn.BODY
+    """Where the user's access token is in a request of the OpenAPI (`PLUGIN` in Human identity): `body`, or
+    `query`, where every proxy may log it."""
+
+
+def _host(value: str) -> str:
+    host = value.removeprefix("https://").rstrip("/")
+    if not is_secure_url(f"https://{host}") or set(host) & set("/?#"):
+        raise ValueError("must be a host, optionally with a port")
+    return host
+
+
+class RoleVariables(VariableGroup):
+    """Where the credential of the execution role comes from."""
+
+    heading = "The execution role"
+
+    fc_credentials_from_headers: bool = False
+    """Whether the role credential is taken from the `x-fc-*` headers of each authenticated request
+    (`PLUGIN`). Only on Function Compute, whose platform removes what clients send."""
+    fc_region: str | None = Field(None, pattern=r"^\S+$")
+    """Set by Function Compute: the agent runs there."""
+    alibaba_cloud_access_key_id: str | None = Field(None, pattern=r"^[!-~]+$", repr=False)
+    """The role credential (`PLUGIN`): its access key id."""
+    alibaba_cloud_access_key_secret: Annotated[InstanceOf[Secret], secret_value] | None = None
+    """The role credential: its access key secret."""
+    alibaba_cloud_security_token: Annotated[InstanceOf[Secret], secret_value] | None = None
+    """The role credential: the security token of a temporary access key (STS)."""
+    alibaba_cloud_credentials_uri: Annotated[str, AfterValidator(local_url)] | None = Field(None, repr=False)
+    """Where the platform serves the role credential as JSON."""
+    alibaba_cloud_role_arn: str | None = None
+    """The RAM role to assume with the token of `ALIBABA_CLOUD_OIDC_TOKEN_FILE`."""
+    alibaba_cloud_oidc_provider_arn: str | None = None
+    """The OIDC provider that the role trusts."""
+    alibaba_cloud_oidc_token_file: Path | None = None
+    """The file with the token for the role, such as that of RRSA on ACK."""
+    alibaba_cloud_role_session_name: str = "idaas-agent"
+    """The name of the role's session, as audit logs show it."""
+    alibaba_cloud_sts_endpoint: Annotated[str, AfterValidator(_host)] = "sts.aliyuncs.com"
+    """The host of STS for `ALIBABA_CLOUD_ROLE_ARN`."""
+    alibaba_cloud_ecs_metadata: str | None = None
+    """The name of the ECS instance's role. Without it the metadata service names it."""
+    alibaba_cloud_ecs_metadata_disabled: bool = False
+    """Whether the role credential is never requested from the metadata service."""
+
+    @staticmethod
+    def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
+        key = [f"alibaba_cloud_access_key_{part}" in given for part in ("id", "secret")]
+        if any(key) != all(key):
+            yield "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET must be set together"
+        key_id = given.get("alibaba_cloud_access_key_id", "")
+        if key_id.startswith("STS.") and "alibaba_cloud_security_token" not in given:
+            yield "ALIBABA_CLOUD_SECURITY_TOKEN must be set for a temporary access key (STS.)"
+        headers = given.get("fc_credentials_from_headers", "").lower() in TRUE
+        if headers and "fc_region" not in given:
+            yield (
+                "FC_CREDENTIALS_FROM_HEADERS must not be true outside of Function Compute (FC_REGION is not"
+                " set): there any client can send the headers"
+            )
