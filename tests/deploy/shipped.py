@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 from packaging.markers import Marker
 
-from agent.commands.package.carried import Configuration
-from agent.commands.package.tree import package_tree
+from agent.commands.package.carried import Configuration, package_tree
 from agent.settings.settings import read_settings
 from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod

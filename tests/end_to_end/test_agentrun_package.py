@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
-from agent.commands.package.archive import write_zip
 from agent.commands.package.carried import Configuration
+from agent.commands.package.parts import write_zip
 from agent.settings.settings import read_settings
 from identity.idaas.client_authentication.role_credential import ROLE_HEADERS
 from sandbox.agent_files.agent_environment import sdk_configuration

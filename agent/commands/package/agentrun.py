@@ -1,25 +1,24 @@
 """The package for AgentRun: the zip, `s.yaml`, the execution role's policy, and the page's `config.js`."""
 
 import json
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from agent.commands.package import start
-from agent.commands.package.archive import installed_files, source_files, write_zip
-from agent.commands.package.carried import AGENTRUN, PORT, Configuration, carried
-from agent.commands.package.errors import PackagingError
-from agent.commands.package.runtime_schema import agentrun_faults
-from agent.commands.package.yaml_file import to_yaml
+from agent.commands.package.carried import AGENTRUN, PACKAGES, PORT, Configuration, carried
+from agent.commands.package.parts import (
+    InstallDependencies,
+    PackagingError,
+    agentrun_faults,
+    files_below,
+    write_package,
+)
 from agent.settings.settings import Settings
 
 _WITHOUT_SECRET: Final = frozenset({"PLUGIN", "PKCS7", "OIDC"})
 """Client authentication methods that need no secret in the deployment."""
-
-InstallDependencies = Callable[[Path], None]
-"""Installs the dependencies into a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +55,15 @@ def package_agentrun(
     document = runtime_document(options, deployment.variables)
     if faults := [*faults, *deployment.faults, *agentrun_faults(document)]:
         raise PackagingError(faults)
-    with tempfile.TemporaryDirectory() as temporary:
-        installed = Path(temporary)
-        install(installed)
-        files: dict[str, Path | bytes] = {
-            **source_files(source),
-            **installed_files(installed, "python"),
-            "python/.python-version": f"{options.python}\n".encode(),
-            "main.py": Path(start.__file__),
-            "client-config.json": client,
-            **{f"own/{name}": content for name, content in deployment.files.items()},
-        }
-        write_zip(folder / "code.zip", files)
-    (folder / "s.yaml").write_text(to_yaml(document), "utf-8")
+    files: dict[str, Path | bytes] = {
+        "python/.python-version": f"{options.python}\n".encode(),
+        "main.py": Path(start.__file__),
+        "client-config.json": client,
+    }
+    for package in PACKAGES:
+        files |= files_below(source / package, package)
+    files |= {f"own/{name}": content for name, content in deployment.files.items()}
+    write_package(folder, document, files, install)
     (folder / "role-policy.json").write_text(json.dumps(role_policy(settings), indent=2) + "\n", "utf-8")
     (folder / "config.js").write_text(page_configuration(settings, options), "utf-8")
 

@@ -4,17 +4,37 @@ Nothing is left out silently: what cannot be carried is a fault, until the opera
 """
 
 import re
+import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from agent.commands.package.archive import PACKAGES
+from agent.commands.package.parts import PackagingError
 from agent.settings.declared_services import ENTRY_POINTS
 from agent.settings.settings import Settings, variables
 
 PORT: Final = 9002
+PACKAGES: Final = ("agent", "graph", "identity", "tools")
+"""The agent's own packages. The sandbox, tests and documents are not deployed."""
+_CARRIED: Final = {
+    "ACCEPTED_TOOLS_FILE": "accepted-tools.json",
+    "SERVICES_FILE": "services.toml",
+    "SSL_CERT_FILE": "certificates.pem",
+    "SYSTEM_PROMPT_FILE": "system-prompt.md",
+}
+"""Variables whose file goes along, and its name there."""
+_PROXIES: Final = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"})
+_SECRET: Final = re.compile(
+    r"REDIS_URL|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS|ALIBABA_CLOUD_(ACCESS_KEY|SECURITY)\w+"
+)
+_FILE: Final = re.compile(r"\w+_FILE|OTEL_EXPORTER_OTLP_\w*(CERTIFICATE|KEY)")
+_LOCKED: Final = re.compile(
+    r"^(?:[^\s#=]*/)?([A-Za-z0-9][A-Za-z0-9._-]*?)(?:-\d[^\s/]*\.whl|\s*(?:==|@))", re.MULTILINE
+)
+_WHEEL: Final = re.compile(r"^(?!/)([^\s#:]+\.whl)\b", re.MULTILINE)
+VARIABLES: Final = "agent.env"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +62,14 @@ AGENTRUN: Final = Form(
         *("ALIBABA_CLOUD_", "ECS_METADATA_", "FC_REGION"),
     ),
 )
+
+
 TREE: Final = Form(
     "/opt/idaas-agent/own",
     {},
     ("AGENT_HOST", "AGENT_PORT", "CLOUD_IDAAS_CONFIG_PATH", "IDAAS_CLIENT_SECRET_FILE"),
 )
 """What `deploy/container/install.sh` installs: the container image, and the tree of the systemd unit."""
-
-_CARRIED: Final = {
-    "ACCEPTED_TOOLS_FILE": "accepted-tools.json",
-    "SERVICES_FILE": "services.toml",
-    "SSL_CERT_FILE": "certificates.pem",
-    "SYSTEM_PROMPT_FILE": "system-prompt.md",
-}
-"""Variables whose file goes along, and its name there."""
-_PROXIES: Final = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"})
-_SECRET: Final = re.compile(
-    r"REDIS_URL|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS|ALIBABA_CLOUD_(ACCESS_KEY|SECURITY)\w+"
-)
-_FILE: Final = re.compile(r"\w+_FILE|OTEL_EXPORTER_OTLP_\w*(CERTIFICATE|KEY)")
-_LOCKED: Final = re.compile(
-    r"^(?:[^\s#=]*/)?([A-Za-z0-9][A-Za-z0-9._-]*?)(?:-\d[^\s/]*\.whl|\s*(?:==|@))", re.MULTILINE
-)
-_WHEEL: Final = re.compile(r"^(?!/)([^\s#:]+\.whl)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +209,27 @@ def _own_packages(configuration: Configuration, faults: list[str]) -> dict[str, 
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def package_tree(configuration: Configuration, folder: Path) -> None:
+    """Writes the own files and `agent.env`, their variables, into `folder`, in place of an earlier call's.
+
+    None of the files contains a secret. Raises `PackagingError` with every fault before anything is written.
+    """
+    deployment = carried(configuration, TREE)
+    faults = list(deployment.faults)
+    faults += [
+        f"{name} must not contain a line break"
+        for name, value in deployment.variables.items()
+        if "\n" in value
+    ]
+    if folder.exists() and not (folder / VARIABLES).is_file():
+        faults.append(f"{folder} exists, and is not of an earlier call")
+    if faults:
+        raise PackagingError(faults)
+    shutil.rmtree(folder, ignore_errors=True)
+    text = "".join(f"{name}={value}\n" for name, value in deployment.variables.items())
+    for name, content in {**deployment.files, **deployment.packages, VARIABLES: text.encode()}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

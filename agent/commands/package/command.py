@@ -1,20 +1,22 @@
 """`idaas-agent package` and `trigger-jwks`: what is needed to deploy, without a secret in it."""
 
 import json
+import ssl
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import httpx
 import typer
 from dotenv import dotenv_values
 
+from agent.commands.package import enterprise_service as enterprise
+from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
+from agent.commands.package.carried import Configuration, package_tree
+from agent.commands.package.parts import PackagingError, install_dependencies
 from agent.commands.terminal import ENV_FILE_HELP, environment, err, out, settings_or_stop, stop
-
-if TYPE_CHECKING:
-    from agent.commands.package.carried import Configuration
-    from agent.settings.settings import Settings
+from agent.settings.settings import Settings
 
 app = typer.Typer(help="Deployment packages: agentrun, tree, enterprise-service.", no_args_is_help=True)
 
@@ -56,9 +58,6 @@ def agentrun(
 
     Writes code.zip, s.yaml, role-policy.json and the page's config.js.
     """
-    from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
-    from agent.commands.package.dependencies import install_dependencies
-
     configuration = _configuration(env_file, lock, requirements, sets)
     options = AgentRunOptions(name=name, region=region, role=role, python=python, account=account)
     locks = [lock, requirements] if requirements else [lock]
@@ -80,8 +79,6 @@ def tree(
 
     Writes them and agent.env, which has their places, where deploy/container/install.sh finds them.
     """
-    from agent.commands.package.tree import package_tree
-
     configuration = _configuration(env_file, lock, requirements, sets)
     _build(lambda: package_tree(configuration, folder), folder)
     out.print("next: docker build, or deploy/container/install.sh; and agent.env as the deployed variables")
@@ -97,19 +94,14 @@ def enterprise_service(
     env_file: _EnvFile = None,
 ) -> None:
     """Builds the enterprise service for Function Compute; pastes the present JWKS into its JWT trigger."""
-    from agent.commands.package.dependencies import install_dependencies
-    from agent.commands.package.enterprise_service import FunctionOptions, package_enterprise_service
-
     settings = settings_or_stop(environment(env_file))
     source = _ROOT / "deploy" / "enterprise-service"
-    options = FunctionOptions(name=name, region=region, python=python)
+    options = enterprise.FunctionOptions(name=name, region=region, python=python)
     install = partial(install_dependencies, [source / "requirements.lock"], python=python, wheels=wheels)
     jwks = _fetched_jwks(settings)
     out.print("installing the dependencies for the platform …")
-    _build(
-        lambda: package_enterprise_service(settings, jwks, options, folder, source=source, install=install),
-        folder,
-    )
+    build = partial(enterprise.package_enterprise_service, settings, jwks, options, folder)
+    _build(partial(build, source=source, install=install), folder)
     out.print("next, in that folder: s deploy; then set ENTERPRISE_SERVICE_URL to the trigger's address")
 
 
@@ -123,19 +115,18 @@ def trigger_jwks(
 
     With --deployed: exit status 1 if that copy differs from the present keys.
     """
-    from agent.commands.package.enterprise_service import deployed_jwks, trigger_jwks
-    from agent.commands.package.errors import PackagingError
-    from agent.commands.package.yaml_file import from_yaml
+    import yaml
 
     try:
-        present = trigger_jwks(_fetched_jwks(settings_or_stop(environment(env_file))))
+        present = enterprise.trigger_jwks(_fetched_jwks(settings_or_stop(environment(env_file))))
         if deployed is None:
             typer.echo(json.dumps(present, indent=2))
             return
-        copy = trigger_jwks(deployed_jwks(from_yaml(deployed.read_text("utf-8"))))
+        document = yaml.safe_load(deployed.read_text("utf-8"))
+        copy = enterprise.trigger_jwks(enterprise.deployed_jwks(document))
     except PackagingError as error:
         stop(str(error))
-    except (OSError, ValueError):
+    except (OSError, ValueError, yaml.YAMLError):
         stop(f"{deployed} cannot be read as YAML")
     there, here = ({key.get("kid"): key for key in each["keys"]} for each in (copy, present))
     if there == here:
@@ -153,10 +144,8 @@ def trigger_jwks(
 
 def _configuration(
     env_file: Path | None, lock: Path, own_lock: Path | None, sets: list[str] | None
-) -> "Configuration":
+) -> Configuration:
     """What is to be deployed: the variables that are set, and what `--set` says of them."""
-    from agent.commands.package.carried import Configuration
-
     chosen = {}
     for each in sets or ():
         name, equals, value = each.partition("=")
@@ -170,8 +159,6 @@ def _configuration(
 
 def _build(build: Callable[[], None], folder: Path) -> None:
     """Builds a package, and prints its files or its faults."""
-    from agent.commands.package.errors import PackagingError
-
     try:
         build()
     except PackagingError as error:
@@ -184,10 +171,8 @@ def _build(build: Callable[[], None], folder: Path) -> None:
             out.print(f"  {path}{size}")
 
 
-def _fetched_jwks(settings: "Settings") -> Any:  # noqa: ANN401 - whatever it contains
+def _fetched_jwks(settings: Settings) -> Any:  # noqa: ANN401 - whatever it contains
     """IDaaS's JWKS document."""
-    import ssl
-
     tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
     try:
         response = httpx.get(settings.jwks_url, timeout=10, verify=tls)

@@ -1,17 +1,12 @@
 """The package of the enterprise service for Function Compute: the zip, and `s.yaml` with the JWT trigger."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from agent.commands.package.agentrun import InstallDependencies
-from agent.commands.package.archive import installed_files, write_zip
-from agent.commands.package.errors import PackagingError
-from agent.commands.package.runtime_schema import fc_faults
-from agent.commands.package.yaml_file import to_yaml
+from agent.commands.package.parts import InstallDependencies, PackagingError, fc_faults, write_package
 from agent.settings.settings import Settings
 
 _MEMBERS: Final = ("kty", "kid", "alg", "use", "e", "n")
@@ -75,16 +70,8 @@ def package_enterprise_service(
     document = function_document(settings, keys, options)
     if faults := fc_faults(document):
         raise PackagingError(faults)
-    with tempfile.TemporaryDirectory() as temporary:
-        installed = Path(temporary)
-        install(installed)
-        files: dict[str, Path | bytes] = {
-            **installed_files(installed, "python"),
-            "app.py": source / "app.py",
-            "jwks.json": json.dumps(keys).encode(),
-        }
-        write_zip(folder / "code.zip", files)
-    (folder / "s.yaml").write_text(to_yaml(document), "utf-8")
+    files: dict[str, Path | bytes] = {"app.py": source / "app.py", "jwks.json": json.dumps(keys).encode()}
+    write_package(folder, document, files, install)
 
 
 def function_document(

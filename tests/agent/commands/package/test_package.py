@@ -14,17 +14,14 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
-from agent.commands.package.archive import write_zip
-from agent.commands.package.carried import AGENTRUN, Configuration, carried
-from agent.commands.package.dependencies import install_dependencies
+from agent.commands.package.carried import AGENTRUN, Configuration, carried, package_tree
 from agent.commands.package.enterprise_service import (
     FunctionOptions,
     deployed_jwks,
     package_enterprise_service,
     trigger_jwks,
 )
-from agent.commands.package.errors import PackagingError
-from agent.commands.package.tree import package_tree
+from agent.commands.package.parts import PackagingError, install_dependencies, write_zip
 from agent.settings.settings import read_settings
 from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod

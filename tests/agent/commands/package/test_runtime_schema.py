@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.commands.package.agentrun import AgentRunOptions, runtime_document
-from agent.commands.package.runtime_schema import agentrun_faults, fc_faults
+from agent.commands.package.parts import agentrun_faults, fc_faults
 
 KEY = {"kty": "RSA", "kid": "k1", "alg": "RS256", "use": "sig", "e": "AQAB", "n": "xyz"}
 FUNCTION = {
