@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from langchain_core.messages import HumanMessage
 
 from agent.http.memory import frozen_startup_objects
+from agent.runs.run import Finished, end_of
 from agent.runs.runs import Runs
 from benchmarks.in_process.instant import InstantIssuer, instant_graph
 from benchmarks.in_process.issuer import Issuer
@@ -25,8 +26,8 @@ async def _cpu_seconds(issuer: Issuer, tokens: Sequence[str]) -> float:
 
     async def chat(token: str) -> None:
         caller = await verifier.verify(token)
-        end = await runs.start([HumanMessage("Hello!")], caller, streaming=False).finished()
-        assert end.text
+        end, _ = await end_of(runs.start([HumanMessage("Hello!")], caller, streaming=False))
+        assert isinstance(end, Finished)
 
     began = time.process_time()
     await asyncio.gather(*map(chat, tokens))

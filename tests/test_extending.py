@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from agent.composition.agent import Agent
+from agent.runs.run import end_of
 from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity
@@ -98,7 +99,7 @@ async def test_own_tool_calls_its_service_as_the_user(agent, running):
 async def test_stand_in_model_calls_an_own_tool_by_the_sentence_of_the_page(agent, running):
     (sentence,) = re.findall(r"`(call payslip with .+?)`", PAGE)
     caller = await agent.verifier.verify(Secret(running.cloud.user_token("alice")))
-    answer = await agent.runs.start([HumanMessage(sentence)], caller, streaming=False).finished()
+    answer, _ = await end_of(agent.runs.start([HumanMessage(sentence)], caller, streaming=False))
     assert "/echo/payroll/payslips/2026-10" in answer.text
 
 
@@ -143,7 +144,8 @@ async def ask(variables: dict[str, str], token: str, *, streaming: bool) -> str:
     try:
         caller = await agent.verifier.verify(Secret(token))
         run = agent.runs.start([HumanMessage("Weather?")], caller, streaming=streaming)
-        return (await run.finished()).text
+        end, _ = await end_of(run)
+        return end.text
     finally:
         await agent.aclose()
 

@@ -1,21 +1,13 @@
 """Notices that a client has disconnected, so that its run is cancelled."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 T = TypeVar("T")
-
-
-class Cancellable(Protocol):
-    """What a client reads, and leaves when it disconnects; such as `agent.runs.run_reader.RunReader`."""
-
-    def cancel(self) -> None:
-        """The client leaves. Does not wait; further calls do nothing."""
-        ...
 
 
 class ClientDisconnectedError(ClientDisconnect):
@@ -28,10 +20,12 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-async def while_connected(run: Cancellable | None, waiting: Coroutine[Any, Any, T], receive: Receive) -> T:
+async def while_connected(
+    waiting: Coroutine[Any, Any, T], receive: Receive, leave: Callable[[], None] = lambda: None
+) -> T:
     """The result of `waiting`.
 
-    If the client disconnects first, cancels it and `run`, and raises `ClientDisconnectedError`.
+    If the client disconnects first, cancels it, calls `leave`, and raises `ClientDisconnectedError`.
     """
     work = asyncio.ensure_future(waiting)
     disconnect = asyncio.ensure_future(disconnected(receive))
@@ -44,5 +38,4 @@ async def while_connected(run: Cancellable | None, waiting: Coroutine[Any, Any, 
         disconnect.cancel()
         if not work.done():
             work.cancel()
-            if run is not None:
-                run.cancel()
+            leave()

@@ -4,7 +4,8 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, Self
+from functools import partial
+from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage
 
@@ -14,16 +15,14 @@ from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.drafts import Drafts
 from agent.runs.ended_run import EndedRuns
-from agent.runs.followed_run import FollowedRun
 from agent.runs.heartbeat import Heartbeat
 from agent.runs.live_run import LiveRun
 from agent.runs.live_runs import LiveRuns
 from agent.runs.paused_run import PausedRun, answered_before, check_open
 from agent.runs.readers import Readers
 from agent.runs.relay import Relay
-from agent.runs.run_end import Paused, Usage
+from agent.runs.run import Paused, Run, RunReader
 from agent.runs.run_parts import Begun, RunOf, RunParts
-from agent.runs.run_reader import RunEvent
 from agent.runs.run_transcript import NOT_APPROVED, WITHDRAWN, without_unfinished
 from agent.runs.runs import Runs
 from agent.runs.stored_run import StoredRun
@@ -188,11 +187,25 @@ class Conversations:
         """The run of the thread that this process executes now."""
         return self.live.running(owner_of(principal), thread_id)
 
-    async def follow(self, caller: VerifiedAccessToken, thread_id: str) -> FollowedRun | None:
-        """The latest run of the thread, in whichever process it is, with its events so far; `None` if it has
-        ended and nothing of it is left. Await `read` next: until then no events are added.
+    async def follow(
+        self, caller: VerifiedAccessToken, thread_id: str, after: str | None = None
+    ) -> RunReader | None:
+        """Reads the latest run of the thread, in whichever process it is, from its first event that is kept.
+
+        `None` if the run has ended and nothing of it is left, or if the event with the id `after`, which the
+        client has received, is its end. Raises `LimitError` if the caller follows too many runs; its reader
+        raises that error if events were lost.
         """
-        owner = owner_of(caller.principal)
+        run = await self._latest_run(owner_of(caller.principal), thread_id)
+        if run is None or 0 < run.position_of(after) == run.end_position:
+            return None
+        reader = run.events(run.replay.oldest - 1)
+        reader.complete = partial(self._completed, caller, thread_id)
+        self.readers.add(reader, caller)
+        return reader
+
+    async def _latest_run(self, owner: str, thread_id: str) -> Run | None:
+        """The latest run of the thread: here, in Redis, or in the database. Add a reader next."""
         before = self.live.latest(owner, thread_id)
         had_ended = before is not None and before.outcome is not None
         thread = await self.threads.get(owner, thread_id)
@@ -208,22 +221,15 @@ class Conversations:
         await stored.read()
         return stored
 
-    def read(self, run: FollowedRun, caller: VerifiedAccessToken, after: int = 0) -> "RunFollower":
-        """Reads the events of `run`, which `follow` has returned, after the position `after`.
-
-        Raises `LimitError` if the caller follows too many runs.
-        """
-        return RunFollower(self, run, caller, after)
-
-    async def paused(self, caller: VerifiedAccessToken, thread_id: str, usage: Usage) -> Paused | None:
-        """The end of the run that the thread waits with, as `caller` sees it; `None` if it does not wait."""
+    async def _completed(self, caller: VerifiedAccessToken, thread_id: str, end: Paused) -> Paused:
+        """`end` with what the thread waits for, as `caller` sees it."""
         owner = owner_of(caller.principal)
         thread = await self.threads.get(owner, thread_id)
         paused = await PausedRun.of(self._parts, owner, thread)
         if not paused.waiting:
-            return None
+            raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
         response = next((each for each in paused.calls if isinstance(each, AIMessage)), None)
-        return Paused(await self._parts.shown(paused.waiting, caller), usage, response)
+        return Paused(await self._parts.shown(paused.waiting, caller), end.usage, response)
 
     async def pending(self, caller: VerifiedAccessToken, thread_id: str) -> list[PendingApproval]:
         """The approvals that the thread waits for, and that can still be given."""
@@ -362,37 +368,6 @@ def _unreadable_ignored() -> Iterator[None]:
     except (ConfigurationError, UnavailableError) as error:
         if error.code is not AgentCode.CONVERSATION_UNREADABLE:
             raise
-
-
-class RunFollower:
-    """An async iterator of positions and events of a run that its reader did not start.
-
-    `Finished` or `Paused` is the last; a run that was cancelled has neither. Raises the run's error, and
-    `LimitError` if events were lost.
-    """
-
-    def __init__(
-        self, conversations: Conversations, run: FollowedRun, caller: VerifiedAccessToken, after: int
-    ) -> None:
-        self._conversations = conversations
-        self._run = run
-        self._caller = caller
-        self._events = run.events(after)
-        self.leave: Final = conversations.readers.add(self._events, caller)
-        """The reader leaves. Does not wait; further calls do nothing."""
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> tuple[int, RunEvent]:
-        position, event = await anext(self._events)
-        if isinstance(event, Paused) and not event.pending:
-            # The process that executes the run does not share what it waits for.
-            whole = await self._conversations.paused(self._caller, self._run.thread_id, event.usage)
-            if whole is None:
-                raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
-            event = whole
-        return position, event
 
 
 def _is_latest(run: LiveRun, thread: Thread, *, had_ended: bool) -> bool:

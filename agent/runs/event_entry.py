@@ -16,8 +16,7 @@ from typing import Any, Final, TypeAlias
 from agent.conversations.message_json import encoded
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import ERROR_CODES
-from agent.runs.followed_run import Cancelled, Outcome
-from agent.runs.run_end import Finished, Paused, Usage
+from agent.runs.run import Cancelled, Finished, Outcome, Paused, Usage
 from graph.events import AgentEvent
 from identity.errors import AgentError, LimitError, ServiceError, UnavailableError, UnreachableError
 

@@ -18,8 +18,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.redis import RedisUnavailableError, SharedRedis
 from agent.runs.event_entry import EventEntry
 from agent.runs.live_run import LiveRun
-from agent.runs.replay_buffer import size_of
-from agent.runs.run_end import Finished, Paused
+from agent.runs.run import Finished, Paused, size_of
 from agent.runs.stream_keys import ENTRY, StreamKeys, place
 from graph.events import AgentEvent
 

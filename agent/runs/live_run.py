@@ -1,22 +1,29 @@
-"""The run of a thread while it works: one task, and any number of readers that come and go."""
+"""A run that this process executes: one task, and readers that come and go."""
 
 import asyncio
 import logging
 import secrets
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from langsmith import tracing_context
 
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasure, RunMeasures
-from agent.runs.followed_run import Cancelled, FollowedRun, Outcome
-from agent.runs.replay_buffer import ReplayBuffer
-from agent.runs.run_end import Finished, Paused, run_error
-from agent.runs.run_reader import RunEvent, opening
-from identity.errors import AgentError, UnavailableError
+from agent.runs.run import (
+    EVENTS_PER_TURN,
+    Cancelled,
+    Finished,
+    Outcome,
+    Paused,
+    ReplayBuffer,
+    Run,
+    RunEvent,
+    RunReader,
+)
+from identity.errors import AgentError, InternalError, RunTimeoutError, UnavailableError
+from identity.observation.failure import place_of
 from identity.observation.request_context import carried_context
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
@@ -36,32 +43,70 @@ class Work(Protocol):
         ...
 
 
-class LiveRun(FollowedRun):
-    """A run in a task of its own. Readers do not delay it, and a reader that leaves does not cancel it.
+class UnreadEvents(ReplayBuffer):
+    """The events that the only reader of a run has not read. Without limits: the run waits for its reader."""
 
-    Readers receive `Finished` or `Paused` after it is stored. The context of the task is empty but for
-    the facts of its request, for the reason that is given at `agent.runs.run`.
+    def __init__(self) -> None:
+        super().__init__()
+        self._writer: asyncio.Future[None] | None = None
+
+    def add(self, event: RunEvent) -> None:
+        """Appends `event`."""
+        self._events.append(event)
+        self.newest += 1
+
+    def take(self, position: int) -> RunEvent:
+        """The oldest event, which is dropped."""
+        event = self._events.popleft()
+        self.oldest = position + 1
+        if self._writer is not None and len(self._events) < EVENTS_PER_TURN:
+            writer, self._writer = self._writer, None
+            if not writer.done():
+                writer.set_result(None)
+        return event
+
+    async def room(self) -> None:
+        """Waits while many events wait for the reader."""
+        while len(self._events) >= EVENTS_PER_TURN:
+            self._writer = asyncio.get_running_loop().create_future()
+            await self._writer
+
+
+class LiveRun(Run):
+    """A run in a task of its own, so that it is cancelled once and closes its upstream connections in order:
+    an ASGI server may cancel the reader of its events several times when a client disconnects.
+
+    The context of the task contains only what names the request, and no callbacks, so that the libraries of a
+    surface, such as LangServe's event recorder, cannot observe a run. LangSmith traces it only if the setting
+    enables that (`agent.operations.traces.langsmith`). Readers receive `Finished` or `Paused` after it is
+    stored.
     """
 
     def __init__(
         self,
         work: Work,
         *,
-        id: str,  # noqa: A002 - as everywhere in the API
-        thread_id: str,
-        owner: str,
+        id: str = "",  # noqa: A002 - as everywhere in the API
+        thread_id: str = "",
+        owner: str = "",
         seconds: float,
+        one_reader: bool = False,
         traced: bool = False,
         measures: RunMeasures | None = None,
-        on_begin: Callable[["LiveRun"], None] = lambda _: None,
-        on_change: Callable[["LiveRun"], None] = lambda _: None,
+        on_begin: Callable[["LiveRun"], None] | None = None,
+        on_change: Callable[["LiveRun"], None] | None = None,
         events: ReplayBuffer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Starts it. `seconds` is the time limit of the work; `on_begin` is called when it begins, and
+        """Starts the run. `seconds` is the time limit of the work; `on_begin` is called when it begins, and
         `on_change` for each event and at the end.
+
+        With `one_reader`, an event that was read is dropped, and `room` waits for the reader. Other readers
+        do not delay a run.
         """
-        super().__init__(id, secrets.token_hex(4), thread_id=thread_id, owner=owner, replay=events)
+        self._unread: Final = UnreadEvents() if one_reader else None
+        replay = events if self._unread is None else self._unread
+        super().__init__(id, secrets.token_hex(4), thread_id=thread_id, owner=owner, replay=replay)
         self.created_at: Final = clock()
         """Before it began, in unix seconds of this machine."""
         self.unstored = False
@@ -79,7 +124,7 @@ class LiveRun(FollowedRun):
         context = carried_context().new_context()
         loop = asyncio.get_running_loop()
         # The task has the work, with the messages of the model, and lets go of it when it ends.
-        self.task: Final = loop.create_task(self._run(work), name="run of a thread", context=context)
+        self.task: Final = loop.create_task(self._run(work), name="run", context=context)
         self.task.add_done_callback(self._task_ended)
 
     @property
@@ -99,10 +144,6 @@ class LiveRun(FollowedRun):
             raise self.outcome.again()
         raise UnavailableError(AgentCode.SHUTTING_DOWN, "the run was cancelled before it began")
 
-    def attach(self, *, keep: bool) -> "AttachedReader":
-        """A reader of all events for a surface. When it leaves, the run is cancelled unless `keep`."""
-        return AttachedReader(self, keep=keep)
-
     def cancel(self) -> None:
         """Cancels the work with its model and tool calls. Does not wait; further calls do nothing."""
         if self._may_cancel:
@@ -119,23 +160,34 @@ class LiveRun(FollowedRun):
         """For `Work`: the run exists."""
         self.announced = frozenset(announced)
         self._has_begun = True
-        self._on_begin(self)
+        if self._on_begin is not None:
+            self._on_begin(self)
         self._decided.set()
 
     def emit(self, event: RunEvent) -> None:
-        """For `Work`: sends an event to all readers."""
+        """For `Work`: sends an event to all readers. After the end it is dropped."""
+        if self.outcome is not None:
+            return
         self.replay.add(event)
         if self._measure is not None:
             self._measure.saw(event)
-        self.wake()
+        if self._on_change is not None:
+            self._on_change(self)
+        if self._waiting:
+            self.wake()
 
-    def wake(self) -> None:
-        """See `FollowedRun`."""
-        self._on_change(self)
-        super().wake()
+    async def room(self) -> None:
+        """For `Work`: waits while many events wait for the only reader."""
+        if self._unread is not None:
+            await self._unread.room()
+
+    def left(self, reader: RunReader) -> None:
+        """See `Run`."""
+        if not reader.keep:
+            self.cancel()
 
     async def _run(self, work: Work) -> None:
-        with self._measures.run(self.thread_id) as measure:
+        with self._measures.run(self.thread_id or None) as measure:
             self._measure = measure
             outcome = await self._outcome(work)
             match outcome:
@@ -174,34 +226,19 @@ class LiveRun(FollowedRun):
         if self.outcome is None:
             self.outcome = self._ended_by or Cancelled()
         self._decided.set()
+        if self._on_change is not None:
+            self._on_change(self)
         self.wake()
 
 
-class AttachedReader:
-    """Reads all events of a live run, for the surfaces (`agent.runs.run_reader.RunReader`)."""
+def run_error(error: Exception, limit: asyncio.Timeout, seconds: float) -> AgentError:
+    """The error of a run that raised `error` within `limit`, which is `seconds` long, without a traceback.
 
-    def __init__(self, run: LiveRun, *, keep: bool) -> None:
-        """When the reader leaves, the run is cancelled unless `keep`."""
-        self._run = run
-        self._keep = keep
-        self._ahead: deque[RunEvent] = deque()
-        self._events = run.events()
-
-    async def first(self) -> None:
-        """See `RunReader`."""
-        if not self._ahead:
-            self._ahead.extend(await opening(self))
-
-    def cancel(self) -> None:
-        """Leaves the run."""
-        if not self._keep:
-            self._run.cancel()
-
-    def __aiter__(self) -> AsyncIterator[RunEvent]:
-        return self
-
-    async def __anext__(self) -> RunEvent:
-        if self._ahead:
-            return self._ahead.popleft()
-        _, event = await anext(self._events)
-        return event
+    An unexpected error is reported by its type and place alone: its text may contain a secret.
+    """
+    if isinstance(error, AgentError):
+        return error.again()
+    if limit.expired():
+        return RunTimeoutError(AgentCode.RUN_TIMED_OUT, f"the run took more than {seconds:g} seconds")
+    text = f"the run raised {type(error).__name__} at {place_of(error)}"
+    return InternalError(AgentCode.INTERNAL_ERROR, text)

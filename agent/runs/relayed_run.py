@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.runs.event_entry import EventEntry
-from agent.runs.followed_run import FollowedRun, LiveReader, Outcome
-from agent.runs.run_end import Finished, Paused
+from agent.runs.run import Finished, Outcome, Paused, Run, RunReader
 
 
-class RelayedRun(FollowedRun):
+class RelayedRun(Run):
     """The events have the positions that they have in the process that executes the run."""
+
+    is_behind = True
 
     def __init__(self, owner: str, thread_id: str, part: str, left: Callable[["RelayedRun"], None]) -> None:
         """`part` names the run and its part. `left` is called when the last reader has left."""
@@ -20,7 +21,7 @@ class RelayedRun(FollowedRun):
         self.last_entry = "0"
         """The id of the last entry that was read."""
         self._left = left
-        self._readers: set[_Reader] = set()
+        self._readers = 0
 
     def add(self, entry: EventEntry) -> None:
         """The next entry. Events that are here already are left out; missing ones are lost."""
@@ -44,40 +45,16 @@ class RelayedRun(FollowedRun):
 
     @property
     def end_position(self) -> int | None:
-        """See `FollowedRun`. `None` also of an end that was not relayed."""
+        """See `Run`. `None` also for an end that was not relayed."""
         return self._end_position
 
-    @property
-    def is_behind(self) -> bool:
-        """See `FollowedRun`."""
-        return True
+    def events(self, after: int = 0, *, keep: bool = True) -> RunReader:
+        """See `Run`. `Paused` is without what waits, which its reader reads from the store."""
+        self._readers += 1
+        return super().events(after, keep=keep)
 
-    def events(self, after: int = 0) -> LiveReader:
-        """See `FollowedRun`. `Paused` is without what waits, which its reader reads from the store."""
-        reader = _Reader(self, after)
-        self._readers.add(reader)
-        return reader
-
-    @property
-    def has_readers(self) -> bool:
-        """Whether one has not left yet."""
-        return bool(self._readers)
-
-    def leave(self, reader: "_Reader") -> None:
-        """For readers: this one has left. Further calls do nothing."""
-        if reader in self._readers:
-            self._readers.remove(reader)
-            if not self._readers:
-                self._left(self)
-
-
-class _Reader(LiveReader):
-    """Reports to its run that it leaves: a run without readers is not read from Redis."""
-
-    def __init__(self, run: RelayedRun, after: int) -> None:
-        super().__init__(run, after)
-        self._relayed = run
-
-    def close(self) -> None:
-        super().close()
-        self._relayed.leave(self)
+    def left(self, reader: RunReader) -> None:  # noqa: ARG002 - the base's signature
+        """See `Run`. A run without readers is not read from Redis."""
+        self._readers -= 1
+        if not self._readers:
+            self._left(self)

@@ -12,9 +12,8 @@ from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.redis import RedisUnavailableError, SharedRedis
 from agent.runs.event_entry import EventEntry
-from agent.runs.followed_run import Cancelled, Outcome
 from agent.runs.relayed_run import RelayedRun
-from agent.runs.run_end import Paused
+from agent.runs.run import Cancelled, Outcome, Paused
 from agent.runs.stream_keys import ENTRY, StreamKeys, place
 from identity.errors import AgentError, LimitError, ThreadNotFoundError, UnavailableError
 

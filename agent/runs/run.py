@@ -1,116 +1,311 @@
-"""One run of the graph for one caller, the same for every surface.
+"""A run of the graph as its readers see it: its events, and how it ends.
 
-The graph runs in its own task. An ASGI server may cancel the reader of its events several times when a client
-disconnects; the run is cancelled once and closes its upstream connections in order. The context of the task
-contains only what names the request, and no callbacks, so that the libraries of a surface, such as
-LangServe's event recorder, cannot observe a run. LangSmith traces it only if the setting enables that
-(`agent.operations.traces.langsmith`).
+Where the run is executed (in this process, in another one, or in none any more) makes no difference to a
+reader. `agent.runs.runs` starts runs that are not kept, `agent.runs.conversation_runs` runs of conversations.
 """
 
 import asyncio
+import math
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
-from typing import Final, Self
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, Self, TypeAlias
 
-from langsmith import tracing_context
+from langchain_core.messages import AIMessage
 
-from agent.operations.metrics.run_measures import RunMeasures
-from agent.runs.event_channel import EventChannel
-from agent.runs.run_end import Finished, run_error
-from agent.runs.run_reader import RunEvent, opening
-from identity.errors import AgentError
-from identity.observation.request_context import carried_context
+from agent.errors.error_codes import AgentCode
+from graph.approvals.record import PendingApproval
+from graph.events import AgentEvent, ConsentRequired
+from identity.errors import AgentError, LimitError
+
+MAX_EVENTS: Final = 20_000
+MAX_CHARACTERS: Final = 1_000_000
+"""Characters of the kept events: far more than a model writes in the time of one run."""
+EVENTS_PER_TURN: Final = 64
+"""After a reader has read so many events, other tasks run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of all model calls of a run."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def plus(self, message: AIMessage) -> "Usage":
+        """Adds the tokens of one more model call."""
+        used = message.usage_metadata
+        if used is None:
+            return self
+        return Usage(
+            self.input_tokens + used["input_tokens"],
+            self.output_tokens + used["output_tokens"],
+            self.reasoning_tokens + used.get("output_token_details", {}).get("reasoning", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a successful run: its last message, and the tokens of all model calls."""
+
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str = "stop"
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The end of a run that waits for a person. Only a run of a conversation has it.
+
+    The run is saved when this is sent: an answer continues it in any process (`agent.conversations`).
+    """
+
+    pending: tuple[PendingApproval, ...]
+    """One: a run asks for one approval at a time."""
+    usage: Usage = field(default_factory=Usage)
+    response: AIMessage | None = None
+    """The message of the model whose calls wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The run was cancelled before its end."""
+
+
+RunEvent: TypeAlias = AgentEvent | Finished | Paused
+"""An event of the graph, or the end of the run."""
+Outcome: TypeAlias = Finished | Paused | Cancelled | AgentError
+"""How a run ended."""
+
+
+def is_step(event: RunEvent) -> bool:
+    """A step alone shows nothing: a failure after it still has a status of its own."""
+    return not isinstance(event, Finished | Paused) and event["type"] in ("step_started", "step_finished")
+
+
+class ReplayBuffer:
+    """The newest events of a run with their positions, which count from 1.
+
+    Above the limits, the oldest half is dropped: `oldest` is the first position that is kept.
+    """
+
+    def __init__(self, *, events: float = MAX_EVENTS, characters: float = MAX_CHARACTERS) -> None:
+        self._most_events = events
+        self._most_characters = characters
+        self._events: deque[RunEvent] = deque()
+        self.characters = 0
+        """Characters of the kept events."""
+        self.oldest = 1
+        self.newest = 0
+        """The position of the last event; `oldest - 1` if none is kept."""
+
+    def add(self, event: RunEvent) -> None:
+        """Appends `event`."""
+        self._events.append(event)
+        self.newest += 1
+        self.characters += size_of(event)
+        if len(self._events) > self._most_events or self.characters > self._most_characters:
+            for _ in range((len(self._events) + 1) // 2):
+                self.characters -= size_of(self._events.popleft())
+                self.oldest += 1
+
+    def skip(self, position: int) -> None:
+        """Drops all events: the next one that is added has `position`, which is later than theirs."""
+        self._events.clear()
+        self.characters = 0
+        self.oldest, self.newest = position, position - 1
+
+    def at(self, position: int) -> RunEvent:
+        """The event at `position`, which is kept."""
+        return self._events[position - self.oldest]
+
+    take = at
+    """For readers: the event that is read next."""
+
+
+def size_of(event: RunEvent) -> int:
+    """Characters of the long members of an event."""
+    if isinstance(event, Finished | Paused):
+        return 0
+    match event["type"]:
+        case "content" | "reasoning":
+            return len(event["text"])
+        case "tool_finished":
+            return len(event["result"])
+        case _:
+            return 1000
 
 
 class Run:
-    """Iterate it for its events; `Finished` is the last. An error is raised in place of the next event.
+    """The events of a run so far, and how it ended."""
 
-    The events are those of `events` and those that nodes put into `channel`. Between the steps of the graph
-    the run waits for a reader that lags behind.
-    Raises `AgentError`; for a fault of the agent `InternalError` with its type and place.
-    """
+    is_behind = False
+    """Whether readers may have received, from another process, events that are not here yet."""
 
     def __init__(
         self,
-        events: AsyncGenerator[RunEvent],
-        seconds: float,
+        id: str,  # noqa: A002 - as everywhere in the API
+        key: str,
         *,
-        channel: EventChannel | None = None,
-        traced: bool = False,
-        measures: RunMeasures | None = None,
+        thread_id: str = "",
+        owner: str = "",
+        replay: ReplayBuffer | None = None,
     ) -> None:
-        self._events = events
-        self._seconds = seconds
-        self._traced = traced
-        self._measures = measures or RunMeasures()
-        self._channel = channel or EventChannel()
-        self._error: Exception | None = None
-        self._ahead: deque[RunEvent] = deque()
-        self._cancelled = False
-        context = carried_context().new_context()
-        loop = asyncio.get_running_loop()
-        self.task: Final = loop.create_task(self._work(), name="run", context=context)
-        # Ends the reader however the task ends, also if it never began.
-        self.task.add_done_callback(lambda _: self._channel.close())
+        """`key` distinguishes the parts of one run, which pauses between them. A run that is not kept has
+        only a key.
+        """
+        self.id: Final = id
+        self.key: Final = key
+        self.thread_id: Final = thread_id
+        self.owner: Final = owner
+        self.replay: Final = ReplayBuffer() if replay is None else replay
+        self.outcome: Outcome | None = None
+        """How the run ended; `None` until then."""
+        self.announced: frozenset[str] = frozenset()
+        """The ids of the calls with which a resumed run continues: its readers know them already."""
+        self._waiting: list[asyncio.Future[None]] = []
 
-    async def first(self) -> None:
-        """See `RunReader`."""
-        if not self._ahead:
-            self._ahead.extend(await opening(self))
+    @property
+    def end_position(self) -> int | None:
+        """The position of the end, which follows the last event; `None` while it is not known."""
+        if self.outcome is None:
+            return None
+        return self.replay.newest + (not isinstance(self.outcome, Finished | Paused))
 
-    async def finished(self) -> Finished:
-        """Reads all events, and returns the end."""
-        end = Finished()
-        async for event in self:
-            if isinstance(event, Finished):
-                end = event
-        return end
+    def event_id(self, position: int) -> str:
+        """Identifies the event at `position`, in every process."""
+        return f"{self.key}-{position}"
 
-    def cancel(self) -> None:
-        """Cancels the run with its model and tool calls. Does not wait; further calls do nothing."""
-        if not self._cancelled:
-            self._cancelled = True
-            self.task.cancel()
+    def position_of(self, event_id: str | None) -> int:
+        """The position of the event with this id; 0 if the run has no such event."""
+        key, _, number = (event_id or "").rpartition("-")
+        if key != self.key or not (number.isascii() and number.isdigit()) or len(number) > 9:
+            return 0
+        newest = math.inf if self.is_behind else self.replay.newest
+        known = newest if self.end_position is None else self.end_position
+        return int(number) if int(number) <= known else 0
+
+    def events(self, after: int = 0, *, keep: bool = True) -> "RunReader":
+        """Reads the events after the position `after`, the past ones first.
+
+        When the reader leaves, a run that this process executes is cancelled unless `keep`.
+        """
+        return RunReader(self, after, keep=keep)
+
+    def changed(self) -> Awaitable[None]:
+        """For readers: waits until `wake`."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        return waiter
+
+    def wake(self) -> None:
+        """Wakes the readers: there is an event, or an end."""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def left(self, reader: "RunReader") -> None:
+        """For readers: `reader` has left."""
+
+
+class RunReader:
+    """An async iterator of the events of a run. `Finished` or `Paused` is the last event.
+
+    A cancelled run has neither. Raises the error of the run, and `LimitError` if the next event is not kept
+    any more (`ReplayBuffer.oldest`).
+    """
+
+    def __init__(self, run: Run, after: int = 0, *, keep: bool = True) -> None:
+        self.run: Final = run
+        self.keep: Final = keep
+        self.position = after
+        """The position of the last event that was read."""
+        self.on_leave: Callable[[], None] | None = None
+        self.complete: Callable[[Paused], Awaitable[Paused]] | None = None
+        """Adds what a paused run waits for, if the process that executes the run does not share it."""
+        self._error: AgentError | None = None
+        self._has_left = False
+
+    def leave(self) -> None:
+        """Ends this reader without an error. Does not wait; further calls do nothing."""
+        if not self._has_left:
+            self._has_left = True
+            self.run.left(self)
+            if self.on_leave is not None:
+                self.on_leave()
+            self.run.wake()
 
     def end(self, error: AgentError) -> None:
-        """Cancels the run; its reader receives the events so far, and then `error`."""
-        if not self._cancelled and not self.task.done():
-            self._error = error
-            self.cancel()
+        """Ends this reader, not the run: `error` is raised in place of the next event."""
+        self._error = error
+        self.run.wake()
+
+    def past(self) -> list[RunEvent]:
+        """Reads the events that are here now."""
+        replay, first = self.run.replay, self.position + 1
+        self.position = max(self.position, replay.newest)
+        return [replay.at(position) for position in range(max(first, replay.oldest), replay.newest + 1)]
+
+    async def first(self) -> None:
+        """Waits for the first event that shows something, and reads none. Raises an error that comes before
+        it.
+        """
+        position, replay = self.position + 1, self.run.replay
+        while not self._ends_before(position):
+            if position > replay.newest:
+                await self.run.changed()
+            elif is_step(replay.at(position)):
+                position += 1
+            else:
+                return
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> RunEvent:
-        if self._ahead:
-            return self._ahead.popleft()
-        event = await self._channel.get()
-        if event is None:
-            error, self._error = self._error, None
-            try:
-                raise error or StopAsyncIteration
-            finally:
-                del error  # else it and this frame keep each other, and the run
+        position, replay = self.position + 1, self.run.replay
+        if position % EVENTS_PER_TURN == 0:
+            await asyncio.sleep(0)
+        while not self._ends_before(position):
+            if position <= replay.newest:
+                break
+            await self.run.changed()
+        else:
+            raise StopAsyncIteration
+        event = replay.take(position)
+        if self.complete is not None and isinstance(event, Paused) and not event.pending:
+            event = await self.complete(event)
+        self.position = position
         return event
 
-    async def _work(self) -> None:
-        # A cancelled task keeps the error, and the error the frames of the run.
-        with suppress(asyncio.CancelledError), self._measures.run() as measure:
-            self._channel.observed = measure.saw
-            await self._run()
-            if self._error is not None:
-                measure.failed(self._error)
+    def _ends_before(self, position: int) -> bool:
+        """Whether the run, or this reader, has ended before `position`. Raises the error in its place."""
+        if self._error is not None:
+            raise self._error.again()
+        if self._has_left:
+            return True
+        run = self.run
+        if position < run.replay.oldest:
+            raise LimitError(AgentCode.EVENTS_LOST, f"event {position} is not kept any more")
+        if position <= run.replay.newest or run.outcome is None:
+            return False
+        if isinstance(run.outcome, AgentError):
+            raise run.outcome.again()
+        return True
 
-    async def _run(self) -> None:
-        limit = asyncio.timeout(self._seconds)
-        try:
-            async with limit:
-                with tracing_context(enabled=self._traced):
-                    # Closed here and not by the garbage collector: it may be cancelled while its reader lags.
-                    async with aclosing(self._events) as events:
-                        async for event in events:
-                            self._channel.put(event)
-                            await self._channel.room()
-        except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is passed on
-            self._error = run_error(error, limit, self._seconds)
+
+async def end_of(reader: RunReader) -> tuple[Finished | Paused, ConsentRequired | None]:
+    """Reads all events of a run. Returns its end, which is empty if the run was cancelled, and a consent that
+    was required, for which a run that is not kept does not wait.
+    """
+    end: Finished | Paused = Finished()
+    consent: ConsentRequired | None = None
+    async for event in reader:
+        if isinstance(event, Finished | Paused):
+            end = event
+        elif event["type"] == "consent_required":
+            consent = event
+    return end, consent

@@ -7,8 +7,8 @@ from typing import Final
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 from langgraph.graph.message import add_messages
 
-from agent.runs.run_end import Finished, Paused
-from agent.runs.run_reader import RunEvent
+from agent.runs.run import Finished, Paused, RunEvent, Usage
+from graph.models.response import CUT_OFF
 from graph.tool_calls.requested_calls import pending_tool_calls, refusal
 
 NOT_RUN: Final = "not run: the run ended before this call"
@@ -21,6 +21,31 @@ MAY_HAVE_EFFECT: Final = (
 _NOT_CALLED: Final = frozenset({NOT_RUN, NOT_APPROVED, WITHDRAWN})
 UNFINISHED: Final = "unfinished"
 """The `finish_reason` of a response that was cut off when its run ended."""
+
+
+class ModelMessages:
+    """Keeps the last message of the model in one run, and counts the tokens of all."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self._last = AIMessage("")
+
+    def add(self, messages: Iterable[AnyMessage]) -> None:
+        """Counts what a node added."""
+        for message in messages:
+            if isinstance(message, AIMessage):
+                self.usage, self._last = self.usage.plus(message), message
+
+    def finished(self) -> Finished:
+        """The end of the run with these messages."""
+        finish = self._last.response_metadata.get("finish_reason")
+        return Finished(
+            text=self._last.text,
+            reasoning=str(self._last.additional_kwargs.get("reasoning_content") or ""),
+            # Its calls are the agent's own: a client that reads `tool_calls` would look for them.
+            finish_reason=finish if finish in CUT_OFF else "stop",
+            usage=self.usage,
+        )
 
 
 class RunTranscript:

@@ -1,20 +1,19 @@
 """Starts runs of one graph, counts them against their limits, and ends them: one caller's, or all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.state import CompiledStateGraph
 
 from agent.operations.metrics.run_measures import RunMeasures
-from agent.runs.event_channel import EventChannel
-from agent.runs.run import Run
-from agent.runs.run_end import ModelMessages
+from agent.runs.live_run import LiveRun
+from agent.runs.run import Finished, Outcome, RunReader
 from agent.runs.run_leases import RunPlaces
 from agent.runs.run_limit import RunLimit
-from agent.runs.run_reader import RunEvent
+from agent.runs.run_transcript import ModelMessages
 from graph.context import AgentContext, release
 from graph.node_error import MODEL
 from graph.state import AgentInput, AgentOutput, AgentState
@@ -25,21 +24,47 @@ from identity.principal import Principal
 AgentGraph: TypeAlias = CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]
 
 
-class TrackedRun(Protocol):
-    """A run that `Runs` counts and may end."""
+class _UnkeptWork:
+    """Runs the graph on the messages of a request. The run has no thread, and stores nothing."""
 
-    @property
-    def task(self) -> asyncio.Task[None]:
-        """The task of the run, which ends with it."""
-        ...
+    def __init__(
+        self,
+        graph: AgentGraph,
+        messages: Sequence[AnyMessage],
+        caller: VerifiedAccessToken,
+        take_place: Callable[[Principal], Awaitable[None]],
+        *,
+        streaming: bool,
+        steps: bool,
+    ) -> None:
+        self._graph = graph
+        self._messages = messages
+        self._caller = caller
+        self._take_place = take_place
+        self._streaming = streaming
+        self._steps = steps
 
-    def cancel(self) -> None:
-        """Cancels the run. Does not wait; further calls do nothing."""
-        ...
+    async def run(self, live: LiveRun) -> Finished:
+        """See `Work`."""
+        await self._take_place(self._caller.principal)
+        context = AgentContext(
+            access_token=self._caller.token, streaming=self._streaming, steps=self._steps, writer=live.emit
+        )
+        of_model = ModelMessages()
+        stream = self._graph.astream(
+            {"messages": list(self._messages)}, {"callbacks": []}, context=context, stream_mode="updates"
+        )
+        try:
+            async with aclosing(cast(AsyncGenerator[dict[str, Any]], stream)) as updates:
+                async for update in updates:
+                    of_model.add((update.get(MODEL) or {}).get("messages", ()))
+                    await live.room()
+        finally:
+            release(context)
+        return of_model.finished()
 
-    def end(self, error: AgentError) -> None:
-        """Cancels the run; its readers receive the events so far, and then `error`."""
-        ...
+    async def close(self, outcome: Outcome) -> None:
+        """See `Work`."""
 
 
 class Runs:
@@ -64,7 +89,7 @@ class Runs:
         self._limit = limit or RunLimit()
         self._places = places
         self._measures = measures
-        self._running: dict[TrackedRun, VerifiedAccessToken] = {}
+        self._running: dict[LiveRun, VerifiedAccessToken] = {}
         self._ended_by: Callable[[], AgentError] | None = None
 
     def check(self, caller: Principal) -> None:
@@ -80,8 +105,10 @@ class Runs:
         *,
         streaming: bool,
         steps: bool = False,
-    ) -> Run:
-        """`streaming` requests the model's response as a stream, `steps` the events of nodes and messages.
+    ) -> RunReader:
+        """Runs the graph on `messages` for one reader, and cancels the run when the reader leaves.
+
+        `streaming` requests the model's response as a stream, `steps` the events of nodes and messages.
 
         A run that takes longer than the limit raises `RunTimeoutError`; one for which no place is left over
         all processes raises `LimitError` in place of its first event.
@@ -89,21 +116,18 @@ class Runs:
         Raises `LimitError` or `UnavailableError` if there are too many in this process.
         """
         self.check(caller.principal)
-        channel = EventChannel()
-        context = AgentContext(
-            access_token=caller.token, streaming=streaming, steps=steps, writer=channel.put
-        )
-        run = Run(
-            self._events(messages, context, caller, channel),
-            self._timeout,
-            channel=channel,
+        work = _UnkeptWork(self._graph, messages, caller, self.take_place, streaming=streaming, steps=steps)
+        run = LiveRun(
+            work,
+            seconds=self._timeout,
+            one_reader=True,
             traced=self._traced,
             measures=self._measures,
         )
         self.track(run, caller)
-        return run
+        return run.events(keep=False)
 
-    def track(self, run: TrackedRun, caller: VerifiedAccessToken) -> None:
+    def track(self, run: LiveRun, caller: VerifiedAccessToken) -> None:
         """Counts `run`, which was created after `check`, until its task is done; `end` and others end it."""
         self._limit.count(caller.principal, run.task)
         self._running[run] = caller
@@ -139,27 +163,3 @@ class Runs:
         task = asyncio.current_task()
         if self._places is not None and task is not None:
             await self._places.take(caller, task)
-
-    async def _events(
-        self,
-        messages: Sequence[AnyMessage],
-        context: AgentContext,
-        caller: VerifiedAccessToken,
-        channel: EventChannel,
-    ) -> AsyncGenerator[RunEvent]:
-        await self.take_place(caller.principal)
-        messages_of_model = ModelMessages()
-        stream = self._graph.astream(
-            {"messages": list(messages)},
-            {"callbacks": []},
-            context=context,
-            stream_mode="updates",
-        )
-        try:
-            async with aclosing(cast(AsyncGenerator[dict[str, Any]], stream)) as updates:
-                async for update in updates:
-                    messages_of_model.add((update.get(MODEL) or {}).get("messages", ()))
-                    await channel.room()
-        finally:
-            release(context)
-        yield messages_of_model.finished()

@@ -11,8 +11,8 @@ from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import ERROR_CODES
-from agent.runs.followed_run import Cancelled, FollowedRun, Outcome
-from agent.runs.run_end import Finished, ModelMessages, Paused
+from agent.runs.run import Cancelled, Finished, Outcome, Paused, Run
+from agent.runs.run_transcript import ModelMessages
 from graph.events import MAX_CHARACTERS, TOO_LONG, AgentEvent, ToolFinished, ToolStarted
 from identity.errors import ErrorCode, UnavailableError
 
@@ -23,7 +23,7 @@ _CODES: Final = {code.value: code for code in ERROR_CODES}
 _DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
 
 
-class StoredRun(FollowedRun):
+class StoredRun(Run):
     """Whole responses and calls, as they are stored. While a reader waits for events, the store is read once
     a second. `Paused` is without what waits, which its reader reads from the store.
     """
@@ -49,7 +49,7 @@ class StoredRun(FollowedRun):
         self._of_model = ModelMessages()
 
     async def changed(self) -> None:
-        """See `FollowedRun`. Raises what the store raises."""
+        """See `Run`. Raises what the store raises."""
         await self._sleep(POLL_SECONDS)
         await self.read()
 

@@ -15,12 +15,11 @@ from agent.conversations.transcript import TURN_BYTES
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
 from agent.runs.ended_run import interruption
-from agent.runs.followed_run import Cancelled, Outcome
 from agent.runs.live_run import LiveRun
+from agent.runs.run import Cancelled, Finished, Outcome, Paused
 from agent.runs.run_checkpoint import RunCheckpoint
-from agent.runs.run_end import Finished, ModelMessages, Paused
 from agent.runs.run_parts import Begun, RunOf, RunParts
-from agent.runs.run_transcript import RunTranscript
+from agent.runs.run_transcript import ModelMessages, RunTranscript
 from graph.approvals.record import ApprovalKind
 from graph.approvals.request import pending_of
 from graph.context import AgentContext, release

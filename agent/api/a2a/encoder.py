@@ -14,8 +14,7 @@ from agent.api.a2a.task import artifact, cut_off, ended_by, status_of, task, wai
 from agent.api.a2a.task_id import TaskId
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
-from agent.runs.run_end import Finished, Paused
-from agent.runs.run_reader import RunEvent
+from agent.runs.run import Finished, Paused, RunEvent
 from graph.events import ConsentRequired, ToolFinished, ToolStarted
 from identity.errors import AgentError
 

@@ -45,7 +45,7 @@ class Reply:
         """Each update as a response of its own. The first is the task."""
         if not isinstance(run, TaskRun):
             return EventStream(self._task(with_history(run, history_length)), lambda: None)
-        return EventStream(self._updates(run, history_length), run.cancel)
+        return EventStream(self._updates(run, history_length), run.leave)
 
     async def _task(self, task: Members) -> AsyncIterator[str]:
         yield self._text([{"task": task}])
@@ -115,9 +115,12 @@ class Methods:
         if isinstance(task, TaskRun):
             run = task
             try:
-                task = run.encoder.task() if at_once else await while_connected(run, run.ended(), receive)
+                if at_once:
+                    task = run.encoder.task()
+                else:
+                    task = await while_connected(run.ended(), receive, run.leave)
             finally:
-                run.cancel()
+                run.leave()
         return with_history(task, configuration.history_length)
 
 

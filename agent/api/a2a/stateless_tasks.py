@@ -31,7 +31,7 @@ class StatelessTasks:
         messages: list[AnyMessage] = [question(message)]
         task_id = TaskId(context_of(message), uuid.uuid4().hex)
         run = self._runs.start(messages, caller, streaming=True, steps=True)
-        return TaskRun(TaskEncoder(task_id, history_of(task_id, messages)), run, run.cancel)
+        return TaskRun(TaskEncoder(task_id, history_of(task_id, messages)), run)
 
     async def get(self, task_id: str, caller: VerifiedAccessToken) -> Members:  # noqa: ARG002 - see `Tasks`
         """See `Tasks`."""

@@ -1,6 +1,6 @@
 """A task whose run is in progress, read by one client."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,19 +9,21 @@ from agent.api.a2a.members import Members
 from agent.api.a2a.rpc_error import rpc_error_of
 from agent.api.a2a.rpc_request import ListParams, Message
 from agent.errors.error_codes import AgentCode
-from agent.runs.run_end import Finished, Paused
-from agent.runs.run_reader import RunEvent
+from agent.runs.run import Finished, Paused, RunReader
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
-    """`cancel` is called when the client has left, and at the end; it may be called twice."""
+    """`encoder` has the events before those that `reader` reads next."""
 
     encoder: TaskEncoder
-    events: AsyncIterator[RunEvent]
-    cancel: Callable[[], None]
+    reader: RunReader
+
+    def leave(self) -> None:
+        """The client has left, or needs no further events. May be called twice."""
+        self.reader.leave()
 
     async def updates(self) -> AsyncIterator[list[Members]]:
         """The task, then what changes of it: one list for each event that a client sees.
@@ -31,7 +33,7 @@ class TaskRun:
         yield [{"task": self.encoder.task()}]
         ended = False
         try:
-            async for event in self.events:
+            async for event in self.reader:
                 ended = isinstance(event, Finished | Paused)
                 if updates := self.encoder.event(event):
                     yield updates

@@ -23,7 +23,7 @@ from agent.api.a2a.user_message import context_of, decision, question
 from agent.conversations.thread import MessageStoredError, owner_of
 from agent.errors.error_response import RequestError
 from agent.runs.conversation_runs import Conversations
-from agent.runs.live_run import LiveRun
+from agent.runs.run import Run
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError, ThreadNotFoundError
@@ -48,13 +48,13 @@ class ThreadTasks:
         if message.context_id and (task_id := await self._known(message, caller)):
             return await self._of_known(task_id, caller)
         try:
-            live = await self._conversations.start(caller, context_id, [asked], streaming=True)
+            run = await self._conversations.start(caller, context_id, [asked], streaming=True)
         except ApprovalError as error:
             raise await self._waiting(error, context_id, caller) from None
         except MessageStoredError as stored:
             [run_id] = stored.runs.values()
             return await self._of_known(TaskId(context_id, run_id), caller)
-        return self._started(live, [asked])
+        return self._started(run, [asked])
 
     async def get(self, task_id: str, caller: VerifiedAccessToken) -> Members:
         """See `Tasks`."""
@@ -105,8 +105,8 @@ class ThreadTasks:
             answers = {given.approval: given.answer()}
         except RequestError as error:
             raise invalid_params(error) from None
-        live = await self._conversations.resume(caller, named.context_id, answers, streaming=True)
-        return self._started(live, stored.messages)
+        run = await self._conversations.resume(caller, named.context_id, answers, streaming=True)
+        return self._started(run, stored.messages)
 
     async def _of_known(self, task_id: TaskId, caller: VerifiedAccessToken) -> TaskRun | Members:
         """The task of a message that is sent again."""
@@ -133,12 +133,11 @@ class ThreadTasks:
         refused, task_id = rpc_error_of(error), TaskId(context_id, thread.run_id or "")
         return RpcError(refused.code, refused.message, refused.metadata | {"taskId": str(task_id)})
 
-    def _started(self, live: LiveRun, messages: Sequence[AnyMessage]) -> TaskRun:
+    def _started(self, run: Run, messages: Sequence[AnyMessage]) -> TaskRun:
         """The run that this request has started, or continued after `messages`."""
-        task_id = TaskId(live.thread_id, live.id)
+        task_id = TaskId(run.thread_id, run.id)
         encoder = TaskEncoder(task_id, history_of(task_id, messages), earlier=text_of(messages))
-        reader = live.attach(keep=True)
-        return TaskRun(encoder, reader, reader.cancel)
+        return TaskRun(encoder, run.events())
 
 
 def _state(members: Members) -> TaskState:

@@ -16,7 +16,7 @@ from agent.api.ag_ui.open_message import OpenMessage
 from agent.api.ag_ui.outcome import run_cancelled, run_error, state, usage_of
 from agent.api.ag_ui.tool_call_events import call_announced, call_finished, call_started
 from agent.api.ag_ui.wire import METADATA_KEY, PROTOCOL_VERSION, Event
-from agent.runs.run_end import Finished, Paused
+from agent.runs.run import Finished, Paused
 from graph.events import AgentEvent
 from identity.errors import AgentError
 

@@ -5,7 +5,7 @@ from typing import Any
 from agent.api.ag_ui.wire import METADATA_KEY, Event
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
-from agent.runs.run_end import Usage
+from agent.runs.run import Usage
 from identity.errors import AgentError
 
 

@@ -51,9 +51,9 @@ def ag_ui_routes(
         _refuse_answers(given)
         messages = conversation(given.messages, most=max_messages)
         run = runs.start(messages, caller, streaming=True, steps=True)
-        await while_connected(run, run.first(), request.receive)
+        await while_connected(run.first(), request.receive, run.leave)
         encoder = RunEncoder(given.thread_id, given.run_id, model=model)
-        return EventStream(encoded(encoder, run), run.cancel)
+        return EventStream(encoded(encoder, run), run.leave)
 
     return router
 

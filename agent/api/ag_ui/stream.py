@@ -7,8 +7,7 @@ from langchain_core.messages import AnyMessage
 
 from agent.api.ag_ui.encoder import RunEncoder
 from agent.api.ag_ui.wire import server_sent
-from agent.runs.run_end import Finished, Paused
-from agent.runs.run_reader import RunEvent, RunReader, is_step
+from agent.runs.run import Finished, Paused, RunEvent, RunReader, is_step
 from identity.errors import AgentError
 
 Conversation: TypeAlias = Callable[[], Awaitable[Sequence[AnyMessage] | None]]

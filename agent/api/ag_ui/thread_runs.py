@@ -18,8 +18,7 @@ from agent.api.event_stream import EventStream
 from agent.conversations.thread import MessageStoredError, is_thread_id, owner_of
 from agent.errors.error_response import RequestError
 from agent.runs.conversation_runs import Conversations
-from agent.runs.live_run import LiveRun
-from agent.runs.run_end import Paused
+from agent.runs.run import Paused, Run
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
 
@@ -54,19 +53,19 @@ class ThreadRuns:
         if not is_thread_id(given.thread_id):
             raise RequestError("threadId", "must have 1 to 64 letters, digits, - and _")
         keep = _keeps_run(given)
-        live = await self._started(given, caller)
-        if live is None:
+        run = await self._started(given, caller)
+        if run is None:
             return await self._shown(given, caller)
-        run = live.attach(keep=keep)
-        await while_connected(run, run.first(), receive)
-        encoder = self._encoder(given, live.announced)
+        reader = run.events(keep=keep)
+        await while_connected(reader.first(), receive, reader.leave)
+        encoder = self._encoder(given, run.announced)
 
         async def conversation() -> list[AnyMessage] | None:
-            return await self._whole(live.owner, live.thread_id)
+            return await self._whole(run.owner, run.thread_id)
 
-        return EventStream(encoded(encoder, run, conversation), run.cancel)
+        return EventStream(encoded(encoder, reader, conversation), reader.leave)
 
-    async def _started(self, given: RunAgentInput, caller: VerifiedAccessToken) -> LiveRun | None:
+    async def _started(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Run | None:
         """The run that the request starts or continues; `None` if it does neither."""
         thread_id = given.thread_id
         if answers := answers_in(given):

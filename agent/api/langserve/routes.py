@@ -100,7 +100,7 @@ def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -
         requested = RequestRuns(caller)
         if action.startswith("stream"):
             run = runs.start(conversations[0], caller, streaming=True)
-            await while_connected(run, run.first(), request.receive)
+            await while_connected(run.first(), request.receive, run.leave)
             requested = RequestRuns(caller, run, action == "stream_log", [run])
         REQUEST_RUNS.set(requested)
         watch = asyncio.create_task(disconnected(request.receive))

@@ -16,8 +16,7 @@ from langchain_core.runnables.config import get_config_list
 from pydantic import ConfigDict
 
 from agent.api.disconnect import ClientDisconnectedError
-from agent.runs.run import Run
-from agent.runs.run_end import Finished, Paused
+from agent.runs.run import Finished, Paused, RunReader
 from agent.runs.runs import Runs
 from graph.models.piece import JoinedPieces, Piece
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -31,16 +30,16 @@ class RequestRuns:
     """The runs of one request to LangServe."""
 
     caller: VerifiedAccessToken
-    stream: Run | None = None
+    stream: RunReader | None = None
     """The run of a stream, which has begun before LangServe handles the request."""
     repeats: bool = False
     """With each chunk, LangServe queues and sends the whole message so far (`stream_log`)."""
-    started: list[Run] = field(default_factory=list)
+    started: list[RunReader] = field(default_factory=list)
 
     def cancel(self) -> None:
         """Cancels all runs of the request."""
         for run in self.started:
-            run.cancel()
+            run.leave()
 
 
 REQUEST_RUNS: Final[ContextVar[RequestRuns]] = ContextVar("langserve_request_runs")
@@ -99,7 +98,7 @@ def _agent(runs: Runs) -> Any:  # noqa: ANN401 - a function of a type that LangC
                     else:
                         await adispatch_custom_event(event["type"], event, config=config)
             finally:
-                run.cancel()
+                run.leave()
             if end is None:
                 raise ClientDisconnectedError
             if pieces and (rest := pieces.rest()):

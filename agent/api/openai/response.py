@@ -15,8 +15,7 @@ from agent.api.approval_members import approval_of
 from agent.api.event_stream import SILENCE_SECONDS, EventStream
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, reported_body
-from agent.runs.run_end import Finished, Paused, Usage
-from agent.runs.run_reader import RunEvent, RunReader
+from agent.runs.run import Finished, Paused, RunEvent, RunReader, Usage
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.events import ConsentRequired
 from identity.errors import AgentError
@@ -59,7 +58,7 @@ class CompletionStream(EventStream):
         include_usage: bool,
         silence: float = SILENCE_SECONDS,
     ) -> None:
-        super().__init__(self._chunks(run), run.cancel, silence=silence)
+        super().__init__(self._chunks(run), run.leave, silence=silence)
         self._include_usage = include_usage
         # All chunks begin with the same members, which are encoded once.
         head = {"id": _new_id(), "object": "chat.completion.chunk", "created": created, "model": model}

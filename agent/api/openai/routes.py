@@ -19,7 +19,7 @@ from agent.api.response_models import Completion, ModelEntry, ModelList, documen
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run_reader import RunReader, end_of
+from agent.runs.run import RunReader, end_of
 from agent.runs.runs import Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
@@ -53,7 +53,7 @@ def openai_routes(
             streaming=chat.stream,
             instructions=chat.thread.instructions,
         )
-        return run.attach(keep=chat.thread.keep)
+        return run.events(keep=chat.thread.keep)
 
     entry = {"id": model, "object": "model", "created": int(clock()), "owned_by": "idaas-agent"}
 
@@ -72,10 +72,10 @@ def openai_routes(
         run = await start(chat, caller_of(request.scope))
         created, headers = int(clock()), {"X-Thread-Id": chat.thread.id} if chat.thread else {}
         if not chat.stream:
-            end, consent = await while_connected(run, end_of(run), request.receive)
+            end, consent = await while_connected(end_of(run), request.receive, run.leave)
             body = completion(end, consent, model=model, created=created)
             return JSONResponse(body, headers=headers)
-        await while_connected(run, run.first(), request.receive)
+        await while_connected(run.first(), request.receive, run.leave)
         stream = CompletionStream(run, model=model, created=created, include_usage=chat.include_usage)
         stream.headers.update(headers)
         return stream

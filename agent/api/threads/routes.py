@@ -59,7 +59,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         """
         try:
             reading = conversations.threads.list(_owner(request), limit=limit, before=before, search=search)
-            found, cursor = await while_connected(None, reading, request.receive)
+            found, cursor = await while_connected(reading, request.receive)
         except ValueError:
             raise RequestError("before", "expected a cursor of an earlier response") from None
         counts = await waiting(request)

@@ -6,7 +6,6 @@ not here, such as a process that has ended, it receives the run from its beginni
 the ids under which they are stored: the beginning of one that a client has already replaces it.
 """
 
-import math
 from collections.abc import AsyncIterator
 from itertools import count
 from typing import Final
@@ -17,10 +16,8 @@ from agent.api.ag_ui.encoder import RunEncoder
 from agent.api.ag_ui.messages import to_ag_ui
 from agent.api.ag_ui.wire import Event, server_sent
 from agent.api.event_stream import EventStream
-from agent.runs.conversation_runs import Conversations, RunFollower
-from agent.runs.followed_run import FollowedRun
-from agent.runs.run_end import Finished, Paused
-from agent.runs.run_reader import RunEvent
+from agent.runs.conversation_runs import Conversations
+from agent.runs.run import Finished, Paused, Run, RunEvent, RunReader
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 
@@ -45,29 +42,27 @@ class RunEvents:
 
         Raises `ThreadNotFoundError`, and `LimitError` if the caller follows too many runs.
         """
-        run = await self._conversations.follow(caller, thread_id)
-        if run is None:
+        reader = await self._conversations.follow(caller, thread_id, last_event_id)
+        if reader is None:
             return None
-        position = _position(run, last_event_id)
-        if position and position == run.end_position:
-            return None
-        follower = self._conversations.read(run, caller, run.replay.oldest - 1)
-        return EventStream(self._texts(run, follower, position), follower.leave)
+        position = reader.run.position_of(last_event_id)
+        return EventStream(self._texts(reader, position), reader.leave)
 
-    async def _texts(self, run: FollowedRun, follower: RunFollower, position: int) -> AsyncIterator[str]:
+    async def _texts(self, reader: RunReader, position: int) -> AsyncIterator[str]:
+        """The events after `position`, which the client has."""
+        run = reader.run
         encoder, ended = self._encoder(run.thread_id, run.id, run.announced), False
         if not position:
             yield server_sent(encoder.started())
         if position + 1 < run.replay.oldest:
             yield server_sent([await self._snapshot(run.owner, run.thread_id)])
         try:
-            async for number, event in follower:
-                if number <= position:  # the client has it
-                    _encoded(encoder, event)
-                    continue
-                ended = isinstance(event, Finished | Paused)
-                if events := _encoded(encoder, event):
-                    yield _identified(events, run, number)
+            async for event in reader:
+                events = _encoded(encoder, event)
+                if reader.position > position:
+                    ended = isinstance(event, Finished | Paused)
+                    if events:
+                        yield _identified(events, run, reader.position)
         except AgentError as error:
             yield _identified(encoder.failed(error), run, run.end_position if error is run.outcome else None)
             return
@@ -97,21 +92,8 @@ def _encoded(encoder: RunEncoder, event: RunEvent) -> list[Event]:
     return encoder.event(event)
 
 
-def _identified(events: list[Event], run: FollowedRun, position: int | None) -> str:
+def _identified(events: list[Event], run: Run, position: int | None) -> str:
     """The events of one step, the last with an id."""
     if position is None:
         return server_sent(events)
-    return server_sent(events[:-1]) + f"id: {run.key}-{position}\n" + server_sent(events[-1:])
-
-
-def _position(run: FollowedRun, last_event_id: str | None) -> int:
-    """The position after which a client that has received `last_event_id` continues; 0 for another run's.
-
-    A run of another process may not have come so far here.
-    """
-    key, _, number = (last_event_id or "").rpartition("-")
-    if key != run.key or not (number.isascii() and number.isdigit()) or len(number) > 9:
-        return 0
-    newest = math.inf if run.is_behind else run.replay.newest
-    known = newest if run.end_position is None else run.end_position
-    return int(number) if int(number) <= known else 0
+    return server_sent(events[:-1]) + f"id: {run.event_id(position)}\n" + server_sent(events[-1:])

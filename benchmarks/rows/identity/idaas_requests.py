@@ -8,6 +8,7 @@ from typing import Final
 from langchain_core.messages import HumanMessage
 
 from agent.composition.agent import Agent
+from agent.runs.run import end_of
 from agent.settings.settings import read_settings
 from benchmarks.bench import Bench
 from benchmarks.report.measurement import Figure, at_most, series
@@ -88,4 +89,4 @@ async def _requests(
 
 
 async def _chat(agent: Agent, caller: VerifiedAccessToken, question: str) -> None:
-    await agent.runs.start([HumanMessage(question)], caller, streaming=False).finished()
+    await end_of(agent.runs.start([HumanMessage(question)], caller, streaming=False))

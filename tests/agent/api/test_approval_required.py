@@ -2,19 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from starlette.types import Message
 
 from agent.api.openai.response import CompletionStream, completion
-from agent.runs.run import Run
-from agent.runs.run_end import Paused, Usage
-from agent.runs.run_reader import RunEvent
+from agent.runs.run import Paused, RunEvent, Usage
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
+from tests.agent.scripted_run import reader_of
 from tools.approval_policy import Effect
 
 
@@ -41,10 +40,6 @@ def pending(
 
 
 async def chunks_of(*events: RunEvent, include_usage: bool = False) -> list[Any]:
-    async def run() -> AsyncGenerator[RunEvent]:
-        for event in events:
-            yield event
-
     sent: list[str] = []
 
     async def receive() -> Message:
@@ -54,7 +49,7 @@ async def chunks_of(*events: RunEvent, include_usage: bool = False) -> list[Any]
     async def send(message: Message) -> None:
         sent.append(message.get("body", b"").decode())
 
-    stream = CompletionStream(Run(run(), 60), model="m", created=1, include_usage=include_usage)
+    stream = CompletionStream(reader_of(*events), model="m", created=1, include_usage=include_usage)
     await stream({}, receive, send)
     lines = "".join(sent).splitlines()
     return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]

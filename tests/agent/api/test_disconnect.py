@@ -3,18 +3,19 @@
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from agent.api.disconnect import ClientDisconnectedError, while_connected
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import Run
-from agent.runs.run_reader import RunEvent
+from agent.runs.runs import AgentGraph, Runs
+from graph.context import AgentContext
 from graph.events import TextEvent
 from identity.errors import UnavailableError
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
 from tests.agent.conftest import AgentServer, running_agent
+from tests.agent.runs.test_run import CALLER
 from tests.conftest import Sandbox
 
 
@@ -82,26 +83,36 @@ async def test_disconnect_before_the_response_cancels_the_model_call(
         assert await happens(model.disconnected)
 
 
-async def endless_events(closed: asyncio.Event) -> AsyncGenerator[RunEvent]:
-    try:
-        while True:
-            yield TextEvent(type="content", text="more")
-    finally:
-        closed.set()
+class EndlessGraph:
+    """A graph whose model never stops writing."""
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+
+    async def astream(self, *_: Any, context: AgentContext, **__: Any) -> AsyncGenerator[dict[str, Any]]:
+        assert context.writer is not None
+        try:
+            while True:
+                context.writer(TextEvent(type="content", text="more"))
+                yield {}
+        finally:
+            self.closed.set()
 
 
 async def test_run_cancelled_while_its_reader_lags_is_closed_at_once() -> None:
-    closed = asyncio.Event()
-    run = Run(endless_events(closed), 60)
+    graph = EndlessGraph()
+    runs = Runs(cast(AgentGraph, graph), timeout=60)
+    run = runs.start([], CALLER, streaming=True)
     await run.first()
-    run.cancel()
-    await asyncio.wait([run.task])
-    assert closed.is_set()
+    run.leave()
+    await runs.ended()
+    assert graph.closed.is_set()
 
 
 async def test_run_ended_before_it_began_ends_its_reader() -> None:
-    run = Run(endless_events(asyncio.Event()), 60)
-    run.end(UnavailableError(AgentCode.SHUTTING_DOWN, "stop"))
+    runs = Runs(cast(AgentGraph, EndlessGraph()), timeout=60)
+    run = runs.start([], CALLER, streaming=True)
+    runs.end(lambda: UnavailableError(AgentCode.SHUTTING_DOWN, "stop"))
     with pytest.raises(UnavailableError) as raised:
         await run.first()
     assert raised.value.code is AgentCode.SHUTTING_DOWN
@@ -121,5 +132,5 @@ async def test_disconnect_cancels_what_is_waited_for_without_a_run() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(ClientDisconnectedError):
-        await while_connected(None, search(), receive)
+        await while_connected(search(), receive)
     await cancelled.wait()

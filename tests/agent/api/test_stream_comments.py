@@ -10,10 +10,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from agent.api.event_stream import EventStream
 from agent.api.openai.response import CompletionStream
-from agent.runs.run import Run
-from agent.runs.run_end import Finished
-from agent.runs.run_reader import RunEvent
+from agent.runs.run import Finished
 from graph.events import TextEvent
+from tests.agent.scripted_run import add, scripted_run
 
 
 class Quiet:
@@ -22,31 +21,27 @@ class Quiet:
     def __init__(self, silence: float, comments: int = 2) -> None:
         self._silence = silence
         self._comments = comments
-        self._go_on = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         while (await receive())["more_body"]:
             pass
-        run = Run(self._events(), 60)
-        stream = CompletionStream(run, model="m", created=1, include_usage=False, silence=self._silence)
+        run = scripted_run()
+        add(run, TextEvent(type="content", text="one"))
+        stream = CompletionStream(
+            run.events(), model="m", created=1, include_usage=False, silence=self._silence
+        )
         sent = 0
 
         async def counted(message: Message) -> None:
             nonlocal sent
             sent += message.get("body", b"").startswith(b":")
-            if sent == self._comments:
-                self._go_on.set()
+            if sent == self._comments and run.outcome is None:
+                add(run, TextEvent(type="content", text="two"), Finished())
             await send(message)
 
         await stream(scope, receive, counted)
-
-    async def _events(self) -> AsyncGenerator[RunEvent]:
-        yield TextEvent(type="content", text="one")
-        await self._go_on.wait()
-        yield TextEvent(type="content", text="two")
-        yield Finished()
 
 
 Serve = Callable[[Any], Awaitable[str]]

@@ -67,7 +67,7 @@ class Process:
     ) -> list[Any]:
         """The events of a run that begins with one message."""
         run = await self.conversations.start(who, thread, [human(text)], streaming=streaming)
-        return [event async for _, event in run.events()]
+        return [event async for event in run.events()]
 
     async def transcript(self, who: VerifiedAccessToken = ALICE, thread: str = THREAD) -> list[AnyMessage]:
         stored = await self.threads.messages(owner_of(who.principal), thread, limit=100)

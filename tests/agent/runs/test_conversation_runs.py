@@ -4,7 +4,7 @@ import pytest
 from langchain_core.messages import SystemMessage
 
 from agent.errors.error_codes import AgentCode
-from agent.runs.run_end import Finished
+from agent.runs.run import Finished
 from identity.errors import (
     LimitError,
     ThreadBusyError,

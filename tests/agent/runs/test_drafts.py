@@ -14,9 +14,8 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import SHOWN_SECONDS, Drafts
 from agent.runs.heartbeat import SILENT_SECONDS
 from agent.runs.live_run import LiveRun
-from agent.runs.run_end import Finished, Paused
+from agent.runs.run import Finished, Paused, RunEvent
 from agent.runs.run_parts import RunOf
-from agent.runs.run_reader import RunEvent
 from agent.runs.run_transcript import MAY_HAVE_EFFECT, UNFINISHED, rest_of_stopped
 from graph.events import AgentEvent
 from identity.errors import UnavailableError
@@ -67,7 +66,7 @@ async def test_words_that_were_shown_before_the_process_died_are_kept_and_the_ru
     other = await dies(dead, process)
     [_, cut] = await other.transcript()
     assert (cut.text, cut.response_metadata["finish_reason"]) == ("Once", UNFINISHED)
-    async for _, event in run.events():
+    async for event in run.events():
         if event == {"type": "response_started", "message_id": cut.id}:
             break
     await (await other.conversations.continue_(ALICE, THREAD, streaming=True)).task
@@ -79,7 +78,7 @@ async def test_result_that_was_shown_before_the_process_died_is_kept(process: Pr
     slow, fast = HangingService(weather="sunny"), EchoService("fast", forecast="rain")
     dead = process([TWO_CALLS, DONE], slow, fast)
     run = await begun_and_waiting(dead, slow)
-    async for _, event in run.events():
+    async for event in run.events():
         if not isinstance(event, Finished | Paused) and event["type"] == "tool_finished":
             break
     await dead.conversations.drafts.write(0)

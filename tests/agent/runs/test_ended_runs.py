@@ -12,8 +12,7 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.errors.error_codes import AgentCode
 from agent.runs.heartbeat import BEAT_SECONDS, OLD_SECONDS, SILENT_SECONDS
 from agent.runs.live_run import LiveRun
-from agent.runs.run_end import Finished, Paused
-from agent.runs.run_reader import RunEvent
+from agent.runs.run import Finished, Paused, RunEvent
 from agent.runs.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
 from graph.error_codes import GraphCode
 from identity.credentials.requirement import ApiKeyRequirement
@@ -43,15 +42,16 @@ async def begun_and_waiting(one: Process, slow: HangingService) -> Any:
 
 async def until(run: LiveRun, step: str, visits: int) -> AsyncIterator[tuple[int, RunEvent]]:
     """The events up to the beginning of the visit of a node."""
-    async for position, event in run.events():
-        yield position, event
+    reader = run.events()
+    async for event in reader:
+        yield reader.position, event
         visits -= event == {"type": "step_started", "step": step}
         if not visits:
             return
 
 
 async def read(run: LiveRun) -> list[RunEvent]:
-    return [event async for _, event in run.events()]
+    return [event async for event in run.events()]
 
 
 TWO_CALLS = calls(("weather", {"city": "Hangzhou"}), ("forecast", {}))
@@ -62,7 +62,7 @@ async def test_cancelled_run_leaves_a_result_for_each_call_and_the_thread_goes_o
     fast = EchoService("fast", forecast="rain")
     one = process([TWO_CALLS, DONE], slow, fast)
     run = await begun_and_waiting(one, slow)
-    async for _, event in run.events():
+    async for event in run.events():
         if not isinstance(event, Finished | Paused) and event["type"] == "tool_finished":
             break
     reading = asyncio.create_task(read(run))
@@ -105,7 +105,7 @@ async def test_call_that_had_not_begun_is_reported_as_not_run(process: ProcessOf
 async def test_part_of_a_response_that_was_shown_is_kept(process: ProcessOf) -> None:
     one = process([AIMessage("Once upon a time")])
     run = await one.conversations.start(ALICE, THREAD, [human("a tale")], streaming=True)
-    async for _, event in run.events():
+    async for event in run.events():
         if event == {"type": "content", "text": "Once "}:
             run.cancel()
     await run.task

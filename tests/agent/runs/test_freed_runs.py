@@ -19,7 +19,7 @@ from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.runs.live_run import LiveRun
-from agent.runs.run import Run
+from agent.runs.run import RunReader, end_of
 from agent.runs.run_checkpoint import RunCheckpoint
 from agent.runs.thread_run import ThreadRun
 from agent.settings.settings import read_settings
@@ -35,7 +35,7 @@ from tests.graph.scripted_model import DONE, ScriptedModel, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
 pytestmark = pytest.mark.promise("bounded")
-KEPT = (BaseMessage, Run, LiveRun, ThreadRun, RunCheckpoint, AgentContext, PregelLoop)
+KEPT = (BaseMessage, RunReader, LiveRun, ThreadRun, RunCheckpoint, AgentContext, PregelLoop)
 """What would keep the messages of a run."""
 T = TypeVar("T")
 Use = Callable[[Process], Awaitable[None]]
@@ -58,15 +58,15 @@ async def is_read(one: Process) -> None:
 
 async def is_left_early(one: Process) -> None:
     run = await one.conversations.start(ALICE, THREAD, [asked()], streaming=True)
-    reader = run.attach(keep=False)
+    reader = run.events(keep=False)
     await reader.first()
-    reader.cancel()
+    reader.leave()
     await asyncio.wait([run.task])
 
 
 async def is_ended(one: Process) -> None:
     run = await one.conversations.start(ALICE, THREAD, [asked()], streaming=True)
-    await run.attach(keep=True).first()
+    await run.events(keep=True).first()
     run.end(UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
     with suppress(AgentError):
         async for _ in run.events():
@@ -75,7 +75,7 @@ async def is_ended(one: Process) -> None:
 
 async def waits_and_goes_on(one: Process) -> None:
     run = await one.conversations.start(ALICE, THREAD, [asked()], streaming=True)
-    [*_, end] = [event async for _, event in run.events()]
+    [*_, end] = [event async for event in run.events()]
     run = await one.conversations.resume(
         ALICE, THREAD, {end.pending[0].request.id: {"decisions": [{"type": "approve"}]}}, streaming=True
     )
@@ -85,14 +85,14 @@ async def waits_and_goes_on(one: Process) -> None:
 async def is_stateless(one: Process) -> None:
     run = one.runs.start([asked()], ALICE, streaming=True, steps=True)
     with suppress(AgentError):
-        await run.finished()
+        await end_of(run)
 
 
 async def is_stateless_and_left(one: Process) -> None:
     run = one.runs.start([asked()], ALICE, streaming=True)
     await run.first()
-    run.cancel()
-    await asyncio.wait([run.task])
+    run.leave()
+    await one.runs.ended()
 
 
 def down(_: object) -> AIMessage:
@@ -228,4 +228,4 @@ def test_no_surface_keeps_the_messages_of_a_run(sandbox: Sandbox, tmp_path: Path
 
     once, twice = uncollected(measured())
     # LangServe's streams leave the run, without its messages, to the garbage collector.
-    assert (twice - once).keys() <= {"Run", "LiveRun"}
+    assert (twice - once).keys() <= {"RunReader", "LiveRun"}

@@ -8,11 +8,8 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasures
-from agent.runs.followed_run import Cancelled, Outcome
 from agent.runs.live_run import LiveRun
-from agent.runs.replay_buffer import ReplayBuffer
-from agent.runs.run_end import Finished, Paused
-from agent.runs.run_reader import RunEvent
+from agent.runs.run import Cancelled, Finished, Outcome, Paused, ReplayBuffer, RunEvent
 from identity.errors import AgentError, InternalError, LimitError, RunTimeoutError, UnavailableError
 
 
@@ -59,7 +56,8 @@ def live_run(work: Script, *, seconds: float = 30, **options: Any) -> LiveRun:
 
 
 async def read(run: LiveRun, after: int = 0) -> list[tuple[int, RunEvent]]:
-    return [each async for each in run.events(after)]
+    reader = run.events(after)
+    return [(reader.position, event) async for event in reader]
 
 
 END = Finished("Once upon")
@@ -125,13 +123,14 @@ async def test_end_is_received_after_it_is_stored() -> None:
     work.may_close.clear()
     run = live_run(work)
     reader = run.events()
-    assert await anext(reader) == (1, piece("Once"))
+    assert await anext(reader) == piece("Once")
     end = asyncio.ensure_future(anext(reader))
     await work.closing.wait()
     assert work.outcomes == [END]
     assert not end.done()
     work.may_close.set()
-    assert await end == (2, END)
+    assert await end == END
+    assert reader.position == 2
 
 
 async def test_cancelled_run_ends_its_readers_without_an_end() -> None:
@@ -231,10 +230,10 @@ async def test_one_reader_can_be_ended_alone() -> None:
 async def test_surface_that_leaves_cancels_the_run_unless_it_keeps_it(keep: bool) -> None:
     work = Script(piece("Once"))
     run = live_run(work)
-    surface = run.attach(keep=keep)
+    surface = run.events(keep=keep)
     await surface.first()
     assert await anext(surface) == piece("Once")
-    surface.cancel()
+    surface.leave()
     work.steps.put_nowait(END)
     await asyncio.wait([run.task])
     assert run.outcome == (END if keep else Cancelled())
@@ -264,3 +263,44 @@ async def test_cancelled_run_is_measured_as_such() -> None:
     run.cancel()
     await run.task
     assert list(measures.seconds.values) == [("cancelled",)]
+
+
+@pytest.mark.parametrize("one_reader", [True, False])
+async def test_reader_that_is_cancelled_loses_no_event(one_reader: bool) -> None:
+    work = Script()
+    reader = live_run(work, one_reader=one_reader).events()
+    reading = asyncio.ensure_future(anext(reader))
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    work.steps.put_nowait(piece("Once"))
+    assert await anext(reader) == piece("Once")
+
+
+async def test_event_is_dropped_when_the_only_reader_has_it() -> None:
+    work = Script(*map(piece, "abc"), END)
+    run = live_run(work, one_reader=True)
+    reader = run.events()
+    assert await anext(reader) == piece("a")
+    await run.task
+    assert run.replay.oldest == 2
+    assert [event async for event in reader] == [piece("b"), piece("c"), END]
+    assert run.replay.oldest > run.replay.newest
+
+
+async def test_other_tasks_run_while_a_reader_catches_up() -> None:
+    run = live_run(Script(*map(piece, ["x"] * 1000), END))
+    await run.task
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    assert len(await read(run)) == 1001
+    counting.cancel()
+    assert turns >= 10

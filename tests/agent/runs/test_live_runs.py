@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 
-from agent.runs.followed_run import Outcome
 from agent.runs.live_run import LiveRun
 from agent.runs.live_runs import LiveRuns
-from agent.runs.run_end import Finished
+from agent.runs.run import Finished, Outcome
 
 
 class Tale:

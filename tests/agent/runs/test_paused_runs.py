@@ -8,7 +8,7 @@ import pytest
 from agent.conversations.database.database import query
 from agent.conversations.encryption.encryption import Encryption
 from agent.errors.error_codes import AgentCode
-from agent.runs.run_end import Finished, Paused
+from agent.runs.run import Finished, Paused
 from agent.runs.run_transcript import NOT_APPROVED, WITHDRAWN
 from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
@@ -44,7 +44,7 @@ async def paused(process: ProcessOf, *turns: Any, name: str = "process-1") -> tu
 
 async def answer(one: Process, approval: str, value: Any = YES, who: Any = ALICE) -> list[Any]:
     run = await one.conversations.resume(who, THREAD, {approval: value}, streaming=True)
-    return [event async for _, event in run.events()]
+    return [event async for event in run.events()]
 
 
 def paid(one: Process) -> list[Any]:

@@ -21,8 +21,7 @@ from agent.runs.live_runs import LiveRuns
 from agent.runs.relay import Relay
 from agent.runs.relayed_run import RelayedRun
 from agent.runs.relayed_runs import SILENT_ROUNDS, RelayedRuns
-from agent.runs.run_end import Finished
-from agent.runs.run_reader import RunEvent
+from agent.runs.run import Finished, RunEvent
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import AgentError, LimitError, UnavailableError
 from identity.secrets.secret import Secret
@@ -239,7 +238,7 @@ async def test_readers_of_a_killed_process_receive_that_the_run_was_interrupted(
     await pair.writer.write()
     relayed = await pair.opened()
     reader = relayed.events()
-    assert await anext(reader) == (1, piece("Once"))
+    assert await anext(reader) == piece("Once")
     await silence(pair)
     assert relayed.outcome is None
     pair.threads.failure = UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "test")
@@ -274,9 +273,9 @@ async def test_readers_of_one_run_share_it_and_the_last_one_ends_the_reading(pai
     relayed = await pair.opened()
     assert await pair.opened() is relayed
     readers = [relayed.events(), relayed.events()]
-    readers[0].close()
+    readers[0].leave()
     assert pair.reading._followed
-    readers[1].close()
+    readers[1].leave()
     assert not pair.reading._followed
 
 

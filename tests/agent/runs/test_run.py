@@ -7,6 +7,7 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_response, internal_error_body
+from agent.runs.run import end_of
 from agent.runs.runs import AgentGraph, Runs
 from graph.context import AgentContext
 from identity.access_token.verified_access_token import assume_verified
@@ -39,7 +40,7 @@ async def test_fault_of_a_run_is_an_internal_error_with_type_and_place(
 ) -> None:
     run = Runs(cast(AgentGraph, BrokenGraph()), timeout=30).start([], CALLER, streaming=True)
     with pytest.raises(InternalError) as caught:
-        await run.finished()
+        await end_of(run)
     error = caught.value
     assert error.code is AgentCode.INTERNAL_ERROR
     assert "ZeroDivisionError at " in error.detail

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import Run
+from agent.runs.live_run import LiveRun
+from agent.runs.run import RunReader, end_of
 from agent.runs.run_limit import RunLimit
 from agent.runs.runs import AgentGraph, Runs
 from graph.context import AgentContext
@@ -64,7 +65,7 @@ def runs_of(graph: Graph, *, seconds: float = 30, per_caller: int = 1, in_total:
     return Runs(cast(AgentGraph, graph), timeout=seconds, limit=limit)
 
 
-def start(runs: Runs, who: VerifiedAccessToken = ALICE) -> Run:
+def start(runs: Runs, who: VerifiedAccessToken = ALICE) -> RunReader:
     return runs.start([], who, streaming=True)
 
 
@@ -137,24 +138,24 @@ async def test_zero_is_no_limit() -> None:
     await ended(runs)
 
 
-async def leaves(run: Run) -> None:
+async def leaves(run: RunReader) -> None:
     await run.first()
-    run.cancel()
+    run.leave()
 
 
-async def leaves_before_it_began(run: Run) -> None:
-    run.cancel()
+async def leaves_before_it_began(run: RunReader) -> None:
+    run.leave()
 
 
-async def is_ended(run: Run) -> None:
-    run.end(UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
+async def is_ended(run: RunReader) -> None:
+    cast(LiveRun, run.run).end(UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
 
 
-async def reads(run: Run) -> None:
-    await run.finished()
+async def reads(run: RunReader) -> None:
+    await end_of(run)
 
 
-async def does_not_read(run: Run) -> None:
+async def does_not_read(run: RunReader) -> None:
     pass
 
 
@@ -180,13 +181,14 @@ async def test_run_counts_until_it_ends_with_any_outcome(graph: Graph, reader: A
         with pytest.raises(LimitError):
             start(runs)
         await reader(run)
-        await asyncio.wait([run.task])
+        await runs.ended()
     await ended(runs)
 
 
 async def test_slow_reader_receives_the_timeout_after_the_events_of_few_steps() -> None:
-    run = start(runs_of(Graph(pieces=10_000), seconds=0.05))
-    await asyncio.wait([run.task])
+    runs = runs_of(Graph(pieces=10_000), seconds=0.05)
+    run = start(runs)
+    await runs.ended()
     read: list[object] = []
 
     async def read_on() -> None:

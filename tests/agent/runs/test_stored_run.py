@@ -10,8 +10,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.run_record import RunEnd
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
-from agent.runs.followed_run import Cancelled
-from agent.runs.run_end import Finished, Paused
+from agent.runs.run import Cancelled, Finished, Paused
 from agent.runs.stored_run import StoredRun
 from graph.error_codes import GraphCode
 from identity.errors import UnavailableError
@@ -61,10 +60,10 @@ async def test_messages_become_the_events_that_a_live_run_has(store: Store) -> N
     assert run.replay.newest == 0  # the question is no event
     reader = run.events()
     await store.append(CALL)
-    shown = [(await anext(reader))[1] for _ in range(2)]
+    shown = [await anext(reader) for _ in range(2)]
     await store.append(RESULT)
     await store.end("idle", RunEnd("completed"), SUNNY)
-    shown += [event async for _, event in reader]
+    shown += [event async for event in reader]
     about = {"tool": "weather", "call_id": "c1", **ABOUT}
     assert shown == [
         {"type": "response_started", "message_id": "m1"},

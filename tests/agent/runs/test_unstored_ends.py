@@ -7,7 +7,7 @@ import pytest
 
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.errors.error_codes import AgentCode
-from agent.runs.run_end import Paused
+from agent.runs.run import Paused
 from identity.errors import UnavailableError
 from tests.agent.conversations.processes import ALICE, THREAD, HangingService, ProcessOf, human, in_brief
 from tests.graph.echo_service import EchoService

@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from agent.composition.agent import Agent
-from agent.runs.run_end import Finished
+from agent.runs.run import Finished
 from agent.settings.settings import read_settings
 
 pytestmark = pytest.mark.promise("heals-by-itself")
@@ -41,9 +41,9 @@ async def test_a_client_that_disconnects_at_any_moment_does_not_affect_others(sa
             run = agent.runs.start([question], alice, streaming=moment % 3 > 0)
             for _ in range(moment**2):  # steps of the event loop: from before the run begins to after its end
                 await asyncio.sleep(0)
-            left += not run.task.done()
-            run.cancel()
-            await asyncio.wait([run.task])
+            left += run.run.outcome is None
+            run.leave()
+            await agent.runs.ended()
         assert left > MOMENTS // 8
         assert [await outcomes(agent, alice, question) for question in QUESTIONS] == [[True], [True]]
         assert (agent.runs._limit._total, len(agent.runs._running)) == (0, 0)

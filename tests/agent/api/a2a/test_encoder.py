@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.api.a2a.encoder import TaskEncoder
 from agent.api.a2a.task_id import TaskId
-from agent.runs.run_end import Finished, Paused, Usage
+from agent.runs.run import Finished, Paused, Usage
 from graph.approvals.record import ApprovalKind
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError

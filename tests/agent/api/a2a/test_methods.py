@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,22 +12,17 @@ from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.task_run import TaskRun
 from agent.api.a2a.version import Version
 from agent.errors.error_codes import AgentCode
-from agent.runs.run_end import Finished
-from agent.runs.run_reader import RunEvent
-from identity.errors import AgentError, LimitError, UnavailableError
+from agent.runs.run import Finished
+from identity.errors import LimitError, UnavailableError
 from tests.agent.api.a2a.test_encoder import content, encoder, response
-
-
-async def events(*given: Any) -> AsyncIterator[RunEvent]:
-    for event in given:
-        if isinstance(event, AgentError):
-            raise event
-        yield event
+from tests.agent.scripted_run import reader_of
 
 
 def run(*given: Any, left: list[bool] | None = None) -> TaskRun:
     known: list[bool] = [] if left is None else left
-    return TaskRun(encoder(), events(*given), lambda: known.append(True))
+    reader = reader_of(*given)
+    reader.on_leave = lambda: known.append(True)
+    return TaskRun(encoder(), reader)
 
 
 async def sent(*given: Any, left: list[bool] | None = None) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent.api.ag_ui.encoder import RunEncoder
 from agent.api.ag_ui.wire import server_sent
-from agent.runs.run_end import Finished, Usage
+from agent.runs.run import Finished, Usage
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from identity.observation.request_context import REQUEST_ID

@@ -7,7 +7,7 @@ import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from agent.api.ag_ui.encoder import RunEncoder
-from agent.runs.run_end import Paused, Usage
+from agent.runs.run import Paused, Usage
 from graph.approvals.answer import parse_answer
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.principal import AccessIdentity, Principal

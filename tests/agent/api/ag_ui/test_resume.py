@@ -8,7 +8,7 @@ import pytest
 from agent.api.ag_ui.resume import Answers, answers_in
 from agent.api.ag_ui.run_input import read_run_input
 from agent.errors.error_response import RequestError
-from agent.runs.run_end import Paused
+from agent.runs.run import Paused
 from identity.errors import ApprovalError
 from tests.agent.api.ag_ui.test_interrupts import waiting
 

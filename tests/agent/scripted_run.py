@@ -1,0 +1,27 @@
+"""A run whose events the test gives."""
+
+from agent.runs.run import Cancelled, Finished, Paused, Run, RunEvent, RunReader
+from identity.errors import AgentError
+
+
+def scripted_run() -> Run:
+    """A run without events, which goes on."""
+    return Run("run-1", "0a1b2c3d", thread_id="thread-1", owner="alice")
+
+
+def add(run: Run, *events: RunEvent | AgentError) -> None:
+    """Adds events; `Finished`, `Paused` or an error ends the run."""
+    for event in events:
+        if not isinstance(event, AgentError):
+            run.replay.add(event)
+        if isinstance(event, Finished | Paused | AgentError):
+            run.outcome = event
+    run.wake()
+
+
+def reader_of(*events: RunEvent | AgentError) -> RunReader:
+    """Reads a run that has had these events; without an end it was cancelled."""
+    run = scripted_run()
+    add(run, *events)
+    run.outcome = run.outcome or Cancelled()
+    return run.events()
