@@ -8,18 +8,16 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from agent.composition.checks import list_tools, optional_checks, required_checks
-from agent.composition.code_reference import load_both
 from agent.composition.conversations import composed_conversations
-from agent.composition.model_provider import model_provider
-from agent.composition.services import services
+from agent.composition.extensions import load_both, model_provider, services
 from agent.conversations.storage import ConversationStorage
+from agent.errors.error_codes import AgentCode
 from agent.http.admission import Admission
 from agent.http.rate_limit import RequestRate
 from agent.http.shutdown import Shutdown, shutting_down
 from agent.operations.audit.configured import audit_log, audit_trail
 from agent.operations.metrics.agent_measures import AgentMeasures
-from agent.operations.readiness import Readiness
+from agent.operations.readiness import Check, Readiness
 from agent.operations.revocation.configured import events_jwks, revocation_stores, user_event_reader
 from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.traces.langsmith import trace_by_default
@@ -42,22 +40,26 @@ from graph.credentials.service_credentials import ServiceCredential, ServiceCred
 from graph.error_codes import GraphCode
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
-from graph.parts import RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
+from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
 from graph.prompt import SYSTEM_PROMPT
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import REVOCATION_REACH, AccessTokenVerifier
+from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.errors import AccessTokenError
+from identity.errors import AccessTokenError, UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client
 from identity.transport.http1.transport import PoolUse
 
 _HTTP_SECONDS: Final = 10.0
+_OPTIONAL_SECONDS: Final = 0.9
+"""How long a check may take without which the agent stays in service: probes wait for a second at least."""
 
 
 class Agent:
@@ -87,31 +89,21 @@ class Agent:
         accepted: for commands that only look.
         """
         trace_by_default(False)
+        self.settings: Final = settings
+        self.clock: Final = clock
         self.measures: Final = AgentMeasures(settings.llm_model)
         self.tracer: Final = tracer or tracer_of(settings, self.measures.spans_not_exported)
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
-        self.settings: Final = settings
-        self.clock: Final = clock
         self.http: Final = http_client(tls, _HTTP_SECONDS, pool := PoolUse())
-        self.measures.pools["idaas"] = pool
         self.audit_log: Final = audit_log(settings, clock)
-        self.measures.audit = self.audit_log
         audit = audit_trail(settings, self.audit_log, clock)
+
+        # Who is calling
         self.jwks: Final = Jwks(
             settings.jwks_url, self.http, clock=clock, fetches=self.measures.issue.seconds
         )
         revocations = RevocationList(reach=REVOCATION_REACH, clock=clock)
-        self.verifier: Final = AccessTokenVerifier(
-            issuer=settings.idaas.issuer,
-            audience=settings.agent_audience,
-            scope=settings.agent_scope,
-            keys=self.jwks,
-            clients=[settings.idaas.client_id],
-            allow_clients=settings.allow_client_callers,
-            revocations=revocations,
-            clock=clock,
-            use=self.measures.verifications,
-        )
+        self.verifier: Final = self._access_token_verifier(revocations)
         self.admission: Final = Admission(
             self.verifier,
             audit,
@@ -120,6 +112,8 @@ class Agent:
             user=settings.telemetry_user,
             clock=clock,
         )
+
+        # What they may use
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
         self.broker: Final = CredentialBroker(
             IDaaSIssuer(self.idaas),
@@ -137,12 +131,75 @@ class Agent:
         )
         self.requirements: Final = requirements(self.services, settings.access_identity, self.llm_api_key)
         """What the model and the services require, by the names of the graph's nodes."""
+
+        # What is kept, and what processes share
         storage = self.conversation_storage = ConversationStorage.of(settings, clock)
         self.approvals: Final[ApprovalStore | None] = storage.approvals if storage else None
         """`None`: runs cannot pause."""
+        self.redis: Final = shared_redis(settings)
+        """`None`: each process works for itself."""
+
+        # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock)
         self.answers: Final = AnswerReader({each.name: each for each in self.services}, self.access)
-        parts = graph_parts(
+        self.graph: Final = build_graph(self._graph_parts(audit, caller, resume_values, begun_calls))
+        """Of the runs that are kept, and of those that are not: these have no thread, and cannot pause."""
+        self.request_rate: Final = RequestRate(
+            settings.max_requests_per_minute, audience=settings.agent_audience, redis=self.redis
+        )
+        self.run_places: Final = RunPlaces(self.redis, settings.max_concurrent_runs) if self.redis else None
+        self.runs: Final = Runs(
+            self.graph,
+            timeout=settings.run_timeout_seconds,
+            limit=RunLimit(per_caller=settings.max_concurrent_runs, in_total=settings.max_runs),
+            places=self.run_places,
+            traced=settings.agent_tracing is Tracing.LANGSMITH,
+            measures=self.measures.runs,
+        )
+        self.conversations: Final = None if storage is None else self._conversations(storage)
+        """Runs of conversations; `None` if they are not stored."""
+
+        # How rights and the process end
+        self.revocation: Final = RevocationEnforcer(
+            revocations,
+            revocation_stores(settings, self.redis),
+            forget_users=self.broker.forget_users,
+            end_runs=self._end_runs_of,
+            audit=audit,
+            issuer=settings.idaas.issuer,
+            applied=self.measures.revocations,
+            lost=self.measures.revocations_lost,
+        )
+        self.events_jwks: Final = events_jwks(settings, self.http, clock)
+        self.user_events: Final = user_event_reader(settings, self.events_jwks, clock)
+        self.readiness: Final = Readiness(self._required_checks(), optional=self._optional_checks())
+        self.shutdown: Final = Shutdown(
+            on_begin=lambda: self.readiness.end(shutting_down()),
+            end_runs=lambda: self.runs.end(shutting_down),
+            runs_ended=self.runs.ended,
+        )
+        self._warm_up: asyncio.Task[None] | None = None
+        self._show_measures(pool)
+
+    def _access_token_verifier(self, revocations: RevocationList) -> AccessTokenVerifier:
+        settings = self.settings
+        return AccessTokenVerifier(
+            issuer=settings.idaas.issuer,
+            audience=settings.agent_audience,
+            scope=settings.agent_scope,
+            keys=self.jwks,
+            clients=[settings.idaas.client_id],
+            allow_clients=settings.allow_client_callers,
+            revocations=revocations,
+            clock=self.clock,
+            use=self.measures.verifications,
+        )
+
+    def _graph_parts(
+        self, audit: AuditTrail, caller: TokenLookup, resume_values: bool, begun_calls: BegunCalls | None
+    ) -> GraphParts:
+        settings = self.settings
+        return graph_parts(
             self.services,
             identity=RunIdentity(
                 verifier=self.verifier,
@@ -169,69 +226,74 @@ class Agent:
                 tool_seconds=settings.tool_timeout_seconds,
                 model_seconds=settings.model_timeout_seconds,
             ),
-            clock=clock,
+            clock=self.clock,
         )
-        self.graph: Final = build_graph(parts)
-        """Of the runs that are kept, and of those that are not: these have no thread, and cannot pause."""
-        self.redis: Final = shared_redis(settings)
-        """What the processes share; `None`: each works for itself."""
-        self.measures.redis = self.redis
-        self.measures.add_pools(self.services, model=self.model, postgresql=storage, redis=self.redis)
-        self.request_rate: Final = RequestRate(
-            settings.max_requests_per_minute, audience=settings.agent_audience, redis=self.redis
-        )
-        self.run_places: Final = RunPlaces(self.redis, settings.max_concurrent_runs) if self.redis else None
-        self.runs: Final = Runs(
+
+    def _conversations(self, storage: ConversationStorage) -> Conversations:
+        return composed_conversations(
+            self.settings,
+            storage,
+            self.runs,
             self.graph,
-            timeout=settings.run_timeout_seconds,
-            limit=RunLimit(per_caller=settings.max_concurrent_runs, in_total=settings.max_runs),
-            places=self.run_places,
-            traced=settings.agent_tracing is Tracing.LANGSMITH,
+            answers=self.answers,
+            consent_urls=self.consent_urls,
+            clock=self.clock,
             measures=self.measures.runs,
+            redis=self.redis,
         )
-        self.conversations: Conversations | None = None
-        """Runs of conversations; `None` if they are not stored."""
+
+    def _show_measures(self, pool: PoolUse) -> None:
+        """Gives the metrics what the parts count themselves. `pool` has the connections to IDaaS."""
+        measures, storage = self.measures, self.conversation_storage
+        measures.audit, measures.redis = self.audit_log, self.redis
+        measures.pools["idaas"] = pool
+        measures.add_pools(self.services, model=self.model, postgresql=storage, redis=self.redis)
         if storage is not None:
-            self.conversations = composed_conversations(
-                settings,
-                storage,
-                self.runs,
-                self.graph,
-                answers=self.answers,
-                consent_urls=self.consent_urls,
-                clock=clock,
-                measures=self.measures.runs,
-                redis=self.redis,
+            measures.count_approvals = lambda: storage.approvals.count_open(
+                self.clock() - self.settings.approval_seconds
             )
-            self.measures.count_approvals = lambda: storage.approvals.count_open(
-                clock() - settings.approval_seconds
-            )
-        self.revocation: Final = RevocationEnforcer(
-            revocations,
-            revocation_stores(settings, self.redis),
-            forget_users=self.broker.forget_users,
-            end_runs=self._end_runs_of,
-            audit=audit,
-            issuer=settings.idaas.issuer,
-            applied=self.measures.revocations,
-            lost=self.measures.revocations_lost,
-        )
-        self.events_jwks: Final = events_jwks(settings, self.http, clock)
-        self.user_events: Final = user_event_reader(settings, self.events_jwks, clock)
-        self.readiness: Final = Readiness(required_checks(self), optional=optional_checks(self))
-        self.shutdown: Final = Shutdown(
-            on_begin=lambda: self.readiness.end(shutting_down()),
-            end_runs=lambda: self.runs.end(shutting_down),
-            runs_ended=self.runs.ended,
-        )
-        self._warm_up: asyncio.Task[None] | None = None
+
+    def _required_checks(self) -> dict[str, Check]:
+        """The audit log, the revocations, the signing keys, and every credential of the machine."""
+        revocation = self.revocation
+        checks: dict[str, Check] = {
+            "audit_log": self.audit_log.check,
+            "revocations": revocation.check_read if revocation.shared else revocation.check,
+            "signing_keys": self.jwks.load,
+        }
+        for name, required in self.requirements.items():
+            if required.access_identity is AccessIdentity.MACHINE:
+                checks[name] = partial(
+                    self.broker.obtain, required.credential, required.access_identity, None
+                )
+        return checks
+
+    def _optional_checks(self) -> dict[str, Check]:
+        """The store of conversations, and what the processes share: most requests can be served without them,
+        by what this process knows and counts.
+        """
+        checks: dict[str, Check] = {}
+        if (storage := self.conversation_storage) is not None:
+            checks["conversations"] = partial(_in_time, storage.check, AgentCode.CONVERSATIONS_UNAVAILABLE)
+        if self.redis is not None:
+            checks["redis"] = partial(_in_time, self.redis.check, AgentCode.REDIS_UNAVAILABLE)
+        if self.revocation.shared:
+            checks["revocation_stores"] = self.revocation.check
+        return checks
+
+    async def _list_tools(self) -> None:
+        """Opens sessions and lists tools of services with Machine identity; others wait for a user."""
+        for service in self.services:
+            identity = service.access_identity or self.settings.access_identity
+            if identity is AccessIdentity.MACHINE:
+                await service.tools(self.access(service.name, None))
 
     async def __aenter__(self) -> Self:
         """Warms up in the background, so that the agent starts while IDaaS is unavailable."""
         await self.revocation.start()
         if self.conversation_storage is not None:
             self.conversation_storage.start()
-        self._warm_up = asyncio.create_task(self.readiness.warm_up(partial(list_tools, self)), name="warm-up")
+        self._warm_up = asyncio.create_task(self.readiness.warm_up(self._list_tools), name="warm-up")
         return self
 
     async def __aexit__(
@@ -284,3 +346,12 @@ class Agent:
         if self.conversations is not None:
             self.conversations.readers.end_of(callers, reason)
         return self.runs.end_of(callers, reason)
+
+
+async def _in_time(check: Check, code: AgentCode) -> None:
+    """A part that hangs must not delay the response: a probe that waits removes the agent from service."""
+    try:
+        async with asyncio.timeout(_OPTIONAL_SECONDS):
+            await check()
+    except TimeoutError:
+        raise UnreachableError(code, f"no response within {_OPTIONAL_SECONDS:g} s") from None

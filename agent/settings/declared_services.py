@@ -1,6 +1,6 @@
 """The services that the settings declare: those of the variables first, then those of SERVICES_FILE.
 
-Both kinds are declarations of one form, so that `agent.composition.services` makes them in one way. What the
+Both kinds are declarations of one form: `agent.composition.extensions` makes them in one way. What the
 file cannot set, and the vendor's tutorial defines for its two services, is added here: the codes of their
 failures.
 """

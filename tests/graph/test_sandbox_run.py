@@ -11,7 +11,7 @@ import httpx
 import pytest
 from langchain_core.messages import ToolMessage
 
-from agent.composition.services import services
+from agent.composition.extensions import services
 from agent.settings.settings import read_settings
 from graph.build import build_graph
 from graph.context import AgentContext

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.composition.services import services
+from agent.composition.extensions import services
 from agent.settings.settings import read_settings
 
 SECRET = "CSnever-shown"

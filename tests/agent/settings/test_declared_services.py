@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from agent.composition.services import services
+from agent.composition.extensions import services
 from agent.settings.declared_services import declared_services
 from agent.settings.service_declarations import HTTPDeclaration, MCPDeclaration
 from agent.settings.settings import read_settings

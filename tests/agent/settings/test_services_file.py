@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.composition.services import ENTRY_POINTS
+from agent.composition.extensions import ENTRY_POINTS
 from agent.settings.services_file import read_services_file
 from agent.settings.settings import read_settings
 from identity.credentials.placement import Placement

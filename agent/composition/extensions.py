@@ -1,23 +1,68 @@
-"""Makes the services: those that the settings declare, and those of installed packages.
+"""What operators add: services, the provider of the model, and code that the settings name.
 
 Your own tool needs no line here: `docs/extending.md`.
 """
 
+import importlib
+import importlib.util
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any, TypeVar
 
-from agent.composition.code_reference import failure_of, load_function
 from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import ENTRY_POINTS, DeclaredService, declared_services
 from agent.settings.service_declarations import HTTPDeclaration
 from agent.settings.settings import Settings
+from agent.settings.variables.model import LlmProvider
+from graph.models.model_studio import model_studio
+from graph.models.openai_compatible import openai_compatible
+from graph.models.provider import ModelProvider
 from identity.errors import ConfigurationError
+from identity.observation.failure import place_of
 from tools.http_service.service import HTTPService
 from tools.mcp_service.accepted_tools import AcceptedTools
 from tools.mcp_service.service import MCPService
 from tools.service import Service
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def load_function(reference: str, folder: Path | None = None) -> Callable[..., Any]:
+    """The function that `reference` names. A file is relative to `folder`. Raises what the import raises."""
+    module_name, _, name = reference.partition(":")
+    if folder is None or not module_name.endswith(".py"):
+        module = importlib.import_module(module_name)
+    else:
+        path = folder / module_name
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise ImportError(name=module_name)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    function: Callable[..., Any] = getattr(module, name)
+    return function
+
+
+def failure_of(error: Exception) -> str:
+    """The type of `error` and where it was raised. Its text is left out: it may contain anything."""
+    return f"it raised {type(error).__name__} at {Path(place_of(error)).name}"
+
+
+def load_both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Both results. Raises one `ConfigurationError` with the faults of both."""
+    faults: list[str] = []
+    results: list[Any] = []
+    for load in (first, second):
+        try:
+            results.append(load())
+        except ConfigurationError as error:
+            faults += error.faults
+    if faults:
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+    return results[0], results[1]
 
 
 def services(
@@ -110,3 +155,26 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         ssl_context=tls,
         seconds=d.timeout_seconds,
     )
+
+
+def model_provider(settings: Settings, tls: ssl.SSLContext) -> ModelProvider:
+    """The provider that LLM_PROVIDER names. `tls` is what it trusts.
+
+    Raises `ConfigurationError` if its function cannot be loaded or fails.
+    """
+    options: dict[str, Any] = {
+        "base_url": settings.llm_base_url,
+        "model": settings.llm_model,
+        "ssl_context": tls,
+        "timeout": settings.model_timeout_seconds,
+    }
+    if settings.llm_provider == LlmProvider.MODEL_STUDIO:
+        return model_studio(**options, enable_thinking=settings.llm_enable_thinking)
+    if settings.llm_provider == LlmProvider.OPENAI_COMPATIBLE:
+        return openai_compatible(**options)
+    try:
+        provider: ModelProvider = load_function(settings.llm_provider)(**options)
+    except Exception as error:  # noqa: BLE001 - code from outside raises anything
+        fault = f"LLM_PROVIDER cannot be used: {failure_of(error)}"
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault]) from None
+    return provider
