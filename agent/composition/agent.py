@@ -25,8 +25,7 @@ from agent.operations.traces.tracer import Tracer
 from agent.operations.traces.traces_of_settings import tracer_of
 from agent.redis import shared_redis
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run_leases import RunPlaces
-from agent.runs.run_limit import RunLimit
+from agent.runs.run_limits import RunLimit, RunPlaces
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
 from agent.settings.variables.records import Tracing

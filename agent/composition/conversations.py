@@ -7,7 +7,7 @@ from agent.conversations.storage import ConversationStorage
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.redis import SharedRedis
 from agent.runs.conversation_runs import Conversations
-from agent.runs.live_runs import LiveRuns
+from agent.runs.live_run import LiveRuns
 from agent.runs.relay import Relay
 from agent.runs.run_parts import RunParts
 from agent.runs.runs import AgentGraph, Runs

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,12 +15,9 @@ from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.drafts import Drafts
-from agent.runs.ended_run import EndedRuns
-from agent.runs.heartbeat import Heartbeat
-from agent.runs.live_run import LiveRun
-from agent.runs.live_runs import LiveRuns
+from agent.runs.heartbeat import EndedRuns, Heartbeat
+from agent.runs.live_run import LiveRun, LiveRuns
 from agent.runs.paused_run import PausedRun, answered_before, check_open
-from agent.runs.readers import Readers
 from agent.runs.relay import Relay
 from agent.runs.run import Paused, Run, RunReader
 from agent.runs.run_parts import Begun, RunOf, RunParts
@@ -32,6 +30,7 @@ from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApprova
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import (
+    AgentError,
     ApprovalError,
     ConfigurationError,
     LimitError,
@@ -39,6 +38,44 @@ from identity.errors import (
     UnavailableError,
 )
 from identity.principal import Principal
+
+_MOST_READERS: Final = 20
+
+
+class Readers:
+    """Readers of runs that they did not start: another tab, another device, a page that was reloaded.
+
+    Each has its own access token: if that is revoked, the reader ends, and the run of another token does
+    not.
+    """
+
+    def __init__(self, most: int = _MOST_READERS) -> None:
+        """`most` is how many one principal may have at once."""
+        self._most = most
+        self._readers: dict[RunReader, VerifiedAccessToken] = {}
+        self._counts: Counter[Principal] = Counter()
+
+    def add(self, reader: RunReader, caller: VerifiedAccessToken) -> None:
+        """Counts `reader` until it leaves. Above the limit, makes it leave, and raises `LimitError`."""
+        if self._counts[caller.principal] >= self._most:
+            reader.leave()
+            raise LimitError(AgentCode.TOO_MANY_RUNS, f"at most {self._most} readers for one caller")
+        self._readers[reader] = caller
+        self._counts[caller.principal] += 1
+        reader.on_leave = partial(self._left, reader)
+
+    def end_of(self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AgentError]) -> int:
+        """Ends readers whose caller matches `callers`, with the error `reason()`. Returns how many."""
+        ended = [reader for reader, caller in self._readers.items() if callers(caller)]
+        for reader in ended:
+            reader.end(reason())
+        return len(ended)
+
+    def _left(self, reader: RunReader) -> None:
+        caller = self._readers.pop(reader)
+        self._counts[caller.principal] -= 1
+        if not self._counts[caller.principal]:
+            del self._counts[caller.principal]
 
 
 class Conversations:

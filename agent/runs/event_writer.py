@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.redis import RedisUnavailableError, SharedRedis
-from agent.runs.event_entry import EventEntry
+from agent.runs.event_stream import ENTRY, EventEntry, StreamKeys, place
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Paused, size_of
-from agent.runs.stream_keys import ENTRY, StreamKeys, place
 from graph.events import AgentEvent
 
 if TYPE_CHECKING:

@@ -2,24 +2,28 @@
 
 import asyncio
 import contextlib
+import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.redis import RedisUnavailableError, SharedRedis
-from agent.runs.cancellations import Cancellation, Cancellations
+from agent.runs.event_stream import StreamKeys
 from agent.runs.event_writer import ACCEPTED_SECONDS, REFUSED_SECONDS, EventWriter
-from agent.runs.live_runs import LiveRuns
+from agent.runs.live_run import LiveRuns
 from agent.runs.relayed_runs import RelayedRuns
-from agent.runs.stream_keys import StreamKeys
 from identity.errors import AgentError, ThreadNotFoundError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
 
 _ATTEMPTS: Final = 40
 _PAUSE_SECONDS: Final = 0.05
@@ -27,6 +31,84 @@ _SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 2.0
 _AT_ONCE: Final = 500
 """Runs whose events are removed in one exchange with Redis."""
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
+_LISTEN_AGAIN_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Which run: of an owner, of a thread; with `None`, all runs of the owner."""
+
+    owner: str
+    thread_id: str | None = None
+    run_id: str | None = None
+
+
+class Cancellations:
+    """A channel of Redis that all processes listen to. It has identifiers, and no content."""
+
+    def __init__(
+        self,
+        redis: SharedRedis,
+        cancel: Callable[[Cancellation], None],
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """`cancel` ends runs of this process, and does not wait for their end."""
+        self._redis = redis
+        self._cancel = cancel
+        self._sleep = sleep
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Starts listening, once."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._listen(), name="cancellations of runs")
+
+    async def send(self, cancellation: Cancellation) -> bool:
+        """Whether another process may have received it."""
+        given = [cancellation.owner, cancellation.thread_id, cancellation.run_id]
+        try:
+            return (
+                await self._redis.use(lambda redis: _published(redis, self._channel, json.dumps(given))) > 0
+            )
+        except RedisUnavailableError:
+            return False
+
+    async def aclose(self) -> None:
+        """Stops listening."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    @property
+    def _channel(self) -> str:
+        return self._redis.name("cancellations")
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with aclosing(self._redis.messages(self._channel)) as messages:
+                    async for message in messages:
+                        if message is not None:
+                            self._received(message)
+            except RedisUnavailableError:
+                pass
+            except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
+                _LOG.warning("cancellations are not received (%s)", type(error).__name__)
+            await self._sleep(_LISTEN_AGAIN_SECONDS)
+
+    def _received(self, message: bytes) -> None:
+        try:
+            owner, thread_id, run_id = json.loads(message)
+        except (ValueError, TypeError):
+            return
+        if isinstance(owner, str):
+            self._cancel(Cancellation(owner, thread_id, run_id))
+
+
+async def _published(redis: Any, channel: str, text: str) -> int:  # noqa: ANN401 - the client of Redis
+    return int(await redis.publish(channel, text))
 
 
 class Relay:

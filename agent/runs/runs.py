@@ -11,8 +11,7 @@ from langgraph.graph.state import CompiledStateGraph
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Outcome, RunReader
-from agent.runs.run_leases import RunPlaces
-from agent.runs.run_limit import RunLimit
+from agent.runs.run_limits import RunLimit, RunPlaces
 from agent.runs.run_transcript import ModelMessages
 from graph.context import AgentContext, release
 from graph.node_error import MODEL

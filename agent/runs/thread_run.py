@@ -14,7 +14,7 @@ from agent.conversations.thread import ThreadStatus
 from agent.conversations.transcript import TURN_BYTES
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
-from agent.runs.ended_run import interruption
+from agent.runs.heartbeat import interruption
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Cancelled, Finished, Outcome, Paused
 from agent.runs.run_checkpoint import RunCheckpoint

@@ -18,7 +18,7 @@ from agent.conversations.thread import owner_of
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run_limit import RunLimit
+from agent.runs.run_limits import RunLimit
 from agent.runs.run_parts import RunParts
 from agent.runs.runs import Runs
 from graph.approvals.answer import AnswerReader

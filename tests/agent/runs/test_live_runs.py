@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from agent.runs.live_run import LiveRun
-from agent.runs.live_runs import LiveRuns
+from agent.runs.live_run import LiveRun, LiveRuns
 from agent.runs.run import Finished, Outcome
 
 

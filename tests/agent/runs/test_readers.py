@@ -3,8 +3,8 @@
 import pytest
 
 from agent.errors.error_codes import AgentCode
-from agent.runs.readers import Readers
-from agent.runs.relayed_run import RelayedRun
+from agent.runs.conversation_runs import Readers
+from agent.runs.relayed_runs import RelayedRun
 from identity.errors import LimitError
 from tests.agent.conversations.processes import caller
 

@@ -14,13 +14,11 @@ from agent.conversations.thread import Thread, ThreadStatus, not_found
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.redis import RedisUnavailableError, SharedRedis
-from agent.runs.event_entry import EventEntry
+from agent.runs.event_stream import EventEntry
 from agent.runs.event_writer import REFUSED_SECONDS, EventWriter
-from agent.runs.live_run import LiveRun
-from agent.runs.live_runs import LiveRuns
+from agent.runs.live_run import LiveRun, LiveRuns
 from agent.runs.relay import Relay
-from agent.runs.relayed_run import RelayedRun
-from agent.runs.relayed_runs import SILENT_ROUNDS, RelayedRuns
+from agent.runs.relayed_runs import SILENT_ROUNDS, RelayedRun, RelayedRuns
 from agent.runs.run import Finished, RunEvent
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import AgentError, LimitError, UnavailableError

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from agent.errors.error_codes import AgentCode
 from agent.redis import SharedRedis
-from agent.runs.run_leases import LEASE_SECONDS, RunPlaces
+from agent.runs.run_limits import LEASE_SECONDS, RunPlaces
 from identity.errors import LimitError
 from identity.principal import Principal
 from identity.secrets.secret import Secret

@@ -10,7 +10,7 @@ import pytest
 from agent.errors.error_codes import AgentCode
 from agent.runs.live_run import LiveRun
 from agent.runs.run import RunReader, end_of
-from agent.runs.run_limit import RunLimit
+from agent.runs.run_limits import RunLimit
 from agent.runs.runs import AgentGraph, Runs
 from graph.context import AgentContext
 from graph.error_codes import GraphCode

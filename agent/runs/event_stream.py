@@ -1,4 +1,6 @@
-"""An entry of a run's stream in Redis: some of its events, and its end, as sealed JSON.
+"""Runs' streams in Redis: their keys, and their entries, which are sealed JSON.
+
+An entry has some of the events of a run, and its end:
 
     {"run": "…", "announced": ["call_…"], "first": 12, "events": [{"type": "content", "text": "…"}, …],
      "end": {"kind": "finished", …} | null}
@@ -16,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from agent.conversations.message_json import encoded
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import ERROR_CODES
+from agent.redis import SharedRedis
 from agent.runs.run import Cancelled, Finished, Outcome, Paused, Usage
 from graph.events import AgentEvent
 from identity.errors import AgentError, LimitError, ServiceError, UnavailableError, UnreachableError
@@ -24,6 +27,8 @@ _CODES: Final = {code.value: code for code in ERROR_CODES}
 _ELSEWHERE: Final = "reported by the process that executed the run"
 
 Json: TypeAlias = dict[str, Any]
+ENTRY: Final = "e"
+"""The one field of an entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +100,36 @@ def _error(end: Json) -> AgentError:
     else:
         error = UnavailableError(code, _ELSEWHERE)
     return error.of(str(end["service"])) if end["service"] else error
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKeys:
+    """The keys of one owner. In a cluster of Redis they are at one node, so that scripts can use several."""
+
+    redis: SharedRedis
+    owner: str
+
+    def latest(self, run_id: str) -> str:
+        """The key whose value names the stream of a run, or of its latest part: `{begun} {run}-{part}`."""
+        return self._of("latest", run_id)
+
+    def events(self, part: str) -> str:
+        """The key of the stream of one run; of a run that paused, one for each of its parts."""
+        return self._of("events", part)
+
+    @property
+    def streams(self) -> str:
+        """The key of the names of all streams of the owner, in the order in which they end."""
+        return self._of("streams")
+
+    def removed(self, run_id: str) -> str:
+        """The key that exists after the events of a run were removed: no further ones are accepted."""
+        return self._of("removed", run_id)
+
+    def _of(self, kind: str, *name: str) -> str:
+        return self.redis.name(kind, f"{{{self.owner}}}", *name)
+
+
+def place(owner: str, thread_id: str, part: str, first: int) -> str:
+    """What a sealed entry is bound to: the position `first` of one stream."""
+    return f"events\n{owner}\n{thread_id}\n{part}\n{first}"

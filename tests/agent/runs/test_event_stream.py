@@ -5,7 +5,7 @@ from langchain_core.messages import AIMessage
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_body
-from agent.runs.event_entry import EventEntry
+from agent.runs.event_stream import EventEntry
 from agent.runs.run import Cancelled, Finished, Outcome, Paused, Usage
 from graph.error_codes import GraphCode
 from graph.events import AgentEvent

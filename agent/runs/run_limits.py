@@ -1,13 +1,15 @@
-"""The limit of one user's runs over all processes: each run takes a place, which is leased while it works.
+"""The limits of concurrent runs: in one process, and of one user over all processes.
 
-In Redis, a user's places are a sorted set: a member for each run, its score the end of its lease by Redis's
-clock. A process renews the leases of its runs; those of a process that was killed end by themselves.
+Over all processes, each run takes a place, which is leased while it works. In Redis, a user's places are a
+sorted set: a member for each run, its score the end of its lease by Redis's clock. A process renews the
+leases of its runs. When a process is killed, its leases end.
 """
 
 import asyncio
 import hashlib
 import itertools
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -15,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RETRY_AFTER_SECONDS
 from agent.redis import RedisUnavailableError, SharedRedis
-from identity.errors import LimitError
+from identity.errors import LimitError, UnavailableError
 from identity.principal import Principal
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
 
 LEASE_SECONDS: Final = 30.0
 _RENEW_SECONDS: Final = 10.0
@@ -55,13 +58,15 @@ redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 """Takes the place ARGV[1] for another ARGV[2] milliseconds, also above the limit: its run is in progress."""
+_MAX_RETRY_AFTER: Final = 60
+"""OpenAI's clients ignore longer waits."""
 
 
 class RunPlaces:
     """`per_caller` places for each principal, over all processes that share `redis`; 0 is no limit.
 
-    While Redis is away, no place is refused: each process limits its own runs (`agent.runs.run_limit`). The
-    runs that began meanwhile have their places within ten seconds after its return.
+    While Redis is away, no place is refused: each process limits its own runs (`RunLimit`). The runs that
+    began meanwhile have their places within ten seconds after its return.
     """
 
     def __init__(
@@ -189,3 +194,45 @@ async def _removed(left: dict[str, str], redis: "Redis") -> None:
     for name, key in left.items():
         pipeline.zrem(key, name)
     await pipeline.execute()
+
+
+class RunLimit:
+    """0 is no limit. A run counts from its start to its end, whatever its outcome.
+
+    The `Retry-After` of refused requests is staggered: per second, as many are invited to return as may run,
+    so that clients that obey it do not all return at once.
+    """
+
+    def __init__(self, *, per_caller: int = 0, in_total: int = 0) -> None:
+        self._per_caller = per_caller
+        self._in_total = in_total
+        self._running: Counter[Principal] = Counter()
+        self._total = 0
+        self._waiting: Counter[Principal] = Counter()
+
+    def check(self, caller: Principal) -> None:
+        """Raises `LimitError` if `caller`, `UnavailableError` if no caller may start another run now."""
+        if self._per_caller and self._running[caller] >= self._per_caller:
+            raise self._too_many(caller)
+        if self._in_total and self._total >= self._in_total:
+            raise UnavailableError(AgentCode.OVERLOADED, f"at most {self._in_total} in total")
+
+    def count(self, caller: Principal, run: asyncio.Task[Any]) -> None:
+        """Counts `run` until it is done."""
+        self._running[caller] += 1
+        self._total += 1
+        self._waiting[caller] = max(0, self._waiting[caller] - 1)
+
+        def ended(_: asyncio.Task[Any]) -> None:
+            self._total -= 1
+            self._running[caller] -= 1
+            if not self._running[caller]:
+                del self._running[caller], self._waiting[caller]
+
+        run.add_done_callback(ended)
+
+    def _too_many(self, caller: Principal) -> LimitError:
+        seconds = RETRY_AFTER_SECONDS + self._waiting[caller] // self._per_caller
+        self._waiting[caller] += 1
+        text = f"at most {self._per_caller} for one caller"
+        return LimitError(AgentCode.TOO_MANY_RUNS, text, retry_after=min(seconds, _MAX_RETRY_AFTER))
