@@ -20,7 +20,7 @@ from agent.runs.live_run import LiveRun, LiveRuns
 from agent.runs.paused_run import PausedRun, answered_before, check_open
 from agent.runs.relay import Relay
 from agent.runs.run import Paused, Run, RunReader
-from agent.runs.run_parts import Begun, RunOf, RunParts
+from agent.runs.run_parts import Begun, RunParts, RunRequest
 from agent.runs.run_transcript import NOT_APPROVED, WITHDRAWN, without_unfinished
 from agent.runs.runs import Runs
 from agent.runs.stored_run import StoredRun
@@ -331,8 +331,8 @@ class Conversations:
 
     def _run(
         self, caller: VerifiedAccessToken, thread_id: str, streaming: bool, run_id: str | None = None
-    ) -> RunOf:
-        return RunOf(
+    ) -> RunRequest:
+        return RunRequest(
             caller=caller,
             owner=owner_of(caller.principal),
             thread_id=thread_id,
@@ -340,7 +340,7 @@ class Conversations:
             streaming=streaming,
         )
 
-    async def _started(self, run: RunOf, begin: Callable[[], Awaitable[Begun]]) -> LiveRun:
+    async def _started(self, run: RunRequest, begin: Callable[[], Awaitable[Begun]]) -> LiveRun:
         self._runs.check(run.caller.principal)
         live = LiveRun(
             ThreadRun(self._parts, run, begin, self._runs.take_place, self.drafts),
@@ -371,7 +371,7 @@ class Conversations:
             self._relay.writer.note(live)
 
     async def _begin_run(
-        self, run: RunOf, messages: Sequence[AnyMessage] = (), unchanged: Thread | None = None
+        self, run: RunRequest, messages: Sequence[AnyMessage] = (), unchanged: Thread | None = None
     ) -> list[AnyMessage]:
         """The window of the earlier messages."""
         return await self.threads.begin_run(
@@ -384,7 +384,7 @@ class Conversations:
             unchanged=unchanged,
         )
 
-    async def _end_expired_pause(self, run: RunOf) -> None:
+    async def _end_expired_pause(self, run: RunRequest) -> None:
         """Ends the run that the thread waits with if no answer can come any more. Raises `ApprovalError` if
         one can.
         """

@@ -14,7 +14,7 @@ from langchain_core.messages import AnyMessage, ToolMessage
 
 from agent.conversations.drafts import Draft, is_kept
 from agent.conversations.threads import ThreadStore
-from agent.runs.run_parts import RunOf
+from agent.runs.run_parts import RunRequest
 from graph.events import AgentEvent
 from identity.errors import AgentError
 
@@ -29,7 +29,7 @@ _RETRY_SECONDS: Final = 3.0
 class RunDraft:
     """Of one run: what it has shown and what is not written yet."""
 
-    def __init__(self, run: RunOf, clock: Callable[[], float], wake: Callable[[], None]) -> None:
+    def __init__(self, run: RunRequest, clock: Callable[[], float], wake: Callable[[], None]) -> None:
         self._run = run
         self._clock = clock
         self._wake = wake
@@ -94,7 +94,7 @@ class Drafts:
         self._shown = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, run: RunOf) -> RunDraft:
+    def begin(self, run: RunRequest) -> RunDraft:
         """The draft of a run that has begun."""
         if self._task is None:
             self._task = asyncio.create_task(self._rounds(), name="drafts of runs")

@@ -1,4 +1,4 @@
-"""What the runs of threads consist of."""
+"""Shared dependencies of thread runs, and how one begins."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunParts:
-    """What all runs of threads share."""
+    """Shared dependencies of thread runs."""
 
     graph: AgentGraph
     threads: ThreadStore
@@ -40,8 +40,8 @@ class RunParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOf:
-    """Which run: its thread, and for whom it acts."""
+class RunRequest:
+    """A run of a thread that its caller has requested."""
 
     caller: VerifiedAccessToken
     owner: str

@@ -18,7 +18,7 @@ from agent.runs.heartbeat import interruption
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Cancelled, Finished, Outcome, Paused
 from agent.runs.run_checkpoint import RunCheckpoint
-from agent.runs.run_parts import Begun, RunOf, RunParts
+from agent.runs.run_parts import Begun, RunParts, RunRequest
 from agent.runs.run_transcript import ModelMessages, RunTranscript
 from graph.approvals.record import ApprovalKind
 from graph.approvals.request import pending_of
@@ -41,7 +41,7 @@ class ThreadRun:
     def __init__(
         self,
         parts: RunParts,
-        run: RunOf,
+        run: RunRequest,
         begin: Callable[[], Awaitable[Begun]],
         take_place: Callable[[Principal], Awaitable[None]],
         drafts: Drafts,

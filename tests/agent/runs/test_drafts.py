@@ -15,7 +15,7 @@ from agent.runs.drafts import SHOWN_SECONDS, Drafts
 from agent.runs.heartbeat import SILENT_SECONDS
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Paused, RunEvent
-from agent.runs.run_parts import RunOf
+from agent.runs.run_parts import RunRequest
 from agent.runs.run_transcript import MAY_HAVE_EFFECT, UNFINISHED, rest_of_stopped
 from graph.events import AgentEvent
 from identity.errors import UnavailableError
@@ -36,7 +36,7 @@ from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE
 
 TALE = AIMessage("Once upon a time")
-RUN = RunOf(caller=ALICE, owner="a" * 64, thread_id="t", run_id="r", streaming=True)
+RUN = RunRequest(caller=ALICE, owner="a" * 64, thread_id="t", run_id="r", streaming=True)
 
 
 async def telling(process: ProcessOf, **options: object) -> tuple[Process, LiveRun]:
