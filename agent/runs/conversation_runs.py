@@ -20,7 +20,7 @@ from agent.runs.live_run import LiveRun, LiveRuns
 from agent.runs.paused_run import PausedRun, answered_before, check_open
 from agent.runs.relay import Relay
 from agent.runs.run import Paused, Run, RunReader
-from agent.runs.run_parts import Begun, RunParts, RunRequest
+from agent.runs.run_parts import RunParts, RunRequest, RunStart
 from agent.runs.run_transcript import NOT_APPROVED, WITHDRAWN, without_unfinished
 from agent.runs.runs import Runs
 from agent.runs.stored_run import StoredRun
@@ -137,13 +137,13 @@ class Conversations:
         """
         run = self._run(caller, thread_id or uuid.uuid4().hex, streaming)
 
-        async def begin() -> Begun:
+        async def begin() -> RunStart:
             try:
                 window = await self._begin_run(run, messages)
             except ApprovalError:
                 await self._end_expired_pause(run)
                 window = await self._begin_run(run, messages)
-            return Begun(input={"messages": [*instructions, *window, *messages]})
+            return RunStart(input={"messages": [*instructions, *window, *messages]})
 
         return await self._started(run, begin)
 
@@ -165,12 +165,12 @@ class Conversations:
         await paused.check(answers, caller, self._parts.answers)
         run = self._run(caller, thread_id, streaming, thread.run_id)
 
-        async def begin() -> Begun:
+        async def begin() -> RunStart:
             try:
                 await self._begin_run(run, unchanged=thread)
             except ThreadBusyError:
                 raise answered_before() from None
-            return Begun(input=None, answers=answers, earlier=paused.calls)
+            return RunStart(input=None, answers=answers, earlier=paused.calls)
 
         return await self._started(run, begin)
 
@@ -182,7 +182,7 @@ class Conversations:
         """
         run = self._run(caller, thread_id, streaming)
 
-        async def begin() -> Begun:
+        async def begin() -> RunStart:
             thread = await self.threads.get(run.owner, thread_id)
             if thread.status == "paused":
                 await self._end_expired_pause(run)
@@ -192,7 +192,7 @@ class Conversations:
             elif thread.status != "running":  # it may have been cut off when it had asked
                 await self._parts.approvals.withdraw(caller.principal, thread_id, self._parts.clock())
             window = await self._begin_run(run, unchanged=thread)
-            return Begun(input={"messages": without_unfinished(window)})
+            return RunStart(input={"messages": without_unfinished(window)})
 
         return await self._started(run, begin)
 
@@ -340,7 +340,7 @@ class Conversations:
             streaming=streaming,
         )
 
-    async def _started(self, run: RunRequest, begin: Callable[[], Awaitable[Begun]]) -> LiveRun:
+    async def _started(self, run: RunRequest, begin: Callable[[], Awaitable[RunStart]]) -> LiveRun:
         self._runs.check(run.caller.principal)
         live = LiveRun(
             ThreadRun(self._parts, run, begin, self._runs.take_place, self.drafts),

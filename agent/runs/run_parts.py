@@ -51,15 +51,15 @@ class RunRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """A run that has begun in the store of threads, and the input of its graph."""
+class RunStart:
+    """How the graph of a run starts, which has begun in the store of threads."""
 
     input: AgentInput | None
     """`None` continues a run that waits."""
     answers: Mapping[str, object] = field(default_factory=dict)
-    """To the approvals that it waits for."""
+    """Answers to the approvals that the run waits for."""
     earlier: Sequence[AnyMessage] = ()
-    """Of a run that waits: the calls that it continues with."""
+    """The response and the results with whose open calls a paused run continues."""
 
     @property
     def resumed(self) -> bool:

@@ -18,7 +18,7 @@ from agent.runs.heartbeat import interruption
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Cancelled, Finished, Outcome, Paused
 from agent.runs.run_checkpoint import RunCheckpoint
-from agent.runs.run_parts import Begun, RunParts, RunRequest
+from agent.runs.run_parts import RunParts, RunRequest, RunStart
 from agent.runs.run_transcript import ModelMessages, RunTranscript
 from graph.approvals.record import ApprovalKind
 from graph.approvals.request import pending_of
@@ -42,7 +42,7 @@ class ThreadRun:
         self,
         parts: RunParts,
         run: RunRequest,
-        begin: Callable[[], Awaitable[Begun]],
+        begin: Callable[[], Awaitable[RunStart]],
         take_place: Callable[[Principal], Awaitable[None]],
         drafts: Drafts,
     ) -> None:
@@ -54,7 +54,7 @@ class ThreadRun:
         self._begin = begin
         self._take_place = take_place
         self._drafts = drafts
-        self._begun: Begun | None = None
+        self._begun: RunStart | None = None
         self._checkpoint = RunCheckpoint(run.owner, run.thread_id, run.run_id, parts.checkpoints)
         self._transcript = RunTranscript()
         self._last: Sequence[AnyMessage] = ()
@@ -107,7 +107,7 @@ class ThreadRun:
         if not isinstance(outcome, Paused):
             await self._checkpoint.delete()
 
-    async def _beginning(self) -> Begun:
+    async def _beginning(self) -> RunStart:
         """Begins to the end, also if the run is cancelled meanwhile: then it has begun, and is closed."""
         beginning = asyncio.ensure_future(self._begin())
         beginning.add_done_callback(self._note_begun)
@@ -117,7 +117,7 @@ class ThreadRun:
             await asyncio.wait({beginning})
             raise
 
-    def _note_begun(self, beginning: asyncio.Future[Begun]) -> None:
+    def _note_begun(self, beginning: asyncio.Future[RunStart]) -> None:
         if beginning.cancelled() or beginning.exception() is not None:
             return
         self._begun = begun = beginning.result()
@@ -154,7 +154,7 @@ class ThreadRun:
         known = {each.message.id for each in stored}
         return [message for message in self._unstored if message.id not in known]
 
-    def _context(self, begun: Begun, live: LiveRun) -> AgentContext:
+    def _context(self, begun: RunStart, live: LiveRun) -> AgentContext:
         run = self._run
 
         def write(event: AgentEvent) -> None:
@@ -172,7 +172,7 @@ class ThreadRun:
             writer=write,
         )
 
-    def _stream(self, begun: Begun, context: AgentContext) -> AsyncGenerator[dict[str, Any]]:
+    def _stream(self, begun: RunStart, context: AgentContext) -> AsyncGenerator[dict[str, Any]]:
         graph = copy.copy(self._parts.graph)  # its own `copy` validates the whole graph again
         graph.checkpointer = self._checkpoint
         stream = graph.astream(
