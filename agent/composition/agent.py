@@ -25,7 +25,7 @@ from agent.operations.traces.tracer import Tracer
 from agent.operations.traces.traces_of_settings import tracer_of
 from agent.redis import shared_redis
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run_limits import RunLimit, RunPlaces
+from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
 from agent.settings.variables.records import Tracing
@@ -146,12 +146,12 @@ class Agent:
         self.request_rate: Final = RequestRate(
             settings.max_requests_per_minute, audience=settings.agent_audience, redis=self.redis
         )
-        self.run_places: Final = RunPlaces(self.redis, settings.max_concurrent_runs) if self.redis else None
+        self.run_leases: Final = RunLeases(self.redis, settings.max_concurrent_runs) if self.redis else None
         self.runs: Final = Runs(
             self.graph,
             timeout=settings.run_timeout_seconds,
             limit=RunLimit(per_caller=settings.max_concurrent_runs, in_total=settings.max_runs),
-            places=self.run_places,
+            leases=self.run_leases,
             traced=settings.agent_tracing is Tracing.LANGSMITH,
             measures=self.measures.runs,
         )
@@ -321,7 +321,7 @@ class Agent:
             await self.events_jwks.aclose()
         await self.http.aclose()
         await self.model.aclose()
-        for part in (self.run_places, self.redis):
+        for part in (self.run_leases, self.redis):
             if part is not None:
                 await part.aclose()
         await self.audit_log.aclose()

@@ -343,7 +343,7 @@ class Conversations:
     async def _started(self, run: RunRequest, begin: Callable[[], Awaitable[RunStart]]) -> LiveRun:
         self._runs.check(run.caller.principal)
         live = LiveRun(
-            ThreadRun(self._parts, run, begin, self._runs.take_place, self.drafts),
+            ThreadRun(self._parts, run, begin, self._runs.acquire_lease, self.drafts),
             id=run.run_id,
             thread_id=run.thread_id,
             owner=run.owner,

@@ -28,7 +28,7 @@ LEASE_SECONDS: Final = 30.0
 _RENEW_SECONDS: Final = 10.0
 _BACKGROUND_SECONDS: Final = 2.0
 _ENDED_SECONDS: Final = 0.05
-"""How long the places of ended runs are gathered, to be given back at once."""
+"""How long the places of ended runs are gathered, to be released at once."""
 _ATTEMPTS: Final = 3
 _AT_ONCE: Final = 500
 """Renewals in one exchange with Redis."""
@@ -47,7 +47,7 @@ redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 """
-"""Gives back the places from ARGV[4] on; takes the place ARGV[1] if fewer than ARGV[2] are taken, for ARGV[3]
+"""Releases the places from ARGV[4] on; takes the place ARGV[1] if fewer than ARGV[2] are taken, for ARGV[3]
 milliseconds.
 """
 
@@ -62,7 +62,7 @@ _MAX_RETRY_AFTER: Final = 60
 """OpenAI's clients ignore longer waits."""
 
 
-class RunPlaces:
+class RunLeases:
     """`per_caller` places for each principal, over all processes that share `redis`; 0 is no limit.
 
     While Redis is away, no place is refused: each process limits its own runs (`RunLimit`). The runs that
@@ -82,24 +82,24 @@ class RunPlaces:
         self._process = secrets.token_hex(8)
         self._numbers = itertools.count()
         self._taken: dict[str, str] = {}
-        """By the names of places: the keys of their principals."""
+        """The keys of the principals, by the names of their places."""
         self._left: dict[str, str] = {}
-        """Those to give back."""
+        """The same, for places to release."""
         self._ended = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def take(self, caller: Principal, run: asyncio.Task[Any]) -> None:
-        """Takes a place until `run` is done: one exchange with Redis. Raises `LimitError` if none is left.
+    async def acquire(self, caller: Principal, run: asyncio.Task[Any]) -> None:
+        """Leases a place until `run` is done: one exchange with Redis. Raises `LimitError` if none is left.
 
-        Of a caller who has as many runs as allowed, one may have ended this moment in another process: this
-        is tried again for a tenth of a second.
+        A run of the caller may end at this moment in another process: acquiring is tried for a tenth of a
+        second.
         """
         if not self._per_caller:
             return
         self._start()
         key, name = self._key(caller), f"{self._process}.{next(self._numbers)}"
         for remaining in range(_ATTEMPTS - 1, -1, -1):
-            if await self._taken_now(key, name):
+            if await self._acquired(key, name):
                 break
             if not remaining:
                 text = f"at most {self._per_caller} for one caller, over all processes"
@@ -108,7 +108,7 @@ class RunPlaces:
         self._taken[name] = key
         run.add_done_callback(lambda _: self._leave(name))
 
-    async def _taken_now(self, key: str, name: str) -> bool:
+    async def _acquired(self, key: str, name: str) -> bool:
         """Whether the place is taken, or Redis is away."""
         left = [each for each, its_key in self._left.items() if its_key == key][:_AT_ONCE]
         arguments = [name, self._per_caller, round(LEASE_SECONDS * 1000), *left]
@@ -127,20 +127,20 @@ class RunPlaces:
             part = names[first : first + _AT_ONCE]
             await self._redis.use(partial(self._renewed, part), _BACKGROUND_SECONDS)
 
-    async def give_back(self) -> None:
-        """Gives back the places of runs that have ended."""
+    async def release(self) -> None:
+        """Releases the places of runs that have ended."""
         while self._left:
             left, self._left = self._left, {}
             await self._redis.use(partial(_removed, left), _BACKGROUND_SECONDS)
 
     async def aclose(self) -> None:
-        """Gives back what is left, and stops the renewal. All runs have ended before."""
+        """Releases what is left, and stops the renewal. All runs have ended before."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         try:
-            await self.give_back()
+            await self.release()
         except RedisUnavailableError:
             return  # their leases end
 
@@ -169,7 +169,7 @@ class RunPlaces:
             await self._sleep(_ENDED_SECONDS)
             self._ended.clear()
             try:
-                await self.give_back()
+                await self.release()
             except RedisUnavailableError:
                 continue  # their leases end
 

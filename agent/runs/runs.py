@@ -11,7 +11,7 @@ from langgraph.graph.state import CompiledStateGraph
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Outcome, RunReader
-from agent.runs.run_limits import RunLimit, RunPlaces
+from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_transcript import ModelMessages
 from graph.context import AgentContext, release
 from graph.node_error import MODEL
@@ -31,7 +31,7 @@ class _UnkeptWork:
         graph: AgentGraph,
         messages: Sequence[AnyMessage],
         caller: VerifiedAccessToken,
-        take_place: Callable[[Principal], Awaitable[None]],
+        acquire_lease: Callable[[Principal], Awaitable[None]],
         *,
         streaming: bool,
         steps: bool,
@@ -39,13 +39,13 @@ class _UnkeptWork:
         self._graph = graph
         self._messages = messages
         self._caller = caller
-        self._take_place = take_place
+        self._acquire_lease = acquire_lease
         self._streaming = streaming
         self._steps = steps
 
     async def run(self, live: LiveRun) -> Finished:
         """See `Work`."""
-        await self._take_place(self._caller.principal)
+        await self._acquire_lease(self._caller.principal)
         context = AgentContext(
             access_token=self._caller.token, streaming=self._streaming, steps=self._steps, writer=live.emit
         )
@@ -75,18 +75,18 @@ class Runs:
         *,
         timeout: float,
         limit: RunLimit | None = None,
-        places: RunPlaces | None = None,
+        leases: RunLeases | None = None,
         traced: bool = False,
         measures: RunMeasures | None = None,
     ) -> None:
-        """`places` limits a caller's runs over all processes. `traced` sends the runs to LangSmith.
+        """`leases` limits a caller's runs over all processes. `traced` sends the runs to LangSmith.
         `measures` counts them.
         """
         self._graph = graph
         self._traced = traced
         self._timeout = timeout
         self._limit = limit or RunLimit()
-        self._places = places
+        self._leases = leases
         self._measures = measures
         self._running: dict[LiveRun, VerifiedAccessToken] = {}
         self._ended_by: Callable[[], AgentError] | None = None
@@ -115,7 +115,9 @@ class Runs:
         Raises `LimitError` or `UnavailableError` if there are too many in this process.
         """
         self.check(caller.principal)
-        work = _UnkeptWork(self._graph, messages, caller, self.take_place, streaming=streaming, steps=steps)
+        work = _UnkeptWork(
+            self._graph, messages, caller, self.acquire_lease, streaming=streaming, steps=steps
+        )
         run = LiveRun(
             work,
             seconds=self._timeout,
@@ -155,10 +157,10 @@ class Runs:
         while self._running:
             await asyncio.wait([run.task for run in self._running])
 
-    async def take_place(self, caller: Principal) -> None:
-        """For the task of a run, before it works: takes one of the caller's places over all processes, until
-        the task is done. Raises `LimitError` if there is none.
+    async def acquire_lease(self, caller: Principal) -> None:
+        """For the task of a run, before it works: leases one of the caller's places over all processes, until
+        the task is done. Raises `LimitError` if none is left.
         """
         task = asyncio.current_task()
-        if self._places is not None and task is not None:
-            await self._places.take(caller, task)
+        if self._leases is not None and task is not None:
+            await self._leases.acquire(caller, task)

@@ -43,16 +43,16 @@ class ThreadRun:
         parts: RunParts,
         run: RunRequest,
         begin: Callable[[], Awaitable[RunStart]],
-        take_place: Callable[[Principal], Awaitable[None]],
+        acquire_lease: Callable[[Principal], Awaitable[None]],
         drafts: Drafts,
     ) -> None:
-        """`take_place` and `begin`, which begins the run in the store of threads, are called in this order by
-        the run's task; if one raises, the run has not begun.
+        """The task of the run calls `acquire_lease`, and then `begin`, which begins the run in the store of
+        threads. If one raises, the run has not begun.
         """
         self._parts = parts
         self._run = run
         self._begin = begin
-        self._take_place = take_place
+        self._acquire_lease = acquire_lease
         self._drafts = drafts
         self._begun: RunStart | None = None
         self._checkpoint = RunCheckpoint(run.owner, run.thread_id, run.run_id, parts.checkpoints)
@@ -64,7 +64,7 @@ class ThreadRun:
 
     async def run(self, live: LiveRun) -> Finished | Paused:
         """See `Work`. Raises what `begin`, the graph and the store raise."""
-        await self._take_place(self._run.caller.principal)
+        await self._acquire_lease(self._run.caller.principal)
         begun = await self._beginning()
         self._draft = self._drafts.begin(self._run)
         live.begin(str(call["id"]) for each in begun.earlier for call in getattr(each, "tool_calls", ()))

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from agent.errors.error_codes import AgentCode
 from agent.redis import SharedRedis
-from agent.runs.run_limits import LEASE_SECONDS, RunPlaces
+from agent.runs.run_limits import LEASE_SECONDS, RunLeases
 from identity.errors import LimitError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
@@ -44,12 +44,12 @@ class Process:
 
     def __init__(self, server: RedisProcess, per_caller: int) -> None:
         self.redis = SharedRedis(Secret(server.url), audience="agent")
-        self.places = RunPlaces(self.redis, per_caller, sleep=only_short)
+        self.leases = RunLeases(self.redis, per_caller, sleep=only_short)
 
     async def begin(self, caller: Principal = ALICE) -> Run:
         run = Run()
         try:
-            await self.places.take(caller, run.task)
+            await self.leases.acquire(caller, run.task)
         except LimitError:
             run.task.cancel()
             raise
@@ -68,7 +68,7 @@ async def process(tmp_path: Path) -> AsyncIterator[Callable[..., Process]]:
         make.server = server  # type: ignore[attr-defined]
         yield make
         for each in made:
-            for task in each.places._tasks:
+            for task in each.leases._tasks:
                 task.cancel()
             await each.redis.aclose()
 
@@ -84,8 +84,8 @@ async def aged(server: RedisProcess, seconds: float) -> None:
 
 async def returned(process: Process) -> None:
     """Waits until the places of ended runs are given back."""
-    while process.places._left:
-        await process.places.give_back()
+    while process.leases._left:
+        await process.leases.release()
 
 
 async def test_processes_share_the_limit_of_a_user(process: Callable[..., Process]) -> None:
@@ -115,7 +115,7 @@ async def test_places_of_a_killed_process_are_free_after_their_lease(
     killed, living = process(), process()
     await killed.begin(), await living.begin()
     await aged(process.server, LEASE_SECONDS - 1)  # type: ignore[attr-defined]
-    await living.places.renew()
+    await living.leases.renew()
     with pytest.raises(LimitError):
         await living.begin()
     await aged(process.server, 2)  # type: ignore[attr-defined]
@@ -131,7 +131,7 @@ async def test_without_redis_every_process_admits_and_runs_have_places_after_its
     one.redis._away_until = float("inf")
     run = await one.begin()
     one.redis._away_until = float("-inf")
-    await one.places.renew()
+    await one.leases.renew()
     with pytest.raises(LimitError):
         await other.begin()
     await run.end()
