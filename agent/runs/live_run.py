@@ -176,7 +176,7 @@ class LiveRun(Run):
             return
         self.replay.add(event)
         if self._measure is not None:
-            self._measure.saw(event)
+            self._measure.record(event)
         if self._on_change is not None:
             self._on_change(self)
         if self._waiting:
@@ -202,7 +202,7 @@ class LiveRun(Run):
                 case Cancelled():
                     measure.cancelled()
                 case _:
-                    measure.saw(outcome)
+                    measure.record(outcome)
         self._may_cancel, self._measure = False, None
         try:
             async with asyncio.timeout(_CLOSE_SECONDS) as limit:

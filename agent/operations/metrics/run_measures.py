@@ -57,8 +57,8 @@ class RunMeasure:
         self._waits = True
         self._failure = SUCCESS
 
-    def saw(self, event: Any) -> None:  # noqa: ANN401 - an event of the graph, or the end
-        """The run produced `event`."""
+    def record(self, event: Any) -> None:  # noqa: ANN401 - an event of the graph, or the end
+        """Records an event of the run, or its end."""
         if self._waits and isinstance(event, dict) and event.get("type") in _TOKENS:
             self._waits = False
             self._measures.first_token.observe(time.perf_counter() - self._began)

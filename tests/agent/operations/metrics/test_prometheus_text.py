@@ -24,7 +24,7 @@ def filled() -> AgentMeasures:
     measures.requests.ended("GET", "/openai/v1/models", 200, None, 0.02)
     measures.requests.ended("POST", "/openai/v1/chat/completions", 429, "rate_limited", 7.0)
     with measures.runs.run() as run:
-        run.saw({"type": "content", "text": "Sunny"})
+        run.record({"type": "content", "text": "Sunny"})
     with measures.calls.inference_call() as call:
         call.first_chunk()
     for tokens in (
