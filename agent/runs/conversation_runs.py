@@ -15,7 +15,7 @@ from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.drafts import Drafts
-from agent.runs.heartbeat import EndedRuns, Heartbeat
+from agent.runs.heartbeat import Heartbeat, end_run_elsewhere
 from agent.runs.live_run import LiveRun, LiveRuns
 from agent.runs.paused_run import PausedRun, answered_before, check_open
 from agent.runs.relay import Relay
@@ -105,7 +105,6 @@ class Conversations:
         self._seconds = seconds
         self._traced = traced
         self._measures = measures
-        self._ended_runs = EndedRuns(parts)
         self._relay = relay
         self.live: Final = live or LiveRuns()
         self.readers: Final = Readers()
@@ -217,7 +216,7 @@ class Conversations:
                 return True
             thread = await self.threads.get(owner, thread_id)
         if thread.status in ("paused", "running") and run_id in (None, thread.run_id):
-            return await self._ended_runs.end(owner, principal, thread, WITHDRAWN)
+            return await end_run_elsewhere(self._parts, owner, principal, thread, WITHDRAWN)
         return False
 
     def running(self, principal: Principal, thread_id: str) -> LiveRun | None:
@@ -394,7 +393,7 @@ class Conversations:
             if state.status_at(now) is ApprovalStatus.OPEN:
                 raise ApprovalError(GraphCode.APPROVAL_OPEN, f"approval {state.request.id} is open")
         if thread.status == "paused":
-            await self._ended_runs.end(run.owner, principal, thread, NOT_APPROVED)
+            await end_run_elsewhere(self._parts, run.owner, principal, thread, NOT_APPROVED)
 
 
 @contextmanager

@@ -124,27 +124,24 @@ async def interruption(
     return UnavailableError(AgentCode.RUN_INTERRUPTED, "another process has ended the run of a silent one")
 
 
-class EndedRuns:
-    """Completes their transcripts, so that every call has a result."""
+async def end_run_elsewhere(
+    parts: RunParts, owner: str, principal: Principal, thread: Thread, text: str
+) -> bool:
+    """Ends the run of a thread that waits, or that another process executes. False if it has ended meanwhile.
 
-    def __init__(self, parts: RunParts) -> None:
-        self._parts = parts
-
-    async def end(self, owner: str, principal: Principal, thread: Thread, text: str) -> bool:
-        """Ends the run of a thread that waits, or runs in another process. False if it has ended meanwhile.
-
-        Calls that wait get the result `text`; of a run in another process, what its drafts have is kept.
-        """
-        if thread.run_id is None:
-            return False
-        await self._parts.approvals.withdraw(principal, thread.id, self._parts.clock())
-        newest, shown = await self._parts.threads.drafted(owner, thread.id, thread.run_id)
-        rest: list[AnyMessage]
-        if thread.status == "paused":
-            rest = results_of_ended(pending_tool_calls(newest), text)
-        else:
-            rest = rest_of_stopped(newest, shown)
-        end = RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
-        ended = await self._parts.threads.end_run(owner, thread.id, thread.run_id, "idle", rest, end)
-        await self._parts.checkpoints.delete(owner, thread.id, thread.run_id)
-        return ended
+    Completes the transcript, so that every call has a result: `text` for calls that wait. The drafts of a run
+    in another process are kept in it.
+    """
+    if thread.run_id is None:
+        return False
+    await parts.approvals.withdraw(principal, thread.id, parts.clock())
+    newest, shown = await parts.threads.drafted(owner, thread.id, thread.run_id)
+    rest: list[AnyMessage]
+    if thread.status == "paused":
+        rest = results_of_ended(pending_tool_calls(newest), text)
+    else:
+        rest = rest_of_stopped(newest, shown)
+    end = RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
+    ended = await parts.threads.end_run(owner, thread.id, thread.run_id, "idle", rest, end)
+    await parts.checkpoints.delete(owner, thread.id, thread.run_id)
+    return ended
