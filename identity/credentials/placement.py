@@ -25,6 +25,8 @@ _RESERVED: Final = frozenset(
         "expect",
         "host",
         "keep-alive",
+        "mcp-method",
+        "mcp-name",
         "mcp-protocol-version",
         "mcp-session-id",
         "proxy-authorization",

@@ -1,4 +1,4 @@
-"""An MCP server as a service: its tools are listed from it, and called over persistent sessions."""
+"""An MCP server as a service: its tools are listed from it, and called, in the version that it speaks."""
 
 import asyncio
 import hashlib
@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cachetools import LRUCache
 
@@ -21,27 +22,30 @@ from identity.transport.http1.transport import PoolUse
 from tools.approval_policy import ToolPolicy
 from tools.arguments.fault import ArgumentFault, invalid_arguments
 from tools.error_codes import ToolCode
-from tools.mcp_service.errors import MCPCallError, MCPRequestError
+from tools.mcp_service.modern import ModernServer, ModernSession, Verdict
 from tools.mcp_service.selection import ToolSelection
-from tools.mcp_service.session import MCPSession
-from tools.mcp_service.session_pool import SessionPool
-from tools.mcp_service.transport import MCPTransport
+from tools.mcp_service.session import MCPCallError, MCPRequestError, Session, SessionPool
+from tools.mcp_service.wire import Wire
 from tools.result import model_text
 from tools.service import Access, ToolResult, ToolSchema, send_with_credential
+
+if TYPE_CHECKING:
+    from tools.mcp_service.legacy import LegacySession
 
 _T = TypeVar("_T")
 
 
 class MCPService:
-    """Each credential has its own session, which is kept for later calls. Callers with equal credentials
-    share one, because the credential is all that the server knows of them.
+    """Which version of MCP the server speaks is probed by its first use (`docs/mcp.md`). Each credential has
+    its own session, which is kept for later calls. Callers with equal credentials share one, because the
+    credential is all that the server knows of them.
 
     A warm call is one request. After a 401 or 403 the credential is renewed once and the request sent again,
-    unless the credential is too new to be renewed. A session that the server has forgotten is opened anew,
-    once. `prefix`, `allowed_tools`, `reading_tools`, `policies` and `trusted` are those of `ToolSelection`:
-    only what it chooses is offered and called. What the server says of its tools (annotations) is not used.
-    `seconds` bounds a whole call. At most `sessions` are open; the least recently used one ends when its
-    calls have ended.
+    unless the credential is too new to be renewed, or the server says that it is not at fault. A session that
+    the server has forgotten is opened anew, once. `prefix`, `allowed_tools`, `reading_tools`, `policies` and
+    `trusted` are those of `ToolSelection`: only what it chooses is offered and called. What the server says
+    of its tools (annotations) is not used. `seconds` bounds a whole call, or the time between two reports of
+    its progress. At most `sessions` are open; the least recently used one ends when its calls have ended.
 
     A refused call fails alone: the session and its tools remain. If the server refuses to open a session or
     to list its tools, no tool is offered to the principal of that credential.
@@ -80,8 +84,6 @@ class MCPService:
         self.access_identity = access_identity
         self.error_code = error_code
         self.settings = tuple(settings)
-        self._url = checked_url(url)
-        self._placement = credential.placement
         self.selection = ToolSelection(
             name,
             url,
@@ -92,7 +94,6 @@ class MCPService:
             trusted=trusted,
         )
         self._seconds = seconds
-        self._max_bytes = max_bytes
         self._tools_seconds = tools_seconds
         self._listing_seconds = listing_seconds
         self._pause_seconds = pause_seconds
@@ -100,6 +101,8 @@ class MCPService:
         self._paused_until: float | None = None
         self.pool_use = PoolUse()
         self._http = http_client(ssl_context, seconds, self.pool_use)
+        self._wire = Wire(self._http, checked_url(url), max_bytes=max_bytes, placement=credential.placement)
+        self._server = ModernServer(self._wire)
         self._sessions = SessionPool(self._open, sessions)
         self._listed: LRUCache[str, list[ToolSchema]] = LRUCache(sessions)
         self._last_listed: LRUCache[Hashable, list[ToolSchema]] = LRUCache(sessions)
@@ -123,13 +126,13 @@ class MCPService:
                 return known
             raise self._error(MCPRequestError("a request timed out seconds ago"))
 
-        async def listed(session: MCPSession) -> list[ToolSchema]:
-            tools = [tool.schema for tool in (await session.tools()).values()]
+        async def listed(session: Session) -> list[ToolSchema]:
+            tools = (await session.listing()).schemas
             self._listed[_key(session.secret)] = self._last_listed[holder] = tools
             return tools
 
         try:
-            return await self._with_session(access, listed, min(self._listing_seconds, self._seconds))
+            return await self._with_session(access, listed, self._listing_limit())
         except MCPRequestError as error:
             failure = error
         if failure.is_credential_refused:
@@ -146,10 +149,9 @@ class MCPService:
         """The tools listed for this credential, while its session is open and the list is current."""
         if (credential := access.cached()) is None:
             return None
-        session = self._sessions.current(key := _key(credential.secret))
-        if session is None or not session.tools_are_current:
-            return None
-        return self._listed.get(key)
+        session = self._sessions.current(_key(credential.secret))
+        listing = session.current if session is not None else None
+        return listing.schemas if listing is not None else None
 
     def policy(self, tool: str) -> ToolPolicy:
         """See `ToolSelection`."""
@@ -160,13 +162,13 @@ class MCPService:
     ) -> Sequence[ArgumentFault]:
         """See `Service`. By the schema that the server lists for this credential."""
 
-        async def found(session: MCPSession) -> Sequence[ArgumentFault]:
-            listed = (await session.tools()).get(self.selection.servers_name(tool))
+        async def found(session: Session) -> Sequence[ArgumentFault]:
+            listed = (await session.listing()).tools.get(self.selection.servers_name(tool))
             return [] if listed is None else listed.validator.faults(arguments)
 
         failure: MCPRequestError | None = None
         try:
-            return await self._with_session(access, found, min(self._listing_seconds, self._seconds))
+            return await self._with_session(access, found, self._listing_limit())
         except MCPRequestError as error:
             failure = error
         raise self._error(failure)
@@ -174,20 +176,21 @@ class MCPService:
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
         presented: list[Secret] = []
+        limit = _Limit(self._seconds)
 
-        async def called(session: MCPSession) -> ToolResult:
+        async def called(session: Session) -> ToolResult:
             presented.append(session.secret)
             name = self.selection.servers_name(tool)
-            listed = (await session.tools()).get(name)
+            listed = (await session.listing()).tools.get(name)
             if listed is None:
                 return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
             if faults := listed.validator.faults(arguments):
                 return ToolResult(invalid_arguments(faults), ok=False, called=False)
-            return await session.call(name, arguments)
+            return await session.call(name, arguments, limit.progressed)
 
         failure: MCPRequestError | None = None
         try:
-            result = await self._with_session(access, called, self._seconds)
+            result = await self._with_session(access, called, limit)
         except MCPRequestError as error:
             failure = error
         if failure is not None:
@@ -205,32 +208,34 @@ class MCPService:
         )
 
     async def _with_session(
-        self, access: Access, work: Callable[[MCPSession], Awaitable[_T]], seconds: float
+        self, access: Access, work: Callable[[Session], Awaitable[_T]], limit: "_Limit"
     ) -> _T:
         """The result of `work`. Raises `MCPRequestError` and the identity layer's errors."""
         try:
-            async with asyncio.timeout(seconds):
+            async with limit.timeout:
                 result = await self._renewed_once(access, work)
         except TimeoutError:
-            detail = f"no response within {seconds:g} s"
+            detail = f"no response within {limit.seconds:g} s"
         else:
             self._paused_until = None
             return result
         raise MCPRequestError(detail, timed_out=True)
 
-    async def _renewed_once(self, access: Access, work: Callable[[MCPSession], Awaitable[_T]]) -> _T:
+    async def _renewed_once(self, access: Access, work: Callable[[Session], Awaitable[_T]]) -> _T:
         """The result of `work`; after a refusal the credential is renewed once. Raises `MCPRequestError`."""
         outcome = await send_with_credential(
             access,
             partial(self._in_session, work),
-            lambda outcome: isinstance(outcome, MCPRequestError) and outcome.is_credential_refused,
+            lambda outcome: (
+                isinstance(outcome, MCPRequestError) and outcome.is_credential_refused and not outcome.final
+            ),
         )
         if isinstance(outcome, MCPRequestError):
             raise outcome
         return outcome
 
     async def _in_session(
-        self, work: Callable[[MCPSession], Awaitable[_T]], credential: Credential
+        self, work: Callable[[Session], Awaitable[_T]], credential: Credential
     ) -> _T | MCPRequestError:
         """The result of `work` in the session of `credential`, or its failure.
 
@@ -239,7 +244,7 @@ class MCPService:
         """
         key = _key(credential.secret)
         established = self._sessions.current(key)
-        session: MCPSession | None = None
+        session: Session | None = None
         failure = MCPRequestError()
         while session is None or session is established:
             session = None
@@ -258,31 +263,61 @@ class MCPService:
                 break
         return failure
 
-    async def _open(self, secret: Secret) -> MCPSession:
-        transport = MCPTransport(
-            self._http,
-            self._url,
-            secret,
-            seconds=self._seconds,
-            max_bytes=self._max_bytes,
-            placement=self._placement,
-        )
-        session = MCPSession(
-            transport,
-            secret,
-            tools_seconds=self._tools_seconds,
-            usable=self.selection.used,
-            clock=self._clock,
-        )
+    async def _open(self, secret: Secret) -> Session:
         # Other callers wait for this opening: one that hangs must not delay them after the server recovers.
         seconds = min(self._listing_seconds, self._seconds)
         try:
             async with asyncio.timeout(seconds):
-                await session.open()
+                return await self._opened(secret)
         except TimeoutError:
             detail = f"no session within {seconds:g} s"
             raise MCPRequestError(detail, timed_out=True) from None
-        return session
+
+    async def _opened(self, secret: Secret) -> Session:
+        """A session in the version that the server speaks, which is probed if it is not known.
+
+        Without a proof the older version is tried, and the next session probes again. A server that refuses
+        it is probed again at once, because it may have been replaced.
+        """
+        for known in (self._server.verdict, None):
+            verdict = known or await self._server.probe(secret)
+            if verdict is Verdict.MODERN:
+                return ModernSession(self._server, secret, **self._listing_options())
+            legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")  # it takes 0.1 s
+            session: LegacySession = legacy.LegacySession(
+                self._wire, secret, seconds=self._seconds, **self._listing_options()
+            )
+            try:
+                await session.open()
+            except MCPRequestError as error:
+                self._server.verdict = None
+                if known is None or error.status not in (400, 404, 405):
+                    raise
+            else:
+                return session
+        raise AssertionError
+
+    def _listing_options(self) -> dict[str, Any]:
+        return {"tools_seconds": self._tools_seconds, "usable": self.selection.used, "clock": self._clock}
+
+    def _listing_limit(self) -> "_Limit":
+        return _Limit(min(self._listing_seconds, self._seconds))
+
+
+class _Limit:
+    """A time limit of `seconds`, which begins anew when the server reports progress; ten times at most."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds: Final = seconds
+        now = asyncio.get_running_loop().time()
+        self.timeout: Final = asyncio.timeout_at(now + seconds)
+        self._last = now + 10 * seconds
+
+    def progressed(self) -> None:
+        """Holds off the limit."""
+        if not self.timeout.expired():
+            now = asyncio.get_running_loop().time()
+            self.timeout.reschedule(min(now + self.seconds, self._last))
 
 
 def _key(secret: Secret) -> str:

@@ -1,77 +1,93 @@
-"""One session with an MCP server, under one credential."""
+"""What the calls under one credential share, whichever version of the protocol the server speaks.
+
+A `Session` is opened once for all callers whose credential is equal, and kept in a `SessionPool`.
+"""
 
 import asyncio
 import contextvars
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
-from langchain_mcp_adapters.tools import load_mcp_tools
-from mcp import McpError
-
-from identity.observation.attribute import Attribute
-from identity.observation.span import CURRENT_SPAN
 from identity.secrets.secret import Secret
-from tools.mcp_service.client_session import RequestSession
-from tools.mcp_service.errors import MCPCallError, MCPRequestError
-from tools.mcp_service.tool import MCPTool, result_text, usable_tools
-from tools.mcp_service.transport import MCPTransport
-from tools.service import ToolResult
+from tools.mcp_service.tool import MCPTool
+from tools.service import ToolResult, ToolSchema
 
-_CLOSED = "the session was closed"
+_CLOSED: Final = "the session was closed"
 
 
-class MCPSession:
-    """Calls may come from any task; each is a request of its own and does not affect the others.
+class MCPRequestError(Exception):
+    """A request has no usable response. `status` is the HTTP status, if there was a response.
 
-    A list of tools is current for `tools_seconds`. Of each list, `usable` chooses; without it, all are used.
+    `timed_out` is true if the server used all the time that it had. `final` is true of a refusal that another
+    credential would not change. `detail` never contains the server's text, which may contain anything.
     """
 
     def __init__(
-        self,
-        transport: MCPTransport,
-        secret: Secret,
-        *,
-        tools_seconds: float,
-        usable: Callable[[Mapping[str, MCPTool]], Awaitable[Mapping[str, MCPTool]]] | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, detail: str = "", status: int | None = None, *, timed_out: bool = False, final: bool = False
     ) -> None:
-        self.secret = secret
-        self._transport = transport
-        self._client = RequestSession(transport)
+        self.detail = detail or f"status {status}"
+        self.status = status
+        self.timed_out = timed_out
+        self.final = final
+        super().__init__(self.detail)
+
+    @property
+    def is_credential_refused(self) -> bool:
+        """Whether the server does not accept the credential."""
+        return self.status in (401, 403)
+
+
+class MCPCallError(MCPRequestError):
+    """One tool call failed, in a session that remains usable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The tools that are used of a list, by the server's names, current until `until` (of the clock).
+
+    A `public` one is for every credential.
+    """
+
+    tools: Mapping[str, MCPTool]
+    until: float
+    public: bool = False
+    schemas: list[ToolSchema] = field(init=False)
+    """The same object for the same list."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schemas", [tool.schema for tool in self.tools.values()])
+
+
+class Session(ABC):
+    """The use of a server under one credential. Calls may come from any task and do not affect each other.
+
+    A list that the server does not renew is used for another `tools_seconds`.
+    """
+
+    def __init__(self, secret: Secret, tools_seconds: float, clock: Callable[[], float]) -> None:
+        self.secret: Final = secret
         self._tools_seconds = tools_seconds
-        self._usable = usable
         self._clock = clock
-        self._opened = self._retired = self._closed = False
+        self._retired = self._closed = False
         self._in_use = 0
         self._deadlines: set[asyncio.Timeout] = set()
         self._ending: asyncio.Task[None] | None = None
-        self._tools: Mapping[str, MCPTool] = {}
-        self._listed_at: float | None = None
+        self._last: Listing | None = None
         self._listing = asyncio.Lock()
-
-    async def open(self) -> None:
-        """Initializes the session. Raises `MCPRequestError`, after the session is ended at the server."""
-        try:
-            async with self._until_closed():
-                await self._client.initialize()
-        except BaseException as error:
-            await self._transport.end_session()
-            if isinstance(error, McpError | RuntimeError | ValueError):
-                raise _request_error(error) from None
-            raise
-        self._opened = True
 
     @property
     def is_open(self) -> bool:
         """False once it is retired or closed."""
-        return self._opened and not self._retired
+        return not self._retired
 
     @property
-    def tools_are_current(self) -> bool:
-        """Whether `tools` needs no request."""
-        return self._listed_at is not None and self._clock() - self._listed_at < self._tools_seconds
+    def current(self) -> Listing | None:
+        """What `listing` returns, if that needs no request."""
+        return self._last if self._last is not None and self._clock() < self._last.until else None
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -97,64 +113,41 @@ class MCPSession:
             deadline.reschedule(0)
         await self._end()
 
-    async def tools(self) -> Mapping[str, MCPTool]:
-        """The usable tools by the server's names, cached while they are current. Raises `MCPRequestError`.
+    async def listing(self) -> Listing:
+        """The tools. If a later listing fails, the last one is used, unless the credential is refused.
 
-        If a later listing fails, the cached list is used for another `tools_seconds`, unless the credential
-        is refused.
+        Raises `MCPRequestError`.
         """
         async with self._listing:
-            if not self.tools_are_current:
+            if (listing := self.current) is None:
                 try:
                     async with self._until_closed():
-                        listed = await load_mcp_tools(self._client)
-                        tools = await usable_tools(listed, self.secret)
-                        self._tools = tools if self._usable is None else await self._usable(tools)
-                except (MCPRequestError, McpError, RuntimeError, ValueError) as error:
-                    failure = _request_error(error)
-                    if self._listed_at is None or self._closed or failure.is_credential_refused:
-                        raise failure from None
-                self._listed_at = self._clock()
-            return self._tools
+                        listing = await self._listed()
+                except MCPRequestError as failure:
+                    if self._last is None or self._closed or failure.is_credential_refused:
+                        raise
+                    listing = replace(self._last, until=self._clock() + self._tools_seconds)
+                self._last = listing
+            return listing
 
-    async def call(self, tool: str, arguments: Mapping[str, Any]) -> ToolResult:
-        """One `tools/call`, one request. An error that the server reports by the protocol is a result.
+    @abstractmethod
+    async def _listed(self) -> Listing:
+        """The server's list. Raises `MCPRequestError`."""
 
-        Raises `MCPRequestError`; it is an `MCPCallError` if it concerns this call only, as every HTTP status
-        does while the server knows the session.
+    @abstractmethod
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any], progressed: Callable[[], None]
+    ) -> ToolResult:
+        """One `tools/call`. An error that the server reports by the protocol is a result.
+
+        `progressed` is called when the server reports progress. Raises `MCPRequestError`; it is an
+        `MCPCallError` if it concerns this call only, as every HTTP status does while the server knows the
+        session.
         """
-        span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
-        span.set(Attribute.MCP_METHOD, "tools/call")
-        span.set(Attribute.MCP_VERSION, self._transport.protocol_version)
-        try:
-            async with self._until_closed():
-                result = await self._client.call_tool(tool, dict(arguments))
-        except MCPRequestError as error:
-            if error.status is None or await self._is_forgotten(error.status):
-                raise
-            raise MCPCallError(status=error.status) from None
-        except McpError as error:
-            return ToolResult(f"error {error.error.code}: {error.error.message}", ok=False)
-        except (RuntimeError, ValueError) as error:  # not a valid result
-            raise _request_error(error) from None
-        return ToolResult(result_text(result), ok=not result.isError)
 
-    async def _is_forgotten(self, status: int) -> bool:
-        """Whether the server no longer knows the session, checked by a ping.
-
-        Servers send 404, and some 400, for an unknown session, but also for a call that they reject, and any
-        user can make such calls.
-        """
-        if status not in (400, 404) or not self._transport.has_session_id:
-            return False
-        try:
-            async with self._until_closed():
-                await self._client.send_ping()
-        except MCPRequestError as error:
-            return error.status in (400, 404)
-        except (McpError, RuntimeError, ValueError):
-            return False
-        return False
+    @abstractmethod
+    async def _leave(self) -> None:
+        """Ends what the server keeps for the session. Does not fail."""
 
     @asynccontextmanager
     async def _until_closed(self) -> AsyncIterator[None]:
@@ -175,14 +168,98 @@ class MCPSession:
 
     def _end(self) -> "asyncio.Task[None]":
         if self._ending is None:
-            self._ending = asyncio.create_task(self._transport.end_session(), context=contextvars.Context())
+            self._ending = asyncio.create_task(self._leave(), context=contextvars.Context())
         return self._ending
 
 
-def _request_error(error: Exception) -> MCPRequestError:
-    """`error` without the server's text."""
-    if isinstance(error, MCPRequestError):
-        return error
-    if isinstance(error, McpError):
-        return MCPRequestError(f"protocol error {error.error.code}")
-    return MCPRequestError("the response does not follow the MCP protocol")
+_Opening = asyncio.Task[Session]
+
+
+class SessionPool:
+    """Sessions by the key of their credential. `open_session` opens one, or raises `MCPRequestError`.
+
+    At most `max_sessions` are open; the least recently used one ends when its calls have ended.
+    """
+
+    def __init__(
+        self, open_session: Callable[[Secret], Coroutine[Any, Any, Session]], max_sessions: int
+    ) -> None:
+        self._open_session = open_session
+        self._max_sessions = max_sessions
+        self._openings: OrderedDict[str, _Opening] = OrderedDict()
+
+    def current(self, key: str) -> Session | None:
+        """The session, if it is open: no I/O."""
+        session = _usable_session(self._openings.get(key))
+        if session is not None:
+            self._openings.move_to_end(key)
+        return session
+
+    async def session(self, key: str, secret: Secret) -> Session:
+        """The open session, or a new one. Raises `MCPRequestError`.
+
+        If the opening of another caller times out, it is tried once more: the server may have recovered since
+        that opening began.
+        """
+        joined = (opening := self._openings.get(key)) is not None and not opening.done()
+        try:
+            return await self._opening(key, secret)
+        except MCPRequestError as error:
+            if not (joined and error.timed_out):
+                raise
+        return await self._opening(key, secret)
+
+    def drop(self, key: str, session: Session) -> None:
+        """Stops using `session`, which ends when its calls have ended. A newer one of its key remains."""
+        opening = self._openings.get(key)
+        if opening is not None and opening.done() and _usable_session(opening) in (session, None):
+            del self._openings[key]
+        session.retire()
+
+    async def aclose(self) -> None:
+        """Ends all sessions; calls in flight fail."""
+        openings, self._openings = list(self._openings.values()), OrderedDict()
+        await asyncio.gather(*map(_close, openings))
+
+    async def _opening(self, key: str, secret: Secret) -> Session:
+        opening = self._openings.get(key)
+        if opening is None or (opening.done() and _usable_session(opening) is None):
+            opening = asyncio.create_task(self._open_session(secret), context=contextvars.Context())
+            opening.add_done_callback(_retrieve_exception)
+            self._openings[key] = opening
+            self._evict()
+        self._openings.move_to_end(key)
+        return await asyncio.shield(opening)
+
+    def _evict(self) -> None:
+        while len(self._openings) > self._max_sessions:
+            _, opening = self._openings.popitem(last=False)
+            if not opening.done():
+                opening.add_done_callback(_retire)
+            else:
+                _retire(opening)
+
+
+def _retrieve_exception(opening: _Opening) -> None:
+    """Without this, asyncio logs an exception for which no caller waits any more."""
+    if not opening.cancelled():
+        opening.exception()
+
+
+def _retire(opening: _Opening) -> None:
+    if (session := _usable_session(opening)) is not None:
+        session.retire()
+
+
+async def _close(opening: _Opening) -> None:
+    opening.cancel()
+    await asyncio.wait([opening])
+    if not opening.cancelled() and opening.exception() is None:
+        await opening.result().close()
+
+
+def _usable_session(opening: _Opening | None) -> Session | None:
+    if opening is None or not opening.done() or opening.cancelled() or opening.exception() is not None:
+        return None
+    session = opening.result()
+    return session if session.is_open else None

@@ -1,23 +1,19 @@
-"""The tools of an MCP server, as `langchain-mcp-adapters` makes them, and what of them is used.
+"""The tools of an MCP server, and their results: what of them is used, in either version of the protocol.
 
-`load_mcp_tools` lists the tools. Name, description and schema are used as it makes them, but:
-
-- Credentials that the server has put into them are removed: all of it goes to the model service.
+- Credentials that the server has put into a tool are removed: all of it goes to the model service.
 - A tool in a form that the model's API refuses, or beyond the bounds, is left out, because every question
   contains all tools: one such tool would end every chat.
-- Arguments are validated before the call. LangChain passes them on unchecked if the schema is a JSON Schema.
-- The call is `MCPSession.call`, not `BaseTool.ainvoke`, which would give the result to tracers before
-  credentials are removed from it, fails for audio content, and takes as long as the request to the server.
+- Arguments are validated before the call.
+- A result is read by its types alone. What is not text is described: its bytes never reach the model.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
-from langchain_core.tools import BaseTool
-from mcp.types import CallToolResult, EmbeddedResource, TextContent, TextResourceContents
 from pydantic_core import to_json
 from referencing.exceptions import Unresolvable
 
@@ -27,12 +23,24 @@ from identity.transport.json_size import TooLargeError
 from tools.arguments.schema_budget import MAX_CHARACTERS
 from tools.arguments.validator import BoundedValidator
 from tools.mcp_service.accepted_tools import ToolDigest
-from tools.service import FUNCTION_NAME, ToolSchema
+from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
 
 logger = logging.getLogger(__name__)
 
+MAX_PAGES: Final = 16
+"""Pages of a list that are read."""
+MAX_LISTED: Final = 256
+"""Tools that are read. Fewer are offered."""
 _MAX_TOOLS = 128
 _MAX_DESCRIPTION = 4_000
+_MAX_CONTENT: Final = 1_000
+"""Content blocks of one result."""
+_MAX_LABEL: Final = 500
+"""Characters of each member that describes content."""
+_ANNOTATION: Final = "x-mcp-header"
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # RFC 9110, section 5.6.2
+_VALUES: Final = frozenset({"const", "default", "enum", "examples"})
+"""Keywords of JSON Schema whose values are data."""
 _SCHEMA_ERRORS = (
     ValueError,
     TypeError,
@@ -44,27 +52,59 @@ _SCHEMA_ERRORS = (
 )
 
 
+class ListedTool(NamedTuple):
+    """The members of a listed tool that are used, by the protocol's names."""
+
+    name: str
+    description: str | None
+    inputSchema: Any  # noqa: N815 - see above
+
+
 @dataclass(frozen=True, slots=True)
 class MCPTool:
-    """A listed tool. `digest` is that of all that the server lists of it, also of what is not used."""
+    """A listed tool. `digest` is that of all that the server lists of it, also of what is not used.
+
+    `headers` names the header `Mcp-Param-…` that carries an argument, by the argument's path.
+    """
 
     schema: ToolSchema
     validator: BoundedValidator
     digest: ToolDigest
+    headers: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
 
-async def usable_tools(tools: Iterable[BaseTool], presented: Secret) -> dict[str, MCPTool]:
+def well_formed(tools: Iterable[Any]) -> list[ListedTool]:
+    """The first tools of a list. A malformed one is left out, which is logged, and hides no other one."""
+    read = list(tools)[:MAX_LISTED]
+    listed = [
+        ListedTool(tool["name"], tool.get("description"), tool["inputSchema"])
+        for tool in read
+        if isinstance(tool, dict)
+        and isinstance(tool.get("name"), str)
+        and isinstance(tool.get("description"), str | None)
+        and isinstance(tool.get("inputSchema"), dict)
+    ]
+    if left_out := len(read) - len(listed):
+        logger.warning("%d malformed tools of an MCP server are not offered", left_out)
+    return listed
+
+
+async def usable_tools(
+    tools: Iterable[ListedTool], presented: Secret, *, annotated: bool = False
+) -> dict[str, MCPTool]:
     """The tools that can be offered, by name. `presented` is the credential that the server received.
 
-    Other tasks run between two tools: checking a schema takes up to milliseconds.
+    With `annotated`, arguments may be sent in headers too (`x-mcp-header`), and a tool whose annotation is
+    invalid is left out. Other tasks run between two tools: checking a schema takes up to milliseconds.
     """
     usable: dict[str, MCPTool] = {}
     for position, tool in enumerate(tools):
         await asyncio.sleep(0)
         try:
-            listed = _checked(tool, presented)
+            listed = _checked(tool, presented, annotated=annotated)
         except _SCHEMA_ERRORS as error:
-            reason = str(error) if isinstance(error, TooLargeError) else type(error).__name__
+            known = isinstance(error, TooLargeError | _AnnotationError)
+            reason = str(error) if known else type(error).__name__
             logger.warning("tool %d of an MCP server is not offered: %s", position + 1, reason)
         else:
             usable.setdefault(listed.schema.name, listed)
@@ -73,34 +113,99 @@ async def usable_tools(tools: Iterable[BaseTool], presented: Secret) -> dict[str
     return usable
 
 
-def _checked(tool: BaseTool, presented: Secret) -> MCPTool:
-    name, given = tool.name, tool.args_schema
+def _checked(tool: ListedTool, presented: Secret, *, annotated: bool) -> MCPTool:
+    name, given = tool.name, tool.inputSchema
     if not FUNCTION_NAME.fullmatch(name) or presented.reveal() in name:
         raise ValueError("not the name of a function")
     parameters: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
     if len(to_json(parameters)) > MAX_CHARACTERS:
         raise TooLargeError(f"its schema has more than {MAX_CHARACTERS} bytes")
     parameters = redact(parameters, [presented])
-    description = redact(tool.description, [presented])
+    description = redact(tool.description or "", [presented])
     digest = ToolDigest.of(description, parameters)
+    headers = _headers(parameters) if annotated else {}
     parameters.setdefault("type", "object")
     parameters.setdefault("properties", {})
     if parameters["type"] != "object":
         raise ValueError("not the parameters of a function")
     schema = ToolSchema(name, description[:_MAX_DESCRIPTION], parameters, listed=True)
-    return MCPTool(schema, BoundedValidator(parameters), digest)
+    return MCPTool(schema, BoundedValidator(parameters), digest, headers)
 
 
-def result_text(result: CallToolResult) -> str:
-    """The texts of a result, one on each line; of other content only its type."""
-    parts: list[str] = []
-    for item in result.content:
-        if isinstance(item, TextContent):
-            parts.append(item.text)
-        elif isinstance(item, EmbeddedResource) and isinstance(item.resource, TextResourceContents):
-            parts.append(item.resource.text)
-        else:
-            parts.append(f"[{item.type}, not shown]")
-    if not parts and result.structuredContent is not None:
-        parts.append(to_json(result.structuredContent).decode())
-    return "\n".join(parts)
+class _AnnotationError(ValueError):
+    """An `x-mcp-header` breaks the protocol's rules. Its text is ours alone."""
+
+
+def _headers(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+    """The `x-mcp-header` of each argument that has one, by its path. Raises `_AnnotationError`.
+
+    Only arguments that are reached through `properties` alone can have one.
+    """
+    found: dict[tuple[str, ...], str] = {}
+    pending: list[tuple[tuple[str, ...] | None, Any]] = [((), parameters)]
+    while pending:
+        path, node = pending.pop()
+        if isinstance(node, list):
+            pending.extend((None, each) for each in node)
+        if not isinstance(node, dict):
+            continue
+        if _ANNOTATION in node:
+            if not path:
+                raise _AnnotationError(f"its {_ANNOTATION} is not at an argument")
+            if node.get("type") not in ("string", "integer", "boolean"):
+                raise _AnnotationError(f"its {_ANNOTATION} is not at a string, integer or boolean")
+            header = node[_ANNOTATION]
+            if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
+                raise _AnnotationError(f"its {_ANNOTATION} is not the name of a header")
+            if header.lower() in map(str.lower, found.values()):
+                raise _AnnotationError(f"its {_ANNOTATION} is there twice")
+            found[path] = header
+        for keyword, value in node.items():
+            if keyword in ("properties", "patternProperties", "$defs", "definitions") and isinstance(
+                value, dict
+            ):
+                inside = path is not None and keyword == "properties"
+                pending.extend(((*(path or ()), n) if inside else None, each) for n, each in value.items())
+            elif keyword not in _VALUES:
+                pending.append((None, value))
+    return found
+
+
+def result_of(result: Mapping[str, Any]) -> ToolResult:
+    """The result of a call: its texts, one on each line, and a description of what is not text.
+
+    Structured output is for the model if there is no text, which should have the same content. Raises
+    `ValueError` for a result of another form.
+    """
+    content = result.get("content", [] if "structuredContent" in result else None)
+    if not isinstance(content, list):
+        raise ValueError("not the content of a result")  # noqa: TRY004 - a value from outside
+    parts = [_described(item) for item in content[:_MAX_CONTENT]]
+    if "structuredContent" in result and not any("text" in item for item in content[:_MAX_CONTENT]):
+        parts.append(to_json(result["structuredContent"]).decode())
+    return ToolResult("\n".join(parts), ok=result.get("isError") is not True)
+
+
+def _described(item: Any) -> str:  # noqa: ANN401 - any JSON value
+    """What the model reads of a content block."""
+    if not isinstance(item, dict):
+        raise ValueError("not a content block")  # noqa: TRY004 - a value from outside
+    kind = _label(item.get("type")) or "content"
+    if kind == "text" and isinstance(item.get("text"), str):
+        return str(item["text"])
+    if kind == "resource_link":
+        return ", ".join(filter(None, ["[link", *map(_label, map(item.get, _LINK))])) + "]"
+    inner: dict[str, Any] = item["resource"] if isinstance(item.get("resource"), dict) else item
+    if kind == "resource" and isinstance(inner.get("text"), str):
+        return str(inner["text"])
+    data = inner.get("blob", inner.get("data"))
+    size = f"{len(data.rstrip('=')) * 3 // 4} bytes" if isinstance(data, str) else ""
+    about = [kind, _label(inner.get("mimeType")), _label(inner.get("uri")), size, "not shown"]
+    return f"[{', '.join(filter(None, about))}]"
+
+
+_LINK: Final = ("title", "name", "uri", "mimeType", "description")
+
+
+def _label(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    return value[:_MAX_LABEL] if isinstance(value, str) else ""

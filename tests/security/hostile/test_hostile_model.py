@@ -89,6 +89,7 @@ _HEADERS = frozenset({"host", "accept", "accept-encoding", "connection", "user-a
 _MCP_HEADERS = {
     _HEADERS | {"content-type"},
     _HEADERS | {"content-type", "mcp-protocol-version"},
+    _HEADERS | {"content-type", "mcp-protocol-version", "mcp-method"},
     _HEADERS | {"mcp-protocol-version"},
 }
 

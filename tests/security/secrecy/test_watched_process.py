@@ -145,7 +145,7 @@ async def test_no_object_of_a_warm_agent_shows_a_secret(start_agent, sandbox):
     assert {
         "identity.secrets.secret.Secret",
         "graph.models.chat_model.ChatModel",
-        "tools.mcp_service.session.MCPSession",
+        "tools.mcp_service.legacy.LegacySession",
     } <= kinds
     texts = [(type(value).__qualname__, f"{value!r} {value}") for value in ours]
     # And what hangs on an object in clear, even if its repr is silent.

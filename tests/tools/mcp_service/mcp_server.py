@@ -1,16 +1,29 @@
 """An official MCP server in this process, which tests can stop, restart and make fail."""
 
 import asyncio
+import time
 from collections import Counter
 
-from mcp.server.fastmcp import FastMCP
+from mcp.server.fastmcp import Context, FastMCP
 from mcp.types import ImageContent, TextContent
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from identity.errors import ServiceError
+from identity.secrets.secret import Secret
 from tests.tools import service_failure
 from tools.error_codes import ToolCode
+from tools.mcp_service.legacy import LegacySession
+from tools.mcp_service.wire import Wire
+
+MIB = 1024 * 1024
+
+
+class Question(BaseModel):
+    """What `asks` wants to know."""
+
+    password: str
 
 
 class Server:
@@ -67,6 +80,11 @@ class Server:
                 raise
             return "done"
 
+        @mcp.tool(structured_output=False)
+        async def asks(ctx: Context) -> str:
+            """Asks the user."""
+            return (await ctx.elicit("Your password?", Question)).action
+
         self.mcp = mcp
         self.inner = mcp.streamable_http_app()
 
@@ -101,7 +119,7 @@ class Server:
             return
         request = Request(scope, receive)
         body = await request.body()
-        method = (await request.json())["method"] if body else request.method
+        method = (await request.json()).get("method", "response") if body else request.method
         self.counts[method] += 1
         key = request.headers.get("authorization", "").removeprefix("Bearer ")
         self.seen.append((method, key, request.headers.get("mcp-session-id")))
@@ -130,3 +148,18 @@ async def failure_of(call) -> ServiceError:
     error = await service_failure.failure_of(call)
     assert error.code is ToolCode.SERVICE_FAILED
     return error
+
+
+def ignored():
+    """Takes no notice of progress."""
+
+
+async def unchanged(tools):
+    return tools
+
+
+def session_on(http, *, seconds=10.0, max_bytes=MIB):
+    """A session of the older version over `http`, which is not open yet."""
+    wire = Wire(http, "http://localhost/mcp", max_bytes=max_bytes)
+    options = {"tools_seconds": 300, "usable": unchanged, "clock": time.monotonic}
+    return LegacySession(wire, Secret("K1"), seconds=seconds, **options)

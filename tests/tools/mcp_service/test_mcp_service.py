@@ -51,10 +51,17 @@ async def test_error_of_a_tool_is_a_failed_result(serve, service_at, key_ring):
     assert "INVALID_USER_KEY" in result.text
 
 
+async def test_question_of_a_server_is_refused_at_once(serve, service_at, key_ring):
+    server = Server()
+    service = service_at(await serve(server), seconds=3)
+    result = await service.call("asks", {}, key_ring("K1"))
+    assert (result.ok, server.counts["tools/call"]) == (False, 1)
+
+
 async def test_content_of_other_types_becomes_text(serve, service_at, key_ring):
     service = service_at(await serve(Server()))
     access = key_ring("K1")
-    assert (await service.call("picture", {}, access)).text == "here:\n[image, not shown]"
+    assert (await service.call("picture", {}, access)).text == "here:\n[image, image/png, 2 bytes, not shown]"
     assert '"n": 1' in (await service.call("structured", {"n": 1}, access)).text
 
 

@@ -113,3 +113,14 @@ async def test_session_is_opened_without_the_context_variables_of_a_run(serve, s
     assert (await service.call("weather", {"city": "x"}, key_ring("K1"))).ok
     assert seen["initialize"] == seen["notifications/initialized"] == "none"
     assert seen["tools/call"] == "alice"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_session_refused_for_a_young_credential_is_not_opened_again(
+    serve, service_at, young_access, status
+):
+    server = Server()
+    server.refusal = status
+    service, access = service_at(await serve(server)), young_access("K0")
+    error = await failure_of(service.call("weather", {"city": "x"}, access))
+    assert (error.status, server.counts["initialize"], len(access.renewals)) == (status, 1, 1)

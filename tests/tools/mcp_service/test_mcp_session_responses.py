@@ -5,11 +5,9 @@ import json
 import httpx
 import pytest
 
-from identity.secrets.secret import Secret
 from tests.responsive import responsive
-from tools.mcp_service.errors import MCPRequestError
-from tools.mcp_service.session import MCPSession
-from tools.mcp_service.transport import MCPTransport
+from tests.tools.mcp_service.mcp_server import ignored, session_on
+from tools.mcp_service.session import MCPRequestError
 
 TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
 CODECS = ["punycode", "zlib", "hex", "rot13", "utf-16"]
@@ -63,9 +61,7 @@ async def server():
 @pytest.fixture
 async def session(server):
     async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
-        key = Secret("K1")
-        transport = MCPTransport(http, "http://localhost/mcp", key, seconds=10, max_bytes=MIB)
-        session = MCPSession(transport, key, tools_seconds=300)
+        session = session_on(http)
         await session.open()
         yield session
         await session.close()
@@ -79,7 +75,7 @@ async def test_text_is_read_as_utf_8_for_every_charset(server, session, codec, r
     result = {"content": [{"type": "text", "text": text}]}
     server.results["tools/call"] = lambda m: respond(m, result, kind=f"{kind}; charset={codec}")
     async with responsive():
-        assert (await session.call("weather", {})).text == text
+        assert (await session.call("weather", {}, ignored)).text == text
 
 
 async def test_messages_before_the_response_block_nothing_and_few_pings_get_a_response(server, session):
@@ -88,7 +84,7 @@ async def test_messages_before_the_response_block_nothing_and_few_pings_get_a_re
     before = ping * 2_000 + noise * 15_000
     server.results["tools/call"] = lambda m: streamed(m, {"content": []}, before)
     async with responsive():
-        assert (await session.call("weather", {})).ok
+        assert (await session.call("weather", {}, ignored)).ok
     assert server.counted("response") == 10
 
 
@@ -111,31 +107,31 @@ async def test_wide_or_deep_json_is_an_error(server, session, what, stream):
     server.results["tools/call"] = respond
     async with responsive():
         with pytest.raises(MCPRequestError):
-            await session.call("weather", {})
+            await session.call("weather", {}, ignored)
 
 
 async def test_thousands_of_content_items_do_not_block_the_event_loop(server, session):
     server.results["tools/call"] = {"content": [{"type": "text", "text": "a"}] * 20_000}
     async with responsive():
-        result = await session.call("weather", {})
+        result = await session.call("weather", {}, ignored)
     assert result.text.count("a") == 1_000
 
 
 async def test_thousands_of_tools_do_not_block_the_event_loop(server, session):
     server.results["tools/list"] = {"tools": [{**TOOL, "inputSchema": {}}] * 15_000}
     async with responsive():
-        assert list(await session.tools()) == ["weather"]
+        assert list((await session.listing()).tools) == ["weather"]
 
 
 async def test_endless_list_of_tools_ends(server, session):
     server.results["tools/list"] = {"tools": [TOOL], "nextCursor": "more"}
-    assert list(await session.tools()) == ["weather"]
+    assert list((await session.listing()).tools) == ["weather"]
     assert server.counted("tools/list") == 16
 
 
 async def test_unused_members_of_a_tool_may_be_malformed(server, session):
     server.results["tools/list"] = {"tools": ["odd", {**TOOL, "icons": 5, "annotations": [], "title": {}}]}
-    assert list(await session.tools()) == ["weather"]
+    assert list((await session.listing()).tools) == ["weather"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +149,7 @@ async def test_unused_members_of_a_tool_may_be_malformed(server, session):
 async def test_malformed_tool_hides_no_other_tool(server, session, malformed, caplog):
     nameless = {name: value for name, value in TOOL.items() if name != "name"}
     server.results["tools/list"] = {"tools": [nameless, TOOL | malformed, None, "tool", TOOL]}
-    assert list(await session.tools()) == ["weather"]
+    assert list((await session.listing()).tools) == ["weather"]
     assert "not offered" in caplog.text
 
 
@@ -163,11 +159,11 @@ async def test_expensive_schemas_do_not_block_the_event_loop(server, session):
     tools = [{"name": f"t{n}", "inputSchema": wide if n % 2 else patterns} for n in range(20)]
     server.results["tools/list"] = {"tools": tools}
     async with responsive():
-        assert len(await session.tools()) == 20
+        assert len((await session.listing()).tools) == 20
 
 
 @pytest.mark.parametrize("number", [True, 1.0, "1", None, [1]])
 async def test_response_with_another_id_is_an_error(server, session, number):
     server.results["tools/call"] = lambda _: whole({"id": number}, {"content": []})
     with pytest.raises(MCPRequestError):
-        await session.call("weather", {})
+        await session.call("weather", {}, ignored)

@@ -6,10 +6,8 @@ import json
 import httpx
 import pytest
 
-from identity.secrets.secret import Secret
-from tools.mcp_service.errors import MCPRequestError
-from tools.mcp_service.session import MCPSession
-from tools.mcp_service.transport import MCPTransport
+from tests.tools.mcp_service.mcp_server import ignored, session_on
+from tools.mcp_service.session import MCPRequestError
 
 _TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
 _MAX_STEPS = 60
@@ -60,9 +58,7 @@ async def server():
 @pytest.fixture
 async def session(server):
     async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
-        key = Secret("K1")
-        transport = MCPTransport(http, "http://localhost/mcp", key, seconds=10, max_bytes=10_000)
-        session = MCPSession(transport, key, tools_seconds=300)
+        session = session_on(http)
         await session.open()
         yield session
         await session.close()
@@ -72,8 +68,8 @@ async def session(server):
 async def test_call_cancelled_at_any_step_does_not_affect_the_session(session):
     cancelled_calls = 0
     for steps in range(_MAX_STEPS):
-        cancelled = asyncio.create_task(session.call("weather", {}))
-        other = asyncio.create_task(session.call("weather", {}))
+        cancelled = asyncio.create_task(session.call("weather", {}, ignored))
+        other = asyncio.create_task(session.call("weather", {}, ignored))
         for _ in range(steps):
             await asyncio.sleep(0)
         cancelled_calls += cancelled.cancel()
@@ -86,14 +82,14 @@ async def test_call_cancelled_at_any_step_does_not_affect_the_session(session):
 async def test_call_in_a_closed_session_is_a_request_error(session):
     await session.close()
     with pytest.raises(MCPRequestError):
-        await session.call("weather", {})
+        await session.call("weather", {}, ignored)
 
 
 async def test_cancelled_call_cancels_its_own_request_at_the_server_only(session, server):
     server.open.clear()
-    cancelled = asyncio.create_task(session.call("weather", {}))
+    cancelled = asyncio.create_task(session.call("weather", {}, ignored))
     request = await server.next("tools/call")
-    other = asyncio.create_task(session.call("weather", {}))
+    other = asyncio.create_task(session.call("weather", {}, ignored))
     await server.next("tools/call")
     cancelled.cancel()
     notification = await server.next("notifications/cancelled")
@@ -105,10 +101,9 @@ async def test_cancelled_call_cancels_its_own_request_at_the_server_only(session
 async def test_request_that_times_out_is_cancelled_at_the_server(server):
     server.open.clear()
     async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
-        transport = MCPTransport(http, "http://localhost/mcp", Secret("K1"), seconds=0.05, max_bytes=10_000)
-        session = MCPSession(transport, Secret("K1"), tools_seconds=300)
+        session = session_on(http, seconds=0.05)
         await session.open()
         with pytest.raises(MCPRequestError, match="no response within"):
-            await session.call("weather", {})
+            await session.call("weather", {}, ignored)
         await server.next("notifications/cancelled")
         await session.close()

@@ -1,0 +1,409 @@
+"""MCP of 2026-07-28 against a strict server: the version, requests, results, and hostile members."""
+
+import asyncio
+import json
+from itertools import count
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from identity.secrets.secret import Secret
+from tests.responsive import responsive
+from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, ignored, unchanged
+from tests.tools.mcp_service.modern_server import META, TEXT, TOOL, VERSION, ModernServer, decoded, error
+from tools.mcp_service.modern import ModernServer as Client
+from tools.mcp_service.modern import ModernSession, header_value
+from tools.mcp_service.service import _Limit
+from tools.mcp_service.wire import Wire
+
+AGAIN = {"resultType": "input_required", "requestState": "s"}
+"""A result that wants the call repeated."""
+
+
+@pytest.fixture
+async def server():
+    return ModernServer()
+
+
+@pytest.fixture
+async def service(server, serve, service_at):
+    return service_at(await serve(server))
+
+
+@pytest.fixture
+async def session(server):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(server)) as http:
+        client = Client(Wire(http, "http://localhost/mcp", max_bytes=MIB))
+        options = {"tools_seconds": 300, "usable": unchanged, "clock": lambda: 0.0}
+        yield ModernSession(client, Secret("K1"), **options)
+
+
+def listed(*tools, **members):
+    return {"resultType": "complete", "tools": list(tools), **members}
+
+
+def shaped(**schema):
+    return {**TOOL, "inputSchema": {"type": "object", **schema}}
+
+
+def marked(header="A", kind="string"):
+    """The schema of an argument that is sent in a header too."""
+    return {"type": kind, "x-mcp-header": header}
+
+
+def annotated(header, kind="string"):
+    """A tool with one such argument."""
+    return shaped(properties={"region": marked(header, kind)})
+
+
+async def test_new_server_is_probed_once_and_a_warm_call_is_one_request(server, service, key_ring):
+    access = key_ring("K1")
+    assert [tool.name for tool in await service.tools(access)] == ["weather"]
+    assert (await service.call("weather", {"city": "x"}, access)).text == "sunny"
+    assert server.counts == {"server/discover": 1, "tools/list": 1, "tools/call": 1}
+    server.counts.clear()
+    assert (await service.call("weather", {}, access)).ok
+    assert server.counts == {"tools/call": 1}
+    headers, body = server.requests[-1]
+    assert body["params"]["_meta"][META + "clientCapabilities"] == {}
+    assert body["params"]["_meta"][META + "clientInfo"]["name"] == "idaas-agent"
+    assert "mcp-session-id" not in headers
+
+
+ANSWERS = {
+    "400 without a body": (Response(status_code=400), "legacy"),
+    "400 of the old version": (error(-32600), "legacy"),
+    "404": (Response("no", 404), "legacy"),
+    "405": (Response("no", 405), "legacy"),
+    "unknown method": (error(-32601, 404), "legacy"),
+    "empty 202": (Response(status_code=202), "legacy"),
+    "versions that are all old": (error(-32022, supported=["2025-11-25", "2025-06-18"]), "legacy"),
+    "401": (Response("no", 401), "unproven"),
+    "403": (Response("no", 403), "unproven"),
+    "500": (Response("no", 500), "unproven"),
+    "503": (error(-32601, 503), "unproven"),
+    "another mistake": (error(-32020), "modern"),
+    "a capability": (error(-32021), "modern"),
+    "both versions": (error(-32022, supported=["2025-11-25", VERSION]), "modern"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_answer_to_the_probe_decides_which_version_is_spoken(serve, service_at, key_ring, answer):
+    """Behind the probe is a server of the old version, or of the new one. No tool is called to find out."""
+    response, verdict = ANSWERS[answer]
+    old, new = Server(json=True), ModernServer()
+    new.results["server/discover"] = lambda _: response
+
+    async def app(scope, receive, send):
+        is_probe = dict(scope.get("headers", [])).get(b"mcp-method") == b"server/discover"
+        await (new if is_probe or verdict == "modern" else old)(scope, receive, send)
+
+    service, access = service_at(await serve(app)), key_ring("K1")
+    assert (await service.call("weather", {"city": "x"}, access)).ok
+    assert old.counts["initialize"] == (verdict != "modern")
+    assert new.counts["server/discover"] == 1
+    assert (await service.call("weather", {"city": "x"}, key_ring("K2"))).ok
+    assert new.counts["server/discover"] == (2 if verdict == "unproven" else 1)
+
+
+async def test_server_that_is_replaced_by_one_of_another_version_is_probed_again(serve, service_at, key_ring):
+    old, new = Server(), ModernServer()
+    current = old
+
+    async def app(scope, receive, send):
+        await current(scope, receive, send)
+
+    service, access = service_at(await serve(app)), key_ring("K1")
+    for current in (old, new, old):  # noqa: B007 - the server reads it
+        assert (await service.call("weather", {"city": "x"}, access)).ok
+    assert (old.counts["tools/call"], new.counts["tools/call"]) == (3, 2)
+
+
+async def test_call_that_a_new_server_rejects_is_sent_once_and_leaves_the_session(server, service, key_ring):
+    access = key_ring("K1")
+    assert (await service.call("weather", {}, access)).ok
+    for response in (Response(status_code=404), error(-32601, 404), Response(status_code=500)):
+        server.counts.clear()
+        server.results["tools/call"] = lambda _, response=response: response
+        assert (await failure_of(service.call("weather", {}, access))).status == response.status_code
+        assert (server.counts["tools/call"], server.counts["tools/list"]) == (1, 0)
+    server.results["tools/call"] = lambda _: error(-32602)
+    assert (await service.call("weather", {}, access)).text == "error -32602: no"
+
+
+async def test_server_without_a_common_version_is_an_error_that_says_so(server, service, key_ring):
+    server.results["server/discover"] = lambda _: error(-32022, supported=["2027-01-01"])
+    assert "no version" in (await failure_of(service.tools(key_ring("K1")))).detail
+
+
+@pytest.mark.parametrize(("challenge", "renewals"), [({}, 0), ({"www-authenticate": "Bearer"}, 1)])
+async def test_403_without_a_challenge_renews_no_credential(server, service, key_ring, challenge, renewals):
+    access = key_ring("K1", "K2")
+    await service.tools(access)
+    server.results["tools/call"] = lambda _: Response(status_code=403, headers=challenge)
+    assert (await failure_of(service.call("weather", {}, access))).status == 403
+    assert len(access.renewals) == renewals
+
+
+async def test_refused_key_is_renewed_once_and_not_sent_again(server, service, key_ring):
+    access = key_ring("K0", "K2")
+    assert (await service.call("weather", {}, access)).ok
+    assert len(access.renewals) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["weather", "a b", "查天气", " a", "=?base64?eA==?=", "", "a\r\nHost: x", "é"]
+)
+def test_header_has_the_text_as_it_is_or_in_base64(text):
+    value = header_value(text)
+    assert decoded(value) == text
+    assert (value == text) is (text in ("weather", "a b"))
+    assert value.isascii()
+    assert value.isprintable()
+
+
+async def test_name_that_is_not_ascii_is_sent_in_base64(session):
+    assert (await session.call("查天气", {}, ignored)).text == "sunny"
+
+
+async def test_annotated_arguments_are_sent_in_headers_too(server, service, key_ring):
+    properties = {
+        "region": marked("Region"),
+        "inner": {"type": "object", "properties": {"n": marked("N", "integer")}},
+        "on": marked("On", "boolean"),
+        "x-mcp-header": {"type": "string"},
+    }
+    server.results["tools/list"] = listed(shaped(properties=properties))
+    arguments = {"region": "杭州", "inner": {"n": 7}, "on": False, "x-mcp-header": "x"}
+    assert (await service.call("weather", arguments, key_ring("K1"))).ok
+    headers, body = server.requests[-1]
+    found = {name: decoded(value) for name, value in headers.items() if name.startswith("mcp-param-")}
+    assert found == {"mcp-param-region": "杭州", "mcp-param-n": "7", "mcp-param-on": "false"}
+    assert body["params"]["arguments"] == arguments
+    for unsendable in ({"region": "x" * 9_000}, {"inner": {"n": 2**53}}):
+        result = await service.call("weather", unsendable, key_ring("K1"))
+        assert (result.ok, result.called) == (False, False)
+
+
+INVALID = {
+    "an empty name": annotated(""),
+    "a second line": annotated("A\r\nAuthorization"),
+    "no text": annotated(7),
+    "a number": annotated("A", "number"),
+    "several types": annotated("A", ["string", "null"]),
+    "the root": shaped(**{"x-mcp-header": "A"}),
+    "an item": shaped(properties={"a": {"items": marked()}}),
+    "a choice": shaped(anyOf=[{"properties": {"a": marked()}}]),
+    "twice": shaped(properties={"a": marked("a"), "b": marked("A")}),
+}
+
+
+@pytest.mark.promise("servers-cannot-steer")
+@pytest.mark.parametrize("what", INVALID)
+async def test_tool_with_an_invalid_annotation_is_not_offered(server, service, key_ring, what, caplog):
+    server.results["tools/list"] = listed({**INVALID[what], "name": "odd"}, TOOL)
+    assert [tool.name for tool in await service.tools(key_ring("K1"))] == ["weather"]
+    assert "x-mcp-header" in caplog.text
+
+
+async def test_changed_annotation_is_listed_again_and_the_call_repeated_once(server, service, key_ring):
+    access = key_ring("K1")
+    await service.tools(access)
+    server.results["tools/list"] = listed(annotated("Region"))
+
+    def strict(_):
+        return TEXT if "mcp-param-region" in server.requests[-1][0] else error(-32020)
+
+    server.results["tools/call"] = strict
+    assert (await service.call("weather", {"region": "x"}, access)).ok
+    assert not (await service.call("weather", {}, access)).ok
+    assert server.counts["tools/call"] == 4
+
+
+async def test_server_that_asks_is_answered_at_once_and_its_question_is_not_shown(server, service, key_ring):
+    asked = {"q": {"method": "elicitation/create", "params": {"message": "your password"}}}
+    server.results["tools/call"] = {
+        "resultType": "input_required",
+        "inputRequests": asked,
+        "requestState": "s",
+    }
+    result = await service.call("weather", {}, key_ring("K1"))
+    assert (result.ok, server.counts["tools/call"]) == (False, 1)
+    assert "password" not in result.text
+
+
+async def test_call_without_a_question_is_repeated_with_the_unchanged_state(server, service, key_ring):
+    states = []
+
+    def called(params):
+        states.append(params.get("requestState"))
+        return (
+            TEXT
+            if len(states) == 3
+            else {"resultType": "input_required", "requestState": "a\u2028é" * len(states)}
+        )
+
+    server.results["tools/call"] = called
+    assert (await service.call("weather", {"city": "x"}, key_ring("K1"))).text == "sunny"
+    assert states == [None, "a\u2028é", "a\u2028éa\u2028é"]
+    ids = [body["id"] for _, body in server.requests]
+    assert len(set(ids)) == len(ids)
+
+
+HOSTILE = {
+    "endless rounds": AGAIN,
+    "a state of a megabyte": {**AGAIN, "requestState": "s" * 900_000},
+    "a task": {"resultType": "task", "taskId": "1", "status": "working"},
+    "content that is a text": {"resultType": "complete", "content": "sunny"},
+    "no content": {"resultType": "complete"},
+    "odd members": {"resultType": ["complete"], "content": [7], "inputRequests": 5},
+}
+
+
+@pytest.mark.promise("servers-cannot-steer")
+@pytest.mark.parametrize("what", HOSTILE)
+async def test_hostile_result_ends_the_call_within_bounds(server, service, key_ring, what):
+    server.results["tools/call"] = HOSTILE[what]
+    async with responsive():
+        if what == "endless rounds":
+            assert not (await service.call("weather", {}, key_ring("K1"))).ok
+        else:
+            await failure_of(service.call("weather", {}, key_ring("K1")))
+    assert server.counts["tools/call"] <= 10
+
+
+@pytest.mark.parametrize("size", [10 * MIB, 100])
+async def test_body_of_a_refusal_is_read_within_a_bound(server, service, key_ring, size):
+    body = json.dumps({"jsonrpc": "2.0", "error": {"code": -32602, "message": "m" * size}})
+    server.results["tools/call"] = lambda _: Response(body, 400)
+    if size == 100:
+        assert "m" * size in (await service.call("weather", {}, key_ring("K1"))).text
+    else:
+        assert (await failure_of(service.call("weather", {}, key_ring("K1")))).status == 400
+
+
+async def test_abandoned_call_closes_its_stream_and_affects_no_other(server, service, key_ring):
+    server.results["tools/call"] = lambda params: server.hang() if params["arguments"] else TEXT
+    waiting = asyncio.create_task(service.call("weather", {"city": "x"}, key_ring("K1")))
+    await server.hanging.wait()
+    assert (await service.call("weather", {}, key_ring("K1"))).ok
+    waiting.cancel()
+    await asyncio.wait_for(server.left.wait(), 5)
+    assert server.counts == {"server/discover": 1, "tools/list": 1, "tools/call": 2}
+
+
+async def test_broken_stream_is_an_error_and_is_not_sent_again(server, service, key_ring):
+    access = key_ring("K1")
+    await service.tools(access)
+    server.results["tools/call"] = lambda _: Response(": no\n\n", media_type="text/event-stream")
+    await failure_of(service.call("weather", {}, access))
+    assert server.counts["tools/call"] == 1
+    server.results["tools/call"] = lambda _: JSONResponse({"jsonrpc": "2.0", "id": 999, "result": TEXT})
+    await failure_of(service.call("weather", {}, access))
+
+
+@pytest.mark.promise("users-never-cross")
+@pytest.mark.parametrize(("scope", "lists"), [("public", 1), ("private", 2), (None, 2), (["public"], 2)])
+async def test_public_list_is_one_for_all_users_and_any_other_is_of_its_credential(
+    server, service, key_ring, scope, lists
+):
+    server.results["tools/list"] = listed(TOOL, ttlMs=60_000, cacheScope=scope)
+    one = await service.tools(key_ring("K1"))
+    server.counts.clear()
+    assert (await service.call("weather", {}, key_ring("K2"))).ok
+    assert (server.counts["tools/call"], server.counts["tools/list"]) == (1, lists - 1)
+    assert server.counts.total() == lists
+    assert (service.cached_tools(key_ring("K2")) is one) is (lists == 1)
+
+
+@pytest.mark.parametrize(
+    ("ttl", "seconds"),
+    [(0, 5), (60_000, 60), (10**13, 86_400), (None, 300), (-1, 300), ("9", 300), (1e3, 300)],
+)
+async def test_list_is_current_for_the_time_that_the_server_gives_it_within_bounds(
+    server, serve, service_at, key_ring, ttl, seconds
+):
+    now = 0.0
+    service, access = service_at(await serve(server), clock=lambda: now), key_ring("K1")
+    server.results["tools/list"] = listed(TOOL, ttlMs=ttl, cacheScope="private")
+    await service.tools(access)
+    now = seconds - 1
+    assert service.cached_tools(access) is not None
+    now = seconds + 1
+    assert service.cached_tools(access) is None
+    server.results["tools/list"] = lambda _: Response(status_code=503)
+    assert await service.tools(access)  # the last list
+
+
+async def test_all_pages_of_a_list_are_read_and_an_endless_list_ends(server, service, key_ring):
+    def page(params):
+        tool = {**TOOL, "name": f"t{len(server.requests)}"}
+        scope = "private" if params.get("cursor") == "" else "public"
+        return listed(tool, nextCursor="" if "cursor" not in params else "more", cacheScope=scope)
+
+    server.results["tools/list"] = page
+    assert len(await service.tools(key_ring("K1"))) == server.counts["tools/list"] == 16
+    await service.tools(key_ring("K2"))
+    assert server.counts["tools/list"] == 32
+
+
+CONTENT = {
+    "sunny": {"type": "text", "text": "sunny"},
+    "[image, image/png, 3 bytes, not shown]": {"type": "image", "data": "QUJD", "mimeType": "image/png"},
+    "[audio, 3 bytes, not shown]": {"type": "audio", "data": "QUJD", "mimeType": 7},
+    "[link, R, r, x:/]": {"type": "resource_link", "uri": "x:/", "name": "r", "title": "R"},
+    "inside": {"type": "resource", "resource": {"uri": "x:/", "text": "inside"}},
+    "[resource, x:/, 3 bytes, not shown]": {"type": "resource", "resource": {"uri": "x:/", "blob": "QUJD"}},
+    "[content, not shown]": {"type": {"text": "x"}},
+}
+
+
+async def test_content_that_is_no_text_is_described_without_its_bytes(server, service, key_ring):
+    server.results["tools/call"] = {"content": list(CONTENT.values())}
+    assert (await service.call("weather", {}, key_ring("K1"))).text.split("\n") == list(CONTENT)
+
+
+@pytest.mark.parametrize("value", [None, [1, {"a": "é"}], "sunny", 7, {"content": "b"}])
+async def test_structured_output_may_be_any_json(server, service, key_ring, value):
+    server.results["tools/call"] = {"content": [], "structuredContent": value}
+    assert json.loads((await service.call("weather", {}, key_ring("K1"))).text) == value
+
+
+async def test_progress_of_the_own_call_holds_off_the_time_limit(server, session):
+    def progress(token=None, value=1):
+        return lambda body: {
+            "jsonrpc": "2.0",
+            "method": "notifications/progress",
+            "params": {"progressToken": token or body["params"]["_meta"]["progressToken"], "progress": value},
+        }
+
+    server.streams, reports = True, []
+    server.before = [progress(), progress(), progress("x", 2), progress(value="3"), progress(value=4)]
+    assert (await session.call("weather", {}, lambda: reports.append(1))).ok
+    assert len(reports) == 2
+    limit = _Limit(60)
+    async with limit.timeout:
+        before = limit.timeout.when()
+        await asyncio.sleep(0)
+        limit.progressed()
+        assert before < limit.timeout.when() < before + 60
+
+
+async def test_endless_progress_ends(server, serve, service_at, key_ring):
+    def endless(params):
+        token = params["_meta"]["progressToken"]
+
+        async def stream():
+            for number in count():
+                about = {"progressToken": token, "progress": number}
+                report = {"method": "notifications/progress", "params": about}
+                yield f"data: {json.dumps(report)}\n\n"
+                await asyncio.sleep(0.02)
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    server.results["tools/call"] = endless
+    service = service_at(await serve(server), seconds=0.1)
+    assert "within 0.1 s" in (await failure_of(service.call("weather", {}, key_ring("K1")))).detail

@@ -1,0 +1,352 @@
+"""MCP of 2025-11-25 and older: a session that is initialized, and requests within it.
+
+`mcp` and `langchain_mcp_adapters` are used here only, and this module is imported when a server is known to
+need it. The official client's transport ends the whole session, with all calls in flight, on one 401 or 500.
+It waits without a limit for a response whose stream was cut off, and it opens a listening stream. Here each
+request is one POST with exactly one outcome (`docs/decisions/0007-independent-mcp-requests.md`). If the
+caller stops waiting, the connection is closed and the server is notified, because in this version a closed
+connection does not cancel a request. Requests of the server are refused at once, except a ping.
+https://modelcontextprotocol.io/specification/2025-06-18/basic/transports
+"""
+
+import asyncio
+import contextvars
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from itertools import count
+from typing import Any, Final, TypeVar
+
+import anyio
+import httpx
+from langchain_mcp_adapters.tools import load_mcp_tools
+from mcp import ClientSession, McpError
+from mcp.shared.message import MessageMetadata, SessionMessage
+from mcp.shared.session import ProgressFnT
+from mcp.types import (
+    METHOD_NOT_FOUND,
+    ClientNotification,
+    ClientRequest,
+    ErrorData,
+    Implementation,
+    ListToolsResult,
+    RequestId,
+)
+from pydantic import BaseModel
+
+from identity.observation.attribute import Attribute
+from identity.observation.span import CURRENT_SPAN
+from identity.observation.traceparent import HEADER, Receiver
+from identity.secrets.secret import Secret
+from tools import VERSION
+from tools.mcp_service.session import Listing, MCPCallError, MCPRequestError, Session
+from tools.mcp_service.tool import (
+    MAX_LISTED,
+    MAX_PAGES,
+    ListedTool,
+    MCPTool,
+    result_of,
+    usable_tools,
+    well_formed,
+)
+from tools.mcp_service.wire import Wire, response_to
+from tools.service import ToolResult
+
+_CLIENT: Final = Implementation(name="idaas-agent", version=VERSION)
+_CLOSE_TIMEOUT: Final = 2.0
+"""Seconds for messages that have no caller: cancellations and the end of the session."""
+_MAX_ANSWERS: Final = 10
+"""How many requests of the server receive a response during one request."""
+_UNDELIVERED: Final = (httpx.HTTPError, TimeoutError, RuntimeError, MCPRequestError)
+"""Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
+_SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
+"""Visible ASCII, as the protocol requires, because it is sent in a header."""
+_Result = TypeVar("_Result", bound=BaseModel)
+_Chosen = Callable[[Mapping[str, MCPTool]], Awaitable[Mapping[str, MCPTool]]]
+
+
+class LegacySession(Session):
+    """One session. A list of tools is current for `tools_seconds`; of each list, `usable` chooses.
+
+    `seconds` bounds each request.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        secret: Secret,
+        *,
+        seconds: float,
+        tools_seconds: float,
+        usable: _Chosen,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(secret, tools_seconds, clock)
+        self._requests = _Requests(wire, secret, seconds)
+        self._client = _Client(self._requests)
+        self._usable = usable
+
+    async def open(self) -> None:
+        """Initializes the session. Raises `MCPRequestError`, after the session is ended at the server."""
+        try:
+            async with self._until_closed():
+                await self._client.initialize()
+        except BaseException as error:
+            await self._leave()
+            if isinstance(error, McpError | RuntimeError | ValueError):
+                raise _request_error(error) from None
+            raise
+
+    async def _listed(self) -> Listing:
+        try:
+            tools = await load_mcp_tools(self._client)
+        except (MCPRequestError, McpError, RuntimeError, ValueError) as error:
+            raise _request_error(error) from None
+        listed = [ListedTool(tool.name, tool.description, tool.args_schema) for tool in tools]
+        used = await self._usable(await usable_tools(listed, self.secret))
+        return Listing(used, self._clock() + self._tools_seconds)
+
+    async def call(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        progressed: Callable[[], None],  # noqa: ARG002 - progress is not reported
+    ) -> ToolResult:
+        """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years."""
+        span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
+        span.set(Attribute.MCP_METHOD, "tools/call")
+        span.set(Attribute.MCP_VERSION, self._requests.protocol_version)
+        params = {"name": tool, "arguments": dict(arguments)}
+        try:
+            async with self._until_closed():
+                response = await self._requests.send("tools/call", params)
+                if (error := response.get("error")) is not None:
+                    return ToolResult(f"error {error['code']}: {error['message']}", ok=False)
+                return result_of(response["result"])
+        except MCPRequestError as failure:
+            if failure.status is None or await self._is_forgotten(failure.status):
+                raise
+            raise MCPCallError(status=failure.status) from None
+        except ValueError as failure:
+            raise _request_error(failure) from None
+
+    async def _leave(self) -> None:
+        await self._requests.end_session()
+
+    async def _is_forgotten(self, status: int) -> bool:
+        """Whether the server no longer knows the session, checked by a ping.
+
+        Servers send 404, and some 400, for an unknown session, but also for a call that they reject, and any
+        user can make such calls.
+        """
+        if status not in (400, 404) or not self._requests.has_session_id:
+            return False
+        try:
+            async with self._until_closed():
+                await self._client.send_ping()
+        except MCPRequestError as error:
+            return error.status in (400, 404)
+        except (McpError, RuntimeError, ValueError):
+            return False
+        return False
+
+
+class _Client(ClientSession):
+    """The official `ClientSession`, for initialization, protocol versions and the types of messages.
+
+    Public methods of the SDK are overridden, and no private member is used:
+
+    - `send_request` and `send_notification`: the SDK's own use one task that reads the responses for all
+      callers. If a caller disconnects while its response arrives, that task stops without an error, and all
+      later requests of the session fail.
+    - `list_tools`: the SDK's callers follow `nextCursor` for as long as the server sends one.
+
+    The streams that the constructor requires are closed and unused.
+    """
+
+    def __init__(self, requests: "_Requests") -> None:
+        super().__init__(*_closed_streams(), client_info=_CLIENT)
+        self._requests = requests
+        self._pages = self._listed = 0
+
+    async def send_request(
+        self,
+        request: ClientRequest,
+        result_type: type[_Result],
+        request_read_timeout_seconds: timedelta | None = None,  # noqa: ARG002 - each request is bounded
+        metadata: MessageMetadata = None,  # noqa: ARG002 - for other transports
+        progress_callback: ProgressFnT | None = None,  # noqa: ARG002 - progress is not reported
+    ) -> _Result:
+        """Raises `McpError` for an error of the server, `MCPRequestError` if there is no response."""
+        members = request.model_dump(by_alias=True, mode="json", exclude_none=True)
+        response = await self._requests.send(members["method"], members.get("params", {}))
+        if "error" in response:
+            raise McpError(ErrorData.model_validate(response["error"]))
+        return result_type.model_validate(_used_members(result_type, response["result"]))
+
+    async def send_notification(
+        self,
+        notification: ClientNotification,
+        related_request_id: RequestId | None = None,  # noqa: ARG002 - for servers
+    ) -> None:
+        """Has no response, and does not fail."""
+        await self._requests.notify(notification.model_dump(by_alias=True, mode="json", exclude_none=True))
+
+    async def list_tools(self, *arguments: Any, **options: Any) -> ListToolsResult:  # noqa: ANN401 - as the base class
+        """One page, without a cursor if it is the last that is read."""
+        if not options.get("cursor"):
+            self._pages = self._listed = 0
+        page = await super().list_tools(*arguments, **options)
+        self._pages += 1
+        self._listed += len(page.tools)
+        if self._pages >= MAX_PAGES or self._listed >= MAX_LISTED:
+            page.nextCursor = None
+        return page
+
+
+class _Requests:
+    """The requests of one session, all with one credential, each within `seconds`."""
+
+    def __init__(self, wire: Wire, secret: Secret, seconds: float) -> None:
+        self._wire = wire
+        self._secret = secret
+        self._seconds = seconds
+        self._numbers = count()
+        self._session_id: str | None = None
+        self.protocol_version: str | None = None
+        """That of the session, once it is open."""
+        self._cancellations: set[asyncio.Task[None]] = set()
+
+    @property
+    def has_session_id(self) -> bool:
+        """Whether the server keeps state for this session, which it may lose."""
+        return self._session_id is not None
+
+    async def send(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
+        """The response, with `result` or `error`. Raises `MCPRequestError`.
+
+        `_meta` has the context of the trace.
+        """
+        number = next(self._numbers)
+        if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
+            params = {**params, "_meta": {**params.get("_meta", {}), HEADER: context}}
+        message = _message({"id": number, "method": method, "params": params})
+
+        async def read(response: httpx.Response) -> Mapping[str, Any]:
+            return await self._response_to(number, response)
+
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._wire.exchange(message, self._secret, self._headers(), read)
+        except asyncio.CancelledError:
+            self._cancel_at_server(number, method)
+            raise
+        except TimeoutError:
+            self._cancel_at_server(number, method)
+        raise MCPRequestError(f"no response within {self._seconds:g} s", timed_out=True)
+
+    async def notify(self, members: Mapping[str, Any]) -> None:
+        """Sends a message that has no response. Not checked: whether it arrived."""
+        with suppress(*_UNDELIVERED):
+            message = _message(members)
+            async with (
+                asyncio.timeout(self._seconds),
+                self._wire.request("POST", self._secret, self._headers(), message),
+            ):
+                return
+
+    async def end_session(self) -> None:
+        """Waits for pending cancellations and ends the session at the server, for two seconds at most."""
+        with suppress(*_UNDELIVERED):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await asyncio.gather(*self._cancellations)
+                if self._session_id is not None:
+                    async with self._wire.request("DELETE", self._secret, self._headers()):
+                        return  # the body is not read: it may be endless
+
+    def _cancel_at_server(self, number: int, method: str) -> None:
+        """Notifies the server that the request is cancelled. MCP forbids this for `initialize`."""
+        if method == "initialize":
+            return
+        params = {"requestId": number, "reason": "the caller no longer waits for the response"}
+        members = {"method": "notifications/cancelled", "params": params}
+        task = asyncio.create_task(self._notify_later(members), context=contextvars.Context())
+        self._cancellations.add(task)
+        task.add_done_callback(self._cancellations.discard)
+
+    async def _notify_later(self, members: Mapping[str, Any]) -> None:
+        """A server that hangs must not occupy a connection for each cancelled call."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self.notify(members)
+
+    async def _response_to(self, number: int, response: httpx.Response) -> Mapping[str, Any]:
+        if not 200 <= response.status_code < 300:
+            raise MCPRequestError(status=response.status_code)
+        if self.protocol_version is None:
+            self._session_id = _session_id(response.headers)
+        answered = 0
+        async for message in self._wire.messages(response):
+            if found := response_to(number, message):
+                if self.protocol_version is None and "result" in found:
+                    self.protocol_version = str(found["result"].get("protocolVersion", ""))
+                return found
+            if answered < _MAX_ANSWERS and (answer := _answer(message)) is not None:
+                answered += 1
+                await self.notify(answer)
+        raise MCPRequestError("the response was cut off or has an unexpected media type")
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Mcp-Session-Id": self._session_id, "MCP-Protocol-Version": self.protocol_version}
+        return {name: value for name, value in headers.items() if value}
+
+
+def _message(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", **members}
+
+
+def _closed_streams() -> tuple[Any, Any]:
+    write_in, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
+    write, read_out = anyio.create_memory_object_stream[SessionMessage]()
+    for stream in (write_in, read, write, read_out):
+        stream.close()
+    return read, write
+
+
+def _used_members(kind: type[BaseModel], result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of `result` is used: validating the rest takes up to a second for each megabyte."""
+    if kind is ListToolsResult and isinstance(tools := result.get("tools"), list):
+        return {**result, "tools": [tool._asdict() for tool in well_formed(tools)]}
+    return result
+
+
+def _session_id(headers: httpx.Headers) -> str | None:
+    """The session id that the server assigns, if any. Raises `MCPRequestError`."""
+    session_id: str | None = headers.get("mcp-session-id")
+    if session_id and not _SESSION_ID.fullmatch(session_id):
+        raise MCPRequestError("the session id is not visible ASCII of at most 1024 characters")
+    return session_id
+
+
+def _answer(message: Any) -> dict[str, Any] | None:  # noqa: ANN401 - any JSON value
+    """The response to `message`, if it is a request of the server: a ping, or a question, which is refused.
+
+    Without it, the server would wait for an answer until the call times out.
+    """
+    if not isinstance(message, dict) or "method" not in message:
+        return None
+    if isinstance(number := message.get("id"), bool) or not isinstance(number, int | str):
+        return None
+    if message["method"] == "ping":
+        return {"id": number, "result": {}}
+    return {"id": number, "error": {"code": METHOD_NOT_FOUND, "message": "the client offers no method"}}
+
+
+def _request_error(error: Exception) -> MCPRequestError:
+    """`error` without the server's text."""
+    if isinstance(error, MCPRequestError):
+        return error
+    if isinstance(error, McpError):
+        return MCPRequestError(f"protocol error {error.error.code}")
+    return MCPRequestError("the response does not follow the MCP protocol")

@@ -1,0 +1,375 @@
+"""MCP of 2026-07-28: no session and no handshake. Each request is one POST that says all that it needs.
+
+https://modelcontextprotocol.io/specification/2026-07-28
+"""
+
+import asyncio
+import base64
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+from itertools import count
+from typing import Any, Final
+
+import httpx
+
+from identity.observation.attribute import Attribute
+from identity.observation.span import CURRENT_SPAN
+from identity.observation.traceparent import HEADER, Receiver
+from identity.secrets.secret import Secret
+from identity.transport.body import decode_utf8, truncate_body
+from identity.transport.json_size import read_json
+from tools import VERSION
+from tools.mcp_service.session import Listing, MCPCallError, MCPRequestError, Session
+from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, result_of, usable_tools, well_formed
+from tools.mcp_service.wire import Wire, protocol_error, response_to
+from tools.service import ToolResult
+
+PROTOCOL_VERSION: Final = "2026-07-28"
+_META: Final = "io.modelcontextprotocol/"
+_HEADER_MISMATCH, _CAPABILITY_MISSING, _VERSION_UNSUPPORTED = -32020, -32021, -32022
+_OTHER_VERSION: Final = frozenset({_VERSION_UNSUPPORTED, -32600, -32601})
+"""Errors of a server that has come to speak another version."""
+_OLDER: Final = "2025-11-25"
+_NO_PROOF: Final = frozenset({401, 403, 408, 429})
+"""Client errors that a server of either version sends; 5xx prove nothing either."""
+_MAX_ERROR_BYTES: Final = 64 * 1024
+_MAX_ROUNDS: Final = 10
+"""Requests of one call. A server may ask for its repetition without a question."""
+_MAX_STATE: Final = 64 * 1024
+"""Characters of a `requestState`, which is sent back."""
+_PAUSE: Final = 0.05
+"""Seconds before a call is repeated."""
+_MIN_LIST_SECONDS, _MAX_LIST_SECONDS = 5.0, 24 * 3600.0
+"""Bounds of `ttlMs`: a question and its call use one list, and no list is forever."""
+_MAX_HEADERS: Final = 8_192
+"""Characters of all headers from arguments."""
+_MAX_INTEGER: Final = 2**53 - 1
+_PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+
+
+class Verdict(Enum):
+    """Which version a server speaks."""
+
+    MODERN = "2026-07-28"
+    LEGACY = "2025-11-25 or older"
+    UNPROVEN = "unproven"
+    """The server has responded, with what either version may send."""
+
+
+class ModernServer:
+    """What is known of the server behind `wire`, whatever the credential.
+
+    `verdict` is `None` until a probe has proved it, and after a response that contradicts it. It is kept in
+    this process for this URL: servers behind one gateway may speak different versions.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self.verdict: Verdict | None = None
+        self.public: Listing | None = None
+        """The latest list that the server has declared to be for every credential."""
+        self._wire = wire
+        self._numbers = count(1)
+
+    async def probe(self, secret: Secret) -> Verdict:
+        """Which version the server speaks, by `server/discover`, which acts on nothing; kept if it is proved.
+
+        Raises `MCPRequestError` if there is no response, or if the server speaks no version of the agent's.
+        """
+        response, answer = await self._exchange("server/discover", {}, secret, {}, None)
+        status = response.status_code
+        if status in _NO_PROOF or not (200 <= status < 300 or 400 <= status < 500):
+            return Verdict.UNPROVEN
+        self.verdict = _verdict(answer)
+        return self.verdict
+
+    async def send(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        secret: Secret,
+        headers: Mapping[str, str] | None = None,
+        progressed: Callable[[], None] | None = None,
+    ) -> Mapping[str, Any]:
+        """The response, with `result` or `error`: one POST. Raises `MCPRequestError`.
+
+        If the caller stops waiting, the connection is closed, which cancels the request at the server.
+        `progressed` is called when the server reports progress.
+        """
+        response, answer = await self._exchange(method, params, secret, headers or {}, progressed)
+        status = response.status_code
+        if 200 <= status < 300:
+            if not answer:
+                raise MCPRequestError("the response was cut off or has an unexpected media type")
+            return answer
+        code = answer.get("error", {}).get("code")
+        if code is None or code in _OTHER_VERSION or status in _NO_PROOF or status >= 500:
+            # A credential is not at fault if a refusal does not ask for another one.
+            final = status == 403 and "www-authenticate" not in response.headers
+            raise MCPRequestError(status=status, final=final)
+        return answer
+
+    async def _exchange(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        secret: Secret,
+        headers: Mapping[str, str],
+        progressed: Callable[[], None] | None,
+    ) -> tuple[httpx.Response, Mapping[str, Any]]:
+        """The HTTP response, and the message in it, which is empty if there is none."""
+        number = next(self._numbers)
+        meta: dict[str, Any] = {
+            f"{_META}protocolVersion": PROTOCOL_VERSION,
+            f"{_META}clientInfo": {"name": "idaas-agent", "version": VERSION},
+            f"{_META}clientCapabilities": {},
+        }
+        if progressed is not None:
+            meta["progressToken"] = number
+        if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
+            meta[HEADER] = context
+        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": {**params, "_meta": meta}}
+        headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method, **headers}
+
+        async def read(response: httpx.Response) -> tuple[httpx.Response, Mapping[str, Any]]:
+            if not 200 <= response.status_code < 300:
+                truncate_body(response, _MAX_ERROR_BYTES)
+                return response, _error_in(await response.aread())
+            latest = float("-inf")
+            async for received in self._wire.messages(response):
+                if found := response_to(number, received):
+                    return response, found
+                if progressed is not None and (progress := _progress(received, number)) > latest:
+                    latest = progress
+                    progressed()
+            return response, {}
+
+        return await self._wire.exchange(message, secret, headers, read)
+
+
+class ModernSession(Session):
+    """The use of a server of this version under one credential: nothing is opened, and nothing is left.
+
+    A list is current for its `ttlMs`, from 5 seconds to 24 hours, or for `tools_seconds` if that is missing.
+    A public one is shared through `server`. Of each list, `usable` chooses.
+    """
+
+    def __init__(
+        self,
+        server: ModernServer,
+        secret: Secret,
+        *,
+        tools_seconds: float,
+        usable: Callable[[Mapping[str, MCPTool]], Awaitable[Mapping[str, MCPTool]]],
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(secret, tools_seconds, clock)
+        self._server = server
+        self._usable = usable
+
+    @property
+    def current(self) -> Listing | None:
+        """See `Session`."""
+        public = self._server.public
+        return public if public is not None and self._clock() < public.until else super().current
+
+    async def _listed(self) -> Listing:
+        tools: list[Any] = []
+        params: dict[str, str] = {}
+        seconds, public = _MAX_LIST_SECONDS, True
+        for _ in range(MAX_PAGES):
+            page = await self._page(params)
+            tools += page["tools"]
+            seconds = min(seconds, self._seconds_of(page))
+            public &= page.get("cacheScope") == "public"
+            if not isinstance(cursor := page.get("nextCursor"), str) or len(tools) >= MAX_LISTED:
+                break
+            params = {"cursor": cursor}
+        usable = await usable_tools(well_formed(tools), self.secret, annotated=True)
+        listing = Listing(await self._usable(usable), self._clock() + seconds, public)
+        if public:
+            self._server.public = listing
+        return listing
+
+    async def _page(self, params: Mapping[str, str]) -> Mapping[str, Any]:
+        try:
+            response = await self._server.send("tools/list", params, self.secret)
+        except MCPRequestError as error:
+            await self._check_version(error)
+            raise
+        if "error" in response:
+            raise MCPRequestError(f"protocol error {response['error']['code']}")
+        result: Mapping[str, Any] = response["result"]
+        if result.get("resultType", "complete") != "complete" or not isinstance(result.get("tools"), list):
+            raise MCPRequestError("the response does not follow the MCP protocol")
+        return result
+
+    def _seconds_of(self, page: Mapping[str, Any]) -> float:
+        milliseconds = page.get("ttlMs")
+        if type(milliseconds) is not int or milliseconds < 0:
+            return self._tools_seconds
+        return min(max(milliseconds / 1000, _MIN_LIST_SECONDS), _MAX_LIST_SECONDS)
+
+    async def call(
+        self, tool: str, arguments: Mapping[str, Any], progressed: Callable[[], None]
+    ) -> ToolResult:
+        """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.
+
+        The agent declares no capability, so that a server has nothing to ask: one that asks all the same gets
+        no answer, and the call ends at once.
+        """
+        span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
+        span.set(Attribute.MCP_METHOD, "tools/call")
+        span.set(Attribute.MCP_VERSION, PROTOCOL_VERSION)
+        try:
+            async with self._until_closed():
+                response = await self._called(tool, arguments, {}, progressed)
+                if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
+                    self._last = self._server.public = None
+                    if tool not in (await self.listing()).tools:
+                        return ToolResult("the server has withdrawn this tool", ok=False)
+                    response = await self._called(tool, arguments, {}, progressed)
+                for _ in range(_MAX_ROUNDS - 1):
+                    if (state := _state(response)) is None:
+                        break
+                    await asyncio.sleep(_PAUSE)
+                    response = await self._called(tool, arguments, {"requestState": state}, progressed)
+                return _result(response)
+        except _UnsendableError as error:
+            return ToolResult(str(error), ok=False, called=False)
+        except MCPRequestError as failure:
+            if failure.status is None:
+                raise
+            await self._check_version(failure)
+            raise MCPCallError(status=failure.status, final=failure.final) from None
+        except ValueError:
+            raise MCPRequestError("the response does not follow the MCP protocol") from None
+
+    async def _called(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        more: Mapping[str, Any],
+        progressed: Callable[[], None],
+    ) -> Mapping[str, Any]:
+        listing = self.current or self._last
+        listed = listing.tools.get(tool) if listing else None
+        headers = {"Mcp-Name": header_value(tool), **(_parameters(listed, arguments) if listed else {})}
+        params = {"name": tool, "arguments": dict(arguments), **more}
+        return await self._server.send("tools/call", params, self.secret, headers, progressed)
+
+    async def _check_version(self, failure: MCPRequestError) -> None:
+        """Probes again after a failure that a server of another version would cause.
+
+        If it is one, raises `MCPRequestError` with the status 404, as if it had forgotten a session.
+        """
+        if failure.status in (400, 404, 405) and await self._server.probe(self.secret) is Verdict.LEGACY:
+            raise MCPRequestError(status=404) from None
+
+    async def _leave(self) -> None:
+        """There is nothing to end."""
+
+
+class _UnsendableError(Exception):
+    """Arguments cannot be sent in headers. Its text is for the model."""
+
+
+def header_value(text: str) -> str:
+    """`text` as the value of a header: verbatim if it is plain ASCII, otherwise in base64.
+
+    Raises `ValueError` for text that is not Unicode.
+    """
+    if _PLAIN.fullmatch(text) and not text.lower().startswith("=?base64?"):
+        return text
+    return f"=?base64?{base64.b64encode(text.encode()).decode()}?="
+
+
+def _parameters(tool: MCPTool, arguments: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that carry arguments. Raises `_UnsendableError`."""
+    headers: dict[str, str] = {}
+    for path, name in tool.headers.items():
+        value: Any = arguments
+        for member in path:
+            value = value.get(member) if isinstance(value, Mapping) else None
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        elif isinstance(value, int) and abs(value) <= _MAX_INTEGER:
+            value = str(value)
+        if not isinstance(value, str):
+            raise _UnsendableError(f'the argument "{".".join(path)}" cannot be sent in a header')
+        headers[f"Mcp-Param-{name}"] = header_value(value)
+    if sum(map(len, headers.values())) > _MAX_HEADERS:
+        raise _UnsendableError(f"arguments that are sent in headers have more than {_MAX_HEADERS} characters")
+    return headers
+
+
+def _verdict(answer: Mapping[str, Any]) -> Verdict:
+    """What a response to the probe proves. Raises `MCPRequestError` if no version is common."""
+    if "error" in answer:
+        code, data = answer["error"]["code"], answer["error"].get("data")
+        if code != _VERSION_UNSUPPORTED:
+            return Verdict.MODERN if code in (_HEADER_MISMATCH, _CAPABILITY_MISSING) else Verdict.LEGACY
+        supported = data.get("supported") if isinstance(data, dict) else None
+    else:
+        result = answer.get("result", {})
+        supported = result.get(
+            "supportedVersions", [PROTOCOL_VERSION] if "resultType" in result else [_OLDER]
+        )
+    versions = [each for each in supported if isinstance(each, str)] if isinstance(supported, list) else []
+    if PROTOCOL_VERSION in versions:
+        return Verdict.MODERN
+    if any(version < PROTOCOL_VERSION for version in versions):
+        return Verdict.LEGACY
+    raise MCPRequestError("the server speaks no version of the protocol that the agent speaks")
+
+
+def _error_in(body: bytes) -> Mapping[str, Any]:
+    """The message with a JSON-RPC error that is the body of a refusal; empty if there is none."""
+    try:
+        message = read_json(decode_utf8(body))
+    except ValueError:
+        return {}
+    return message if protocol_error(message) else {}
+
+
+def _progress(message: Any, number: int) -> float:  # noqa: ANN401 - any JSON value
+    """How far the request `number` is, if `message` says so; otherwise less than anything."""
+    params = message.get("params") if isinstance(message, dict) else None
+    if not isinstance(params, dict) or message.get("method") != "notifications/progress":
+        return float("-inf")
+    progress = params.get("progress") if params.get("progressToken") == number else None
+    return progress if isinstance(progress, int | float) else float("-inf")
+
+
+def _state(response: Mapping[str, Any]) -> str | None:
+    """The `requestState` with which a call is repeated at once: its result asks nothing.
+
+    Raises `MCPRequestError` for one that is too large to be sent back.
+    """
+    result = response.get("result", {})
+    state = result.get("requestState")
+    if (
+        result.get("resultType") != "input_required"
+        or result.get("inputRequests")
+        or not isinstance(state, str)
+    ):
+        return None
+    if len(state) > _MAX_STATE:
+        raise MCPRequestError(f"the server sends a state of more than {_MAX_STATE} characters")
+    return state
+
+
+def _result(response: Mapping[str, Any]) -> ToolResult:
+    """The result for the model. Raises `ValueError` for one of another form."""
+    if "error" in response:
+        error = response["error"]
+        return ToolResult(f"error {error['code']}: {error['message']}", ok=False)
+    result: Mapping[str, Any] = response["result"]
+    match result.get("resultType", "complete"):
+        case "complete":
+            return result_of(result)
+        case "input_required":
+            return ToolResult("the server wants to ask the user, which is not possible here", ok=False)
+    raise ValueError("not a kind of result of a call")

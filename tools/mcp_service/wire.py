@@ -1,0 +1,145 @@
+"""One message to an MCP server over HTTP: one POST with exactly one outcome, which no other request shares.
+
+Both versions of the protocol use it. A failure is an `MCPRequestError`, which never contains the server's
+text, or the request.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import httpx
+from pydantic_core import to_json
+
+from identity.credentials.placement import BEARER, Placement
+from identity.credentials.signed_request import SignedRequest
+from identity.observation.attribute import Attribute
+from identity.observation.metrics import error_type
+from identity.observation.traceparent import Receiver
+from identity.secrets.secret import Secret
+from identity.transport.body import (
+    EncodedResponseError,
+    ResponseTooLargeError,
+    decode_utf8,
+    limit_body,
+    media_type,
+)
+from identity.transport.client_span import client_span, responded
+from identity.transport.json_size import read_json
+from identity.transport.server_sent_events import events
+from tools.mcp_service.session import MCPRequestError
+
+_ACCEPTED: Final = {
+    "Accept": "application/json, text/event-stream",
+    "Content-Type": "application/json",
+}
+_T = TypeVar("_T")
+
+
+class Wire:
+    """Requests to `url`. `max_bytes` bounds each response; the caller bounds the time."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        url: str,
+        *,
+        max_bytes: int,
+        placement: Placement | SignedRequest = BEARER,
+    ) -> None:
+        self._http = http
+        self._url = url
+        self._max_bytes = max_bytes
+        self._placement = placement
+
+    async def exchange(
+        self,
+        message: Mapping[str, Any],
+        secret: Secret,
+        headers: Mapping[str, str],
+        read: Callable[[httpx.Response], Awaitable[_T]],
+    ) -> _T:
+        """What `read` makes of the response to `message`, whatever its status. Raises `MCPRequestError`."""
+        timed_out = False
+        try:
+            async with self.request("POST", secret, headers, message) as response:
+                return await read(response)
+        except (ResponseTooLargeError, EncodedResponseError) as error:
+            detail = str(error)
+        except httpx.TimeoutException:
+            detail, timed_out = "no response within the timeout of the connection", True
+        except httpx.HTTPError:
+            detail = "the connection failed"
+        except ValueError:
+            detail = "the response does not follow the MCP protocol"
+        raise MCPRequestError(detail, timed_out=timed_out)
+
+    @asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        secret: Secret,
+        headers: Mapping[str, str],
+        message: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[httpx.Response]:
+        """The response, whose connection closes with the block. Raises errors of `httpx` too."""
+        content = None if message is None else to_json(message)
+        request = self._http.build_request(
+            method, self._url, content=content, headers={**_ACCEPTED, **headers}
+        )
+        try:
+            self._placement.attach(request, secret)
+        except ValueError as error:
+            raise MCPRequestError(str(error)) from None
+        span = client_span(request, Receiver.MCP)
+        span.set(Attribute.MCP_METHOD, None if message is None else message.get("method"))
+        try:
+            response = await self._http.send(request, stream=True)
+            responded(span, response.status_code)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+        except BaseException as error:
+            span.fail(error_type(error))
+            raise
+        finally:
+            span.end()
+
+    async def messages(self, response: httpx.Response) -> AsyncIterator[Any]:
+        """The messages in a response, JSON or a stream of events; none of another media type.
+
+        Raises `ValueError` for text that is not JSON or beyond the bounds, and what `limit_body` does.
+        """
+        kind = media_type(response.headers.get("content-type"))
+        limit_body(response, self._max_bytes)
+        if kind == "application/json":
+            yield read_json(decode_utf8(await response.aread()))
+        elif kind == "text/event-stream":
+            async for event in events(response.aiter_bytes(), self._max_bytes):
+                if event.kind == "message" and event.data:
+                    yield read_json(event.data)
+
+
+def response_to(number: int, message: Any) -> Mapping[str, Any] | None:  # noqa: ANN401 - any JSON value
+    """`message`, if it is the response to the request `number`: it has an object `result`, or an `error`.
+
+    Raises `ValueError` if it is malformed.
+    """
+    if not isinstance(message, dict) or "method" in message:
+        return None
+    if type(found := message.get("id")) is not int or found != number:
+        return None
+    answer = message.get("result") if "error" not in message else protocol_error(message)
+    if message.get("jsonrpc") != "2.0" or not isinstance(answer, dict):
+        raise ValueError("not a JSON-RPC response")
+    return message
+
+
+def protocol_error(message: Any) -> Mapping[str, Any] | None:  # noqa: ANN401 - any JSON value
+    """The JSON-RPC error in `message`, with `code` and `message`."""
+    error = message.get("error") if isinstance(message, dict) else None
+    valid = (
+        isinstance(error, dict) and type(error.get("code")) is int and isinstance(error.get("message"), str)
+    )
+    return error if valid else None
