@@ -29,7 +29,7 @@ upstream response, so they may be logged. A traceback shows them as a note.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self, TypeVar
 
@@ -48,6 +48,7 @@ class ErrorRow:
     reads the settings knows their names; elsewhere the remedy contains `unnamed_settings`.
     """
 
+    code: str = field(kw_only=False)
     symptom: str
     cause: str
     remedy: str
@@ -82,10 +83,10 @@ class ErrorCode(StrEnum):
     _value_: str
     row: ErrorRow
 
-    def __new__(cls, value: str, row: ErrorRow) -> Self:
-        """A member with the text `value`."""
-        member = str.__new__(cls, value)
-        member._value_ = value
+    def __new__(cls, row: ErrorRow) -> Self:
+        """A member whose text is the code of `row`."""
+        member = str.__new__(cls, row.code)
+        member._value_ = row.code
         member.row = row
         return member
 
