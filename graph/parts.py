@@ -15,6 +15,7 @@ from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.run_callers import RunCallers
 from graph.approvals.store import ApprovalStore
 from graph.begun_calls import BegunCalls
+from graph.call_measures import CallMeasures
 from graph.callers import CallerNode, CallerOf, Callers, Node, Verifier, as_verified_caller
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
@@ -25,10 +26,9 @@ from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.authenticate import AuthenticateNode
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
-from graph.nodes.model_record import ModelRecord
+from graph.nodes.model_step import ModelSteps
 from graph.nodes.service import ServiceNode
 from graph.nodes.step import as_step
-from graph.observed_calls import ObservedCalls
 from graph.prompt import SYSTEM_PROMPT
 from graph.routes import APPROVALS, CREDENTIALS, Routes
 from graph.tool_calls.call_budget import CallBudget
@@ -94,7 +94,7 @@ class RunRecords:
     """What is recorded and observed of runs: `audit` first, without which a call is not made."""
 
     audit: AuditTrail = field(default_factory=AuditTrail)
-    calls: ObservedCalls = field(default_factory=ObservedCalls)
+    calls: CallMeasures = field(default_factory=CallMeasures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +169,19 @@ def graph_parts(
         model=node(
             MODEL,
             ModelNode(
-                model.provider,
+                ModelSteps(
+                    model.provider,
+                    model.name,
+                    required.get(MODEL),
+                    records.audit,
+                    records.calls,
+                    limits.model_seconds,
+                ),
                 services,
                 resolved,
                 limits,
                 model.system_prompt,
                 steps,
-                ModelRecord(model.name, required.get(MODEL), records.audit),
-                records.calls,
                 model.api_key if isinstance(model.api_key, Secret) else None,
             ),
         ),

@@ -90,7 +90,7 @@ class Agent:
         trace_by_default(False)
         self.settings: Final = settings
         self.clock: Final = clock
-        self.measures: Final = AgentMeasures(settings.llm_model)
+        self.measures: Final = AgentMeasures()
         self.tracer: Final = tracer or tracer_of(settings, self.measures.spans_not_exported)
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.http: Final = http_client(tls, _HTTP_SECONDS, pool := PoolUse())
@@ -98,9 +98,7 @@ class Agent:
         audit = audit_trail(settings, self.audit_log, clock)
 
         # Who is calling
-        self.jwks: Final = Jwks(
-            settings.jwks_url, self.http, clock=clock, fetches=self.measures.issue.seconds
-        )
+        self.jwks: Final = Jwks(settings.jwks_url, self.http, clock=clock, fetches=self.measures.issue)
         revocations = RevocationList(reach=REVOCATION_REACH, clock=clock)
         self.verifier: Final = self._access_token_verifier(revocations)
         self.admission: Final = Admission(

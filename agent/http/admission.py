@@ -10,7 +10,7 @@ from agent.http.authentication import bearer_token
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.audit.event import AuditOutcome
-from identity.audit.step import AuditedStep
+from identity.audit.step import Step
 from identity.audit.trail import AuditTrail
 from identity.errors import AccessTokenError
 from identity.observation.request_context import USER, UserLabel, user_attribute, user_label
@@ -81,5 +81,5 @@ class Admission:
             await self._step(caller.token).ended_by(error)
             raise
 
-    def _step(self, presented: Secret | None) -> AuditedStep:
+    def _step(self, presented: Secret | None) -> Step:
         return self._audit.authentication(presented, self._audience, self._scope)

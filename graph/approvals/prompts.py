@@ -13,7 +13,7 @@ from graph.approvals.request import interrupt_value
 from graph.context import AgentContext
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
-from identity.audit.step import AuditedStep
+from identity.audit.step import Step
 from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
 from identity.errors import ApprovalError, AuditError, ErrorCode
@@ -100,7 +100,7 @@ class ApprovalPrompts:
         request: ApprovalRequest,
         digest: str,
         caller: VerifiedAccessToken | None,
-    ) -> AuditedStep:
+    ) -> Step:
         return self._audit.approval(
             action,
             request.principal,

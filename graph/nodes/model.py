@@ -3,31 +3,26 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
 from graph.context import AgentContext, writer_of
 from graph.credentials.run_credentials import RunCredentials
-from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
+from graph.credentials.service_credentials import ServiceCredentials, secrets_of
 from graph.limits import Limits
-from graph.models.provider import ModelProvider
 from graph.models.response import without_tool_calls
 from graph.node_error import MODEL
-from graph.nodes.completion import request_completion
-from graph.nodes.model_record import ModelRecord
+from graph.nodes.model_step import ModelSteps
 from graph.nodes.step import reports_steps
-from graph.observed_calls import ObservedCalls
 from graph.prompt import build_prompt
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import normalize_tool_calls, refusal
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import Credential
-from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from tools.service import Service, send_with_credential
+from tools.service import Service
 
 LAST_ROUND: Final = (
     "No tool can be called any more. Answer with what the tools have returned, and say what is missing."
@@ -39,14 +34,12 @@ class ModelNode:
 
     def __init__(
         self,
-        model: ModelProvider,
+        model: ModelSteps,
         services: Sequence[Service],
         service_credentials: ServiceCredentials,
         limits: Limits,
         system_prompt: str,
         steps: ToolSteps,
-        record: ModelRecord,
-        calls: ObservedCalls,
         static_key: Secret | None = None,
     ) -> None:
         """`static_key` is sent in place of a credential of the caller."""
@@ -56,9 +49,7 @@ class ModelNode:
         self._limits = limits
         self._system_prompt = system_prompt
         self._steps = steps
-        self._record = record
         self._static_key = static_key
-        self._calls = calls
         self._catalog = ToolCatalog(services, limits.tool_seconds)
 
     async def __call__(
@@ -72,8 +63,14 @@ class ModelNode:
         else:
             offered = OfferedTools([], {}, [LAST_ROUND])
         prompt = build_prompt(self._system_prompt, state["messages"], offered.notes)
-        requested = self._response(credentials[MODEL], prompt, offered, runtime)
-        response = await self._record.around(requested, caller)
+        response = await self._model.response(
+            prompt,
+            offered.tools,
+            self._static_key or credentials[MODEL],
+            caller,
+            _writer(runtime),
+            announced=reports_steps(runtime),
+        )
         response, refusals = self._checked(response, offered)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         if refusals:
@@ -103,41 +100,6 @@ class ModelNode:
             "credentials": RunCredentials({**renewed, **called}),
         }
 
-    async def _response(
-        self,
-        credential: ServiceCredential,
-        prompt: Sequence[AnyMessage],
-        offered: OfferedTools,
-        runtime: Runtime[AgentContext],
-    ) -> AIMessage:
-        async def send(key: Secret) -> AIMessage | ServiceError:
-            writer = _writer(runtime)
-            with self._calls.inference_call() as call:
-                call.requests(prompt, key, streamed=writer is not None)
-                response = await request_completion(
-                    self._model,
-                    prompt,
-                    offered.tools,
-                    key,
-                    writer=writer,
-                    seconds=self._limits.model_seconds,
-                    call=call,
-                    announced=reports_steps(runtime),
-                )
-                call.ended(response, key)
-                return response
-
-        async def send_credential(of_caller: Credential) -> AIMessage | ServiceError:
-            return await send(of_caller.secret)
-
-        if self._static_key is not None:
-            response = await send(self._static_key)
-        else:
-            response = await send_with_credential(credential, send_credential, _is_refused)
-        if isinstance(response, ServiceError):
-            raise response
-        return response
-
     def _checked(self, response: AIMessage, offered: OfferedTools) -> tuple[AIMessage, list[ToolMessage]]:
         """The response, and the refusals of the calls in it that no node runs."""
         if not offered.tools:
@@ -153,10 +115,6 @@ class ModelNode:
                 limit = self._limits.tool_calls
                 refusals.append(refusal(call, f"not run: at most {limit} tools may be called at a time"))
         return response, refusals
-
-
-def _is_refused(response: AIMessage | ServiceError) -> bool:
-    return isinstance(response, ServiceError)
 
 
 def _writer(runtime: Runtime[AgentContext]) -> StreamWriter | None:

@@ -5,33 +5,37 @@ Each call is opened and closed here, whether it is made or refused. The audit lo
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager
 from langchain_core.messages import ToolCall, ToolMessage
+from langchain_core.runnables import ensure_config
 from langgraph.types import StreamWriter
 
 from graph.call_arguments import arguments_digest
+from graph.call_measures import CallMeasures
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.events import MAX_CHARACTERS, TOO_LONG, consent_required
-from graph.observed_calls import TOOL_ERROR, ObservedCalls
 from graph.tool_calls.requested_calls import refusal
-from graph.tool_calls.tool_callbacks import tool_callbacks
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
-from identity.credentials.credential_span import show_requirement
 from identity.errors import AgentError, ConsentRequiredError, ErrorCode
 from identity.observation.attribute import Attribute
-from identity.observation.metrics import SUCCESS, error_type
-from identity.observation.span import Span, started_span
+from identity.observation.metrics import SUCCESS
+from identity.observation.span import timed_span
 from identity.secrets.redaction import Redactor
 from identity.secrets.secret import Secret
 from tools.service import Service, ToolResult
 
 _MAX_NAME: Final = 64
 """Characters that are reported of the name of a tool that does not exist. The model chooses it freely."""
+
+TOOL_ERROR: Final = "tool_error"
+"""The tool itself reported the failure, such as an unknown city."""
 
 Work: TypeAlias = Callable[[], Awaitable[tuple[ToolResult, AgentError | None]]]
 """Makes the call. The result is for the model; with the failure, if it is one."""
@@ -58,7 +62,7 @@ class ToolSteps:
         services: Iterable[Service],
         requirements: Mapping[str, ServiceRequirement],
         audit: AuditTrail,
-        calls: ObservedCalls,
+        calls: CallMeasures,
     ) -> None:
         self._services = {service.name: service for service in services}
         self._requirements = requirements
@@ -87,11 +91,9 @@ class ToolStep:
         run: StepRun,
         approval: str | None,
         audit: AuditTrail,
-        calls: ObservedCalls,
+        calls: CallMeasures,
     ) -> None:
         self._call = call
-        self._requirement = requirement
-        self._approval = approval
         self._calls = calls
         self._run = run
         self._redactor = Redactor(run.secrets)
@@ -105,7 +107,7 @@ class ToolStep:
             "access_identity": acts_as and acts_as.value,
             **(credential.declared if credential else {}),
         }
-        self._audited = audit.tool_call(
+        self._step = audit.tool_call(
             service.name if service else None,
             self._tool,
             self._call_id,
@@ -121,11 +123,11 @@ class ToolStep:
         model, which is what the tool returned, or the person's text of a failure. Raises `AuditError` if
         the call cannot be recorded; a start that cannot be recorded prevents the call.
         """
-        await self._audited.started()
+        await self._step.started()
         arguments = self._write_started()
-        async with tool_callbacks(self._tool, self._call_id, arguments) as finished:
+        async with _callbacks(self._tool, self._call_id, arguments) as finished:
             began = time.perf_counter()
-            result, error = await self._observed(work, arguments)
+            result, error = await self._recorded(work, arguments)
             if self._run.consents is not None and isinstance(error, ConsentRequiredError):
                 url, service = error.authorization_url, self._shown["service"]
                 self._run.consents(consent_required(service, self._call_id, url))
@@ -138,53 +140,31 @@ class ToolStep:
         """Records that the call is not made. Its events, and the result for the model, contain `reason`;
         `error` is the failure that prevents it. Raises `AuditError` if it cannot be recorded.
         """
-        await self._audited.ended(AuditOutcome.REFUSED, error)
+        await self._step.ended(AuditOutcome.REFUSED, error)
         arguments = self._write_started()
         shown = self._write_finished(ToolResult(reason, ok=False, called=False), error, 0)
-        async with tool_callbacks(self._tool, self._call_id, arguments) as finished:
+        async with _callbacks(self._tool, self._call_id, arguments) as finished:
             await finished(refusal(self._call, self._redactor.redact(reason)))
         return refusal(self._call, reason).model_copy(update={"artifact": shown.artifact})
 
-    async def _observed(
+    async def _recorded(
         self, work: Work, arguments: Mapping[str, Any]
     ) -> tuple[ToolResult, AgentError | None]:
-        """The result of `work`: recorded first, then measured."""
-        began, failure = time.perf_counter(), SUCCESS
-        try:
-            with started_span("execute_tool", self._tool) as span:
-                if span.recording:
-                    self._describe(span, arguments)
-                try:
-                    result, error = await work()
-                except BaseException as end:
-                    await self._audited.ended_by(end)
-                    raise
-                if error is None:
-                    await self._audited.ended(AuditOutcome.SUCCEEDED if result.ok else AuditOutcome.FAILED)
-                else:
-                    await self._audited.ended_by(error)
-                failure = error.code.value if error else SUCCESS if result.ok else TOOL_ERROR
-                span.fail(failure)
-                if span.content:
-                    span.set(Attribute.TOOL_RESULT, self._redactor.redact(result.text))
-        except BaseException as end:
-            failure = error_type(end)
-            raise
-        finally:
-            service = self._shown["service"] or ""
-            self._calls.tools.observe(time.perf_counter() - began, self._tool, service, failure)
+        """The result of `work`, whose end is recorded before it is used."""
+        labels = (self._tool, self._shown["service"] or "")
+        async with self._step.timed(timed_span(self._calls.tools, labels, "execute_tool", self._tool)):
+            span = self._step.span
+            if span.recording:
+                span.set(Attribute.OPERATION, "execute_tool")
+                span.set(Attribute.TOOL_TYPE, "function")
+            if span.content:
+                shown = json.dumps(arguments, ensure_ascii=False, default=str)
+                span.set(Attribute.TOOL_ARGUMENTS, shown)
+            result, error = await work()
+            self._step.failed(error or (SUCCESS if result.ok else TOOL_ERROR))
+            if span.content:
+                span.set(Attribute.TOOL_RESULT, self._redactor.redact(result.text))
         return result, error
-
-    def _describe(self, span: Span, arguments: Mapping[str, Any]) -> None:
-        span.set(Attribute.OPERATION, "execute_tool")
-        span.set(Attribute.TOOL, self._tool)
-        span.set(Attribute.TOOL_TYPE, "function")
-        span.set(Attribute.SERVICE, self._shown["service"])
-        if self._requirement is not None:
-            show_requirement(span, self._requirement.credential, self._requirement.access_identity)
-        span.set(Attribute.APPROVAL, self._approval)
-        if span.content:
-            span.set(Attribute.TOOL_ARGUMENTS, json.dumps(arguments, ensure_ascii=False, default=str))
 
     def _write_started(self) -> dict[str, Any]:
         """Writes `tool_started`, and returns the arguments as they are shown."""
@@ -216,3 +196,37 @@ class ToolStep:
             status="success" if result.ok else "error",
             artifact=self._shown | ended | {"error": code},
         )
+
+
+@asynccontextmanager
+async def _callbacks(
+    tool: str, call_id: str, arguments: Mapping[str, Any]
+) -> AsyncIterator[Callable[[ToolMessage], Awaitable[None]]]:
+    """Calls LangChain's callbacks at the start of a call, and at its end with the result that is passed to
+    the yielded function. LangGraph's stream mode `tools` and LangSmith listen to them. A tool is no runnable
+    of LangChain here (`tools.service.ToolSchema`), so they are called explicitly.
+
+    `arguments` are as a client may see them. Of an exception only the type is reported. Costs nothing where
+    no callback is registered.
+    """
+    registered = ensure_config().get("callbacks")
+    if not isinstance(registered, BaseCallbackManager) or not registered.handlers:
+        yield _not_reported
+        return
+    callbacks = AsyncCallbackManager.configure(registered)
+    call = await callbacks.on_tool_start(
+        {"name": tool},
+        json.dumps(arguments, ensure_ascii=False),
+        name=tool,
+        inputs=dict(arguments),
+        tool_call_id=call_id,
+    )
+    try:
+        yield call.on_tool_end
+    except BaseException as error:
+        await call.on_tool_error(RuntimeError(f"the call ended with {type(error).__name__}"))
+        raise
+
+
+async def _not_reported(_: ToolMessage) -> None:
+    pass

@@ -11,7 +11,7 @@ from identity.access_token.revocation import Revocation, Target
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction
 from identity.audit.sink import AuditSink, NullAuditSink
-from identity.audit.step import AuditedStep
+from identity.audit.step import Step
 from identity.credentials.requirement import CredentialRequirement
 from identity.observation.request_context import REQUEST_ID
 from identity.principal import AccessIdentity, Principal
@@ -43,7 +43,7 @@ class AuditTrail:
         self._key = secrets.token_bytes(32) if key is None else key
         self._hash = lru_cache(1024)(self._keyed_hash)
 
-    def authentication(self, presented: Secret | None, audience: str, scope: str) -> AuditedStep:
+    def authentication(self, presented: Secret | None, audience: str, scope: str) -> Step:
         """The authentication of a request. `presented` is its token, if it has one.
 
         `audience` and `scope` are the required ones.
@@ -59,13 +59,13 @@ class AuditTrail:
         requirement: CredentialRequirement,
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken | None,
-    ) -> AuditedStep:
+    ) -> Step:
         """The request for a credential. Under Machine identity the event names no caller."""
         action = requirement.issue_action(access_identity)
         user = caller if access_identity is AccessIdentity.HUMAN else None
         return self._credential_step(action, requirement, access_identity, user, client=self._client)
 
-    def revocation(self, revocation: Revocation, issuer: str) -> AuditedStep:
+    def revocation(self, revocation: Revocation, issuer: str) -> Step:
         """Of a decision about access tokens: of a user of `issuer`, of one token by its hash, or of all."""
         of_user = revocation.target is Target.USER
         return self._step(
@@ -81,7 +81,7 @@ class AuditTrail:
         requirement: CredentialRequirement | None,
         access_identity: AccessIdentity | None,
         caller: VerifiedAccessToken,
-    ) -> AuditedStep:
+    ) -> Step:
         """The request for a response of `model` for `caller`, with the key that it requires."""
         return self._credential_step(
             AuditedAction.MODEL_CALL, requirement, access_identity, caller, model=model
@@ -98,7 +98,7 @@ class AuditTrail:
         *,
         arguments_digest: str | None = None,
         approval: str | None = None,
-    ) -> AuditedStep:
+    ) -> Step:
         """The call of a tool of `service` for `caller`, with the credential that the service requires.
 
         `service` is `None` if no service has the tool. `approval` is the id of the approval of the call.
@@ -124,7 +124,7 @@ class AuditTrail:
         approval: str,
         access_identity: AccessIdentity | None,
         **members: str | None,
-    ) -> AuditedStep:
+    ) -> Step:
         """The question to `principal` whether a call may be made, or their decision. `members`: the call's.
 
         `caller` is `None` if their access token has expired.
@@ -145,7 +145,7 @@ class AuditTrail:
         access_identity: AccessIdentity | None,
         caller: VerifiedAccessToken | None,
         **members: str | None,
-    ) -> AuditedStep:
+    ) -> Step:
         if requirement is not None:
             declared = requirement.declared
             members["audience"] = declared.get("audience")
@@ -160,10 +160,10 @@ class AuditTrail:
             **members,
         )
 
-    def _step(self, action: AuditedAction, **members: object) -> AuditedStep:
+    def _step(self, action: AuditedAction, **members: object) -> Step:
         members["action"] = action
         members["request_id"] = REQUEST_ID.get()
-        return AuditedStep(self._sink, self._clock, members)
+        return Step(self._sink, self._clock, members)
 
     def _keyed_hash(self, fingerprint: str) -> str:
         return hmac.digest(self._key, fingerprint.encode(), "sha256").hex()[:32]

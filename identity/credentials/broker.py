@@ -18,7 +18,6 @@ from identity.credentials.credential_cache import (
     required_caller,
 )
 from identity.credentials.credential_requests import CredentialRequests
-from identity.credentials.issue_measure import IssueMeasure
 from identity.credentials.issuer import CredentialIssuer
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
@@ -30,7 +29,7 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
-from identity.observation.metrics import CacheUse
+from identity.observation.metrics import CacheUse, Histogram
 from identity.observation.request_context import CarriedContext, carried_context
 from identity.principal import AccessIdentity, Principal
 from identity.single_flight import SingleFlight
@@ -78,7 +77,7 @@ class CredentialBroker:
         capacity: int = 40_000,
         audit: AuditTrail | None = None,
         use: CacheUse | None = None,
-        requests: IssueMeasure | None = None,
+        requests: Histogram | None = None,
     ) -> None:
         """`jitter` returns numbers from 0 to 1, which spread the refreshes of many agents over time.
 
@@ -93,7 +92,7 @@ class CredentialBroker:
         self._requests = CredentialRequests(
             issuer,
             audit or AuditTrail(clock=clock),
-            requests or IssueMeasure(),
+            requests or Histogram(),
             clock=clock,
             jitter=jitter,
             api_key_max_age=api_key_max_age,

@@ -11,10 +11,11 @@ from identity.credentials.credential_cache import (
     required_caller,
     token_freshness,
 )
-from identity.credentials.credential_span import show_requirement
-from identity.credentials.issue_measure import IssueMeasure
 from identity.credentials.issuer import CredentialIssuer, IssuedCredential
 from identity.credentials.requirement import CredentialRequirement
+from identity.observation.attribute import Attribute
+from identity.observation.metrics import Histogram
+from identity.observation.span import timed_span
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 
@@ -26,17 +27,17 @@ class CredentialRequests:
         self,
         issuer: CredentialIssuer,
         audit: AuditTrail,
-        measure: IssueMeasure,
+        seconds: Histogram,
         *,
         clock: Callable[[], float],
         jitter: Callable[[], float],
         api_key_max_age: float,
         api_key_max_stale: float,
     ) -> None:
-        """See `CredentialBroker` for the times of API keys, in seconds, and for `jitter`."""
+        """`seconds` counts requests by operation and error. See `CredentialBroker` for the others."""
         self._issuer = issuer
         self._audit = audit
-        self._measure = measure
+        self._seconds = seconds
         self._clock = clock
         self._jitter = jitter
         self._api_key_max_age = api_key_max_age
@@ -53,10 +54,11 @@ class CredentialRequests:
         """The credential of one request. Raises what the issuer raises, and `AuditError`."""
         requested_at = self._clock()
         user = required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
-        step = self._audit.issue(requirement, access_identity, user)
-        with self._measure.of(requirement.issue_action(access_identity).value) as span:
-            show_requirement(span, requirement, access_identity)
-            issued = await step.around(self._issuer.issue(requirement, access_identity, user, prerequisite))
+        operation = requirement.issue_action(access_identity).value
+        timed = timed_span(self._seconds, (operation,), "issue", operation)
+        async with self._audit.issue(requirement, access_identity, user).timed(timed) as step:
+            step.span.set(Attribute.ISSUE, operation)
+            issued = await self._issuer.issue(requirement, access_identity, user, prerequisite)
         if issued.expires_at is not None:
             secret = issued.secret
             freshness = token_freshness(requested_at, issued.expires_at, self._jitter())

@@ -9,10 +9,10 @@ import time
 from contextvars import ContextVar, Token
 from enum import IntEnum
 from types import TracebackType
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from identity.observation.attribute import CONTENT, Attribute
-from identity.observation.metrics import error_type
+from identity.observation.metrics import SUCCESS, Histogram, error_type
 from identity.observation.traceparent import Receiver, TraceContext
 
 MAX_CHARACTERS: Final = 256
@@ -220,35 +220,68 @@ again (`identity.observation.request_context`).
 """
 
 
-class started_span:  # noqa: N801 - used as a function
-    """A context manager: a span within the current one, which is the current one in the block.
+class timed_span:  # noqa: N801 - used as a function
+    """A context manager: a span within the current one, current in the block, and the seconds of the block.
 
-    Its name is `operation`, and `subject` after it. An exception that leaves the block fails it, by its code
-    alone. Without a sampled trace it costs a look-up.
+    The span's name is `operation`, and `subject` after it. It fails by the code of an exception that leaves
+    the block, never by its text, or by that of `fail`; `seconds` counts the block under `labels` and that
+    code. Without a sampled trace the span costs a look-up.
     """
 
-    __slots__ = ("_kind", "_operation", "_span", "_subject", "_token")
+    __slots__ = (
+        "_began",
+        "_failure",
+        "_kind",
+        "_labels",
+        "_operation",
+        "_seconds",
+        "_subject",
+        "_token",
+        "span",
+    )
 
-    def __init__(self, operation: str, subject: str = "", kind: SpanKind = SpanKind.INTERNAL) -> None:
+    def __init__(
+        self,
+        seconds: Histogram,
+        labels: tuple[str, ...],
+        operation: str,
+        subject: str = "",
+        kind: SpanKind = SpanKind.INTERNAL,
+    ) -> None:
+        self._seconds = seconds
+        self._labels = labels
         self._operation = operation
         self._subject = subject
         self._kind = kind
+        self._failure = SUCCESS
         self._token: Token[Span] | None = None
+        self._began = 0.0
+        self.span: Span = NO_SPAN
 
-    def __enter__(self) -> Span:
-        self._span = parent = CURRENT_SPAN.get()
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the block began."""
+        return time.perf_counter() - self._began
+
+    def fail(self, code: str) -> None:
+        """The block fails with `code`, without an exception. An empty code is no failure."""
+        self._failure = code
+
+    def __enter__(self) -> Self:
+        self.span = parent = CURRENT_SPAN.get()
         if parent.recording:
             name = f"{self._operation} {self._subject}" if self._subject else self._operation
-            self._span = parent.child(name, self._kind)
-            self._token = CURRENT_SPAN.set(self._span)
-        return self._span
+            self.span = parent.child(name, self._kind)
+            self._token = CURRENT_SPAN.set(self.span)
+        self._began = time.perf_counter()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._token is None:
-            return
-        CURRENT_SPAN.reset(self._token)
-        if error is not None:
-            self._span.fail(error_type(error))
-        self._span.end()
+        failure = self._failure if error is None else error_type(error)
+        self._seconds.observe(time.perf_counter() - self._began, *self._labels, failure)
+        if self._token is not None:
+            CURRENT_SPAN.reset(self._token)
+            self.span.fail(failure)
+            self.span.end()

@@ -1,11 +1,12 @@
 """A bench for graphs under test, and what its tests use."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 from langchain_core.messages import AIMessage
 
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
+from identity.observation.span import CURRENT_SPAN, RecordedSpan, SpanKind, Trace
 from identity.principal import AccessIdentity
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
@@ -50,3 +51,17 @@ def enterprise_scope() -> AccessTokenRequirement:
 @pytest.fixture
 def wire_model() -> WireModel:
     return WireModel()
+
+
+class _Ended(list[RecordedSpan]):
+    def ended(self, span: RecordedSpan) -> None:
+        self.append(span)
+
+
+@pytest.fixture
+def ended_spans() -> Iterator[list[RecordedSpan]]:
+    """The spans that end within the current one."""
+    ended = _Ended()
+    outer = CURRENT_SPAN.set(RecordedSpan(Trace(1, ended, receivers=frozenset()), "run", SpanKind.INTERNAL))
+    yield ended
+    CURRENT_SPAN.reset(outer)

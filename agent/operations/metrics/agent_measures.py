@@ -12,9 +12,9 @@ from typing import Final, Protocol
 
 from agent.operations.metrics.request_measures import RequestMeasures
 from agent.operations.metrics.run_measures import RunMeasures
-from graph.observed_calls import ObservedCalls
+from graph.call_measures import CallMeasures
 from identity.access_token.revocation import Target
-from identity.credentials.issue_measure import IssueMeasure
+from identity.observation.attribute import Attribute
 from identity.observation.metrics import SHORT_SECONDS, CacheUse, Counter, Kind, Metrics
 from identity.transport.http1.transport import PoolUse
 from tools.service import Service
@@ -49,14 +49,18 @@ class AuditCounts(FailureCount, Protocol):
 
 
 class AgentMeasures:
-    """The measures of one agent. `model` is the name of its model."""
+    """The measures of one agent."""
 
-    def __init__(self, model: str = "") -> None:
+    def __init__(self) -> None:
         self.metrics: Final = Metrics()
         self.requests: Final = RequestMeasures(self.metrics)
         self.runs: Final = RunMeasures(self.metrics)
-        self.calls: Final = ObservedCalls(model, self.metrics)
-        self.issue: Final = IssueMeasure(self.metrics)
+        self.calls: Final = CallMeasures(self.metrics)
+        self.issue: Final = self.metrics.histogram(
+            "idaas_agent.idaas.request.duration",
+            "Requests to IDaaS with all their attempts, by what they request and the error's code",
+            labels=(Attribute.ISSUE, Attribute.ERROR_TYPE),
+        )
         self.credentials: Final = CacheUse()
         self.verifications: Final = CacheUse()
         self.pools: Final[dict[str, PoolUse]] = {}

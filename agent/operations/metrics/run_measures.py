@@ -1,16 +1,16 @@
 """What is observed of runs: their measures, and their spans."""
 
-import time
 from types import TracebackType
 from typing import Any, Final, Self
 
 from identity.observation.attribute import Attribute
-from identity.observation.metrics import CANCELLED, LONG_SECONDS, SUCCESS, Kind, Metrics, error_type
-from identity.observation.span import NO_SPAN, Span, started_span
+from identity.observation.metrics import CANCELLED, LONG_SECONDS, Kind, Metrics, error_type
+from identity.observation.span import timed_span
 
 AGENT: Final = "idaas-agent"
 """The name of the agent in traces."""
-_TOKENS = frozenset({"content", "reasoning"})
+_OPERATION: Final = "invoke_agent"
+_TOKENS: Final = frozenset({"content", "reasoning"})
 
 
 class RunMeasures:
@@ -46,39 +46,36 @@ class RunMeasures:
 class RunMeasure:
     """One run."""
 
-    __slots__ = ("_began", "_failure", "_measures", "_span", "_thread_id", "_waits", "_work")
+    __slots__ = ("_measures", "_thread_id", "_timed", "_waits")
 
     def __init__(self, measures: RunMeasures, thread_id: str | None) -> None:
         self._measures = measures
         self._thread_id = thread_id
-        self._work = started_span("invoke_agent", AGENT)
-        self._span: Span = NO_SPAN
-        self._began = time.perf_counter()
+        self._timed = timed_span(measures.seconds, (), _OPERATION, AGENT)
         self._waits = True
-        self._failure = SUCCESS
 
     def record(self, event: Any) -> None:  # noqa: ANN401 - an event of the graph, or the end
         """Records an event of the run, or its end."""
         if self._waits and isinstance(event, dict) and event.get("type") in _TOKENS:
             self._waits = False
-            self._measures.first_token.observe(time.perf_counter() - self._began)
-        elif self._span.recording and (usage := getattr(event, "usage", None)) is not None:
-            self._span.set(Attribute.INPUT_TOKENS, usage.input_tokens)
-            self._span.set(Attribute.OUTPUT_TOKENS, usage.output_tokens)
+            self._measures.first_token.observe(self._timed.elapsed)
+        elif (span := self._timed.span).recording and (usage := getattr(event, "usage", None)) is not None:
+            span.set(Attribute.INPUT_TOKENS, usage.input_tokens)
+            span.set(Attribute.OUTPUT_TOKENS, usage.output_tokens)
 
     def failed(self, error: BaseException) -> None:
         """The run ends with `error`, which is not raised through the block."""
-        self._failure = error_type(error)
+        self._timed.fail(error_type(error))
 
     def cancelled(self) -> None:
         """The run was cancelled, which is not raised through the block."""
-        self._failure = CANCELLED
+        self._timed.fail(CANCELLED)
 
     def __enter__(self) -> Self:
         self._measures.open += 1
-        self._span = span = self._work.__enter__()
+        span = self._timed.__enter__().span
         if span.recording:
-            span.set(Attribute.OPERATION, "invoke_agent")
+            span.set(Attribute.OPERATION, _OPERATION)
             span.set(Attribute.AGENT_NAME, AGENT)
             span.set_for_trace(Attribute.CONVERSATION, self._thread_id)
         return self
@@ -87,7 +84,4 @@ class RunMeasure:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._measures.open -= 1
-        failure = self._failure if error is None else error_type(error)
-        self._measures.seconds.observe(time.perf_counter() - self._began, failure)
-        self._span.fail(failure)
-        self._work.__exit__(kind, error, traceback)
+        self._timed.__exit__(kind, error, traceback)

@@ -22,7 +22,9 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.idaas.issuer import IDaaSIssuer
+from identity.observation.metrics import Histogram
 from identity.observation.request_context import REQUEST_ID
+from identity.observation.span import timed_span
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.audit_records import AuditRecords
@@ -240,3 +242,14 @@ async def test_step_cancelled_before_its_start_is_written_has_an_end_event(clock
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert slow.outcomes == [("tool_call", "started"), ("tool_call", "cancelled")]
+
+
+async def test_step_that_cannot_be_recorded_fails_also_in_its_measure() -> None:
+    """The audit log is first: what its sinks learn of a step is whether it was recorded."""
+    records, seconds = AuditRecords(), Histogram()
+    records.broken = {AuditedAction.API_KEY_ISSUE}
+    step = AuditTrail(records).issue(KEY, MACHINE, None)
+    with pytest.raises(AuditError):
+        async with step.timed(timed_span(seconds, ("api_key_issue",), "issue")):
+            pass
+    assert list(seconds.values) == [("api_key_issue", "audit_unavailable")]

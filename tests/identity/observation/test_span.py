@@ -8,6 +8,7 @@ import pytest
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.observation.attribute import CONTENT, Attribute
+from identity.observation.metrics import Histogram
 from identity.observation.request_context import carried_context
 from identity.observation.span import (
     CURRENT_SPAN,
@@ -18,7 +19,7 @@ from identity.observation.span import (
     SpanKind,
     Trace,
     UnsampledSpan,
-    started_span,
+    timed_span,
 )
 from identity.observation.traceparent import Receiver, parse_traceparent
 
@@ -45,17 +46,21 @@ def root(sink: Ended, *, content: bool = False) -> RecordedSpan:
     return RecordedSpan(trace, "GET", SpanKind.SERVER)
 
 
+def timed(operation: str, subject: str = "", kind: SpanKind = SpanKind.INTERNAL) -> timed_span:
+    return timed_span(Histogram(), (), operation, subject, kind)
+
+
 async def test_spans_nest_in_the_order_of_their_blocks_also_across_tasks() -> None:
     ended = Ended()
     server = root(ended)
     CURRENT_SPAN.set(server)
 
     async def run() -> None:
-        with started_span("invoke_agent", "agent"), started_span("chat"):
+        with timed("invoke_agent", "agent"), timed("chat"):
             pass
 
     await asyncio.get_running_loop().create_task(run(), context=carried_context().new_context())
-    with started_span("issue", "token_exchange", SpanKind.CLIENT):
+    with timed("issue", "token_exchange", SpanKind.CLIENT):
         pass
     chat, agent, issue = ended
     assert [span.name for span in ended] == ["chat", "invoke_agent agent", "issue token_exchange"]
@@ -66,13 +71,17 @@ async def test_spans_nest_in_the_order_of_their_blocks_also_across_tasks() -> No
     assert all(span.ended_at >= span.started_at for span in ended)
 
 
-def test_exception_fails_the_span_by_its_code_and_without_its_text() -> None:
-    ended = Ended()
+def test_failure_names_the_span_and_its_seconds_by_its_code_and_without_its_text() -> None:
+    ended, seconds = Ended(), Histogram()
     CURRENT_SPAN.set(root(ended))
     for error in (UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "secret"), ValueError("secret")):
-        with pytest.raises(type(error)), started_span("chat"):
+        with pytest.raises(type(error)), timed_span(seconds, ("qwen",), "chat"):
             raise error
-    assert [span.error for span in ended] == ["idaas_unreachable", "_OTHER"]
+    with timed_span(seconds, ("qwen",), "chat") as chat:
+        chat.fail("tool_error")
+    codes = ["idaas_unreachable", "_OTHER", "tool_error"]
+    assert [span.error for span in ended] == codes
+    assert list(seconds.values) == [("qwen", code) for code in codes]
     assert "secret" not in repr([span.attributes for span in ended])
 
 
@@ -114,16 +123,17 @@ def test_context_goes_to_listed_receivers_alone() -> None:
 def test_unsampled_trace_tells_its_receivers_and_records_nothing() -> None:
     span = UnsampledSpan(0xABC, SERVICES)
     CURRENT_SPAN.set(span)
-    with started_span("chat") as inner:
-        assert inner is span
-        inner.set(Attribute.TOOL, "x")
+    with timed("chat") as inner:
+        assert inner.span is span
+        inner.span.set(Attribute.TOOL, "x")
     assert (span.traceparent(Receiver.SERVICES) or "").endswith("-00")
     assert span.traceparent(Receiver.MODEL) is None
     assert span.trace_id is None
 
 
 def test_without_a_trace_there_is_no_span_and_no_context() -> None:
-    with started_span("chat") as span:
+    with timed("chat") as chat:
+        span = chat.span
         assert span is NO_SPAN
         assert CURRENT_SPAN.get() is NO_SPAN
         assert span.child("x", SpanKind.CLIENT) is NO_SPAN

@@ -20,22 +20,18 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 def filled() -> AgentMeasures:
     """Measures with a value of every metric."""
-    measures = AgentMeasures("qwen-plus")
+    measures = AgentMeasures()
     measures.requests.ended("GET", "/openai/v1/models", 200, None, 0.02)
     measures.requests.ended("POST", "/openai/v1/chat/completions", 429, "rate_limited", 7.0)
     with measures.runs.run() as run:
         run.record({"type": "content", "text": "Sunny"})
-    with measures.calls.inference_call() as call:
-        call.first_chunk()
-    for tokens in (
-        measures.calls.input_tokens,
-        measures.calls.output_tokens,
-        measures.calls.reasoning_tokens,
-    ):
+    calls = measures.calls
+    calls.inference.observe(0.1, "qwen-plus", "")
+    calls.first_chunk.observe(0.1, "qwen-plus")
+    for tokens in (calls.input_tokens, calls.output_tokens, calls.reasoning_tokens):
         tokens.add("qwen-plus", amount=7)
-    measures.calls.tools.observe(0.1, 'a"b\\c\n', "amap", "")
-    with measures.issue.of("token_exchange"):
-        pass
+    calls.tools.observe(0.1, 'a"b\\c\n', "amap", "")
+    measures.issue.observe(0.1, "token_exchange", "")
     measures.revocations.add("user")
     measures.pools["idaas"] = PoolUse()
     measures.loop_lag.observe(0.0001)

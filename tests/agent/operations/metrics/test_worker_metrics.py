@@ -124,7 +124,7 @@ def test_gauge_that_is_the_same_in_all_processes_is_not_added(metrics: WorkersMe
 
 
 def test_reading_survives_its_transport() -> None:
-    measures = AgentMeasures("qwen-plus")
+    measures = AgentMeasures()
     measures.requests.ended("GET", "/ready", 200, None, 0.02)
     measures.calls.input_tokens.add("qwen-plus", amount=3)
     reading = measures.metrics.read()

@@ -1,17 +1,23 @@
-"""One request to the model: a refused key is reported only if nothing of a response arrived before."""
+"""A response of the model: what is returned of it, and what its record, its spans and its measures show."""
 
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
+from graph.call_measures import CallMeasures
 from graph.error_codes import GraphCode
 from graph.models.piece import Piece
-from graph.nodes.completion import request_completion
-from graph.observed_calls import ObservedCalls
+from graph.nodes.model_step import ModelSteps, message_content
+from identity.audit.event import AuditedAction
+from identity.audit.trail import AuditTrail
 from identity.errors import ServiceError
+from identity.observation.span import RecordedSpan
 from identity.secrets.secret import Secret
+from tests.audit_records import AuditRecords
+from tests.graph.memory_seams import Tokens
 
+KEY = Secret("sk-canary")
 REFUSED = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401)
 WHOLE = AIMessage(
     "Sunny",
@@ -40,21 +46,14 @@ class Provider:
     async def aclose(self) -> None: ...
 
 
+def steps(model: Provider, records: AuditRecords | None = None) -> ModelSteps:
+    return ModelSteps(model, "qwen-plus", None, AuditTrail(records), CallMeasures(), 5)
+
+
 async def request(model: Provider, *, stream: bool) -> tuple[AIMessage | ServiceError, list[Any]]:
     written: list[Any] = []
     writer = written.append if stream else None
-    with ObservedCalls().inference_call() as call:
-        response = await request_completion(
-            model,
-            [HumanMessage("hi")],
-            [],
-            Secret("key"),
-            writer=writer,
-            seconds=5,
-            call=call,
-            announced=True,
-        )
-    return response, written
+    return await steps(model).request([HumanMessage("hi")], [], KEY, writer, announced=True), written
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -112,3 +111,52 @@ async def test_response_of_any_provider_is_whole_or_nothing(stream: bool) -> Non
         assert isinstance(response, AIMessage)
         assert (response.text, response.tool_calls, response.id) == ("x", [], "m1")
         assert response.response_metadata["finish_reason"] == finish
+
+
+async def test_refused_key_fails_the_request_that_was_sent_with_it(ended_spans: list[RecordedSpan]) -> None:
+    records = AuditRecords()
+    model = steps(Provider(REFUSED), records)
+    with pytest.raises(ServiceError):
+        await model.response([], [], KEY, await Tokens().verify(Secret("alice-at")))
+    assert [span.error for span in ended_spans] == ["model_call_failed"]
+    assert list(model._measures.inference.values) == [("qwen-plus", "model_call_failed")]
+    assert [event.error for event in records.events] == [GraphCode.MODEL_CALL_FAILED]
+
+
+async def test_tokens_are_counted_by_model_and_kind_and_recorded(ended_spans: list[RecordedSpan]) -> None:
+    used = {
+        "input_tokens": 7,
+        "output_tokens": 5,
+        "total_tokens": 12,
+        "output_token_details": {"reasoning": 2},
+    }
+    records = AuditRecords()
+    model = steps(Provider(WHOLE.model_copy(update={"usage_metadata": used})), records)
+    for _ in range(2):
+        await model.response([], [], KEY, await Tokens().verify(Secret("alice-at")))
+    measures = model._measures
+    counters = (measures.input_tokens, measures.output_tokens, measures.reasoning_tokens)
+    assert [counter.values for counter in counters] == [{("qwen-plus",): count} for count in (14, 10, 4)]
+    assert [(event.action, event.input_tokens, event.output_tokens) for event in records.events] == [
+        (AuditedAction.MODEL_CALL, 7, 5)
+    ] * 2
+    assert [span.name for span in ended_spans] == ["chat qwen-plus"] * 2
+
+
+def test_messages_have_the_conventions_form_without_the_key() -> None:
+    messages = [
+        HumanMessage(f"My key is {KEY.reveal()}"),
+        AIMessage(
+            "Wait",
+            additional_kwargs={"reasoning_content": "Hm"},
+            tool_calls=[{"name": "pay", "args": {"amount": 7}, "id": "1"}],
+        ),
+        ToolMessage("paid", tool_call_id="1"),
+    ]
+    assert message_content(messages, [KEY]) == (
+        '[{"role": "user", "parts": [{"type": "text", "content": "My key is **redacted**"}]}, '
+        '{"role": "assistant", "parts": [{"type": "reasoning", "content": "Hm"}, '
+        '{"type": "text", "content": "Wait"}, '
+        '{"type": "tool_call", "id": "1", "name": "pay", "arguments": {"amount": 7}}]}, '
+        '{"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "paid"}]}]'
+    )

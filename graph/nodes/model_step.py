@@ -1,0 +1,218 @@
+"""A response of the model: its request, whole or in pieces, and who learns of it.
+
+Each request is opened and closed here. The audit log, which has one record for all requests of a response, is
+first and can stop it; then a span and a measure for each request. The text of an exception is in none of
+them: services put content into it.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
+from langgraph.types import StreamWriter
+
+from graph.call_measures import PROVIDER, CallMeasures
+from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
+from graph.error_codes import GraphCode
+from graph.events import ResponseStarted, TextEvent
+from graph.models.piece import Piece
+from graph.models.provider import ModelProvider
+from graph.models.response import checked
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.trail import AuditTrail
+from identity.credentials.credential import Credential
+from identity.errors import ServiceError
+from identity.observation.attribute import Attribute
+from identity.observation.metrics import error_type
+from identity.observation.span import Span, SpanKind, timed_span
+from identity.secrets.redaction import redact
+from identity.secrets.secret import Secret
+from tools.service import send_with_credential
+
+_ROLES: Final = {"human": "user", "ai": "assistant"}
+
+
+class ModelSteps:
+    """The responses of one graph's model, `name`. Its key is `requirement`'s; `None`: the key is static."""
+
+    def __init__(
+        self,
+        provider: ModelProvider,
+        name: str | None,
+        requirement: ServiceRequirement | None,
+        audit: AuditTrail,
+        measures: CallMeasures,
+        seconds: float,
+    ) -> None:
+        """`seconds` bounds the time of each request."""
+        self._provider = provider
+        self._name = name
+        self._credential = requirement.credential if requirement else None
+        self._acts_as = requirement.access_identity if requirement else None
+        self._audit = audit
+        self._measures = measures
+        self._seconds = seconds
+
+    async def response(
+        self,
+        prompt: Sequence[AnyMessage],
+        tools: Sequence[dict[str, Any]],
+        key: ServiceCredential | Secret,
+        caller: VerifiedAccessToken,
+        writer: StreamWriter | None = None,
+        *,
+        announced: bool = False,
+    ) -> AIMessage:
+        """The response to `prompt`. A credential that the service refuses is renewed once.
+
+        See `request` for `writer`, `announced` and errors. Raises `AuditError` if it cannot be recorded.
+        """
+
+        async def send(credential: Credential) -> AIMessage | ServiceError:
+            return await self.request(prompt, tools, credential.secret, writer, announced=announced)
+
+        async with self._audit.model_call(self._name, self._credential, self._acts_as, caller) as step:
+            if isinstance(key, Secret):
+                response = await self.request(prompt, tools, key, writer, announced=announced)
+            else:
+                response = await send_with_credential(key, send, _is_refused)
+            if isinstance(response, ServiceError):
+                raise response
+            if (used := response.usage_metadata) is not None:
+                step.found(input_tokens=used["input_tokens"], output_tokens=used["output_tokens"])
+        return response
+
+    async def request(
+        self,
+        prompt: Sequence[AnyMessage],
+        tools: Sequence[dict[str, Any]],
+        key: Secret,
+        writer: StreamWriter | None = None,
+        *,
+        announced: bool = False,
+    ) -> AIMessage | ServiceError:
+        """The response of the model; or the error, if the key was refused (401) before any piece arrived.
+
+        With a `writer`, the response is requested in pieces, and text and thinking are written as they
+        arrive; if `announced`, after the identifier of their message.
+        Any other failure raises `ServiceError`, also a response that takes too long or is not whole
+        (`graph.models.response.checked`).
+        """
+        model = self._name or ""
+        timed = timed_span(self._measures.inference, (model,), "chat", model, SpanKind.CLIENT)
+        with timed:
+            span = timed.span
+            if span.recording:
+                span.set(Attribute.OPERATION, "chat")
+                span.set(Attribute.PROVIDER, PROVIDER)
+                span.set(Attribute.MODEL, model)
+                span.set(Attribute.STREAMED, writer is not None)
+            if span.content:
+                span.set(Attribute.INPUT_MESSAGES, message_content(prompt, [key]))
+
+            def first_chunk() -> None:
+                seconds = timed.elapsed
+                self._measures.first_chunk.observe(seconds, model)
+                span.set(Attribute.FIRST_CHUNK, seconds)
+
+            reader = None if writer is None else _Reader(writer, first_chunk, announced=announced)
+            response = await self._complete(prompt, tools, key, reader)
+            if isinstance(response, ServiceError):
+                timed.fail(error_type(response))
+                return response
+            self._count(response, span)
+            if span.content:
+                span.set(Attribute.OUTPUT_MESSAGES, message_content([response], [key]))
+        return response
+
+    async def _complete(
+        self,
+        prompt: Sequence[AnyMessage],
+        tools: Sequence[dict[str, Any]],
+        key: Secret,
+        reader: "_Reader | None",
+    ) -> AIMessage | ServiceError:
+        fault = "the response was empty"
+        response = None
+        try:
+            async with asyncio.timeout(self._seconds):
+                response = await self._provider.complete(prompt, tools, api_key=key, reader=reader)
+        except ServiceError as error:
+            if error.status == 401 and (reader is None or not reader.begun):
+                return error
+            raise
+        except TimeoutError:
+            fault = f"no complete response within {self._seconds:g} s"
+        if not isinstance(response, AIMessage):
+            raise ServiceError(GraphCode.MODEL_CALL_FAILED, fault)
+        response = checked(response)
+        if reader is not None and not reader.begun:  # of a provider that does not stream
+            await reader.begin(response.id)
+            thinking = response.additional_kwargs.get("reasoning_content") or ""
+            await reader.read(Piece(str(response.text), thinking))
+        return response
+
+    def _count(self, response: AIMessage, span: Span) -> None:
+        """Counts the tokens of `response`, which is whole or cut off."""
+        if (used := response.usage_metadata) is not None:
+            model, measures = self._name or "", self._measures
+            measures.input_tokens.add(model, amount=used["input_tokens"])
+            measures.output_tokens.add(model, amount=used["output_tokens"])
+            span.set(Attribute.INPUT_TOKENS, used["input_tokens"])
+            span.set(Attribute.OUTPUT_TOKENS, used["output_tokens"])
+            if reasoning := used.get("output_token_details", {}).get("reasoning"):
+                measures.reasoning_tokens.add(model, amount=reasoning)
+                span.set(Attribute.REASONING_TOKENS, reasoning)
+        if span.recording and (reason := response.response_metadata.get("finish_reason")):
+            span.set(Attribute.FINISH_REASONS, (reason,))
+
+
+def _is_refused(response: AIMessage | ServiceError) -> bool:
+    return isinstance(response, ServiceError)
+
+
+class _Reader:
+    """Writes the pieces of a response as events."""
+
+    def __init__(self, writer: StreamWriter, first_chunk: Callable[[], None], *, announced: bool) -> None:
+        self._writer = writer
+        self._first_chunk = first_chunk
+        self._announced = announced
+        self.begun = False
+        """Whether any of the response has arrived."""
+
+    async def begin(self, message_id: str | None) -> None:
+        self.begun = True
+        self._first_chunk()
+        if self._announced and message_id:
+            self._writer(ResponseStarted(type="response_started", message_id=message_id))
+
+    async def read(self, piece: Piece) -> None:
+        if piece.thinking:
+            self._writer(TextEvent(type="reasoning", text=piece.thinking))
+        if piece.text:
+            self._writer(TextEvent(type="content", text=piece.text))
+
+
+def message_content(messages: Iterable[AnyMessage], secrets: Sequence[Secret]) -> str:
+    """`messages` as JSON, without `secrets`. Images and other parts that are no text are left out."""
+    return json.dumps(redact([_message(message) for message in messages], secrets), ensure_ascii=False)
+
+
+def _message(message: BaseMessage) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = []
+    if isinstance(message, ToolMessage):
+        parts.append({"type": "tool_call_response", "id": message.tool_call_id, "response": message.text})
+    else:
+        if thought := message.additional_kwargs.get("reasoning_content"):
+            parts.append({"type": "reasoning", "content": thought})
+        if text := str(message.text):
+            parts.append({"type": "text", "content": text})
+    if isinstance(message, AIMessage):
+        parts += [
+            {"type": "tool_call", "id": call["id"], "name": call["name"], "arguments": call["args"]}
+            for call in message.tool_calls
+        ]
+    return {"role": _ROLES.get(message.type, message.type), "parts": parts}
