@@ -68,7 +68,7 @@ chaos: $(VENV)/.dev .venv-aegra/.installed frontend/node_modules/.installed data
 CHAOS ?=
 
 bench-scale: $(VENV)/.dev ## measure 5,000 open streams of a slow model beside the bare agent (four minutes)
-	@$(BIN)/python -m benchmarks.scale
+	@$(BIN)/python -m benchmarks.rows.open_streams
 
 soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,000 users (15 minutes)
 	@$(BIN)/python -m benchmarks.soak

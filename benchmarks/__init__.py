@@ -2,5 +2,5 @@
 
 `python -m benchmarks` runs all rows and writes a table; `--quick` only shows that they run. A figure that
 misses its target is marked and fails nothing. Begin with `bench.py` (the servers) and `rows/`
-(one file a row).
+(a file for each theme).
 """

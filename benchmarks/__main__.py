@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.bench import Bench
-from benchmarks.report.machine import machine
-from benchmarks.report.measurement import FULL, QUICK, Figure
-from benchmarks.report.table import HEADER, as_json, markdown, row_lines
+from benchmarks.processes import ROOT
+from benchmarks.report import FULL, HEADER, QUICK, Figure, as_json, machine, markdown, row_lines
 from benchmarks.rows import MODULES
-from benchmarks.servers.processes.process import ROOT
 
 NAMES = list(MODULES)
 DOCUMENTED_TABLE = ROOT / "docs" / "benchmarks.md"
@@ -56,7 +54,7 @@ def replaces_documented_table(selected: Sequence[str], *, quick: bool) -> bool:
 
 def _measure(name: str, bench: Bench) -> Sequence[Figure] | str:
     try:
-        return list(importlib.import_module(MODULES[name]).measure(bench))
+        return list(getattr(importlib.import_module(MODULES[name]), name)(bench))
     except Exception as error:  # noqa: BLE001 - the other rows can still be measured
         traceback.print_exc()
         return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -13,10 +13,9 @@ from typing import Any, Final, Self
 
 import httpx
 
-from benchmarks.report.measurement import Plan
-from benchmarks.servers.processes.fork_server import ForkServer
-from benchmarks.servers.processes.process import ROOT, ServerProcess, start_process
-from benchmarks.servers.stand_ins.slow_model_control import SlowModel
+from benchmarks.fork_server import ForkServer
+from benchmarks.processes import ROOT, ServerProcess, start_process
+from benchmarks.report import Plan
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process
 from tests.loopback import free_port
@@ -24,6 +23,30 @@ from tests.loopback import free_port
 USERS: Final = 4000
 _LIFETIME: Final = 3600
 _INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH")
+
+
+class SlowModel:
+    """Controls `servers.slow_model`. `tls_url` is the base URL of the model's API."""
+
+    def __init__(self, server: ServerProcess, tls_port: int) -> None:
+        self.tls_url: Final = f"https://localhost:{tls_port}/v1"
+        self._http = httpx.Client(base_url=server.url, trust_env=False)
+
+    def waiting(self) -> int:
+        """How many streams wait for their first token."""
+        return int(self._http.get("/waiting").raise_for_status().text)
+
+    def delay(self, *, first_token: float) -> None:
+        """From now on, requests wait for so many seconds."""
+        self._http.put("/delays", json={"first_token": first_token}).raise_for_status()
+
+    def release(self, *, seconds: float) -> None:
+        """The streams that wait begin within so many seconds, one after another; all at once, if it is 0."""
+        self._http.put("/release", json={"seconds": seconds}).raise_for_status()
+
+    def close(self) -> None:
+        """Closes the connection to it."""
+        self._http.close()
 
 
 class Bench:
@@ -46,17 +69,17 @@ class Bench:
 
     @property
     def stand_ins(self) -> ServerProcess:
-        """The model, the MCP server and the enterprise service (`servers.stand_ins.services`)."""
+        """The model, the MCP server and the enterprise service (`servers.services`)."""
         return self._server(
             "stand-ins",
-            lambda port: [sys.executable, "-m", "benchmarks.servers.stand_ins.services", str(port)],
+            lambda port: [sys.executable, "-m", "benchmarks.servers.services", str(port)],
             {},
         )
 
     @property
     def cloud(self) -> ServerProcess:
-        """IDaaS (`servers.stand_ins.cloud`); its URL is plain HTTP and has the control endpoint."""
-        arguments = [sys.executable, "-m", "benchmarks.servers.stand_ins.cloud", str(self._folder / "cloud")]
+        """IDaaS (`servers.cloud`); its URL is plain HTTP and has the control endpoint."""
+        arguments = [sys.executable, "-m", "benchmarks.servers.cloud", str(self._folder / "cloud")]
         return self._server(
             "cloud", lambda port: [*arguments, str(port), str(USERS)], {}, path="/__sandbox__/counters"
         )
@@ -104,7 +127,7 @@ class Bench:
         assert self.cloud
         tls_port = free_port()
         files = [str(self._folder / "cloud" / name) for name in ("localhost.pem", "localhost-key.pem")]
-        command = [sys.executable, "-m", "benchmarks.servers.stand_ins.slow_model"]
+        command = [sys.executable, "-m", "benchmarks.servers.slow_model"]
         server = self._server(
             "slow model", lambda port: [*command, str(port), str(tls_port), *files], {}, path="/waiting"
         )

@@ -40,7 +40,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.thread import owner_of
 from agent.conversations.threads import ThreadStore
-from benchmarks.servers.processes.process import ServerProcess
+from benchmarks.processes import ServerProcess
 from benchmarks.soak_client import LONG_THREAD, ClientBehaviour, SoakClient, SoakRequest
 from identity.principal import Principal
 from tests.loopback import free_port
@@ -141,8 +141,8 @@ def agent_and_tokens(users: int) -> Iterator[tuple[MonitoredAgent, list[str]]]:
             return server
 
         try:
-            outside = start("stand_ins.services", "PORT").url
-            cloud = start("stand_ins.cloud", str(folder), "PORT", str(users), path="/__sandbox__/counters")
+            outside = start("services", "PORT").url
+            cloud = start("cloud", str(folder), "PORT", str(users), path="/__sandbox__/counters")
             environment = json.loads((folder / "environment.json").read_text())
             variables = {key: value for key, value in environment.items() if not key.startswith("LEAVE_")} | {
                 "ACCESS_IDENTITY": "Human",
@@ -153,7 +153,7 @@ def agent_and_tokens(users: int) -> Iterator[tuple[MonitoredAgent, list[str]]]:
                 "CONVERSATIONS_URL": f"sqlite:///{folder}/conversations.db",
             }
             file = folder / "agent.json"
-            agent = start("agents.monitored_agent", str(file), "PORT", path="/ready", **variables)
+            agent = start("monitored_agent", str(file), "PORT", path="/ready", **variables)
             tokens = access_tokens(cloud, users)
             asyncio.run(store_long_conversations(folder / "conversations.db", tokens[:CONNECTIONS]))
             yield MonitoredAgent(agent, file), tokens

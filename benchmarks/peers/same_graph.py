@@ -20,7 +20,7 @@ from agent.http.authentication import CALLER, authentication
 from agent.http.memory import frozen_startup_objects
 from agent.operations.log_setup import set_up_logging
 from agent.settings.settings import Settings, read_settings
-from benchmarks.servers.stand_ins.instant_model import InstantModel
+from benchmarks.servers.instant_model import InstantModel
 from graph import parts
 from graph.context import AgentContext
 from graph.models.provider import ChatModelProvider

@@ -1,21 +1,35 @@
-"""One module for each row of the table, with `measure(bench) -> Iterable[Figure]`.
+"""The rows of the table, one module for each theme: a row is a function `row(bench) -> Iterable[Figure]`.
 
-A row is in the folder of what it measures: a chat, identity, or the process. A new module is a new row.
-Begin at `chat.warm_chat`, a short one.
+A new row is a function, and its name here. Begin at `chats`.
 """
 
-import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+_THEMES: Final = {
+    "chats": (
+        "ag_ui",
+        "enterprise_chat",
+        "langserve",
+        "mcp_chat",
+        "warm_chat",
+        "warm_chat_http",
+        "warm_stream",
+    ),
+    "conversations": ("conversations",),
+    "human_users": ("human_users",),
+    "identity": ("refusal", "sealing", "verification"),
+    "latency": ("first_chunk", "first_requests", "real_latency", "tail"),
+    "mcp_call": ("mcp_call",),
+    "open_streams": ("open_streams",),
+    "replicas": ("replicas",),
+    "revocation": ("revocation",),
+    "round_trips": ("round_trips",),
+    "start": ("cold_start", "resident_memory"),
+    "tracing": ("tracing",),
+}
 MODULES: Final[Mapping[str, str]] = MappingProxyType(
-    dict(
-        sorted(
-            (module.name.rpartition(".")[2], module.name)
-            for module in pkgutil.walk_packages(__path__, f"{__name__}.")
-            if not module.ispkg
-        )
-    )
+    dict(sorted((row, f"{__name__}.{theme}") for theme, rows in _THEMES.items() for row in rows))
 )
-"""The name of each row → its module. Rows are not imported."""
+"""The name of each row → its module. Modules are not imported before their row runs."""

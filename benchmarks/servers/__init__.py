@@ -1,5 +1,5 @@
-"""The processes of a run: how they are started and measured, and what runs in them besides the agent itself.
+"""The processes of a run besides `idaas-agent serve`: stand-ins for what the agent calls, and two agents.
 
-May import the agent and the sandbox; `benchmarks.bench` starts what several rows use.
-Begin at `processes.process`.
+May import the agent and the sandbox; each module but `instant_model` is a process.
+Begin at `services`: the model, an MCP server and the enterprise service.
 """

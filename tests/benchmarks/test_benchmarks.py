@@ -10,10 +10,9 @@ import pytest
 
 from benchmarks.__main__ import replaces_documented_table
 from benchmarks.bench import Bench
-from benchmarks.in_process.micro import micro
-from benchmarks.load.wrk import load
-from benchmarks.report.measurement import FULL, Figure, Plan, Series, at_least, at_most, interleave, series
-from benchmarks.report.table import HEADER
+from benchmarks.load import load
+from benchmarks.micro import micro
+from benchmarks.report import FULL, HEADER, Figure, Plan, Series, at_least, at_most, interleave, series
 from benchmarks.rows import MODULES
 
 ROOT = Path(__file__).parents[2]

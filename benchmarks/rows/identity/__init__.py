@@ -1,1 +1,0 @@
-"""What identity costs: verification, credentials, refusals, revocation, and requests to IDaaS."""
