@@ -12,12 +12,12 @@ from typing import Final
 
 from rich.console import Console
 
-from cluster.chaos.aegra.aegra_stage import STRIKES as AEGRA_STRIKES
-from cluster.chaos.aegra.aegra_stage import aegra_stage
-from cluster.chaos.coverage import Coverage
+from cluster.chaos.aegra_stage import STRIKES as AEGRA_STRIKES
+from cluster.chaos.aegra_stage import aegra_stage
+from cluster.chaos.chaos_run import Coverage
 from cluster.chaos.part import Part, play
-from cluster.chaos.replicas.replica_stage import STRIKES as REPLICA_STRIKES
-from cluster.chaos.replicas.replica_stage import replica_stage
+from cluster.chaos.replica_stage import STRIKES as REPLICA_STRIKES
+from cluster.chaos.replica_stage import replica_stage
 from cluster.chaos.step_table import PAGE, step_table, written
 from cluster.cluster import PEOPLE
 from cluster.person import Step

@@ -1,20 +1,21 @@
 """One round: people begin to chat one after the other, and a part of the stage is struck meanwhile."""
 
 import asyncio
+import json
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Final
 
 import httpx
 
-from cluster.chaos.audit_records import AuditRecords
+from agent.operations.audit.verify import verify
 from cluster.chaos.chaos_run import ChaosRound, ChaosRun
-from cluster.chaos.disturbance import Disturbance
-from cluster.chaos.moment import Moment
-from cluster.chaos.stage import Chatter, Stage
+from cluster.chaos.stage import Chatter, Disturbance, Moment, Stage
 from cluster.demonstration import QUESTIONS, faults_of
 from cluster.person import Step
 
@@ -34,6 +35,31 @@ _COUNTED: Final = {
 """By service, the counter of the sandbox for calls of its tools."""
 _EXECUTED: Final = frozenset({Step.THINKING, Step.CALLING, Step.ANSWERING, Step.APPROVING})
 """Steps at which a process executes the run."""
+
+
+class AuditRecords:
+    """Reads each log on from where it was read before."""
+
+    def __init__(self, logs: Sequence[Path]) -> None:
+        self._read = dict.fromkeys(logs, 0)
+
+    def calls_begun(self) -> Counter[str]:
+        """How many calls of tools have begun since the last time, by service."""
+        begun: Counter[str] = Counter()
+        for log, offset in self._read.items():
+            if not log.exists():
+                continue
+            with log.open("rb") as lines:
+                lines.seek(offset)
+                for line in lines:
+                    if b'"event":"tool_call","outcome":"started"' in line:
+                        begun[str(json.loads(line)["service"])] += 1
+                self._read[log] = lines.tell()
+        return begun
+
+    def findings(self) -> list[str]:
+        """Of the verification of each log. A process that was killed only lacks its `audit_ended`."""
+        return [str(each) for log in self._read for each in verify([log]).findings]
 
 
 class ChaosRounds:

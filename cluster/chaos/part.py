@@ -10,12 +10,9 @@ from datetime import date
 from typing import Final, Protocol
 
 from cluster.chaos.chaos_round import ChaosRounds
-from cluster.chaos.chaos_run import ChaosRound
-from cluster.chaos.coverage import Coverage
-from cluster.chaos.invariants import violations
-from cluster.chaos.leaks import found_leaks
-from cluster.chaos.moment import after, at
-from cluster.chaos.stage import Stage
+from cluster.chaos.chaos_run import ChaosRound, Coverage
+from cluster.chaos.invariants import found_leaks, violations
+from cluster.chaos.stage import Stage, after, at
 from sandbox.faults.faults import Fault
 from sandbox.server.server import RunningSandbox
 

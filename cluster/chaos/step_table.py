@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cluster.chaos.chaos_run import ChaosRound, ChaosRun
-from cluster.chaos.disturbance import Disturbance
+from cluster.chaos.stage import Disturbance
 from cluster.person import Step
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "faults.md"

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cluster.chaos.chaos_run import ChaosRound, ChaosRun
-from cluster.chaos.disturbance import Disturbance
+from cluster.chaos.stage import Disturbance
 from cluster.person import Step
 
 RUN = ChaosRun("chen", "What is the weather?", Step.CALLING, 3.2, 0, ("4.1 s answered",), ())

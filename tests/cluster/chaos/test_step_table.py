@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cluster.chaos.chaos_run import ChaosRound
-from cluster.chaos.disturbance import Disturbance
+from cluster.chaos.stage import Disturbance
 from cluster.chaos.step_table import PAGE, marks, step_table, written
 from cluster.person import Step
 from tests.cluster.chaos.chaos_rounds import ROUND, RUN

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from cluster.chaos.moment import at
+from cluster.chaos.stage import at
 from cluster.person import Step
 
 

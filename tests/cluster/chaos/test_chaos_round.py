@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from cluster.chaos.audit_records import AuditRecords
+from cluster.chaos.chaos_round import AuditRecords
 
 
 def line(event: str, outcome: str, service: str | None = "amap") -> str:

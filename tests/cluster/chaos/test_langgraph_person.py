@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from langgraph_sdk.client import LangGraphClient
 
-from cluster.chaos.aegra.langgraph_person import LangGraphPerson
+from cluster.chaos.langgraph_person import LangGraphPerson
 from cluster.person import Step
 
 HUMAN = {"type": "human", "content": "And now?"}

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from cluster.chaos.coverage import Coverage
-from cluster.chaos.disturbance import Disturbance
+from cluster.chaos.chaos_run import Coverage
+from cluster.chaos.stage import Disturbance
 from cluster.person import Step
 from tests.cluster.chaos.chaos_rounds import APPROVER, ROUND, RUN
 

@@ -14,8 +14,8 @@ from typing import Final
 import psycopg
 from langgraph_sdk import get_client
 
-from cluster.chaos.aegra.langgraph_person import LangGraphPerson
-from cluster.chaos.disturbance import Disturbance, restart
+from cluster.chaos.langgraph_person import LangGraphPerson
+from cluster.chaos.stage import Disturbance, restart
 from cluster.cluster import USERS
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
 from tests.aegra.aegra_process import Aegra, AegraProcess, aegra

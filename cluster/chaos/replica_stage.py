@@ -10,8 +10,8 @@ from typing import Final
 import httpx
 import psycopg
 
-from cluster.chaos.disturbance import HANG_SECONDS, Disturbance, restart
-from cluster.chaos.leaks import dumped
+from cluster.chaos.invariants import dumped
+from cluster.chaos.stage import HANG_SECONDS, Disturbance, restart
 from cluster.cluster import Cluster, cluster
 from cluster.demonstration import people
 from cluster.person import Person, Step
