@@ -93,8 +93,8 @@ class SharedRedis:
         return result
 
     async def messages(self, channel: str) -> AsyncGenerator[bytes | None]:
-        """What is published to `channel`. First `None`: from then on, nothing is missed. `None` again after
-        each second without a message, or earlier.
+        """The messages that are published to `channel`. First `None`: from then on, no message is missed.
+        `None` again after each second without a message, or earlier.
 
         Raises `RedisUnavailableError` when the connection is lost.
         """

@@ -107,7 +107,7 @@ def _shown(unaccepted: "Mapping[str, UnacceptedTool]") -> str:
 
 
 def _digest(unaccepted: "Mapping[str, UnacceptedTool]") -> str:
-    """Of the tools as they were shown, so that nothing else is accepted."""
+    """A digest of the tools as they were shown: no other tools are accepted with it."""
     parts = [
         f"{name} {each.tool.digest.description} {each.tool.digest.parameters}"
         for name, each in unaccepted.items()

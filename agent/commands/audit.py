@@ -272,7 +272,7 @@ def _line(record: Mapping[str, Any]) -> Text:
 
 
 def _about(record: Mapping[str, Any]) -> Iterator[str]:
-    """What was used, and by whose rights."""
+    """The tool, model, scope or credential that was used, and the access identity."""
 
     def has(name: str) -> bool:
         return record.get(name) is not None

@@ -104,7 +104,7 @@ def _target(user: str | None, token_hash: str | None, token: bool, *, all_: bool
 
 @asynccontextmanager
 async def _stores(settings: Settings) -> AsyncIterator[Sequence["RevocationStore"]]:
-    """Those that running agents read: a machine's own file is not theirs if they share a store."""
+    """The stores that running agents read: a shared store if there is one, else this machine's file."""
     from agent.operations.revocation.configured import revocation_stores
     from agent.redis import shared_redis
 

@@ -93,7 +93,7 @@ async def serve_agent(
 def _published(
     settings: Settings, agent: "Agent", outlets: "Sequence[MetricsOutlet]"
 ) -> AbstractAsyncContextManager[None]:
-    """Publishes the metrics by `outlets`, and by those of the settings."""
+    """Publishes the metrics by `outlets`, and by the outlets of the settings."""
     # Imported here, because what is measured of the graph takes longer to import than the server to listen.
     from agent.operations.metrics.otlp_metrics import otlp_outlets
     from agent.operations.metrics.publishing import published
@@ -129,7 +129,7 @@ class StartingApp:
         self._decided.set()
 
     def fail(self) -> None:
-        """Refuses all requests, also those that wait, unless `serve` was called."""
+        """Refuses all requests, waiting ones included, unless `serve` was called."""
         self._decided.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

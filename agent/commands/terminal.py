@@ -84,7 +84,7 @@ def environment(env_file: Path | None = None) -> dict[str, str]:
 
 
 def for_printing_command(variables: Mapping[str, str]) -> dict[str, str]:
-    """`variables` for a command whose output is read: its audit lines go to standard error instead."""
+    """`variables` for a command that prints its result: audit lines go to standard error instead."""
     printed = variables.get("AUDIT_LOG_FILE", "").strip() == "-"
     return {**variables, "AUDIT_LOG_FILE": "/dev/stderr"} if printed else dict(variables)
 
@@ -101,7 +101,7 @@ def print_misspelt(variables: Mapping[str, str]) -> None:
 
 
 def print_overridden(env_file: Path | None) -> None:
-    """Names the variables of `env_file` whose value the process's environment replaces."""
+    """Names each variable of `env_file` that the process's environment replaces."""
     added = dotenv_values(env_file, interpolate=False) if env_file else {}
     for name, value in added.items():
         if os.environ.get(name, "").strip() and os.environ[name] != value:

@@ -40,7 +40,7 @@ _PATH: Final = "/.well-known/cloud-idaas-configuration"
 _MAX_BYTES: Final = 65_536
 _LEEWAY: Final = 30.0
 _DATED: Final = frozenset({"CLIENT_SECRET_JWT", "PRIVATE_KEY_JWT", "PCA", "PKCS7", "OIDC"})
-"""The methods whose credential has a time in it."""
+"""Methods with a time in the credential."""
 _ABOUT_AN_ADDRESS: Final = frozenset(
     {
         GraphCode.MODEL_CALL_FAILED,
@@ -131,7 +131,7 @@ def _certificate(verify_code: int, host: str, port: int, setting: str) -> Explan
 async def instance_difference(
     settings: Settings, http: httpx.AsyncClient, clock: Callable[[], float]
 ) -> Explanation | None:
-    """What IDaaS's description of itself shows; `None` if it shows nothing, or is not there."""
+    """The clock or the instance differs by IDaaS's description of itself; `None` if neither does."""
     idaas = settings.idaas
     request = http.build_request("GET", f"https://{urlsplit(idaas.issuer).netloc}{_PATH}")
     response = await send(http, request, max_bytes=_MAX_BYTES, deadline=_SECONDS)
@@ -212,7 +212,7 @@ def origin_of(settings: Settings, services: Sequence[Service], part: str, error:
 
 
 def _of_settings(settings: Settings, part: str) -> Origin | None:
-    """What the variables and SERVICES_FILE configure."""
+    """The origin that the variables or SERVICES_FILE configure."""
     if part == "model":
         key = "LLM_API_KEY_IDENTIFIER" if settings.llm_api_key_file is None else "LLM_API_KEY_FILE"
         return Origin(settings.llm_base_url, "LLM_BASE_URL", key)

@@ -151,7 +151,7 @@ async def use_service(service: Service, agent: Agent, caller: VerifiedAccessToke
 
 
 def _harmless(service: Service, tools: Sequence[ToolSchema]) -> str | None:
-    """The first tool that needs no argument and whose policy, of the code or of the operator, is to read."""
+    """The first tool that needs no argument and is declared, by code or operator, as reading."""
     for tool in tools:
         policy = service.policy(tool.name)
         declared = policy is not DEFAULT_POLICY and policy.effect is Effect.READ
@@ -174,7 +174,7 @@ def names_of_tools(services: Sequence[Service], listed: Sequence[Sequence[ToolSc
 
 
 def tools_of_server(selection: ToolSelection) -> Finding:
-    """Whether what an MCP server has listed is what was accepted."""
+    """Whether an MCP server lists the tools that were accepted."""
     step = f"tools of {selection.service}"
     if selection.trusted:
         return Finding(step, Outcome.OK, "the server is trusted: what it changes is used")

@@ -1,4 +1,4 @@
-"""What of an operator's configuration goes into a deployment: variables, the files that they name, own code.
+"""The operator's part of a deployment: variables, the files that they name, own code.
 
 Nothing is left out silently: what cannot be carried is a fault, until the operator chooses another value.
 """
@@ -24,7 +24,7 @@ _CARRIED: Final = {
     "SSL_CERT_FILE": "certificates.pem",
     "SYSTEM_PROMPT_FILE": "system-prompt.md",
 }
-"""Variables whose file goes along, and its name there."""
+"""Variables that name a file: the file goes along, under this name."""
 _PROXIES: Final = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"})
 _SECRET: Final = re.compile(
     r"REDIS_URL|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS|ALIBABA_CLOUD_(ACCESS_KEY|SECURITY)\w+"
@@ -43,7 +43,7 @@ class Form:
 
     folder: str
     variables: Mapping[str, str]
-    """What the form sets, unless the operator does."""
+    """Set by the form, unless the operator sets them."""
     elsewhere: tuple[str, ...]
     """Beginnings of variables that the platform, the image, the unit or the manifest sets."""
 
@@ -74,14 +74,14 @@ TREE: Final = Form(
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the operator has here, and wants there."""
+    """The operator's configuration here, and the changes for the deployment."""
 
     settings: Settings
     environment: Mapping[str, str]
     lock: Path
     """The agent's locked dependencies."""
     own_lock: Path | None = None
-    """Those of the operator's own packages, which may name wheels by paths relative to this file."""
+    """The locked packages of the operator, which may name wheels by paths relative to this file."""
     chosen: Mapping[str, str] = field(default_factory=dict)
     """Values of variables there, in place of the present ones. One without a value is not set there."""
     of_file: Collection[str] = ()
@@ -97,11 +97,11 @@ class Carried:
     packages: Mapping[str, bytes]
     """The lock file of own packages, and their wheels: for a deployment that installs them itself."""
     faults: Sequence[str]
-    """What cannot be carried."""
+    """Why something cannot be carried."""
 
 
 def carried(configuration: Configuration, form: Form) -> Carried:
-    """What of `configuration` goes into a deployment of `form`."""
+    """The part of `configuration` that goes into a deployment of `form`."""
     settings, known, chosen = configuration.settings, variables(), configuration.chosen
     kept, faults = dict(form.variables), []
     paths: dict[str, Path] = {}

@@ -145,7 +145,7 @@ def trigger_jwks(
 def _configuration(
     env_file: Path | None, lock: Path, own_lock: Path | None, sets: list[str] | None
 ) -> Configuration:
-    """What is to be deployed: the variables that are set, and what `--set` says of them."""
+    """The configuration to deploy: the variables that are set, and the changes by `--set`."""
     chosen = {}
     for each in sets or ():
         name, equals, value = each.partition("=")

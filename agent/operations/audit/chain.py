@@ -25,7 +25,7 @@ _DIGITS: Final = re.compile(r"[0-9a-f]+")
 
 
 class AuditKey:
-    """The keys for the hashes of lines and for those of access tokens, by HMAC-SHA-256 from `secret`.
+    """The keys for hashes of lines and for hashes of access tokens, by HMAC-SHA-256 from `secret`.
 
     Equal secrets give equal keys, in every process and after each restart. `id` names the key in the lines.
     It reveals nothing of a secret that cannot be guessed: one of `AUDIT_KEY_FILE` has 32 or more characters.
@@ -163,7 +163,7 @@ class Line:
         return cls(record, Head(process, seq, end[1].decode()), previous, key, text[: end.start()])
 
     def has_hash_by(self, key: AuditKey | None) -> bool:
-        """Whether its hash is that of its content, by `key`, or without one."""
+        """Whether its hash matches its content, by `key`, or without a key."""
         return line_hash(self.body, key) == self.head.hash
 
 

@@ -97,7 +97,7 @@ def _blanked(path: Path, descriptor: int, part: bytes) -> bool:
 
 
 def _ends_within_line(path: Path) -> bool:
-    """Whether a process that wrote `path` was interrupted, and its last line has no end."""
+    """Whether the last line of `path` has no end: a process was interrupted while it wrote."""
     try:
         if not path.is_file():
             return False

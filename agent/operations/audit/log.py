@@ -66,7 +66,7 @@ class _ChainWriter:
         self._destination = destination
         self._key = key
         self._head = Head(secrets.token_hex(8))
-        """Of the latest line that is written: a line that could not be written leaves no gap."""
+        """The head of the latest written line: a line that could not be written leaves no gap."""
         self._clock = clock
         self._logged = logged
 

@@ -70,7 +70,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedChain:
-    """What is known of one chain: its first and latest lines that were read."""
+    """One chain: its first and latest lines that were read."""
 
     first: int
     head: Head
@@ -97,7 +97,7 @@ def verify(
     heads: Sequence[tuple[Head, Place]] = (),
     partial: bool = False,
 ) -> Verification:
-    """Verifies `files` together: those of one log, in any order. Compressed ones end in `.gz`.
+    """Verifies the files of one log together, in any order. Compressed files end in `.gz`.
 
     With `keys`, each line must be signed by one of them; without, a line must not be signed. `expected` are
     the numbers and hashes of lines that must be there; `heads` too, with the place that names each.
@@ -260,7 +260,7 @@ class _ChainLines:
                 yield Finding(gap.place, FindingKind.REMOVED, problem)
 
     def verified(self) -> VerifiedChain:
-        """What was read of it."""
+        """The result for this chain."""
         first, last = self.first_record, self.last_record
         ended = last["event"] == LogEvent.ENDED
         return VerifiedChain(self.first, self.last, str(first["time"]), str(last["time"]), ended, last["key"])

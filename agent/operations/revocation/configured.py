@@ -16,7 +16,7 @@ from identity.signing_keys.jwks import Jwks
 from identity.signing_keys.signing_key import KeySource
 
 _CONNECTIONS: Final = 2
-"""To PostgreSQL, besides those of conversations: one is read while another one is written."""
+"""To PostgreSQL, besides the pool of conversations: one connection reads while the other writes."""
 
 
 def revocation_stores(settings: Settings, redis: SharedRedis | None) -> list[RevocationStore]:
@@ -54,7 +54,7 @@ def events_jwks(settings: Settings, http: AsyncClient, clock: Callable[[], float
 def user_event_reader(
     settings: Settings, keys: KeySource | None, clock: Callable[[], float]
 ) -> UserEventReader | None:
-    """The reader of IDaaS's events, whose signatures `keys` verify; `None` without keys."""
+    """The reader of IDaaS's events; `keys` verify their signatures. `None` without keys."""
     if keys is None:
         return None
     return UserEventReader(

@@ -33,7 +33,7 @@ _AT_ONCE: Final = 500
 
 
 def revoked_error() -> AccessTokenError:
-    """The error of a run whose caller's token was revoked meanwhile."""
+    """The error of a run that ends because the token of its caller was revoked."""
     return AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked during the run")
 
 
@@ -82,8 +82,8 @@ class RevocationEnforcer:
         self._received = asyncio.Event()
 
     async def start(self) -> None:
-        """Reads the stores, and follows them from then on. Returns when those that last were read, or when
-        one of them fails.
+        """Reads the stores, and follows them from then on. Returns when each lasting store was read, or one
+        of them fails.
 
         A large store delays the start; one that sends nothing for ten seconds does not delay it further.
         """
@@ -168,7 +168,7 @@ class RevocationEnforcer:
         followed.has(revocations)
 
     def _apply(self, revocations: Sequence[Revocation]) -> list[Revocation]:
-        """Those that this process did not know."""
+        """Enforces `revocations`. Returns the ones that this process did not know."""
         new = [
             each
             for each in revocations
@@ -251,7 +251,7 @@ class RevocationEnforcer:
                         other.failed(str(error))
 
     def _judge(self, followed: "_Followed", lacking: Sequence[Revocation]) -> None:
-        """Whether a store that was read has lost what it lacks, or only did not receive it yet."""
+        """Decides if a store that was read has lost the lacking revocations, or did not receive them yet."""
         lost = [each for each in lacking if each.key not in followed.awaited]
         followed.is_whole()
         if not lacking:
@@ -296,7 +296,7 @@ class _Followed:
         )
         self.has_lost = False
         self.limit: asyncio.Timeout | None = None
-        """Of following it before it is read as a whole again."""
+        """How long the store is followed before it is read as a whole again."""
         self.awaited: Final[set[tuple[Target, str, Origin]]] = set()
         """The keys of revocations that came from elsewhere: it is no loss yet that the store lacks them."""
 

@@ -20,7 +20,7 @@ class RevocationStore(Protocol):
 
     @property
     def lasts(self) -> bool:
-        """What it contains outlasts a restart of its server and of the agent. Else it only announces."""
+        """Its content outlasts a restart of its server and of the agent. Else it only announces."""
         ...
 
     @property
@@ -42,7 +42,7 @@ class RevocationStore(Protocol):
         ...
 
     async def remove(self, revocations: Sequence[Revocation]) -> None:
-        """Removes them, except those that a later one of the same key has replaced. Raises `StoreError`."""
+        """Removes them, unless a later one of the same key has replaced them. Raises `StoreError`."""
         ...
 
     async def aclose(self) -> None:
