@@ -11,7 +11,7 @@ PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 test aegra-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: chromium wrk databases help up serve sandbox studio doctor aegra aegra-test test frontends unit promises mutants cluster chaos soak bench bench-scale check format lock sbom licences vulnerabilities clean
+.PHONY: chromium wrk databases help up serve sandbox studio doctor aegra aegra-test test frontends unit promises mutants cluster chaos soak bench bench-scale wheel check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -72,6 +72,9 @@ bench-scale: $(VENV)/.dev ## measure 5,000 open streams of a slow model beside t
 
 soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,000 users (15 minutes)
 	@$(BIN)/python -m benchmarks.soak
+
+wheel: $(VENV)/.dev frontend/node_modules/.installed ## build dist/idaas_agent-….whl, which installs one name and has the page in it
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 check: $(VENV)/.dev ## lint, format, types, the import rule and the sizes
 	$(BIN)/ruff check .

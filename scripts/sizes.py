@@ -12,7 +12,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 PARTS: Final = {
-    "product": ("agent", "graph", "identity", "tools"),
+    "product": ("agent", "graph", "idaas_agent", "identity", "tools"),
     "sandbox": ("sandbox",),
     "tests": ("tests",),
 }

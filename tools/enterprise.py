@@ -5,9 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from tools.approval_policy import READS
-from tools.http_service.client import ServiceClient
-from tools.http_service.service import HTTPService
+from idaas_agent import READS, HTTPService, ServiceClient
 
 
 def service(enterprise: HTTPService, _: Mapping[str, Any]) -> None:

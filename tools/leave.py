@@ -5,11 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from identity.errors import ServiceError
-from tools.approval_policy import READS, Effect, ToolPolicy
-from tools.http_service.client import ServiceClient
-from tools.http_service.service import HTTPService
-from tools.service import ToolResult
+from idaas_agent import READS, Effect, HTTPService, ServiceClient, ServiceError, ToolPolicy, ToolResult
 
 FirstDay = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The first day, YYYY-MM-DD.")]
 

@@ -1,6 +1,6 @@
 """The command line. Each command is a file of this folder; slow modules are imported when needed."""
 
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they would print local variables
     help="An AI agent that never acts without a known identity.",
 )
-if find_spec("sandbox") is not None:  # a deployed agent has none
+if (Path(__file__).parents[2] / "sandbox").is_dir():  # a deployed agent has none
     from agent.commands.sandbox import app as sandbox_app
     from agent.commands.up import up
 

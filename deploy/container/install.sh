@@ -23,10 +23,10 @@ if [ -d "$own" ]; then
 fi
 # Only the agent's own packages: the sandbox, tests and documents are not deployed.
 site=$("$target/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-for package in agent graph identity tools; do
+for package in agent graph idaas_agent identity tools; do
   cp -R "$source/$package" "$site/"
 done
-find "$site/agent" "$site/graph" "$site/identity" "$site/tools" -name __pycache__ -type d -prune -exec rm -rf {} +
+find "$site/agent" "$site/graph" "$site/idaas_agent" "$site/identity" "$site/tools" -name __pycache__ -type d -prune -exec rm -rf {} +
 printf '#!%s/bin/python\nfrom agent.cli import main\n\nmain()\n' "$target" > "$target/bin/idaas-agent"
 chmod 755 "$target/bin/idaas-agent"
-"$target/bin/python" -m compileall -q "$site/agent" "$site/graph" "$site/identity" "$site/tools"
+"$target/bin/python" -m compileall -q "$site/agent" "$site/graph" "$site/idaas_agent" "$site/identity" "$site/tools"

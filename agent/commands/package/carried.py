@@ -16,7 +16,7 @@ from agent.settings.declared_services import ENTRY_POINTS
 from agent.settings.settings import Settings, variables
 
 PORT: Final = 9002
-PACKAGES: Final = ("agent", "graph", "identity", "tools")
+PACKAGES: Final = ("agent", "graph", "idaas_agent", "identity", "tools")
 """The agent's own packages. The sandbox, tests and documents are not deployed."""
 _CARRIED: Final = {
     "ACCEPTED_TOOLS_FILE": "accepted-tools.json",

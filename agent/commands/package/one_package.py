@@ -1,0 +1,60 @@
+"""The agent as one Python package: its folders inside of `idaas_agent`, whose imports name them there.
+
+The repository keeps its folders at the top, where people look for them. Installed there, `tools` or `agent`
+would take those names from every project beside it. The build of the wheel uses this file, too, before
+anything is installed: it imports the standard library only.
+"""
+
+import ast
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Final
+
+PACKAGE: Final = "idaas_agent"
+INNER: Final = ("agent", "graph", "identity", "sandbox", "tools")
+"""The folders of the repository that become folders of `PACKAGE`."""
+_REFERENCE: Final = re.compile(rf"(({'|'.join(INNER)})(?:\.\w+)+)(:\w+)?")
+"""A text that may name a module or a function: `tools.leave:service`."""
+
+
+def within_package(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """`files` of the repository, by their paths, as files of one package; those of other folders stay.
+
+    Raises `ValueError` for an import that cannot be moved: `import tools.leave` would bind another name.
+    """
+    modules = frozenset(_module(path) for path in files if path.endswith(".py"))
+    return {
+        f"{PACKAGE}/{path}" if path.split("/")[0] in INNER else path: (
+            moved_imports(content, path, modules) if path.endswith(".py") else content
+        )
+        for path, content in files.items()
+    }
+
+
+def moved_imports(source: bytes, path: str, modules: Collection[str] = ()) -> bytes:
+    """The Python `source` of the file `path`: imports, and texts that name one of `modules`, are moved."""
+    lines = source.splitlines(keepends=True)
+    prefix = f"{PACKAGE}.".encode()
+    for line, column in sorted(_names(ast.parse(source, path), lines, modules), reverse=True):
+        text = lines[line - 1]
+        lines[line - 1] = text[:column] + prefix + text[column:]
+    return b"".join(lines)
+
+
+def _names(tree: ast.Module, lines: list[bytes], modules: Collection[str]) -> Iterator[tuple[int, int]]:
+    """Where a name of an inner folder begins: the line, from 1, and the byte in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").split(".")[0] in INNER:
+            yield node.lineno, node.col_offset + len("from ")
+        elif isinstance(node, ast.Import) and any(name.name.split(".")[0] in INNER for name in node.names):
+            raise ValueError(f'line {node.lineno}: "from … import …" can be moved, "import …" cannot')
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found = _REFERENCE.fullmatch(node.value)
+            if found and found[1] in modules:
+                yield node.lineno, lines[node.lineno - 1].index(found[0].encode(), node.col_offset)
+
+
+def _module(path: str) -> str:
+    parts = PurePosixPath(path).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

@@ -1,0 +1,104 @@
+"""What your own code imports: services, tools, policies, credentials, results, errors and models.
+
+Nothing else of this project is public. A name stays, with its meaning, until a version whose changelog has
+announced its end in the version before. `docs/extending.md` shows each of them in use.
+
+A name is loaded when it is first used: importing this package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from graph.error_codes import GraphCode
+    from graph.models.piece import Piece
+    from graph.models.provider import ChatModelProvider, ModelProvider, ResponseReader
+    from identity.credentials.credential import Credential
+    from identity.credentials.requirement import (
+        AccessTokenRequirement,
+        ApiKeyRequirement,
+        CloudRoleRequirement,
+        CredentialRequirement,
+        IssuedJwtRequirement,
+        OAuthTokenRequirement,
+    )
+    from identity.errors import AgentError, ErrorCode, ServiceError
+    from identity.principal import AccessIdentity
+    from identity.secrets.secret import Secret
+    from tools import VERSION as __version__  # noqa: N811
+    from tools.approval_policy import READS, ApprovalMode, ArgumentRule, Effect, ToolPolicy
+    from tools.arguments.fault import ArgumentFault
+    from tools.error_codes import ToolCode
+    from tools.http_service.client import ServiceClient
+    from tools.http_service.service import HTTPService
+    from tools.mcp_service.service import MCPService
+    from tools.service import Access, Service, ToolResult, ToolSchema
+
+__all__ = [
+    "READS",
+    "Access",
+    "AccessIdentity",
+    "AccessTokenRequirement",
+    "AgentError",
+    "ApiKeyRequirement",
+    "ApprovalMode",
+    "ArgumentFault",
+    "ArgumentRule",
+    "ChatModelProvider",
+    "CloudRoleRequirement",
+    "Credential",
+    "CredentialRequirement",
+    "Effect",
+    "ErrorCode",
+    "GraphCode",
+    "HTTPService",
+    "IssuedJwtRequirement",
+    "MCPService",
+    "ModelProvider",
+    "OAuthTokenRequirement",
+    "Piece",
+    "ResponseReader",
+    "Secret",
+    "Service",
+    "ServiceClient",
+    "ServiceError",
+    "ToolCode",
+    "ToolPolicy",
+    "ToolResult",
+    "ToolSchema",
+    "__version__",
+]
+
+_HOMES: Final = {
+    "graph.error_codes": ("GraphCode",),
+    "graph.models.piece": ("Piece",),
+    "graph.models.provider": ("ChatModelProvider", "ModelProvider", "ResponseReader"),
+    "identity.credentials.credential": ("Credential",),
+    "identity.credentials.requirement": (
+        "AccessTokenRequirement",
+        "ApiKeyRequirement",
+        "CloudRoleRequirement",
+        "CredentialRequirement",
+        "IssuedJwtRequirement",
+        "OAuthTokenRequirement",
+    ),
+    "identity.errors": ("AgentError", "ErrorCode", "ServiceError"),
+    "identity.principal": ("AccessIdentity",),
+    "identity.secrets.secret": ("Secret",),
+    "tools.approval_policy": ("READS", "ApprovalMode", "ArgumentRule", "Effect", "ToolPolicy"),
+    "tools.arguments.fault": ("ArgumentFault",),
+    "tools.error_codes": ("ToolCode",),
+    "tools.http_service.client": ("ServiceClient",),
+    "tools.http_service.service": ("HTTPService",),
+    "tools.mcp_service.service": ("MCPService",),
+    "tools.service": ("Access", "Service", "ToolResult", "ToolSchema"),
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the types are those above
+    if name == "__version__":
+        return import_module("tools").VERSION
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)

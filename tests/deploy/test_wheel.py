@@ -1,0 +1,110 @@
+"""The wheel installs one name, and runs beside a project that has folders of the agent's names."""
+
+import csv
+import io
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from agent.commands.package.one_package import INNER, moved_imports, within_package
+from tests.command import running
+from tests.deploy.shipped import ROOT
+
+OWN_TOOL = '''"""A tool of a project with folders of its own, one of them called `tools`."""
+
+from idaas_agent import READS, HTTPService, ServiceClient, ToolResult
+
+from tools.words import WORDS
+
+
+def service(greetings: HTTPService, settings) -> None:
+    @greetings.tool(policy=READS)
+    async def greet(http: ServiceClient) -> ToolResult:
+        """Greets."""
+        return ToolResult(WORDS)
+'''
+SERVICES = """[services.greetings]
+type = "http"
+url = "https://greetings.example.com"
+python = "tools/greetings.py:service"
+"""
+IDAAS_AGENT = "from idaas_agent.agent.cli import main; main()"
+PORTS = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
+BUILT_FROM = (*INNER, "idaas_agent", "frontend", "scripts", "pyproject.toml", "README.md", "LICENSE")
+BUILD = "import sys; sys.path[:0] = ['scripts', '.']; import wheel_backend as w; w.build_wheel(sys.argv[1])"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built in a folder of its own: setuptools writes beside what it reads."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in BUILT_FROM:
+        (source / name).symlink_to(ROOT / name)
+    subprocess.run([sys.executable, "-c", BUILD, built], cwd=source, check=True, capture_output=True)  # noqa: S603
+    [path] = built.glob("*.whl")
+    return path
+
+
+def test_wheel_has_one_name_and_a_true_record(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        [record] = [name for name in names if name.endswith("/RECORD")]
+        rows = {row[0]: row[2] for row in csv.reader(io.TextIOWrapper(archive.open(record)))}
+        assert rows == {name: str(archive.getinfo(name).file_size) for name in names if name != record} | {
+            record: ""
+        }
+    assert {name.split("/")[0] for name in names} == {"idaas_agent", record.split("/")[0]}
+
+
+async def test_installed_wheel_runs_with_its_page_beside_a_project_of_the_same_names(
+    wheel: Path, dependencies: Path, tmp_path: Path
+) -> None:
+    site, project = tmp_path / "site", tmp_path / "project"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    for name in INNER:
+        (project / name).mkdir(parents=True)
+        (project / name / "__init__.py").write_text("")
+    (project / "tools" / "words.py").write_text('WORDS = "good morning from the project"\n')
+    (project / "tools" / "greetings.py").write_text(OWN_TOOL)
+    (project / "services.toml").write_text(SERVICES)
+    ports = [f"--{name}-port=0" for name in PORTS]
+    path = ":".join(map(str, (project, site, dependencies)))
+    variables = {"PYTHONPATH": path, "SERVICES_FILE": "services.toml", "ACCESS_IDENTITY": "Human"}
+    python = [sys._base_executable, "-c", IDAAS_AGENT]
+    async with running(*python, "up", *ports, folder=project, **variables) as up:
+        await up.says("ready (Ctrl-C stops all)")
+        addresses = dict(re.findall(r"^(page|agent) +(http://\S+)", up.printed, re.MULTILINE))
+        [idaas] = re.findall(r"and (http://localhost:\d+)", up.printed)
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+            page = await http.get(addresses["page"])
+            loaded = re.findall(r'href="(node_modules/\S+)"', page.text)
+            assert len(loaded) == 3
+            for name in loaded:
+                assert (await http.get(f"{addresses['page']}/{name}")).status_code == 200
+        question = ["--url", addresses["agent"], "--sandbox-url", idaas, "call greet with {}"]
+        async with running(*python, "chat", *question, folder=project, PYTHONPATH=path) as chat:
+            assert await chat.ends() == 0, chat.printed
+            assert "good morning from the project" in chat.printed
+        up.process.terminate()
+
+
+def test_texts_that_name_modules_move_and_others_stay() -> None:
+    source = b'from tools.leave import x\nNAMES = "tools.leave:service", "agent.env", "tools.leave is one"\n'
+    moved = within_package({"tools/leave.py": source, "tests/test_x.py": b""})
+    assert moved["idaas_agent/tools/leave.py"] == (
+        b"from idaas_agent.tools.leave import x\n"
+        b'NAMES = "idaas_agent.tools.leave:service", "agent.env", "tools.leave is one"\n'
+    )
+    assert moved["tests/test_x.py"] == b""
+    assert within_package(moved) == moved
+
+
+def test_import_that_binds_the_name_of_a_folder_is_refused() -> None:
+    with pytest.raises(ValueError, match='"import …" cannot'):
+        moved_imports(b"import tools.leave\n", "x.py")

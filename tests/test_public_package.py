@@ -1,0 +1,45 @@
+"""`idaas_agent` is what other people import: its names are frozen, and documents use nothing else."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import idaas_agent
+
+ROOT = Path(__file__).parent.parent
+PUBLIC = """
+READS Access AccessIdentity AccessTokenRequirement AgentError ApiKeyRequirement ApprovalMode ArgumentFault
+ArgumentRule ChatModelProvider CloudRoleRequirement Credential CredentialRequirement Effect ErrorCode
+GraphCode HTTPService IssuedJwtRequirement MCPService ModelProvider OAuthTokenRequirement Piece ResponseReader
+Secret Service ServiceClient ServiceError ToolCode ToolPolicy ToolResult ToolSchema __version__
+"""
+"""A name is added here when it becomes public; one that goes was announced in the changelog of a version."""
+PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md"]
+PRIVATE = re.compile(r"^\s*(?:from|import) (?:agent|graph|identity|tools|sandbox)\b.*$", re.MULTILINE)
+
+
+def test_public_names_are_frozen_few_and_there() -> None:
+    assert idaas_agent.__all__ == PUBLIC.split()
+    assert len(idaas_agent.__all__) <= 40
+    for name in idaas_agent.__all__:
+        assert getattr(idaas_agent, name)
+
+
+def test_private_name_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="AuditTrail"):
+        idaas_agent.AuditTrail  # noqa: B018
+
+
+def test_importing_it_imports_nothing_else_of_the_project() -> None:
+    code = "import sys, idaas_agent; print(*sorted(m for m in sys.modules if m.split('.')[0] in sys.argv))"
+    inner = ["agent", "graph", "identity", "tools", "sandbox"]
+    printed = subprocess.run([sys.executable, "-c", code, *inner], cwd=ROOT, capture_output=True, check=True)  # noqa: S603
+    assert printed.stdout.strip() == b""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_documents_import_the_public_package_only(page: Path) -> None:
+    assert PRIVATE.findall(page.read_text("utf-8")) == []
