@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,24 @@ async def test_own_tool_calls_its_service_as_the_user(agent, running):
     assert seen["credential"]["claims"]["sub"] == "user_alice01"
     lines = [line for line in printed("payroll.py").splitlines() if line.strip()]
     assert len(lines) <= 15
+
+
+def test_test_of_the_page_passes(tmp_path):
+    for name in ("payroll.py", "test_payroll.py"):
+        (tmp_path / name).write_text(printed(name))
+    pytest_alone = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:cacheprovider",
+        tmp_path,
+    ]
+    passed = subprocess.run(pytest_alone, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+    assert "1 passed" in passed.stdout, passed.stdout
 
 
 async def test_stand_in_model_calls_an_own_tool_by_the_sentence_of_the_page(agent, running):

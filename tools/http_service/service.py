@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, overload
 
+import httpx
 from langchain_core.tools import BaseTool
 
 from identity.credentials.placement import BEARER
@@ -34,7 +35,7 @@ class HTTPService:
     `max_bytes` bounds a response. `error_code` is the code of the service's failures, and `settings` are the
     names of the settings that declare it, for the operator's remedy. `prefix` begins the names of its tools,
     as the model and `call` know them. `policies` replace, by the names without it, the policies with which
-    tools are added.
+    tools are added. `http` sends the requests of a test in place of a client of its own.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class HTTPService:
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 20.0,
         max_bytes: int = 256 * 1024,
+        http: httpx.AsyncClient | None = None,
     ) -> None:
         self.name = name
         self.credential = credential
@@ -62,7 +64,7 @@ class HTTPService:
         self._endpoint = Endpoint(name, checked_url(url), error_code, max_bytes, self.settings, placement)
         self._seconds = seconds
         self.pool_use = PoolUse()
-        self._http = http_client(ssl_context, seconds, self.pool_use)
+        self._http = http or http_client(ssl_context, seconds, self.pool_use)
         self._tools: dict[str, ServiceTool] = {}
         self._schemas: list[ToolSchema] = []
         self.tool_names: frozenset[str] = frozenset()
