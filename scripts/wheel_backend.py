@@ -40,7 +40,7 @@ def build_wheel(
     scripts = f"{info}/entry_points.txt"
     files[scripts] = files[scripts].replace(b"= agent.", f"= {PACKAGE}.agent.".encode())
     files[f"{info}/top_level.txt"] = f"{PACKAGE}\n".encode()
-    files |= page()
+    files |= page() | {f"{PACKAGE}/requirements.lock": (ROOT / "requirements.lock").read_bytes()}
     del files[f"{info}/RECORD"]
     files[f"{info}/RECORD"] = _record(files, info)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:

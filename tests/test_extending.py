@@ -101,18 +101,8 @@ async def test_own_tool_calls_its_service_as_the_user(agent, running):
 def test_test_of_the_page_passes(tmp_path):
     for name in ("payroll.py", "test_payroll.py"):
         (tmp_path / name).write_text(printed(name))
-    pytest_alone = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:xdist",
-        "-p",
-        "no:cacheprovider",
-        tmp_path,
-    ]
-    passed = subprocess.run(pytest_alone, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
+    passed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
     assert "1 passed" in passed.stdout, passed.stdout
 
 

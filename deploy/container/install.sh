@@ -21,12 +21,9 @@ if [ -d "$own" ]; then
       --no-deps --only-binary=:all: -r requirements.lock "$@")
   fi
 fi
-# Only the agent's own packages: the sandbox, tests and documents are not deployed.
+# One package, idaas_agent: the sandbox, tests and documents are not deployed.
 site=$("$target/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-for package in agent graph idaas_agent identity tools; do
-  cp -R "$source/$package" "$site/"
-done
-find "$site/agent" "$site/graph" "$site/idaas_agent" "$site/identity" "$site/tools" -name __pycache__ -type d -prune -exec rm -rf {} +
-printf '#!%s/bin/python\nfrom agent.cli import main\n\nmain()\n' "$target" > "$target/bin/idaas-agent"
+"$target/bin/python" "$source/agent/commands/package/one_package.py" "$source" "$site"
+printf '#!%s/bin/python\nfrom idaas_agent.agent.cli import main\n\nmain()\n' "$target" > "$target/bin/idaas-agent"
 chmod 755 "$target/bin/idaas-agent"
-"$target/bin/python" -m compileall -q "$site/agent" "$site/graph" "$site/idaas_agent" "$site/identity" "$site/tools"
+"$target/bin/python" -m compileall -q "$site/idaas_agent"

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.commands.package import start
-from agent.commands.package.carried import AGENTRUN, PACKAGES, PORT, Configuration, carried
+from agent.commands.package.carried import AGENTRUN, PORT, Configuration, carried
+from agent.commands.package.one_package import deployed_files, moved_imports
 from agent.commands.package.parts import (
     InstallDependencies,
     PackagingError,
     agentrun_faults,
-    files_below,
     write_package,
 )
 from agent.settings.settings import Settings
@@ -46,7 +46,7 @@ def package_agentrun(
 ) -> None:
     """Writes `code.zip`, `s.yaml`, `role-policy.json` and `config.js` into `folder`.
 
-    `source` is the folder of the agent's packages. None of the files contains a secret. Raises
+    `source` is the repository, or the installed package. None of the files contains a secret. Raises
     `PackagingError` with every fault before anything is installed.
     """
     settings = configuration.settings
@@ -57,11 +57,10 @@ def package_agentrun(
         raise PackagingError(faults)
     files: dict[str, Path | bytes] = {
         "python/.python-version": f"{options.python}\n".encode(),
-        "main.py": Path(start.__file__),
+        "main.py": moved_imports(Path(start.__file__).read_bytes(), start.__file__),
         "client-config.json": client,
+        **deployed_files(source),
     }
-    for package in PACKAGES:
-        files |= files_below(source / package, package)
     files |= {f"own/{name}": content for name, content in deployment.files.items()}
     write_package(folder, document, files, install)
     (folder / "role-policy.json").write_text(json.dumps(role_policy(settings), indent=2) + "\n", "utf-8")

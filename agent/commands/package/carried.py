@@ -11,13 +11,12 @@ from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from agent.commands.package.one_package import INNER, PACKAGE
 from agent.commands.package.parts import PackagingError
 from agent.settings.declared_services import ENTRY_POINTS
 from agent.settings.settings import Settings, variables
 
 PORT: Final = 9002
-PACKAGES: Final = ("agent", "graph", "idaas_agent", "identity", "tools")
-"""The agent's own packages. The sandbox, tests and documents are not deployed."""
 _CARRIED: Final = {
     "ACCEPTED_TOOLS_FILE": "accepted-tools.json",
     "SERVICES_FILE": "services.toml",
@@ -190,7 +189,7 @@ def _own_packages(configuration: Configuration, faults: list[str]) -> dict[str, 
     modules = {
         place: module.partition(".")[0]
         for place, module in _references(configuration.settings)
-        if not module.endswith(".py") and module.partition(".")[0] not in PACKAGES
+        if not module.endswith(".py") and module.partition(".")[0] not in (PACKAGE, *INNER)
     }
     if modules:
         providers = packages_distributions()

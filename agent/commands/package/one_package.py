@@ -1,14 +1,17 @@
 """The agent as one Python package: its folders inside of `idaas_agent`, whose imports name them there.
 
 The repository keeps its folders at the top, where people look for them. Installed there, `tools` or `agent`
-would take those names from every project beside it. The build of the wheel uses this file, too, before
-anything is installed: it imports the standard library only.
+would take those names from every project beside them. The builds of the wheel and of the container image use
+this file before anything is installed: it imports the standard library only.
+
+    python one_package.py REPOSITORY FOLDER     # writes FOLDER/idaas_agent
 """
 
 import ast
 import re
+import sys
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 PACKAGE: Final = "idaas_agent"
@@ -16,6 +19,19 @@ INNER: Final = ("agent", "graph", "identity", "sandbox", "tools")
 """The folders of the repository that become folders of `PACKAGE`."""
 _REFERENCE: Final = re.compile(rf"(({'|'.join(INNER)})(?:\.\w+)+)(:\w+)?")
 """A text that may name a module or a function: `tools.leave:service`."""
+
+
+def deployed_files(root: Path) -> dict[str, bytes]:
+    """The agent as one package, without the sandbox, tests and documents: path → content.
+
+    `root` is the repository, or the folder of an installed `idaas_agent`.
+    """
+    public = root / PACKAGE if (root / PACKAGE).is_dir() else root
+    folders = [root / folder for folder in INNER if folder != "sandbox"]
+    found = {file: f"{PACKAGE}/{file.name}" for file in public.iterdir() if file.suffix in (".py", ".typed")}
+    found |= {file: file.relative_to(root).as_posix() for folder in folders for file in folder.rglob("*.*")}
+    deployed = {name: file for file, name in found.items() if file.is_file() and file.suffix != ".pyc"}
+    return within_package({name: file.read_bytes() for name, file in sorted(deployed.items())})
 
 
 def within_package(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -58,3 +74,10 @@ def _names(tree: ast.Module, lines: list[bytes], modules: Collection[str]) -> It
 def _module(path: str) -> str:
     parts = PurePosixPath(path).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+if __name__ == "__main__":
+    for name, content in deployed_files(Path(sys.argv[1])).items():
+        file = Path(sys.argv[2], name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
-from agent.commands.package.carried import AGENTRUN, PACKAGES, Configuration, carried, package_tree
+from agent.commands.package.carried import AGENTRUN, Configuration, carried, package_tree
 from agent.commands.package.enterprise_service import (
     FunctionOptions,
     deployed_jwks,
@@ -91,14 +91,14 @@ def test_zip_contains_only_the_agent_and_its_dependencies(sandbox: Sandbox, tmp_
     package = built(sandbox, tmp_path)
     found = names(package)
     assert {name.partition("/")[0] for name in found} == {
-        *PACKAGES,
+        "idaas_agent",
         "python",
         "own",
         "main.py",
         "client-config.json",
     }
-    assert {"agent/cli.py", "identity/secrets/secret.py", "python/one/__init__.py", "python/two.py"} <= found
-    assert "agent/commands/package/runtime_schema.json" in found
+    assert {"idaas_agent/agent/cli.py", "python/one/__init__.py", "python/two.py"} <= found
+    assert "idaas_agent/agent/commands/package/runtime_schema.json" in found
     assert {name for name in found if name.startswith("own/")} == {"own/certificates.pem"}
     assert not [name for name in found if "__pycache__" in name or name.endswith(".pyc")]
 
