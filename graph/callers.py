@@ -1,16 +1,17 @@
-"""The caller of a run: verified before each visit of a node, and recorded in the state."""
+"""What surrounds each visit of a node: its caller is verified, events name it, and its errors are noted."""
 
-from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
+from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 
-from graph.context import AgentContext, TokenLookup
+from graph.context import AgentContext, TokenLookup, note_raised, writer_of
 from graph.error_codes import GraphCode
+from graph.events import StepEvent
 from graph.state import AgentState, PrincipalRecord
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AccessTokenError
+from identity.errors import AccessTokenError, AgentError
 from identity.secrets.secret import Secret
 
 
@@ -22,15 +23,31 @@ class Verifier(Protocol):
         ...
 
 
+class CallersOfRuns(Protocol):
+    """Finds the caller of a run, and verifies them before each visit of a node."""
+
+    async def of(
+        self, state: AgentState, runtime: Runtime[AgentContext], *, begins: bool = False
+    ) -> VerifiedAccessToken:
+        """The caller of the run in `state`, which `begins` or goes on. Raises `AccessTokenError`."""
+        ...
+
+
 class Callers:
-    """Finds and verifies the caller of a run. A token that was verified before costs microseconds."""
+    """The `CallersOfRuns` of runs that are not kept. A token that was verified before costs microseconds."""
 
     def __init__(self, verifier: Verifier, token_of: TokenLookup) -> None:
         self._verifier = verifier
         self._token_of = token_of
 
-    async def of(self, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
-        """The caller of this run. Raises `AccessTokenError`."""
+    async def of(
+        self,
+        state: AgentState,  # noqa: ARG002 - for runs that are kept
+        runtime: Runtime[AgentContext],
+        *,
+        begins: bool = False,  # noqa: ARG002 - the same
+    ) -> VerifiedAccessToken:
+        """See `CallersOfRuns`."""
         found = self._token_of(runtime)
         token = await found if isawaitable(found) else found
         if token is None:
@@ -58,21 +75,49 @@ class Node(Protocol):
         ...
 
 
-CallerOf: TypeAlias = Callable[[AgentState, Runtime[AgentContext]], Awaitable[VerifiedAccessToken]]
-"""Verifies the caller of a run in a state of it."""
-
-
-def as_verified_caller(caller_of: CallerOf, node: CallerNode) -> Node:
+def visited(name: str, node: CallerNode, callers: CallersOfRuns, *, begins: bool = False) -> Node:
     """`node` in LangGraph's form, called for the caller that is verified before each visit.
 
     The update contains the caller's principal, without the token. No node relies on the principal of the
     state: a resumed run starts in the middle, perhaps for another caller.
-    The node raises `AccessTokenError` if the caller's token is missing or refused.
+    If the run's context requests it, an event names the node before each visit, and one after each visit
+    that succeeds. What it raises is the run's own, and is in its context (`AgentContext.raised`); among it is
+    `AccessTokenError`, if the caller's token is missing or refused.
     """
 
-    async def verified(state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
-        caller = await caller_of(state, runtime)
-        principal = PrincipalRecord(issuer=caller.principal.issuer, subject=caller.principal.subject)
-        return {**await node(state, caller, runtime), "principal": principal}
+    async def visit(state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
+        write = writer_of(runtime) if reports_steps(runtime) else None
+        if write is not None:
+            write(StepEvent(type="step_started", step=name))
+        raised: AgentError | GraphInterrupt
+        try:
+            caller = await callers.of(state, runtime, begins=begins)
+            principal = PrincipalRecord(issuer=caller.principal.issuer, subject=caller.principal.subject)
+            update = {**await node(state, caller, runtime), "principal": principal}
+        except AgentError as error:
+            raised = error.again()  # several runs may have this one
+        except GraphInterrupt as interrupt:
+            raised = interrupt
+        else:
+            if write is not None:
+                write(StepEvent(type="step_finished", step=name))
+            return update
+        note_raised(runtime, raised)
+        raise raised
 
-    return verified
+    return visit
+
+
+def reports_steps(runtime: Runtime[AgentContext]) -> bool:
+    """Whether the events of the run name its nodes and messages."""
+    context = runtime.context
+    return isinstance(context, AgentContext) and context.steps
+
+
+async def begin_run(
+    state: AgentState,  # noqa: ARG001 - the form of a node
+    caller: VerifiedAccessToken,  # noqa: ARG001 - the same
+    runtime: Runtime[AgentContext],  # noqa: ARG001 - the same
+) -> dict[str, Any]:
+    """The node `authenticate`: its caller is verified, as before each; it resets the counters of a run."""
+    return {"rounds": 0, "accepted": {}}

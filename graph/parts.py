@@ -12,26 +12,23 @@ from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.consents import Consents
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.prompts import ApprovalPrompts
+from graph.approvals.record import ApprovalStore
 from graph.approvals.run_callers import RunCallers
-from graph.approvals.store import ApprovalStore
 from graph.begun_calls import BegunCalls
 from graph.call_measures import CallMeasures
-from graph.callers import CallerNode, CallerOf, Callers, Node, Verifier, as_verified_caller
+from graph.callers import Callers, CallersOfRuns, Node, Verifier, begin_run, visited
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
 from graph.nodes.approvals import ApprovalsNode
-from graph.nodes.authenticate import AuthenticateNode
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
 from graph.nodes.model_step import ModelSteps
-from graph.nodes.service import ServiceNode
-from graph.nodes.step import as_step
+from graph.nodes.service import CallBudget, ServiceNode
 from graph.prompt import SYSTEM_PROMPT
 from graph.routes import APPROVALS, CREDENTIALS, Routes
-from graph.tool_calls.call_budget import CallBudget
 from graph.tool_calls.tool_step import ToolSteps
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
@@ -140,43 +137,35 @@ def graph_parts(
     steps = ToolSteps(services, required, records.audit, records.calls)
     answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))
     budget = CallBudget(limits.run_calls)
-
-    callers = Callers(identity.verifier, identity.token_of)
-    first: CallerOf = lambda _, runtime: callers.of(runtime)  # noqa: E731 - one of two forms
-    following = first
+    requests = ModelSteps(
+        model.provider, model.name, required.get(MODEL), records.audit, records.calls, limits.model_seconds
+    )
+    callers: CallersOfRuns = Callers(identity.verifier, identity.token_of)
     consents: Consents | None = None
     if asks.store is not None:
-        run_callers = RunCallers(callers, gate, prompts, clock)
-        first, following = run_callers.first, run_callers.next
+        callers = RunCallers(callers, gate, prompts, clock)
         if asks.consent_urls is not None:
             of_users = {
                 n for n, each in required.items() if isinstance(each.credential, OAuthTokenRequirement)
             }
             consents = Consents(gate, prompts, asks.consent_urls, of_users if asks.resume_values else ())
 
-    def node(name: str, visited: CallerNode, caller_of: CallerOf = following) -> Node:
-        return as_step(name, as_verified_caller(caller_of, visited))
-
     return GraphParts(
-        authenticate=node(AUTHENTICATE, AuthenticateNode(), first),
-        credentials=node(
-            CREDENTIALS, CredentialsNode(services, resolved, limits.credentials_seconds, consents)
+        authenticate=visited(AUTHENTICATE, begin_run, callers, begins=True),
+        credentials=visited(
+            CREDENTIALS,
+            CredentialsNode(services, resolved, limits.credentials_seconds, consents),
+            callers,
         ),
-        approvals=node(
+        approvals=visited(
             APPROVALS,
             ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values),
+            callers,
         ),
-        model=node(
+        model=visited(
             MODEL,
             ModelNode(
-                ModelSteps(
-                    model.provider,
-                    model.name,
-                    required.get(MODEL),
-                    records.audit,
-                    records.calls,
-                    limits.model_seconds,
-                ),
+                requests,
                 services,
                 resolved,
                 limits,
@@ -184,21 +173,17 @@ def graph_parts(
                 steps,
                 model.api_key if isinstance(model.api_key, Secret) else None,
             ),
+            callers,
         ),
         services={
-            service.name: node(
-                service.name,
+            each.name: visited(
+                each.name,
                 ServiceNode(
-                    service,
-                    resolved,
-                    budget,
-                    limits.tool_seconds,
-                    steps,
-                    gate,
-                    begun_calls=asks.begun_calls,
+                    each, resolved, budget, limits.tool_seconds, steps, gate, begun_calls=asks.begun_calls
                 ),
+                callers,
             )
-            for service in services
+            for each in services
         },
         routes=Routes(names, required, gate),
         steps=5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1),

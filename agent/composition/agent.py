@@ -31,7 +31,7 @@ from agent.settings.settings import Settings
 from agent.settings.variables.records import Tracing
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
-from graph.approvals.store import ApprovalStore
+from graph.approvals.record import ApprovalStore
 from graph.begun_calls import BegunCalls
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context

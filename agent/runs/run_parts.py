@@ -11,8 +11,7 @@ from agent.conversations.threads import ThreadStore
 from agent.runs.runs import AgentGraph
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
-from graph.approvals.record import PendingApproval
-from graph.approvals.store import ApprovalStore
+from graph.approvals.record import ApprovalStore, PendingApproval
 from graph.state import AgentInput
 from identity.access_token.verified_access_token import VerifiedAccessToken
 

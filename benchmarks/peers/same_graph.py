@@ -51,7 +51,7 @@ class _Static:
     def __init__(self, *_: object) -> None:
         self.requirements: dict[str, Any] = {}
 
-    async def caller(self, _: object) -> VerifiedAccessToken:
+    async def caller(self, *_: object, **__: object) -> VerifiedAccessToken:
         return _ANONYMOUS
 
     def cached(self) -> Credential:
@@ -101,7 +101,6 @@ class _AgentWithoutIdentity(Agent):
             (composition, "audit_trail", lambda _, __, clock: AuditTrail(clock=clock)),
             (parts, "Callers", _Callers),
             (parts, "ServiceCredentials", _ServiceCredentials),
-            (parts, "AuthenticateNode", _node({"rounds": 0, "accepted": {}})),
             (parts, "CredentialsNode", _node({"rounds": 0})),
         ):
             setattr(module, name, other)

@@ -7,8 +7,7 @@ from typing import Final, TypeAlias
 from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
-from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus
-from graph.approvals.store import ApprovalStore
+from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus, ApprovalStore
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ErrorCode

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStatus, PendingApproval
-from graph.callers import Callers
+from graph.callers import CallersOfRuns
 from graph.context import AgentContext, Conversation, conversation_of
 from graph.error_codes import GraphCode
 from graph.state import AgentState
@@ -29,7 +29,7 @@ class _Verified(NamedTuple):
 
 
 class RunCallers:
-    """Verifies the caller before each visit of a node, as `Callers` does.
+    """The `CallersOfRuns` of runs that may be kept.
 
     In a run that is kept, another principal than the one for whom it was going on is refused. If the access
     token expires during the run, the run pauses; the same user resumes it with a fresh token. A token that is
@@ -37,7 +37,7 @@ class RunCallers:
     """
 
     def __init__(
-        self, callers: Callers, gate: ApprovalGate, prompts: ApprovalPrompts, clock: Callable[[], float]
+        self, callers: CallersOfRuns, gate: ApprovalGate, prompts: ApprovalPrompts, clock: Callable[[], float]
     ) -> None:
         self._callers = callers
         self._gate = gate
@@ -45,19 +45,15 @@ class RunCallers:
         self._clock = clock
         self._verified: LRUCache[Any, _Verified] = LRUCache(_RUNS)
 
-    async def first(
-        self,
-        state: AgentState,  # noqa: ARG002 - the form of the other
-        runtime: Runtime[AgentContext],
+    async def of(
+        self, state: AgentState, runtime: Runtime[AgentContext], *, begins: bool = False
     ) -> VerifiedAccessToken:
-        """The caller who begins a run. Raises `AccessTokenError`."""
-        return self._remembered(await self._callers.of(runtime), runtime)
-
-    async def next(self, state: AgentState, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
-        """The caller who goes on with a run. Raises `AccessTokenError` and `ApprovalError`."""
+        """See `CallersOfRuns`. Raises `ApprovalError` too."""
+        if begins:
+            return self._remembered(await self._callers.of(state, runtime), runtime)
         resumed = runtime.control not in self._verified  # no earlier node of this run was visited
         try:
-            caller = self._remembered(await self._callers.of(runtime), runtime)
+            caller = self._remembered(await self._callers.of(state, runtime), runtime)
         except AccessTokenError as error:
             await self._sign_in(error, state, runtime)
             raise

@@ -22,8 +22,7 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncStream
 
 from graph.error_codes import GraphCode
-from graph.models.client import MAX_BYTES
-from graph.models.events import ModelEvents
+from graph.models.client import MAX_BYTES, ModelEvents
 from graph.models.listeners import Listeners
 from graph.models.provider import ResponseReader
 from graph.models.response import ModelResponse

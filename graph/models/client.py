@@ -1,16 +1,24 @@
-"""The HTTP client of the model. It has no key: the key is an argument of each call."""
+"""The HTTP client of the model, and the events of its streamed responses, all bounded.
+
+The client has no key: the key is an argument of each call.
+"""
 
 import ssl
+from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 import httpx2
+from openai import AsyncStream
+from openai._streaming import ServerSentEvent
 
-from identity.transport.body import limit_body, media_type, truncate_body
+from identity.transport.body import ResponseTooLargeError, limit_body, media_type, truncate_body
 from identity.transport.client import pooled_transport, remove_location
 from identity.transport.http1.transport import PoolUse
+from identity.transport.json_size import read_json
 from identity.transport.retry import retry_after
+from identity.transport.server_sent_events import events
 
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Of a response that is not streamed."""
@@ -18,6 +26,8 @@ MAX_STREAMED_BYTES: Final = 16 * 1024 * 1024
 """Of a response that is streamed: 50,000 events of the usual 300 bytes."""
 MAX_ERROR_BYTES: Final = 64 * 1024
 """Of an error's body."""
+MAX_EVENTS: Final = 50_000
+MAX_EVENT_BYTES: Final = 1024 * 1024
 _MAX_WAIT: Final = 5.0
 _MAX_RETRY_AFTER: Final = 86_400
 _MOST_CONNECTIONS: Final = 10_000
@@ -67,3 +77,23 @@ async def _disable_long_retry(response: httpx2.Response) -> None:
         response.headers["retry-after"] = str(min(ceil(wait), _MAX_RETRY_AFTER))
     if wait > _MAX_WAIT:
         response.headers["x-should-retry"] = "false"  # the client's own name for it
+
+
+class ModelEvents(AsyncStream[object]):
+    """The client's stream with limits; the client itself has none for the size and number of events.
+
+    Raises `ResponseTooLargeError`, and the HTTP library's own errors.
+    """
+
+    async def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
+        number = 0
+        async for event in events(self.response.aiter_bytes(), MAX_EVENT_BYTES):
+            number += 1
+            if number > MAX_EVENTS:
+                raise ResponseTooLargeError(MAX_EVENTS, "events")
+            yield _Event(event=event.kind, data=event.data)
+
+
+class _Event(ServerSentEvent):
+    def json(self) -> Any:  # noqa: ANN401 - any JSON value
+        return read_json(self.data)

@@ -7,6 +7,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
+from graph.callers import reports_steps
 from graph.context import AgentContext, writer_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
@@ -14,7 +15,6 @@ from graph.limits import Limits
 from graph.models.response import without_tool_calls
 from graph.node_error import MODEL
 from graph.nodes.model_step import ModelSteps
-from graph.nodes.step import reports_steps
 from graph.prompt import build_prompt
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import normalize_tool_calls, refusal

@@ -1,8 +1,10 @@
-"""The node of a service: runs the calls that the model made of its tools, concurrently."""
+"""The node of a service: runs the calls that the model made of its tools, concurrently and within limits."""
 
 import asyncio
-from typing import Any
+import logging
+from typing import Any, Final
 
+from cachetools import LRUCache
 from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 
@@ -11,15 +13,44 @@ from graph.approvals.pending_call import pending_call
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
 from graph.context import AgentContext, begun_calls, writer_of, writer_of_consents
 from graph.credentials.run_credentials import RunCredentials
-from graph.credentials.service_credentials import ServiceCredentials, secrets_of
+from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.state import AgentState
-from graph.tool_calls.call_budget import CallBudget
-from graph.tool_calls.requested_calls import accepted_calls
-from graph.tool_calls.tool_call_runner import ToolCallRunner
+from graph.tool_calls.requested_calls import accepted_calls, failure_text
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.credential import Credential
+from identity.errors import AgentError, AuditError, ServiceError
+from identity.observation.failure import log_failure, place_of
 from tools.approval_policy import Effect
-from tools.service import Service
+from tools.service import Service, ToolResult
+
+logger = logging.getLogger(__name__)
+
+_RUNS: Final = 10_000
+
+
+class CallBudget:
+    """The tool calls that a run may still make, for all service nodes of a graph. Forgets the oldest of more
+    than 10,000 concurrent runs.
+
+    Counted outside of the run's state, which others can write: a client of LangGraph Server whose writes are
+    accepted, or a process with access to the checkpointer. A state can send a run to one node two hundred
+    times in one step.
+    """
+
+    def __init__(self, calls: int) -> None:
+        """`calls` is the limit of one run."""
+        self.calls: Final = calls
+        self._made: LRUCache[Any, int] = LRUCache(_RUNS)
+
+    def take(self, runtime: Runtime[Any], wanted: int) -> int:
+        """The number of the `wanted` calls that the run may make. They are counted as made."""
+        run = runtime.control  # one object for each run, independent of state and context
+        made = 0 if run is None else self._made.get(run, 0)
+        taken = max(0, min(wanted, self.calls - made))
+        if run is not None and taken:
+            self._made[run] = made + taken
+        return taken
 
 
 class ServiceNode:
@@ -51,7 +82,7 @@ class ServiceNode:
         self._budget = budget
         self._steps = steps
         self._gate = gate
-        self._runner = ToolCallRunner(service, seconds)
+        self._seconds = seconds
 
     async def __call__(
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
@@ -71,7 +102,7 @@ class ServiceNode:
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, verdict.approval))
             begun.add(str(call["id"]))
             step = self._steps.step(call, self._name, of_run, verdict.approval)
-            return await step.made(lambda: self._runner.run(call, credential))
+            return await step.made(lambda: self._call(call, credential))
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
             return await self._steps.step(call, self._name, of_run, refused.approval).refused(refused.reason)
@@ -98,3 +129,47 @@ class ServiceNode:
             return True
         name = call_name(state, call, caller.principal, runtime)
         return name is None or await self._begun_calls.begin(name)
+
+    async def _call(
+        self, call: ToolCall, credential: ServiceCredential
+    ) -> tuple[ToolResult, AgentError | None]:
+        """What the tool returned; or the person's text of a failure, and the failure. Raises `AuditError`."""
+        service = self._service
+        of_call = _CallCredential(credential)
+        error: AgentError
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await service.call(call["name"], call["args"], of_call), None
+        except AuditError:
+            raise
+        except AgentError as failure:
+            error = failure
+        except TimeoutError:
+            error = ServiceError(service.error_code, f"no response within {self._seconds:g} s")
+        except Exception as fault:  # noqa: BLE001 - a fault of a tool must not end the run
+            # Its text is not logged, because it may contain anything.
+            logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, place_of(fault))  # noqa: TRY400 - see above
+            error = ServiceError(service.error_code, f"the tool raised {type(fault).__name__}")
+        log_failure(error.of(service.name, service.settings), tool=call["name"])
+        called = of_call.obtained or service.credential is None
+        return ToolResult(failure_text(error, service.name), ok=False, called=called), error
+
+
+class _CallCredential:
+    """The service's credential for one call (`tools.service.Access`); notes whether the call obtained it."""
+
+    def __init__(self, credential: ServiceCredential) -> None:
+        self._credential = credential
+        self.obtained = False
+        """Without its credential, a call makes no request."""
+
+    async def credential(self) -> Credential:
+        credential = await self._credential.credential()
+        self.obtained = True
+        return credential
+
+    def cached(self) -> Credential | None:
+        return self._credential.cached()
+
+    async def renew(self, refused: Credential) -> Credential:
+        return await self._credential.renew(refused)

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from graph.approvals.record import ApprovalState, ApprovalStatus
-from graph.approvals.store import ApprovalStore
+from graph.approvals.record import ApprovalState, ApprovalStatus, ApprovalStore
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
 from identity.principal import AccessIdentity
