@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from agent.api.a2a.members import Members, TaskState, about
-from agent.api.a2a.task import artifact, cut_off, ended_by, status_of, task, waiting
-from agent.api.a2a.task_id import TaskId
+from agent.api.a2a.task import TaskId, artifact, cut_off, ended_by, status_of, task, waiting
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import Finished, Paused, RunEvent

@@ -18,7 +18,7 @@ from agent.api.a2a.rpc_request import (
     read_params,
 )
 from agent.api.a2a.task import with_history
-from agent.api.a2a.task_run import TaskRun, Tasks
+from agent.api.a2a.tasks import StatelessTasks, TaskRun, Tasks, ThreadTasks, not_kept
 from agent.api.a2a.user_message import check_configuration
 from agent.api.a2a.version import Version
 from agent.api.disconnect import while_connected
@@ -91,24 +91,31 @@ class Methods:
                 return reply.stream_of(run, configuration.history_length)
             case "SubscribeToTask":
                 named = read_params(TaskParams, request.params)
-                return reply.stream_of(await self._tasks.follow(named.id, caller))
+                return reply.stream_of(await self._kept.follow(named.id, caller))
             case "GetTask":
                 named = read_params(TaskParams, request.params)
-                found = await self._tasks.get(named.id, caller)
+                found = await self._kept.get(named.id, caller)
                 return reply.of(with_history(found, named.history_length), one_kind=True)
             case "ListTasks":
                 wanted = read_params(ListParams, request.params)
-                return reply.of_list(await self._tasks.list(wanted, caller))
+                return reply.of_list(await self._kept.list(wanted, caller))
             case "CancelTask":
                 named = read_params(TaskParams, request.params)
-                return reply.of(await self._tasks.cancel(named.id, caller), one_kind=True)
+                return reply.of(await self._kept.cancel(named.id, caller), one_kind=True)
         raise _refused(request.method)
+
+    @property
+    def _kept(self) -> ThreadTasks:
+        """The tasks that can be read later. Raises `RpcError` if there are none."""
+        if isinstance(self._tasks, StatelessTasks):
+            raise not_kept()
+        return self._tasks
 
     async def _send(self, request: RpcRequest, caller: VerifiedAccessToken, receive: Receive) -> Members:
         """The task when it has ended, or waits; at once if the client wishes that."""
         given, configuration = _sent(request)
         at_once = bool(configuration.return_immediately)
-        if at_once and not self._tasks.kept:
+        if at_once and isinstance(self._tasks, StatelessTasks):
             text = "This agent stores no conversations, so a task cannot be read later"
             raise RpcError(RpcCode.UNSUPPORTED_OPERATION, text)
         task = await self._tasks.send(given.message, caller)

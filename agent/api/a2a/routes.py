@@ -10,7 +10,7 @@ from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.methods import METHODS, Methods
 from agent.api.a2a.rpc_error import WITH_STATUS, RpcError, rpc_error_of, rpc_error_response
 from agent.api.a2a.rpc_request import RequestId, parsed, request_id_of, rpc_request
-from agent.api.a2a.task_run import Tasks
+from agent.api.a2a.tasks import Tasks
 from agent.api.a2a.version import version_of
 from agent.api.openapi_document import EVENTS
 from agent.http.authentication import AGENT_CARD_PATH, caller_of

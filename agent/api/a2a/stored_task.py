@@ -8,17 +8,35 @@ from langchain_core.messages import AnyMessage
 
 from agent.api.a2a.members import Members, TaskState
 from agent.api.a2a.rpc_error import task_not_found
-from agent.api.a2a.task import artifacts_of, cut_off, ended_by, history_of, task
-from agent.api.a2a.task_id import TaskId
-from agent.api.a2a.task_status import recorded_status, state_of
+from agent.api.a2a.task import TaskId, artifacts_of, cut_off, ended_by, history_of, status_of, task, waiting
 from agent.conversations.run_record import RunRecord
 from agent.conversations.thread import StoredMessage, owner_of
 from agent.runs.conversation_runs import Conversations
+from agent.runs.stored_run import reason_of
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 MAX_MESSAGES: Final = 1_000
 """Of one task, the newest. A run that the limits allow has fewer."""
+
+
+def state_of(record: RunRecord) -> TaskState:
+    """The state of the task."""
+    return TaskState[record.state.upper()]
+
+
+async def recorded_status(
+    conversations: Conversations, task_id: TaskId, record: RunRecord, caller: VerifiedAccessToken
+) -> Members | None:
+    """The status of a task; `None` if it has changed since `record` was read."""
+    state, at = state_of(record), record.changed_at
+    if state.waits:
+        pending = await conversations.pending(caller, record.thread_id)
+        return waiting(task_id, pending[0], at) if pending else None
+    if state in (TaskState.WORKING, TaskState.COMPLETED):
+        return status_of(state, at)
+    code = reason_of(record)
+    return ended_by(state, task_id, code.row.for_person(), at, code.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from agent.api.a2a.members import Members
 from agent.api.a2a.rpc_error import RpcError, invalid_params
 from agent.api.a2a.rpc_request import ListParams
 from agent.api.a2a.stored_task import MAX_MESSAGES, StoredTask
-from agent.api.a2a.task import with_history
-from agent.api.a2a.task_id import TaskId
+from agent.api.a2a.task import TaskId, with_history
 from agent.conversations.run_history import RunQuery
 from agent.conversations.thread import is_thread_id, owner_of
 from agent.errors.error_response import RequestError

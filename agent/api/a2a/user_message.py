@@ -15,8 +15,8 @@ from pydantic import Field, ValidationError
 from agent.api.a2a.members import TEXT
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
 from agent.api.a2a.rpc_request import Message, Part, SendConfiguration
-from agent.api.a2a.task_id import stored_id
-from agent.api.threads.bodies import Decision
+from agent.api.a2a.task import stored_id
+from agent.api.threads.models import Decision
 from agent.api.validation_fault import openai_fault
 from agent.conversations.thread import is_thread_id
 from agent.errors.error_response import RequestError

@@ -5,20 +5,120 @@ with its whole arguments when it begins, so calls that run at the same time do n
 """
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.messages import AnyMessage, ToolCall
 
-from agent.api.ag_ui.interrupts import consent_required, interrupt_of, on_interrupt
 from agent.api.ag_ui.messages import to_ag_ui
-from agent.api.ag_ui.open_message import OpenMessage
-from agent.api.ag_ui.outcome import run_cancelled, run_error, state, usage_of
-from agent.api.ag_ui.tool_call_events import call_announced, call_finished, call_started
-from agent.api.ag_ui.wire import METADATA_KEY, PROTOCOL_VERSION, Event
-from agent.runs.run import Finished, Paused
+from agent.api.ag_ui.tool_call_events import (
+    call_announced,
+    call_finished,
+    call_started,
+    consent_required,
+    interrupt_of,
+    on_interrupt,
+)
+from agent.api.ag_ui.wire import METADATA_KEY, PROTOCOL_VERSION, Event, reasoning_id, server_sent
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_response import reported_body
+from agent.runs.run import Finished, Paused, RunEvent, RunReader, Usage, is_step
 from graph.events import AgentEvent
 from identity.errors import AgentError
+
+Conversation: TypeAlias = Callable[[], Awaitable[Sequence[AnyMessage] | None]]
+"""Reads the whole conversation of a run; `None` if it is too long to send."""
+
+
+class OpenMessage:
+    """The message of the model that a run is writing. At most one of its text and its reasoning is open."""
+
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        """`new_id` makes the id of a message that has none."""
+        self._new_id: Final = new_id
+        self._open: Literal["text", "reasoning"] | None = None
+        self.id: str | None = None
+        """`None` until the model has begun to respond."""
+
+    def begin(self, message_id: str) -> list[Event]:
+        """Another message follows."""
+        closed = self.close()
+        self.id = message_id
+        return closed
+
+    def text(self, delta: str) -> list[Event]:
+        """A piece of the text."""
+        message_id = self._id()
+        content: Event = {"type": "TEXT_MESSAGE_CONTENT", "messageId": message_id, "delta": delta}
+        if self._open == "text":
+            return [content]
+        closed = self.close()
+        self._open = "text"
+        start: Event = {"type": "TEXT_MESSAGE_START", "messageId": message_id, "role": "assistant"}
+        return [*closed, start, content]
+
+    def reasoning(self, delta: str) -> list[Event]:
+        """A piece of the reasoning, which is a message of its own."""
+        thought = {"messageId": reasoning_id(self._id())}
+        content: Event = {"type": "REASONING_MESSAGE_CONTENT", **thought, "delta": delta}
+        if self._open == "reasoning":
+            return [content]
+        closed = self.close()
+        self._open = "reasoning"
+        start: Event = {"type": "REASONING_MESSAGE_START", **thought, "role": "reasoning"}
+        return [*closed, {"type": "REASONING_START", **thought}, start, content]
+
+    def close(self) -> list[Event]:
+        """Closes what is open. A later piece opens it again."""
+        kind, self._open = self._open, None
+        if kind == "text":
+            return [{"type": "TEXT_MESSAGE_END", "messageId": self._id()}]
+        if kind == "reasoning":
+            thought = {"messageId": reasoning_id(self._id())}
+            return [{"type": "REASONING_MESSAGE_END", **thought}, {"type": "REASONING_END", **thought}]
+        return []
+
+    def _id(self) -> str:
+        if self.id is None:
+            self.id = self._new_id()
+        return self.id
+
+
+def state(thread_id: str, status: str) -> Event:
+    """The state that a client may see: the conversation, and whether it waits for its user."""
+    return {"type": "STATE_SNAPSHOT", "snapshot": {"thread_id": thread_id, "status": status}}
+
+
+def usage_of(usage: Usage, model: str | None) -> Event:
+    """The member `usage` of a finished run; empty if the tokens are not known."""
+    total = usage.input_tokens + usage.output_tokens
+    if not total:
+        return {}
+    named = {} if model is None else {"model": model}
+    counted = {"inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens, "totalTokens": total}
+    reasoning = {"reasoningTokens": usage.reasoning_tokens} if usage.reasoning_tokens else {}
+    return {"usage": [{**named, **counted, **reasoning}]}
+
+
+def run_error(error: AgentError) -> Event:
+    """The end of a run that failed: its code and the person's text. It is also logged for operators."""
+    body = reported_body(error)["error"]
+    about = {name: body[name] for name in ("request_id", "service", "retry_after") if body.get(name)}
+    return _error(body["message"], body["code"], about)
+
+
+def run_cancelled() -> Event:
+    """The end of a run that was cancelled by another request.
+
+    Not the outcome `cancelled`: clients before version 1.0 fail on it.
+    """
+    code = AgentCode.RUN_CANCELLED
+    return _error(code.row.for_person(), code.value, {})
+
+
+def _error(message: str, code: str, about: dict[str, Any]) -> Event:
+    metadata = {"metadata": {METADATA_KEY: about}} if about else {}
+    return {"type": "RUN_ERROR", "message": message, "code": code, **metadata}
 
 
 class RunEncoder:
@@ -143,3 +243,35 @@ class RunEncoder:
 
     def _finished(self, outcome: Event, usage: Event, **members: object) -> Event:
         return {"type": "RUN_FINISHED", **self._run, "outcome": outcome, **usage, **members}
+
+
+async def encoded(
+    encoder: RunEncoder, run: RunReader, conversation: Conversation | None = None
+) -> AsyncIterator[str]:
+    """The run as server-sent events. The first text goes up to the first event that shows something.
+
+    `conversation` is called when the run waits, for the messages to send.
+    """
+    texts, opened, ended = [server_sent(encoder.started())], False, False
+    try:
+        async for event in run:
+            texts.append(await _encoded(encoder, event, conversation))
+            ended = isinstance(event, Finished | Paused)
+            if opened := opened or not is_step(event):
+                if text := "".join(texts):
+                    yield text
+                texts.clear()
+    except AgentError as error:
+        yield "".join(texts) + server_sent(encoder.failed(error))
+        return
+    if not ended:
+        yield "".join(texts) + server_sent(encoder.cancelled())
+
+
+async def _encoded(encoder: RunEncoder, event: RunEvent, conversation: Conversation | None) -> str:
+    if isinstance(event, Finished):
+        return server_sent(encoder.finished(event))
+    if isinstance(event, Paused):
+        messages = None if conversation is None else await conversation()
+        return server_sent(encoder.paused(event, messages))
+    return server_sent(encoder.event(event))

@@ -9,11 +9,10 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from agent.api.ag_ui.encoder import RunEncoder
+from agent.api.ag_ui.encoder import RunEncoder, encoded
 from agent.api.ag_ui.messages import conversation
 from agent.api.ag_ui.resume import answers_in
 from agent.api.ag_ui.run_input import RunAgentInput, read_run_input, run_input_schema
-from agent.api.ag_ui.stream import encoded
 from agent.api.ag_ui.thread_runs import ThreadRuns
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream

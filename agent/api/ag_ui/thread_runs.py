@@ -7,11 +7,10 @@ from langchain_core.messages import AnyMessage, HumanMessage
 from starlette.responses import Response
 from starlette.types import Receive
 
-from agent.api.ag_ui.encoder import RunEncoder
+from agent.api.ag_ui.encoder import RunEncoder, encoded
+from agent.api.ag_ui.messages import user_message
 from agent.api.ag_ui.resume import answers_in
-from agent.api.ag_ui.run_input import RunAgentInput
-from agent.api.ag_ui.stream import encoded
-from agent.api.ag_ui.thread_input import last_questions, unknown
+from agent.api.ag_ui.run_input import AssistantInput, InputMessage, RunAgentInput, UserInput
 from agent.api.ag_ui.wire import server_sent
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream
@@ -139,3 +138,29 @@ def _keeps_run(given: RunAgentInput) -> bool:
     if wanted not in ("cancel", "continue"):
         raise RequestError("forwardedProps.on_disconnect", 'expected "cancel" or "continue"')
     return bool(wanted == "continue")
+
+
+def last_questions(given: Sequence[InputMessage], *, most: int) -> list[HumanMessage]:
+    """The messages of the user after the last one of the assistant, in order. Other roles are skipped.
+
+    Clients send all messages that they have; only these can be new to the conversation.
+
+    Raises `RequestError` if there are more than `most`, or one is not text.
+    """
+    questions: list[HumanMessage] = []
+    for index in range(len(given) - 1, -1, -1):
+        message = given[index]
+        if isinstance(message, AssistantInput):
+            break
+        if isinstance(message, UserInput):
+            questions.append(user_message(message, index))
+    if len(questions) > most:
+        found = f"expected at most {most} new messages, found {len(questions)}"
+        raise RequestError("messages", found, code="array_above_max_length")
+    return questions[::-1]
+
+
+def unknown(questions: Sequence[HumanMessage], stored: Sequence[AnyMessage]) -> list[HumanMessage]:
+    """Those of `questions` that are not in `stored`, by their ids."""
+    known = {message.id for message in stored}
+    return [question for question in questions if question.id not in known]

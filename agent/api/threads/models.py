@@ -1,12 +1,25 @@
-"""The responses of `/threads` as models, for the API document and generated clients."""
+"""The requests of `/threads`, validated, and its responses as models for the API document.
 
-from typing import Any, Literal
+A fault of a body or a query parameter is a 400 that names the member.
+"""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Any, Final, Literal, TypeVar
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from agent.api.messages import without_references
 from agent.api.response_models import Approval
+from agent.api.validation_fault import openai_fault
+from agent.conversations.thread import is_thread_id
+from agent.conversations.title import MAX_TITLE, one_line
+from agent.errors.error_response import RequestError
+from graph.approvals.answer import MAX_MESSAGE
+from graph.call_arguments import are_valid_arguments
+from identity.strict_json import read_value
 
 Status = Literal["idle", "running", "paused", "interrupted", "failed"]
+MAX_PAGE: Final = 200
+_MAX_SEARCH: Final = 200
 
 
 class _Wire(BaseModel):
@@ -95,3 +108,92 @@ class ExportedThread(_Wire):
     created_at: str
     updated_at: str
     messages: list[ExportedMessage]
+
+
+def _thread_id(value: str) -> str:
+    if not is_thread_id(value):
+        raise ValueError("expected 1 to 64 letters, digits, - and _")
+    return value
+
+
+def _title(value: str) -> str:
+    if not (title := one_line(value)):
+        raise ValueError("expected a text that can be read")
+    return title
+
+
+def _arguments(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    if value is not None and not are_valid_arguments(value):
+        raise ValueError("expected a JSON object, nested at most 32 levels, with integers of at most 64 bits")
+    return value
+
+
+_Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE), AfterValidator(_title)]
+
+
+class _Body(BaseModel):
+    """Nothing is converted, and no other member is accepted."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class NewThread(_Body):
+    """The body of `POST /threads`. The agent chooses an identifier if there is none."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$"), AfterValidator(_thread_id)] | None = None
+    title: _Title | None = None
+
+
+class ThreadChange(_Body):
+    """The body of `PATCH /threads/{thread_id}`."""
+
+    title: _Title
+
+
+class Decision(_Body):
+    """The answer to an approval. `arguments` replace all of the call's, with `edit`; `message` is for the
+    model, with `reject`.
+    """
+
+    decision: Literal["approve", "edit", "reject"]
+    arguments: Annotated[dict[str, Any], AfterValidator(_arguments)] | None = None
+    message: Annotated[str, Field(max_length=MAX_MESSAGE)] | None = None
+
+    def answer(self) -> dict[str, Any]:
+        """In the form of `graph.approvals.answer`. Raises `RequestError` for members that do not fit."""
+        if (self.arguments is not None) != (self.decision == "edit"):
+            problem = "must be given" if self.decision == "edit" else 'only allowed with "edit"'
+            raise RequestError("arguments", problem)
+        if self.message is not None and self.decision != "reject":
+            raise RequestError("message", 'only allowed with "reject"')
+        if self.decision == "reject":
+            return {"approved": False, "message": self.message}
+        return (
+            {"approved": True} if self.arguments is None else {"approved": True, "arguments": self.arguments}
+        )
+
+
+Search = Annotated[str, Field(max_length=_MAX_SEARCH)]
+PageSize = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+
+B = TypeVar("B", bound=_Body)
+
+
+def read_body(model: type[B], body: bytes) -> B:
+    """Validates a body, of which an absent one is an empty object. Raises `RequestError`."""
+    try:
+        given = read_value(body or b"{}")
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise RequestError(None, "the body must be a JSON object")
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise openai_fault(error) from None
+
+
+def documented_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """The request body for the API document."""
+    schema = without_references(model.model_json_schema())
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}

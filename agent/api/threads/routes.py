@@ -9,21 +9,19 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from agent.api.approval_members import approval_of
 from agent.api.disconnect import while_connected
 from agent.api.response_models import documented
-from agent.api.threads.bodies import (
-    NewThread,
-    PageSize,
-    Search,
-    ThreadChange,
-    documented_body,
-    read_body,
-)
 from agent.api.threads.models import (
     Deleted,
     ExportedThread,
     MessagePage,
+    NewThread,
+    PageSize,
+    Search,
+    ThreadChange,
     ThreadList,
     ThreadModel,
     WholeThread,
+    documented_body,
+    read_body,
 )
 from agent.api.threads.thread_members import exported, message_page, thread_members
 from agent.conversations.thread import StoredJson, owner_of

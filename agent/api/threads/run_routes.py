@@ -7,8 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented
-from agent.api.threads.bodies import Decision, documented_body, read_body
-from agent.api.threads.models import Cancelled, StartedRun
+from agent.api.threads.models import Cancelled, Decision, StartedRun, documented_body, read_body
 from agent.api.threads.run_events import RunEvents
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.api.a2a.encoder import TaskEncoder
-from agent.api.a2a.task_id import TaskId
+from agent.api.a2a.task import TaskId
 from agent.runs.run import Finished, Paused, Usage
 from graph.approvals.record import ApprovalKind
 from graph.error_codes import GraphCode

@@ -9,7 +9,7 @@ from starlette.types import Message
 
 from agent.api.a2a.methods import Reply
 from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.task_run import TaskRun
+from agent.api.a2a.tasks import TaskRun
 from agent.api.a2a.version import Version
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Finished

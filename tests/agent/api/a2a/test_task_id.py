@@ -3,7 +3,7 @@
 import pytest
 
 from agent.api.a2a.rpc_error import RpcCode
-from agent.api.a2a.task_id import TaskId
+from agent.api.a2a.task import TaskId
 from tests.agent.api.a2a.test_rpc_request import code_of
 
 

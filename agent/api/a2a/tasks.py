@@ -1,11 +1,10 @@
-"""Tasks on stored conversations: A2A's context is a thread, a task is one of its runs.
+"""A2A's tasks: runs that messages begin and continue, and that clients follow, read and cancel."""
 
-A run goes on when its client leaves: the task is read later, in any process, also after a restart.
-"""
-
-from collections.abc import Sequence
+import uuid
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from langchain_core.messages import AnyMessage
 
@@ -13,35 +12,100 @@ from agent.api.a2a.encoder import TaskEncoder
 from agent.api.a2a.members import Members, TaskState
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params, rpc_error_of
 from agent.api.a2a.rpc_request import ListParams, Message
-from agent.api.a2a.running_task import running_task
 from agent.api.a2a.stored_task import StoredTask
-from agent.api.a2a.task import history_of, text_of
-from agent.api.a2a.task_id import TaskId, stored_id
+from agent.api.a2a.task import TaskId, history_of, stored_id, text_of
 from agent.api.a2a.task_list import task_list
-from agent.api.a2a.task_run import TaskRun
 from agent.api.a2a.user_message import context_of, decision, question
 from agent.conversations.thread import MessageStoredError, owner_of
+from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run import Run
+from agent.runs.run import Finished, Paused, Run, RunReader
+from agent.runs.runs import Runs
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ApprovalError, ThreadNotFoundError
+from identity.errors import AgentError, ApprovalError, ThreadNotFoundError
 
 _RECENT: Final = 40
 """The messages among which one that is sent again is recognised."""
 
 
-class ThreadTasks:
-    """See `Tasks`."""
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """A task whose run one client reads. `encoder` has the events that `reader` has read."""
 
-    kept = True
+    encoder: TaskEncoder
+    reader: RunReader
+
+    def leave(self) -> None:
+        """The client has left, or needs no further events. May be called twice."""
+        self.reader.leave()
+
+    async def updates(self) -> AsyncIterator[list[Members]]:
+        """The task, then what changes of it: one list for each event that a client sees.
+
+        Raises `RpcError` if the client is too slow to read all of them: the run may go on.
+        """
+        yield [{"task": self.encoder.task()}]
+        ended = False
+        try:
+            async for event in self.reader:
+                ended = isinstance(event, Finished | Paused)
+                if updates := self.encoder.event(event):
+                    yield updates
+        except AgentError as error:
+            if error.code is AgentCode.EVENTS_LOST:
+                raise rpc_error_of(error) from None
+            yield self.encoder.failed(error)
+            return
+        if not ended:
+            yield self.encoder.cancelled()
+
+    async def ended(self) -> Members:
+        """The task when it has ended, or waits for its user."""
+        async for _ in self.updates():
+            pass
+        return self.encoder.task()
+
+
+class StatelessTasks:
+    """Tasks of an agent that stores no conversations: each is one run, gone when its response has ended.
+
+    A client that leaves cancels its task. Calls that need an approval are not made.
+    """
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+
+    async def send(self, message: Message, caller: VerifiedAccessToken) -> TaskRun:
+        """The run that the message begins. Raises `RpcError`, and the errors of the runs."""
+        if message.task_id:
+            raise not_kept()
+        messages: list[AnyMessage] = [question(message)]
+        task_id = TaskId(context_of(message), uuid.uuid4().hex)
+        run = self._runs.start(messages, caller, streaming=True, steps=True)
+        return TaskRun(TaskEncoder(task_id, history_of(task_id, messages)), run)
+
+
+def not_kept() -> RpcError:
+    """The error for a task that another request began, if the agent keeps none."""
+    return RpcError(RpcCode.UNSUPPORTED_OPERATION, "This agent stores no conversations, and so no tasks")
+
+
+class ThreadTasks:
+    """Tasks on stored conversations: A2A's context is a thread, a task is one of its runs.
+
+    A run goes on when its client leaves: the task is read later, in any process, also after a restart. Tasks
+    of other callers are absent. Methods raise `RpcError`, and the errors of the runs.
+    """
 
     def __init__(self, conversations: Conversations) -> None:
         self._conversations = conversations
 
     async def send(self, message: Message, caller: VerifiedAccessToken) -> TaskRun | Members:
-        """See `Tasks`. A message with a task's id is the decision that this task waits for."""
+        """The run that the message begins. With the id of a task, the message is the decision that this task
+        waits for, and continues its run. For a message that was received before, returns its task as it is.
+        """
         if message.task_id:
             return await self._answer(message, message.task_id, caller)
         asked, context_id = question(message), context_of(message)
@@ -57,16 +121,18 @@ class ThreadTasks:
         return self._started(run, [asked])
 
     async def get(self, task_id: str, caller: VerifiedAccessToken) -> Members:
-        """See `Tasks`."""
+        """The task as it is now."""
         stored = await StoredTask.read(self._conversations, TaskId.read(task_id), caller)
         return await stored.members(self._conversations, caller)
 
     async def list(self, params: ListParams, caller: VerifiedAccessToken) -> Members:
-        """See `Tasks`."""
+        """`ListTasksResponse`: a page of the caller's tasks, the last changed first."""
         return await task_list(self._conversations, params, caller)
 
     async def cancel(self, task_id: str, caller: VerifiedAccessToken) -> Members:
-        """See `Tasks`. Raises `RpcError` if it has ended before."""
+        """Ends the task, also one that waits. When this returns, it has ended. Raises `RpcError` if it had
+        ended before.
+        """
         if not _state(await self.get(task_id, caller)).ended:
             named = TaskId.read(task_id)
             await self._conversations.cancel(caller.principal, named.context_id, named.run_id)
@@ -76,9 +142,11 @@ class ThreadTasks:
         raise RpcError(RpcCode.TASK_NOT_CANCELABLE, "The task has ended")
 
     async def follow(self, task_id: str, caller: VerifiedAccessToken) -> TaskRun | Members:
-        """See `Tasks`. Raises `RpcError` if it has ended."""
+        """The run of the task that is in progress; the task alone while it waits. Raises `RpcError` if it has
+        ended.
+        """
         stored = await StoredTask.read(self._conversations, TaskId.read(task_id), caller)
-        if following := await running_task(self._conversations, stored, caller):
+        if following := await self._running(stored, caller):
             return following
         members = await self.get(task_id, caller)
         if _state(members).ended:
@@ -111,8 +179,26 @@ class ThreadTasks:
     async def _of_known(self, task_id: TaskId, caller: VerifiedAccessToken) -> TaskRun | Members:
         """The task of a message that is sent again."""
         stored = await StoredTask.read(self._conversations, task_id, caller)
-        running = await running_task(self._conversations, stored, caller)
-        return running or await self.get(str(task_id), caller)
+        return await self._running(stored, caller) or await self.get(str(task_id), caller)
+
+    async def _running(self, stored: StoredTask, caller: VerifiedAccessToken) -> TaskRun | None:
+        """The run of a task from now on, in whichever process it is; `None` if it is in progress in none.
+
+        The first update has what was before.
+        """
+        reader = None if stored.ended else await self._conversations.follow(caller, stored.id.context_id)
+        if reader is None:
+            return None
+        if reader.run.id != stored.id.run_id or reader.run.outcome is not None:
+            reader.leave()
+            return None
+        events = [event for event in reader.past() if not isinstance(event, Finished | Paused)]
+        again = {event["message_id"] for event in events if event["type"] == "response_started"}
+        earlier = {name: text for name, text in text_of(stored.messages).items() if name not in again}
+        encoder = TaskEncoder(stored.id, history_of(stored.id, stored.messages), earlier=earlier)
+        for event in events:
+            encoder.event(event)
+        return TaskRun(encoder, reader)
 
     async def _known(self, message: Message, caller: VerifiedAccessToken) -> TaskId | None:
         """The task of a message that was received before."""
@@ -142,3 +228,6 @@ class ThreadTasks:
 
 def _state(members: Members) -> TaskState:
     return TaskState(members["status"]["state"])
+
+
+Tasks: TypeAlias = ThreadTasks | StatelessTasks
