@@ -9,8 +9,7 @@ from agent.conversations.database.database import ConversationDatabase
 from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.sqlite_database import SqliteDatabase
-from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.key_register import KeyRegister
+from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.retention import Retention
 from agent.conversations.storage_limits import UNLIMITED, StorageLimits

@@ -2,20 +2,27 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, HumanMessage
 
 from agent.errors.error_codes import AgentCode
 from identity.errors import ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
+from identity.printable import printable
 
 ThreadStatus: TypeAlias = Literal["idle", "running", "paused", "interrupted", "failed"]
 """What the last run did: it ended, runs, waits for a person, was cut off, or failed."""
 
 _THREAD_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MAX_TITLE: Final = 200
+"""Characters of a title that a person gives."""
+_MAX_QUESTION: Final = 60
+_MAX_READ: Final = 1_000
+"""Characters that are looked at: the rest cannot be part of a title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +99,28 @@ def valid_id(thread_id: str) -> str:
 def not_found() -> ThreadNotFoundError:
     """The error for a thread that does not exist, or is another principal's: they cannot be distinguished."""
     return ThreadNotFoundError(AgentCode.THREAD_NOT_FOUND, "the caller has no such thread")
+
+
+def first_question(messages: Iterable[AnyMessage]) -> str | None:
+    """A title of at most 60 characters, or `None` if no person has written anything yet."""
+    for message in messages:
+        if isinstance(message, HumanMessage) and (text := one_line(str(message.text))):
+            return _shortened(text)
+    return None
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, printable, and without white space at its ends."""
+    text = "".join(
+        " " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text[:_MAX_READ]
+    )
+    return " ".join(printable(text).split())
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _MAX_QUESTION:
+        return text
+    beginning = text[: _MAX_QUESTION - 1]
+    words, space, _ = beginning.rpartition(" ")
+    # Chinese has no spaces, and one near the beginning would leave too little.
+    return f"{words if space and len(words) > _MAX_QUESTION // 2 else beginning}…"

@@ -30,10 +30,10 @@ from agent.conversations.thread import (
     StoredMessage,
     Thread,
     ThreadStatus,
+    first_question,
     not_found,
     valid_id,
 )
-from agent.conversations.title import first_question
 from agent.conversations.transcript import PAGE_BYTES, ThreadKey, Transcript, sent_digest, thread_key
 from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
@@ -124,7 +124,7 @@ class ThreadStore:
         return reading.page()
 
     async def rename(self, owner: str, thread_id: str, title: str) -> Thread:
-        """The thread, with `title`, which is one line (`agent.conversations.title`)."""
+        """The thread, with `title`, which is one line (`agent.conversations.thread`)."""
         sealed = self._sealed_title(owner, thread_id, title)
         terms = self._terms.of_title(owner, title)
 

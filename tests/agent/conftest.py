@@ -19,8 +19,7 @@ from agent.conversations.database.database import ConversationDatabase
 from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.sqlite_database import SqliteDatabase
-from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.key_register import KeyRegister
+from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.http.web_server import listen, web_server
 from agent.settings.settings import read_settings
 from identity.secrets.secret import Secret

@@ -10,8 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from agent.api.messages import without_references
 from agent.api.response_models import Approval
 from agent.api.validation_fault import openai_fault
-from agent.conversations.thread import is_thread_id
-from agent.conversations.title import MAX_TITLE, one_line
+from agent.conversations.thread import MAX_TITLE, is_thread_id, one_line
 from agent.errors.error_response import RequestError
 from graph.approvals.answer import MAX_MESSAGE
 from graph.call_arguments import are_valid_arguments

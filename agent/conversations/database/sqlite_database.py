@@ -1,18 +1,20 @@
 """Conversations in one SQLite file, for the processes of one machine."""
 
+import asyncio
 import contextlib
 import logging
 import os
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from agent.conversations.database.database import Rows, Statement, Transaction, query
 from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
-from agent.conversations.database.work_thread import WorkThread
 from agent.conversations.database.writes import Kind, Writes
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
@@ -23,6 +25,59 @@ _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _BUSY_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.01
 _DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_Result: TypeAlias = tuple[asyncio.Future[Any], Any, BaseException | None]
+
+_MOST_AT_ONCE: Final = 32
+"""Pieces of work between two reports: the first one's caller waits for the last one."""
+
+
+class WorkThread:
+    """Waking a thread and an event loop costs as much as a small transaction, so it is done for many."""
+
+    def __init__(self, name: str) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._waiting: deque[tuple[asyncio.Future[Any], Callable[[], Any]]] = deque()
+        self._working = False
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """The result of `work`, or what it raises. It is done also if the caller is cancelled meanwhile."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((future, work))
+        if not self._working:
+            self._working = True
+            self._executor.submit(self._work)
+        result: T = await future
+        return result
+
+    def close(self) -> None:
+        """Ends the thread when its work is done. Does not wait."""
+        self._executor.shutdown(wait=False)
+
+    def _work(self) -> None:
+        """In the thread. Only the event loop adds work and decides whether the thread goes on."""
+        results: list[_Result] = []
+        while self._waiting and len(results) < _MOST_AT_ONCE:
+            future, work = self._waiting.popleft()
+            try:
+                results.append((future, work(), None))
+            except BaseException as error:  # noqa: BLE001 - it is raised in the caller
+                results.append((future, None, error))
+        with contextlib.suppress(RuntimeError):  # the event loop has ended
+            results[0][0].get_loop().call_soon_threadsafe(self._report, results)
+
+    def _report(self, results: list[_Result]) -> None:
+        """In the event loop."""
+        if self._waiting:
+            self._executor.submit(self._work)
+        else:
+            self._working = False
+        for future, result, error in results:
+            if future.done():  # the caller was cancelled
+                continue
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
 
 
 class SqliteDatabase:

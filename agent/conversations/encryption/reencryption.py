@@ -7,8 +7,7 @@ from functools import partial
 from typing import Final
 
 from agent.conversations.database.database import Database, Row, Transaction, Value, query
-from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.key_register import KeyRegister
+from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.conversations.encryption.places import (
     checkpoint_place,
     draft_place,

@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from agent.conversations.title import first_question, one_line
+from agent.conversations.thread import first_question, one_line
 
 
 @pytest.mark.parametrize(

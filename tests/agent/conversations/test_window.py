@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
-from agent.conversations.window import Window, tokens_of
+from agent.conversations.transcript import Window, tokens_of
 
 
 def turn(number: int, *, calls: int = 0, size: int = 1) -> list[AnyMessage]:

@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import query
-from agent.conversations.title import MAX_TITLE
+from agent.conversations.thread import MAX_TITLE
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
 from tests.responsive import responsive

@@ -12,8 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database.database import Transaction, query
 from agent.conversations.database.postgres_connections import SCHEMA, PostgresConnections, conninfo
-from agent.conversations.database.postgres_database import PostgresDatabase
-from agent.conversations.database.postgres_schema import _LOCK
+from agent.conversations.database.postgres_database import _LOCK, PostgresDatabase
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.listing import Reading

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agent.conversations.database.work_thread import WorkThread
+from agent.conversations.database.sqlite_database import WorkThread
 
 
 @pytest.fixture

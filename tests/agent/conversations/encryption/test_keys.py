@@ -10,8 +10,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 from agent.conversations.checkpoints import SavedCheckpoint
 from agent.conversations.database.database import ConversationDatabase, query
 from agent.conversations.drafts import Draft
-from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.key_register import KeyRegister
+from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.storage import ConversationStorage
 from agent.conversations.thread import owner_of
