@@ -199,7 +199,7 @@ class RunEncoder:
             self._finished(outcome, usage_of(end.usage, self._model)),
         ]
 
-    def nothing_new(self, messages: Sequence[AnyMessage] | None, status: str) -> list[Event]:
+    def unchanged(self, messages: Sequence[AnyMessage] | None, status: str) -> list[Event]:
         """In place of a run: the conversation, to which the client has added nothing."""
         return [*self._snapshots(messages, status), self._finished({"type": "success"}, {})]
 

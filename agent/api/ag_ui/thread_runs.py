@@ -90,7 +90,7 @@ class ThreadRuns:
     async def _new(
         self, caller: VerifiedAccessToken, thread_id: str, questions: Sequence[HumanMessage]
     ) -> list[HumanMessage]:
-        """Those of `questions` that are not among the latest messages.
+        """The questions that are not among the latest messages.
 
         The last question before is among them, unless its run made very many calls.
         """
@@ -120,7 +120,7 @@ class ThreadRuns:
         if pending:
             events = encoder.paused_before(Paused(tuple(pending)), messages)
         else:
-            events = encoder.nothing_new(messages, thread.status)
+            events = encoder.unchanged(messages, thread.status)
         return Response(server_sent([*encoder.started(), *events]), media_type="text/event-stream")
 
     async def _whole(self, owner: str, thread_id: str) -> list[AnyMessage] | None:
@@ -161,6 +161,6 @@ def last_questions(given: Sequence[InputMessage], *, most: int) -> list[HumanMes
 
 
 def unknown(questions: Sequence[HumanMessage], stored: Sequence[AnyMessage]) -> list[HumanMessage]:
-    """Those of `questions` that are not in `stored`, by their ids."""
+    """The questions that are not in `stored`, by their ids."""
     known = {message.id for message in stored}
     return [question for question in questions if question.id not in known]

@@ -155,7 +155,7 @@ def test_result_of_a_call_that_was_sent_before_has_the_arguments_it_was_made_wit
 
 def test_conversation_without_anything_new_is_shown_and_nothing_runs() -> None:
     encoder = RunEncoder("t-1", "r-1")
-    events = verified([*encoder.started(), *encoder.nothing_new(CONVERSATION, "idle")])
+    events = verified([*encoder.started(), *encoder.unchanged(CONVERSATION, "idle")])
 
     assert [event["type"] for event in events] == [
         "RUN_STARTED",
