@@ -1,4 +1,5 @@
-"""What runs have shown and what is in no message yet: it completes their transcripts if their process stops.
+"""Drafts: text and results that a run has shown, and that are in no message yet. They complete the transcript
+if the process stops.
 
 A run writes a row for each second or two of a response, with what it has shown since the row before, so that
 the sum grows with the response and not with its square. The end of the run removes them.

@@ -12,7 +12,7 @@ StoppedRuns: TypeAlias = list[StoppedRun]
 
 
 class ProcessRuns:
-    """Of all owners. Raises what `Database` raises."""
+    """The runs of all owners. Raises what `Database` raises."""
 
     def __init__(self, database: Database, transcript: Transcript, clock: Callable[[], float]) -> None:
         self._database = database
@@ -27,8 +27,8 @@ class ProcessRuns:
         *,
         complete: Complete = no_messages,
     ) -> StoppedRuns:
-        """Records that the process lives and executes `run_ids`; its other runs are `interrupted`: those of
-        `ended` now, others when they have been unknown for half a minute.
+        """Records that the process lives and executes `run_ids`. Its other runs are `interrupted`: at once if
+        they are in `ended`, else when they have been unknown for half a minute.
 
         One row is written, whatever the number of runs. `complete`: see `interrupted_of`.
         """
@@ -57,8 +57,9 @@ class ProcessRuns:
         What `complete` makes of the newest messages of each is appended in the same transaction, so that the
         next run of the thread finds it. Messages that cannot be read are not completed.
         """
-        work = lambda: run_state.interrupt_of(process_id, seen_at)  # noqa: E731 - one of three
-        return await self._interrupt(work, self._clock(), complete)
+        return await self._interrupt(
+            lambda: run_state.interrupt_of(process_id, seen_at), self._clock(), complete
+        )
 
     async def _interrupt(
         self, interruption: Callable[[], Transaction[StoppedRuns]], now: float, complete: Complete

@@ -19,7 +19,7 @@ _DAY_SECONDS: Final = 86_400.0
 class Retention:
     """Purges conversations with their messages, runs, approvals and checkpoints, for good, every ten minutes.
 
-    What `also` does follows each round. Several processes may do the same at the same time.
+    `also` is called after each round. Several processes may do the same at the same time.
     """
 
     def __init__(
@@ -49,7 +49,9 @@ class Retention:
             await asyncio.wait([self._task])
 
     async def purge(self) -> int:
-        """Ends conversations whose time has come; how many. Raises what the database raises."""
+        """Deletes conversations for good when their time has come. Returns how many. Raises what the database
+        raises.
+        """
         now, purged = self._clock(), 0
         while found := await self._database.write(lambda: _purge(now, now - self._seconds)):
             purged += found
@@ -73,7 +75,7 @@ class Retention:
 
 
 def _purge(now: float, unchanged_since: float) -> Transaction[int]:
-    """Some of them; how many."""
+    """Purges some conversations. Returns how many."""
     condition = "deleted_at < ? OR (updated_at < ? AND status <> 'running')"
     values = now - RESTORABLE_SECONDS, unchanged_since
     # The condition is repeated: a thread may be restored or continued before its row is locked.
@@ -94,7 +96,7 @@ def _purge(now: float, unchanged_since: float) -> Transaction[int]:
 
 
 def _purge_checkpoints() -> Transaction[Rows]:
-    """Those of runs that have ended, which could not be deleted then."""
+    """Deletes checkpoints of ended runs that could not be deleted then."""
     return (
         yield from query(
             "DELETE FROM checkpoints WHERE NOT EXISTS (SELECT 1 FROM threads WHERE threads.key = thread_key"

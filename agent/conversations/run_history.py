@@ -104,7 +104,7 @@ class RunHistory:
     async def messages(
         self, owner: str, runs: Sequence[RunRecord], *, limit: int, asked: bool = False
     ) -> list[list[StoredMessage]]:
-        """Of each run, the newest `limit` messages, the oldest first; with `asked`, of its first ones."""
+        """The newest `limit` messages of each run, the oldest first; with `asked`, of its questions alone."""
         positions = [
             (
                 ThreadKey(run.thread_key, owner, run.thread_id),

@@ -39,7 +39,7 @@ class RunEnd:
 
     @classmethod
     def of(cls, status: ThreadStatus) -> "RunEnd":
-        """Of a run about which nothing but the status of its thread is known."""
+        """The state of a run, of which only the status of its thread is known."""
         return cls(_STATES[status])
 
 

@@ -17,11 +17,11 @@ from agent.conversations.database.database import Statement, Value
 from agent.conversations.encryption.encryption import Encryption
 
 TERM_BYTES: Final = 50
-"""What a stored term takes, about."""
+"""The size of a stored term, about."""
 MOST_TERMS: Final = 500
-"""Of one message: the first ones."""
+"""The first terms of one message are stored."""
 MOST_WANTED: Final = 16
-"""Of one search: the first ones."""
+"""The first terms of one search are looked for."""
 
 _MOST_CHARACTERS: Final = 20_000
 """Of one message, among which its terms are."""

@@ -1,4 +1,4 @@
-"""What the settings say of the storage of conversations, as parts that are joined."""
+"""Joins the parts that store conversations, as the settings want them."""
 
 from collections.abc import Callable
 from typing import Final, Self
@@ -82,12 +82,12 @@ class ConversationStorage:
         )
 
     def start(self) -> None:
-        """Starts what is done regularly."""
+        """Starts retention."""
         self.retention.start()
 
     async def check(self) -> str:
-        """What was found, for readiness and `doctor`. Raises what the database raises, and a value of
-        it that was refused lately.
+        """Describes the database, for readiness and `doctor`. Raises what the database raises, and the error
+        of a stored value that was refused lately.
         """
         found = await self._database.check()
         self.encryption.check()

@@ -14,7 +14,7 @@ from agent.errors.error_codes import AgentCode
 from identity.errors import StorageLimitError
 
 ROW_BYTES: Final = 300
-"""Of a thread, a run or a message, beside its body."""
+"""The bytes of a row of a thread, a run or a message, beside its body."""
 
 Condition: TypeAlias = tuple[str, tuple[Value, ...]]
 """Further conditions in SQL, with their values."""
@@ -26,7 +26,7 @@ _ALL_BYTES: Final = "COALESCE(SUM(bytes), 0)"
 
 @dataclass(frozen=True, slots=True)
 class StorageLimits:
-    """Of one thread, and of all threads of one user. 0: no limit."""
+    """The limits of one thread, and of all threads of one user. 0 is no limit."""
 
     thread_bytes: int = 0
     thread_messages: int = 0

@@ -15,7 +15,7 @@ from identity.principal import Principal
 from identity.printable import printable
 
 ThreadStatus: TypeAlias = Literal["idle", "running", "paused", "interrupted", "failed"]
-"""What the last run did: it ended, runs, waits for a person, was cut off, or failed."""
+"""The state of the last run: it ended, runs, waits for a person, was cut off, or failed."""
 
 _THREAD_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_TITLE: Final = 200

@@ -30,14 +30,14 @@ _COLUMNS: Final = "seq, created_at, run_id, tokens, body"
 _FIRST_PAGE: Final = 40
 _PAGE: Final = 200
 _MOST_PAGES: Final = 16
-"""Of one window. A turn that is longer, and what was before it, is not part of it."""
+"""The size of one window. A longer turn, and the turns before it, are not part of it."""
 _TURN: Final = 100
 """Messages at the end of a transcript among which the calls without a result are."""
 _EXPORTED_BYTES: Final = 262_144
 _NO_POSITION: Final = 2**62
 
 Complete: TypeAlias = Callable[[Sequence[AnyMessage], Sequence[AgentEvent]], Sequence[AnyMessage]]
-"""Of the newest messages and the drafts of a run whose process stopped, the messages that complete them."""
+"""Completes the newest messages and the drafts of a run after its process has stopped."""
 _MESSAGE_TOKENS = 4
 """For the role of a message, and what separates it from the next."""
 
@@ -65,7 +65,7 @@ class Window:
         self._kept: list[AnyMessage] = []
         self._turn: list[tuple[AnyMessage, int]] = []
         self._needed = 0
-        """Of the turn, also of messages that are not in `_turn` because the turn does not fit."""
+        """Tokens of the turn, also of messages that are not in `_turn` because the turn does not fit."""
 
     def add(self, message: AnyMessage, tokens: int) -> bool:
         """Whether an older message may still fit. `tokens` is what `tokens_of` returned for `message`."""
@@ -187,7 +187,7 @@ class Transcript:
         return runs
 
     def drafted(self, thread: ThreadKey, run_id: str) -> Transaction[list[AgentEvent]]:
-        """What the drafts of a run have."""
+        """The events in the drafts of a run."""
         return drafts.drafted(thread.key, thread.owner, thread.thread_id, run_id, self._encryption)
 
     def latest(self, change: Change) -> Statement:
@@ -262,7 +262,7 @@ class Transcript:
         return [StoredJson(row[0], row[1], row[2], self._opened(thread, row)) for row in rows]
 
     def _messages(self, thread: ThreadKey, rows: Rows) -> list[StoredMessage]:
-        """Of rows of which the newest is the first one."""
+        """Rows are newest first."""
         return [StoredMessage(row[0], row[1], row[2], self._message(thread, row)) for row in reversed(rows)]
 
     def _message(self, thread: ThreadKey, row: Row) -> AnyMessage:

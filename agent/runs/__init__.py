@@ -2,5 +2,5 @@
 
 May import `graph`, `agent.conversations`, `agent.operations`, `agent.redis` and `agent.errors`; no surface.
 Begin at `run`, which has all that a surface sees of a run; `runs` starts those without a conversation,
-`conversation_runs` those of conversations. `live_run` is the task of a run, `relay` its events in Redis.
+`conversation_runs` runs of conversations. `live_run` is the task of a run, `relay` its events in Redis.
 """

@@ -176,8 +176,8 @@ class Conversations:
     async def continue_(self, caller: VerifiedAccessToken, thread_id: str, *, streaming: bool) -> LiveRun:
         """Responds to the latest message, after a run that failed, was cut off, or waited too long.
 
-        Raises as `start` does, and `ThreadBusyError` if the last run has ended as it should. Of requests at
-        the same time, one is served.
+        Raises as `start` does, and `ThreadBusyError` if the last run has ended as it should. If several
+        requests come at the same time, one is served.
         """
         run = self._run(caller, thread_id, streaming)
 
@@ -286,7 +286,7 @@ class Conversations:
         await check_open(self._parts, caller.principal, thread, [approval_id])
 
     async def open_approvals(self, principal: Principal) -> list[ApprovalState]:
-        """Of all threads of `principal`, those that can still be answered."""
+        """The approvals of all threads of `principal` that can still be given."""
         now = self._parts.clock()
         states = await self._parts.approvals.pending(principal)
         return [state for state in states if state.status_at(now) is ApprovalStatus.OPEN]
@@ -398,7 +398,7 @@ class Conversations:
 
 @contextmanager
 def _unreadable_ignored() -> Iterator[None]:
-    """What was changed outside the agent, and is therefore refused, can be deleted."""
+    """A conversation that was changed outside the agent is refused, and can still be deleted."""
     try:
         yield
     except (ConfigurationError, UnavailableError) as error:

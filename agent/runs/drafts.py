@@ -20,14 +20,14 @@ from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 SHOWN_SECONDS: Final = 1.2
-"""What was shown for so long is written with the next round."""
+"""Events that were shown for so long are written with the next round."""
 ROUND_SECONDS: Final = 0.5
 _AT_ONCE: Final = 500
 _RETRY_SECONDS: Final = 3.0
 
 
 class RunDraft:
-    """Of one run: what it has shown and what is not written yet."""
+    """The events that one run has shown, and that are not written yet."""
 
     def __init__(self, run: RunRequest, clock: Callable[[], float], wake: Callable[[], None]) -> None:
         self._run = run
@@ -37,9 +37,9 @@ class RunDraft:
         self._since = 0.0
         """When the first of the events was shown."""
         self._written = 0
-        """Drafts."""
+        """The number of drafts."""
         self._writing: Draft | None = None
-        """One of which it is not known whether it was written. It is written again as it is, once."""
+        """A draft that may have been written. It is written again, unchanged."""
 
     def note(self, event: AgentEvent) -> None:
         """An event of the run."""
@@ -64,7 +64,7 @@ class RunDraft:
         return not self._events and self._writing is None
 
     def next(self, seconds: float) -> Draft | None:
-        """What to write, if it was shown `seconds` ago or earlier."""
+        """The draft to write, if its first event was shown `seconds` ago or earlier."""
         if self._writing is None and self._events and self._clock() - self._since >= seconds:
             run = self._run
             self._written += 1
@@ -73,7 +73,7 @@ class RunDraft:
         return self._writing
 
     def written(self) -> None:
-        """What `next` returned is written."""
+        """The draft that `next` returned is written."""
         self._writing = None
 
 
@@ -106,13 +106,13 @@ class Drafts:
         self._open.pop(run_id, None)
 
     def keep(self, run_ids: Collection[str]) -> None:
-        """Drops the drafts of all other runs, whose ends could not be stored."""
+        """Drops the drafts of all other runs: their ends could not be stored."""
         for run_id in self._open.keys() - run_ids:
             del self._open[run_id]
 
     async def write(self, seconds: float = SHOWN_SECONDS) -> None:
-        """Writes what was shown `seconds` ago or earlier. Raises what the store raises; then it is written
-        later.
+        """Writes the drafts of events that were shown `seconds` ago or earlier. If the store raises, they are
+        written later.
         """
         due = [(draft, found) for draft in self._open.values() if (found := draft.next(seconds))]
         for first in range(0, len(due), _AT_ONCE):

@@ -44,8 +44,8 @@ class EventEntry:
 
     @property
     def id(self) -> str:
-        """The id in the stream: that of an entry that begins at the same position and has more is later. Such
-        a one is written if it is not known whether the first one was.
+        """The id in the stream. An entry that begins at the same position and has more events has a later id:
+        it is written if the first one may have been lost.
         """
         return f"{self.first}-{2 * len(self.events) + (self.end is not None)}"
 
@@ -131,5 +131,5 @@ class StreamKeys:
 
 
 def place(owner: str, thread_id: str, part: str, first: int) -> str:
-    """What a sealed entry is bound to: the position `first` of one stream."""
+    """The place that a sealed entry is bound to: the position `first` of one stream."""
     return f"events\n{owner}\n{thread_id}\n{part}\n{first}"

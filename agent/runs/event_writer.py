@@ -32,7 +32,7 @@ _PAUSE_PER_RUN: Final = 0.0005
 KEPT_SECONDS: Final = 600
 """How long a stream can be read after its last event. A run is shorter."""
 MAX_BYTES: Final = 2_000_000
-"""Of the entries of one run, about; above, the oldest half is dropped."""
+"""The size of the entries of one run, about. Above it, the oldest half is dropped."""
 ACCEPTED_SECONDS: Final = 5_400
 """How long after the beginning of a run its entries are accepted. A run takes an hour at most
 (`RUN_TIMEOUT_SECONDS`); the rest is for a Redis that is away."""
@@ -179,7 +179,7 @@ class EventWriter:
 
 
 class _Stream:
-    """What of one run is in Redis."""
+    """The write position of one run in Redis."""
 
     def __init__(self, run: LiveRun, keys: StreamKeys) -> None:
         self._run = run
@@ -187,7 +187,7 @@ class _Stream:
         self._part = f"{run.id}-{run.key}"
         self._position = 0
         self._sizes: Sequence[int] = ()
-        """Of the entries that are kept."""
+        """The sizes of the entries that are kept."""
         self._next_sizes: Sequence[int] = ()
         self._renewed_at = float("-inf")
         self.is_complete = False

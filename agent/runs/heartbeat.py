@@ -1,4 +1,4 @@
-"""Runs that this process does not execute: the end of runs whose process stopped, and of those that wait."""
+"""Ends runs that this process does not execute: their process has stopped, or they wait for a person."""
 
 import asyncio
 import logging
@@ -22,8 +22,7 @@ from identity.principal import Principal
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 BEAT_SECONDS: Final = 3.0
 SILENT_SECONDS: Final = 9.0
-"""A process whose heartbeat another one has not seen for so long is considered stopped. Its runs can then be
-continued."""
+"""A process without a heartbeat for so long is considered stopped. Its runs can then be continued."""
 OLD_SECONDS: Final = 45.0
 """The same at the first heartbeat of a process, which has observed no other one yet: by their clocks."""
 
@@ -52,7 +51,7 @@ class Heartbeat:
         self._last = float("-inf")
         """When the last heartbeat was."""
         self._observed: dict[str, tuple[float | None, float]] = {}
-        """Of other processes: when they were seen last, by their clock; since when that is known, by ours."""
+        """For each other process: when it was seen last, by its clock; since when that is known, by ours."""
 
     def start(self) -> None:
         """Starts it, once."""
@@ -89,7 +88,7 @@ class Heartbeat:
             await self._parts.checkpoints.delete(run.owner, run.thread_id, run.run_id)
 
     def _silent(self, now: float, seen: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
-        """Those of `seen` that have been silent for too long, with the time at which they were seen last."""
+        """The processes that have been silent for too long, with the time at which they were seen last."""
         if abs(now - self._last) > 2 * BEAT_SECONDS + 1:
             self._observed.clear()
         self._last = now

@@ -34,11 +34,11 @@ KEPT_SECONDS: Final = 60.0
 """How long the events of an ended run can be read: a reader that lost its connection returns for the end."""
 _MOST_KEPT: Final = 200
 _MOST_CHARACTERS: Final = 20_000_000
-"""Of the events and the ends of all ended runs."""
+"""Characters of the events and the ends of all ended runs."""
 
 
 class Work(Protocol):
-    """What a live run does."""
+    """The work of a live run."""
 
     async def run(self, live: "LiveRun") -> Finished | Paused:
         """Calls `live.begin` once the run is certain, then `live.emit` for each event; returns the end."""
@@ -135,7 +135,7 @@ class LiveRun(Run):
 
     @property
     def characters(self) -> int:
-        """Of the events that are kept, and of the text of the end."""
+        """Characters of the kept events, and of the text of the end."""
         end = self.outcome
         return self.replay.characters + (
             len(end.text) + len(end.reasoning) if isinstance(end, Finished) else 0
@@ -256,7 +256,7 @@ class LiveRuns:
     def __init__(
         self, *, kept_seconds: float = KEPT_SECONDS, most_characters: int = _MOST_CHARACTERS
     ) -> None:
-        """Above `most_characters` of all events and ends, those of the runs that ended first are dropped."""
+        """Above `most_characters` of all events and ends, the runs that ended first are dropped."""
         self._kept_seconds = kept_seconds
         self._most_characters = most_characters
         self._latest: dict[tuple[str, str], LiveRun] = {}

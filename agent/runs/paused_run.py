@@ -1,4 +1,4 @@
-"""What a paused thread waits for, read from the checkpoint of its run."""
+"""The approvals that a paused thread waits for, read from the checkpoint of its run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ class PausedRun:
 
     waiting: tuple[PendingApproval, ...] = ()
     calls: Sequence[AnyMessage] = ()
-    """The response of the model whose calls wait, and the results of others of its calls."""
+    """The response of the model that has the waiting calls, and the results of its other calls."""
 
     @classmethod
     async def of(cls, parts: RunParts, owner: str, thread: Thread) -> "PausedRun":
-        """Of a thread of `owner`. It waits for nothing unless it is paused."""
+        """Reads the paused run of a thread of `owner`. Unless the thread is paused, nothing waits."""
         if thread.status != "paused" or thread.run_id is None:
             return cls()
         checkpoint = RunCheckpoint(owner, thread.id, thread.run_id, parts.checkpoints, resumed=True)

@@ -1,4 +1,4 @@
-"""What the processes of one agent share of runs: events, and cancellations."""
+"""Shares the events of runs, and cancellations, between the processes of one agent."""
 
 import asyncio
 import contextlib
@@ -30,14 +30,14 @@ _PAUSE_SECONDS: Final = 0.05
 _SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 2.0
 _AT_ONCE: Final = 500
-"""Runs whose events are removed in one exchange with Redis."""
+"""Runs that one exchange with Redis removes."""
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _LISTEN_AGAIN_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """Which run: of an owner, of a thread; with `None`, all runs of the owner."""
+    """The run to cancel; with `None`, all runs of the owner, or of the thread."""
 
     owner: str
     thread_id: str | None = None
@@ -112,8 +112,8 @@ async def _published(redis: Any, channel: str, text: str) -> int:  # noqa: ANN40
 
 
 class Relay:
-    """Of one process. While Redis is away, readers follow what is stored, and a run that another process
-    executes is ended in the store, where its process notices it within a few seconds.
+    """The relay of one process. While Redis is away, readers follow what is stored, and a run that another
+    process executes is ended in the store, where its process notices it within a few seconds.
     """
 
     def __init__(

@@ -103,7 +103,7 @@ class RelayedRuns:
         self._followed: dict[RelayedRun, int] = {}
         """The rounds since the last event of each run that has readers."""
         self._ended: set[RelayedRun] = set()
-        """Runs that have ended in the store of threads, and whose end has not arrived from Redis."""
+        """Runs that have ended in the database, while their end event is pending."""
         self._task: asyncio.Task[None] | None = None
 
     async def open(self, owner: str, thread: Thread) -> RelayedRun | None:

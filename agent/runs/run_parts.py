@@ -33,7 +33,7 @@ class RunParts:
     async def shown(
         self, pending: Iterable[PendingApproval], caller: VerifiedAccessToken
     ) -> tuple[PendingApproval, ...]:
-        """`pending` as `caller`, whose approvals they are, sees them: with the URL of a consent."""
+        """`pending` with the URL of a consent, for `caller`, who may give these approvals."""
         urls = self.consent_urls
         return tuple([each if urls is None else await urls.shown(each, caller) for each in pending])
 
@@ -58,7 +58,7 @@ class RunStart:
     answers: Mapping[str, object] = field(default_factory=dict)
     """Answers to the approvals that the run waits for."""
     earlier: Sequence[AnyMessage] = ()
-    """The response and the results with whose open calls a paused run continues."""
+    """A paused run continues with the open calls of this response; results follow it."""
 
     @property
     def resumed(self) -> bool:

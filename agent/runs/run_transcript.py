@@ -1,4 +1,4 @@
-"""What a run adds to the transcript of its thread, also if it ends early."""
+"""The messages that a run adds to the transcript of its thread, also if it ends early."""
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -59,7 +59,7 @@ class RunTranscript:
         self._results: dict[str, str] = {}
         self._text: list[str] = []
         self._message_id = ""
-        """Of the response of which pieces were shown."""
+        """The id of the response that is being shown."""
 
     @property
     def response(self) -> AIMessage | None:
@@ -85,8 +85,8 @@ class RunTranscript:
             self._results[event["call_id"]] = event["result"]
 
     def remainder(self, unknown: str = NOT_RUN) -> list[AnyMessage]:
-        """What completes the transcript of a run that ended early: a result for each call that has none, or
-        the part of a response that was shown. `unknown` is the result of a call of which nothing is known.
+        """Completes the transcript of a run that ended early: a result for each call that has none, or the
+        part of a response that was shown. `unknown` is the result if nothing is known of a call.
         """
         text = "".join(self._text).strip()
         if text and all(message.id != self._message_id for message in self._messages):
@@ -104,7 +104,7 @@ class RunTranscript:
 
 
 def results_of_ended(calls: Iterable[ToolCall], text: str | Callable[[str], str]) -> list[AnyMessage]:
-    """A result for each of `calls`, whose run has ended: `text`, or what it returns for the call's id."""
+    """A result for each of `calls` of an ended run: `text`, or what it returns for the call's id."""
     results: list[AnyMessage] = []
     for call in calls:
         shown = text if isinstance(text, str) else text(str(call["id"]))
@@ -117,7 +117,7 @@ def results_of_ended(calls: Iterable[ToolCall], text: str | Callable[[str], str]
 
 
 def rest_of_stopped(newest: Sequence[AnyMessage], shown: Iterable[RunEvent]) -> list[AnyMessage]:
-    """What completes the transcript of a run whose process stopped, of which `shown` is in its drafts."""
+    """Completes the transcript of a run after its process has stopped. `shown` is in its drafts."""
     transcript = RunTranscript(newest)
     for event in shown:
         transcript.note(event)

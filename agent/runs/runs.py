@@ -141,7 +141,7 @@ class Runs:
             run.end(reason())
 
     def end_of(self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AgentError]) -> int:
-        """Ends the runs of callers of whom `callers` is true, as `end` does; how many. Others may start."""
+        """Ends runs whose caller matches `callers`, as `end` does. Returns how many. Others may start."""
         ended = [run for run, caller in self._running.items() if callers(caller)]
         for run in ended:
             run.end(reason())

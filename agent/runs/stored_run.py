@@ -18,7 +18,7 @@ from identity.errors import ErrorCode, UnavailableError
 
 POLL_SECONDS: Final = 1.0
 _MOST_MESSAGES: Final = 1_000
-"""Of one run, the newest. A run that the limits allow has fewer."""
+"""The newest messages of one run. A run within the limits has fewer."""
 _CODES: Final = {code.value: code for code in ERROR_CODES}
 _DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
 

@@ -60,7 +60,7 @@ class ThreadRun:
         self._last: Sequence[AnyMessage] = ()
         """The response that ends the run: it is stored with the end."""
         self._unstored: Sequence[AnyMessage] = ()
-        """Messages of which it is not known whether they were stored: the database failed."""
+        """Messages that may not have been stored: the database failed."""
 
     async def run(self, live: LiveRun) -> Finished | Paused:
         """See `Work`. Raises what `begin`, the graph and the store raise."""
@@ -141,7 +141,7 @@ class ThreadRun:
         self._draft.stored(messages)
 
     async def _missing(self) -> Sequence[AnyMessage]:
-        """Messages that the run has produced, and which are not stored."""
+        """The messages of the run that are not stored."""
         if not self._unstored:
             return []
         run, latest = self._run, len(self._unstored)

@@ -1,7 +1,7 @@
 """The events of a run as A2A's stream: the task, then what changes of it.
 
-Of the calls of tools, a client receives which were made and under whose rights, in the metadata of a status;
-their arguments, their results and the model's reasoning stay in the agent.
+A client receives which tools were called and under whose rights, in the metadata of a status; their
+arguments, their results and the model's reasoning stay in the agent.
 """
 
 import time

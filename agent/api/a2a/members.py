@@ -1,4 +1,4 @@
-"""What A2A's objects share: their names, in the JSON form of its protocol buffers.
+"""The names that A2A's objects share, in the JSON form of its protocol buffers.
 
     {"task": {…}}   {"statusUpdate": {…}}   {"artifactUpdate": {…}}
 

@@ -77,21 +77,21 @@ class SendConfiguration(_Wire):
 
 
 class SendParams(_Wire):
-    """Of `SendMessage` and `SendStreamingMessage`."""
+    """Parameters of `SendMessage` and `SendStreamingMessage`."""
 
     message: Message
     configuration: SendConfiguration | None = None
 
 
 class TaskParams(_Wire):
-    """Of `GetTask`, `CancelTask` and `SubscribeToTask`."""
+    """Parameters of `GetTask`, `CancelTask` and `SubscribeToTask`."""
 
     id: Annotated[str, Field(min_length=1, max_length=256)]
     history_length: Annotated[int, Field(ge=0)] | None = None
 
 
 class ListParams(_Wire):
-    """Of `ListTasks`. As in protocol buffers, an empty text is an absent member."""
+    """Parameters of `ListTasks`. As in protocol buffers, an empty text is an absent member."""
 
     context_id: str | None = None
     status: ListedState | None = None

@@ -17,7 +17,7 @@ from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 MAX_MESSAGES: Final = 1_000
-"""Of one task, the newest. A run that the limits allow has fewer."""
+"""The newest messages of one task. A run within the limits has fewer."""
 
 
 def state_of(record: RunRecord) -> TaskState:
@@ -41,7 +41,7 @@ async def recorded_status(
 
 @dataclass(frozen=True, slots=True)
 class StoredTask:
-    """What is known of a task of one caller."""
+    """A task of one caller."""
 
     id: TaskId
     record: RunRecord
@@ -61,7 +61,7 @@ class StoredTask:
 
     @property
     def messages(self) -> list[AnyMessage]:
-        """Those that the task's run has added so far."""
+        """The messages that the run of the task has added so far."""
         return [each.message for each in self.stored]
 
     @property

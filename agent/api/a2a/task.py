@@ -96,7 +96,7 @@ def waiting(task_id: TaskId, pending: PendingApproval, at: float) -> Members:
 
 
 def cut_off(finish_reason: object) -> Members:
-    """The metadata of a task whose response is not whole: `length` or `content_filter`."""
+    """The metadata of a task with an incomplete response: `length` or `content_filter`."""
     return about(finish_reason=finish_reason) if finish_reason in CUT_OFF else {}
 
 

@@ -18,9 +18,9 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
 
 _PAGE: Final = 50
-"""Tasks of a page whose client does not say how many."""
+"""Tasks of a page, unless the client says how many."""
 _MESSAGES: Final = 500
-"""Of the tasks of a page with artifacts: it has fewer tasks if they have more, as A2A allows."""
+"""Messages of the tasks of a page with artifacts. Above it, the page has fewer tasks, as A2A allows."""
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _NO_STATE: Final = (None, "TASK_STATE_UNSPECIFIED")
 

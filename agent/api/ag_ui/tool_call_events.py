@@ -43,7 +43,9 @@ def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
 
 
 def consent_required(event: ConsentRequired) -> Event:
-    """In a run that cannot wait: what the user has to open, in an event of which clients make no message."""
+    """In a run that cannot wait: the URL that the user has to open. Clients do not show this event as a
+    message.
+    """
     value = {name: value for name, value in event.items() if name != "type"}
     return {"type": "CUSTOM", "name": f"idaas-agent:{ApprovalKind.CONSENT_REQUIRED}", "value": value}
 

@@ -1,4 +1,4 @@
-"""What all of AG-UI's events share: their names, and their form as server-sent events."""
+"""The names that AG-UI's events share, and their form as server-sent events."""
 
 import json
 from collections.abc import Iterable

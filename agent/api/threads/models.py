@@ -179,7 +179,7 @@ B = TypeVar("B", bound=_Body)
 
 
 def read_body(model: type[B], body: bytes) -> B:
-    """Validates a body, of which an absent one is an empty object. Raises `RequestError`."""
+    """Validates a body. An absent body is an empty object. Raises `RequestError`."""
     try:
         given = read_value(body or b"{}")
     except ValueError:

@@ -37,7 +37,7 @@ _NO_CONTENT: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "Don
 
 
 def thread_routes(conversations: Conversations) -> APIRouter:
-    """The routes of threads; those of their runs are `run_routes`."""
+    """The routes of threads. `run_routes` has the routes of their runs."""
     router = APIRouter(prefix="/threads")
 
     async def waiting(request: Request) -> Counter[str]:
@@ -52,8 +52,8 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         before: str | None = None,
         search: Search | None = None,
     ) -> JSONResponse:
-        """A page of conversations, the last changed first. Those that are found with `search` have all of its
-        words. A client that leaves ends the search.
+        """A page of conversations, the last changed first. With `search`, only conversations with all of
+        its words. A client that leaves ends the search.
         """
         try:
             reading = conversations.threads.list(_owner(request), limit=limit, before=before, search=search)

@@ -27,7 +27,7 @@ class Statement:
     sql: str
     values: Sequence[Value] = ()
     lock: bool = False
-    """Of a query: no other transaction changes its rows until this one, which writes, has ended."""
+    """No other transaction changes the rows of this query until this one, which writes, has ended."""
 
 
 Transaction: TypeAlias = Generator[Sequence[Statement], Sequence[Rows], T]
@@ -68,7 +68,7 @@ class ConversationDatabase(Database, Protocol):
     """A `Database` that was made for conversations: its first transaction makes or checks their tables."""
 
     async def check(self) -> str:
-        """What was found, in a few words for operators. Raises as `read` does."""
+        """Describes the database in a few words for operators. Raises as `read` does."""
         ...
 
     async def exists(self) -> bool:

@@ -165,7 +165,7 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator["Connection"]:
-        """One whose tables exist, for one transaction."""
+        """A connection whose schema is migrated, for one transaction."""
         async with asyncio.timeout(self._seconds):
             if not self._migrated:
                 await self._prepared()
