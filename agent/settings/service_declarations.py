@@ -70,7 +70,7 @@ class IssuedJwtDeclaration(_Table):
     def requirement(self, placement: Placement = BEARER) -> IssuedJwtRequirement:
         """What calls of the service require. Raises `ValueError` if it cannot be issued."""
         return IssuedJwtRequirement(
-            self.provider, self.audience, tuple(sorted(self.claims.items())), placement
+            self.provider, self.audience, tuple(sorted(self.claims.items())), placement=placement
         )
 
 
@@ -90,7 +90,7 @@ class OAuthTokenDeclaration(_Table):
     def requirement(self, placement: Placement = BEARER) -> OAuthTokenRequirement:
         """What calls of the service require."""
         return OAuthTokenRequirement(
-            self.provider, self.scopes, tuple(sorted(self.parameters.items())), placement
+            self.provider, self.scopes, tuple(sorted(self.parameters.items())), placement=placement
         )
 
 
@@ -145,9 +145,9 @@ class CredentialDeclaration(_Table):
         """What calls of the service require. `key_error_code` is the code of an API key that is refused."""
         placement = BEARER if self.placement is None else self.placement.value()
         if self.access_token is not None:
-            return AccessTokenRequirement(self.access_token, placement)
+            return AccessTokenRequirement(self.access_token, placement=placement)
         if self.api_key is not None:
-            return ApiKeyRequirement(self.api_key, key_error_code, placement)
+            return ApiKeyRequirement(self.api_key, key_error_code, placement=placement)
         if self.credential_key is None:
             return None
         table: IssuedJwtDeclaration | OAuthTokenDeclaration | CloudRoleDeclaration

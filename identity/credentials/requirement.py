@@ -7,7 +7,7 @@ its table in SERVICES_FILE.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Final, TypedDict
+from typing import ClassVar, Final, TypedDict
 
 from identity.audit.event import AuditedAction
 from identity.credentials.placement import BEARER, Placement
@@ -33,13 +33,15 @@ class DeclaredCredential(TypedDict, total=False):
     Of an OAuth token: its provider's identifier."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialRequirement(ABC):
     """A kind of credential. Its instances are values: equal ones share one credential."""
 
-    __slots__ = ()
+    action: ClassVar[AuditedAction]
+    """What the audit log records when the credential is requested."""
 
-    placement: Placement | SignedRequest
-    """Where requests carry it."""
+    placement: Placement | SignedRequest = field(default=BEARER, compare=False)
+    """Where requests carry it. Not compared: a credential does not depend on its placement."""
 
     @property
     @abstractmethod
@@ -50,9 +52,9 @@ class CredentialRequirement(ABC):
     def __str__(self) -> str:
         """The credential in a sentence for operators."""
 
-    @abstractmethod
-    def issue_action(self, access_identity: AccessIdentity) -> AuditedAction:
+    def issue_action(self, _access_identity: AccessIdentity) -> AuditedAction:
         """The action that the audit log records when the credential is requested."""
+        return self.action
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +65,17 @@ class ApiKeyRequirement(CredentialRequirement):
     and share one credential.
     """
 
+    action = AuditedAction.API_KEY_ISSUE
+
     identifier: str
     error_code: ErrorCode = field(default=IdentityCode.SERVICE_KEY_UNAVAILABLE, compare=False)
-    placement: Placement = field(default=BEARER, compare=False)
-    """Where the service expects it. Not compared: a credential does not depend on its placement."""
 
     @property
     def declared(self) -> DeclaredCredential:
-        """See `CredentialRequirement`."""
         return {"credential": self.identifier}
 
     def __str__(self) -> str:
         return f'the API key "{self.identifier}"'
-
-    def issue_action(self, _access_identity: AccessIdentity) -> AuditedAction:
-        """See `CredentialRequirement`."""
-        return AuditedAction.API_KEY_ISSUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +83,6 @@ class AccessTokenRequirement(CredentialRequirement):
     """Requires an access token with `scope`, in IDaaS's form `audience|permission`."""
 
     scope: str
-    placement: Placement = field(default=BEARER, compare=False)
-    """Where the service expects it. Not compared: a credential does not depend on its placement."""
 
     @property
     def audience(self) -> str | None:
@@ -102,7 +97,6 @@ class AccessTokenRequirement(CredentialRequirement):
 
     @property
     def declared(self) -> DeclaredCredential:
-        """See `CredentialRequirement`."""
         named: DeclaredCredential = {} if self.audience is None else {"audience": self.audience}
         return {**named, "scope": self.permission}
 
@@ -110,7 +104,6 @@ class AccessTokenRequirement(CredentialRequirement):
         return f'an access token with the scope "{self.scope}"'
 
     def issue_action(self, access_identity: AccessIdentity) -> AuditedAction:
-        """See `CredentialRequirement`."""
         human = access_identity is AccessIdentity.HUMAN
         return AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
 
@@ -124,11 +117,11 @@ class IssuedJwtRequirement(CredentialRequirement):
     an audience of IDaaS itself, and for a claim that the issuer sets.
     """
 
+    action = AuditedAction.JWT_ISSUE
+
     provider: str
     audience: str
     claims: tuple[tuple[str, str], ...] = ()
-    placement: Placement = field(default=BEARER, compare=False)
-    """Where the service expects it. Not compared: a credential does not depend on its placement."""
 
     def __post_init__(self) -> None:
         if self.audience.startswith(_IDAAS_AUDIENCES):
@@ -139,15 +132,10 @@ class IssuedJwtRequirement(CredentialRequirement):
 
     @property
     def declared(self) -> DeclaredCredential:
-        """See `CredentialRequirement`."""
         return {"credential": self.provider, "audience": self.audience}
 
     def __str__(self) -> str:
         return f'a JWT of the provider "{self.provider}" for "{self.audience}"'
-
-    def issue_action(self, _access_identity: AccessIdentity) -> AuditedAction:
-        """See `CredentialRequirement`."""
-        return AuditedAction.JWT_ISSUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +146,11 @@ class CloudRoleRequirement(CredentialRequirement):
     `ValueError` for another duration. Not checked: whether the role exists.
     """
 
+    action = AuditedAction.CLOUD_ROLE_ISSUE
+
     role: str
     seconds: int = 3600
-    placement: SignedRequest = field(default=SIGNED_REQUEST, compare=False)
+    placement: SignedRequest = field(default=SIGNED_REQUEST, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not 900 <= self.seconds <= 43200:
@@ -168,15 +158,10 @@ class CloudRoleRequirement(CredentialRequirement):
 
     @property
     def declared(self) -> DeclaredCredential:
-        """See `CredentialRequirement`."""
         return {"credential": self.role}
 
     def __str__(self) -> str:
         return f'a request signed as the cloud role "{self.role}"'
-
-    def issue_action(self, _access_identity: AccessIdentity) -> AuditedAction:
-        """See `CredentialRequirement`."""
-        return AuditedAction.CLOUD_ROLE_ISSUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,21 +173,16 @@ class OAuthTokenRequirement(CredentialRequirement):
     `parameters` are pairs of a name and a text, which IDaaS adds to the URL of the consent; no secrets.
     """
 
+    action = AuditedAction.OAUTH_TOKEN_ISSUE
+
     provider: str
     scopes: tuple[str, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
-    placement: Placement = field(default=BEARER, compare=False)
-    """Where the service expects it. Not compared: a credential does not depend on its placement."""
 
     @property
     def declared(self) -> DeclaredCredential:
-        """See `CredentialRequirement`."""
         scope: DeclaredCredential = {"scope": " ".join(self.scopes)} if self.scopes else {}
         return {"credential": self.provider, **scope}
 
     def __str__(self) -> str:
         return f'a token of the OAuth provider "{self.provider}"'
-
-    def issue_action(self, _access_identity: AccessIdentity) -> AuditedAction:
-        """See `CredentialRequirement`."""
-        return AuditedAction.OAUTH_TOKEN_ISSUE

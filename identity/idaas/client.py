@@ -11,19 +11,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from functools import partial
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from identity.credentials.issuer import IssuedCredential
-from identity.credentials.requirement import (
-    ApiKeyRequirement,
-    CloudRoleRequirement,
-    CredentialRequirement,
-    IssuedJwtRequirement,
-    OAuthTokenRequirement,
-)
+from identity.credentials.requirement import CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (
     CredentialError,
@@ -34,11 +28,7 @@ from identity.errors import (
 )
 from identity.idaas.client_authentication.method import USER_AGENT, Grant, TokenRequest
 from identity.idaas.configuration import SdkConfiguration
-from identity.idaas.credential_store.api_key import obtain_credential
-from identity.idaas.credential_store.cloud_role_credential import obtain_cloud_role
-from identity.idaas.credential_store.issued_jwt import generate_jwt
-from identity.idaas.credential_store.oauth_token import fetch_oauth_token
-from identity.idaas.credential_store.store_operation import StoreOperation
+from identity.idaas.credential_store import StoreOperation, store_operation
 from identity.idaas.token_response import (
     client_is_refused,
     exchange_error_code,
@@ -56,14 +46,6 @@ _LOG = logging.getLogger("idaas_agent.client_authentication")
 _MAX_CONCURRENT_REQUESTS = 32
 """Further requests wait in order of arrival. Without this limit, many new users at once would open a
 connection each; and the time that the pool takes for each request of its own queue grows with the queue."""
-
-_STORE_OPERATIONS: Final[Mapping[type[CredentialRequirement], Callable[[Any, str], StoreOperation]]] = {
-    ApiKeyRequirement: obtain_credential,
-    IssuedJwtRequirement: generate_jwt,
-    CloudRoleRequirement: obtain_cloud_role,
-    OAuthTokenRequirement: fetch_oauth_token,
-}
-"""How each kind of credential is obtained from the store, for a requirement and the subject of a JWT."""
 
 
 class IDaaSClient:
@@ -124,9 +106,7 @@ class IDaaSClient:
         of the requirement. `ConsentRequiredError`: the user has to allow the access first. Raises `TypeError`
         for a kind that the store does not have.
         """
-        if (operation_for := _STORE_OPERATIONS.get(type(requirement))) is None:
-            raise TypeError(f"the credential store of IDaaS has no {type(requirement).__name__}")
-        operation = operation_for(requirement, subject or self._configuration.client_id)
+        operation = store_operation(requirement, subject or self._configuration.client_id)
         requested_at = self._clock()
         request = partial(self._store_request, pam_token, operation)
         response = _final(await self._retries.send(self._http, request, self._semaphore), "Developer API")

@@ -1,4 +1,4 @@
-"""The successful response of the token endpoint (RFC 6749, section 5.1; RFC 8693, section 2.2.1)."""
+"""The responses of IDaaS: issued tokens (RFC 6749, section 5.1; RFC 8693, section 2.2.1), and refusals."""
 
 import re
 from collections.abc import Mapping
@@ -77,22 +77,23 @@ def is_of_subject(issued: Secret, subject_token: Secret) -> bool:
     A call under another `sub` would have another user's rights or, from a server that ignores the grant type,
     the agent's own. No signature is verified: only the server that issued the token could have changed it.
     """
-    subject = _claim(subject_token, "sub")
-    return isinstance(subject, str) and subject != "" and _claim(issued, "sub") == subject
+    subject = unverified_claims(subject_token).get("sub")
+    return isinstance(subject, str) and subject != "" and unverified_claims(issued).get("sub") == subject
 
 
 def end_of(issued: Secret, promised: float) -> float:
     """`promised`, or the `exp` of the token, if it is a JWT that ends earlier."""
-    end = _claim(issued, "exp")
+    end: Any = unverified_claims(issued).get("exp")
     earlier = isinstance(end, int | float) and not isinstance(end, bool) and end < promised
     return float(max(0.0, end)) if earlier else promised
 
 
-def _claim(token: Secret, name: str) -> Any:  # noqa: ANN401 - any JSON value
+def unverified_claims(token: Secret) -> Mapping[str, Any]:
+    """The claims of a token that was issued to the agent. Empty for a token that is no JWT."""
     try:
-        return jwt.decode(token.reveal(), options={"verify_signature": False}).get(name)
+        return jwt.decode(token.reveal(), options={"verify_signature": False})
     except jwt.PyJWTError:
-        return None
+        return {}
 
 
 # A code consists of words; another text could repeat a value of the request.

@@ -21,18 +21,16 @@ class ClientSecretBasic(ClientAuthentication):
     secret: SecretSource[Secret]
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
-        """See `ClientAuthentication`."""
         secret = await self.secret.current()
         basic = base64.b64encode(f"{self.client_id}:{secret.reveal()}".encode()).decode("ascii")
         headers = {**request.headers, "Authorization": f"Basic {basic}"}
         return request.by_client({"client_id": self.client_id}, headers=headers, presented=secret)
 
     async def renew(self, refused: TokenRequest) -> bool:
-        """See `ClientAuthentication`. The other secret of the file, or its new content."""
+        """The other secret of the file, or its new content."""
         return await self.secret.renew(refused.presented)
 
     async def inspect(self) -> str:
-        """See `ClientAuthentication`."""
         return "the client secret, in the Authorization header of each token request"
 
 

@@ -27,18 +27,16 @@ class ClientSecretJwt(ClientAuthentication):
     clock: Callable[[], float] = time.time
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
-        """See `ClientAuthentication`."""
         secret = await self.secret.current()
         claims = assertion_claims(self.client_id, self.token_endpoint, self.clock())
         assertion = jwt.encode(claims, secret.reveal(), algorithm="HS256")
         return request.by_client(assertion_form(self.client_id, assertion), presented=secret)
 
     async def renew(self, refused: TokenRequest) -> bool:
-        """See `ClientAuthentication`. The other secret of the file, or its new content."""
+        """The other secret of the file, or its new content."""
         return await self.secret.renew(refused.presented)
 
     async def inspect(self) -> str:
-        """See `ClientAuthentication`."""
         return "an assertion signed with the client secret; the secret itself is not sent"
 
 

@@ -16,17 +16,15 @@ class ClientSecretPost(ClientAuthentication):
     secret: SecretSource[Secret]
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
-        """See `ClientAuthentication`."""
         secret = await self.secret.current()
         form = {"client_id": self.client_id, "client_secret": secret.reveal()}
         return request.by_client(form, presented=secret)
 
     async def renew(self, refused: TokenRequest) -> bool:
-        """See `ClientAuthentication`. The other secret of the file, or its new content."""
+        """The other secret of the file, or its new content."""
         return await self.secret.renew(refused.presented)
 
     async def inspect(self) -> str:
-        """See `ClientAuthentication`."""
         return "the client secret, in the body of each token request"
 
 

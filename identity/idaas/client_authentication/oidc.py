@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import jwt
-
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.idaas.client_authentication.declaration import (
@@ -16,6 +14,7 @@ from identity.idaas.client_authentication.declaration import (
     read_credential_name,
 )
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest, federated_form
+from identity.idaas.token_response import unverified_claims
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import read_token_file
 
@@ -37,18 +36,17 @@ class Oidc(ClientAuthentication):
     clock: Callable[[], float] = time.time
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
-        """See `ClientAuthentication`."""
         token = await self._current()
         form = federated_form(self.client_id, self.credential_name, "id-token-bearer", token.reveal())
         return request.by_client(form, presented=token)
 
     async def renew(self, refused: TokenRequest) -> bool:
-        """See `ClientAuthentication`. Whether the file has changed."""
+        """Whether the file has changed."""
         return await self._current() != refused.presented
 
     async def inspect(self) -> str:
-        """See `ClientAuthentication`. Names the token's issuer and audience, which it does not verify."""
-        claims = _claims(await self._current())
+        """Names the token's issuer and audience, which it does not verify."""
+        claims = unverified_claims(await self._current())
         issuer, audience = str(claims.get("iss", "unknown")), claims.get("aud", "unknown")
         named = ", ".join(map(str, audience)) if isinstance(audience, list) else str(audience)
         return (
@@ -61,7 +59,7 @@ class Oidc(ClientAuthentication):
             token = await asyncio.to_thread(read_token_file, self.path)
         except ValueError as error:
             raise self._unavailable(str(error)) from None
-        expires_at = _claims(token).get("exp")
+        expires_at = unverified_claims(token).get("exp")
         if isinstance(expires_at, int | float) and expires_at - self.clock() < _LEAST_LIFETIME:
             raise self._unavailable("contains a token that has expired, or does within a minute")
         return token
@@ -91,11 +89,3 @@ def read_oidc(declared: Declaration) -> Oidc | None:
         authn.fault(member, f'leads to file "{chosen}", which {error}')
         return None
     return Oidc(declared.client_id, name, chosen, declared.clock)
-
-
-def _claims(token: Secret) -> dict[str, object]:
-    """The claims, not verified: IDaaS does that. Empty for a token that is no JWT."""
-    try:
-        return dict(jwt.decode(token.reveal(), options={"verify_signature": False}))
-    except jwt.PyJWTError:
-        return {}

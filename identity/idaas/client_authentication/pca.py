@@ -39,7 +39,6 @@ class Pca(ClientAuthentication):
     clock: Callable[[], float] = time.time
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
-        """See `ClientAuthentication`."""
         key = await self.key.current()
         claims = assertion_claims(self.client_id, self.token_endpoint, self.clock())
         assertion = jwt.encode(claims, key, algorithm=assertion_algorithm(key))
@@ -48,11 +47,10 @@ class Pca(ClientAuthentication):
         return request.by_client(form, presented=key)
 
     async def renew(self, refused: TokenRequest) -> bool:
-        """See `ClientAuthentication`. The other key of the file, or its new content."""
+        """The other key of the file, or its new content."""
         return await self.key.renew(refused.presented)
 
     async def inspect(self) -> str:
-        """See `ClientAuthentication`."""
         return (
             f"a certificate valid until {self.not_after:%F}, its chain, and an assertion by its key; "
             f'federated credential "{self.credential_name}"'

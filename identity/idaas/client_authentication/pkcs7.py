@@ -40,13 +40,12 @@ class Pkcs7(ClientAuthentication):
     _signed_at: float = field(default=0.0, init=False, compare=False)
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
-        """See `ClientAuthentication`."""
         document = await self._current()
         form = federated_form(self.client_id, self.credential_name, "pkcs7-bearer", document.reveal())
         return request.by_client(form, presented=document)
 
     async def renew(self, refused: TokenRequest) -> bool:
-        """See `ClientAuthentication`. A document that was presented before is replaced once."""
+        """A document that was presented before is replaced once."""
         if self._document is refused.presented:
             if self.clock() - self._signed_at < 1:
                 return False
@@ -54,7 +53,6 @@ class Pkcs7(ClientAuthentication):
         return True
 
     async def inspect(self) -> str:
-        """See `ClientAuthentication`."""
         await self._current()
         return (
             f'a document of this machine for "{self.instance_id}", signed by its metadata service; '

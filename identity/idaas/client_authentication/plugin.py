@@ -46,7 +46,6 @@ class Plugin(ClientAuthentication):
     nonce: Callable[[], str] = lambda: uuid.uuid4().hex
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
-        """See `ClientAuthentication`."""
         role = await self.role.current()
         parameters, form = self._parameters(request.grant), dict[str, str]()
         subject_token = request.grant.subject_token
@@ -74,11 +73,10 @@ class Plugin(ClientAuthentication):
         )
 
     async def renew(self, refused: TokenRequest) -> bool:
-        """See `ClientAuthentication`. Whether the platform has a newer credential of the role."""
+        """Whether the platform has a newer credential of the role."""
         return await self.role.renew(refused.presented)
 
     async def inspect(self) -> str:
-        """See `ClientAuthentication`."""
         role = await self.role.current()
         end = ""
         if role.expires_at is not None:

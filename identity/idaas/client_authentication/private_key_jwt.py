@@ -31,18 +31,16 @@ class PrivateKeyJwt(ClientAuthentication):
     clock: Callable[[], float] = time.time
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
-        """See `ClientAuthentication`."""
         key = await self.key.current()
         claims = assertion_claims(self.client_id, self.token_endpoint, self.clock())
         assertion = jwt.encode(claims, key, algorithm=assertion_algorithm(key))
         return request.by_client(assertion_form(self.client_id, assertion), presented=key)
 
     async def renew(self, refused: TokenRequest) -> bool:
-        """See `ClientAuthentication`. The other key of the file, or its new content."""
+        """The other key of the file, or its new content."""
         return await self.key.renew(refused.presented)
 
     async def inspect(self) -> str:
-        """See `ClientAuthentication`."""
         algorithm = assertion_algorithm(await self.key.current())
         return f"an assertion signed with the private key ({algorithm}); the key itself is not sent"
 

@@ -6,10 +6,10 @@ import pytest
 
 from identity.credentials.requirement import CloudRoleRequirement
 from identity.credentials.signed_request import StsCredential
-from identity.idaas.credential_store.cloud_role_credential import obtain_cloud_role
+from identity.idaas.credential_store import store_operation
 
 ROLE = "acs:ram::1000000000000001:role/report-reader"
-OPERATION = obtain_cloud_role(CloudRoleRequirement(ROLE, 900), "alice")
+OPERATION = store_operation(CloudRoleRequirement(ROLE, 900), "alice")
 
 
 def response(**members: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, RequirementRefusedError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
-from identity.idaas.credential_store.issued_jwt import generate_jwt
+from identity.idaas.credential_store import store_operation
 from identity.idaas.issuer import IDaaSIssuer
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
@@ -103,14 +103,15 @@ def signed(**claims: Any) -> str:
 )
 def test_response_that_is_not_the_required_jwt_is_refused(response: Any, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
-        generate_jwt(REQUIREMENT, "alice").read(response, 1000.0)
+        store_operation(REQUIREMENT, "alice").read(response, 1000.0)
 
 
 def test_jwt_ends_with_the_earlier_of_both_times() -> None:
     response = {"jwtContent": {"jwtValue": signed(aud=[REPORTS])}, "expirationTime": 1_900_000}
-    assert generate_jwt(REQUIREMENT, "alice").read(response, 1000.0).expires_at == 1900.0
+    assert store_operation(REQUIREMENT, "alice").read(response, 1000.0).expires_at == 1900.0
     assert (
-        generate_jwt(REQUIREMENT, "alice").read(response | {"expirationTime": None}, 1.0).expires_at == 2000.0
+        store_operation(REQUIREMENT, "alice").read(response | {"expirationTime": None}, 1.0).expires_at
+        == 2000.0
     )
 
 

@@ -9,10 +9,10 @@ from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError, copy_error
-from identity.idaas.credential_store.oauth_token import fetch_oauth_token
+from identity.idaas.credential_store import store_operation
 from identity.secrets.secret import Secret
 
-OPERATION = fetch_oauth_token(OAuthTokenRequirement("calendar", ("calendar.read", "calendar.write")), "alice")
+OPERATION = store_operation(OAuthTokenRequirement("calendar", ("calendar.read", "calendar.write")), "alice")
 NOW = 1000.0
 
 
@@ -29,7 +29,7 @@ def test_request_contains_the_provider_and_the_scopes() -> None:
         "credentialProviderIdentifier": "calendar",
         "scope": "calendar.read calendar.write",
     }
-    assert fetch_oauth_token(OAuthTokenRequirement("calendar"), "alice").body == {
+    assert store_operation(OAuthTokenRequirement("calendar"), "alice").body == {
         "credentialProviderIdentifier": "calendar"
     }
 
