@@ -1,6 +1,6 @@
 """Where a run goes after a node.
 
-The routes are coroutines because LangGraph runs a plain function in a thread, which costs more than the route.
+The routes are coroutines because LangGraph would run a plain function in a thread, which costs more.
 """
 
 from collections.abc import Container, Sequence

@@ -25,17 +25,25 @@ async def while_connected(
 ) -> T:
     """The result of `waiting`.
 
-    If the client disconnects first, cancels it, calls `leave`, and raises `ClientDisconnectedError`.
+    If the client disconnects first, or the task is cancelled, cancels it and calls `leave`. Raises
+    `ClientDisconnectedError` for a client that has disconnected.
     """
-    work = asyncio.ensure_future(waiting)
-    disconnect = asyncio.ensure_future(disconnected(receive))
+    task, ended = asyncio.current_task(), False
+    assert task is not None  # noqa: S101 - a coroutine of this function runs in one
+
+    def cancel(_: asyncio.Future[None]) -> None:
+        if not ended:
+            task.cancel()
+
+    watch = asyncio.ensure_future(disconnected(receive))
+    watch.add_done_callback(cancel)
     try:
-        await asyncio.wait({work, disconnect}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            return work.result()
-        raise ClientDisconnectedError
+        return await waiting
+    except asyncio.CancelledError:
+        leave()
+        if not watch.done() or task.uncancel():
+            raise
+        raise ClientDisconnectedError from None
     finally:
-        disconnect.cancel()
-        if not work.done():
-            work.cancel()
-            leave()
+        ended = True
+        watch.cancel()

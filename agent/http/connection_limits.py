@@ -56,6 +56,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     complete ends the connection, which then lingers within the limits of `lingering`.
     """
 
+    # Beyond 30 attributes the dictionary of an instance is four times as large.
+    __slots__ = (
+        *("_between", "_current", "_head_complete", "_keep_alive", "_limits", "_linger"),
+        *("_lingering", "_pending_bytes", "_trailer_bytes", "_unread", "_waiting"),
+    )
+
     def __init__(
         self,
         limits: ConnectionLimits,

@@ -12,6 +12,7 @@ from agent.api.a2a.rpc_error import WITH_STATUS, RpcError, rpc_error_of, rpc_err
 from agent.api.a2a.rpc_request import RequestId, parsed, request_id_of, rpc_request
 from agent.api.a2a.tasks import Tasks
 from agent.api.a2a.version import version_of
+from agent.api.direct_route import DirectRoute
 from agent.api.openapi_document import EVENTS
 from agent.http.authentication import AGENT_CARD_PATH, caller_of
 from agent.settings.settings import Settings
@@ -54,7 +55,7 @@ _CARD: Final[dict[str, Any]] = {"type": "object", "required": ["name", "version"
 def a2a_routes(settings: Settings, tasks: Tasks) -> APIRouter:
     """The routes. The card has the agent's address of the settings, or that of the request."""
     methods = Methods(tasks)
-    router = APIRouter()
+    router = APIRouter(route_class=DirectRoute)
 
     @router.head(AGENT_CARD_PATH, include_in_schema=False)
     @router.get(AGENT_CARD_PATH, responses={200: {"content": {"application/json": {"schema": _CARD}}}})

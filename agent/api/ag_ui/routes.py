@@ -14,6 +14,7 @@ from agent.api.ag_ui.messages import conversation
 from agent.api.ag_ui.resume import answers_in
 from agent.api.ag_ui.run_input import RunAgentInput, read_run_input, run_input_schema
 from agent.api.ag_ui.thread_runs import ThreadRuns
+from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream
 from agent.api.openapi_document import EVENTS
@@ -31,7 +32,7 @@ def ag_ui_routes(
 
     Without `threads`, the client's messages are the conversation, and no call is approved.
     """
-    router = APIRouter(prefix="/ag-ui")
+    router = APIRouter(prefix="/ag-ui", route_class=DirectRoute)
 
     @router.post(
         "/agent",

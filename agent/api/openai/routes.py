@@ -11,6 +11,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
 from agent.api.openai.request import ChatRequest, chat_request_schema, read_chat_request
 from agent.api.openai.response import CompletionStream, completion
@@ -38,7 +39,7 @@ def openai_routes(
 
     Without `conversations`, a request that names one is refused.
     """
-    router = APIRouter(prefix="/openai/v1")
+    router = APIRouter(prefix="/openai/v1", route_class=DirectRoute)
 
     async def start(chat: ChatRequest, caller: VerifiedAccessToken) -> RunReader:
         if chat.thread is None:
