@@ -1,8 +1,10 @@
 """The Amap MCP server as Model Studio hosts it: streamable HTTP, a key on every request, 15 tools.
 
+`Settings.amap_versions` says which versions of MCP it speaks.
 `cloud.restart("amap")` forgets all sessions, as a restarted server does.
 """
 
+import contextlib
 import json
 import secrets
 from typing import Any
@@ -14,6 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sandbox.amap.modern import VERSION, answer
 from sandbox.amap.sessions import Sessions, tool_server
 from sandbox.faults.failing_service import observed
 from sandbox.oauth_error import read_body
@@ -26,13 +29,9 @@ _MAX_BODY = 1_000_000
 
 def application(cloud: Cloud) -> ASGIApp:
     """Serves `/api/v1/mcps/amap-maps/mcp`. Faults are those of the service `amap`."""
-    settings = cloud.settings
-    sessions = Sessions(
-        tool_server(cloud.clock), lambda: (settings.amap_stateless, settings.amap_json_response)
-    )
+    sessions = Sessions(tool_server(cloud.clock))
     cloud.on_reset(sessions.restart)
     cloud.on_restart("amap", sessions.restart)
-
     cloud.stops.append(sessions.stop)
     return Starlette(
         routes=[Route(PATH, Endpoint(cloud, sessions))],
@@ -60,32 +59,29 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        message: dict[str, Any] = {}
         operation, authorization = request.method, request.headers.get("authorization", "")
         if not self._cloud.presents_api_key("amap", authorization, AMAP_API_KEY):
             refusal = {"code": "InvalidApiKey", "message": "Invalid API-key provided."}
             await JSONResponse(refusal | {"request_id": secrets.token_hex(16)}, 401)(scope, receive, send)
             return
         if request.method == "POST":
-            body = await read_body(request, _MAX_BODY)
-            if body is None:
-                refusal = {"code": "InvalidParameter", "message": "body too large"}
-                await JSONResponse(refusal, 413)(scope, receive, send)
-                return
-            operation, receive = _method(body), _replay(body, receive)
-        self._cloud.counters.count("amap", operation)
-        await self._sessions.handle(scope, receive, send)
+            body = await read_body(request, _MAX_BODY) or b""  # a larger one is no message
+            message, receive = _message(body), _replay(body, receive)
+            operation = message.get("method", "response") if message else "invalid"
+        self._cloud.counters.count("amap", str(operation))
+        versions, asked = self._cloud.settings.amap_versions, request.headers.get("mcp-protocol-version", "")
+        modern = versions == "modern" or (versions == "both" and asked >= VERSION)
+        served = answer(request.headers, message, self._cloud.clock()) if modern else self._sessions.handle
+        await served(scope, receive, send)
 
 
-def _method(body: bytes) -> str:
-    """The JSON-RPC method; `response` for an answer of the client, `invalid` for anything else."""
-    try:
-        message: Any = json.loads(body)
-    except ValueError:
-        return "invalid"
-    if not isinstance(message, dict):
-        return "invalid"
-    method = message.get("method")
-    return method if isinstance(method, str) else "response"
+def _message(body: bytes) -> dict[str, Any]:
+    """The JSON-RPC message; empty for anything else."""
+    with contextlib.suppress(ValueError):
+        if isinstance(message := json.loads(body), dict):
+            return message
+    return {}
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

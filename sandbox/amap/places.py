@@ -83,25 +83,17 @@ class Place:
     kind: str = ""
 
 
-EVERYDAY = (
-    ("咖啡|coffee|caf[eé]", "050500", "咖啡厅", "云栖咖啡"),
-    ("餐厅|美食|饭店|餐馆|吃饭|restaurant|food", "050100", "中餐厅", "知味小馆"),
-    ("酒店|宾馆|住宿|hotel", "100100", "宾馆酒店", "湖畔酒店"),
-    ("医院|hospital|clinic", "090100", "综合医院", "第一人民医院"),
-    ("停车|parking|car park", "150900", "停车场", "中心停车场"),
-    ("银行|bank|atm", "160100", "银行", "中国银行"),
-    ("超市|supermarket|grocery", "060400", "超级市场", "邻里超市"),
-    ("地铁|metro|subway", "150500", "地铁站", "人民广场站"),
-    ("药店|药房|pharmacy", "090601", "药房", "百姓大药房"),
-    ("加油站|gas station|petrol", "010100", "加油站", "中石化加油站"),
-)
-"""Pattern of search words, typecode, type, and the name of one place beside each landmark."""
-
-
 def _rows(name: str) -> list[dict[str, Any]]:
     with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
-    return [row | {"location": Point(*map(float, row["location"].split(",")))} for row in rows]
+    for row in rows:
+        if "location" in row:
+            row["location"] = Point(*map(float, row["location"].split(",")))
+    return rows
+
+
+EVERYDAY = tuple(tuple(row.values()) for row in _rows("everyday.csv"))
+"""Pattern of search words, typecode, type, and the name of one place beside each landmark."""
 
 
 def _id(*parts: str) -> str:

@@ -59,8 +59,16 @@ def today(now: float) -> date:
     return datetime.fromtimestamp(now, UTC).astimezone(_CHINA_TIME).date()
 
 
+def called(tool: str, arguments: Arguments, now: float) -> tuple[str, bool]:
+    """The result's text (JSON, or a link), and whether the tool has failed; `now` is unix seconds."""
+    try:
+        return run(tool, arguments, now), False
+    except ToolError as failure:
+        return str(failure), True
+
+
 def run(tool: str, arguments: Arguments, now: float) -> str:
-    """The result's text: JSON, or a link. Raises `ToolError`; `now` is unix seconds."""
+    """The result's text. Raises `ToolError`."""
     if tool not in TOOLS_BY_NAME:
         raise ToolError("Unknown tool: " + tool)
     if any(arguments.get(name) in (None, "", []) for name in TOOLS_BY_NAME[tool].inputSchema["required"]):
@@ -190,8 +198,9 @@ def _distance(given: Arguments) -> object:
     results = []
     for i, origin in enumerate(given["origins"].split("|"), start=1):
         metres, seconds = mode.length(*_ends("Direction Distance", origin, given["destination"]))
-        result = {"origin_id": str(i), "dest_id": "1", "distance": str(metres), "duration": str(seconds)}
-        results.append(result)
+        results.append(
+            {"origin_id": str(i), "dest_id": "1", "distance": str(metres), "duration": str(seconds)}
+        )
     return {"results": results}
 
 
@@ -312,27 +321,22 @@ def _detail(given: Arguments) -> object:
     return members | area | {"location": str(place.location)}
 
 
-def _link(label: str, place: str, query: Mapping[str, str], longitude: str, latitude: str) -> str:
-    if parse_point(f"{longitude},{latitude}") is None:
+def _link(label: str, place: str, query: Mapping[str, str], point: str) -> str:
+    if parse_point(point) is None:
         raise ToolError(label, INVALID)
     return f"amapuri://{place}?{urlencode(query)}"
 
 
 def _navigation(given: Arguments) -> str:
-    query = {
-        "sourceApplication": "amap_mcp",
-        "lon": given["lon"],
-        "lat": given["lat"],
-        "dev": "1",
-        "style": "2",
-    }
-    return _link("Schema Navi", "navi", query, given["lon"], given["lat"])
+    at = {name: given[name] for name in ("lon", "lat")}
+    query = {"sourceApplication": "amap_mcp", **at, "dev": "1", "style": "2"}
+    return _link("Schema Navi", "navi", query, ",".join(at.values()))
 
 
 def _taxi(given: Arguments) -> str:
     members = ("slon", "slat", "sname", "dlon", "dlat", "dname")
     query = {"sourceApplication": "amapplatform"} | {name: given[name] for name in members if given.get(name)}
-    return _link("Schema Take Taxi", "drive/takeTaxi", query, given["dlon"], given["dlat"])
+    return _link("Schema Take Taxi", "drive/takeTaxi", query, f"{given['dlon']},{given['dlat']}")
 
 
 def _personal_map(given: Arguments) -> str:

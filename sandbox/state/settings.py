@@ -20,10 +20,8 @@ class Settings:
     """How often a token may be exchanged, counted along the chain."""
     exchange_only_own: bool = True
     """Only a token addressed to the calling client may be exchanged. Our reading; the vendor is silent."""
-    amap_stateless: bool = False
-    """The MCP server keeps no sessions."""
-    amap_json_response: bool = False
-    """The MCP server answers JSON instead of Server-Sent Events."""
+    amap_versions: str = "legacy"
+    """What the MCP server speaks: `legacy` (2025-11-25), `modern` (2026-07-28) or `both`."""
     function_compute_token_prefix: str = "Bearer "  # noqa: S105 - no password
     """What stands before the token in the trigger's header; the console's default is not documented."""
     model_first_token_delay: float = 0.0

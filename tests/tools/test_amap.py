@@ -37,16 +37,25 @@ async def test_hosted_tools_are_listed_with_their_schemas(service, access):
     assert "credential" not in json.dumps([dict(tool.parameters) for tool in tools.values()])
 
 
-@pytest.mark.parametrize("stateless", [False, True])
-async def test_warm_call_is_one_request(sandbox, service, access, stateless):
-    sandbox.cloud.settings.amap_stateless = stateless
-    sandbox.cloud.restart("amap")
+@pytest.mark.parametrize("versions", ["legacy", "modern", "both"])
+async def test_warm_call_is_one_request(sandbox, service, access, versions):
+    sandbox.cloud.settings.amap_versions = versions
     await service.tools(access)
+    first = sandbox.cloud.counters.snapshot()
+    assert first["amap:server/discover"] == first["amap:tools/list"] == 1
+    assert first.get("amap:initialize", 0) == (versions == "legacy")
     sandbox.cloud.counters.reset()
     result = await service.call("maps_weather", {"city": "杭州"}, access)
     assert result.ok
     assert len(json.loads(result.text)["forecasts"]) == 4
     assert sandbox.cloud.counters.snapshot() == {"amap:tools/call": 1}
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_call_succeeds_when_the_server_changes_its_version(sandbox, service, access):
+    for versions in ("legacy", "modern", "legacy", "both"):
+        sandbox.cloud.settings.amap_versions = versions
+        assert (await service.call("maps_weather", {"city": "杭州"}, access)).ok
 
 
 async def test_unknown_city_is_a_failed_result(service, access):

@@ -42,12 +42,9 @@ async def session(sandbox) -> AsyncIterator[ClientSession]:
         yield opened
 
 
-@pytest.mark.parametrize(
-    ("stateless", "as_json"), [(False, False), (False, True), (True, False), (True, True)]
-)
-async def test_official_client_lists_and_calls_in_every_way_of_serving(sandbox, stateless, as_json):
-    sandbox.cloud.settings.amap_stateless = stateless
-    sandbox.cloud.settings.amap_json_response = as_json
+@pytest.mark.parametrize("versions", ["legacy", "both"])
+async def test_official_client_of_the_older_version_lists_and_calls(sandbox, versions):
+    sandbox.cloud.settings.amap_versions = versions
     async with session(sandbox) as opened:
         tools = await opened.list_tools()
         assert [tool.name for tool in tools.tools] == [tool.name for tool in TOOLS]
@@ -148,3 +145,37 @@ async def test_body_that_is_not_json_is_counted_and_left_to_the_protocol(sandbox
         )
     assert answer.status_code == 400
     assert sandbox.cloud.counters.snapshot()["amap:invalid"] == 1
+
+
+VERSION = "io.modelcontextprotocol/protocolVersion"
+META = {VERSION: "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+HEADERS = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "maps_weather"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "meta", "outcome"),
+    [
+        ({}, META, (200, None)),
+        ({"Mcp-Name": "=?base64?bWFwc193ZWF0aGVy?="}, META, (200, None)),
+        ({}, {}, (400, -32602)),
+        ({"Mcp-Name": "maps_geo"}, META, (400, -32020)),
+        ({"MCP-Protocol-Version": "2026-07-29"}, META, (400, -32020)),
+        ({"MCP-Protocol-Version": "2027-01-01"}, META | {VERSION: "2027-01-01"}, (400, -32022)),
+    ],
+)
+async def test_request_of_the_new_version_is_checked_against_its_headers(sandbox, headers, meta, outcome):
+    sandbox.cloud.settings.amap_versions = "both"
+    params = {"name": "maps_weather", "arguments": {"city": "杭州"}, "_meta": meta}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    async with client(sandbox) as http:
+        answer = await http.post(sandbox.cloud.addresses.amap_url, json=message, headers=HEADERS | headers)
+    body = answer.json()
+    assert (answer.status_code, body.get("error", {}).get("code")) == outcome
+    assert "error" in body or "forecasts" in body["result"]["content"][0]["text"]
+
+
+async def test_server_of_the_new_version_alone_refuses_the_older_one(sandbox):
+    sandbox.cloud.settings.amap_versions = "modern"
+    async with client(sandbox) as http:
+        answer = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32602)

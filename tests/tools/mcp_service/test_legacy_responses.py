@@ -167,3 +167,25 @@ async def test_response_with_another_id_is_an_error(server, session, number):
     server.results["tools/call"] = lambda _: whole({"id": number}, {"content": []})
     with pytest.raises(MCPRequestError):
         await session.call("weather", {}, ignored)
+
+
+@pytest.mark.parametrize(
+    "session_id", [b"", b"a", b"!~" * 500, "é".encode(), b"\xe9", b"a b", b"a\tb", b"a" * 1025]
+)
+async def test_session_id_that_is_not_visible_ascii_or_too_long_is_refused(server, session_id):
+    def opened(message):
+        body = whole(
+            message, {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": _NAMED}
+        ).content
+        named = [(b"content-type", b"application/json"), (b"mcp-session-id", session_id)]
+        return httpx.Response(200, content=body, headers=named)
+
+    server.results["initialize"] = opened
+    async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
+        session = session_on(http)
+        if session_id in (b"", b"a", b"!~" * 500):
+            await session.open()
+            await session.close()
+        else:
+            with pytest.raises(MCPRequestError, match="session id"):
+                await session.open()
