@@ -8,7 +8,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from graph.context import AgentContext
-from graph.node_error import MODEL
+from graph.error_codes import MODEL
 from graph.parts import AUTHENTICATE, GraphParts
 from graph.routes import APPROVALS, CREDENTIALS
 from graph.state import AgentInput, AgentOutput, AgentState

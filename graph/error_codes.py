@@ -1,9 +1,19 @@
-"""The codes of the errors that a run raises itself, and their rows of the error table."""
+"""The codes of the errors that a run raises itself, and how an error names the node that it is about."""
 
 from enum import unique
+from typing import Final, TypeVar
 
-from graph.node_error import MODEL
-from identity.errors import ErrorCode, ErrorRow
+from identity.errors import AgentError, ErrorCode, ErrorRow
+
+E = TypeVar("E", bound=AgentError)
+
+MODEL: Final = "model"
+"""The model's node, and the name of its key among the credentials."""
+
+
+def error_of_node(error: E, node: str) -> E:
+    """A copy of `error` about `node`: the model, or the service of that name."""
+    return error.of(node, title="the language model" if node == MODEL else None)
 
 
 @unique

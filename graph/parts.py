@@ -19,9 +19,9 @@ from graph.call_measures import CallMeasures
 from graph.callers import Callers, CallersOfRuns, Node, Verifier, begin_run, visited
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
+from graph.error_codes import MODEL
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
-from graph.node_error import MODEL
 from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode

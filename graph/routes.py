@@ -11,7 +11,7 @@ from langgraph.graph import END
 
 from graph.approvals.gate import ApprovalGate
 from graph.credentials.run_credentials import in_state
-from graph.node_error import MODEL
+from graph.error_codes import MODEL
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, called_services
 from tools.approval_policy import ApprovalMode

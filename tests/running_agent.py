@@ -11,7 +11,7 @@ import pytest
 
 from agent.api.app import create_app
 from agent.composition.agent import Agent
-from agent.operations.traces.traces_of_settings import tracer
+from agent.operations.traces.tracer import tracer
 from agent.settings.settings import read_settings
 from identity.observation.span import SpanSink
 from identity.transport.retry import RetryPolicy

@@ -21,8 +21,7 @@ from agent.operations.readiness import Check, Readiness
 from agent.operations.revocation.configured import events_jwks, revocation_stores, user_event_reader
 from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.traces.langsmith import trace_by_default
-from agent.operations.traces.tracer import Tracer
-from agent.operations.traces.traces_of_settings import tracer_of
+from agent.operations.traces.tracer import Tracer, tracer_of
 from agent.redis import shared_redis
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run_limits import RunLeases, RunLimit

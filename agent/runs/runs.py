@@ -14,7 +14,7 @@ from agent.runs.run import Finished, Outcome, RunReader
 from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_transcript import ModelMessages
 from graph.context import AgentContext, release
-from graph.node_error import MODEL
+from graph.error_codes import MODEL
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError

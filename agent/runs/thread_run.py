@@ -23,8 +23,8 @@ from agent.runs.run_transcript import ModelMessages, RunTranscript
 from graph.approvals.record import ApprovalKind
 from graph.approvals.request import pending_of
 from graph.context import AgentContext, release
+from graph.error_codes import MODEL
 from graph.events import AgentEvent
-from graph.node_error import MODEL
 from identity.errors import ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
 

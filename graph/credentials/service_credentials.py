@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from graph.credentials.run_credentials import InState, UnavailableCredential, in_state
-from graph.node_error import MODEL, error_of_node
+from graph.error_codes import MODEL, error_of_node
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker

@@ -10,7 +10,7 @@ from graph.approvals.consents import Consents, Outcome
 from graph.context import AgentContext
 from graph.credentials.run_credentials import RunCredentials, UnavailableCredential
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials
-from graph.node_error import MODEL, error_of_node
+from graph.error_codes import MODEL, error_of_node
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import called_services
 from identity.access_token.verified_access_token import VerifiedAccessToken

@@ -11,9 +11,9 @@ from graph.callers import reports_steps
 from graph.context import AgentContext, writer_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
+from graph.error_codes import MODEL
 from graph.limits import Limits
 from graph.models.response import without_tool_calls
-from graph.node_error import MODEL
 from graph.nodes.model_step import ModelSteps
 from graph.prompt import build_prompt
 from graph.state import AgentState

@@ -4,11 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditEvent, AuditOutcome
-from identity.audit.sink import AuditSink
 from identity.errors import AccessTokenError, AgentError, CredentialError, ErrorCode
 from identity.observation.attribute import Attribute
 from identity.observation.metrics import SUCCESS
@@ -26,6 +25,25 @@ _SHOWN: Final = {
 """What the span of a step shows: whose rights it uses and what for, as the audit log names them; never a
 credential.
 """
+
+
+class AuditSink(Protocol):
+    """Writes audit events; `agent.operations.audit.log.AuditLog` is an implementation."""
+
+    async def record(self, event: AuditEvent) -> None:
+        """Writes the event. It is accepted before the first await, so that a cancellation loses no event.
+
+        Raises `AuditError` if records are required and this one cannot be written: then the step that it
+        records must not continue.
+        """
+        ...
+
+
+class NullAuditSink:
+    """A sink that discards events, for parts that are used without an audit log."""
+
+    async def record(self, event: AuditEvent) -> None:
+        """Discards the event."""
 
 
 class Step:

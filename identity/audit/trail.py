@@ -10,8 +10,7 @@ from functools import lru_cache
 from identity.access_token.revocation import Revocation, Target
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction
-from identity.audit.sink import AuditSink, NullAuditSink
-from identity.audit.step import Step
+from identity.audit.step import AuditSink, NullAuditSink, Step
 from identity.credentials.requirement import CredentialRequirement
 from identity.observation.request_context import REQUEST_ID
 from identity.principal import AccessIdentity, Principal

@@ -1,19 +1,16 @@
 """Metrics over OTLP (HTTP, protobuf), by OpenTelemetry's exporter."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from agent.operations.metrics.publishing import MetricsOutlet
-from agent.operations.otlp_signal import OtlpSignal, Signal, otlp_signal
+from agent.operations.otlp import ExportFailures, OtlpSignal, Signal, agent_resource, otlp_signal
 from agent.settings.settings import Settings
 from identity.observation.metrics import Reading
 
-_LOG: Final = logging.getLogger("idaas_agent.telemetry")
 _STOP_SECONDS: Final = 3.0
-_LOG_INTERVAL: Final = 60.0
 
 
 def otlp_outlets(settings: Settings, failed: Callable[[], None]) -> Sequence[MetricsOutlet]:
@@ -33,9 +30,8 @@ class OtlpMetrics:
     def __init__(self, signal: OtlpSignal, seconds: float, failed: Callable[[], None]) -> None:
         self._signal = signal
         self._seconds = seconds
-        self._failed = failed
+        self._failures = ExportFailures("metrics", failed)
         self._stopping = threading.Event()
-        self._quiet_until = float("-inf")
         self._thread: threading.Thread | None = None
 
     def start(self, read: Callable[[], Reading]) -> None:
@@ -54,9 +50,8 @@ class OtlpMetrics:
         from opentelemetry.sdk.metrics.export import MetricExportResult
 
         from agent.operations.metrics.otlp_points import metrics_data
-        from agent.operations.otlp_resource import agent_resource, otlp_headers
 
-        exporter = OTLPMetricExporter(self._signal.endpoint, headers=dict(otlp_headers(self._signal.headers)))
+        exporter = OTLPMetricExporter(self._signal.endpoint, headers=self._signal.parsed_headers())
         since, resource = time.time_ns(), agent_resource()
         while True:
             last = self._stopping.wait(self._seconds)
@@ -66,14 +61,7 @@ class OtlpMetrics:
             except Exception:  # noqa: BLE001 - an exporter raises anything, and its text may contain a header
                 exported = False
             if not exported:
-                self._report()
+                self._failures.report()
             if last:
                 exporter.shutdown()
                 return
-
-    def _report(self) -> None:
-        self._failed()
-        now = time.monotonic()
-        if now >= self._quiet_until:
-            self._quiet_until = now + _LOG_INTERVAL
-            _LOG.warning("metrics could not be exported; the collector does not respond or refuses them")

@@ -1,23 +1,22 @@
 """Ended spans in the form of OpenTelemetry's SDK, and their way to an exporter."""
 
-import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from agent.operations.otlp import ExportFailures, OtlpSignal, agent_resource
 from identity.observation.attribute import Attribute
 from identity.observation.span import RecordedSpan
 from identity.observation.span import SpanKind as Role
 from identity.observation.traceparent import TraceContext
 
-_LOG: Final = logging.getLogger("idaas_agent.telemetry")
 _SCOPE: Final = InstrumentationScope("idaas_agent")
 _KINDS: Final = {
     Role.INTERNAL: SpanKind.INTERNAL,
@@ -25,7 +24,15 @@ _KINDS: Final = {
     Role.CLIENT: SpanKind.CLIENT,
 }
 _STOP_SECONDS: Final = 3.0
-_LOG_INTERVAL: Final = 60.0
+
+
+def otlp_spans(signal: OtlpSignal, failed: Callable[[], None]) -> "SpanExport":
+    """Exports spans over OTLP (HTTP, protobuf) in batches, from a thread. `failed` is called after each
+    failure.
+    """
+    exporter = OTLPSpanExporter(signal.endpoint, headers=signal.parsed_headers())
+    reported = ReportedExporter(exporter, ExportFailures("spans", failed))
+    return SpanExport(BatchSpanProcessor(reported), agent_resource())
 
 
 class SpanExport:
@@ -47,18 +54,11 @@ class SpanExport:
 
 
 class ReportedExporter(SpanExporter):
-    """`exporter`, whose failures are counted by `failed`, and logged once a minute without their texts."""
+    """`exporter`, whose failures are reported."""
 
-    def __init__(
-        self,
-        exporter: SpanExporter,
-        failed: Callable[[], None],
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, exporter: SpanExporter, failures: ExportFailures) -> None:
         self._exporter = exporter
-        self._failed = failed
-        self._monotonic = monotonic
-        self._quiet_until = float("-inf")
+        self._failures = failures
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """See the SDK."""
@@ -67,11 +67,7 @@ class ReportedExporter(SpanExporter):
         except Exception:  # noqa: BLE001 - an exporter raises anything, and its text may contain a header
             result = SpanExportResult.FAILURE
         if result is SpanExportResult.FAILURE:
-            self._failed()
-            now = self._monotonic()
-            if now >= self._quiet_until:
-                self._quiet_until = now + _LOG_INTERVAL
-                _LOG.warning("spans could not be exported; the collector does not respond or refuses them")
+            self._failures.report()
         return result
 
     def shutdown(self) -> None:

@@ -1,13 +1,24 @@
-"""Begins traces: one for each request, unless a trusted caller's is continued."""
+"""Traces: one for each request, unless a trusted caller's is continued. Off by default.
+
+OpenTelemetry's SDK is imported only while the settings export spans.
+"""
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
-from agent.operations.traces.sampling import Sampler
+from agent.operations.otlp import Signal, otlp_signal
+from agent.settings.settings import Settings
+from agent.settings.variables.otel import CapturedContent, SamplerName
 from identity.observation.attribute import Attribute
 from identity.observation.span import RecordedSpan, Span, SpanKind, SpanSink, Trace, UnsampledSpan, Value
 from identity.observation.traceparent import Receiver, TraceContext
+
+Sampler: TypeAlias = Callable[[int, TraceContext | None], bool]
+"""Whether a trace is recorded, by its id and, if its caller is trusted, by what the caller does."""
+
+_LOW_BITS: Final = (1 << 64) - 1
+_PROPAGATOR: Final = "tracecontext"
 
 
 class Tracer:
@@ -48,3 +59,51 @@ class Tracer:
         trace.attributes.update(self._attributes)
         parent_id = None if parent is None else parent.span_id
         return RecordedSpan(trace, name, kind, parent_id, link=None if parent is not None else inbound)
+
+
+def tracer_of(settings: Settings, failed: Callable[[], None]) -> Tracer | None:
+    """The tracer of the settings, with the export of its spans; `None` while traces are off.
+
+    `failed` is called after each export that failed, in a thread.
+    """
+    signal = otlp_signal(settings, Signal.TRACES)
+    if signal is None:
+        return None
+    from agent.operations.traces.span_export import otlp_spans
+
+    export = otlp_spans(signal, failed)
+    return tracer(settings, export, export.stop)
+
+
+def tracer(settings: Settings, sink: SpanSink, stop: Callable[[], None] = lambda: None) -> Tracer:
+    """A tracer as the settings describe it, whose spans go to `sink`."""
+    s = settings
+    propagates = _PROPAGATOR in s.otel_propagators
+    return Tracer(
+        sink,
+        sampler(s.otel_traces_sampler, s.otel_traces_sampler_arg),
+        receivers=s.traceparent_receivers if propagates else (),
+        trusts_callers=s.traceparent_trusted and propagates,
+        content=s.otel_instrumentation_genai_capture_message_content is CapturedContent.SPAN_ONLY,
+        attributes={Attribute.CLIENT: s.idaas.client_id},
+        stop=stop,
+    )
+
+
+def sampler(name: SamplerName, ratio: float = 1.0) -> Sampler:
+    """The sampler `name`; `ratio` is the share of traces that a `traceidratio` records.
+
+    By the SDK's rule: agents and services with one ratio record the same traces.
+    """
+    share = {SamplerName.ALWAYS_ON: 1.0, SamplerName.PARENT_ALWAYS_ON: 1.0}.get(name, ratio)
+    if name in (SamplerName.ALWAYS_OFF, SamplerName.PARENT_ALWAYS_OFF):
+        share = 0.0
+    bound = round(share * (1 << 64))
+
+    def by_id(trace_id: int, _: TraceContext | None) -> bool:
+        return trace_id & _LOW_BITS < bound
+
+    def by_parent(trace_id: int, parent: TraceContext | None) -> bool:
+        return by_id(trace_id, None) if parent is None else parent.sampled
+
+    return by_parent if name.startswith("parentbased_") else by_id

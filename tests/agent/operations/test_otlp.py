@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.metrics.otlp_metrics import OtlpMetrics, otlp_outlets
-from agent.operations.otlp_signal import OtlpSignal, Signal, otlp_signal
+from agent.operations.otlp import OtlpSignal, Signal, otlp_signal
 from agent.settings.settings import Settings, read_settings
 from identity.secrets.secret import Secret
 from tests.agent.operations.metrics.test_prometheus_text import filled

@@ -9,8 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from agent.api.langgraph.aegra.continued_graph import ContinuedGraph
 from agent.api.langgraph.traced_graph import RunSpans, TracedGraph
-from agent.operations.traces.sampling import sampler
-from agent.operations.traces.tracer import Tracer
+from agent.operations.traces.tracer import Tracer, sampler
 from agent.settings.variables.otel import SamplerName
 from graph.context import AgentContext
 from identity.errors import AccessTokenError

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import SpanKind
 
-from agent.operations.traces.sampling import sampler
+from agent.operations.traces.tracer import sampler
 from agent.settings.variables.otel import SamplerName
 from identity.observation.traceparent import TraceContext
 

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, StatusCode
 
+from agent.operations.otlp import ExportFailures
 from agent.operations.traces.span_export import ReportedExporter, readable
 from identity.observation.attribute import Attribute
 from identity.observation.span import RecordedSpan, Trace
@@ -81,8 +82,7 @@ def test_failures_are_counted_and_logged_once_a_minute_without_their_text(
     failed = SpanExportResult.FAILURE
     exporter = ReportedExporter(
         Failing(SpanExportResult.SUCCESS, failed, ValueError("api-key=canary"), failed),
-        lambda: failures.append("one"),
-        lambda: next(times),
+        ExportFailures("spans", lambda: failures.append("one"), lambda: next(times)),
     )
     with caplog.at_level(logging.WARNING):
         results = [exporter.export([]) for _ in range(4)]
