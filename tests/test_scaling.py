@@ -2,9 +2,17 @@
 
 import pytest
 
-from benchmarks.scaling.document import PAGE, written
-from benchmarks.scaling.needs import largest, needs
-from benchmarks.scaling.queueing import erlang_c, exponential, mean_wait, servers_needed, simulate
+from benchmarks.scaling import (
+    PAGE,
+    erlang_c,
+    exponential,
+    largest,
+    mean_wait,
+    needs,
+    servers_needed,
+    simulate,
+    written,
+)
 
 
 def test_erlang_c_has_the_values_of_the_tables():

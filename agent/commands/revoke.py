@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -23,13 +23,13 @@ from agent.commands.terminal import (
     settings_or_stop,
     stop,
 )
+from agent.operations.revocation.store import RevocationStore, StoreError
 from agent.settings.settings import Settings
 from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verifier import LEEWAY, REVOCATION_REACH
+from identity.audit.event import AuditOutcome
 from identity.errors import AgentError
-
-if TYPE_CHECKING:
-    from agent.operations.revocation.store import RevocationStore
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -103,7 +103,7 @@ def _target(user: str | None, token_hash: str | None, token: bool, *, all_: bool
 
 
 @asynccontextmanager
-async def _stores(settings: Settings) -> AsyncIterator[Sequence["RevocationStore"]]:
+async def _stores(settings: Settings) -> AsyncIterator[Sequence[RevocationStore]]:
     """The stores that running agents read: a shared store if there is one, else this machine's file."""
     from agent.operations.revocation.configured import revocation_stores
     from agent.redis import shared_redis
@@ -121,8 +121,6 @@ async def _stores(settings: Settings) -> AsyncIterator[Sequence["RevocationStore
 
 def _put(settings: Settings, revocation: Revocation) -> None:
     from agent.operations.audit.configured import audit_log, audit_trail
-    from agent.operations.revocation.store import StoreError
-    from identity.audit.event import AuditOutcome
 
     async def keep() -> None:
         log = audit_log(settings)
@@ -147,9 +145,6 @@ def _put(settings: Settings, revocation: Revocation) -> None:
 
 
 def _show(settings: Settings) -> None:
-    from agent.operations.revocation.store import StoreError
-    from identity.access_token.revocation_list import RevocationList
-
     async def kept() -> RevocationList:
         revocations = RevocationList(reach=REVOCATION_REACH)
         async with _stores(settings) as stores:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from agent.conversations.database.database import Database, Rows, Statement, Transaction
 from agent.operations.revocation.store import StoreError
@@ -67,12 +67,8 @@ class PostgresStore:
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
         """See `RevocationStore`."""
-        for start in range(0, len(revocations), _CHUNK):
-            chunk = [
-                Statement(_PUT, (*_key(each), each.until, each.changed_at))
-                for each in revocations[start : start + _CHUNK]
-            ]
-            await self._done(self._database.write(partial(_sent, [_LOCK, *chunk]), durable=True))
+        rows = [(*_key(each), each.until, each.changed_at) for each in revocations]
+        await self._written([_LOCK], _PUT, rows, durable=True)
 
     async def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
         """See `RevocationStore`. Asks for later rows twice a second."""
@@ -93,15 +89,19 @@ class PostgresStore:
 
     async def remove(self, revocations: Sequence[Revocation]) -> None:
         """See `RevocationStore`."""
-        for start in range(0, len(revocations), _CHUNK):
-            chunk = [
-                Statement(_REMOVE, (*_key(each), *each.order)) for each in revocations[start : start + _CHUNK]
-            ]
-            await self._done(self._database.write(partial(_sent, chunk)))
+        await self._written([], _REMOVE, [(*_key(each), *each.order) for each in revocations])
 
     async def aclose(self) -> None:
         """See `RevocationStore`."""
         await self._close()
+
+    async def _written(
+        self, first: list[Statement], text: str, rows: Sequence[tuple[Any, ...]], *, durable: bool = False
+    ) -> None:
+        """One statement of `text` for each of `rows`, in transactions that begin with `first`."""
+        for start in range(0, len(rows), _CHUNK):
+            statements = [*first, *(Statement(text, row) for row in rows[start : start + _CHUNK])]
+            await self._done(self._database.write(partial(_sent, statements), durable=durable))
 
     async def _done(self, running: Awaitable[Sequence[Rows]]) -> Sequence[Rows]:
         try:
