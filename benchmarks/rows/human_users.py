@@ -56,7 +56,7 @@ _API_KEY: Final = "sk-" + 32 * "0"
 
 def human_users(bench: Bench) -> Sequence[Figure]:
     """Measures memory in separate processes, one of which has the full number of users."""
-    users, traced = (200, 100) if bench.plan.quick else (_USERS, _USERS // 10)
+    users, traced = (40, 20) if bench.plan.quick else (_USERS, _USERS // 10)
     resident, allocated = _memory_of(["--users", str(users)], ["--users", str(traced), "--traced"])
     return [
         Figure(

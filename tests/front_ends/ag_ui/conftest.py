@@ -8,7 +8,7 @@ import pytest
 
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
-from tests.front_ends.node_script import run_node
+from tests.front_ends.node_script import NodeScript
 
 CLIENTS = ("1.0.0", "0.0.59")
 
@@ -22,6 +22,7 @@ class Drive:
     """
 
     server: AgentServer
+    script: NodeScript
     path: str = "/ag-ui/agent"
 
     @property
@@ -31,8 +32,7 @@ class Drive:
     async def __call__(
         self, *runs: dict[str, Any], user: str = "alice", token: str | None = None, thread: str = "thread"
     ) -> list[list[dict[str, Any]]]:
-        given = await run_node(
-            "ag_ui/http_agent.js",
+        given = await self.script(
             clients=CLIENTS,
             url=self.server.url + self.path,
             token=self.sandbox.access_token(user) if token is None else token,
@@ -72,7 +72,15 @@ def server(sandbox: Sandbox, variables: dict[str, str]) -> Iterator[AgentServer]
         yield server
 
 
+@pytest.fixture(scope="session")
+def http_agent() -> Iterator[NodeScript]:
+    """Tests use `drive`."""
+    script = NodeScript("ag_ui/http_agent.js")
+    yield script
+    script.close()
+
+
 @pytest.fixture
-def drive(server: AgentServer) -> Drive:
+def drive(server: AgentServer, http_agent: NodeScript) -> Drive:
     """The official clients."""
-    return Drive(server)
+    return Drive(server, http_agent)

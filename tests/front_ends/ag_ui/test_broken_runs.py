@@ -23,9 +23,11 @@ async def breaking_model(scope: Scope, receive: Receive, send: Send) -> None:
         await StreamingResponse(events, media_type="text/event-stream")(scope, receive, send)
 
 
-async def test_failure_in_mid_run_is_an_error_with_the_persons_text(sandbox: Sandbox, serve) -> None:
+async def test_failure_in_mid_run_is_an_error_with_the_persons_text(
+    sandbox: Sandbox, serve, http_agent
+) -> None:
     with running_agent(sandbox, CONVERSATIONS_URL="none", LLM_BASE_URL=await serve(breaking_model)) as server:
-        driven = await Drive(server)(HELLO)
+        driven = await Drive(server, http_agent)(HELLO)
 
     for [result] in driven:
         assert text_of(result["events"]) == "Once"
@@ -42,9 +44,9 @@ def model() -> Iterator[EndlessModel]:
         yield model
 
 
-async def test_abort_cancels_the_model_call(sandbox: Sandbox, model: EndlessModel) -> None:
+async def test_abort_cancels_the_model_call(sandbox: Sandbox, model: EndlessModel, http_agent) -> None:
     with running_agent(sandbox, CONVERSATIONS_URL="none", LLM_BASE_URL=model.url) as server:
-        driven = await Drive(server)(HELLO | {"abortAt": "TEXT_MESSAGE_CONTENT"})
+        driven = await Drive(server, http_agent)(HELLO | {"abortAt": "TEXT_MESSAGE_CONTENT"})
 
         assert await happens(model.disconnected)
     for [result] in driven:
