@@ -5,47 +5,34 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 FOLDER = Path(__file__).resolve().parent
 NODE = shutil.which("node") or "node"
 
 
-async def run_node(script: str, **arguments: Any) -> Any:
-    """The JSON that `script` (a path within this folder) prints; it reads `arguments` as JSON from stdin."""
-    process = await asyncio.create_subprocess_exec(
-        NODE,
-        str(FOLDER / script),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        output, errors = await asyncio.wait_for(process.communicate(json.dumps(arguments).encode()), 60)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, errors.decode()
-    return json.loads(output)
-
-
 class NodeScript:
-    """A script of this folder, started once: for each line of JSON it prints one."""
+    """A script (a path within this folder), started once: it prints a line of JSON for each that it reads."""
 
     def __init__(self, script: str) -> None:
-        command = [NODE, str(FOLDER / script)]
         self._process = subprocess.Popen(  # noqa: S603 - our own script
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [NODE, str(FOLDER / script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
 
     async def __call__(self, **arguments: Any) -> Any:
         """What it prints for `arguments`."""
         printed = asyncio.create_task(asyncio.to_thread(self._ask, json.dumps(arguments)))
         if not (await asyncio.wait([printed], timeout=60))[0]:
-            self.close()
+            self._process.kill()  # which ends the line
         line = await printed
-        assert line, "the script ended, or took longer than a minute: its errors are on stderr"
+        assert line, "the script ended, or took longer than a minute; its errors are on stderr"
         return json.loads(line)
 
     def _ask(self, line: str) -> str:
@@ -54,7 +41,12 @@ class NodeScript:
         print(line, file=self._process.stdin, flush=True)
         return self._process.stdout.readline()
 
-    def close(self) -> None:
-        """Ends it."""
-        self._process.kill()
-        self._process.wait()
+
+async def run_node(script: str, **arguments: Any) -> Any:
+    """The JSON that `script` prints; it reads `arguments` as JSON from stdin."""
+    command, given = [NODE, str(FOLDER / script)], json.dumps(arguments)
+    done = await asyncio.to_thread(
+        subprocess.run, command, input=given, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

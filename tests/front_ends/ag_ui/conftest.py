@@ -75,9 +75,8 @@ def server(sandbox: Sandbox, variables: dict[str, str]) -> Iterator[AgentServer]
 @pytest.fixture(scope="session")
 def http_agent() -> Iterator[NodeScript]:
     """Tests use `drive`."""
-    script = NodeScript("ag_ui/http_agent.js")
-    yield script
-    script.close()
+    with NodeScript("ag_ui/http_agent.js") as script:
+        yield script
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Published clients of LangGraph Server, against `langgraph dev`: in Node, and in headless Chromium."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +20,7 @@ from tests.browser import launch
 from tests.conftest import Sandbox
 from tests.front_ends.langgraph.leave import Leave
 from tests.front_ends.langgraph.run_client import RunClient
-from tests.front_ends.node_script import run_node
+from tests.front_ends.node_script import NodeScript, run_node
 
 ORIGIN = "http://localhost:9001"
 """Of the page: one of those that `CORS_ALLOWED_ORIGINS` lists by default."""
@@ -30,15 +30,21 @@ Steps = Callable[..., Awaitable[list[dict[str, Any]]]]
 OpenPage = Callable[..., Awaitable[Page]]
 
 
+@pytest.fixture(scope="session")
+def thread_stream(langgraph_server: Server) -> Iterator[NodeScript]:
+    """Tests use `sdk`."""
+    with NodeScript("langgraph/thread_stream.mjs") as script:
+        yield script
+
+
 @pytest.fixture
-def sdk(langgraph_server: Server, sandbox: Sandbox) -> Steps:
+def sdk(langgraph_server: Server, sandbox: Sandbox, thread_stream: NodeScript) -> Steps:
     """`await sdk("alice", thread, {"do": "ask", "text": "…"}, …)`: the outcomes of the steps."""
 
     async def run(
         user: str, thread: str, *steps: dict[str, Any], bearer: bool = False
     ) -> list[dict[str, Any]]:
-        outcomes: list[dict[str, Any]] = await run_node(
-            "langgraph/thread_stream.mjs",
+        outcomes: list[dict[str, Any]] = await thread_stream(
             url=langgraph_server.url,
             token=sandbox.access_token(user),
             bearerToken=bearer,

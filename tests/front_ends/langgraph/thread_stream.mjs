@@ -1,17 +1,10 @@
-// Drives the event-streaming protocol with @langchain/langgraph-sdk: {url, token, bearerToken, threadId, steps: [{do, …}]} on stdin.
-// Each step's outcome is one element of the array that is printed.
+// For each line of JSON on stdin, {url, token, bearerToken, threadId, steps: [{do, …}]}, drives the event-streaming
+// protocol with @langchain/langgraph-sdk, and prints the outcomes of the steps as an array.
 
-import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { Client } from "@langchain/langgraph-sdk";
 
-const { url, token, bearerToken, threadId, steps } = JSON.parse(readFileSync(0, "utf8"));
-const bearer = async (_, request) => {
-  const headers = { ...request.headers, Authorization: `Bearer ${token}` };
-  return { ...request, headers };
-};
-const client = bearerToken
-  ? new Client({ apiUrl: url, apiKey: null, onRequest: bearer })
-  : new Client({ apiUrl: url, apiKey: token });
+let client, threadId;
 const human = (text) => ({ messages: [{ type: "human", content: text }] });
 
 async function ask({ text }) {
@@ -58,7 +51,17 @@ const calls = {
   },
 };
 
-const outcomes = [];
-for (const step of steps) outcomes.push(await attempt(() => calls[step.do](step)));
-console.log(JSON.stringify(outcomes));
-process.exit(0); // event streams do not end by themselves
+for await (const line of createInterface({ input: process.stdin })) {
+  const { url, token, bearerToken, steps, ...rest } = JSON.parse(line);
+  const bearer = async (_, request) => {
+    const headers = { ...request.headers, Authorization: `Bearer ${token}` };
+    return { ...request, headers };
+  };
+  threadId = rest.threadId;
+  client = bearerToken
+    ? new Client({ apiUrl: url, apiKey: null, onRequest: bearer })
+    : new Client({ apiUrl: url, apiKey: token });
+  const outcomes = [];
+  for (const step of steps) outcomes.push(await attempt(() => calls[step.do](step)));
+  console.log(JSON.stringify(outcomes));
+}

@@ -4,9 +4,6 @@ Each test runs the agent in a process of its own, with a collector in place of L
 """
 
 import asyncio
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +15,10 @@ from tests.agent.operations.test_otlp import Collector as OtlpCollector
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.secrecy.canaries import leaks, secrets_of
 from tests.security.secrecy.langsmith_collector import Collector, variables_of
+from tests.security.secrecy.watched_process import watched_process
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 
-ROOT = Path(__file__).parents[3]
 ASKED_FOR = [
     # Each of these alone starts a trace, so that together they show all of them.
     {"LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true", "LANGSMITH_TRACING_V2": "true"},
@@ -47,35 +44,9 @@ async def conversations(origin: str, token: str) -> list[int]:
 
 
 async def served(sandbox, collector_origin: str, folder: Path, variables: dict[str, str]) -> list[int]:
-    """Serves the agent in a process, has conversations with it, and waits until the process has ended."""
-    environment = {
-        **{
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("LANGSMITH", "LANGCHAIN"))
-        },
-        **sandbox.environment,
-        "ACCESS_IDENTITY": "Human",
-        "PYTHONPATH": str(ROOT),
-        **variables_of(collector_origin),
-        **variables,
-    }
-    address = folder / "address"
-    command = [sys.executable, "-m", "tests.security.secrecy.watched_agent", str(address)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own command; it starts in the background
-            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log
-        )
-        try:
-            async with asyncio.timeout(60):
-                while not (address.exists() and address.read_text()):
-                    assert process.poll() is None, (folder / "log").read_text()[-2000:]
-                    await asyncio.sleep(0.05)  # another process: there is no event to wait for
-            return await conversations(address.read_text(), sandbox.access_token())
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            await asyncio.to_thread(process.wait, 30)  # it sends what it has to send before it ends
+    """Has conversations with an agent in a process, and waits until the process has ended."""
+    async with watched_process(folder, collector_origin, sandbox.environment | variables) as (_, origin):
+        return await conversations(origin, sandbox.access_token())
 
 
 @pytest.mark.parametrize("variables", ASKED_FOR, ids=lambda each: "+".join(each))

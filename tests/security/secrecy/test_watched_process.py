@@ -1,9 +1,6 @@
 """No secret is visible to an observer of the process, or in a representation of its objects."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,22 +12,12 @@ import pytest
 from sandbox.faults.faults import Fault
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.secrecy.canaries import leaks, secrets_of
-from tests.security.secrecy.langsmith_collector import Collector, variables_of
+from tests.security.secrecy.langsmith_collector import Collector
+from tests.security.secrecy.watched_process import watched_process
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 
-ROOT = Path(__file__).parents[3]
 CORE = ("agent.", "graph.", "identity.", "tools.", "httpx", "openai", "langchain", "langgraph", "mcp.")
-
-
-async def until(there, process) -> None:
-    """Waits for a file of another process, which has no event."""
-    for _ in range(600):
-        if there.exists() and there.read_text():
-            return
-        assert process.poll() is None
-        await asyncio.sleep(0.05)
-    pytest.fail("the process did not start")
 
 
 def arguments_of(process) -> str:
@@ -41,29 +28,11 @@ def arguments_of(process) -> str:
 
 async def test_observers_of_the_process_see_no_secret(sandbox, serve, tmp_path):
     collector = Collector()
-    environment = {
-        **os.environ,
-        **sandbox.environment,
-        "ACCESS_IDENTITY": "Human",
-        "PYTHONPATH": str(ROOT),
-        **variables_of(await serve(collector)),
-        "AGENT_TRACING": "langsmith",
-        "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
-    }
-    token, address_file = sandbox.access_token(), tmp_path / "address"
-    command = [sys.executable, "-m", "tests.security.secrecy.watched_agent", str(address_file)]
-    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
-        process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own command; it starts in the background
-            command, cwd=tmp_path, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=err
-        )
-        try:
-            await until(address_file, process)
-            await conversation(address_file.read_text(), token, sandbox)
-            shown = arguments_of(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            await asyncio.to_thread(process.wait, 20)
+    variables = {"AGENT_TRACING": "langsmith", "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl")}
+    token, origin = sandbox.access_token(), await serve(collector)
+    async with watched_process(tmp_path, origin, sandbox.environment | variables) as (process, address):
+        await conversation(address, token, sandbox)
+        shown = arguments_of(process)
     canaries = secrets_of(sandbox, token)
     files = {name: (tmp_path / name).read_text() for name in ("out", "err", "audit.jsonl")}
     assert "openai._base_client" in files["err"], "libraries were heard"
