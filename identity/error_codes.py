@@ -7,7 +7,7 @@ from identity.errors import ErrorCode, ErrorRow
 
 @unique
 class IdentityCode(ErrorCode):
-    """Of access tokens, credentials, signing keys and IDaaS."""
+    """Codes of access tokens, credentials, signing keys and IDaaS."""
 
     ACCESS_TOKEN_INVALID = ErrorRow(
         "access_token_invalid",

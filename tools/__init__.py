@@ -7,4 +7,4 @@ Begin at `service`, the protocol of a service; `leave` adds a tool to a service 
 from typing import Final
 
 VERSION: Final = "0.1.0"
-"""Of the whole product. An installed tree and a package have no metadata that could contain it."""
+"""The version of the product. An installed tree and a package have no metadata that could contain it."""

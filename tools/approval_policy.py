@@ -125,7 +125,7 @@ READS: Final = ToolPolicy(Effect.READ)
 """The policy of a tool that is declared as reading."""
 
 DEFAULT_POLICY: Final = ToolPolicy()
-"""Of a tool of the agent's own code that declares none: it reads. `doctor` does not call it."""
+"""The policy of a tool in code that declares none: it reads. `doctor` does not call it."""
 
 UNKNOWN_POLICY: Final = ToolPolicy(Effect.UNKNOWN)
-"""Of a tool that a server lists, without a policy of the operator: its calls ask."""
+"""The policy of a tool that a server lists and the operator has none for: its calls ask."""

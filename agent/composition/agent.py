@@ -139,7 +139,7 @@ class Agent:
         self.consent_urls: Final = ConsentUrls(self.access, clock)
         self.answers: Final = AnswerReader({each.name: each for each in self.services}, self.access)
         self.graph: Final = build_graph(self._graph_parts(audit, caller, resume_values, begun_calls))
-        """Of the runs that are kept, and of those that are not: these have no thread, and cannot pause."""
+        """For runs of conversations and for runs without one, which have no thread and cannot pause."""
         self.request_rate: Final = RequestRate(
             settings.max_requests_per_minute, audience=settings.agent_audience, redis=self.redis
         )
@@ -338,7 +338,7 @@ class Agent:
     def _end_runs_of(
         self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AccessTokenError]
     ) -> int:
-        """Ends the runs of callers of whom `callers` is true, and their reading of runs; how many runs."""
+        """Ends the runs whose caller matches, and the readers of such callers. Returns how many runs."""
         if self.conversations is not None:
             self.conversations.readers.end_of(callers, reason)
         return self.runs.end_of(callers, reason)

@@ -72,7 +72,7 @@ def services(
     *,
     accepts_tools: bool = True,
 ) -> Sequence[Service]:
-    """In the order in which the model sees them. `tls` is what they trust.
+    """The services, in the order in which the model sees them. `tls` is what they trust.
 
     With `accepts_tools`, what MCP servers list first is accepted and kept.
 

@@ -7,7 +7,7 @@ from identity.errors import ErrorCode, ErrorRow
 
 @unique
 class AgentCode(ErrorCode):
-    """Of limits, shutdown, records and settings."""
+    """Codes of limits, shutdown, records and settings."""
 
     RUN_TIMED_OUT = ErrorRow(
         "run_timed_out",

@@ -32,7 +32,7 @@ _SETTINGS: Final[Mapping[ErrorCode, tuple[str, ...]]] = {
     ToolCode.EXTERNAL_API_KEY_UNAVAILABLE: EXTERNAL_SETTINGS,
     ToolCode.EXTERNAL_SERVICE_FAILED: EXTERNAL_SETTINGS,
 }
-"""By code: the settings that its remedy names. A code that is not listed names the settings that the service
+"""The settings that the remedy of a code names. A code that is not listed names the settings that the service
 of the error declares."""
 
 

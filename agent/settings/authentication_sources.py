@@ -1,4 +1,4 @@
-"""From the variables to what client authentication needs beside the configuration file."""
+"""Makes what client authentication needs beside the configuration file, from the variables."""
 
 import ssl
 import time
@@ -75,7 +75,7 @@ def _role(
 def _named_role(
     v: RoleVariables, authorities: str | None, clock: Callable[[], float]
 ) -> SecretSource[RoleCredential] | None:
-    """In the order of the vendor's library, but a URI before ECS: it is named, ECS is only presumed."""
+    """The source that the variables name, in the vendor's order, but a URI before ECS, which is presumed."""
     if v.alibaba_cloud_access_key_id and v.alibaba_cloud_access_key_secret:
         secret, token = v.alibaba_cloud_access_key_secret, v.alibaba_cloud_security_token
         return FixedSecret(RoleCredential(v.alibaba_cloud_access_key_id, secret, token, "default/env"))

@@ -52,7 +52,7 @@ class DeclaredService:
 
 
 def declared_services(settings: Settings) -> list[DeclaredService]:
-    """In the order in which the model sees them."""
+    """The declared services, in the order in which the model sees them."""
     s = settings
     found = s.services.get(BUILT_IN)
     built_in = found if isinstance(found, BuiltInDeclaration) else BuiltInDeclaration(type="built-in")

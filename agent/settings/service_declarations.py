@@ -81,7 +81,7 @@ class OAuthTokenDeclaration(_Table):
         description="The identifier of the OAuth provider in IDaaS."
     )
     scopes: tuple[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,1024}$")], ...] = Field(
-        (), description="Default: those of the provider."
+        (), description="Default: the provider's scopes."
     )
     parameters: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")], str] = Field(
         default_factory=dict, description="Added to the URL of the consent. No secret."

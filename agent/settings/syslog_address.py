@@ -18,8 +18,8 @@ class SyslogAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Of `udp://host:514`, `tcp://host:601`, `tls://host:6514` or `unix:///dev/log`; these are the ports
-        by default. Raises `ValueError`.
+        """The address in `udp://host:514`, `tcp://host:601`, `tls://host:6514` or `unix:///dev/log`. These
+        are the default ports. Raises `ValueError`.
         """
         try:
             parts = urlsplit(url)

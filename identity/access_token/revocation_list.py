@@ -137,7 +137,7 @@ class Unfound:
             del orders[revocation.name]
 
     def entries(self) -> Iterator[Revocation]:
-        """Those that are left."""
+        """The entries that were not found."""
         return _entries(self._orders)
 
 

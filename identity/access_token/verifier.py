@@ -23,11 +23,11 @@ from identity.signing_keys.signing_key import (
 )
 
 LEEWAY = 30.0
-"""By how many seconds clocks may differ: an accepted token's `iat` is at most so far in the future."""
+"""Seconds by which clocks may differ: an accepted token's `iat` is at most so far in the future."""
 LONGEST_LIFETIME = 7 * 86_400.0
 """The longest lifetime of an accepted token, in seconds. IDaaS issues tokens for a day at most."""
 REVOCATION_REACH = LONGEST_LIFETIME + 2 * LEEWAY
-"""For how many seconds after a revocation a token that it refuses can be valid otherwise.
+"""Seconds after a revocation in which a token that it refuses can be valid otherwise.
 
 One leeway is that of `exp`; the other one is the difference between this clock and that of the decision.
 """

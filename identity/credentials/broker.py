@@ -178,8 +178,8 @@ class CredentialBroker:
             self._remove(key, credential)
 
     def forget_users(self, matches: Callable[[str, Principal], bool]) -> int:
-        """Forgets the cached credentials of users of whom `matches` is true, by the SHA-256 of their access
-        token and their principal; how many access tokens that were. The agent's own credentials stay.
+        """Forgets the cached credentials of users who match, by the SHA-256 of their access token and their
+        principal. Returns how many access tokens matched. The agent's own credentials stay.
         """
         return self._cache.remove_users(matches)
 

@@ -25,12 +25,11 @@ class DeclaredCredential(TypedDict, total=False):
     """What is shown and recorded of a requirement: in the audit log, spans and the events of tools."""
 
     audience: str
-    """Of an access token or JWT: its audience."""
+    """The audience of an access token or JWT."""
     scope: str
-    """Of an access token: the permission, without the audience."""
+    """The permission of an access token, without the audience."""
     credential: str
-    """Of an API key: its identifier in IDaaS. Of a JWT: that of its provider. Of a cloud role: its ARN.
-    Of an OAuth token: its provider's identifier."""
+    """The identifier of an API key, or of the provider of a JWT or OAuth token; the ARN of a role."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

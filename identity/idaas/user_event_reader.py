@@ -23,9 +23,9 @@ _ISSUER: Final = "urn:alibaba:idaas:app:event"
 _LEEWAY: Final = 60.0
 _MAX_LIFETIME: Final = 86_400.0
 MAX_EVENTS: Final = 1000
-"""In one request."""
+"""The most events in one request."""
 _MAX_PLAIN_BYTES: Final = 4096
-"""Of a request without its JWS, and of the JWS without its payload: what is parsed of unsigned requests."""
+"""The size of a request without its JWS, and of a JWS without its payload, which are parsed unsigned."""
 _JWS: Final = re.compile(rb'"event"\s*+:\s*+"([A-Za-z0-9_.-]++)"')
 _STRUCTURE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)
 _EVENT_ID: Final = re.compile(r'"eventId"\s*+:\s*+"([^"\\]{1,255})"')
@@ -46,7 +46,7 @@ class UserEventReader:
     IDaaS's constant, `aud` is `application_id`, `sub` is `instance_id`, in the events too; valid now, with a
     minute of tolerance.
     With `key`, the events were encrypted with it; unencrypted events are refused then.
-    Of a request that is not signed at most 8 KiB are parsed; the rest is searched once, and hashed.
+    At most 8 KiB of an unsigned request are parsed; the rest is searched once, and hashed.
 
     Not checked: the members of the events, which are judged one by one; and `jti`. IDaaS may repeat an event,
     with the same `jti` or another: processing it twice must have the effect of processing it once.
@@ -183,7 +183,7 @@ def _elements(array: str) -> list[str] | None:
 
 
 def _event(event: object) -> UserEvent:
-    """Of an event that is not readable JSON, only the id, with which IDaaS is answered."""
+    """The event. An event that is not readable JSON has its id only, which the response to IDaaS names."""
     members: object = event
     if isinstance(event, str):
         try:

@@ -13,7 +13,7 @@ from identity.transport.bounded_response import Response, TransportFailure, send
 
 _YEAR = 31_536_000.0
 _MAX_DATE_LENGTH = 40
-"""In characters; the longest of the three forms of an HTTP date has 33."""
+"""Characters of a date; the longest of the three forms of an HTTP date has 33."""
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

@@ -26,7 +26,7 @@ from identity.transport.json_size import TooLargeError, check_size
 MAX_SUBSCHEMAS: Final = 1_000
 """After each `$ref` is replaced by its target."""
 MAX_DEPTH: Final = 32
-"""Of nested subschemas, references followed."""
+"""Levels of nested subschemas, references followed."""
 MAX_CHARACTERS: Final = 32 * 1024
 MAX_EXPRESSIONS: Final = 1_000
 """Characters of regular expressions. Compiling takes up to a millisecond for each character set."""

@@ -24,9 +24,9 @@ from tools.arguments.fault import ArgumentFault, size_fault
 from tools.arguments.schema_budget import checked_draft
 
 MAX_STEPS: Final = 20_000
-"""For one call: about a tenth of a second, in which nothing else runs."""
+"""Steps of one call: about a tenth of a second, in which nothing else runs."""
 MAX_LEVELS: Final = 120
-"""Of nested keywords. Below Python's recursion limit, at which the Rust parts of the library panic."""
+"""Levels of nested keywords. Below Python's recursion limit, at which the Rust parts of the library panic."""
 _STEPS_OF_A_FAULT: Final = 5
 _MAX_FAULTS: Final = 5
 _MAX_MESSAGE: Final = 300

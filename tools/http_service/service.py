@@ -120,7 +120,7 @@ class HTTPService:
 
     @property
     def unused_policies(self) -> list[str]:
-        """Names in `policies` that no tool has: misspelled ones, whose tools would not ask."""
+        """Names in `policies` that no tool has: a misspelled name would leave its tool without a policy."""
         return [name.removeprefix(self._prefix) for name in self._policies if name not in self._tools]
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller

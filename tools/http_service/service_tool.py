@@ -29,7 +29,7 @@ class InjectedParameter:
 
 
 def injected_parameters(tool: BaseTool) -> dict[str, InjectedParameter]:
-    """By name: the parameters of the function and of the model class that LangChain hides from the model."""
+    """The parameters, by name, of the function and the model class that LangChain hides from the model."""
     found: dict[str, InjectedParameter] = {}
     for function in _functions(tool):
         for parameter in _parameters(function):
@@ -68,7 +68,7 @@ def model(schema: object, name: str) -> type[BaseModel]:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """With annotations as they are written if one of them cannot be resolved."""
+    """The signature; its annotations are as written if one of them cannot be resolved."""
     try:
         signature = inspect.signature(function, eval_str=True)
     except NameError:  # such as a name that is imported for type checkers only
@@ -236,7 +236,7 @@ def _has(schema: object, holds: Callable[[Mapping[str, Any]], bool]) -> bool:
 
 
 def _is_open(schema: Mapping[str, Any]) -> bool:
-    """Of a model that takes members that it does not name."""
+    """Whether the model takes members that it does not name."""
     return "properties" in schema and bool(schema.get("additionalProperties", False))
 
 

@@ -146,4 +146,4 @@ _HEADERS_SENT_TO: Final = {
     "traces_": (_COMMON, _OF_SIGNALS[0]),
     "metrics_": (_COMMON, _OF_SIGNALS[1]),
 }
-"""By the part of an endpoint's name: the variables of headers that it may receive."""
+"""The variables of headers that an endpoint may receive, by the part of its name."""

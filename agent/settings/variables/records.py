@@ -21,7 +21,7 @@ class Tracing(StrEnum):
 
 
 STANDARD_OUTPUT: Final = Path("-")
-"""As `AUDIT_LOG_FILE`."""
+"""The value of `AUDIT_LOG_FILE` that means standard output."""
 _KEY_CHARACTERS: Final = 32
 _MOST_KEYS: Final = 2
 

@@ -35,7 +35,7 @@ class ClientSecretBasic(ClientAuthentication):
 
 
 def read_client_secret_basic(declared: Declaration) -> ClientSecretBasic | None:
-    """From `clientSecretEnvVarName`, or the file of `sources`."""
+    """Reads it from `clientSecretEnvVarName`, or the file of `sources`."""
     secret = read_client_secret(declared)
     if secret is None:
         return None

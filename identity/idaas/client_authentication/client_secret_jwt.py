@@ -41,7 +41,7 @@ class ClientSecretJwt(ClientAuthentication):
 
 
 def read_client_secret_jwt(declared: Declaration) -> ClientSecretJwt | None:
-    """From `clientSecretEnvVarName`, or the file of `sources`."""
+    """Reads it from `clientSecretEnvVarName`, or the file of `sources`."""
     secret = read_client_secret(declared)
     if secret is None:
         return None

@@ -29,7 +29,7 @@ class ClientSecretPost(ClientAuthentication):
 
 
 def read_client_secret_post(declared: Declaration) -> ClientSecretPost | None:
-    """From `clientSecretEnvVarName`, or the file of `sources`."""
+    """Reads it from `clientSecretEnvVarName`, or the file of `sources`."""
     secret = read_client_secret(declared)
     if secret is None:
         return None

@@ -71,7 +71,7 @@ class Oidc(ClientAuthentication):
 
 
 def read_oidc(declared: Declaration) -> Oidc | None:
-    """From `applicationFederatedCredentialName`, `clientDeployEnvironment` and the path of the token.
+    """Reads `applicationFederatedCredentialName`, `clientDeployEnvironment` and the path of the token.
 
     The path is `oidcTokenFilePath`, else in the variable that `oidcTokenFilePathEnvVarName` names, else that
     of Kubernetes.

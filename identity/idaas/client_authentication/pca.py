@@ -58,7 +58,7 @@ class Pca(ClientAuthentication):
 
 
 def read_pca(declared: Declaration) -> Pca | None:
-    """From `applicationFederatedCredentialName`, `clientX509Certificate`, `x509CertChains` and the key.
+    """Reads `applicationFederatedCredentialName`, `clientX509Certificate`, `x509CertChains` and the key.
 
     A certificate that has expired, is of another key, or was not issued by one of the chain is a fault. Which
     roots IDaaS accepts is not known here.

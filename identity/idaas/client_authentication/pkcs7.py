@@ -74,7 +74,7 @@ class Pkcs7(ClientAuthentication):
 
 
 def read_pkcs7(declared: Declaration) -> Pkcs7:
-    """From `applicationFederatedCredentialName`, `clientDeployEnvironment` and `idaasInstanceId`."""
+    """Reads it from `applicationFederatedCredentialName`, `clientDeployEnvironment` and `idaasInstanceId`."""
     check_environment(declared, "ALIBABA_CLOUD_ECS")
     return Pkcs7(
         declared.client_id,

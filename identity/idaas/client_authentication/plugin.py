@@ -124,7 +124,7 @@ class Plugin(ClientAuthentication):
 
 
 def read_plugin(declared: Declaration) -> Plugin | None:
-    """From `pluginName`, `openApiEndpoint` and `idaasInstanceId`, with the role of `declared.sources`."""
+    """Reads `pluginName`, `openApiEndpoint` and `idaasInstanceId`, with the role of `declared.sources`."""
     authn = declared.authn
     name = authn.text("pluginName", required=True)
     if name and name != PLUGIN_NAME:

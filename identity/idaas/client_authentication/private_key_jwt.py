@@ -46,7 +46,7 @@ class PrivateKeyJwt(ClientAuthentication):
 
 
 def read_private_key_jwt(declared: Declaration) -> PrivateKeyJwt | None:
-    """From `privateKeyEnvVarName`, or the file of `sources`."""
+    """Reads it from `privateKeyEnvVarName`, or the file of `sources`."""
     key = read_client_key(declared)
     if key is None:
         return None

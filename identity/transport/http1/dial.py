@@ -1,4 +1,4 @@
-"""Connects to a host: to the first of its addresses that accepts, of which several are tried at once.
+"""Connects to a host: several of its addresses are tried at once, and the first that accepts is used.
 
 An address that does not respond costs a quarter of a second, not the whole time limit (RFC 8305).
 """
@@ -24,7 +24,7 @@ _Address: TypeAlias = tuple[socket.AddressFamily, Any]
 async def dial(host: str, port: int, ssl_context: ssl.SSLContext | None) -> Connection:
     """A connection to `host`, with TLS if `ssl_context` is given. Its caller bounds the time.
 
-    Raises `OSError`, of which `ssl.SSLError` is one.
+    Raises `OSError`; `ssl.SSLError` is a subclass.
     """
     connected = await _first_connected(await _addresses(host, port))
     try:
@@ -60,7 +60,7 @@ async def dial_through(
 
 
 async def _addresses(host: str, port: int) -> Sequence[_Address]:
-    """Those of the name; an address is used as it is, because a look-up needs a thread."""
+    """The addresses of the name. An address is used as it is, because a look-up needs a thread."""
     for family in (socket.AF_INET, socket.AF_INET6):
         with suppress(OSError):
             socket.inet_pton(family, host)

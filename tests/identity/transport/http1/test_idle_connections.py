@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from identity.transport.http1.dial import dial
-from identity.transport.http1.idle_connections import KEEPALIVE_SECONDS, IdleConnections
+from identity.transport.http1.transport import KEEPALIVE_SECONDS, IdleConnections
 from tests.identity.transport.http1.raw_server import RawServer
 
 
