@@ -113,7 +113,7 @@ class Consents:
 
     async def _pause(self, request: ApprovalRequest, caller: VerifiedAccessToken, *, asked: bool) -> object:
         url = url_reference(request.id) if request.service in self._by_resume_values else None
-        return await self._prompts.pause(PendingApproval(request, {}), caller, asked=asked, url=url)
+        return await self._prompts.pause(PendingApproval(request, {}, asked=asked), caller, url)
 
 
 def _declines(answer: Answer | None) -> bool:

@@ -7,7 +7,13 @@ from typing import Final, TypeAlias
 from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
-from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus, ApprovalStore
+from graph.approvals.record import (
+    ApprovalRequest,
+    ApprovalState,
+    ApprovalStatus,
+    ApprovalStore,
+    PendingApproval,
+)
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ErrorCode
@@ -57,15 +63,8 @@ class Refused:
     error: ErrorCode | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Undecided:
-    """The person decides. `asked` is false if they have not been asked yet."""
-
-    request: ApprovalRequest
-    asked: bool
-
-
-Verdict: TypeAlias = Permitted | Refused | Undecided
+Verdict: TypeAlias = Permitted | Refused | PendingApproval
+"""Of these, the last one means that the person decides."""
 
 
 class ApprovalGate:
@@ -103,13 +102,13 @@ class ApprovalGate:
         request = self.requests.of_call(pending)
         state = await self.known(request)
         if state is None:
-            return Undecided(request, asked=False)
+            return PendingApproval(request, pending.call["args"], asked=False)
         if reason := _FINAL.get(state.status):
             return Refused(reason, request.id)
         if request.digest != (state.approved_digest or state.request.digest):
             return Refused(_CHANGED, request.id)
         approved = state.status is ApprovalStatus.APPROVED
-        return Permitted(request.id) if approved else Undecided(state.request, asked=True)
+        return Permitted(request.id) if approved else PendingApproval(state.request, pending.call["args"])
 
     async def permit(self, pending: PendingCall) -> Permitted | Refused:
         """The final decision, immediately before the call. It uses the approval: a second call is refused."""

@@ -49,22 +49,20 @@ class ApprovalPrompts:
         self,
         shown: PendingApproval,
         caller: VerifiedAccessToken | None,
-        *,
-        asked: bool,
         url: str | None = None,
     ) -> object:
         """Pauses the run; or LangGraph's resume value, if this run has one.
 
         The value of a caller whose access token has expired is `None`.
 
-        `asked` is whether the user has seen the question before. It is kept only if the run pauses: a value
-        that arrives together with the question is no answer to it. `url` refers to the URL of a consent.
+        A new question is kept only if the run pauses: a value that arrives together with it is no answer to
+        it. `url` refers to the URL of a consent.
         """
         request = shown.request
         try:
             answer = interrupt(interrupt_value(shown, url))
         except GraphInterrupt:
-            if not asked:
+            if not shown.asked:
                 step = self._step(AuditedAction.APPROVAL_REQUESTED, request, request.digest, caller)
                 await step.ended(AuditOutcome.SUCCEEDED, _CODES.get(request.kind))
                 await self._gate.open(request)

@@ -143,14 +143,16 @@ class ApprovalState:
 
 @dataclass(frozen=True, slots=True)
 class PendingApproval:
-    """An open request as its principal sees it. `arguments` are without the secrets of the run.
+    """An open request as its principal sees it. `arguments` are shown without the secrets of the run.
 
     `url` is where the person goes (`consent_required`). It is for this person only, and is not saved.
+    `asked` is false if they have not seen the request before.
     """
 
     request: ApprovalRequest
     arguments: Mapping[str, Any]
     url: Secret | None = None
+    asked: bool = True
 
 
 def _error(code: GraphCode, detail: str) -> ApprovalError:

@@ -76,6 +76,17 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
     return PendingApproval(request, value["action_requests"][0]["args"])
 
 
+def approval_of(pending: PendingApproval) -> dict[str, Any]:
+    """A pending approval as JSON for its principal, in every API of the agent: the members of the request,
+    the arguments, as they are and to be shown, and `url` if the person has to open one.
+
+    The URL is for this person alone: it is in no log record and no stored value.
+    """
+    arguments = dict(pending.arguments)
+    members = {**approval_members(pending.request), "arguments": arguments, "display": display_of(arguments)}
+    return members if pending.url is None else members | {"url": pending.url.reveal()}
+
+
 def approval_members(request: ApprovalRequest) -> dict[str, str | None]:
     """The members of a request for its principal, as JSON. Times are RFC 3339, UTC."""
     return {

@@ -85,7 +85,7 @@ class RunCallers:
         request = self._gate.requests.of_sign_in(principal, conversation, _checkpoint(runtime))
         known = await self._gate.known(request)
         request = known.request if known else request
-        await self._prompts.pause(PendingApproval(request, {}), None, asked=known is not None)
+        await self._prompts.pause(PendingApproval(request, {}, asked=known is not None), None)
 
     async def _signed_in(
         self, caller: VerifiedAccessToken, conversation: Conversation, runtime: Runtime[AgentContext]

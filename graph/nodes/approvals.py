@@ -11,13 +11,14 @@ LangGraph has one interrupt, and no resume value is read twice.
 """
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
-from langchain_core.messages import ToolCall, ToolMessage
+from langchain_core.messages import ToolMessage
 from langgraph.runtime import Runtime
 
 from graph.approvals.answer import Answer, AnswerReader
-from graph.approvals.gate import REJECTED, ApprovalGate, Refused, Undecided, Verdict
+from graph.approvals.gate import REJECTED, ApprovalGate, Refused, Verdict
 from graph.approvals.pending_call import PendingCall, pending_call
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import PendingApproval
@@ -80,7 +81,7 @@ class ApprovalsNode:
                     await self._gate.refused(each)
             messages = [await self._refuse(each, why, state, caller, runtime) for each, why in refused]
             return {"messages": messages, **_AGAIN}
-        undecided = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Undecided)]
+        undecided = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, PendingApproval)]
         asked = [(each, verdict) for each, verdict in undecided if verdict.asked]
         if not asked and any(verdict is None for _, verdict in verdicts):
             return {"asking": True}  # again when the credentials are known
@@ -93,7 +94,7 @@ class ApprovalsNode:
     ) -> Verdict | None:
         """The gate's; `None` for a call about which the user is to be asked when its credential is known."""
         verdict, service = await self._gate.verdict(pending), pending.service
-        if not isinstance(verdict, Undecided) or verdict.asked:
+        if not isinstance(verdict, PendingApproval) or verdict.asked:
             return verdict
         known, tool = in_state(state).get(service), pending.call["name"]
         error: AgentError
@@ -114,22 +115,22 @@ class ApprovalsNode:
     async def _ask(
         self,
         pending: PendingCall,
-        undecided: Undecided,
+        asks: PendingApproval,
         state: AgentState,
         caller: VerifiedAccessToken,
         runtime: Runtime[AgentContext],
     ) -> dict[str, Any]:
         """What follows from the user's answer. Without one the run pauses, and this does not return."""
-        request, unusable = undecided.request, state.get("unusable_answers", 0) + 1
+        request, unusable = asks.request, state.get("unusable_answers", 0) + 1
         given = self._prompts.given(runtime, request, caller)
-        answer = await self._usable(given, pending.call, undecided, caller)
+        answer = await self._usable(given, asks, caller)
         if answer is None:
-            shown = PendingApproval(request, redact(pending.call["args"], secrets_of(state, caller)))
-            resumed = await self._prompts.pause(shown, caller, asked=undecided.asked)
+            shown = replace(asks, arguments=redact(asks.arguments, secrets_of(state, caller)))
+            resumed = await self._prompts.pause(shown, caller)
             if resumed is None:
                 return {"asking": True}
             if self._resume_values:
-                answer = await self._usable(resumed, pending.call, undecided, caller)
+                answer = await self._usable(resumed, asks, caller)
         if answer is None and unusable < MAX_UNUSABLE_ANSWERS:
             return {"asking": True, "unusable_answers": unusable}
         if answer is None or not answer.approved:
@@ -145,16 +146,16 @@ class ApprovalsNode:
         return {"messages": [with_arguments(pending.response, pending.call, approved)], **_AGAIN}
 
     async def _usable(
-        self, value: object, call: ToolCall, undecided: Undecided, caller: VerifiedAccessToken
+        self, value: object, asks: PendingApproval, caller: VerifiedAccessToken
     ) -> Answer | None:
         """The answer in `value`, with the arguments that it approves; `None` if it is none.
 
         An answer to what the user was not asked is none.
         """
-        if value is None or not undecided.asked:
+        if value is None or not asks.asked:
             return None
         try:
-            return await self._answers.read(value, PendingApproval(undecided.request, call["args"]), caller)
+            return await self._answers.read(value, asks, caller)
         except AgentError:
             return None
 

@@ -13,10 +13,9 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from agent.api.a2a.members import Members, TaskState, about, data_part, text_part, timestamp
 from agent.api.a2a.rpc_error import task_not_found
-from agent.api.approval_members import approval_of
 from agent.conversations.thread import is_thread_id
 from graph.approvals.record import ApprovalKind, PendingApproval
-from graph.approvals.request import interrupt_value
+from graph.approvals.request import approval_of, interrupt_value
 from graph.models.response import CUT_OFF
 
 RESPONSE: Final = "response"

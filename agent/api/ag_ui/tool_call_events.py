@@ -11,9 +11,8 @@ from typing import Any, Final
 from langchain_core.messages import ToolCall
 
 from agent.api.ag_ui.wire import METADATA_KEY, Event, json_text, result_id
-from agent.api.approval_members import approval_of
 from graph.approvals.record import ApprovalKind, PendingApproval
-from graph.approvals.request import approval_members, interrupt_value
+from graph.approvals.request import approval_members, approval_of, interrupt_value
 from graph.events import MAX_CHARACTERS, TOO_LONG, ConsentRequired, ToolFinished, ToolStarted
 
 _DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")

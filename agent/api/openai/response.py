@@ -11,12 +11,12 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
-from agent.api.approval_members import approval_of
 from agent.api.event_stream import SILENCE_SECONDS, EventStream
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, reported_body
 from agent.runs.run import Finished, Paused, RunEvent, RunReader, Usage
 from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.approvals.request import approval_of
 from graph.events import ConsentRequired
 from identity.errors import AgentError
 

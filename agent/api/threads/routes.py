@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from agent.api.approval_members import approval_of
 from agent.api.disconnect import while_connected
 from agent.api.response_models import documented
 from agent.api.threads.models import (
@@ -28,6 +27,7 @@ from agent.conversations.thread import StoredJson, owner_of
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
+from graph.approvals.request import approval_of
 
 _PAGE: Final = 50
 _NEW: Final = documented_body(NewThread, required=False)

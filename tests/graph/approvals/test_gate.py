@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from langchain_core.messages import AIMessage, ToolCall
 
-from graph.approvals.gate import ApprovalGate, Permitted, Undecided
+from graph.approvals.gate import ApprovalGate, Permitted
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.record import ApprovalKind
+from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.context import Conversation
 from graph.credentials.service_credentials import requirements
 from identity.credentials.requirement import (
@@ -51,7 +51,7 @@ def gate() -> ApprovalGate:
 
 async def id_of(gate: ApprovalGate, pending: PendingCall) -> str:
     verdict = await gate.verdict(pending)
-    assert isinstance(verdict, Undecided)
+    assert isinstance(verdict, PendingApproval)
     return verdict.request.id
 
 
