@@ -102,8 +102,7 @@ class ModernServer:
             if not answer:
                 raise MCPRequestError("the response was cut off or has an unexpected media type")
             return answer
-        code = answer.get("error", {}).get("code")
-        if code is None or code in _OTHER_VERSION or status in _NO_PROOF or status >= 500:
+        if not answer or status in _NO_PROOF or status >= 500:
             # A credential is not at fault if a refusal does not ask for another one.
             final = status == 403 and "www-authenticate" not in response.headers
             raise MCPRequestError(status=status, final=final)
@@ -192,11 +191,7 @@ class ModernSession(Session):
         return listing
 
     async def _page(self, params: Mapping[str, str]) -> Mapping[str, Any]:
-        try:
-            response = await self._server.send("tools/list", params, self.secret)
-        except MCPRequestError as error:
-            await self._check_version(error)
-            raise
+        response = await self._sent("tools/list", params)
         if "error" in response:
             raise MCPRequestError(f"protocol error {response['error']['code']}")
         result: Mapping[str, Any] = response["result"]
@@ -238,9 +233,8 @@ class ModernSession(Session):
         except _UnsendableError as error:
             return ToolResult(str(error), ok=False, called=False)
         except MCPRequestError as failure:
-            if failure.status is None:
+            if failure.status is None or self._server.verdict is Verdict.LEGACY:
                 raise
-            await self._check_version(failure)
             raise MCPCallError(status=failure.status, final=failure.final) from None
         except ValueError:
             raise MCPRequestError("the response does not follow the MCP protocol") from None
@@ -256,15 +250,31 @@ class ModernSession(Session):
         listed = listing.tools.get(tool) if listing else None
         headers = {"Mcp-Name": header_value(tool), **(_parameters(listed, arguments) if listed else {})}
         params = {"name": tool, "arguments": dict(arguments), **more}
-        return await self._server.send("tools/call", params, self.secret, headers, progressed)
+        return await self._sent("tools/call", params, headers, progressed)
 
-    async def _check_version(self, failure: MCPRequestError) -> None:
-        """Probes again after a failure that a server of another version would cause.
+    async def _sent(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        progressed: Callable[[], None] | None = None,
+    ) -> Mapping[str, Any]:
+        """As `ModernServer.send`. What a server of another version would respond is followed by a probe.
 
         If it is one, raises `MCPRequestError` with the status 404, as if it had forgotten a session.
         """
-        if failure.status in (400, 404, 405) and await self._server.probe(self.secret) is Verdict.LEGACY:
-            raise MCPRequestError(status=404) from None
+        response: Mapping[str, Any] = {}
+        failure: MCPRequestError | None = None
+        try:
+            response = await self._server.send(method, params, self.secret, headers, progressed)
+            doubtful = response.get("error", {}).get("code") in _OTHER_VERSION
+        except MCPRequestError as error:
+            failure, doubtful = error, error.status in (400, 404, 405)
+        if doubtful and await self._server.probe(self.secret) is Verdict.LEGACY:
+            failure = MCPRequestError(status=404)
+        if failure is not None:
+            raise failure
+        return response
 
     async def _leave(self) -> None:
         """There is nothing to end."""

@@ -124,13 +124,14 @@ async def test_server_that_is_replaced_by_one_of_another_version_is_probed_again
 async def test_call_that_a_new_server_rejects_is_sent_once_and_leaves_the_session(server, service, key_ring):
     access = key_ring("K1")
     assert (await service.call("weather", {}, access)).ok
-    for response in (Response(status_code=404), error(-32601, 404), Response(status_code=500)):
+    for response in (Response(status_code=404), Response("no", 400), Response(status_code=500)):
         server.counts.clear()
         server.results["tools/call"] = lambda _, response=response: response
         assert (await failure_of(service.call("weather", {}, access))).status == response.status_code
         assert (server.counts["tools/call"], server.counts["tools/list"]) == (1, 0)
-    server.results["tools/call"] = lambda _: error(-32602)
-    assert (await service.call("weather", {}, access)).text == "error -32602: no"
+    for code, status in ((-32602, 400), (-32600, 400), (-32601, 404), (-32021, 400)):
+        server.results["tools/call"] = lambda _, code=code, status=status: error(code, status)
+        assert (await service.call("weather", {}, access)).text == f"error {code}: no"
 
 
 async def test_server_without_a_common_version_is_an_error_that_says_so(server, service, key_ring):
