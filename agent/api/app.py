@@ -160,7 +160,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
 
 
 def _starts_run(scope: Scope) -> bool:
-    """Whether the request certainly starts a run. Of A2A's, only the body shows it."""
+    """Whether the request certainly starts a run. For A2A, only the body shows it."""
     path = scope["path"]
     return scope["method"] == "POST" and path != RPC_PATH and not only_manages_threads(path)
 

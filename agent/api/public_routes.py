@@ -26,7 +26,7 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
     async def ready() -> JSONResponse:
         """200 if a request can be served now, also if an optional part fails (`degraded`); otherwise 503.
 
-        Of a failed check, its code: anyone may read it. The log has the rest.
+        A failed check shows its code only, because anyone may read it. The log has the rest.
         """
         failures = await readiness.failures()
         checks: dict[str, dict[str, Any]] = {

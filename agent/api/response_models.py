@@ -42,7 +42,7 @@ class DisplayedArgument(_Wire):
 
 
 class Approval(_Wire):
-    """A decision that the agent waits for. Times are RFC 3339; `digest` is that of the arguments.
+    """A decision that the agent waits for. Times are RFC 3339; `digest` identifies the arguments.
 
     Show `display`, not `arguments`: it has all digits of each number, and no character that reverses others.
 
@@ -246,6 +246,6 @@ class ProtectedResource(_Wire):
 
 
 def documented(model: type[BaseModel], **statuses: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """A route's `responses`: the model of status 200, and those of others as `_503=…`."""
+    """A route's `responses`: the model of status 200, and the models of other statuses as `_503=…`."""
     responses: dict[int | str, dict[str, Any]] = {200: {"model": model}}
     return responses | {int(name.removeprefix("_")): {"model": each} for name, each in statuses.items()}

@@ -1,6 +1,6 @@
 """The first fault of a body in OpenAI's terms: the path of the member, a stable code, expected and found.
 
-Of the values in the body, only numbers are repeated.
+An error repeats numbers of the body, and no other value.
 """
 
 from collections.abc import Iterable, Mapping

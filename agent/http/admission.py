@@ -22,7 +22,7 @@ _TOKENS: Final = 10_000
 
 
 class Admission:
-    """Verifies the access token of a request. `audience` and `scope` are those that the agent requires."""
+    """Verifies the access token of a request. The agent requires `audience` and `scope`."""
 
     def __init__(
         self,

@@ -66,7 +66,7 @@ class Challenge:
     """The `WWW-Authenticate` header of a refused request (RFC 6750, section 3; RFC 9728, section 5.1)."""
 
     def __init__(self, required_scope: str, public_url: str | None = None) -> None:
-        """`public_url` is the agent's address for clients; without it, that of each request is used."""
+        """`public_url` is the agent's address for clients, by default the address of each request."""
         self._required_scope = required_scope
         self._public_url = public_url
 

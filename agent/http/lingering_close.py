@@ -13,19 +13,19 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class LingerLimits:
-    """Limits of lingering connections. The first one that is reached aborts the connection."""
+    """Limits of each lingering connection. The first one that is reached aborts it."""
 
     discarded_bytes: int = 33_554_432
-    """Of one connection; more than the largest request that a client may send by mistake."""
+    """More than the largest request that a client may send by mistake."""
 
     seconds: float = 30.0
-    """Of one connection, in total."""
+    """From the end of the response to the end of the connection."""
 
     idle_seconds: float = 5.0
-    """Of one connection, without receiving data."""
+    """Without receiving data."""
 
     connections: int = 100
-    """At the same time, in one server. One more aborts the oldest."""
+    """In one server at the same time. One more aborts the oldest."""
 
 
 class Linger:
@@ -81,7 +81,7 @@ class Lingering:
         self._lingers: dict[Linger, None] = {}
 
     def __len__(self) -> int:
-        """Their number."""
+        """The number of lingering connections."""
         return len(self._lingers)
 
     def begin(self, transport: asyncio.Transport) -> Linger:

@@ -29,7 +29,9 @@ interval it is never very much."""
 
 @contextmanager
 def frozen_startup_objects() -> Iterator[None]:
-    """What exists when the block ends is never collected. In the block nothing is: it is a tenth faster."""
+    """Objects that exist when the block ends are never collected. The block is a tenth faster: in it nothing
+    is collected.
+    """
     gc.disable()
     try:
         yield

@@ -53,7 +53,7 @@ class LocalWindow:
         self._swept_at = monotonic()
 
     def __len__(self) -> int:
-        """How many callers are in memory."""
+        """The number of callers in memory."""
         return len(self._callers)
 
     async def take(self, caller: str, name: str, amount: int, replaces: str = "") -> float:
@@ -205,7 +205,7 @@ class CountedRequest:
 
     @property
     def limit(self) -> int | None:
-        """As how many a request may count; `None` for any number."""
+        """The largest number of requests that one may count as; `None` for any number."""
         return self._rate.per_minute or None
 
     async def recount(self, amount: int) -> None:

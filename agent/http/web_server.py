@@ -103,7 +103,7 @@ class WebServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Captures none."""
+        """Captures no signal: `serve_until_stopped` handles them."""
         yield
 
     def stop(self) -> None:

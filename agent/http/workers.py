@@ -63,7 +63,7 @@ class Workers:
     With `link`, `work` gets as its second argument what `link` returned for this process: the process's end
     of a pipe to the parent.
 
-    `clock` and `wait` are those of the parent; `wait` is `multiprocessing.connection.wait`.
+    The parent uses `clock` and `wait`, which is `multiprocessing.connection.wait`.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Workers:
         self._stopping = False
 
     def run(self) -> int:
-        """Serves until stopped, and returns the exit status: 0, or that of the process that failed."""
+        """Serves until stopped, and returns the exit status: 0, or the failed process's."""
         reader, writer = socket.socketpair()
         with reader, writer:
             reader.setblocking(False)

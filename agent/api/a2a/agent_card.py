@@ -1,10 +1,10 @@
 """The agent card: what a client reads before it has an access token. Public, so it contains no secret.
 
-Clients of version 0.3 read other members than those of 1.0: `url`, `preferredTransport`, `protocolVersion`,
+Clients of version 0.3 read other members than clients of 1.0: `url`, `preferredTransport`, `protocolVersion`,
 `security` and the scheme's `type`.
 
-Of the services it names those of the vendor's tutorial and the example, which everybody can know. Services of
-`SERVICES_FILE` and of installed packages are an operator's own, and lists of tools need a credential.
+The card names the services of the vendor's tutorial and the example, which everybody can know. Services in
+`SERVICES_FILE` and in installed packages are an operator's own, and lists of tools need a credential.
 """
 
 from typing import Final

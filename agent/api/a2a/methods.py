@@ -42,7 +42,7 @@ class Reply:
         return JSONResponse(rpc_result(self._id, page))
 
     def stream_of(self, run: TaskRun | Members, history_length: int | None = None) -> Response:
-        """Each update as a response of its own. The first is the task."""
+        """The task, then a response for each update."""
         if not isinstance(run, TaskRun):
             return EventStream(self._task(with_history(run, history_length)), lambda: None)
         return EventStream(self._updates(run, history_length), run.leave)
@@ -79,7 +79,7 @@ class Methods:
     async def response(
         self, given: RpcRequest, version: Version, caller: VerifiedAccessToken, receive: Receive
     ) -> Response:
-        """The response in the form of `version`. `receive` is that of the request, whose body was read."""
+        """The response in the form of `version`. `receive` belongs to the request, whose body was read."""
         request = version.request(given)
         reply = Reply(request.id, version)
         match request.method:

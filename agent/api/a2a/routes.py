@@ -53,7 +53,7 @@ _CARD: Final[dict[str, Any]] = {"type": "object", "required": ["name", "version"
 
 
 def a2a_routes(settings: Settings, tasks: Tasks) -> APIRouter:
-    """The routes. The card has the agent's address of the settings, or that of the request."""
+    """The routes. The card has the address in the settings, or the address of the request."""
     methods = Methods(tasks)
     router = APIRouter(route_class=DirectRoute)
 
@@ -77,7 +77,7 @@ def a2a_routes(settings: Settings, tasks: Tasks) -> APIRouter:
         },
     )
     async def a2a(request: Request) -> Response:
-        """One request of A2A. Its errors are JSON-RPC's, except those of the access token and of limits."""
+        """One request of A2A. Errors are JSON-RPC's, unless they concern the access token or a limit."""
         request_id: RequestId = None
         try:
             given = parsed(await request.body())

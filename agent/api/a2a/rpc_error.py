@@ -1,7 +1,7 @@
 """Errors of A2A, as JSON-RPC reports them: in a response of status 200.
 
-Errors of the access token, of limits and of an agent that is stopping are no such errors: they have an HTTP
-status on this route too, with a challenge or `Retry-After`.
+A refused access token, an exceeded limit and a stopping agent have an HTTP status on this route too, with a
+challenge or `Retry-After`.
 """
 
 from collections.abc import Mapping
@@ -70,7 +70,7 @@ def invalid_params(error: RequestError) -> RpcError:
 
 
 def rpc_error_of(error: AgentError) -> RpcError:
-    """The error for one of the agent's, which is also logged for operators."""
+    """The error for an error of the agent, which is also logged for operators."""
     fault = reported_body(error)["error"]
     if isinstance(error, ThreadNotFoundError):
         return task_not_found()

@@ -17,7 +17,7 @@ class AdmittedRequest:
     """One request of `caller`.
 
     `sealed`: other processes execute the runs, so that the caller is sealed for them. `authenticated`: the
-    auth handler was called. `run`: the digest of what the run is given that the request may create
+    auth handler was called. `run`: the digest of the input of the run that the request may create
     (`sealed_callers.run_digest`); `None`: it may create none.
     """
 

@@ -33,7 +33,7 @@ _BEGUN: Final = re.compile(re.escape(_MARK) + rb"[0-9a-f]{0,31}")
 
 
 async def urls_of(approval_ids: Collection[str], caller: VerifiedAccessToken) -> Mapping[str, Secret]:
-    """See `UrlsOf`. If IDaaS or the approvals cannot be read now, there are none."""
+    """See `UrlsOf`. There are none while IDaaS or the approvals cannot be read."""
     agent = await agent_of_this_loop()
     urls: dict[str, Secret] = {}
     try:

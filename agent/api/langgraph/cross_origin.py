@@ -1,4 +1,4 @@
-"""Which pages may call LangGraph Server from a browser: those of `CORS_ALLOWED_ORIGINS`, and Studio.
+"""The pages that may call LangGraph Server from a browser: `CORS_ALLOWED_ORIGINS` and Studio.
 
 Outside of the route guard, so that a page can read why a request is refused. The server's own middleware is
 inside of it; `langgraph.json` allows no origin there.

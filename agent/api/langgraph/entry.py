@@ -18,5 +18,5 @@ async def agent() -> Pregel[Any, Any, Any, Any]:
 
 
 def stream_transformers() -> list[type[StreamTransformer]]:
-    """What LangGraph Server adds to the event stream of a run; it finds this function by its name."""
+    """The transformers of the event stream of a run. LangGraph Server finds this function by its name."""
     return [EventChannels]

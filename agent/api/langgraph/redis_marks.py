@@ -1,4 +1,4 @@
-"""What the processes of one agent agree on in Redis: which run an envelope belongs to, and which calls began.
+"""Marks in Redis for all processes of one agent: which run an envelope belongs to, and which calls began.
 
 Each is a key that is set once. Its name contains digests only.
 """
@@ -21,7 +21,7 @@ _SECONDS: Final = 2.0
 _MARGIN: Final = 60.0
 """Seconds that a mark outlives what it is about: the clocks of processes differ."""
 _CALL_SECONDS: Final = 7 * 86_400.0
-"""How long it is known that a call began; runs are not taken over later."""
+"""The life of the mark of a call; runs are not taken over later."""
 
 
 class RedisMarks:

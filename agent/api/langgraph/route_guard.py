@@ -63,12 +63,12 @@ def guarded(
 ) -> ASGIApp:
     """`app`, a server of LangGraph's API, behind all guards. From the outside in:
 
-    1. `CrossOrigin`: which pages may read a response, also that of a refused request.
+    1. `CrossOrigin`: which pages may read a response, refusals included.
     2. `RouteGuard`: the caller is verified, and the route is allowed; the token goes no further.
     3. `ConsentUrlInjector`: the caller's URLs of consents are filled into the response.
     4. `RunRequestGuard`: the thread is the caller's, and what a run is given is allowed.
 
-    `threads` are those of another server than `langgraph dev`; for the rest see `RouteGuard`.
+    `threads` are by default the threads of `langgraph dev`; for the rest see `RouteGuard`.
     """
     judged = ConsentUrlInjector(RunRequestGuard(app, threads=threads))
     return CrossOrigin(RouteGuard(judged, public=public, allows=allows, sealed=sealed))

@@ -1,4 +1,4 @@
-"""What a client may give to a run on LangGraph Server: messages, or one answer to the approval that waits.
+"""The input that a run on LangGraph Server takes: messages, or one answer to the approval that waits.
 
 A thread takes messages of its user, and nothing else: LangGraph would replace a stored message by one of the
 same id, remove one for the role `remove`, and store messages that it cannot read. A run whose messages are

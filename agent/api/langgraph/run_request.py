@@ -39,7 +39,7 @@ _MAX_VALUE, _MAX_VALUES, _MAX_NAME = 512, 32, 64
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What a client asks of one run.
+    """The request of a client for one run.
 
     `input` and `command` are as given. `checkpoint_id` is where the run forks from. `kept`: its messages are.
     `creates_thread`: it creates the thread if there is none. `members` are the others, reduced.
@@ -119,7 +119,7 @@ def reduced(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def multitask(strategy: object) -> dict[str, Any]:
-    """What happens to a run of the thread that is in progress. Raises `RequestError` for `rollback`, which
+    """The strategy for a run of the thread that is in progress. Raises `RequestError` for `rollback`, which
     deletes the messages of that run.
     """
     if strategy is None:

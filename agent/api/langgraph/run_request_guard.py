@@ -59,7 +59,7 @@ class RunRequestGuard:
     """A pure ASGI middleware, inside of the route guard, which reads bodies whole."""
 
     def __init__(self, app: ASGIApp, *, threads: ServerThreads | None = None) -> None:
-        """`threads` are those of another server than `langgraph dev`."""
+        """`threads` are by default the threads of `langgraph dev`."""
         self._app = app
         self._threads = threads or ServerThreads(app)
 
@@ -78,7 +78,7 @@ class RunRequestGuard:
     async def _judged(
         self, scope: Scope, receive: Receive, admitted: AdmittedRequest
     ) -> tuple[ASGIApp, Receive]:
-        """What responds to the request, and what it reads. Raises `RequestError` and `AgentError`."""
+        """The application that responds, and its `receive`. Raises `RequestError` and `AgentError`."""
         method, path = scope["method"], scope["path"]
         thread = _THREAD.fullmatch(path)
         found = None if thread is None else await self._threads.find(scope, thread[1])
@@ -235,7 +235,7 @@ def _no_such_thread() -> RequestError:
 
 
 def _read(message: Message, *, lenient: bool = False) -> object:
-    """The JSON of a body. With `lenient`, `None` for what is none."""
+    """The JSON of a body. With `lenient`, `None` for a body that is not JSON."""
     body: bytes = message.get("body", b"")
     try:
         given = read_value(body)

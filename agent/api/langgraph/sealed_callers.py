@@ -1,8 +1,8 @@
 """The caller of a run on Aegra: an envelope that the auth handler sealed, opened inside of a node.
 
 The envelope is in the row of the run. It belongs to one principal and thread, to the input or the answer of
-the run, and to the run that opens it first, in whichever process that is executed: a row that was changed in
-the database is not executed with the rights of its caller.
+the run, and to the first run that opens it, in any process: a row that was changed in the database is not
+executed with the rights of its caller.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class SealedCallers:
     """Seals callers into the server's user, and finds the caller of a run (`graph.context.TokenLookup`)."""
 
     def __init__(self, seal: CallerSeal, issuer: str, clock: Callable[[], float] = time.time) -> None:
-        """`issuer` is that of all callers."""
+        """`issuer` is the issuer of all callers."""
         self._seal = seal
         self._issuer = issuer
         self._clock = clock

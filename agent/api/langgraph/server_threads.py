@@ -19,7 +19,7 @@ class ServerThreads:
     commands: ClassVar[Set[str]] = frozenset(
         {"agent.getTree", "subscription.subscribe", "subscription.unsubscribe", "subscription.reconnect"}
     )
-    """Of the event-streaming protocol: those that create no run."""
+    """Commands of the event-streaming protocol that create no run."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -32,7 +32,7 @@ class EventChannels(StreamTransformer):
     required_stream_modes: ClassVar[tuple[str, ...]] = ("tools", "custom", "updates", "checkpoints")
 
     def init(self) -> dict[str, Any]:
-        """It has no projection of its own."""
+        """No projection."""
         return {}
 
     def process(self, event: ProtocolEvent) -> bool:  # noqa: ARG002 - the form of a transformer
@@ -45,7 +45,7 @@ _OPERATION: Final = "invoke_agent"
 
 @dataclass(frozen=True, slots=True)
 class RunSpans:
-    """Begins the span of a run. `issuer` is that of all callers, `user` how they are named."""
+    """Begins the span of a run. `issuer` is the issuer of all callers; `user` says how they are named."""
 
     tracer: Tracer
     issuer: str
@@ -53,7 +53,7 @@ class RunSpans:
 
     @classmethod
     def of(cls, agent: Agent) -> Self | None:
-        """Those of `agent`; `None` while traces are off."""
+        """The spans of `agent`; `None` while traces are off."""
         settings = agent.settings
         if agent.tracer is None:
             return None
@@ -94,7 +94,7 @@ class TracedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         config: RunnableConfig | None = None,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> AsyncIterator[Any]:
-        """As the base does, within the span of the run."""
+        """Streams the run within its span."""
         stream = super().astream(input, config, **options)
         if self.spans is None:
             async for part in stream:

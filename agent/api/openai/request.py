@@ -40,7 +40,7 @@ class ThreadRequest:
 
 
 def thread_request(body: ChatBody, header: str | None, *, max_messages: int) -> ThreadRequest | None:
-    """What `metadata.thread_id`, or the header `X-Thread-Id`, asks for; `None` if there is neither.
+    """The request that `metadata.thread_id` or the header `X-Thread-Id` makes; `None` without both.
 
     Raises `RequestError`.
     """

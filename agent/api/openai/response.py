@@ -24,7 +24,7 @@ from identity.errors import AgentError
 def completion(
     end: Finished | Paused, consent: ConsentRequired | None = None, *, model: str, created: int
 ) -> dict[str, Any]:
-    """OpenAI's `chat.completion`. Of a run that waits, the content names what it waits for.
+    """OpenAI's `chat.completion`. The content of a waiting run names the decision that it waits for.
 
     `consent` was required by a run that cannot wait for it.
     """
@@ -120,7 +120,7 @@ def _approval_required(pending: PendingApproval) -> dict[str, Any]:
 
 
 def _waiting(pending: PendingApproval) -> str:
-    """What is asked of the user, in words for clients that show no approvals."""
+    """The question to the user, for clients that show no approvals."""
     request = pending.request
     match request.kind:
         case ApprovalKind.CONSENT_REQUIRED:

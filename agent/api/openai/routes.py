@@ -35,7 +35,7 @@ def openai_routes(
     max_messages: int,
     clock: Callable[[], float] = time.time,
 ) -> APIRouter:
-    """The routes. Responses name `model`, whichever model a request names.
+    """The routes. Responses name `model`, also if a request names another one.
 
     Without `conversations`, a request that names one is refused.
     """

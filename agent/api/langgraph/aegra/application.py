@@ -1,4 +1,4 @@
-"""What `aegra.json` names as `http.app`. It and `queued_runs` alone import Aegra.
+"""The application that `aegra.json` names as `http.app`. Only it and `queued_runs` import Aegra.
 
 The start fails unless the auth handler is in force. It is checked again before each request, and before each
 route by a dependency: the user whom Aegra would serve is the caller whom the guard has verified.

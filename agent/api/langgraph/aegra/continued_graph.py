@@ -36,7 +36,7 @@ class ContinuedGraph(TracedGraph):
         config: RunnableConfig | None = None,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> AsyncIterator[Any]:
-        """As the base does. Every other method that Aegra calls goes through this one."""
+        """Streams the run. Every other method that Aegra calls goes through this one."""
         given = input.resume if isinstance(input, Command) and is_input(input.resume) else input
         configurable: dict[str, Any] = {**(config or {}).get("configurable", {})}
         configurable[GIVEN] = run_digest(given, configurable.get("checkpoint_id"))

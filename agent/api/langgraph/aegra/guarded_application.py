@@ -98,7 +98,7 @@ _ALLOWED: Final = re.compile("|".join(re.sub(r"\{\w+\}", "[^/]+", route) for rou
 
 
 def allows(scope: Scope) -> bool:
-    """Whether the request is for one of the routes. Not checked: whose thread or run it is."""
+    """Whether the request is for one of the routes. Not checked: the owner of a thread or run."""
     return _ALLOWED.fullmatch(f"{scope['method']} {scope['path']}") is not None
 
 
@@ -112,7 +112,7 @@ async def _agent_error(_: Request, error: AgentError) -> Response:
 
 
 async def _http_error(_: Request, error: HTTPException) -> Response:
-    """Aegra's refusals with the agent's body. The text of a fault of its own may contain anything."""
+    """Aegra's refusals with the agent's body. The text of an internal fault may contain anything."""
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return JSONResponse(internal_error_body(), status)
