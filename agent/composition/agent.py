@@ -289,6 +289,8 @@ class Agent:
         await self.revocation.start()
         if self.conversation_storage is not None:
             self.conversation_storage.start()
+        if self.conversations is not None:
+            self.conversations.start_tasks()
         self._warm_up = asyncio.create_task(self.readiness.warm_up(self._list_tools), name="warm-up")
         return self
 

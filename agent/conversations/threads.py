@@ -15,7 +15,14 @@ from typing import Final, TypeAlias
 from langchain_core.messages import AnyMessage
 
 from agent.conversations import drafts, run_record, run_state
-from agent.conversations.database.database import Database, Row, Statement, Transaction, Value, query
+from agent.conversations.database.database import (
+    ConversationDatabase,
+    Row,
+    Statement,
+    Transaction,
+    Value,
+    query,
+)
 from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.places import title_place
@@ -59,7 +66,7 @@ class ThreadStore:
 
     def __init__(
         self,
-        database: Database,
+        database: ConversationDatabase,
         encryption: Encryption | None = None,
         *,
         limits: StorageLimits = UNLIMITED,
@@ -75,6 +82,10 @@ class ThreadStore:
         """Which process executes which run, and the end of those whose process stopped."""
         self.runs: Final = RunHistory(database, self._transcript, clock)
         """The records of the runs that this store begins and ends."""
+
+    async def exist(self) -> bool:
+        """Whether there may be threads. Creates no database."""
+        return await self._database.exists()
 
     async def open(self, owner: str, thread_id: str | None = None, title: str | None = None) -> Thread:
         """The thread, which is created if there is none; with `None`, a new one. Raises `ValueError` for an

@@ -101,6 +101,7 @@ class Conversations:
         `relay` shares the runs of `live` with other processes.
         """
         self._parts = parts
+        self.threads: Final[ThreadStore] = parts.threads
         self._runs = runs
         self._seconds = seconds
         self._traced = traced
@@ -111,13 +112,11 @@ class Conversations:
         self.drafts: Final = Drafts(parts.threads)
         self.heartbeat: Final = Heartbeat(parts, self.live, self.drafts)
 
-    @property
-    def threads(self) -> ThreadStore:
-        """The store of threads. Its first use starts the heartbeat."""
+    def start_tasks(self) -> None:
+        """Starts the heartbeat, and listens to cancellations of other processes."""
         self.heartbeat.start()
         if self._relay is not None:
             self._relay.cancellations.start()
-        return self._parts.threads
 
     async def start(
         self,
@@ -322,7 +321,7 @@ class Conversations:
         return deleted
 
     async def aclose(self) -> None:
-        """Stops the heartbeat and the drafts. The runs have been ended before, by `Runs`."""
+        """Stops the tasks and the drafts. The runs have been ended before, by `Runs`."""
         await self.heartbeat.aclose()
         await self.drafts.aclose()
         if self._relay is not None:

@@ -28,7 +28,7 @@ OLD_SECONDS: Final = 45.0
 
 
 class Heartbeat:
-    """Begins with the first use of conversations: before that, the database is not opened.
+    """Waits until there is a database, and creates none.
 
     Silence is measured by the clock of the process that observes it, so that clocks may differ. After a gap
     in its own heartbeats, such as a time without the database, a process begins to observe anew: the others
@@ -54,9 +54,8 @@ class Heartbeat:
         """For each other process: when it was seen last, by its clock; since when that is known, by ours."""
 
     def start(self) -> None:
-        """Starts it, once."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._beats(), name="heartbeat of runs")
+        """Starts the heartbeats."""
+        self._task = asyncio.create_task(self._beats(), name="heartbeat of runs")
 
     async def aclose(self) -> None:
         """Stops it."""
@@ -103,7 +102,8 @@ class Heartbeat:
     async def _beats(self) -> None:
         while True:
             try:
-                await self.beat()
+                if await self._parts.threads.exist():
+                    await self.beat()
             except AgentError as error:
                 _LOG.warning("the heartbeat of runs failed: %s", error.detail)
             except Exception as error:  # noqa: BLE001 - else the task would end unnoticed

@@ -61,9 +61,8 @@ class Cancellations:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Starts listening, once."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._listen(), name="cancellations of runs")
+        """Starts listening."""
+        self._task = asyncio.create_task(self._listen(), name="cancellations of runs")
 
     async def send(self, cancellation: Cancellation) -> bool:
         """Whether another process may have received it."""

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage
 
+from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
-from agent.runs.heartbeat import BEAT_SECONDS, OLD_SECONDS, SILENT_SECONDS
+from agent.runs.heartbeat import BEAT_SECONDS, OLD_SECONDS, SILENT_SECONDS, Heartbeat
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Paused, RunEvent
 from agent.runs.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
@@ -325,3 +327,25 @@ async def test_run_without_a_pause_leaves_no_checkpoint(process: ProcessOf) -> N
     one = process([calls(("weather", {})), DONE], EchoService("amap", weather="sunny"))
     await one.say("hello")
     assert await one.checkpoints() == 0
+
+
+async def test_heartbeat_waits_for_a_database_and_creates_none(process: ProcessOf, tmp_path: Path) -> None:
+    one = process([DONE])
+    rounds: asyncio.Queue[None] = asyncio.Queue()
+    go_on = asyncio.Semaphore(0)
+
+    async def sleep(_: float) -> None:
+        rounds.put_nowait(None)
+        await go_on.acquire()
+
+    heartbeat = Heartbeat(
+        one.conversations._parts, one.conversations.live, one.conversations.drafts, sleep=sleep
+    )
+    heartbeat.start()
+    await rounds.get()
+    assert not (tmp_path / "conversations.db").exists()
+    await one.threads.open(owner_of(ALICE.principal), THREAD)
+    go_on.release()
+    await rounds.get()
+    assert await one.database.read(lambda: query("SELECT id FROM processes")) == [("process-1",)]
+    await heartbeat.aclose()
