@@ -27,8 +27,7 @@ from agent.api.openai.routes import openai_routes
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
 from agent.api.threads.routes import thread_routes
-from agent.api.threads.run_events import RunEvents
-from agent.api.threads.run_routes import only_manages_threads, run_routes
+from agent.api.threads.run_routes import RunEvents, only_manages_threads, run_routes
 from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent

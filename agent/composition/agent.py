@@ -1,6 +1,7 @@
 """The composition root: makes the parts from the settings and connects them, without logic of its own."""
 
 import asyncio
+import secrets
 import ssl
 import time
 from collections.abc import Callable
@@ -8,7 +9,6 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from agent.composition.conversations import composed_conversations
 from agent.composition.extensions import load_both, model_provider, services
 from agent.conversations.storage import ConversationStorage
 from agent.errors.error_codes import AgentCode
@@ -24,7 +24,10 @@ from agent.operations.traces.langsmith import trace_by_default
 from agent.operations.traces.tracer import Tracer, tracer_of
 from agent.redis import shared_redis
 from agent.runs.conversation_runs import Conversations
+from agent.runs.live_run import LiveRuns
+from agent.runs.relay import Relay
 from agent.runs.run_limits import RunLeases, RunLimit
+from agent.runs.run_parts import RunParts
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
 from agent.settings.variables.records import Tracing
@@ -226,16 +229,27 @@ class Agent:
         )
 
     def _conversations(self, storage: ConversationStorage) -> Conversations:
-        return composed_conversations(
-            self.settings,
-            storage,
-            self.runs,
-            self.graph,
+        redis, live = self.redis, LiveRuns()
+        parts = RunParts(
+            graph=self.graph,
+            threads=storage.threads,
+            approvals=storage.approvals,
             answers=self.answers,
-            consent_urls=self.consent_urls,
+            checkpoints=storage.checkpoints,
+            process_id=secrets.token_hex(16),
+            window_tokens=self.settings.conversation_tokens,
             clock=self.clock,
+            consent_urls=self.consent_urls,
+        )
+        shared = Relay(redis, storage.encryption, storage.threads, live, clock=self.clock) if redis else None
+        return Conversations(
+            parts,
+            self.runs,
+            seconds=self.settings.run_timeout_seconds,
+            traced=self.settings.agent_tracing is Tracing.LANGSMITH,
             measures=self.measures.runs,
-            redis=self.redis,
+            live=live,
+            relay=shared,
         )
 
     def _show_measures(self, pool: PoolUse) -> None:

@@ -7,8 +7,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from agent.conversations.database.database import Database, Row, Transaction, query
-from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.places import request_place, state_place
+from agent.conversations.encryption.encryption import Encryption, request_place, state_place
 from agent.conversations.message_json import encoded
 from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode

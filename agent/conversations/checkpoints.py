@@ -11,8 +11,7 @@ from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from agent.conversations.database.database import Database, query
-from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.places import checkpoint_place
+from agent.conversations.encryption.encryption import Encryption, checkpoint_place
 
 _STRICT: Final = JsonPlusSerializer(
     pickle_fallback=False, allowed_json_modules=None, allowed_msgpack_modules=None

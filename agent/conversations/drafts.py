@@ -12,8 +12,7 @@ from itertools import groupby
 from typing import Any, Final, cast
 
 from agent.conversations.database.database import Statement, Transaction, query
-from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.places import draft_place
+from agent.conversations.encryption.encryption import Encryption, draft_place
 from agent.conversations.message_json import encoded
 from agent.conversations.run_state import Change
 from graph.events import AgentEvent, TextEvent

@@ -24,12 +24,10 @@ from agent.conversations.database.database import (
     query,
 )
 from agent.conversations.drafts import Draft
-from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.places import title_place
+from agent.conversations.encryption.encryption import Encryption, title_place
 from agent.conversations.listing import COLUMNS, Reading
 from agent.conversations.process_runs import ProcessRuns
-from agent.conversations.run_history import RunHistory
-from agent.conversations.run_record import RunEnd
+from agent.conversations.run_record import RunEnd, RunHistory
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
 from agent.conversations.thread import (

@@ -11,8 +11,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from agent.conversations import drafts
 from agent.conversations.database.database import Row, Rows, Statement, Transaction, Value, query
-from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.encryption.places import message_place
+from agent.conversations.encryption.encryption import Encryption, message_place
 from agent.conversations.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.run_state import Change, room_after
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion

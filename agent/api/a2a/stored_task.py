@@ -1,23 +1,45 @@
-"""A task as it is stored."""
+"""Tasks as they are stored: one, and the pages of `ListTasks`, which are runs of all conversations."""
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from langchain_core.messages import AnyMessage
 
 from agent.api.a2a.members import Members, TaskState
-from agent.api.a2a.rpc_error import task_not_found
-from agent.api.a2a.task import TaskId, artifacts_of, cut_off, ended_by, history_of, status_of, task, waiting
-from agent.conversations.run_record import RunRecord
-from agent.conversations.thread import StoredMessage, owner_of
+from agent.api.a2a.rpc_error import RpcError, invalid_params, task_not_found
+from agent.api.a2a.rpc_request import ListParams
+from agent.api.a2a.task import (
+    TaskId,
+    artifacts_of,
+    cut_off,
+    ended_by,
+    history_of,
+    status_of,
+    task,
+    waiting,
+    with_history,
+)
+from agent.conversations.run_record import RunQuery, RunRecord
+from agent.conversations.thread import StoredMessage, is_thread_id, owner_of
+from agent.errors.error_response import RequestError
 from agent.runs.conversation_runs import Conversations
 from agent.runs.stored_run import reason_of
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import ThreadNotFoundError
 
 MAX_MESSAGES: Final = 1_000
 """The newest messages of one task. A run within the limits has fewer."""
+_PAGE: Final = 50
+"""Tasks of a page, unless the client says how many."""
+_MESSAGES: Final = 500
+"""Messages of the tasks of a page with artifacts. Above it, the page has fewer tasks, as A2A allows."""
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_NO_STATE: Final = (None, "TASK_STATE_UNSPECIFIED")
 
 
 def state_of(record: RunRecord) -> TaskState:
@@ -81,3 +103,56 @@ class StoredTask:
         members = task(self.id, status, history_of(self.id, self.messages), artifacts_of(self.messages))
         last = self.messages[-1] if self.messages else None
         return members | cut_off(last and last.response_metadata.get("finish_reason"))
+
+
+async def task_list(conversations: Conversations, params: ListParams, caller: VerifiedAccessToken) -> Members:
+    """A page of the caller's tasks. Raises `RpcError` (`INVALID_PARAMS`)."""
+    owner, runs = owner_of(caller.principal), conversations.threads.runs
+    try:
+        page = await runs.page(owner, run_query(params))
+    except ValueError:
+        raise _invalid("pageToken", "must be the nextPageToken of an earlier response") from None
+    artifacts = bool(params.include_artifacts)
+    messages = await runs.messages(owner, page.runs, limit=MAX_MESSAGES, asked=not artifacts)
+    tasks = []
+    for record, stored in zip(page.runs, messages, strict=True):
+        task = StoredTask(TaskId(record.thread_id, record.run_id), record, stored)
+        with suppress(RpcError, ThreadNotFoundError):  # it may have been deleted meanwhile
+            members = with_history(await task.members(conversations, caller), params.history_length)
+            listed = members.pop("artifacts", [])
+            tasks.append(members | {"artifacts": listed} if artifacts else members)
+    return {
+        "tasks": tasks,
+        "nextPageToken": page.cursor or "",
+        "pageSize": params.page_size or _PAGE,
+        "totalSize": page.total,
+    }
+
+
+def run_query(params: ListParams) -> RunQuery:
+    """The runs that `params` select. Raises `RpcError`."""
+    if params.context_id and not is_thread_id(params.context_id):
+        raise _invalid("contextId", "expected 1 to 64 letters, digits, - and _")
+    state = None if params.status in _NO_STATE else str(params.status).removeprefix("TASK_STATE_").lower()
+    return RunQuery(
+        limit=params.page_size or _PAGE,
+        before=params.page_token or None,
+        thread_id=params.context_id or None,
+        state=state,
+        since=_seconds(params.status_timestamp_after),
+        messages=_MESSAGES if params.include_artifacts else None,
+    )
+
+
+def _seconds(time: str | None) -> float | None:
+    """RFC 3339 as unix seconds."""
+    if time is None:
+        return None
+    if _TIME.fullmatch(time) is not None:
+        with suppress(ValueError, OverflowError):
+            return datetime.fromisoformat(time).timestamp()
+    raise _invalid("statusTimestampAfter", "expected a time such as 2026-12-01T09:10:00Z")
+
+
+def _invalid(member: str, problem: str) -> RpcError:
+    return invalid_params(RequestError(member, problem))

@@ -12,9 +12,8 @@ from agent.api.a2a.encoder import TaskEncoder
 from agent.api.a2a.members import Members, TaskState
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params, rpc_error_of
 from agent.api.a2a.rpc_request import ListParams, Message
-from agent.api.a2a.stored_task import StoredTask
+from agent.api.a2a.stored_task import StoredTask, task_list
 from agent.api.a2a.task import TaskId, history_of, stored_id, text_of
-from agent.api.a2a.task_list import task_list
 from agent.api.a2a.user_message import context_of, decision, question
 from agent.conversations.thread import MessageStoredError, owner_of
 from agent.errors.error_codes import AgentCode

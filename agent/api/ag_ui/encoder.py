@@ -23,7 +23,6 @@ from agent.api.ag_ui.wire import METADATA_KEY, PROTOCOL_VERSION, Event, reasonin
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import Finished, Paused, RunEvent, RunReader, Usage, is_step
-from graph.events import AgentEvent
 from identity.errors import AgentError
 
 Conversation: TypeAlias = Callable[[], Awaitable[Sequence[AnyMessage] | None]]
@@ -150,8 +149,12 @@ class RunEncoder:
         """The beginning of the run."""
         return [{"type": "RUN_STARTED", **self._run, "protocolVersion": PROTOCOL_VERSION}]
 
-    def event(self, event: AgentEvent) -> list[Event]:
-        """An event of the graph."""
+    def event(self, event: RunEvent) -> list[Event]:
+        """An event of the graph, or the end."""
+        if isinstance(event, Finished):
+            return self.finished(event)
+        if isinstance(event, Paused):
+            return self.paused(event)
         match event["type"]:
             case "content":
                 return self._message.text(event["text"])
@@ -255,7 +258,10 @@ async def encoded(
     texts, opened, ended = [server_sent(encoder.started())], False, False
     try:
         async for event in run:
-            texts.append(await _encoded(encoder, event, conversation))
+            if isinstance(event, Paused) and conversation is not None:
+                texts.append(server_sent(encoder.paused(event, await conversation())))
+            else:
+                texts.append(server_sent(encoder.event(event)))
             ended = isinstance(event, Finished | Paused)
             if opened := opened or not is_step(event):
                 if text := "".join(texts):
@@ -266,12 +272,3 @@ async def encoded(
         return
     if not ended:
         yield "".join(texts) + server_sent(encoder.cancelled())
-
-
-async def _encoded(encoder: RunEncoder, event: RunEvent, conversation: Conversation | None) -> str:
-    if isinstance(event, Finished):
-        return server_sent(encoder.finished(event))
-    if isinstance(event, Paused):
-        messages = None if conversation is None else await conversation()
-        return server_sent(encoder.paused(event, messages))
-    return server_sent(encoder.event(event))

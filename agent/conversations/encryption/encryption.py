@@ -3,6 +3,8 @@
 A stored value is a byte that names its form, then
     0: the value in clear;
     1: the name of the key (4 bytes), a random nonce (12), ciphertext and tag.
+
+A sealed value is bound to its place: its column, owner, thread and run. Elsewhere it is refused.
 """
 
 import logging
@@ -155,3 +157,33 @@ class KeyRegister:
         """Notes that nothing is stored under the keys `names` any more."""
         for name in names:
             yield from query("DELETE FROM encryption_keys WHERE name = ?", name)
+
+
+def title_place(owner: str, thread_id: str) -> str:
+    """The place of the title of a thread."""
+    return f"title\n{owner}\n{thread_id}"
+
+
+def message_place(owner: str, thread_id: str, run_id: str) -> str:
+    """The place of the messages that a run has added to a thread."""
+    return f"message\n{owner}\n{thread_id}\n{run_id}"
+
+
+def draft_place(owner: str, thread_id: str, run_id: str, number: int) -> str:
+    """The place of one draft of a run."""
+    return f"draft\n{owner}\n{thread_id}\n{run_id}\n{number}"
+
+
+def request_place(owner: str, thread_id: str, approval_id: str) -> str:
+    """The place of the request of an approval. Its id follows from its run and call."""
+    return f"request\n{owner}\n{thread_id}\n{approval_id}"
+
+
+def state_place(owner: str, thread_id: str, approval_id: str) -> str:
+    """The place of the state of an approval."""
+    return f"state\n{owner}\n{thread_id}\n{approval_id}"
+
+
+def checkpoint_place(owner: str, thread_id: str, run_id: str) -> str:
+    """The place of the checkpoint of a run that waits."""
+    return f"checkpoint\n{owner}\n{thread_id}\n{run_id}"

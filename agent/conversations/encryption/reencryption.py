@@ -7,8 +7,9 @@ from functools import partial
 from typing import Final
 
 from agent.conversations.database.database import Database, Row, Transaction, Value, query
-from agent.conversations.encryption.encryption import Encryption, KeyRegister
-from agent.conversations.encryption.places import (
+from agent.conversations.encryption.encryption import (
+    Encryption,
+    KeyRegister,
     checkpoint_place,
     draft_place,
     message_place,

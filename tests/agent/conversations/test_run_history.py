@@ -9,8 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
-from agent.conversations.run_history import RunQuery
-from agent.conversations.run_record import RunEnd, RunRecord
+from agent.conversations.run_record import RunEnd, RunQuery, RunRecord
 from agent.conversations.threads import ThreadStore
 from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, asked
 

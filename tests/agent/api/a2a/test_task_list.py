@@ -6,8 +6,8 @@ import pytest
 
 from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.rpc_request import ListParams, read_params
-from agent.api.a2a.task_list import run_query
-from agent.conversations.run_history import RunQuery
+from agent.api.a2a.stored_task import run_query
+from agent.conversations.run_record import RunQuery
 
 
 def selected(**members: Any) -> RunQuery:
