@@ -18,7 +18,9 @@ from agent.conversations.run_state import Change
 from agent.conversations.thread import StoppedRun, StoredMessage, ThreadStatus
 from agent.conversations.transcript import PAGE_BYTES, ThreadKey, Transcript
 from agent.errors.error_codes import AgentCode
+from agent.errors.error_table import ERROR_CODES
 from graph.error_codes import GraphCode
+from identity.errors import ErrorCode
 
 RunState: TypeAlias = Literal["working", "input_required", "auth_required", "completed", "failed", "canceled"]
 """As A2A names the states of a task."""
@@ -29,6 +31,7 @@ COLUMNS: Final = (
 )
 """The columns of runs and threads, in the order of the members of `RunRecord`."""
 
+_CODES: Final = {code.value: code for code in ERROR_CODES}
 _OPEN: Final = "('working', 'input_required', 'auth_required')"
 _TO_THE_END: Final = "last_seq = (SELECT last_seq FROM threads WHERE threads.key = runs.thread_key)"
 _EXPIRED: Final = ("canceled", GraphCode.APPROVAL_EXPIRED.value)
@@ -79,6 +82,11 @@ class RunRecord:
     first_seq: int
     asked: int
     last_seq: int
+
+    @property
+    def code(self) -> ErrorCode:
+        """Why the run ended early. A reason that this version does not know counts as an interruption."""
+        return _CODES.get(self.reason or "", AgentCode.RUN_INTERRUPTED)
 
     @classmethod
     def read(cls, row: Row, now: float) -> "RunRecord":

@@ -9,17 +9,14 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from agent.conversations.run_record import RunRecord
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
-from agent.errors.error_codes import AgentCode
-from agent.errors.error_table import ERROR_CODES
 from agent.runs.run import Cancelled, Finished, Outcome, Paused, Run
 from agent.runs.run_transcript import ModelMessages
 from graph.events import MAX_CHARACTERS, TOO_LONG, AgentEvent, ToolFinished, ToolStarted
-from identity.errors import ErrorCode, UnavailableError
+from identity.errors import UnavailableError
 
 POLL_SECONDS: Final = 1.0
 _MOST_MESSAGES: Final = 1_000
 """The newest messages of one run. A run within the limits has fewer."""
-_CODES: Final = {code.value: code for code in ERROR_CODES}
 _DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
 
 
@@ -84,7 +81,7 @@ class StoredRun(Run):
                 return Paused(())
             case "canceled":
                 return Cancelled()
-        return UnavailableError(reason_of(record), "the run failed in another process")
+        return UnavailableError(record.code, "the run failed in another process")
 
     def _events_of(self, message: AnyMessage) -> Iterator[AgentEvent]:
         if isinstance(message, AIMessage):
@@ -115,11 +112,6 @@ class StoredRun(Run):
                 **({"error": kept["error"]} if kept.get("error") else {}),
             }
             yield cast(ToolFinished, {"type": "tool_finished", **about, **ended})
-
-
-def reason_of(record: RunRecord) -> ErrorCode:
-    """Why the run ended early; of a reason that this version does not know, that it was cut off."""
-    return _CODES.get(record.reason or "", AgentCode.RUN_INTERRUPTED)
 
 
 def _cut(text: str) -> str:

@@ -27,7 +27,6 @@ from agent.conversations.run_record import RunQuery, RunRecord
 from agent.conversations.thread import StoredMessage, is_thread_id, owner_of
 from agent.errors.error_response import RequestError
 from agent.runs.conversation_runs import Conversations
-from agent.runs.stored_run import reason_of
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
@@ -57,8 +56,7 @@ async def recorded_status(
         return waiting(task_id, pending[0], at) if pending else None
     if state in (TaskState.WORKING, TaskState.COMPLETED):
         return status_of(state, at)
-    code = reason_of(record)
-    return ended_by(state, task_id, code.row.for_person(), at, code.value)
+    return ended_by(state, task_id, record.code.row.for_person(), at, record.code.value)
 
 
 @dataclass(frozen=True, slots=True)
