@@ -50,8 +50,7 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError, UnreachableError
-from identity.idaas.client import IDaaSClient
-from identity.idaas.issuer import IDaaSIssuer
+from identity.idaas.client import IDaaSClient, IDaaSIssuer
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks

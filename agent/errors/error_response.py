@@ -8,6 +8,7 @@ errors of its own beside these (`agent.api.a2a.rpc_error`).
 """
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from math import ceil
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ from starlette.responses import JSONResponse
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import for_operators
-from agent.errors.request_outcome import note_error
 from identity.errors import (
     AccessTokenError,
     AgentError,
@@ -35,6 +35,30 @@ from identity.errors import (
 )
 from identity.observation.failure import log_failure
 from identity.observation.request_context import REQUEST_ID
+from identity.observation.span import CURRENT_SPAN
+
+
+class RequestOutcome:
+    """The code of the first error that was reported to the client; `None` without one."""
+
+    __slots__ = ("code",)
+
+    def __init__(self) -> None:
+        self.code: str | None = None
+
+
+REQUEST_OUTCOME: Final[ContextVar[RequestOutcome | None]] = ContextVar(
+    "idaas_agent.request_outcome", default=None
+)
+
+
+def note_error(code: str) -> None:
+    """The client is about to read an error with `code`."""
+    CURRENT_SPAN.get().fail(code)
+    outcome = REQUEST_OUTCOME.get()
+    if outcome is not None and outcome.code is None:
+        outcome.code = code
+
 
 RETRY_AFTER_SECONDS: Final = 5
 """`Retry-After`, in seconds, when a service is unreachable or limits the agent and names no time."""

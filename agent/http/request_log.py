@@ -14,8 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.errors.error_response import internal_error_body
-from agent.errors.request_outcome import REQUEST_OUTCOME, RequestOutcome
+from agent.errors.error_response import REQUEST_OUTCOME, RequestOutcome, internal_error_body
 from agent.operations.metrics.request_measures import METHODS, NO_ROUTE, RequestMeasures
 from agent.operations.traces.tracer import Tracer
 from identity.observation.attribute import Attribute

@@ -28,10 +28,9 @@ from benchmarks.report import Figure, at_most, series
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
-from identity.idaas.client import IDaaSClient
+from identity.idaas.client import PAM_TOKEN, IDaaSClient, IDaaSIssuer
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
-from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.secrets.secret_source import FixedSecret

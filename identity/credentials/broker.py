@@ -14,11 +14,13 @@ from identity.credentials.credential_cache import (
     CredentialCache,
     CredentialKey,
     RefusalCache,
+    api_key_freshness,
+    cached_credential,
     credential_key,
     required_caller,
+    token_freshness,
 )
-from identity.credentials.credential_requests import CredentialRequests
-from identity.credentials.issuer import CredentialIssuer
+from identity.credentials.issuer import CredentialIssuer, IssuedCredential
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (
@@ -29,9 +31,12 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
+from identity.observation.attribute import Attribute
 from identity.observation.metrics import CacheUse, Histogram
 from identity.observation.request_context import CarriedContext, carried_context
+from identity.observation.span import timed_span
 from identity.principal import AccessIdentity, Principal
+from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
 
 _MAX_REFUSALS = 10_000
@@ -81,7 +86,7 @@ class CredentialBroker:
     ) -> None:
         """`jitter` returns numbers from 0 to 1, which spread the refreshes of many agents over time.
 
-        `use` and `requests` count what the broker does.
+        `use` counts lookups, and `requests` the seconds of requests by operation and error.
         """
         self._issuer = issuer
         self._clock = clock
@@ -89,15 +94,12 @@ class CredentialBroker:
         self._cache = CredentialCache(capacity)
         self._refusals = RefusalCache(refusal_seconds, _MAX_REFUSALS)
         self._use = use or CacheUse()
-        self._requests = CredentialRequests(
-            issuer,
-            audit or AuditTrail(clock=clock),
-            requests or Histogram(),
-            clock=clock,
-            jitter=jitter,
-            api_key_max_age=api_key_max_age,
-            api_key_max_stale=api_key_max_stale,
-        )
+        self._audit = audit or AuditTrail(clock=clock)
+        self._seconds = requests or Histogram()
+        self._jitter = jitter
+        self._api_key_max_age = api_key_max_age
+        self._api_key_max_stale = api_key_max_stale
+        self._shared_keys: dict[CredentialRequirement, Secret] = {}
         self._flights = SingleFlight[Credential](_closed_error)
         self._prerequisites: set[CredentialRequirement] = set()
 
@@ -232,15 +234,53 @@ class CredentialBroker:
     ) -> CachedCredential:
         prerequisite = self._issuer.prerequisite(requirement)
         if prerequisite is None:
-            return await self._requests.send(requirement, access_identity, caller, None)
+            return await self._request(requirement, access_identity, caller, None)
         self._prerequisites.add(prerequisite)
         first = await self.obtain(prerequisite, access_identity, caller)
         try:
-            return await self._requests.send(requirement, access_identity, caller, first.secret)
+            return await self._request(requirement, access_identity, caller, first.secret)
         except PrerequisiteRefusedError:
             self._remove(credential_key(prerequisite, access_identity, caller), first)
         second = await self.obtain(prerequisite, access_identity, caller)
-        return await self._requests.send(requirement, access_identity, caller, second.secret)
+        return await self._request(requirement, access_identity, caller, second.secret)
+
+    async def _request(
+        self,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,
+        caller: VerifiedAccessToken | None,
+        prerequisite: Secret | None,
+    ) -> CachedCredential:
+        """Sends one request, measured, and recorded before its credential is used.
+
+        Raises what the issuer raises, and `AuditError`.
+        """
+        requested_at = self._clock()
+        user = required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
+        operation = requirement.issue_action(access_identity).value
+        timed = timed_span(self._seconds, (operation,), "issue", operation)
+        async with self._audit.issue(requirement, access_identity, user).timed(timed) as step:
+            step.span.set(Attribute.ISSUE, operation)
+            issued = await self._issuer.issue(requirement, access_identity, user, prerequisite)
+        if issued.expires_at is not None:
+            secret = issued.secret
+            freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
+        else:
+            secret = self._shared(requirement, issued)
+            freshness = api_key_freshness(
+                requested_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
+            )
+        return cached_credential(requirement, access_identity, caller, secret, freshness, self._clock())
+
+    def _shared(self, requirement: CredentialRequirement, issued: IssuedCredential) -> Secret:
+        """The key as one object for all users who read the same one.
+
+        The issuer decides for each user whether they may read a key, but most read the same key.
+        """
+        known = self._shared_keys.get(requirement)
+        if known is None or known != issued.secret:
+            known = self._shared_keys[requirement] = issued.secret
+        return known
 
     def _record_failure(self, key: CredentialKey, error: AgentError) -> None:
         holder, requirement = key

@@ -1,4 +1,4 @@
-"""Sends the requests to IDaaS that obtain credentials. Nothing is cached here.
+"""Obtains credentials from IDaaS for the broker, each with one request. Nothing is cached here.
 
 Each request has the same members as that of the vendor's SDKs (`cloud-idaas-core`, `cloud-idaas-pam-client`).
 """
@@ -11,13 +11,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.issuer import IssuedCredential
-from identity.credentials.requirement import CredentialRequirement
+from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (
     CredentialError,
@@ -37,6 +38,7 @@ from identity.idaas.token_response import (
     read_refusal,
     token_members,
 )
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
@@ -235,3 +237,41 @@ def _unexpected_status(endpoint: str, response: Response) -> UnreachableError:
     """The error for a response that is not from IDaaS: from a proxy, or a wrong address."""
     detail = f"{endpoint}: expected status 200 or an error code, found status {response.status}"
     return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail)
+
+
+PAM_TOKEN: Final = AccessTokenRequirement("urn:cloud:idaas:pam|.all")
+"""The access token that may obtain credentials from the store of IDaaS (PAM)."""
+
+
+class IDaaSIssuer:
+    """A `CredentialIssuer`: `client_credentials` under Machine, RFC 8693 token exchange under Human identity.
+
+    The prerequisite of every credential but an access token is `PAM_TOKEN`.
+    """
+
+    def __init__(self, client: IDaaSClient) -> None:
+        self._client = client
+
+    def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
+        """`PAM_TOKEN` for a credential of the store."""
+        return None if isinstance(requirement, AccessTokenRequirement) else PAM_TOKEN
+
+    async def issue(
+        self,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,
+        caller: VerifiedAccessToken | None,
+        prerequisite: Secret | None,
+    ) -> IssuedCredential:
+        """See `CredentialIssuer`. Raises `TypeError` if the caller or the prerequisite is missing."""
+        if access_identity is AccessIdentity.HUMAN and caller is None:
+            raise TypeError("under Human identity there must be a caller")
+        user = caller if access_identity is AccessIdentity.HUMAN else None
+        if isinstance(requirement, AccessTokenRequirement):
+            if user is None:
+                return await self._client.machine_token(requirement.scope)
+            return await self._client.exchange(user.token, requirement.scope)
+        if prerequisite is None:
+            raise TypeError("a credential of the store requires a token for the credential store")
+        subject = None if user is None else user.principal.subject
+        return await self._client.obtain(prerequisite, requirement, subject)

@@ -22,9 +22,8 @@ from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError, CredentialError
-from identity.idaas.client import IDaaSClient
+from identity.idaas.client import IDaaSClient, IDaaSIssuer
 from identity.idaas.configuration import read_sdk_configuration
-from identity.idaas.issuer import IDaaSIssuer
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks

@@ -9,8 +9,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from agent.errors.error_response import RequestError, reported_body
-from agent.errors.request_outcome import note_error
+from agent.errors.error_response import RequestError, note_error, reported_body
 from graph.error_codes import GraphCode
 from identity.errors import (
     AccessTokenError,

@@ -34,7 +34,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, ErrorCode, InternalError, UnreachableError
-from identity.idaas.issuer import PAM_TOKEN
+from identity.idaas.client import PAM_TOKEN
 from identity.observation.failure import place_of
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret

@@ -21,7 +21,7 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
-from identity.idaas.issuer import IDaaSIssuer
+from identity.idaas.client import IDaaSIssuer
 from identity.observation.metrics import Histogram
 from identity.observation.request_context import REQUEST_ID
 from identity.observation.span import timed_span

@@ -14,7 +14,7 @@ from identity.credentials.requirement import (
     IssuedJwtRequirement,
     OAuthTokenRequirement,
 )
-from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
+from identity.idaas.client import PAM_TOKEN, IDaaSIssuer
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 

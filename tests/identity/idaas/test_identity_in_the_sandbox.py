@@ -16,9 +16,8 @@ from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, CredentialError, InsufficientScopeError, UnreachableError
-from identity.idaas.client import IDaaSClient
+from identity.idaas.client import IDaaSClient, IDaaSIssuer
 from identity.idaas.configuration import read_sdk_configuration
-from identity.idaas.issuer import IDaaSIssuer
 from identity.principal import AccessIdentity
 from identity.signing_keys.jwks import Jwks
 from identity.transport.retry import RetryPolicy

@@ -12,10 +12,9 @@ from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import IssuedJwtRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, RequirementRefusedError
-from identity.idaas.client import IDaaSClient
+from identity.idaas.client import IDaaSClient, IDaaSIssuer
 from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.credential_store import store_operation
-from identity.idaas.issuer import IDaaSIssuer
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.identity.credentials.controlled_issuer import settled
