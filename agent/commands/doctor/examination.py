@@ -9,8 +9,6 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from agent.commands.doctor.causes import explanation, instance_difference, obstacle, origin_of
@@ -41,6 +39,7 @@ from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService
 
 _OWN_TOKEN: Final = "agent's own token"  # noqa: S105 - a step's name
+_NO_CREDENTIAL: Final = "it cannot be called without its credential"
 _STEP_SECONDS: Final = 60.0
 _HOW_TO_GET_A_TOKEN: Final = (
     f"set {TOKEN_VARIABLE} to the access token of a signed-in user (in the sandbox: idaas-agent token)"
@@ -68,15 +67,6 @@ async def diagnose(
         await agent.aclose()
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A step's name; the part that it checks (`idaas` or a service's name); the code of its timeout."""
-
-    name: str
-    part: str = "idaas"
-    late: ErrorCode = IdentityCode.IDAAS_UNREACHABLE
-
-
 class Examination:
     """One examination of one agent."""
 
@@ -89,25 +79,13 @@ class Examination:
     async def findings(self) -> AsyncGenerator[Finding, None]:
         """Every step, executed or skipped."""
         agent = self._agent
-        yield await self._audit_log()
-        if agent.settings.audit_syslog_url is not None:
-            yield await self._audit_syslog(agent.settings.audit_syslog_url)
-        shared = None
-        if agent.settings.redis_url is not None:
-            shared = await self._shared_counters(agent.settings.redis_url)
-            yield shared
-        conversations = await self._conversations()
-        yield conversations
-        yield await self._revocations(shared, conversations)
-        keys = await self._step(
-            _Step("signing keys", late=IdentityCode.JWKS_UNAVAILABLE),
-            agent.jwks.load(),
-            f"from {agent.settings.jwks_url}",
-        )
+        async for finding in self._stores():
+            yield finding
+        found = f"from {agent.settings.jwks_url}"
+        keys = await self._step("signing keys", agent.jwks.load(), found, late=IdentityCode.JWKS_UNAVAILABLE)
         yield keys
-        credential = await self._step(
-            _Step("client credential"), agent.settings.idaas.client_authentication.inspect()
-        )
+        inspected = agent.settings.idaas.client_authentication.inspect()
+        credential = await self._step("client credential", inspected)
         yield credential
         own = [skipped(_OWN_TOKEN, "the client credential could not be obtained")]
         if credential.outcome is Outcome.OK:
@@ -116,81 +94,84 @@ class Examination:
             yield finding
         yield await self._users_token(keys_loaded=keys.outcome is Outcome.OK)
         known = own[0].outcome is Outcome.OK
-        obtained: set[str] = set()
+        usable = {each.name for each in agent.services if each.credential is None}
         for name, required in agent.requirements.items():
             finding = await self._credential(
                 name, required.credential, required.access_identity, client_known=known
             )
-            obtained |= {name} if finding.outcome is Outcome.OK else set()
+            usable |= {name} if finding.outcome is Outcome.OK else set()
             yield finding
-        model = _Step("model", "model", GraphCode.MODEL_CALL_FAILED)
-        yield await self._use(model, partial(ask_model, agent, self._caller), ready="model" in obtained)
-        ready = [each for each in agent.services if each.name in obtained or each.credential is None]
+        if "model" in usable:
+            asked = ask_model(agent, self._caller)
+            yield await self._step("model", asked, part="model", late=GraphCode.MODEL_CALL_FAILED)
+        else:
+            yield skipped("model", _NO_CREDENTIAL)
         for service in agent.services:
-            step = _Step(f"service {service.name}", service.name, service.error_code)
-            work = partial(use_service, service, agent, self._caller)
-            finding = await self._use(step, work, ready=service in ready)
+            step = f"service {service.name}"
+            if service.name not in usable:
+                yield skipped(step, _NO_CREDENTIAL)
+                continue
+            used = use_service(service, agent, self._caller)
+            finding = await self._step(step, used, part=service.name, late=service.error_code)
             yield finding
             if isinstance(service, MCPService) and finding.outcome is Outcome.OK:
                 yield tools_of_server(service.selection)
+        ready = [each for each in agent.services if each.name in usable]
         listed = [each.cached_tools(agent.access(each.name, self._caller)) or () for each in ready]
         yield names_of_tools(ready, listed)
 
-    async def _audit_log(self) -> Finding:
-        path = self._agent.settings.audit_log_file
-        if path is None:
-            return skipped(
-                "audit log",
-                "AUDIT_LOG_FILE is not set: records go to the log only",
-                "set AUDIT_LOG_FILE to a file",
-            )
-        checked = asyncio.to_thread(check_writable, path)
-        return await self._step(_Step("audit log"), checked, f"{path} can be written")
-
-    async def _audit_syslog(self, url: str) -> Finding:
-        checked = asyncio.to_thread(check_syslog, url, self._agent.settings.ssl_cert_file)
-        return await self._step(_Step("audit syslog"), checked, f"connected to {url}")
-
-    async def _shared_counters(self, url: Secret) -> Finding:
-        cafile = self._agent.settings.ssl_cert_file
-        checked = check_redis(url, None if cafile is None else str(cafile))
-        return await self._step(_Step("shared counters"), checked, "the Redis of REDIS_URL responds")
-
-    async def _revocations(self, shared: Finding | None, conversations: Finding) -> Finding:
-        """Reads them, so that the user's token is verified as the agent would."""
-        if Outcome.FAILED in (conversations.outcome, None if shared is None else shared.outcome):
-            return skipped("revocations", "what failed above may have them")
+    async def _stores(self) -> AsyncGenerator[Finding, None]:
+        """The audit log, Redis and the database. Revocations are read, so that the user's token is verified
+        as the agent would.
+        """
+        agent, settings = self._agent, self._agent.settings
+        if (file := settings.audit_log_file) is None:
+            unset = "AUDIT_LOG_FILE is not set: records go to the log only"
+            yield skipped("audit log", unset, "set AUDIT_LOG_FILE to a file")
+        else:
+            written = asyncio.to_thread(check_writable, file)
+            yield await self._step("audit log", written, f"{file} can be written")
+        if (url := settings.audit_syslog_url) is not None:
+            connected = asyncio.to_thread(check_syslog, url, settings.ssl_cert_file)
+            yield await self._step("audit syslog", connected, f"connected to {url}")
+        stores = []
+        if settings.redis_url is not None:
+            cafile = None if settings.ssl_cert_file is None else str(settings.ssl_cert_file)
+            responds = check_redis(settings.redis_url, cafile)
+            stores.append(await self._step("shared counters", responds, "the Redis of REDIS_URL responds"))
+            yield stores[-1]
+        if (storage := agent.conversation_storage) is None:
+            yield skipped("conversations", "CONVERSATIONS_URL is none: they are not stored")
+        else:
+            late = AgentCode.CONVERSATIONS_UNAVAILABLE
+            stores.append(await self._step("conversations", storage.check(), late=late))
+            yield stores[-1]
+        if any(each.outcome is Outcome.FAILED for each in stores):
+            yield skipped("revocations", "what failed above may have them")
+            return
 
         async def read() -> None:
-            await self._agent.revocation.start()
-            await self._agent.revocation.check()
+            await agent.revocation.start()
+            await agent.revocation.check()
 
-        return await self._step(_Step("revocations"), read(), "they can be read")
-
-    async def _conversations(self) -> Finding:
-        storage = self._agent.conversation_storage
-        if storage is None:
-            return skipped("conversations", "CONVERSATIONS_URL is none: they are not stored")
-        late = AgentCode.CONVERSATIONS_UNAVAILABLE
-        return await self._step(_Step("conversations", late=late), storage.check())
+        yield await self._step("revocations", read(), "they can be read")
 
     async def _own_token(self, *, keys_loaded: bool) -> list[Finding]:
         """Whether IDaaS accepts the agent's client credential, and whether its tokens would be verified."""
-        step, requested_at = _Step(_OWN_TOKEN), self._clock()
+        agent, requested_at = self._agent, self._clock()
         issued: list[Credential] = []
 
         async def obtain() -> None:
-            issued.append(await self._agent.broker.obtain(PAM_TOKEN, AccessIdentity.MACHINE, None))
+            issued.append(await agent.broker.obtain(PAM_TOKEN, AccessIdentity.MACHINE, None))
 
-        finding = await self._step(step, obtain(), "issued by IDaaS")
+        finding = await self._step(_OWN_TOKEN, obtain(), "issued by IDaaS")
         refused = finding.error is not None and finding.error.code is IdentityCode.MACHINE_TOKEN_FAILED
-        required = self._agent.requirements.values()
+        required = agent.requirements.values()
         if refused and all(each.access_identity is AccessIdentity.HUMAN for each in required):
             accepted = "IDaaS knows the agent and grants it no token of its own; Human identity needs none"
-            return [Finding(step.name, Outcome.OK, accepted)]
+            return [Finding(_OWN_TOKEN, Outcome.OK, accepted)]
         if not issued or not keys_loaded:
             return [finding]
-        agent = self._agent
         work = check_issued(
             issued[0].secret,
             issuer=agent.settings.idaas.issuer,
@@ -198,7 +179,7 @@ class Examination:
             clock=self._clock,
             requested_at=requested_at,
         )
-        return [finding, await self._step(_Step("what IDaaS issues"), work)]
+        return [finding, await self._step("what IDaaS issues", work)]
 
     async def _users_token(self, *, keys_loaded: bool) -> Finding:
         name = "user's access token"
@@ -211,46 +192,51 @@ class Examination:
             self._caller = await self._agent.verifier.verify(token)
 
         verified = "its signature, issuer, audience, lifetime and scope are right"
-        return await self._step(_Step(name), verify(self._user_token), verified)
+        return await self._step(name, verify(self._user_token), verified)
 
     async def _credential(
         self, name: str, requirement: CredentialRequirement, identity: AccessIdentity, *, client_known: bool
     ) -> Finding:
-        step = _Step(f"credential of {name}", name)
+        step = f"credential of {name}"
         if not client_known:
-            return skipped(step.name, "it needs the agent's own token, which was not issued")
+            return skipped(step, "it needs the agent's own token, which was not issued")
         if identity is AccessIdentity.HUMAN and self._caller is None:
-            return skipped(step.name, "it needs the access token of a user (see above)")
+            return skipped(step, "it needs the access token of a user (see above)")
         obtained = self._agent.broker.obtain(requirement, identity, self._caller)
-        return await self._step(step, obtained, f"obtained as {identity}")
+        return await self._step(step, obtained, f"obtained as {identity}", part=name)
 
-    async def _use(self, step: _Step, work: Callable[[], Awaitable[str]], *, ready: bool) -> Finding:
-        if not ready:
-            return skipped(step.name, "it cannot be called without its credential")
-        return await self._step(step, work())
-
-    async def _step(self, step: _Step, work: Awaitable[object], found: str = "") -> Finding:
-        """Awaits `work`; its result, if it is a text, becomes the detail of the finding."""
+    async def _step(
+        self,
+        name: str,
+        work: Awaitable[object],
+        found: str = "",
+        *,
+        part: str = "idaas",
+        late: ErrorCode = IdentityCode.IDAAS_UNREACHABLE,
+    ) -> Finding:
+        """Awaits `work`, which checks `part` (`idaas`, `model` or a service's name). Its result, if it is a
+        text, becomes the detail of the finding. `late` is the code of the error if it takes too long.
+        """
         error: AgentError
         try:
             async with asyncio.timeout(_STEP_SECONDS):
                 result = await work
-            return Finding(step.name, Outcome.OK, result if isinstance(result, str) else found)
+            return Finding(name, Outcome.OK, result if isinstance(result, str) else found)
         except AgentError as failure:
             error = failure
         except TimeoutError:
-            error = UnreachableError(step.late, f"no response within {_STEP_SECONDS:g} s")
+            error = UnreachableError(late, f"no response within {_STEP_SECONDS:g} s")
         except Exception as fault:  # noqa: BLE001 - its text may contain anything, so only type and place are shown
             detail = f"raised {type(fault).__name__} at {place_of(fault)}"
             error = InternalError(AgentCode.INTERNAL_ERROR, detail)
         for service in self._agent.services:
-            if service.name == step.part:
+            if service.name == part:
                 error = error.of(service.name, service.settings)
-        return failed(step.name, error, await self._why(step, error))
+        return failed(name, error, await self._why(part, error))
 
-    async def _why(self, step: _Step, error: AgentError) -> Explanation | None:
+    async def _why(self, part: str, error: AgentError) -> Explanation | None:
         """Checks the connection first: an unreachable address explains every other symptom."""
-        origin = origin_of(self._agent.settings, self._agent.services, step.part, error)
+        origin = origin_of(self._agent.settings, self._agent.services, part, error)
         if origin.url:
             tls = ssl.create_default_context(cafile=self._agent.settings.ssl_cert_file)
             if barred := await obstacle(origin.url, origin.url_setting, tls):
@@ -259,4 +245,4 @@ class Examination:
             agent = self._agent
             if found := await instance_difference(agent.settings, agent.http, self._clock):
                 return found
-        return explanation(error, step.part, origin)
+        return explanation(error, part, origin)
