@@ -28,7 +28,7 @@ class BegunCalls(Protocol):
 def call_name(
     state: AgentState, call: ToolCall, principal: Principal, runtime: Runtime[AgentContext]
 ) -> str | None:
-    """What `BegunCalls` knows a call by; `None` if the run is not saved, so that it is not executed again."""
+    """The name of a call in `BegunCalls`; `None` if the run is not saved, and so not executed again."""
     thread_id = runtime.execution_info.thread_id if runtime.execution_info is not None else None
     if thread_id is None:
         return None

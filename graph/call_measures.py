@@ -1,4 +1,4 @@
-"""What is counted of calls of the model and of tools, by OpenTelemetry's GenAI conventions."""
+"""Counts of the calls of the model and of tools, by OpenTelemetry's GenAI conventions."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -37,7 +37,7 @@ class AgentContext:
     """The run adds the id of each call of a tool before it is made: if the run ends early, the others were
     not made. Events may be lost then."""
     raised: list[BaseException] = field(default_factory=list, repr=False, compare=False)
-    """What nodes have raised. See `release`."""
+    """The errors that nodes have raised. See `release`."""
     writer: Callable[[Any], None] | None = field(default=None, repr=False, compare=False)
     """Receives the run's events at once; `None`: LangGraph's stream mode `custom`, at the price of two turns
     of the event loop for each."""

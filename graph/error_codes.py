@@ -18,7 +18,7 @@ def error_of_node(error: E, node: str) -> E:
 
 @unique
 class GraphCode(ErrorCode):
-    """Of the caller of a run, of the model, and of approvals."""
+    """Errors about the caller of a run, the model, and approvals."""
 
     ACCESS_TOKEN_MISSING = ErrorRow(
         "access_token_missing",

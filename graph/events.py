@@ -27,7 +27,7 @@ from identity.credentials.requirement import DeclaredCredential
 from identity.secrets.secret import Secret
 
 MAX_CHARACTERS: Final = 4_000
-"""Of a call's arguments, as JSON, and of its result."""
+"""The most characters of a call's arguments, as JSON, and of its result."""
 
 TOO_LONG: Final[Mapping[str, str]] = {"…": "too long to show"}
 """Replaces longer arguments in an event."""

@@ -88,7 +88,7 @@ class RunApprovals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecords:
-    """What is recorded and observed of runs: `audit` first, without which a call is not made."""
+    """The sinks of a run's steps: `audit` first, without which a call is not made, and the measures."""
 
     audit: AuditTrail = field(default_factory=AuditTrail)
     calls: CallMeasures = field(default_factory=CallMeasures)

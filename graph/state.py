@@ -50,7 +50,7 @@ class AgentInput(TypedDict):
 
 
 class AgentState(AgentInput, total=False):
-    """What nodes read and write."""
+    """The state that nodes read and write."""
 
     principal: Annotated[PrincipalRecord, _latest]
     accepted: dict[str, str]

@@ -37,7 +37,7 @@ class JsonLines(_Lines):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time (ISO 8601, UTC), level, logger, message, the record's own fields, and those of its request.
+        """Time (ISO 8601, UTC), level, logger, message, the record's own fields, and its request's.
 
         A record with the member `json`, its fields as JSON in ASCII, has level, logger, message and these.
         """
@@ -64,7 +64,7 @@ class TextLines(_Lines):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time (local), level, logger, message, the record's own fields, and those of its request."""
+        """Time (local), level, logger, message, the record's own fields, and its request's."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         parts = [f"{clock} {record.levelname:<8} {record.name}: {_escaped(record.getMessage())}"]
         parts += [f"{name}={self._value(value)}" for name, value in _fields_of(record).items()]
@@ -86,7 +86,7 @@ def _escaped(text: str) -> str:
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """The record's own fields, then those of the request in whose context the line is formatted."""
+    """The record's own fields, then the request's, in whose context the line is formatted."""
     fields: dict[str, Any] = dict(getattr(record, "fields", ()))
     context = (
         ("request_id", REQUEST_ID.get()),

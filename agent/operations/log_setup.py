@@ -2,8 +2,8 @@
 
 Messages that Python would print become log records: warnings, uncaught exceptions of threads, finalizers and
 the program, and failures of logging.
-The level applies to the agent's own loggers. Those of libraries are limited to `info`, and those of HTTP and
-MCP libraries to warnings, because below that they print headers and content.
+The level applies to the agent's own loggers. Libraries' loggers are limited to `info`, and HTTP and MCP
+libraries to warnings, because below that they print headers and content.
 """
 
 import json

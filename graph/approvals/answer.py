@@ -144,7 +144,7 @@ def _invalid(detail: str, argument: str | None = None) -> ApprovalError:
 
 
 class AnswerReader:
-    """One rule for every surface that takes an answer, and for the graph."""
+    """Reads answers by one rule, for every surface that takes them and for the graph."""
 
     def __init__(
         self, services: Mapping[str, Service], access: Callable[[str, VerifiedAccessToken], Access]

@@ -20,7 +20,7 @@ _CAPACITY: Final = 10_000
 
 
 def url_reference(approval_id: str) -> str:
-    """What refers to the URL of an open approval. It opens nothing, and only its user receives the URL."""
+    """A reference to the URL of an open approval. It opens nothing, and only its user receives the URL."""
     return f"consent-url:{approval_id}"
 
 

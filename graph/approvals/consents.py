@@ -24,7 +24,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConsentRequiredError, CredentialError
 
 Outcome: TypeAlias = Credential | UnavailableCredential | AgentError
-"""Of obtaining the credential of a service."""
+"""The result of obtaining the credential of a service."""
 
 _NOT_GIVEN: Final = "the user has not given the consent"
 
@@ -39,8 +39,8 @@ class Consents:
         urls: ConsentUrls,
         by_resume_values: Container[str] = (),
     ) -> None:
-        """Of the services `by_resume_values`, LangGraph's resume values are the answers, and the interrupt
-        contains a reference to the URL; of the others, answers are given in the context.
+        """For the services `by_resume_values`, LangGraph's resume values are the answers, and the interrupt
+        contains a reference to the URL; for the others, the context has the answers.
         """
         self._gate = gate
         self._prompts = prompts
@@ -77,7 +77,7 @@ class Consents:
     async def _settled(
         self, request: ApprovalRequest, outcome: Outcome, given: object, caller: VerifiedAccessToken
     ) -> tuple[Outcome, bool]:
-        """What becomes of `outcome`, and whether a resume value was read. `given` is the context's answer."""
+        """The settled `outcome`, and whether a resume value was read. `given` is the context's answer."""
         service = request.service
         waits, is_resumed = isinstance(outcome, ConsentRequiredError), service in self._by_resume_values
         if not waits and given is None and not is_resumed:

@@ -64,7 +64,7 @@ class Refused:
 
 
 Verdict: TypeAlias = Permitted | Refused | PendingApproval
-"""Of these, the last one means that the person decides."""
+"""`PendingApproval`: the person decides."""
 
 
 class ApprovalGate:
@@ -122,7 +122,7 @@ class ApprovalGate:
         return Permitted(request.id)
 
     async def known(self, request: ApprovalRequest) -> ApprovalState | None:
-        """What is kept of `request`, with its status now; `None` if its principal was not asked."""
+        """The stored state of `request`, with its status now; `None` if its principal was not asked."""
         state = await self._required_store().get(request.id, request.principal)
         return None if state is None else replace(state, status=state.status_at(self._clock()))
 

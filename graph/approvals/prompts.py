@@ -22,7 +22,7 @@ _CODES: Final[Mapping[ApprovalKind, ErrorCode]] = {
     ApprovalKind.CONSENT_REQUIRED: IdentityCode.CONSENT_REQUIRED,
     ApprovalKind.SIGN_IN_REQUIRED: IdentityCode.SIGN_IN_REQUIRED,
 }
-"""What the record of a question names, where it is not about a call."""
+"""The codes in the audit records of questions that are not about a call."""
 
 
 class ApprovalPrompts:

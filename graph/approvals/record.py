@@ -16,7 +16,7 @@ from tools.approval_policy import Effect
 
 
 class ApprovalKind(StrEnum):
-    """What the person is asked for."""
+    """The kind of a question to a person."""
 
     TOOL_CALL = "tool_call"
     """To agree to one call of a tool."""
@@ -49,7 +49,7 @@ class ApprovalRequest:
 
     `id` follows from the run, the response of the model, the call, the tool, the principal and the rights
     that the call uses: the same question has the same id in every process. `digest` is that of the call's
-    arguments when it was asked. `audience`, `scope` and `credential` are those that the service declares
+    arguments when it was asked. `audience`, `scope` and `credential` are as the service declares them
     (`graph.events`).
     """
 
@@ -77,7 +77,7 @@ class ApprovalState:
     request: ApprovalRequest
     status: ApprovalStatus = ApprovalStatus.OPEN
     approved_digest: str | None = None
-    """Of the arguments that the person approved: those asked for, or edited ones."""
+    """The digest of the approved arguments: as asked, or as the person edited them."""
     decided_at: float | None = None
 
     def status_at(self, now: float) -> ApprovalStatus:
@@ -171,7 +171,7 @@ class ApprovalStore(Protocol):
     async def open(self, request: ApprovalRequest) -> ApprovalState:
         """Adds `request`, unless one of its id and principal exists: then that one is returned, unchanged.
 
-        If it is added, it replaces those that the principal was asked before (`ApprovalState.replaced_by`).
+        If it is added, it replaces earlier questions to the principal (`ApprovalState.replaced_by`).
         Raises `ApprovalError` if the id is that of another principal's approval.
         """
         ...
@@ -181,7 +181,7 @@ class ApprovalStore(Protocol):
         ...
 
     async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
-        """Those of `principal` with one of these ids, read at once."""
+        """The approvals of `principal` with one of these ids, read at once."""
         ...
 
     async def decide(
@@ -195,18 +195,18 @@ class ApprovalStore(Protocol):
         ...
 
     async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:
-        """The open ones of `principal`, of one thread or of all, the oldest first.
+        """The open approvals of `principal`, in one thread or in all, the oldest first.
 
-        Those that have expired may be among them (`ApprovalState.status_at`).
+        Expired approvals may be among them (`ApprovalState.status_at`).
         """
         ...
 
     async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
-        """That of the thread that `principal` was asked last, whatever became of it."""
+        """The approval of the thread that `principal` was asked for last, in any status."""
         ...
 
     async def withdraw(
         self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
     ) -> None:
-        """`ApprovalState.withdrawn` for all approvals of the thread, or for those of one call."""
+        """`ApprovalState.withdrawn` for all approvals of the thread, or of one call."""
         ...

@@ -24,11 +24,11 @@ class UnavailableCredential:
     code: ErrorCode
     detail: Secret
     authorization_url: Secret | None = None
-    """Of `ConsentRequiredError`."""
+    """Where the user consents, if the error is `ConsentRequiredError`."""
 
     @classmethod
     def of(cls, error: AgentError) -> Self:
-        """What is kept of `error`."""
+        """The parts of `error` that a state may keep."""
         url = error.authorization_url if isinstance(error, ConsentRequiredError) else None
         return cls(error.code, Secret(error.detail), url)
 
@@ -77,7 +77,7 @@ class RunCredentials(BaseModel):
         return [secret for each in found for secret in each.secrets]
 
     def updated(self, newer: "RunCredentials") -> "RunCredentials":
-        """These, and those of `newer`, which replace others of the same name."""
+        """All credentials of both; `newer` replaces a credential of the same name."""
         return RunCredentials({**self._by_name, **newer._by_name})  # noqa: SLF001 - its own class
 
     def __repr__(self) -> str:

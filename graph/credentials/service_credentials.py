@@ -22,7 +22,7 @@ _SKEW_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ServiceRequirement:
-    """What a service requires, and the identity under which it is obtained."""
+    """The credential that a service requires, and the identity under which it is obtained."""
 
     credential: CredentialRequirement
     access_identity: AccessIdentity
@@ -33,7 +33,7 @@ def requirements(
     default_identity: AccessIdentity,
     llm_api_key: ApiKeyRequirement | Secret,
 ) -> dict[str, ServiceRequirement]:
-    """What the model and the services require, by the names of their nodes, the model first.
+    """The requirements of the model and the services, by the names of their nodes, the model first.
 
     A service that declares no access identity has `default_identity`, as has the model. A model with a static
     key, and services without a credential, require nothing.

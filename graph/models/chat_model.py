@@ -39,9 +39,9 @@ logger = logging.getLogger(__name__)
 
 MAX_VALUES: Final = 20_000
 MAX_LEVELS: Final = 64
-"""Of the JSON of a response that is not streamed."""
+"""The most values and levels of JSON in a response that is not streamed."""
 _EVENTS_PER_TURN: Final = 8
-"""Of a burst, after which other tasks run."""
+"""Events of a burst after which other tasks run."""
 
 
 class ChatModel(ChatOpenAI):
@@ -125,7 +125,7 @@ class ChatModel(ChatOpenAI):
         stop: list[str] | None = None,
         **kwargs: Any,  # noqa: ANN401 - the model's options
     ) -> dict[str, Any]:
-        """What tracers show of a call."""
+        """The parameters of a call that tracers show."""
         kwargs.pop("reader", None)
         return super()._get_invocation_params(stop, **kwargs)
 

@@ -21,11 +21,11 @@ from identity.transport.retry import retry_after
 from identity.transport.server_sent_events import events
 
 MAX_BYTES: Final = 2 * 1024 * 1024
-"""Of a response that is not streamed."""
+"""The most bytes of a response that is not streamed."""
 MAX_STREAMED_BYTES: Final = 16 * 1024 * 1024
-"""Of a response that is streamed: 50,000 events of the usual 300 bytes."""
+"""The most bytes of a streamed response: 50,000 events of the usual 300 bytes."""
 MAX_ERROR_BYTES: Final = 64 * 1024
-"""Of an error's body."""
+"""The most bytes of an error's body."""
 MAX_EVENTS: Final = 50_000
 MAX_EVENT_BYTES: Final = 1024 * 1024
 _MAX_WAIT: Final = 5.0
@@ -44,8 +44,8 @@ def model_client(
     """`timeout` (seconds) bounds connecting and each wait for bytes. Its owner closes it.
 
     The body of a response raises `ResponseTooLargeError` past `max_bytes`, or `max_streamed_bytes` if it is a
-    stream of events. A compressed response raises `EncodedResponseError`. Of an error the first
-    `MAX_ERROR_BYTES` are read, and none if it is compressed. Text is UTF-8, whatever the headers say.
+    stream of events. A compressed response raises `EncodedResponseError`. The first `MAX_ERROR_BYTES` of an
+    error are read, and none if it is compressed. Text is UTF-8, whatever the headers say.
     `use` shows the use of its connections.
     """
 

@@ -22,7 +22,7 @@ class JoinedPieces:
     """
 
     def __init__(self, parts: int, *, at_once: int = _AT_ONCE, most: float = inf) -> None:
-        """What follows `most` characters waits for the end."""
+        """Text after `most` characters waits for the end."""
         self._parts = parts
         self._most = most - at_once
         self._passed = -at_once
@@ -42,7 +42,7 @@ class JoinedPieces:
         return self.rest()
 
     def rest(self) -> Piece | None:
-        """What waits to be passed on."""
+        """The text that waits to be passed on."""
         if not self._waiting:
             return None
         piece = Piece("".join(self._text), "".join(self._thinking))

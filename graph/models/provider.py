@@ -1,4 +1,4 @@
-"""What the graph requires of a model, and the provider of any LangChain chat model."""
+"""The model as the graph requires it, and the provider of any LangChain chat model."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -51,7 +51,7 @@ class ModelProvider(Protocol):
         api_key: Secret,
         reader: ResponseReader | None = None,
     ) -> BaseMessage:
-        """The whole answer to `messages`, of which `reader` reads the pieces if the provider can stream.
+        """The whole answer to `messages`. `reader` reads its pieces if the provider can stream.
 
         `response_metadata["finish_reason"]` is `stop` or `tool_calls` if it is whole, and `length` or
         `content_filter` if it was cut off: then its calls are not run. With another one, or none, the call of
@@ -142,7 +142,7 @@ class ChatModelProvider:
 
 
 _FORM_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What LangChain raises for a response in an unexpected form, also for pieces that cannot be joined."""
+"""Errors that LangChain raises for a response in an unexpected form, or pieces that cannot be joined."""
 
 
 def _joined(chunks: Sequence[AIMessageChunk]) -> AIMessage:

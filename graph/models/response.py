@@ -21,11 +21,11 @@ from identity.secrets.secret import Secret
 from identity.transport.body import ResponseTooLargeError
 
 MAX_CHARACTERS: Final = 1024 * 1024
-"""Of the text, the thinking and the calls of one response: far more than a model writes in its time."""
+"""Characters of one response with its thinking and its calls: far more than a model writes in its time."""
 COMPLETE: Final = frozenset({"stop", "tool_calls"})
 """Finish reasons of responses that are whole."""
 CUT_OFF: Final = frozenset({"length", "content_filter"})
-"""Finish reasons of responses of which the text counts, as far as it goes, and no call does."""
+"""Finish reasons of responses that were cut off: their text counts, their calls do not."""
 
 _PARTS: Final = 256
 
@@ -230,7 +230,7 @@ def _string(value: object) -> str:
 
 
 def _content(value: object) -> str:
-    """Some services send the content as parts, of which the texts count."""
+    """The text of a content; some services send it as parts, whose texts are joined."""
     if isinstance(value, list):
         return "".join(_string(part["text"]) for part in value if part.get("type") == "text")
     return _string(value)

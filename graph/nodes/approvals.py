@@ -53,7 +53,7 @@ class ApprovalsNode:
         *,
         resume_values: bool,
     ) -> None:
-        """With `resume_values`, LangGraph's resume values are the answers; else those of the context."""
+        """With `resume_values`, LangGraph's resume values are the answers; else the context has them."""
         self._gate = gate
         self._prompts = prompts
         self._steps = steps
@@ -120,7 +120,7 @@ class ApprovalsNode:
         caller: VerifiedAccessToken,
         runtime: Runtime[AgentContext],
     ) -> dict[str, Any]:
-        """What follows from the user's answer. Without one the run pauses, and this does not return."""
+        """The update that follows from the user's answer. Without one the run pauses, by an exception."""
         request, unusable = asks.request, state.get("unusable_answers", 0) + 1
         given = self._prompts.given(runtime, request, caller)
         answer = await self._usable(given, asks, caller)

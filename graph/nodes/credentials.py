@@ -22,7 +22,7 @@ from tools.service import Service
 
 class CredentialsNode:
     """Before the model: its key, and the credentials of services that must be requested for their tools.
-    Before services: the credentials of those that are called.
+    Before services: the credentials of the called services.
 
     A failure to obtain the model's key ends the run. A service's failure is kept in the state and becomes the
     result of that service's calls in this run: a question that does not need the service still succeeds.
@@ -35,7 +35,7 @@ class CredentialsNode:
         seconds: float,
         consents: Consents | None = None,
     ) -> None:
-        """`seconds` bounds the time for each credential. `consents` asks for those that are missing."""
+        """`seconds` bounds the time for each credential. `consents` asks the user for missing consents."""
         self._services = services
         self._service_credentials = service_credentials
         self._seconds = seconds
@@ -79,7 +79,7 @@ class CredentialsNode:
         return update
 
     def _needed(self, state: AgentState, credentials: Mapping[str, ServiceCredential]) -> list[str]:
-        """The names of what the next step needs, of those that require a credential."""
+        """The nodes whose credentials the next step needs."""
         if called := called_services(state):
             return [name for name in credentials if name in called]
         unlisted = (

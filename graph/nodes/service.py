@@ -133,7 +133,7 @@ class ServiceNode:
     async def _call(
         self, call: ToolCall, credential: ServiceCredential
     ) -> tuple[ToolResult, AgentError | None]:
-        """What the tool returned; or the person's text of a failure, and the failure. Raises `AuditError`."""
+        """The tool's result; or the person's text of a failure, and the failure. Raises `AuditError`."""
         service = self._service
         of_call = _CallCredential(credential)
         error: AgentError

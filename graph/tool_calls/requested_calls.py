@@ -52,7 +52,7 @@ def latest_response(messages: Sequence[AnyMessage]) -> AIMessage | None:
 
 
 def with_arguments(response: AIMessage, call: ToolCall, arguments: Mapping[str, Any]) -> AIMessage:
-    """`response` with other arguments of `call`. It replaces `response`, whose id it has, in a conversation.
+    """`response` with other arguments of `call`. Its id is that of `response`, which it replaces.
 
     It has no token usage, which was counted for `response`.
     """
@@ -85,7 +85,7 @@ def called_services(state: AgentState) -> set[str]:
 def normalize_tool_calls(response: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
     """`response` with its calls in a form that can be run and sent back, and the refusals of the others.
 
-    Of more than `MAX_CALLS`, the first are refused and the others dropped. Each call gets an identifier of
+    Above `MAX_CALLS`, the first calls are refused and the others dropped. Each call gets an identifier of
     its own. Arguments that are not a JSON object, or are nested too deeply, are refused and replaced by an
     empty object, because the model service would reject them when they are sent back.
     """

@@ -1,4 +1,4 @@
-"""The tools that the model can call now: those of all services that can be used."""
+"""The tools that the model can call now: all tools of the services that can be used."""
 
 import asyncio
 import logging
@@ -52,8 +52,9 @@ class Collision:
 def collisions(services: Sequence[Service], found: Sequence[_Found]) -> dict[str, Collision]:
     """The names that tools of several services have, by what each lists now and by the names it is known for.
 
-    A tool of the agent's code is offered beside tools of its name that servers list; of others none is,
-    because a server could otherwise receive calls that are meant for another service.
+    A tool of the agent's code is offered, and no tool of its name that servers list. If
+    several servers list a name, no tool of it is offered, because a server could otherwise receive calls that
+    are meant for another service.
     """
     having: defaultdict[str, list[str]] = defaultdict(list)
     declaring: defaultdict[str, list[str]] = defaultdict(list)
@@ -83,8 +84,8 @@ class ToolCatalog:
     async def offered(self, credentials: Mapping[str, ServiceCredential]) -> OfferedTools:
         """The tools of all services, listed concurrently unless all are cached.
 
-        A service that fails to list its tools in time is left out, with a note for the model. Of tools of one
-        name, none or one is offered (`collisions`), which is logged once.
+        A service that fails to list its tools in time is left out, with a note for the model. If several
+        tools have one name, at most one is offered (`collisions`), which is logged once.
         """
         cached: list[Sequence[ToolSchema]] = []
         for service in self._services:

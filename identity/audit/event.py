@@ -11,7 +11,7 @@ from identity.principal import AccessIdentity, Principal
 
 
 class AuditedAction(StrEnum):
-    """What was done."""
+    """The action that was recorded."""
 
     AUTHENTICATION = "authentication"
     """A caller's access token was verified, or refused."""
@@ -35,7 +35,7 @@ class AuditedAction(StrEnum):
     """A token of a foreign authorization server was requested (`FetchOAuthAuthenticationToken`)."""
 
     ACCESS_REVOKED = "access_revoked"
-    """Access tokens are refused from now on: those of one user, one, or all that were issued until a time."""
+    """Access tokens are refused from now on: one, all of one user, or all that were issued until a time."""
 
     ACCESS_RESTORED = "access_restored"
     """Revoked access tokens are accepted again."""
@@ -71,7 +71,7 @@ class AuditEvent:
 
     `time` is in unix seconds, `duration` in seconds. `token_hash` is a keyed hash of the caller's access
     token (see `AuditTrail`): equal for equal tokens under one key. `arguments_digest` is SHA-256 of a tool
-    call's arguments. `model` is the one that is requested; the token counts are those that it reported.
+    call's arguments. `model` is the requested one, which reported the token counts.
     """
 
     time: float

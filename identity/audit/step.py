@@ -22,9 +22,7 @@ _SHOWN: Final = {
     "tool": Attribute.TOOL,
     "approval": Attribute.APPROVAL,
 }
-"""What the span of a step shows: whose rights it uses and what for, as the audit log names them; never a
-credential.
-"""
+"""The span of a step shows whose rights it uses and what for, as the audit log does; never a credential."""
 
 
 class AuditSink(Protocol):

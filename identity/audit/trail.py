@@ -65,7 +65,7 @@ class AuditTrail:
         return self._credential_step(action, requirement, access_identity, user, client=self._client)
 
     def revocation(self, revocation: Revocation, issuer: str) -> Step:
-        """Of a decision about access tokens: of a user of `issuer`, of one token by its hash, or of all."""
+        """A decision about access tokens: of a user of `issuer`, of one token by its hash, or of all."""
         of_user = revocation.target is Target.USER
         return self._step(
             AuditedAction.ACCESS_RESTORED if revocation.until is None else AuditedAction.ACCESS_REVOKED,

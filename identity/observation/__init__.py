@@ -1,6 +1,6 @@
-"""What operators can see of the agent: spans, measures, failures, and the request that they belong to.
+"""What operators see of the agent: spans, metrics, failures, and the request that they belong to.
 
 May import `identity.secrets` and the modules at the top of `identity`.
-Begin at `span`, whose attributes are those of `attribute` only; parts count in `measures`.
+Begin at `span`, whose attributes are in the allow-list of `attribute`, and at `metrics`.
 `agent` exports both.
 """

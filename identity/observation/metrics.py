@@ -22,7 +22,7 @@ OTHER: Final = "_OTHER"
 """The value of every label beyond `MAX_SERIES`, as in OpenTelemetry's conventions."""
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Bounds for requests, those of OpenTelemetry's conventions for HTTP with fewer steps."""
+"""Bounds for requests: OpenTelemetry's conventions for HTTP, with fewer steps."""
 RESPONSE_SECONDS: Final = (*SECONDS, 30.0, 60.0, 180.0)
 """Bounds for the agent's own responses, which may be streams of a whole run."""
 LONG_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
@@ -94,7 +94,7 @@ class Histogram:
 
 
 class Kind(StrEnum):
-    """What a value means."""
+    """The meaning of a value."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -103,7 +103,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """The declaration of a metric. `bounds` are those of a histogram.
+    """The declaration of a metric. Only a histogram has `bounds`.
 
     The values of several processes are added; of a gauge that is the same in all (`shared`), the largest is
     taken.

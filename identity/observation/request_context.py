@@ -1,4 +1,4 @@
-"""What log lines, audit events and spans know of the request that is being served: its id and its caller.
+"""The request that is being served, for log lines, audit events and spans: its id and its caller.
 
 The caller is named by a hash by default, without the name.
 """

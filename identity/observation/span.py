@@ -25,7 +25,7 @@ Value = str | int | float | bool | tuple[str, ...]
 
 
 class SpanKind(IntEnum):
-    """The role of a span; the values are those of OpenTelemetry's API."""
+    """The role of a span, with the values of OpenTelemetry's API."""
 
     INTERNAL = 0
     SERVER = 1
@@ -100,7 +100,7 @@ class SpanSink(Protocol):
 
 
 class Trace:
-    """What all spans of one trace in this process share: who receives them and the context.
+    """One trace in this process: its spans share who receives them, and who receives its context.
 
     `content`: spans may have the attributes of `CONTENT`.
     """

@@ -1,4 +1,4 @@
-"""What the parts of one agent count: made with the agent and given to its parts, which declare their metrics.
+"""The measures of one agent: made with it and given to its parts, which declare their metrics in them.
 
 The metrics of parts that keep their own counts are declared here. Dashboards, alerts and
 `docs/observability.md` are checked against all of them.
@@ -26,7 +26,7 @@ _POOL: Final = ("idaas_agent.connection_pool.name",)
 
 
 class FailureCount(Protocol):
-    """What counts its own failures."""
+    """A part that counts its own failures."""
 
     @property
     def failures(self) -> int:
@@ -35,7 +35,7 @@ class FailureCount(Protocol):
 
 
 class AuditCounts(FailureCount, Protocol):
-    """What the audit log counts of itself."""
+    """The audit log, which counts its records."""
 
     @property
     def records(self) -> int:
@@ -206,7 +206,7 @@ class AgentMeasures:
         )
 
     def add_pools(self, services: Iterable[Service], **parts: object) -> None:
-        """The pools of the services' clients and of `parts`, of those that show theirs."""
+        """Adds the pools of services and `parts` that have one."""
         for name, part in {**parts, **{service.name: service for service in services}}.items():
             use = getattr(part, "pool_use", None)
             if isinstance(use, PoolUse):

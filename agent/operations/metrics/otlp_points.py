@@ -63,5 +63,5 @@ def _histograms(metric: Metric, values: Values, since: int, now: int) -> Iterabl
 
 
 def _attributes(metric: Metric, labels: Labels) -> dict[str, str]:
-    """Without those that are empty: an absent `error.type` is success."""
+    """The labels that are not empty: an absent `error.type` is success."""
     return {name: value for name, value in zip(metric.labels, labels, strict=True) if value}

@@ -1,4 +1,4 @@
-"""Publishes the metrics of a process while it serves, and takes those that cost more than a count."""
+"""Publishes the metrics of a process while it serves, and measures what costs more than a count."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What is counted of HTTP requests, by OpenTelemetry's conventions for HTTP."""
+"""Counts of HTTP requests, by OpenTelemetry's conventions for HTTP."""
 
 from typing import Final
 

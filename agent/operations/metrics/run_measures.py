@@ -1,4 +1,4 @@
-"""What is observed of runs: their measures, and their spans."""
+"""Runs are observed: their measures, and their spans."""
 
 from types import TracebackType
 from typing import Any, Final, Self

@@ -1,7 +1,7 @@
 """The metrics of several processes as one: workers report to their parent, which adds them up.
 
-The counts of a worker that has ended stay in the sums: after an orderly end all of them, of a killed worker
-those of its last report, a few seconds before. So no sum ever decreases, which Prometheus would take for a
+The counts of a worker that has ended stay in the sums: after an orderly end all of them, and of a killed
+worker its last report, a few seconds before. So no sum ever decreases, which Prometheus would take for a
 restart.
 """
 

@@ -35,7 +35,7 @@ class Tracer:
         attributes: Mapping[Attribute, Value] | None = None,
         stop: Callable[[], None] = lambda: None,
     ) -> None:
-        """`receivers` may know of a trace. `attributes` are those of every span. `stop` exports what is left.
+        """`receivers` may know of a trace. Every span has `attributes`. `stop` exports what is left.
 
         `trusts_callers`: a caller's trace is continued, and its decision whether it is recorded may count.
         If not, the agent's own trace has a link to it, because a `traceparent` is a claim: any caller could
