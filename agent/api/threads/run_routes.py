@@ -76,7 +76,8 @@ class RunEvents:
                     if events:
                         yield _identified(events, run, reader.position)
         except AgentError as error:
-            yield _identified(encoder.failed(error), run, run.end_position if error is run.outcome else None)
+            is_end = isinstance(run.outcome, AgentError) and run.outcome.code is error.code
+            yield _identified(encoder.failed(error), run, run.end_position if is_end else None)
             return
         if not ended and run.outcome is not None:
             yield _identified(encoder.cancelled(), run, run.end_position)

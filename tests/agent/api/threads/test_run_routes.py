@@ -128,6 +128,15 @@ async def test_end_can_be_read_for_a_moment_and_then_there_is_nothing_to_follow(
         assert nothing.response.status_code == 204
 
 
+async def test_error_of_a_run_is_received_once(threads: ThreadsOf) -> None:
+    served = await threads([ServiceError(GraphCode.MODEL_CALL_FAILED, "down")])
+    await served.say("hello")
+    async with followed(served) as late:
+        assert (await late.rest())[-1]["type"] == "RUN_ERROR"
+    async with followed(served, **{"Last-Event-ID": late.ids[-1]}) as nothing:
+        assert nothing.response.status_code == 204
+
+
 async def test_id_of_another_run_is_followed_from_the_beginning(threads: ThreadsOf) -> None:
     served = await threads()
     await served.say("hello")
