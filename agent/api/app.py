@@ -19,8 +19,7 @@ from starlette.types import Scope
 from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.routes import a2a_routes
 from agent.api.a2a.tasks import StatelessTasks, ThreadTasks
-from agent.api.ag_ui.routes import ag_ui_routes
-from agent.api.ag_ui.thread_runs import MAX_SNAPSHOT, ThreadRuns
+from agent.api.ag_ui.routes import MAX_SNAPSHOT, ThreadRuns, ag_ui_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.langserve.routes import langserve_routes
 from agent.api.openai.routes import openai_routes

@@ -1,28 +1,186 @@
-"""`POST /ag-ui/agent`: one run in AG-UI's events.
+"""`POST /ag-ui/agent`: one run in AG-UI's events, or an answer to an approval, or a look at a conversation.
 
 The response begins with the run's first words, so that a refused credential or an unreachable model has its
 own status.
 """
 
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeAlias
 
 from fastapi import APIRouter, Request
+from langchain_core.messages import AnyMessage, HumanMessage
 from starlette.responses import Response
+from starlette.types import Receive
 
 from agent.api.ag_ui.encoder import RunEncoder, encoded
-from agent.api.ag_ui.messages import conversation
+from agent.api.ag_ui.messages import conversation, user_message
 from agent.api.ag_ui.resume import answers_in
-from agent.api.ag_ui.run_input import RunAgentInput, read_run_input, run_input_schema
-from agent.api.ag_ui.thread_runs import ThreadRuns
+from agent.api.ag_ui.run_input import (
+    AssistantInput,
+    InputMessage,
+    RunAgentInput,
+    UserInput,
+    read_run_input,
+    run_input_schema,
+)
+from agent.api.ag_ui.wire import server_sent
 from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream
 from agent.api.openapi_document import EVENTS
+from agent.conversations.thread import MessageStoredError, is_thread_id, owner_of
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
+from agent.runs.conversation_runs import Conversations
+from agent.runs.run import Paused, Run
 from agent.runs.runs import Runs
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import ThreadNotFoundError
 
 _BODY: Final = {"schema": run_input_schema()}
+MAX_SNAPSHOT: Final = 1_000
+"""Messages of a conversation that is sent whole, if they are not too large (`PAGE_BYTES`). Of a longer one no
+snapshot is sent: a part would delete the rest of what the client has."""
+
+_RECENT: Final = 40
+_MOST_RECENT: Final = 200
+
+Follow: TypeAlias = Callable[[VerifiedAccessToken, str, str | None], Awaitable[Response | None]]
+"""The events of a run that is going on, for a reader who did not start it."""
+
+
+class ThreadRuns:
+    """Responds to requests on conversations. Another principal's conversation is absent."""
+
+    def __init__(
+        self, conversations: Conversations, follow: Follow, *, model: str, max_messages: int
+    ) -> None:
+        """`model` names the model in the usage. At most `max_messages` may be new."""
+        self._conversations = conversations
+        self._follow = follow
+        self._model = model
+        self._max_messages = max_messages
+
+    async def response(self, given: RunAgentInput, caller: VerifiedAccessToken, receive: Receive) -> Response:
+        """The events of a run, or of the conversation if the request adds nothing to it.
+
+        Raises `RequestError`, and what `Conversations` raises.
+        """
+        if not is_thread_id(given.thread_id):
+            raise RequestError("threadId", "must have 1 to 64 letters, digits, - and _")
+        keep = _keeps_run(given)
+        run = await self._started(given, caller)
+        if run is None:
+            return await self._shown(given, caller)
+        reader = run.events(keep=keep)
+        await while_connected(reader.first(), receive, reader.leave)
+        encoder = self._encoder(given, run.announced)
+
+        async def whole() -> list[AnyMessage] | None:
+            return await self._whole(run.owner, run.thread_id)
+
+        return EventStream(encoded(encoder, reader, whole), reader.leave)
+
+    async def _started(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Run | None:
+        """The run that the request starts or continues; `None` if it does neither."""
+        thread_id = given.thread_id
+        if answers := answers_in(given):
+            pending = await self._conversations.pending(caller, thread_id) if answers.unnamed else []
+            if answers.unnamed and not pending:
+                await self._conversations.require_open(caller, thread_id)
+            named = answers.named(pending)
+            return await self._conversations.resume(caller, thread_id, named, streaming=True)
+        questions = last_questions(given.messages, most=self._max_messages)
+        if not questions:
+            return None
+        new = await self._new(caller, thread_id, questions)
+        while new:
+            try:
+                return await self._conversations.start(caller, thread_id, new, streaming=True)
+            except MessageStoredError as stored:
+                new = [question for question in new if question.id not in stored.runs]
+        thread = await self._conversations.threads.get(owner_of(caller.principal), thread_id)
+        if thread.status in ("failed", "interrupted"):
+            return await self._conversations.continue_(caller, thread_id, streaming=True)
+        return None
+
+    async def _new(
+        self, caller: VerifiedAccessToken, thread_id: str, questions: Sequence[HumanMessage]
+    ) -> list[HumanMessage]:
+        """The questions that are not among the latest messages.
+
+        The last question before is among them, unless its run made very many calls.
+        """
+        owner, limit = owner_of(caller.principal), _RECENT
+        try:
+            while True:
+                stored = await self._conversations.threads.messages(owner, thread_id, limit=limit)
+                recent = [each.message for each in stored]
+                asked = any(isinstance(message, HumanMessage) for message in recent)
+                if asked or len(recent) < limit or limit >= _MOST_RECENT:
+                    return unknown(questions, recent)
+                limit = _MOST_RECENT
+        except ThreadNotFoundError:
+            return list(questions)
+
+    async def _shown(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Response:
+        """The run that is going on, or the conversation and what it waits for. Nothing is executed."""
+        owner = owner_of(caller.principal)
+        thread = await self._conversations.threads.get(owner, given.thread_id)
+        if thread.status == "running":
+            following = await self._follow(caller, given.thread_id, None)
+            if following is not None:
+                return following
+        pending = await self._conversations.pending(caller, given.thread_id)
+        messages = await self._whole(owner, given.thread_id)
+        encoder = self._encoder(given, ())
+        if pending:
+            events = encoder.paused_before(Paused(tuple(pending)), messages)
+        else:
+            events = encoder.unchanged(messages, thread.status)
+        return Response(server_sent([*encoder.started(), *events]), media_type="text/event-stream")
+
+    async def _whole(self, owner: str, thread_id: str) -> list[AnyMessage] | None:
+        """All messages; `None` if they are too many."""
+        stored = await self._conversations.threads.messages(owner, thread_id, limit=MAX_SNAPSHOT)
+        return None if stored and stored[0].seq > 1 else [each.message for each in stored]
+
+    def _encoder(self, given: RunAgentInput, announced: frozenset[str] | tuple[()]) -> RunEncoder:
+        return RunEncoder(given.thread_id, given.run_id, model=self._model, announced=announced)
+
+
+def _keeps_run(given: RunAgentInput) -> bool:
+    """Whether the run goes on when the client disconnects. Raises `RequestError`."""
+    wanted = given.forwarded("on_disconnect", "cancel")
+    if wanted not in ("cancel", "continue"):
+        raise RequestError("forwardedProps.on_disconnect", 'expected "cancel" or "continue"')
+    return bool(wanted == "continue")
+
+
+def last_questions(given: Sequence[InputMessage], *, most: int) -> list[HumanMessage]:
+    """The messages of the user after the last one of the assistant, in order. Other roles are skipped.
+
+    Clients send all messages that they have; only these can be new to the conversation.
+
+    Raises `RequestError` if there are more than `most`, or one is not text.
+    """
+    questions: list[HumanMessage] = []
+    for index in range(len(given) - 1, -1, -1):
+        message = given[index]
+        if isinstance(message, AssistantInput):
+            break
+        if isinstance(message, UserInput):
+            questions.append(user_message(message, index))
+    if len(questions) > most:
+        found = f"expected at most {most} new messages, found {len(questions)}"
+        raise RequestError("messages", found, code="array_above_max_length")
+    return questions[::-1]
+
+
+def unknown(questions: Sequence[HumanMessage], stored: Sequence[AnyMessage]) -> list[HumanMessage]:
+    """The questions that are not in `stored`, by their ids."""
+    known = {message.id for message in stored}
+    return [question for question in questions if question.id not in known]
 
 
 def ag_ui_routes(

@@ -9,15 +9,25 @@
 A transaction is a generator: it yields statements that are sent together, and receives the rows of each.
 """
 
+import logging
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
+
+from identity.errors import AgentError
 
 T = TypeVar("T")
 
 Value: TypeAlias = str | bytes | int | float | None
 Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = Sequence[Row]
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
+_REMEMBERED_SECONDS: Final = 60.0
+"""How long a failure counts if nothing is written after it."""
+
+Kind: TypeAlias = Literal["write", "batches"]
+"""The method of `Database`. Messages are `batches`: on a full disk, something smaller may still fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +92,32 @@ class ConversationDatabase(Database, Protocol):
     async def aclose(self) -> None:
         """Closes connections. The database may be used again, which opens it anew."""
         ...
+
+
+class Writes:
+    """Whether a database can be written, by its latest writes: reading does not show that its disk is full.
+
+    Keeps failures until a later write of their kind succeeds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._failed: dict[Kind, tuple[float, AgentError]] = {}
+
+    def failed(self, kind: Kind, error: AgentError) -> None:
+        """Notes that the database could not write."""
+        if not self._failed:
+            _LOG.error("conversations cannot be stored: %s", error.detail)
+        self._failed[kind] = (self._monotonic(), error)
+
+    def succeeded(self, kind: Kind) -> None:
+        """Notes that the database has written."""
+        if self._failed.pop(kind, None) and not self._failed:
+            _LOG.info("conversations can be stored again")
+
+    def check(self) -> None:
+        """Raises the last failure."""
+        for kind, (at, error) in list(self._failed.items()):
+            if self._monotonic() - at < _REMEMBERED_SECONDS:
+                raise error.with_traceback(None)
+            self.succeeded(kind)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from agent.conversations.database.database import Rows, Statement, Transaction, query
+from agent.conversations.database.database import Kind, Rows, Statement, Transaction, Writes, query
 from agent.conversations.database.postgres_connections import (
     SCHEMA,
     PostgresConnections,
@@ -15,7 +15,6 @@ from agent.conversations.database.postgres_connections import (
     unavailable,
 )
 from agent.conversations.database.schema import POSTGRES_TYPES, SCHEMA_VERSION, migrations
-from agent.conversations.database.writes import Kind, Writes
 
 if TYPE_CHECKING:
     from agent.conversations.database.postgres_connections import Connection

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from agent.conversations.database.database import Rows, Statement, Transaction, query
+from agent.conversations.database.database import Kind, Rows, Statement, Transaction, Writes, query
 from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
-from agent.conversations.database.writes import Kind, Writes
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 

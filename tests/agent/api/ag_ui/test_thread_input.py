@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
+from agent.api.ag_ui.routes import last_questions, unknown
 from agent.api.ag_ui.run_input import read_run_input
-from agent.api.ag_ui.thread_runs import last_questions, unknown
 from agent.errors.error_response import RequestError
 
 

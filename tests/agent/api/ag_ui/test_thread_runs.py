@@ -8,7 +8,7 @@ import httpx
 import pytest
 from langchain_core.messages import AIMessage
 
-from agent.api.ag_ui.thread_runs import MAX_SNAPSHOT
+from agent.api.ag_ui.routes import MAX_SNAPSHOT
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.ag_ui.verified import of_type, read_events, text_of, verified
