@@ -16,6 +16,7 @@ import httpx
 from identity.observation.attribute import Attribute
 from identity.observation.span import CURRENT_SPAN
 from identity.observation.traceparent import HEADER, Receiver
+from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
@@ -45,6 +46,9 @@ _MIN_LIST_SECONDS, _MAX_LIST_SECONDS = 5.0, 24 * 3600.0
 _MAX_HEADERS: Final = 8_192
 """Characters of all headers from arguments."""
 _MAX_INTEGER: Final = 2**53 - 1
+_INSUFFICIENT: Final = re.compile(r'error="?insufficient_scope\b')
+_SCOPE: Final = re.compile(r'\bscope="([\x21\x23-\x5b\x5d-\x7e][\x20\x21\x23-\x5b\x5d-\x7e]{0,199})"')
+"""Parts of a challenge that names the missing scope (RFC 6750, section 3)."""
 _PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -103,9 +107,13 @@ class ModernServer:
                 raise MCPRequestError("the response was cut off or has an unexpected media type")
             return answer
         if not answer or status in _NO_PROOF or status >= 500:
+            challenge = response.headers.get("www-authenticate")
+            missing = _SCOPE.search(challenge or "") if _INSUFFICIENT.search(challenge or "") else None
+            lacks = (
+                f'status {status}: the credential lacks "{redact(missing[1], [secret])}"' if missing else ""
+            )
             # A credential is not at fault if a refusal does not ask for another one.
-            final = status == 403 and "www-authenticate" not in response.headers
-            raise MCPRequestError(status=status, final=final)
+            raise MCPRequestError(lacks, status, final=status == 403 and challenge is None)
         return answer
 
     async def _exchange(
@@ -235,7 +243,7 @@ class ModernSession(Session):
         except MCPRequestError as failure:
             if failure.status is None or self._server.verdict is Verdict.LEGACY:
                 raise
-            raise MCPCallError(status=failure.status, final=failure.final) from None
+            raise MCPCallError(failure.detail, failure.status, final=failure.final) from None
         except ValueError:
             raise MCPRequestError("the response does not follow the MCP protocol") from None
 

@@ -265,15 +265,15 @@ class MCPService:
 
     async def _open(self, secret: Secret) -> Session:
         # Other callers wait for this opening: one that hangs must not delay them after the server recovers.
-        seconds = min(self._listing_seconds, self._seconds)
+        limit = self._listing_limit()
         try:
-            async with asyncio.timeout(seconds):
-                return await self._opened(secret)
+            async with limit.timeout:
+                return await self._opened(secret, limit)
         except TimeoutError:
-            detail = f"no session within {seconds:g} s"
+            detail = f"no session within {limit.seconds:g} s"
             raise MCPRequestError(detail, timed_out=True) from None
 
-    async def _opened(self, secret: Secret) -> Session:
+    async def _opened(self, secret: Secret, limit: "_Limit") -> Session:
         """A session in the version that the server speaks, which is probed if it is not known.
 
         Without a proof the older version is tried, and the next session probes again. A server that refuses
@@ -283,7 +283,9 @@ class MCPService:
             verdict = known or await self._server.probe(secret)
             if verdict is Verdict.MODERN:
                 return ModernSession(self._server, secret, **self._listing_options())
-            legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")  # it takes 0.1 s
+            limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
+            legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")
+            limit.progressed()
             session: LegacySession = legacy.LegacySession(
                 self._wire, secret, seconds=self._seconds, **self._listing_options()
             )

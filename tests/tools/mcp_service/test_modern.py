@@ -139,12 +139,30 @@ async def test_server_without_a_common_version_is_an_error_that_says_so(server, 
     assert "no version" in (await failure_of(service.tools(key_ring("K1")))).detail
 
 
-@pytest.mark.parametrize(("challenge", "renewals"), [({}, 0), ({"www-authenticate": "Bearer"}, 1)])
-async def test_403_without_a_challenge_renews_no_credential(server, service, key_ring, challenge, renewals):
+@pytest.mark.parametrize(
+    ("challenge", "renewals", "detail"),
+    [
+        (None, 0, "status 403"),
+        ("Bearer", 1, "status 403"),
+        ('Bearer error="invalid_token", scope="a"', 1, "status 403"),
+        (
+            'Bearer error="insufficient_scope", scope="x:write y"',
+            1,
+            'status 403: the credential lacks "x:write y"',
+        ),
+        ('Bearer scope="K2 é", error=insufficient_scope', 1, "status 403"),
+        ('Bearer scope="K2", error=insufficient_scope', 1, 'status 403: the credential lacks "**redacted**"'),
+    ],
+)
+async def test_403_renews_the_credential_if_it_asks_for_another_and_names_what_is_missing(
+    server, service, key_ring, challenge, renewals, detail
+):
     access = key_ring("K1", "K2")
     await service.tools(access)
-    server.results["tools/call"] = lambda _: Response(status_code=403, headers=challenge)
-    assert (await failure_of(service.call("weather", {}, access))).status == 403
+    headers = {"www-authenticate": challenge} if challenge else {}
+    server.results["tools/call"] = lambda _: Response(status_code=403, headers=headers)
+    failure = await failure_of(service.call("weather", {}, access))
+    assert (failure.status, failure.detail) == (403, f'"maps": {detail}')
     assert len(access.renewals) == renewals
 
 
