@@ -9,15 +9,8 @@ import pytest
 
 from agent.operations.revocation.file_store import FileStore
 from agent.operations.revocation.store import StoreError
-from identity.access_token.revocation import Origin, Revocation, Target, to_json
-
-
-def revocation(name: str, changed_at: float = 100.0) -> Revocation:
-    return Revocation(Target.USER, name, Origin.OPERATOR, changed_at, changed_at)
-
-
-async def at_once(_: float) -> None:
-    await asyncio.sleep(0)
+from identity.access_token.revocation import Revocation, to_json
+from tests.agent.operations.revocation.test_stores import at_once, revocation
 
 
 def store(path: Path) -> FileStore:

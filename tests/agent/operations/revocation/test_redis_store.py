@@ -1,7 +1,7 @@
 """What is particular to revocations in Redis; `test_stores.py` has what each store does."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +10,9 @@ from redis import Redis
 from agent.operations.revocation.redis_store import RedisStore
 from agent.operations.revocation.store import StoreError
 from agent.redis import SharedRedis
-from identity.access_token.revocation import Origin, Revocation, Target
 from identity.secrets.secret import Secret
+from tests.agent.operations.revocation.test_stores import read, revocation
 from tests.databases.redis_process import RedisProcess, redis_process
-
-
-def revocation(name: str) -> Revocation:
-    return Revocation(Target.USER, name, Origin.OPERATOR, 100.0, 100.0)
 
 
 @pytest.fixture
@@ -39,22 +35,14 @@ async def store(redis: RedisProcess) -> AsyncIterator[Callable[..., RedisStore]]
         await each.aclose()
 
 
-async def stored(changes: AsyncGenerator[Sequence[Revocation]]) -> set[Revocation]:
-    found: set[Revocation] = set()
-    async with asyncio.timeout(60):
-        while sequence := await anext(changes):
-            found |= set(sequence)
-    return found
-
-
 async def test_cancelled_reading_is_cancelled_at_every_step(store: Callable[..., RedisStore]) -> None:
-    async def read(reader: RedisStore) -> None:
+    async def follow(reader: RedisStore) -> None:
         async for _ in reader.changes():
             pass
 
     cancelled = 0
     for turns in range(60):
-        reading = asyncio.create_task(read(store()))
+        reading = asyncio.create_task(follow(store()))
         for _ in range(turns):
             await asyncio.sleep(0)
         reading.cancel()
@@ -67,8 +55,8 @@ async def test_cancelled_reading_is_cancelled_at_every_step(store: Callable[...,
 async def test_revocations_are_those_of_agents_of_one_audience(store: Callable[..., RedisStore]) -> None:
     await store().put([revocation("alice")])
     changes, others = store().changes(), store("https://other.example").changes()
-    assert await stored(changes) == {revocation("alice")}
-    assert await stored(others) == set()
+    assert await read(changes) == {revocation("alice")}
+    assert await read(others) == set()
     await store("https://other.example").put([revocation("carol")])
     async with asyncio.timeout(60):
         assert set(await anext(others)) == {revocation("carol")}
@@ -82,7 +70,7 @@ async def test_stopped_redis_is_an_error_and_keeps_its_revocations(
     agent = store()
     await agent.put([revocation("alice")])
     changes = agent.changes()
-    assert await stored(changes) == {revocation("alice")}
+    assert await read(changes) == {revocation("alice")}
     redis.stop()
     with pytest.raises(StoreError, match="Redis failed"):
         await anext(changes)
@@ -90,7 +78,7 @@ async def test_stopped_redis_is_an_error_and_keeps_its_revocations(
         await agent.put([revocation("bob")])
     redis.start()
     again = store().changes()
-    assert await stored(again) == {revocation("alice")}
+    assert await read(again) == {revocation("alice")}
     await again.aclose()
 
 
@@ -102,5 +90,5 @@ async def test_entries_of_another_form_are_ignored(
         [key] = client.keys("*")
         client.hset(key, "x", "broken")
     changes = store().changes()
-    assert await stored(changes) == {revocation("alice")}
+    assert await read(changes) == {revocation("alice")}
     await changes.aclose()
