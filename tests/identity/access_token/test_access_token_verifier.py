@@ -1,13 +1,19 @@
 """The verifier: its result, the key it uses, its cache, and the secrecy of a refusal."""
 
+import dataclasses
 import gc
+import pickle
 import traceback
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError, UnreachableError
+from identity.principal import Principal
 from identity.secrets.secret import Secret
 from tests.identity.access_token.token_refusal import refused
 
@@ -154,3 +160,39 @@ async def test_cache_is_bounded_and_keeps_recently_used_tokens(issuer: Any) -> N
 def test_verifier_with_a_vacuous_check_is_refused(issuer: Any, arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         issuer.verifier(**arguments)
+
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_calling_the_class_raises_type_error() -> None:
+    with pytest.raises(TypeError):
+        VerifiedAccessToken(
+            principal=Principal("iss", "sub"),
+            audience=(),
+            scopes=frozenset(),
+            expires_at=1e12,
+            fingerprint="",
+            token=Secret("forged"),
+        )
+
+
+def test_verified_token_is_immutable(caller: Callable[..., VerifiedAccessToken]) -> None:
+    alice = caller("alice")
+    with pytest.raises(TypeError):
+        dataclasses.replace(alice, principal=Principal("iss", "bob"))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        alice.principal = Principal("iss", "bob")  # type: ignore[misc]  # the refusal is under test
+    with pytest.raises(TypeError):
+        pickle.dumps(alice)
+
+
+def test_only_the_verifier_calls_assume_verified() -> None:
+    packages = ("agent", "graph", "identity", "tools", "sandbox")
+    callers = {
+        path.relative_to(ROOT).as_posix()
+        for package in packages
+        for path in (ROOT / package).rglob("*.py")
+        if "assume_verified" in path.read_text() or "_SEAL" in path.read_text()
+    }
+    assert callers == {"identity/access_token/verified_access_token.py", "identity/access_token/verifier.py"}

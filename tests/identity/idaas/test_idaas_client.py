@@ -1,6 +1,8 @@
 """The IDaaS client against the sandbox: issued credentials, refusals and secrecy."""
 
+import asyncio
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,16 +10,26 @@ import httpx
 import pytest
 
 from graph.error_codes import GraphCode
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.issuer import IssuedCredential
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CloudRoleRequirement,
+    CredentialRequirement,
+    IssuedJwtRequirement,
+    OAuthTokenRequirement,
+)
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, PrerequisiteRefusedError, RequirementRefusedError, UnreachableError
-from identity.idaas.client import IDaaSClient
+from identity.idaas.client import PAM_TOKEN, IDaaSClient, IDaaSIssuer
 from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
+from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.secrets.secret_source import FixedSecret
-from identity.transport.retry import RetryPolicy
+from identity.transport.retry import RetryPolicy, retry_after
 from sandbox.faults.faults import Fault
 from tests.identity.idaas.sandbox_client import ENTERPRISE, LEAVE, LLM_KEY, PAM, Waits, refusal
 from tools.error_codes import ToolCode
@@ -151,3 +163,152 @@ async def test_frames_of_an_error_contain_no_secret(
     assert "_token" in shown
     assert secret not in shown
     assert user_token not in shown
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=429, times=2),
+        Fault(status=500, times=2),
+        Fault(status=503, retry_after=3, times=2),
+        Fault(drop=True, times=2),
+    ],
+)
+async def test_temporary_failures_are_retried(
+    sandbox: Any, client: IDaaSClient, waits: Waits, fault: Fault
+) -> None:
+    sandbox.cloud.faults.set("idaas.token", fault)
+    assert await client.machine_token(PAM)
+    assert waits.seconds == ([3, 3] if fault.retry_after else [0.2, 0.4])
+
+
+async def test_attempts_are_bounded(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
+    sandbox.cloud.faults.set("idaas.token", Fault(status=500))
+    error = await refusal(client.machine_token(PAM), UnreachableError)
+    assert error.code is IdentityCode.IDAAS_UNREACHABLE
+    assert "server_error" in error.detail
+    assert len(waits.seconds) == 2
+    assert sandbox.cloud.counters.snapshot()["idaas.token:fault"] == 3
+
+
+async def test_long_retry_after_ends_the_attempts(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
+    sandbox.cloud.faults.set("developer_api", Fault(status=429, retry_after=10))
+    error = await refusal(client.obtain(Secret("token"), LLM_KEY), UnreachableError)
+    assert error.code is IdentityCode.IDAAS_UNREACHABLE
+    assert waits.seconds == []
+
+
+@pytest.mark.parametrize("value", ["\xa03", "3\x85", "\x1f3"])
+def test_only_space_and_tab_are_trimmed(value: str) -> None:
+    assert retry_after({"retry-after": value}) == 0
+    assert retry_after({"retry-after": " 3\t"}) == 3
+
+
+async def test_retry_after_may_be_a_date(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
+    for past, waited in (
+        ("Wed, 21 Oct 2015 07:28:00 GMT", [0.2, 0.4]),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", []),
+    ):
+        waits.seconds.clear()
+        sandbox.cloud.faults.set("idaas.token", Fault(status=503, retry_after=past))
+        await refusal(client.machine_token(PAM), UnreachableError)
+        assert waits.seconds == waited
+
+
+async def test_delay_beyond_the_deadline_ends_the_attempts(
+    sandbox: Any, configuration: SdkConfiguration, waits: Waits
+) -> None:
+    sandbox.cloud.faults.set("idaas.token", Fault(status=503, retry_after=4))
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
+        client = IDaaSClient(configuration, http, retries=RetryPolicy(deadline=3.0, sleep=waits))
+        await refusal(client.machine_token(PAM), UnreachableError)
+    assert waits.seconds == []
+
+
+async def test_refusals_are_not_retried(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
+    await refusal(client.machine_token(LEAVE))
+    assert waits.seconds == []
+    assert sandbox.cloud.counters.snapshot()["idaas:token.client_credentials"] == 1
+
+
+async def test_hanging_request_ends_at_the_deadline(
+    sandbox: Any, configuration: SdkConfiguration, waits: Waits
+) -> None:
+    sandbox.cloud.faults.set("idaas.token", Fault(hang=True))
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
+        client = IDaaSClient(configuration, http, retries=RetryPolicy(deadline=0.2, sleep=waits))
+        async with asyncio.timeout(60):
+            error = await refusal(client.machine_token(PAM), UnreachableError)
+    assert "deadline" in error.detail
+
+
+async def test_configured_timeouts_apply(sandbox: Any, configuration: SdkConfiguration) -> None:
+    sandbox.cloud.faults.set("idaas.token", Fault(hang=True))
+    hasty = replace(configuration, read_timeout=0.1)
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False, timeout=60) as http:
+        client = IDaaSClient(hasty, http, retries=RetryPolicy(attempts=1))
+        async with asyncio.timeout(60):
+            error = await refusal(client.machine_token(PAM), UnreachableError)
+    assert "read timeout" in error.detail
+
+
+MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
+TOKEN = AccessTokenRequirement("https://enterprise.example|service.invoke")
+KEY = ApiKeyRequirement("llm_api_key")
+ROLE = CloudRoleRequirement("acs:ram::1:role/reader", 900)
+JWT = IssuedJwtRequirement("service_jwt", "https://reports.example")
+
+
+class Requests:
+    """Answers each request with a secret that names it."""
+
+    async def machine_token(self, scope: str) -> IssuedCredential:
+        return IssuedCredential(Secret(f"machine {scope}"), 1200.0)
+
+    async def exchange(self, subject_token: Secret, scope: str) -> IssuedCredential:
+        return IssuedCredential(Secret(f"{subject_token.reveal()} {scope}"), 1200.0)
+
+    async def obtain(
+        self, pam_token: Secret, requirement: CredentialRequirement, subject: str | None
+    ) -> IssuedCredential:
+        named = requirement.declared["credential"]
+        return IssuedCredential(Secret(f"{pam_token.reveal()} {named} for {subject}"), 900.0)
+
+
+def test_credentials_of_the_store_require_a_token_for_it() -> None:
+    issuer = IDaaSIssuer(Requests())
+    assert issuer.prerequisite(KEY) is PAM_TOKEN
+    assert issuer.prerequisite(JWT) is PAM_TOKEN
+    assert issuer.prerequisite(ROLE) is PAM_TOKEN
+    assert issuer.prerequisite(TOKEN) is None
+    assert issuer.prerequisite(PAM_TOKEN) is None
+
+
+async def test_access_identity_decides_between_client_credentials_and_exchange(
+    caller: Callable[..., VerifiedAccessToken],
+) -> None:
+    issuer, alice = IDaaSIssuer(Requests()), caller("alice")
+    own = await issuer.issue(TOKEN, MACHINE, None, None)
+    users = await issuer.issue(TOKEN, HUMAN, alice, None)
+    assert own == IssuedCredential(Secret(f"machine {TOKEN.scope}"), 1200.0)
+    assert users == IssuedCredential(Secret(f"access-token-of-alice {TOKEN.scope}"), 1200.0)
+
+
+@pytest.mark.parametrize("requirement", [KEY, JWT, ROLE, OAuthTokenRequirement("calendar")], ids=str)
+async def test_credential_of_the_store_is_obtained_with_the_prerequisite_for_the_user_or_for_the_agent(
+    requirement: CredentialRequirement, caller: Callable[..., VerifiedAccessToken]
+) -> None:
+    issuer, alice, pam = IDaaSIssuer(Requests()), caller("alice"), Secret("pam")
+    own = await issuer.issue(requirement, MACHINE, None, pam)
+    users = await issuer.issue(requirement, HUMAN, alice, pam)
+    named = requirement.declared["credential"]
+    assert own == IssuedCredential(Secret(f"pam {named} for None"), 900.0)
+    assert users == IssuedCredential(Secret(f"pam {named} for {alice.principal.subject}"), 900.0)
+
+
+async def test_missing_caller_or_prerequisite_is_an_error() -> None:
+    issuer = IDaaSIssuer(Requests())
+    with pytest.raises(TypeError, match="caller"):
+        await issuer.issue(TOKEN, HUMAN, None, None)
+    with pytest.raises(TypeError, match="credential store"):
+        await issuer.issue(KEY, MACHINE, None, None)

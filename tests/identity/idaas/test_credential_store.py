@@ -1,4 +1,4 @@
-"""JWTs of IDaaS's providers, from the sandbox and from responses that must not be used."""
+"""Credentials of the store, in responses of the Developer API."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,9 +9,11 @@ import jwt
 import pytest
 
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.requirement import IssuedJwtRequirement
+from identity.credentials.issuer import IssuedCredential
+from identity.credentials.requirement import CloudRoleRequirement, IssuedJwtRequirement, OAuthTokenRequirement
+from identity.credentials.signed_request import StsCredential
 from identity.error_codes import IdentityCode
-from identity.errors import CredentialError, RequirementRefusedError
+from identity.errors import ConsentRequiredError, CredentialError, RequirementRefusedError, copy_error
 from identity.idaas.client import IDaaSClient, IDaaSIssuer
 from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.credential_store import store_operation
@@ -20,6 +22,117 @@ from identity.secrets.secret import Secret
 from tests.identity.credentials.controlled_issuer import settled
 from tests.identity.idaas.sandbox_client import refusal
 from tests.running_agent import StartAgent
+
+ROLE = "acs:ram::1000000000000001:role/report-reader"
+ROLE_OPERATION = store_operation(CloudRoleRequirement(ROLE, 900), "alice")
+
+
+def role_response(**members: Any) -> dict[str, Any]:
+    token = {
+        "accessKeyId": "STS.sandbox",
+        "accessKeySecret": "x",
+        "securityToken": "y",
+        "expiration": "2026-11-25T11:04:21Z",
+    }
+    credential = {"accessCredentialExpiresAt": 1_795_604_661, "alibabaCloudStsToken": token | members}
+    return {"cloudAccountRoleExternalId": ROLE, "cloudAccountRoleAccessCredential": credential}
+
+
+def test_credentials_end_at_the_earlier_of_both_times() -> None:
+    issued = ROLE_OPERATION.read(role_response(), 1_795_600_000.0)
+    assert issued.expires_at == 1_795_604_661.0
+    assert StsCredential.unpacked(issued.secret).access_key_id == "STS.sandbox"
+    earlier = ROLE_OPERATION.read(role_response(expiration="2026-11-25T10:54:21Z"), 1_795_600_000.0)
+    assert earlier.expires_at == 1_795_604_061.0
+    assert ROLE_OPERATION.read(role_response(expiration=None), 1_795_600_000.0).expires_at == 1_795_604_661.0
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({}, "no usable"),
+        ({"cloudAccountRoleExternalId": "acs:ram::1:role/other"}, "another role"),
+        ({"cloudAccountRoleAccessCredential": {"awsStsToken": {"accessKeyId": "canary"}}}, "no usable"),
+        (role_response(accessKeySecret=""), "no usable"),
+        (role_response(securityToken="canary\n"), "no usable"),
+        (role_response(expiration="2026-11-25T09:00:00Z"), "future"),
+    ],
+)
+def test_response_without_usable_credentials_is_refused(content: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected) as caught:
+        ROLE_OPERATION.read(content, 1_795_600_000.0)
+    assert "canary" not in str(caught.value)
+
+
+CALENDAR = OAuthTokenRequirement("calendar", ("calendar.read", "calendar.write"))
+OAUTH_OPERATION = store_operation(CALENDAR, "alice")
+NOW = 1000.0
+
+
+def content(**members: Any) -> dict[str, Any]:
+    return {"oauthAccessTokenContent": {"accessTokenValue": "gho_x", "tokenType": "bearer"} | members}
+
+
+def session(url: str) -> dict[str, Any]:
+    return {"oauthAuthorizationSession": {"sessionStatus": "pending", "authorizationUrl": url}}
+
+
+def test_request_contains_the_provider_and_the_scopes() -> None:
+    assert OAUTH_OPERATION.body == {
+        "credentialProviderIdentifier": "calendar",
+        "scope": "calendar.read calendar.write",
+    }
+    assert store_operation(OAuthTokenRequirement("calendar"), "alice").body == {
+        "credentialProviderIdentifier": "calendar"
+    }
+
+
+def test_token_ends_at_its_time_and_without_one_is_fetched_again_soon() -> None:
+    ends = content() | {"expirationTime": 2_000_000}
+    assert OAUTH_OPERATION.read(ends, NOW) == IssuedCredential(Secret("gho_x"), 2000.0)
+    assert OAUTH_OPERATION.read(content(), NOW).expires_at == NOW + 600
+
+
+@pytest.mark.promise("never-expired")
+@pytest.mark.parametrize("time", [{}, {"expirationTime": 1_500_000}])
+def test_jwt_ends_with_its_own_exp_if_that_is_earlier(time: dict[str, int]) -> None:
+    for exp, end in ((NOW + 60, NOW + 60), (NOW + 3600, 1500.0 if time else NOW + 600)):
+        token = jwt.encode({"exp": exp}, "k" * 32, algorithm="HS256")
+        assert OAUTH_OPERATION.read(content(accessTokenValue=token) | time, NOW).expires_at == end
+    with pytest.raises(ValueError, match="must end in the future"):
+        OAUTH_OPERATION.read(content(accessTokenValue=jwt.encode({"exp": NOW}, "k" * 32)) | time, NOW)
+
+
+@pytest.mark.parametrize("url", ["https://idp.example/authorize?state=1", "http://localhost:9400/x"])
+def test_session_requires_consent_at_its_address(url: str) -> None:
+    with pytest.raises(ConsentRequiredError) as caught:
+        OAUTH_OPERATION.read(session(url), NOW)
+    for error in (caught.value, copy_error(caught.value), caught.value.of("calendar")):
+        assert error.code is IdentityCode.CONSENT_REQUIRED
+        assert error.authorization_url.reveal() == url
+        shown = [str(error), repr(error), error.detail, *error.__notes__]
+        assert not [text for text in shown if url in text]
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ({}, "neither an access token"),
+        (session("javascript:alert(1)"), "https URL"),
+        (session("http://idp.example/canary"), "https URL"),
+        (session("https://idp.example@canary.example/"), "https URL"),
+        (session("https://idp.example/ canary"), "neither an access token"),
+        (content(accessTokenValue="canary\n"), "no usable"),
+        (content(tokenType="mac"), "tokenType"),
+        (content() | {"expirationTime": 900_000}, "future"),
+        (content() | {"expirationTime": "canary"}, "future"),
+    ],
+)
+def test_unusable_response_is_refused_without_a_value(response: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected) as caught:
+        OAUTH_OPERATION.read(response, NOW)
+    assert "canary" not in str(caught.value)
+
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
 REPORTS = "https://reports.sandbox.example"
