@@ -41,8 +41,8 @@ _MAX_STATE: Final = 64 * 1024
 """Characters of a `requestState`, which is sent back."""
 _PAUSE: Final = 0.05
 """Seconds before a call is repeated."""
-_MIN_LIST_SECONDS, _MAX_LIST_SECONDS = 5.0, 24 * 3600.0
-"""Bounds of `ttlMs`: a question and its call use one list, and no list is forever."""
+_MIN_LIST_SECONDS: Final = 5.0
+"""A question and its call use one list, whatever its `ttlMs`."""
 _MAX_HEADERS: Final = 8_192
 """Characters of all headers from arguments."""
 _MAX_INTEGER: Final = 2**53 - 1
@@ -157,8 +157,8 @@ class ModernServer:
 class ModernSession(Session):
     """The use of a server of this version under one credential: nothing is opened, and nothing is left.
 
-    A list is current for its `ttlMs`, from 5 seconds to 24 hours, or for `tools_seconds` if that is missing.
-    A public one is shared through `server`. Of each list, `usable` chooses.
+    A list is current for its `ttlMs`, from 5 seconds to `tools_seconds`, so that what an operator accepts
+    takes effect. A public one is shared through `server`. Of each list, `usable` chooses.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class ModernSession(Session):
     async def _listed(self) -> Listing:
         tools: list[Any] = []
         params: dict[str, str] = {}
-        seconds, public = _MAX_LIST_SECONDS, True
+        seconds, public = self._tools_seconds, True
         for _ in range(MAX_PAGES):
             page = await self._page(params)
             tools += page["tools"]
@@ -211,7 +211,7 @@ class ModernSession(Session):
         milliseconds = page.get("ttlMs")
         if type(milliseconds) is not int or milliseconds < 0:
             return self._tools_seconds
-        return min(max(milliseconds / 1000, _MIN_LIST_SECONDS), _MAX_LIST_SECONDS)
+        return max(min(milliseconds, 86_400_000) / 1000, _MIN_LIST_SECONDS)  # it may be too large for a float
 
     async def call(
         self, tool: str, arguments: Mapping[str, Any], progressed: Callable[[], None]
