@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from identity.idaas.client_authentication.metadata_service import MetadataService
 from identity.idaas.client_authentication.role_credential import (
@@ -36,17 +37,8 @@ class CredentialsUri:
         async with self.http() as http:
             request = http.build_request("GET", self.uri)
             response = await send(http, request, max_bytes=_MAX_BYTES, deadline=_DEADLINE)
-        if isinstance(response, TransportFailure):
-            detail = f"credentials URI: {response.reason}"
-            raise role_unavailable(detail)
-        if response.status != 200:
-            detail = f"credentials URI: expected status 200, found status {response.status}"
-            raise role_unavailable(detail)
-        try:
-            return read_role_credential(read_object(response.body), provider="default/credential_uri")
-        except ValueError as error:
-            detail = f"credentials URI: the response {error}"
-            raise role_unavailable(detail) from None
+        server = "credentials URI"
+        return _credential(server, _body(server, response), "default/credential_uri")
 
 
 _PATH = "/latest/meta-data/ram/security-credentials/"
@@ -66,11 +58,7 @@ class EcsRole:
         if not _ROLE_NAME.fullmatch(role):
             raise role_unavailable("the metadata service names no role of this instance")
         text = await self.metadata.read(_PATH + role)
-        try:
-            return read_role_credential(read_object(text.encode()), provider="default/ecs_ram_role")
-        except ValueError as error:
-            detail = f"the metadata service's response {error}"
-            raise role_unavailable(detail) from None
+        return _credential("metadata service", text.encode(), "default/ecs_ram_role")
 
 
 _STS_DEADLINE = 10.0
@@ -117,21 +105,25 @@ class OidcRole:
         }
         async with self.http() as http:
             request = http.build_request("POST", f"{self.sts}/", params=query, data=form)
-            return _read(await send(http, request, max_bytes=_MAX_BYTES, deadline=_STS_DEADLINE))
+            response = await send(http, request, max_bytes=_MAX_BYTES, deadline=_STS_DEADLINE)
+        return _credential("STS", _body("STS", response), "default/oidc_role_arn", "Credentials")
 
 
-def _read(response: Response | TransportFailure) -> RoleCredential:
+def _body(server: str, response: Response | TransportFailure) -> bytes:
+    """The body of a response with status 200. Raises `UnreachableError`."""
     if isinstance(response, TransportFailure):
-        detail = f"STS: {response.reason}"
-        raise role_unavailable(detail)
+        raise role_unavailable(f"{server}: {response.reason}")
     if response.status != 200:
-        detail = f"STS: {read_refusal(response)}"
-        raise role_unavailable(detail)
+        raise role_unavailable(f"{server}: {read_refusal(response)}")
+    return response.body
+
+
+def _credential(server: str, body: bytes, provider: str, member: str = "") -> RoleCredential:
+    """The credential in a JSON object, or in its `member`. Raises `UnreachableError`."""
     try:
-        members = read_object(response.body).get("Credentials")
-        if not isinstance(members, dict):
-            raise role_unavailable('STS: the response has no "Credentials"')
-        return read_role_credential(members, provider="default/oidc_role_arn")
+        members: Any = read_object(body)
+        if member and not isinstance(members := members.get(member), dict):
+            raise role_unavailable(f'{server}: the response has no "{member}"')
+        return read_role_credential(members, provider=provider)
     except ValueError as error:
-        detail = f"STS: the response {error}"
-        raise role_unavailable(detail) from None
+        raise role_unavailable(f"{server}: the response {error}") from None
