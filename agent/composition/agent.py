@@ -12,7 +12,7 @@ from typing import Final, Self
 from agent.composition.extensions import load_both, model_provider, services
 from agent.conversations.storage import ConversationStorage
 from agent.errors.error_codes import AgentCode
-from agent.http.admission import Admission
+from agent.http.authentication import Admission
 from agent.http.rate_limit import RequestRate
 from agent.http.shutdown import Shutdown, shutting_down
 from agent.operations.audit.configured import audit_log, audit_trail

@@ -14,8 +14,7 @@ from typing import Final, Protocol, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from agent.http.connection_limits import ConnectionLimits, LimitedHttpProtocol
-from agent.http.lingering_close import Lingering, LingerLimits
+from agent.http.connection_limits import ConnectionLimits, LimitedHttpProtocol, Lingering, LingerLimits
 
 MOST: Final = 65_536
 

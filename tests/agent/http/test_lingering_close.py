@@ -8,8 +8,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from agent.errors.error_response import RequestError, error_response
-from agent.http.connection_limits import ConnectionLimits
-from agent.http.lingering_close import LingerLimits
+from agent.http.connection_limits import ConnectionLimits, LingerLimits
 from agent.http.request_limits import body_limit
 from agent.http.web_server import WebServer, listen, web_server
 from tests.agent.http.uploading_clients import CLIENTS

@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.http.connection_limits import ConnectionLimits
-from agent.http.lingering_close import LingerLimits
+from agent.http.connection_limits import ConnectionLimits, LingerLimits
 from agent.http.web_server import WebServer, listen, web_server
 from tests.agent.conftest import AgentServer
 from tests.responsive import responsive
