@@ -126,7 +126,7 @@ class Conversations:
         *,
         streaming: bool,
         instructions: Sequence[SystemMessage] = (),
-    ) -> LiveRun:
+    ) -> Run:
         """Runs the graph with the stored messages of the thread, and with `messages`, which are added.
 
         The thread is opened if there is none; without `thread_id`, a new one. `instructions` are for this run
@@ -147,7 +147,7 @@ class Conversations:
 
     async def resume(
         self, caller: VerifiedAccessToken, thread_id: str, answers: Mapping[str, object], *, streaming: bool
-    ) -> LiveRun:
+    ) -> Run:
         """Continues the run that the thread waits with; `answers` are by the ids of approvals.
 
         Raises `ApprovalError`, and has changed nothing, unless every open approval has an answer in one of
@@ -172,7 +172,7 @@ class Conversations:
 
         return await self._started(run, begin)
 
-    async def continue_(self, caller: VerifiedAccessToken, thread_id: str, *, streaming: bool) -> LiveRun:
+    async def continue_(self, caller: VerifiedAccessToken, thread_id: str, *, streaming: bool) -> Run:
         """Responds to the latest message, after a run that failed, was cut off, or waited too long.
 
         Raises as `start` does, and `ThreadBusyError` if the last run has ended as it should. If several
@@ -217,10 +217,6 @@ class Conversations:
         if thread.status in ("paused", "running") and run_id in (None, thread.run_id):
             return await end_run_elsewhere(self._parts, owner, principal, thread, WITHDRAWN)
         return False
-
-    def running(self, principal: Principal, thread_id: str) -> LiveRun | None:
-        """The run of the thread that this process executes now."""
-        return self.live.running(owner_of(principal), thread_id)
 
     async def follow(
         self, caller: VerifiedAccessToken, thread_id: str, after: str | None = None
@@ -349,7 +345,7 @@ class Conversations:
             traced=self._traced,
             measures=self._measures,
             on_begin=self._began,
-            on_change=self._changed,
+            on_change=None if self._relay is None else self._relay.writer.note,
         )
         self._runs.track(live, run.caller)
         try:
@@ -363,10 +359,6 @@ class Conversations:
         self.live.add(live)
         if self._relay is not None:
             self._relay.writer.begin(live)
-
-    def _changed(self, live: LiveRun) -> None:
-        if self._relay is not None:
-            self._relay.writer.note(live)
 
     async def _begin_run(
         self, run: RunRequest, messages: Sequence[AnyMessage] = (), unchanged: Thread | None = None
