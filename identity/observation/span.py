@@ -39,11 +39,8 @@ class Span:
 
     recording: bool = False
     """Whether attributes have an effect; if not, they need not be computed."""
-
-    @property
-    def content(self) -> bool:
-        """Whether attributes of `CONTENT` have an effect."""
-        return False
+    content: bool = False
+    """Whether attributes of `CONTENT` have an effect."""
 
     @property
     def trace_id(self) -> str | None:
@@ -124,6 +121,7 @@ class RecordedSpan(Span):
     __slots__ = (
         "_began",
         "attributes",
+        "content",
         "ended_at",
         "error",
         "kind",
@@ -147,6 +145,7 @@ class RecordedSpan(Span):
     ) -> None:
         """`link` is a context of another trace, which this one belongs to in some way."""
         self.trace = trace
+        self.content = trace.content
         self.name = name
         self.kind = kind
         self.parent_id = parent_id
@@ -160,18 +159,13 @@ class RecordedSpan(Span):
         self._began = time.perf_counter_ns()
 
     @property
-    def content(self) -> bool:
-        """See `Span`."""
-        return self.trace.content
-
-    @property
     def trace_id(self) -> str:
         """See `Span`."""
         return f"{self.trace.trace_id:032x}"
 
     def set(self, attribute: Attribute, value: Value | None) -> None:
         """See `Span`."""
-        if value is not None and (attribute not in CONTENT or self.trace.content):
+        if value is not None and (attribute not in CONTENT or self.content):
             self.attributes[attribute] = _cut(attribute, value)
 
     def set_for_trace(self, attribute: Attribute, value: Value | None) -> None:
