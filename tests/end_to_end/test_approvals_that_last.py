@@ -15,6 +15,7 @@ from sandbox.faults.faults import Fault
 from tests.agent.api.threads.served_threads import CHAT
 from tests.command import running
 from tests.conftest import Sandbox
+from tests.running_agent import StartAgent
 
 AGENT = str(Path(sys.executable).with_name("idaas-agent"))
 QUESTION = "Apply for three days of leave from Monday"
@@ -95,12 +96,11 @@ async def test_leave_is_applied_for_after_alice_approves_on_another_device(
 
 
 @pytest.mark.promise("approval-binds")
-async def test_approval_outlives_a_killed_process(sandbox: Sandbox, tmp_path: Path) -> None:
-    variables = sandbox.environment | {
-        "ACCESS_IDENTITY": "Human",
-        "AGENT_PORT": "0",
-        "CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db",
-    }
+async def test_approval_outlives_a_killed_process(
+    sandbox: Sandbox, start_agent: StartAgent, tmp_path: Path
+) -> None:
+    kept = {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
+    variables = sandbox.environment | kept | {"ACCESS_IDENTITY": "Human", "AGENT_PORT": "0"}
     token = sandbox.access_token("alice")
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
         async with running(AGENT, "serve", folder=tmp_path, **variables) as killed:
@@ -108,14 +108,12 @@ async def test_approval_outlives_a_killed_process(sandbox: Sandbox, tmp_path: Pa
             await device.apply_for_leave()
             killed.process.send_signal(signal.SIGKILL)
             assert await killed.ends() == -signal.SIGKILL
-        async with running(AGENT, "serve", folder=tmp_path, **variables) as started:
-            device = Device(http, await origin_of(started), token)
-            [approval] = await device.approvals()
-            assert applied(sandbox) == 0
-            assert (await device.approve(approval)).status_code == 202
-            assert (await device.follow())[-1]["type"] == "RUN_FINISHED"
-            messages = (await device.ask("GET", "/threads/leave-1")).json()["messages"]
-            started.process.send_signal(signal.SIGTERM)
+        device = Device(http, (await start_agent("Human", **kept)).origin, token)
+        [approval] = await device.approvals()
+        assert applied(sandbox) == 0
+        assert (await device.approve(approval)).status_code == 202
+        assert (await device.follow())[-1]["type"] == "RUN_FINISHED"
+        messages = (await device.ask("GET", "/threads/leave-1")).json()["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant"]
     assert json.loads(messages[2]["content"])["employee"] == "alice"
     assert applied(sandbox) == 1
@@ -123,16 +121,20 @@ async def test_approval_outlives_a_killed_process(sandbox: Sandbox, tmp_path: Pa
 
 @pytest.mark.promise("shutdown-loses-nothing")
 async def test_approved_call_that_no_client_waits_for_ends_before_the_agent_stops(
-    sandbox: Sandbox, tmp_path: Path
+    sandbox: Sandbox, start_agent: StartAgent, tmp_path: Path
 ) -> None:
     audit_log = tmp_path / "audit.jsonl"
-    variables = sandbox.environment | {
-        "ACCESS_IDENTITY": "Human",
-        "AGENT_PORT": "0",
-        "AUDIT_LOG_FILE": str(audit_log),
-        "CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db",
-        "SHUTDOWN_SECONDS": "30",
-    }
+    kept = {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
+    variables = (
+        sandbox.environment
+        | kept
+        | {
+            "ACCESS_IDENTITY": "Human",
+            "AGENT_PORT": "0",
+            "AUDIT_LOG_FILE": str(audit_log),
+            "SHUTDOWN_SECONDS": "30",
+        }
+    )
     token = sandbox.access_token("alice")
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
         async with running(AGENT, "serve", folder=tmp_path, **variables) as stopped:
@@ -147,10 +149,8 @@ async def test_approved_call_that_no_client_waits_for_ends_before_the_agent_stop
             stopped.process.send_signal(signal.SIGTERM)
             assert await stopped.ends() == 0
         sandbox.cloud.faults.clear()
-        async with running(AGENT, "serve", folder=tmp_path, **variables) as started:
-            device = Device(http, await origin_of(started), token)
-            thread = (await device.ask("GET", "/threads/leave-1")).json()
-            started.process.send_signal(signal.SIGTERM)
+        device = Device(http, (await start_agent("Human", **kept)).origin, token)
+        thread = (await device.ask("GET", "/threads/leave-1")).json()
     assert applied(sandbox) == 1
     assert thread["status"] == "idle"
     assert [message["role"] for message in thread["messages"]] == ["user", "assistant", "tool", "assistant"]
