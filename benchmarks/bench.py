@@ -71,9 +71,7 @@ class Bench:
     def stand_ins(self) -> ServerProcess:
         """The model, the MCP server and the enterprise service (`servers.services`)."""
         return self._server(
-            "stand-ins",
-            lambda port: [sys.executable, "-m", "benchmarks.servers.services", str(port)],
-            {},
+            "stand-ins", lambda port: [sys.executable, "-m", "benchmarks.servers.services", str(port)], {}
         )
 
     @property

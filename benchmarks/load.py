@@ -175,12 +175,7 @@ def send_sequentially(
 
 
 def send_concurrently(
-    server: LoadedServer,
-    path: str,
-    body: dict[str, Any],
-    tokens: Sequence[str],
-    *,
-    in_threads: bool = False,
+    server: LoadedServer, path: str, body: dict[str, Any], tokens: Sequence[str], *, in_threads: bool = False
 ) -> float:
     """Sends a request for each token, each on an open connection; returns seconds to the last response.
 

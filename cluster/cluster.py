@@ -75,9 +75,7 @@ class Cluster:
 
 @asynccontextmanager
 async def cluster(
-    replicas: int = 2,
-    ports: Ports = Ports(),
-    variables: Mapping[str, str] | None = None,
+    replicas: int = 2, ports: Ports = Ports(), variables: Mapping[str, str] | None = None
 ) -> AsyncIterator[Cluster]:
     """Starts the parts, and stops them at the end. `variables` are added to the environment of replicas.
 

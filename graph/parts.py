@@ -153,14 +153,10 @@ def graph_parts(
     return GraphParts(
         authenticate=visited(AUTHENTICATE, begin_run, callers, begins=True),
         credentials=visited(
-            CREDENTIALS,
-            CredentialsNode(services, resolved, limits.credentials_seconds, consents),
-            callers,
+            CREDENTIALS, CredentialsNode(services, resolved, limits.credentials_seconds, consents), callers
         ),
         approvals=visited(
-            APPROVALS,
-            ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values),
-            callers,
+            APPROVALS, ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values), callers
         ),
         model=visited(
             MODEL,

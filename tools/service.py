@@ -139,9 +139,7 @@ T = TypeVar("T")
 
 
 async def send_with_credential(
-    access: Access,
-    send: Callable[[Credential], Awaitable[T]],
-    is_refused: Callable[[T], bool],
+    access: Access, send: Callable[[Credential], Awaitable[T]], is_refused: Callable[[T], bool]
 ) -> T:
     """The result of `send` with the credential of `access`.
 

@@ -99,10 +99,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             ),
             *([] if role is None else [Middleware(role_headers, role=role)]),
             Middleware(
-                rate_limit,
-                rate=composed.request_rate,
-                check_run=composed.runs.check,
-                starts_run=_starts_run,
+                rate_limit, rate=composed.request_rate, check_run=composed.runs.check, starts_run=_starts_run
             ),
             Middleware(body_limit, max_bytes=settings.max_body_bytes, arrived=admit_again),
         ],

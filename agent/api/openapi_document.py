@@ -19,7 +19,7 @@ from agent.http.authentication import PUBLIC_PATHS
 _STREAMS: Final = ("stream", "stream_log", "stream_events")
 _SCHEME: Final = "access_token"
 EVENTS: Final = {
-    "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}},
+    "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 }
 """Server-sent events, each as an object of its fields."""
 _SCHEMAS: Final = "#/components/schemas/"
@@ -33,7 +33,7 @@ CHAT_EVENTS: Final = {
                 "contentSchema": {"$ref": f"{_SCHEMAS}{CompletionChunk.__name__}"},
             }
         },
-    },
+    }
 }
 """The chat's events. The `data` of the last one is `[DONE]`, or an error body."""
 _ERRORS: Final = {
@@ -54,7 +54,7 @@ _ERRORS_OF_BODIES: Final = {
     504: "The run exceeded its time limit.",
 }
 _CHALLENGE: Final = {
-    "WWW-Authenticate": {"description": "RFC 6750, section 3.", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "RFC 6750, section 3.", "schema": {"type": "string"}}
 }
 _WAIT: Final = {
     "Retry-After": {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
@@ -108,11 +108,7 @@ def _complete(document: dict[str, Any]) -> None:
 
 def _langserve_bodies() -> dict[str, Any]:
     """The request bodies of LangServe's routes. LangServe's own models list members without effect here."""
-    given = {
-        "type": "object",
-        "properties": {"messages": conversation_schema()},
-        "required": ["messages"],
-    }
+    given = {"type": "object", "properties": {"messages": conversation_schema()}, "required": ["messages"]}
     several = {"type": "array", "items": given, "minItems": 1, "maxItems": MAX_BATCH}
     bodies = {
         f"/agent/{name}": {"inputs": several} if name == "batch" else {"input": given}

@@ -14,11 +14,7 @@ from identity.access_token.revocation import Revocation
 from identity.access_token.verifier import LEEWAY
 from identity.errors import AgentError
 from identity.idaas.user_event import SubjectMember, UnreadableEventError, UserEvent
-from identity.idaas.user_event_reader import (
-    EventRefusedError,
-    EventsUnreadableError,
-    UserEventReader,
-)
+from identity.idaas.user_event_reader import EventRefusedError, EventsUnreadableError, UserEventReader
 
 _LOG: Final = logging.getLogger("idaas_agent.user_events")
 
@@ -28,11 +24,7 @@ Revoke: TypeAlias = Callable[[Sequence[Revocation]], Awaitable[Collection[Revoca
 
 
 def user_event_routes(
-    reader: UserEventReader,
-    *,
-    subject: SubjectMember,
-    clock: Callable[[], float],
-    revoke: Revoke,
+    reader: UserEventReader, *, subject: SubjectMember, clock: Callable[[], float], revoke: Revoke
 ) -> APIRouter:
     """The route. `revoke` enforces and stores revocations, and returns those that later ones supersede.
 

@@ -172,8 +172,7 @@ def add_service(
         str | None, typer.Option(help="JWT provider whose JWTs it takes instead, such as service_jwt.")
     ] = None,
     placement: Annotated[
-        str,
-        typer.Option(help="Where it wants the credential: Bearer, header:X-API-Key, query:key, …"),
+        str, typer.Option(help="Where it wants the credential: Bearer, header:X-API-Key, query:key, …")
     ] = "Bearer",
     config: CONFIG = None,
     sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL,

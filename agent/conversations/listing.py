@@ -20,12 +20,7 @@ class Reading:
     """Reads one page. While `goes_on`, its caller runs `next`, and gives the rows to `add`."""
 
     def __init__(
-        self,
-        owner: str,
-        *,
-        limit: int,
-        before: str | None,
-        wanted: Sequence[Sequence[bytes]] | None,
+        self, owner: str, *, limit: int, before: str | None, wanted: Sequence[Sequence[bytes]] | None
     ) -> None:
         """The latest `limit` threads after the cursor `before`; those that have one of the terms of each of
         `wanted`. Raises `ValueError` for a cursor that is none.

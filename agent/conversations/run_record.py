@@ -236,11 +236,7 @@ class RunHistory:
     ) -> list[list[StoredMessage]]:
         """The newest `limit` messages of each run, the oldest first; with `asked`, of its questions alone."""
         positions = [
-            (
-                ThreadKey(run.thread_key, owner, run.thread_id),
-                run.run_id,
-                *_positions(run, asked=asked),
-            )
+            (ThreadKey(run.thread_key, owner, run.thread_id), run.run_id, *_positions(run, asked=asked))
             for run in runs
         ]
         return await self._database.read(lambda: self._transcript.between(positions, limit))

@@ -14,13 +14,7 @@ from typing import Final, NoReturn
 
 from agent.conversations.database.database import Statement, Transaction, Value, query
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
-from agent.conversations.thread import (
-    MessageStoredError,
-    StoppedRun,
-    Thread,
-    ThreadStatus,
-    not_found,
-)
+from agent.conversations.thread import MessageStoredError, StoppedRun, Thread, ThreadStatus, not_found
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError
@@ -97,10 +91,7 @@ def _stored(key: str, sent: Collection[bytes]) -> str:
 
 
 def creation(
-    change: Change,
-    process_id: str,
-    title: bytes | None,
-    limits: StorageLimits = UNLIMITED,
+    change: Change, process_id: str, title: bytes | None, limits: StorageLimits = UNLIMITED
 ) -> Statement:
     """Opens the thread with its run: a row, unless there is the thread already, or one of `limits` would be
     exceeded.
@@ -147,10 +138,7 @@ def advance(change: Change) -> Statement:
     return Statement(
         "UPDATE threads SET last_seq = last_seq + ?, bytes = bytes + ?, change = ?"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' RETURNING key",
-        (
-            *(change.messages, change.bytes, change.number),
-            *(change.owner, change.thread_id, change.run_id),
-        ),
+        (*(change.messages, change.bytes, change.number), *(change.owner, change.thread_id, change.run_id)),
     )
 
 
@@ -159,10 +147,7 @@ def room_after(change: Change) -> Statement:
     return Statement(
         "UPDATE threads SET last_seq = last_seq + ?, bytes = bytes + ?, change = ?"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'interrupted'",
-        (
-            *(change.messages, change.bytes, change.number),
-            *(change.owner, change.thread_id, change.run_id),
-        ),
+        (*(change.messages, change.bytes, change.number), *(change.owner, change.thread_id, change.run_id)),
     )
 
 

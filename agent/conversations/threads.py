@@ -331,10 +331,7 @@ class ThreadStore:
             after = rows[-1][0]
 
     def _title_anew(self, key: int, terms: Terms) -> Transaction[None]:
-        yield [
-            Statement("DELETE FROM terms WHERE thread_key = ?", (key,)),
-            *insertion(terms, "key = ?", key),
-        ]
+        yield [Statement("DELETE FROM terms WHERE thread_key = ?", (key,)), *insertion(terms, "key = ?", key)]
 
     async def _changed(
         self, owner: str, thread_id: str, change: str, *values: Value, deleted: bool = False

@@ -7,10 +7,7 @@ are removed, so that nothing further inside can log or forward them.
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.http.authentication import CALLER
-from identity.idaas.client_authentication.role_credential import (
-    ROLE_HEADERS,
-    RequestHeaderRole,
-)
+from identity.idaas.client_authentication.role_credential import ROLE_HEADERS, RequestHeaderRole
 
 _NAMES = {name.encode("ascii"): name for name in ROLE_HEADERS}
 

@@ -119,11 +119,7 @@ class Runs:
             self._graph, messages, caller, self.acquire_lease, streaming=streaming, steps=steps
         )
         run = LiveRun(
-            work,
-            seconds=self._timeout,
-            one_reader=True,
-            traced=self._traced,
-            measures=self._measures,
+            work, seconds=self._timeout, one_reader=True, traced=self._traced, measures=self._measures
         )
         self.track(run, caller)
         return run.events(keep=False)

@@ -58,10 +58,7 @@ def _named_file(path: Path | None, setting: str) -> NamedFile | None:
 
 
 def _role(
-    variables: RoleVariables,
-    metadata: MetadataService,
-    authorities: str | None,
-    clock: Callable[[], float],
+    variables: RoleVariables, metadata: MetadataService, authorities: str | None, clock: Callable[[], float]
 ) -> SecretSource[RoleCredential] | None:
     """The first source that the variables name; request headers, where they are chosen, before it."""
     source = _named_role(variables, authorities, clock)

@@ -117,10 +117,7 @@ def first_requests(bench: Bench) -> Iterable[Figure]:
 
         results = interleave(
             1 if bench.plan.quick else 2,
-            {
-                "agent": timed(agent),
-                "demo": timed(demo, "/human/chat/completions"),
-            },
+            {"agent": timed(agent), "demo": timed(demo, "/human/chat/completions")},
         )
         source = f"of {users} users" if users > 1 else "of one user"
         for member, name, unit, target in (

@@ -46,10 +46,7 @@ class ApprovalPrompts:
         return answers.get(request.id)
 
     async def pause(
-        self,
-        shown: PendingApproval,
-        caller: VerifiedAccessToken | None,
-        url: str | None = None,
+        self, shown: PendingApproval, caller: VerifiedAccessToken | None, url: str | None = None
     ) -> object:
         """Pauses the run; or LangGraph's resume value, if this run has one.
 
@@ -93,11 +90,7 @@ class ApprovalPrompts:
         return caller.expires_at > self._clock()
 
     def _step(
-        self,
-        action: AuditedAction,
-        request: ApprovalRequest,
-        digest: str,
-        caller: VerifiedAccessToken | None,
+        self, action: AuditedAction, request: ApprovalRequest, digest: str, caller: VerifiedAccessToken | None
     ) -> Step:
         return self._audit.approval(
             action,

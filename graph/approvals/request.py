@@ -39,12 +39,7 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     )
     if url is not None:
         description += f" Open this address, allow the access, and then approve: {url}"
-    action = {
-        "name": name,
-        "args": arguments,
-        "arguments": arguments,
-        "description": description,
-    }
+    action = {"name": name, "args": arguments, "arguments": arguments, "description": description}
     review = {"action_name": name, "allowed_decisions": _DECISIONS[request.kind]}
     principal = {"iss": request.principal.issuer, "sub": request.principal.subject}
     approval: dict[str, Any] = {**approval_members(request), "principal": principal}

@@ -29,9 +29,7 @@ class ServiceRequirement:
 
 
 def requirements(
-    services: Iterable[Service],
-    default_identity: AccessIdentity,
-    llm_api_key: ApiKeyRequirement | Secret,
+    services: Iterable[Service], default_identity: AccessIdentity, llm_api_key: ApiKeyRequirement | Secret
 ) -> dict[str, ServiceRequirement]:
     """The requirements of the model and the services, by the names of their nodes, the model first.
 
@@ -153,10 +151,7 @@ class ServiceCredentials:
         self._clock = clock
 
     def of(
-        self,
-        caller: VerifiedAccessToken | None,
-        name: str,
-        state: AgentState | None = None,
+        self, caller: VerifiedAccessToken | None, name: str, state: AgentState | None = None
     ) -> ServiceCredential:
         """`caller`'s credential for the node `name`.
 

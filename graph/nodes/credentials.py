@@ -42,10 +42,7 @@ class CredentialsNode:
         self._consents = consents
 
     async def __call__(
-        self,
-        state: AgentState,
-        caller: VerifiedAccessToken,
-        runtime: Runtime[AgentContext],
+        self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
     ) -> dict[str, Any]:
         """The credentials of the next step. Raises `AgentError` for the model's key, and `AuditError`."""
         credentials = {

@@ -63,12 +63,7 @@ class CallerSeal:
     """
 
     def __init__(
-        self,
-        keys: SealingKeys,
-        *,
-        audience: str,
-        claims: SealClaims,
-        clock: Callable[[], float] = time.time,
+        self, keys: SealingKeys, *, audience: str, claims: SealClaims, clock: Callable[[], float] = time.time
     ) -> None:
         self._keys = keys
         self._audience = audience

@@ -15,12 +15,7 @@ from identity.errors import AccessTokenError, InsufficientScopeError
 from identity.observation.metrics import CacheUse
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from identity.signing_keys.signing_key import (
-    ACCEPTED_ALGORITHMS,
-    SUPPORTED_ALGORITHMS,
-    KeySource,
-    SigningKey,
-)
+from identity.signing_keys.signing_key import ACCEPTED_ALGORITHMS, SUPPORTED_ALGORITHMS, KeySource, SigningKey
 
 LEEWAY = 30.0
 """Seconds by which clocks may differ: an accepted token's `iat` is at most so far in the future."""

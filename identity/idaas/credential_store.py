@@ -97,10 +97,7 @@ def _cloud_role(requirement: CloudRoleRequirement, _subject: str) -> StoreOperat
         about=f'cloud role "{requirement.role}"',
         error_code=IdentityCode.SERVICE_CREDENTIAL_UNAVAILABLE,
         read=partial(_read_sts_token, requirement.role),
-        query={
-            "cloudAccountRoleExternalId": requirement.role,
-            "durationSeconds": str(requirement.seconds),
-        },
+        query={"cloudAccountRoleExternalId": requirement.role, "durationSeconds": str(requirement.seconds)},
     )
 
 

@@ -89,11 +89,7 @@ class Echo:
         Requirement(service.audience or "", (*granted, *service.permissions)[:1], service.person).check(
             caller
         )
-        return {
-            "kind": "access_token",
-            "access_identity": caller.access_identity,
-            "claims": dict(claims),
-        }
+        return {"kind": "access_token", "access_identity": caller.access_identity, "claims": dict(claims)}
 
     def _api_key(self, service: EchoService, secret: str) -> dict[str, Any]:
         """A mask of the key. Raises `RefusedError`."""

@@ -47,15 +47,13 @@ def _metadata(cloud: Cloud) -> dict[str, object]:
             "urn:ietf:params:oauth:grant-type:token-exchange",
         ],
         "token_endpoint_auth_methods_supported": [
-            *("client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"),
+            *("client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none")
         ],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
         "scopes_supported": ["openid", "profile"],
-        "claims_supported": [
-            *("iss", "sub", "aud", "exp", "iat", "scope", "name", "preferred_username"),
-        ],
+        "claims_supported": [*("iss", "sub", "aud", "exp", "iat", "scope", "name", "preferred_username")],
         "request_uri_parameter_supported": False,
     }

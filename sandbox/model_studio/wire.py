@@ -61,12 +61,7 @@ def whole(completion: Completion, envelope: Envelope) -> Mapping[str, Any]:
             }
             for i, call in enumerate(completion.calls)
         ]
-    choice = {
-        "message": message,
-        "finish_reason": completion.finish_reason,
-        "index": 0,
-        "logprobs": None,
-    }
+    choice = {"message": message, "finish_reason": completion.finish_reason, "index": 0, "logprobs": None}
     return envelope.body("chat.completion", choices=[choice], usage=completion.usage)
 
 

@@ -51,10 +51,7 @@ def applications(cloud: Cloud) -> dict[str, ASGIApp]:
             {"/api/v1/mcps/": amap.application(cloud)}, model_studio.application(cloud)
         ),
         "function_compute": by_prefix(
-            {
-                f"{bucket.PATH}/": bucket.application(cloud),
-                f"{calendar.PATH}/": calendar.application(cloud),
-            },
+            {f"{bucket.PATH}/": bucket.application(cloud), f"{calendar.PATH}/": calendar.application(cloud)},
             function_compute.application(cloud),
         ),
     }

@@ -17,14 +17,7 @@ from sandbox.federation.keys import FederationKeys, new_federation_keys
 from sandbox.generated_secrets import GeneratedSecrets, new_api_key, new_password, new_secrets
 from sandbox.ram import CloudRoles, ExecutionRole
 from sandbox.state.access_tokens import AccessTokens
-from sandbox.state.directory import (
-    AGENT,
-    AGENT_AUDIENCE,
-    PAGE,
-    Directory,
-    ResourceServer,
-    sandbox_directory,
-)
+from sandbox.state.directory import AGENT, AGENT_AUDIENCE, PAGE, Directory, ResourceServer, sandbox_directory
 from sandbox.state.jwt_providers import JwtProviders
 from sandbox.state.oauth_providers import OAuthProviders
 from sandbox.state.records import Counters, Events

@@ -117,11 +117,7 @@ async def deployed(
     clock.write_text("0")
     port = free_port()
     # The interpreter outside of the virtual environment: it does not know the repository.
-    platform |= {
-        "PYTHONPATH": f"{site}:{dependencies}",
-        "CLOCK_FILE": str(clock),
-        **variables,
-    }
+    platform |= {"PYTHONPATH": f"{site}:{dependencies}", "CLOCK_FILE": str(clock), **variables}
     interpreter = sys._base_executable
     instance = Instance(package, folder / "code", platform=platform, interpreter=interpreter, port=port)
     gateway = Gateway(

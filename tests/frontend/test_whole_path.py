@@ -61,12 +61,7 @@ async def answer_to(page: Page, question: str) -> Any:
     ("access_identity", "grant"), [("Machine", PageGrant.CODE), ("Human", PageGrant.IMPLICIT)]
 )
 async def test_alice_signs_in_receives_answers_and_signs_out(
-    browser_context: Any,
-    page: Page,
-    sandbox: Any,
-    serve_agent: Serve,
-    access_identity: str,
-    grant: PageGrant,
+    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve, access_identity: str, grant: PageGrant
 ):
     agent = serve_agent(access_identity, grant)
     as_whom = {"Machine": "as the agent", "Human": "on your behalf"}[access_identity]

@@ -23,12 +23,7 @@ LLM = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
 
 def built_graph(services: list[Any], *, checkpointer: Any = None, **members: Any) -> Any:
     """The graph of `services`; `members` are those of its parts, and arguments of `graph_parts`."""
-    groups = {
-        "identity": RunIdentity,
-        "model": RunModel,
-        "approvals": RunApprovals,
-        "records": RunRecords,
-    }
+    groups = {"identity": RunIdentity, "model": RunModel, "approvals": RunApprovals, "records": RunRecords}
     parts = {}
     for name, kind in groups.items():
         taken = {field.name: members.pop(field.name) for field in fields(kind) if field.name in members}

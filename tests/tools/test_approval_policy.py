@@ -61,8 +61,7 @@ def test_rule_restricts_the_calls_that_it_matches(
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [{}, {"amount": None}, {"amount": "1"}, {"amount": True}, {"amount": [1]}, {"Amount": 1}],
+    "arguments", [{}, {"amount": None}, {"amount": "1"}, {"amount": True}, {"amount": [1]}, {"Amount": 1}]
 )
 def test_rule_that_cannot_be_evaluated_asks(arguments: dict[str, Any]) -> None:
     policy = ToolPolicy(Effect.WRITE, ALLOW, (ArgumentRule("amount", ">", 500, DENY),))

@@ -248,11 +248,7 @@ class ModernSession(Session):
             raise MCPRequestError("the response does not follow the MCP protocol") from None
 
     async def _called(
-        self,
-        tool: str,
-        arguments: Mapping[str, Any],
-        more: Mapping[str, Any],
-        progressed: Callable[[], None],
+        self, tool: str, arguments: Mapping[str, Any], more: Mapping[str, Any], progressed: Callable[[], None]
     ) -> Mapping[str, Any]:
         listing = self.current or self._last
         listed = listing.tools.get(tool) if listing else None

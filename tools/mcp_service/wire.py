@@ -29,10 +29,7 @@ from identity.transport.json_size import read_json
 from identity.transport.server_sent_events import events
 from tools.mcp_service.session import MCPRequestError
 
-_ACCEPTED: Final = {
-    "Accept": "application/json, text/event-stream",
-    "Content-Type": "application/json",
-}
+_ACCEPTED: Final = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 _T = TypeVar("_T")
 
 

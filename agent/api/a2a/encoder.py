@@ -58,10 +58,7 @@ class TaskEncoder:
     def event(self, event: RunEvent) -> list[Members]:
         """An event of the run, or its end."""
         if isinstance(event, Finished):
-            usage = {
-                "input_tokens": event.usage.input_tokens,
-                "output_tokens": event.usage.output_tokens,
-            }
+            usage = {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens}
             self._cut_off = cut_off(event.finish_reason)
             metadata = about(finish_reason=event.finish_reason, usage=usage)
             return self._ended(status_of(TaskState.COMPLETED, self._clock()), metadata)

@@ -40,12 +40,7 @@ _FAULT: Final = {
 }
 _RESPONSE: Final = {
     "type": "object",
-    "properties": {
-        "jsonrpc": {"const": "2.0"},
-        "id": _ID,
-        "result": {"type": "object"},
-        "error": _FAULT,
-    },
+    "properties": {"jsonrpc": {"const": "2.0"}, "id": _ID, "result": {"type": "object"}, "error": _FAULT},
     "required": ["jsonrpc", "id"],
     "additionalProperties": False,
 }

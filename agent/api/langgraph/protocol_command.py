@@ -8,11 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.api.langgraph.run_input import (
-    RunInput,
-    UnknownInterruptError,
-    is_interrupt_id,
-)
+from agent.api.langgraph.run_input import RunInput, UnknownInterruptError, is_interrupt_id
 from agent.api.langgraph.run_request import (
     RunRequest,
     checkpoint_id,

@@ -54,10 +54,7 @@ def thread_members(thread: Thread, waiting: Counter[str]) -> dict[str, Any]:
 def message_page(stored: Sequence[StoredMessage]) -> dict[str, Any]:
     """A page of AG-UI's messages, and the cursor of the page before it, if there is one."""
     more = bool(stored) and stored[0].seq > 1
-    return {
-        "messages": to_ag_ui(each.message for each in stored),
-        "next": stored[0].seq if more else None,
-    }
+    return {"messages": to_ag_ui(each.message for each in stored), "next": stored[0].seq if more else None}
 
 
 async def exported(
@@ -98,10 +95,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
 
     @router.get("", responses=documented(ThreadList))
     async def list_threads(
-        request: Request,
-        limit: PageSize = _PAGE,
-        before: str | None = None,
-        search: Search | None = None,
+        request: Request, limit: PageSize = _PAGE, before: str | None = None, search: Search | None = None
     ) -> JSONResponse:
         """A page of conversations, the last changed first. With `search`, only conversations with all of
         its words. A client that leaves ends the search.

@@ -80,9 +80,7 @@ async def obstacle(
         return _certificate(error.verify_code, host, port, setting)
     except ssl.SSLError:
         return Explanation(
-            "no_tls",
-            f"{host}:{port} does not speak TLS",
-            f"check scheme and port in {setting}",
+            "no_tls", f"{host}:{port} does not speak TLS", f"check scheme and port in {setting}"
         )
     except ConnectionRefusedError:
         sandbox = " (in the sandbox: idaas-agent sandbox)" if host == "localhost" and secure else ""

@@ -20,11 +20,7 @@ class RunMeasures:
         metrics = metrics or Metrics()
         self.open = 0
         metrics.observed(
-            Kind.GAUGE,
-            "idaas_agent.runs.open",
-            "Runs that go on now",
-            unit="{run}",
-            read=lambda: self.open,
+            Kind.GAUGE, "idaas_agent.runs.open", "Runs that go on now", unit="{run}", read=lambda: self.open
         )
         self.seconds = metrics.histogram(
             "gen_ai.invoke_agent.duration",

@@ -18,11 +18,7 @@ from identity.observation.span import SpanKind as Role
 from identity.observation.traceparent import TraceContext
 
 _SCOPE: Final = InstrumentationScope("idaas_agent")
-_KINDS: Final = {
-    Role.INTERNAL: SpanKind.INTERNAL,
-    Role.SERVER: SpanKind.SERVER,
-    Role.CLIENT: SpanKind.CLIENT,
-}
+_KINDS: Final = {Role.INTERNAL: SpanKind.INTERNAL, Role.SERVER: SpanKind.SERVER, Role.CLIENT: SpanKind.CLIENT}
 _STOP_SECONDS: Final = 3.0
 
 

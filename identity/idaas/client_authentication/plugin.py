@@ -55,11 +55,7 @@ class Plugin(ClientAuthentication):
         query = canonical_query(parameters)
         headers = self._headers(role, urlencode(form).encode("ascii"))
         proof = authorization(
-            "POST",
-            query,
-            headers,
-            access_key_id=role.access_key_id,
-            access_key_secret=role.access_key_secret,
+            "POST", query, headers, access_key_id=role.access_key_id, access_key_secret=role.access_key_secret
         )
         for name in ("host", "user-agent"):  # the HTTP client adds the same
             del headers[name]

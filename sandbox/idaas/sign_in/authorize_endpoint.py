@@ -17,12 +17,7 @@ from sandbox.idaas.sign_in.authorization_request import (
 )
 from sandbox.idaas.sign_in.pages import page
 from sandbox.idaas.sign_in.sessions import SignInSessions, set_private_cookie
-from sandbox.idaas.tokens.issuance import (
-    id_token,
-    record_issued,
-    record_refused,
-    token_answer,
-)
+from sandbox.idaas.tokens.issuance import id_token, record_issued, record_refused, token_answer
 from sandbox.idaas.tokens.scope import user_permissions
 from sandbox.oauth_error import OAuthError, new_request_id, single_parameters
 from sandbox.state.cloud import Cloud

@@ -76,8 +76,7 @@ def test_completion_has_the_approval_as_an_event_and_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "word"),
-    [(ApprovalKind.CONSENT_REQUIRED, "consent"), (ApprovalKind.SIGN_IN_REQUIRED, "Sign in")],
+    ("kind", "word"), [(ApprovalKind.CONSENT_REQUIRED, "consent"), (ApprovalKind.SIGN_IN_REQUIRED, "Sign in")]
 )
 def test_words_name_what_is_required(kind: ApprovalKind, word: str) -> None:
     waits = pending(kind, Secret("https://provider.example/consent"))

@@ -36,9 +36,7 @@ async def test_ready_when_keys_and_machine_credentials_are_cached(agent_server: 
     }
 
 
-async def test_human_identity_obtains_nothing_before_a_user_calls(
-    human_agent_server: AgentServer,
-) -> None:
+async def test_human_identity_obtains_nothing_before_a_user_calls(human_agent_server: AgentServer) -> None:
     response = await human_agent_server.client(None).get("/ready")
     assert response.json() == {
         "status": "ready",

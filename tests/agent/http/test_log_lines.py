@@ -113,10 +113,7 @@ async def test_every_line_of_serve_is_json(sandbox: Sandbox, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/agent/invoke"])
 async def test_disconnect_during_an_upload_is_not_logged_as_a_failure(
-    agent_server: AgentServer,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    path: str,
+    agent_server: AgentServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     caplog.set_level("INFO")
     logged = threading.Event()

@@ -118,9 +118,7 @@ async def test_client_that_does_not_read_does_not_delay_shutdown(caplog: pytest.
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_stopping_agent_is_not_ready_and_starts_no_run_after_its_grace_period(
-    sandbox: Sandbox,
-) -> None:
+async def test_stopping_agent_is_not_ready_and_starts_no_run_after_its_grace_period(sandbox: Sandbox) -> None:
     settings = read_settings(sandbox.environment)
     agent = Agent(settings, clock=sandbox.clock)
     transport = httpx.ASGITransport(create_app(settings, agent))

@@ -5,11 +5,7 @@ from langchain_core.messages import SystemMessage
 
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Finished
-from identity.errors import (
-    LimitError,
-    ThreadBusyError,
-    ThreadNotFoundError,
-)
+from identity.errors import LimitError, ThreadBusyError, ThreadNotFoundError
 from tests.agent.conversations.processes import ALICE, BOB, THREAD, HangingService, ProcessOf, human, in_brief
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls

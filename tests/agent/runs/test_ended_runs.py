@@ -18,11 +18,7 @@ from agent.runs.run import Finished, Paused, RunEvent
 from agent.runs.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
 from graph.error_codes import GraphCode
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.errors import (
-    ServiceError,
-    ThreadBusyError,
-    UnavailableError,
-)
+from identity.errors import ServiceError, ThreadBusyError, UnavailableError
 from tests.agent.conversations.processes import (
     ALICE,
     THREAD,

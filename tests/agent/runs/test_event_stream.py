@@ -24,12 +24,7 @@ def after_the_way(end: Outcome | None) -> EventEntry:
 
 @pytest.mark.parametrize(
     "end",
-    [
-        None,
-        Cancelled(),
-        Finished(finish_reason="length", usage=Usage(3, 2, 1)),
-        Paused((), Usage(3, 2, 1)),
-    ],
+    [None, Cancelled(), Finished(finish_reason="length", usage=Usage(3, 2, 1)), Paused((), Usage(3, 2, 1))],
 )
 def test_entry_arrives_as_it_was(end: Outcome | None) -> None:
     assert after_the_way(end) == EventEntry("run-1", ["call_1"], 12, EVENTS, end)

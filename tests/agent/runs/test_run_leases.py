@@ -109,9 +109,7 @@ async def test_no_more_runs_begin_at_once_than_the_limit_allows(process: Callabl
     assert sum(isinstance(each, Run) for each in begun) == 3
 
 
-async def test_places_of_a_killed_process_are_free_after_their_lease(
-    process: Callable[..., Process],
-) -> None:
+async def test_places_of_a_killed_process_are_free_after_their_lease(process: Callable[..., Process]) -> None:
     killed, living = process(), process()
     await killed.begin(), await living.begin()
     await aged(process.server, LEASE_SECONDS - 1)  # type: ignore[attr-defined]

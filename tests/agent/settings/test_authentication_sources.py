@@ -5,10 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.settings.authentication_sources import (
-    AuthenticationVariables,
-    authentication_sources,
-)
+from agent.settings.authentication_sources import AuthenticationVariables, authentication_sources
 from identity.idaas.client_authentication.declaration import NamedFile
 from identity.idaas.client_authentication.role_credential import (
     RenewedCredential,

@@ -24,11 +24,7 @@ async def ready(agent: Command) -> None:
 
 @pytest.mark.promise("approval-binds")
 async def test_approval_is_still_there_after_the_agent_was_killed(
-    browser_context: Any,
-    page: Page,
-    page_switch: tuple[PageSwitch, str],
-    sandbox: Sandbox,
-    tmp_path: Path,
+    browser_context: Any, page: Page, page_switch: tuple[PageSwitch, str], sandbox: Sandbox, tmp_path: Path
 ) -> None:
     port = free_port()
     variables = sandbox.environment | {

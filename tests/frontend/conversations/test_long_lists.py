@@ -54,10 +54,7 @@ async def test_earlier_messages_of_a_long_conversation_are_shown_on_demand(
 
     lasting_agent.will_say(echo)
     for number in range(30):
-        body = {
-            "messages": [{"role": "user", "content": f"{number}"}],
-            "metadata": {"thread_id": "long"},
-        }
+        body = {"messages": [{"role": "user", "content": f"{number}"}], "metadata": {"thread_id": "long"}}
         await lasting_agent.ask("POST", CHAT, body)
     await lasting_agent.open_page(page)
     await listed(page).click()

@@ -46,8 +46,7 @@ async def test_arguments_that_were_changed_after_the_approval_are_refused() -> N
 
 
 @pytest.mark.parametrize(
-    "changed",
-    [("pay", "other", "call_1"), ("transfer", "bank", "call_1"), ("pay", "bank", "call_2")],
+    "changed", [("pay", "other", "call_1"), ("transfer", "bank", "call_1"), ("pay", "bank", "call_2")]
 )
 async def test_approval_holds_for_no_other_tool_service_or_call(
     bank: Bank, changed: tuple[str, str, str]

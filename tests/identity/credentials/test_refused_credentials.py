@@ -11,13 +11,7 @@ from agent.errors.error_codes import AgentCode
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential_cache import RefusalCache
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
-from identity.errors import (
-    AgentError,
-    AuditError,
-    CredentialError,
-    RequirementRefusedError,
-    UnreachableError,
-)
+from identity.errors import AgentError, AuditError, CredentialError, RequirementRefusedError, UnreachableError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.identity.credentials.controlled_issuer import (

@@ -116,9 +116,7 @@ def variables(sandbox: Any, endpoint: str, tmp_path: Path) -> dict[str, str]:
 async def endpoint(sandbox: Any, serve: Any, recorder: Recorder) -> str:
     certificates = Path(sandbox.environment["SSL_CERT_FILE"]).parent
     url = await serve(
-        recorder,
-        ssl_certfile=certificates / "localhost.pem",
-        ssl_keyfile=certificates / "localhost-key.pem",
+        recorder, ssl_certfile=certificates / "localhost.pem", ssl_keyfile=certificates / "localhost-key.pem"
     )
     return str(url).replace("https://127.0.0.1", "localhost")
 

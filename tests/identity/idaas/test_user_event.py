@@ -8,13 +8,7 @@ from typing import Any
 import pytest
 
 from identity.access_token.revocation import Origin, Revocation, Target
-from identity.idaas.user_event import (
-    DOUBT_SECONDS,
-    PREFIX,
-    SubjectMember,
-    UnreadableEventError,
-    UserEvent,
-)
+from identity.idaas.user_event import DOUBT_SECONDS, PREFIX, SubjectMember, UnreadableEventError, UserEvent
 
 pytestmark = pytest.mark.promise("revoked-refused")
 

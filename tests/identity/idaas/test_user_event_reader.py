@@ -5,11 +5,7 @@ from typing import Any
 
 import pytest
 
-from identity.idaas.user_event_reader import (
-    EventRefusedError,
-    EventsUnreadableError,
-    UserEventReader,
-)
+from identity.idaas.user_event_reader import EventRefusedError, EventsUnreadableError, UserEventReader
 from identity.secrets.secret import Secret
 from tests.identity.idaas.user_event_request import (
     APPLICATION,

@@ -97,10 +97,7 @@ SHOWS: dict[str, Any] = {
 def test_no_serializer_shows_the_value(holder: str, show: str) -> None:
     try:
         shown = SHOWS[show](HOLDERS[holder]())
-    except (
-        TypeError,
-        ValueError,
-    ) as refusal:  # a serializer may refuse it, without its value
+    except (TypeError, ValueError) as refusal:  # a serializer may refuse it, without its value
         shown = str(refusal)
     text = shown.decode("utf-8", "replace") if isinstance(shown, bytes) else shown
     assert CANARY not in text

@@ -10,10 +10,7 @@ from tests.sandbox.model_studio.script_session import converse
 
 @pytest.mark.parametrize(
     ("question", "text", "signature"),
-    [
-        ("What is the weather in Hangzhou?", "| Date |", STAND_IN),
-        ("杭州天气", "| 日期 |", STAND_IN_CHINESE),
-    ],
+    [("What is the weather in Hangzhou?", "| Date |", STAND_IN), ("杭州天气", "| 日期 |", STAND_IN_CHINESE)],
 )
 def test_answer_is_in_the_language_of_the_question_and_signed_by_the_stand_in(question, text, signature):
     _, reply = converse(question)

@@ -139,10 +139,7 @@ class Forge:
             "one word": lambda: "token",
             "flattened JSON": lambda: json.dumps(flattened, separators=(",", ":")),
             "general JSON": lambda: json.dumps(
-                {
-                    "payload": claims,
-                    "signatures": [{"protected": header, "signature": signature}],
-                },
+                {"payload": claims, "signatures": [{"protected": header, "signature": signature}]},
                 separators=(",", ":"),
             ),
             "padded header": lambda: f"{header}=.{claims}.{signature}",

@@ -87,10 +87,7 @@ CALLS = {
         for n in range(200)
     ],
 }
-CRAFTED = {
-    "messages": [*ASK["messages"], CALLS],
-    "accepted": {f"call_{n}": "enterprise" for n in range(200)},
-}
+CRAFTED = {"messages": [*ASK["messages"], CALLS], "accepted": {f"call_{n}": "enterprise" for n in range(200)}}
 COMMANDS = [
     {"update": CRAFTED, "goto": "enterprise"},
     {"goto": [{"node": "enterprise", "input": CRAFTED}] * 200},

@@ -22,11 +22,7 @@ from identity.errors import (
 from identity.transport.retry import RetryPolicy
 from tests.conftest import Sandbox
 from tests.running_agent import GREETING, LEAVE
-from tests.security.error_texts.operator_names import (
-    NAMES,
-    names_by_place,
-    names_in,
-)
+from tests.security.error_texts.operator_names import NAMES, names_by_place, names_in
 from tests.security.error_texts.provoked_failures import FAILURES, UNKNOWN, Failure, unchanged, user_disabled
 from tests.security.surfaces import SURFACES
 

@@ -98,11 +98,7 @@ async def test_other_statuses_fail_without_a_retry_and_without_the_body(serve, s
     recorder = Recorder(lambda _: Response("upstream says canary", status))
     service = service_at(await serve(recorder), error_code=ToolCode.EXTERNAL_SERVICE_FAILED)
     error = await failure_of(service.call("get", {}, key_ring("K1")))
-    assert (error.code, error.status, len(recorder.requests)) == (
-        ToolCode.EXTERNAL_SERVICE_FAILED,
-        status,
-        1,
-    )
+    assert (error.code, error.status, len(recorder.requests)) == (ToolCode.EXTERNAL_SERVICE_FAILED, status, 1)
     assert "canary" not in f"{error} {error.detail}"
 
 

@@ -85,10 +85,7 @@ JSON_SCHEMA = {
     "required": ["month", "http"],
 }
 with_json_schema = StructuredTool(
-    name="payslip",
-    description="Gets the payslip of a month.",
-    args_schema=JSON_SCHEMA,
-    coroutine=by_schema,
+    name="payslip", description="Gets the payslip of a month.", args_schema=JSON_SCHEMA, coroutine=by_schema
 )
 
 

@@ -338,8 +338,7 @@ async def test_public_list_is_one_for_all_users_and_any_other_is_of_its_credenti
 
 
 @pytest.mark.parametrize(
-    ("ttl", "seconds"),
-    [(0, 5), (60_000, 60), (10**400, 300), (None, 300), (-1, 300), ("9", 300), (1e3, 300)],
+    ("ttl", "seconds"), [(0, 5), (60_000, 60), (10**400, 300), (None, 300), (-1, 300), ("9", 300), (1e3, 300)]
 )
 async def test_list_is_current_for_the_time_that_the_server_gives_it_within_bounds(
     server, serve, service_at, key_ring, ttl, seconds

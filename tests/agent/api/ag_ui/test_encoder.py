@@ -70,12 +70,7 @@ def run(*events: Any, end: Finished | None = None, **options: Any) -> list[dict[
 
 
 def test_run_begins_with_the_version_of_the_protocol() -> None:
-    assert run()[0] == {
-        "type": "RUN_STARTED",
-        "threadId": "t-1",
-        "runId": "r-1",
-        "protocolVersion": "1.0",
-    }
+    assert run()[0] == {"type": "RUN_STARTED", "threadId": "t-1", "runId": "r-1", "protocolVersion": "1.0"}
 
 
 def test_text_is_one_message_with_the_id_of_its_response() -> None:

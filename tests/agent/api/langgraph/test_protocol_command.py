@@ -4,13 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.api.langgraph.protocol_command import (
-    Command,
-    CommandRefusal,
-    command_body,
-    refusal_of,
-    run_of,
-)
+from agent.api.langgraph.protocol_command import Command, CommandRefusal, command_body, refusal_of, run_of
 from agent.api.langgraph.run_input import RunInput
 from agent.errors.error_response import RequestError
 

@@ -6,12 +6,7 @@ import pytest
 from langchain_core.load import dumpd
 from langchain_core.messages import HumanMessage, ToolMessage
 
-from agent.api.langgraph.run_input import (
-    RunInput,
-    checked_input,
-    history,
-    user_messages,
-)
+from agent.api.langgraph.run_input import RunInput, checked_input, history, user_messages
 from agent.errors.error_response import RequestError
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState
 from graph.error_codes import GraphCode

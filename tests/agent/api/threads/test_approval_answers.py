@@ -190,9 +190,7 @@ async def test_edit_that_breaks_the_schema_is_refused_with_the_argument_and_leav
     assert json.loads(result["content"])["days"] == 1
 
 
-async def test_call_of_the_model_that_breaks_the_schema_is_not_asked_about(
-    threads: ThreadsOf,
-) -> None:
+async def test_call_of_the_model_that_breaks_the_schema_is_not_asked_about(threads: ThreadsOf) -> None:
     broken = calls(("leave_apply", {"days": True, "first_day": "2026-12-07"}))
     served = await threads([broken, APPLY, DONE], ACCESS_IDENTITY="Human")
     approval = await asked(served)

@@ -13,14 +13,7 @@ from agent.runs.relay import Relay
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.agent.api.threads.test_run_routes import (
-    TALE,
-    Events,
-    followed,
-    live_runs,
-    run_that_waits,
-    text_of,
-)
+from tests.agent.api.threads.test_run_routes import TALE, Events, followed, live_runs, run_that_waits, text_of
 from tests.databases.redis_process import RedisProcess
 from tests.graph.scripted_model import DONE, calls
 

@@ -20,9 +20,7 @@ async def listed(threads: Threads, query: str = "", user: str = "alice") -> list
     return [thread["id"] for thread in response.json()["threads"]]
 
 
-async def test_thread_has_the_title_of_its_question_and_the_messages_of_its_run(
-    threads: ThreadsOf,
-) -> None:
+async def test_thread_has_the_title_of_its_question_and_the_messages_of_its_run(threads: ThreadsOf) -> None:
     served = await threads([WEATHER, DONE])
     await served.say("What is the weather in Hangzhou?")
     body = (await served.ask("GET", "/threads/thread-1")).json()
@@ -168,13 +166,7 @@ FAULTS: list[tuple[str, str, Any, str | None, str]] = [
     ("POST", "/t/approvals/a", {"decision": "edit"}, "arguments", "invalid_request"),
     ("POST", "/t/approvals/a", {"decision": "approve", "arguments": {}}, "arguments", "invalid_request"),
     ("POST", "/t/approvals/a", {"decision": "approve", "message": "go"}, "message", "invalid_request"),
-    (
-        "POST",
-        "/t/approvals/a",
-        {"decision": "reject", "message": LONG},
-        "message",
-        "string_above_max_length",
-    ),
+    ("POST", "/t/approvals/a", {"decision": "reject", "message": LONG}, "message", "string_above_max_length"),
 ]
 
 

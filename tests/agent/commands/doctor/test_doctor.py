@@ -178,9 +178,7 @@ def doctor(*arguments: str, **variables: str) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
-def test_healthy_agent_has_no_failures_and_skipped_steps_explain_how_to_check_them(
-    sandbox: Sandbox,
-) -> None:
+def test_healthy_agent_has_no_failures_and_skipped_steps_explain_how_to_check_them(sandbox: Sandbox) -> None:
     status, output = doctor("--json", **sandbox.environment)
     steps = {step["step"]: step for step in json.loads(output)["steps"]}
     assert status == 0

@@ -171,9 +171,7 @@ async def test_conversations_in_clear_need_a_line_of_the_key_file(new_database: 
     assert (await ThreadStore(new_database(strict), strict).get(OWNER, "t")).title == "My plan"
 
 
-async def test_register_keeps_the_keys_under_which_something_may_be_stored(
-    new_database: NewDatabase,
-) -> None:
+async def test_register_keeps_the_keys_under_which_something_may_be_stored(new_database: NewDatabase) -> None:
     database = new_database()
     await database.write(KeyRegister(encryption()).enter)
     await database.write(KeyRegister(encryption(FORMER, allows_clear=True)).enter)

@@ -102,10 +102,7 @@ def checkpoint(storage: ConversationStorage) -> Awaitable[Any]:
 
 
 MOVES: dict[str, tuple[str, Read]] = {
-    "title of another owner": (
-        moved("threads", "title", title(OF_ALICE, "t"), title(OF_BOB, "t")),
-        titles,
-    ),
+    "title of another owner": (moved("threads", "title", title(OF_ALICE, "t"), title(OF_BOB, "t")), titles),
     "title of another thread": (
         moved("threads", "title", title(OF_ALICE, "t"), title(OF_ALICE, "t2")),
         lambda storage: storage.threads.get(OF_ALICE, "t2"),

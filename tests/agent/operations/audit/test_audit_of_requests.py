@@ -226,9 +226,7 @@ async def test_failed_service_is_recorded(sandbox: Sandbox, file: Path) -> None:
     assert summary(lines[-1:]) == [("tool_call", "failed", "enterprise_service_failed")]
 
 
-async def test_request_without_its_required_record_is_refused_and_calls_no_service(
-    sandbox: Sandbox,
-) -> None:
+async def test_request_without_its_required_record_is_refused_and_calls_no_service(sandbox: Sandbox) -> None:
     with running_agent(sandbox, AUDIT_LOG_FILE="/dev/full", AUDIT_REQUIRED="true") as server:
         response = await ask(server, WEATHER)
         assert response.status_code == 503

@@ -11,11 +11,7 @@ from sandbox.authn_method import AuthnMethod
 
 ENTERPRISE = "https://enterprise.sandbox.example|service.invoke"
 WRONG = "wrong-canary-0123456789abcdefghijklmnop"
-BY_SECRET = [
-    AuthnMethod.CLIENT_SECRET_POST,
-    AuthnMethod.CLIENT_SECRET_BASIC,
-    AuthnMethod.CLIENT_SECRET_JWT,
-]
+BY_SECRET = [AuthnMethod.CLIENT_SECRET_POST, AuthnMethod.CLIENT_SECRET_BASIC, AuthnMethod.CLIENT_SECRET_JWT]
 
 
 @pytest.fixture

@@ -34,11 +34,7 @@ def authorize(sandbox):
             response = browser.get(address, params=request)
             if response.status_code == 200:
                 csrf = re.search(r'name="csrf" value="([^"]+)"', response.text)[1]
-                form = {
-                    "csrf": csrf,
-                    "username": "alice",
-                    "password": sandbox.cloud.secrets.alice_password,
-                }
+                form = {"csrf": csrf, "username": "alice", "password": sandbox.cloud.secrets.alice_password}
                 response = browser.post(address, params=request, data=form)
         parts = urlsplit(response.headers["location"])
         assert parts.fragment == ""
