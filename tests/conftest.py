@@ -56,15 +56,24 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-_LONGEST = ("tests/benchmarks", "langgraph", "tests/frontend/", "tests/front_ends/", "tests/end_to_end/test_")
-"""What begins first, by a part of a test's id; the first four share servers or a browser, in one process."""
+_SHARING = ("tests/benchmarks", "langgraph", "tests/frontend/", "tests/front_ends/")
+"""By a part of their ids, tests that share servers or a browser, in one process."""
+_LONGEST = (
+    *_SHARING,
+    "tests/end_to_end/",
+    "tests/security/",
+    "tests/deploy/",
+    "fuzz",
+    "tests/agent/commands/",
+)
+"""What begins first."""
 
 
 class ByServer(LoadScopeScheduling):
     """Each file runs in one process, and so do files whose tests share what is slow to start."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((part for part in _LONGEST[:4] if part in nodeid), nodeid.partition("::")[0])
+        return next((part for part in _SHARING if part in nodeid), nodeid.partition("::")[0])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
