@@ -24,6 +24,12 @@ ENTERPRISE = {"messages": [HumanMessage("Call my enterprise service")]}
 PLAIN = {"messages": [{"role": "user", "content": "What is the weather in Hangzhou right now?"}]}
 
 
+@pytest.fixture(autouse=True)
+def unfinalized_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LangServe's finalizer uses a thread pool: it waits forever if it runs while one holds its lock."""
+    monkeypatch.setattr("langserve.client._close_clients", lambda *_: None)
+
+
 def remote(server: AgentServer, user: str = "alice") -> RemoteRunnable[Any, Any]:
     return RemoteRunnable(f"{server.url}/agent", headers=server.headers(user))
 
