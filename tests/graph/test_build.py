@@ -1,8 +1,6 @@
 """The graph's nodes, its rounds between model and services, and the model's prompt and tools."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
@@ -51,21 +49,6 @@ async def test_question_without_tools_is_one_model_call(
     assert answer.text == "done"
     assert b.model.tools == [["weather"]]
     assert b.model.keys == ["llm_api_key-of-machine-0"]
-
-
-class NoThreads(ThreadPoolExecutor):
-    """An executor that runs nothing."""
-
-    def submit(self, *_: Any, **__: Any) -> Any:
-        raise AssertionError("a step of a run waits for a thread")
-
-
-async def test_no_step_of_a_run_waits_for_a_thread(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
-    asyncio.get_running_loop().set_default_executor(NoThreads())
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather="sunny"))
-    assert (await b.ask())[-1].text == "done"
 
 
 async def test_calls_of_several_services_run_concurrently(
