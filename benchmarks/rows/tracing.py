@@ -59,5 +59,5 @@ def tracing(bench: Bench) -> Iterable[Figure]:
             )
         bench.stop(traced)
     times = micro("tracing", bench.plan)
-    yield Figure("a measured span that is not recorded", "µs", times["no span"], target=at_most(2.0))
+    yield Figure("a measured span that is not recorded", "µs", times["no span"], target=at_most(1.0))
     yield Figure("a measured call", "µs", times["count"], target=at_most(1.0))
