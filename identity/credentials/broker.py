@@ -26,6 +26,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import (
     AccessTokenError,
     AgentError,
+    ConsentRequiredError,
     CredentialError,
     PrerequisiteRefusedError,
     RequirementRefusedError,
@@ -52,7 +53,8 @@ class CredentialBroker:
       for each distinct credential, however many callers wait. Cancelling a waiter affects no other waiter;
       each receives its own copy of an error.
     - A refusal is cached for `refusal_seconds` by holder and requirement, so that failing calls do not repeat
-      the request. A restored permission takes effect after that time at the latest.
+      the request. A restored permission takes effect after that time at the latest. A missing consent is not
+      cached: the user may give it at any moment.
     - A credential is renewed ahead of its end, in the background, when it is used; there are no timers. While
       the issuer does not respond, a credential that has not expired stays in use, and attempts are delayed.
     - An API key does not expire. It is read again after `api_key_max_age` seconds, and used for up to
@@ -286,7 +288,8 @@ class CredentialBroker:
         holder, requirement = key
         now = self._clock()
         if isinstance(error, CredentialError):
-            self._refusals.add(key, error, now)
+            if not isinstance(error, ConsentRequiredError):
+                self._refusals.add(key, error, now)
             self._remove_dependents(holder, requirement, error)
             if self._outlasts_permission(requirement):
                 self._cache.remove(key)

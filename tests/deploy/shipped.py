@@ -37,6 +37,15 @@ def service(payroll, settings):
         await http.get()
         return settings["answer"]
 '''
+OWN_CALENDAR = '''"""The calendar of another company, for whose use its user consents."""
+
+
+def service(calendar, settings):
+    @calendar.tool
+    async def appointments(http) -> str:
+        """Lists the appointments of the signed-in employee."""
+        return (await http.get("events")).text
+'''
 ANSWER = "on the 25th, says the tool of the operator"
 PYTHON = """#!/bin/sh
 "{python}" -m venv --without-pip "$3"
@@ -109,11 +118,15 @@ def operator(
     running, _ = running_sandbox
     folder = tmp_path_factory.mktemp("operator")
     (folder / "payday.py").write_text(OWN_TOOL)
+    (folder / "calendar_tools.py").write_text(OWN_CALENDAR)
     (folder / "services.toml").write_text(
         '[services.payroll]\ntype = "http"\npython = "payday.py:service"\n'
         f'url = "{running.environment["ENTERPRISE_SERVICE_URL"]}"\n'
         f'access_token = "{running.environment["ENTERPRISE_SERVICE_SCOPE"]}"\n'
         f'settings = {{ answer = "{ANSWER}" }}\n'
+        '[services.calendar]\ntype = "http"\npython = "calendar_tools.py:service"\n'
+        f'url = "{running.cloud.addresses.calendar_url}"\n'
+        'oauth_token = { provider = "calendar" }\n'
     )
     (folder / "own.lock").write_text("# no packages\n")
     (folder / "client-config.json").write_text(

@@ -4,6 +4,7 @@ The installed tree and the unpacked package serve everything, with the operator'
 """
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -109,22 +111,40 @@ async def answer(http: httpx.AsyncClient, question: str) -> str:
     return str(response.json()["choices"][0]["message"]["content"])
 
 
+async def asks(http: httpx.AsyncClient, thread: str, question: str) -> dict[str, Any]:
+    """What the run of `question` asks its user."""
+    messages = [{"role": "user", "content": question}]
+    asked = {"messages": messages, "stream": True, "metadata": {"thread_id": thread}}
+    assert "approval_required" in (await http.post(CHAT, json=asked)).text
+    [approval] = (await http.get(f"/threads/{thread}")).json()["approvals"]
+    return dict(approval)
+
+
+async def goes_on(http: httpx.AsyncClient, thread: str, approval: dict[str, Any]) -> None:
+    """The user approves, and the run ends."""
+    path = f"/threads/{thread}/approvals/{approval['id']}"
+    approved = await http.post(path, json={"decision": "approve"})
+    assert approved.status_code == 202, approved.text
+    async with http.stream("GET", f"/threads/{thread}/events") as following:
+        assert (await Events(following).rest())[-1]["type"] == "RUN_FINISHED"
+
+
 async def serves_everything(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """Every route, the two questions, the own tool, and a call that waits for an approval."""
+    """Every route, the two questions, the own tool, and calls that wait for an approval and a consent."""
     card = await http.get("/.well-known/agent-card.json")
     assert (card.status_code, card.json()["version"]) == (200, VERSION)
     assert "Hangzhou" in await answer(http, WEATHER)
     assert "enterprise" in await answer(http, ENTERPRISE)
     assert ANSWER in await answer(http, "Call payday")
-    leave = {"role": "user", "content": "Apply for three days of leave from Monday"}
-    asked = {"messages": [leave], "stream": True, "metadata": {"thread_id": "leave"}}
-    assert "approval_required" in (await http.post(CHAT, json=asked)).text
-    [approval] = (await http.get("/threads/leave")).json()["approvals"]
-    approved = await http.post(f"/threads/leave/approvals/{approval['id']}", json={"decision": "approve"})
-    assert approved.status_code == 202, approved.text
-    async with http.stream("GET", "/threads/leave/events") as following:
-        assert (await Events(following).rest())[-1]["type"] == "RUN_FINISHED"
+    approval = await asks(http, "leave", "Apply for three days of leave from Monday")
+    await goes_on(http, "leave", approval)
     assert sandbox.cloud.counters.snapshot()["function_compute:leave_applied"] == 1
+    consent = await asks(http, "calendar", "Call appointments")
+    assert consent["kind"] == "consent_required"
+    assert "Allowed" in (await http.post(consent["url"], data={"decision": "allow"})).text
+    await goes_on(http, "calendar", consent)
+    messages = (await http.get("/threads/calendar")).json()["messages"]
+    assert json.loads(messages[2]["content"])["account"] == "user_alice01"
     for method, path in requests([route for routes in AGENT.values() for route in routes]):
         if (method, path) != ("DELETE", "/threads"):  # the conversation is needed afterwards
             response = await http.request(method, path, json={})

@@ -145,7 +145,6 @@ async def test_user_opens_the_address_that_the_stream_shows_and_asks_again(
     assert session.session_id not in audit.read_text() + caplog.text
     assert "Allow" in (await agent.http.get(url)).text
     assert "Allowed" in (await agent.http.post(url, data={"decision": "allow"})).text
-    sandbox.clock.advance(3)
     second = (await agent.ask(REPORT, alice, stream=True)).tool_events[-1]
     assert json.loads(second["result"])["account"] == "user_alice01"
     others = (await agent.ask(REPORT, sandbox.access_token("bob"), stream=True)).tool_events[-1]
@@ -200,7 +199,6 @@ async def test_conversation_waits_for_the_consent_and_keeps_no_address(
     assert b"consent_required" in files
     assert session.session_id.encode() not in files
     await agent.http.post(approval["url"], data={"decision": "allow"})
-    sandbox.clock.advance(3)
     path = f"{agent.origin}/threads/t1/approvals/{approval['id']}"
     assert (await agent.http.post(path, json={"decision": "approve"}, headers=headers)).status_code == 202
     await agent.http.get(f"{agent.origin}/threads/t1/events", headers=headers)
@@ -224,7 +222,6 @@ async def test_task_of_another_agent_waits_for_the_consent_of_its_user(
         assert (data["data"]["kind"], data["data"]["url"]) == ("consent_required", url)
         assert url in text["text"]
         await agent.http.post(url, data={"decision": "allow"})
-        sandbox.clock.advance(3)
         decision = {"approval": data["data"]["id"], "decision": "approve"}
         ended = await client.send(decision, taskId=asked[0]["task"]["id"], message_id="m-2")
     called = [each["statusUpdate"]["metadata"]["idaas-agent"] for each in ended if "statusUpdate" in each]
