@@ -14,7 +14,6 @@ from graph.credentials.run_credentials import in_state
 from graph.error_codes import MODEL
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, called_services
-from tools.approval_policy import ApprovalMode
 
 CREDENTIALS: Final = "credentials"
 APPROVALS: Final = "approvals"
@@ -49,7 +48,7 @@ class Routes:
     def after_model(self, state: AgentState) -> list[str]:
         """`approvals`, if the policy of a call does not allow it without a decision."""
         decides = any(
-            self._gate.knows(service) and self._gate.mode(call, service) is not ApprovalMode.ALLOW
+            self._gate.knows(service) and self._gate.decides(call, service)
             for call, service in accepted_calls(state)
         )
         return [APPROVALS] if decides else self._after_calls(state)

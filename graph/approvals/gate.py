@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
+from graph.approvals.policy import Allow, Ask, CallPolicy, Decision, DeclaredPolicy, Deny, Facts
 from graph.approvals.record import (
     ApprovalRequest,
     ApprovalState,
@@ -16,16 +17,11 @@ from graph.approvals.record import (
 )
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError, ErrorCode
-from tools.approval_policy import ApprovalMode
 from tools.service import Service
 
 _STATELESS: Final = "not run: the call needs the user's approval, and this conversation is not kept"
-_DENIED: Final = "not run: the policy of the agent denies this call"
-_NO_USER: Final = (
-    "not run: the call changes something, and the agent would make it with its own rights, not with those of "
-    "the user, so that no user can approve it"
-)
 _CHANGED: Final = "not run: its arguments are not those about which the user was asked"
 REJECTED: Final = "The user declined this call."
 _EXPIRED: Final = "not run: the user's decision did not come in time; ask whether to call again"
@@ -68,7 +64,7 @@ Verdict: TypeAlias = Permitted | Refused | PendingApproval
 
 
 class ApprovalGate:
-    """The policies of all services, and the approvals. Without a store every call that asks is refused."""
+    """The policy of calls, and the approvals. Without a store every call that asks is refused."""
 
     def __init__(
         self,
@@ -77,10 +73,11 @@ class ApprovalGate:
         store: ApprovalStore | None,
         seconds: float,
         clock: Callable[[], float],
+        policy: CallPolicy | None = None,
     ) -> None:
-        """`seconds` is the time in which a person decides."""
+        """`seconds` is the time in which a person decides. Without a `policy`, services declare it."""
         self.services: Final = {service.name: service for service in services}
-        self._requirements = requirements
+        self._policy = policy or DeclaredPolicy(self.services, requirements)
         self._store = store
         self._clock = clock
         self.requests: Final = ApprovalRequests(self.services, requirements, seconds, clock)
@@ -89,15 +86,14 @@ class ApprovalGate:
         """Whether there is such a service. The state of a run may name any."""
         return service in self.services
 
-    def mode(self, call: ToolCall, service: str) -> ApprovalMode:
-        """The mode of a call by the policy of its tool, its arguments and its access identity."""
-        requirement = self._requirements.get(service)
-        access_identity = requirement.access_identity if requirement else None
-        return self.services[service].policy(call["name"]).mode_for(call["args"], access_identity)
+    def decides(self, call: ToolCall, service: str) -> bool:
+        """Whether the policy may refuse a call, or ask about it."""
+        return self._policy.decides(call, service)
 
-    async def verdict(self, pending: PendingCall) -> Verdict:
+    async def verdict(self, pending: PendingCall, caller: VerifiedAccessToken) -> Verdict:
         """Whether the call may be made, by what is known now. It uses no approval."""
-        if (known := self._by_policy(pending)) is not None:
+        decision = await self._policy.decide(pending, caller, Facts())
+        if not isinstance(known := self._without_person(decision, pending), Ask):
             return known
         request = self.requests.of_call(pending)
         state = await self.known(request)
@@ -110,15 +106,22 @@ class ApprovalGate:
         approved = state.status is ApprovalStatus.APPROVED
         return Permitted(request.id) if approved else PendingApproval(state.request, pending.call["args"])
 
-    async def permit(self, pending: PendingCall) -> Permitted | Refused:
-        """The final decision, immediately before the call. It uses the approval: a second call is refused."""
-        if (known := self._by_policy(pending)) is not None:
+    async def permit(self, pending: PendingCall, caller: VerifiedAccessToken) -> Permitted | Refused:
+        """The final decision, immediately before the call. It uses the approval: a second call is refused.
+
+        The policy decides again, by the approval. If it does not allow the call then, the approval is used.
+        """
+        decision = await self._policy.decide(pending, caller, Facts())
+        if not isinstance(known := self._without_person(decision, pending), Ask):
             return known
         request = self.requests.of_call(pending)
         try:
             await self._required_store().use(request.id, pending.principal, request.digest, self._clock())
         except ApprovalError as error:
             return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id)
+        decision = await self._policy.decide(pending, caller, Facts(approved=True))
+        if not isinstance(decision, Allow):
+            return Refused(decision.reason if isinstance(decision, Deny) else _UNAPPROVED, request.id)
         return Permitted(request.id)
 
     async def known(self, request: ApprovalRequest) -> ApprovalState | None:
@@ -149,16 +152,14 @@ class ApprovalGate:
             call_id, thread_id = pending.call["id"] or "", pending.conversation.thread_id
             await self._store.withdraw(pending.principal, thread_id, self._clock(), call_id=call_id)
 
-    def _by_policy(self, pending: PendingCall) -> Permitted | Refused | None:
-        """The decision, unless a person makes it."""
-        mode = self.mode(pending.call, pending.service)
-        if mode is ApprovalMode.ALLOW:
+    def _without_person(self, decision: Decision, pending: PendingCall) -> Permitted | Refused | Ask:
+        """The verdict, unless a person decides, who can be asked."""
+        if isinstance(decision, Allow):
             return Permitted()
-        if mode is ApprovalMode.DENY:
-            policy = self.services[pending.service].policy(pending.call["name"])
-            return Refused(_NO_USER if policy.mode is None and not policy.rules else _DENIED)
-        return Refused(_STATELESS) if self._store is None or pending.conversation is None else None
+        if isinstance(decision, Deny):
+            return Refused(decision.reason)
+        return Refused(_STATELESS) if self._store is None or pending.conversation is None else decision
 
     def _required_store(self) -> ApprovalStore:
-        assert self._store is not None  # noqa: S101 - `_by_policy` refuses every other call
+        assert self._store is not None  # noqa: S101 - `_without_person` refuses every other call
         return self._store

@@ -93,7 +93,7 @@ class ApprovalsNode:
         self, pending: PendingCall, state: AgentState, caller: VerifiedAccessToken
     ) -> Verdict | None:
         """The gate's; `None` for a call about which the user is to be asked when its credential is known."""
-        verdict, service = await self._gate.verdict(pending), pending.service
+        verdict, service = await self._gate.verdict(pending, caller), pending.service
         if not isinstance(verdict, PendingApproval) or verdict.asked:
             return verdict
         known, tool = in_state(state).get(service), pending.call["name"]

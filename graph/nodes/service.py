@@ -95,7 +95,8 @@ class ServiceNode:
         of_run, begun = StepRun(caller, writer_of(runtime), secrets, consents), begun_calls(runtime)
 
         async def run(call: ToolCall) -> ToolMessage:
-            verdict = await self._gate.permit(pending_call(state, call, self._name, caller, runtime))
+            pending = pending_call(state, call, self._name, caller, runtime)
+            verdict = await self._gate.permit(pending, caller)
             if isinstance(verdict, Refused):
                 return await refuse(call, verdict)
             if not await self._begin(state, call, caller, runtime):

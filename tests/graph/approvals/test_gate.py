@@ -17,11 +17,13 @@ from identity.credentials.requirement import (
     OAuthTokenRequirement,
 )
 from identity.principal import AccessIdentity, Principal
+from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import SCOPE
 from tests.graph.approvals.conftest import ALICE, NOW
 from tests.graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.bench import LLM
 from tests.graph.echo_service import EchoService
+from tests.graph.memory_seams import Tokens
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.error_codes import ToolCode
 
@@ -50,7 +52,7 @@ def gate() -> ApprovalGate:
 
 
 async def id_of(gate: ApprovalGate, pending: PendingCall) -> str:
-    verdict = await gate.verdict(pending)
+    verdict = await gate.verdict(pending, await Tokens().verify(Secret("alice-at")))
     assert isinstance(verdict, PendingApproval)
     return verdict.request.id
 
@@ -95,7 +97,8 @@ async def test_same_call_under_other_rights_has_another_id(gate: ApprovalGate, o
 
 async def test_call_that_only_reads_needs_no_approval_and_no_conversation(gate: ApprovalGate) -> None:
     reads = replace(PENDING, call={**CALL, "name": "look"}, conversation=None)
-    assert await gate.permit(reads) == await gate.verdict(reads) == Permitted()
+    alice = await Tokens().verify(Secret("alice-at"))
+    assert await gate.permit(reads, alice) == await gate.verdict(reads, alice) == Permitted()
 
 
 async def test_question_of_another_kind_about_the_same_call_has_another_id(gate: ApprovalGate) -> None:

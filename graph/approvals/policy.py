@@ -1,0 +1,122 @@
+"""The seam between the gate and what decides about a call: by which facts, and with which decisions.
+
+`DeclaredPolicy` decides by what a service declares of its tools, in code or in SERVICES_FILE.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from langchain_core.messages import ToolCall
+
+from graph.approvals.pending_call import PendingCall
+from graph.credentials.service_credentials import ServiceRequirement
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.principal import Principal
+from tools.approval_policy import ApprovalMode
+from tools.service import Service
+
+DENIED: Final = "not run: the policy of the agent denies this call"
+_NO_USER: Final = (
+    "not run: the call changes something, and the agent would make it with its own rights, not with those of "
+    "the user, so that no user can approve it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """Who approved a call, and the groups that their own access token named then."""
+
+    principal: Principal
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known about the consent to a call. Each is true when it is given: a policy relies on it.
+
+    `lasting` is the duration, in seconds, of the grant that covers the call; `None`: the consent is for this
+    call only. The age of the sign-in follows from the caller's token.
+    """
+
+    approved: bool = False
+    approver: Approver | None = None
+    lasting: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """The call may be made now. `rules` are the names of the rules that decide, for the audit log."""
+
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The call is not made. `reason` is for the model."""
+
+    reason: str = DENIED
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The call may be made after a decision of a person.
+
+    `approvers` is the group whose member approves, other than the user; `None`: the user approves. With
+    `sign_in`, the user signs in again first. `lasting` are the durations, in seconds, that a consent to more
+    than this call may have.
+    """
+
+    approvers: str | None = None
+    sign_in: bool = False
+    lasting: tuple[int, ...] = ()
+    rules: tuple[str, ...] = ()
+
+
+Decision: TypeAlias = Allow | Deny | Ask
+
+
+class CallPolicy(Protocol):
+    """Decides about calls. A call is made only if the decision by true facts, just before it, is `Allow`."""
+
+    def decides(self, call: ToolCall, service: str) -> bool:
+        """Whether `decide` may answer anything but `Allow`. For routes: it may be called in any thread."""
+        ...
+
+    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
+        """The decision by what is known now. `caller` is the one whom the call is made for."""
+        ...
+
+
+class DeclaredPolicy:
+    """Decides by the policies that services declare (`tools.approval_policy.ToolPolicy`)."""
+
+    def __init__(
+        self, services: Mapping[str, Service], requirements: Mapping[str, ServiceRequirement]
+    ) -> None:
+        self._services = services
+        self._requirements = requirements
+
+    def decides(self, call: ToolCall, service: str) -> bool:
+        """See `CallPolicy`."""
+        return self._mode(call, service) is not ApprovalMode.ALLOW
+
+    async def decide(
+        self,
+        pending: PendingCall,
+        caller: VerifiedAccessToken,  # noqa: ARG002 - the seam's
+        facts: Facts,
+    ) -> Decision:
+        """See `CallPolicy`."""
+        mode = self._mode(pending.call, pending.service)
+        if mode is ApprovalMode.DENY:
+            policy = self._services[pending.service].policy(pending.call["name"])
+            return Deny(_NO_USER if policy.mode is None and not policy.rules else DENIED)
+        return Allow() if mode is ApprovalMode.ALLOW or facts.approved else Ask()
+
+    def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
+        """The mode of a call by the policy of its tool, its arguments and its access identity."""
+        requirement = self._requirements.get(service)
+        access_identity = requirement.access_identity if requirement else None
+        return self._services[service].policy(call["name"]).mode_for(call["args"], access_identity)
