@@ -4,12 +4,11 @@ The connection and the instance are examined after a failure only, and no creden
 """
 
 import asyncio
-import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,7 +16,6 @@ from urllib.parse import urlsplit
 import httpx
 
 from agent.commands.doctor.finding import Explanation
-from agent.commands.doctor.rules import RULES
 from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import declared_services
 from agent.settings.service_declarations import ServiceDeclaration
@@ -33,9 +31,11 @@ from tools.error_codes import ToolCode
 from tools.service import Service
 
 _SECONDS: Final = 5.0
-# OpenSSL's X509_V_ERR codes.
-_EXPIRED, _NOT_YET_VALID = 10, 9
-_OTHER_NAME: Final = frozenset({62, 64})
+# By OpenSSL's X509_V_ERR codes.
+_CERTIFICATE: Final = {
+    **dict.fromkeys((9, 10), "certificate_expired"),
+    **dict.fromkeys((62, 64), "certificate_of_another_name"),
+}
 _PATH: Final = "/.well-known/cloud-idaas-configuration"
 _MAX_BYTES: Final = 65_536
 _LEEWAY: Final = 30.0
@@ -64,6 +64,7 @@ async def obstacle(
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme in ("https", "rediss")
     port = parts.port or (443 if secure else 80)
+    problem, sandbox = "no connection", ""
     if parts.scheme in ("http", "https") and uses_proxy(url):
         return None
     try:
@@ -71,59 +72,25 @@ async def obstacle(
             await resolve(host, port)
             _, writer = await asyncio.open_connection(host, port, ssl=tls if secure else None)
     except socket.gaierror:
-        return Explanation(
-            "name_unknown",
-            f'the name "{host}" is not known to DNS',
-            f"check the host in {setting}, and the DNS of this machine",
-        )
+        reason = "name_unknown"
     except ssl.SSLCertVerificationError as error:
-        return _certificate(error.verify_code, host, port, setting)
+        reason = _CERTIFICATE.get(error.verify_code, "certificate_not_trusted")
     except ssl.SSLError:
-        return Explanation(
-            "no_tls", f"{host}:{port} does not speak TLS", f"check scheme and port in {setting}"
-        )
+        reason = "no_tls"
     except ConnectionRefusedError:
+        reason = "refused"
         sandbox = " (in the sandbox: idaas-agent sandbox)" if host == "localhost" and secure else ""
-        remedy = f"check {setting}, and that the service is running{sandbox}"
-        return Explanation("refused", f"nothing listens at {host}:{port}", remedy)
     except TimeoutError:
-        return Explanation(
-            "no_route",
-            f"{host}:{port} does not take a connection within {_SECONDS:g} s",
-            "check firewall, security group and VPC of this machine, and whether it needs a proxy "
-            "(HTTPS_PROXY)",
-        )
+        reason = "no_route"
     except OSError as error:
-        return Explanation(
-            "no_connection",
-            f"{host}:{port}: {(error.strerror or 'no connection').lower()}",
-            f"check {setting}",
-        )
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
-    return None
-
-
-def _certificate(verify_code: int, host: str, port: int, setting: str) -> Explanation:
-    if verify_code in (_EXPIRED, _NOT_YET_VALID):
-        return Explanation(
-            "certificate_expired",
-            f"the certificate of {host}:{port} has expired or is not valid yet, by the clock of this machine",
-            "renew the certificate of the service; check the clock of this machine",
-        )
-    if verify_code in _OTHER_NAME:
-        return Explanation(
-            "certificate_of_another_name",
-            f'the certificate of {host}:{port} is not for the name "{host}"',
-            f"use in {setting} the name for which the certificate was issued",
-        )
-    return Explanation(
-        "certificate_not_trusted",
-        f"the certificate of {host}:{port} is by an authority that this agent does not trust",
-        "set SSL_CERT_FILE to a PEM bundle that has the authority "
-        "(in the sandbox: .sandbox/ca-bundle.pem, as .sandbox/agent.env says)",
-    )
+        reason, problem = "no_connection", (error.strerror or problem).lower()
+    else:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        return None
+    names = {"host": host, "port": port, "setting": setting, "seconds": _SECONDS}
+    return Explanation.found(reason, **names, problem=problem, sandbox=sandbox)
 
 
 async def instance_difference(
@@ -138,20 +105,12 @@ async def instance_difference(
     seconds = _ahead(response, clock())
     if idaas.authn_method in _DATED and abs(seconds) > _LEEWAY:
         where = "ahead of" if seconds > 0 else "behind"
-        return Explanation(
-            "clock",
-            f"the clock of this machine is {abs(seconds):.0f} s {where} that of IDaaS",
-            "set the clock of this machine (NTP)",
-        )
+        return Explanation.found("clock", seconds=abs(seconds), where=where)
     instance = _instance(response)
     if instance and instance != idaas.instance_id:
         audience = "; it is the audience of the machine's document" if idaas.authn_method == "PKCS7" else ""
-        return Explanation(
-            "another_instance",
-            f'the issuer is of the instance "{instance}", and idaasInstanceId is "{idaas.instance_id}"'
-            f"{audience}",
-            "correct idaasInstanceId, or issuer and tokenEndpoint, in the SDK configuration",
-        )
+        names = {"instance": instance, "expected": idaas.instance_id, "audience": audience}
+        return Explanation.found("another_instance", **names)
     return None
 
 
@@ -223,12 +182,3 @@ def _of_settings(settings: Settings, part: str) -> Origin | None:
         place = f"services.{part}"
         return Origin(url, f"{place}.url in SERVICES_FILE", f"{place}.{member} in SERVICES_FILE")
     return Origin(url, declared.settings[0], declared.settings[-1])
-
-
-def explanation(error: AgentError, part: str, origin: Origin) -> Explanation | None:
-    """The first rule that applies to a failure of `part`; `None` if only the row of the error table does."""
-    for pattern, reason, cause, remedy in RULES.get(error.code, ()):
-        if re.search(pattern, error.detail):
-            names = {"service": part, **asdict(origin)}
-            return Explanation(reason, cause.format_map(names), remedy.format_map(names))
-    return None

@@ -168,9 +168,8 @@ def names_of_tools(services: Sequence[Service], listed: Sequence[Sequence[ToolSc
     faults = [str(each) for each in collisions(services, listed).values()]
     if not faults:
         return Finding(step, Outcome.OK, "no two services have a tool of one name")
-    remedy = "set prefix of one of the services in SERVICES_FILE (docs/extending.md)"
-    why = Explanation("same_tool_name", "tools of several services have one name", remedy)
-    return failed(step, ConfigurationError(AgentCode.TOOLS_NOT_OFFERED, faults), why)
+    error = ConfigurationError(AgentCode.TOOLS_NOT_OFFERED, faults)
+    return failed(step, error, Explanation.found("same_tool_name"))
 
 
 def tools_of_server(selection: ToolSelection) -> Finding:
@@ -179,9 +178,8 @@ def tools_of_server(selection: ToolSelection) -> Finding:
     if selection.trusted:
         return Finding(step, Outcome.OK, "the server is trusted: what it changes is used")
     if selection.fault is not None:
-        remedy = "correct ACCEPTED_TOOLS_FILE, or restore it: until then no tool of the server is offered"
-        why = Explanation("no_accepted_tools", "it is not known what is accepted", remedy)
-        return failed(step, ConfigurationError(AgentCode.TOOLS_NOT_OFFERED, [str(selection.fault)]), why)
+        error = ConfigurationError(AgentCode.TOOLS_NOT_OFFERED, [str(selection.fault)])
+        return failed(step, error, Explanation.found("no_accepted_tools"))
     if selection.is_first:
         return Finding(step, Outcome.OK, "not accepted yet: the agent accepts what the server lists first")
     if not selection.unaccepted:
@@ -191,6 +189,5 @@ def tools_of_server(selection: ToolSelection) -> Finding:
         description = each.tool.schema.description
         shown = description if len(description) <= _SHOWN else f"{description[:_SHOWN]}…"
         changes.append(f'"{name}" is withheld, because {each.reason}: {shown}')
-    remedy = f"idaas-agent accept-tools {selection.service} shows the tools whole, and accepts them"
-    why = Explanation("tools_changed", "the server has changed its tools since they were accepted", remedy)
-    return failed(step, ConfigurationError(AgentCode.TOOLS_NOT_OFFERED, changes), why)
+    error = ConfigurationError(AgentCode.TOOLS_NOT_OFFERED, changes)
+    return failed(step, error, Explanation.found("tools_changed", service=selection.service))

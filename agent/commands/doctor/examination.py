@@ -9,9 +9,10 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Final
 
-from agent.commands.doctor.causes import explanation, instance_difference, obstacle, origin_of
+from agent.commands.doctor.causes import instance_difference, obstacle, origin_of
 from agent.commands.doctor.checks import (
     ask_model,
     check_issued,
@@ -245,4 +246,4 @@ class Examination:
             agent = self._agent
             if found := await instance_difference(agent.settings, agent.http, self._clock):
                 return found
-        return explanation(error, part, origin)
+        return Explanation.by_rule(error, service=part, **asdict(origin))

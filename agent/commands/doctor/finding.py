@@ -1,8 +1,12 @@
-"""The result of one step of `doctor`, and its output as JSON and as lines."""
+"""The result of one step of `doctor`, and its output as JSON and as lines. `causes.toml` has the texts."""
 
+import re
+import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
 
 from agent.errors.error_table import for_operators
 from identity.errors import AgentError, ConfigurationError
@@ -23,6 +27,28 @@ class Explanation:
     reason: str
     cause: str
     remedy: str
+
+    @classmethod
+    def found(cls, reason: str, **names: object) -> Self:
+        """The texts of `reason` in `causes.toml`, with `names`."""
+        return cls._of({"reason": reason, **_texts()["found"][reason]}, names)
+
+    @classmethod
+    def by_rule(cls, error: AgentError, **names: object) -> Self | None:
+        """The first rule that applies to `error`; `None` if only the row of the error table does."""
+        for rule in _texts()["rules"]:
+            if error.code in rule["codes"] and re.search(rule["detail"], error.detail):
+                return cls._of(rule, names)
+        return None
+
+    @classmethod
+    def _of(cls, texts: dict[str, str], names: dict[str, object]) -> Self:
+        return cls(texts["reason"], texts["cause"].format_map(names), texts["remedy"].format_map(names))
+
+
+@cache
+def _texts() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("causes.toml").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
