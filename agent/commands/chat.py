@@ -1,54 +1,117 @@
-"""`idaas-agent chat`: one question on the terminal. `idaas-agent token`: a sandbox user's token for it."""
+"""`idaas-agent chat`: questions on the terminal. `idaas-agent token`: a sandbox user's token for it."""
 
-import json
+import contextlib
 import os
-from collections.abc import Iterator
+import sys
+import uuid
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import httpx
 import typer
 
+from agent.commands.conversation import Conversation, RefusedError
 from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, err, out, stop
 from agent.settings.settings import TOKEN_VARIABLE
 
-_CUT_OFF: Final = {
-    "length": "The answer was cut off at the limit of the language model.",
-    "content_filter": "The rest of the answer was withheld by the filter of the language model.",
-}
-"""By finish reason."""
+_HELP: Final = "A line that ends with \\ goes on in the next one. Ctrl-C stops an answer, Ctrl-D leaves."
 
 
 def chat(
-    question: Annotated[str, typer.Argument(help="The question.")],
+    question: Annotated[
+        str | None, typer.Argument(help="The question. Without one, a conversation until Ctrl-D.")
+    ] = None,
     url: Annotated[
         str, typer.Option(envvar="AGENT_URL", help="Address of the agent.")
     ] = "http://localhost:9002",
+    thread: Annotated[
+        str | None, typer.Option(help="The identifier of the conversation that is continued.")
+    ] = None,
     user: Annotated[str, typer.Option(help="The sandbox user whose token is sent.")] = "alice",
     token_file: Annotated[
         Path | None, typer.Option(help=f"A file with an access token. Or set {TOKEN_VARIABLE}.")
     ] = None,
     sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL,
 ) -> None:
-    """Sends one question to the running agent and streams the answer."""
-    token = _token(token_file) or sandbox_access_token(sandbox_url, user)
-    body = {"messages": [{"role": "user", "content": question}], "stream": True}
+    """Talks with the running agent: shows answers, calls and whose rights they use, and asks for approvals.
+
+    Exit status 1 if a call waits for an approval and there is no terminal to ask on.
+    """
+    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if question is None and not sys.stdin.isatty():
+        question = sys.stdin.read()
+    if question is not None and not question.strip():
+        stop("the question is empty")
+    conversation = Conversation(
+        url.rstrip("/"),
+        thread or uuid.uuid4().hex,
+        lambda: _token(token_file) or sandbox_access_token(sandbox_url, user),
+        can_ask=on_terminal,
+    )
     try:
-        with httpx.stream(
-            "POST",
-            f"{url.rstrip('/')}/openai/v1/chat/completions",
-            json=body,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=httpx.Timeout(10, read=300),
-        ) as response:
-            if response.status_code != httpx.codes.OK:
-                response.read()
-                _fail(_json(response.text))
-            for event in _events(response.iter_lines()):
-                _show(event)
+        if thread is not None:
+            conversation.reopen()
+        if question is None:
+            _converse(conversation)
+        else:
+            conversation.ask(question)
+    except RefusedError as error:
+        stop(str(error))
     except httpx.TransportError as error:
         stop(f"no response from {url}: {type(error).__name__}", "idaas-agent up runs the agent")
-    out.print()
+    except EOFError:
+        stop("the approval is open", f"to decide: idaas-agent chat --thread {conversation.thread}")
+    except KeyboardInterrupt:
+        conversation.cancel()
+        err.print("stopped")
+        raise typer.Exit(130) from None
+
+
+def _converse(conversation: Conversation) -> None:
+    """Questions until Ctrl-D. What was asked is in the line's history, and in no file."""
+    with contextlib.suppress(ImportError):
+        import readline  # gives `input` its editing and its history
+
+        readline.set_auto_history(False)
+        for message in conversation.messages:
+            if message["role"] == "user":
+                readline.add_history(message["content"])
+    for message in conversation.messages[-2:]:  # the last question and its answer
+        out.print(message["content"], style="dim" if message["role"] == "user" else None)
+    err.print(_HELP, style="dim")
+    while (question := _question()) is not None:
+        try:
+            conversation.ask(question)
+        except KeyboardInterrupt:
+            conversation.cancel()
+            err.print("stopped")
+        except httpx.TransportError as error:
+            err.print(f"no response: {type(error).__name__}", style="red")
+        except RefusedError as error:
+            err.print(str(error), style="red")
+            if error.code == "approval_open":  # since a question on another device
+                conversation.reopen()
+    err.print(f"\nto continue: idaas-agent chat --thread {conversation.thread}", style="dim")
+
+
+def _question() -> str | None:
+    """The next question, which is not empty; `None` at Ctrl-D. Ctrl-C begins anew."""
+    while True:
+        try:
+            question = input("> ")
+            while question.endswith("\\"):
+                question = f"{question[:-1]}\n{input('. ')}"
+        except EOFError:
+            return None
+        except KeyboardInterrupt:
+            out.print()
+            continue
+        if question.strip():
+            with contextlib.suppress(ImportError):
+                import readline
+
+                readline.add_history(question)
+            return question
 
 
 def _token(token_file: Path | None) -> str | None:
@@ -58,50 +121,6 @@ def _token(token_file: Path | None) -> str | None:
         except OSError as error:
             stop(f"cannot read {str(token_file)!r}: {error.strerror}")
     return os.environ.get(TOKEN_VARIABLE, "").strip() or None
-
-
-def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        if line.startswith("data:") and (text := line.removeprefix("data:").strip()) != "[DONE]":
-            yield _json(text)
-
-
-def _show(event: dict[str, Any]) -> None:
-    if "error" in event:
-        out.print()
-        _fail(event)
-    activity = event.get("agent_event")
-    if activity and activity["type"] == "consent_required":
-        err.print(f"· {activity['service']} needs your consent: open {activity['url']} and ask again")
-    if activity and activity["type"] == "tool_finished":
-        whose = {"Machine": "as the agent", "Human": "on your behalf"}.get(activity["access_identity"], "")
-        outcome = "ok" if activity["ok"] else f"failed ({activity.get('error', 'reported by the tool')})"
-        err.print(
-            f"· {activity['service'] or 'unknown'}.{activity['tool']} {whose} [{activity['access_identity']}]"
-            f" {outcome}, {activity['duration_ms']} ms",
-            style="dim",
-        )
-    for choice in event.get("choices", ()):
-        if text := choice["delta"].get("content"):
-            out.print(text, end="")
-        if note := _CUT_OFF.get(str(choice.get("finish_reason"))):
-            out.print()
-            err.print(note, style="dim")
-
-
-def _fail(response: dict[str, Any]) -> None:
-    error = response.get("error")
-    if not isinstance(error, dict) or "message" not in error:
-        stop("the response is not an agent's")
-    stop(f"{error['message']} ({error.get('code')})")
-
-
-def _json(text: str) -> dict[str, Any]:
-    try:
-        read = json.loads(text)
-    except ValueError:
-        return {}
-    return read if isinstance(read, dict) else {}
 
 
 def token(

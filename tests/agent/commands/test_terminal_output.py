@@ -74,22 +74,31 @@ def test_only_styles_of_the_code_become_control_sequences(kind: str) -> None:
 
 
 def events() -> list[dict[str, object]]:
-    activity = {
-        "type": "tool_finished",
-        "service": TEXT,
-        "tool": TEXT,
-        "access_identity": TEXT,
-        "ok": False,
-        "error": TEXT,
-        "duration_ms": 1,
-    }
+    outcome = {"ok": False, "error": TEXT, "duration_ms": 1}
+    call = {"metadata": {"idaas-agent": {"service": TEXT, "access_identity": TEXT, **outcome}}}
+    consent = {"service": TEXT, "url": TEXT}
     return [
-        {"choices": [{"delta": {"content": TEXT}}]},
-        {"choices": [{"delta": {}}], "agent_event": activity},
-        *({"choices": [{"delta": {"content": each}}]} for each in CLIPBOARD),  # in pieces
-        {"choices": [{"delta": {"content": "\ud800"}}]},
-        {"error": {"message": TEXT, "code": TEXT}},
+        {"type": "TEXT_MESSAGE_START", "messageId": TEXT},
+        {"type": "TEXT_MESSAGE_CONTENT", "messageId": TEXT, "delta": TEXT},
+        {"type": "TOOL_CALL_START", "toolCallId": TEXT, "toolCallName": TEXT},
+        {"type": "TOOL_CALL_RESULT", "toolCallId": TEXT, **call},
+        {"type": "CUSTOM", "name": "idaas-agent:consent_required", "value": consent},
+        *({"type": "TEXT_MESSAGE_CONTENT", "delta": each} for each in CLIPBOARD),  # in pieces
+        {"type": "TEXT_MESSAGE_CONTENT", "delta": "\ud800"},
+        {"type": "RUN_ERROR", "message": TEXT, "code": TEXT},
     ]
+
+
+def approval(kind: str) -> dict[str, object]:
+    """A run that waits for a decision, by a hostile agent."""
+    shown = {
+        "display": [{"name": TEXT, "label": TEXT, "text": TEXT}],
+        "tool": TEXT,
+        "scope": TEXT,
+        "url": TEXT,
+    }
+    interrupt = {"id": TEXT, "message": TEXT, "metadata": {"idaas-agent": {"kind": kind, **shown}}}
+    return {"type": "RUN_FINISHED", "outcome": {"type": "interrupt", "interrupts": [interrupt]}}
 
 
 async def respond(request: Request) -> StreamingResponse | JSONResponse:
@@ -99,10 +108,11 @@ async def respond(request: Request) -> StreamingResponse | JSONResponse:
     if question == "nonsense":
         return JSONResponse({"error": TEXT}, 500)
 
-    cut_off = [{"choices": [{"delta": {}, "finish_reason": question}]}]
+    ends = {"type": "RUN_FINISHED", "metadata": {"idaas-agent": {"finish_reason": question}}}
+    sent = {"stream": events(), "approve": [approval("tool_call")], "unknown": [approval("another")]}
 
     async def stream() -> AsyncIterator[str]:
-        for event in events() if question == "stream" else cut_off:
+        for event in sent.get(question, [ends]):
             yield f"data: {json.dumps(event)}\n\n"
 
     return StreamingResponse(stream(), media_type="text/event-stream")
@@ -122,9 +132,9 @@ async def output_of(*arguments: str) -> str:
     return result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("question", ["stream", "refuse", "nonsense"])
+@pytest.mark.parametrize("question", ["stream", "refuse", "nonsense", "approve", "unknown"])
 async def test_chat_prints_the_output_of_a_hostile_agent_as_text(serve: Serve, question: str) -> None:
-    url = await serve(Starlette(routes=[Route("/openai/v1/chat/completions", respond, methods=["POST"])]))
+    url = await serve(Starlette(routes=[Route("/ag-ui/agent", respond, methods=["POST"])]))
     shown = await output_of("chat", "--url", url, question)
     assert unsafe(shown) == []
     if question != "nonsense":
@@ -133,7 +143,7 @@ async def test_chat_prints_the_output_of_a_hostile_agent_as_text(serve: Serve, q
 
 
 async def test_chat_says_that_an_answer_is_not_whole(serve: Serve) -> None:
-    url = await serve(Starlette(routes=[Route("/openai/v1/chat/completions", respond, methods=["POST"])]))
+    url = await serve(Starlette(routes=[Route("/ag-ui/agent", respond, methods=["POST"])]))
     words = {"length": "cut off at the limit", "content_filter": "withheld by the filter"}
     for reason, text in words.items():
         assert text in " ".join((await output_of("chat", "--url", url, reason)).split())

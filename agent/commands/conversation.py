@@ -1,0 +1,226 @@
+"""A conversation with a running agent over AG-UI, on a terminal: answers, calls, and decisions."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+from agent.commands.terminal import err, out, stop
+from identity.printable import printable_json
+from identity.strict_json import read_object
+
+_TIMEOUT: Final = httpx.Timeout(10, read=300)
+_CUT_OFF: Final = {
+    "length": "The answer was cut off at the limit of the language model.",
+    "content_filter": "The rest of the answer was withheld by the filter of the language model.",
+}
+"""By finish reason."""
+_WHOSE: Final = {"Machine": "as the agent", "Human": "on your behalf"}
+_QUESTIONS: Final = {
+    "tool_call": "Approve? [y/n/e] (e changes the arguments) ",
+    "consent_required": "Allowed? [y/n] ",
+    "sign_in_required": "Signed in again? [y/n] ",
+}
+"""By the kind of what the run waits for."""
+
+
+class RefusedError(Exception):
+    """The agent's refusal or failure, as its text for the person."""
+
+    def __init__(self, error: object) -> None:
+        self.code, text = "", "the response is not an agent's"
+        if isinstance(error, dict) and "message" in error:
+            self.code, text = str(error.get("code")), f"{error['message']} ({error.get('code')})"
+        super().__init__(text)
+
+
+@dataclass
+class Conversation:
+    """One conversation. `token` is called for each request, so that a sign-in can be renewed meanwhile.
+
+    `can_ask`: whether a person can decide about calls here. The agent stores the conversation; one that does
+    not store any receives it whole with each question.
+    """
+
+    url: str
+    thread: str
+    token: Callable[[], str]
+    can_ask: bool
+    messages: list[dict[str, str]] = field(default_factory=list)
+    """Those of the person and of the model, as far as they are known here."""
+    _tools: dict[str, str] = field(default_factory=dict)
+    """The names of tools by the ids of calls."""
+    _in_line: bool = False
+
+    def ask(self, question: str) -> None:
+        """Sends the question and shows what follows, until the run has ended. Raises `RefusedError`.
+
+        Stops the command if the run waits for a decision that cannot be made here.
+        """
+        before = self.messages
+        self.messages = [*before, {"id": uuid.uuid4().hex, "role": "user", "content": question}]
+        try:
+            self._decide(self._run(self.messages))
+        except RefusedError:
+            self.messages = before
+            raise
+
+    def reopen(self) -> None:
+        """Reads the conversation, follows its run, and asks what it waits for. Raises `RefusedError`."""
+        self._decide(self._run([]))
+
+    def cancel(self) -> None:
+        """Ends the run. When it returns, the agent accepts the next question."""
+        with suppress(httpx.TransportError):
+            httpx.post(f"{self.url}/threads/{self.thread}/cancel", headers=self._headers(), timeout=_TIMEOUT)
+        self._end_line()
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token()}"}
+
+    def _run(self, messages: list[dict[str, str]], resume: dict[str, Any] | None = None) -> list[Any]:
+        """Shows one run; the interrupts with which it ends."""
+        given = {"threadId": self.thread, "runId": uuid.uuid4().hex, "messages": messages}
+        body = given if resume is None else given | {"resume": [resume]}
+        interrupts: list[Any] = []
+        with httpx.stream(
+            "POST", f"{self.url}/ag-ui/agent", json=body, headers=self._headers(), timeout=_TIMEOUT
+        ) as response:
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                raise RefusedError(_object(response.text).get("error"))
+            try:
+                for event in _events(response.iter_lines()):
+                    self._show(event)
+                    outcome = event.get("outcome")
+                    if isinstance(outcome, dict):
+                        interrupts = list(outcome.get("interrupts", ()))
+            finally:
+                self._end_line()
+        return interrupts
+
+    def _show(self, event: dict[str, Any]) -> None:
+        about = _about(event)
+        match event.get("type"):
+            case "TEXT_MESSAGE_START":
+                message = {"id": str(event.get("messageId")), "role": "assistant", "content": ""}
+                self.messages.append(message)
+            case "TEXT_MESSAGE_CONTENT":
+                out.print(delta := str(event.get("delta")), end="")
+                self._in_line = True
+                if self.messages and self.messages[-1]["role"] == "assistant":
+                    self.messages[-1]["content"] += delta
+            case "TEXT_MESSAGE_END":
+                self._end_line()
+            case "TOOL_CALL_START":
+                self._tools[str(event.get("toolCallId"))] = str(event.get("toolCallName"))
+            case "TOOL_CALL_RESULT":
+                called = about | {"tool": self._tools.get(str(event.get("toolCallId")))}
+                outcome = (
+                    "ok" if about.get("ok") else f"failed ({about.get('error', 'reported by the tool')})"
+                )
+                err.print(f"· {_call(called)} {outcome}, {about.get('duration_ms', 0)} ms", style="dim")
+            case "CUSTOM" if event.get("name") == "idaas-agent:consent_required":
+                value = event["value"]
+                err.print(f"· {value['service']} needs your consent: open {value['url']} and ask again")
+            case "MESSAGES_SNAPSHOT":
+                texts = [each for each in event["messages"] if isinstance(each.get("content"), str)]
+                self.messages = [
+                    {name: each[name] for name in ("id", "role", "content")}
+                    for each in texts
+                    if each["role"] in ("user", "assistant")
+                ]
+            case "RUN_FINISHED" if note := _CUT_OFF.get(str(about.get("finish_reason"))):
+                err.print(note, style="dim")
+            case "RUN_ERROR":
+                raise RefusedError(event)
+
+    def _end_line(self) -> None:
+        if self._in_line:
+            out.print()
+        self._in_line = False
+
+    def _decide(self, interrupts: list[Any]) -> None:
+        """Asks the person about each call that waits, until the run has ended."""
+        while interrupts:
+            try:
+                interrupts = self._run([], self._decision(interrupts[0]))
+            except RefusedError as error:
+                if not error.code.startswith("approval_"):
+                    raise
+                err.print(str(error), style="red")
+                interrupts = self._run([])  # what is open now
+
+    def _decision(self, interrupt: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one interrupt."""
+        approval = _about(interrupt)
+        err.print(str(interrupt.get("message", "")), style="bold")
+        if approval.get("tool"):
+            scope = approval.get("scope") or approval.get("credential") or "no credential"
+            err.print(f"  {_call(approval)}, with {scope}")
+        for each in approval.get("display", ()):
+            err.print(f"  {each['label']}: {each['text']}")
+        if "url" in approval:
+            err.print(f"  open {approval['url']} and allow the access")
+        question = _QUESTIONS.get(str(approval.get("kind")))
+        if question is None or not self.can_ask:
+            stop(
+                "the run waits for your decision, and it cannot be made here",
+                f"decide on the page, or on a terminal: idaas-agent chat --thread {self.thread}",
+            )
+        answer: dict[str, Any] = {"interruptId": interrupt["id"], "status": "resolved"}
+        while True:
+            match input(question).strip().lower():
+                case "y" | "yes":
+                    return answer | {"payload": {"approved": True}}
+                case "n" | "no":
+                    return answer | {"payload": {"approved": False}}
+                case "e" if approval.get("kind") == "tool_call":
+                    with suppress(ValueError):
+                        edited = _edited(approval.get("arguments", {}))
+                        return answer | {"payload": {"approved": True, "editedArgs": edited}}
+                    err.print("the arguments must be one JSON object", style="red")
+
+
+def _edited(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as the person changes them. Raises `ValueError` for what is no JSON object."""
+    import readline
+
+    shown = " ".join(line.strip() for line in printable_json(arguments).split("\n"))
+    readline.set_startup_hook(lambda: readline.insert_text(shown))
+    try:
+        return read_object(input("arguments: ").encode())
+    finally:
+        readline.set_startup_hook()
+
+
+def _call(about: dict[str, Any]) -> str:
+    """A call, and whose rights it uses."""
+    identity, tool = about.get("access_identity"), about.get("tool") or ""
+    name = f"{about.get('service') or 'unknown'}.{tool}" if tool else str(about.get("service") or "unknown")
+    return f"{name} {_WHOSE.get(str(identity), '')} [{identity}]"
+
+
+def _about(event: dict[str, Any]) -> dict[str, Any]:
+    """What AG-UI has no member for."""
+    metadata = event.get("metadata")
+    about = metadata.get("idaas-agent") if isinstance(metadata, dict) else None
+    return about if isinstance(about, dict) else {}
+
+
+def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if line.startswith("data:"):
+            yield _object(line.removeprefix("data:"))
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        read = json.loads(text)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}

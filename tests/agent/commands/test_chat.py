@@ -1,0 +1,125 @@
+"""`idaas-agent chat` on a terminal and without one, against a served agent."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from langchain_core.messages import AIMessage
+from typer.testing import CliRunner
+
+from agent.commands.command_line import app
+from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.graph.scripted_model import DONE
+from tests.terminal import CTRL_C, CTRL_D, UP, on_terminal
+
+COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
+PROMPT = "> "
+APPROVE = "Approve? [y/n/e]"
+
+
+def asked(served: Threads) -> list[str]:
+    """The last message of each request of the model."""
+    return [str(messages[-1].content) for messages in served.model.asked]
+
+
+async def without_a_terminal(served: Threads, *arguments: str, typed: str = "") -> tuple[int, str]:
+    variables = {"IDAAS_AGENT_ACCESS_TOKEN": served.sandbox.access_token()}
+    given = ["chat", "--url", served.origin, *arguments]
+    result = await asyncio.to_thread(CliRunner().invoke, app, given, env=variables, input=typed)
+    return result.exit_code, result.stdout + result.stderr
+
+
+async def test_conversation_asks_for_approval_with_the_arguments_and_goes_on(
+    threads: ThreadsOf, tmp_path: Path
+) -> None:
+    turns = [APPLY, DONE, APPLY, DONE, APPLY, DONE, AIMessage("as before")]
+    served = await threads(turns, ACCESS_IDENTITY="Human")
+    variables = {"IDAAS_AGENT_ACCESS_TOKEN": served.sandbox.access_token()}
+    async with on_terminal(COMMAND, "chat", "--url", served.origin, folder=tmp_path, **variables) as chat:
+        await chat.shows(PROMPT)
+        chat.types("Apply for\\")
+        await chat.shows(". ")
+        chat.types("leave")
+        question = await chat.shows(APPROVE)
+        assert "on your behalf [Human]" in question
+        assert "days: 3" in question
+        chat.types("perhaps")
+        await chat.shows(APPROVE)
+        chat.types("e")
+        await chat.shows("arguments: ")
+        chat.types("\x01\x0b" + '{"days": "two", "first_day": "2026-12-01"}')  # Ctrl-A, Ctrl-K
+        assert 'Check "days"' in await chat.shows(APPROVE)
+        chat.types("e")
+        await chat.shows("arguments: ")
+        chat.types("\x01\x0b" + '{"days": 2, "first_day": "2026-12-01"}')
+        assert "leave.leave_apply on your behalf [Human] ok" in await chat.shows("done")
+        await chat.shows(PROMPT)
+        chat.types("", end=CTRL_C)  # at the prompt, it begins anew
+        await chat.shows(PROMPT)
+        chat.types(UP)  # the history has the question, and no decision
+        await chat.shows(APPROVE)
+        chat.types("n")
+        assert "ok" not in await chat.shows("done")
+        await chat.shows(PROMPT)
+        chat.types("Once more")
+        await chat.shows(APPROVE)
+        chat.types("", end=CTRL_D)
+        await chat.shows("--thread ")
+        thread = (await chat.shows("\n")).strip()
+        assert await chat.ends() == 1
+    assert asked(served)[0] == "Apply for\nleave"
+    assert asked(served)[2] == "Apply for\nleave"
+
+    code, shown = await without_a_terminal(served, "--thread", thread, "What else?")
+    assert (code, "cannot be made here" in shown) == (1, True)
+    again = ("chat", "--url", served.origin, "--thread", thread)
+    async with on_terminal(COMMAND, *again, folder=tmp_path, **variables) as chat:
+        await chat.shows(APPROVE)
+        chat.types("y")
+        assert "[Human] ok" in await chat.shows("done")
+        await chat.shows(PROMPT)
+        chat.types("And now?")
+        await chat.shows("as before")
+        await chat.shows(PROMPT)
+        chat.types("", end=CTRL_D)
+        await chat.shows(f"--thread {thread}")
+        assert await chat.ends() == 0
+
+
+async def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
+    threads: ThreadsOf, tmp_path: Path
+) -> None:
+    served = await threads([AIMessage("one two three"), DONE], waits=True)
+    variables = {"IDAAS_AGENT_ACCESS_TOKEN": served.sandbox.access_token()}
+    async with on_terminal(COMMAND, "chat", "--url", served.origin, folder=tmp_path, **variables) as chat:
+        await chat.shows(PROMPT)
+        chat.types("Count")
+        await chat.shows("one")
+        chat.types("", end=CTRL_C)
+        assert "three" not in await chat.shows("stopped\n")
+        await chat.shows(PROMPT)
+        served.model.waits = False
+        chat.types("Go on")
+        await chat.shows("done")
+        await chat.shows(PROMPT)
+        chat.types("", end=CTRL_D)
+        assert await chat.ends() == 0
+
+
+async def test_question_whose_call_needs_an_approval_fails_without_a_terminal(threads: ThreadsOf) -> None:
+    served = await threads([APPLY], ACCESS_IDENTITY="Human")
+    code, shown = await without_a_terminal(served, "Apply for leave")
+    assert code == 1
+    assert "days: 3" in shown
+    assert "idaas-agent chat --thread " in shown
+
+
+async def test_question_is_read_from_a_pipe_and_an_empty_one_is_refused(threads: ThreadsOf) -> None:
+    served = await threads([DONE])
+    assert (await without_a_terminal(served, typed="Hello\nthere\n"))[0] == 0
+    assert asked(served) == ["Hello\nthere\n"]
+    for arguments in ((), ("  ",)):
+        code, shown = await without_a_terminal(served, *arguments, typed="\n")
+        assert (code, shown.strip()) == (1, "the question is empty")
+    assert len(served.model.asked) == 1

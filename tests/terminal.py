@@ -1,0 +1,89 @@
+"""A command on a real terminal (a pty), typed at and read by a test."""
+
+import asyncio
+import contextlib
+import os
+import pty
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
+_ON_A_TERMINAL = (
+    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Without a controlling terminal, Ctrl-C is a character."""
+
+
+@dataclass
+class OnTerminal:
+    """A running command, and what its terminal has shown."""
+
+    process: asyncio.subprocess.Process
+    terminal: int
+    shown: str = ""
+    _read_to: int = 0
+    _closed: bool = False
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def read(self) -> None:
+        """Called when there is output."""
+        try:
+            self.shown += os.read(self.terminal, 65_536).decode(errors="replace").replace("\r\n", "\n")
+        except OSError:  # the command has closed its side
+            asyncio.get_running_loop().remove_reader(self.terminal)
+            self._closed = True
+        self._news.set()
+
+    async def shows(self, text: str) -> str:
+        """Waits for `text` after what was waited for before; what was shown until then."""
+        try:
+            async with asyncio.timeout(60):
+                while (found := self.shown.find(text, self._read_to)) < 0:
+                    assert not self._closed, self.shown
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise AssertionError(f"{text!r} is not in {self.shown[self._read_to :]!r}") from None
+        before, self._read_to = self.shown[self._read_to : found], found + len(text)
+        return before
+
+    def types(self, text: str, end: str = "\r") -> None:
+        """Types `text`, and Enter."""
+        os.write(self.terminal, (text + end).encode())
+
+    async def ends(self) -> int:
+        """Its exit status."""
+        async with asyncio.timeout(60):
+            return await self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def on_terminal(*arguments: str, folder: Path, **variables: str) -> AsyncIterator[OnTerminal]:
+    """Runs it with a terminal of its own as all of its streams."""
+    master, slave = pty.openpty()
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        _ON_A_TERMINAL,
+        *arguments,
+        cwd=folder,
+        env=environment | {"TERM": "xterm", "INPUTRC": "/dev/null"} | variables,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    command = OnTerminal(process, master)
+    asyncio.get_running_loop().add_reader(master, command.read)
+    try:
+        yield command
+    finally:
+        asyncio.get_running_loop().remove_reader(master)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(master)
