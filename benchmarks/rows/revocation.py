@@ -15,7 +15,8 @@ from typing import Final
 
 import httpx
 
-from agent.operations.revocation.file_store import FileStore
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.operations.revocation.database_store import DatabaseStore
 from benchmarks.bench import Bench
 from benchmarks.issuer import Issuer
 from benchmarks.micro import RowCases, Timed, micro, timed_async
@@ -67,7 +68,7 @@ def revocation(bench: Bench) -> Iterable[Figure]:
     trials = 3 if bench.plan.quick else _TRIALS
     for workers in (1,) if bench.plan.quick else (1, 4):
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "revocations.jsonl"
+            file = Path(folder) / "revocations.sqlite"
             server = bench.agent("Machine", workers=workers, REVOCATIONS_FILE=str(file))
             seconds = sorted(asyncio.run(_trials(server, file, bench.new_users(trials))))
             bench.stop(server)
@@ -82,11 +83,14 @@ def revocation(bench: Bench) -> Iterable[Figure]:
 
 
 async def _trials(server: ServerProcess, file: Path, tokens: list[str]) -> list[float]:
-    store = FileStore(file)
-    return [await _trial(server, store, token) for token in tokens]
+    store = DatabaseStore(SqliteDatabase(file), "the file", shared=False)
+    try:
+        return [await _trial(server, store, token) for token in tokens]
+    finally:
+        await store.aclose()
 
 
-async def _trial(server: ServerProcess, store: FileStore, token: str) -> float:
+async def _trial(server: ServerProcess, store: DatabaseStore, token: str) -> float:
     """Seconds from the revocation to the sending of the last accepted request."""
     last_accepted = [0.0] * _CONNECTIONS
     warm = [asyncio.Event() for _ in range(_CONNECTIONS)]

@@ -240,7 +240,7 @@ async def test_revocation_outlasts_a_redis_that_forgets_and_every_replica_that_k
     redis: RedisProcess,
     tmp_path: Path,
 ) -> None:
-    variables = {"REDIS_URL": redis.url, "REVOCATIONS_FILE": str(tmp_path / "revocations.jsonl")}
+    variables = {"REDIS_URL": redis.url, "REVOCATIONS_FILE": str(tmp_path / "revocations.sqlite")}
     if kept_in == "postgresql":
         variables |= {"CONVERSATIONS_URL": postgres.url, "REVOCATIONS_FILE": str(tmp_path / "none")}
     token = sandbox.access_token()

@@ -114,7 +114,7 @@ _INITIAL: Final = (
         PRIMARY KEY (target, origin, name)
     )
     """,
-    # In clear, and only in PostgreSQL. `seq` is the order in which they were written.
+    # In clear. In SQLite, REVOCATIONS_FILE has them. `seq` is the order in which they were written.
     "CREATE UNIQUE INDEX revocations_written ON revocations (seq)",
 )
 

@@ -123,7 +123,7 @@ class SqliteDatabase:
 
     async def exists(self) -> bool:
         """See `ConversationDatabase`."""
-        return await self._in_thread(self._path.exists)
+        return await self._in_thread(lambda: os.path.lexists(self._path))
 
     async def scrub(self) -> None:
         """See `ConversationDatabase`. The log of writes is emptied, unless another process is reading it."""

@@ -5,7 +5,8 @@ from typing import Final
 
 from httpx import AsyncClient
 
-from agent.operations.revocation.file_store import FileStore
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.operations.revocation.database_store import DatabaseStore
 from agent.operations.revocation.redis_store import RedisStore
 from agent.operations.revocation.store import RevocationStore
 from agent.redis import SharedRedis
@@ -25,24 +26,23 @@ def revocation_stores(settings: Settings, redis: SharedRedis | None) -> list[Rev
     Revocations are in PostgreSQL if conversations are; otherwise in a file of each machine. `redis` announces
     them; without PostgreSQL it must keep them, too, for machines that start later.
     """
-    stores: list[RevocationStore] = [_database(settings) or FileStore(settings.revocations_file)]
+    stores: list[RevocationStore] = [_database_store(settings)]
     if redis is not None:
         stores.append(RedisStore(redis, lasts=not stores[0].shared))
     return stores
 
 
-def _database(settings: Settings) -> RevocationStore | None:
+def _database_store(settings: Settings) -> RevocationStore:
     if settings.conversations_url is None or isinstance(settings.conversations_url, SqliteFile):
-        return None
+        file = SqliteDatabase(settings.revocations_file)
+        return DatabaseStore(file, "the file of REVOCATIONS_FILE", shared=False)
     # Here, because the import takes time, and most commands need no database.
     from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
     from agent.conversations.database.postgres_database import PostgresDatabase
-    from agent.operations.revocation.postgres_store import PostgresStore
 
     cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
     connections = PostgresConnections(conninfo(settings.conversations_url.url, cafile), most=_CONNECTIONS)
-    database = PostgresDatabase(connections)
-    return PostgresStore(database, database.aclose)
+    return DatabaseStore(PostgresDatabase(connections), "the PostgreSQL of CONVERSATIONS_URL", shared=True)
 
 
 def events_jwks(settings: Settings, http: AsyncClient, clock: Callable[[], float]) -> Jwks | None:

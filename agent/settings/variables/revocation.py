@@ -54,8 +54,8 @@ class RevocationVariables(VariableGroup):
     """A file with the key that seals callers for runs that another process executes later (`docs/aegra.md`):
     base64url of 32 random bytes on one line, and during a rotation the former key on a second line. The same
     for all processes. Read at start. Only Aegra needs it."""
-    revocations_file: Path = Path(".idaas-agent/revocations.jsonl")
-    """The file of revocations (`docs/revocation.md`), shared by the agent's processes and `idaas-agent
+    revocations_file: Path = Path(".idaas-agent/revocations.sqlite")
+    """The SQLite file of revocations (`docs/revocation.md`), shared by the agent's processes and `idaas-agent
     revoke`. Created by the first revocation. Not used if conversations are in PostgreSQL; with `REDIS_URL` it
     has what this machine has heard."""
     idaas_events_application_id: Word | None = None

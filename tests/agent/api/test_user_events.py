@@ -18,7 +18,7 @@ async def agent(start_agent, serve, sandbox, tmp_path):
     origin = await serve(synchronization.application())
     running = await start_agent(
         IDAAS_EVENTS_JWKS_ENDPOINT=f"{origin}{PROVISIONING_PATH}/jwks",
-        REVOCATIONS_FILE=str(tmp_path / "revocations.jsonl"),
+        REVOCATIONS_FILE=str(tmp_path / "revocations.sqlite"),
     )
     return Reported(running, sandbox, synchronization)
 

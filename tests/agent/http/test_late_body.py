@@ -49,7 +49,7 @@ async def test_request_whose_body_arrives_after_the_end_of_its_token_is_refused(
         | {
             "AUDIT_LOG_FILE": str(log),
             "CONVERSATIONS_URL": f"sqlite:///{tmp_path}/threads.db",
-            "REVOCATIONS_FILE": str(tmp_path / "revocations.jsonl"),
+            "REVOCATIONS_FILE": str(tmp_path / "revocations.sqlite"),
         }
     )
     agent = Agent(settings, clock=sandbox.clock)

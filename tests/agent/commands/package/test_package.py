@@ -175,7 +175,7 @@ def test_own_tools_policies_and_certificates_are_carried(sandbox: Sandbox, tmp_p
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=sesame"),
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "key.pem"),
         ("REDIS_URL", "rediss://agent:sesame@redis.example:6379"),
-        ("REVOCATIONS_FILE", "revocations.jsonl"),
+        ("REVOCATIONS_FILE", "revocations.sqlite"),
     ],
 )
 def test_what_cannot_be_carried_is_a_fault_until_the_operator_decides(

@@ -127,7 +127,7 @@ async def test_the_public_port_has_no_metrics(start_agent: StartAgent, sandbox: 
 async def test_revocations_in_force_are_counted_by_target(
     start_agent: StartAgent, sandbox: Any, tmp_path: Path
 ) -> None:
-    agent = await start_agent(REVOCATIONS_FILE=str(tmp_path / "revocations.jsonl"))
+    agent = await start_agent(REVOCATIONS_FILE=str(tmp_path / "revocations.sqlite"))
     now = sandbox.clock()
     revocation = Revocation(Target.USER, "user_alice01", Origin.OPERATOR, until=now + 60, changed_at=now)
     await agent.composed.revocation.put([revocation])

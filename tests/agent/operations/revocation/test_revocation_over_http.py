@@ -23,7 +23,7 @@ CHAT = "/openai/v1/chat/completions"
 
 @pytest.fixture
 def revocations(tmp_path: Path) -> Path:
-    return tmp_path / "revocations.jsonl"
+    return tmp_path / "revocations.sqlite"
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_route_does_not_exist_without_the_variables(sandbox: Sandbox) -> None:
 
 
 def kept(revocations: Path) -> str:
-    return revocations.read_text()
+    return "".join(each.read_text("latin-1") for each in revocations.parent.glob(f"{revocations.name}*"))
 
 
 def run(agent: AgentServer, revocations: Path, *arguments: str, **options: str) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """Each store of revocations keeps what it is given, notifies other processes, and notices a loss of data."""
 
 import asyncio
+import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -11,10 +12,10 @@ import pytest
 
 from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
-from agent.operations.revocation.file_store import FileStore
-from agent.operations.revocation.postgres_store import PostgresStore
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.operations.revocation.database_store import DatabaseStore
 from agent.operations.revocation.redis_store import RedisStore
-from agent.operations.revocation.store import RevocationStore
+from agent.operations.revocation.store import RevocationStore, StoreError
 from agent.redis import SharedRedis
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
@@ -48,8 +49,14 @@ class Place:
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     async with AsyncExitStack() as opened:
         if request.param == "file":
-            path = tmp_path / "state" / "revocations.jsonl"
-            yield Place(lambda: FileStore(path, sleep=at_once), path.unlink)
+            path = tmp_path / "state" / "revocations.sqlite"
+
+            def of_file() -> DatabaseStore:
+                store = file_store(path)
+                opened.push_async_callback(store.aclose)
+                return store
+
+            yield Place(of_file, path.unlink)
         elif request.param == "redis":
             server: RedisProcess = request.getfixturevalue("redis")
 
@@ -62,12 +69,17 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         else:
             postgres: PostgresProcess = request.getfixturevalue("postgres")
 
-            def of_postgres() -> PostgresStore:
+            def of_postgres() -> DatabaseStore:
                 database = PostgresDatabase(PostgresConnections(conninfo(Secret(postgres.url)), most=2))
-                opened.push_async_callback(database.aclose)
-                return PostgresStore(database, database.aclose, sleep=at_once)
+                store = DatabaseStore(database, "PostgreSQL", shared=True, sleep=at_once)
+                opened.push_async_callback(store.aclose)
+                return store
 
             yield Place(of_postgres, lambda: emptied(postgres))
+
+
+def file_store(path: Path) -> DatabaseStore:
+    return DatabaseStore(SqliteDatabase(path), "the file", shared=False, sleep=at_once)
 
 
 def emptied(postgres: PostgresProcess) -> None:
@@ -76,7 +88,7 @@ def emptied(postgres: PostgresProcess) -> None:
 
 
 def latest(found: Iterable[Revocation]) -> set[Revocation]:
-    """What counts of them: a file has earlier ones, too."""
+    """What counts of them."""
     revocations = RevocationList()
     for each in found:
         revocations.apply(each)
@@ -173,3 +185,26 @@ async def test_many_revocations_are_written_and_read_in_parts(place: Place) -> N
     await changes.aclose()
     assert sum(sizes) >= len(many)
     assert max(sizes) < len(many)
+
+
+async def test_file_is_made_by_the_first_revocation_and_readable_by_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "revocations.sqlite"
+    store = file_store(path)
+    changes = store.changes()
+    assert await read(changes) == set()
+    assert not path.parent.exists()
+    await store.put([ALICE])
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent)] == [0o600, 0o700]
+    await changes.aclose()
+    await store.aclose()
+
+
+@pytest.mark.parametrize("name", ["folder", "loop", "text", "text/within"])
+async def test_file_that_cannot_be_used_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "text").write_text("no database " * 100)
+    store = file_store(tmp_path / name)
+    with pytest.raises(StoreError, match=name):
+        await store.put([ALICE])
+    await store.aclose()

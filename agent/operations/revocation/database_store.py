@@ -1,25 +1,30 @@
-"""Revocations in PostgreSQL, beside the conversations: for processes of several machines."""
+"""Revocations in a database: the PostgreSQL of the conversations, or an SQLite file of each machine."""
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final, TypeVar
 
-from agent.conversations.database.database import Database, Rows, Statement, Transaction
+from agent.conversations.database.database import ConversationDatabase, Rows, Statement, Transaction, Value
 from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.errors import AgentError
 
+T = TypeVar("T")
+
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
-_POLL_SECONDS: Final = 0.5
+_SHARED_SECONDS, _LOCAL_SECONDS = 0.5, 0.1
+"""Between two queries for later rows: to a server of several machines, and to a file."""
 _PAGE: Final = 2_000
 """How many stored revocations are read at once."""
 _CHUNK: Final = 500
 """How many are written by one transaction."""
 
 _LOCK: Final = Statement("LOCK TABLE revocations IN EXCLUSIVE MODE")
-"""One transaction writes at a time, so that `seq` grows in the order in which others can see the rows."""
+"""One transaction writes at a time, so that `seq` grows in the order in which others can see the rows. SQLite
+has one writer at a time anyway.
+"""
 _PUT: Final = """
     INSERT INTO revocations (target, origin, name, until, changed_at, seq)
         VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(seq), 0) + 1 FROM revocations))
@@ -39,44 +44,44 @@ _AFTER: Final = """
 """
 
 
-class PostgresStore:
+class DatabaseStore:
     """A `RevocationStore` over the table `revocations`.
 
-    A `put` is on the server's disk when it returns. Other processes read it within half a second, as long
-    as the server responds. `changes` ends when rows are gone: the table was emptied, or restored to a former
-    state. Users' `sub` and SHA-256 values of tokens are stored in clear.
+    A `put` is on disk when it returns. Other processes read it within half a second as long as the server
+    responds, or within a tenth of a second from a file, which the first `put` creates. `changes` ends when
+    rows are gone: the table was emptied or restored to a former state, or the file was removed. Users' `sub`
+    and SHA-256 values of tokens are stored in clear.
     """
 
-    name: Final = "the PostgreSQL of CONVERSATIONS_URL"
     lasts: Final = True
-    shared: Final = True
 
     def __init__(
         self,
-        database: Database,
-        close: Callable[[], Awaitable[None]],
+        database: ConversationDatabase,
+        name: str,
         *,
+        shared: bool,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """`database` has connections of its own, so that conversations delay no revocation; `close` closes
-        them.
+        """`database` has connections of its own, so that conversations delay no revocation. `shared`: it is a
+        PostgreSQL.
         """
+        self.name: Final = name
+        self.shared: Final = shared
         self._database = database
-        self._close = close
         self._sleep = sleep
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
         """See `RevocationStore`."""
         rows = [(*_key(each), each.until, each.changed_at) for each in revocations]
-        await self._written([_LOCK], _PUT, rows, durable=True)
+        await self._written([_LOCK] if self.shared else [], _PUT, rows, durable=True)
 
     async def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
-        """See `RevocationStore`. Asks for later rows twice a second."""
+        """See `RevocationStore`. Asks for later rows again and again."""
         seen, all_sent = 0, False
         while True:
-            page = [_LAST, Statement(_AFTER, (seen, _PAGE))]
-            [[(last,)], rows] = await self._done(self._database.read(partial(_sent, page)))
-            if (last or 0) < seen:
+            last, rows = await self._later(seen)
+            if last < seen:
                 return
             if rows:
                 seen = rows[-1][0]
@@ -85,7 +90,7 @@ class PostgresStore:
                 if not all_sent:
                     yield []
                     all_sent = True
-                await self._sleep(_POLL_SECONDS)
+                await self._sleep(_SHARED_SECONDS if self.shared else _LOCAL_SECONDS)
 
     async def remove(self, revocations: Sequence[Revocation]) -> None:
         """See `RevocationStore`."""
@@ -93,17 +98,25 @@ class PostgresStore:
 
     async def aclose(self) -> None:
         """See `RevocationStore`."""
-        await self._close()
+        await self._database.aclose()
+
+    async def _later(self, seen: int) -> tuple[int, Rows]:
+        """The number of the last row, and the rows after `seen`."""
+        if not seen and not await self._done(self._database.exists()):
+            return 0, ()
+        page = [_LAST, Statement(_AFTER, (seen, _PAGE))]
+        [[(last,)], rows] = await self._done(self._database.read(partial(_sent, page)))
+        return last or 0, rows
 
     async def _written(
-        self, first: list[Statement], text: str, rows: Sequence[tuple[Any, ...]], *, durable: bool = False
+        self, first: list[Statement], text: str, rows: Sequence[tuple[Value, ...]], *, durable: bool = False
     ) -> None:
         """One statement of `text` for each of `rows`, in transactions that begin with `first`."""
         for start in range(0, len(rows), _CHUNK):
             statements = [*first, *(Statement(text, row) for row in rows[start : start + _CHUNK])]
             await self._done(self._database.write(partial(_sent, statements), durable=durable))
 
-    async def _done(self, running: Awaitable[Sequence[Rows]]) -> Sequence[Rows]:
+    async def _done(self, running: Awaitable[T]) -> T:
         try:
             return await running
         except AgentError as error:
