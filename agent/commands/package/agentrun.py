@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from agent.commands.package import start
 from agent.commands.package.carried import AGENTRUN, PORT, Configuration, carried
 from agent.commands.package.one_package import deployed_files, moved_imports
-from agent.commands.package.parts import InstallDependencies, PackagingError, agentrun_faults, write_package
+from agent.commands.package.parts import (
+    InstallDependencies,
+    PackagingError,
+    agentrun_faults,
+    document_of,
+    write_package,
+)
 from agent.settings.settings import Settings
 
 _WITHOUT_SECRET: Final = frozenset({"PLUGIN", "PKCS7", "OIDC"})
@@ -64,34 +70,12 @@ def package_agentrun(
 
 def runtime_document(options: AgentRunOptions, variables: Mapping[str, str]) -> dict[str, Any]:
     """`s.yaml` for the component `agentrun`."""
-    agent: dict[str, Any] = {
-        "name": options.name,
-        "code": {
-            "src": "./code.zip",
-            "language": f"python{options.python}",
-            "command": ["python3", "main.py"],
-        },
-        "cpu": options.cpu,
-        "memory": options.memory,
-        "diskSize": 512,
-        "port": PORT,
-        "instanceConcurrency": options.instance_concurrency,
-        "internetAccess": True,
-        "environmentVariables": dict(variables),
-        "healthCheckConfiguration": {
-            "httpGetUrl": "/health",
-            "initialDelaySeconds": 1,
-            "periodSeconds": 5,
-            "timeoutSeconds": 3,
-            "failureThreshold": 6,
-            "successThreshold": 1,
-        },
-        "endpoints": [{"name": "production", "version": "LATEST"}],
-    }
+    language = f"python{options.python}"
+    given = {**asdict(options), "language": language, "port": PORT, "variables": dict(variables)}
+    document = document_of("agentrun", given)
     if options.role:
-        agent["role"] = options.role
-    resource = {"component": "agentrun", "props": {"region": options.region, "agent": agent}}
-    return {"edition": "3.0.0", "name": options.name, "access": "default", "resources": {"agent": resource}}
+        document["resources"]["agent"]["props"]["agent"]["role"] = options.role
+    return document
 
 
 def role_policy(settings: Settings) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from agent.commands.package.parts import InstallDependencies, PackagingError, fc_faults, write_package
+from agent.commands.package.parts import (
+    InstallDependencies,
+    PackagingError,
+    document_of,
+    fc_faults,
+    write_package,
+)
 from agent.settings.settings import Settings
 
 _MEMBERS: Final = ("kty", "kid", "alg", "use", "e", "n")
-_PORT: Final = 9000
 _INTERPRETERS: Final = {
     "3.11": ("custom.debian12", "/usr/bin/python3"),
     "3.12": ("custom.debian11", "/var/fc/lang/python3.12/bin/python3.12"),
@@ -80,33 +85,10 @@ def function_document(
     """`s.yaml` for the component `fc3`."""
     audience, _, permission = settings.enterprise_service_scope.rpartition("|")
     runtime, interpreter = _INTERPRETERS.get(options.python, ("", ""))
-    trigger = {
-        "triggerName": "http",
-        "triggerType": "http",
-        "qualifier": "LATEST",
-        "triggerConfig": {
-            "authType": "jwt",
-            "methods": ["GET", "POST"],
-            "authConfig": {"jwks": dict(keys), "tokenLookup": "header:Authorization:Bearer "},
-        },
-    }
-    function = {
-        "region": options.region,
-        "functionName": options.name,
+    given: dict[str, object] = {
         "runtime": runtime,
-        "code": "./code.zip",
-        "cpu": 0.35,
-        "memorySize": 512,
-        "diskSize": 512,
-        "timeout": 60,
-        "instanceConcurrency": 20,
-        "customRuntimeConfig": {"command": [interpreter], "args": ["app.py"], "port": _PORT},
-        "environmentVariables": {
-            "SERVICE_ISSUER": settings.idaas.issuer,
-            "SERVICE_AUDIENCE": audience,
-            "SERVICE_PERMISSION": permission,
-        },
-        "triggers": [trigger],
+        "interpreter": interpreter,
+        "issuer": settings.idaas.issuer,
     }
-    resource = {"component": "fc3", "props": function}
-    return {"edition": "3.0.0", "name": options.name, "access": "default", "resources": {"service": resource}}
+    given |= {"audience": audience, "permission": permission, "jwks": dict(keys)}
+    return document_of("fc3", asdict(options) | given)

@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from string import Template
 from typing import Any, Final
 
 _PLATFORMS: Final = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
@@ -80,6 +81,16 @@ def files_below(folder: Path, prefix: str) -> dict[str, Path]:
         if path.is_file() and not _IGNORED.intersection(parts) and path.suffix != ".pyc":
             found["/".join((prefix, *parts))] = path
     return found
+
+
+def document_of(component: str, values: Mapping[str, object]) -> dict[str, Any]:
+    """The content of `s.yaml` for `component`, from the template of its name, with `values`."""
+    import yaml
+
+    text = Path(__file__).with_name(f"{component}.yaml").read_text("utf-8")
+    filled = Template(text).substitute({name: json.dumps(value) for name, value in values.items()})
+    document: dict[str, Any] = yaml.safe_load(filled)
+    return document
 
 
 def write_package(
