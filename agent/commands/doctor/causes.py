@@ -153,7 +153,7 @@ def origin_of(settings: Settings, services: Sequence[Service], part: str, error:
     declaration = f'the declaration of "{part}"'
     origin = origin or Origin("", declaration, declaration)
     match error.code:
-        case AgentCode.SETTINGS_INVALID if settings.redis_url is not None:
+        case AgentCode.REDIS_UNAVAILABLE if settings.redis_url is not None:
             return replace(origin, url=settings.redis_url.reveal(), url_setting="REDIS_URL")
         case IdentityCode.JWKS_UNAVAILABLE:
             return replace(origin, url=settings.jwks_url, url_setting="JWKS_ENDPOINT")

@@ -1,15 +1,14 @@
-"""The checks of the steps: audit log, Redis, an issued token, the model, the services and their tools.
+"""The checks of the steps: audit log, an issued token, the model, the services and their tools.
 
 Each does what the agent would do, and raises what the agent would raise.
 """
 
-import contextlib
 import os
 import shutil
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from langchain_core.messages import HumanMessage
 
@@ -65,31 +64,6 @@ def _write_problem(path: Path) -> str:
     except OSError as error:
         return (error.strerror or "it cannot be opened").lower()
     return "" if shutil.disk_usage(folder).free else "no space left on device"
-
-
-async def check_redis(url: Secret, cafile: str | None, *, seconds: float = 5.0) -> None:
-    """Raises `ConfigurationError`, without the address, which may contain a password.
-
-    The agent does not need Redis to run: without it each process counts separately.
-    """
-    from redis.asyncio import Redis  # an optional dependency, which the settings have found
-    from redis.exceptions import AuthenticationError, RedisError
-
-    address = url.reveal()
-    trust: dict[str, Any] = {"ssl_ca_certs": cafile} if cafile and address.startswith("rediss:") else {}
-    redis = Redis.from_url(address, socket_timeout=seconds, socket_connect_timeout=seconds, **trust)
-    fault = ""
-    try:
-        await redis.ping()
-    except AuthenticationError:
-        fault = "REDIS_URL: Redis does not accept the user or the password"
-    except (RedisError, OSError):
-        fault = "REDIS_URL: Redis does not respond"
-    finally:
-        with contextlib.suppress(RedisError, OSError):
-            await redis.aclose()
-    if fault:
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])
 
 
 async def check_issued(

@@ -16,7 +16,6 @@ from agent.commands.doctor.causes import instance_difference, obstacle, origin_o
 from agent.commands.doctor.checks import (
     ask_model,
     check_issued,
-    check_redis,
     check_syslog,
     check_writable,
     names_of_tools,
@@ -136,10 +135,8 @@ class Examination:
             connected = asyncio.to_thread(check_syslog, url, settings.ssl_cert_file)
             yield await self._step("audit syslog", connected, f"connected to {url}")
         stores = []
-        if settings.redis_url is not None:
-            cafile = None if settings.ssl_cert_file is None else str(settings.ssl_cert_file)
-            responds = check_redis(settings.redis_url, cafile)
-            stores.append(await self._step("shared counters", responds, "the Redis of REDIS_URL responds"))
+        if agent.redis is not None:
+            stores.append(await self._step("shared counters", agent.redis.check()))
             yield stores[-1]
         if (storage := agent.conversation_storage) is None:
             yield skipped("conversations", "CONVERSATIONS_URL is none: they are not stored")

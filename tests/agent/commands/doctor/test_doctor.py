@@ -55,7 +55,6 @@ NOT_MET: Mapping[str, str] = {
     "thread_not_found": "of a caller's conversation; doctor opens none",
     "thread_busy": "of a caller's conversation; doctor opens none",
     "conversation_unreadable": "of a caller's conversation; doctor opens none",
-    "redis_unavailable": "of processes that share Redis; doctor reports REDIS_URL as a setting",
     "revocations_lost": "of a running agent, which knows what a store had",
     "access_revoked": "of a user's token; the revocation tests have it",
 }
