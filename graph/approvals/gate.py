@@ -1,7 +1,7 @@
 """Decides about calls by their policy: whether a person is asked, and at the call, finally."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from langchain_core.messages import ToolCall
@@ -18,6 +18,7 @@ from graph.approvals.record import (
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import Ruled
 from identity.errors import ApprovalError, ErrorCode
 from tools.service import Service
 
@@ -36,6 +37,13 @@ _FINAL: Final[Mapping[ApprovalStatus, str]] = {
     ApprovalStatus.WITHDRAWN: _WITHDRAWN,
     ApprovalStatus.USED: _USED,
 }
+_ANOTHER: Final = (
+    'not run: the policy of the agent requires the approval of another person, of the group "%s"'
+)
+_NOT_SIGNED_IN: Final = (
+    "not run: the policy of the agent requires a recent sign-in, and the user's access token is of an "
+    "earlier one"
+)
 _UNAPPROVED: Final = "not run: the user has not approved this call"
 _REFUSALS: Final[Mapping[ErrorCode, str]] = {
     GraphCode.APPROVAL_EXPIRED: _EXPIRED,
@@ -45,9 +53,13 @@ _REFUSALS: Final[Mapping[ErrorCode, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """The call may be made, under the approval of this id; `None`: it needs none."""
+    """The call may be made, under the approval of this id; `None`: it needs none.
+
+    `allowed` is the decision of the policy. What it counted is taken back if the call is not made.
+    """
 
     approval: str | None = None
+    allowed: Allow = field(default=Allow(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,7 @@ class Refused:
     reason: str
     approval: str | None = None
     error: ErrorCode | None = None
+    ruled: Ruled = field(default=Ruled(), compare=False)
 
 
 Verdict: TypeAlias = Permitted | Refused | PendingApproval
@@ -94,7 +107,11 @@ class ApprovalGate:
         """Whether the call may be made, by what is known now. It uses no approval."""
         decision = await self._policy.decide(pending, caller, Facts())
         if not isinstance(known := self._without_person(decision, pending), Ask):
+            if isinstance(known, Permitted):
+                await known.allowed.taken_back()
             return known
+        if known.sign_in:
+            return await self._sign_in(pending, known)
         request = self.requests.of_call(pending)
         state = await self.known(request)
         if state is None:
@@ -118,11 +135,12 @@ class ApprovalGate:
         try:
             await self._required_store().use(request.id, pending.principal, request.digest, self._clock())
         except ApprovalError as error:
-            return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id)
+            return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
         decision = await self._policy.decide(pending, caller, Facts(approved=True))
         if not isinstance(decision, Allow):
-            return Refused(decision.reason if isinstance(decision, Deny) else _UNAPPROVED, request.id)
-        return Permitted(request.id)
+            reason = decision.reason if isinstance(decision, Deny) else _UNAPPROVED
+            return Refused(reason, request.id, ruled=decision)
+        return Permitted(request.id, decision)
 
     async def known(self, request: ApprovalRequest) -> ApprovalState | None:
         """The stored state of `request`, with its status now; `None` if its principal was not asked."""
@@ -155,10 +173,23 @@ class ApprovalGate:
     def _without_person(self, decision: Decision, pending: PendingCall) -> Permitted | Refused | Ask:
         """The verdict, unless a person decides, who can be asked."""
         if isinstance(decision, Allow):
-            return Permitted()
+            return Permitted(allowed=decision)
         if isinstance(decision, Deny):
-            return Refused(decision.reason)
-        return Refused(_STATELESS) if self._store is None or pending.conversation is None else decision
+            return Refused(decision.reason, ruled=decision)
+        if self._store is None or pending.conversation is None:
+            return Refused(_STATELESS, ruled=decision)
+        if decision.approvers is not None:
+            return Refused(_ANOTHER % decision.approvers, ruled=decision)
+        return decision
+
+    async def _sign_in(self, pending: PendingCall, decision: Ask) -> Verdict:
+        """Asks the user once to sign in again. A token that says the same as before is refused then."""
+        assert pending.conversation is not None  # noqa: S101 - `_without_person` refuses every other call
+        request = self.requests.of_sign_in(pending.principal, pending.conversation, pending.checkpoint)
+        state = await self.known(request)
+        if state is None or state.status is ApprovalStatus.OPEN:
+            return PendingApproval(request if state is None else state.request, {}, asked=state is not None)
+        return Refused(_NOT_SIGNED_IN, ruled=decision)
 
     def _required_store(self) -> ApprovalStore:
         assert self._store is not None  # noqa: S101 - `_without_person` refuses every other call

@@ -31,13 +31,17 @@ from tools.service import Service
 
 @dataclass(frozen=True, slots=True)
 class PendingCall:
-    """A call in a response of the model, for one principal. `conversation` is `None` if it is not kept."""
+    """A call in a response of the model, for one principal. `conversation` is `None` if it is not kept.
+
+    `checkpoint` is the state in which the run is (`checkpoint_of`).
+    """
 
     call: ToolCall
     service: str
     response: AIMessage
     principal: Principal
     conversation: Conversation | None
+    checkpoint: str = ""
 
 
 def pending_call(
@@ -49,7 +53,13 @@ def pending_call(
 ) -> PendingCall:
     """`call`, one of the pending calls of `state`."""
     response = latest_response(state["messages"]) or AIMessage("")
-    return PendingCall(call, service, response, caller.principal, conversation_of(runtime))
+    conversation, checkpoint = conversation_of(runtime), checkpoint_of(runtime)
+    return PendingCall(call, service, response, caller.principal, conversation, checkpoint)
+
+
+def checkpoint_of(runtime: Runtime[AgentContext]) -> str:
+    """The state in which the run is: that in which it paused, when it is resumed."""
+    return runtime.execution_info.checkpoint_id if runtime.execution_info is not None else ""
 
 
 class _Times(TypedDict):

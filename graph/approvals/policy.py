@@ -3,7 +3,7 @@
 `DeclaredPolicy` decides by what a service declares of its tools, in code or in SERVICES_FILE.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -12,6 +12,7 @@ from langchain_core.messages import ToolCall
 from graph.approvals.pending_call import PendingCall
 from graph.credentials.service_credentials import ServiceRequirement
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import Ruled
 from identity.principal import Principal
 from tools.approval_policy import ApprovalMode
 from tools.service import Service
@@ -44,23 +45,27 @@ class Facts:
     lasting: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
-    """The call may be made now. `rules` are the names of the rules that decide, for the audit log."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allow(Ruled):
+    """The call may be made now. `take_back` is awaited if it is certainly not made: it was counted."""
 
-    rules: tuple[str, ...] = ()
+    take_back: Callable[[], Awaitable[None]] | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Deny:
-    """The call is not made. `reason` is for the model."""
-
-    reason: str = DENIED
-    rules: tuple[str, ...] = ()
+    async def taken_back(self) -> None:
+        """The call is not made."""
+        if self.take_back is not None:
+            await self.take_back()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Deny(Ruled):
+    """The call is not made. `reason` is for the model."""
+
+    reason: str = DENIED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(Ruled):
     """The call may be made after a decision of a person.
 
     `approvers` is the group whose member approves, other than the user; `None`: the user approves. With
@@ -71,7 +76,6 @@ class Ask:
     approvers: str | None = None
     sign_in: bool = False
     lasting: tuple[int, ...] = ()
-    rules: tuple[str, ...] = ()
 
 
 Decision: TypeAlias = Allow | Deny | Ask
@@ -112,7 +116,7 @@ class DeclaredPolicy:
         mode = self._mode(pending.call, pending.service)
         if mode is ApprovalMode.DENY:
             policy = self._services[pending.service].policy(pending.call["name"])
-            return Deny(_NO_USER if policy.mode is None and not policy.rules else DENIED)
+            return Deny(reason=_NO_USER if policy.mode is None and not policy.rules else DENIED)
         return Allow() if mode is ApprovalMode.ALLOW or facts.approved else Ask()
 
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:

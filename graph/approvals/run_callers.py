@@ -7,6 +7,7 @@ from cachetools import LRUCache
 from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate
+from graph.approvals.pending_call import checkpoint_of
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStatus, PendingApproval
 from graph.callers import CallersOfRuns
@@ -82,7 +83,7 @@ class RunCallers:
             principal = verified.principal
         if conversation is None or principal is None:
             return
-        request = self._gate.requests.of_sign_in(principal, conversation, _checkpoint(runtime))
+        request = self._gate.requests.of_sign_in(principal, conversation, checkpoint_of(runtime))
         known = await self._gate.known(request)
         request = known.request if known else request
         await self._prompts.pause(PendingApproval(request, {}, asked=known is not None), None)
@@ -91,7 +92,7 @@ class RunCallers:
         self, caller: VerifiedAccessToken, conversation: Conversation, runtime: Runtime[AgentContext]
     ) -> None:
         """Closes the question to sign in, if the run was paused by it: the caller's token is verified."""
-        request = self._gate.requests.of_sign_in(caller.principal, conversation, _checkpoint(runtime))
+        request = self._gate.requests.of_sign_in(caller.principal, conversation, checkpoint_of(runtime))
         known = await self._gate.known(request)
         in_time = caller.expires_at > self._clock()
         if known is not None and known.status is ApprovalStatus.OPEN and in_time:
@@ -102,8 +103,3 @@ def _principal(state: AgentState) -> Principal | None:
     """For whom the run was going on. It refuses another, and grants nothing."""
     found = state.get("principal")
     return None if found is None else Principal(found["issuer"], found["subject"])
-
-
-def _checkpoint(runtime: Runtime[AgentContext]) -> str:
-    """The state in which the run is: that in which it paused, when it is resumed."""
-    return runtime.execution_info.checkpoint_id if runtime.execution_info is not None else ""

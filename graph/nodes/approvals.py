@@ -168,5 +168,5 @@ class ApprovalsNode:
         runtime: Runtime[AgentContext],
     ) -> ToolMessage:
         run = StepRun(caller, writer_of(runtime), secrets_of(state, caller))
-        step = self._steps.step(pending.call, pending.service, run, refused.approval)
+        step = self._steps.step(pending.call, pending.service, run, refused.approval, refused.ruled)
         return await step.refused(refused.reason, refused.error)

@@ -99,14 +99,28 @@ class ServiceNode:
             verdict = await self._gate.permit(pending, caller)
             if isinstance(verdict, Refused):
                 return await refuse(call, verdict)
+            ruled = verdict.allowed
             if not await self._begin(state, call, caller, runtime):
-                return await refuse(call, Refused(MAY_HAVE_EFFECT, verdict.approval))
+                return await refuse(call, Refused(MAY_HAVE_EFFECT, verdict.approval, ruled=ruled))
             begun.add(str(call["id"]))
-            step = self._steps.step(call, self._name, of_run, verdict.approval)
-            return await step.made(lambda: self._call(call, credential))
+            sent = False
+
+            async def work() -> tuple[ToolResult, AgentError | None]:
+                nonlocal sent
+                sent = True  # an exception does not say whether it was
+                result, error = await self._call(call, credential)
+                sent = result.called
+                return result, error
+
+            try:
+                return await self._steps.step(call, self._name, of_run, verdict.approval, ruled).made(work)
+            finally:
+                if not sent:
+                    await ruled.taken_back()
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
-            return await self._steps.step(call, self._name, of_run, refused.approval).refused(refused.reason)
+            step = self._steps.step(call, self._name, of_run, refused.approval, refused.ruled)
+            return await step.refused(refused.reason)
 
         results = await asyncio.gather(*map(run, waiting[:taken]), return_exceptions=True)
         messages: list[ToolMessage] = []

@@ -21,7 +21,7 @@ from graph.credentials.service_credentials import ServiceRequirement
 from graph.events import MAX_CHARACTERS, TOO_LONG, consent_required
 from graph.tool_calls.requested_calls import refusal
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.event import AuditOutcome
+from identity.audit.event import AuditOutcome, Ruled
 from identity.audit.trail import AuditTrail
 from identity.errors import AgentError, ConsentRequiredError, ErrorCode
 from identity.observation.attribute import Attribute
@@ -70,14 +70,19 @@ class ToolSteps:
         self._calls = calls
 
     def step(
-        self, call: ToolCall, service: str | None, run: StepRun, approval: str | None = None
+        self,
+        call: ToolCall,
+        service: str | None,
+        run: StepRun,
+        approval: str | None = None,
+        ruled: Ruled | None = None,
     ) -> "ToolStep":
         """`call` in `run`. `service` is `None` if no service has the tool; `approval` is the id of the
-        approval that permits or refuses the call.
+        approval that permits or refuses the call, `ruled` the decision of the policy.
         """
         called = self._services[service] if service else None
         requirement = self._requirements.get(service) if service else None
-        return ToolStep(call, called, requirement, run, approval, self._audit, self._calls)
+        return ToolStep(call, called, requirement, run, approval, ruled, self._audit, self._calls)
 
 
 class ToolStep:
@@ -90,6 +95,7 @@ class ToolStep:
         requirement: ServiceRequirement | None,
         run: StepRun,
         approval: str | None,
+        ruled: Ruled | None,
         audit: AuditTrail,
         calls: CallMeasures,
     ) -> None:
@@ -116,6 +122,7 @@ class ToolStep:
             run.caller,
             approval=approval,
             arguments_digest=arguments_digest(call["args"]),
+            ruled=ruled,
         )
 
     async def made(self, work: Work) -> ToolMessage:

@@ -1,10 +1,12 @@
 """Validates the shapes of an access token's claims; `verifier` compares their values."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from identity.access_token.verified_access_token import KeptClaim
 
 _MAX_NUMERIC_DATE = 253_402_300_799  # of the year 9999: beyond it a number is milliseconds, or nonsense
 _MAX_SUBJECT = 255  # OpenID Connect Core, section 2
@@ -26,15 +28,24 @@ class AccessTokenClaims:
     expires_at: float
     not_before: float | None
     issued_at: float | None
+    signed_in_at: float | None
+    kept: Mapping[str, KeptClaim]
 
 
-def read_claims(claims: Mapping[str, Any]) -> AccessTokenClaims:
-    """The claims, with valid shapes. Raises `ValueError` that names the claim, expected and found type.
+def read_claims(claims: Mapping[str, Any], kept: Collection[str] = ()) -> AccessTokenClaims:
+    """The claims, with valid shapes, and those of `kept` that are texts or lists of texts.
+
+    Raises `ValueError` that names the claim, expected and found type.
 
     `iss`, `sub`, `aud` and `exp` are required (RFC 9068, section 2.2); `iat`, `nbf`, `scope`, `client_id` and
     `azp` may be absent. `scope` is a text of words separated by single spaces (RFC 6749, section 3.3); a list
-    is refused, because RFC 8693, section 4.2, defines no such form and IDaaS has none.
+    is refused, because RFC 8693, section 4.2, defines no such form and IDaaS has none. An `auth_time` that is
+    no time counts as absent: it decides about nothing but the age of a sign-in.
     """
+    try:
+        signed_in_at = _numeric_date(claims, "auth_time")
+    except ValueError:
+        signed_in_at = None
     return AccessTokenClaims(
         issuer=_text(claims, "iss", 2048),
         subject=_text(claims, "sub", _MAX_SUBJECT),
@@ -46,7 +57,15 @@ def read_claims(claims: Mapping[str, Any]) -> AccessTokenClaims:
         expires_at=_required_date(claims, "exp"),
         not_before=_numeric_date(claims, "nbf"),
         issued_at=_numeric_date(claims, "iat"),
+        signed_in_at=signed_in_at,
+        kept={name: value for name in kept if (value := _kept(claims.get(name))) is not None},
     )
+
+
+def _kept(value: object) -> KeptClaim | None:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    return value if isinstance(value, str) else None
 
 
 def subject_is_client(claims: AccessTokenClaims, clients: frozenset[str]) -> bool:

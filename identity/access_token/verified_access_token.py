@@ -1,11 +1,14 @@
 """A verified access token of a caller (AT_u)."""
 
-from dataclasses import InitVar, dataclass
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass, field
+from typing import TypeAlias
 
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 
 _SEAL = object()
+KeptClaim: TypeAlias = str | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +19,9 @@ class VerifiedAccessToken:
     one, and `assume_verified`, whose calls are easy to find.
 
     `fingerprint` is the SHA-256 of the token, in hexadecimal. It is a cache key, and is not shown.
-    Times are unix seconds; `issued_at` is `None` if the token has no `iat`. `audience` and `scopes` are those
-    of the token, which may be more than the required ones.
+    Times are unix seconds; `issued_at` is `None` if the token has no `iat`, and `signed_in_at` if it has no
+    `auth_time`: only that proves a sign-in. `audience` and `scopes` are those of the token, which may be more
+    than the required ones. `claims` are those that the verifier keeps: texts, and lists of texts.
     """
 
     principal: Principal
@@ -27,6 +31,8 @@ class VerifiedAccessToken:
     fingerprint: str
     token: Secret
     issued_at: float | None = None
+    signed_in_at: float | None = None
+    claims: Mapping[str, KeptClaim] = field(default_factory=dict)
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:
@@ -43,6 +49,8 @@ def assume_verified(
     fingerprint: str,
     token: Secret,
     issued_at: float | None = None,
+    signed_in_at: float | None = None,
+    claims: Mapping[str, KeptClaim] | None = None,
 ) -> VerifiedAccessToken:
     """Creates a verified access token without verifying anything: for the verifier, and for tests.
 
@@ -56,5 +64,7 @@ def assume_verified(
         fingerprint=fingerprint,
         token=token,
         issued_at=issued_at,
+        signed_in_at=signed_in_at,
+        claims=claims or {},
         seal=_SEAL,
     )

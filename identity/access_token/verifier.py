@@ -3,13 +3,13 @@
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
 from identity.access_token.claims import AccessTokenClaims, read_claims, subject_is_client
 from identity.access_token.jws import parse_compact_jws, read_header
 from identity.access_token.revocation_list import RevocationList
-from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken, assume_verified
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
 from identity.observation.metrics import CacheUse
@@ -65,9 +65,11 @@ class AccessTokenVerifier:
         cache_size: int = 10_000,
         clock: Callable[[], float] = time.time,
         use: CacheUse | None = None,
+        kept_claims: Collection[str] = (),
     ) -> None:
         """`scope` has one or more words, separated by spaces, all of which a token must have. `clients` has
-        the ids of known clients, such as the agent's own. `use` shows the use of the cache.
+        the ids of known clients, such as the agent's own. `use` shows the use of the cache. Verified tokens
+        have their `kept_claims`, for policies.
 
         Raises `ValueError` for an argument with which a check would accept every token.
         """
@@ -88,6 +90,7 @@ class AccessTokenVerifier:
         self._capacity = cache_size
         self._clock = clock
         self._use = use or CacheUse()
+        self._kept_claims = tuple(kept_claims)
         self._cache: OrderedDict[str, _CachedVerification] = OrderedDict()
 
     async def verify(self, token: Secret | str) -> VerifiedAccessToken:
@@ -130,7 +133,7 @@ class AccessTokenVerifier:
         found = self._cache.get(fingerprint)
         if found is None:
             return None
-        principal, audience, scopes, expires_at, issued_at, key, kid = found
+        principal, audience, scopes, expires_at, issued_at, signed_in_at, claims, key, kid = found
         expired = self._clock() >= expires_at + self._leeway
         if expired or self._keys.cached(kid, key.algorithm) is not key:
             del self._cache[fingerprint]
@@ -145,6 +148,8 @@ class AccessTokenVerifier:
             fingerprint=fingerprint,
             token=secret,
             issued_at=issued_at,
+            signed_in_at=signed_in_at,
+            claims=claims,
         )
 
     async def _verify(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken:
@@ -152,7 +157,7 @@ class AccessTokenVerifier:
         try:
             jws = parse_compact_jws(secret.reveal())
             header = read_header(jws.header, self._algorithms)
-            claims = read_claims(jws.payload)
+            claims = read_claims(jws.payload, self._kept_claims)
             self._check(claims)
         except ValueError as error:
             raise AccessTokenError(_INVALID, str(error)) from None
@@ -169,8 +174,9 @@ class AccessTokenVerifier:
                 IdentityCode.INSUFFICIENT_SCOPE, f'claim "scope" must contain {_quoted(*sorted(missing))}'
             )
         principal = Principal(self._issuer, claims.subject)
-        times = claims.expires_at, claims.issued_at
-        self._store(fingerprint, (principal, claims.audience, claims.scopes, *times, key, header.kid))
+        times = claims.expires_at, claims.issued_at, claims.signed_in_at
+        entry = (principal, claims.audience, claims.scopes, *times, claims.kept, key, header.kid)
+        self._store(fingerprint, entry)
         return assume_verified(
             principal=principal,
             audience=claims.audience,
@@ -179,6 +185,8 @@ class AccessTokenVerifier:
             fingerprint=fingerprint,
             token=secret,
             issued_at=claims.issued_at,
+            signed_in_at=claims.signed_in_at,
+            claims=claims.kept,
         )
 
     def _refuse_revoked(self, subject: str, issued_at: float | None, fingerprint: str) -> None:
@@ -215,9 +223,17 @@ class AccessTokenVerifier:
 
 
 _CachedVerification: TypeAlias = tuple[
-    Principal, tuple[str, ...], frozenset[str], float, float | None, SigningKey, str | None
+    Principal,
+    tuple[str, ...],
+    frozenset[str],
+    float,
+    float | None,
+    float | None,
+    Mapping[str, KeptClaim],
+    SigningKey,
+    str | None,
 ]
-"""The token's principal, `aud`, `scope`, `exp` and `iat`, the key that verified it, and its `kid`."""
+"""The token's principal, `aud`, `scope`, `exp`, `iat`, `auth_time`, kept claims, its key and its `kid`."""
 
 
 def _quoted(*words: str) -> str:

@@ -66,6 +66,18 @@ class AuditOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ruled:
+    """By what a call was decided: the SHA-256 of the policy's file, and the names of its rules.
+
+    `observed` is the decision that rules which are only observed would have made, if it is another one.
+    """
+
+    policy: str | None = None
+    rules: tuple[str, ...] = ()
+    observed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
     """One line of the audit log. `None` means not known, or not applicable to the action.
 
@@ -90,6 +102,7 @@ class AuditEvent:
     call_id: str | None = None
     approval: str | None = None
     arguments_digest: str | None = None
+    ruled: Ruled | None = None
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from identity.access_token.revocation import Revocation, Target
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.event import AuditedAction
+from identity.audit.event import AuditedAction, Ruled
 from identity.audit.step import AuditSink, NullAuditSink, Step
 from identity.credentials.requirement import CredentialRequirement
 from identity.observation.request_context import REQUEST_ID
@@ -97,10 +97,12 @@ class AuditTrail:
         *,
         arguments_digest: str | None = None,
         approval: str | None = None,
+        ruled: Ruled | None = None,
     ) -> Step:
         """The call of a tool of `service` for `caller`, with the credential that the service requires.
 
         `service` is `None` if no service has the tool. `approval` is the id of the approval of the call.
+        `ruled` is the decision of the policy.
         """
         return self._credential_step(
             AuditedAction.TOOL_CALL,
@@ -112,6 +114,7 @@ class AuditTrail:
             call_id=call_id,
             arguments_digest=arguments_digest,
             approval=approval,
+            ruled=ruled,
         )
 
     def approval(
@@ -143,7 +146,7 @@ class AuditTrail:
         requirement: CredentialRequirement | None,
         access_identity: AccessIdentity | None,
         caller: VerifiedAccessToken | None,
-        **members: str | None,
+        **members: object,
     ) -> Step:
         if requirement is not None:
             declared = requirement.declared

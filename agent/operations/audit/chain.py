@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
+from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome, Ruled
 from identity.secrets.secret import Secret
 
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -93,7 +93,7 @@ def _rfc3339(seconds: float) -> str:
 
 def audit_record(event: AuditEvent) -> dict[str, Any]:
     """The members of a line, in order. Every line has all of them; an unknown value is `null`."""
-    principal = event.principal
+    principal, ruled = event.principal, event.ruled or Ruled()
     return {
         "time": _rfc3339(event.time),
         "event": event.action.value,
@@ -111,6 +111,9 @@ def audit_record(event: AuditEvent) -> dict[str, Any]:
         "call_id": event.call_id,
         "approval": event.approval,
         "arguments_digest": event.arguments_digest,
+        "policy": ruled.policy,
+        "rules": list(ruled.rules) if ruled.policy else None,
+        "observed": ruled.observed,
         "model": event.model,
         "input_tokens": event.input_tokens,
         "output_tokens": event.output_tokens,
