@@ -164,6 +164,20 @@ def end(change: Change, status: ThreadStatus) -> Statement:
     )
 
 
+def rest(key: int, now: float) -> Transaction[None]:
+    """The thread has no latest run any more: what it shows is older.
+
+    Raises `ThreadBusyError` while a run is in progress, or waits for a person.
+    """
+    rows = yield from query(
+        "UPDATE threads SET status = 'idle', run_id = NULL, change = ?, updated_at = ?"
+        " WHERE key = ? AND status NOT IN ('running', 'paused') RETURNING 1",
+        *(secrets.randbits(62), now, key),
+    )
+    if not rows:
+        raise ThreadBusyError(AgentCode.THREAD_BUSY, "a run of the thread is in progress, or waits")
+
+
 def heartbeat(
     process_id: str, run_ids: Collection[str], now: float, ended: Collection[str] = ()
 ) -> Transaction[list[StoppedRun]]:

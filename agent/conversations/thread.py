@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -43,22 +43,28 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message of a thread. `seq` counts from 1 and grows; `run_id` is the run that added it."""
+    """A message of a thread. `seq` counts from 1 and grows; `run_id` is the run that added it. `versions` are
+    the positions of all versions of a question, its own among them; empty if there is one.
+    """
 
     seq: int
     created_at: float
     run_id: str
     message: AnyMessage
+    versions: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StoredJson:
-    """A message as it is stored: an object of JSON (`agent.conversations.message_json`)."""
+    """A message as it is stored: an object of JSON (`agent.conversations.message_json`). One that was
+    `replaced` is not part of the conversation.
+    """
 
     seq: int
     created_at: float
     run_id: str
     json: bytes
+    replaced: bool
 
 
 @dataclass(frozen=True, slots=True)

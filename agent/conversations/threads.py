@@ -39,7 +39,14 @@ from agent.conversations.thread import (
     not_found,
     valid_id,
 )
-from agent.conversations.transcript import PAGE_BYTES, ThreadKey, Transcript, sent_digest, thread_key
+from agent.conversations.transcript import (
+    PAGE_BYTES,
+    ThreadKey,
+    Transcript,
+    sent_digest,
+    set_aside,
+    thread_key,
+)
 from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
 from identity.errors import ConfigurationError, ThreadBusyError
@@ -193,6 +200,20 @@ class ThreadStore:
 
         return await self._database.read(work)
 
+    async def show(self, owner: str, thread_id: str, version: int) -> Thread:
+        """Shows the version of a question at this position, with what followed it, in place of another.
+
+        Raises `ThreadBusyError` while a run is in progress or waits, and if it is no version.
+        """
+
+        def work() -> Transaction[Thread]:
+            thread = yield from thread_key(owner, thread_id)
+            yield from run_state.rest(thread.key, self._clock())
+            yield from self._transcript.show(thread, version)
+            return self._shown(owner, (yield from self._row(owner, thread_id)))
+
+        return await self._database.write(work)
+
     async def window(self, owner: str, thread_id: str, tokens: int) -> Messages:
         """The newest whole turns within `tokens`, as the model is to receive them."""
 
@@ -212,8 +233,11 @@ class ThreadStore:
         messages: Sequence[AnyMessage] = (),
         tokens: int = 0,
         unchanged: Thread | None = None,
+        replaces: int | None = None,
     ) -> Messages:
-        """Makes `run_id` the run of the thread, which is opened if there is none, and appends `messages`.
+        """Makes `run_id` the run of the thread, which is opened if there is none, and appends `messages`;
+        with `replaces`, in place of the question at that position of an `unchanged` thread, and of what
+        follows it.
 
         The window of what was written before, within `tokens`. One transaction. The run that a paused thread
         waits with may go on. Raises `MessageStoredError` if the thread has one of `messages`, by its id,
@@ -222,8 +246,10 @@ class ThreadStore:
         """
         digests = [sent_digest(message) for message in messages]
         sent = {digest: str(each.id) for digest, each in zip(digests, messages, strict=True) if digest}
+        if replaces is not None:  # a question that is asked again keeps its id
+            sent = {}
         change, insertions = self._transcript.appended(
-            owner, valid_id(thread_id), run_id, self._clock(), messages, digests
+            owner, valid_id(thread_id), run_id, self._clock(), messages, digests, replaces
         )
         change = replace(change, bytes=change.bytes + ROW_BYTES)
         question = first_question(messages)
@@ -232,6 +258,7 @@ class ThreadStore:
         if not messages:  # a run that goes on numbers its drafts anew
             added.append(drafts.removal(change))
         claim = run_state.claim(change, process_id, title, sent, unchanged, self._limits)
+        left = [] if replaces is None else [set_aside(change, replaces)]
         before = self._transcript.latest(change)
 
         def of_title() -> Statements:
@@ -239,11 +266,12 @@ class ThreadStore:
             return insertion(self._terms.of_title(owner, question), thread, owner, thread_id, change.number)
 
         def work() -> Transaction[Messages]:
-            locked, claimed, latest, *_ = yield [run_state.lock(change), claim, before, *added]
+            locked, claimed, *found = yield [run_state.lock(change), claim, *left, before, *added]
             if claimed:
                 if not (locked and locked[0][1]):  # it had no title
                     yield of_title()
                 thread = ThreadKey(claimed[0][0], owner, thread_id)
+                latest = found[len(left)]
                 return (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
             creation = run_state.creation(change, process_id, title, self._limits)
             created, *_ = yield [creation, *added, *of_title()]

@@ -1,10 +1,14 @@
-"""The messages of threads: one row each, appended as they are produced and never changed."""
+"""The messages of threads: one row each, appended as they are produced. Their text is never changed.
+
+A question that is asked anew is another version of it. The version before, and all that followed it, is set
+aside: it stays stored, and is not part of the conversation until it is shown again.
+"""
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
@@ -17,15 +21,17 @@ from agent.conversations.run_state import Change, room_after
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES
 from agent.conversations.thread import StoppedRun, StoredJson, StoredMessage, not_found
+from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
-from identity.errors import ConfigurationError
+from identity.errors import ConfigurationError, ThreadBusyError
 
 PAGE_BYTES: Final = 1_048_576
 """A page ends with the message that exceeds this: of stored messages, without the overhead of objects."""
 TURN_BYTES: Final = 16 * PAGE_BYTES
 """The same for messages of which none may be missed: those among which the calls without a result are."""
 
-_COLUMNS: Final = "seq, created_at, run_id, tokens, body"
+_COLUMNS: Final = "seq, created_at, run_id, tokens, body, aside"
+_OF_THREAD: Final = "thread_key = (SELECT key FROM threads WHERE owner = ? AND id = ? AND change = ?)"
 _FIRST_PAGE: Final = 40
 _PAGE: Final = 200
 _MOST_PAGES: Final = 16
@@ -137,9 +143,11 @@ class Transcript:
         now: float,
         messages: Sequence[AnyMessage],
         sent: Sequence[bytes | None] | None = None,
+        replaces: int | None = None,
     ) -> tuple[Change, list[Statement]]:
         """A change of a thread by a run, and what appends `messages` and their terms if the change was made
-        by a statement before. `sent` are the digests of their ids, if a client has sent them.
+        by a statement before. `sent` are the digests of their ids, if a client has sent them. The first is
+        another version of the question at the position `replaces`.
         """
         bodies = [encoded(message_to_json(message)) for message in messages]
         terms = self._terms.of_texts(owner, searched_texts(messages))
@@ -149,13 +157,15 @@ class Transcript:
         thread = (change.owner, change.thread_id, change.number)
         insertions = [
             Statement(
-                "INSERT INTO messages (thread_key, seq, run_id, created_at, tokens, body, sent)"
-                " SELECT key, last_seq - ?, ?, ?, ?, ?, ?"
+                "INSERT INTO messages (thread_key, seq, run_id, created_at, tokens, body, sent, version_of)"
+                " SELECT key, last_seq - ?, ?, ?, ?, ?, ?, (SELECT COALESCE(version_of, seq) FROM messages"
+                " WHERE thread_key = key AND seq = ?)"
                 " FROM threads WHERE owner = ? AND id = ? AND change = ?",
                 (
                     *(len(messages) - 1 - position, change.run_id, change.now, tokens_of(message)),
                     self._encryption.seal(body, place),
                     None if sent is None else sent[position],
+                    None if position else replaces,
                     *thread,
                 ),
             )
@@ -191,23 +201,22 @@ class Transcript:
 
     def latest(self, change: Change) -> Statement:
         """The rows of the newest messages, for `window`. Those of `change` are not there yet."""
-        thread = "(SELECT key FROM threads WHERE owner = ? AND id = ? AND change = ?)"
         values = (change.owner, change.thread_id, change.number)
-        return _newest(f"thread_key = {thread}", values, _FIRST_PAGE, PAGE_BYTES)
+        return _newest(f"{_OF_THREAD} AND aside IS NULL", values, _FIRST_PAGE, PAGE_BYTES)
 
     def window(
         self, thread: ThreadKey, tokens: int, latest: Rows | None = None
     ) -> Transaction[list[AnyMessage]]:
         """The newest turns within `tokens`. `latest` are the rows of the newest messages, if known."""
         window = Window(tokens)
-        rows = (yield from _page(thread, None, _FIRST_PAGE, PAGE_BYTES)) if latest is None else latest
+        [rows] = [latest] if latest is not None else (yield [_before(thread, None, _FIRST_PAGE, PAGE_BYTES)])
         for _ in range(_MOST_PAGES):
             for row in rows:
                 if not window.add(self._message(thread, row), row[3]):
                     return window.messages()
             if not rows or (first := rows[-1][0]) == 1:
                 break
-            rows = yield from _page(thread, first, _PAGE, PAGE_BYTES)
+            [rows] = yield [_before(thread, first, _PAGE, PAGE_BYTES)]
         return window.messages()
 
     def page(
@@ -216,8 +225,30 @@ class Transcript:
         """The newest messages before the position `before`, the oldest first: at most `limit`, and no more
         after the one that exceeds `most_bytes`.
         """
-        rows = yield from _page(thread, before, limit, most_bytes)
-        return self._messages(thread, rows)
+        [rows, other] = yield [_before(thread, before, limit, most_bytes), _other_versions(thread)]
+        versions = _versions(other)
+        return [replace(each, versions=versions.get(each.seq, ())) for each in self._messages(thread, rows)]
+
+    def show(self, thread: ThreadKey, version: int) -> Transaction[None]:
+        """Makes the version part of the conversation, with what followed it, in place of the version that is.
+
+        Raises `ThreadBusyError` (`question_replaced`) if no version of the question is.
+        """
+        [other] = yield [_other_versions(thread)]
+        first, *_ = _versions(other).get(version, (0,))
+        part = "thread_key = ? AND aside IS NULL"
+        shown = yield from query(
+            f"SELECT seq FROM messages WHERE {part} AND (seq = ? OR version_of = ?)",  # noqa: S608 - constants
+            *(thread.key, first, first),
+        )
+        if not shown:
+            fault = f"no version of the question at {version} is part of the conversation"
+            raise ThreadBusyError(AgentCode.QUESTION_REPLACED, fault)
+        [[present]] = shown
+        sql = f"UPDATE messages SET aside = ? WHERE {part} AND seq >= ?"  # noqa: S608 - constants
+        yield from query(sql, present, thread.key, present)
+        sql = "UPDATE messages SET aside = NULL WHERE thread_key = ? AND aside = ?"
+        yield from query(sql, thread.key, version)
 
     def turn(self, thread: ThreadKey) -> Transaction[list[StoredMessage]]:
         """The newest messages, among which the calls without a result are."""
@@ -258,7 +289,9 @@ class Transcript:
         [rows] = yield [
             _bounded("thread_key = ? AND seq > ?", (thread.key, after), _PAGE, _EXPORTED_BYTES, newest=False)
         ]
-        return [StoredJson(row[0], row[1], row[2], self._opened(thread, row)) for row in rows]
+        return [
+            StoredJson(row[0], row[1], row[2], self._opened(thread, row), row[5] is not None) for row in rows
+        ]
 
     def _messages(self, thread: ThreadKey, rows: Rows) -> list[StoredMessage]:
         """Rows are newest first."""
@@ -287,10 +320,35 @@ def searched_texts(messages: Sequence[AnyMessage]) -> list[str]:
     return [str(each.text) for each in messages if isinstance(each, HumanMessage | AIMessage)]
 
 
-def _page(thread: ThreadKey, before: int | None, limit: int, most_bytes: int) -> Transaction[Rows]:
+def _before(thread: ThreadKey, before: int | None, limit: int, most_bytes: int) -> Statement:
     values = (thread.key, _NO_POSITION if before is None else before)
-    [rows] = yield [_newest("thread_key = ? AND seq < ?", values, limit, most_bytes)]
-    return rows
+    return _newest("thread_key = ? AND seq < ? AND aside IS NULL", values, limit, most_bytes)
+
+
+def set_aside(change: Change, position: int) -> Statement:
+    """Takes the question at `position`, and what follows it, out of the conversation, if `change` was made by
+    a statement before.
+    """
+    return Statement(
+        f"UPDATE messages SET aside = ? WHERE {_OF_THREAD} AND seq >= ? AND aside IS NULL",  # noqa: S608 - constants
+        (position, change.owner, change.thread_id, change.number, position),
+    )
+
+
+def _other_versions(thread: ThreadKey) -> Statement:
+    """The rows of `_versions`."""
+    return Statement(
+        "SELECT version_of, seq FROM messages WHERE thread_key = ? AND version_of IS NOT NULL ORDER BY seq",
+        (thread.key,),
+    )
+
+
+def _versions(rows: Rows) -> dict[int, tuple[int, ...]]:
+    """By position, the positions of all versions of a question that has several, the oldest first."""
+    groups: dict[int, list[int]] = {}
+    for first, position in rows:
+        groups.setdefault(first, [first]).append(position)
+    return {position: tuple(group) for group in groups.values() for position in group}
 
 
 def _newest(condition: str, values: Sequence[Value], limit: int, most_bytes: int) -> Statement:

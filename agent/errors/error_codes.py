@@ -52,6 +52,13 @@ class AgentCode(ErrorCode):
         remedy="send a message, or answer the approval",
         person="There is nothing to continue here. Write a message",
     )
+    QUESTION_REPLACED = ErrorRow(
+        "question_replaced",
+        symptom="The question is not part of the conversation",
+        cause="it was replaced, or its thread shows another version; or the message is no question",
+        remedy="read the messages of the thread again",
+        person="This question was replaced meanwhile. Reload the conversation to see it",
+    )
     RUN_CANCELLED = ErrorRow(
         "run_cancelled",
         symptom="The run was cancelled",

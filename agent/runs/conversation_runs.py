@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
-from langchain_core.messages import AIMessage, AnyMessage, SystemMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
-from agent.conversations.thread import Thread, owner_of
+from agent.conversations.thread import StoredMessage, Thread, owner_of
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasures
@@ -21,7 +21,7 @@ from agent.runs.paused_run import PausedRun, answered_before, check_open
 from agent.runs.relay import Relay
 from agent.runs.run import Paused, Run, RunReader
 from agent.runs.run_parts import RunParts, RunRequest, RunStart
-from agent.runs.run_transcript import NOT_APPROVED, WITHDRAWN, without_unfinished
+from agent.runs.run_transcript import NOT_APPROVED, WITHDRAWN, calls_made, without_unfinished
 from agent.runs.runs import Runs
 from agent.runs.stored_run import StoredRun
 from agent.runs.thread_run import ThreadRun
@@ -40,6 +40,7 @@ from identity.errors import (
 from identity.principal import Principal
 
 _MOST_READERS: Final = 20
+_PAGE: Final = 200
 
 
 class Readers:
@@ -183,14 +184,39 @@ class Conversations:
         async def begin() -> RunStart:
             thread = await self.threads.get(run.owner, thread_id)
             if thread.status == "paused":
-                await self._end_expired_pause(run)
-                thread = await self.threads.get(run.owner, thread_id)
+                thread = await self._end_expired_pause(run)
             elif thread.status not in ("interrupted", "failed", "running"):
                 raise ThreadBusyError(AgentCode.NOTHING_TO_CONTINUE, f"the thread is {thread.status}")
             elif thread.status != "running":  # it may have been cut off when it had asked
                 await self._parts.approvals.withdraw(caller.principal, thread_id, self._parts.clock())
             window = await self._begin_run(run, unchanged=thread)
             return RunStart(input={"messages": without_unfinished(window)})
+
+        return await self._started(run, begin)
+
+    async def replace(
+        self, caller: VerifiedAccessToken, thread_id: str, message_id: str, messages: Sequence[HumanMessage]
+    ) -> Run:
+        """Answers `messages` in place of a question and of all that follows it, which stays stored as another
+        version; without `messages`, the same question. The model does not read it any more, but learns which
+        calls were made: nothing of them is undone.
+
+        Raises as `start` does, and `ThreadBusyError` (`question_replaced`) if the message is not a question
+        of the conversation as it is shown. If several requests come at the same time, one is served.
+        """
+        run = self._run(caller, thread_id, streaming=True)
+
+        async def begin() -> RunStart:
+            thread = await self.threads.get(run.owner, thread_id)
+            if thread.status == "paused":
+                thread = await self._end_expired_pause(run)
+            replaced = await self._since(run.owner, thread_id, message_id)
+            if not replaced or not isinstance(question := replaced[0].message, HumanMessage):
+                raise ThreadBusyError(AgentCode.QUESTION_REPLACED, "the message is no question of the thread")
+            asked = messages or [HumanMessage(question.content, id=uuid.uuid4().hex)]
+            window = await self._begin_run(run, asked, thread, replaces=replaced[0].seq)
+            calls = calls_made(each.message for each in replaced)
+            return RunStart(input={"messages": [*calls, *window, *asked]})
 
         return await self._started(run, begin)
 
@@ -361,7 +387,11 @@ class Conversations:
             self._relay.writer.begin(live)
 
     async def _begin_run(
-        self, run: RunRequest, messages: Sequence[AnyMessage] = (), unchanged: Thread | None = None
+        self,
+        run: RunRequest,
+        messages: Sequence[AnyMessage] = (),
+        unchanged: Thread | None = None,
+        replaces: int | None = None,
     ) -> list[AnyMessage]:
         """The window of the earlier messages."""
         return await self.threads.begin_run(
@@ -372,11 +402,25 @@ class Conversations:
             messages=messages,
             tokens=self._parts.window_tokens,
             unchanged=unchanged,
+            replaces=replaces,
         )
 
-    async def _end_expired_pause(self, run: RunRequest) -> None:
-        """Ends the run that the thread waits with if no answer can come any more. Raises `ApprovalError` if
-        one can.
+    async def _since(self, owner: str, thread_id: str, message_id: str) -> list[StoredMessage]:
+        """The message with this id, and what follows it; empty if the conversation does not have it."""
+        found: list[StoredMessage] = []
+        while page := await self.threads.messages(
+            owner, thread_id, before=found[0].seq if found else None, limit=_PAGE
+        ):
+            found = page + found
+            for number, each in enumerate(page):
+                if each.message.id == message_id:
+                    return found[number:]
+        return []
+
+    async def _end_expired_pause(self, run: RunRequest) -> Thread:
+        """Ends the run that the thread waits with if no answer can come any more; the thread after that.
+
+        Raises `ApprovalError` if an answer can come.
         """
         principal, now = run.caller.principal, self._parts.clock()
         thread = await self.threads.get(run.owner, run.thread_id)
@@ -385,6 +429,7 @@ class Conversations:
                 raise ApprovalError(GraphCode.APPROVAL_OPEN, f"approval {state.request.id} is open")
         if thread.status == "paused":
             await end_run_elsewhere(self._parts, run.owner, principal, thread, NOT_APPROVED)
+        return await self.threads.get(run.owner, run.thread_id)
 
 
 @contextmanager

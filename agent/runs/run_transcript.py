@@ -1,10 +1,11 @@
 """The messages that a run adds to the transcript of its thread, also if it ends early."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolCall
+from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
 from langgraph.graph.message import add_messages
 
 from agent.runs.run import Finished, Paused, RunEvent, Usage
@@ -21,6 +22,13 @@ MAY_HAVE_EFFECT: Final = (
 _NOT_CALLED: Final = frozenset({NOT_RUN, NOT_APPROVED, WITHDRAWN})
 UNFINISHED: Final = "unfinished"
 """The `finish_reason` of a response that was cut off when its run ended."""
+
+
+_MADE: Final = (
+    "The user has replaced an earlier question and your answer to it. These calls were made for that answer, "
+    "and are not undone:"
+)
+_LONGEST_MADE: Final = 4_000
 
 
 class ModelMessages:
@@ -122,6 +130,19 @@ def rest_of_stopped(newest: Sequence[AnyMessage], shown: Iterable[RunEvent]) -> 
     for event in shown:
         transcript.note(event)
     return transcript.remainder(MAY_HAVE_EFFECT)
+
+
+def calls_made(messages: Iterable[AnyMessage]) -> list[SystemMessage]:
+    """What the model must know of messages that it does not read any more; empty if no call was made."""
+    calls: dict[str, str] = {}
+    made: list[str] = []
+    for message in messages:
+        if isinstance(message, AIMessage):
+            for call in message.tool_calls:
+                calls[str(call["id"])] = f"{call['name']}({json.dumps(call['args'], ensure_ascii=False)})"
+        elif isinstance(message, ToolMessage) and (message.artifact or {}).get("called", True):
+            made.append(calls.get(message.tool_call_id, str(message.name)))
+    return [SystemMessage("\n".join([_MADE, *made])[:_LONGEST_MADE])] if made else []
 
 
 def without_unfinished(messages: Sequence[AnyMessage]) -> list[AnyMessage]:

@@ -89,6 +89,8 @@ export const enErrors = Object.freeze({
   'error.rate_limited.remedy': 'Wait a moment, and try again',
   'error.nothing_to_continue.symptom': 'There is nothing to continue here',
   'error.nothing_to_continue.remedy': 'Write a message',
+  'error.question_replaced.symptom': 'This question was replaced meanwhile',
+  'error.question_replaced.remedy': 'Reload the conversation to see it',
   'error.run_cancelled.symptom': 'The answer was stopped',
   'error.run_cancelled.remedy': 'What the agent did before may have taken effect',
   'error.run_interrupted.symptom': 'The answer was cut off',

@@ -86,6 +86,8 @@ export const zhErrors = Object.freeze({
   'error.rate_limited.remedy': '请稍等片刻后重试',
   'error.nothing_to_continue.symptom': '这里没有可以继续的内容',
   'error.nothing_to_continue.remedy': '请输入消息',
+  'error.question_replaced.symptom': '这个问题已被替换',
+  'error.question_replaced.remedy': '请重新加载对话查看',
   'error.run_cancelled.symptom': '回答已停止',
   'error.run_cancelled.remedy': '智能体此前执行的操作可能已经生效',
   'error.run_interrupted.symptom': '回答中断了',

@@ -83,9 +83,12 @@ class OpenMessage:
         return self.id
 
 
-def state(thread_id: str, status: str) -> Event:
-    """The state that a client may see: the conversation, and whether it waits for its user."""
-    return {"type": "STATE_SNAPSHOT", "snapshot": {"thread_id": thread_id, "status": status}}
+def state(thread_id: str, status: str, run: str | None) -> Event:
+    """The state that a client may see: the conversation, whether it waits for its user, and its latest run,
+    if it is stored. A client sends it back, so that the agent knows what the client has seen.
+    """
+    latest = {} if run is None else {"run": run}
+    return {"type": "STATE_SNAPSHOT", "snapshot": {"thread_id": thread_id, "status": status, **latest}}
 
 
 def usage_of(usage: Usage, model: str | None) -> Event:
@@ -131,8 +134,10 @@ class RunEncoder:
         model: str | None = None,
         announced: Collection[str] = (),
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        latest: str | None = None,
     ) -> None:
-        """`thread_id` and `run_id` are the client's. `model` names the model of the usage.
+        """`thread_id` and `run_id` are the client's. `model` names the model of the usage. `latest` is the
+        latest run of a stored conversation.
 
         `announced` are the ids of calls that an earlier run has sent: only their results are sent.
         `new_id` makes the id of a message that has none.
@@ -140,6 +145,7 @@ class RunEncoder:
         self._run: Final = {"threadId": thread_id, "runId": run_id}
         self._thread_id = thread_id
         self._model = model
+        self._latest = latest
         self._earlier: dict[str, Mapping[str, Any] | None] = dict.fromkeys(announced)
         self._sent = set(announced)
         self._message = OpenMessage(new_id)
@@ -183,7 +189,7 @@ class RunEncoder:
         """The end of a run that succeeded."""
         metadata = {METADATA_KEY: {"finish_reason": end.finish_reason}}
         finished = self._finished({"type": "success"}, usage_of(end.usage, self._model), metadata=metadata)
-        return [*self._closed(), state(self._thread_id, "idle"), finished]
+        return [*self._closed(), state(self._thread_id, "idle", self._latest), finished]
 
     def paused(self, end: Paused, messages: Sequence[AnyMessage] | None = None) -> list[Event]:
         """The end of a run that waits for its user.
@@ -242,7 +248,7 @@ class RunEncoder:
         shown: list[Event] = []
         if messages is not None:
             shown.append({"type": "MESSAGES_SNAPSHOT", "messages": to_ag_ui(messages)})
-        return [*shown, state(self._thread_id, status)]
+        return [*shown, state(self._thread_id, status, self._latest)]
 
     def _finished(self, outcome: Event, usage: Event, **members: object) -> Event:
         return {"type": "RUN_FINISHED", **self._run, "outcome": outcome, **usage, **members}

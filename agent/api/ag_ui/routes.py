@@ -74,7 +74,7 @@ class ThreadRuns:
             return await self._shown(given, caller)
         reader = run.events(keep=keep)
         await while_connected(reader.first(), receive, reader.leave)
-        encoder = self._encoder(given, run.announced)
+        encoder = self._encoder(given, run.announced, run.id)
 
         async def whole() -> list[AnyMessage] | None:
             return await self._whole(run.owner, run.thread_id)
@@ -93,7 +93,10 @@ class ThreadRuns:
         questions = last_questions(given.messages, most=self._max_messages)
         if not questions:
             return None
-        new = await self._new(caller, thread_id, questions)
+        recent = await self._recent(caller, thread_id)
+        new = unknown(questions, recent)
+        if (anew := await self._asked_anew(given, caller, recent, new)) is not None:
+            return await self._conversations.replace(caller, thread_id, str(anew.id), new or [anew])
         while new:
             try:
                 return await self._conversations.start(caller, thread_id, new, streaming=True)
@@ -104,13 +107,33 @@ class ThreadRuns:
             return await self._conversations.continue_(caller, thread_id, streaming=True)
         return None
 
-    async def _new(
-        self, caller: VerifiedAccessToken, thread_id: str, questions: Sequence[HumanMessage]
-    ) -> list[HumanMessage]:
-        """The questions that are not among the latest messages.
+    async def _asked_anew(
+        self,
+        given: RunAgentInput,
+        caller: VerifiedAccessToken,
+        recent: Sequence[AnyMessage],
+        new: Sequence[HumanMessage],
+    ) -> HumanMessage | None:
+        """The question in place of which the request asks, if its client has removed the messages after it.
 
-        The last question before is among them, unless its run made very many calls.
+        It has if its state is that after the latest run: it has seen the messages that it does not send.
         """
+        run = given.state.get("run") if isinstance(given.state, dict) else None
+        kept = {message.id for message in given.messages}
+        places = [number for number, message in enumerate(recent) if message.id in kept]
+        if run is None or not recent or not (places or len(recent) < _RECENT):
+            return None
+        last = places[-1] if places else -1
+        later = recent[last + 1 :]
+        candidates = later if new else recent[last : last + 1] if later else ()
+        anew = next((each for each in candidates if isinstance(each, HumanMessage)), None)
+        if anew is None:
+            return None
+        thread = await self._conversations.threads.get(owner_of(caller.principal), given.thread_id)
+        return anew if (thread.run_id, thread.status) == (run, "idle") else None
+
+    async def _recent(self, caller: VerifiedAccessToken, thread_id: str) -> list[AnyMessage]:
+        """The latest messages. The last question is among them, unless its run made very many calls."""
         owner, limit = owner_of(caller.principal), _RECENT
         try:
             while True:
@@ -118,10 +141,10 @@ class ThreadRuns:
                 recent = [each.message for each in stored]
                 asked = any(isinstance(message, HumanMessage) for message in recent)
                 if asked or len(recent) < limit or limit >= _MOST_RECENT:
-                    return unknown(questions, recent)
+                    return recent
                 limit = _MOST_RECENT
         except ThreadNotFoundError:
-            return list(questions)
+            return []
 
     async def _shown(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Response:
         """The run that is going on, or the conversation and what it waits for. Nothing is executed."""
@@ -133,7 +156,7 @@ class ThreadRuns:
                 return following
         pending = await self._conversations.pending(caller, given.thread_id)
         messages = await self._whole(owner, given.thread_id)
-        encoder = self._encoder(given, ())
+        encoder = self._encoder(given, (), thread.run_id)
         if pending:
             events = encoder.paused_before(Paused(tuple(pending)), messages)
         else:
@@ -143,10 +166,18 @@ class ThreadRuns:
     async def _whole(self, owner: str, thread_id: str) -> list[AnyMessage] | None:
         """All messages; `None` if they are too many."""
         stored = await self._conversations.threads.messages(owner, thread_id, limit=MAX_SNAPSHOT)
-        return None if stored and stored[0].seq > 1 else [each.message for each in stored]
+        if stored and (first := stored[0].seq) > 1:
+            before = await self._conversations.threads.messages(owner, thread_id, before=first, limit=1)
+            if before:
+                return None
+        return [each.message for each in stored]
 
-    def _encoder(self, given: RunAgentInput, announced: frozenset[str] | tuple[()]) -> RunEncoder:
-        return RunEncoder(given.thread_id, given.run_id, model=self._model, announced=announced)
+    def _encoder(
+        self, given: RunAgentInput, announced: frozenset[str] | tuple[()], latest: str | None
+    ) -> RunEncoder:
+        return RunEncoder(
+            given.thread_id, given.run_id, model=self._model, announced=announced, latest=latest
+        )
 
 
 def _keeps_run(given: RunAgentInput) -> bool:

@@ -1,7 +1,7 @@
 """The body of `POST /ag-ui/agent`: AG-UI's `RunAgentInput`.
 
 Everything in it is a claim of the client. Only what the agent uses is validated; members that it does not
-know, or has no use for (`state`, `context`, `tools`), are ignored.
+know, or has no use for (`context`, `tools`), are ignored.
 """
 
 from typing import Annotated, Any, Final, Literal

@@ -97,6 +97,7 @@ class ExportedMessage(BaseModel):
     type: Literal["human", "ai", "tool", "system"]
     created_at: str
     run_id: str
+    replaced: bool
 
 
 class ExportedThread(_Wire):
@@ -147,6 +148,13 @@ class ThreadChange(_Body):
     """The body of `PATCH /threads/{thread_id}`."""
 
     title: _Title
+
+
+class NewVersion(_Body):
+    """The body of `POST /threads/{thread_id}/versions`. Without `content`, the question is asked again."""
+
+    message_id: Annotated[str, Field(min_length=1, max_length=256)]
+    content: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Decision(_Body):

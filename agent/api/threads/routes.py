@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from agent.api.ag_ui.messages import to_ag_ui
+from agent.api.ag_ui.wire import METADATA_KEY
 from agent.api.disconnect import while_connected
 from agent.api.response_models import documented
 from agent.api.threads.models import (
@@ -52,9 +53,18 @@ def thread_members(thread: Thread, waiting: Counter[str]) -> dict[str, Any]:
 
 
 def message_page(stored: Sequence[StoredMessage]) -> dict[str, Any]:
-    """A page of AG-UI's messages, and the cursor of the page before it, if there is one."""
+    """A page of AG-UI's messages, with their times and versions, and the cursor of the page before it, if
+    there may be one.
+    """
     more = bool(stored) and stored[0].seq > 1
-    return {"messages": to_ag_ui(each.message for each in stored), "next": stored[0].seq if more else None}
+    messages, known = to_ag_ui(each.message for each in stored), {each.message.id: each for each in stored}
+    for shown in messages:
+        if each := known.get(shown["id"]):
+            about = shown.setdefault("metadata", {}).setdefault(METADATA_KEY, {})
+            about["created_at"] = rfc3339(each.created_at)
+            if each.versions:
+                about |= {"version": each.seq, "versions": each.versions}
+    return {"messages": messages, "next": stored[0].seq if more else None}
 
 
 async def exported(
@@ -76,7 +86,8 @@ async def exported(
 
 
 def _stored_by(message: StoredJson) -> bytes:
-    return encoded({"created_at": rfc3339(message.created_at), "run_id": message.run_id})[1:]
+    about = {"created_at": rfc3339(message.created_at), "run_id": message.run_id}
+    return encoded(about | {"replaced": message.replaced})[1:]
 
 
 def rfc3339(seconds: float) -> str:
@@ -142,6 +153,14 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         given = read_body(ThreadChange, await request.body())
         thread = await conversations.threads.rename(_owner(request), thread_id, given.title)
         return JSONResponse(thread_members(thread, await waiting(request)))
+
+    @router.post("/{thread_id}/versions/{version}", responses=documented(ThreadModel))
+    async def show(
+        request: Request, thread_id: str, version: Annotated[int, Path(ge=1, lt=2**53)]
+    ) -> JSONResponse:
+        """Shows another version of a question, with what followed it."""
+        thread = await conversations.threads.show(_owner(request), thread_id, version)
+        return JSONResponse(thread_members(thread, Counter()))
 
     @router.delete("/{thread_id}", status_code=204, response_class=Response, responses=_NO_CONTENT)
     async def delete(request: Request, thread_id: str) -> Response:

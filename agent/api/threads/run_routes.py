@@ -7,11 +7,13 @@ has ended, it receives the run from its beginning. Messages and calls have the i
 stored: the beginning of one that a client has already replaces it.
 """
 
+import uuid
 from collections.abc import AsyncIterator
 from itertools import count
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
+from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse, Response
 
 from agent.api.ag_ui.encoder import RunEncoder
@@ -20,7 +22,7 @@ from agent.api.ag_ui.wire import Event, server_sent
 from agent.api.event_stream import EventStream
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented
-from agent.api.threads.models import Cancelled, Decision, StartedRun, documented_body, read_body
+from agent.api.threads.models import Cancelled, Decision, NewVersion, StartedRun, documented_body, read_body
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import Finished, Paused, Run, RunReader
@@ -29,6 +31,7 @@ from identity.errors import AgentError
 
 _STARTED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": StartedRun}}
 _DECISION: Final = documented_body(Decision)
+_VERSION: Final = documented_body(NewVersion)
 _FOLLOWED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "AG-UI's events.", "content": {"text/event-stream": EVENTS}},
     204: {"description": "No run is going on, and none has ended a moment ago."},
@@ -89,6 +92,7 @@ class RunEvents:
             run_id,
             model=self._model,
             announced=announced,
+            latest=run_id,
             new_id=lambda: f"{run_id}-{next(numbers)}",  # the same for every reader
         )
 
@@ -106,7 +110,8 @@ def _identified(events: list[Event], run: Run, position: int | None) -> str:
 
 def only_manages_threads(path: str) -> bool:
     """Whether a POST to `path` concerns a conversation and starts no run of it."""
-    return path.startswith("/threads") and not (path.endswith("/continue") or "/approvals/" in path)
+    starts = path.endswith(("/continue", "/versions")) or "/approvals/" in path
+    return path.startswith("/threads") and not starts
 
 
 def run_routes(conversations: Conversations, *, model: str) -> APIRouter:
@@ -134,6 +139,16 @@ def run_routes(conversations: Conversations, *, model: str) -> APIRouter:
     async def continue_(request: Request, thread_id: str) -> JSONResponse:
         """Responds to the latest message, after a run that failed or was interrupted."""
         run = await conversations.continue_(caller_of(request.scope), thread_id, streaming=True)
+        return JSONResponse({"run": run.id}, 202)
+
+    @router.post("/versions", status_code=202, responses=_STARTED, openapi_extra=_VERSION)
+    async def replace(request: Request, thread_id: str) -> JSONResponse:
+        """Asks a question anew, in other words or the same: another version, in place of the question and of
+        all that follows it.
+        """
+        given = read_body(NewVersion, await request.body())
+        asked = [] if given.content is None else [HumanMessage(given.content, id=uuid.uuid4().hex)]
+        run = await conversations.replace(caller_of(request.scope), thread_id, given.message_id, asked)
         return JSONResponse({"run": run.id}, 202)
 
     @router.post("/approvals/{approval_id}", status_code=202, responses=_STARTED, openapi_extra=_DECISION)

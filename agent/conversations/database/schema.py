@@ -118,7 +118,15 @@ _INITIAL: Final = (
     "CREATE UNIQUE INDEX revocations_written ON revocations (seq)",
 )
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL,)
+_VERSIONS: Final = (
+    # `version_of`: of a question that replaced another, the position of the first version.
+    "ALTER TABLE messages ADD COLUMN version_of {number}",
+    # `aside`: the version with which a message was taken out of the conversation.
+    "ALTER TABLE messages ADD COLUMN aside {number}",
+    "CREATE INDEX messages_versions ON messages (thread_key, version_of) WHERE version_of IS NOT NULL",
+)
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL, _VERSIONS)
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """

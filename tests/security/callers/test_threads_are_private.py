@@ -34,8 +34,11 @@ async def refusals(served: Threads, user: str, thread: str, approval: str = "a" 
     assert len(ROUTES) >= 9
     found = {}
     for method, path in ROUTES:
-        real = path.replace("{thread_id}", thread).replace("{approval_id}", approval)
-        found[f"{method} {path}"] = comparable(await served.ask(method, real, user, BODIES.get(method)))
+        real = (
+            path.replace("{thread_id}", thread).replace("{approval_id}", approval).replace("{version}", "1")
+        )
+        body = {"message_id": "m"} if path.endswith("/versions") else BODIES.get(method)
+        found[f"{method} {path}"] = comparable(await served.ask(method, real, user, body))
     return found
 
 
