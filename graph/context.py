@@ -59,6 +59,11 @@ def writer_of_consents(runtime: Runtime[AgentContext]) -> StreamWriter | None:
     return context.writer if isinstance(context, AgentContext) and conversation_of(runtime) is None else None
 
 
+def streams(runtime: Runtime[AgentContext]) -> bool:
+    """Whether the surface of the run reads pieces of responses."""
+    return isinstance(runtime.context, AgentContext) and runtime.context.streaming
+
+
 TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | Awaitable[Secret | None] | None]
 """Finds the access token of a run's caller. A server whose runs have no context supplies its own, which may
 raise `AccessTokenError`: with `sign_in_required`, the run pauses until its owner has signed in."""

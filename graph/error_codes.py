@@ -47,6 +47,15 @@ class GraphCode(ErrorCode):
         service=MODEL,
         unnamed_settings="the address and the name of the model",
     )
+    GRAPH_NODE_FAILED = ErrorRow(
+        "graph_node_failed",
+        symptom="A node of the agent's own graph failed",
+        cause="a node or condition of the operator's own graph raised an error, or returned what no own "
+        "node may write",
+        remedy="look in the log of the agent for the node, the type and the place of the fault",
+        person="The agent failed. Ask your administrator",
+        caused_by_callers=False,
+    )
     APPROVAL_OPEN = ErrorRow(
         "approval_open",
         symptom="An approval is open",

@@ -9,6 +9,8 @@
 
     {"type": "consent_required", "service": "calendar", "call_id": "call_0bdc", "url": "https://…"}
 
+    {"type": "custom", "step": "guardrail", "value": {"topic": "travel"}}
+
     {"type": "step_started", "step": "model"}
     {"type": "response_started", "message_id": "lc_run--0199"}
     {"type": "step_finished", "step": "model"}
@@ -45,6 +47,14 @@ class StepEvent(TypedDict):
 
     type: Literal["step_started", "step_finished"]
     step: str
+
+
+class OwnEvent(TypedDict):
+    """What a node of the operator's own graph shows: any JSON, or `TOO_LONG`."""
+
+    type: Literal["custom"]
+    step: str
+    value: Any
 
 
 class ResponseStarted(TypedDict):
@@ -107,4 +117,6 @@ def consent_required(service: str, call_id: str, url: Secret) -> ConsentRequired
     return {"type": "consent_required", "service": service, "call_id": call_id, "url": url.reveal()}
 
 
-AgentEvent: TypeAlias = TextEvent | ToolStarted | ToolFinished | ConsentRequired | StepEvent | ResponseStarted
+AgentEvent: TypeAlias = (
+    TextEvent | ToolStarted | ToolFinished | ConsentRequired | StepEvent | ResponseStarted | OwnEvent
+)

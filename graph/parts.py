@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from langchain_core.runnables import Runnable
 from langgraph.graph import END, START
 
 from graph.approvals.answer import AnswerReader
@@ -26,6 +27,7 @@ from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
 from graph.nodes.model_step import ModelSteps
+from graph.nodes.own import OwnNode
 from graph.nodes.service import CallBudget, ServiceNode
 from graph.prompt import SYSTEM_PROMPT
 from graph.routes import APPROVALS, CREDENTIALS, Routes
@@ -107,7 +109,15 @@ class GraphParts:
     services: Mapping[str, Node]
     routes: Routes
     steps: int
-    """The visits of nodes in the longest run."""
+    """The visits of these nodes in the longest run."""
+    own: Callable[[str, Runnable[Any, Any]], Node] = field(repr=False)
+    """What the agent makes of a node of the operator's own."""
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """All nodes by their names, without those of an own graph."""
+        named = {AUTHENTICATE: self.authenticate, CREDENTIALS: self.credentials, MODEL: self.model}
+        return {**named, APPROVALS: self.approvals, **self.services}
 
 
 def graph_parts(
@@ -150,6 +160,15 @@ def graph_parts(
             }
             consents = Consents(gate, prompts, asks.consent_urls, of_users if asks.resume_values else ())
 
+    model_node = ModelNode(
+        requests,
+        services,
+        resolved,
+        limits,
+        model.system_prompt,
+        steps,
+        model.api_key if isinstance(model.api_key, Secret) else None,
+    )
     return GraphParts(
         authenticate=visited(AUTHENTICATE, begin_run, callers, begins=True),
         credentials=visited(
@@ -158,19 +177,7 @@ def graph_parts(
         approvals=visited(
             APPROVALS, ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values), callers
         ),
-        model=visited(
-            MODEL,
-            ModelNode(
-                requests,
-                services,
-                resolved,
-                limits,
-                model.system_prompt,
-                steps,
-                model.api_key if isinstance(model.api_key, Secret) else None,
-            ),
-            callers,
-        ),
+        model=visited(MODEL, model_node, callers),
         services={
             each.name: visited(
                 each.name,
@@ -183,6 +190,7 @@ def graph_parts(
         },
         routes=Routes(names, required, gate),
         steps=5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1),
+        own=lambda name, node: visited(name, OwnNode(name, node, model_node), callers),
     )
 
 

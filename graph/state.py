@@ -4,7 +4,7 @@ Everything but `credentials` is plain and may be checkpointed, streamed and trac
 channel that is never checkpointed, in a type that shows nothing of them (`RunCredentials`).
 """
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, convert_to_messages
 from langgraph.errors import InvalidUpdateError
@@ -61,9 +61,15 @@ class AgentState(AgentInput, total=False):
     """Whether the node `approvals` is visited again. It grants nothing."""
     consenting: bool
     """Whether the node `credentials` is visited again. It grants nothing."""
+    instructions: str
+    """The system prompt of the run, in place of the configured one. For nodes of an own graph."""
     unusable_answers: int
     """Resume values in succession that were no answer."""
     credentials: Annotated[RunCredentials, CredentialsChannel]
+
+
+SHARED_KEYS: Final = AgentState.__annotations__.keys() - {"messages", "instructions"}
+"""The keys that only the agent's own nodes write."""
 
 
 class AgentOutput(TypedDict):

@@ -1,4 +1,4 @@
-"""What your own code imports: services, tools, policies, credentials, results, errors and models.
+"""What your own code imports: services, tools, policies, credentials, results, errors, models and graphs.
 
 Nothing else of this project is public. A name stays, with its meaning, until a version whose changelog has
 announced its end in the version before. `docs/extending.md` shows each of them in use.
@@ -10,9 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from graph.build import build_graph
     from graph.error_codes import GraphCode
     from graph.models.piece import Piece
     from graph.models.provider import ChatModelProvider, ModelProvider, ResponseReader
+    from graph.nodes.own import NodeContext
+    from graph.parts import GraphParts
+    from graph.state import AgentState
     from identity.credentials.credential import Credential
     from identity.credentials.requirement import (
         AccessTokenRequirement,
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
         OAuthTokenRequirement,
     )
     from identity.errors import AgentError, ErrorCode, ServiceError
-    from identity.principal import AccessIdentity
+    from identity.principal import AccessIdentity, Caller
     from identity.secrets.secret import Secret
     from tools import VERSION as __version__  # noqa: N811
     from tools.approval_policy import READS, ApprovalMode, ArgumentRule, Effect, ToolPolicy
@@ -40,10 +44,12 @@ __all__ = [
     "AccessIdentity",
     "AccessTokenRequirement",
     "AgentError",
+    "AgentState",
     "ApiKeyRequirement",
     "ApprovalMode",
     "ArgumentFault",
     "ArgumentRule",
+    "Caller",
     "ChatModelProvider",
     "CloudRoleRequirement",
     "Credential",
@@ -51,10 +57,12 @@ __all__ = [
     "Effect",
     "ErrorCode",
     "GraphCode",
+    "GraphParts",
     "HTTPService",
     "IssuedJwtRequirement",
     "MCPService",
     "ModelProvider",
+    "NodeContext",
     "OAuthTokenRequirement",
     "Piece",
     "ResponseReader",
@@ -67,12 +75,17 @@ __all__ = [
     "ToolResult",
     "ToolSchema",
     "__version__",
+    "build_graph",
 ]
 
 _HOMES: Final = {
+    "graph.build": ("build_graph",),
     "graph.error_codes": ("GraphCode",),
     "graph.models.piece": ("Piece",),
     "graph.models.provider": ("ChatModelProvider", "ModelProvider", "ResponseReader"),
+    "graph.nodes.own": ("NodeContext",),
+    "graph.parts": ("GraphParts",),
+    "graph.state": ("AgentState",),
     "identity.credentials.credential": ("Credential",),
     "identity.credentials.requirement": (
         "AccessTokenRequirement",
@@ -83,7 +96,7 @@ _HOMES: Final = {
         "OAuthTokenRequirement",
     ),
     "identity.errors": ("AgentError", "ErrorCode", "ServiceError"),
-    "identity.principal": ("AccessIdentity",),
+    "identity.principal": ("AccessIdentity", "Caller"),
     "identity.secrets.secret": ("Secret",),
     "tools.approval_policy": ("READS", "ApprovalMode", "ArgumentRule", "Effect", "ToolPolicy"),
     "tools.arguments.fault": ("ArgumentFault",),

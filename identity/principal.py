@@ -1,6 +1,7 @@
 """Who is calling."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -10,6 +11,32 @@ class Principal:
 
     issuer: str
     subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A verified caller as own code sees them: it has no token, and nothing can be called with it."""
+
+    principal: Principal
+    claims: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """The claims that `CALLER_CLAIMS` names and that the access token has."""
+
+    @property
+    def subject(self) -> str:
+        """The user's id at the issuer."""
+        return self.principal.subject
+
+    @property
+    def name(self) -> str | None:
+        """The claim `name`."""
+        name = self.claims.get("name")
+        return name if isinstance(name, str) else None
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The claim `groups`."""
+        groups = self.claims.get("groups", ())
+        return groups if isinstance(groups, tuple) else ()
 
 
 class AccessIdentity(StrEnum):

@@ -7,23 +7,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from typer.testing import CliRunner
 
+from agent.api.app import create_app
 from agent.commands.command_line import app
 from agent.composition.agent import Agent
 from agent.runs.run import end_of
 from agent.settings.settings import read_settings
+from graph.models.provider import ChatModelProvider
 from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
+from tests.graph.scripted_model import ScriptedModel
 from tests.tools.mcp_service.mcp_server import Server
 from tools.approval_policy import Effect
 from tools.service import Access
@@ -228,3 +232,95 @@ def test_provider_that_cannot_be_used_is_a_fault_beside_those_of_services(
     *of_services, of_model = caught.value.faults
     assert len(of_services) == 3
     assert of_model.startswith(f"LLM_PROVIDER cannot be used: it raised {error}")
+
+
+@pytest.fixture
+async def own_graph(sandbox, tmp_path, monkeypatch):
+    """`ask(text, …)` requests a chat completion of the agent with the page's own graph; and its model."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_graph.py").write_text(printed("my_graph.py"))
+    variables = printed_variables("graph.env") | {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/threads.db"}
+    settings = read_settings(sandbox.environment | variables)
+    model = ScriptedModel(turns=[AIMessage("8000")])
+    headers = {"Authorization": f"Bearer {sandbox.access_token(name='Alice', groups=['finance'])}"}
+    async with Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model)) as agent:
+        transport = httpx.ASGITransport(create_app(settings, agent))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://agent", headers=headers, timeout=60
+        ) as http:
+            yield http, model
+
+
+def asked(text: str, **more: object) -> dict[str, object]:
+    return {"messages": [{"role": "user", "content": text}], **more}
+
+
+NOTICE = "Ask HR before you rely on this."
+
+
+async def test_own_graph_of_the_page_answers_on_the_surfaces_and_is_kept(own_graph):
+    http, model = own_graph
+    chat = "/openai/v1/chat/completions"
+    answer = (await http.post(chat, json=asked("And mine?", metadata={"thread_id": "t-1"}))).json()
+    assert answer["choices"][0]["message"]["content"] == f"8000\n\n{NOTICE}"
+    assert model.asked[0][0].text.startswith("You help the finance department.")
+
+    refused = await http.post(chat, json=asked("What is the salary of Bob?", metadata={"thread_id": "t-1"}))
+    assert refused.json()["choices"][0]["message"]["content"] == "I only speak about your own salary."
+    assert len(model.asked) == 1
+
+    stored = (await http.get("/threads/t-1/messages")).json()["messages"]
+    assert [message["content"] for message in stored] == [
+        "And mine?",
+        "8000",
+        NOTICE,
+        "What is the salary of Bob?",
+        "I only speak about your own salary.",
+    ]
+
+    for text, shown in (
+        ("Mine?", ["8000", NOTICE]),
+        ("The salary of Bob?", ["I only speak about your own salary."]),
+    ):
+        run = {
+            "threadId": f"ag-{len(text)}",
+            "runId": "r",
+            "messages": [{"id": "u1", "role": "user", "content": text}],
+            "state": {},
+            "tools": [],
+            "context": [],
+            "forwardedProps": {},
+        }
+        lines = (await http.post("/ag-ui/agent", json=run)).text.splitlines()
+        events = [json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:")]
+        texts = {}
+        for event in events:
+            if event["type"] == "TEXT_MESSAGE_CONTENT":
+                texts[event["messageId"]] = texts.get(event["messageId"], "") + event["delta"]
+        assert [text.strip() for text in texts.values()] == shown
+        assert events[-1]["type"] == "RUN_FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("def build(parts):\n    return 1 / 0\n", "it raised ZeroDivisionError at my_graph.py:2"),
+        ("import no_such_module\n", "it raised ModuleNotFoundError at my_graph.py:1"),
+        (
+            "\ndef build(parts):\n    pass\n",
+            "it must return the graph of build_graph, not compiled, found NoneType at my_graph.py:2",
+        ),
+        (
+            "import idaas_agent\ndef build(parts):\n    return idaas_agent.build_graph(parts, first='x')\n",
+            "Found edge ending at unknown node `x` at my_graph.py:2",
+        ),
+    ],
+)
+def test_own_graph_that_cannot_be_used_stops_the_start_with_file_and_line(
+    sandbox, tmp_path, monkeypatch, code, fault
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_graph.py").write_text(code)
+    with pytest.raises(ConfigurationError) as caught:
+        Agent(read_settings(sandbox.environment | printed_variables("graph.env")))
+    assert caught.value.faults == (f"GRAPH cannot be used: {fault}",)

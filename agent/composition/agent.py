@@ -9,7 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from agent.composition.extensions import load_both, model_provider, services
+from agent.composition.extensions import agent_graph, load_both, model_provider, services
 from agent.conversations.storage import ConversationStorage
 from agent.errors.error_codes import AgentCode
 from agent.http.authentication import Admission
@@ -35,7 +35,6 @@ from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.record import ApprovalStore
 from graph.begun_calls import BegunCalls
-from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
 from graph.error_codes import GraphCode
@@ -140,7 +139,9 @@ class Agent:
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock)
         self.answers: Final = AnswerReader({each.name: each for each in self.services}, self.access)
-        self.graph: Final = build_graph(self._graph_parts(audit, caller, resume_values, begun_calls))
+        self.graph: Final = agent_graph(
+            settings, self._graph_parts(audit, caller, resume_values, begun_calls)
+        )
         """For runs of conversations and for runs without one, which have no thread and cannot pause."""
         self.request_rate: Final = RequestRate(
             settings.max_requests_per_minute, audience=settings.agent_audience, redis=self.redis
@@ -188,6 +189,7 @@ class Agent:
             keys=self.jwks,
             clients=[settings.idaas.client_id],
             allow_clients=settings.allow_client_callers,
+            kept_claims=settings.caller_claims.split(),
             revocations=revocations,
             clock=self.clock,
             use=self.measures.verifications,

@@ -16,9 +16,12 @@ from agent.settings.declared_services import ENTRY_POINTS, DeclaredService, decl
 from agent.settings.service_declarations import HTTPDeclaration
 from agent.settings.settings import Settings
 from agent.settings.variables.model import LlmProvider
+from graph.build import CompiledAgentGraph, compiled_graph
 from graph.models.model_studio import model_studio
 from graph.models.openai_compatible import openai_compatible
 from graph.models.provider import ModelProvider
+from graph.nodes.own import OwnGraphError, place_of_code
+from graph.parts import GraphParts
 from identity.errors import ConfigurationError
 from identity.observation.failure import place_of
 from tools.http_service.service import HTTPService
@@ -44,6 +47,11 @@ def load_function(reference: str, folder: Path | None = None) -> Callable[..., A
         spec.loader.exec_module(module)
     function: Callable[..., Any] = getattr(module, name)
     return function
+
+
+def services_folder(settings: Settings) -> Path:
+    """Where files with own code are: the folder of SERVICES_FILE, or the working directory."""
+    return settings.services_file.parent if settings.services_file else Path()
 
 
 def failure_of(error: Exception) -> str:
@@ -81,7 +89,7 @@ def services(
     """
     listed: list[Service] = []
     faults: list[str] = []
-    folder = settings.services_file.parent if settings.services_file else Path()
+    folder = services_folder(settings)
     for declared in declared_services(settings):
         try:
             service = _service(declared, folder, tls)
@@ -155,6 +163,25 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         ssl_context=tls,
         seconds=d.timeout_seconds,
     )
+
+
+def agent_graph(settings: Settings, parts: GraphParts) -> CompiledAgentGraph:
+    """The graph of `parts`, or what the function makes of them that `GRAPH` names.
+
+    Raises `ConfigurationError`, with the file and line, if the function cannot be loaded or used.
+    """
+    if settings.graph is None:
+        return compiled_graph(parts)
+    place = ""
+    try:
+        build = load_function(settings.graph, services_folder(settings))
+        place = Path(place_of_code(build)).name
+        return compiled_graph(parts, build=build)
+    except OwnGraphError as error:
+        fault = f"{error} at {place}"
+    except Exception as error:  # noqa: BLE001 - code from outside raises anything
+        fault = failure_of(error)
+    raise ConfigurationError(AgentCode.SETTINGS_INVALID, [f"GRAPH cannot be used: {fault}"])
 
 
 def model_provider(settings: Settings, tls: ssl.SSLContext) -> ModelProvider:

@@ -134,6 +134,8 @@ def size_of(event: RunEvent) -> int:
             return len(event["text"])
         case "tool_finished":
             return len(event["result"])
+        case "custom":
+            return len(str(event["value"]))
         case _:
             return 1000
 

@@ -8,10 +8,10 @@ from langchain_core.messages import AnyMessage
 
 from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.threads import ThreadStore
-from agent.runs.runs import AgentGraph
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.record import ApprovalStore, PendingApproval
+from graph.build import CompiledAgentGraph
 from graph.state import AgentInput
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
@@ -20,7 +20,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 class RunParts:
     """Shared dependencies of thread runs."""
 
-    graph: AgentGraph
+    graph: CompiledAgentGraph
     threads: ThreadStore
     approvals: ApprovalStore
     answers: AnswerReader

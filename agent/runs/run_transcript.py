@@ -32,26 +32,29 @@ _LONGEST_MADE: Final = 4_000
 
 
 class ModelMessages:
-    """Keeps the last message of the model in one run, and counts the tokens of all."""
+    """Keeps the messages of the agent after the last call in one run, and counts the tokens of all."""
 
     def __init__(self) -> None:
         self.usage = Usage()
-        self._last = AIMessage("")
+        self._last: dict[str | None, AIMessage] = {}
 
     def add(self, messages: Iterable[AnyMessage]) -> None:
         """Counts what a node added."""
         for message in messages:
             if isinstance(message, AIMessage):
-                self.usage, self._last = self.usage.plus(message), message
+                self.usage = self.usage.plus(message)
+                self._last = {} if message.tool_calls else {**self._last, message.id: message}
 
     def finished(self) -> Finished:
         """The end of the run with these messages."""
-        finish = self._last.response_metadata.get("finish_reason")
+        last = self._last.values()
+        thoughts = [str(each.additional_kwargs.get("reasoning_content") or "") for each in last]
+        reasons = [each.response_metadata.get("finish_reason") for each in last]
         return Finished(
-            text=self._last.text,
-            reasoning=str(self._last.additional_kwargs.get("reasoning_content") or ""),
+            text="\n\n".join(filter(None, (str(each.text) for each in last))),
+            reasoning="\n\n".join(filter(None, thoughts)),
             # Its calls are the agent's own: a client that reads `tool_calls` would look for them.
-            finish_reason=finish if finish in CUT_OFF else "stop",
+            finish_reason=next((reason for reason in reasons if reason in CUT_OFF), "stop"),
             usage=self.usage,
         )
 

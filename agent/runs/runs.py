@@ -3,24 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from langchain_core.messages import AnyMessage
-from langgraph.graph.state import CompiledStateGraph
 
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Outcome, RunReader
 from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_transcript import ModelMessages
+from graph.build import CompiledAgentGraph
 from graph.context import AgentContext, release
-from graph.error_codes import MODEL
-from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.principal import Principal
-
-AgentGraph: TypeAlias = CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]
 
 
 class _UnkeptWork:
@@ -28,7 +24,7 @@ class _UnkeptWork:
 
     def __init__(
         self,
-        graph: AgentGraph,
+        graph: CompiledAgentGraph,
         messages: Sequence[AnyMessage],
         caller: VerifiedAccessToken,
         acquire_lease: Callable[[Principal], Awaitable[None]],
@@ -56,7 +52,8 @@ class _UnkeptWork:
         try:
             async with aclosing(cast(AsyncGenerator[dict[str, Any]], stream)) as updates:
                 async for update in updates:
-                    of_model.add((update.get(MODEL) or {}).get("messages", ()))
+                    for updated in update.values():
+                        of_model.add((updated or {}).get("messages", ()))
                     await live.room()
         finally:
             release(context)
@@ -71,7 +68,7 @@ class Runs:
 
     def __init__(
         self,
-        graph: AgentGraph,
+        graph: CompiledAgentGraph,
         *,
         timeout: float,
         limit: RunLimit | None = None,

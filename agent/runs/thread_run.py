@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any, Final, cast
 
 from langchain_core.messages import AIMessage, AnyMessage
+from langgraph.graph.message import add_messages
 from langgraph.types import Interrupt
 
 from agent.conversations.run_record import RunEnd
@@ -23,7 +24,6 @@ from agent.runs.run_transcript import ModelMessages, RunTranscript
 from graph.approvals.record import ApprovalKind
 from graph.approvals.request import pending_of
 from graph.context import AgentContext, release
-from graph.error_codes import MODEL
 from graph.events import AgentEvent
 from identity.errors import ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
@@ -79,8 +79,7 @@ class ThreadRun:
                             interrupts = update
                         elif messages := (update or {}).get("messages"):
                             await self._append(messages)
-                            if node == MODEL:
-                                of_model.add(messages)
+                            of_model.add(messages)
         finally:
             release(context)
         if not interrupts:
@@ -127,6 +126,9 @@ class ThreadRun:
 
     async def _append(self, messages: Sequence[AnyMessage]) -> None:
         self._transcript.add(messages)
+        # A node of an own graph may follow the response that would have been the last, or change it.
+        messages = add_messages([*self._last], [*messages])  # type: ignore[assignment, arg-type]
+        self._last = ()
         if isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls:
             self._last = messages
             return

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
-from langgraph.types import StreamWriter
 
 from graph.callers import reports_steps
-from graph.context import AgentContext, writer_of
+from graph.context import AgentContext, streams, writer_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
 from graph.error_codes import MODEL
@@ -62,13 +61,14 @@ class ModelNode:
             offered = await self._catalog.offered(credentials)
         else:
             offered = OfferedTools([], {}, [LAST_ROUND])
-        prompt = build_prompt(self._system_prompt, state["messages"], offered.notes)
+        instructions = state.get("instructions") or self._system_prompt
+        prompt = build_prompt(instructions, state["messages"], offered.notes)
         response = await self._model.response(
             prompt,
             offered.tools,
             self._static_key or credentials[MODEL],
             caller,
-            _writer(runtime),
+            writer_of(runtime) if streams(runtime) else None,
             announced=reports_steps(runtime),
         )
         response, refusals = self._checked(response, offered)
@@ -100,6 +100,26 @@ class ModelNode:
             "credentials": RunCredentials({**renewed, **called}),
         }
 
+    async def ask(
+        self,
+        messages: Sequence[AnyMessage],
+        state: AgentState,
+        caller: VerifiedAccessToken,
+        runtime: Runtime[AgentContext],
+        *,
+        shown: bool,
+    ) -> AIMessage:
+        """The response to `messages` alone, without tools. Raises the errors of the model and of its key."""
+        response = await self._model.response(
+            messages,
+            [],
+            self._static_key or self._service_credentials.of(caller, MODEL, state),
+            caller,
+            writer_of(runtime) if shown and streams(runtime) else None,
+            announced=reports_steps(runtime),
+        )
+        return without_tool_calls(response)
+
     def _checked(self, response: AIMessage, offered: OfferedTools) -> tuple[AIMessage, list[ToolMessage]]:
         """The response, and the refusals of the calls in it that no node runs."""
         if not offered.tools:
@@ -115,9 +135,3 @@ class ModelNode:
                 limit = self._limits.tool_calls
                 refusals.append(refusal(call, f"not run: at most {limit} tools may be called at a time"))
         return response, refusals
-
-
-def _writer(runtime: Runtime[AgentContext]) -> StreamWriter | None:
-    """Receives pieces of the response, if the surface of the run reads them."""
-    context = runtime.context
-    return writer_of(runtime) if isinstance(context, AgentContext) and context.streaming else None

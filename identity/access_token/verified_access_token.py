@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import TypeAlias
 
-from identity.principal import Principal
+from identity.principal import Caller, Principal
 from identity.secrets.secret import Secret
 
 _SEAL = object()
@@ -38,6 +38,11 @@ class VerifiedAccessToken:
     def __post_init__(self, seal: object) -> None:
         if seal is not _SEAL:
             raise TypeError("only the verifier creates a verified access token")
+
+    @property
+    def caller(self) -> Caller:
+        """What own code may know of its bearer."""
+        return Caller(self.principal, self.claims)
 
 
 def assume_verified(

@@ -1,12 +1,16 @@
 """How a failure is logged for operators: what happened, the cause and the remedy, under the request's id."""
 
 import logging
+import sysconfig
+from collections.abc import Iterator
+from types import TracebackType
 from typing import Any, Final
 
 from identity.errors import AgentError
 from identity.observation.request_context import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.failure")
+_INSTALLED: Final = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 
 def log_failure(error: AgentError, *, tool: str | None = None) -> None:
@@ -33,9 +37,17 @@ def log_failure(error: AgentError, *, tool: str | None = None) -> None:
 def place_of(error: BaseException) -> str:
     """File and line of the innermost frame: `/srv/agent/run.py:12`, or `?` if it was not raised.
 
-    Unlike the text of an exception, its place contains no value.
+    Frames of installed packages and of Python count only if there is no other: the author of a tool or a node
+    looks for their own line. Unlike the text of an exception, its place contains no value.
     """
+    places = [(each.tb_frame.f_code.co_filename, each.tb_lineno) for each in _frames(error)]
+    own = [place for place in places if not place[0].startswith(("<", *_INSTALLED))]
+    file, line = [("?", 0), *places, *own][-1]
+    return f"{file}:{line}" if line else file
+
+
+def _frames(error: BaseException) -> Iterator[TracebackType]:
     place = error.__traceback__
-    while place is not None and place.tb_next is not None:
+    while place is not None:
+        yield place
         place = place.tb_next
-    return f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"

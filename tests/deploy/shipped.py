@@ -46,6 +46,15 @@ def service(calendar, settings):
         """Lists the appointments of the signed-in employee."""
         return (await http.get("events")).text
 '''
+OWN_GRAPH = """from langgraph.graph import END
+
+from idaas_agent import build_graph
+
+
+def build(parts):
+    graph = build_graph(parts, last="after").add_edge("after", END)
+    return graph.add_node("after", lambda _: {"messages": ("ai", "says its own graph")})
+"""
 ANSWER = "on the 25th, says the tool of the operator"
 PYTHON = """#!/bin/sh
 "{python}" -m venv --without-pip "$3"
@@ -114,11 +123,12 @@ def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def operator(
     tmp_path_factory: pytest.TempPathFactory, running_sandbox: tuple[RunningSandbox, SettableClock]
 ) -> Configuration:
-    """The sandbox's variables and an own tool, and what an operator decides of the rest."""
+    """The sandbox's variables an own tool and an own graph, and what an operator decides of the rest."""
     running, _ = running_sandbox
     folder = tmp_path_factory.mktemp("operator")
     (folder / "payday.py").write_text(OWN_TOOL)
     (folder / "calendar_tools.py").write_text(OWN_CALENDAR)
+    (folder / "my_graph.py").write_text(OWN_GRAPH)
     (folder / "services.toml").write_text(
         '[services.payroll]\ntype = "http"\npython = "payday.py:service"\n'
         f'url = "{running.environment["ENTERPRISE_SERVICE_URL"]}"\n'
@@ -136,6 +146,7 @@ def operator(
         "ACCEPTED_TOOLS_FILE": str(folder / "nothing-accepted.json"),
         "ACCESS_IDENTITY": "Human",
         "CLOUD_IDAAS_CONFIG_PATH": str(folder / "client-config.json"),
+        "GRAPH": "my_graph.py:build",
         "SERVICES_FILE": str(folder / "services.toml"),
     }
     left = ("CONVERSATIONS_URL", "ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "REVOCATIONS_FILE")

@@ -28,6 +28,16 @@ def service(greetings: HTTPService, settings) -> None:
         """Greets."""
         return ToolResult(WORDS)
 '''
+OWN_GRAPH = """from langgraph.graph import END
+
+from graph.words import AFTER
+from idaas_agent import build_graph
+
+
+def build(parts):
+    graph = build_graph(parts, last="after").add_edge("after", END)
+    return graph.add_node("after", lambda _: {"messages": ("ai", AFTER)})
+"""
 SERVICES = """[services.greetings]
 type = "http"
 url = "https://greetings.example.com"
@@ -72,10 +82,17 @@ async def test_installed_wheel_runs_with_its_page_beside_a_project_of_the_same_n
         (project / name / "__init__.py").write_text("")
     (project / "tools" / "words.py").write_text('WORDS = "good morning from the project"\n')
     (project / "tools" / "greetings.py").write_text(OWN_TOOL)
+    (project / "graph" / "words.py").write_text('AFTER = "says its own graph"\n')
+    (project / "graph" / "own.py").write_text(OWN_GRAPH)
     (project / "services.toml").write_text(SERVICES)
     ports = [f"--{name}-port=0" for name in PORTS]
     path = ":".join(map(str, (project, site, dependencies)))
-    variables = {"PYTHONPATH": path, "SERVICES_FILE": "services.toml", "ACCESS_IDENTITY": "Human"}
+    variables = {
+        "PYTHONPATH": path,
+        "SERVICES_FILE": "services.toml",
+        "GRAPH": "graph.own:build",
+        "ACCESS_IDENTITY": "Human",
+    }
     python = [sys._base_executable, "-c", IDAAS_AGENT]
     async with running(*python, "up", *ports, folder=project, **variables) as up:
         await up.says("ready (Ctrl-C stops all)")
@@ -91,6 +108,7 @@ async def test_installed_wheel_runs_with_its_page_beside_a_project_of_the_same_n
         async with running(*python, "chat", *question, folder=project, PYTHONPATH=path) as chat:
             assert await chat.ends() == 0, chat.printed
             assert "good morning from the project" in chat.printed
+            assert "says its own graph" in chat.printed
         up.process.terminate()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage
 
-from graph.build import build_graph
+from graph.build import build_graph, compiled_graph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
@@ -21,14 +21,16 @@ from tests.graph.scripted_model import ScriptedModel
 LLM = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
 
 
-def built_graph(services: list[Any], *, checkpointer: Any = None, **members: Any) -> Any:
+def built_graph(
+    services: list[Any], *, checkpointer: Any = None, build: Any = build_graph, **members: Any
+) -> Any:
     """The graph of `services`; `members` are those of its parts, and arguments of `graph_parts`."""
     groups = {"identity": RunIdentity, "model": RunModel, "approvals": RunApprovals, "records": RunRecords}
     parts = {}
     for name, kind in groups.items():
         taken = {field.name: members.pop(field.name) for field in fields(kind) if field.name in members}
         parts[name] = kind(**taken) if taken else None
-    return build_graph(graph_parts(services, **parts, **members), checkpointer)
+    return compiled_graph(graph_parts(services, **parts, **members), checkpointer, build)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from langchain_core.messages import ToolMessage
 
 from agent.composition.extensions import services
 from agent.settings.settings import read_settings
-from graph.build import build_graph
+from graph.build import compiled_graph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.models.model_studio import model_studio
@@ -64,7 +64,7 @@ class Agent:
         )
         key = ApiKeyRequirement(llm_api_key, GraphCode.LLM_API_KEY_UNAVAILABLE)
         model = RunModel(provider=self.model, api_key=key)
-        self.graph = build_graph(
+        self.graph = compiled_graph(
             graph_parts(self.services, identity=identity, model=model, clock=sandbox.clock)
         )
 

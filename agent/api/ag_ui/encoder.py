@@ -178,6 +178,8 @@ class RunEncoder:
                 return [*self._message.close(), call_finished(event, self._earlier.get(event["call_id"]))]
             case "consent_required":
                 return [*self._message.close(), consent_required(event)]
+            case "custom":
+                return [{"type": "CUSTOM", "name": event["step"], "value": event["value"]}]
             case "step_started":
                 self._steps.append(event["step"])
                 return [{"type": "STEP_STARTED", "stepName": event["step"]}]

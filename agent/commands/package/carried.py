@@ -13,6 +13,7 @@ from typing import Final
 
 from agent.commands.package.one_package import INNER, PACKAGE
 from agent.commands.package.parts import PackagingError
+from agent.composition.extensions import services_folder
 from agent.settings.declared_services import ENTRY_POINTS
 from agent.settings.settings import Settings, variables
 
@@ -121,6 +122,8 @@ def carried(configuration: Configuration, form: Form) -> Carried:
         if value and (name not in known or _contains_secret(name, value)):
             faults.append(f"--set {name} must name a variable of the agent, and no value with a secret")
         kept[name] = value
+    if settings.graph and ".py:" in kept.get("GRAPH", ""):
+        kept["GRAPH"] = f"{form.folder}/{settings.graph}"
     paths |= _code(settings, faults)
     files = {name: _content(path, faults) for name, path in paths.items()}
     packages = _own_packages(configuration, faults)
@@ -144,15 +147,15 @@ def _fault(name: str, value: str, known: bool) -> str | None:
 
 
 def _code(settings: Settings, faults: list[str]) -> dict[str, Path]:
-    """The files of `python = "payroll.py:service"` in SERVICES_FILE, by their names there."""
+    """The files of `python = "payroll.py:service"` in SERVICES_FILE, and of GRAPH, by their names there."""
     found = {}
     for place, module in _references(settings):
-        if settings.services_file is not None and module.endswith(".py"):
+        if module.endswith(".py"):
             path = PurePosixPath(module)
             if path.is_absolute() or ".." in path.parts:
                 faults.append(f"{place} must name a file in the folder of SERVICES_FILE, found {module}")
             else:
-                found[str(path)] = settings.services_file.parent / path
+                found[str(path)] = services_folder(settings) / path
     return found
 
 
@@ -161,6 +164,8 @@ def _references(settings: Settings) -> Iterable[tuple[str, str]]:
     for name, declaration in settings.services.items():
         if reference := getattr(declaration, "python", None):
             yield f"SERVICES_FILE: services.{name}.python", reference.partition(":")[0]
+    if settings.graph:
+        yield "GRAPH", settings.graph.partition(":")[0]
     if ":" in settings.llm_provider:
         yield "LLM_PROVIDER", settings.llm_provider.partition(":")[0]
 

@@ -9,7 +9,8 @@ import pytest
 
 from agent.api.disconnect import ClientDisconnectedError, while_connected
 from agent.errors.error_codes import AgentCode
-from agent.runs.runs import AgentGraph, Runs
+from agent.runs.runs import Runs
+from graph.build import CompiledAgentGraph
 from graph.context import AgentContext
 from graph.events import TextEvent
 from identity.errors import UnavailableError
@@ -101,7 +102,7 @@ class EndlessGraph:
 
 async def test_run_cancelled_while_its_reader_lags_is_closed_at_once() -> None:
     graph = EndlessGraph()
-    runs = Runs(cast(AgentGraph, graph), timeout=60)
+    runs = Runs(cast(CompiledAgentGraph, graph), timeout=60)
     run = runs.start([], CALLER, streaming=True)
     await run.first()
     run.leave()
@@ -110,7 +111,7 @@ async def test_run_cancelled_while_its_reader_lags_is_closed_at_once() -> None:
 
 
 async def test_run_ended_before_it_began_ends_its_reader() -> None:
-    runs = Runs(cast(AgentGraph, EndlessGraph()), timeout=60)
+    runs = Runs(cast(CompiledAgentGraph, EndlessGraph()), timeout=60)
     run = runs.start([], CALLER, streaming=True)
     runs.end(lambda: UnavailableError(AgentCode.SHUTTING_DOWN, "stop"))
     with pytest.raises(UnavailableError) as raised:

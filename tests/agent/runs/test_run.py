@@ -8,7 +8,8 @@ import pytest
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_response, internal_error_body
 from agent.runs.run import end_of
-from agent.runs.runs import AgentGraph, Runs
+from agent.runs.runs import Runs
+from graph.build import CompiledAgentGraph
 from graph.context import AgentContext
 from identity.access_token.verified_access_token import assume_verified
 from identity.errors import InternalError
@@ -38,7 +39,7 @@ class BrokenGraph:
 async def test_fault_of_a_run_is_an_internal_error_with_type_and_place(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    run = Runs(cast(AgentGraph, BrokenGraph()), timeout=30).start([], CALLER, streaming=True)
+    run = Runs(cast(CompiledAgentGraph, BrokenGraph()), timeout=30).start([], CALLER, streaming=True)
     with pytest.raises(InternalError) as caught:
         await end_of(run)
     error = caught.value

@@ -11,7 +11,8 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.live_run import LiveRun
 from agent.runs.run import RunReader, end_of
 from agent.runs.run_limits import RunLimit
-from agent.runs.runs import AgentGraph, Runs
+from agent.runs.runs import Runs
+from graph.build import CompiledAgentGraph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
@@ -62,7 +63,7 @@ class Graph:
 
 def runs_of(graph: Graph, *, seconds: float = 30, per_caller: int = 1, in_total: int = 0) -> Runs:
     limit = RunLimit(per_caller=per_caller, in_total=in_total)
-    return Runs(cast(AgentGraph, graph), timeout=seconds, limit=limit)
+    return Runs(cast(CompiledAgentGraph, graph), timeout=seconds, limit=limit)
 
 
 def start(runs: Runs, who: VerifiedAccessToken = ALICE) -> RunReader:
