@@ -1,9 +1,10 @@
-"""A response of server-sent events, which notices that its client has disconnected and is never silent."""
+"""Server-sent events, and a response of them: it notices that its client has left, and is never silent."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import Final
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -12,6 +13,18 @@ from agent.api.disconnect import disconnected
 
 SILENCE_SECONDS: Final = 15.0
 """Proxies close a stream after 30 s of silence or more."""
+
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def json_text(value: object) -> str:
+    """`value` as JSON, also in a string member, such as the arguments of a call."""
+    return _ENCODE(value)
+
+
+def server_sent(events: Iterable[Mapping[str, Any]]) -> str:
+    """`events` as server-sent events. AG-UI's official client ends an event at LF, LF and nothing else."""
+    return "".join([f"data: {_ENCODE(event)}\n\n" for event in events])
 
 
 class EventStream(Response):

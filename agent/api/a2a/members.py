@@ -5,8 +5,7 @@
 Members without a value are absent.
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -71,11 +70,3 @@ def data_part(data: Mapping[str, Any]) -> Members:
 def rpc_result(request_id: str | int | None, result: Members) -> Members:
     """JSON-RPC's response to the request `request_id`."""
     return {"jsonrpc": "2.0", "id": request_id, "result": result}
-
-
-def server_sent(responses: Iterable[Members]) -> str:
-    """JSON-RPC responses as server-sent events."""
-    return "".join([f"data: {_ENCODE(response)}\n\n" for response in responses])
-
-
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -6,7 +6,7 @@ from typing import Final
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive
 
-from agent.api.a2a.members import Members, rpc_result, server_sent
+from agent.api.a2a.members import Members, rpc_result
 from agent.api.a2a.rpc_error import RpcCode, RpcError, rpc_error_response
 from agent.api.a2a.rpc_request import (
     ListParams,
@@ -22,7 +22,7 @@ from agent.api.a2a.tasks import StatelessTasks, TaskRun, Tasks, ThreadTasks, not
 from agent.api.a2a.user_message import check_configuration
 from agent.api.a2a.version import Version
 from agent.api.disconnect import while_connected
-from agent.api.event_stream import EventStream
+from agent.api.event_stream import EventStream, server_sent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 
@@ -33,13 +33,9 @@ class Reply:
         self._id = request_id
         self._version = version
 
-    def of(self, task: Members, *, one_kind: bool = False) -> Response:
-        """One response. With `one_kind` the method has no other result than a task."""
-        return JSONResponse(rpc_result(self._id, self._version.result({"task": task}, one_kind=one_kind)))
-
-    def of_list(self, page: Members) -> Response:
-        """A page of tasks, which version 1.0 alone has."""
-        return JSONResponse(rpc_result(self._id, page))
+    def of(self, result: Members) -> Response:
+        """One response."""
+        return JSONResponse(rpc_result(self._id, result))
 
     def stream_of(self, run: TaskRun | Members, history_length: int | None = None) -> Response:
         """The task, then a response for each update."""
@@ -84,7 +80,7 @@ class Methods:
         reply = Reply(request.id, version)
         match request.method:
             case "SendMessage":
-                return reply.of(await self._send(request, caller, receive))
+                return reply.of(version.result({"task": await self._send(request, caller, receive)}))
             case "SendStreamingMessage":
                 sent, configuration = _sent(request)
                 run = await self._tasks.send(sent.message, caller)
@@ -95,13 +91,13 @@ class Methods:
             case "GetTask":
                 named = read_params(TaskParams, request.params)
                 found = await self._kept.get(named.id, caller)
-                return reply.of(with_history(found, named.history_length), one_kind=True)
+                return reply.of(version.task(with_history(found, named.history_length)))
             case "ListTasks":
                 wanted = read_params(ListParams, request.params)
-                return reply.of_list(await self._kept.list(wanted, caller))
+                return reply.of(await self._kept.list(wanted, caller))
             case "CancelTask":
                 named = read_params(TaskParams, request.params)
-                return reply.of(await self._kept.cancel(named.id, caller), one_kind=True)
+                return reply.of(version.task(await self._kept.cancel(named.id, caller)))
         raise _refused(request.method)
 
     @property

@@ -62,10 +62,10 @@ def task_not_found() -> RpcError:
     return RpcError(RpcCode.TASK_NOT_FOUND, "There is no such task")
 
 
-def invalid_params(error: RequestError) -> RpcError:
+def invalid_params(member: str | None, problem: str) -> RpcError:
     """The error for an invalid member of `params`."""
-    field = {} if error.param is None else {"field": error.param}
-    return RpcError(RpcCode.INVALID_PARAMS, error.message, field)
+    field = {} if member is None else {"field": member}
+    return RpcError(RpcCode.INVALID_PARAMS, RequestError(member, problem).message, field)
 
 
 def rpc_error_of(error: AgentError) -> RpcError:

@@ -134,4 +134,5 @@ def read_params(model: type[P], params: Any) -> P:  # noqa: ANN401 - any JSON va
     try:
         return model.model_validate(params)
     except ValidationError as error:
-        raise invalid_params(openai_fault(error)) from None
+        fault = openai_fault(error)
+        raise invalid_params(fault.param, fault.problem) from None

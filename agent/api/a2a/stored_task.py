@@ -25,7 +25,6 @@ from agent.api.a2a.task import (
 )
 from agent.conversations.run_record import RunQuery, RunRecord
 from agent.conversations.thread import StoredMessage, is_thread_id, owner_of
-from agent.errors.error_response import RequestError
 from agent.runs.conversation_runs import Conversations
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -109,7 +108,7 @@ async def task_list(conversations: Conversations, params: ListParams, caller: Ve
     try:
         page = await runs.page(owner, run_query(params))
     except ValueError:
-        raise _invalid("pageToken", "must be the nextPageToken of an earlier response") from None
+        raise invalid_params("pageToken", "must be the nextPageToken of an earlier response") from None
     artifacts = bool(params.include_artifacts)
     messages = await runs.messages(owner, page.runs, limit=MAX_MESSAGES, asked=not artifacts)
     tasks = []
@@ -130,7 +129,7 @@ async def task_list(conversations: Conversations, params: ListParams, caller: Ve
 def run_query(params: ListParams) -> RunQuery:
     """The runs that `params` select. Raises `RpcError`."""
     if params.context_id and not is_thread_id(params.context_id):
-        raise _invalid("contextId", "expected 1 to 64 letters, digits, - and _")
+        raise invalid_params("contextId", "expected 1 to 64 letters, digits, - and _")
     state = None if params.status in _NO_STATE else str(params.status).removeprefix("TASK_STATE_").lower()
     return RunQuery(
         limit=params.page_size or _PAGE,
@@ -149,8 +148,4 @@ def _seconds(time: str | None) -> float | None:
     if _TIME.fullmatch(time) is not None:
         with suppress(ValueError, OverflowError):
             return datetime.fromisoformat(time).timestamp()
-    raise _invalid("statusTimestampAfter", "expected a time such as 2026-12-01T09:10:00Z")
-
-
-def _invalid(member: str, problem: str) -> RpcError:
-    return invalid_params(RequestError(member, problem))
+    raise invalid_params("statusTimestampAfter", "expected a time such as 2026-12-01T09:10:00Z")

@@ -156,7 +156,7 @@ class ThreadTasks:
         named = TaskId.read(task_id)
         stored = await StoredTask.read(self._conversations, named, caller)
         if message.context_id and message.context_id != named.context_id:
-            raise invalid_params(RequestError("message.contextId", "must be the context of the task"))
+            raise invalid_params("message.contextId", "must be the context of the task")
         state, given = _state(await stored.members(self._conversations, caller)), decision(message)
         if given is not None and not state.waits:
             await self._conversations.require_open(caller, named.context_id, given.approval)
@@ -171,7 +171,7 @@ class ThreadTasks:
         try:
             answers = {given.approval: given.answer()}
         except RequestError as error:
-            raise invalid_params(error) from None
+            raise invalid_params(error.param, error.problem) from None
         run = await self._conversations.resume(caller, named.context_id, answers, streaming=True)
         return self._started(run, stored.messages)
 

@@ -19,7 +19,6 @@ from agent.api.a2a.task import stored_id
 from agent.api.threads.models import Decision
 from agent.api.validation_fault import openai_fault
 from agent.conversations.thread import is_thread_id
-from agent.errors.error_response import RequestError
 
 _CONTENTS = ("text", "raw", "url", "data")
 _TEXT_MODES = frozenset({TEXT, "text", "text/*", "*/*", "*"})
@@ -44,7 +43,7 @@ def context_of(message: Message) -> str:
     """The context of a message that begins a task: the client's, or a new one. Raises `RpcError`."""
     context_id = message.context_id or uuid.uuid4().hex
     if not is_thread_id(context_id):
-        raise invalid_params(RequestError("message.contextId", "expected 1 to 64 letters, digits, - and _"))
+        raise invalid_params("message.contextId", "expected 1 to 64 letters, digits, - and _")
     return context_id
 
 
@@ -57,7 +56,7 @@ def question(message: Message) -> HumanMessage:
             raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
         texts.append(part.text)
     if not (text := "\n".join(texts)).strip():
-        raise invalid_params(RequestError("message.parts", "expected a text"))
+        raise invalid_params("message.parts", "expected a text")
     return HumanMessage(text, id=stored_id(message.message_id))
 
 
@@ -66,7 +65,7 @@ def decision(message: Message) -> ApprovalDecision | None:
     if all(_content(part, number) == "text" for number, part in enumerate(message.parts)):
         return None
     if len(message.parts) > 1:
-        raise invalid_params(RequestError("message.parts", "a decision must be the only part"))
+        raise invalid_params("message.parts", "a decision must be the only part")
     if _content(message.parts[0], 0) != "data":
         problem = "message.parts[0]: expected a decision, as data"
         raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
@@ -75,7 +74,7 @@ def decision(message: Message) -> ApprovalDecision | None:
     except ValidationError as error:
         fault = openai_fault(error)
         named = ".".join(filter(None, ("message.parts[0].data", fault.param)))
-        raise invalid_params(RequestError(named, fault.problem)) from None
+        raise invalid_params(named, fault.problem) from None
 
 
 def _content(part: Part, number: int) -> str:
@@ -83,7 +82,7 @@ def _content(part: Part, number: int) -> str:
     given = [name for name in _CONTENTS if name in part.model_fields_set]
     if len(given) != 1:
         problem = f"expected one of {', '.join(_CONTENTS)}, found {len(given)}"
-        raise invalid_params(RequestError(f"message.parts[{number}]", problem))
+        raise invalid_params(f"message.parts[{number}]", problem)
     return given[0]
 
 

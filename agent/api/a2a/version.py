@@ -14,15 +14,13 @@ class Version:
         """The same request with the names of version 1.0."""
         return given
 
-    def result(self, update: Members, *, one_kind: bool = False) -> Members:
-        """The result for an object of version 1.0 in its wrapper, such as `{"task": …}`.
-
-        With `one_kind` the method has no other result, and so no wrapper.
-        """
-        if one_kind:
-            [found] = update.values()
-            return dict(found)
+    def result(self, update: Members) -> Members:
+        """The result for an object of version 1.0 in its wrapper, such as `{"task": …}`."""
         return update
+
+    def task(self, task: Members) -> Members:
+        """The result of a method that has no other result than a task, and so no wrapper."""
+        return task
 
 
 _METHODS: Final = {
@@ -59,15 +57,23 @@ class Version03(Version):
             return given
         return RpcRequest(given.id, method, _params(given.params))
 
-    def result(self, update: Members, *, one_kind: bool = False) -> Members:  # noqa: ARG002 - see `Version`
+    def result(self, update: Members) -> Members:
         """See `Version`. Each object has its kind."""
         match update:
             case {"task": task}:
-                return _task(task)
+                return self.task(task)
             case {"statusUpdate": members}:
                 return _status_update(members)
         members = update["artifactUpdate"]
         return {**members, "kind": "artifact-update", "artifact": _artifact(members["artifact"])}
+
+    def task(self, task: Members) -> Members:
+        """See `Version`."""
+        found = task | {"kind": "task", "status": _status(task["status"])}
+        for name, older in (("artifacts", _artifact), ("history", _message)):
+            if name in task:
+                found[name] = [older(each) for each in task[name]]
+        return found
 
 
 def _params(params: Members) -> Members:
@@ -102,15 +108,6 @@ def _part_of_0_3(part: Any) -> Any:  # noqa: ANN401 - any JSON value
         case {"kind": "file", "file": dict(file)}:
             return {"url": file["uri"]} if "uri" in file else {"raw": file.get("bytes")}
     return part if not isinstance(part, dict) else {}
-
-
-def _task(members: Members) -> Members:
-    found = members | {"kind": "task", "status": _status(members["status"])}
-    if "artifacts" in members:
-        found["artifacts"] = [_artifact(each) for each in members["artifacts"]]
-    if "history" in members:
-        found["history"] = [_message(each) for each in members["history"]]
-    return found
 
 
 def _status(status: Members) -> Members:

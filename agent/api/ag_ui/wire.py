@@ -1,8 +1,9 @@
-"""The names that AG-UI's events share, and their form as server-sent events."""
+"""The names that AG-UI's events share."""
 
-import json
-from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
+
+from agent.api.event_stream import json_text as json_text
+from agent.api.event_stream import server_sent as server_sent
 
 PROTOCOL_VERSION: Final = "1.0"
 
@@ -11,18 +12,6 @@ METADATA_KEY: Final = "idaas-agent"
 
 Event: TypeAlias = dict[str, Any]
 """An event, with the members and names that it has on the wire. Optional members are absent, never null."""
-
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def server_sent(events: Iterable[Event]) -> str:
-    """`events` as server-sent events. The official client ends an event at LF, LF and nothing else."""
-    return "".join([f"data: {_ENCODE(event)}\n\n" for event in events])
-
-
-def json_text(value: object) -> str:
-    """`value` as JSON in a string member, such as the arguments of a call."""
-    return _ENCODE(value)
 
 
 def result_id(call_id: str) -> str:

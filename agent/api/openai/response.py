@@ -11,7 +11,7 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
-from agent.api.event_stream import SILENCE_SECONDS, EventStream
+from agent.api.event_stream import SILENCE_SECONDS, EventStream, server_sent
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, reported_body
 from agent.runs.run import Finished, Paused, RunEvent, RunReader, Usage
@@ -73,10 +73,10 @@ class CompletionStream(EventStream):
                 for text in self._event(event):
                     yield text
         except AgentError as error:
-            yield _error_event(reported_body(error))
+            yield server_sent([reported_body(error)])
             return
         if not ended:
-            yield _error_event(error_body(_cancelled()))
+            yield server_sent([error_body(_cancelled())])
 
     def _event(self, event: RunEvent) -> list[str]:
         if isinstance(event, Paused):
@@ -103,10 +103,6 @@ class CompletionStream(EventStream):
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
         usage = ', "usage": null' if self._include_usage else ""
         return f"{self._head}[{json.dumps(choice, ensure_ascii=False)}]{usage}{more}}}\n\n"
-
-
-def _error_event(body: dict[str, Any]) -> str:
-    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"
 
 
 def _cancelled() -> RequestError:
