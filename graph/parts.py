@@ -12,6 +12,7 @@ from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.consents import Consents
 from graph.approvals.gate import ApprovalGate
+from graph.approvals.grants import Grants
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStore
 from graph.approvals.run_callers import RunCallers
@@ -76,6 +77,7 @@ class RunApprovals:
     Answers are given as `AgentContext.answers`, in a run without input (`None`). With `resume_values`,
     LangGraph's resume values are the answers: for a server whose runs have no context, and which lets only
     the user who began a run resume it.
+    With `grants` too, the user may approve more than one call, where the policy offers it.
     With a store, only its user continues a run, and it pauses if their access token expires. With
     `consent_urls` too, it pauses if a called service requires their consent; the URL is kept there.
     With `begun_calls`, a call that changes something is made once, also if a server executes the run again.
@@ -84,6 +86,7 @@ class RunApprovals:
     store: ApprovalStore | None = None
     seconds: float = 600.0
     resume_values: bool = False
+    grants: Grants | None = None
     consent_urls: ConsentUrls | None = None
     begun_calls: BegunCalls | None = None
 
@@ -142,7 +145,7 @@ def graph_parts(
         raise ValueError(fault)
     required = requirements(services, identity.access_identity, model.api_key)
     resolved = ServiceCredentials(required, identity.credentials, clock)
-    gate = ApprovalGate(services, required, asks.store, asks.seconds, clock)
+    gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, grants=asks.grants)
     prompts = ApprovalPrompts(gate, records.audit, clock)
     steps = ToolSteps(services, required, records.audit, records.calls)
     answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from identity.principal import AccessIdentity
+from tools.lasting import Lasting
 
 
 class Effect(StrEnum):
@@ -95,11 +96,16 @@ def _kind(value: object) -> type | None:
 
 @dataclass(frozen=True, slots=True)
 class ToolPolicy:
-    """The policy of one tool. Without a `mode`, the effect and the access identity of a call decide."""
+    """The policy of one tool. Without a `mode`, the effect and the access identity of a call decide.
+
+    `lasting` is what a person may approve beyond the call about which they are asked; `None`: nothing. With
+    the effect `external` it counts in the conversation only.
+    """
 
     effect: Effect = Effect.READ
     mode: ApprovalMode | None = None
     rules: tuple[ArgumentRule, ...] = ()
+    lasting: Lasting | None = None
 
     def mode_for(self, arguments: Mapping[str, Any], access_identity: AccessIdentity | None) -> ApprovalMode:
         """The strictest of the policy's mode and of its rules for `arguments`.

@@ -21,6 +21,7 @@ from agent.api.a2a.routes import a2a_routes
 from agent.api.a2a.tasks import StatelessTasks, ThreadTasks
 from agent.api.ag_ui.routes import MAX_SNAPSHOT, ThreadRuns, ag_ui_routes
 from agent.api.disconnect import ClientDisconnectedError
+from agent.api.grants import grant_routes
 from agent.api.langserve.routes import langserve_routes
 from agent.api.openai.routes import openai_routes
 from agent.api.openapi_document import api_document
@@ -142,6 +143,8 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     if composed.conversations is not None:
         app.include_router(thread_routes(composed.conversations))
         app.include_router(run_routes(composed.conversations, model=settings.llm_model))
+    if composed.grants is not None:
+        app.include_router(grant_routes(composed.grants))
     if composed.user_events is not None:
         app.include_router(
             user_event_routes(

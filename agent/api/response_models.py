@@ -41,12 +41,26 @@ class DisplayedArgument(_Wire):
     text: str
 
 
+class LastingApproval(_Wire):
+    """What may be approved beyond this call: calls of the tool whose arguments are all within `bounds`, for
+    `seconds` from the decision on, in this conversation or in all. An answer has the same members, or a
+    narrower copy of some.
+
+    A bound is `{"equal": …}`, `{"one_of": […]}`, `{"min": 0, "max": 500}` or `{"prefix": "P-"}`.
+    """
+
+    seconds: int
+    conversation_only: bool
+    bounds: dict[str, dict[str, Any]]
+
+
 class Approval(_Wire):
     """A decision that the agent waits for. Times are RFC 3339; `digest` identifies the arguments.
 
     Show `display`, not `arguments`: it has all digits of each number, and no character that reverses others.
 
-    `audience` and `scope`, or `credential`, are what the call will carry. `url` is what the user opens, for
+    `audience` and `scope`, or `credential`, are what the call will carry. `lasting` is null unless the
+    policy offers more than this call. `url` is what the user opens, for
     `consent_required`.
     """
 
@@ -58,6 +72,7 @@ class Approval(_Wire):
     call_id: str
     arguments: dict[str, Any]
     display: list[DisplayedArgument]
+    lasting: LastingApproval | None
     digest: str
     effect: Literal["read", "write", "external", "unknown"]
     access_identity: Literal["Machine", "Human"] | None

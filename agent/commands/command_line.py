@@ -9,6 +9,7 @@ from agent.commands.accept_tools import accept_tools
 from agent.commands.audit import app as audit_app
 from agent.commands.chat import chat, token
 from agent.commands.doctor.command import doctor
+from agent.commands.grants import grants
 from agent.commands.package.command import app as package_app
 from agent.commands.package.command import trigger_jwks
 from agent.commands.revoke import revoke, unrevoke
@@ -27,7 +28,7 @@ if (Path(__file__).parents[2] / "sandbox").is_dir():  # a deployed agent has non
 
     app.command()(up)
     app.add_typer(sandbox_app, name="sandbox")
-for command in (serve, token, chat, doctor, accept_tools, revoke, unrevoke, trigger_jwks):
+for command in (serve, token, chat, doctor, accept_tools, revoke, unrevoke, grants, trigger_jwks):
     app.command()(command)
 app.add_typer(audit_app, name="audit")
 app.add_typer(package_app, name="package")

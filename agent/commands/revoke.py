@@ -144,20 +144,23 @@ def _put(settings: Settings, revocation: Revocation) -> None:
         stop(f"the revocation is in force, but not on record: {error.detail}")
 
 
-def _show(settings: Settings) -> None:
-    async def kept() -> RevocationList:
-        revocations = RevocationList(reach=REVOCATION_REACH)
-        async with _stores(settings) as stores:
-            for store in stores:
-                if store.lasts:
-                    async with aclosing(store.changes()) as changes:
-                        while stored := await anext(changes):
-                            for revocation in stored:
-                                revocations.apply(revocation)
-        return revocations
+async def kept_revocations(settings: Settings) -> RevocationList:
+    """The revocations that running agents have in force. Raises `StoreError`."""
+    revocations = RevocationList(reach=REVOCATION_REACH)
+    async with _stores(settings) as stores:
+        for store in stores:
+            if store.lasts:
+                async with aclosing(store.changes()) as changes:
+                    while stored := await anext(changes):
+                        for revocation in stored:
+                            revocations.apply(revocation)
+    return revocations
 
+
+def _show(settings: Settings) -> None:
     try:
-        entries = [entry for entry in asyncio.run(kept()).entries() if entry.until is not None]
+        revocations = asyncio.run(kept_revocations(settings))
+        entries = [entry for entry in revocations.entries() if entry.until is not None]
     except StoreError as error:
         stop(f"the revocations cannot be read: {error}")
     for entry in sorted(entries, key=lambda entry: entry.changed_at):

@@ -33,6 +33,7 @@ from agent.settings.settings import Settings
 from agent.settings.variables.records import Tracing
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
+from graph.approvals.grants import Grants
 from graph.approvals.record import ApprovalStore
 from graph.begun_calls import BegunCalls
 from graph.context import TokenLookup, token_in_context
@@ -138,7 +139,12 @@ class Agent:
 
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock)
-        self.answers: Final = AnswerReader({each.name: each for each in self.services}, self.access)
+        by_name = {each.name: each for each in self.services}
+        self.answers: Final = AnswerReader(by_name, self.access)
+        self.grants: Final[Grants | None] = (
+            Grants(storage.grants, by_name, self.access, revocations, audit, clock) if storage else None
+        )
+        """What people have approved beyond one call; `None`: runs cannot pause."""
         self.graph: Final = agent_graph(
             settings, self._graph_parts(audit, caller, resume_values, begun_calls)
         )
@@ -216,6 +222,7 @@ class Agent:
             approvals=RunApprovals(
                 store=self.approvals,
                 seconds=settings.approval_seconds,
+                grants=self.grants,
                 resume_values=resume_values,
                 consent_urls=self.consent_urls,
                 begun_calls=begun_calls,

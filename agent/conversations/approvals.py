@@ -39,18 +39,9 @@ class SqlApprovalStore:
 
     async def open(self, request: ApprovalRequest) -> ApprovalState:
         """See `ApprovalStore`."""
-        owner = owner_of(request.principal)
-        place = request_place(owner, request.thread_id, request.id)
-        body = self._encryption.seal(encoded(_members(request)), place)
-        state = self._sealed(owner, ApprovalState(request))
 
         def work() -> Transaction[ApprovalState]:
-            added = yield from query(
-                "INSERT INTO approvals (id, owner, thread_id, status, created_at, body, state)"
-                " VALUES (?, ?, ?, 'open', ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
-                *(request.id, owner, request.thread_id, request.created_at, body, state),
-            )
-            if added:
+            if (yield from self.added(ApprovalState(request))):
                 replaced = lambda state: state.replaced_by(request)  # noqa: E731 - one of two
                 yield from self._undecided(request.principal, request.thread_id, replaced)
             found = yield from self._found(request.principal, request.id)
@@ -60,19 +51,32 @@ class SqlApprovalStore:
                 )
             return found
 
-        async with _available():
+        async with available():
             return await self._database.write(work)
+
+    def added(self, state: ApprovalState) -> Transaction[bool]:
+        """Adds an approval, unless one of its id exists; then false."""
+        request, owner = state.request, owner_of(state.request.principal)
+        place = request_place(owner, request.thread_id, request.id)
+        body = self._encryption.seal(encoded(members_of(request)), place)
+        added = yield from query(
+            "INSERT INTO approvals (id, owner, thread_id, status, created_at, body, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
+            *(request.id, owner, request.thread_id, state.status.value, request.created_at),
+            *(body, self._sealed(owner, state)),
+        )
+        return bool(added)
 
     async def get(self, approval_id: str, principal: Principal) -> ApprovalState | None:
         """See `ApprovalStore`."""
-        async with _available():
+        async with available():
             return await self._database.read(lambda: self._found(principal, approval_id))
 
     async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
         """See `ApprovalStore`."""
         ids = ", ".join("?" * len(approval_ids))
         sql = f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND id IN ({ids})"  # noqa: S608 - constants
-        async with _available():
+        async with available():
             rows = await self._database.read(lambda: query(sql, owner_of(principal), *approval_ids))
             return [self._state(principal, row) for row in rows]
 
@@ -95,7 +99,7 @@ class SqlApprovalStore:
             f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND status = 'open'{condition}"  # noqa: S608 - constants
             " ORDER BY created_at, id"
         )
-        async with _available():
+        async with available():
             rows = await self._database.read(lambda: query(sql, owner_of(principal), *values))
             return [self._state(principal, row) for row in rows]
 
@@ -105,14 +109,14 @@ class SqlApprovalStore:
             f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
             " ORDER BY created_at DESC, id LIMIT 1"
         )
-        async with _available():
+        async with available():
             rows = await self._database.read(lambda: query(sql, owner_of(principal), thread_id))
             return self._state(principal, rows[0]) if rows else None
 
     async def count_open(self, since: float) -> int:
         """How many approvals of all principals that were opened after `since` wait for a decision."""
         sql = "SELECT count(*) FROM approvals WHERE status = 'open' AND created_at > ?"
-        async with _available():
+        async with available():
             [[number]] = await self._database.read(lambda: query(sql, since))
             return int(number)
 
@@ -124,7 +128,7 @@ class SqlApprovalStore:
         def withdrawn(state: ApprovalState) -> ApprovalState:
             return state.withdrawn(at) if call_id in (None, state.request.call_id) else state
 
-        async with _available():
+        async with available():
             work = lambda: self._undecided(principal, thread_id, withdrawn)  # noqa: E731 - one of two
             await self._database.write(work, durable=True)
 
@@ -143,7 +147,7 @@ class SqlApprovalStore:
             yield from self._stored(principal, changed)
             return changed
 
-        async with _available():
+        async with available():
             return await self._database.write(work, durable=True)
 
     def _undecided(
@@ -179,22 +183,29 @@ class SqlApprovalStore:
         approval_id, thread_id, status, body, sealed = row
         place = owner_of(principal), thread_id, approval_id
         members = json.loads(self._encryption.open(body, request_place(*place)))
-        members |= {name: read(members[name]) for name, read in _READERS.items()}
-        request = ApprovalRequest(id=approval_id, thread_id=thread_id, principal=principal, **members)
+        request = request_of(members, id=approval_id, thread_id=thread_id, principal=principal)
         state = json.loads(self._encryption.open(sealed, state_place(*place)))
         if state["status"] != status:
             raise self._encryption.refusal("the status of an approval was changed")
         return ApprovalState(request, ApprovalStatus(status), state["digest"], state["decided_at"])
 
 
-def _members(request: ApprovalRequest) -> dict[str, Any]:
+def members_of(request: ApprovalRequest) -> dict[str, Any]:
+    """The members of a request that have no column of their own, as JSON."""
     return {
         each.name: getattr(request, each.name) for each in fields(request) if each.name not in _IN_COLUMNS
     }
 
 
+def request_of(members: dict[str, Any], **in_columns: Any) -> ApprovalRequest:  # noqa: ANN401 - of any type
+    """The inverse of `members_of`."""
+    read = {name: reader(members[name]) for name, reader in _READERS.items()}
+    return ApprovalRequest(**{**members, **read, **in_columns})
+
+
 @asynccontextmanager
-async def _available() -> AsyncGenerator[None]:
+async def available() -> AsyncGenerator[None]:
+    """Reports a database that fails as approvals that cannot be read or kept."""
     try:
         yield
     except (UnavailableError, ConfigurationError) as error:

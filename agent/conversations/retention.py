@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from agent.conversations.database.database import ConversationDatabase, Rows, Transaction, query
+from agent.conversations.grants import end_grants
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
@@ -56,6 +57,7 @@ class Retention:
         while found := await self._database.write(lambda: _purge(now, now - self._seconds)):
             purged += found
         await self._database.write(_purge_checkpoints)
+        await self._database.write(lambda: query("DELETE FROM grants WHERE ends_at < ?", now))
         if purged:
             await self._database.scrub()
             _LOG.info("%d conversations were purged", purged)
@@ -92,6 +94,7 @@ def _purge(now: float, unchanged_since: float) -> Transaction[int]:
         yield from query("DELETE FROM runs WHERE thread_key = ?", key)
         yield from query("DELETE FROM checkpoints WHERE thread_key = ?", key)
         yield from query("DELETE FROM approvals WHERE owner = ? AND thread_id = ?", owner, thread_id)
+        yield from end_grants(owner, thread_id)
     return len(rows)
 
 

@@ -11,6 +11,7 @@ from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
+from agent.conversations.grants import SqlGrantStore
 from agent.conversations.retention import Retention
 from agent.conversations.storage_limits import UNLIMITED, StorageLimits
 from agent.conversations.threads import ThreadStore
@@ -39,6 +40,7 @@ class ConversationStorage:
         self.encryption: Final = encryption
         self.threads: Final = ThreadStore(database, encryption, limits=limits, clock=clock)
         self.approvals: Final = SqlApprovalStore(database, encryption)
+        self.grants: Final = SqlGrantStore(database, encryption, self.approvals)
         self.checkpoints: Final = Checkpoints(database, encryption)
         self.retention: Final = Retention(
             database,

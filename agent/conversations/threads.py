@@ -25,6 +25,7 @@ from agent.conversations.database.database import (
 )
 from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption, title_place
+from agent.conversations.grants import end_grants
 from agent.conversations.listing import COLUMNS, Reading
 from agent.conversations.process_runs import ProcessRuns
 from agent.conversations.run_record import RunEnd, RunHistory
@@ -157,7 +158,10 @@ class ThreadStore:
         return await self._database.write(work)
 
     async def delete(self, owner: str, thread_id: str) -> Thread:
-        """Deletes the thread: it is absent from now on, and can be restored for ten minutes at least."""
+        """Deletes the thread: it is absent from now on, and can be restored for ten minutes at least. The
+        grants of the conversation end for good.
+        """
+        await self._database.write(lambda: end_grants(owner, thread_id), durable=True)
         return await self._changed(owner, thread_id, "deleted_at = ?", self._clock())
 
     async def restore(self, owner: str, thread_id: str) -> Thread:
@@ -165,9 +169,10 @@ class ThreadStore:
         return await self._changed(owner, thread_id, "deleted_at = NULL", deleted=True)
 
     async def delete_all(self, owner: str) -> int:
-        """Deletes all threads of `owner`; how many."""
+        """Deletes all threads of `owner`, and ends the grants of these conversations; how many."""
         now = self._clock()
         sql = "UPDATE threads SET deleted_at = ? WHERE owner = ? AND deleted_at IS NULL RETURNING 1"
+        await self._database.write(lambda: end_grants(owner, None), durable=True)
         return len(await self._database.write(lambda: query(sql, now, owner)))
 
     async def exported(self, owner: str, thread_id: str, *, after: int = 0) -> StoredJsons:

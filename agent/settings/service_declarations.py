@@ -27,6 +27,7 @@ from identity.errors import ErrorCode
 from identity.principal import AccessIdentity
 from identity.transport.client import checked_url
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
+from tools.lasting import LONGEST_SECONDS, Lasting
 
 # The patterns list ASCII characters. A counted `\w` or `\d` also matches those of other scripts, and takes
 # milliseconds and megabytes to compile at each start.
@@ -200,6 +201,31 @@ class RuleDeclaration(_Table):
         return ArgumentRule(self.argument, self.operator, self.value, ApprovalMode(self.policy))
 
 
+class LastingDeclaration(_Table):
+    """`{ seconds = 28800, bounds = { amount = { min = 0, max = 500 } } }`."""
+
+    seconds: Annotated[StrictInt, Field(ge=1, le=LONGEST_SECONDS)] = Field(
+        description="For how long at most, from the decision on."
+    )
+    conversation_only: StrictBool = Field(
+        True, description="false: the person may choose all of their conversations; never with `external`."
+    )
+    bounds: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="By argument: `{ one_of = […] }`, `{ min = 0, max = 500 }` or `{ prefix = 'P-' }`. An "
+        "argument without one is offered as it was asked about.",
+    )
+
+    @model_validator(mode="after")
+    def _can_be_offered(self) -> Self:
+        self.value()
+        return self
+
+    def value(self) -> Lasting:
+        """The offer. Raises `ValueError` for a bound of another form."""
+        return Lasting.of_json(self.model_dump())
+
+
 class PolicyDeclaration(_Table):
     """`{ effect = "write", policy = "ask" }`: the whole policy of one tool."""
 
@@ -210,10 +236,16 @@ class PolicyDeclaration(_Table):
         None, description="Default: `read` allow; `write` and `external` ask under Human identity, else deny."
     )
     rules: tuple[RuleDeclaration, ...] = Field((), description="A rule restricts the calls that it matches.")
+    lasting: LastingDeclaration | None = Field(
+        None, description="What a person may approve beyond one call. Default: nothing."
+    )
 
     def value(self) -> ToolPolicy:
         """The policy."""
-        return ToolPolicy(self.effect, self.policy, tuple(rule.rule() for rule in self.rules))
+        rules = tuple(rule.rule() for rule in self.rules)
+        return ToolPolicy(
+            self.effect, self.policy, rules, None if self.lasting is None else self.lasting.value()
+        )
 
 
 _Url = Annotated[str, AfterValidator(checked_url), Field(description="https, or http to a loopback address.")]

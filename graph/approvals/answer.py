@@ -5,6 +5,9 @@
     [{"type": "accept" | "ignore" | "response" | "edit", "args": …}]        Agent Inbox
     {"approved": true, "arguments": {…}}  {"approved": false, "message"}    AG-UI, CopilotKit, the page
 
+Approvals in LangChain's forms and in the last one may have `lasting`: what they approve beyond this call, as
+it was offered with the question, or less.
+
 Everything else is no answer: `null`, `{}`, a text, a chat message, several decisions, an object that could be
 read in two ways. The call then stays unapproved, and the person is asked again.
 """
@@ -21,6 +24,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, ApprovalError
 from identity.strict_json import read_value
 from tools.arguments.fault import ArgumentFault
+from tools.lasting import Lasting
 from tools.service import Access, Service
 
 MAX_MESSAGE: Final = 2_000
@@ -31,12 +35,16 @@ _MAX_NAME: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`arguments` are edited ones, `tool` the tool that the edit names; `None`: as asked."""
+    """`arguments` are edited ones, `tool` the tool that the edit names; `None`: as asked. `lasting` is as the
+    client sent it, `granted` as it was read.
+    """
 
     approved: bool
     arguments: Mapping[str, Any] | None = None
     tool: str | None = None
     message: str | None = None
+    lasting: object = None
+    granted: Lasting | None = None
 
 
 def require_signed_in(caller: VerifiedAccessToken, now: float) -> None:
@@ -68,10 +76,10 @@ def parse_answer(value: object, approval_id: str | None = None) -> Answer | None
 
 def _decision(value: object) -> Answer | None:
     match value:
-        case {"type": "approve"}:
-            return Answer(approved=True)
-        case {"type": "edit", "edited_action": {"name": str(tool), "args": Mapping() as arguments}}:
-            return Answer(approved=True, arguments=arguments, tool=tool)
+        case {"type": "approve", **others}:
+            return Answer(approved=True, lasting=others.get("lasting"))
+        case {"type": "edit", "edited_action": {"name": str(tool), "args": Mapping() as arguments}, **others}:
+            return Answer(approved=True, arguments=arguments, tool=tool, lasting=others.get("lasting"))
         case {"type": "reject" | "respond", **others}:
             return _rejection(others.get("message"))
     return None
@@ -96,7 +104,7 @@ def _boolean(value: Mapping[str, Any]) -> Answer | None:
     edits = [value[name] for name in ("arguments", "editedArgs") if value.get(name) is not None]
     if value["approved"] is not True or len(edits) > 1 or not all(isinstance(e, Mapping) for e in edits):
         return None
-    return Answer(approved=True, arguments=edits[0] if edits else None)
+    return Answer(approved=True, arguments=edits[0] if edits else None, lasting=value.get("lasting"))
 
 
 def _rejection(words: object) -> Answer | None:
@@ -164,19 +172,36 @@ class AnswerReader:
     async def read(self, value: object, asked: PendingApproval, caller: VerifiedAccessToken) -> Answer:
         """The answer in `value` to what `caller` was asked, with the arguments that it approves.
 
-        Raises `ApprovalError` (`approval_invalid`) if it is none, or if edited arguments break the schema of
-        the tool, with the first faulty one; and as `faults` does. Then the approval stays open.
+        Raises `ApprovalError` (`approval_invalid`) if it is none, if it grants more than was offered, or if
+        edited arguments break the schema of the tool, with the first faulty one; and as `faults` does. Then
+        the approval stays open.
         """
         request = asked.request
         answer = parse_answer(value, request.id)
         if answer is None:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, f"no answer to approval {request.id}")
-        if not answer.approved or answer.arguments is None:
-            return replace(answer, arguments=dict(asked.arguments)) if answer.approved else answer
+        if not answer.approved:
+            return answer
+        if answer.arguments is None:
+            return _granted(replace(answer, arguments=dict(asked.arguments)), asked)
         if request.kind is not ApprovalKind.TOOL_CALL:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, f"approval {request.id} is about no arguments")
         arguments = edited_arguments(answer, request.tool, asked.arguments)
         for fault in await self.faults(request.service, request.tool, arguments, caller):
             text = f"the edited arguments of approval {request.id} do not fit the tool"
             raise ApprovalError(GraphCode.APPROVAL_INVALID, text, argument=fault.argument[:_MAX_NAME])
-        return replace(answer, arguments=arguments)
+        return _granted(replace(answer, arguments=arguments), asked)
+
+
+def _granted(answer: Answer, asked: PendingApproval) -> Answer:
+    """`answer` with what it approves beyond the call. Raises `ApprovalError`."""
+    if answer.lasting is None:
+        return answer
+    fault = f"the lasting answer to approval {asked.request.id}"
+    if asked.lasting is None:
+        raise ApprovalError(GraphCode.APPROVAL_INVALID, f"{fault} is not offered")
+    try:
+        granted = asked.lasting.offered_for(answer.arguments or {}).narrowed(answer.lasting)
+    except ValueError as error:
+        raise ApprovalError(GraphCode.APPROVAL_INVALID, f"{fault} {error}") from None
+    return replace(answer, granted=granted)

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from langchain_core.messages import ToolCall
 
+from graph.approvals.grants import Grant, Grants
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
 from graph.approvals.policy import Allow, Ask, CallPolicy, Decision, DeclaredPolicy, Deny, Facts
 from graph.approvals.record import (
@@ -19,7 +20,9 @@ from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import Ruled
-from identity.errors import ApprovalError, ErrorCode
+from identity.errors import AgentError, ApprovalError, ErrorCode
+from tools.approval_policy import Effect
+from tools.lasting import Lasting
 from tools.service import Service
 
 _STATELESS: Final = "not run: the call needs the user's approval, and this conversation is not kept"
@@ -87,11 +90,15 @@ class ApprovalGate:
         seconds: float,
         clock: Callable[[], float],
         policy: CallPolicy | None = None,
+        grants: Grants | None = None,
     ) -> None:
-        """`seconds` is the time in which a person decides. Without a `policy`, services declare it."""
+        """`seconds` is the time in which a person decides. Without a `policy`, services declare it. Without
+        `grants`, an approval is for one call.
+        """
         self.services: Final = {service.name: service for service in services}
         self._policy = policy or DeclaredPolicy(self.services, requirements)
         self._store = store
+        self.grants: Final = grants
         self._clock = clock
         self.requests: Final = ApprovalRequests(self.services, requirements, seconds, clock)
 
@@ -114,17 +121,23 @@ class ApprovalGate:
             return await self._sign_in(pending, known)
         request = self.requests.of_call(pending)
         state = await self.known(request)
+        offered = self._offered(known, pending)
         if state is None:
-            return PendingApproval(request, pending.call["args"], asked=False)
+            if (granted := await self._granted(known, pending, request, caller)) is not None:
+                await granted[1].taken_back()
+                return Permitted(granted[0].id)
+            return PendingApproval(request, pending.call["args"], asked=False, lasting=offered)
         if reason := _FINAL.get(state.status):
             return Refused(reason, request.id)
         if request.digest != (state.approved_digest or state.request.digest):
             return Refused(_CHANGED, request.id)
-        approved = state.status is ApprovalStatus.APPROVED
-        return Permitted(request.id) if approved else PendingApproval(state.request, pending.call["args"])
+        if state.status is ApprovalStatus.APPROVED:
+            return Permitted(request.id)
+        return PendingApproval(state.request, pending.call["args"], lasting=offered)
 
     async def permit(self, pending: PendingCall, caller: VerifiedAccessToken) -> Permitted | Refused:
-        """The final decision, immediately before the call. It uses the approval: a second call is refused.
+        """The final decision, immediately before the call. It uses the approval, or a grant if the user was
+        not asked: a second call is refused.
 
         The policy decides again, by the approval. If it does not allow the call then, the approval is used.
         """
@@ -132,6 +145,18 @@ class ApprovalGate:
         if not isinstance(known := self._without_person(decision, pending), Ask):
             return known
         request = self.requests.of_call(pending)
+        if self.grants is not None and await self.known(request) is None:
+            if (granted := await self._granted(known, pending, request, caller)) is None:
+                return Refused(_UNAPPROVED, request.id, ruled=decision)
+            grant, allowed = granted
+            try:
+                await self.grants.use(grant, request)
+            except AgentError as error:
+                await allowed.taken_back()
+                if not isinstance(error, ApprovalError):
+                    raise
+                return Refused(_REFUSALS.get(error.code, _UNAPPROVED), grant.id, ruled=decision)
+            return Permitted(grant.id, allowed)
         try:
             await self._required_store().use(request.id, pending.principal, request.digest, self._clock())
         except ApprovalError as error:
@@ -190,6 +215,30 @@ class ApprovalGate:
         if state is None or state.status is ApprovalStatus.OPEN:
             return PendingApproval(request if state is None else state.request, {}, asked=state is not None)
         return Refused(_NOT_SIGNED_IN, ruled=decision)
+
+    async def _granted(
+        self, ask: Ask, pending: PendingCall, request: ApprovalRequest, caller: VerifiedAccessToken
+    ) -> tuple[Grant, Allow] | None:
+        """A grant that covers the call, and the decision of the policy that allows the call with it. A grant
+        is its user's: it answers no question to another person.
+        """
+        if self.grants is None or ask.approvers is not None:
+            return None
+        for grant in await self.grants.covering(request, pending.call["args"], caller):
+            facts = Facts(approved=True, lasting=grant.lasting.seconds)
+            if isinstance(decision := await self._policy.decide(pending, caller, facts), Allow):
+                return grant, decision
+        return None
+
+    def _offered(self, ask: Ask, pending: PendingCall) -> Lasting | None:
+        """What the user may approve beyond the call."""
+        if self.grants is None or ask.approvers is not None or not ask.lasting:
+            return None
+        policy = self.services[pending.service].policy(pending.call["name"])
+        declared = policy.lasting or Lasting(max(ask.lasting), conversation_only=False)
+        only = declared.conversation_only or policy.effect is Effect.EXTERNAL
+        offered = replace(declared, seconds=max(ask.lasting), conversation_only=only)
+        return offered.offered_for(pending.call["args"])
 
     def _required_store(self) -> ApprovalStore:
         assert self._store is not None  # noqa: S101 - `_without_person` refuses every other call

@@ -117,7 +117,10 @@ class DeclaredPolicy:
         if mode is ApprovalMode.DENY:
             policy = self._services[pending.service].policy(pending.call["name"])
             return Deny(reason=_NO_USER if policy.mode is None and not policy.rules else DENIED)
-        return Allow() if mode is ApprovalMode.ALLOW or facts.approved else Ask()
+        if mode is ApprovalMode.ALLOW or facts.approved:
+            return Allow()
+        lasting = self._services[pending.service].policy(pending.call["name"]).lasting
+        return Ask(lasting=() if lasting is None else (lasting.seconds,))
 
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
         """The mode of a call by the policy of its tool, its arguments and its access identity."""

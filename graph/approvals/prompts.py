@@ -92,17 +92,5 @@ class ApprovalPrompts:
     def _step(
         self, action: AuditedAction, request: ApprovalRequest, digest: str, caller: VerifiedAccessToken | None
     ) -> Step:
-        return self._audit.approval(
-            action,
-            request.principal,
-            caller,
-            approval=request.id,
-            service=request.service or None,
-            tool=request.tool or None,
-            call_id=request.call_id or None,
-            arguments_digest=digest,
-            access_identity=request.access_identity,
-            audience=request.audience,
-            scope=request.scope,
-            credential=request.credential,
-        )
+        about = {**request.audited(), "arguments_digest": digest}
+        return self._audit.approval(action, request.principal, caller, **about)

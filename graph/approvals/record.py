@@ -13,6 +13,7 @@ from identity.errors import ApprovalError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tools.approval_policy import Effect
+from tools.lasting import Lasting
 
 
 class ApprovalKind(StrEnum):
@@ -68,6 +69,19 @@ class ApprovalRequest:
     credential: str | None = None
     created_at: float
     expires_at: float
+
+    def audited(self) -> dict[str, Any]:
+        """Its members in the audit log, but the digest of the arguments, which a decision may change."""
+        return {
+            "approval": self.id,
+            "service": self.service or None,
+            "tool": self.tool or None,
+            "call_id": self.call_id or None,
+            "access_identity": self.access_identity,
+            "audience": self.audience,
+            "scope": self.scope,
+            "credential": self.credential,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +160,15 @@ class PendingApproval:
     """An open request as its principal sees it. `arguments` are shown without the secrets of the run.
 
     `url` is where the person goes (`consent_required`). It is for this person only, and is not saved.
-    `asked` is false if they have not seen the request before.
+    `asked` is false if they have not seen the request before. `lasting` is what they may approve beyond this
+    call; `None`: nothing.
     """
 
     request: ApprovalRequest
     arguments: Mapping[str, Any]
     url: Secret | None = None
     asked: bool = True
+    lasting: Lasting | None = None
 
 
 def _error(code: GraphCode, detail: str) -> ApprovalError:

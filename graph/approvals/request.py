@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.principal import AccessIdentity, Principal
 from identity.printable import printable, printable_json
 from tools.approval_policy import Effect
+from tools.lasting import Lasting
 
 _DECISIONS: Final = {
     ApprovalKind.TOOL_CALL: ["approve", "edit", "reject"],
@@ -43,7 +45,7 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     review = {"action_name": name, "allowed_decisions": _DECISIONS[request.kind]}
     principal = {"iss": request.principal.issuer, "sub": request.principal.subject}
     approval: dict[str, Any] = {**approval_members(request), "principal": principal}
-    approval["display"] = display_of(arguments)
+    approval |= _shown_with(pending)
     if url is not None:
         approval["url"] = url
     return {"action_requests": [action], "review_configs": [review], "approval": approval}
@@ -57,6 +59,7 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
     """
     members = dict(value["approval"])
     principal, identity = members.pop("principal"), members.pop("access_identity")
+    lasting = members.pop("lasting", None)
     for shown in ("url", "display"):
         members.pop(shown, None)
     request = ApprovalRequest(
@@ -68,7 +71,8 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
         expires_at=_seconds(members.pop("expires_at")),
         **members,
     )
-    return PendingApproval(request, value["action_requests"][0]["args"])
+    offered = lasting and Lasting.of_json(lasting)
+    return PendingApproval(request, value["action_requests"][0]["args"], lasting=offered)
 
 
 def approval_of(pending: PendingApproval) -> dict[str, Any]:
@@ -78,8 +82,16 @@ def approval_of(pending: PendingApproval) -> dict[str, Any]:
     The URL is for this person alone: it is in no log record and no stored value.
     """
     arguments = dict(pending.arguments)
-    members = {**approval_members(pending.request), "arguments": arguments, "display": display_of(arguments)}
+    members = {**approval_members(pending.request), "arguments": arguments, **_shown_with(pending)}
     return members if pending.url is None else members | {"url": pending.url.reveal()}
+
+
+def _shown_with(pending: PendingApproval) -> dict[str, Any]:
+    """What a person sees beside the members of the request: the arguments, and what they may approve beyond
+    this call. Everything but a narrower copy of `lasting` is refused as an answer.
+    """
+    lasting = pending.lasting
+    return {"display": display_of(pending.arguments), "lasting": lasting and lasting.as_json()}
 
 
 def approval_members(request: ApprovalRequest) -> dict[str, str | None]:
@@ -99,6 +111,21 @@ def approval_members(request: ApprovalRequest) -> dict[str, str | None]:
         "credential": request.credential,
         "created_at": _rfc3339(request.created_at),
         "expires_at": _rfc3339(request.expires_at),
+    }
+
+
+def grant_of(grant: Grant) -> dict[str, Any]:
+    """A grant as JSON for its principal."""
+    of_tool = ("service", "tool", "effect", "access_identity", "audience", "scope", "credential")
+    members = approval_members(grant.request)
+    return {
+        "id": grant.id,
+        "thread_id": grant.thread_id,
+        **{name: members[name] for name in of_tool},
+        "bounds": grant.lasting.as_json()["bounds"],
+        "created_at": _rfc3339(grant.created_at),
+        "ends_at": _rfc3339(grant.ends_at),
+        "uses": grant.uses,
     }
 
 

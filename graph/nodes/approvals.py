@@ -122,10 +122,12 @@ class ApprovalsNode:
     ) -> dict[str, Any]:
         """The update that follows from the user's answer. Without one the run pauses, by an exception."""
         request, unusable = asks.request, state.get("unusable_answers", 0) + 1
+        shown = replace(asks, arguments=redact(asks.arguments, secrets_of(state, caller)))
+        if shown.arguments != asks.arguments:  # a grant would keep the secret
+            asks, shown = replace(asks, lasting=None), replace(shown, lasting=None)
         given = self._prompts.given(runtime, request, caller)
         answer = await self._usable(given, asks, caller)
         if answer is None:
-            shown = replace(asks, arguments=redact(asks.arguments, secrets_of(state, caller)))
             resumed = await self._prompts.pause(shown, caller)
             if resumed is None:
                 return {"asking": True}
@@ -141,7 +143,10 @@ class ApprovalsNode:
             return {"messages": [await self._refuse(pending, refused, state, caller, runtime)], **_AGAIN}
         approved = answer.arguments or {}
         digest = arguments_digest(approved)
-        if not await self._prompts.decide(request, digest, caller) or digest == request.digest:
+        counts = await self._prompts.decide(request, digest, caller)
+        if counts and answer.granted is not None and self._gate.grants is not None:
+            await self._gate.grants.give(request, answer.granted, caller)
+        if not counts or digest == request.digest:
             return dict(_AGAIN)
         return {"messages": [with_arguments(pending.response, pending.call, approved)], **_AGAIN}
 

@@ -72,6 +72,17 @@ class RevocationList:
                 return True
         return issued_at is not None and issued_at <= self._dropped_until
 
+    def changed(self, subject: str, since: float, fingerprint: str) -> bool:
+        """Whether anything was decided about this user, this token or all tokens at `since` or later. It
+        counts too if access was restored afterwards.
+        """
+        entries = (self._users, subject), (self._tokens, fingerprint), (self._all, "")
+        return since <= self._dropped_until or any(
+            name in by_origin and max(by_origin[name]) >= since
+            for by_origins, name in entries
+            for by_origin in by_origins
+        )
+
     def supersedes(self, revocation: Revocation) -> bool:
         """Whether a later one of the same key is in force."""
         known = self._kind(revocation).orders.get(revocation.name)

@@ -48,6 +48,12 @@ class AuditedAction(StrEnum):
     APPROVAL_DECIDED = "approval_decided"
     """They approved (`succeeded`) or rejected (`refused`) it, or the decision did not count (`failed`)."""
 
+    GRANT_GIVEN = "grant_given"
+    """They approved further calls of the tool, within bounds, until an end."""
+
+    GRANT_WITHDRAWN = "grant_withdrawn"
+    """They, or an operator, ended this."""
+
     TOOL_CALL = "tool_call"
     """A service was called with the credential that it declares. Recorded twice: at its start and its end."""
 

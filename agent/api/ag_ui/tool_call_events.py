@@ -22,6 +22,7 @@ _APPROVED: Final = {
     "message": {"type": "string", "description": "what the agent should know, for a rejection"},
 }
 _EDITED: Final = {"editedArgs": {"type": "object", "description": "replaces all arguments of the call"}}
+_LASTING: Final = {"lasting": {"type": "object", "description": "what is offered of this name, or less"}}
 
 
 def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
@@ -29,6 +30,7 @@ def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
     request = pending.request
     is_call = request.kind is ApprovalKind.TOOL_CALL
     properties = _APPROVED | _EDITED if is_call else _APPROVED
+    properties = properties | _LASTING if pending.lasting is not None else properties
     approval = approval_of(pending)
     return {
         "id": request.id,

@@ -213,12 +213,12 @@ class RunRequestGuard:
         self, agent: Agent, scope: Scope, thread_id: str, resume: object, caller: VerifiedAccessToken
     ) -> None:
         """LangGraph ignores an answer to an interrupt that it does not know, and the graph an edit that does
-        not fit the call.
+        not fit the call, or a grant that was not offered.
         """
         interrupt = named_interrupt(resume)
         answer = resume[interrupt] if interrupt is not None and isinstance(resume, Mapping) else resume
         parsed = parse_answer(answer)
-        edits = parsed is not None and parsed.arguments is not None
+        edits = parsed is not None and not (parsed.arguments is None and parsed.lasting is None)
         if interrupt is None and not edits:
             return
         tasks = (await self._threads.state(scope, thread_id)).get("tasks") or []

@@ -159,12 +159,13 @@ class NewVersion(_Body):
 
 class Decision(_Body):
     """The answer to an approval. `arguments` replace all of the call's, with `edit`; `message` is for the
-    model, with `reject`.
+    model, with `reject`; `lasting` approves more than this call, as it was offered or less.
     """
 
     decision: Literal["approve", "edit", "reject"]
     arguments: Annotated[dict[str, Any], AfterValidator(_arguments)] | None = None
     message: Annotated[str, Field(max_length=MAX_MESSAGE)] | None = None
+    lasting: dict[str, Any] | None = None
 
     def answer(self) -> dict[str, Any]:
         """In the form of `graph.approvals.answer`. Raises `RequestError` for members that do not fit."""
@@ -174,10 +175,10 @@ class Decision(_Body):
         if self.message is not None and self.decision != "reject":
             raise RequestError("message", 'only allowed with "reject"')
         if self.decision == "reject":
+            if self.lasting is not None:
+                raise RequestError("lasting", 'not allowed with "reject"')
             return {"approved": False, "message": self.message}
-        return (
-            {"approved": True} if self.arguments is None else {"approved": True, "arguments": self.arguments}
-        )
+        return {"approved": True, "arguments": self.arguments, "lasting": self.lasting}
 
 
 Search = Annotated[str, Field(max_length=_MAX_SEARCH)]

@@ -126,7 +126,23 @@ _VERSIONS: Final = (
     "CREATE INDEX messages_versions ON messages (thread_key, version_of) WHERE version_of IS NOT NULL",
 )
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL, _VERSIONS)
+_GRANTS: Final = (
+    """
+    CREATE TABLE grants (
+        id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        thread_id TEXT,
+        created_at {time} NOT NULL,
+        ends_at {time} NOT NULL,
+        uses {number} NOT NULL,
+        body {bytes} NOT NULL
+    )
+    """,
+    # `thread_id`: NULL for a grant that counts in all conversations of its owner.
+    "CREATE INDEX grants_of_owner ON grants (owner, ends_at)",
+)
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL, _VERSIONS, _GRANTS)
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """

@@ -184,6 +184,11 @@ def state_place(owner: str, thread_id: str, approval_id: str) -> str:
     return f"state\n{owner}\n{thread_id}\n{approval_id}"
 
 
+def grant_place(owner: str, grant_id: str) -> str:
+    """The place of a grant. Its id is that of its approval."""
+    return f"grant\n{owner}\n{grant_id}"
+
+
 def checkpoint_place(owner: str, thread_id: str, run_id: str) -> str:
     """The place of the checkpoint of a run that waits."""
     return f"checkpoint\n{owner}\n{thread_id}\n{run_id}"

@@ -12,6 +12,7 @@ from agent.conversations.encryption.encryption import (
     KeyRegister,
     checkpoint_place,
     draft_place,
+    grant_place,
     message_place,
     request_place,
     state_place,
@@ -71,6 +72,7 @@ _COLUMNS: Final = (
         lambda row: state_place(row[1], row[3], row[2]),
         run="thread_id",
     ),
+    _Column(*("grants", "body", ("id",), ("",)), lambda row: grant_place(row[1], row[2])),
     _Column(
         *("checkpoints", "body", ("thread_key",), (-1,)),
         lambda row: checkpoint_place(row[1], row[2], row[3]),

@@ -15,10 +15,12 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage import ConversationStorage
 from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
+from graph.approvals.grants import Grant
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError
 from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
+from tools.lasting import Bound, Lasting
 
 pytestmark = pytest.mark.promise("threads-are-private", "approval-binds")
 
@@ -59,6 +61,11 @@ async def filled(storage: ConversationStorage, request_of: RequestOf) -> None:  
         await storage.approvals.decide(approval_id, principal, approved=True, digest=digest, at=NOW)
     await storage.approvals.use("used", ALICE, DIGEST, NOW)
     await storage.approvals.open(request_of(id="open", call_id="open"))
+    for grant_id, principal, only in (("a1", ALICE, True), ("a2", ALICE, False), ("b1", BOB, False)):
+        asked = request_of(id=grant_id, principal=principal)
+        lasting = Lasting(60, only, {"amount": Bound({"equal": 5})})
+        given = Grant(request=asked, lasting=lasting, schema="s", token="t", created_at=NOW)
+        await storage.grants.add(given)
 
 
 def moved(table: str, column: str, source: str, target: str) -> str:
@@ -99,6 +106,10 @@ def use(storage: ConversationStorage) -> Awaitable[Any]:
 
 def checkpoint(storage: ConversationStorage) -> Awaitable[Any]:
     return storage.checkpoints.load(OF_ALICE, "t", "r2")
+
+
+def grants(storage: ConversationStorage) -> Awaitable[Any]:
+    return storage.grants.of(ALICE, NOW)
 
 
 MOVES: dict[str, tuple[str, Read]] = {
@@ -181,6 +192,14 @@ MOVES: dict[str, tuple[str, Read]] = {
         "UPDATE approvals SET status = 'approved' WHERE id = 'used'",
         lambda storage: storage.approvals.use("used", ALICE, DIGEST, NOW),
     ),
+    "grant of another approval": (moved("grants", "body", "id = 'a1'", "id = 'a2'"), grants),
+    "grant given to another owner": (
+        f"UPDATE grants SET owner = '{OF_BOB}' WHERE id = 'a1'",  # noqa: S608 - constants
+        lambda storage: storage.grants.of(BOB, NOW),
+    ),
+    "grant for all conversations": ("UPDATE grants SET thread_id = NULL WHERE id = 'a1'", grants),
+    "grant of another conversation": ("UPDATE grants SET thread_id = 't2' WHERE id = 'a1'", grants),
+    "grant that lasts longer": ("UPDATE grants SET ends_at = ends_at + 1 WHERE id = 'a1'", grants),
     "approval of an open question": (
         "UPDATE approvals SET status = 'approved' WHERE id = 'open'",
         lambda storage: storage.approvals.use("open", ALICE, DIGEST, NOW),
@@ -211,6 +230,7 @@ FORGED: dict[str, Read] = {
     "checkpoint": checkpoint,
     "request": lambda storage: storage.approvals.pending(ALICE),
     "approval": lambda storage: storage.approvals.use("a1", ALICE, DIGEST, NOW),
+    "grant": grants,
 }
 
 

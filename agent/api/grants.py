@@ -1,0 +1,65 @@
+"""`/grants`: what the caller has approved beyond one call, and its end."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import JSONResponse, Response
+
+from agent.api.response_models import documented
+from agent.errors.error_response import RequestError
+from agent.http.authentication import caller_of
+from graph.approvals.grants import Grants
+from graph.approvals.request import grant_of
+
+_NO_CONTENT: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "It covers no call any more."}}
+
+
+class GrantModel(BaseModel):
+    """Calls of a tool that are made without asking, while each argument is within its bound. Times are RFC
+    3339. `thread_id` is the conversation in which it counts; null: in all.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    thread_id: str | None
+    service: str
+    tool: str
+    effect: str
+    access_identity: str | None
+    audience: str | None
+    scope: str | None
+    credential: str | None
+    bounds: dict[str, dict[str, Any]]
+    created_at: str
+    ends_at: str
+    uses: int
+
+
+class GrantList(BaseModel):
+    """The caller's grants that count now, the newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    grants: list[GrantModel]
+
+
+def grant_routes(grants: Grants) -> APIRouter:
+    """The routes. Another principal's grant is 404, as one that does not exist is."""
+    router = APIRouter(prefix="/grants")
+
+    @router.get("", responses=documented(GrantList))
+    async def list_grants(request: Request) -> JSONResponse:
+        """The caller's grants."""
+        found = await grants.of(caller_of(request.scope).principal)
+        return JSONResponse({"grants": [grant_of(each) for each in found]})
+
+    @router.delete("/{grant_id}", status_code=204, response_class=Response, responses=_NO_CONTENT)
+    async def withdraw(request: Request, grant_id: str) -> Response:
+        """Ends a grant, in every process."""
+        if not await grants.withdraw(grant_id, caller_of(request.scope)):
+            raise RequestError(None, "no such grant", code="not_found", status=404)
+        return Response(status_code=204)
+
+    return router

@@ -1,0 +1,119 @@
+"""Grants in the database of conversations: counted and withdrawn over all processes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+from agent.conversations.approvals import SqlApprovalStore, available, members_of, request_of
+from agent.conversations.database.database import Database, Row, Rows, Transaction, query
+from agent.conversations.encryption.encryption import Encryption, grant_place
+from agent.conversations.message_json import encoded
+from agent.conversations.thread import owner_of
+from graph.approvals.grants import Grant
+from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus
+from graph.error_codes import GraphCode
+from identity.errors import ApprovalError
+from identity.principal import Principal
+from tools.lasting import Lasting
+
+_COLUMNS: Final = "id, owner, thread_id, ends_at, uses, body"
+_MOST: Final = 500
+"""Grants of one principal that are looked at, the newest."""
+
+
+class SqlGrantStore:
+    """A `GrantStore`. Identifiers, thread, times and the number of uses are in clear, and the digest of the
+    principal. Everything that decides what a grant covers is sealed, with copies of its thread and end.
+    """
+
+    def __init__(self, database: Database, encryption: Encryption, approvals: SqlApprovalStore) -> None:
+        self._database = database
+        self._encryption = encryption
+        self._approvals = approvals
+
+    async def add(self, grant: Grant) -> None:
+        """See `GrantStore`."""
+        owner = owner_of(grant.request.principal)
+        kept = {
+            "principal": asdict(grant.request.principal),
+            "request": members_of(grant.request) | {"thread_id": grant.request.thread_id},
+            "lasting": grant.lasting.as_json(),
+            "schema": grant.schema,
+            "token": grant.token,
+            "created_at": grant.created_at,
+        }
+        body = self._encryption.seal(encoded(kept), grant_place(owner, grant.id))
+        values = grant.id, owner, grant.thread_id, grant.created_at, grant.ends_at, body
+        sql = (
+            "INSERT INTO grants (id, owner, thread_id, created_at, ends_at, uses, body)"
+            " VALUES (?, ?, ?, ?, ?, 0, ?)"
+        )
+        async with available():
+            await self._database.write(lambda: query(sql, *values), durable=True)
+
+    async def of(self, principal: Principal, at: float) -> Sequence[Grant]:
+        """See `GrantStore`."""
+        return await self._found("owner = ? AND ends_at > ?", owner_of(principal), at)
+
+    async def of_all(self, at: float) -> Sequence[Grant]:
+        """The grants of all principals that have not ended, the newest first, for operators."""
+        return await self._found("ends_at > ?", at)
+
+    async def use(self, grant: Grant, call: ApprovalRequest, at: float) -> None:
+        """See `GrantStore`. A use, and with it the approval of the call, is on disk when this returns."""
+        owner = owner_of(call.principal)
+        used = ApprovalState(call, ApprovalStatus.USED, call.digest, at)
+
+        def work() -> Transaction[None]:
+            rows = yield from query(
+                "UPDATE grants SET uses = uses + 1 WHERE id = ? AND owner = ? AND ends_at > ?"  # noqa: S608 - constants
+                f" RETURNING {_COLUMNS}",
+                *(grant.id, owner, at),
+            )
+            if not rows or self._grant(rows[0]).lasting != grant.lasting:
+                raise ApprovalError(GraphCode.APPROVAL_INVALID, "the grant was withdrawn, or has ended")
+            if not (yield from self._approvals.added(used)):
+                raise ApprovalError(GraphCode.APPROVAL_USED, "the call was asked about or made before")
+
+        async with available():
+            await self._database.write(work, durable=True)
+
+    async def withdraw(self, principal: Principal, grant_id: str) -> Grant | None:
+        """See `GrantStore`."""
+        sql = f"DELETE FROM grants WHERE id = ? AND owner = ? RETURNING {_COLUMNS}"  # noqa: S608 - constants
+        async with available():
+            rows = await self._database.write(lambda: query(sql, grant_id, owner_of(principal)), durable=True)
+            return self._grant(rows[0]) if rows else None
+
+    async def _found(self, condition: str, *values: str | float) -> Sequence[Grant]:
+        sql = (
+            f"SELECT {_COLUMNS} FROM grants WHERE {condition}"  # noqa: S608 - constants
+            f" ORDER BY created_at DESC, id LIMIT {_MOST}"
+        )
+        async with available():
+            rows: Rows = await self._database.read(lambda: query(sql, *values))
+            return [self._grant(row) for row in rows]
+
+    def _grant(self, row: Row) -> Grant:
+        """Raises `ConfigurationError` if it is not what was stored."""
+        grant_id, owner, thread_id, ends_at, uses, body = row
+        kept = json.loads(self._encryption.open(body, grant_place(owner, grant_id)))
+        principal = Principal(**kept["principal"])
+        grant = Grant(
+            request=request_of(kept["request"], id=grant_id, principal=principal),
+            lasting=Lasting.of_json(kept["lasting"]),
+            schema=kept["schema"],
+            token=kept["token"],
+            created_at=kept["created_at"],
+            uses=uses,
+        )
+        if (owner_of(principal), grant.thread_id, grant.ends_at) != (owner, thread_id, ends_at):
+            raise self._encryption.refusal("a grant was changed")
+        return grant
+
+
+def end_grants(owner: str, thread_id: str | None) -> Transaction[Rows]:
+    """Withdraws the grants of a conversation; with `None`, of all conversations of the owner."""
+    condition, values = ("IS NOT NULL", ()) if thread_id is None else ("= ?", (thread_id,))
+    return (yield from query(f"DELETE FROM grants WHERE owner = ? AND thread_id {condition}", owner, *values))  # noqa: S608 - constants

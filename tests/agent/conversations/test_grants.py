@@ -1,0 +1,157 @@
+"""Grants in the database, and which calls of a run they cover."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from agent.conversations.approvals import SqlApprovalStore
+from agent.conversations.database.database import Database
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.grants import SqlGrantStore
+from graph.approvals.grants import Grant, Grants
+from graph.error_codes import GraphCode
+from identity.access_token.revocation_list import RevocationList
+from identity.access_token.sealing_keys import SealingKeys
+from identity.audit.trail import AuditTrail
+from identity.credentials.requirement import AccessTokenRequirement
+from identity.errors import ApprovalError
+from identity.principal import AccessIdentity
+from tests.agent.conftest import NewDatabase
+from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank
+from tests.graph.approvals.conftest import ALICE, BOB, NOW, RequestOf, request_of  # noqa: F401
+from tests.graph.scripted_model import DONE
+from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+from tools.lasting import Bound, Lasting
+from tools.service import ToolSchema
+
+pytestmark = pytest.mark.promise("grants-are-bounded")
+
+LASTING = Lasting(60, False, {"amount": Bound({"min": 0, "max": 9}), "to": Bound({"equal": "ann"})})
+KEYS = SealingKeys.of("A" * 43)
+
+
+def stores(database: Database) -> tuple[SqlApprovalStore, SqlGrantStore]:
+    approvals = SqlApprovalStore(database, Encryption(KEYS))
+    return approvals, SqlGrantStore(database, Encryption(KEYS), approvals)
+
+
+def grant_of(request_of: RequestOf, **members: Any) -> Grant:  # noqa: F811
+    given = {"lasting": LASTING, "schema": "s", "token": "t", "created_at": NOW}
+    return Grant(request=request_of(id="given", call_id="given"), **{**given, **members})
+
+
+async def test_each_call_is_used_once_and_counted_until_the_grant_is_withdrawn_or_ends(
+    new_database: NewDatabase,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    (approvals, store), (_, other) = stores(new_database()), stores(new_database())
+    grant = grant_of(request_of)
+    await store.add(grant)
+    called = [request_of(id=f"{n % 5}", call_id=f"{n % 5}") for n in range(10)]
+    uses = [each.use(grant, call, NOW) for each, call in zip([store, other] * 5, called, strict=True)]
+    found = await asyncio.gather(*uses, return_exceptions=True)
+    assert Counter(map(type, found)) == {type(None): 5, ApprovalError: 5}
+    assert {each.code for each in found if isinstance(each, ApprovalError)} == {GraphCode.APPROVAL_USED}
+    assert [(each.id, each.uses) for each in await other.of(ALICE, NOW)] == [("given", 5)]
+    state = await approvals.get("0", ALICE)
+    assert state is not None
+    assert (state.status, state.approved_digest) == ("used", state.request.digest)
+
+    late, withdrawn, foreign = (request_of(id=name, call_id=name) for name in ("late", "gone", "bob"))
+    with pytest.raises(ApprovalError):
+        await store.use(grant, late, NOW + 60)
+    assert await store.of(ALICE, NOW + 60) == []
+    assert await store.of(BOB, NOW) == []
+    assert await store.withdraw(BOB, "given") is None
+    assert (await store.withdraw(ALICE, "given") or grant).uses == 5
+    for call in (withdrawn, foreign):
+        with pytest.raises(ApprovalError):
+            await other.use(grant, call, NOW)
+        assert await approvals.get(call.id, ALICE) is None
+
+
+class GrantingBank:
+    """Banks on one database, whose user has granted payments to ann of at most 9."""
+
+    def __init__(self, database: Database) -> None:
+        self.approvals, self.store = stores(database)
+
+    def bank(self, thread: str, **members: Any) -> Bank:
+        services: dict[str, Any] = {}
+        grants = Grants(self.store, services, lambda *_: None, RevocationList(), AuditTrail(), lambda: NOW)  # type: ignore[arg-type, return-value]
+        bank = Bank(store=self.approvals, thread=thread, options={"grants": grants}, **members)  # type: ignore[arg-type]
+        services["bank"] = bank.service
+        policy = ToolPolicy(Effect.WRITE, ApprovalMode.ASK, lasting=LASTING)
+        bank.service.policies["pay"] = policy
+        return bank
+
+
+@pytest.fixture
+async def granting(database: Database) -> GrantingBank:
+    """Paid once, with a grant for all conversations."""
+    granting = GrantingBank(database)
+    bank = granting.bank("run1")
+    await bank.ask()
+    await bank.approve(lasting={"seconds": 60})
+    assert bank.paid == [ARGUMENTS]
+    return granting
+
+
+async def test_grant_pays_without_a_question_in_another_conversation(granting: GrantingBank) -> None:
+    bank = granting.bank("run2")
+    await bank.ask()
+    assert bank.paid == [ARGUMENTS]
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "audience": {"credential": AccessTokenRequirement("https://other.example|pay")},
+    "permission": {"credential": AccessTokenRequirement("https://bank.example|pay-all")},
+    "identity": {"access_identity": AccessIdentity.MACHINE},
+}
+
+
+@pytest.mark.parametrize("changed", OTHERS)
+async def test_call_with_other_rights_is_asked_about(granting: GrantingBank, changed: str) -> None:
+    bank = granting.bank("run2", **OTHERS[changed])
+    await bank.ask()
+    assert (await bank.waiting()).request.tool == "pay"
+    assert bank.paid == []
+
+
+@pytest.mark.parametrize("parameters", [{"type": "object", "properties": {"fee": {"type": "number"}}}, None])
+async def test_tool_with_another_schema_or_none_is_asked_about(
+    granting: GrantingBank, parameters: Any
+) -> None:
+    bank = granting.bank("run2")
+    schema = ToolSchema("pay", "The tool pay.", parameters) if parameters else bank.service.schemas[1]
+    bank.service.schemas[0] = schema
+    await bank.ask()
+    assert bank.paid == []
+
+
+async def test_another_user_and_an_effect_that_has_changed_are_asked_about(granting: GrantingBank) -> None:
+    for thread, token, effect in (("run2", "bob-at", Effect.WRITE), ("run3", "alice-at", Effect.EXTERNAL)):
+        bank = granting.bank(thread)
+        bank.service.policies["pay"] = ToolPolicy(effect, ApprovalMode.ASK, lasting=LASTING)
+        await bank.ask(token=token)
+        assert bank.paid == []
+
+
+async def test_denied_call_is_not_made_under_a_grant(granting: GrantingBank) -> None:
+    bank = granting.bank("run2")
+    bank.service.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.DENY, lasting=LASTING)
+    await bank.ask()
+    assert bank.paid == []
+
+
+async def test_argument_with_a_secret_of_the_run_is_not_granted(granting: GrantingBank) -> None:
+    turn = PAY.model_copy(deep=True)
+    turn.tool_calls[0]["args"] = {"amount": 5, "to": "alice-at"}
+    bank = granting.bank("run2", turns=[turn, DONE])
+    await bank.ask()
+    asked = await bank.waiting()
+    assert (asked.lasting, "alice-at" in str(asked.arguments)) == (None, False)
+    await bank.resume({asked.request.id: YES | {"lasting": {}}})
+    assert bank.paid == []
