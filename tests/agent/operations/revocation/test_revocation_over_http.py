@@ -218,7 +218,8 @@ async def test_operator_revokes_in_what_replicas_share_from_any_machine(
     sandbox: Sandbox, tmp_path: Path, shared: str, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue(shared).url
-    variables = {"CONVERSATIONS_URL": url} if shared == "postgres" else {"REDIS_URL": url}
+    variables = {"CONVERSATIONS_URL" if shared == "postgres" else "REDIS_URL": url}
+    variables["MAX_REQUESTS_PER_MINUTE"] = "0"  # `accepted` would wait for the next minute
     agents, own = tmp_path / "agents" / "file", tmp_path / "own" / "file"
     with running_agent(sandbox, ACCESS_IDENTITY="Human", REVOCATIONS_FILE=str(agents), **variables) as agent:
         alice = agent.headers()
