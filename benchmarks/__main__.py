@@ -21,28 +21,28 @@ NAMES = list(MODULES)
 DOCUMENTED_TABLE = ROOT / "docs" / "benchmarks.md"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 1 if a row could not be measured; a missed target does not count."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="The measurements.")
     parser.add_argument("rows", nargs="*", metavar="row", choices=[*NAMES, []], help=", ".join(NAMES))
     parser.add_argument("--quick", action="store_true", help="only show that they run; measures nothing")
     parser.add_argument("--to", type=Path, default=Path(__file__).parent / "results", metavar="FOLDER")
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
     environment = machine()
     results: dict[str, Sequence[Figure] | str] = {}
     print(*(f"{name}: {value}" for name, value in environment.items()), "", HEADER, sep="\n", flush=True)
-    with Bench(QUICK if arguments.quick else FULL) as bench:
-        for name in arguments.rows or NAMES:
+    with Bench(QUICK if options.quick else FULL) as bench:
+        for name in options.rows or NAMES:
             started = time.monotonic()
             results[name] = _measure(name, bench)
             print(*row_lines(name, results[name]), sep="\n", flush=True)
             print(f"{name}: {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
-    arguments.to.mkdir(parents=True, exist_ok=True)
+    options.to.mkdir(parents=True, exist_ok=True)
     table = markdown(environment, results)
-    (arguments.to / "table.md").write_text(table)
-    (arguments.to / "results.json").write_text(json.dumps(as_json(environment, results), indent=1) + "\n")
+    (options.to / "table.md").write_text(table)
+    (options.to / "results.json").write_text(json.dumps(as_json(environment, results), indent=1) + "\n")
     failed = any(isinstance(result, str) for result in results.values())
-    if replaces_documented_table(arguments.rows, quick=arguments.quick) and not failed:
+    if replaces_documented_table(options.rows, quick=options.quick) and not failed:
         DOCUMENTED_TABLE.write_text(table)
     return failed
 

@@ -13,8 +13,7 @@ from typing import Any, Final, Self
 
 import httpx
 
-from benchmarks.fork_server import ForkServer
-from benchmarks.processes import ROOT, ServerProcess, start_process
+from benchmarks.processes import ServerProcess, StartProcess, fork_process, start_process
 from benchmarks.report import Plan
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process
@@ -215,11 +214,10 @@ class Bench:
     def _delay(self, **seconds: float) -> None:
         self._http.put(f"{self.stand_ins.url}/delays", json=seconds).raise_for_status()
 
-    @cached_property
-    def _fork_server(self) -> ForkServer:
-        fork_server = ForkServer(ROOT)
-        self._stack.callback(fork_server.close)
-        return fork_server
+    @property
+    def start(self) -> StartProcess:
+        """How servers start."""
+        return fork_process if self.plan.quick else start_process
 
     @cached_property
     def _http(self) -> httpx.Client:
@@ -236,8 +234,7 @@ class Bench:
             port = free_port()
             log = self._folder / f"{len(self._servers)}-{name.replace('/', '_')}.log"
             inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
-            start = self._fork_server.start if self.plan.quick else start_process
-            server = ServerProcess(arguments(port), {**inherited, **environment}, port, log, path, start)
+            server = ServerProcess(arguments(port), {**inherited, **environment}, port, log, path, self.start)
             self._stack.callback(server.stop)
             server.wait_until_ready()
             self._servers[name] = server

@@ -42,7 +42,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.thread import owner_of
 from agent.conversations.threads import ThreadStore
-from benchmarks.processes import ServerProcess
+from benchmarks.processes import ServerProcess, StartProcess, start_process
 from identity.principal import Principal
 from tests.loopback import free_port
 
@@ -266,7 +266,7 @@ def peak_mib(pid: int) -> float:
 
 
 @contextmanager
-def agent_and_tokens(users: int) -> Iterator[tuple[MonitoredAgent, list[str]]]:
+def agent_and_tokens(users: int, start_server: StartProcess) -> Iterator[tuple[MonitoredAgent, list[str]]]:
     """A ready agent, and an access token for each user."""
     servers: list[ServerProcess] = []
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
@@ -277,7 +277,8 @@ def agent_and_tokens(users: int) -> Iterator[tuple[MonitoredAgent, list[str]]]:
             inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
             filled = [str(port) if argument == "PORT" else argument for argument in arguments]
             command = [sys.executable, "-m", f"benchmarks.servers.{module}", *filled]
-            server = ServerProcess(command, inherited | variables, port, folder / f"{module}.log", path)
+            log = folder / f"{module}.log"
+            server = ServerProcess(command, inherited | variables, port, log, path, start_server)
             servers.append(server)
             server.wait_until_ready()
             return server
@@ -400,7 +401,7 @@ def memory_growth(samples: Sequence[Sample]) -> float:
     return slope * (samples[-1].requests - samples[0].requests) / samples[0].rss_mib
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], start: StartProcess = start_process) -> int:
     """Runs the command and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__.partition("\n")[0])
     parser.add_argument("--requests", type=int, default=100_000)
@@ -408,7 +409,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--samples", type=int, default=10)
     parser.add_argument("--only", type=ClientBehaviour, help="send no other requests than these")
     options = parser.parse_args(arguments)
-    with agent_and_tokens(options.users) as (agent, tokens):
+    with agent_and_tokens(options.users, start) as (agent, tokens):
         samples, outcomes = asyncio.run(soak(agent, tokens, options.requests, options.samples, options.only))
     print("\noutcomes:", ", ".join(f"{name} {count:,}" for name, count in outcomes.most_common()))
     print(f"memory over the second half: {memory_growth(samples[len(samples) // 2 :]):+.2%}")

@@ -4,16 +4,21 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.forked import fork
 
 
 @dataclass
 class Command:
     """A running command in its own process group, and its output so far."""
 
-    process: asyncio.subprocess.Process
+    pid: int
+    _output: asyncio.StreamReader
+    _wait: Callable[[], Awaitable[int]]
     printed: str = ""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -21,8 +26,7 @@ class Command:
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
+        async for line in self._output:
             async with self._news:
                 self.printed += line.decode()
                 self._news.notify_all()
@@ -32,31 +36,69 @@ class Command:
         async with asyncio.timeout(60), self._news:
             await self._news.wait_for(lambda: self.printed.count(text) >= times)
 
+    def send_signal(self, number: int) -> None:
+        """Sends a signal to the process; not to those that it started."""
+        os.kill(self.pid, number)
+
     async def ends(self) -> int:
         """Its exit status, after all processes that it started have ended and closed its output."""
         async with asyncio.timeout(60):
             await self._reading
-            return await self.process.wait()
+            return await self._wait()
 
 
 @contextlib.asynccontextmanager
 async def running(*arguments: str, folder: Path, **variables: str) -> AsyncIterator[Command]:
     """Runs it in `folder`. It must end within the block or soon after, without a traceback."""
-    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         *arguments,
         cwd=folder,
-        env=environment | variables,
+        env=_inherited() | variables,
         start_new_session=True,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    command = Command(process)
+    assert process.stdout is not None
+    async with _ended(Command(process.pid, process.stdout, process.wait)) as command:
+        yield command
+
+
+@contextlib.asynccontextmanager
+async def forked(*arguments: str, folder: Path, **variables: str) -> AsyncIterator[Command]:
+    """As `running` the console script `idaas-agent` with `arguments`, whose imports take no time."""
+    script = str(Path(sys.executable).with_name("idaas-agent"))
+    readable, writable = os.pipe()
+    process = fork([script, *arguments], _inherited() | variables, folder, writable)
+    os.close(writable)
+    assert process.pid is not None
+    output = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(output), os.fdopen(readable, "rb", 0)
+    )
+
+    async def wait() -> int:
+        await asyncio.to_thread(process.join)
+        assert process.exitcode is not None
+        return process.exitcode
+
+    try:
+        async with _ended(Command(process.pid, output, wait)) as command:
+            yield command
+    finally:
+        transport.close()
+
+
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
+@contextlib.asynccontextmanager
+async def _ended(command: Command) -> AsyncIterator[Command]:
     try:
         yield command
         await command.ends()
         assert "Traceback" not in command.printed
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+            os.killpg(command.pid, signal.SIGKILL)
+        await command._wait()

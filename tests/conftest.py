@@ -56,8 +56,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-_SHARING = ("tests/benchmarks", "langgraph", "tests/frontend/", "tests/front_ends/")
-"""By a part of their ids, tests that share servers or a browser, in one process."""
+_FORKING = (
+    "tests/benchmarks/",
+    "tests/agent/operations/metrics/test_serve_metrics",
+    "tests/agent/settings/test_variable_names",
+    "tests/end_to_end/test_approvals_that_last",
+    "tests/end_to_end/test_replicas",
+    "tests/end_to_end/test_shutdown",
+)
+_SHARING = dict.fromkeys(_FORKING, "forks") | {
+    part: part for part in ("langgraph", "tests/frontend/", "tests/front_ends/")
+}
+"""By a part of their ids, tests that share forked programs, servers or a browser: one process runs them."""
 _LONGEST = (
     *_SHARING,
     "tests/end_to_end/",
@@ -73,7 +83,8 @@ class ByServer(LoadScopeScheduling):
     """Each file runs in one process, and so do files whose tests share what is slow to start."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((part for part in _SHARING if part in nodeid), nodeid.partition("::")[0])
+        shared = next((name for part, name in _SHARING.items() if part in nodeid), None)
+        return shared or nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:

@@ -50,7 +50,7 @@ def mcp_call(bench: Bench) -> Sequence[Figure]:
     """Sequential calls of both clients in this process to a server in another, which counts them."""
     loop = uvloop.new_event_loop()
     calls = 5 if bench.plan.quick else 500
-    with row_server("many_tools") as server:
+    with row_server("many_tools", bench.start) as server:
         try:
             times, requests = _measure_calls(server.url, loop, bench.plan.rounds, calls)
         finally:

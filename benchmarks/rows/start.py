@@ -40,12 +40,13 @@ def cold_start(bench: Bench) -> Sequence[Figure]:
     command = [str(Path(sys.executable).with_name("idaas-agent")), "serve", "--port"]
 
     def agent() -> tuple[float, float]:
-        with timed_start(command, environment) as start:
+        with timed_start(command, environment, bench.start) as start:
             healthy = start.seconds_to("GET", "/health")
             return healthy, start.seconds_to("POST", PATH, chat(), Authorization=f"Bearer {token}")
 
     def bare() -> tuple[float, float]:
-        with timed_start([sys.executable, *_BARE], environment | {"LLM_API_KEY": "sk-static"}) as start:
+        static = environment | {"LLM_API_KEY": "sk-static"}
+        with timed_start([sys.executable, *_BARE], static, bench.start) as start:
             return start.seconds_to("GET", "/health"), start.seconds_to("POST", "/chat/completions", chat())
 
     rounds = min(bench.plan.rounds, 4)

@@ -40,7 +40,7 @@ def tracing(bench: Bench) -> Iterable[Figure]:
     """Requests/s with traces of a tenth of the requests and with metrics, beside the agent without both."""
     token = bench.access_token()
     plain = bench.agent("Machine")
-    with row_server("collector") as collector:
+    with row_server("collector", bench.start) as collector:
         traced = bench.agent(
             "Machine",
             METRICS_PORT="0",

@@ -1,15 +1,11 @@
 """The soak command runs, and reports growth."""
 
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from benchmarks.soak import Sample, faults
-
-ROOT = Path(__file__).parents[2]
+from benchmarks.processes import fork_process
+from benchmarks.soak import Sample, faults, main
 
 
 def samples(
@@ -43,10 +39,8 @@ def test_unexpected_response_is_reported():
     assert len(faults(samples(), Counter({"whole": 99_999, "unexpected 500 to whole": 1}))) == 1
 
 
-def test_small_soak_gets_only_expected_responses():
-    options = ["--requests", "120", "--users", "30", "--samples", "2"]
-    command = [sys.executable, "-m", "benchmarks.soak", *options]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "unexpected" not in ran.stdout
-    assert "bad token" in ran.stdout
+def test_small_soak_gets_only_expected_responses(capsys: pytest.CaptureFixture[str]):
+    assert main(["--requests", "120", "--users", "30", "--samples", "2"], fork_process) == 0
+    printed = capsys.readouterr().out
+    assert "unexpected" not in printed
+    assert "bad token" in printed

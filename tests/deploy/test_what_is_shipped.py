@@ -6,6 +6,7 @@ The installed tree and the unpacked package serve everything, with the operator'
 import asyncio
 import json
 import re
+import signal
 import subprocess
 import sys
 import zipfile
@@ -188,7 +189,7 @@ async def test_shipped_agent_serves_everything(
     async with running(*command, folder=tmp_path, **variables) as agent:
         async with http_of(agent, token) as http:
             await serves_everything(http, sandbox)
-        agent.process.terminate()
+        agent.send_signal(signal.SIGTERM)
         assert await agent.ends() == 0
     assert {"invoke_agent idaas-agent", "execute_tool payday"} <= {span.name for span in collector.spans()}
     assert "/v1/metrics" in collector.received
@@ -210,7 +211,7 @@ async def is_killed_and_goes_on(
             async for line in response.aiter_lines():
                 if "tool_started" in line:
                     break
-        agent.process.kill()
+        agent.send_signal(signal.SIGKILL)
     sandbox.cloud.faults.clear()
     async with running(*command, folder=folder, **variables) as agent, http_of(agent, token) as http:
         async with http.stream("GET", "/threads/killed/events") as following:
@@ -218,7 +219,7 @@ async def is_killed_and_goes_on(
         assert (await http.post("/threads/killed/continue")).status_code == 202
         async with http.stream("GET", "/threads/killed/events") as following:
             assert (await Events(following).rest())[-1]["type"] == "RUN_FINISHED"
-        agent.process.terminate()
+        agent.send_signal(signal.SIGTERM)
 
 
 async def goes_back_one_version(
@@ -245,4 +246,4 @@ async def goes_back_one_version(
         await documented(restore)
         restored = await http.get("/threads/leave")
         assert "leave" in restored.json()["messages"][0]["content"]
-        agent.process.terminate()
+        agent.send_signal(signal.SIGTERM)

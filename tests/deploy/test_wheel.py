@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import signal
 import subprocess
 import sys
 import zipfile
@@ -109,7 +110,7 @@ async def test_installed_wheel_runs_with_its_page_beside_a_project_of_the_same_n
             assert await chat.ends() == 0, chat.printed
             assert "good morning from the project" in chat.printed
             assert "says its own graph" in chat.printed
-        up.process.terminate()
+        up.send_signal(signal.SIGTERM)
 
 
 def test_texts_that_name_modules_move_and_others_stay() -> None:

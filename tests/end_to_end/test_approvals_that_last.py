@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ import pytest
 
 from sandbox.faults.faults import Fault
 from tests.agent.api.threads.served_threads import CHAT
-from tests.command import running
+from tests.command import forked
 from tests.conftest import Sandbox
 from tests.running_agent import StartAgent
 
-AGENT = str(Path(sys.executable).with_name("idaas-agent"))
 QUESTION = "Apply for three days of leave from Monday"
 
 
@@ -103,10 +101,10 @@ async def test_approval_outlives_a_killed_process(
     variables = sandbox.environment | kept | {"ACCESS_IDENTITY": "Human", "AGENT_PORT": "0"}
     token = sandbox.access_token("alice")
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
-        async with running(AGENT, "serve", folder=tmp_path, **variables) as killed:
+        async with forked("serve", folder=tmp_path, **variables) as killed:
             device = Device(http, await origin_of(killed), token)
             await device.apply_for_leave()
-            killed.process.send_signal(signal.SIGKILL)
+            killed.send_signal(signal.SIGKILL)
             assert await killed.ends() == -signal.SIGKILL
         device = Device(http, (await start_agent("Human", **kept)).origin, token)
         [approval] = await device.approvals()
@@ -137,7 +135,7 @@ async def test_approved_call_that_no_client_waits_for_ends_before_the_agent_stop
     )
     token = sandbox.access_token("alice")
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
-        async with running(AGENT, "serve", folder=tmp_path, **variables) as stopped:
+        async with forked("serve", folder=tmp_path, **variables) as stopped:
             device = Device(http, await origin_of(stopped), token)
             await device.apply_for_leave()
             [approval] = await device.approvals()
@@ -146,7 +144,7 @@ async def test_approved_call_that_no_client_waits_for_ends_before_the_agent_stop
             async with asyncio.timeout(60):
                 while '"tool_call"' not in await asyncio.to_thread(audit_log.read_text):
                     pass
-            stopped.process.send_signal(signal.SIGTERM)
+            stopped.send_signal(signal.SIGTERM)
             assert await stopped.ends() == 0
         sandbox.cloud.faults.clear()
         device = Device(http, (await start_agent("Human", **kept)).origin, token)

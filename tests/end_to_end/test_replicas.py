@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-import sys
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Origin, Revocation, Target
 from sandbox.faults.faults import Fault
 from tests.agent.api.threads.test_run_routes import Events
-from tests.command import Command, running
+from tests.command import Command, forked
 from tests.conftest import Sandbox
 from tests.databases.counting_proxy import CountingProxy, PostgresWire
 from tests.databases.postgres_process import PostgresProcess
@@ -24,7 +24,6 @@ from tests.databases.postgres_server import stored_in
 from tests.databases.redis_process import RedisProcess
 from tests.running_agent import ENTERPRISE, GREETING, RunningAgent, StartAgent
 
-AGENT = str(Path(sys.executable).with_name("idaas-agent"))
 CHAT = "/openai/v1/chat/completions"
 
 
@@ -51,8 +50,8 @@ async def test_run_of_a_killed_replica_is_interrupted_and_continued_at_another_o
     alice = {"Authorization": f"Bearer {sandbox.access_token()}"}
     fresh = {"Authorization": f"Bearer {sandbox.access_token(lifetime=77)}"}
     async with (
-        running(AGENT, "serve", folder=tmp_path, **variables) as killed,
-        running(AGENT, "serve", folder=tmp_path, **variables) as living,
+        forked("serve", folder=tmp_path, **variables) as killed,
+        forked("serve", folder=tmp_path, **variables) as living,
     ):
         await asyncio.gather(killed.says("startup complete"), living.says("startup complete"))
         async with http_of(killed) as a, http_of(living) as b:
@@ -66,7 +65,7 @@ async def test_run_of_a_killed_replica_is_interrupted_and_continued_at_another_o
             async with b.stream("GET", "/threads/t/events", headers=alice) as following:
                 events = Events(following)
                 assert (await events.until("TOOL_CALL_START"))["toolCallName"]
-                killed.process.kill()
+                killed.send_signal(signal.SIGKILL)
                 assert (await events.rest())[-1]["code"] == "run_interrupted"
             thread = (await b.get("/threads/t", headers=fresh)).json()
             assert thread["status"] == "interrupted"
@@ -78,7 +77,7 @@ async def test_run_of_a_killed_replica_is_interrupted_and_continued_at_another_o
             assert (await b.post("/threads/t/continue", headers=fresh)).status_code == 202
             async with b.stream("GET", "/threads/t/events", headers=fresh) as following:
                 assert (await Events(following).rest())[-1]["type"] == "RUN_FINISHED"
-        living.process.terminate()
+        living.send_signal(signal.SIGTERM)
         assert await living.ends() == 0
     records = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     assert next(each["outcome"] for each in records if each["event"] == "tool_call") == "started"

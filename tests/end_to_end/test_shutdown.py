@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +14,10 @@ import httpx
 import pytest
 
 from sandbox.faults.faults import Fault
-from tests.command import running
+from tests.command import forked
 from tests.running_agent import ENTERPRISE, WEATHER
 
 pytestmark = pytest.mark.promise("shutdown-loses-nothing")
-AGENT = str(Path(sys.executable).with_name("idaas-agent"))
 
 
 @dataclass
@@ -101,14 +99,14 @@ async def test_streams_that_take_too_long_end_with_an_error_and_everything_is_cl
         "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
         "SHUTDOWN_SECONDS": "0.5",
     }
-    async with running(AGENT, "serve", folder=tmp_path, **variables) as agent:
+    async with forked("serve", folder=tmp_path, **variables) as agent:
         await agent.says("startup complete")
         port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.printed)[0])
         sandbox.cloud.faults.set("function_compute", Fault(hang=True))
         http, alice = client(f"http://127.0.0.1:{port}", sandbox.access_token())
         async with http:
             streams = [await alice.chat(ENTERPRISE), await alice.events(ENTERPRISE)]
-            agent.process.send_signal(signal.SIGTERM)
+            agent.send_signal(signal.SIGTERM)
             for stream in streams:
                 assert (await stream.end()).count("shutting_down") >= 1
                 assert stream.last["error"]["code"] == "shutting_down"
@@ -126,7 +124,7 @@ async def test_workers_finish_their_responses_and_a_second_signal_ends_them(sand
         "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
         "SHUTDOWN_SECONDS": "600",
     }
-    async with running(AGENT, "serve", "--workers", "2", folder=tmp_path, **variables) as agent:
+    async with forked("serve", "--workers", "2", folder=tmp_path, **variables) as agent:
         await agent.says("startup complete", times=2)
         port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.printed)[0])
         sandbox.cloud.faults.set("function_compute", Fault(hang=True))
@@ -134,13 +132,13 @@ async def test_workers_finish_their_responses_and_a_second_signal_ends_them(sand
         http, alice = client(f"http://127.0.0.1:{port}", sandbox.access_token())
         async with http:
             in_time, too_late = await alice.chat(WEATHER), await alice.chat(ENTERPRISE)
-            os.killpg(agent.process.pid, signal.SIGINT)  # as Ctrl-C does
+            os.killpg(agent.pid, signal.SIGINT)  # as Ctrl-C does
             await agent.says("Shutting down", times=2)
             assert (await in_time.end()).endswith("data: [DONE]\n\n")
             async with asyncio.timeout(60):  # a worker logs the line just before it closes its socket
                 while not await asyncio.to_thread(refused, port):
                     pass
-            agent.process.send_signal(signal.SIGTERM)
+            agent.send_signal(signal.SIGTERM)
             await too_late.end()
             assert too_late.last["error"]["code"] == "shutting_down"
         assert await agent.ends() == 0
@@ -153,7 +151,7 @@ async def test_workers_finish_their_responses_and_a_second_signal_ends_them(sand
 async def test_ctrl_c_leaves_no_process_and_no_port_of_up_behind(tmp_path):
     names = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
     ports = [argument for name in names for argument in (f"--{name}-port", "0")]
-    async with running(AGENT, "up", *ports, folder=tmp_path, SHUTDOWN_SECONDS="0.5") as up:
+    async with forked("up", *ports, folder=tmp_path, SHUTDOWN_SECONDS="0.5") as up:
         await up.says("ready")
         _, origin = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", up.printed, re.MULTILINE)
         plain = re.findall(r"http://localhost:\d+", up.printed.partition("IDaaS")[2])[0]
@@ -163,7 +161,7 @@ async def test_ctrl_c_leaves_no_process_and_no_port_of_up_behind(tmp_path):
         http, alice = client(origin, token)
         async with http:
             stream = await alice.chat(ENTERPRISE)
-            os.killpg(up.process.pid, signal.SIGINT)
+            os.killpg(up.pid, signal.SIGINT)
             await stream.end()
         assert stream.last["error"]["code"] == "shutting_down"
         assert await up.ends() == 0

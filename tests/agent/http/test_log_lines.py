@@ -103,7 +103,7 @@ async def test_every_line_of_serve_is_json(sandbox: Sandbox, tmp_path: Path) -> 
         writer.write(b"no HTTP\r\n\r\n")
         assert (await reader.readline()).split()[1] == b"400"
         writer.close()
-        command.process.send_signal(signal.SIGTERM)
+        command.send_signal(signal.SIGTERM)
         assert await command.ends() == 0
     found = lines(command)
     assert not [line for line in found if "eprecat" in line["message"]]

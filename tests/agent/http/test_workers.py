@@ -48,7 +48,7 @@ def workers(command: Command) -> list[int]:
 async def test_ctrl_c_reaches_each_worker_once(program: tuple[str, str], tmp_path: Path) -> None:
     async with running(*program, "1", folder=tmp_path) as command:
         await command.says("at work", times=2)
-        os.killpg(command.process.pid, signal.SIGINT)
+        os.killpg(command.pid, signal.SIGINT)
         assert await command.ends() == 0
     assert command.printed.count("got SIGTERM") == 2
 
@@ -56,9 +56,9 @@ async def test_ctrl_c_reaches_each_worker_once(program: tuple[str, str], tmp_pat
 async def test_second_signal_reaches_each_worker(program: tuple[str, str], tmp_path: Path) -> None:
     async with running(*program, "2", folder=tmp_path) as command:
         await command.says("at work", times=2)
-        command.process.send_signal(signal.SIGTERM)
+        command.send_signal(signal.SIGTERM)
         await command.says("got SIGTERM", times=2)
-        command.process.send_signal(signal.SIGTERM)
+        command.send_signal(signal.SIGTERM)
         assert await command.ends() == 0
     assert command.printed.count("got SIGTERM") == 4
 
@@ -68,7 +68,7 @@ async def test_killed_worker_is_replaced(program: tuple[str, str], tmp_path: Pat
         await command.says("at work", times=2)
         os.kill(workers(command)[0], signal.SIGKILL)
         await command.says("at work", times=3)
-        command.process.send_signal(signal.SIGTERM)
+        command.send_signal(signal.SIGTERM)
         assert await command.ends() == 0
     assert command.printed.count("got SIGTERM") == 2
 
@@ -104,6 +104,6 @@ async def test_failed_worker_stops_all_with_its_exit_status(program: tuple[str, 
 async def test_workers_stop_when_their_parent_is_killed(program: tuple[str, str], tmp_path: Path) -> None:
     async with running(*program, "1", folder=tmp_path) as command:
         await command.says("at work", times=2)
-        command.process.kill()
+        command.send_signal(signal.SIGKILL)
         assert await command.ends() == -signal.SIGKILL
     assert command.printed.count("got SIGTERM") == 2

@@ -1,6 +1,7 @@
 """A misspelt variable is a warning with the nearest name; a variable of another program is not."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,7 @@ from agent.commands.command_line import app
 from agent.commands.terminal import environment
 from agent.settings.settings import variables
 from agent.settings.variable_names import misspelt_variables
-from tests.agent.commands.test_command_line import COMMAND
-from tests.command import running
+from tests.command import forked
 from tests.conftest import Sandbox
 
 FOREIGN = [
@@ -180,9 +180,9 @@ def test_variables_of_the_agent_and_of_other_programs_are_no_warning() -> None:
 
 async def test_serve_logs_the_warning(sandbox: Sandbox, tmp_path: Path) -> None:
     given = sandbox.environment | {"LLM_MODLE": "qwen-max"}
-    async with running(COMMAND, "serve", "--port", "0", folder=tmp_path, **given) as serve:
+    async with forked("serve", "--port", "0", folder=tmp_path, **given) as serve:
         await serve.says("listening")
-        serve.process.terminate()
+        serve.send_signal(signal.SIGTERM)
     records = [json.loads(line) for line in serve.printed.splitlines()]
     [record] = [record for record in records if "LLM_MODLE" in str(record)]
     assert record["level"].lower() == "warning"

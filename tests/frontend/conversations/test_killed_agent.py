@@ -39,7 +39,7 @@ async def test_approval_is_still_there_after_the_agent_was_killed(
         await open_page(page, sandbox)
         await ask(page, APPLY)
         await card(page).wait_for()
-        killed.process.send_signal(signal.SIGKILL)
+        killed.send_signal(signal.SIGKILL)
         assert await killed.ends() == -signal.SIGKILL
     approve = card(page).get_by_role("button", name="Approve")
     await approve.click()
@@ -53,5 +53,5 @@ async def test_approval_is_still_there_after_the_agent_was_killed(
         answer = page.get_by_role("article", name="Agent")
         await expect(answer).to_contain_text("Applied for 3 days")
         await expect(answer.locator("details.tool-ok")).to_contain_text('"employee":"alice"')
-        started.process.send_signal(signal.SIGTERM)
+        started.send_signal(signal.SIGTERM)
     assert sandbox.cloud.counters.snapshot()["function_compute:leave_applied"] == 1

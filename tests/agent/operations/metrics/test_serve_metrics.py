@@ -3,16 +3,14 @@
 import os
 import re
 import signal
-import sys
 from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.command import running
+from tests.command import forked
 from tests.conftest import Sandbox
 
-COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
 HEALTH = {"http_request_method": "GET", "http_route": "/health", "http_response_status_code": "200"}
 
 
@@ -20,9 +18,7 @@ async def test_port_of_metrics_has_the_sums_of_all_workers_also_of_killed_ones(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     ports = {"AGENT_PORT": "0", "AGENT_HOST": "127.0.0.1", "METRICS_PORT": "0"}
-    async with running(
-        COMMAND, "serve", "--workers", "2", folder=tmp_path, **sandbox.environment | ports
-    ) as command:
+    async with forked("serve", "--workers", "2", folder=tmp_path, **sandbox.environment | ports) as command:
         await command.says("startup complete", times=2)
         port, metrics_port = re.findall(r"on 127.0.0.1, port (\d+)", command.printed)
         if command.printed.index("listening on") > command.printed.index("metrics on"):
@@ -47,11 +43,11 @@ async def test_port_of_metrics_has_the_sums_of_all_workers_also_of_killed_ones(
 
         await requests(12)
         assert await counted() == (2, 12)
-        os.kill(workers_of(command.process.pid)[0], signal.SIGKILL)
+        os.kill(workers_of(command.pid)[0], signal.SIGKILL)
         await command.says("was killed by signal 9")
         await requests(8)
         assert (await counted())[1] == 20
-        command.process.send_signal(signal.SIGTERM)
+        command.send_signal(signal.SIGTERM)
         assert await command.ends() == 0
 
 
