@@ -23,7 +23,9 @@ token are redacted from arguments and results.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypeAlias
+
+from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from identity.credentials.requirement import DeclaredCredential
 from identity.secrets.secret import Secret
@@ -65,10 +67,9 @@ class ResponseStarted(TypedDict):
 
 
 class ToolStarted(DeclaredCredential):
-    """The model calls a tool. `access_identity` is `None` for a service that needs no credential.
-
-    `service` is `None` if no service has the tool. `arguments` are the model's, or `TOO_LONG`; empty if they
-    were no JSON object.
+    """The model calls a tool. `access_identity` is `Machine` or `Human`, `None` for a service that needs no
+    credential. `service` is `None` if no service has the tool. `arguments` are the model's, or
+    `{"…": "too long to show"}` beyond 4,000 characters of JSON; empty if they were no JSON object.
     """
 
     type: Literal["tool_started"]
@@ -85,7 +86,7 @@ class ToolFinished(DeclaredCredential):
     `ok` is false if it failed. `error` is a code of the error table; it is absent where the tool itself
     reported the failure, such as an unknown city, and where the agent refused the call. `called` is false if
     no request was made to the service: its credential could not be obtained, its arguments were refused, the
-    tool is unknown, or a limit was reached. `result` is what the model is given, cut after `MAX_CHARACTERS`,
+    tool is unknown, or a limit was reached. `result` is what the model is given, cut after 4,000 characters,
     which ends it with "…".
     """
 
@@ -102,8 +103,9 @@ class ToolFinished(DeclaredCredential):
 
 
 class ConsentRequired(TypedDict):
-    """The call failed because its user has to allow the access at `url`. The URL is for this user alone: an
-    account that another person connects there becomes theirs.
+    """In a run that is not kept: the call failed because its user has to allow the access at `url`, and then
+    ask again. Show the URL to this user alone, and give it to no model: an account that another person
+    connects there becomes theirs.
     """
 
     type: Literal["consent_required"]

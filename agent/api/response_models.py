@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from graph.events import ConsentRequired, ToolFinished, ToolStarted
+
 
 class _Wire(BaseModel):
     """Every member is listed: a response has no others."""
@@ -91,17 +93,6 @@ class ApprovalRequiredEvent(_Wire):
     approval: Approval
 
 
-class ConsentRequiredEvent(_Wire):
-    """In a run that is not kept: a call failed because the user has to allow the access at `url`, and then
-    ask again. Show it to this user alone, and give it to no model.
-    """
-
-    type: Literal["consent_required"]
-    service: str
-    call_id: str
-    url: str
-
-
 class ReasoningTokens(_Wire):
     """The completion tokens that were used for reasoning."""
 
@@ -144,43 +135,7 @@ class Completion(_Wire):
     model: str
     choices: list[Choice]
     usage: TokenUsage
-    agent_event: ApprovalRequiredEvent | ConsentRequiredEvent | None = None
-
-
-class _ToolCallEvent(_Wire):
-    tool: str
-    service: str | None
-    access_identity: Literal["Machine", "Human"] | None
-    call_id: str
-    audience: str | None = None
-    scope: str | None = None
-    credential: str | None = None
-
-
-class ToolStartedEvent(_ToolCallEvent):
-    """A tool call begins. `service` is null if no service has the tool.
-
-    `audience` and `scope`, or `credential`, are the requirement of its service.
-
-    `arguments` are the model's, or `{"…": "too long to show"}` beyond 4,000 characters of JSON.
-    """
-
-    type: Literal["tool_started"]
-    arguments: dict[str, Any]
-
-
-class ToolFinishedEvent(_ToolCallEvent):
-    """A tool call ended. `called` is false if no request was sent to the service: its credential could not be
-    obtained, the arguments were refused, the tool is unknown, or a limit was reached. `result` is what the
-    model receives, truncated with "…" after 4,000 characters. `error` is a code of the error table.
-    """
-
-    type: Literal["tool_finished"]
-    ok: bool
-    called: bool
-    duration_ms: int
-    result: str
-    error: str | None = None
+    agent_event: ApprovalRequiredEvent | ConsentRequired | None = None
 
 
 class ChunkDelta(_Wire):
@@ -209,9 +164,7 @@ class CompletionChunk(_Wire):
     model: str
     choices: list[ChunkChoice]
     usage: TokenUsage | None = None
-    agent_event: (
-        ToolStartedEvent | ToolFinishedEvent | ApprovalRequiredEvent | ConsentRequiredEvent | None
-    ) = None
+    agent_event: ToolStarted | ToolFinished | ApprovalRequiredEvent | ConsentRequired | None = None
 
 
 class ModelEntry(_Wire):

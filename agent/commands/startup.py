@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -98,7 +99,7 @@ def _published(
     from agent.operations.metrics.otlp_metrics import otlp_outlets
     from agent.operations.metrics.publishing import published
 
-    otlp = otlp_outlets(settings, agent.measures.metrics_not_exported)
+    otlp = otlp_outlets(settings, partial(agent.measures.export_failures.add, "metrics"))
     return published(agent.measures, [*outlets, *otlp])
 
 

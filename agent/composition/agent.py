@@ -92,7 +92,9 @@ class Agent:
         self.settings: Final = settings
         self.clock: Final = clock
         self.measures: Final = AgentMeasures()
-        self.tracer: Final = tracer or tracer_of(settings, self.measures.spans_not_exported)
+        self.tracer: Final = tracer or tracer_of(
+            settings, partial(self.measures.export_failures.add, "traces")
+        )
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.http: Final = http_client(tls, _HTTP_SECONDS, pool := PoolUse())
         self.audit_log: Final = audit_log(settings, clock)

@@ -7,7 +7,9 @@ its table in SERVICES_FILE.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, TypedDict
+from typing import ClassVar, Final
+
+from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from identity.audit.event import AuditedAction
 from identity.credentials.placement import BEARER, Placement

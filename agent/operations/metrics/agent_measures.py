@@ -8,10 +8,12 @@ import os
 import resource
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
+from agent.operations.audit.log import AuditLog, SeveralLogs
 from agent.operations.metrics.request_measures import RequestMeasures
 from agent.operations.metrics.run_measures import RunMeasures
+from agent.redis import SharedRedis
 from graph.call_measures import CallMeasures
 from identity.access_token.revocation import Target
 from identity.observation.attribute import Attribute
@@ -23,29 +25,6 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _STATM: Final = Path("/proc/self/statm")
 _RESULT: Final = ("idaas_agent.lookup.result",)
 _POOL: Final = ("idaas_agent.connection_pool.name",)
-
-
-class FailureCount(Protocol):
-    """A part that counts its own failures."""
-
-    @property
-    def failures(self) -> int:
-        """How often it failed."""
-        ...
-
-
-class AuditCounts(FailureCount, Protocol):
-    """The audit log, which counts its records."""
-
-    @property
-    def records(self) -> int:
-        """Accepted records."""
-        ...
-
-    @property
-    def lost(self) -> int:
-        """Lost records."""
-        ...
 
 
 class AgentMeasures:
@@ -65,9 +44,9 @@ class AgentMeasures:
         self.verifications: Final = CacheUse()
         self.pools: Final[dict[str, PoolUse]] = {}
         """By the name of the client: `idaas`, `model`, `postgresql`, `redis`, or the service's."""
-        self.redis: FailureCount | None = None
+        self.redis: SharedRedis | None = None
         """The Redis that processes share."""
-        self.audit: AuditCounts | None = None
+        self.audit: AuditLog | SeveralLogs | None = None
         self.count_approvals: Callable[[], Awaitable[int]] | None = None
         """Counts the approvals that wait for a person, over all processes; `None` if none are stored."""
         self.approvals_waiting: int | None = None
@@ -211,14 +190,6 @@ class AgentMeasures:
             use = getattr(part, "pool_use", None)
             if isinstance(use, PoolUse):
                 self.pools[name] = use
-
-    def spans_not_exported(self) -> None:
-        """An export of spans failed."""
-        self.export_failures.add("traces")
-
-    def metrics_not_exported(self) -> None:
-        """An export of metrics failed."""
-        self.export_failures.add("metrics")
 
 
 def _resident_bytes() -> float:
