@@ -7,9 +7,10 @@ failure has a cause of its own.
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Final
 
 from agent.commands.doctor.causes import instance_difference, obstacle, origin_of
@@ -29,7 +30,6 @@ from agent.settings.settings import TOKEN_VARIABLE, read_settings
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
-from identity.credentials.requirement import CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, ErrorCode, InternalError, UnreachableError
 from identity.idaas.client import PAM_TOKEN
@@ -38,8 +38,9 @@ from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService
 
+_KEYS: Final = "signing keys"
 _OWN_TOKEN: Final = "agent's own token"  # noqa: S105 - a step's name
-_NO_CREDENTIAL: Final = "it cannot be called without its credential"
+_USER: Final = "user's access token"
 _STEP_SECONDS: Final = 60.0
 _HOW_TO_GET_A_TOKEN: Final = (
     f"set {TOKEN_VARIABLE} to the access token of a signed-in user (in the sandbox: idaas-agent token)"
@@ -67,6 +68,23 @@ async def diagnose(
         await agent.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. Its detail is the text that `work` returns, or else `found`.
+
+    `needs` are earlier steps, each with the reason why this one is skipped if that one has not succeeded.
+    `part` is what is checked: `idaas`, `model` or a service's name. `late` is the code of the error if it
+    takes too long.
+    """
+
+    name: str
+    work: Callable[[], Awaitable[object]]
+    found: str = ""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    part: str = "idaas"
+    late: ErrorCode = IdentityCode.IDAAS_UNREACHABLE
+
+
 class Examination:
     """One examination of one agent."""
 
@@ -75,52 +93,63 @@ class Examination:
         self._user_token = user_token
         self._clock = clock
         self._caller: VerifiedAccessToken | None = None
+        self._issued: Credential | None = None
+        self._succeeded: set[str] = set()
 
     async def findings(self) -> AsyncGenerator[Finding, None]:
         """Every step, executed or skipped."""
-        agent = self._agent
-        async for finding in self._stores():
-            yield finding
+        for step in self._steps():
+            if isinstance(step, Finding):
+                yield step
+            elif why := next((why for name, why in step.needs.items() if name not in self._succeeded), None):
+                yield skipped(step.name, why)
+            else:
+                finding = await self._finding(step)
+                if finding.outcome is Outcome.OK:
+                    self._succeeded.add(step.name)
+                yield finding
+
+    def _steps(self) -> Iterator[Step | Finding]:
+        """In the order in which a request needs them. The next one is chosen when those before are done."""
+        agent, identity = self._agent, self._agent.settings.idaas
+        yield from self._stores()
         found = f"from {agent.settings.jwks_url}"
-        keys = await self._step("signing keys", agent.jwks.load(), found, late=IdentityCode.JWKS_UNAVAILABLE)
-        yield keys
-        inspected = agent.settings.idaas.client_authentication.inspect()
-        credential = await self._step("client credential", inspected)
-        yield credential
-        own = [skipped(_OWN_TOKEN, "the client credential could not be obtained")]
-        if credential.outcome is Outcome.OK:
-            own = await self._own_token(keys_loaded=keys.outcome is Outcome.OK)
-        for finding in own:
-            yield finding
-        yield await self._users_token(keys_loaded=keys.outcome is Outcome.OK)
-        known = own[0].outcome is Outcome.OK
-        usable = {each.name for each in agent.services if each.credential is None}
-        for name, required in agent.requirements.items():
-            finding = await self._credential(
-                name, required.credential, required.access_identity, client_known=known
-            )
-            usable |= {name} if finding.outcome is Outcome.OK else set()
-            yield finding
-        if "model" in usable:
-            asked = ask_model(agent, self._caller)
-            yield await self._step("model", asked, part="model", late=GraphCode.MODEL_CALL_FAILED)
+        yield Step(_KEYS, agent.jwks.load, found, late=IdentityCode.JWKS_UNAVAILABLE)
+        yield Step("client credential", identity.client_authentication.inspect)
+        requested_at = self._clock()
+        missing = {"client credential": "the client credential could not be obtained"}
+        yield Step(_OWN_TOKEN, self._obtain_own_token, needs=missing)
+        if self._issued is not None and _KEYS in self._succeeded:
+            check = partial(check_issued, self._issued.secret, issuer=identity.issuer, keys=agent.jwks)
+            yield Step("what IDaaS issues", partial(check, clock=self._clock, requested_at=requested_at))
+        if self._user_token is None:
+            yield skipped(_USER, "no token was given", _HOW_TO_GET_A_TOKEN)
         else:
-            yield skipped("model", _NO_CREDENTIAL)
+            verified = "its signature, issuer, audience, lifetime and scope are right"
+            missing = {_KEYS: "it cannot be verified without the signing keys"}
+            yield Step(_USER, partial(self._verify, self._user_token), verified, missing)
+        for name, required in agent.requirements.items():
+            missing = {_OWN_TOKEN: "it needs the agent's own token, which was not issued"}
+            if required.access_identity is AccessIdentity.HUMAN:
+                missing |= {_USER: "it needs the access token of a user (see above)"}
+            found = f"obtained as {required.access_identity}"
+            obtain = partial(agent.broker.obtain, required.credential, required.access_identity, self._caller)
+            yield Step(f"credential of {name}", obtain, found, missing, name)
+        asked = partial(ask_model, agent, self._caller)
+        yield Step("model", asked, "", self._credential_of("model"), "model", GraphCode.MODEL_CALL_FAILED)
+        ready = []
         for service in agent.services:
-            step = f"service {service.name}"
-            if service.name not in usable:
-                yield skipped(step, _NO_CREDENTIAL)
-                continue
-            used = use_service(service, agent, self._caller)
-            finding = await self._step(step, used, part=service.name, late=service.error_code)
-            yield finding
-            if isinstance(service, MCPService) and finding.outcome is Outcome.OK:
+            needs, step = self._credential_of(service.name), f"service {service.name}"
+            used = partial(use_service, service, agent, self._caller)
+            yield Step(step, used, "", needs, service.name, service.error_code)
+            if self._succeeded.issuperset(needs):
+                ready.append(service)
+            if isinstance(service, MCPService) and step in self._succeeded:
                 yield tools_of_server(service.selection)
-        ready = [each for each in agent.services if each.name in usable]
         listed = [each.cached_tools(agent.access(each.name, self._caller)) or () for each in ready]
         yield names_of_tools(ready, listed)
 
-    async def _stores(self) -> AsyncGenerator[Finding, None]:
+    def _stores(self) -> Iterator[Step | Finding]:
         """The audit log, Redis and the database. Revocations are read, so that the user's token is verified
         as the agent would.
         """
@@ -129,108 +158,64 @@ class Examination:
             unset = "AUDIT_LOG_FILE is not set: records go to the log only"
             yield skipped("audit log", unset, "set AUDIT_LOG_FILE to a file")
         else:
-            written = asyncio.to_thread(check_writable, file)
-            yield await self._step("audit log", written, f"{file} can be written")
+            written = partial(asyncio.to_thread, check_writable, file)
+            yield Step("audit log", written, f"{file} can be written")
         if (url := settings.audit_syslog_url) is not None:
-            connected = asyncio.to_thread(check_syslog, url, settings.ssl_cert_file)
-            yield await self._step("audit syslog", connected, f"connected to {url}")
+            connected = partial(asyncio.to_thread, check_syslog, url, settings.ssl_cert_file)
+            yield Step("audit syslog", connected, f"connected to {url}")
         stores = []
         if agent.redis is not None:
-            stores.append(await self._step("shared counters", agent.redis.check()))
-            yield stores[-1]
-        if (storage := agent.conversation_storage) is None:
-            yield skipped("conversations", "CONVERSATIONS_URL is none: they are not stored")
-        else:
+            stores.append(Step("shared counters", agent.redis.check))
+        if (storage := agent.conversation_storage) is not None:
             late = AgentCode.CONVERSATIONS_UNAVAILABLE
-            stores.append(await self._step("conversations", storage.check(), late=late))
-            yield stores[-1]
-        if any(each.outcome is Outcome.FAILED for each in stores):
-            yield skipped("revocations", "what failed above may have them")
-            return
+            stores.append(Step("conversations", storage.check, late=late))
+        yield from stores
+        if storage is None:
+            yield skipped("conversations", "CONVERSATIONS_URL is none: they are not stored")
+        needs = {each.name: "what failed above may have them" for each in stores}
+        yield Step("revocations", self._read_revocations, "they can be read", needs)
 
-        async def read() -> None:
-            await agent.revocation.start()
-            await agent.revocation.check()
+    def _credential_of(self, name: str) -> Mapping[str, str]:
+        """What a step needs that calls `name`."""
+        needs = {f"credential of {name}": "it cannot be called without its credential"}
+        return needs if name in self._agent.requirements else {}
 
-        yield await self._step("revocations", read(), "they can be read")
+    async def _read_revocations(self) -> None:
+        await self._agent.revocation.start()
+        await self._agent.revocation.check()
 
-    async def _own_token(self, *, keys_loaded: bool) -> list[Finding]:
-        """Whether IDaaS accepts the agent's client credential, and whether its tokens would be verified."""
-        agent, requested_at = self._agent, self._clock()
-        issued: list[Credential] = []
+    async def _obtain_own_token(self) -> str:
+        """Whether IDaaS accepts the agent's client credential."""
+        try:
+            self._issued = await self._agent.broker.obtain(PAM_TOKEN, AccessIdentity.MACHINE, None)
+        except AgentError as error:
+            required = self._agent.requirements.values()
+            is_human = all(each.access_identity is AccessIdentity.HUMAN for each in required)
+            if error.code is IdentityCode.MACHINE_TOKEN_FAILED and is_human:
+                return "IDaaS knows the agent and grants it no token of its own; Human identity needs none"
+            raise
+        return "issued by IDaaS"
 
-        async def obtain() -> None:
-            issued.append(await agent.broker.obtain(PAM_TOKEN, AccessIdentity.MACHINE, None))
+    async def _verify(self, token: Secret) -> None:
+        self._caller = await self._agent.verifier.verify(token)
 
-        finding = await self._step(_OWN_TOKEN, obtain(), "issued by IDaaS")
-        refused = finding.error is not None and finding.error.code is IdentityCode.MACHINE_TOKEN_FAILED
-        required = agent.requirements.values()
-        if refused and all(each.access_identity is AccessIdentity.HUMAN for each in required):
-            accepted = "IDaaS knows the agent and grants it no token of its own; Human identity needs none"
-            return [Finding(_OWN_TOKEN, Outcome.OK, accepted)]
-        if not issued or not keys_loaded:
-            return [finding]
-        work = check_issued(
-            issued[0].secret,
-            issuer=agent.settings.idaas.issuer,
-            keys=agent.jwks,
-            clock=self._clock,
-            requested_at=requested_at,
-        )
-        return [finding, await self._step("what IDaaS issues", work)]
-
-    async def _users_token(self, *, keys_loaded: bool) -> Finding:
-        name = "user's access token"
-        if self._user_token is None:
-            return skipped(name, "no token was given", _HOW_TO_GET_A_TOKEN)
-        if not keys_loaded:
-            return skipped(name, "it cannot be verified without the signing keys")
-
-        async def verify(token: Secret) -> None:
-            self._caller = await self._agent.verifier.verify(token)
-
-        verified = "its signature, issuer, audience, lifetime and scope are right"
-        return await self._step(name, verify(self._user_token), verified)
-
-    async def _credential(
-        self, name: str, requirement: CredentialRequirement, identity: AccessIdentity, *, client_known: bool
-    ) -> Finding:
-        step = f"credential of {name}"
-        if not client_known:
-            return skipped(step, "it needs the agent's own token, which was not issued")
-        if identity is AccessIdentity.HUMAN and self._caller is None:
-            return skipped(step, "it needs the access token of a user (see above)")
-        obtained = self._agent.broker.obtain(requirement, identity, self._caller)
-        return await self._step(step, obtained, f"obtained as {identity}", part=name)
-
-    async def _step(
-        self,
-        name: str,
-        work: Awaitable[object],
-        found: str = "",
-        *,
-        part: str = "idaas",
-        late: ErrorCode = IdentityCode.IDAAS_UNREACHABLE,
-    ) -> Finding:
-        """Awaits `work`, which checks `part` (`idaas`, `model` or a service's name). Its result, if it is a
-        text, becomes the detail of the finding. `late` is the code of the error if it takes too long.
-        """
+    async def _finding(self, step: Step) -> Finding:
         error: AgentError
         try:
             async with asyncio.timeout(_STEP_SECONDS):
-                result = await work
-            return Finding(name, Outcome.OK, result if isinstance(result, str) else found)
+                result = await step.work()
+            return Finding(step.name, Outcome.OK, result if isinstance(result, str) else step.found)
         except AgentError as failure:
             error = failure
         except TimeoutError:
-            error = UnreachableError(late, f"no response within {_STEP_SECONDS:g} s")
+            error = UnreachableError(step.late, f"no response within {_STEP_SECONDS:g} s")
         except Exception as fault:  # noqa: BLE001 - its text may contain anything, so only type and place are shown
             detail = f"raised {type(fault).__name__} at {place_of(fault)}"
             error = InternalError(AgentCode.INTERNAL_ERROR, detail)
         for service in self._agent.services:
-            if service.name == part:
+            if service.name == step.part:
                 error = error.of(service.name, service.settings)
-        return failed(name, error, await self._why(part, error))
+        return failed(step.name, error, await self._why(step.part, error))
 
     async def _why(self, part: str, error: AgentError) -> Explanation | None:
         """Checks the connection first: an unreachable address explains every other symptom."""

@@ -42,6 +42,8 @@ NOT_MET: Mapping[str, str] = {
     "nothing_to_continue": "of a conversation; doctor has none",
     "run_cancelled": "of a conversation; doctor has none",
     "run_interrupted": "of a conversation; doctor has none",
+    "question_replaced": "of a conversation; doctor has none",
+    "graph_node_failed": "of a run of the operator's own graph; doctor makes none",
     "events_lost": "of a slow reader of a conversation; doctor has none",
     "overloaded": "of a process with many runs at once; doctor makes no run",
     "service_credential_unavailable": "of a service of SERVICES_FILE; tests/end_to_end has it",
@@ -185,6 +187,14 @@ def test_healthy_agent_has_no_failures_and_skipped_steps_explain_how_to_check_th
     skipped = {name for name, step in steps.items() if step["outcome"] == "skipped"}
     assert skipped == {"audit log", USER, "credential of leave", "service leave"}
     assert "IDAAS_AGENT_ACCESS_TOKEN" in steps[USER]["remedy"]
+
+
+def test_model_with_a_key_in_a_file_is_checked(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(sandbox.cloud.secrets.llm_api_key)
+    variables = {**sandbox.environment, "LLM_API_KEY_FILE": str(tmp_path / "key")}
+    del variables["LLM_API_KEY_IDENTIFIER"]
+    _, output = doctor("--json", **variables)
+    assert {step["step"]: step["outcome"] for step in json.loads(output)["steps"]}["model"] == "ok"
 
 
 def test_steps_of_a_user_are_checked_with_a_users_token(sandbox: Sandbox, tmp_path: Path) -> None:
