@@ -17,8 +17,8 @@ from typing import Any, Final
 import httpx
 
 from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement
-from identity.principal import AccessIdentity
+from identity.credentials.requirement import AccessTokenRequirement
+from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
 from tools.approval_policy import ApprovalMode
 from tools.http_service.service import HTTPService
@@ -58,15 +58,20 @@ class ToolsUnderTest:
         settings: Mapping[str, Any] | None = None,
         *,
         access_identity: AccessIdentity = AccessIdentity.HUMAN,
+        caller: Caller | None = None,
     ) -> None:
+        """`caller` is for whom the calls are made; default: the user `user` of `https://idaas.example.com`."""
         self.requests: Final[list[ServiceRequest]] = []
         """What the tools have sent, in order."""
+        self.caller: Final = caller or Caller(Principal("https://idaas.example.com", "user"))
+        """See `Access`."""
         self._access_identity = access_identity
         self._responses: list[httpx.Response | Exception] = []
         self._tokens = 1
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._received))
-        self._service = HTTPService("service", _URL, ApiKeyRequirement("service"), http=http)
-        add(self._service, settings or {})
+        required = AccessTokenRequirement("https://service.example.com|service.use")
+        self._added = HTTPService("service", _URL, required, http=http)
+        add(self._added, settings or {})
 
     def responds(
         self,
@@ -89,15 +94,24 @@ class ToolsUnderTest:
 
         Arguments that do not fit the tool's parameters are a result with `ok` and `called` false.
         """
-        return await self._service.call(tool, arguments, self)
+        return await self._service(tool).call(tool, arguments, self)
 
     def policy(self, tool: str, **arguments: Any) -> ApprovalMode:  # noqa: ANN401 - any JSON
         """Whether the agent would make, ask about or deny this call, by what the code declares."""
-        return self._service.policy(tool).mode_for(arguments, self._access_identity)
+        return self._service(tool).policy(tool).mode_for(arguments, self._access_identity)
 
     def parameters(self, tool: str) -> Mapping[str, Any]:
         """The JSON Schema of the tool's arguments, as the model sees it."""
-        return next(each.parameters for each in self._service.cached_tools(self) if each.name == tool)
+        schemas = self._service(tool).cached_tools(self)
+        return next(each.parameters for each in schemas if each.name == tool)
+
+    def permission(self, tool: str) -> str:
+        """The permission of the token that calls of the tool carry; `service.use` is the service's own."""
+        required = self._service(tool).credential
+        return required.permission if isinstance(required, AccessTokenRequirement) else ""
+
+    def _service(self, tool: str) -> HTTPService:
+        return next((each for each in self._added.services if tool in each.tool_names), self._added)
 
     async def credential(self) -> Credential:
         """See `Access`."""
@@ -106,7 +120,8 @@ class ToolsUnderTest:
     def cached(self) -> Credential:
         """See `Access`."""
         secret = Secret(f"token-{self._tokens}")
-        return Credential(ApiKeyRequirement("service"), self._access_identity, secret, _FAR)
+        required = AccessTokenRequirement("https://service.example.com|service.use")
+        return Credential(required, self._access_identity, secret, _FAR)
 
     async def renew(self, refused: Credential) -> Credential:  # noqa: ARG002 - there is one
         """See `Access`."""

@@ -1,5 +1,7 @@
 """docs/extending.md runs as printed; only the addresses of the sandbox and of the MCP server differ."""
 
+import asyncio
+import importlib
 import json
 import re
 import shlex
@@ -21,15 +23,18 @@ from agent.composition.agent import Agent
 from agent.runs.run import end_of
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
-from identity.errors import ConfigurationError
-from identity.principal import AccessIdentity
+from identity.credentials.requirement import ApiKeyRequirement
+from identity.errors import ConfigurationError, ServiceError
+from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
 from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
 from tests.graph.scripted_model import ScriptedModel
+from tests.tools.conftest import KeyRing
 from tests.tools.mcp_service.mcp_server import Server
 from tools.approval_policy import Effect
+from tools.http_service.service import HTTPService
 from tools.service import Access
 
 PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -128,16 +133,54 @@ async def test_existing_langchain_tool_calls_its_service_with_the_key_in_its_hea
 
 async def test_tool_that_writes_asks_by_the_policy_of_the_code_or_of_the_file(agent, running):
     expenses = service(agent, "expenses")
+    writing = service(agent, "expenses/expenses.write")
     modes = [
-        expenses.policy("submit_expense").mode_for({"amount": amount}, AccessIdentity.HUMAN)
+        writing.policy("submit_expense").mode_for({"amount": amount}, AccessIdentity.HUMAN)
         for amount in (500, 501, 20_001)
     ]
     assert modes == ["allow", "ask", "deny"]
     assert expenses.policy("remind_approver").effect is Effect.WRITE
     arguments = {"amount": 30, "reason": "taxi"}
-    result = await expenses.call("submit_expense", arguments, await access(agent, running, "expenses"))
-    seen = json.loads(result.text)
-    assert (seen["path"], seen["credential"]["claims"]["sub"]) == ("/echo/expenses/submitted", "user_alice01")
+    for name, tool, given in (
+        ("expenses/expenses.write", "submit_expense", arguments),
+        ("expenses", "remind_approver", {}),
+    ):
+        result = await service(agent, name).call(tool, given, await access(agent, running, name))
+        claims = json.loads(result.text)["credential"]["claims"]
+        permission = "expenses.write" if "/" in name else "expenses.read"
+        assert (claims["sub"], claims["scope"]) == ("user_alice01", permission)
+
+
+async def test_tool_of_the_page_uses_an_sdk_as_its_caller_below_its_url_only(serve, tmp_path, monkeypatch):
+    (tmp_path / "assistants.py").write_text(printed("assistants.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    assistants = importlib.import_module("assistants")
+    seen = []
+
+    async def search(request):
+        seen.append((request.headers["authorization"], (await request.json())["metadata"]))
+        return JSONResponse([{"echo": seen[-1][0]}], 401 if len(seen) == 1 else 200)
+
+    url = await serve(Starlette(routes=[Route("/api/threads/search", search, methods=["POST"])]))
+    access = KeyRing("K1", "K2")
+    access.caller = Caller(Principal("https://idaas", "alice"))
+    lent = HTTPService("assistants", f"{url}/api", ApiKeyRequirement("key"))
+    assistants.service(lent, {"url": f"{url}/api"})
+    (tool,) = await lent.tools(access)
+    assert list(tool.parameters["properties"]) == ["status"]
+    result = await lent.call("my_threads", {}, access)
+    owner = {"owner": "alice"}
+    assert seen == [("Bearer K1", owner), ("Bearer K2", owner)]
+    assert (result.ok, "K2" in result.text) == (True, False)
+    forged = {"caller": {"subject": "bob"}, "auth": "x"}
+    assert [fault.argument for fault in await lent.argument_faults("my_threads", forged, access)] == [*forged]
+
+    elsewhere = HTTPService("elsewhere", f"{url}/api", ApiKeyRequirement("key"))
+    assistants.service(elsewhere, {"url": f"{url}/apis"})
+    with pytest.raises(ServiceError, match="for its own URL only"):
+        await elsewhere.call("my_threads", {}, access)
+    assert len(seen) == 2
+    await asyncio.gather(lent.aclose(), elsewhere.aclose())
 
 
 async def test_second_mcp_server_gets_its_key_in_its_header_and_offers_the_allowed_tools(agent, running):

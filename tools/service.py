@@ -10,7 +10,7 @@ from langchain_core.messages.tool import ToolOutputMixin
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.errors import ErrorCode
-from identity.principal import AccessIdentity
+from identity.principal import AccessIdentity, Caller
 from tools.approval_policy import ToolPolicy
 from tools.arguments.fault import ArgumentFault
 
@@ -20,6 +20,11 @@ FUNCTION_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 class Access(Protocol):
     """One caller's access to one service, during one run. Made by the graph."""
+
+    @property
+    def caller(self) -> Caller | None:
+        """For whom the call is made; `None` outside of a run."""
+        ...
 
     async def credential(self) -> Credential:
         """The credential that the service declares. Raises the identity layer's errors."""

@@ -93,7 +93,7 @@ def services(
     for declared in declared_services(settings):
         try:
             service = _service(declared, folder, tls)
-            listed.append(service)
+            listed += _parts(service)
             faults += _unused_policies(service)
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             declaration = f"SERVICES_FILE: services.{declared.name}.python"
@@ -101,7 +101,7 @@ def services(
             faults.append(f"{place} cannot be used: {failure_of(error)}")
     for entry in entry_points(group=ENTRY_POINTS) if installed is None else installed:
         try:
-            listed.append(entry.load()(tls))
+            listed += _parts(entry.load()(tls))
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             faults.append(f'entry point "{entry.name}" cannot be used: {failure_of(error)}')
     names = [service.name for service in listed]
@@ -115,6 +115,11 @@ def services(
         if isinstance(service, MCPService):
             service.selection.keep_to(accepted)
     return listed
+
+
+def _parts(service: Service) -> list[Service]:
+    """The service, and those of its tools' own permissions."""
+    return [*service.services] if isinstance(service, HTTPService) else [service]
 
 
 def _unused_policies(service: Service) -> list[str]:

@@ -31,6 +31,8 @@ _CALL: Final = {
 class _Access:
     """An `Access` with a cached key."""
 
+    caller = None
+
     def __init__(self) -> None:
         self._key = Credential(
             _NEED, AccessIdentity.MACHINE, Secret("sk-benchmark"), expires_at=time.time() + 3600

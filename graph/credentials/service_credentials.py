@@ -12,7 +12,7 @@ from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.errors import CredentialError, UnreachableError
-from identity.principal import AccessIdentity, Principal
+from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
 from tools.service import Service
 
@@ -70,6 +70,11 @@ class ServiceCredential:
         self._clock = clock
         self.renewed: Credential | None = None
         """The credential that this node obtained, for the state."""
+
+    @property
+    def caller(self) -> Caller | None:
+        """See `Access`."""
+        return self._caller.caller if self._caller else None
 
     async def credential(self) -> Credential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""

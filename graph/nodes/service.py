@@ -175,6 +175,7 @@ class _CallCredential:
 
     def __init__(self, credential: ServiceCredential) -> None:
         self._credential = credential
+        self.caller = credential.caller
         self.obtained = False
         """Without its credential, a call makes no request."""
 

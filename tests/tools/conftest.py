@@ -6,12 +6,14 @@ import pytest
 
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.principal import AccessIdentity
+from identity.principal import AccessIdentity, Caller
 from identity.secrets.secret import Secret
 
 
 class KeyRing:
     """A `tools.service.Access` whose credential is the next of `keys` after each renewal."""
+
+    caller: Caller | None = None
 
     def __init__(self, *keys: str) -> None:
         self._keys = list(keys)

@@ -22,6 +22,7 @@ class Source:
     """A credential that each renewal replaces, unless `renewed` is false."""
 
     renewed: bool = True
+    caller: None = None
     current: Credential = field(default_factory=lambda: credential("first"))
     refused: list[Credential] = field(default_factory=list)
 

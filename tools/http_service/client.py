@@ -1,9 +1,10 @@
 """The HTTP client of a tool: it sends requests to one service and attaches the credential."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 import httpx
@@ -14,6 +15,9 @@ from identity.credentials.signed_request import SignedRequest
 from identity.errors import ErrorCode, ServiceError
 from identity.observation.metrics import OTHER
 from identity.observation.traceparent import Receiver
+from identity.principal import Caller
+from identity.secrets.redaction import redact
+from identity.secrets.secret import Secret
 from identity.transport.body import (
     EncodedResponseError,
     ResponseTooLargeError,
@@ -28,6 +32,10 @@ from tools.error_codes import ToolCode
 from tools.result import model_text
 from tools.service import Access, send_with_credential
 
+_FURTHER: Final = ("x-", "idempotency-key", "if-match", "if-none-match")
+_SHOWN: Final = ("x-", "etag", "location", "retry-after", "content-type")
+_Sent: TypeAlias = tuple[int, str, Mapping[str, str]]
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceResponse:
@@ -35,6 +43,8 @@ class ServiceResponse:
 
     status: int
     text: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """`etag`, `location`, `retry-after`, `content-type` and those that begin with `x-`, in lower case."""
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """The text parsed as JSON. Raises `ValueError`."""
@@ -74,10 +84,21 @@ class ServiceClient:
     call fails.
     """
 
-    def __init__(self, http: httpx.AsyncClient, endpoint: Endpoint, access: Access | None) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, endpoint: Endpoint, access: Access | None, caller: Caller | None = None
+    ) -> None:
         self._http = http
         self._endpoint = endpoint
         self._access = access
+        self.caller: Final = caller
+        """For whom the call is made; `None` outside of a run."""
+        self.presented: Final[list[Secret]] = []
+        """The secrets that `auth` has attached in this call."""
+
+    @property
+    def auth(self) -> httpx.Auth:
+        """The service's credential for the `httpx` client of an SDK, for this call: `ServiceAuth`."""
+        return ServiceAuth(self._endpoint, self._access, self.presented)
 
     async def get(
         self,
@@ -106,22 +127,23 @@ class ServiceClient:
         json: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> ServiceResponse:
-        """Any other method. `headers` are further ones, whose names begin with `x-`, such as `x-acs-action`.
+        """Any other method. `headers` are further ones: `Idempotency-Key`, `If-Match`, `If-None-Match`, and
+        those whose names begin with `x-`, such as `x-acs-action`.
 
         A header that carries the credential is replaced by it.
         """
-        if any(not name.lower().startswith("x-") for name in headers or ()):
-            raise self._endpoint.error('accepts further headers only if their names begin with "x-"')
+        if any(not name.lower().startswith(_FURTHER) for name in headers or ()):
+            raise self._endpoint.error(f"accepts further headers only if their names begin with {_FURTHER}")
         url = self._url(segments, params)
         request = self._http.build_request(method, url, json=json, headers=dict(headers or {}))
         if self._access is None:
-            status, text = await self._send(request, None)
+            status, text, shown = await self._send(request, None)
         else:
-            status, text = await send_with_credential(
+            status, text, shown = await send_with_credential(
                 self._access, partial(self._send, request), lambda response: response[0] in (401, 403)
             )
         if 200 <= status < 300:
-            return ServiceResponse(status, text)
+            return ServiceResponse(status, text, shown)
         raise self._refusal(status, text)
 
     def _url(self, segments: tuple[str | int, ...], params: Mapping[str, str | int] | None) -> httpx.URL:
@@ -135,8 +157,8 @@ class ServiceClient:
             url = url.copy_with(raw_path=(f"{below}?{query}" if query else below).encode())
         return url.copy_merge_params(params) if params else url
 
-    async def _send(self, request: httpx.Request, credential: Credential | None) -> tuple[int, str]:
-        """Status and text. Raises `ServiceError` if there is no usable response."""
+    async def _send(self, request: httpx.Request, credential: Credential | None) -> _Sent:
+        """Status, text and headers. Raises `ServiceError` if there is no usable response."""
         presented = () if credential is None else credential.secrets
         if credential is not None:
             try:
@@ -163,7 +185,9 @@ class ServiceClient:
         else:
             if response.is_success and (fault := _response_fault(response, text)):
                 raise self._endpoint.unusable(fault)
-            return response.status_code, model_text(text, presented, self._endpoint.max_bytes)
+            headers = {name: value for name, value in response.headers.items() if name.startswith(_SHOWN)}
+            text = model_text(text, presented, self._endpoint.max_bytes)
+            return response.status_code, text, redact(headers, presented)
         finally:
             span.end()
         raise self._endpoint.unusable(detail)
@@ -179,6 +203,71 @@ class ServiceClient:
                 status=status,
             )
         return self._endpoint.error(f"responded with status {status}", status=status, body=text)
+
+
+class ServiceAuth(httpx.Auth):
+    """Attaches the service's credential to requests that an SDK sends by its own `httpx` client, in one call.
+
+    Only to the service's URL and below it: a request to another one raises `ServiceError` and is not sent.
+    After a 401 or 403 the credential is renewed and the request sent once more. A client that is not
+    asynchronous may use it in a thread, where LangChain runs such tools, and nowhere else.
+    Not checked: where a client that follows redirects sends what was attached. Do not let it.
+    """
+
+    def __init__(self, endpoint: Endpoint, access: Access | None, presented: list[Secret]) -> None:
+        self._endpoint = endpoint
+        self._access = access
+        self._presented = presented
+        self._loop = asyncio.get_running_loop()
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """See `httpx.Auth`. Raises the identity layer's errors, too."""
+        credential = await self._attached(request, None)
+        response = yield request
+        if response.status_code in (401, 403) and credential is not None:
+            fresh = await self._attached(request, credential)
+            if fresh is not credential:
+                yield request
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """See `async_auth_flow`."""
+
+        if _runs_here(self._loop):
+            raise self._endpoint.error("needs an asynchronous client in an asynchronous tool")
+
+        def attached(refused: Credential | None) -> Credential | None:
+            return asyncio.run_coroutine_threadsafe(self._attached(request, refused), self._loop).result()
+
+        credential = attached(None)
+        response = yield request
+        if response.status_code in (401, 403) and credential is not None:
+            fresh = attached(credential)
+            if fresh is not credential:
+                yield request
+
+    async def _attached(self, request: httpx.Request, refused: Credential | None) -> Credential | None:
+        """The credential that `request` carries now, in place of the one that was `refused`."""
+        base = httpx.URL(self._endpoint.url)
+        below = request.url.path == base.path or request.url.path.startswith(f"{base.path.rstrip('/')}/")
+        origins = [(each.scheme, each.host, each.port) for each in (base, request.url)]
+        if origins[0] != origins[1] or not below or ".." in request.url.path.split("/"):
+            raise self._endpoint.error("has a credential for its own URL only")
+        if self._access is None:
+            return None
+        credential = await (self._access.renew(refused) if refused else self._access.credential())
+        try:
+            self._endpoint.placement.attach(request, credential.secret)
+        except ValueError as error:
+            raise self._endpoint.unusable(str(error)) from None
+        self._presented.extend(credential.secrets)
+        return credential
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _response_fault(response: httpx.Response, text: str) -> str | None:

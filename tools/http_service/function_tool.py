@@ -10,7 +10,7 @@ from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 from pydantic_core import to_json
 
 from tools.http_service.client import ServiceClient
-from tools.http_service.service_tool import is_injected
+from tools.http_service.service_tool import INJECTED, is_injected
 from tools.service import ToolResult
 
 
@@ -19,8 +19,8 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
 
     The other parameters, with their type hints, are the arguments that the model sees;
     `Annotated[str, Field(description="…")]` describes one. The docstring is the description of the tool. A
-    result that is neither text nor a `ToolResult` becomes JSON. If another parameter has the type
-    `Annotated[ServiceClient, InjectedToolArg]`, the first one is an argument.
+    result that is neither text nor a `ToolResult` becomes JSON. A parameter of the type `Caller`,
+    `httpx.Auth` or `ServiceClient` is injected; then the first one is the client only if it has no type.
 
     LangChain alone would show a first parameter without a type to the model.
     Raises `TypeError` for a function of another form, and `ValueError` for one without a docstring or with a
@@ -34,9 +34,15 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
     parameters = list(inspect.signature(function, eval_str=True).parameters.values())
     if not parameters or any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters):
         raise TypeError(f'tool "{name}" must take the client, and no *args or **kwargs')
-    if not any(is_injected(parameter.annotation) for parameter in parameters):
-        client = Annotated[ServiceClient, InjectedToolArg]
-        parameters[0] = parameters[0].replace(annotation=client)
+    parameters = [
+        each.replace(annotation=Annotated[each.annotation, InjectedToolArg])
+        if each.annotation in INJECTED
+        else each
+        for each in parameters
+    ]
+    first = parameters[0].annotation
+    if first is inspect.Parameter.empty or not any(is_injected(each.annotation) for each in parameters):
+        parameters[0] = parameters[0].replace(annotation=Annotated[ServiceClient, InjectedToolArg])
 
     @wraps(function)
     async def run(**arguments: Any) -> Any:  # noqa: ANN401 - as the function

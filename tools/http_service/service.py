@@ -10,7 +10,7 @@ import httpx
 from langchain_core.tools import BaseTool
 
 from identity.credentials.placement import BEARER
-from identity.credentials.requirement import CredentialRequirement
+from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.errors import ErrorCode
 from identity.principal import AccessIdentity
 from identity.transport.client import checked_url, http_client
@@ -71,6 +71,8 @@ class HTTPService:
         self._prefix = prefix
         self._declared_policies: dict[str, ToolPolicy] = {}
         self._policies = {prefix + name: policy for name, policy in (policies or {}).items()}
+        self.services: list[HTTPService] = [self]
+        """This one, and one for each further permission of its tools: each has a credential of its own."""
         for tool in tools:
             self.add(tool)
 
@@ -78,34 +80,49 @@ class HTTPService:
     def tool(self, function: _Function) -> _Function: ...
 
     @overload
-    def tool(self, *, policy: ToolPolicy) -> Callable[[_Function], _Function]: ...
+    def tool(
+        self, *, policy: ToolPolicy = ..., permission: str | None = None
+    ) -> Callable[[_Function], _Function]: ...
 
     def tool(
-        self, function: _Function | None = None, *, policy: ToolPolicy = DEFAULT_POLICY
+        self,
+        function: _Function | None = None,
+        *,
+        policy: ToolPolicy = DEFAULT_POLICY,
+        permission: str | None = None,
     ) -> _Function | Callable[[_Function], _Function]:
         """Decorator: adds an async function, whose first parameter is the client.
 
-        `@service.tool`, or with a policy `@service.tool(policy=ToolPolicy(effect=Effect.WRITE))`.
+        `@service.tool`, or with a policy `@service.tool(policy=ToolPolicy(effect=Effect.WRITE))`. See `add`.
         """
 
         def added(function: _Function) -> _Function:
-            self.add(function, policy=policy)
+            self.add(function, policy=policy, permission=permission)
             return function
 
         return added if function is None else added(function)
 
     def add(
-        self, tool: BaseTool | Callable[..., Awaitable[Any]], *, policy: ToolPolicy = DEFAULT_POLICY
+        self,
+        tool: BaseTool | Callable[..., Awaitable[Any]],
+        *,
+        policy: ToolPolicy = DEFAULT_POLICY,
+        permission: str | None = None,
     ) -> None:
         """Adds a LangChain tool, whose parameter `Annotated[ServiceClient, InjectedToolArg]` gets the client,
         or an async function.
 
-        Raises what `ServiceTool` and `function_tool` do, and `ValueError` for a second tool of one name, or
-        one whose name is too long with the prefix.
+        With `permission`, the calls of this tool carry an access token with it, not with the service's.
+
+        Raises what `ServiceTool` and `function_tool` do, and `ValueError` for a second tool of one name, one
+        whose name is too long with the prefix, and a permission if the credential is no access token.
         """
+        if permission is not None:
+            self._with(permission).add(tool, policy=policy)
+            return
         added = ServiceTool(tool if isinstance(tool, BaseTool) else function_tool(tool))
         name = self._prefix + added.schema.name
-        if name in self._tools:
+        if any(name in each._tools for each in self.services):  # noqa: SLF001 - its own class
             raise ValueError(f'"{self.name}" has a tool "{name}" already')
         if not FUNCTION_NAME.fullmatch(name):
             raise ValueError(f'"{name}" is not the name of a function')
@@ -114,6 +131,32 @@ class HTTPService:
         self.tool_names |= {name}
         self._declared_policies[name] = policy
 
+    def _with(self, permission: str) -> "HTTPService":
+        """The same service, for tools with another permission."""
+        required = self.credential
+        if not isinstance(required, AccessTokenRequirement) or required.audience is None:
+            text = f'a tool of "{self.name}" cannot have a permission: its credential is no access token'
+            raise ValueError(text)
+        with_it = replace(required, scope=f"{required.audience}|{permission}")
+        for known in self.services:
+            if known.credential == with_it:
+                return known
+        made = HTTPService(
+            f"{self.name}/{permission}",
+            self._endpoint.url,
+            with_it,
+            access_identity=self.access_identity,
+            error_code=self.error_code,
+            settings=self.settings,
+            prefix=self._prefix,
+            seconds=self._seconds,
+            max_bytes=self._endpoint.max_bytes,
+            http=self._http,
+        )
+        made._policies, made.services = self._policies, self.services
+        self.services.append(made)
+        return made
+
     def policy(self, tool: str) -> ToolPolicy:
         """The policy given for the service, else the one with which the tool was added."""
         return self._policies.get(tool) or self._declared_policies.get(tool, DEFAULT_POLICY)
@@ -121,7 +164,8 @@ class HTTPService:
     @property
     def unused_policies(self) -> list[str]:
         """Names in `policies` that no tool has: a misspelled name would leave its tool without a policy."""
-        return [name.removeprefix(self._prefix) for name in self._policies if name not in self._tools]
+        added = {name for each in self.services for name in each.tool_names}
+        return [name.removeprefix(self._prefix) for name in self._policies if name not in added]
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
         """The tools, in the order in which they were added."""
@@ -144,16 +188,17 @@ class HTTPService:
             return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
         try:
             async with asyncio.timeout(self._seconds):
-                result = await function.run(self._client(access), arguments)
+                result = await function.run(client := self._client(access), arguments)
         except TimeoutError:
             pass
         else:
-            return replace(result, text=model_text(result.text, ()))
+            return replace(result, text=model_text(result.text, client.presented))
         detail = f"no response within {self._seconds:g} s"
         raise self._endpoint.unusable(detail)
 
     def _client(self, access: Access) -> ServiceClient:
-        return ServiceClient(self._http, self._endpoint, None if self.credential is None else access)
+        credential = None if self.credential is None else access
+        return ServiceClient(self._http, self._endpoint, credential, access.caller)
 
     async def aclose(self) -> None:
         """Closes the connections."""

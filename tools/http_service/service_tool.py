@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, get_args
 
+import httpx
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, Tool, ToolException
 from langchain_core.utils.function_calling import convert_to_openai_function
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
+from identity.principal import Caller
 from tools.arguments.fault import ArgumentFault, invalid_arguments, size_fault
 from tools.arguments.schema_budget import checked_draft
 from tools.arguments.validator import BoundedValidator
@@ -118,6 +120,13 @@ def _block_text(block: str | Mapping[Any, Any]) -> str:
     return str(block.get("text", "")) if block.get("type") == "text" else f"[{block.get('type')}, not shown]"
 
 
+INJECTED: Final[Mapping[Any, Callable[[ServiceClient], Any]]] = {
+    ServiceClient: lambda client: client,
+    Caller: lambda client: client.caller,
+    httpx.Auth: lambda client: client.auth,
+}
+"""What a tool may ask for by the type of a parameter that the model does not see."""
+
 _MAX_FAULTS: Final = 5
 _MAX_NAME: Final = 300
 """Characters of an argument's name, which the model may have made up."""
@@ -126,10 +135,11 @@ _MAX_NAME: Final = 300
 class ServiceTool:
     """Any `BaseTool`, whose arguments are a pydantic model or a JSON Schema.
 
-    A parameter `Annotated[ServiceClient, InjectedToolArg]` gets the service's client. LangChain derives the
-    schema and runs the tool. What it does not do is done here: it ignores unknown arguments, converts values
-    of another type, such as `true` to 1, passes arguments on unchecked if their schema is a JSON Schema, sets
-    no bound on their size, and lets a caller set an injected parameter. Each is a failed result here, and the
+    A parameter `Annotated[ServiceClient, InjectedToolArg]` gets the service's client, a `Caller` the
+    caller, and an `httpx.Auth` the credential for an SDK (`ServiceClient.auth`). LangChain derives the schema
+    and runs the tool. What it does not do is done here: it ignores unknown arguments, converts values of
+    another type, such as `true` to 1, passes arguments on unchecked if their schema is a JSON Schema, sets no
+    bound on their size, and lets a caller set an injected parameter. Each is a failed result here, and the
     tool does not run.
 
     Not checked: what the tool does beside its client. A tool without an `async` form runs in a thread, which
@@ -146,8 +156,8 @@ class ServiceTool:
             raise ValueError(f'tool "{name}" must have a description: the model chooses tools by it')
         injected = injected_parameters(tool)
         self._tool: Final = tool
-        self._clients: Final = frozenset(each for each in injected if injected[each].kind is ServiceClient)
-        if any(each.is_required for name, each in injected.items() if name not in self._clients):
+        self._kinds: Final = {n: each.kind for n, each in injected.items() if each.kind in INJECTED}
+        if any(each.is_required for name, each in injected.items() if name not in self._kinds):
             raise TypeError(f'an injected parameter of tool "{name}" must be a ServiceClient')
         self._injected: Final = frozenset(injected)
         schema = json_schema(tool)
@@ -180,7 +190,7 @@ class ServiceTool:
         return await run_tool(self._tool, self._given(client, arguments))
 
     def _given(self, client: ServiceClient, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return {**arguments, **dict.fromkeys(self._clients, client)}
+        return {**arguments, **{name: INJECTED[kind](client) for name, kind in self._kinds.items()}}
 
     def _unknown(self, arguments: Mapping[str, Any]) -> list[ArgumentFault]:
         properties = self.schema.parameters["properties"]
