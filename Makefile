@@ -8,10 +8,10 @@ JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 2 )))
 # Files that share a server run in one process: tests/conftest.py.
 PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Without bytecode every process compiles every test again.
-test aegra-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
+test aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: chromium wrk databases help up serve sandbox studio doctor aegra aegra-test test frontends unit promises mutants cluster chaos soak bench bench-scale wheel check format lock sbom licences vulnerabilities clean
+.PHONY: chromium wrk databases help up serve sandbox studio doctor aegra aegra-test mcp-test test frontends unit promises mutants cluster chaos soak bench bench-scale wheel check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -37,6 +37,9 @@ aegra: $(VENV)/.dev .venv-aegra/.installed databases ## LangGraph's API on Aegra
 
 aegra-test: $(VENV)/.dev .venv-aegra/.installed tests/front_ends/node_modules/.installed chromium databases ## the tests on Aegra, and those of LangGraph Server's clients against it
 	@$(BIN)/pytest -n 1 --langgraph-server aegra tests/aegra tests/front_ends/langgraph tests/security/callers/test_langgraph_isolation.py tests/security/callers/test_langgraph_messages.py
+
+mcp-test: $(VENV)/.dev .venv-mcp2/.installed ## the tests of both of MCP's roles against the official SDK 2.x
+	@$(BIN)/pytest tests/mcp_sdk2
 
 test: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## install what tests need and run all of them
 	@$(BIN)/pytest $(PARALLEL)
@@ -91,6 +94,7 @@ lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is writ
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra policy --group build $(LOCK_OPTIONS) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra policy --group build --group test --group bench --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra policy --group build --group aegra -c requirements.lock $(subst 3.11,3.12,$(LOCK_OPTIONS)) -o requirements-aegra.lock
+	$(BIN)/uv pip compile --upgrade --group pyproject.toml:mcp2 $(LOCK_OPTIONS) -o requirements-mcp2.lock
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
 
 sbom: $(VENV)/.dev ## the bill of materials (CycloneDX) of the lock files: make sbom OUT=file
@@ -104,7 +108,7 @@ vulnerabilities: $(VENV)/.dev ## look the lock files up in a file or folder in t
 	@$(BIN)/python -m scripts.supply_chain.vulnerabilities $(DATABASE)
 
 clean: ## remove what was installed and made
-	rm -rf $(VENV) .venv-unit .venv-aegra .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-unit .venv-aegra .venv-mcp2 .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules .mypy_cache .ruff_cache .pytest_cache
 
 # --- what the targets above need ---------------------------------------------------------------
 
@@ -141,6 +145,12 @@ AEGRA_PYTHON ?= $(shell for p in python3.13 python3.12 python3.14 python3; do \
 	@$(BIN)/uv venv --quiet --clear --offline --no-config --python $(AEGRA_PYTHON) .venv-aegra
 	@$(BIN)/pip --python .venv-aegra/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements-aegra.lock
 	@$(BIN)/pip --python .venv-aegra/bin/python install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv-mcp2/.installed: requirements-mcp2.lock | $(VENV)/.dev
+	@echo 'Installing the SDK 2.x of MCP (once) …'
+	@$(BIN)/uv venv --quiet --clear --offline --no-config .venv-mcp2
+	@$(BIN)/pip --python .venv-mcp2/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements-mcp2.lock
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json %/package.json

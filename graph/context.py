@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from langchain_core.messages import ToolCall
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
@@ -27,6 +28,9 @@ class AgentContext:
     access_token: Secret | None = None
     streaming: bool = False
     steps: bool = False
+    call: ToolCall | None = None
+    """A call that the caller requests in place of the model's first response. The run ends with its result,
+    and the model is not called."""
     thread_id: str | None = None
     """The conversation, for approvals; `None`: LangGraph's `thread_id`."""
     answers: Mapping[str, object] = field(default_factory=dict)
@@ -76,6 +80,11 @@ def token_in_context(runtime: Runtime[AgentContext]) -> Secret | None:
     """
     token = runtime.context.access_token if isinstance(runtime.context, AgentContext) else None
     return token if isinstance(token, Secret) else None
+
+
+def requested_call(runtime: Runtime[AgentContext]) -> ToolCall | None:
+    """The call that the run's caller requests; `None`: the model decides."""
+    return runtime.context.call if isinstance(runtime.context, AgentContext) else None
 
 
 def begun_calls(runtime: Runtime[AgentContext]) -> set[str]:

@@ -111,6 +111,7 @@ class GraphParts:
     approvals: Node
     services: Mapping[str, Node]
     routes: Routes
+    gate: ApprovalGate
     steps: int
     """The visits of these nodes in the longest run."""
     own: Callable[[str, Runnable[Any, Any]], Node] = field(repr=False)
@@ -192,6 +193,7 @@ def graph_parts(
             for each in services
         },
         routes=Routes(names, required, gate),
+        gate=gate,
         steps=5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1),
         own=lambda name, node: visited(name, OwnNode(name, node, model_node), callers),
     )

@@ -41,8 +41,9 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
-_NAMED_ONLY = [Path(__file__).parent / folder for folder in ("aegra", "front_ends/copilotkit")]
-"""They need what `make test` does not install: `make aegra-test` and `make frontends` name them."""
+_NAMED_ONLY = [Path(__file__).parent / folder for folder in ("aegra", "front_ends/copilotkit", "mcp_sdk2")]
+"""They need what `make test` does not install: `make aegra-test`, `make frontends` and `make mcp-test` name
+them."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -23,6 +23,8 @@ from agent.api.ag_ui.routes import MAX_SNAPSHOT, ThreadRuns, ag_ui_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.grants import grant_routes
 from agent.api.langserve.routes import langserve_routes
+from agent.api.mcp.message import HEADERS as MCP_HEADERS
+from agent.api.mcp.routes import mcp_routes
 from agent.api.openai.routes import openai_routes
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
@@ -32,7 +34,7 @@ from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError, error_response
-from agent.http.authentication import CALLER, Challenge, authentication, caller_of
+from agent.http.authentication import CALLER, MCP_PATH, Challenge, authentication, caller_of
 from agent.http.rate_limit import rate_limit
 from agent.http.request_limits import body_limit, header_limit
 from agent.http.request_log import request_log
@@ -87,7 +89,8 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
                 allow_origins=settings.cors_allowed_origins,
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
                 allow_headers=[
-                    *("Authorization", "Content-Type", "Last-Event-ID", "X-Thread-Id", VERSION_HEADER)
+                    *("Authorization", "Content-Type", "Last-Event-ID", "X-Thread-Id", VERSION_HEADER),
+                    *MCP_HEADERS,
                 ],
                 expose_headers=["WWW-Authenticate", "Retry-After", "X-Request-Id"],
                 max_age=600,
@@ -135,6 +138,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     app.include_router(
         a2a_routes(settings, ThreadTasks(composed.conversations) if composed.conversations else tasks)
     )
+    app.include_router(mcp_routes(composed))
     app.include_router(
         langserve_routes(
             composed.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
@@ -158,9 +162,9 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
 
 
 def _starts_run(scope: Scope) -> bool:
-    """Whether the request certainly starts a run. For A2A, only the body shows it."""
+    """Whether the request certainly starts a run. For A2A and MCP, only the body shows it."""
     path = scope["path"]
-    return scope["method"] == "POST" and path != RPC_PATH and not only_manages_threads(path)
+    return scope["method"] == "POST" and path not in (RPC_PATH, MCP_PATH) and not only_manages_threads(path)
 
 
 def _reads_own_list(scope: Scope) -> bool:

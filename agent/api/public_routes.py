@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from agent.api.response_models import Health, ProtectedResource, ReadinessReport, documented
-from agent.http.authentication import PROTECTED_RESOURCE_PATH
+from agent.http.authentication import MCP_PATH, MCP_RESOURCE_PATH, PROTECTED_RESOURCE_PATH
 from agent.operations.readiness import Readiness
 from agent.settings.settings import Settings
 
@@ -38,13 +38,21 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
         body = {"status": status, "checks": checks}
         return JSONResponse(body, 200 if ready_now else 503, None if ready_now else {"Retry-After": "2"})
 
+    @router.head(MCP_RESOURCE_PATH, include_in_schema=False)
+    @router.get(MCP_RESOURCE_PATH, responses=documented(ProtectedResource))
     @router.head(PROTECTED_RESOURCE_PATH, include_in_schema=False)
     @router.get(PROTECTED_RESOURCE_PATH, responses=documented(ProtectedResource))
-    async def protected_resource() -> JSONResponse:
-        """RFC 9728, section 2. The scope has the form that IDaaS expects in a request."""
+    async def protected_resource(request: Request) -> JSONResponse:
+        """RFC 9728, section 2. The scope has the form that IDaaS expects in a request.
+
+        For clients of MCP the resource is the address that they call (section 3.3).
+        """
+        resource = settings.agent_audience
+        if request.url.path.endswith(MCP_RESOURCE_PATH):
+            resource = (settings.agent_public_url or str(request.base_url)).rstrip("/") + MCP_PATH
         return JSONResponse(
             {
-                "resource": settings.agent_audience,
+                "resource": resource,
                 "authorization_servers": [settings.idaas.issuer],
                 "scopes_supported": [f"{settings.agent_audience}|{settings.agent_scope}"],
                 "bearer_methods_supported": ["header"],

@@ -147,9 +147,9 @@ class Agent:
             Grants(storage.grants, by_name, self.access, revocations, audit, clock) if storage else None
         )
         """What people have approved beyond one call; `None`: runs cannot pause."""
-        self.graph: Final = agent_graph(
-            settings, self._graph_parts(audit, caller, resume_values, begun_calls)
-        )
+        parts = self._graph_parts(audit, caller, resume_values, begun_calls)
+        self.gate: Final = parts.gate
+        self.graph: Final = agent_graph(settings, parts)
         """For runs of conversations and for runs without one, which have no thread and cannot pause."""
         self.request_rate: Final = RequestRate(
             settings.max_requests_per_minute, audience=settings.agent_audience, redis=self.redis

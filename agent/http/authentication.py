@@ -30,7 +30,12 @@ PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
 EVENTS_PATH: Final = "/events/idaas"
 """User events of IDaaS. Public for POST: each request is authenticated by its signature."""
 AGENT_CARD_PATH: Final = "/.well-known/agent-card.json"
-PUBLIC_PATHS: Final = frozenset({"/health", "/ready", PROTECTED_RESOURCE_PATH, AGENT_CARD_PATH})
+MCP_PATH: Final = "/mcp"
+"""Its clients look for the metadata of this path, whose `resource` is the address that they call."""
+MCP_RESOURCE_PATH: Final = PROTECTED_RESOURCE_PATH + MCP_PATH
+PUBLIC_PATHS: Final = frozenset(
+    {"/health", "/ready", PROTECTED_RESOURCE_PATH, MCP_RESOURCE_PATH, AGENT_CARD_PATH}
+)
 """Compared with the whole path; only GET and HEAD are public."""
 
 _WHITESPACE: Final = " \t"
@@ -83,7 +88,8 @@ class Challenge:
         if not isinstance(error, AccessTokenError):
             return {}
         base = self._public_url or str(Request(scope).base_url)
-        parts = {"realm": "idaas-agent", "resource_metadata": base.rstrip("/") + PROTECTED_RESOURCE_PATH}
+        metadata = MCP_RESOURCE_PATH if scope["path"] == MCP_PATH else PROTECTED_RESOURCE_PATH
+        parts = {"realm": "idaas-agent", "resource_metadata": base.rstrip("/") + metadata}
         if error.code is not GraphCode.ACCESS_TOKEN_MISSING:
             narrow = isinstance(error, InsufficientScopeError)
             parts["error"] = "insufficient_scope" if narrow else "invalid_token"

@@ -5,10 +5,11 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall
 
 from agent.conversations.thread import StoredMessage, Thread, owner_of
 from agent.conversations.threads import ThreadStore
@@ -127,14 +128,16 @@ class Conversations:
         *,
         streaming: bool,
         instructions: Sequence[SystemMessage] = (),
+        call: ToolCall | None = None,
     ) -> Run:
         """Runs the graph with the stored messages of the thread, and with `messages`, which are added.
 
         The thread is opened if there is none; without `thread_id`, a new one. `instructions` are for this run
-        alone. Raises `MessageStoredError` for messages that the thread has, `ThreadBusyError` while a run is
-        going on, `ApprovalError` while one waits, and what `Runs.check` raises.
+        alone; `call` is made in place of the model's response (`AgentContext.call`). Raises
+        `MessageStoredError` for messages that the thread has, `ThreadBusyError` while a run is going on,
+        `ApprovalError` while one waits, and what `Runs.check` raises.
         """
-        run = self._run(caller, thread_id or uuid.uuid4().hex, streaming)
+        run = replace(self._run(caller, thread_id or uuid.uuid4().hex, streaming), call=call)
 
         async def begin() -> RunStart:
             try:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, ToolCall
 
 from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.threads import ThreadStore
@@ -47,6 +47,8 @@ class RunRequest:
     thread_id: str
     run_id: str
     streaming: bool
+    call: ToolCall | None = None
+    """See `AgentContext.call`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

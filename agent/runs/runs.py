@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, ToolCall
 
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.live_run import LiveRun
@@ -31,6 +31,7 @@ class _UnkeptWork:
         *,
         streaming: bool,
         steps: bool,
+        call: ToolCall | None,
     ) -> None:
         self._graph = graph
         self._messages = messages
@@ -38,12 +39,17 @@ class _UnkeptWork:
         self._acquire_lease = acquire_lease
         self._streaming = streaming
         self._steps = steps
+        self._call = call
 
     async def run(self, live: LiveRun) -> Finished:
         """See `Work`."""
         await self._acquire_lease(self._caller.principal)
         context = AgentContext(
-            access_token=self._caller.token, streaming=self._streaming, steps=self._steps, writer=live.emit
+            access_token=self._caller.token,
+            streaming=self._streaming,
+            steps=self._steps,
+            call=self._call,
+            writer=live.emit,
         )
         of_model = ModelMessages()
         stream = self._graph.astream(
@@ -101,10 +107,12 @@ class Runs:
         *,
         streaming: bool,
         steps: bool = False,
+        call: ToolCall | None = None,
     ) -> RunReader:
         """Runs the graph on `messages` for one reader, and cancels the run when the reader leaves.
 
         `streaming` requests the model's response as a stream, `steps` the events of nodes and messages.
+        `call` is made in place of the model's response (`AgentContext.call`).
 
         A run that takes longer than the limit raises `RunTimeoutError`; one for which no place is left over
         all processes raises `LimitError` in place of its first event.
@@ -113,7 +121,7 @@ class Runs:
         """
         self.check(caller.principal)
         work = _UnkeptWork(
-            self._graph, messages, caller, self.acquire_lease, streaming=streaming, steps=steps
+            self._graph, messages, caller, self.acquire_lease, streaming=streaming, steps=steps, call=call
         )
         run = LiveRun(
             work, seconds=self._timeout, one_reader=True, traced=self._traced, measures=self._measures

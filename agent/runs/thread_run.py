@@ -168,6 +168,7 @@ class ThreadRun:
             access_token=run.caller.token,
             streaming=run.streaming,
             steps=run.streaming,
+            call=run.call,
             thread_id=run.thread_id,
             answers=begun.answers,
             begun_calls=self._transcript.begun_calls,

@@ -7,7 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graph.approvals.consents import Consents, Outcome
-from graph.context import AgentContext
+from graph.context import AgentContext, requested_call
 from graph.credentials.run_credentials import RunCredentials, UnavailableCredential
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials
 from graph.error_codes import MODEL, error_of_node
@@ -51,7 +51,7 @@ class CredentialsNode:
         }
         resolved: dict[str, Outcome] = {}
         missing: list[str] = []
-        for name in self._needed(state, credentials):
+        for name in self._needed(state, credentials, calls_model=requested_call(runtime) is None):
             if (known := credentials[name].known()) is not None:
                 resolved[name] = known
             else:
@@ -75,7 +75,9 @@ class CredentialsNode:
             update["consenting"] = again
         return update
 
-    def _needed(self, state: AgentState, credentials: Mapping[str, ServiceCredential]) -> list[str]:
+    def _needed(
+        self, state: AgentState, credentials: Mapping[str, ServiceCredential], *, calls_model: bool
+    ) -> list[str]:
         """The nodes whose credentials the next step needs."""
         if called := called_services(state):
             return [name for name in credentials if name in called]
@@ -84,7 +86,7 @@ class CredentialsNode:
             for service in self._services
             if service.name in credentials and service.cached_tools(credentials[service.name]) is None
         )
-        return [*([MODEL] if MODEL in credentials else []), *unlisted]
+        return [*([MODEL] if calls_model and MODEL in credentials else []), *unlisted]
 
     async def _obtain(self, name: str, credential: ServiceCredential) -> Credential | AgentError:
         try:

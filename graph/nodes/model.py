@@ -1,5 +1,6 @@
 """The node `model`: requests a response of the model, with the tools that can be called now."""
 
+import uuid
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 
 from graph.callers import reports_steps
-from graph.context import AgentContext, streams, writer_of
+from graph.context import AgentContext, requested_call, streams, writer_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
 from graph.error_codes import MODEL
@@ -16,10 +17,11 @@ from graph.models.response import without_tool_calls
 from graph.nodes.model_step import ModelSteps
 from graph.prompt import build_prompt
 from graph.state import AgentState
-from graph.tool_calls.requested_calls import normalize_tool_calls, refusal
+from graph.tool_calls.requested_calls import latest_response, normalize_tool_calls, refusal
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from tools.service import Service
 
@@ -27,9 +29,16 @@ LAST_ROUND: Final = (
     "No tool can be called any more. Answer with what the tools have returned, and say what is missing."
 )
 
+_BY_CALLER: Final = "requested_by_caller"
+"""The `finish_reason` of a response that is the caller's own call."""
+
 
 class ModelNode:
-    """Requests one response in each round of tools. Raises `ServiceError` if the model fails."""
+    """Requests one response in each round of tools. Raises `ServiceError` if the model fails.
+
+    Of a run whose caller requests a call (`AgentContext.call`), the first response is that call, which passes
+    the same checks, and the last one its result.
+    """
 
     def __init__(
         self,
@@ -56,21 +65,27 @@ class ModelNode:
     ) -> dict[str, Any]:
         """The response, the refusals of calls that no node runs, and the credentials of the next step."""
         rounds = state.get("rounds", 0)
+        if rounds and (result := _result_for_caller(state["messages"])) is not None:
+            return {"messages": [AIMessage(redact(result, secrets_of(state, caller)), id=uuid.uuid4().hex)]}
+        requested = None if rounds else requested_call(runtime)
         credentials = {name: self._service_credentials.of(caller, name, state) for name in self._names}
         if rounds < self._limits.tool_rounds:
             offered = await self._catalog.offered(credentials)
         else:
             offered = OfferedTools([], {}, [LAST_ROUND])
-        instructions = state.get("instructions") or self._system_prompt
-        prompt = build_prompt(instructions, state["messages"], offered.notes)
-        response = await self._model.response(
-            prompt,
-            offered.tools,
-            self._static_key or credentials[MODEL],
-            caller,
-            writer_of(runtime) if streams(runtime) else None,
-            announced=reports_steps(runtime),
-        )
+        if requested is not None:
+            by_caller = {"finish_reason": _BY_CALLER}
+            response = AIMessage("", id=uuid.uuid4().hex, tool_calls=[requested], response_metadata=by_caller)
+        else:
+            instructions = state.get("instructions") or self._system_prompt
+            response = await self._model.response(
+                build_prompt(instructions, state["messages"], offered.notes),
+                offered.tools,
+                self._static_key or credentials[MODEL],
+                caller,
+                writer_of(runtime) if streams(runtime) else None,
+                announced=reports_steps(runtime),
+            )
         response, refusals = self._checked(response, offered)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         if refusals:
@@ -135,3 +150,11 @@ class ModelNode:
                 limit = self._limits.tool_calls
                 refusals.append(refusal(call, f"not run: at most {limit} tools may be called at a time"))
         return response, refusals
+
+
+def _result_for_caller(messages: Sequence[AnyMessage]) -> str | None:
+    """The result of the call that the run's caller requested; `None` if the model made the latest calls."""
+    response = latest_response(messages)
+    if response is None or response.response_metadata.get("finish_reason") != _BY_CALLER:
+        return None
+    return str(messages[-1].text)

@@ -34,10 +34,18 @@ async def a2a(agent, question, headers):
     return await agent.http.post(f"{agent.origin}/a2a", json=body, headers=headers | {"A2A-Version": "1.0"})
 
 
+async def mcp(agent, question, headers):
+    call = {"name": "ask", "arguments": {"question": question}, "_meta": {"progressToken": 1}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    accept = {"Accept": "application/json, text/event-stream"}
+    return await agent.http.post(f"{agent.origin}/mcp", json=body, headers=headers | accept)
+
+
 SURFACES = [
     chat,
     stream,
     ag_ui,
     a2a,
+    mcp,
     *(langserve(route) for route in ("invoke", "batch", "stream", "stream_log", "stream_events")),
 ]

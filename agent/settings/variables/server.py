@@ -41,6 +41,9 @@ class ServerVariables(VariableGroup):
     """The port to listen on."""
     agent_public_url: Url | None = None
     """The agent's address for clients. Default: that of each request."""
+    agent_page_url: Url | None = None
+    """The page's address, at which clients of MCP let their user approve calls. Default: the first of
+    `CORS_ALLOWED_ORIGINS`."""
     cors_allowed_origins: Origins = ("http://localhost:9001", "http://127.0.0.1:9001")
     """Origins of pages that may call the agent, separated by commas. Exact, no `*`."""
     ssl_cert_file: Annotated[Path, AfterValidator(existing_file)] | None = None

@@ -1,0 +1,237 @@
+"""What `tools/call` runs: a question in a conversation, or one call of a service's tool, by the same graph.
+
+A run that waits for its user is found again by what the client sends again, never by what it claims: the
+conversation is the caller's own, and its latest message has the digest of the call.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from langchain_core.messages import AnyMessage, HumanMessage, ToolCall
+
+from agent.api.mcp.message import INVALID_PARAMS, McpError, Members
+from agent.composition.agent import Agent
+from agent.conversations.thread import is_thread_id, owner_of
+from agent.runs.conversation_runs import Conversations
+from agent.runs.run import Paused, RunReader
+from graph.approvals.record import ApprovalKind, ApprovalStatus
+from graph.call_arguments import are_valid_arguments, arguments_digest
+from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import ThreadNotFoundError
+
+ASK: Final = "ask"
+ANSWER: Final = "answer"
+"""The key of the one question that a result asks, and of its answer."""
+_MARK: Final = "mcp-"
+_REPEATS: Final = 16
+_NEWEST: Final = 200
+"""The messages among which the question of a run is looked for. A run within the limits has fewer."""
+
+ASK_TOOL: Final[Members] = {
+    "name": ASK,
+    "title": "Ask the agent",
+    "description": "Asks the agent. It uses the services that the signed-in user may use, and asks the user "
+    "before it changes something. The answer names its conversation, for the next question.",
+    "inputSchema": {
+        "type": "object",
+        "properties": {
+            "question": {"type": "string", "minLength": 1, "description": "In any language."},
+            "conversation": {"type": "string", "description": "Of an earlier answer. Default: a new one."},
+        },
+        "required": ["question"],
+        "additionalProperties": False,
+    },
+    "outputSchema": {
+        "type": "object",
+        "properties": {
+            "answer": {"type": "string"},
+            "conversation": {"type": ["string", "null"]},
+            "finish_reason": {"type": "string"},
+        },
+        "required": ["answer", "conversation", "finish_reason"],
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that has ended: its messages, the caller's first."""
+
+    thread_id: str
+    messages: Sequence[AnyMessage]
+
+
+Begun: TypeAlias = RunReader | Paused | Ended
+"""A run, what it waits for, or how it ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedCall:
+    """A valid `tools/call`. `digest` identifies it: the same call by the same user has the same one."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    modern: bool
+    digest: str
+
+    @classmethod
+    def of(cls, params: Members, *, modern: bool) -> "AskedCall":
+        """Raises `McpError`."""
+        name, arguments = params.get("name"), params.get("arguments", {})
+        if not isinstance(name, str) or not are_valid_arguments(arguments) or not isinstance(arguments, dict):
+            raise McpError(INVALID_PARAMS, "params must have the name of a tool, and its arguments")
+        question, conversation = arguments.get("question"), arguments.get("conversation", "-")
+        known = arguments.keys() <= {"question", "conversation"}
+        if name == ASK and not (
+            known and isinstance(question, str) and question.strip() and is_thread_id(str(conversation))
+        ):
+            raise McpError(INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer")
+        return cls(name, arguments, modern, arguments_digest({name: arguments})[:32])
+
+    def message(self) -> HumanMessage:
+        """What the conversation has of it."""
+        text = self.arguments["question"] if self.name == ASK else f'Call the tool "{self.name}".'
+        return HumanMessage(text, id=f"{_MARK}{uuid.uuid4().hex}-{self.digest}")
+
+
+class Calls:
+    """The tools of one agent, and the runs of their calls. Methods raise `McpError`, and the errors of runs.
+
+    Without stored conversations no call waits: what needs an approval is refused.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._catalog = ToolCatalog(agent.services, agent.settings.tool_timeout_seconds)
+
+    async def offered(self, caller: VerifiedAccessToken) -> OfferedTools:
+        """The tools of the services that `caller` can use now."""
+        services = self._agent.services
+        return await self._catalog.offered(
+            {each.name: self._agent.access(each.name, caller) for each in services}
+        )
+
+    async def begin(self, asked: AskedCall, caller: VerifiedAccessToken) -> Begun:
+        """Runs the call; or what became of it, if a legacy client sends it again after its user decided."""
+        call, kept = None, self._agent.conversations
+        if asked.name != ASK:
+            call = ToolCall(
+                name=asked.name, args=dict(asked.arguments), id=f"call_{uuid.uuid4().hex}", type="tool_call"
+            )
+            if (service := (await self.offered(caller)).services.get(asked.name)) is None:
+                raise McpError(INVALID_PARAMS, f"There is no tool {asked.name!r:.80}")
+            kept = kept if self._agent.gate.decides(call, service) else None
+        thread_id = asked.arguments.get("conversation") if call is None else None
+        streaming = call is None
+        if kept is None:
+            if thread_id is not None:
+                raise McpError(INVALID_PARAMS, "This agent stores no conversations")
+            return self._agent.runs.start([asked.message()], caller, streaming=streaming, call=call)
+        if thread_id is not None:
+            await kept.threads.get(owner_of(caller.principal), thread_id)  # is not opened
+        if not asked.modern:
+            thread_id = thread_id or await self._place(kept, asked, caller)
+            if thread_id is not None and await self._waited(kept, asked, caller, thread_id):
+                return await self._outcome(kept, caller, thread_id)
+        run = await kept.start(caller, thread_id, [asked.message()], streaming=streaming, call=call)
+        return run.events(keep=not asked.modern)
+
+    async def resume(
+        self, asked: AskedCall, state: object, responses: object, caller: VerifiedAccessToken
+    ) -> Begun:
+        """Goes on with a call that waits. `state` is hostile: it names a conversation and an approval, and
+        counts only if they are the caller's, and those of this call.
+        """
+        thread_id, _, approval_id = state.partition(".") if isinstance(state, str) else ("", "", "")
+        kept = self._agent.conversations
+        if kept is None or await self._asked_at(kept, asked, caller, thread_id) is None:
+            raise McpError(INVALID_PARAMS, "requestState is not of this call")
+        pending = await kept.pending(caller, thread_id)
+        waiting = next((each.request for each in pending if each.request.id == approval_id), None)
+        if waiting is None:
+            return await self._outcome(kept, caller, thread_id)
+        approved: object = None
+        match responses.get(ANSWER) if isinstance(responses, dict) else None:
+            case {"action": "cancel"}:
+                await kept.cancel(caller.principal, thread_id)
+                return await self._outcome(kept, caller, thread_id)
+            case {"action": "decline"}:
+                approved = False
+            case {"action": "accept", "content": {"approve": bool(approve)}}:
+                approved = approve
+            case {"action": "accept"} if waiting.kind is ApprovalKind.CONSENT_REQUIRED:
+                approved = True
+        if waiting.kind is ApprovalKind.SIGN_IN_REQUIRED:
+            approved = True
+        if approved is None:
+            return Paused(tuple(pending))
+        answers = {approval_id: {"approved": approved}}
+        run = await kept.resume(caller, thread_id, answers, streaming=asked.name == ASK)
+        return run.events(keep=False)
+
+    async def _place(self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken) -> str | None:
+        """The conversation of a legacy call that names none. It follows from the call and the time, so that
+        the call is found when it is sent again. `None`: any.
+        """
+        window = int(self._agent.clock() // self._agent.settings.approval_seconds)
+        free: list[str] = []
+        for at in (window, window - 1):
+            for number in range(_REPEATS):
+                known_by = f"{asked.digest}.{at}.{number}".encode()
+                thread_id = _MARK + hashlib.sha256(known_by).hexdigest()[:32]
+                try:
+                    await kept.threads.get(owner_of(caller.principal), thread_id)
+                except ThreadNotFoundError:
+                    free.append(thread_id)
+                    break
+                if await self._waited(kept, asked, caller, thread_id):
+                    return thread_id
+        return free[0] if free else None
+
+    async def _asked_at(
+        self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken, thread_id: str
+    ) -> float | None:
+        """When the latest message of the caller's conversation asked this call; `None`: it asked another."""
+        with suppress(ThreadNotFoundError):
+            stored = await kept.threads.messages(owner_of(caller.principal), thread_id, limit=_NEWEST)
+            for each in reversed(stored):
+                if isinstance(each.message, HumanMessage):
+                    mark, _, digest = (each.message.id or "").rpartition("-")
+                    return each.created_at if mark.startswith(_MARK) and digest == asked.digest else None
+        return None
+
+    async def _waited(
+        self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken, thread_id: str
+    ) -> bool:
+        """Whether the latest message of the conversation asked this call, which waited for its user lately,
+        and they have decided in time or still can.
+        """
+        asked_at = await self._asked_at(kept, asked, caller, thread_id)
+        store, now = self._agent.approvals, self._agent.clock()
+        if asked_at is None or store is None:
+            return False
+        latest = await store.latest(caller.principal, thread_id)
+        since = max(asked_at, now - 2 * self._agent.settings.approval_seconds)
+        in_time = latest is not None and latest.status_at(now) is not ApprovalStatus.EXPIRED
+        return in_time and latest is not None and latest.request.created_at >= since
+
+    async def _outcome(self, kept: Conversations, caller: VerifiedAccessToken, thread_id: str) -> Begun:
+        """What a call that waited waits for now, or what became of it. Raises `ApprovalError` if the user did
+        not decide in time.
+        """
+        owner = owner_of(caller.principal)
+        if pending := await kept.pending(caller, thread_id):
+            return Paused(tuple(pending))
+        thread = await kept.threads.get(owner, thread_id)
+        if thread.status == "paused":
+            await kept.require_open(caller, thread_id)
+        if thread.status == "running" and (reader := await kept.follow(caller, thread_id)) is not None:
+            return reader
+        messages = [each.message for each in await kept.threads.messages(owner, thread_id, limit=_NEWEST)]
+        asked = max((n for n, each in enumerate(messages) if isinstance(each, HumanMessage)), default=0)
+        return Ended(thread_id, messages[asked:])

@@ -1,0 +1,196 @@
+"""`POST /mcp`: the agent as an MCP server, of 2026-07-28 and of 2025-11-25 and older."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from agent.api.direct_route import DirectRoute
+from agent.api.disconnect import while_connected
+from agent.api.event_stream import EventStream, server_sent
+from agent.api.mcp.calls import ASK, ASK_TOOL, AskedCall, Calls
+from agent.api.mcp.encoder import CallEncoder
+from agent.api.mcp.message import (
+    INVALID_PARAMS,
+    LEGACY,
+    METHOD_NOT_FOUND,
+    MODERN,
+    SERVER,
+    McpError,
+    McpMessage,
+    Members,
+    MessageId,
+    id_of,
+    is_modern,
+    parsed,
+    read_message,
+)
+from agent.api.openapi_document import EVENTS
+from agent.composition.agent import Agent
+from agent.errors.error_response import RequestError
+from agent.http.authentication import MCP_PATH, caller_of
+from agent.runs.run import RunReader
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import AccessTokenError, AgentError, LimitError, ThreadNotFoundError, UnavailableError
+from tools.approval_policy import Effect
+
+_WITH_STATUS: Final = (AccessTokenError, LimitError, UnavailableError)
+"""Errors that have an HTTP status."""
+_LIST_MS: Final = 60_000
+"""How long a client may use a list of tools, which is of its user alone."""
+_INSTRUCTIONS: Final = (
+    "An agent that acts under the rights of the signed-in user. Calls that change something ask the user."
+)
+_MESSAGE: Final = {
+    "type": "object",
+    "properties": {
+        "jsonrpc": {"const": "2.0"},
+        "id": {"type": ["string", "integer"]},
+        "method": {"enum": ["server/discover", "initialize", "ping", "tools/list", "tools/call"]},
+        "params": {"type": "object"},
+    },
+    "required": ["jsonrpc", "method"],
+}
+
+
+def mcp_routes(agent: Agent) -> APIRouter:
+    """The route. It has no session: a response belongs to its request, and nothing is sent without one."""
+    server = McpServer(agent)
+    router = APIRouter(route_class=DirectRoute)
+
+    @router.post(
+        MCP_PATH,
+        response_class=Response,
+        responses={
+            200: {
+                "description": "A response of JSON-RPC, alone or after notifications.",
+                "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": EVENTS},
+            },
+            202: {"description": "A notification was received."},
+        },
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _MESSAGE}}}
+        },
+    )
+    async def mcp(request: Request) -> Response:
+        """One message of MCP. Errors are JSON-RPC's, unless they concern the access token or a limit."""
+        own = (agent.settings.agent_public_url or str(request.base_url)).rstrip("/")
+        origin = request.headers.get("Origin")
+        if origin is not None and origin not in (own, *agent.settings.cors_allowed_origins):
+            raise RequestError(None, "pages of this origin may not call the agent", status=403)
+        request_id: MessageId = None
+        modern = False
+        try:
+            given = parsed(await request.body())
+            request_id, modern = id_of(given), is_modern(given, request.headers)
+            message = read_message(given, request.headers, modern=modern)
+            return await server.response(message, request)
+        except McpError as error:
+            return JSONResponse(error.response(request_id), error.status(modern=modern))
+
+    return router
+
+
+class McpServer:
+    """Responds to messages. Raises `McpError`, and errors that have a status."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._calls = Calls(agent)
+        self._services = {each.name: each for each in agent.services}
+        origins = agent.settings.cors_allowed_origins
+        self._page = agent.settings.agent_page_url or (origins[0] if origins else "")
+
+    async def response(self, message: McpMessage, request: Request) -> Response:
+        """The response in the form of the message's version."""
+        if not message.is_request:
+            return Response(status_code=202)
+        caller, params = caller_of(request.scope), message.params
+        current = {"ttlMs": _LIST_MS, "cacheScope": "private"} if message.modern else {}
+        match message.method, message.modern:
+            case "server/discover", True:
+                versions = {"supportedVersions": [MODERN, *LEGACY], "capabilities": {"tools": {}}}
+                return _result(message, versions | {"instructions": _INSTRUCTIONS} | current)
+            case "initialize", False:
+                asked = params.get("protocolVersion")
+                version = asked if asked in LEGACY else LEGACY[0]
+                about = {"capabilities": {"tools": {}}, "serverInfo": SERVER, "instructions": _INSTRUCTIONS}
+                return _result(message, {"protocolVersion": version, **about})
+            case "ping", False:
+                return _result(message, {})
+            case "tools/list", _:
+                if params.get("cursor") is not None:
+                    raise McpError(INVALID_PARAMS, "There is no such page: the list has one")
+                return _result(message, {"tools": await self._tools(caller)} | current)
+            case "tools/call", _:
+                return await self._call(message, caller, request)
+        raise McpError(METHOD_NOT_FOUND, f"There is no method {message.method!r:.80}")
+
+    async def _tools(self, caller: VerifiedAccessToken) -> list[Members]:
+        offered = await self._calls.offered(caller)
+        tools: list[Members] = [ASK_TOOL]
+        for name, service in sorted(offered.services.items()):
+            function = next(each["function"] for each in offered.tools if each["function"]["name"] == name)
+            reads = self._services[service].policy(name).effect is Effect.READ
+            if name != ASK:
+                tools.append(
+                    {
+                        "name": name,
+                        "description": function["description"],
+                        "inputSchema": {"type": "object"} | function["parameters"],
+                        "annotations": {"readOnlyHint": reads},
+                    }
+                )
+        return tools
+
+    async def _call(self, message: McpMessage, caller: VerifiedAccessToken, request: Request) -> Response:
+        asked = AskedCall.of(message.params, modern=message.modern)
+        try:
+            if message.modern and "requestState" in message.params:
+                state, responses = message.params["requestState"], message.params.get("inputResponses")
+                begun = await self._calls.resume(asked, state, responses, caller)
+            else:
+                begun = await self._calls.begin(asked, caller)
+        except ThreadNotFoundError:
+            raise McpError(INVALID_PARAMS, "There is no such conversation") from None
+        except AgentError as error:
+            if isinstance(error, _WITH_STATUS):
+                raise
+            return _result(message, CallEncoder(message, asked, self._page).failed(error))
+        encoder = CallEncoder(message, asked, self._page, begun)
+        if not isinstance(begun, RunReader):
+            return _result(message, encoder.result())
+        streams = "text/event-stream" in request.headers.get("Accept", "")
+        if message.progress_token is not None and streams:
+            await while_connected(begun.first(), request.receive, begun.leave)
+            return EventStream(_texts(message, begun, encoder), begun.leave)
+        return _result(message, await while_connected(_end(begun, encoder), request.receive, begun.leave))
+
+
+async def _end(reader: RunReader, encoder: CallEncoder) -> Members:
+    """The result of a call."""
+    try:
+        async for event in reader:
+            encoder.event(event)
+    except AgentError as error:
+        if isinstance(error, _WITH_STATUS):
+            raise
+        return encoder.failed(error)
+    return encoder.result()
+
+
+async def _texts(message: McpMessage, reader: RunReader, encoder: CallEncoder) -> AsyncIterator[str]:
+    """Progress, then the response."""
+    try:
+        async for event in reader:
+            if (progress := encoder.event(event)) is not None:
+                yield server_sent([progress])
+        yield server_sent([message.result(encoder.result())])
+    except McpError as error:
+        yield server_sent([error.response(message.id)])
+    except AgentError as error:
+        yield server_sent([message.result(encoder.failed(error))])
+
+
+def _result(message: McpMessage, members: Members) -> JSONResponse:
+    return JSONResponse(message.result(members))

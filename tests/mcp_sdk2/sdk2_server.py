@@ -1,0 +1,43 @@
+"""An official server of SDK 2.x, of both versions, on a port of loopback that it prints."""
+
+import socket
+from typing import Annotated
+
+import uvicorn
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from pydantic import Field
+
+server = MCPServer("referee")
+
+
+@server.tool()
+def add(a: int, b: int) -> int:
+    """Adds two numbers."""
+    return a + b
+
+
+@server.tool(name="天气")
+def weather(city: Annotated[str, Field(description="A city.")]) -> dict[str, str]:
+    """The weather of a city."""
+    return {"city": city, "weather": "晴"}
+
+
+@server.tool()
+async def slow(context: Context) -> str:
+    """Reports progress."""
+    await context.report_progress(0.5, 1, "half")
+    return "ready"
+
+
+@server.tool()
+def broken() -> str:
+    """Fails."""
+    raise ValueError("INVALID_USER_KEY")
+
+
+if __name__ == "__main__":
+    listener = socket.create_server(("127.0.0.1", 0))
+    print(listener.getsockname()[1], flush=True)  # noqa: T201 - what the test reads
+    config = uvicorn.Config(server.streamable_http_app(), log_level="warning")
+    uvicorn.Server(config).run(sockets=[listener])

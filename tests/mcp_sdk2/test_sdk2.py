@@ -1,0 +1,107 @@
+"""Both roles against the official SDK 2.x, which cannot be installed beside 1.x: `make mcp-test`."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from identity.credentials.requirement import ApiKeyRequirement
+from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.graph.scripted_model import DONE
+from tests.tools.conftest import KeyRing
+from tools.mcp_service.service import MCPService
+
+FOLDER = Path(__file__).parent
+PYTHON = FOLDER.parents[1] / ".venv-mcp2" / "bin" / "python"
+LEAVE = {"days": 3, "first_day": "2026-12-07"}
+
+
+async def sdk2_client(served: Threads, mode: str, *calls: Any, approve: bool = True) -> Any:
+    """What the official client prints for these calls of alice."""
+    token = served.headers()["Authorization"].removeprefix("Bearer ")
+    given = {"url": f"{served.origin}/mcp", "token": token, "mode": mode, "calls": calls, "approve": approve}
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [PYTHON, FOLDER / "sdk2_client.py"],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+async def served(threads: ThreadsOf) -> Threads:
+    page = "https://page.example"
+    return await threads([APPLY, DONE], ACCESS_IDENTITY="Human", AGENT_PAGE_URL=page)
+
+
+@pytest.mark.parametrize("mode", ["auto", "2026-07-28"])
+async def test_client_of_the_newer_version_asks_its_user_and_the_call_is_made_once(
+    served: Threads, mode: str
+) -> None:
+    ask = ("ask", {"question": "Apply for leave"})
+    found = await sdk2_client(served, mode, ("leave_balance", {}), ask, ("leave_balance", {}))
+    before, asked, after = found["results"]
+
+    assert found["version"] == "2026-07-28"
+    assert {"ask", "leave_apply"} <= set(found["tools"])
+    assert asked["structuredContent"]["answer"] == "done "
+    assert "leave_apply" in found["asked"][0]["message"]
+    assert "leave_apply …" in found["told"]
+    assert [json.loads(each["content"][0]["text"])["days_left"] for each in (before, after)] == [12, 9]
+
+
+async def test_client_of_the_newer_version_rejects_a_call(served: Threads) -> None:
+    calls = [("leave_apply", LEAVE), ("leave_balance", {}), ("no_such_tool", {})]
+    refused, after, unknown = (await sdk2_client(served, "auto", *calls, approve=False))["results"]
+
+    assert refused["isError"]
+    assert json.loads(after["content"][0]["text"])["days_left"] == 12
+    assert unknown["error"]["code"] == -32602
+
+
+async def test_client_in_the_older_version_receives_the_address_of_the_page(served: Threads) -> None:
+    found = await sdk2_client(served, "legacy", ("leave_balance", {}), ("leave_apply", LEAVE))
+    balance, refused = found["results"]
+
+    assert found["version"] == "2025-11-25"
+    assert json.loads(balance["content"][0]["text"])["days_left"] == 12
+    assert refused["error"]["code"] == -32042
+    assert refused["error"]["data"]["elicitations"][0]["url"] == "https://page.example"
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[MCPService]:
+    """The agent's client of an official server of SDK 2.x."""
+    process = await asyncio.create_subprocess_exec(
+        PYTHON, FOLDER / "sdk2_server.py", stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    service = MCPService("referee", f"http://127.0.0.1:{port}/mcp", ApiKeyRequirement("key"))
+    yield service
+    await service.aclose()
+    process.terminate()
+    await process.wait()
+
+
+async def test_agent_speaks_the_newer_version_to_a_server_of_both(service: MCPService) -> None:
+    access = KeyRing("K1")
+    tools = {tool.name for tool in await service.tools(access)}
+    results = [
+        await service.call(name, arguments, access)
+        for name, arguments in (("add", {"a": 1, "b": 2}), ("slow", {}), ("broken", {}))
+    ]
+
+    assert {"add", "slow", "broken"} <= tools
+    assert [result.ok for result in results] == [True, True, False]
+    assert [result.text for result in results[:2]] == ["3", "ready"]
