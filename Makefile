@@ -11,12 +11,12 @@ PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 test aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: chromium wrk databases help up serve sandbox studio doctor aegra aegra-test mcp-test test frontends unit promises mutants cluster chaos soak bench bench-scale wheel check format lock sbom licences vulnerabilities clean
+.PHONY: npm chromium wrk databases help up serve sandbox studio doctor aegra aegra-test mcp-test test frontends unit promises mutants cluster chaos soak bench bench-scale wheel check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
 
-up: $(VENV)/.runtime frontend/node_modules/.installed ## install, then run sandbox, agent and page; Ctrl-C stops all
+up: npm $(VENV)/.runtime frontend/node_modules/.installed ## install, then run sandbox, agent and page; Ctrl-C stops all
 	@exec $(BIN)/idaas-agent up
 
 serve: $(VENV)/.runtime ## the agent alone, configured by the environment
@@ -28,31 +28,31 @@ sandbox: $(VENV)/.runtime ## the sandbox cloud alone; writes .sandbox/agent.env
 doctor: $(VENV)/.runtime ## check configuration and every dependency, step by step
 	@exec $(BIN)/idaas-agent doctor
 
-studio: $(VENV)/.dev ## LangGraph Server for Studio, against the configured cloud
+studio: $(VENV)/.dev ## LangGraph Server for Studio, against the configured cloud or the sandbox that runs
 # With reloading it would watch the folder in which it keeps threads, and log a change every ten seconds.
-	@exec $(BIN)/langgraph dev --no-browser --no-reload
+	@exec $(BIN)/python scripts/studio.py $(BIN)/langgraph dev --no-browser --no-reload
 
-aegra: $(VENV)/.dev .venv-aegra/.installed databases ## LangGraph's API on Aegra against the sandbox: server, worker, PostgreSQL, Redis
+aegra: $(VENV)/.dev .venv-aegra/.installed databases ## LangGraph's API on Aegra against the sandbox, the one that runs or its own: server, worker, PostgreSQL, Redis
 	@exec $(BIN)/python scripts/aegra.py
 
-aegra-test: $(VENV)/.dev .venv-aegra/.installed tests/front_ends/node_modules/.installed chromium databases ## the tests on Aegra, and those of LangGraph Server's clients against it
+aegra-test: npm $(VENV)/.dev .venv-aegra/.installed tests/front_ends/node_modules/.installed chromium databases ## the tests on Aegra, and those of LangGraph Server's clients against it
 	@$(BIN)/pytest -n 1 --langgraph-server aegra tests/aegra tests/front_ends/langgraph tests/security/callers/test_langgraph_isolation.py tests/security/callers/test_langgraph_messages.py
 
 mcp-test: $(VENV)/.dev .venv-mcp2/.installed ## the tests of both of MCP's roles against the official SDK 2.x
 	@$(BIN)/pytest tests/mcp_sdk2
 
-test: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## install what tests need and run all of them
+test: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## install what tests need and run all of them
 	@$(BIN)/pytest $(PARALLEL)
 
-frontends: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed tests/front_ends/copilotkit/node_modules/.installed chromium databases ## the tests with published front ends, also those that take longer to install
+frontends: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed tests/front_ends/copilotkit/node_modules/.installed chromium databases ## the tests with published front ends, also those that take longer to install
 	@$(BIN)/pytest $(PARALLEL) tests/front_ends tests/front_ends/copilotkit
 
 unit: $(VENV)/.dev ## the unit tests on another Python, in an environment of its own: make unit PYTHON=python3.13
 	@$(BIN)/uv venv --quiet --clear --offline --no-config --python $(PYTHON) .venv-unit
-	@$(BIN)/pip --python .venv-unit/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python scripts/install.py requirements-dev.lock --python .venv-unit/bin/python
 	@.venv-unit/bin/python -m pytest $(PARALLEL) --quiet tests/identity tests/graph tests/tools
 
-promises: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## each promise of SECURITY.md with its tests and their results
+promises: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## each promise of SECURITY.md with its tests and their results
 	@$(BIN)/python scripts/promises.py $(PARALLEL)
 
 mutants: $(VENV)/.dev databases ## remove each guard behind the promises, one at a time, and list those that no test misses (15 minutes): make mutants GUARDS=relay
@@ -62,11 +62,11 @@ GUARDS ?=
 bench: $(VENV)/.dev wrk databases ## measure all rows against a floor or peer (twenty minutes); writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
-cluster: $(VENV)/.dev frontend/node_modules/.installed databases ## two replicas, PostgreSQL, Redis, a balancer and the page; kills one while ten people chat
+cluster: npm $(VENV)/.dev frontend/node_modules/.installed databases ## two replicas, PostgreSQL, Redis, a balancer and the page; kills one while ten people chat
 	@exec $(BIN)/python -m cluster $(CLUSTER)
 CLUSTER ?=
 
-chaos: $(VENV)/.dev .venv-aegra/.installed frontend/node_modules/.installed databases ## 320 chats and more while replicas, Aegra's workers, PostgreSQL and Redis are killed, hang or forget: nothing is lost, doubled or leaked (20 minutes)
+chaos: npm $(VENV)/.dev .venv-aegra/.installed frontend/node_modules/.installed databases ## 320 chats and more while replicas, Aegra's workers, PostgreSQL and Redis are killed, hang or forget: nothing is lost, doubled or leaked (20 minutes)
 	@$(BIN)/python -m cluster.chaos $(CHAOS)
 CHAOS ?=
 
@@ -76,7 +76,7 @@ bench-scale: $(VENV)/.dev ## measure 5,000 open streams of a slow model beside t
 soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,000 users (15 minutes)
 	@$(BIN)/python -m benchmarks.soak
 
-wheel: $(VENV)/.dev frontend/node_modules/.installed ## build dist/idaas_agent-….whl, which installs one name and has the page in it
+wheel: npm $(VENV)/.dev frontend/node_modules/.installed ## build dist/idaas_agent-….whl, which installs one name and has the page in it
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 check: $(VENV)/.dev ## lint, format, types, the import rule and the sizes
@@ -112,6 +112,10 @@ clean: ## remove what was installed and made
 
 # --- what the targets above need ---------------------------------------------------------------
 
+# First of all: installing for a minute would not help without it.
+npm:
+	@command -v npm >/dev/null || { echo 'npm is needed for the page and its tests: install Node.js 20 or newer'; exit 1; }
+
 # By apt, where they are missing.
 chromium wrk:
 	@scripts/ensure-$@
@@ -126,13 +130,13 @@ $(BIN)/python:
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 	@echo 'Installing the agent (about half a minute, once) …'
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python scripts/install.py requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo 'Installing what tests and checks need …'
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python scripts/install.py requirements-dev.lock
 	@touch $@
 
 # Aegra needs Python 3.12 or newer: make aegra AEGRA_PYTHON=python3.13
@@ -143,17 +147,16 @@ AEGRA_PYTHON ?= $(shell for p in python3.13 python3.12 python3.14 python3; do \
 	@test -n '$(AEGRA_PYTHON)' || { echo 'Aegra needs Python 3.12 or newer. Name one: make aegra AEGRA_PYTHON=/path/of/python3.12'; exit 1; }
 	@echo 'Installing Aegra (about 220 MB, once) …'
 	@$(BIN)/uv venv --quiet --clear --offline --no-config --python $(AEGRA_PYTHON) .venv-aegra
-	@$(BIN)/pip --python .venv-aegra/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements-aegra.lock
+	@$(BIN)/python scripts/install.py requirements-aegra.lock --python .venv-aegra/bin/python
 	@$(BIN)/pip --python .venv-aegra/bin/python install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 .venv-mcp2/.installed: requirements-mcp2.lock | $(VENV)/.dev
 	@echo 'Installing the SDK 2.x of MCP (once) …'
 	@$(BIN)/uv venv --quiet --clear --offline --no-config .venv-mcp2
-	@$(BIN)/pip --python .venv-mcp2/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements-mcp2.lock
+	@$(BIN)/python scripts/install.py requirements-mcp2.lock --python .venv-mcp2/bin/python
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json %/package.json
-	@command -v npm >/dev/null || { echo 'npm is needed for the page and its tests: install Node.js 20 or newer'; exit 1; }
 	npm ci --prefix $* --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -24,9 +24,10 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from sandbox.server.installation import SandboxOptions  # noqa: E402 - found by the path above
+from sandbox.server.installation import FolderInUseError, SandboxOptions  # noqa: E402 - found by the path above
 from sandbox.server.listener import PortInUseError  # noqa: E402 - found by the path above
 from sandbox.server.server import start_sandbox  # noqa: E402 - found by the path above
+from scripts.running_sandbox import FOLDER, sandbox_environment  # noqa: E402 - found by the path above
 from tests.databases.postgres_process import postgres_process  # noqa: E402 - found by the path above
 from tests.databases.redis_process import redis_process  # noqa: E402 - found by the path above
 
@@ -114,15 +115,16 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idaas-agent-aegra-")))
         try:
-            sandbox = stack.enter_context(start_sandbox(SandboxOptions(folder=ROOT / ".sandbox")))
-        except PortInUseError as error:
-            raise SystemExit(error.strerror) from None
+            sandbox = stack.enter_context(start_sandbox(SandboxOptions(folder=FOLDER))).environment
+        except (FolderInUseError, PortInUseError) as error:
+            if not (sandbox := sandbox_environment()):
+                raise SystemExit(error.strerror) from None
         postgres = stack.enter_context(postgres_process(password=secrets.token_urlsafe()))
         (folder / "redis").mkdir()
         redis = stack.enter_context(redis_process(folder / "redis"))
         with psycopg.connect(postgres.url_of("postgres"), autocommit=True) as connection:
             connection.execute("CREATE DATABASE aegra")
-        variables = environment(sandbox.environment, folder, postgres.url_of("aegra"), redis.url)
+        variables = environment(sandbox, folder, postgres.url_of("aegra"), redis.url)
         processes = {}
         for name, port, workers in (("server", PORT, 0), ("worker", PORT + 1, 1)):
             log = folder / f"{name}.log"
@@ -135,7 +137,7 @@ def main() -> None:
                 run=json.dumps(_RUN),
                 database=f"127.0.0.1:{postgres.port}",
                 redis=f"127.0.0.1:{redis.port}",
-                sandbox=sandbox.cloud.addresses.issuer,
+                sandbox=sandbox["LLM_BASE_URL"],
                 logs=folder,
             ),
             flush=True,

@@ -20,7 +20,9 @@ from agent.settings.variables.records import keys_in_file
 
 app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=True)
 
-_Files = Annotated[list[Path] | None, typer.Argument(help="Files of one log, in any order [AUDIT_LOG_FILE].")]
+_Files = Annotated[
+    list[Path] | None, typer.Argument(help="Files of one log, in any order. \\[env var: AUDIT_LOG_FILE]")
+]
 _EXPECTED: Final = re.compile(r"([1-9][0-9]{0,18}):([0-9a-f]{64})")
 _HEAD: Final = re.compile(r"([0-9a-f]{1,64}):([1-9][0-9]{0,18}):([0-9a-f]{64})")
 _SHOWN: Final = 100
@@ -54,7 +56,9 @@ def verify(
         Path | None,
         typer.Option(help="A file of the latest lines: they must be there; replaced if all is in order."),
     ] = None,
-    key_file: Annotated[Path | None, typer.Option(help="The file of the keys [AUDIT_KEY_FILE].")] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="The file of the keys. \\[env var: AUDIT_KEY_FILE]")
+    ] = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="The log may begin in earlier files, which are not there.")
     ] = False,

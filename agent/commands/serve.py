@@ -30,8 +30,8 @@ _LOG = logging.getLogger("idaas_agent.serve")
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on [AGENT_HOST].")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on [AGENT_PORT].")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. \\[env var: AGENT_HOST]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. \\[env var: AGENT_PORT]")] = None,
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Number of processes; each has its own caches.")
     ] = 1,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +48,10 @@ _ROLE_VARIABLES = ("ALIBABA_CLOUD_", "FC_", "ECS_METADATA_")
 @with_options(SandboxRunOptions)
 def up(
     access_identity: Annotated[
-        AccessIdentity, typer.Option(envvar="ACCESS_IDENTITY", help="Whose rights services are called with.")
+        AccessIdentity,
+        typer.Option(
+            envvar="ACCESS_IDENTITY", help="Whose rights services are called with.", case_sensitive=False
+        ),
     ] = AccessIdentity.MACHINE,
     agent_port: Annotated[int, typer.Option(envvar="AGENT_PORT", help="Port of the agent.")] = _AGENT_PORT,
     page_grant: Annotated[
@@ -59,12 +63,15 @@ def up(
     """Runs the sandbox, the agent and the page. Open the page and sign in as alice. Ctrl-C stops all."""
     from agent.http.web_server import PortInUseError, listen
     from sandbox.configuration.configuration import ConfigurationFaultsError
+    from sandbox.server.installation import FolderInUseError, hold_folder
     from sandbox.server.listener import PortInUseError as SandboxPortInUseError
     from sandbox.server.server import start_sandbox
 
     logging.basicConfig(level=logging.ERROR)
     chosen_file(options.config)  # stops before a port is taken
     try:
+        if options.folder.is_dir():  # another `up` has its ports too, but the folder is the reason
+            os.close(hold_folder(options.folder))
         agent_listener = listen("127.0.0.1", agent_port, "the agent", "--agent-port or AGENT_PORT")
         page_listener = listen("127.0.0.1", options.page_port, "the page", "--page-port or PAGE_PORT")
         options = dataclasses.replace(options, page_port=page_listener.getsockname()[1])
@@ -73,8 +80,10 @@ def up(
         stop_with_faults(options.config, error)
     except PortInUseError as error:
         stop(error.strerror or str(error))
-    except SandboxPortInUseError as error:
-        stop(error.strerror or str(error), "idaas-agent up --help lists the options that move ports")
+    except (SandboxPortInUseError, FolderInUseError) as error:
+        stop(
+            error.strerror or str(error), "idaas-agent up --help lists the options that move ports and files"
+        )
     with sandbox, agent_listener, page_listener:
         agent_port = agent_listener.getsockname()[1]
         sandbox.cloud.user_events_url = f"http://localhost:{agent_port}/events/idaas"

@@ -1,8 +1,11 @@
 """A sandbox before it serves: its options, its ports, and the files that it writes."""
 
+import fcntl
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +20,27 @@ from sandbox.federation.keys import kept_federation_keys
 from sandbox.generated_secrets import kept_secrets, kept_user_events_key
 from sandbox.server.listener import bind
 from sandbox.state.cloud import Cloud
+
+
+class FolderInUseError(OSError):
+    """Another sandbox runs with the files of this folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            0, f"another sandbox runs with the files of {folder}; stop it, or choose another folder"
+        )
+
+
+def hold_folder(folder: Path) -> int:
+    """A descriptor that keeps the folder for one sandbox until it is closed. Raises FolderInUseError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    held = os.open(folder / "lock", os.O_RDONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        raise FolderInUseError(folder) from None
+    return held
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +81,19 @@ class Installation:
     environment: dict[str, str]
     listeners: dict[str, socket.socket]
     ports: dict[str, int]
-
-    def close(self) -> None:
-        """Frees the ports."""
-        for listener in self.listeners.values():
-            listener.close()
+    close: Callable[[], None]
+    """Frees the ports and the folder. May be called twice."""
 
 
 def install(options: SandboxOptions) -> Installation:
     """Binds the ports and writes secrets, certificates, `client-config.json` and `agent.env` into the folder.
 
-    Raises PortInUseError or ConfigurationFaultsError before anything is written.
+    Raises PortInUseError, FolderInUseError or ConfigurationFaultsError before anything is written.
     """
     file = SandboxFile(options.config, options.variables) if options.config else None
     configuration = file.read() if file else Configuration()
     listeners: dict[str, socket.socket] = {}
+    held = ExitStack()
     chosen = {
         "idaas": options.idaas_port,
         "idaas_plain": options.idaas_plain_port,
@@ -80,15 +102,15 @@ def install(options: SandboxOptions) -> Installation:
     }
     try:
         for name, port in chosen.items():
-            listeners[name] = bind(options.host, port, f"sandbox {name}")
+            listeners[name] = held.enter_context(bind(options.host, port, f"sandbox {name}"))
         origins = {
             name: f"{'http' if name == 'idaas_plain' else 'https'}://localhost:{listener.getsockname()[1]}"
             for name, listener in listeners.items()
         }
         for service in set(options.separate) - set(listeners):
-            listeners[service] = bind(options.host, 0, f"sandbox {service}")
+            listeners[service] = held.enter_context(bind(options.host, 0, f"sandbox {service}"))
         addresses = Addresses(**origins, page_origins=options.page_origins)
-        options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        held.callback(os.close, hold_folder(options.folder))
         certificates = kept_certificates(options.folder)
         secrets = kept_secrets(options.folder)
         cloud = Cloud(
@@ -106,8 +128,7 @@ def install(options: SandboxOptions) -> Installation:
             options.folder, cloud, certificates, options.authn, options.role_credentials
         )
     except BaseException:
-        for listener in listeners.values():
-            listener.close()
+        held.close()
         raise
 
     def reload() -> Path:
@@ -122,7 +143,7 @@ def install(options: SandboxOptions) -> Installation:
         cloud.reload = reload
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
     return Installation(
-        cloud, options.folder, options.authn, certificates, tokens, environment, listeners, ports
+        cloud, options.folder, options.authn, certificates, tokens, environment, listeners, ports, held.close
     )
 
 

@@ -17,6 +17,7 @@ from cryptography import x509
 
 from sandbox.certificates import LIFETIME, kept_certificates
 from sandbox.generated_secrets import kept_secrets
+from sandbox.server.installation import FolderInUseError
 from sandbox.server.listener import PortInUseError
 from sandbox.server.server import SandboxOptions, serve, start_sandbox
 from sandbox.state.cloud import Cloud
@@ -169,3 +170,13 @@ def test_importing_the_server_starts_and_writes_nothing(tmp_path) -> None:
     )
     assert done.stdout.strip() == "0"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_second_sandbox_leaves_the_files_of_the_first_one_as_they_are(tmp_path: Path) -> None:
+    with start_sandbox(anywhere(tmp_path)):
+        written = (tmp_path / "agent.env").read_bytes()
+        with pytest.raises(FolderInUseError, match=str(tmp_path)):
+            start_sandbox(anywhere(tmp_path))
+        assert (tmp_path / "agent.env").read_bytes() == written
+    with start_sandbox(anywhere(tmp_path)):
+        assert (tmp_path / "agent.env").read_bytes() != written

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, InstanceOf, model_validator
+from pydantic import AfterValidator, Field, InstanceOf, field_validator, model_validator
 
 from agent.settings.values import TRUE, Url, VariableGroup, Word, local_url, secret_value
 from identity.idaas.client_authentication.declaration import SubjectTokenIn
@@ -41,6 +41,12 @@ class CallerVariables(VariableGroup):
     such as `name groups`. They never get the token."""
     access_identity: AccessIdentity = AccessIdentity.MACHINE
     """Whose rights calls use: `Machine`, the agent's own; `Human`, the signed-in user's."""
+
+    @field_validator("access_identity", mode="before")
+    @classmethod
+    def _in_any_case(cls, given: Any) -> Any:  # noqa: ANN401 - whatever is given
+        """`human` means `Human`."""
+        return given.capitalize() if isinstance(given, str) else given
 
     @model_validator(mode="before")
     @classmethod

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
@@ -94,6 +95,19 @@ async def test_up_names_a_busy_port_before_anything_starts(tmp_path: Path) -> No
     assert not (tmp_path / ".sandbox").exists()
 
 
+async def test_second_up_says_that_another_one_runs_and_changes_none_of_its_files(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    folder = sandbox.running.folder
+    written = (folder / "agent.env").read_bytes()
+    arguments = ("up", "--folder", str(folder), "--agent-port", "0", "--page-port", "0")
+    async with process(*arguments, folder=tmp_path, ACCESS_IDENTITY="human") as up:
+        output = (await up.communicate())[0].decode()
+    assert up.returncode == 1
+    assert f"another sandbox runs with the files of {folder}" in output
+    assert (folder / "agent.env").read_bytes() == written
+
+
 async def test_serve_reports_every_fault_of_its_configuration(tmp_path: Path) -> None:
     async with process("serve", folder=tmp_path, AGENT_PORT="x") as serve:
         output = (await serve.communicate())[0].decode()
@@ -154,3 +168,21 @@ def test_env_file_that_is_not_utf_8_is_a_fault_by_its_name(tmp_path: Path) -> No
     result = CliRunner().invoke(app, ["serve", "--env-file", str(file)])
     assert (result.exit_code, type(result.exception)) == (1, SystemExit)
     assert f"the file '{file}' must be UTF-8" in result.stderr
+
+
+def test_help_texts_have_one_form() -> None:
+    """Commands begin with a verb; texts are sentences; variables and repetition are written in one way."""
+    wrong: list[str] = []
+    todo = [("idaas-agent", get_command(app))]
+    while todo:
+        name, command = todo.pop()
+        children = getattr(command, "commands", {})
+        todo += [(f"{name} {each}", child) for each, child in children.items()]
+        text = command.help or ""
+        if not children and not re.match(r"[A-Z]\w+s ", text):
+            wrong.append(f"{name}: {text}")
+        for option in command.params:
+            text = re.sub(r" \\\[env var: [A-Z_]+\]$", "", str(getattr(option, "help", None) or ""))
+            if not re.match(r"[A-Z0-9][^[]*\.$", text) or "may be rep" in text:
+                wrong.append(f"{name} {option.name}: {option.help}")  # type: ignore[attr-defined]
+    assert wrong == []

@@ -23,6 +23,12 @@ def test_variables_of_the_tutorial_are_sufficient(environment: dict[str, str]) -
     assert settings.agent_port == 9002
 
 
+@pytest.mark.parametrize("written", ["human", "HUMAN", "Human"])
+def test_access_identity_may_be_written_in_any_case(environment: dict[str, str], written: str) -> None:
+    settings = read_settings(environment | {"ACCESS_IDENTITY": written})
+    assert settings.access_identity is AccessIdentity.HUMAN
+
+
 def test_all_missing_variables_are_named_at_once() -> None:
     error = faults({"CLOUD_IDAAS_CONFIG_PATH": "/nowhere/config.json"})
     assert error.code is AgentCode.SETTINGS_INVALID
@@ -52,7 +58,7 @@ def test_fault_of_the_sdk_configuration_alone_has_its_own_code(environment: dict
         ("ENTERPRISE_SERVICE_URL", "ftp://svc.example"),
         ("EXTERNAL_SERVER_URL", "https://user:pass@mcp.example"),
         ("JWKS_ENDPOINT", "idaas.example/jwks"),
-        ("ACCESS_IDENTITY", "human"),
+        ("ACCESS_IDENTITY", "Robot"),
         ("ENTERPRISE_SERVICE_SCOPE", "svc.read"),
         ("CORS_ALLOWED_ORIGINS", "*"),
         ("CORS_ALLOWED_ORIGINS", "http://localhost:9001/"),
@@ -92,7 +98,7 @@ PLAIN = {
     "RUN_TIMEOUT_SECONDS": ("soon", "RUN_TIMEOUT_SECONDS must be a number, found 'soon'"),
     "MODEL_TIMEOUT_SECONDS": ("inf", "MODEL_TIMEOUT_SECONDS must be a number, found 'inf'"),
     "LLM_ENABLE_THINKING": ("perhaps", "LLM_ENABLE_THINKING must be true or false, found 'perhaps'"),
-    "ACCESS_IDENTITY": ("human", "ACCESS_IDENTITY must be 'Machine' or 'Human', found 'human'"),
+    "ACCESS_IDENTITY": ("Robot", "ACCESS_IDENTITY must be 'Machine' or 'Human', found 'Robot'"),
     "LLM_MODEL": ("two words", "LLM_MODEL must be one word, without spaces"),
 }
 

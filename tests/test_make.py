@@ -1,0 +1,84 @@
+"""What `make` and its scripts say before, and while, they install or start something."""
+
+import importlib.metadata
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import Sandbox
+
+ROOT = Path(__file__).parents[1]
+
+
+def output_of(*command: str, folder: Path = ROOT, **variables: str) -> tuple[int, str]:
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(  # noqa: S603 - our own commands
+        command,
+        cwd=folder,
+        env=environment | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def studio(**variables: str) -> tuple[int, str]:
+    """`make studio`, with a program in place of LangGraph Server that shows what it received."""
+    shows = "import os, sys; print(sys.argv[1:], os.environ['AGENT_AUDIENCE'], os.environ['LLM_MODEL'])"
+    script = str(ROOT / "scripts" / "studio.py")
+    return output_of(sys.executable, script, sys.executable, "-c", shows, LLM_MODEL="mine", **variables)
+
+
+def test_missing_npm_is_reported_before_anything_is_installed(tmp_path: Path) -> None:
+    make = shutil.which("make")
+    assert make is not None
+    code, shown = output_of(make, "-f", str(ROOT / "Makefile"), "up", folder=tmp_path, PATH="/nowhere")
+    assert code != 0
+    assert "npm is needed" in shown or "command" in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_installing_counts_the_packages(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(f"idna=={importlib.metadata.version('idna')} --hash=sha256:{'0' * 64}\n")
+    code, shown = output_of(sys.executable, str(ROOT / "scripts" / "install.py"), str(lock))
+    assert (code, shown) == (0, "  0 of 1 packages\n")
+
+
+def test_installing_shows_why_it_failed(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(f"idna=={importlib.metadata.version('idna')}\nno option\n")
+    code, shown = output_of(sys.executable, str(ROOT / "scripts" / "install.py"), str(lock))
+    assert code == 1
+    assert "requirements.lock" in shown.partition("\n")[2]
+
+
+def test_studio_uses_the_sandbox_that_runs_and_its_port(sandbox: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    folder = str(sandbox.running.folder)
+    code, shown = studio(SANDBOX_FOLDER=folder, STUDIO_PORT=port)
+    assert code == 0
+    assert f"['--port', '{port}'] https://agent.sandbox.example mine" in shown
+
+
+def test_studio_without_a_cloud_names_every_missing_variable(tmp_path: Path) -> None:
+    code, shown = studio(SANDBOX_FOLDER=str(tmp_path / "none"))
+    assert code == 1
+    assert "AGENT_AUDIENCE must be set" in shown
+    assert "ENTERPRISE_SERVICE_SCOPE must be set" in shown
+    assert "Traceback" not in shown
+
+
+def test_studio_fails_if_its_port_is_taken(sandbox: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = str(busy.getsockname()[1])
+        code, shown = studio(SANDBOX_FOLDER=str(sandbox.running.folder), STUDIO_PORT=port)
+    assert code == 1
+    assert f"port {port}" in shown
