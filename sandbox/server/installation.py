@@ -34,13 +34,13 @@ class FolderInUseError(OSError):
 def hold_folder(folder: Path) -> int:
     """A descriptor that keeps the folder for one sandbox until it is closed. Raises FolderInUseError."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    held = os.open(folder / "lock", os.O_RDONLY | os.O_CREAT, 0o600)
+    kept = os.open(folder / "lock", os.O_RDONLY | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(kept, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        os.close(held)
+        os.close(kept)
         raise FolderInUseError(folder) from None
-    return held
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def install(options: SandboxOptions) -> Installation:
     file = SandboxFile(options.config, options.variables) if options.config else None
     configuration = file.read() if file else Configuration()
     listeners: dict[str, socket.socket] = {}
-    held = ExitStack()
+    kept = ExitStack()
     chosen = {
         "idaas": options.idaas_port,
         "idaas_plain": options.idaas_plain_port,
@@ -102,15 +102,15 @@ def install(options: SandboxOptions) -> Installation:
     }
     try:
         for name, port in chosen.items():
-            listeners[name] = held.enter_context(bind(options.host, port, f"sandbox {name}"))
+            listeners[name] = kept.enter_context(bind(options.host, port, f"sandbox {name}"))
         origins = {
             name: f"{'http' if name == 'idaas_plain' else 'https'}://localhost:{listener.getsockname()[1]}"
             for name, listener in listeners.items()
         }
         for service in set(options.separate) - set(listeners):
-            listeners[service] = held.enter_context(bind(options.host, 0, f"sandbox {service}"))
+            listeners[service] = kept.enter_context(bind(options.host, 0, f"sandbox {service}"))
         addresses = Addresses(**origins, page_origins=options.page_origins)
-        held.callback(os.close, hold_folder(options.folder))
+        kept.callback(os.close, hold_folder(options.folder))
         certificates = kept_certificates(options.folder)
         secrets = kept_secrets(options.folder)
         cloud = Cloud(
@@ -128,7 +128,7 @@ def install(options: SandboxOptions) -> Installation:
             options.folder, cloud, certificates, options.authn, options.role_credentials
         )
     except BaseException:
-        held.close()
+        kept.close()
         raise
 
     def reload() -> Path:
@@ -143,7 +143,7 @@ def install(options: SandboxOptions) -> Installation:
         cloud.reload = reload
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
     return Installation(
-        cloud, options.folder, options.authn, certificates, tokens, environment, listeners, ports, held.close
+        cloud, options.folder, options.authn, certificates, tokens, environment, listeners, ports, kept.close
     )
 
 
