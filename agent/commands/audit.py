@@ -229,7 +229,7 @@ def _print_records(
     """Returns how many lines are no records."""
     others = 0
     for file in sorted(files, key=_begins):
-        for record in _records(file):
+        for record in records(file):
             if record is None:
                 others += 1
             elif chosen(record):
@@ -241,11 +241,12 @@ def _print_records(
 
 
 def _begins(file: Path) -> str:
-    first = next((record for record in _records(file) if record), None)
+    first = next((record for record in records(file) if record), None)
     return str(first["time"]) if first else ""
 
 
-def _records(file: Path) -> Iterator[dict[str, Any] | None]:
+def records(file: Path) -> Iterator[dict[str, Any] | None]:
+    """The records of a file, `None` for a line that is none. Raises `OSError` and `EOFError`."""
     for _, text in read_lines(file):
         try:
             record = json.loads(text)

@@ -14,11 +14,14 @@ from typing import Annotated, Final
 
 import typer
 
+from agent.commands.audit import records
 from agent.commands.terminal import (
     ENV_FILE_HELP,
     environment,
+    err,
     for_printing_command,
     out,
+    own_command,
     seconds_of,
     settings_or_stop,
     stop,
@@ -28,9 +31,10 @@ from agent.settings.settings import Settings
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verifier import LEEWAY, REVOCATION_REACH
-from identity.audit.event import AuditOutcome
+from identity.audit.event import AuditedAction, AuditOutcome
 from identity.errors import AgentError
 
+_OFFERED: Final = 10
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 _User = Annotated[str | None, typer.Option("--user", help="The user's sub, as in the audit log.")]
@@ -55,7 +59,7 @@ def revoke(
     """Ends access rights now: refuses the access tokens, forgets their credentials, ends their runs.
 
     An access token that is issued more than half a minute later is accepted: disable the user in IDaaS too
-    if none should be issued.
+    if none should be issued. Exit status 1 if the audit log names no such user: others like it are shown.
     """
     settings = settings_or_stop(for_printing_command(environment(env_file)))
     if list_:
@@ -69,9 +73,29 @@ def revoke(
             until = seconds_of(all_before, now)
         except ValueError as error:
             stop(f"--all-before {error}")
+    seen = _subjects(settings) if target is Target.USER else None
     _put(settings, Revocation(target, name, Origin.OPERATOR, until, now))
     out.print(f"revoked: {_text(target, name, until)}")
     out.print("each running agent refuses them within a second, and ends their runs")
+    if seen is not None and name not in seen:
+        for match in sorted(each for each in seen if name.lower() in each.lower())[:_OFFERED]:
+            err.print(f"did you mean: {own_command()} revoke --user {match}")
+        stop(
+            f"no line of {settings.audit_log_file} names the user {name!r}: it may have ended no one's access"
+        )
+
+
+def _subjects(settings: Settings) -> set[str] | None:
+    """Who has used this agent, by its audit log; `None` if that is not known."""
+    if (file := settings.audit_log_file) is None or not file.is_file():
+        err.print("whether the agent has seen the user is not known here: there is no file AUDIT_LOG_FILE")
+        return None
+    try:
+        verified = [each for each in records(file) if each and each["event"] == AuditedAction.AUTHENTICATION]
+    except (OSError, EOFError) as error:
+        err.print(f"whether the agent has seen the user is not known: {file}: {error}")
+        return None
+    return {str(each["principal"].get("sub")) for each in verified if each["principal"]}
 
 
 def unrevoke(

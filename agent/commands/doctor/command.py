@@ -74,6 +74,8 @@ def _show(finding: "Finding") -> None:
 
 
 def _sum_up(findings: "list[Finding]", failures: "list[Finding]") -> None:
+    from agent.commands.doctor.examination import USERS_TOKEN
+
     out.print()
     if failures:
         out.print(f"{len(failures)} of {len(findings)} steps failed. Fix the first failure and run it again.")
@@ -81,3 +83,7 @@ def _sum_up(findings: "list[Finding]", failures: "list[Finding]") -> None:
         out.print(f"All executed steps succeeded; {len(skipped)} steps were skipped.")
     else:
         out.print("All steps succeeded.")
+    for finding in findings:
+        if finding.step == USERS_TOKEN and finding.remedy:
+            out.print("Not checked: AGENT_AUDIENCE and AGENT_SCOPE, for which users' tokens must be.")
+            out.print(f"To check them, {finding.remedy}.")

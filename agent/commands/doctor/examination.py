@@ -40,7 +40,7 @@ from tools.mcp_service.service import MCPService
 
 _KEYS: Final = "signing keys"
 _OWN_TOKEN: Final = "agent's own token"  # noqa: S105 - a step's name
-_USER: Final = "user's access token"
+USERS_TOKEN: Final = "user's access token"  # noqa: S105 - a step's name
 _STEP_SECONDS: Final = 60.0
 _HOW_TO_GET_A_TOKEN: Final = (
     f"set {TOKEN_VARIABLE} to the access token of a signed-in user (in the sandbox: idaas-agent token)"
@@ -123,15 +123,15 @@ class Examination:
             check = partial(check_issued, self._issued.secret, issuer=identity.issuer, keys=agent.jwks)
             yield Step("what IDaaS issues", partial(check, clock=self._clock, requested_at=requested_at))
         if self._user_token is None:
-            yield skipped(_USER, "no token was given", _HOW_TO_GET_A_TOKEN)
+            yield skipped(USERS_TOKEN, "no token was given", _HOW_TO_GET_A_TOKEN)
         else:
             verified = "its signature, issuer, audience, lifetime and scope are right"
             missing = {_KEYS: "it cannot be verified without the signing keys"}
-            yield Step(_USER, partial(self._verify, self._user_token), verified, missing)
+            yield Step(USERS_TOKEN, partial(self._verify, self._user_token), verified, missing)
         for name, required in agent.requirements.items():
             missing = {_OWN_TOKEN: "it needs the agent's own token, which was not issued"}
             if required.access_identity is AccessIdentity.HUMAN:
-                missing |= {_USER: "it needs the access token of a user (see above)"}
+                missing |= {USERS_TOKEN: "it needs the access token of a user (see above)"}
             found = f"obtained as {required.access_identity}"
             obtain = partial(agent.broker.obtain, required.credential, required.access_identity, self._caller)
             yield Step(f"credential of {name}", obtain, found, missing, name)

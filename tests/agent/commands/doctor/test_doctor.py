@@ -197,6 +197,18 @@ def test_model_with_a_key_in_a_file_is_checked(sandbox: Sandbox, tmp_path: Path)
     assert {step["step"]: step["outcome"] for step in json.loads(output)["steps"]}["model"] == "ok"
 
 
+def test_without_a_token_the_end_names_what_was_not_checked(sandbox: Sandbox) -> None:
+    wrong = sandbox.environment | {"AGENT_AUDIENCE": "https://another.example"}
+    status, output = doctor(**wrong)
+    end = output.rpartition("skipped.")[2]
+    assert status == 0
+    assert "Not checked: AGENT_AUDIENCE" in end
+    assert "IDAAS_AGENT_ACCESS_TOKEN" in end
+    assert "All steps succeeded" not in end
+    status, output = doctor(IDAAS_AGENT_ACCESS_TOKEN=sandbox.access_token(), **wrong)
+    assert (status, "Not checked" in output) == (1, False)
+
+
 def test_steps_of_a_user_are_checked_with_a_users_token(sandbox: Sandbox, tmp_path: Path) -> None:
     variables = {"AUDIT_LOG_FILE": str(tmp_path / "audit.log"), **HUMAN, **sandbox.environment}
     status, output = doctor("--json", IDAAS_AGENT_ACCESS_TOKEN=sandbox.access_token("alice"), **variables)

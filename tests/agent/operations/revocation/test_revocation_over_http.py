@@ -182,13 +182,15 @@ def kept(revocations: Path) -> str:
     return "".join(each.read_text("latin-1") for each in revocations.parent.glob(f"{revocations.name}*"))
 
 
-def run(agent: AgentServer, revocations: Path, *arguments: str, **options: str) -> tuple[int, str]:
-    variables = agent.sandbox.environment | {"REVOCATIONS_FILE": str(revocations)}
-    result = CliRunner().invoke(app, list(arguments), env=variables, **options)
+def run(
+    agent: AgentServer, revocations: Path, *arguments: str, variables: Any = None, **options: str
+) -> tuple[int, str]:
+    given = agent.sandbox.environment | {"REVOCATIONS_FILE": str(revocations)} | (variables or {})
+    result = CliRunner().invoke(app, list(arguments), env=given, **options)
     return result.exit_code, result.output
 
 
-async def command(*arguments: Any, **options: str) -> tuple[int, str]:
+async def command(*arguments: Any, **options: Any) -> tuple[int, str]:
     """`run` in a thread: a command has an event loop of its own."""
     return await asyncio.to_thread(run, *arguments, **options)
 
@@ -236,6 +238,27 @@ async def test_operator_revokes_in_what_replicas_share_from_any_machine(
         await operator("unrevoke", "--user", "user_alice01")
         await accepted(agent, alice, 200)
     assert (agents.parent.exists(), own.parent.exists()) == (shared == "redis", False)
+
+
+async def test_revoking_a_user_whom_the_agent_has_not_seen_offers_those_that_match(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    log, revocations = tmp_path / "audit.jsonl", tmp_path / "revocations"
+    given = {"AUDIT_LOG_FILE": str(log), "REVOCATIONS_FILE": str(revocations)}
+    with running_agent(sandbox, **given) as agent:
+        await accepted(agent, agent.headers(), 200)
+        await accepted(agent, agent.headers("bob"), 200)
+        for _ in range(2):  # the first one is on record, too
+            status, output = await command(agent, revocations, "revoke", "--user", "Alice", variables=given)
+            assert status == 1
+            assert "did you mean: " in output
+            assert "revoke --user user_alice01" in output
+            assert "user_bob01" not in output
+        status, output = await command(
+            agent, revocations, "revoke", "--user", "user_alice01", variables=given
+        )
+        assert (status, "did you mean" in output) == (0, False)
+        await accepted(agent, agent.headers(), 401)
 
 
 async def test_operator_revokes_one_token(agent: AgentServer, revocations: Path) -> None:
