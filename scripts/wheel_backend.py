@@ -40,7 +40,7 @@ def build_wheel(
     scripts = f"{info}/entry_points.txt"
     files[scripts] = files[scripts].replace(b"= agent.", f"= {PACKAGE}.agent.".encode())
     files[f"{info}/top_level.txt"] = f"{PACKAGE}\n".encode()
-    files |= page() | {f"{PACKAGE}/requirements.lock": (ROOT / "requirements.lock").read_bytes()}
+    files |= page() | _example() | {f"{PACKAGE}/requirements.lock": (ROOT / "requirements.lock").read_bytes()}
     del files[f"{info}/RECORD"]
     files[f"{info}/RECORD"] = _record(files, info)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
@@ -64,6 +64,13 @@ def page() -> dict[str, bytes]:
     licences = {licence for package in packages for licence in package.glob("LICENSE*")}
     files = [*own, *sorted(loaded | licences)]
     return {f"{PACKAGE}/frontend/{file.relative_to(_PAGE).as_posix()}": file.read_bytes() for file in files}
+
+
+def _example() -> dict[str, bytes]:
+    """The project that `idaas-agent new` copies, as files of the package."""
+    folder = ROOT / "examples" / "my_agent"
+    own = [file for file in sorted(folder.rglob("*")) if file.is_file() and "__pycache__" not in file.parts]
+    return {f"{PACKAGE}/{file.relative_to(ROOT).as_posix()}": file.read_bytes() for file in own}
 
 
 def _record(files: Mapping[str, bytes], info: str) -> bytes:

@@ -18,7 +18,7 @@ OAuthTokenRequirement Piece ResponseReader Secret Service ServiceClient ServiceE
 ToolResult ToolSchema __version__ build_graph
 """
 """A name is added here when it becomes public; one that goes was announced in the changelog of a version."""
-PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md"]
+PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", *sorted(ROOT.glob("examples/**/*.py"))]
 PRIVATE = re.compile(r"^\s*(?:from|import) (?:agent|graph|identity|tools|sandbox)\b.*$", re.MULTILINE)
 
 

@@ -23,9 +23,11 @@ app = typer.Typer(
     help="An AI agent that never acts without a known identity.",
 )
 if (Path(__file__).parents[2] / "sandbox").is_dir():  # a deployed agent has none
+    from agent.commands.new import new
     from agent.commands.sandbox import app as sandbox_app
     from agent.commands.up import up
 
+    app.command()(new)
     app.command()(up)
     app.add_typer(sandbox_app, name="sandbox")
 for command in (serve, token, chat, doctor, accept_tools, revoke, unrevoke, grants, trigger_jwks):

@@ -22,6 +22,7 @@ from agent.commands.sandbox_options import (
 )
 from agent.commands.terminal import (
     DEFAULT_SANDBOX_URL,
+    ENV_FILE_HELP,
     environment,
     export_otel_variables,
     out,
@@ -48,15 +49,18 @@ _ROLE_VARIABLES = ("ALIBABA_CLOUD_", "FC_", "ECS_METADATA_")
 @with_options(SandboxRunOptions)
 def up(
     access_identity: Annotated[
-        AccessIdentity,
+        AccessIdentity | None,
         typer.Option(
-            envvar="ACCESS_IDENTITY", help="Whose rights services are called with.", case_sensitive=False
+            envvar="ACCESS_IDENTITY",
+            help="Whose rights services are called with: Machine, if not set.",
+            case_sensitive=False,
         ),
-    ] = AccessIdentity.MACHINE,
+    ] = None,
     agent_port: Annotated[int, typer.Option(envvar="AGENT_PORT", help="Port of the agent.")] = _AGENT_PORT,
     page_grant: Annotated[
         PageGrant, typer.Option(envvar="PAGE_GRANT", help="How the page signs in.")
     ] = PageGrant.CODE,
+    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
     *,
     options: SandboxRunOptions,
 ) -> None:
@@ -69,13 +73,14 @@ def up(
 
     logging.basicConfig(level=logging.ERROR)
     chosen_file(options.config)  # stops before a port is taken
+    given = environment(env_file)
     try:
         if options.folder.is_dir():  # another `up` has its ports too, but the folder is the reason
             os.close(hold_folder(options.folder))
         agent_listener = listen("127.0.0.1", agent_port, "the agent", "--agent-port or AGENT_PORT")
         page_listener = listen("127.0.0.1", options.page_port, "the page", "--page-port or PAGE_PORT")
         options = dataclasses.replace(options, page_port=page_listener.getsockname()[1])
-        sandbox = start_sandbox(options.sandbox_options(environment()))
+        sandbox = start_sandbox(options.sandbox_options(given))
     except ConfigurationFaultsError as error:
         stop_with_faults(options.config, error)
     except PortInUseError as error:
@@ -87,10 +92,10 @@ def up(
     with sandbox, agent_listener, page_listener:
         agent_port = agent_listener.getsockname()[1]
         sandbox.cloud.user_events_url = f"http://localhost:{agent_port}/events/idaas"
-        own = {n: v for n, v in environment().items() if not n.startswith(_ROLE_VARIABLES)}
+        own = {n: v for n, v in given.items() if not n.startswith(_ROLE_VARIABLES)}
         variables = {"SHUTDOWN_SECONDS": "3", "LOG_LEVEL": "error"} | own | sandbox.environment
         variables |= {
-            "ACCESS_IDENTITY": access_identity.value,
+            "ACCESS_IDENTITY": access_identity or given.get("ACCESS_IDENTITY") or AccessIdentity.MACHINE,
             "AGENT_PORT": str(agent_port),
             "AGENT_PUBLIC_URL": f"http://localhost:{agent_port}",
             "CORS_ALLOWED_ORIGINS": ",".join(options.page_origins()),

@@ -46,7 +46,16 @@ python = "tools/greetings.py:service"
 """
 IDAAS_AGENT = "from idaas_agent.agent.cli import main; main()"
 PORTS = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
-BUILT_FROM = (*INNER, "idaas_agent", "frontend", "scripts", "pyproject.toml", "README.md", "LICENSE")
+BUILT_FROM = (
+    *INNER,
+    "idaas_agent",
+    "examples",
+    "frontend",
+    "scripts",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
 BUILD = "import sys; sys.path[:0] = ['scripts', '.']; import wheel_backend as w; w.build_wheel(sys.argv[1])"
 
 
@@ -70,6 +79,7 @@ def test_wheel_has_one_name_and_a_true_record(wheel: Path) -> None:
             record: ""
         }
     assert {name.split("/")[0] for name in names} == {"idaas_agent", record.split("/")[0]}
+    assert "idaas_agent/examples/my_agent/.github/workflows/test.yml" in names
 
 
 async def test_installed_wheel_runs_with_its_page_beside_a_project_of_the_same_names(
