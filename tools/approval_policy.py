@@ -98,14 +98,16 @@ def _kind(value: object) -> type | None:
 class ToolPolicy:
     """The policy of one tool. Without a `mode`, the effect and the access identity of a call decide.
 
-    `lasting` is what a person may approve beyond the call about which they are asked; `None`: nothing. With
-    the effect `external` it counts in the conversation only.
+    `approvers` is a group: another person, who is a member of it, approves in place of the user, and each
+    call alone. `lasting` is what a person may approve beyond the call about which they are asked; `None`:
+    nothing. With the effect `external` it counts in the conversation only.
     """
 
     effect: Effect = Effect.READ
     mode: ApprovalMode | None = None
     rules: tuple[ArgumentRule, ...] = ()
     lasting: Lasting | None = None
+    approvers: str | None = None
 
     def mode_for(self, arguments: Mapping[str, Any], access_identity: AccessIdentity | None) -> ApprovalMode:
         """The strictest of the policy's mode and of its rules for `arguments`.

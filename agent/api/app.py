@@ -22,6 +22,7 @@ from agent.api.a2a.tasks import StatelessTasks, ThreadTasks
 from agent.api.ag_ui.routes import MAX_SNAPSHOT, ThreadRuns, ag_ui_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.grants import grant_routes
+from agent.api.inbox import inbox_routes
 from agent.api.langserve.routes import langserve_routes
 from agent.api.mcp.message import HEADERS as MCP_HEADERS
 from agent.api.mcp.routes import mcp_routes
@@ -149,6 +150,8 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
         app.include_router(run_routes(composed.conversations, model=settings.llm_model))
     if composed.grants is not None:
         app.include_router(grant_routes(composed.grants))
+    if composed.inbox is not None and composed.conversations is not None:
+        app.include_router(inbox_routes(composed.inbox, composed.conversations))
     if composed.user_events is not None:
         app.include_router(
             user_event_routes(

@@ -62,7 +62,8 @@ class Approval(_Wire):
     Show `display`, not `arguments`: it has all digits of each number, and no character that reverses others.
 
     `audience` and `scope`, or `credential`, are what the call will carry. `lasting` is null unless the
-    policy offers more than this call. `url` is what the user opens, for
+    policy offers more than this call. `approvers` is the group of which another person decides, by
+    `/approvals`; null: the user. `url` is what the user opens, for
     `consent_required`.
     """
 
@@ -81,6 +82,7 @@ class Approval(_Wire):
     audience: str | None
     scope: str | None
     credential: str | None
+    approvers: str | None
     created_at: str
     expires_at: str
     url: str | None = None

@@ -34,6 +34,7 @@ from agent.settings.variables.records import Tracing
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.grants import Grants
+from graph.approvals.inbox import Inbox
 from graph.approvals.record import ApprovalStore
 from graph.begun_calls import BegunCalls
 from graph.context import TokenLookup, token_in_context
@@ -147,6 +148,8 @@ class Agent:
             Grants(storage.grants, by_name, self.access, revocations, audit, clock) if storage else None
         )
         """What people have approved beyond one call; `None`: runs cannot pause."""
+        self.inbox: Final = Inbox(self.approvals, audit, clock, "groups") if self.approvals else None
+        """What waits for others than the asker."""
         parts = self._graph_parts(audit, caller, resume_values, begun_calls)
         self.gate: Final = parts.gate
         self.graph: Final = agent_graph(settings, parts)

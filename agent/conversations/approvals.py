@@ -11,17 +11,22 @@ from agent.conversations.encryption.encryption import Encryption, request_place,
 from agent.conversations.message_json import encoded
 from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
-from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus
+from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ConfigurationError, ErrorCode, UnavailableError
 from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import Effect
 
-_COLUMNS: Final = "id, thread_id, status, body, state"
+_COLUMNS: Final = "id, owner, thread_id, status, approvers, body, state"
+_MOST_GROUPS: Final = 200
+"""Groups of one approver that are looked at."""
+_MOST_ASKED: Final = 200
+"""Open questions to approvers that one of them sees, the newest."""
 _IN_COLUMNS: Final = ("id", "thread_id", "principal")
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "kind": ApprovalKind,
     "effect": Effect,
+    "rules": tuple,
     "access_identity": lambda value: None if value is None else AccessIdentity(value),
 }
 
@@ -60,10 +65,10 @@ class SqlApprovalStore:
         place = request_place(owner, request.thread_id, request.id)
         body = self._encryption.seal(encoded(members_of(request)), place)
         added = yield from query(
-            "INSERT INTO approvals (id, owner, thread_id, status, created_at, body, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
+            "INSERT INTO approvals (id, owner, thread_id, status, created_at, body, state, approvers)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
             *(request.id, owner, request.thread_id, state.status.value, request.created_at),
-            *(body, self._sealed(owner, state)),
+            *(body, self._sealed(owner, state), request.approvers),
         )
         return bool(added)
 
@@ -87,6 +92,29 @@ class SqlApprovalStore:
         return await self._changed(
             approval_id, principal, lambda state: state.decided(approved=approved, digest=digest, at=at)
         )
+
+    async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
+        """See `ApprovalStore`."""
+        groups = sorted(approver.groups)[:_MOST_GROUPS]
+        sql = (
+            f"SELECT {_COLUMNS} FROM approvals WHERE status = 'open' AND owner <> ?"  # noqa: S608 - constants
+            f" AND approvers IN ({', '.join('?' * len(groups)) or 'NULL'})"
+            f" ORDER BY created_at DESC, id LIMIT {_MOST_ASKED}"
+        )
+        async with available():
+            rows = await self._database.read(lambda: query(sql, owner_of(approver.principal), *groups))
+            return [self._state(None, row) for row in reversed(rows)]
+
+    async def decide_for(
+        self, approval_id: str, approver: Approver, *, approved: bool, at: float
+    ) -> ApprovalState:
+        """See `ApprovalStore`."""
+
+        def decided(state: ApprovalState) -> ApprovalState:
+            digest = state.request.digest
+            return state.decided(approved=approved, digest=digest, at=at, approver=approver)
+
+        return await self._changed(approval_id, None, decided)
 
     async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
         """See `ApprovalStore`."""
@@ -133,18 +161,19 @@ class SqlApprovalStore:
             await self._database.write(work, durable=True)
 
     async def _changed(
-        self, approval_id: str, principal: Principal, change: Callable[[ApprovalState], ApprovalState]
+        self, approval_id: str, principal: Principal | None, change: Callable[[ApprovalState], ApprovalState]
     ) -> ApprovalState:
         def work() -> Transaction[ApprovalState]:
             # An update locks the row in every database until the transaction ends.
+            condition = "approvers IS NOT NULL" if principal is None else "owner = ?"
             rows = yield from query(
-                f"UPDATE approvals SET status = status WHERE id = ? AND owner = ? RETURNING {_COLUMNS}",  # noqa: S608 - constants
-                *(approval_id, owner_of(principal)),
+                f"UPDATE approvals SET status = status WHERE id = ? AND {condition} RETURNING {_COLUMNS}",  # noqa: S608 - constants
+                *(approval_id, *(() if principal is None else (owner_of(principal),))),
             )
             if not rows:
                 raise ApprovalError(GraphCode.APPROVAL_INVALID, "there is no such approval of this principal")
             changed = change(self._state(principal, rows[0]))
-            yield from self._stored(principal, changed)
+            yield from self._stored(changed.request.principal, changed)
             return changed
 
         async with available():
@@ -175,31 +204,46 @@ class SqlApprovalStore:
         )
 
     def _sealed(self, owner: str, state: ApprovalState) -> bytes:
-        kept = {"status": state.status, "digest": state.approved_digest, "decided_at": state.decided_at}
+        kept: dict[str, Any] = {"status": state.status, "digest": state.approved_digest}
+        kept["decided_at"] = state.decided_at
+        if (by := state.approver) is not None:
+            kept["approver"] = [by.principal.issuer, by.principal.subject, sorted(by.groups), by.token]
         place = state_place(owner, state.request.thread_id, state.request.id)
         return self._encryption.seal(encoded(kept), place)
 
-    def _state(self, principal: Principal, row: Row) -> ApprovalState:
-        approval_id, thread_id, status, body, sealed = row
-        place = owner_of(principal), thread_id, approval_id
+    def _state(self, principal: Principal | None, row: Row) -> ApprovalState:
+        """The state in a row of `principal`; `None`: of whom its sealed request says."""
+        approval_id, owner, thread_id, status, approvers, body, sealed = row
+        place = owner, thread_id, approval_id
         members = json.loads(self._encryption.open(body, request_place(*place)))
+        asker = members.pop("asker", None)
+        principal = principal or Principal(*asker)
         request = request_of(members, id=approval_id, thread_id=thread_id, principal=principal)
+        if request.approvers != approvers:
+            raise self._encryption.refusal("the approvers of a call were changed")
         state = json.loads(self._encryption.open(sealed, state_place(*place)))
         if state["status"] != status:
             raise self._encryption.refusal("the status of an approval was changed")
-        return ApprovalState(request, ApprovalStatus(status), state["digest"], state["decided_at"])
+        by = None
+        if (kept := state.get("approver")) is not None:
+            issuer, subject, groups, token = kept
+            by = Approver(Principal(issuer, subject), frozenset(groups), token)
+        return ApprovalState(request, ApprovalStatus(status), state["digest"], state["decided_at"], by)
 
 
 def members_of(request: ApprovalRequest) -> dict[str, Any]:
-    """The members of a request that have no column of their own, as JSON."""
-    return {
+    """The members of a request that have no column of their own, as JSON. Who asks is kept for approvers."""
+    members = {
         each.name: getattr(request, each.name) for each in fields(request) if each.name not in _IN_COLUMNS
     }
+    if request.approvers is not None:
+        members["asker"] = [request.principal.issuer, request.principal.subject]
+    return members
 
 
 def request_of(members: dict[str, Any], **in_columns: Any) -> ApprovalRequest:  # noqa: ANN401 - of any type
     """The inverse of `members_of`."""
-    read = {name: reader(members[name]) for name, reader in _READERS.items()}
+    read = {name: reader(members[name]) for name, reader in _READERS.items() if name in members}
     return ApprovalRequest(**{**members, **read, **in_columns})
 
 

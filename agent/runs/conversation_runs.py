@@ -41,6 +41,7 @@ from identity.errors import (
 from identity.principal import Principal
 
 _MOST_READERS: Final = 20
+_DECIDED: Final = (ApprovalStatus.APPROVED, ApprovalStatus.REJECTED)
 _PAGE: Final = 200
 
 
@@ -165,7 +166,18 @@ class Conversations:
         paused = await PausedRun.of(self._parts, owner, thread)
         await check_open(self._parts, principal, thread, answers)
         await paused.check(answers, caller, self._parts.answers)
-        run = self._run(caller, thread_id, streaming, thread.run_id)
+        return await self._resumed(caller, thread, paused, answers, streaming=streaming)
+
+    async def _resumed(
+        self,
+        caller: VerifiedAccessToken,
+        thread: Thread,
+        paused: PausedRun,
+        answers: Mapping[str, object],
+        *,
+        streaming: bool,
+    ) -> Run:
+        run = self._run(caller, thread.id, streaming, thread.run_id)
 
         async def begin() -> RunStart:
             try:
@@ -177,12 +189,17 @@ class Conversations:
         return await self._started(run, begin)
 
     async def continue_(self, caller: VerifiedAccessToken, thread_id: str, *, streaming: bool) -> Run:
-        """Responds to the latest message, after a run that failed, was cut off, or waited too long.
+        """Responds to the latest message, after a run that failed, was cut off, or waited too long. Continues
+        a run that waited for other persons, who have decided.
 
         Raises as `start` does, and `ThreadBusyError` if the last run has ended as it should. If several
         requests come at the same time, one is served.
         """
         run = self._run(caller, thread_id, streaming)
+        thread = await self.threads.get(run.owner, thread_id)
+        paused = await PausedRun.of(self._parts, run.owner, thread)
+        if paused.waiting and not await self._undecided(caller.principal, paused):
+            return await self._resumed(caller, thread, paused, {}, streaming=streaming)
 
         async def begin() -> RunStart:
             thread = await self.threads.get(run.owner, thread_id)
@@ -298,6 +315,13 @@ class Conversations:
         waiting, now = (await PausedRun.of(self._parts, owner, thread)).waiting, self._parts.clock()
         in_time = [pending for pending in waiting if pending.request.expires_at > now]
         return list(await self._parts.shown(in_time, caller))
+
+    async def _undecided(self, principal: Principal, paused: PausedRun) -> bool:
+        """Whether an approval that the run waits for was not decided, or not in time."""
+        ids, now = [each.request.id for each in paused.waiting], self._parts.clock()
+        states = await self._parts.approvals.find(ids, principal)
+        decided = [each for each in states if each.status_at(now) in _DECIDED]
+        return len(decided) < len(ids)
 
     async def require_open(
         self, caller: VerifiedAccessToken, thread_id: str, approval_id: str | None = None

@@ -236,6 +236,9 @@ class PolicyDeclaration(_Table):
         None, description="Default: `read` allow; `write` and `external` ask under Human identity, else deny."
     )
     rules: tuple[RuleDeclaration, ...] = Field((), description="A rule restricts the calls that it matches.")
+    approvers: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="Another person approves, who is a member of this group."
+    )
     lasting: LastingDeclaration | None = Field(
         None, description="What a person may approve beyond one call. Default: nothing."
     )
@@ -243,9 +246,8 @@ class PolicyDeclaration(_Table):
     def value(self) -> ToolPolicy:
         """The policy."""
         rules = tuple(rule.rule() for rule in self.rules)
-        return ToolPolicy(
-            self.effect, self.policy, rules, None if self.lasting is None else self.lasting.value()
-        )
+        lasting = None if self.lasting is None else self.lasting.value()
+        return ToolPolicy(self.effect, self.policy, rules, lasting, self.approvers)
 
 
 _Url = Annotated[str, AfterValidator(checked_url), Field(description="https, or http to a loopback address.")]

@@ -177,6 +177,9 @@ class AnswerReader:
         the approval stays open.
         """
         request = asked.request
+        if request.approvers is not None:
+            text = f'approval {request.id} is decided by another person, of the group "{request.approvers}"'
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, text)
         answer = parse_answer(value, request.id)
         if answer is None:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, f"no answer to approval {request.id}")

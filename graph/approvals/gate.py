@@ -40,9 +40,6 @@ _FINAL: Final[Mapping[ApprovalStatus, str]] = {
     ApprovalStatus.WITHDRAWN: _WITHDRAWN,
     ApprovalStatus.USED: _USED,
 }
-_ANOTHER: Final = (
-    'not run: the policy of the agent requires the approval of another person, of the group "%s"'
-)
 _NOT_SIGNED_IN: Final = (
     "not run: the policy of the agent requires a recent sign-in, and the user's access token is of an "
     "earlier one"
@@ -119,7 +116,7 @@ class ApprovalGate:
             return known
         if known.sign_in:
             return await self._sign_in(pending, known)
-        request = self.requests.of_call(pending)
+        request = self.requests.of_call(pending, approvers=known.approvers, rules=known.rules)
         state = await self.known(request)
         offered = self._offered(known, pending)
         if state is None:
@@ -144,8 +141,12 @@ class ApprovalGate:
         decision = await self._policy.decide(pending, caller, Facts())
         if not isinstance(known := self._without_person(decision, pending), Ask):
             return known
-        request = self.requests.of_call(pending)
-        if self.grants is not None and await self.known(request) is None:
+        request = self.requests.of_call(pending, approvers=known.approvers, rules=known.rules)
+        state = await self.known(request)
+        approver = None if state is None else state.approver
+        if self.grants is not None and state is not None and self.grants.is_void(state):
+            return Refused(_UNAPPROVED, request.id, ruled=decision)
+        if self.grants is not None and state is None:
             if (granted := await self._granted(known, pending, request, caller)) is None:
                 return Refused(_UNAPPROVED, request.id, ruled=decision)
             grant, allowed = granted
@@ -161,7 +162,7 @@ class ApprovalGate:
             await self._required_store().use(request.id, pending.principal, request.digest, self._clock())
         except ApprovalError as error:
             return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
-        decision = await self._policy.decide(pending, caller, Facts(approved=True))
+        decision = await self._policy.decide(pending, caller, Facts(approved=True, approver=approver))
         if not isinstance(decision, Allow):
             reason = decision.reason if isinstance(decision, Deny) else _UNAPPROVED
             return Refused(reason, request.id, ruled=decision)
@@ -203,8 +204,6 @@ class ApprovalGate:
             return Refused(decision.reason, ruled=decision)
         if self._store is None or pending.conversation is None:
             return Refused(_STATELESS, ruled=decision)
-        if decision.approvers is not None:
-            return Refused(_ANOTHER % decision.approvers, ruled=decision)
         return decision
 
     async def _sign_in(self, pending: PendingCall, decision: Ask) -> Verdict:

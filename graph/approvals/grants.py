@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from graph.approvals.record import ApprovalRequest
+from graph.approvals.record import ApprovalRequest, ApprovalState
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
@@ -116,6 +116,13 @@ class Grants:
         self._revocations = revocations
         self._audit = audit
         self._clock = clock
+
+    def is_void(self, state: ApprovalState) -> bool:
+        """Whether the rights of another person who decided were changed since."""
+        approver, at = state.approver, state.decided_at
+        if approver is None or at is None:
+            return False
+        return self._revocations.changed(approver.principal.subject, at, approver.token)
 
     async def of(self, principal: Principal) -> list[Grant]:
         """The grants of `principal` that count now, the newest first."""

@@ -82,7 +82,14 @@ class ApprovalRequests:
         self._seconds = seconds
         self._clock = clock
 
-    def of_call(self, pending: PendingCall, kind: ApprovalKind = ApprovalKind.TOOL_CALL) -> ApprovalRequest:
+    def of_call(
+        self,
+        pending: PendingCall,
+        kind: ApprovalKind = ApprovalKind.TOOL_CALL,
+        *,
+        approvers: str | None = None,
+        rules: tuple[str, ...] = (),
+    ) -> ApprovalRequest:
         """The request about a call. Raises `ValueError` for one whose conversation is not kept."""
         call, service = pending.call, self._services[pending.service]
         if pending.conversation is None:
@@ -91,7 +98,9 @@ class ApprovalRequests:
         access_identity = requirement.access_identity if requirement else None
         effect = service.policy(call["name"]).effect
         declared: DeclaredCredential = service.credential.declared if service.credential else {}
-        names = pending.response.id or "", pending.service, call["name"], call["id"] or ""
+        names = [pending.response.id or "", pending.service, call["name"], call["id"] or ""]
+        if approvers is not None:
+            names.append(approvers)
         return ApprovalRequest(
             id=_id(kind, pending.principal, pending.conversation, *names, access_identity, effect, declared),
             kind=kind,
@@ -104,6 +113,8 @@ class ApprovalRequests:
             effect=effect,
             access_identity=access_identity,
             **declared,
+            approvers=approvers,
+            rules=rules,
             **self._times(),
         )
 

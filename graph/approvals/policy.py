@@ -10,10 +10,10 @@ from typing import Final, Protocol, TypeAlias
 from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import PendingCall
+from graph.approvals.record import Approver as Approver
 from graph.credentials.service_credentials import ServiceRequirement
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import Ruled
-from identity.principal import Principal
 from tools.approval_policy import ApprovalMode
 from tools.service import Service
 
@@ -22,14 +22,6 @@ _NO_USER: Final = (
     "not run: the call changes something, and the agent would make it with its own rights, not with those of "
     "the user, so that no user can approve it"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Approver:
-    """Who approved a call, and the groups that their own access token named then."""
-
-    principal: Principal
-    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +109,15 @@ class DeclaredPolicy:
         if mode is ApprovalMode.DENY:
             policy = self._services[pending.service].policy(pending.call["name"])
             return Deny(reason=_NO_USER if policy.mode is None and not policy.rules else DENIED)
-        if mode is ApprovalMode.ALLOW or facts.approved:
+        if mode is ApprovalMode.ALLOW:
             return Allow()
-        lasting = self._services[pending.service].policy(pending.call["name"]).lasting
-        return Ask(lasting=() if lasting is None else (lasting.seconds,))
+        policy, approver = self._services[pending.service].policy(pending.call["name"]), facts.approver
+        if policy.approvers is not None:
+            by_another = approver is not None and approver.may_approve(pending.principal, policy.approvers)
+            return Allow() if facts.approved and by_another else Ask(approvers=policy.approvers)
+        if facts.approved:
+            return Allow()
+        return Ask(lasting=() if policy.lasting is None else (policy.lasting.seconds,))
 
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
         """The mode of a call by the policy of its tool, its arguments and its access identity."""

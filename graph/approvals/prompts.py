@@ -1,6 +1,7 @@
 """Asks the user of a run by pausing it, and keeps and records what they decide."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from langgraph.errors import GraphInterrupt
@@ -62,6 +63,8 @@ class ApprovalPrompts:
             if not shown.asked:
                 step = self._step(AuditedAction.APPROVAL_REQUESTED, request, request.digest, caller)
                 await step.ended(AuditOutcome.SUCCEEDED, _CODES.get(request.kind))
+                if request.approvers is not None:
+                    request = replace(request, arguments=dict(shown.arguments))
                 await self._gate.open(request)
             raise
         return answer if caller is None or self._may_decide(caller) else None

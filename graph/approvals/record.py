@@ -4,7 +4,7 @@ It has no arguments and no secret.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -44,14 +44,29 @@ class ApprovalStatus(StrEnum):
     EXPIRED = "expired"
 
 
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """Who approves a call of another person: the groups and the SHA-256 are of their own access token."""
+
+    principal: Principal
+    groups: frozenset[str] = frozenset()
+    token: str = ""
+
+    def may_approve(self, asker: Principal, group: str) -> bool:
+        """Whether they are another person than `asker`, and a member of `group`."""
+        return self.principal != asker and group in self.groups
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequest:
-    """One question to one person. Times are unix seconds.
+    """One question to one person, or about their call to `approvers`, a group of others. Times are unix
+    seconds.
 
     `id` follows from the run, the response of the model, the call, the tool, the principal and the rights
     that the call uses: the same question has the same id in every process. `digest` is that of the call's
     arguments when it was asked. `audience`, `scope` and `credential` are as the service declares them
-    (`graph.events`).
+    (`graph.events`). `rules` name what requires the question. `arguments` are kept for approvers only,
+    without the secrets of the run: they see nothing else of the conversation.
     """
 
     id: str
@@ -67,6 +82,9 @@ class ApprovalRequest:
     audience: str | None = None
     scope: str | None = None
     credential: str | None = None
+    approvers: str | None = None
+    rules: tuple[str, ...] = ()
+    arguments: Mapping[str, Any] | None = field(default=None, compare=False)
     created_at: float
     expires_at: float
 
@@ -93,6 +111,8 @@ class ApprovalState:
     approved_digest: str | None = None
     """The digest of the approved arguments: as asked, or as the person edited them."""
     decided_at: float | None = None
+    approver: Approver | None = None
+    """Who decided, if it was not the principal of the request."""
 
     def status_at(self, now: float) -> ApprovalStatus:
         """The status at `now`. An open request expires; so does an approval that is not used, as long after
@@ -105,17 +125,24 @@ class ApprovalState:
             until = self.decided_at + (request.expires_at - request.created_at)
         return ApprovalStatus.EXPIRED if until is not None and now >= until else self.status
 
-    def decided(self, *, approved: bool, digest: str | None, at: float) -> "ApprovalState":
+    def decided(
+        self, *, approved: bool, digest: str | None, at: float, approver: Approver | None = None
+    ) -> "ApprovalState":
         """The state after the person's decision at `at`. `digest` is that of the approved arguments.
 
-        Raises `ApprovalError` unless it is open.
+        Raises `ApprovalError` unless it is open; and for a question to approvers, unless it is a decision of
+        one of them about the call as it was asked.
         """
         self.require_open(at)
+        decided = replace(self, decided_at=at, approver=approver)
+        decided.require_approver()
+        if approver is not None and digest not in (None, self.request.digest):
+            raise _error(GraphCode.APPROVAL_INVALID, "an approver changes nothing of a call")
         if not approved:
-            return replace(self, status=ApprovalStatus.REJECTED, decided_at=at)
+            return replace(decided, status=ApprovalStatus.REJECTED)
         if digest is None:
             raise _error(GraphCode.APPROVAL_INVALID, "an approval names no arguments")
-        return replace(self, status=ApprovalStatus.APPROVED, approved_digest=digest, decided_at=at)
+        return replace(decided, status=ApprovalStatus.APPROVED, approved_digest=digest)
 
     def used(self, digest: str, at: float) -> "ApprovalState":
         """The state after the call with arguments of `digest` began at `at`.
@@ -123,6 +150,7 @@ class ApprovalState:
         Raises `ApprovalError` unless it is approved, for these arguments, and was not used before.
         """
         self._require(ApprovalStatus.APPROVED, at)
+        self.require_approver()
         if digest != self.approved_digest:
             raise _error(GraphCode.APPROVAL_INVALID, "the arguments are not those that were approved")
         return replace(self, status=ApprovalStatus.USED)
@@ -144,6 +172,14 @@ class ApprovalState:
     def require_open(self, at: float) -> None:
         """Raises `ApprovalError` with the reason why it cannot be answered at `at`."""
         self._require(ApprovalStatus.OPEN, at)
+
+    def require_approver(self) -> None:
+        """Raises `ApprovalError` unless it was decided by those whom it asks."""
+        group, approver, asker = self.request.approvers, self.approver, self.request.principal
+        if (group is None) != (approver is None):
+            raise _error(GraphCode.APPROVAL_INVALID, "another person decides about the call")
+        if approver is not None and not (group and approver.may_approve(asker, group)):
+            raise _error(GraphCode.APPROVAL_INVALID, "the approver is the asker, or not of the group")
 
     def _require(self, expected: ApprovalStatus, at: float) -> None:
         found = self.status_at(at)
@@ -204,6 +240,18 @@ class ApprovalStore(Protocol):
         self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
     ) -> ApprovalState:
         """`ApprovalState.decided`, once. Raises `ApprovalError`, also if there is no such approval."""
+        ...
+
+    async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
+        """The open questions of other principals to a group of `approver`, the oldest first, as `pending`."""
+        ...
+
+    async def decide_for(
+        self, approval_id: str, approver: Approver, *, approved: bool, at: float
+    ) -> ApprovalState:
+        """`ApprovalState.decided` by an approver, about the call as it was asked, once. Raises
+        `ApprovalError`, also if there is no such question to approvers.
+        """
         ...
 
     async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:

@@ -109,6 +109,7 @@ def approval_members(request: ApprovalRequest) -> dict[str, str | None]:
         "audience": request.audience,
         "scope": request.scope,
         "credential": request.credential,
+        "approvers": request.approvers,
         "created_at": _rfc3339(request.created_at),
         "expires_at": _rfc3339(request.expires_at),
     }

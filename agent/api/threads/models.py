@@ -131,33 +131,33 @@ def _arguments(value: dict[str, Any] | None) -> dict[str, Any] | None:
 _Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE), AfterValidator(_title)]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     """Nothing is converted, and no other member is accepted."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class NewThread(_Body):
+class NewThread(Body):
     """The body of `POST /threads`. The agent chooses an identifier if there is none."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$"), AfterValidator(_thread_id)] | None = None
     title: _Title | None = None
 
 
-class ThreadChange(_Body):
+class ThreadChange(Body):
     """The body of `PATCH /threads/{thread_id}`."""
 
     title: _Title
 
 
-class NewVersion(_Body):
+class NewVersion(Body):
     """The body of `POST /threads/{thread_id}/versions`. Without `content`, the question is asked again."""
 
     message_id: Annotated[str, Field(min_length=1, max_length=256)]
     content: Annotated[str, Field(min_length=1)] | None = None
 
 
-class Decision(_Body):
+class Decision(Body):
     """The answer to an approval. `arguments` replace all of the call's, with `edit`; `message` is for the
     model, with `reject`; `lasting` approves more than this call, as it was offered or less.
     """
@@ -184,7 +184,7 @@ class Decision(_Body):
 Search = Annotated[str, Field(max_length=_MAX_SEARCH)]
 PageSize = Annotated[int, Field(ge=1, le=MAX_PAGE)]
 
-B = TypeVar("B", bound=_Body)
+B = TypeVar("B", bound=Body)
 
 
 def read_body(model: type[B], body: bytes) -> B:

@@ -140,7 +140,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         approvals = await conversations.pending(caller_of(request.scope), thread_id)
         return JSONResponse(
             {
-                **thread_members(thread, Counter({thread_id: len(approvals)})),
+                **thread_members(thread, await waiting(request)),
                 **message_page(stored),
                 "approvals": [approval_of(each) for each in approvals],
                 "run": {"id": thread.run_id} if thread.status == "running" else None,

@@ -142,7 +142,13 @@ _GRANTS: Final = (
     "CREATE INDEX grants_of_owner ON grants (owner, ends_at)",
 )
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL, _VERSIONS, _GRANTS)
+_APPROVERS: Final = (
+    # In clear: the group whose members are asked; NULL: the owner is.
+    "ALTER TABLE approvals ADD COLUMN approvers TEXT",
+    "CREATE INDEX approvals_of_group ON approvals (approvers, created_at, id) WHERE status = 'open'",
+)
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL, _VERSIONS, _GRANTS, _APPROVERS)
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 
-from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus
+from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
 from identity.principal import Principal
@@ -52,6 +52,27 @@ class MemoryApprovalStore:
         return self._change(
             approval_id, principal, lambda state: state.decided(approved=approved, digest=digest, at=at)
         )
+
+    async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
+        """See `ApprovalStore`."""
+        return [
+            state
+            for state in self._states.values()
+            if state.status is ApprovalStatus.OPEN
+            and state.request.principal != approver.principal
+            and state.request.approvers in approver.groups
+        ]
+
+    async def decide_for(
+        self, approval_id: str, approver: Approver, *, approved: bool, at: float
+    ) -> ApprovalState:
+        """See `ApprovalStore`."""
+        state = self._states.get(approval_id)
+        if state is None or state.request.approvers is None:
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "there is no such question")
+        changed = state.decided(approved=approved, digest=state.request.digest, at=at, approver=approver)
+        self._states[approval_id] = changed
+        return changed
 
     async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
         """See `ApprovalStore`."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from graph.approvals.record import ApprovalState, ApprovalStatus, ApprovalStore
+from graph.approvals.record import ApprovalState, ApprovalStatus, ApprovalStore, Approver
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
 from identity.principal import AccessIdentity
@@ -95,6 +95,33 @@ class ApprovalStoreConformance:
                 await attempt
         await store.withdraw(BOB, "t1", NOW)
         assert await store.get("1", ALICE) == ApprovalState(request_of())
+
+    async def test_question_to_approvers_is_decided_by_one_of_them_once_and_never_by_its_asker(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        await store.open(request_of(approvers="finance", rules=("limit",), arguments={"amount": 5}))
+        await store.open(request_of(id="2", call_id="call_2"))
+        bob, own = (Approver(each, frozenset({"finance"}), "t") for each in (BOB, ALICE))
+        assert await store.asked_of(own) == []
+        assert await store.asked_of(Approver(BOB, frozenset({"staff"}))) == []
+        [asked] = await store.asked_of(bob)
+        assert (asked.request.principal, asked.request.arguments) == (ALICE, {"amount": 5})
+        for attempt in (
+            store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW),
+            store.decide("1", ALICE, approved=False, digest=None, at=NOW),
+            store.decide_for("1", own, approved=True, at=NOW),
+            store.decide_for("1", Approver(BOB, frozenset({"staff"})), approved=True, at=NOW),
+            store.decide_for("1", bob, approved=True, at=NOW + SECONDS),
+            store.decide_for("2", bob, approved=True, at=NOW),
+        ):
+            with pytest.raises(ApprovalError):
+                await attempt
+        decided = await store.decide_for("1", bob, approved=True, at=NOW)
+        assert decided == await store.get("1", ALICE)
+        assert (decided.approver, decided.approved_digest, decided.request.rules) == (bob, DIGEST, ("limit",))
+        with pytest.raises(ApprovalError):
+            await store.decide_for("1", bob, approved=False, at=NOW)
+        await store.use("1", ALICE, DIGEST, NOW)
 
     async def test_unknown_approval_can_be_neither_decided_nor_used(self, store: ApprovalStore) -> None:
         for attempt in (

@@ -68,8 +68,9 @@ class Threads:
     tokens: dict[str, str] = field(default_factory=dict)
 
     def headers(self, user: str = "alice") -> dict[str, str]:
-        token = self.tokens.setdefault(user, self.sandbox.access_token(user))
-        return {"Authorization": f"Bearer {token}"}
+        if user not in self.tokens:
+            self.tokens[user] = self.sandbox.access_token(user)
+        return {"Authorization": f"Bearer {self.tokens[user]}"}
 
     async def ask(
         self, method: str, path: str, user: str = "alice", body: Any = None, **headers: str

@@ -16,6 +16,7 @@ from agent.conversations.storage import ConversationStorage
 from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from graph.approvals.grants import Grant
+from graph.approvals.record import Approver
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError
 from tests.agent.conftest import NewDatabase
@@ -61,6 +62,7 @@ async def filled(storage: ConversationStorage, request_of: RequestOf) -> None:  
         await storage.approvals.decide(approval_id, principal, approved=True, digest=digest, at=NOW)
     await storage.approvals.use("used", ALICE, DIGEST, NOW)
     await storage.approvals.open(request_of(id="open", call_id="open"))
+    await storage.approvals.open(request_of(id="finance", call_id="finance", approvers="finance"))
     for grant_id, principal, only in (("a1", ALICE, True), ("a2", ALICE, False), ("b1", BOB, False)):
         asked = request_of(id=grant_id, principal=principal)
         lasting = Lasting(60, only, {"amount": Bound({"equal": 5})})
@@ -200,6 +202,14 @@ MOVES: dict[str, tuple[str, Read]] = {
     "grant for all conversations": ("UPDATE grants SET thread_id = NULL WHERE id = 'a1'", grants),
     "grant of another conversation": ("UPDATE grants SET thread_id = 't2' WHERE id = 'a1'", grants),
     "grant that lasts longer": ("UPDATE grants SET ends_at = ends_at + 1 WHERE id = 'a1'", grants),
+    "question given to approvers": (
+        "UPDATE approvals SET approvers = 'staff' WHERE id = 'open'",
+        lambda storage: storage.approvals.get("open", ALICE),
+    ),
+    "question given to other approvers": (
+        "UPDATE approvals SET approvers = 'staff' WHERE id = 'finance'",
+        lambda storage: storage.approvals.asked_of(Approver(BOB, frozenset({"staff"}))),
+    ),
     "approval of an open question": (
         "UPDATE approvals SET status = 'approved' WHERE id = 'open'",
         lambda storage: storage.approvals.use("open", ALICE, DIGEST, NOW),
