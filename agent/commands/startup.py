@@ -19,7 +19,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from agent.errors.error_response import RequestError, error_response
 from agent.http.memory import collected_when_idle, frozen_startup_objects, periodic_malloc_trim
 from agent.http.response_headers import response_headers
-from agent.http.web_server import GracefulShutdown, WebServer, listen, serve_until_stopped, web_server
+from agent.http.web_server import WebServer, listen, serve_until_stopped, web_server
 from agent.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ async def serve_agent(
 ) -> None:
     """`run_agent` in a running event loop. `compose` replaces `compose_agent`; it is called in a thread."""
     app = StartingApp()
-    server = web_server(
-        app, shutdown_seconds=settings.shutdown_seconds, graceful_shutdown=app, lifespan=False
-    )
+    server = web_server(app, shutdown_seconds=settings.shutdown_seconds, lifespan=False)
     serving = asyncio.create_task(serve_until_stopped({listener: server, **others}))
     try:
         agent, composed = await asyncio.to_thread(compose or compose_agent, settings)
@@ -80,7 +78,8 @@ async def serve_agent(
             collected_when_idle(lambda: agent.runs.is_idle),
             periodic_malloc_trim(),
         ):
-            app.serve(composed, agent.shutdown)
+            server.graceful_shutdown = agent.shutdown
+            app.serve(composed)
             _LOG.info("startup complete")
             if ready is not None:
                 await ready(agent)
@@ -116,17 +115,16 @@ def compose_agent(settings: Settings) -> "tuple[Agent, FastAPI]":
 class StartingApp:
     """An ASGI application: `/health` and `/ready` respond before `serve`, all other requests wait for it.
 
-    Also the server's `GracefulShutdown`. It has no lifespan.
+    It has no lifespan.
     """
 
     def __init__(self) -> None:
         self._app: ASGIApp | None = None
-        self._shutdown: GracefulShutdown | None = None
         self._decided = asyncio.Event()
 
-    def serve(self, app: ASGIApp, shutdown: GracefulShutdown) -> None:
+    def serve(self, app: ASGIApp) -> None:
         """From now on `app` responds, also to the requests that wait."""
-        self._app, self._shutdown = app, shutdown
+        self._app = app
         self._decided.set()
 
     def fail(self) -> None:
@@ -145,21 +143,6 @@ class StartingApp:
             failed = RequestError(None, "the agent could not be started", code="start_failed", status=503)
             response = self._app or error_response(failed)
         await response(scope, receive, send)
-
-    def begin(self, seconds: float) -> None:
-        """See `GracefulShutdown`."""
-        if self._shutdown is not None:
-            self._shutdown.begin(seconds)
-
-    def end(self) -> None:
-        """See `GracefulShutdown`."""
-        if self._shutdown is not None:
-            self._shutdown.end()
-
-    async def ended(self) -> None:
-        """See `GracefulShutdown`."""
-        if self._shutdown is not None:
-            await self._shutdown.ended()
 
 
 def _early(scope: Scope, *, failed: bool) -> JSONResponse | None:

@@ -9,12 +9,13 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from agent.http.connection_limits import ConnectionLimits, LimitedHttpProtocol, Lingering, LingerLimits
+from agent.http.shutdown import Shutdown
 
 MOST: Final = 65_536
 
@@ -69,22 +70,6 @@ def listen(host: str, port: int, purpose: str, option: str) -> socket.socket:
     return listener
 
 
-class GracefulShutdown(Protocol):
-    """Ends the responses in progress; `agent.http.shutdown.Shutdown` implements it."""
-
-    def begin(self, seconds: float) -> None:
-        """The server stops: responses may continue for `seconds`. May be called again."""
-        ...
-
-    def end(self) -> None:
-        """Ends them now, well-formed. May be called again."""
-        ...
-
-    async def ended(self) -> None:
-        """Waits for the work that goes on without a client: it has the same time."""
-        ...
-
-
 class WebServer(uvicorn.Server):
     """Handles no signals, so that several servers can share one event loop.
 
@@ -93,12 +78,11 @@ class WebServer(uvicorn.Server):
     uvicorn would cancel their handlers at any point. The lifespan ends last.
     """
 
-    def __init__(
-        self, config: uvicorn.Config, *, seconds: float, graceful_shutdown: GracefulShutdown | None
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, *, seconds: float, graceful_shutdown: Shutdown | None) -> None:
         super().__init__(config)
         self._seconds = seconds
-        self._graceful_shutdown = graceful_shutdown
+        self.graceful_shutdown = graceful_shutdown
+        """That of the application; `None` until it is composed."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -108,14 +92,14 @@ class WebServer(uvicorn.Server):
     def stop(self) -> None:
         """Begins to stop, in the event loop."""
         self.should_exit = True
-        if self._graceful_shutdown is not None:
-            self._graceful_shutdown.begin(self._seconds)
+        if self.graceful_shutdown is not None:
+            self.graceful_shutdown.begin(self._seconds)
 
     def stop_at_once(self) -> None:
         """Stops, and gives responses a moment to end."""
         self.stop()
-        if self._graceful_shutdown is not None:
-            self._graceful_shutdown.end()
+        if self.graceful_shutdown is not None:
+            self.graceful_shutdown.end()
         asyncio.get_running_loop().call_later(_IMMEDIATE_STOP_SECONDS, self._abort_connections)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -124,8 +108,8 @@ class WebServer(uvicorn.Server):
         abort = asyncio.get_running_loop().call_later(self._seconds + _ABORT_SECONDS, self._abort_connections)
         try:
             await super().shutdown(sockets)
-            if self._graceful_shutdown is not None:
-                await self._graceful_shutdown.ended()
+            if self.graceful_shutdown is not None:
+                await self.graceful_shutdown.ended()
         finally:
             abort.cancel()
 
@@ -138,7 +122,7 @@ def web_server(
     app: ASGIApp,
     *,
     shutdown_seconds: float = 3.0,
-    graceful_shutdown: GracefulShutdown | None = None,
+    graceful_shutdown: Shutdown | None = None,
     lifespan: bool = True,
     limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - a value that does not change
     linger: LingerLimits = LingerLimits(),  # noqa: B008 - a value that does not change

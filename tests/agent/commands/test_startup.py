@@ -23,22 +23,6 @@ SECURITY_HEADERS = {
 }
 
 
-class Shutdown:
-    """Records its calls."""
-
-    def __init__(self):
-        self.calls = []
-
-    def begin(self, seconds):
-        self.calls.append(("begin", seconds))
-
-    def end(self):
-        self.calls.append(("end",))
-
-    async def ended(self):
-        self.calls.append(("ended",))
-
-
 @pytest.fixture
 def app():
     return StartingApp()
@@ -64,7 +48,7 @@ async def test_early_request_waits_and_is_served(app, client):
     early = asyncio.create_task(client.post("/chat"))
     await client.get("/health")
     assert not early.done()
-    app.serve(PlainTextResponse("served"), Shutdown())
+    app.serve(PlainTextResponse("served"))
     assert (await early).text == "served"
     assert (await client.post("/chat")).text == "served"
 
@@ -78,18 +62,6 @@ async def test_requests_are_refused_after_the_start_has_failed(app, client):
         assert refused.headers.items() >= SECURITY_HEADERS
     ready = await client.get("/ready")
     assert (ready.status_code, ready.json()["checks"]["start"]["code"]) == (503, "start_failed")
-
-
-async def test_shutdown_is_passed_on_to_the_application(app):
-    app.begin(3)  # nothing is served yet
-    app.end()
-    await app.ended()
-    shutdown = Shutdown()
-    app.serve(PlainTextResponse("served"), shutdown)
-    app.begin(2)
-    app.end()
-    await app.ended()
-    assert shutdown.calls == [("begin", 2), ("end",), ("ended",)]
 
 
 async def test_failure_to_compose_stops_the_server_and_is_raised(sandbox):
