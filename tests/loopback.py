@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import socket
+import ssl
 from typing import Final
 
 import httpx
@@ -10,6 +11,8 @@ import httpx
 _LOWEST: Final = 10_240
 _EPHEMERAL: Final = 32_768
 """The first port that Linux gives to connections and to servers that name none."""
+NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""`verify` of a client that needs no TLS. By default, httpx reads the public roots again for each client."""
 
 
 def free_port() -> int:

@@ -15,6 +15,7 @@ from agent.operations.traces.tracer import tracer
 from agent.settings.settings import read_settings
 from identity.observation.span import SpanSink
 from identity.transport.retry import RetryPolicy
+from tests.loopback import NO_TLS
 
 WEATHER = "What is the weather in Hangzhou right now?"
 ENTERPRISE = "Call my enterprise service"
@@ -115,5 +116,5 @@ async def start_agent(sandbox, serve) -> StartAgent:
         return RunningAgent(origin, composed, clients)
 
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(timeout=60, limits=limits, trust_env=False) as clients:
+    async with httpx.AsyncClient(timeout=60, limits=limits, trust_env=False, verify=NO_TLS) as clients:
         yield start

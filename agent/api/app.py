@@ -23,7 +23,7 @@ from agent.api.ag_ui.routes import MAX_SNAPSHOT, ThreadRuns, ag_ui_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.grants import grant_routes
 from agent.api.inbox import inbox_routes
-from agent.api.langserve.routes import langserve_routes
+from agent.api.langserve.routes import LangServeRuns, langserve_routes
 from agent.api.mcp.message import HEADERS as MCP_HEADERS
 from agent.api.mcp.routes import mcp_routes
 from agent.api.openai.routes import openai_routes
@@ -140,11 +140,10 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
         a2a_routes(settings, ThreadTasks(composed.conversations) if composed.conversations else tasks)
     )
     app.include_router(mcp_routes(composed))
-    app.include_router(
-        langserve_routes(
-            composed.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
-        )
+    app.state.langserve = LangServeRuns(
+        composed.runs, settings.max_messages, batch_at_once=settings.max_concurrent_runs
     )
+    app.include_router(langserve_routes())
     if composed.conversations is not None:
         app.include_router(thread_routes(composed.conversations))
         app.include_router(run_routes(composed.conversations, model=settings.llm_model))

@@ -25,6 +25,7 @@ from agent.settings.settings import read_settings
 from identity.secrets.secret import Secret
 from tests.agent.conversations.processes import ProcessOf, SharedDatabase
 from tests.conftest import Sandbox
+from tests.loopback import NO_TLS
 
 
 @dataclass
@@ -43,7 +44,7 @@ class AgentServer:
     def client(self, user: str | None = "alice") -> httpx.AsyncClient:
         """A client for the agent, signed in as `user`."""
         headers = self.headers(user) if user else {}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, verify=NO_TLS)
 
     def stop(self) -> None:
         """Stops the server."""
@@ -66,7 +67,9 @@ def running_agent(sandbox: Sandbox, **variables: str) -> Iterator[AgentServer]:
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        httpx.get(f"{url}/health", timeout=60)  # waits in the listener's queue until the server accepts
+        httpx.get(
+            f"{url}/health", timeout=60, verify=NO_TLS
+        )  # waits in the listener's queue until the server accepts
         yield AgentServer(url, agent, sandbox, stop)
     finally:
         stop()

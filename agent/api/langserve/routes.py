@@ -12,6 +12,8 @@ import json
 import logging
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, cast
 
 from fastapi import APIRouter, Depends, Request
@@ -79,43 +81,56 @@ def _error_event(body: dict[str, Any], status: int) -> dict[str, str]:
     return {"event": "error", "data": json.dumps(data, ensure_ascii=False)}
 
 
-def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -> APIRouter:
-    """The routes. All need the caller that the authentication middleware verified.
+@dataclass(frozen=True, slots=True)
+class LangServeRuns:
+    """What the routes need of the agent, in `app.state.langserve`.
 
     `batch_at_once` inputs of a batch run at the same time; 0 for all.
     """
 
-    async def prepare(request: Request) -> AsyncIterator[None]:
-        caller = caller_of(request.scope)
-        if request.method != "POST":
-            yield
-            return
-        action = request.url.path.rpartition("/")[2]
-        counted = counted_request(request.scope)
-        most = min(MAX_BATCH, (counted and counted.limit) or MAX_BATCH)
-        name, inputs = read_inputs(await request.body(), batch=action == "batch", most=most)
-        if counted is not None and action == "batch":
-            await counted.recount(len(inputs))
-        conversations = [validate_input(each, name, max_messages) for each in inputs]
-        requested = RequestRuns(caller)
-        if action.startswith("stream"):
-            run = runs.start(conversations[0], caller, streaming=True)
-            await while_connected(run.first(), request.receive, run.leave)
-            requested = RequestRuns(caller, run, action == "stream_log", [run])
-        REQUEST_RUNS.set(requested)
-        watch = asyncio.create_task(disconnected(request.receive))
-        watch.add_done_callback(lambda _: requested.cancel())
-        try:
-            yield
-        finally:
-            watch.cancel()
+    runs: Runs
+    max_messages: int
+    batch_at_once: int = 0
 
+
+async def _prepare(request: Request) -> AsyncIterator[None]:
+    caller = caller_of(request.scope)
+    if request.method != "POST":
+        yield
+        return
+    served: LangServeRuns = request.app.state.langserve
+    action = request.url.path.rpartition("/")[2]
+    counted = counted_request(request.scope)
+    most = min(MAX_BATCH, (counted and counted.limit) or MAX_BATCH)
+    name, inputs = read_inputs(await request.body(), batch=action == "batch", most=most)
+    if counted is not None and action == "batch":
+        await counted.recount(len(inputs))
+    conversations = [validate_input(each, name, served.max_messages) for each in inputs]
+    requested = RequestRuns(served.runs, caller, batch_at_once=served.batch_at_once)
+    if action.startswith("stream"):
+        run = served.runs.start(conversations[0], caller, streaming=True)
+        await while_connected(run.first(), request.receive, run.leave)
+        requested = RequestRuns(served.runs, caller, run, action == "stream_log", [run])
+    REQUEST_RUNS.set(requested)
+    watch = asyncio.create_task(disconnected(request.receive))
+    watch.add_done_callback(lambda _: requested.cancel())
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
+@cache
+def langserve_routes() -> APIRouter:
+    """The routes, of every application: LangServe computes its schemas once. All need the caller that the
+    authentication middleware verified, and `app.state.langserve`.
+    """
     router = APIRouter(prefix="/agent", route_class=LangServeRoute)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         add_routes(
             router,
-            AgentRunnable(runs, batch_at_once),
+            AgentRunnable(),
             input_type=ChatInput,
             output_type=AgentMessage,
             playground_type="chat",
@@ -123,6 +138,6 @@ def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -
             enable_public_trace_link_endpoint=False,
             # `config_hashes` decompresses a part of the path without a limit.
             disabled_endpoints=["token_feedback", "config_hashes"],  # type: ignore[list-item]  # the first is without effect here
-            dependencies=[Depends(prepare)],
+            dependencies=[Depends(_prepare)],
         )
     return router

@@ -27,14 +27,16 @@ _MOST: Final = 65_536
 
 @dataclass(frozen=True, slots=True)
 class RequestRuns:
-    """The runs of one request to LangServe."""
+    """The runs of one request to LangServe. `batch_at_once` inputs run at the same time; 0 for all."""
 
+    runs: Runs
     caller: VerifiedAccessToken
     stream: RunReader | None = None
     """The run of a stream, which has begun before LangServe handles the request."""
     repeats: bool = False
     """With each chunk, LangServe queues and sends the whole message so far (`stream_log`)."""
     started: list[RunReader] = field(default_factory=list)
+    batch_at_once: int = 0
 
     def cancel(self) -> None:
         """Cancels all runs of the request."""
@@ -57,16 +59,14 @@ class AgentMessage(AIMessage):
 class AgentRunnable(RunnableGenerator[Any, AIMessageChunk]):
     """Yields chunks; `ainvoke` and `abatch` return whole messages."""
 
-    def __init__(self, runs: Runs, batch_at_once: int) -> None:
-        """`batch_at_once` inputs of a batch run at the same time; 0 for all."""
-        super().__init__(_agent(runs), name="agent")
-        self._batch_at_once = batch_at_once or None
+    def __init__(self) -> None:
+        """Its runs are those of the request."""
+        super().__init__(cast(Any, _agent), name="agent")  # of a type that LangChain does not declare
 
     async def abatch(self, inputs: list[Any], config: Any = None, **kwargs: Any) -> list[Any]:  # noqa: ANN401 - the base class's signature
         """The messages of all inputs."""
-        configs = [
-            {**each, "max_concurrency": self._batch_at_once} for each in get_config_list(config, len(inputs))
-        ]
+        at_once = REQUEST_RUNS.get().batch_at_once or None
+        configs = [{**each, "max_concurrency": at_once} for each in get_config_list(config, len(inputs))]
         return await super().abatch(inputs, cast(list[RunnableConfig], configs), **kwargs)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ANN401 - the base class's signature
@@ -74,38 +74,35 @@ class AgentRunnable(RunnableGenerator[Any, AIMessageChunk]):
         return message_chunk_to_message(await super().ainvoke(input, config, **kwargs))
 
 
-def _agent(runs: Runs) -> Any:  # noqa: ANN401 - a function of a type that LangChain does not declare
-    async def agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
-        async for given in inputs:
-            request = REQUEST_RUNS.get()
-            run = request.stream or runs.start(given["messages"], request.caller, streaming=False)
-            request.started.append(run)
-            end: Finished | None = None
-            pieces = JoinedPieces(16, at_once=_AT_ONCE, most=_MOST) if request.repeats else None
-            try:
-                async for event in run:
-                    if isinstance(event, Finished):
-                        end = event
-                    elif isinstance(event, Paused):  # only a run of a conversation
-                        continue
-                    elif event["type"] == "content" or event["type"] == "reasoning":
-                        text, thinking = event["text"], ""
-                        if event["type"] == "reasoning":
-                            text, thinking = thinking, text
-                        piece = pieces.add(text, thinking) if pieces else Piece(text, thinking)
-                        if piece is not None:
-                            yield _chunk(piece)
-                    else:
-                        await adispatch_custom_event(event["type"], event, config=config)
-            finally:
-                run.leave()
-            if end is None:
-                raise ClientDisconnectedError
-            if pieces and (rest := pieces.rest()):
-                yield _chunk(rest)
-            yield _last_chunk(end, whole=request.stream is None)
-
-    return agent
+async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
+    async for given in inputs:
+        request = REQUEST_RUNS.get()
+        run = request.stream or request.runs.start(given["messages"], request.caller, streaming=False)
+        request.started.append(run)
+        end: Finished | None = None
+        pieces = JoinedPieces(16, at_once=_AT_ONCE, most=_MOST) if request.repeats else None
+        try:
+            async for event in run:
+                if isinstance(event, Finished):
+                    end = event
+                elif isinstance(event, Paused):  # only a run of a conversation
+                    continue
+                elif event["type"] == "content" or event["type"] == "reasoning":
+                    text, thinking = event["text"], ""
+                    if event["type"] == "reasoning":
+                        text, thinking = thinking, text
+                    piece = pieces.add(text, thinking) if pieces else Piece(text, thinking)
+                    if piece is not None:
+                        yield _chunk(piece)
+                else:
+                    await adispatch_custom_event(event["type"], event, config=config)
+        finally:
+            run.leave()
+        if end is None:
+            raise ClientDisconnectedError
+        if pieces and (rest := pieces.rest()):
+            yield _chunk(rest)
+        yield _last_chunk(end, whole=request.stream is None)
 
 
 def _chunk(piece: Piece) -> AIMessageChunk:

@@ -16,6 +16,8 @@ import httpx
 import httpx2
 import openai
 
+from tests.loopback import NO_TLS
+
 PIECE = 65_536
 FETCH = Path(__file__).with_name("uploading_fetch.mjs")
 
@@ -70,7 +72,7 @@ async def by_httpx(url: str, size: int, *, chunked: bool) -> Outcome:
         for piece in pieces(size):
             yield piece
 
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx.AsyncClient(timeout=30, verify=NO_TLS) as client:
         try:
             response = await client.post(url, content=stream() if chunked else b" " * size)
         except httpx.HTTPError as error:

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 
 from sandbox.state.directory import AGENT_AUDIENCE, PAGE
+from tests.loopback import NO_TLS
 
 REDIRECT = "http://localhost:9001/"
 IMPLICIT = {
@@ -21,7 +22,9 @@ class Browser:
 
     def __init__(self, sandbox) -> None:
         self.sandbox = sandbox
-        self.client = httpx.Client(base_url=sandbox.url("/login/app/common/oauth2", "idaas_plain"))
+        self.client = httpx.Client(
+            base_url=sandbox.url("/login/app/common/oauth2", "idaas_plain"), verify=NO_TLS
+        )
 
     def authorize(self, **changes) -> httpx.Response:
         return self.client.get("/authorize", params=_without_none(IMPLICIT | changes))

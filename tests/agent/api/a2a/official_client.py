@@ -11,6 +11,7 @@ from a2a.types import a2a_pb2 as a2a
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from agent.api.a2a.agent_card import SCHEME
+from tests.loopback import NO_TLS
 
 SESSION = ClientCallContext(state={"sessionId": "session"})
 """The calls of the client that carries the user's access token."""
@@ -85,7 +86,7 @@ async def official_client(
     credentials = InMemoryContextCredentialStore()
     if token is not None:
         await credentials.set_credentials("session", SCHEME, token)
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=30, trust_env=False, verify=NO_TLS) as http:
         factory = ClientFactory(ClientConfig(streaming=streaming, httpx_client=http))
         card = await A2ACardResolver(http, origin).get_agent_card()
         known = [each for each in card.supported_interfaces if each.protocol_version == version]

@@ -18,6 +18,7 @@ from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
 from tests.conftest import Sandbox
 from tests.graph.scripted_model import DONE, ScriptedModel
+from tests.loopback import NO_TLS
 
 CHAT = "/openai/v1/chat/completions"
 
@@ -113,5 +114,5 @@ async def threads(
         return Threads(origin, agent, model, sandbox, http)
 
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=60, trust_env=False))
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=60, trust_env=False, verify=NO_TLS))
         yield start

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
+from tests.loopback import NO_TLS
 
 pytestmark = pytest.mark.promise("revoked-refused")
 
@@ -36,7 +37,7 @@ def agent(sandbox: Sandbox, tmp_path: Path, revocations: Path) -> Iterator[Agent
 
 async def change(sandbox: Sandbox, action: str, user: str = "alice") -> dict[str, object]:
     """Changes a user as an administrator does; the agent's response to the event."""
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=30, verify=NO_TLS) as http:
         response = await http.post(sandbox.url(f"/__sandbox__/users/{user}/{action}", "idaas_plain"))
     reported: dict[str, object] = response.json()["reported"]
     return reported
@@ -197,7 +198,10 @@ async def command(*arguments: Any, **options: Any) -> tuple[int, str]:
 
 async def accepted(agent: AgentServer, headers: dict[str, str], expected: int) -> None:
     """Returns when a request of `headers` has the status, as every running agent soon gives it."""
-    async with httpx.AsyncClient(base_url=agent.url, headers=headers) as http, asyncio.timeout(60):
+    async with (
+        httpx.AsyncClient(base_url=agent.url, headers=headers, verify=NO_TLS) as http,
+        asyncio.timeout(60),
+    ):
         while (await http.get("/openai/v1/models")).status_code != expected:
             pass
 
