@@ -32,13 +32,10 @@ def build_graph(
     ends. `last` is visited after the model's last response.
     """
     graph = StateGraph(state, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput)
-    graph.add_node(AUTHENTICATE, parts.authenticate)
-    graph.add_node(CREDENTIALS, parts.credentials)
-    graph.add_node(MODEL, parts.model)
-    graph.add_node(APPROVALS, parts.approvals)
-    for name, service in parts.services.items():
-        graph.add_node(name, service)
-        graph.add_edge(name, MODEL)
+    for name, node in parts.nodes.items():
+        graph.add_node(name, node)
+    for service in parts.services:
+        graph.add_edge(service, MODEL)
     graph.add_edge(START, AUTHENTICATE)
     graph.add_edge(AUTHENTICATE, first)
     routes = parts.routes

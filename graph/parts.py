@@ -18,7 +18,7 @@ from graph.approvals.record import ApprovalStore
 from graph.approvals.run_callers import RunCallers
 from graph.begun_calls import BegunCalls
 from graph.call_measures import CallMeasures
-from graph.callers import Callers, CallersOfRuns, Node, Verifier, begin_run, visited
+from graph.callers import CallerNode, Callers, CallersOfRuns, Node, Verifier, begin_run, visited
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
 from graph.error_codes import MODEL
@@ -101,27 +101,18 @@ class RunRecords:
 
 @dataclass(frozen=True, slots=True)
 class GraphParts:
-    """The nodes, in LangGraph's form, and the routes between them. Each node is visited for a caller whom it
-    has verified, and `services` has one node for each service.
+    """The nodes by their names, in LangGraph's form, and the routes between them. Each node is visited for a
+    caller whom it has verified, and `services` names those that call: one for each service.
     """
 
-    authenticate: Node
-    credentials: Node
-    model: Node
-    approvals: Node
-    services: Mapping[str, Node]
+    nodes: Mapping[str, Node]
+    services: Sequence[str]
     routes: Routes
     gate: ApprovalGate
     steps: int
     """The visits of these nodes in the longest run."""
     own: Callable[[str, Runnable[Any, Any]], Node] = field(repr=False)
     """What the agent makes of a node of the operator's own."""
-
-    @property
-    def nodes(self) -> Mapping[str, Node]:
-        """All nodes by their names, without those of an own graph."""
-        named = {AUTHENTICATE: self.authenticate, CREDENTIALS: self.credentials, MODEL: self.model}
-        return {**named, APPROVALS: self.approvals, **self.services}
 
 
 def graph_parts(
@@ -173,25 +164,21 @@ def graph_parts(
         steps,
         model.api_key if isinstance(model.api_key, Secret) else None,
     )
+    made: dict[str, CallerNode] = {
+        CREDENTIALS: CredentialsNode(services, resolved, limits.credentials_seconds, consents),
+        MODEL: model_node,
+        APPROVALS: ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values),
+    }
+    for each in services:
+        made[each.name] = ServiceNode(
+            each, resolved, budget, limits.tool_seconds, steps, gate, begun_calls=asks.begun_calls
+        )
     return GraphParts(
-        authenticate=visited(AUTHENTICATE, begin_run, callers, begins=True),
-        credentials=visited(
-            CREDENTIALS, CredentialsNode(services, resolved, limits.credentials_seconds, consents), callers
-        ),
-        approvals=visited(
-            APPROVALS, ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values), callers
-        ),
-        model=visited(MODEL, model_node, callers),
-        services={
-            each.name: visited(
-                each.name,
-                ServiceNode(
-                    each, resolved, budget, limits.tool_seconds, steps, gate, begun_calls=asks.begun_calls
-                ),
-                callers,
-            )
-            for each in services
+        nodes={
+            AUTHENTICATE: visited(AUTHENTICATE, begin_run, callers, begins=True),
+            **{name: visited(name, node, callers) for name, node in made.items()},
         },
+        services=names,
         routes=Routes(names, required, gate),
         gate=gate,
         steps=5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1),

@@ -78,40 +78,34 @@ __all__ = [
     "build_graph",
 ]
 
-_HOMES: Final = {
-    "graph.build": ("build_graph",),
-    "graph.error_codes": ("GraphCode",),
-    "graph.models.piece": ("Piece",),
-    "graph.models.provider": ("ChatModelProvider", "ModelProvider", "ResponseReader"),
-    "graph.nodes.own": ("NodeContext",),
-    "graph.parts": ("GraphParts",),
-    "graph.state": ("AgentState",),
-    "identity.credentials.credential": ("Credential",),
-    "identity.credentials.requirement": (
-        "AccessTokenRequirement",
-        "ApiKeyRequirement",
-        "CloudRoleRequirement",
-        "CredentialRequirement",
-        "IssuedJwtRequirement",
-        "OAuthTokenRequirement",
-    ),
-    "identity.errors": ("AgentError", "ErrorCode", "ServiceError"),
-    "identity.principal": ("AccessIdentity", "Caller"),
-    "identity.secrets.secret": ("Secret",),
-    "tools.approval_policy": ("READS", "ApprovalMode", "ArgumentRule", "Effect", "ToolPolicy"),
-    "tools.arguments.fault": ("ArgumentFault",),
-    "tools.error_codes": ("ToolCode",),
-    "tools.http_service.client": ("ServiceClient",),
-    "tools.http_service.service": ("HTTPService",),
-    "tools.mcp_service.service": ("MCPService",),
-    "tools.service": ("Access", "Service", "ToolResult", "ToolSchema"),
-}
+_MODULES: Final = (
+    "identity.credentials.credential",
+    "identity.credentials.requirement",
+    "identity.errors",
+    "identity.principal",
+    "identity.secrets.secret",
+    "tools.approval_policy",
+    "tools.arguments.fault",
+    "tools.error_codes",
+    "tools.http_service.client",
+    "tools.http_service.service",
+    "tools.mcp_service.service",
+    "tools.service",
+    "graph.build",
+    "graph.error_codes",
+    "graph.models.piece",
+    "graph.models.provider",
+    "graph.nodes.own",
+    "graph.parts",
+    "graph.state",
+)
+"""In which the names are, those first that cost the least to import."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the types are those above
     if name == "__version__":
         return import_module("tools").VERSION
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(home), name)
+    for module in _MODULES if name in __all__ else ():
+        if hasattr(found := import_module(module), name):
+            return getattr(found, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)

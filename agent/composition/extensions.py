@@ -20,7 +20,7 @@ from graph.build import CompiledAgentGraph, compiled_graph
 from graph.models.model_studio import model_studio
 from graph.models.openai_compatible import openai_compatible
 from graph.models.provider import ModelProvider
-from graph.nodes.own import OwnGraphError, place_of_code
+from graph.nodes.own import OwnGraphError
 from graph.parts import GraphParts
 from identity.errors import ConfigurationError
 from identity.observation.failure import place_of
@@ -180,7 +180,8 @@ def agent_graph(settings: Settings, parts: GraphParts) -> CompiledAgentGraph:
     place = ""
     try:
         build = load_function(settings.graph, services_folder(settings))
-        place = Path(place_of_code(build)).name
+        code = build.__code__
+        place = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
         return compiled_graph(parts, build=build)
     except OwnGraphError as error:
         fault = f"{error} at {place}"

@@ -7,7 +7,6 @@ author.
 """
 
 import asyncio
-import inspect
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -119,12 +118,6 @@ class OwnGraphError(ValueError):
     """A fault of the operator's graph, in words of the agent."""
 
 
-def place_of_code(function: object) -> str:
-    """File and first line of `function`."""
-    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else "?"
-
-
 async def _called(node: Runnable[Any, Any], state: Any, runtime: Runtime[Any]) -> Any:  # noqa: ANN401 - see above
     """`node` in a configuration that has nothing of the run's but its callbacks: not the access token, the
     checkpointer, or what a server adds.
@@ -153,7 +146,7 @@ def _checked(update: object, redactor: Redactor) -> dict[str, Any]:
         raise OwnGraphError("its values must be JSON") from None
     if given := update.get("messages"):
         messages = convert_to_messages(given if isinstance(given, list) else [given])
-        if any(type(each) is not AIMessage or _is_call(each) for each in messages):
+        if any(type(each) is not AIMessage or each.tool_calls for each in messages):
             raise OwnGraphError("its messages must be of type AIMessage, without calls of tools")
         checked["messages"] = [
             each.model_copy(
@@ -162,10 +155,6 @@ def _checked(update: object, redactor: Redactor) -> dict[str, Any]:
             for each in messages
         ]
     return checked
-
-
-def _is_call(message: object) -> bool:
-    return isinstance(message, AIMessage) and bool(message.tool_calls or message.invalid_tool_calls)
 
 
 def _show(message: AIMessage, write: StreamWriter, *, steps: bool, follows: bool) -> None:

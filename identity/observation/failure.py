@@ -2,8 +2,7 @@
 
 import logging
 import sysconfig
-from collections.abc import Iterator
-from types import TracebackType
+from traceback import walk_tb
 from typing import Any, Final
 
 from identity.errors import AgentError
@@ -40,14 +39,7 @@ def place_of(error: BaseException) -> str:
     Frames of installed packages and of Python count only if there is no other: the author of a tool or a node
     looks for their own line. Unlike the text of an exception, its place contains no value.
     """
-    places = [(each.tb_frame.f_code.co_filename, each.tb_lineno) for each in _frames(error)]
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
     own = [place for place in places if not place[0].startswith(("<", *_INSTALLED))]
     file, line = [("?", 0), *places, *own][-1]
     return f"{file}:{line}" if line else file
-
-
-def _frames(error: BaseException) -> Iterator[TracebackType]:
-    place = error.__traceback__
-    while place is not None:
-        yield place
-        place = place.tb_next

@@ -1,7 +1,6 @@
 """The HTTP client of a tool: it sends requests to one service and attaches the credential."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -209,8 +208,7 @@ class ServiceAuth(httpx.Auth):
     """Attaches the service's credential to requests that an SDK sends by its own `httpx` client, in one call.
 
     Only to the service's URL and below it: a request to another one raises `ServiceError` and is not sent.
-    After a 401 or 403 the credential is renewed and the request sent once more. A client that is not
-    asynchronous may use it in a thread, where LangChain runs such tools, and nowhere else.
+    After a 401 or 403 the credential is renewed and the request sent once more. For asynchronous clients.
     Not checked: where a client that follows redirects sends what was attached. Do not let it.
     """
 
@@ -218,7 +216,6 @@ class ServiceAuth(httpx.Auth):
         self._endpoint = endpoint
         self._access = access
         self._presented = presented
-        self._loop = asyncio.get_running_loop()
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """See `httpx.Auth`. Raises the identity layer's errors, too."""
@@ -226,22 +223,6 @@ class ServiceAuth(httpx.Auth):
         response = yield request
         if response.status_code in (401, 403) and credential is not None:
             fresh = await self._attached(request, credential)
-            if fresh is not credential:
-                yield request
-
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """See `async_auth_flow`."""
-
-        if _runs_here(self._loop):
-            raise self._endpoint.error("needs an asynchronous client in an asynchronous tool")
-
-        def attached(refused: Credential | None) -> Credential | None:
-            return asyncio.run_coroutine_threadsafe(self._attached(request, refused), self._loop).result()
-
-        credential = attached(None)
-        response = yield request
-        if response.status_code in (401, 403) and credential is not None:
-            fresh = attached(credential)
             if fresh is not credential:
                 yield request
 
@@ -261,13 +242,6 @@ class ServiceAuth(httpx.Auth):
             raise self._endpoint.unusable(str(error)) from None
         self._presented.extend(credential.secrets)
         return credential
-
-
-def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
 
 
 def _response_fault(response: httpx.Response, text: str) -> str | None:

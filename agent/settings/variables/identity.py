@@ -16,13 +16,6 @@ from identity.secrets.secret import Secret
 from identity.transport.secure_url import is_secure_url
 
 
-def _claim_names(value: str) -> str:
-    names = value.split()
-    if any(not name.isidentifier() for name in names):
-        raise ValueError("must be names of claims, separated by spaces: letters, digits and underscores")
-    return " ".join(names)
-
-
 class CallerVariables(VariableGroup):
     """Which access tokens the agent accepts, and whose rights its calls use."""
 
@@ -36,7 +29,7 @@ class CallerVariables(VariableGroup):
     """The permission that an access token must carry, such as `agent.access`."""
     allow_client_callers: bool = False
     """Whether clients may call as themselves, with a token whose `sub` is a client's id."""
-    caller_claims: Annotated[str, AfterValidator(_claim_names)] = ""
+    caller_claims: Annotated[str, Field(pattern=r"^(\w+( \w+)*)?$")] = ""
     """The claims of an access token that tools, nodes and prompts of your own may read, separated by spaces,
     such as `name groups`. They never get the token."""
     access_identity: AccessIdentity = AccessIdentity.MACHINE

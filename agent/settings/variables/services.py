@@ -1,27 +1,18 @@
 """The variables of the services that the agent calls."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from agent.settings.values import MODEL_STUDIO, Url, VariableGroup, Word, existing_file
-
-_REFERENCE: Final = re.compile(r"(\S+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*")
 
 
 def _permission_of_audience(value: str) -> str:
     audience, bar, permission = value.partition("|")
     if not bar or not audience or not permission or "|" in permission or value.split() != [value]:
         raise ValueError("must have the form audience|permission")
-    return value
-
-
-def _function(value: str) -> str:
-    if not _REFERENCE.fullmatch(value):
-        raise ValueError("must be package.module:function or file.py:function")
     return value
 
 
@@ -47,7 +38,7 @@ class ServiceVariables(VariableGroup):
     """The example tool's `audience|permission`. With `LEAVE_SERVICE_URL`, or not at all."""
     services_file: Annotated[Path, AfterValidator(existing_file)] | None = None
     """More services and tools, as TOML (`docs/extending.md`)."""
-    graph: Annotated[str, AfterValidator(_function)] | None = None
+    graph: Annotated[str, Field(pattern=r"^(\S+\.py|[^\W\d][\w.]*):[^\W\d]\w*$")] | None = None
     """Your own graph: `package.module:function`, or `file.py:function` in the folder of `SERVICES_FILE`, else
     in the working directory (`docs/extending.md`). Default: the agent's graph."""
     accepted_tools_file: Path = Path(".idaas-agent/accepted-tools.json")

@@ -1,16 +1,13 @@
 """A plain async function becomes a LangChain tool whose client is an injected argument."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import httpx
 import pytest
-from langchain_core.tools import InjectedToolArg, tool
+from langchain_core.tools import InjectedToolArg
 from pydantic import BaseModel, Field
 
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
-from identity.errors import ServiceError
 from tools.http_service.client import ServiceClient
 from tools.http_service.function_tool import function_tool
 from tools.http_service.service import HTTPService
@@ -166,41 +163,6 @@ def test_function_that_cannot_be_a_tool_is_refused_when_it_is_added():
     for function, error in (*cases, (reserved, ValueError)):
         with pytest.raises(error):
             function_tool(function)
-
-
-def test_sdk_that_is_not_asynchronous_gets_the_credential_in_a_thread(key_ring):
-    """Also after a refusal; within the event loop it would wait for itself."""
-    sent = []
-
-    def respond(request):
-        sent.append(request.headers["authorization"])
-        return httpx.Response(401 if len(sent) == 1 else 200, text="ok")
-
-    def ask(auth):
-        with httpx.Client(transport=httpx.MockTransport(respond), auth=auth) as http:
-            return http.get("https://service.example/a").text
-
-    @tool
-    def asking(auth: Annotated[httpx.Auth, InjectedToolArg]) -> str:
-        """Asks."""
-        return ask(auth)
-
-    async def within(auth: httpx.Auth) -> str:
-        """Asks, and blocks."""
-        return ask(auth)
-
-    async def run():
-        service = HTTPService(
-            "x", "https://service.example", ApiKeyRequirement("key"), tools=[asking, within]
-        )
-        result = await service.call("asking", {}, key_ring("K1", "K2"))
-        with pytest.raises(ServiceError, match="needs an asynchronous client"):
-            await service.call("within", {}, key_ring("K1"))
-        await service.aclose()
-        return result
-
-    assert asyncio.run(run()).text == "ok"
-    assert sent == ["Bearer K1", "Bearer K2"]
 
 
 def test_permission_of_a_tool_needs_an_access_token():
