@@ -13,6 +13,7 @@ from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.consents import Consents
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.grants import Grants
+from graph.approvals.policy import CallPolicy
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStore
 from graph.approvals.run_callers import RunCallers
@@ -81,6 +82,7 @@ class RunApprovals:
     With a store, only its user continues a run, and it pauses if their access token expires. With
     `consent_urls` too, it pauses if a called service requires their consent; the URL is kept there.
     With `begun_calls`, a call that changes something is made once, also if a server executes the run again.
+    Without a `policy`, the services declare which calls ask.
     """
 
     store: ApprovalStore | None = None
@@ -89,6 +91,7 @@ class RunApprovals:
     grants: Grants | None = None
     consent_urls: ConsentUrls | None = None
     begun_calls: BegunCalls | None = None
+    policy: CallPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +140,7 @@ def graph_parts(
         raise ValueError(fault)
     required = requirements(services, identity.access_identity, model.api_key)
     resolved = ServiceCredentials(required, identity.credentials, clock)
-    gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, grants=asks.grants)
+    gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, asks.policy, asks.grants)
     prompts = ApprovalPrompts(gate, records.audit, clock)
     steps = ToolSteps(services, required, records.audit, records.calls)
     answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))

@@ -6,8 +6,9 @@ import ssl
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from agent.composition.extensions import agent_graph, load_both, model_provider, services
 from agent.conversations.storage import ConversationStorage
@@ -50,13 +51,16 @@ from identity.access_token.verifier import REVOCATION_REACH, AccessTokenVerifier
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.errors import AccessTokenError, UnreachableError
+from identity.errors import AccessTokenError, ConfigurationError, UnreachableError
 from identity.idaas.client import IDaaSClient, IDaaSIssuer
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client
 from identity.transport.http1.transport import PoolUse
+
+if TYPE_CHECKING:
+    from agent.policy.call_policy import CedarPolicy
 
 _HTTP_SECONDS: Final = 10.0
 _OPTIONAL_SECONDS: Final = 0.9
@@ -140,6 +144,9 @@ class Agent:
         self.redis: Final = shared_redis(settings)
         """`None`: each process works for itself."""
 
+        self.policy: Final = self._policy()
+        """That of POLICY_FILE; `None`: the services declare which calls ask."""
+
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock)
         by_name = {each.name: each for each in self.services}
@@ -148,7 +155,9 @@ class Agent:
             Grants(storage.grants, by_name, self.access, revocations, audit, clock) if storage else None
         )
         """What people have approved beyond one call; `None`: runs cannot pause."""
-        self.inbox: Final = Inbox(self.approvals, audit, clock, "groups") if self.approvals else None
+        self.inbox: Final = (
+            Inbox(self.approvals, audit, clock, settings.policy_groups_claim) if self.approvals else None
+        )
         """What waits for others than the asker."""
         parts = self._graph_parts(audit, caller, resume_values, begun_calls)
         self.gate: Final = parts.gate
@@ -206,6 +215,26 @@ class Agent:
             use=self.measures.verifications,
         )
 
+    def _policy(self) -> "CedarPolicy | None":
+        """Without the file, nothing of it is imported."""
+        if self.settings.policy_file is None:
+            return None
+        if find_spec("cedarpy") is None:
+            raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
+        from agent.policy.configured import configured_policy
+        from agent.policy.counters import CallCounters
+
+        storage = self.conversation_storage
+        return configured_policy(
+            self.settings,
+            self.services,
+            self.requirements,
+            self.access,
+            counters=CallCounters(storage.database) if storage else None,
+            observed=self.measures.observed_decisions,
+            clock=self.clock,
+        )
+
     def _graph_parts(
         self, audit: AuditTrail, caller: TokenLookup, resume_values: bool, begun_calls: BegunCalls | None
     ) -> GraphParts:
@@ -231,6 +260,7 @@ class Agent:
                 resume_values=resume_values,
                 consent_urls=self.consent_urls,
                 begun_calls=begun_calls,
+                policy=self.policy,
             ),
             records=RunRecords(audit=audit, calls=self.measures.calls),
             limits=Limits(
@@ -296,6 +326,8 @@ class Agent:
         by what this process knows and counts.
         """
         checks: dict[str, Check] = {}
+        if self.policy is not None:
+            checks["policy"] = self.policy.check
         if (storage := self.conversation_storage) is not None:
             checks["conversations"] = partial(_in_time, storage.check, AgentCode.CONVERSATIONS_UNAVAILABLE)
         if self.redis is not None:

@@ -34,7 +34,7 @@ class ConversationStorage:
         pool_use: PoolUse | None = None,
     ) -> None:
         """`days` is how long a conversation is kept after its last change."""
-        self._database = database
+        self.database: Final = database
         self.pool_use: Final = pool_use
         """The connections to a PostgreSQL; `None` for a file."""
         self.encryption: Final = encryption
@@ -91,11 +91,11 @@ class ConversationStorage:
         """Describes the database, for readiness and `doctor`. Raises what the database raises, and the error
         of a stored value that was refused lately.
         """
-        found = await self._database.check()
+        found = await self.database.check()
         self.encryption.check()
         return found
 
     async def aclose(self) -> None:
         """Closes connections."""
         await self.retention.aclose()
-        await self._database.aclose()
+        await self.database.aclose()

@@ -201,6 +201,14 @@ class AgentCode(ErrorCode):
         person="Some tools of the agent cannot be used. Ask your administrator",
         caused_by_callers=False,
     )
+    POLICY_INVALID = ErrorRow(
+        "policy_invalid",
+        symptom="The policy file is refused",
+        cause="POLICY_FILE cannot be read, is cut off, or has a rule that does not fit the services",
+        remedy="run idaas-agent policy check, which names each line; the rules before it stay in force",
+        person="The service works with restrictions at the moment. Try again later",
+        caused_by_callers=False,
+    )
     SETTINGS_INVALID = ErrorRow(
         "settings_invalid",
         symptom="The agent's settings are invalid",

@@ -23,6 +23,7 @@ from agent.settings.variables.conversations import ConversationVariables
 from agent.settings.variables.identity import CallerVariables, ClientVariables, RoleVariables
 from agent.settings.variables.model import ModelVariables
 from agent.settings.variables.otel import OtelVariables
+from agent.settings.variables.policy import PolicyVariables
 from agent.settings.variables.records import RecordVariables
 from agent.settings.variables.revocation import RevocationVariables
 from agent.settings.variables.server import LimitVariables, ServerVariables
@@ -50,6 +51,7 @@ class Variables(
     ConversationVariables,
     LimitVariables,
     ServerVariables,
+    PolicyVariables,
     ServiceVariables,
     ModelVariables,
     RoleVariables,

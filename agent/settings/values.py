@@ -78,6 +78,13 @@ def _secret(value: object) -> object:
     return Secret(value)
 
 
+def listed(value: object) -> object:
+    """The parts of a text that are separated by commas."""
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 

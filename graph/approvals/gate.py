@@ -141,6 +141,8 @@ class ApprovalGate:
         decision = await self._policy.decide(pending, caller, Facts())
         if not isinstance(known := self._without_person(decision, pending), Ask):
             return known
+        if known.sign_in:
+            return Refused(_NOT_SIGNED_IN, ruled=decision)
         request = self.requests.of_call(pending, approvers=known.approvers, rules=known.rules)
         state = await self.known(request)
         approver = None if state is None else state.approver

@@ -20,6 +20,7 @@ from agent.settings.settings import Settings, variables
 PORT: Final = 9002
 _CARRIED: Final = {
     "ACCEPTED_TOOLS_FILE": "accepted-tools.json",
+    "POLICY_FILE": "policy.cedar",
     "SERVICES_FILE": "services.toml",
     "SSL_CERT_FILE": "certificates.pem",
     "SYSTEM_PROMPT_FILE": "system-prompt.md",

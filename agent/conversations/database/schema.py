@@ -148,7 +148,30 @@ _APPROVERS: Final = (
     "CREATE INDEX approvals_of_group ON approvals (approvers, created_at, id) WHERE status = 'open'",
 )
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL, _VERSIONS, _GRANTS, _APPROVERS)
+_COUNTED_CALLS: Final = (
+    """
+    CREATE TABLE counted_calls (
+        id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        tool TEXT NOT NULL,
+        day TEXT NOT NULL,
+        amount {number} NOT NULL
+    )
+    """,
+    "CREATE INDEX counted_calls_of_day ON counted_calls (day)",
+    """
+    CREATE TABLE call_totals (
+        day TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        tool TEXT NOT NULL,
+        calls {number} NOT NULL,
+        amount {number} NOT NULL,
+        PRIMARY KEY (day, owner, tool)
+    )
+    """,
+)
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL, _VERSIONS, _GRANTS, _APPROVERS, _COUNTED_CALLS)
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """

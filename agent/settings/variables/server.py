@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from agent.settings.values import Seconds, Url, VariableGroup, Word, existing_file
+from agent.settings.values import Seconds, Url, VariableGroup, Word, existing_file, listed
 
 
 def _origin(value: str) -> str:
@@ -21,13 +21,7 @@ def _origin(value: str) -> str:
     return value
 
 
-def _listed(value: object) -> object:
-    return (
-        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-    )
-
-
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(listed)]
 
 
 class ServerVariables(VariableGroup):

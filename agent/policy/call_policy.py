@@ -1,0 +1,259 @@
+"""The `CallPolicy` of POLICY_FILE: a call is made only if the declared policy and the file both allow it."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Final
+
+from langchain_core.messages import ToolCall
+
+from agent.policy.counters import CallCounters, Entry
+from agent.policy.decision import FAILED, Situation, decide
+from agent.policy.rules import Rules, ToolRules, Vocabulary, read_rules
+from agent.policy.schema import ToolAction, ten_thousandths
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Allow, Ask, CallPolicy, Decision, Deny, Facts
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.access_token.verifier import LEEWAY
+from identity.errors import AgentError, ConfigurationError, UnavailableError
+from identity.observation.metrics import Counter
+from identity.principal import AccessIdentity
+from tools.service import Access, Service
+
+_LOG: Final = logging.getLogger("idaas_agent.policy")
+_LOOK_SECONDS: Final = 0.5
+_MAX_AMOUNT: Final = 10**15
+"""Of one call, in ten-thousandths: a sum of thousands of calls is still a decimal."""
+_NOT_COUNTED: Final = (
+    "not run: the calls of today cannot be counted now, and the policy of the agent requires it"
+)
+_AMOUNT: Final = (
+    "not run: the amount of the call cannot be counted: it must be 0 or more, with four digits at most"
+)
+
+
+class PolicyFile:
+    """The rules in force. A change is read before the next decision, half a second after the last look.
+
+    A file that is not valid is refused whole: the rules before it stay in force, and `check` raises.
+    """
+
+    def __init__(
+        self, path: Path, vocabulary: Vocabulary, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Raises `ConfigurationError` if the file is not valid."""
+        self._path = path
+        self.vocabulary: Final = vocabulary
+        self._monotonic = monotonic
+        self._looked = monotonic()
+        self._read = _signature(path)
+        self._rules = read_rules(path, vocabulary)
+        self._failure: ConfigurationError | None = None
+        self._reading = asyncio.Lock()
+
+    async def current(self) -> Rules:
+        """The rules by which a decision is made now."""
+        if self._monotonic() - self._looked >= _LOOK_SECONDS:
+            async with self._reading:
+                found = _signature(self._path)
+                if found != self._read:
+                    await self._reload()
+                    self._read = found
+                self._looked = self._monotonic()
+        return self._rules
+
+    async def _reload(self) -> None:
+        try:
+            self._rules = await asyncio.to_thread(read_rules, self._path, self.vocabulary)
+        except ConfigurationError as error:
+            self._failure = error
+            _LOG.error("POLICY_FILE is refused, and the rules before it stay in force: %s", error.detail)
+        else:
+            self._failure = None
+            _LOG.info("POLICY_FILE is in force: %s", self._rules.digest)
+
+    async def check(self) -> None:
+        """Raises `ConfigurationError` if the file, or a rule about a tool listed since, is refused."""
+        rules = await self.current()
+        if failure := self._failure or rules.failure:
+            raise failure.again()
+
+
+def _signature(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - follows the links of a mounted ConfigMap
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class CedarPolicy:
+    """Decides by `declared` first, which keeps its meaning, and then by the rules of a file.
+
+    Each decision names the file's digest and the rules. What cannot be decided is denied: a tool that is not
+    known, arguments that have no form in Cedar, a rule that fails, and counts that cannot be read.
+    With `observes`, the file decides nothing: what it would have decided otherwise is recorded and counted.
+    """
+
+    def __init__(
+        self,
+        declared: CallPolicy,
+        file: PolicyFile,
+        services: Mapping[str, Service],
+        identities: Callable[[str], AccessIdentity | None],
+        access: Callable[[str, VerifiedAccessToken], Access],
+        *,
+        counters: CallCounters | None,
+        group_claim: str,
+        zone: tzinfo,
+        observes: bool,
+        observed: Counter,
+        clock: Callable[[], float],
+    ) -> None:
+        """`identities` returns the access identity of a service's calls, and `access` a caller's access."""
+        self._declared = declared
+        self._file = file
+        self._services = services
+        self._identities = identities
+        self._access = access
+        self._counters = counters
+        self._group_claim = group_claim
+        self._zone = zone
+        self._observes = observes
+        self._observed = observed
+        self._clock = clock
+
+    async def check(self) -> None:
+        """Raises `ConfigurationError` if the file is refused."""
+        await self._file.check()
+
+    def decides(self, call: ToolCall, service: str) -> bool:  # noqa: ARG002 - the seam's
+        """See `CallPolicy`. A file may deny any call."""
+        return True
+
+    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
+        """See `CallPolicy`."""
+        declared = await self._declared.decide(pending, caller, facts)
+        if isinstance(declared, Deny):
+            return declared
+        rules = await self._file.current()
+        decided, others = await self._by_file(rules, pending, caller, facts, declared)
+        if self._observes:
+            others, decided = decided, self._with_entry_of(decided, declared)
+        observed = None if others is None or type(others) is type(decided) else type(others).__name__.lower()
+        if observed is not None:
+            self._observed.add(pending.service, observed)
+        if isinstance(others, Allow) and others.take_back and not isinstance(decided, Allow):
+            await others.take_back()
+        return replace(decided, policy=rules.digest, observed=observed)
+
+    def _with_entry_of(self, decided: Decision, declared: Decision) -> Decision:
+        if isinstance(declared, Allow) and isinstance(decided, Allow):
+            return replace(declared, take_back=decided.take_back)
+        return declared
+
+    async def _by_file(
+        self,
+        rules: Rules,
+        pending: PendingCall,
+        caller: VerifiedAccessToken,
+        facts: Facts,
+        declared: Allow | Ask,
+    ) -> tuple[Decision, Decision | None]:
+        """The decision of the rules that are enforced, and the one if the observed rules were too."""
+        try:
+            action = await self._action(pending, caller)
+            if action is None:
+                return Deny(), None
+            of_tool = rules.of(action)
+        except AgentError as error:
+            _LOG.error('"%s.%s" is denied: %s', pending.service, pending.call["name"], error.detail)
+            return Deny(reason=FAILED), None
+        now = datetime.fromtimestamp(self._clock(), self._zone)
+        situation = self._situation(rules, of_tool, pending, caller, now)
+        entry: Entry | None = None
+        if of_tool.today:
+            try:
+                entry = _entry(of_tool, pending, now)
+                calls, amount = await self._required_counters().enter(entry)
+            except ValueError:
+                return Deny(reason=_AMOUNT), None
+            except UnavailableError:
+                return Deny(reason=_NOT_COUNTED), None
+            situation = replace(situation, calls=calls, amount=amount)
+        asks, others = declared if isinstance(declared, Ask) else None, None
+        decided = decide(rules.enforced, of_tool, situation, facts, asks)
+        if rules.with_observed is not None:
+            others = decide(rules.with_observed, of_tool, situation, facts, asks)
+        if entry is not None:
+            if isinstance(decided, Allow):
+                decided = replace(decided, take_back=lambda: self._take_back(entry))
+            else:
+                await self._take_back(entry)
+        return decided, others
+
+    async def _action(self, pending: PendingCall, caller: VerifiedAccessToken) -> ToolAction | None:
+        """Raises `AgentError` if a server's tools cannot be listed."""
+        service, tool = self._services[pending.service], pending.call["name"]
+        if known := self._file.vocabulary.actions.get(f"{service.name}.{tool}"):
+            return known
+        access = self._access(service.name, caller)
+        listed = service.cached_tools(access)
+        for each in await service.tools(access) if listed is None else listed:
+            if each.name == tool:
+                return ToolAction(service.name, tool, service.policy(tool).effect, each.parameters)
+        return None
+
+    def _situation(
+        self,
+        rules: Rules,
+        of_tool: ToolRules,
+        pending: PendingCall,
+        caller: VerifiedAccessToken,
+        now: datetime,
+    ) -> Situation:
+        claims, known = caller.claims, rules.vocabulary
+        groups = claims.get(self._group_claim, ())
+        identity = self._identities(of_tool.action.service)
+        age = None if caller.signed_in_at is None else now.timestamp() - caller.signed_in_at
+        return Situation(
+            subject=caller.principal.subject,
+            groups=known.groups.intersection((groups,) if isinstance(groups, str) else groups),
+            claims={name: text for name in known.attributes if isinstance(text := claims.get(name), str)},
+            identity="None" if identity is None else identity.value,
+            arguments=pending.call["args"],
+            now=now,
+            sign_in_age=None if age is None or age < -LEEWAY else max(0, int(age)),
+        )
+
+    async def _take_back(self, entry: Entry) -> None:
+        """A call that cannot be taken back stays counted until the day ends."""
+        try:
+            await self._required_counters().take_back(entry)
+        except UnavailableError as error:
+            _LOG.warning("a call that was not made stays counted: %s", error.detail)
+
+    def _required_counters(self) -> CallCounters:
+        assert self._counters is not None  # noqa: S101 - `Rules.of` refuses rules that need them
+        return self._counters
+
+
+def _entry(of_tool: ToolRules, pending: PendingCall, now: datetime) -> Entry:
+    """Raises `ValueError` for an amount that is not counted."""
+    amount = 0 if of_tool.sum is None else ten_thousandths(pending.call["args"].get(of_tool.sum))
+    if not 0 <= amount <= _MAX_AMOUNT:
+        raise ValueError("an amount must not be negative, nor too large")
+    call_id = secrets.token_hex(16)
+    if pending.conversation is not None:
+        about = [pending.conversation.run_id, pending.response.id, pending.call["id"], of_tool.action.name]
+        known_by = json.dumps([pending.principal.issuer, pending.principal.subject, *about])
+        call_id = hashlib.sha256(known_by.encode()).hexdigest()[:32]
+    return Entry(call_id, pending.principal, of_tool.action.name, now.date(), amount)

@@ -1,0 +1,80 @@
+"""Counts calls before they are made: how many of a tool a user has made today, and the sum of one argument.
+
+A call is entered first, and then decided with itself in the count: of calls in several processes at once,
+each sees those that were entered before it, so that no sum of permitted calls exceeds a limit. A call that is
+not permitted, or that was certainly not sent, is taken out again; one of which that is not known stays.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from agent.conversations.database.database import Database, Transaction, query
+from agent.conversations.thread import owner_of
+from identity.principal import Principal
+
+_KEPT: Final = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One call of `tool` by a user on `day`, the operator's. `amount` is in ten-thousandths, 0 or more.
+
+    `id` is the call's: entered twice, it counts once.
+    """
+
+    id: str
+    principal: Principal
+    tool: str
+    day: date
+    amount: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What is counted together. Of the principal only the digest is stored."""
+        return owner_of(self.principal), self.tool, self.day.isoformat()
+
+
+class CallCounters:
+    """In the database of conversations, over all processes. The methods raise `UnavailableError`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def enter(self, entry: Entry) -> tuple[int, int]:
+        """Adds the call. Returns the number of calls and their sum, this one included."""
+
+        def work() -> Transaction[tuple[int, int]]:
+            added = yield from query(
+                "INSERT INTO counted_calls (id, owner, tool, day, amount) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO NOTHING RETURNING 1",
+                *(entry.id, *entry.key, entry.amount),
+            )
+            # The row of the total is locked until the transaction ends, in every database.
+            [(calls, amount)] = yield from query(
+                "INSERT INTO call_totals (owner, tool, day, calls, amount) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (day, owner, tool) DO UPDATE SET calls = call_totals.calls + excluded.calls,"
+                " amount = call_totals.amount + excluded.amount RETURNING calls, amount",
+                *(*entry.key, *((1, entry.amount) if added else (0, 0))),
+            )
+            if added and calls == 1:
+                before = (entry.day - _KEPT).isoformat()
+                yield from query("DELETE FROM counted_calls WHERE day < ?", before)
+                yield from query("DELETE FROM call_totals WHERE day < ?", before)
+            return int(calls), int(amount)
+
+        return await self._database.write(work)
+
+    async def take_back(self, entry: Entry) -> None:
+        """Removes the call, which was not sent."""
+
+        def work() -> Transaction[None]:
+            removed = yield from query("DELETE FROM counted_calls WHERE id = ? RETURNING amount", entry.id)
+            for (amount,) in removed:
+                yield from query(
+                    "UPDATE call_totals SET calls = calls - 1, amount = amount - ?"
+                    " WHERE owner = ? AND tool = ? AND day = ?",
+                    *(amount, *entry.key),
+                )
+
+        await self._database.write(work)

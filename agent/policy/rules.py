@@ -1,0 +1,357 @@
+"""A file of Cedar policies that was checked: whole, parsed, and valid for each tool that it is about.
+
+Cedar names no lines, and some expressions end the process that parses them: the text is split and bounded
+here first. `docs/policy.md` describes the file.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from cachetools import LRUCache
+from cedarpy import PolicySet, Schema, policies_to_json_str, validate_policies
+
+from agent.errors.error_codes import AgentCode
+from agent.policy.schema import RecordType, ToolAction, input_type, schema_text
+from identity.errors import ConfigurationError
+from tools.approval_policy import Effect
+
+END: Final = "// end"
+"""The last line of each file: without it, a file that was cut after a rule would be one with fewer rules."""
+_MAX_BYTES: Final = 512 * 1024
+_MAX_RULES: Final = 1_000
+_MAX_CHARACTERS: Final = 16 * 1024
+_MAX_NESTING: Final = 100
+_MAX_DOTS: Final = 200
+"""In one rule. Some 670 nested parentheses, or 5,000 nested `if`, end the process; the time for `has a.b.c`
+grows with the cube of its length.
+"""
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|//[^\n]*|[][(){};.]|\bif\b', re.DOTALL)
+_ERROR: Final = re.compile(r"^for policy `policy\d+`[:,] ")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What rules may mention. `actions` are the tools that are known; the tools of the services `listing` are
+    known only when their server has listed them, some by `names` before.
+
+    With `counts`, calls are counted (`context.today`).
+    """
+
+    actions: Mapping[str, ToolAction]
+    names: frozenset[str]
+    listing: frozenset[str]
+    services: Sequence[str]
+    groups: frozenset[str]
+    attributes: Sequence[str]
+    counts: bool
+
+    def may_exist(self, name: str) -> bool:
+        """Whether `name` is the action of a tool or of an effect, or may be listed later."""
+        return name in self.actions or name in {*self.names, *Effect} or self.waits(name)
+
+    def waits(self, name: str) -> bool:
+        """Whether the parameters of the tool of `name` are not known yet."""
+        return name not in self.actions and name.partition(".")[0] in self.listing
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One rule. `form` is Cedar's JSON of it. `name` is its `@id`, else its line."""
+
+    line: int
+    text: str
+    form: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self._annotations.get("id") or f"line {self.line}"
+
+    @property
+    def observed(self) -> bool:
+        """Whether it is only observed (`@observe`)."""
+        return "observe" in self._annotations
+
+    @property
+    def sum(self) -> str | None:
+        """The argument whose sum `context.today` has (`@sum("amount")`)."""
+        return self._annotations.get("sum")
+
+    @property
+    def _annotations(self) -> Mapping[str, str]:
+        found: Mapping[str, str] = self.form.get("annotations", {})
+        return found
+
+    @cached_property
+    def actions(self) -> frozenset[str] | None:
+        """The actions that its scope names; `None`: all."""
+        scope = self.form["action"]
+        entities = scope.get("entities", [scope["entity"]] if "entity" in scope else None)
+        return None if entities is None else frozenset(_named(entities, "Action"))
+
+    @cached_property
+    def mentioned_actions(self) -> frozenset[str]:
+        return frozenset(_named([self.form], "Action"))
+
+    @cached_property
+    def members(self) -> frozenset[str]:
+        """The members of any record that its conditions mention."""
+        nodes = _nodes(self.form["conditions"])
+        return frozenset(node["attr"] for node in nodes if isinstance(node.get("attr"), str)).union(
+            *(node["attr"] for node in nodes if isinstance(node.get("attr"), list))
+        )
+
+    @cached_property
+    def groups(self) -> frozenset[str]:
+        """The groups that its conditions name."""
+        return frozenset(_named(self.form["conditions"], "Group"))
+
+    def applies(self, action: ToolAction) -> bool:
+        """Whether its scope includes calls of a tool."""
+        return self.actions is None or not self.actions.isdisjoint((action.name, action.effect.value))
+
+
+def _nodes(value: object) -> list[Mapping[str, Any]]:
+    """All objects within JSON, without recursion."""
+    found: list[Mapping[str, Any]] = []
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case dict() as members:
+                found.append(members)
+                waiting.extend(members.values())
+            case list() as elements:
+                waiting.extend(elements)
+    return found
+
+
+def _named(value: object, kind: str) -> Iterator[str]:
+    return (node["id"] for node in _nodes(value) if node.get("type") == kind and "id" in node)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRules:
+    """What decides about the calls of one tool, and which facts it mentions.
+
+    `groups` are those of which an approver may have to be, `sum` is the summed argument.
+    """
+
+    action: ToolAction
+    schema: Schema
+    input: RecordType
+    statements: Sequence[Statement]
+    today: bool
+    sum: str | None
+    groups: Sequence[str]
+    known_groups: frozenset[str]
+    sign_in: bool
+    lasting: bool
+
+
+class Policies:
+    """Rules that are evaluated together."""
+
+    def __init__(self, statements: Sequence[Statement]) -> None:
+        self.set: Final = PolicySet.from_str(_joined(statements))
+        self._statements = statements
+
+    def statement(self, policy_id: str) -> Statement:
+        """The rule that Cedar calls `policyN`."""
+        return self._statements[int(policy_id.removeprefix("policy"))]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of one file, in its order. Immutable, but for what `of` remembers."""
+
+    digest: str
+    statements: Sequence[Statement]
+    vocabulary: Vocabulary
+    _of: LRUCache[str, "ToolRules | ConfigurationError"] = field(default_factory=lambda: LRUCache(1024))
+
+    @cached_property
+    def enforced(self) -> Policies:
+        """The rules that decide, without those that are only observed."""
+        return Policies([statement for statement in self.statements if not statement.observed])
+
+    @cached_property
+    def with_observed(self) -> Policies | None:
+        """All rules, if some are only observed."""
+        some = any(statement.observed for statement in self.statements)
+        return Policies(self.statements) if some else None
+
+    @property
+    def failure(self) -> ConfigurationError | None:
+        """The first failure of `of`."""
+        return next((each for each in self._of.values() if isinstance(each, ConfigurationError)), None)
+
+    def of(self, action: ToolAction) -> ToolRules:
+        """The rules for calls of a tool, checked against its parameters once.
+
+        Raises `ConfigurationError` that names the lines that do not fit them.
+        """
+        if (found := self._of.get(action.key)) is None:
+            try:
+                found = self._checked(action)
+            except ConfigurationError as error:
+                found = error
+            self._of[action.key] = found
+        if isinstance(found, ConfigurationError):
+            raise found.again()
+        return found
+
+    def _checked(self, action: ToolAction) -> ToolRules:
+        known = self.vocabulary
+        statements = [statement for statement in self.statements if statement.applies(action)]
+        members = frozenset[str]().union(*(statement.members for statement in statements))
+        sums = {statement.sum for statement in statements if statement.sum is not None}
+        kind = input_type(action.parameters)
+        today, faults = "today" in members, []
+        if today and not known.counts:
+            faults.append(f'"{action.name}": context.today needs CONVERSATIONS_URL, where calls are counted')
+        if len(sums) > 1:
+            faults.append(
+                f'"{action.name}" has sums of {_quoted(sums)}: one argument of a tool can be summed'
+            )
+        faults += [
+            f'@sum("{name}"): "{action.name}" requires no number of this name'
+            for name in sums
+            if kind.members.get(name) not in (("Long", True), ("decimal", True))
+        ]
+        others = frozenset[str]().union(*(statement.mentioned_actions for statement in statements))
+        text = schema_text(
+            action,
+            others,
+            services=known.services,
+            groups=sorted(known.groups),
+            attributes=known.attributes,
+            today=today,
+            summed=bool(sums),
+        )
+        schema = Schema.from_str(text)
+        result = validate_policies(_joined(statements), schema, release_gil=True)
+        for error in result.errors:
+            number = error.policy_id.removeprefix("policy")
+            place = f"{statements[int(number)].line}: " if number else ""
+            faults.append(f"{place}{_ERROR.sub('', error.error)}")
+        if faults or not result.validation_passed:
+            raise _invalid([*dict.fromkeys(faults)])
+        asking = [statement for statement in statements if "approver" in statement.members]
+        return ToolRules(
+            action,
+            schema,
+            kind,
+            statements,
+            today=today,
+            sum=next(iter(sums), None),
+            groups=sorted(frozenset[str]().union(*(statement.groups for statement in asking))),
+            known_groups=known.groups,
+            sign_in="authAge" in members,
+            lasting="consent" in members,
+        )
+
+
+def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
+    """The rules of a file. Takes some milliseconds for each known tool, without the interpreter's lock.
+
+    Raises `ConfigurationError` with every fault that was found, each with its line. A rule that names a tool
+    which a server has not listed yet is checked when it has (`Rules.of`).
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise _invalid([f"must have at most {_MAX_BYTES} bytes"])
+        text = content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise _invalid([f"cannot be read: {reason}"]) from None
+    statements = _parsed(list(_split(text)))
+    rules = Rules(hashlib.sha256(content).hexdigest(), statements, vocabulary)
+    faults = [
+        f'{statement.line}: there is no tool "{name}"'
+        for statement in statements
+        for name in sorted(statement.mentioned_actions)
+        if not vocabulary.may_exist(name)
+    ]
+    names = [statement.name for statement in statements]
+    faults += [
+        f'{each.line}: @id("{each.name}") is there twice' for each in statements if names.count(each.name) > 1
+    ]
+    if faults:
+        raise _invalid(faults)
+    for action in vocabulary.actions.values():
+        try:
+            rules.of(action)
+        except ConfigurationError as error:
+            faults += error.faults
+    if faults:
+        raise _invalid([*dict.fromkeys(faults)])
+    _ = rules.enforced, rules.with_observed  # parsed here, and not in the event loop
+    return rules
+
+
+def _split(text: str) -> Iterator[tuple[int, str]]:
+    """The rules of `text`, each with its line. Raises `ConfigurationError` for one that is not bounded."""
+    lines = text.rstrip().rsplit("\n", 1)
+    if lines[-1].strip() != END:
+        raise _invalid([f'{text.count(chr(10)) + 1}: the last line must be "{END}": the file may be cut off'])
+    began, depth, deepest, dots, ifs, rules = 0, 0, 0, 0, 0, 0
+    for token in _TOKEN.finditer(text):
+        found = token[0]
+        if found.startswith("//"):
+            if not text[began : token.start()].strip():
+                began = token.end()
+            continue
+        depth += (found in "([{") - (found in ")]}") if len(found) == 1 else 0
+        deepest, dots, ifs = max(deepest, depth), dots + (found == "."), ifs + (found == "if")
+        if found != ";":
+            continue
+        rule = text[began : token.end()]
+        line = text.count("\n", 0, began) + rule[: len(rule) - len(rule.lstrip())].count("\n") + 1
+        rules += 1
+        if deepest + ifs > _MAX_NESTING or dots > _MAX_DOTS or len(rule) > _MAX_CHARACTERS:
+            limits = f"{_MAX_NESTING} levels, {_MAX_DOTS} dots and {_MAX_CHARACTERS} characters"
+            raise _invalid([f"{line}: a rule must have at most {limits}"])
+        if rules > _MAX_RULES:
+            raise _invalid([f"{line}: a file must have at most {_MAX_RULES} rules"])
+        yield line, rule.strip()
+        began, depth, deepest, dots, ifs = token.end(), 0, 0, 0, 0
+    if rest := re.sub(r"//[^\n]*", "", text[began:]).strip():
+        line = text.count("\n", 0, text.index(rest.split("\n")[0], began)) + 1
+        raise _invalid([f'{line}: a rule ends without ";"'])
+
+
+def _parsed(rules: Sequence[tuple[int, str]]) -> list[Statement]:
+    statements, faults = [], []
+    for line, text in rules:
+        try:
+            forms = json.loads(policies_to_json_str(text))
+        except ValueError as error:
+            faults.append(f"{line}: {error}")
+            continue
+        [form] = forms["staticPolicies"].values() or [None]
+        if form is None:
+            faults.append(f"{line}: a template is no rule")
+        else:
+            statements.append(Statement(line, text, form))
+    if faults:
+        raise _invalid(faults)
+    return statements
+
+
+def _joined(statements: Iterable[Statement]) -> str:
+    return "\n".join(statement.text for statement in statements)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return " and ".join(f'"{name}"' for name in sorted(names))
+
+
+def _invalid(faults: Sequence[str]) -> ConfigurationError:
+    return ConfigurationError(AgentCode.POLICY_INVALID, list(faults))

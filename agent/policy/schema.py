@@ -1,0 +1,201 @@
+"""The Cedar schema of one tool, and the arguments of a call as its types have them.
+
+The schema follows from the JSON Schema of the tool's parameters. Cedar has no null and no float: an integer
+is a `Long`, a number is a `decimal` of four digits, and a member of another form is left out of
+`context.input`, so that no rule can mention it.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any, Final, TypeAlias
+
+from tools.approval_policy import Effect
+
+_MAX_DEPTH: Final = 8
+_NAME: Final = re.compile(r"(?!__)[\w.-]{1,64}", re.ASCII)
+_SCALARS: Final = {"string": "String", "boolean": "Bool", "integer": "Long", "number": "decimal"}
+_LONG: Final = 2**63
+_FRACTION: Final = 10_000
+"""Of a decimal: its unit is the ten-thousandth."""
+
+
+@dataclass(frozen=True)
+class ToolAction:
+    """A tool as Cedar's action `service.tool`, within the action of its effect."""
+
+    service: str
+    tool: str
+    effect: Effect
+    parameters: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The id of the action."""
+        return f"{self.service}.{self.tool}"
+
+    @cached_property
+    def key(self) -> str:
+        """Equal for equal actions."""
+        return json.dumps([self.name, self.effect, self.parameters], sort_keys=True, default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class SetType:
+    """Elements of one type."""
+
+    element: "Type"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordType:
+    """Members by name: their type, and whether each is always there."""
+
+    members: Mapping[str, "tuple[Type, bool]"]
+
+
+Type: TypeAlias = str | SetType | RecordType
+
+
+def input_type(parameters: Mapping[str, Any]) -> RecordType:
+    """The type of `context.input` for a tool with `parameters`, a JSON Schema object."""
+    found = _type(parameters, parameters, 0)
+    return found if isinstance(found, RecordType) else RecordType({})
+
+
+def _type(schema: object, root: Mapping[str, Any], depth: int) -> Type | None:
+    """`None` for what Cedar has no type for."""
+    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+        return None
+    if isinstance(reference := schema.get("$ref"), str):
+        return _type(_resolved(reference, root), root, depth + 1)
+    kind = schema.get("type")
+    if isinstance(kind, str) and kind in _SCALARS:
+        return _SCALARS[kind]
+    if kind == "array":
+        element = _type(schema.get("items"), root, depth + 1)
+        return None if element is None else SetType(element)
+    properties = schema.get("properties", {})
+    if kind != "object" or not isinstance(properties, Mapping) or not (properties or depth == 0):
+        return None
+    members: dict[str, tuple[Type, bool]] = {}
+    for name, member in properties.items():
+        plain, nullable = _without_null(member)
+        found = _type(plain, root, depth + 1)
+        if found is not None and _NAME.fullmatch(name):
+            members[name] = found, name in schema.get("required", ()) and not nullable
+    return RecordType(members)
+
+
+def _without_null(schema: object) -> tuple[object, bool]:
+    """`schema` without the alternative null, and whether there was one: such a member is optional."""
+    if isinstance(schema, Mapping):
+        kinds, alternatives = schema.get("type"), schema.get("anyOf")
+        if isinstance(kinds, list) and "null" in kinds and len(kinds) == 2:
+            return {**schema, "type": next(kind for kind in kinds if kind != "null")}, True
+        if isinstance(alternatives, list) and {"type": "null"} in alternatives and len(alternatives) == 2:
+            return next(each for each in alternatives if each != {"type": "null"}), True
+    return schema, False
+
+
+def _resolved(reference: str, root: Mapping[str, Any]) -> object:
+    found: object = root
+    for step in reference.removeprefix("#/").split("/"):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
+
+
+def cedar_value(value: object, kind: Type) -> Any:  # noqa: ANN401 - JSON
+    """`value` as `kind` in Cedar's JSON. Raises `ValueError`, without the value, if it has another type."""
+    if isinstance(kind, RecordType) and isinstance(value, Mapping):
+        given = {name: value[name] for name in kind.members if value.get(name) is not None}
+        if missing := [
+            name for name, (_, required) in kind.members.items() if required and name not in given
+        ]:
+            raise ValueError(f"members are missing: {len(missing)}")
+        return {name: cedar_value(each, kind.members[name][0]) for name, each in given.items()}
+    if isinstance(kind, SetType) and isinstance(value, list):
+        return [cedar_value(each, kind.element) for each in value]
+    if kind == "decimal":
+        return decimal_text(ten_thousandths(value))
+    if kind == "Long" and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    fits = {"String": str, "Bool": bool, "Long": int}.get(kind if isinstance(kind, str) else "")
+    if fits is None or type(value) is not fits or (fits is int and not -_LONG <= int(str(value)) < _LONG):
+        raise ValueError("a value is of another type than the schema says")
+    return value
+
+
+def ten_thousandths(value: object) -> int:
+    """A number in ten-thousandths. Raises `ValueError` if it is none, has more digits, or is too large."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a value is no number")  # noqa: TRY004 - one error for all values
+    try:
+        exact = Decimal(str(value)) * _FRACTION
+        units = int(exact)
+    except (InvalidOperation, OverflowError, ValueError):
+        raise ValueError("a number cannot be a decimal") from None
+    if units != exact or not -_LONG <= units < _LONG:
+        raise ValueError("a number has more than four digits after the point, or is too large")
+    return units
+
+
+def decimal_text(units: int) -> str:
+    """Ten-thousandths as Cedar's text of a decimal."""
+    whole, fraction = divmod(abs(units), _FRACTION)
+    return f"{'-' if units < 0 else ''}{whole}.{fraction:04}"
+
+
+def schema_text(
+    action: ToolAction,
+    others: Iterable[str],
+    *,
+    services: Iterable[str],
+    groups: Collection[str],
+    attributes: Iterable[str],
+    today: bool,
+    summed: bool,
+) -> str:
+    """The schema in which calls of one tool are decided: its action, and the names that rules may mention.
+
+    `others` are the actions of other tools, `groups` those of the operator, `attributes` the users' claims.
+    Only a tool whose rules mention it has `context.today`, and only one with a sum has that.
+    """
+    members = [
+        f"input: {_text(input_type(action.parameters))}",
+        "identity: String, approved: Bool, approver?: User, authAge?: Long",
+        "consent?: { lasting: Bool, seconds: Long }",
+        "now: { time: datetime, minute: Long, weekday: Long }",
+    ]
+    if today:
+        members.append(f"today: {{ count: Long{', sum: decimal' if summed else ''} }}")
+    of_users = ", ".join(f"{json.dumps(name)}?: String" for name in attributes)
+    return "\n".join(
+        [
+            f"entity Group enum [{_quoted(groups or [''])}];",
+            f"entity User in [Group] = {{ {of_users} }};",
+            f"entity Service enum [{_quoted(services)}];",
+            f"action {_quoted([*Effect, *sorted({*others} - {action.name, *Effect})])};",
+            f"action {_quoted([action.name])} in [{_quoted([action.effect])}] appliesTo {{ principal: User,",
+            f"  resource: Service, context: {{ {', '.join(members)} }} }};",
+        ]
+    )
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(json.dumps(str(name), ensure_ascii=False) for name in names)
+
+
+def _text(kind: Type) -> str:
+    if isinstance(kind, SetType):
+        return f"Set<{_text(kind.element)}>"
+    if isinstance(kind, RecordType):
+        each = (
+            f"{json.dumps(name)}{'' if required else '?'}: {_text(member)}"
+            for name, (member, required) in kind.members.items()
+        )
+        return f"{{ {', '.join(each)} }}"
+    return kind

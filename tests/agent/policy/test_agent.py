@@ -1,0 +1,98 @@
+"""The whole agent over HTTP with a policy file: its start, its readiness, and calls that the file decides."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agent.composition.agent import Agent
+from agent.settings.settings import read_settings
+from identity.errors import ConfigurationError
+from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.conftest import Sandbox
+from tests.graph.scripted_model import DONE, calls
+
+pytestmark = pytest.mark.promise("policy-decides")
+
+RULES = """@id("all") permit (principal, action, resource);
+@id("short") forbid (principal, action == Action::"leave.leave_apply", resource)
+when { context.input.days > 2 };
+@id("lists") forbid (principal, action == Action::"amap.maps_weather", resource)
+when { context.input.city == "Hangzhou" };
+// end
+"""
+DENIED = "not run: the policy of the agent denies this call"
+
+
+def publish(file: Path, text: str) -> Path:
+    """Publishes a file as docs/policy.md says."""
+    new = file.with_suffix(".new")
+    new.write_text(text, encoding="utf-8")
+    os.replace(new, file)  # noqa: PTH105 - the same
+    return file
+
+
+def look_again(agent: Agent) -> None:
+    """As if a second had passed."""
+    assert agent.policy is not None
+    agent.policy._file._looked = float("-inf")
+    agent.readiness.forget()
+
+
+async def results(served: Threads, thread: str) -> list[str]:
+    """The results of tools on a new thread."""
+    await served.say("go on", thread)
+    messages = (await served.ask("GET", f"/threads/{thread}")).json()["messages"]
+    return [message["content"] for message in messages if message["role"] == "tool"]
+
+
+async def test_file_decides_calls_of_both_identities_and_is_taken_up_while_the_agent_serves(
+    threads: ThreadsOf, tmp_path: Path
+) -> None:
+    file = publish(tmp_path / "policy.cedar", RULES)
+    apply = calls(("leave_apply", {"first_day": "2026-12-07", "days": 3}))
+    weather = [calls(("maps_weather", {"city": city})) for city in ("Hangzhou", "Shanghai")]
+    turns = [each for turn in (apply, *weather) for each in (turn, DONE)]
+    served = await threads([*turns, apply], ACCESS_IDENTITY="Machine", POLICY_FILE=str(file))
+    assert await results(served, "leave") == [DENIED]
+    assert await results(served, "denied") == [DENIED]
+    assert "上海" in (await results(served, "allowed"))[0]
+
+    publish(file, RULES.replace("days > 2", "days > 3"))
+    look_again(served.agent)
+    assert await results(served, "longer") == []
+    assert (await served.ask("GET", "/threads/longer")).json()["status"] == "paused"
+
+    publish(file, RULES.replace("context.input.days", "context.input.weeks"))
+    look_again(served.agent)
+    ready = (await served.ask("GET", "/ready")).json()
+    assert (ready["status"], ready["checks"]["policy"]["code"]) == ("degraded", "policy_invalid")
+
+
+def test_agent_does_not_start_with_a_file_that_is_not_valid(sandbox: Sandbox, tmp_path: Path) -> None:
+    file = publish(tmp_path / "policy.cedar", RULES.replace("context.input.days", "context.input.weeks"))
+    with pytest.raises(ConfigurationError) as error:
+        Agent(read_settings(sandbox.environment | {"POLICY_FILE": str(file)}))
+    assert error.value.faults[0].startswith("2: ")
+
+
+@pytest.mark.parametrize(
+    ("variables", "fault"),
+    [
+        ({"POLICY_MODE": "observe"}, "POLICY_MODE must not be set without POLICY_FILE"),
+        (
+            {"POLICY_FILE": __file__, "POLICY_GROUPS": "staff,finance", "CALLER_CLAIMS": "name"},
+            "CALLER_CLAIMS must name groups, the claim that has the groups of POLICY_GROUPS",
+        ),
+        (
+            {"POLICY_FILE": __file__, "POLICY_TIME_ZONE": "../etc"},
+            "POLICY_TIME_ZONE must name a time zone of this machine, such as Asia/Shanghai",
+        ),
+    ],
+)
+def test_setting_that_would_be_without_effect_stops_the_start(
+    sandbox: Sandbox, variables: dict[str, str], fault: str
+) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        read_settings(sandbox.environment | variables)
+    assert error.value.faults == (fault,)

@@ -1,0 +1,253 @@
+"""What decides about a call: the declared policy, the file as it is now, and the facts of the consent."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, ToolCall
+
+from agent.errors.error_codes import AgentCode
+from agent.policy.counters import CallCounters
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Allow, Approver, Ask, Decision, Deny, Facts
+from graph.context import Conversation
+from identity.errors import ConfigurationError, UnavailableError
+from identity.principal import Principal
+from identity.secrets.secret import Secret
+from tests.agent.policy.company import FRIDAY, RULES, Company, expense, not_called
+from tests.graph.scripted_model import calls
+from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+
+pytestmark = pytest.mark.promise("policy-decides")
+
+CompanyOf = Callable[..., Company]
+ALL = '@id("all") permit (principal, action, resource);\n'
+DENIED = "not run: the policy of the agent denies this call"
+FAILED = "not run: the policy of the agent could not be evaluated for this call"
+FINANCE = Approver(Principal("https://idaas.example", "fay"), frozenset({"finance"}))
+
+
+@pytest.fixture
+def company(tmp_path: Path, counters: CallCounters) -> CompanyOf:
+    def make(*turns: Any, rules: str = RULES, **members: Any) -> Company:
+        rules = rules if rules.endswith("// end\n") else f"{ALL}{rules}\n// end\n"
+        return Company(tmp_path, list(turns), counters=counters, rules=rules, **members)
+
+    return make
+
+
+async def decided(
+    company: Company, arguments: Any, facts: Facts | None = None, tool: str = "submit_expense", **members: Any
+) -> Decision:
+    """The decision about one call of alice."""
+    caller = await company.tokens.verify(Secret("alice-at"))
+    call = ToolCall(name=tool, args=arguments, id="call_1", type="tool_call")
+    conversation = Conversation("t1", "run1")
+    pending = PendingCall(call, "expenses", AIMessage("", id="r1"), caller.principal, conversation, "")
+    return await company.policy.decide(replace(pending, **members), caller, facts or Facts())
+
+
+def amount(value: object) -> dict[str, object]:
+    return {"amount": value, "reason": "train"}
+
+
+async def test_four_eyes_ask_a_member_of_the_group_and_the_user_cannot_be_one(company: CompanyOf) -> None:
+    four_eyes = company()
+    four_eyes.tokens.claims["alice"] = {"groups": ("finance",)}
+    asked = await decided(four_eyes, amount(6000.0))
+    assert (type(asked), getattr(asked, "approvers", "")) == (Ask, "finance")
+    own = Approver(Principal("https://idaas.example", "alice"), frozenset({"finance"}))
+    stranger = replace(FINANCE, groups=frozenset({"staff", "unlisted"}))
+    for facts in (Facts(approved=True), *(Facts(approved=True, approver=each) for each in (own, stranger))):
+        assert isinstance(await decided(four_eyes, amount(6000.0), facts), Deny)
+    assert isinstance(await decided(four_eyes, amount(6000.0), Facts(approved=True, approver=FINANCE)), Allow)
+
+
+async def test_forbid_without_exception_is_never_lifted(company: CompanyOf) -> None:
+    never = company(rules='@id("never") forbid (principal, action == Action::"expenses.pay_out", resource);')
+    everything = Facts(approved=True, approver=FINANCE, lasting=60)
+    for facts in (Facts(), everything):
+        found = await decided(never, {"report": "r1"}, facts, "pay_out")
+        assert (type(found), found.rules) == (Deny, ("never",))
+
+
+@pytest.mark.parametrize(
+    ("rule", "arguments"),
+    [
+        ("when { context.now.minute * 9223372036854775807 > 0 }", amount(5.0)),
+        ('when { context.input.amount.greaterThan(decimal("9.0")) }', amount(5.00001)),
+        ('when { context.input.amount.greaterThan(decimal("9.0")) }', amount("5")),
+        ('when { context.input.amount.greaterThan(decimal("9.0")) }', amount(1e300)),
+        ('when { context.input.amount.greaterThan(decimal("9.0")) }', amount(None)),
+        ('when { context.input.amount.greaterThan(decimal("9.0")) }', {"reason": "train"}),
+        ('when { context.input.reason == "x" }', {"amount": 5.0, "reason": "\ud800"}),
+    ],
+)
+async def test_call_that_cannot_be_evaluated_is_denied(
+    company: CompanyOf, rule: str, arguments: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = company(
+        rules=f'forbid (principal, action == Action::"expenses.submit_expense", resource)\n{rule};'
+    )
+    found = await decided(failing, arguments)
+    assert (type(found), getattr(found, "reason", "")) == (Deny, FAILED)
+    assert "train" not in caplog.text
+
+
+async def test_tool_that_the_service_does_not_have_is_denied(company: CompanyOf) -> None:
+    assert isinstance(await decided(company(), {}, Facts(approved=True), "burn"), Deny)
+
+
+async def test_declared_policy_keeps_its_meaning_beside_the_file(company: CompanyOf) -> None:
+    declared = {"submit_expense": ToolPolicy(Effect.WRITE), "pay_out": ToolPolicy(mode=ApprovalMode.DENY)}
+    both = company(rules="", policies=declared)
+    assert isinstance(await decided(both, amount(5.0)), Ask)
+    assert isinstance(await decided(both, amount(5.0), Facts(approved=True)), Allow)
+    assert isinstance(await decided(both, {"report": "r1"}, Facts(approved=True), "pay_out"), Deny)
+    none = company(rules="// end\n", policies=declared)
+    assert isinstance(await decided(none, amount(5.0), Facts(approved=True)), Deny)
+
+
+async def test_consent_lasts_as_long_as_the_rules_permit(company: CompanyOf) -> None:
+    rule = 'forbid (principal, action in Action::"write", resource)\nunless { context.approved &&'
+    rule += " (!(context.consent.lasting) || context.consent.seconds <= 3600) };"
+    guarded = rule.replace("context.approved &&", "context has consent &&")
+    asked = await decided(company(rules=guarded), amount(5.0))
+    assert isinstance(asked, Ask)
+    assert asked.lasting == (900, 3600)
+    asked = await decided(company(), amount(600.0))
+    assert isinstance(asked, Ask)
+    assert asked.lasting == ()
+
+
+RECENT = '@id("recent") forbid (principal, action in Action::"write", resource)\n'
+RECENT += "unless { context has authAge && context.authAge <= 300 };"
+
+
+async def test_recent_sign_in_is_asked_for_once_and_proved_by_auth_time_alone(company: CompanyOf) -> None:
+    signs_in = company(expense(5.0), rules=RECENT)
+    signs_in.tokens.signed_in_at = {"alice-old": FRIDAY - 301, "alice-new": FRIDAY - 299}
+    assert await signs_in.say("alice-old") == []
+    assert await signs_in.approve("alice-new") == ["done"]
+
+    again = company(expense(5.0), rules=RECENT)
+    again.tokens.signed_in_at = {"alice-old": FRIDAY - 301, "alice-same": FRIDAY - 301}
+    await again.say("alice-old")
+    [refused] = await again.approve("alice-same")
+    assert refused.startswith("not run: the policy of the agent requires a recent sign-in")
+    assert again.service.calls == []
+
+
+@pytest.mark.parametrize("signed_in_at", [None, FRIDAY + 3600])
+async def test_token_that_proves_no_sign_in_is_refused(
+    company: CompanyOf, signed_in_at: float | None
+) -> None:
+    unproved = company(expense(5.0), rules=RECENT)
+    if signed_in_at is not None:
+        unproved.tokens.signed_in_at["alice-at"] = signed_in_at
+    [refused] = await unproved.say()
+    assert refused.endswith("does not say when they signed in")
+
+
+async def test_approved_call_is_decided_again_by_the_file_of_that_moment(company: CompanyOf) -> None:
+    changing = company(expense(600.0))
+    await changing.say()
+    changing.write(RULES.replace("unless { context.approved };", ";"))
+    assert await changing.approve() == [DENIED]
+    assert changing.submitted == []
+
+
+async def test_changed_file_is_in_force_at_once_and_a_faulty_one_is_refused_whole(company: CompanyOf) -> None:
+    reloading = company()
+    assert await reloading.submit(600.0) == "ask"
+    reloading.write(RULES.replace('"500.0"', '"700.0"'))
+    assert await reloading.submit(600.0) == "done"
+    await reloading.policy.check()
+    reloading.write(RULES.partition('@id("four-eyes")')[0])
+    assert await reloading.submit(600.0) == "done"
+    with pytest.raises(ConfigurationError, match="cut off") as error:
+        await reloading.policy.check()
+    assert error.value.code is AgentCode.POLICY_INVALID
+    reloading.file.unlink()
+    reloading.looks += 1
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        await reloading.policy.check()
+    reloading.write(RULES)
+    assert await reloading.submit(600.0) == "ask"
+    await reloading.policy.check()
+
+
+async def test_records_of_a_call_name_the_file_and_the_rules(company: CompanyOf) -> None:
+    recorded = company()
+    await recorded.submit(5.0)
+    await recorded.submit(21_000.0)
+    ruled = [event.ruled for event in recorded.records.events if event.tool == "submit_expense"]
+    digest = (await recorded.policy._file.current()).digest
+    assert [(each.policy, each.rules) for each in ruled if each is not None] == [
+        *[(digest, ("all",))] * 2,
+        (digest, ("ask-above-500", "four-eyes", "daily")),
+    ]
+
+
+async def test_observed_rule_changes_nothing_and_is_recorded_and_counted(company: CompanyOf) -> None:
+    rule = '@observe @id("tried") forbid (principal, action in Action::"write", resource);'
+    observing = company(rules=rule)
+    assert await observing.submit(5.0) == "done"
+    assert {event.ruled.observed for event in observing.records.events if event.ruled} == {"deny"}
+    assert observing.observed.values[("expenses", "deny")] > 0
+
+
+async def test_observed_permit_lets_nothing_through(company: CompanyOf) -> None:
+    permit = company(rules=f"@observe {ALL}// end\n")
+    assert await permit.submit(5.0) == DENIED
+    assert {event.ruled.observed for event in permit.records.events if event.ruled} == {"allow"}
+
+
+async def test_observing_mode_decides_nothing(company: CompanyOf) -> None:
+    rules = 'forbid (principal, action in Action::"write", resource);'
+    observing = company(rules=rules, observes=True)
+    assert await observing.submit(5.0) == "done"
+    observing.service.policies["submit_expense"] = ToolPolicy(Effect.WRITE, ApprovalMode.DENY)
+    assert await observing.submit(5.0) == DENIED
+
+
+async def test_call_that_was_not_sent_is_not_counted_and_a_failed_one_is(company: CompanyOf) -> None:
+    counted = company(
+        *[expense(15_000.0)] * 3, rules=RULES.replace('"500.0"', '"90000.0"').replace('"5000.0"', '"90000.0"')
+    )
+    counted.service.answers["submit_expense"] = not_called("invalid arguments")
+    assert await counted.submit(15_000.0) == "invalid arguments"
+    counted.service.answers["submit_expense"] = TimeoutError()
+    assert (await counted.submit(15_000.0)).startswith("external_service_failed")
+    assert await counted.submit(15_000.0) == DENIED
+
+
+@pytest.mark.parametrize("spent", [-1.0, 10.0**12, 0.00001])
+async def test_amount_that_would_not_count_is_denied(company: CompanyOf, spent: float) -> None:
+    found = await decided(company(), amount(spent))
+    assert (type(found), getattr(found, "reason", "")[:43]) == (
+        Deny,
+        "not run: the amount of the call cannot be c",
+    )
+
+
+async def test_call_is_denied_while_calls_cannot_be_counted(company: CompanyOf) -> None:
+    class Away:
+        async def write(self, *_: Any, **__: Any) -> None:
+            raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
+
+    away = company()
+    away.policy._counters = CallCounters(Away())  # type: ignore[arg-type]
+    found = await decided(away, amount(5.0))
+    assert (type(found), json.dumps(found.rules)) == (Deny, "[]")
+    assert isinstance(await decided(away, {}, tool="list_expenses"), Allow)
+
+
+async def test_only_tools_whose_rules_count_are_counted(company: CompanyOf) -> None:
+    counting = company(calls(("list_expenses", {}), ("pay_out", {"report": "r1"})))
+    counting.counters = counting.policy._counters = None  # type: ignore[assignment]
+    counting.tokens.claims["alice"] = {"groups": "finance"}
+    assert await counting.say() == ["done", "done"]
