@@ -4,6 +4,8 @@
     {"type": "reasoning", "text": "The user asks"}
     {"type": "tool_started", "tool": "maps_weather", "service": "amap", "access_identity": "Machine",
      "call_id": "call_0bdc", "credential": "amap_api_key", "arguments": {"city": "Hangzhou"}}
+    {"type": "tool_progress", "tool": "report", "service": "reports", "call_id": "call_0bdc", "progress": 0.4,
+     "message": "Page 2 of 5"}
     {"type": "tool_finished", …the same, without the arguments…, "ok": False, "called": True,
      "duration_ms": 12, "result": "…", "error": "external_service_failed"}
 
@@ -102,6 +104,19 @@ class ToolFinished(DeclaredCredential):
     error: NotRequired[str]
 
 
+class ToolProgress(TypedDict):
+    """The tool has reported how far the call named by `call_id` is, from 0 to 1; `None`: it does not know.
+    The model does not receive it.
+    """
+
+    type: Literal["tool_progress"]
+    tool: str
+    service: str | None
+    call_id: str
+    progress: float | None
+    message: str
+
+
 class ConsentRequired(TypedDict):
     """In a run that is not kept: the call failed because its user has to allow the access at `url`, and then
     ask again. Show the URL to this user alone, and give it to no model: an account that another person
@@ -120,5 +135,12 @@ def consent_required(service: str, call_id: str, url: Secret) -> ConsentRequired
 
 
 AgentEvent: TypeAlias = (
-    TextEvent | ToolStarted | ToolFinished | ConsentRequired | StepEvent | ResponseStarted | OwnEvent
+    TextEvent
+    | ToolStarted
+    | ToolProgress
+    | ToolFinished
+    | ConsentRequired
+    | StepEvent
+    | ResponseStarted
+    | OwnEvent
 )

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tools.http_service.client import ServiceClient
     from tools.http_service.service import HTTPService
     from tools.mcp_service.service import MCPService
+    from tools.progress import progress
     from tools.service import Access, Service, ToolResult, ToolSchema
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "ToolSchema",
     "__version__",
     "build_graph",
+    "progress",
 ]
 
 _MODULES: Final = (
@@ -87,6 +89,7 @@ _MODULES: Final = (
     "tools.approval_policy",
     "tools.arguments.fault",
     "tools.error_codes",
+    "tools.progress",
     "tools.http_service.client",
     "tools.http_service.service",
     "tools.mcp_service.service",

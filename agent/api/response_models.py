@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from graph.events import ConsentRequired, ToolFinished, ToolStarted
+from graph.events import ConsentRequired, ToolFinished, ToolProgress, ToolStarted
 
 
 class _Wire(BaseModel):
@@ -166,7 +166,9 @@ class CompletionChunk(_Wire):
     model: str
     choices: list[ChunkChoice]
     usage: TokenUsage | None = None
-    agent_event: ToolStarted | ToolFinished | ApprovalRequiredEvent | ConsentRequired | None = None
+    agent_event: (
+        ToolStarted | ToolProgress | ToolFinished | ApprovalRequiredEvent | ConsentRequired | None
+    ) = None
 
 
 class ModelEntry(_Wire):

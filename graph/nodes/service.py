@@ -22,6 +22,7 @@ from identity.credentials.credential import Credential
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
 from tools.approval_policy import Effect
+from tools.progress import Report, TimeLimit, reported_to
 from tools.service import Service, ToolResult
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class ServiceNode:
         *,
         begun_calls: BegunCalls | None = None,
     ) -> None:
-        """`seconds` bounds the time of each call.
+        """`seconds` bounds the time of each call, or between two reports of its progress (`TimeLimit`).
 
         With `begun_calls`, calls that change something begin once.
         """
@@ -104,16 +105,17 @@ class ServiceNode:
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, verdict.approval, ruled=ruled))
             begun.add(str(call["id"]))
             sent = False
+            step = self._steps.step(call, self._name, of_run, verdict.approval, ruled)
 
             async def work() -> tuple[ToolResult, AgentError | None]:
                 nonlocal sent
                 sent = True  # an exception does not say whether it was
-                result, error = await self._call(call, credential)
+                result, error = await self._call(call, credential, step.progressed)
                 sent = result.called
                 return result, error
 
             try:
-                return await self._steps.step(call, self._name, of_run, verdict.approval, ruled).made(work)
+                return await step.made(work)
             finally:
                 if not sent:
                     await ruled.taken_back()
@@ -146,15 +148,16 @@ class ServiceNode:
         return name is None or await self._begun_calls.begin(name)
 
     async def _call(
-        self, call: ToolCall, credential: ServiceCredential
+        self, call: ToolCall, credential: ServiceCredential, progressed: Report
     ) -> tuple[ToolResult, AgentError | None]:
         """The tool's result; or the person's text of a failure, and the failure. Raises `AuditError`."""
         service = self._service
-        of_call = _CallCredential(credential)
+        of_call, limit = _CallCredential(credential), TimeLimit(self._seconds)
         error: AgentError
         try:
-            async with asyncio.timeout(self._seconds):
-                return await service.call(call["name"], call["args"], of_call), None
+            async with limit.timeout:
+                with reported_to(limit.progressed), reported_to(progressed):
+                    return await service.call(call["name"], call["args"], of_call), None
         except AuditError:
             raise
         except AgentError as failure:

@@ -31,6 +31,9 @@ from identity.secrets.redaction import Redactor
 from identity.secrets.secret import Secret
 from tools.service import Service, ToolResult
 
+_MAX_REPORTS: Final = 100
+_MAX_REPORT: Final = 200
+"""Reports of progress of one call that are shown, and characters of each."""
 _MAX_NAME: Final = 64
 """Characters that are reported of the name of a tool that does not exist. The model chooses it freely."""
 
@@ -113,6 +116,7 @@ class ToolStep:
             "access_identity": acts_as and acts_as.value,
             **(credential.declared if credential else {}),
         }
+        self._reports = 0
         self._step = audit.tool_call(
             service.name if service else None,
             self._tool,
@@ -142,6 +146,22 @@ class ToolStep:
             message = self._write_finished(result, error.code if error else None, milliseconds)
             await finished(message)
         return message
+
+    def progressed(self, fraction: float | None, message: str) -> None:
+        """Writes that the call is that far (`tools.progress`), at most a hundred times."""
+        self._reports += 1
+        if self._reports > _MAX_REPORTS:
+            return
+        self._run.writer(
+            {
+                "type": "tool_progress",
+                "tool": self._tool,
+                "service": self._shown["service"],
+                "call_id": self._call_id,
+                "progress": None if fraction is None else min(max(float(fraction), 0.0), 1.0),
+                "message": self._redactor.redact(message)[:_MAX_REPORT],
+            }
+        )
 
     async def refused(self, reason: str, error: ErrorCode | None = None) -> ToolMessage:
         """Records that the call is not made. Its events, and the result for the model, contain `reason`;

@@ -1,6 +1,5 @@
 """A service over HTTP, whose tools are functions and LangChain tools."""
 
-import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from tools.error_codes import ToolCode
 from tools.http_service.client import Endpoint, ServiceClient
 from tools.http_service.function_tool import function_tool
 from tools.http_service.service_tool import ServiceTool
+from tools.progress import TimeLimit, reported_to
 from tools.result import model_text
 from tools.service import FUNCTION_NAME, Access, ToolResult, ToolSchema
 
@@ -186,9 +186,11 @@ class HTTPService:
         """Runs a tool. Raises `ServiceError`, and the identity layer's errors."""
         if (function := self._tools.get(tool)) is None:
             return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
+        limit = TimeLimit(self._seconds)
         try:
-            async with asyncio.timeout(self._seconds):
-                result = await function.run(client := self._client(access), arguments)
+            async with limit.timeout:
+                with reported_to(limit.progressed):
+                    result = await function.run(client := self._client(access), arguments)
         except TimeoutError:
             pass
         else:

@@ -51,6 +51,7 @@ from tools.mcp_service.tool import (
     well_formed,
 )
 from tools.mcp_service.wire import Wire, response_to
+from tools.progress import Report
 from tools.service import ToolResult
 
 _CLIENT: Final = Implementation(name="idaas-agent", version=VERSION)
@@ -111,7 +112,7 @@ class LegacySession(Session):
         self,
         tool: str,
         arguments: Mapping[str, Any],
-        progressed: Callable[[], None],  # noqa: ARG002 - progress is not reported
+        progressed: Report,  # noqa: ARG002 - progress is not reported
     ) -> ToolResult:
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years."""
         span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one

@@ -24,6 +24,7 @@ from tools import VERSION
 from tools.mcp_service.session import Listing, MCPCallError, MCPRequestError, Session
 from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, result_of, usable_tools, well_formed
 from tools.mcp_service.wire import Wire, protocol_error, response_to
+from tools.progress import Report
 from tools.service import ToolResult
 
 PROTOCOL_VERSION: Final = "2026-07-28"
@@ -93,7 +94,7 @@ class ModernServer:
         params: Mapping[str, Any],
         secret: Secret,
         headers: Mapping[str, str] | None = None,
-        progressed: Callable[[], None] | None = None,
+        progressed: Report | None = None,
     ) -> Mapping[str, Any]:
         """The response, with `result` or `error`: one POST. Raises `MCPRequestError`.
 
@@ -122,7 +123,7 @@ class ModernServer:
         params: Mapping[str, Any],
         secret: Secret,
         headers: Mapping[str, str],
-        progressed: Callable[[], None] | None,
+        progressed: Report | None,
     ) -> tuple[httpx.Response, Mapping[str, Any]]:
         """The HTTP response, and the message in it, which is empty if there is none."""
         number = next(self._numbers)
@@ -146,9 +147,9 @@ class ModernServer:
             async for received in self._wire.messages(response):
                 if found := response_to(number, received):
                     return response, found
-                if progressed is not None and (progress := _progress(received, number)) > latest:
-                    latest = progress
-                    progressed()
+                if progressed is not None and (report := _progress(received, number))[0] > latest:
+                    latest = report[0]
+                    progressed(*report[1:])
             return response, {}
 
         return await self._wire.exchange(message, secret, headers, read)
@@ -213,9 +214,7 @@ class ModernSession(Session):
             return self._tools_seconds
         return max(min(milliseconds, 86_400_000) / 1000, _MIN_LIST_SECONDS)  # it may be too large for a float
 
-    async def call(
-        self, tool: str, arguments: Mapping[str, Any], progressed: Callable[[], None]
-    ) -> ToolResult:
+    async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.
 
         The agent declares no capability, so that a server has nothing to ask: one that asks all the same gets
@@ -248,7 +247,7 @@ class ModernSession(Session):
             raise MCPRequestError("the response does not follow the MCP protocol") from None
 
     async def _called(
-        self, tool: str, arguments: Mapping[str, Any], more: Mapping[str, Any], progressed: Callable[[], None]
+        self, tool: str, arguments: Mapping[str, Any], more: Mapping[str, Any], progressed: Report
     ) -> Mapping[str, Any]:
         listing = self.current or self._last
         listed = listing.tools.get(tool) if listing else None
@@ -261,7 +260,7 @@ class ModernSession(Session):
         method: str,
         params: Mapping[str, Any],
         headers: Mapping[str, str] | None = None,
-        progressed: Callable[[], None] | None = None,
+        progressed: Report | None = None,
     ) -> Mapping[str, Any]:
         """As `ModernServer.send`. What a server of another version would respond is followed by a probe.
 
@@ -348,13 +347,18 @@ def _error_in(body: bytes) -> Mapping[str, Any]:
     return message if protocol_error(message) else {}
 
 
-def _progress(message: Any, number: int) -> float:  # noqa: ANN401 - any JSON value
-    """How far the request `number` is, if `message` says so; otherwise less than anything."""
+def _progress(message: Any, number: int) -> tuple[float, float | None, str]:  # noqa: ANN401 - any JSON value
+    """How far the request `number` is, if `message` says so; otherwise less than anything. With the part that
+    is done, and a text for people.
+    """
     params = message.get("params") if isinstance(message, dict) else None
     if not isinstance(params, dict) or message.get("method") != "notifications/progress":
-        return float("-inf")
-    progress = params.get("progress") if params.get("progressToken") == number else None
-    return progress if isinstance(progress, int | float) else float("-inf")
+        return float("-inf"), None, ""
+    done, total, text = params.get("progress"), params.get("total"), params.get("message")
+    if params.get("progressToken") != number or not isinstance(done, int | float):
+        return float("-inf"), None, ""
+    fraction = done / total if isinstance(total, int | float) and total > 0 else None
+    return done, fraction, text if isinstance(text, str) else ""
 
 
 def _state(response: Mapping[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, 
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cachetools import LRUCache
 
@@ -26,6 +26,7 @@ from tools.mcp_service.modern import ModernServer, ModernSession, Verdict
 from tools.mcp_service.selection import ToolSelection
 from tools.mcp_service.session import MCPCallError, MCPRequestError, Session, SessionPool
 from tools.mcp_service.wire import Wire
+from tools.progress import TimeLimit, progress, reported_to
 from tools.result import model_text
 from tools.service import Access, ToolResult, ToolSchema, send_with_credential
 
@@ -176,7 +177,7 @@ class MCPService:
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
         presented: list[Secret] = []
-        limit = _Limit(self._seconds)
+        limit = TimeLimit(self._seconds)
 
         async def called(session: Session) -> ToolResult:
             presented.append(session.secret)
@@ -186,11 +187,12 @@ class MCPService:
                 return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
             if faults := listed.validator.faults(arguments):
                 return ToolResult(invalid_arguments(faults), ok=False, called=False)
-            return await session.call(name, arguments, limit.progressed)
+            return await session.call(name, arguments, progress)
 
         failure: MCPRequestError | None = None
         try:
-            result = await self._with_session(access, called, limit)
+            with reported_to(limit.progressed):
+                result = await self._with_session(access, called, limit)
         except MCPRequestError as error:
             failure = error
         if failure is not None:
@@ -208,7 +210,7 @@ class MCPService:
         )
 
     async def _with_session(
-        self, access: Access, work: Callable[[Session], Awaitable[_T]], limit: "_Limit"
+        self, access: Access, work: Callable[[Session], Awaitable[_T]], limit: TimeLimit
     ) -> _T:
         """The result of `work`. Raises `MCPRequestError` and the identity layer's errors."""
         try:
@@ -273,7 +275,7 @@ class MCPService:
             detail = f"no session within {limit.seconds:g} s"
             raise MCPRequestError(detail, timed_out=True) from None
 
-    async def _opened(self, secret: Secret, limit: "_Limit") -> Session:
+    async def _opened(self, secret: Secret, limit: TimeLimit) -> Session:
         """A session in the version that the server speaks, which is probed if it is not known.
 
         Without a proof the older version is tried, and the next session probes again. A server that refuses
@@ -302,24 +304,8 @@ class MCPService:
     def _listing_options(self) -> dict[str, Any]:
         return {"tools_seconds": self._tools_seconds, "usable": self.selection.used, "clock": self._clock}
 
-    def _listing_limit(self) -> "_Limit":
-        return _Limit(min(self._listing_seconds, self._seconds))
-
-
-class _Limit:
-    """A time limit of `seconds`, which begins anew when the server reports progress; ten times at most."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds: Final = seconds
-        now = asyncio.get_running_loop().time()
-        self.timeout: Final = asyncio.timeout_at(now + seconds)
-        self._last = now + 10 * seconds
-
-    def progressed(self) -> None:
-        """Holds off the limit."""
-        if not self.timeout.expired():
-            now = asyncio.get_running_loop().time()
-            self.timeout.reschedule(min(now + self.seconds, self._last))
+    def _listing_limit(self) -> TimeLimit:
+        return TimeLimit(min(self._listing_seconds, self._seconds))
 
 
 def _key(secret: Secret) -> str:

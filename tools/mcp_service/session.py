@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from identity.secrets.secret import Secret
 from tools.mcp_service.tool import MCPTool
+from tools.progress import Report
 from tools.service import ToolResult, ToolSchema
 
 _CLOSED: Final = "the session was closed"
@@ -135,9 +136,7 @@ class Session(ABC):
         """The server's list. Raises `MCPRequestError`."""
 
     @abstractmethod
-    async def call(
-        self, tool: str, arguments: Mapping[str, Any], progressed: Callable[[], None]
-    ) -> ToolResult:
+    async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
         """One `tools/call`. An error that the server reports by the protocol is a result.
 
         `progressed` is called when the server reports progress. Raises `MCPRequestError`; it is an

@@ -14,12 +14,12 @@ from agent.api.a2a.task import TaskId, artifact, cut_off, ended_by, status_of, t
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import Finished, Paused, RunEvent
-from graph.events import ConsentRequired, ToolFinished, ToolStarted
+from graph.events import ConsentRequired, ToolFinished, ToolProgress, ToolStarted
 from identity.errors import AgentError
 
 _CALL: Final = (
     *("type", "tool", "service", "access_identity", "call_id"),
-    *("ok", "called", "duration_ms", "error", "url"),
+    *("ok", "called", "duration_ms", "error", "url", "progress", "message"),
 )
 
 
@@ -71,7 +71,7 @@ class TaskEncoder:
                 closed = self._closed()
                 self._message_id = event["message_id"]
                 return closed
-            case "tool_started" | "tool_finished" | "consent_required":
+            case "tool_started" | "tool_progress" | "tool_finished" | "consent_required":
                 return [*self._closed(), self._call(event)]
         return []
 
@@ -105,7 +105,7 @@ class TaskEncoder:
         last["artifactUpdate"]["lastChunk"] = True
         return [last]
 
-    def _call(self, event: ToolStarted | ToolFinished | ConsentRequired) -> Members:
+    def _call(self, event: ToolStarted | ToolProgress | ToolFinished | ConsentRequired) -> Members:
         call = {name: value for name, value in event.items() if name in _CALL}
         self._status = status_of(TaskState.WORKING, self._clock())
         return self._status_update(about(**call))

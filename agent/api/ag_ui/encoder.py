@@ -15,7 +15,7 @@ from agent.api.ag_ui.tool_call_events import (
     call_announced,
     call_finished,
     call_started,
-    consent_required,
+    custom,
     interrupt_of,
     on_interrupt,
 )
@@ -177,7 +177,9 @@ class RunEncoder:
             case "tool_finished":
                 return [*self._message.close(), call_finished(event, self._earlier.get(event["call_id"]))]
             case "consent_required":
-                return [*self._message.close(), consent_required(event)]
+                return [*self._message.close(), custom(event)]
+            case "tool_progress":
+                return [custom(event)]
             case "custom":
                 return [{"type": "CUSTOM", "name": event["step"], "value": event["value"]}]
             case "step_started":

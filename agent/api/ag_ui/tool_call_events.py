@@ -13,7 +13,7 @@ from langchain_core.messages import ToolCall
 from agent.api.ag_ui.wire import METADATA_KEY, Event, json_text, result_id
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import approval_members, approval_of, interrupt_value
-from graph.events import MAX_CHARACTERS, TOO_LONG, ConsentRequired, ToolFinished, ToolStarted
+from graph.events import MAX_CHARACTERS, TOO_LONG, ConsentRequired, ToolFinished, ToolProgress, ToolStarted
 
 _DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
 _OUTCOME: Final = ("ok", "called", "duration_ms", "error")
@@ -43,12 +43,12 @@ def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
     }
 
 
-def consent_required(event: ConsentRequired) -> Event:
-    """In a run that cannot wait: the URL that the user has to open. Clients do not show this event as a
-    message.
+def custom(event: ConsentRequired | ToolProgress) -> Event:
+    """The URL that the user has to open, in a run that cannot wait; or how far a call is. Clients do not show
+    this event as a message.
     """
     value = {name: value for name, value in event.items() if name != "type"}
-    return {"type": "CUSTOM", "name": f"idaas-agent:{ApprovalKind.CONSENT_REQUIRED}", "value": value}
+    return {"type": "CUSTOM", "name": f"idaas-agent:{event['type']}", "value": value}
 
 
 def on_interrupt(pending: PendingApproval) -> Event:

@@ -56,6 +56,8 @@ class CallEncoder:
                 return self._progress(event["text"])
             case "tool_started":
                 return self._progress(f"{event['tool']} …")
+            case "tool_progress":
+                return self._progress(f"{event['tool']}: {event['message']}")
             case "tool_finished":
                 self._ok = event["ok"]
             case "consent_required":

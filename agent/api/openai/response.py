@@ -90,7 +90,7 @@ class CompletionStream(EventStream):
             return [self._chunk({"content": event["text"]})]
         if event["type"] == "reasoning":
             return [self._chunk({"reasoning_content": event["text"]})]
-        if event["type"] in ("tool_started", "tool_finished", "consent_required"):
+        if event["type"] in ("tool_started", "tool_progress", "tool_finished", "consent_required"):
             return [self._chunk({}, f', "agent_event": {json.dumps(event, ensure_ascii=False)}')]
         return []
 

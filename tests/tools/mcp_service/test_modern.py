@@ -14,8 +14,8 @@ from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, ignored,
 from tests.tools.mcp_service.modern_server import META, TEXT, TOOL, VERSION, ModernServer, decoded, error
 from tools.mcp_service.modern import ModernServer as Client
 from tools.mcp_service.modern import ModernSession, header_value
-from tools.mcp_service.service import _Limit
 from tools.mcp_service.wire import Wire
+from tools.progress import TimeLimit
 
 AGAIN = {"resultType": "input_required", "requestState": "s"}
 """A result that wants the call repeated."""
@@ -390,18 +390,20 @@ async def test_structured_output_may_be_any_json(server, service, key_ring, valu
 
 
 async def test_progress_of_the_own_call_holds_off_the_time_limit(server, session):
-    def progress(token=None, value=1):
-        return lambda body: {
-            "jsonrpc": "2.0",
-            "method": "notifications/progress",
-            "params": {"progressToken": token or body["params"]["_meta"]["progressToken"], "progress": value},
-        }
+    def progress(token=None, value=1, **more):
+        def report(body):
+            own = body["params"]["_meta"]["progressToken"]
+            params = {"progressToken": token or own, "progress": value, **more}
+            return {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+
+        return report
 
     server.streams, reports = True, []
-    server.before = [progress(), progress(), progress("x", 2), progress(value="3"), progress(value=4)]
-    assert (await session.call("weather", {}, lambda: reports.append(1))).ok
-    assert len(reports) == 2
-    limit = _Limit(60)
+    server.before = [progress(), progress(), progress("x", 2), progress(value="3")]
+    server.before += [progress(value=4, total=8, message="half"), progress(value=5, total=0, message=7)]
+    assert (await session.call("weather", {}, lambda *report: reports.append(report))).ok
+    assert reports == [(None, ""), (0.5, "half"), (None, "")]
+    limit = TimeLimit(60)
     async with limit.timeout:
         before = limit.timeout.when()
         await asyncio.sleep(0)
