@@ -38,8 +38,9 @@ aegra: $(VENV)/.dev .venv-aegra/.installed databases ## LangGraph's API on Aegra
 aegra-test: npm $(VENV)/.dev .venv-aegra/.installed tests/front_ends/node_modules/.installed chromium databases ## the tests on Aegra, and those of LangGraph Server's clients against it
 	@$(BIN)/pytest -n 1 --langgraph-server aegra tests/aegra tests/front_ends/langgraph tests/security/callers/test_langgraph_isolation.py tests/security/callers/test_langgraph_messages.py
 
-mcp-test: $(VENV)/.dev .venv-mcp2/.installed ## the tests of both of MCP's roles against the official SDK 2.x
-	@$(BIN)/pytest tests/mcp_sdk2
+mcp-test: $(VENV)/.dev .venv-mcp2/.installed tests/mcp_referees/node_modules/.installed ## both of MCP's roles against the official SDK 2.x, the conformance runner and MCP Inspector; needs Node 22: make mcp-test MCP_NODE=path
+	@MCP_NODE=$(MCP_NODE) $(BIN)/pytest tests/mcp_referees
+MCP_NODE ?= node
 
 test: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## install what tests need and run all of them
 	@$(BIN)/pytest $(PARALLEL)
@@ -108,7 +109,7 @@ vulnerabilities: $(VENV)/.dev ## look the lock files up in a file or folder in t
 	@$(BIN)/python -m scripts.supply_chain.vulnerabilities $(DATABASE)
 
 clean: ## remove what was installed and made
-	rm -rf $(VENV) .venv-unit .venv-aegra .venv-mcp2 .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-unit .venv-aegra .venv-mcp2 .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules tests/mcp_referees/node_modules .mypy_cache .ruff_cache .pytest_cache
 
 # --- what the targets above need ---------------------------------------------------------------
 

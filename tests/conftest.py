@@ -41,7 +41,9 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
-_NAMED_ONLY = [Path(__file__).parent / folder for folder in ("aegra", "front_ends/copilotkit", "mcp_sdk2")]
+_NAMED_ONLY = [
+    Path(__file__).parent / folder for folder in ("aegra", "front_ends/copilotkit", "mcp_referees")
+]
 """They need what `make test` does not install: `make aegra-test`, `make frontends` and `make mcp-test` name
 them."""
 

@@ -23,6 +23,7 @@ DEVELOPMENT: Final = (
     "requirements-mcp2.lock",
     "tests/front_ends/package-lock.json",
     "tests/front_ends/copilotkit/package-lock.json",
+    "tests/mcp_referees/package-lock.json",
 )
 
 _PINNED: Final = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)")

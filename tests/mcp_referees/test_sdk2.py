@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +12,10 @@ from identity.credentials.requirement import ApiKeyRequirement
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE
+from tests.mcp_referees.referees import FOLDER, PYTHON
 from tests.tools.conftest import KeyRing
 from tools.mcp_service.service import MCPService
 
-FOLDER = Path(__file__).parent
-PYTHON = FOLDER.parents[1] / ".venv-mcp2" / "bin" / "python"
 LEAVE = {"days": 3, "first_day": "2026-12-07"}
 
 

@@ -1,0 +1,103 @@
+"""The official conformance runner, in both roles and versions, with the scenarios of what the agent has.
+
+The others are about prompts, resources, sampling, roots and sessions, about the flow by which a client
+obtains a token, and about tools that only a server made for the runner has.
+"""
+
+import asyncio
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.api.app import create_app
+from agent.composition.agent import Agent
+from agent.settings.settings import read_settings
+from graph.models.provider import ChatModelProvider
+from tests.conftest import Sandbox
+from tests.graph.scripted_model import DONE, ScriptedModel
+from tests.mcp_referees.referees import FOLDER, NODE, PACKAGES
+
+RUNNER = PACKAGES / "conformance" / "dist" / "index.js"
+SERVER = [
+    ("server-initialize", "2025-11-25"),
+    ("ping", "2025-11-25"),
+    ("tools-list", "2025-11-25"),
+    ("tools-list", "2026-07-28"),
+    ("server-stateless", "2026-07-28"),
+    ("caching", "2026-07-28"),
+    ("http-header-validation", "2026-07-28"),
+]
+NOT_HERE = {
+    "sep-2549-prompts-list-caching-hints",  # the agent has neither prompts nor resources
+    "sep-2549-resources-list-caching-hints",
+    "sep-2549-resources-templates-list-caching-hints",
+    "sep-2575-http-server-no-independent-requests-on-stream",  # by a tool that the runner's own server has
+    "sep-2575-missing-capability-http-400",
+    "sep-2575-server-no-log-without-loglevel",
+    "sep-2575-server-rejects-undeclared-capability",
+    "sep-2243-server-accepts-whitespace-header-value",  # by a call without arguments of the first tool
+    "sep-2243-client-omit-null",  # the agent's client sends no argument that the schema of its tool refuses
+}
+"""Checks that fail because they have nothing to check."""
+CLIENT = [
+    ("initialize", "2025-11-25"),
+    ("tools_call", "2025-11-25"),
+    ("tools_call", "2026-07-28"),
+    ("request-metadata", "2026-07-28"),
+    ("http-standard-headers", "2026-07-28"),
+    ("http-custom-headers", "2026-07-28"),
+    ("http-invalid-tool-headers", "2026-07-28"),
+    ("json-schema-ref-no-deref", "2026-07-28"),
+]
+
+
+async def run(role: str, scenario: str, version: str, folder: Path, *options: str) -> None:
+    """One scenario. It must fail no check but those of `NOT_HERE`."""
+    command = [NODE, RUNNER, role, "--scenario", scenario, "--spec-version", version, "-o", folder, *options]
+    done = await asyncio.to_thread(
+        subprocess.run,
+        command,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        cwd=FOLDER.parents[1],
+    )
+    [checks] = results(folder)
+    failed = {each["id"] for each in checks if each["status"] == "FAILURE"} - NOT_HERE
+    assert checks, done.stdout + done.stderr
+    assert not failed, done.stdout + done.stderr
+
+
+def results(folder: Path) -> list[Any]:
+    """The checks of each scenario that the runner has stored."""
+    return [json.loads(file.read_text()) for file in folder.rglob("checks.json")]
+
+
+@pytest.mark.parametrize(("scenario", "version"), SERVER)
+async def test_agent_conforms_as_a_server(
+    sandbox: Sandbox, serve: Any, tmp_path: Path, scenario: str, version: str
+) -> None:
+    variables = {"ACCESS_IDENTITY": "Human", "CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
+    settings = read_settings(sandbox.environment | variables)
+    model = ChatModelProvider(ScriptedModel(turns=[DONE]))
+    app = create_app(settings, Agent(settings, clock=sandbox.clock, model=model))
+    bearer = (b"authorization", f"Bearer {sandbox.access_token()}".encode())
+
+    async def with_token(scope: Any, receive: Any, send: Any) -> None:
+        """The runner sends no token."""
+        await app(scope | {"headers": [*scope.get("headers", ()), bearer]}, receive, send)
+
+    origin = await serve(with_token)
+    await run("server", scenario, version, tmp_path, "--url", f"{origin}/mcp")
+
+
+@pytest.mark.parametrize(("scenario", "version"), CLIENT)
+async def test_agent_conforms_as_a_client(tmp_path: Path, scenario: str, version: str) -> None:
+    command = shlex.join([sys.executable, "-m", "tests.mcp_referees.conformance_client"])
+    await run("client", scenario, version, tmp_path, "--command", command)
