@@ -199,6 +199,21 @@ class MCPService:
             raise self._error(failure)
         return replace(result, text=model_text(result.text, presented))
 
+    async def metadata(self) -> Mapping[str, Any] | None:
+        """What the server says of itself as a protected resource (RFC 9728); `None` if it says nothing.
+
+        It is requested without a credential, and nothing of it is followed. Raises `ServiceError`.
+        """
+        failure: MCPRequestError | None = None
+        try:
+            async with self._listing_limit().timeout:
+                return await self._wire.metadata()
+        except MCPRequestError as error:
+            failure = error
+        except TimeoutError:
+            failure = MCPRequestError("no metadata in time", timed_out=True)
+        raise self._error(failure)
+
     async def aclose(self) -> None:
         """Ends all sessions; calls in flight fail."""
         await self._sessions.aclose()

@@ -30,6 +30,7 @@ from identity.transport.server_sent_events import events
 from tools.mcp_service.session import MCPRequestError
 
 _ACCEPTED: Final = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+_METADATA: Final = "/.well-known/oauth-protected-resource"
 _T = TypeVar("_T")
 
 
@@ -70,6 +71,22 @@ class Wire:
         except ValueError:
             detail = "the response does not follow the MCP protocol"
         raise MCPRequestError(detail, timed_out=timed_out)
+
+    async def metadata(self) -> Mapping[str, Any] | None:
+        """The metadata of the protected resource at the URL (RFC 9728, section 3.1), or of its origin; `None`
+        if there is none. Raises `MCPRequestError`.
+        """
+        url = httpx.URL(self._url)
+        try:
+            for path in (f"{_METADATA}{url.path.rstrip('/')}", _METADATA):
+                async with self._http.stream("GET", url.copy_with(path=path, query=None)) as response:
+                    if response.status_code == 200:
+                        limit_body(response, self._max_bytes)
+                        found = read_json(decode_utf8(await response.aread()))
+                        return found if isinstance(found, dict) else {}
+        except (httpx.HTTPError, ResponseTooLargeError, EncodedResponseError, ValueError):
+            raise MCPRequestError("the metadata of the resource cannot be read") from None
+        return None
 
     @asynccontextmanager
     async def request(

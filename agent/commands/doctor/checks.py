@@ -3,6 +3,7 @@
 Each does what the agent would do, and raises what the agent would raise.
 """
 
+import json
 import os
 import shutil
 import ssl
@@ -30,6 +31,7 @@ from identity.signing_keys.jwks import Jwks
 from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS
 from tools.approval_policy import DEFAULT_POLICY, Effect
 from tools.mcp_service.selection import ToolSelection
+from tools.mcp_service.service import MCPService
 from tools.service import Service, ToolSchema
 
 _LEEWAY: Final = 30.0
@@ -132,6 +134,24 @@ def _harmless(service: Service, tools: Sequence[ToolSchema]) -> str | None:
         if declared and not tool.parameters.get("required"):
             return tool.name
     return None
+
+
+async def compare_metadata(service: MCPService, audience: str, issuer: str) -> str:
+    """Whether the server names, as a protected resource (RFC 9728), what the agent's access token for it is
+    issued by and for. Raises `ServiceError`.
+    """
+    if (found := await service.metadata()) is None:
+        return "the server has no metadata (RFC 9728)"
+    named, servers = found.get("resource"), found.get("authorization_servers")
+    faults = []
+    if named != audience:
+        faults.append(f'resource must be "{audience}", found {json.dumps(named)[:_SHOWN]}')
+    if not isinstance(servers, list) or issuer not in servers:
+        faults.append(f'authorization_servers must contain "{issuer}", found {json.dumps(servers)[:_SHOWN]}')
+    if faults:
+        detail = f'the metadata of "{service.name}": {"; ".join(faults)}'
+        raise ServiceError(service.error_code, detail, settings=service.settings)
+    return "it names the issuer and the audience of the access token"
 
 
 def names_of_tools(services: Sequence[Service], listed: Sequence[Sequence[ToolSchema]]) -> Finding:

@@ -19,6 +19,7 @@ from agent.commands.doctor.checks import (
     check_issued,
     check_syslog,
     check_writable,
+    compare_metadata,
     names_of_tools,
     tools_of_server,
     use_service,
@@ -30,6 +31,7 @@ from agent.settings.settings import TOKEN_VARIABLE, read_settings
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
+from identity.credentials.requirement import AccessTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, ErrorCode, InternalError, UnreachableError
 from identity.idaas.client import PAM_TOKEN
@@ -140,6 +142,10 @@ class Examination:
         ready = []
         for service in agent.services:
             needs, step = self._credential_of(service.name), f"service {service.name}"
+            token = service.credential
+            if isinstance(service, MCPService) and isinstance(token, AccessTokenRequirement):
+                compared = partial(compare_metadata, service, token.audience or "", identity.issuer)
+                yield Step(f"metadata of {service.name}", compared, "", {}, service.name, service.error_code)
             used = partial(use_service, service, agent, self._caller)
             yield Step(step, used, "", needs, service.name, service.error_code)
             if self._succeeded.issuperset(needs):

@@ -1,5 +1,6 @@
 """`doctor` and the services of SERVICES_FILE and of installed packages: a finding names what to correct."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -114,6 +115,40 @@ async def test_only_a_tool_that_is_declared_as_reading_is_called(
     assert {found[step].outcome for step in ("service payroll", "service amap")} == {Outcome.OK}
     assert requests == called
     assert [name for name, _ in outside.calls()] == ["now"] * declared
+
+
+RESOURCE = "https://mcp.example"
+
+
+@pytest.mark.parametrize(
+    ("named", "right"),
+    [
+        ({"resource": RESOURCE, "authorization_servers": ["{issuer}"]}, True),
+        (None, True),
+        ({"resource": RESOURCE, "authorization_servers": ["https://idp.example"]}, False),
+        ({"resource": "https://other.example", "authorization_servers": ["{issuer}"]}, False),
+        ({}, False),
+    ],
+)
+async def test_metadata_of_an_mcp_server_must_name_the_issuer_and_audience_of_its_access_token(
+    sandbox: Sandbox, tmp_path: Path, serve: Callable[..., Awaitable[str]], named: object, right: bool
+) -> None:
+    text = json.dumps(named).replace("{issuer}", sandbox.issuer)
+    asked: list[str | None] = []
+
+    async def metadata(request: Request) -> Response:
+        asked.append(request.headers.get("Authorization"))
+        return Response(text, 200 if named is not None else 404, media_type="application/json")
+
+    origin = await serve(Starlette(routes=[Route("/.well-known/oauth-protected-resource/mcp", metadata)]))
+    file = tmp_path / "services.toml"
+    declared = f'type = "mcp"\nurl = "{origin}/mcp"\naccess_token = "{RESOURCE}|tools"\n'
+    file.write_text(f"[services.rates]\n{declared}")
+    found = (await findings(sandbox.environment | {"SERVICES_FILE": str(file)}))["metadata of rates"]
+
+    assert asked == [None]
+    assert (found.outcome is Outcome.OK) is right
+    assert right or found.members()["reason"] == "metadata_differs"
 
 
 def install(folder: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
