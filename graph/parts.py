@@ -15,7 +15,7 @@ from graph.approvals.gate import ApprovalGate
 from graph.approvals.grants import Grants
 from graph.approvals.policy import CallPolicy
 from graph.approvals.prompts import ApprovalPrompts
-from graph.approvals.record import ApprovalStore
+from graph.approvals.record import ApprovalStore, PendingApproval
 from graph.approvals.run_callers import RunCallers
 from graph.begun_calls import BegunCalls
 from graph.call_measures import CallMeasures
@@ -78,7 +78,8 @@ class RunApprovals:
     Answers are given as `AgentContext.answers`, in a run without input (`None`). With `resume_values`,
     LangGraph's resume values are the answers: for a server whose runs have no context, and which lets only
     the user who began a run resume it.
-    With `grants` too, the user may approve more than one call, where the policy offers it.
+    `announce` receives each new question about a call, and does not wait. With `grants` too, the user may
+    approve more than one call, where the policy offers it.
     With a store, only its user continues a run, and it pauses if their access token expires. With
     `consent_urls` too, it pauses if a called service requires their consent; the URL is kept there.
     With `begun_calls`, a call that changes something is made once, also if a server executes the run again.
@@ -89,6 +90,7 @@ class RunApprovals:
     seconds: float = 600.0
     resume_values: bool = False
     grants: Grants | None = None
+    announce: Callable[[PendingApproval], None] | None = None
     consent_urls: ConsentUrls | None = None
     begun_calls: BegunCalls | None = None
     policy: CallPolicy | None = None
@@ -141,7 +143,7 @@ def graph_parts(
     required = requirements(services, identity.access_identity, model.api_key)
     resolved = ServiceCredentials(required, identity.credentials, clock)
     gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, asks.policy, asks.grants)
-    prompts = ApprovalPrompts(gate, records.audit, clock)
+    prompts = ApprovalPrompts(gate, records.audit, clock, asks.announce)
     steps = ToolSteps(services, required, records.audit, records.calls)
     answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))
     budget = CallBudget(limits.run_calls)

@@ -1,4 +1,4 @@
-"""`idaas-agent new`: a project of one's own, which passes its test and answers in the sandbox.
+"""`idaas-agent new`: a new project, which passes its test and answers in the sandbox.
 
 It is the example `my_agent`, under another name.
 """

@@ -16,6 +16,7 @@ from agent.errors.error_codes import AgentCode
 from agent.http.authentication import Admission
 from agent.http.rate_limit import RequestRate
 from agent.http.shutdown import Shutdown, shutting_down
+from agent.operations.approval_webhook import ApprovalWebhook
 from agent.operations.audit.configured import audit_log, audit_trail
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.readiness import Check, Readiness
@@ -159,6 +160,9 @@ class Agent:
             Inbox(self.approvals, audit, clock, settings.policy_groups_claim) if self.approvals else None
         )
         """What waits for others than the asker."""
+        self.webhook: Final = (
+            ApprovalWebhook(settings, self.http, clock) if settings.approval_webhook_url else None
+        )
         parts = self._graph_parts(audit, caller, resume_values, begun_calls)
         self.gate: Final = parts.gate
         self.graph: Final = agent_graph(settings, parts)
@@ -257,6 +261,7 @@ class Agent:
                 store=self.approvals,
                 seconds=settings.approval_seconds,
                 grants=self.grants,
+                announce=None if self.webhook is None else self.webhook.announce,
                 resume_values=resume_values,
                 consent_urls=self.consent_urls,
                 begun_calls=begun_calls,
@@ -367,6 +372,8 @@ class Agent:
             await asyncio.wait([self._warm_up])
         await self.readiness.aclose()
         await self.shutdown.ended()
+        if self.webhook is not None:
+            await self.webhook.aclose()
         if self.conversations is not None:
             await self.conversations.aclose()
         if self.conversation_storage is not None:

@@ -31,7 +31,15 @@ class ApprovalPrompts:
     recorded; then it is not asked, or does not count.
     """
 
-    def __init__(self, gate: ApprovalGate, audit: AuditTrail, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        gate: ApprovalGate,
+        audit: AuditTrail,
+        clock: Callable[[], float],
+        announce: Callable[[PendingApproval], None] | None = None,
+    ) -> None:
+        """`announce` receives each new question about a call."""
+        self._announce = announce
         self._gate = gate
         self._audit = audit
         self._clock = clock
@@ -66,6 +74,8 @@ class ApprovalPrompts:
                 if request.approvers is not None:
                     request = replace(request, arguments=dict(shown.arguments))
                 await self._gate.open(request)
+                if self._announce is not None and request.kind is ApprovalKind.TOOL_CALL:
+                    self._announce(shown)
             raise
         return answer if caller is None or self._may_decide(caller) else None
 

@@ -110,8 +110,8 @@ def approval_members(request: ApprovalRequest) -> dict[str, str | None]:
         "scope": request.scope,
         "credential": request.credential,
         "approvers": request.approvers,
-        "created_at": _rfc3339(request.created_at),
-        "expires_at": _rfc3339(request.expires_at),
+        "created_at": rfc3339(request.created_at),
+        "expires_at": rfc3339(request.expires_at),
     }
 
 
@@ -124,8 +124,8 @@ def grant_of(grant: Grant) -> dict[str, Any]:
         "thread_id": grant.thread_id,
         **{name: members[name] for name in of_tool},
         "bounds": grant.lasting.as_json()["bounds"],
-        "created_at": _rfc3339(grant.created_at),
-        "ends_at": _rfc3339(grant.ends_at),
+        "created_at": rfc3339(grant.created_at),
+        "ends_at": rfc3339(grant.ends_at),
         "uses": grant.uses,
     }
 
@@ -145,7 +145,8 @@ def _shown(value: object) -> str:
     return value if isinstance(value, str) and printable(value) == value else printable_json(value)
 
 
-def _rfc3339(seconds: float) -> str:
+def rfc3339(seconds: float) -> str:
+    """Unix seconds as RFC 3339, in UTC, with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

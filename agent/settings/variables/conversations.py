@@ -1,12 +1,14 @@
 """The variables of conversations that last."""
 
+import base64
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, InstanceOf
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
-from agent.settings.values import SecretInFile, VariableGroup
+from agent.settings.values import SecretInFile, Url, VariableGroup, secret_in_file
 from identity.access_token.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 
@@ -96,6 +98,26 @@ def _conversation_keys(value: object) -> object:
     return ConversationKeys(SealingKeys.of("\n".join(keys)), allows_clear=_CLEAR in lines)
 
 
+def webhook_key(secret: Secret) -> bytes:
+    """The key of `whsec_…`. Raises `ValueError`."""
+    prefix, _, encoded = secret.reveal().partition("_")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        key = b""
+    if prefix != "whsec" or not 24 <= len(key) <= 64:
+        raise ValueError("must have whsec_ and base64 of 24 to 64 bytes")
+    return key
+
+
+def _webhook_secret(value: Secret) -> Secret:
+    webhook_key(value)
+    return value
+
+
+WebhookSecretFile = Annotated[
+    InstanceOf[Secret], AfterValidator(_webhook_secret), BeforeValidator(secret_in_file)
+]
 KeysFile = Annotated[InstanceOf[SealingKeys], BeforeValidator(_keys)]
 ConversationKeysFile = Annotated[InstanceOf[ConversationKeys], BeforeValidator(_conversation_keys)]
 ConversationsUrl = Annotated[
@@ -136,3 +158,19 @@ class ConversationVariables(VariableGroup):
     """How many conversations one user may have. Beyond them, no other is opened: likewise."""
     approval_seconds: float = Field(600, gt=0, le=86_400, allow_inf_nan=False)
     """How long a person may take to approve or reject a tool call."""
+    approval_webhook_url: Url | None = None
+    """Where each question about a call is announced (`docs/webhook.md`), for another channel."""
+    approval_webhook_secret_file: WebhookSecretFile | None = None
+    """A file with the secret that signs the messages: `whsec_` and base64 of 24 to 64 bytes. Read at
+    start."""
+    approval_webhook_page: Url | None = None
+    """The page to which the messages link. Opening the link decides nothing."""
+    approval_webhook_arguments: bool = False
+    """Whether the messages have the arguments of the call, which may be personal data."""
+
+    @staticmethod
+    def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
+        """See `VariableGroup`."""
+        names = ("approval_webhook_url", "approval_webhook_secret_file", "approval_webhook_page")
+        if len({name in given for name in names}) > 1:
+            yield f"{', '.join(name.upper() for name in names)} must be set together, or not at all"

@@ -1,0 +1,116 @@
+"""Announces open approvals to an address of the operator's, by Standard Webhooks.
+
+The message is signed, and its link decides nothing: a decision needs a person's access token.
+"""
+
+import asyncio
+import base64
+import hmac
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import httpx
+
+from agent.settings.settings import Settings
+from agent.settings.variables.conversations import webhook_key
+from graph.approvals.record import PendingApproval
+from graph.approvals.request import approval_of, interrupt_value, rfc3339
+
+_LOG: Final = logging.getLogger("idaas_agent.approvals")
+_SECONDS: Final = 15.0
+_PAUSES: Final = (1.0, 5.0, 30.0, 120.0, 300.0)
+"""Seconds between attempts."""
+_MOST: Final = 200
+"""Messages that wait for an attempt. Others are dropped."""
+_SHOWN: Final = ("id", "service", "tool", "effect", "access_identity", "approvers", "expires_at")
+
+
+class ApprovalWebhook:
+    """Sends one message for each question about a call, again until a response is 2xx, the question expires,
+    or six attempts have failed. 410 ends all messages until the process ends. No redirect is followed, no
+    response is read, and neither the address nor the message is logged.
+
+    Messages are in memory: those of a process that ends are lost. The question itself is not.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        http: httpx.AsyncClient,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """For `APPROVAL_WEBHOOK_URL`, which must be set."""
+        assert settings.approval_webhook_url and settings.approval_webhook_secret_file  # noqa: S101, PT018 - documented
+        self._url = settings.approval_webhook_url
+        self._key = webhook_key(settings.approval_webhook_secret_file)
+        self._page = settings.approval_webhook_page
+        self._with_arguments = settings.approval_webhook_arguments
+        self._http = http
+        self._clock = clock
+        self._sleep = sleep
+        self._sending: set[asyncio.Task[None]] = set()
+        self._is_gone = False
+
+    def announce(self, pending: PendingApproval) -> None:
+        """Begins to send the message about `pending`, without waiting."""
+        if self._is_gone:
+            return
+        if len(self._sending) >= _MOST:
+            _LOG.warning("an approval is not announced: %d messages wait", _MOST)
+            return
+        sending = asyncio.create_task(self._send(pending), name="approval webhook")
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+
+    async def aclose(self) -> None:
+        """Stops sending."""
+        for sending in self._sending:
+            sending.cancel()
+        if self._sending:
+            await asyncio.wait(self._sending)
+
+    def _body(self, pending: PendingApproval) -> bytes:
+        request, members = pending.request, approval_of(pending)
+        data: dict[str, Any] = {name: members[name] for name in _SHOWN}
+        data["text"] = interrupt_value(pending)["action_requests"][0]["description"]
+        data["asker"] = {"iss": request.principal.issuer, "sub": request.principal.subject}
+        data["url"] = f"{self._page}#approval={request.id}"
+        if self._with_arguments:
+            data["arguments"] = members["arguments"]
+        message = {"type": "approval.requested", "timestamp": rfc3339(request.created_at), "data": data}
+        return json.dumps(message, separators=(",", ":")).encode()
+
+    async def _send(self, pending: PendingApproval) -> None:
+        body, message_id = self._body(pending), f"msg_{pending.request.id}"
+        failure = ""
+        for pause in (0.0, *_PAUSES):
+            if self._is_gone or self._clock() + pause >= pending.request.expires_at:
+                break
+            if pause:
+                await self._sleep(pause)
+            try:
+                async with asyncio.timeout(_SECONDS):
+                    status = await self._attempt(message_id, body)
+            except (httpx.HTTPError, TimeoutError) as error:
+                failure = type(error).__name__
+                continue
+            if 200 <= status < 300:
+                return
+            failure, self._is_gone = f"HTTP {status}", self._is_gone or status == 410
+        _LOG.warning("an approval was not announced: %s", failure or "it has expired")
+
+    async def _attempt(self, message_id: str, body: bytes) -> int:
+        timestamp = str(int(self._clock()))
+        signed = b".".join((message_id.encode(), timestamp.encode(), body))
+        signature = base64.b64encode(hmac.digest(self._key, signed, "sha256")).decode()
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": f"v1,{signature}",
+        }
+        async with self._http.stream("POST", self._url, content=body, headers=headers) as response:
+            return response.status_code

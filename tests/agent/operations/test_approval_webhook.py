@@ -1,0 +1,160 @@
+"""What an approval's webhook sends, to whom, and when it stops."""
+
+import asyncio
+import base64
+import hmac
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from agent.operations.approval_webhook import ApprovalWebhook
+from agent.settings.settings import read_settings
+from graph.approvals.record import PendingApproval
+from identity.errors import ConfigurationError
+from identity.transport.client import http_client
+from tests.conftest import Sandbox
+from tests.graph.approvals.conftest import NOW, RequestOf, request_of  # noqa: F401
+
+pytestmark = pytest.mark.promise("webhook-decides-nothing")
+
+KEY = bytes(range(32))
+SECRET = "whsec_" + base64.b64encode(KEY).decode()
+
+
+DOCS = Path(__file__).parents[3] / "docs" / "webhook.md"
+
+
+class Receiver:
+    """The operator's address: answers by a script, and notes what arrives."""
+
+    def __init__(self) -> None:
+        self.responses: list[Response] = []
+        self.messages: list[tuple[dict[str, str], bytes]] = []
+        self.pauses: list[float] = []
+        self.webhook: Any = None
+
+    async def receive(self, request: Request) -> Response:
+        self.messages.append((dict(request.headers), await request.body()))
+        return self.responses.pop(0) if self.responses else Response(status_code=204)
+
+    async def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    async def sent(self, pending: PendingApproval) -> None:
+        """Announces, and waits until nothing more is sent."""
+        self.webhook.announce(pending)
+        await asyncio.gather(*self.webhook._sending)
+
+
+@pytest.fixture
+async def receiver_of(
+    sandbox: Sandbox, tmp_path: Path, serve: Callable[..., Awaitable[str]]
+) -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
+    clients: list[httpx.AsyncClient] = []
+
+    async def make(**variables: str) -> Receiver:
+        receiver = Receiver()
+        origin = await serve(Starlette(routes=[Route("/hook", receiver.receive, methods=["POST"])]))
+        file = tmp_path / "secret"
+        file.write_text(SECRET)
+        settings = read_settings(
+            sandbox.environment
+            | {"APPROVAL_WEBHOOK_URL": f"{origin}/hook", "APPROVAL_WEBHOOK_SECRET_FILE": str(file)}
+            | {"APPROVAL_WEBHOOK_PAGE": "https://page.example/chat", **variables}
+        )
+        clients.append(http_client(None, 5.0))
+        receiver.webhook = ApprovalWebhook(settings, clients[-1], lambda: NOW, receiver.pause)
+        return receiver
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+ReceiverOf = Callable[..., Awaitable[Receiver]]
+
+
+async def test_message_is_signed_links_to_the_page_and_has_no_arguments(
+    receiver_of: ReceiverOf,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    receiver = await receiver_of()
+    await receiver.sent(PendingApproval(request_of(approvers="finance"), {"amount": 5}))
+    [(headers, body)] = receiver.messages
+    message = json.loads(body)
+    assert (message["type"], message["data"]["id"], message["data"]["approvers"]) == (
+        *("approval.requested", "1"),
+        "finance",
+    )
+    assert message["data"]["url"] == "https://page.example/chat#approval=1"
+    assert not {"arguments", "display", "thread_id"} & message["data"].keys()
+    assert "authorization" not in headers
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.digest(KEY, signed, "sha256")).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    relay: dict[str, Any] = {}
+    exec(DOCS.read_text().split("```python")[1].split("```")[0], relay)  # noqa: S102 - the documented relay
+    relay["time"] = SimpleNamespace(time=lambda: NOW + 1)
+    assert relay["verified"](headers, body, SECRET)
+    assert not relay["verified"](headers, body + b" ", SECRET)
+
+    open_hearted = await receiver_of(APPROVAL_WEBHOOK_ARGUMENTS="true")
+    await open_hearted.sent(PendingApproval(request_of(), {"amount": 5}))
+    assert json.loads(open_hearted.messages[0][1])["data"]["arguments"] == {"amount": 5}
+
+
+async def test_failed_message_is_sent_again_with_its_id_and_no_redirect_is_followed(
+    receiver_of: ReceiverOf,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    receiver = await receiver_of()
+    receiver.responses = [
+        Response(status_code=500),
+        RedirectResponse("/hook", 307),
+        Response(status_code=429),
+    ]
+    await receiver.sent(PendingApproval(request_of(), {}))
+    assert receiver.pauses == [1, 5, 30]
+    assert {headers["webhook-id"] for headers, _ in receiver.messages} == {"msg_1"}
+    assert len(receiver.messages) == 4
+
+    receiver.responses = [Response(status_code=503)] * 9
+    await receiver.sent(PendingApproval(request_of(id="2"), {}))
+    assert len(receiver.messages) == 4 + 6
+    await receiver.sent(PendingApproval(request_of(id="3", expires_at=NOW + 1), {}))
+    assert len(receiver.messages) == 4 + 6 + 1
+
+
+async def test_gone_address_receives_nothing_more_and_messages_that_wait_are_bounded(
+    receiver_of: ReceiverOf,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    receiver = await receiver_of()
+    for number in range(500):
+        receiver.webhook.announce(PendingApproval(request_of(id=str(number)), {}))
+    assert len(receiver.webhook._sending) == 200
+    await receiver.webhook.aclose()
+    receiver.messages.clear()
+    receiver.responses = [Response(status_code=410)]
+    for _ in range(2):
+        await receiver.sent(PendingApproval(request_of(), {}))
+    assert len(receiver.messages) == 1
+
+
+@pytest.mark.parametrize("secret", ["whsec_c2hvcnQ=", "plain", "whsec_" + "?" * 40])
+async def test_secret_of_another_form_stops_the_start(sandbox: Sandbox, tmp_path: Path, secret: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(secret)
+    variables = {"APPROVAL_WEBHOOK_URL": "https://hook.example", "APPROVAL_WEBHOOK_SECRET_FILE": str(file)}
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(sandbox.environment | variables)
+    assert [secret in fault for fault in caught.value.faults] == [False, False]
