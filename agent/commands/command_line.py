@@ -12,6 +12,7 @@ from agent.commands.doctor.command import doctor
 from agent.commands.grants import grants
 from agent.commands.package.command import app as package_app
 from agent.commands.package.command import trigger_jwks
+from agent.commands.policy import app as policy_app
 from agent.commands.revoke import revoke, unrevoke
 from agent.commands.serve import serve
 from tools import VERSION
@@ -34,6 +35,7 @@ for command in (serve, token, chat, doctor, accept_tools, revoke, unrevoke, gran
     app.command()(command)
 app.add_typer(audit_app, name="audit")
 app.add_typer(package_app, name="package")
+app.add_typer(policy_app, name="policy")
 
 
 @app.callback(invoke_without_command=True)

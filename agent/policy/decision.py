@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from cedarpy import Entities, is_authorized
+from cedarpy import Entities, PolicySet, is_authorized
 
-from agent.policy.rules import Policies, ToolRules
+from agent.policy.rules import Policies, Statement, ToolRules
 from agent.policy.schema import cedar_value, decimal_text
 from graph.approvals.policy import DENIED, Allow, Approver, Ask, Decision, Deny, Facts
 from identity.principal import Principal
@@ -79,10 +79,14 @@ class _Evaluation:
         self._situation = situation
         self._context: Mapping[str, Any] = {}
 
+    def result(self, facts: Facts) -> _Result:
+        """One evaluation. Raises `ValueError` if the call cannot be expressed."""
+        self._context = _context(self._of_tool, self._situation)
+        return self._result(facts)
+
     def decision(self, facts: Facts) -> Decision:
         try:
-            self._context = _context(self._of_tool, self._situation)
-            result = self._result(facts)
+            result = self.result(facts)
             if result.allowed and (facts.approved or self._declared is None):
                 return Allow(rules=result.names)
             return Deny(rules=result.names) if facts.approved else self._asking(result)
@@ -175,3 +179,25 @@ def _context(of_tool: ToolRules, situation: Situation) -> dict[str, Any]:
         },
         **({"today": today} if of_tool.today else {}),
     }
+
+
+def conditions(of_tool: ToolRules, rule: Statement, situation: Situation, facts: Facts) -> list[str]:
+    """Whether the scope of a rule includes the call, and each `when` and `unless` is true, false or fails."""
+    found = ["in scope"]
+    parts = [
+        ("in scope", []),
+        *((each["kind"], [{**each, "kind": "when"}]) for each in rule.form["conditions"]),
+    ]
+    for kind, body in parts:
+        form = {**rule.form, "effect": "permit", "conditions": body, "annotations": {}}
+        policies = {"staticPolicies": {"policy0": form}, "templates": {}, "templateLinks": []}
+        alone = Policies([rule], PolicySet.from_json_str(json.dumps(policies)))
+        try:
+            result = _Evaluation(alone, of_tool, situation, None).result(facts)
+        except ValueError:
+            return ["the call cannot be expressed"]
+        if not body and not result.allowed:
+            return ["not in scope"]
+        if body:
+            found.append(f"{kind} {'fails' if result.failed else str(result.allowed).lower()}")
+    return found

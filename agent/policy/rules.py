@@ -111,6 +111,11 @@ class Statement:
         """The groups that its conditions name."""
         return frozenset(_named(self.form["conditions"], "Group"))
 
+    @property
+    def mentions_groups(self) -> bool:
+        """Whether its scope or a condition names a group."""
+        return next(_named([self.form], "Group"), None) is not None
+
     def applies(self, action: ToolAction) -> bool:
         """Whether its scope includes calls of a tool."""
         return self.actions is None or not self.actions.isdisjoint((action.name, action.effect.value))
@@ -156,8 +161,9 @@ class ToolRules:
 class Policies:
     """Rules that are evaluated together."""
 
-    def __init__(self, statements: Sequence[Statement]) -> None:
-        self.set: Final = PolicySet.from_str(_joined(statements))
+    def __init__(self, statements: Sequence[Statement], policies: PolicySet | None = None) -> None:
+        """`policies` have the ids of `statements`."""
+        self.set: Final = policies or PolicySet.from_str(_joined(statements))
         self._statements = statements
 
     def statement(self, policy_id: str) -> Statement:

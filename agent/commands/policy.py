@@ -1,0 +1,289 @@
+"""`idaas-agent policy`: checks the policy file, tests it, explains a decision, and replays an audit log."""
+
+import json
+import logging
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent.commands.terminal import (
+    ENV_FILE_HELP,
+    environment,
+    err,
+    for_printing_command,
+    out,
+    print_error,
+    seconds_of,
+    settings_or_stop,
+    stop,
+)
+from agent.errors.error_codes import AgentCode
+from agent.operations.audit.verify import read_lines
+from identity.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from agent.policy.decision import Situation
+    from agent.policy.rules import Rules, Statement, ToolRules
+    from agent.policy.schema import ToolAction
+    from graph.approvals.policy import Ask, Decision, Facts
+
+app = typer.Typer(help="The policy file: check it, test it, explain a decision.", no_args_is_help=True)
+_File = Annotated[Path | None, typer.Option("--file", help="Another file than POLICY_FILE.")]
+_EnvFile = Annotated[Path | None, typer.Option("--env-file", help=ENV_FILE_HELP)]
+_UNRECORDED: Final = frozenset({"input", "today", "authAge", "approver", "consent"})
+"""Members of the context that no line of an audit log has."""
+
+
+class Case(BaseModel):
+    """A call, and what is expected: `allow`, `deny`, `ask`, `ask GROUP` or `sign in`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: str = ""
+    user: str
+    tool: str
+    arguments: dict[str, Any] = {}
+    groups: list[str] = []
+    claims: dict[str, str] = {}
+    identity: str = "Human"
+    at: datetime | None = None
+    signed_in: int | None = None
+    approved_by: str | None = None
+    approver_groups: list[str] = []
+    calls: int = 1
+    total: float = 0
+    expect: str = ""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """The rules of a file, and the services that they are about."""
+
+    file: Path
+    rules: "Rules"
+    services: Mapping[str, Any]
+    zone: Any
+
+    def action(self, tool: str) -> "ToolAction":
+        """The tool of a name: `leave.leave_apply`, or `leave_apply` if one service has it."""
+        known = self.rules.vocabulary.actions
+        found = [name for name in known if tool in (name, name.partition(".")[2])]
+        if len(found) != 1:
+            stop(f'there is no tool "{tool}" whose parameters are known without its server', "service.tool")
+        return known[found[0]]
+
+    def decided(self, case: Case) -> "tuple[Decision, ToolRules, Situation, Facts, Ask | None]":
+        """The decision about a case, and what it was made of. The declared policy decides first."""
+        from agent.policy.decision import Situation, decide
+        from agent.policy.schema import ten_thousandths
+        from graph.approvals.policy import Approver, Ask, Deny, Facts
+        from identity.principal import AccessIdentity, Principal
+        from tools.approval_policy import ApprovalMode
+
+        action = self.action(case.tool)
+        of_tool, known = self.rules.of(action), self.rules.vocabulary
+        at = (case.at or datetime.now(UTC)).astimezone(self.zone)
+        situation = Situation(
+            subject=case.user,
+            groups=known.groups.intersection(case.groups),
+            claims={name: text for name, text in case.claims.items() if name in known.attributes},
+            identity=case.identity,
+            arguments=case.arguments,
+            now=at,
+            sign_in_age=case.signed_in,
+            calls=case.calls,
+            amount=ten_thousandths(case.total),
+        )
+        facts = Facts()
+        if case.approved_by is not None:
+            by = Approver(Principal("", case.approved_by), frozenset(case.approver_groups))
+            facts = Facts(approved=True, approver=None if case.approved_by == case.user else by)
+        identity = AccessIdentity(case.identity) if case.identity in list(AccessIdentity) else None
+        policy = self.services[action.service].policy(action.tool)
+        mode = policy.mode_for(case.arguments, identity)
+        declared = Ask(approvers=policy.approvers) if mode is ApprovalMode.ASK else None
+        if mode is ApprovalMode.DENY:
+            return Deny(rules=("the declared policy",)), of_tool, situation, facts, declared
+        decision = decide(self.rules.enforced, of_tool, situation, facts, declared)
+        return decision, of_tool, situation, facts, declared
+
+
+def _load(file: Path | None, env_file: Path | None) -> _Loaded:
+    """Prints the faults of the file with their places, and stops if there are any."""
+    logging.basicConfig(level=logging.CRITICAL)
+    settings = settings_or_stop(for_printing_command(environment(env_file)))
+    path = file or settings.policy_file
+    if path is None:
+        stop("there is no policy file", "set POLICY_FILE, or name one with --file")
+    from agent.composition.agent import Agent
+    from agent.policy.configured import vocabulary_of, zone_of
+    from agent.policy.rules import read_rules
+
+    try:
+        agent = Agent(settings.model_copy(update={"policy_file": None}), accepts_tools=False)
+        counts = agent.conversation_storage is not None
+        rules = read_rules(path, vocabulary_of(settings, agent.services, counts=counts))
+    except ConfigurationError as error:
+        if error.code is not AgentCode.POLICY_INVALID:
+            print_error(error)
+        for fault in error.faults if error.code is AgentCode.POLICY_INVALID else ():
+            err.print(f"{path}:{fault}" if fault[:1].isdigit() else f"{path}: {fault}", style="red")
+        raise typer.Exit(1) from None
+    return _Loaded(path, rules, {each.name: each for each in agent.services}, zone_of(settings))
+
+
+@app.command()
+def check(file: _File = None, env_file: _EnvFile = None) -> None:
+    """Checks the policy file against the services, and names file and line of each fault."""
+    loaded = _load(file, env_file)
+    known = loaded.rules.vocabulary
+    waiting = [
+        each for each in loaded.rules.statements if any(known.waits(name) for name in each.mentioned_actions)
+    ]
+    out.print(f"{loaded.file}: {len(loaded.rules.statements)} rules are valid, SHA-256 {loaded.rules.digest}")
+    for each in waiting:
+        out.print(f"{loaded.file}:{each.line}: is checked when the server has listed the tool")
+
+
+@app.command("test")
+def decide_cases(file: _File = None, env_file: _EnvFile = None) -> None:
+    """Decides the cases beside the file (policy.cases.toml for policy.cedar), and names each that differs."""
+    loaded = _load(file, env_file)
+    path = loaded.file.with_suffix(".cases.toml")
+    try:
+        cases = [Case.model_validate(each) for each in tomllib.loads(path.read_text("utf-8"))["cases"]]
+    except (OSError, ValueError, KeyError) as error:
+        kind = "is not valid" if isinstance(error, ValidationError | KeyError) else "cannot be read"
+        stop(f"{path} {kind}: {error}", "docs/policy.md has an example")
+    failed = 0
+    for number, case in enumerate(cases, 1):
+        found = _words(loaded.decided(case)[0])
+        if found != case.expect:
+            failed += 1
+            out.print(f"{case.name or number}: expected {case.expect}, found {found}", style="red")
+    out.print(f"{len(cases) - failed} of {len(cases)} cases are as expected")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _words(decision: "Decision") -> str:
+    from graph.approvals.policy import Allow, Ask
+
+    if isinstance(decision, Ask):
+        return "sign in" if decision.sign_in else f"ask {decision.approvers or ''}".strip()
+    return "allow" if isinstance(decision, Allow) else "deny"
+
+
+@app.command()
+def explain(
+    user: Annotated[str, typer.Option(help="The sub of the user.")],
+    tool: Annotated[str, typer.Option(help="leave_apply, or leave.leave_apply.")],
+    args: Annotated[str, typer.Option(help="The arguments, as JSON.")] = "{}",
+    groups: Annotated[str, typer.Option(help="Groups of the user, separated by commas.")] = "",
+    identity: Annotated[str, typer.Option(help="Human, Machine or None.")] = "Human",
+    at: Annotated[str, typer.Option(help="2026-11-25T09:00:00Z, unix seconds, or now.")] = "now",
+    signed_in: Annotated[int | None, typer.Option(help="Seconds since the sign-in.")] = None,
+    file: _File = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Says how a call would be decided, by which rules and lines, and what would change it."""
+    from agent.policy.decision import conditions
+    from graph.approvals.policy import Deny
+
+    loaded = _load(file, env_file)
+    try:
+        case = Case(
+            user=user,
+            tool=tool,
+            arguments=json.loads(args),
+            groups=[each.strip() for each in groups.split(",")],
+            identity=identity,
+            at=datetime.fromtimestamp(seconds_of(at, time.time()), UTC),
+            signed_in=signed_in,
+        )
+    except ValueError as error:
+        stop(f"the call cannot be read: {error}")
+    decision, of_tool, situation, facts, declared = loaded.decided(case)
+    out.print(f"{_words(decision)}: {of_tool.action.name} for {user} as {identity}")
+    if declared is not None:
+        out.print("the declared policy asks")
+    for each in of_tool.statements:
+        kind = f"{'observed ' if each.observed else ''}{each.form['effect']}"
+        found = conditions(of_tool, each, situation, facts)
+        out.print(f"{loaded.file}:{each.line}: {kind} {each.name}: {', '.join(found)}")
+    if decision.rules:
+        out.print(f"decided by {', '.join(decision.rules)}")
+    if isinstance(decision, Deny):
+        out.print("no approval and no sign-in would change that")
+
+
+@app.command()
+def replay(
+    audit: Annotated[Path, typer.Option(help="A file of the audit log.")],
+    file: _File = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Says what the file would have decided about the calls of an audit log.
+
+    The log has neither arguments nor groups: a call that depends on them is counted with these lines.
+    """
+    loaded = _load(file, env_file)
+    counted: Counter[tuple[str, str, str]] = Counter()
+    try:
+        for _, text in read_lines(audit):
+            record = json.loads(text)
+            if record.get("event") == "tool_call" and record.get("outcome") in ("started", "refused"):
+                was = "made" if record["outcome"] == "started" else "refused"
+                name = f"{record['service']}.{record['tool']}"
+                counted[name, was, _replayed(loaded, name, record)] += 1
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        stop(f"{audit} cannot be read: {type(error).__name__}", "idaas-agent audit verify names the line")
+    for (name, was, found), number in sorted(counted.items()):
+        changed = (was, found) in (("made", "deny"), ("made", "ask"), ("refused", "allow"))
+        out.print(f"{number:6}  {name}: {was}, now {found}", style="yellow" if changed else None)
+
+
+def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
+    """The decision by the rules that need nothing but the record; or the lines of the others."""
+    from agent.policy.decision import Situation, decide
+    from agent.policy.rules import Rules
+    from agent.policy.schema import ToolAction
+    from graph.approvals.policy import Deny, Facts
+
+    known = loaded.rules.vocabulary
+    if (action := known.actions.get(name)) is None:
+        return "not known without its server" if known.waits(name) else "deny"
+    applying = [each for each in loaded.rules.statements if each.applies(action) and not each.observed]
+    unknown = _UNRECORDED.union(known.attributes)
+    open_rules = [each for each in applying if each.mentions_groups or each.members & unknown]
+    certain = Rules("", [each for each in applying if each not in open_rules], known)
+    of_tool = certain.of(ToolAction(action.service, action.tool, action.effect, {"type": "object"}))
+    situation = Situation(
+        subject=(record.get("principal") or {}).get("sub", ""),
+        groups=frozenset(),
+        claims={},
+        identity=record.get("access_identity") or "None",
+        arguments={},
+        now=datetime.fromisoformat(record["time"]).astimezone(loaded.zone),
+    )
+    facts = Facts(approved=record.get("approval") is not None)
+    decision = decide(certain.enforced, of_tool, situation, facts)
+    if isinstance(decision, Deny):  # by a rule, or because no rule permits it
+        undecided = [] if decision.rules else [each for each in open_rules if each.form["effect"] == "permit"]
+    else:
+        undecided = [each for each in open_rules if each.form["effect"] == "forbid"]
+    if undecided:
+        return f"as the rules of lines {_lines(undecided)} decide"
+    return _words(decision)
+
+
+def _lines(statements: "Sequence[Statement]") -> str:
+    return ", ".join(str(each.line) for each in statements)

@@ -1,0 +1,117 @@
+"""`idaas-agent policy`, by Typer's runner."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from agent.commands.command_line import app
+from tests.conftest import Sandbox
+
+RULES = """@id("all") permit (principal, action, resource);
+
+@id("short") forbid (principal, action == Action::"leave.leave_apply", resource)
+when { context.input.days > 10 } unless { context.approved && context.authAge < 300 };
+
+@id("weekdays") forbid (principal, action in Action::"write", resource)
+when { context.now.weekday >= 6 };
+// end
+"""
+RULES = RULES.replace("context.approved && context.authAge", "context has authAge && context.authAge")
+CASES = """[[cases]]
+user = "alice"
+tool = "leave_apply"
+arguments = { days = 3, first_day = "2026-12-07" }
+at = 2026-11-27T10:00:00Z
+expect = "ask"
+
+[[cases]]
+user = "alice"
+tool = "leave.leave_apply"
+arguments = { days = 3, first_day = "2026-12-07" }
+at = 2026-11-28T10:00:00Z
+approved_by = "alice"
+expect = "deny"
+
+[[cases]]
+name = "long"
+user = "alice"
+tool = "leave_apply"
+arguments = { days = 11, first_day = "2026-12-07" }
+at = 2026-11-27T10:00:00Z
+signed_in = 600
+expect = "sign in"
+"""
+
+
+class Command:
+    """The command with a policy file, in the sandbox's environment."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+        self.file = folder / "policy.cedar"
+        self.file.write_text(RULES)
+        self.variables = sandbox.environment | {"POLICY_FILE": str(self.file), "COLUMNS": "500"}
+
+    def __call__(self, *arguments: object) -> Result:
+        variables: dict[str, Any] = self.variables
+        return CliRunner().invoke(app, ["policy", *map(str, arguments)], env=variables)
+
+
+@pytest.fixture
+def policy(sandbox: Sandbox, tmp_path: Path) -> Command:
+    return Command(sandbox, tmp_path)
+
+
+def test_check_names_file_and_line_of_each_fault(policy: Command) -> None:
+    assert policy("check").exit_code == 0
+    policy.file.write_text(RULES.replace("context.input.days", "context.input.weeks"))
+    found = policy("check")
+    assert found.exit_code == 1
+    assert f"{policy.file}:3: attribute `input.weeks`" in found.output
+
+
+def test_cases_beside_the_file_are_decided_as_the_agent_would(policy: Command) -> None:
+    cases = policy.file.with_suffix(".cases.toml")
+    cases.write_text(CASES)
+    assert policy("test").output == "3 of 3 cases are as expected\n"
+    cases.write_text(CASES.replace('"sign in"', '"allow"'))
+    found = policy("test")
+    assert (found.exit_code, found.output) == (
+        1,
+        "long: expected allow, found sign in\n2 of 3 cases are as expected\n",
+    )
+
+
+def test_explain_shows_each_rule_with_its_line_and_what_would_change_the_decision(policy: Command) -> None:
+    arguments = json.dumps({"days": 11, "first_day": "2026-12-07"})
+    call = ["--user", "alice", "--tool", "leave_apply", "--args", arguments, "--at", "2026-11-28T10:00:00Z"]
+    found = policy("explain", *call, "--signed-in", 100)
+    assert found.output.splitlines() == [
+        "deny: leave.leave_apply for alice as Human",
+        "the declared policy asks",
+        f"{policy.file}:1: permit all: in scope",
+        f"{policy.file}:3: forbid short: in scope, when true, unless true",
+        f"{policy.file}:6: forbid weekdays: in scope, when true",
+        "decided by weekdays",
+        "no approval and no sign-in would change that",
+    ]
+
+
+def test_replay_compares_the_calls_of_an_audit_log_and_names_what_it_cannot_know(
+    policy: Command, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    call = {"event": "tool_call", "outcome": "started", "service": "leave", "principal": {"sub": "alice"}}
+    call |= {"access_identity": "Human", "approval": "a" * 32, "time": "2026-11-28T10:00:00.000Z"}
+    friday = call | {"time": "2026-11-27T10:00:00.000Z"}
+    records = [call | {"tool": "leave_apply"}, call | {"tool": "leave_apply", "outcome": "succeeded"}]
+    records += [friday | {"tool": tool} for tool in ("leave_apply", "leave_cancel")]
+    log.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    assert [line.strip() for line in policy("replay", "--audit", log).output.splitlines()] == [
+        "1  leave.leave_apply: made, now as the rules of lines 3 decide",
+        "1  leave.leave_apply: made, now deny",
+        "1  leave.leave_cancel: made, now allow",
+    ]
