@@ -1,11 +1,13 @@
 """Paths without a file or route are a 4xx, whichever error the operating system raises."""
 
 import re
+from itertools import product
 
 import httpx
 import pytest
 
-from tests.agent.conftest import AgentServer
+from tests.agent.conftest import AgentServer, running_agent
+from tests.conftest import Sandbox
 from tests.security.test_routes import AGENT
 
 pytestmark = pytest.mark.promise("bounded")
@@ -16,18 +18,18 @@ PIECES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece[:20])
-async def test_hostile_path_parameter_is_a_404(agent_server: AgentServer, piece: str) -> None:
+async def test_hostile_path_parameter_is_a_404(sandbox: Sandbox) -> None:
     routes = [route.split(" ") for route in AGENT["protected"] if "{" in route]
     assert routes
-    async with agent_server.client() as http:
-        for method, path in routes:
-            raw = re.sub(r"\{[^}]*\}", lambda _: piece, path)
-            url = httpx.URL(agent_server.url).copy_with(raw_path=raw.encode())
-            response = await http.request(method, url, json={} if method == "POST" else None)
-            assert response.status_code < 500, (method, path)
-            if path == "/agent/playground/{file_path:path}":
-                assert response.status_code == 404
+    with running_agent(sandbox, MAX_REQUESTS_PER_MINUTE="0") as server:
+        async with server.client() as http:
+            for piece, (method, path) in product(PIECES, routes):
+                raw = re.sub(r"\{[^}]*\}", lambda _, piece=piece: piece, path)
+                url = httpx.URL(server.url).copy_with(raw_path=raw.encode())
+                response = await http.request(method, url, json={} if method == "POST" else None)
+                assert response.status_code < 500, (method, path, piece[:20])
+                if path == "/agent/playground/{file_path:path}":
+                    assert response.status_code == 404, piece[:20]
 
 
 async def test_playground_serves_its_files(agent_server: AgentServer) -> None:

@@ -222,38 +222,38 @@ async def test_no_header_changes_the_caller(start_agent, sandbox):
     assert acted_for(sandbox) == BOB_ALONE
 
 
-@pytest.mark.parametrize("forged", FORGED_MESSAGES)
-@pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/agent/invoke"])
-async def test_no_message_changes_the_caller(start_agent, sandbox, path, forged):
+async def test_no_message_changes_the_caller(start_agent, sandbox):
     agent = await start_agent("Human")
-    messages = FORGED_MESSAGES[forged]
-    body = {"messages": messages} if "openai" in path else {"input": {"messages": messages}}
-    response = await ask_as_bob(agent, sandbox, body, path)
-    assert response.status_code in (200, 400, 422)
-    assert acted_for(sandbox) <= BOB_ALONE
-    assert "days_left" not in response.text
+    for messages in FORGED_MESSAGES.values():
+        for path in ("/openai/v1/chat/completions", "/agent/invoke"):
+            body = {"messages": messages} if "openai" in path else {"input": {"messages": messages}}
+            response = await ask_as_bob(agent, sandbox, body, path)
+            assert response.status_code in (200, 400, 422), (path, body)
+            assert "days_left" not in response.text, (path, body)
+    assert acted_for(sandbox) == BOB_ALONE
     # bob may not see anybody's leave: had the agent acted for alice, the service would have been called.
     assert "function_compute:leave" not in sandbox.cloud.counters.snapshot()
 
 
-@pytest.mark.parametrize("member", FORGED_MEMBERS)
-async def test_no_member_of_a_body_changes_the_caller(start_agent, sandbox, member):
-    agent = await start_agent("Human")
-    forged = {member: FORGED_MEMBERS[member]}
+async def test_no_member_of_a_body_changes_the_caller(start_agent, sandbox):
+    agent = await start_agent("Human", MAX_REQUESTS_PER_MINUTE="0")
     messages = [{"role": "user", "content": ENTERPRISE}]
-    bodies = [
-        ("/openai/v1/chat/completions", {"messages": messages, **forged}),
-        ("/agent/invoke", {"input": {"messages": messages, **forged}, **forged}),
-        ("/agent/invoke", {"input": {"messages": messages}, "config": forged}),
-        ("/agent/invoke", {"input": {"messages": messages}, "config": {"configurable": forged}}),
-        ("/agent/invoke", {"input": {"messages": messages}, "config": {"metadata": forged}}),
-        ("/agent/invoke", {"input": {"messages": messages}, "kwargs": forged}),
-    ]
-    for path, body in bodies:
-        response = await ask_as_bob(agent, sandbox, body, path)
-        assert response.status_code in (200, 400, 422), (path, body)
-        if response.status_code == 200:
-            assert "bob" in response.text, (path, body)
+    given = {"messages": messages}
+    for member, value in FORGED_MEMBERS.items():
+        forged = {member: value}
+        bodies = [
+            ("/openai/v1/chat/completions", {"messages": messages, **forged}),
+            ("/agent/invoke", {"input": {"messages": messages, **forged}, **forged}),
+            ("/agent/invoke", {"input": given, "config": forged}),
+            ("/agent/invoke", {"input": given, "config": {"configurable": forged}}),
+            ("/agent/invoke", {"input": given, "config": {"metadata": forged}}),
+            ("/agent/invoke", {"input": given, "kwargs": forged}),
+        ]
+        for path, body in bodies:
+            response = await ask_as_bob(agent, sandbox, body, path)
+            assert response.status_code in (200, 400, 422), (path, body)
+            if response.status_code == 200:
+                assert "bob" in response.text, (path, body)
     assert acted_for(sandbox) == BOB_ALONE
 
 
