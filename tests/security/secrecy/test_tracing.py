@@ -57,16 +57,6 @@ async def test_the_variables_of_langchain_and_langsmith_start_no_trace(sandbox, 
     assert collector.sent == []
 
 
-async def test_enabled_tracing_sends_runs_without_a_secret(sandbox, serve, tmp_path):
-    collector = Collector()
-    statuses = await served(sandbox, await serve(collector), tmp_path, {"AGENT_TRACING": "langsmith"})
-    assert statuses == [200] * 7
-    text = "\n".join(collector.sent)
-    assert ENTERPRISE in text
-    assert '"credentials"' in text, "the nodes are in it"
-    assert leaks(secrets_of(sandbox, sandbox.access_token()), [("LangSmith", text)]) == []
-
-
 @pytest.mark.parametrize("asked", [False, True])
 async def test_on_langgraph_server_only_the_setting_enables_tracing(sandbox, serve, tmp_path, asked):
     collector, spans = Collector(), OtlpCollector()
