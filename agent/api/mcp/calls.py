@@ -22,7 +22,7 @@ from graph.approvals.record import ApprovalKind, ApprovalStatus
 from graph.call_arguments import are_valid_arguments, arguments_digest
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ThreadNotFoundError
+from identity.errors import ApprovalError, ThreadNotFoundError
 
 ASK: Final = "ask"
 ANSWER: Final = "answer"
@@ -153,13 +153,15 @@ class Calls:
             raise McpError(INVALID_PARAMS, "requestState is not of this call")
         pending = await kept.pending(caller, thread_id)
         waiting = next((each.request for each in pending if each.request.id == approval_id), None)
-        if waiting is None:
+        answer = responses.get(ANSWER) if isinstance(responses, dict) else None
+        action = answer.get("action") if isinstance(answer, dict) else None
+        by_others = waiting is not None and waiting.approvers is not None
+        if waiting is not None and (action == "cancel" or (action == "decline" and by_others)):
+            await kept.cancel(caller.principal, thread_id)
+        if waiting is None or by_others or action == "cancel":
             return await self._outcome(kept, caller, thread_id)
         approved: object = None
-        match responses.get(ANSWER) if isinstance(responses, dict) else None:
-            case {"action": "cancel"}:
-                await kept.cancel(caller.principal, thread_id)
-                return await self._outcome(kept, caller, thread_id)
+        match answer:
             case {"action": "decline"}:
                 approved = False
             case {"action": "accept", "content": {"approve": bool(approve)}}:
@@ -221,11 +223,15 @@ class Calls:
         return in_time and latest is not None and latest.request.created_at >= since
 
     async def _outcome(self, kept: Conversations, caller: VerifiedAccessToken, thread_id: str) -> Begun:
-        """What a call that waited waits for now, or what became of it. Raises `ApprovalError` if the user did
-        not decide in time.
+        """What a call that waited waits for now, or what became of it. One that others have approved goes on.
+
+        Raises `ApprovalError` if the user did not decide in time.
         """
         owner = owner_of(caller.principal)
         if pending := await kept.pending(caller, thread_id):
+            if pending[0].request.approvers is not None:
+                with suppress(ApprovalError):  # they have not decided
+                    return (await kept.continue_(caller, thread_id, streaming=True)).events()
             return Paused(tuple(pending))
         thread = await kept.threads.get(owner, thread_id)
         if thread.status == "paused":

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,6 +190,30 @@ class TestApprovals:
         assert error["data"] == {"requiredCapabilities": {"elicitation": {"form": {}}}}
         assert "https://page.example" in error["message"]
         assert (await call(served, "leave_apply", LEAVE, elicitation={}))["resultType"] == "input_required"
+
+
+@pytest.mark.promise("another-decides")
+async def test_call_goes_on_when_another_person_has_approved_it(threads: ThreadsOf, tmp_path: Path) -> None:
+    policy = 'maps_weather = { effect = "write", approvers = "finance" }'
+    (tmp_path / "services.toml").write_text(
+        f'[services.amap]\ntype = "built-in"\npolicies = {{ {policy} }}\n'
+    )
+    file = str(tmp_path / "services.toml")
+    served = await threads(ACCESS_IDENTITY="Human", CALLER_CLAIMS="groups", SERVICES_FILE=file)
+    served.tokens["bob"] = served.sandbox.access_token("bob", groups=["finance"])
+    weather = {"city": "Hangzhou"}
+    asked = await call(served, "maps_weather", weather)
+    again = {"requestState": asked["requestState"], "inputResponses": APPROVE}
+    early = await call(served, "maps_weather", weather, **again)
+    _, _, approval = asked["requestState"].partition(".")
+    decided = await served.ask("POST", f"/approvals/{approval}", "bob", {"decision": "approve"})
+    made = await call(served, "maps_weather", weather, **again)
+
+    assert '"finance"' in asked["inputRequests"]["answer"]["params"]["message"]
+    assert early["requestState"] == asked["requestState"]
+    assert decided.status_code == 204
+    assert not made["isError"]
+    assert "Hangzhou" in made["content"][0]["text"] or "杭州" in made["content"][0]["text"]
 
 
 async def test_call_that_needs_an_approval_is_refused_without_conversations(threads: ThreadsOf) -> None:
