@@ -74,7 +74,7 @@ def revoke(
         except ValueError as error:
             stop(f"--all-before {error}")
     seen = _subjects(settings) if target is Target.USER else None
-    _put(settings, Revocation(target, name, Origin.OPERATOR, until, now))
+    put_revocation(settings, Revocation(target, name, Origin.OPERATOR, until, now))
     out.print(f"revoked: {_text(target, name, until)}")
     out.print("each running agent refuses them within a second, and ends their runs")
     if seen is not None and name not in seen:
@@ -108,7 +108,7 @@ def unrevoke(
     """Takes an operator's revocation back; what IDaaS reported stays until IDaaS reports otherwise."""
     settings = settings_or_stop(for_printing_command(environment(env_file)))
     target, name = _target(user, token_hash, token, all_=all_)
-    _put(settings, Revocation(target, name, Origin.OPERATOR, None, time.time()))
+    put_revocation(settings, Revocation(target, name, Origin.OPERATOR, None, time.time()))
     out.print(f"restored: {_text(target, name, None)}")
 
 
@@ -143,7 +143,8 @@ async def _stores(settings: Settings) -> AsyncIterator[Sequence[RevocationStore]
             await redis.aclose()
 
 
-def _put(settings: Settings, revocation: Revocation) -> None:
+def put_revocation(settings: Settings, revocation: Revocation) -> None:
+    """Stores it where running agents read it, and records it; stops the command if that fails."""
     from agent.operations.audit.configured import audit_log, audit_trail
 
     async def keep() -> None:

@@ -60,11 +60,12 @@ async def _examine(variables: dict[str, str], *, show: bool) -> "list[Finding]":
     async for finding in diagnose(variables, Secret(token) if token else None):
         findings.append(finding)
         if show:
-            _show(finding)
+            show_finding(finding)
     return findings
 
 
-def _show(finding: "Finding") -> None:
+def show_finding(finding: "Finding") -> None:
+    """Prints one step."""
     out.print(_MARKS[finding.outcome], end=" ", markup=True)
     out.print(f"{finding.step}:", end=" ")
     faults = finding.error.faults if isinstance(finding.error, ConfigurationError) else ()

@@ -98,6 +98,11 @@ class Examination:
         self._issued: Credential | None = None
         self._succeeded: set[str] = set()
 
+    @property
+    def caller(self) -> VerifiedAccessToken | None:
+        """The bearer of the user's token, once it is verified."""
+        return self._caller
+
     async def findings(self) -> AsyncGenerator[Finding, None]:
         """Every step, executed or skipped."""
         for step in self._steps():
