@@ -68,18 +68,13 @@ _MAX_RETRY_AFTER: Final = 3600
 _WITH_RETRY_AFTER: Final = (429, 503)
 
 _TYPES: Final = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
-    405: "invalid_request_error",
-    408: "invalid_request_error",
     409: "conflict_error",
-    413: "invalid_request_error",
-    422: "invalid_request_error",
     429: "rate_limit_error",
-    431: "invalid_request_error",
 }
+"""OpenAI's, by status. Other statuses below 500 are about the request."""
 
 
 class RequestError(Exception):
@@ -178,6 +173,6 @@ def internal_error_body() -> dict[str, Any]:
 
 
 def _body(status: int, message: str, code: str, param: str | None) -> dict[str, Any]:
-    kind = _TYPES.get(status, "server_error")
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     members = {"message": message, "type": kind, "code": code, "param": param}
     return {"error": members | {"request_id": REQUEST_ID.get()}}

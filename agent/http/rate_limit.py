@@ -12,9 +12,9 @@ window 60 seconds after it was taken. Refused units are not in it.
 import hashlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,19 +32,10 @@ if TYPE_CHECKING:
 WINDOW_SECONDS: Final = 60
 
 
-class Window(Protocol):
-    """The units that each caller took in the last minute, each with a name. Taking is atomic."""
-
-    async def take(self, caller: str, name: str, amount: int, replaces: str) -> float:
-        """Takes `amount` units, at most the limit, named `name.0`, `name.1`, …, in place of the unit
-        `replaces`, if there is one.
-
-        Returns 0; or takes none and returns the seconds after which they fit, if no others are taken.
-        """
-
-
 class LocalWindow:
-    """The window in this process's memory. No method suspends, so each is atomic without a lock."""
+    """The units that each caller took in the last minute, each with a name, in this process's memory. Taking
+    is atomic: it does not suspend.
+    """
 
     def __init__(self, limit: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
@@ -57,7 +48,11 @@ class LocalWindow:
         return len(self._callers)
 
     async def take(self, caller: str, name: str, amount: int, replaces: str = "") -> float:
-        """See `Window`."""
+        """Takes `amount` units, at most the limit, named `name.0`, `name.1`, …, in place of the unit
+        `replaces`, if there is one.
+
+        Returns 0; or takes none and returns the seconds after which they fit, if no others are taken.
+        """
         now = self._monotonic()
         self._sweep(now)
         taken = self._callers.setdefault(caller, {})
@@ -103,7 +98,7 @@ class RedisWindow:
         self._take = redis.register_script(_TAKE)
 
     async def take(self, caller: str, name: str, amount: int, replaces: str = "") -> float:
-        """See `Window`."""
+        """See `LocalWindow`."""
         arguments: list[str | int] = [WINDOW_SECONDS * 1000, self._limit, amount, name, replaces]
         return int(await self._take(keys=[_key(caller)], args=arguments)) / 1000
 
@@ -132,8 +127,6 @@ return 0
 """
 
 
-_Result = TypeVar("_Result")
-
 _COUNTED: Final = "idaas_agent.counted_request"
 
 
@@ -156,7 +149,7 @@ class RequestRate:
         self._audience = audience
         self._local = LocalWindow(per_minute, monotonic=monotonic)
         self._redis = redis
-        self._window: Window | None = None
+        self._shared: RedisWindow | None = None
         self._process = secrets.token_hex(8)
         self._numbers = count()
 
@@ -170,9 +163,7 @@ class RequestRate:
         if not self.per_minute:
             return ""
         name = f"{self._process}.{next(self._numbers)}"
-        caller = self._digest(principal)
-        wait = await self._apply(lambda window: window.take(caller, name, amount, f"{replaces}.0"))
-        if wait:
+        if wait := await self._take(self._digest(principal), name, amount, f"{replaces}.0"):
             text = f"at most {self.per_minute} requests in a minute"
             raise LimitError(AgentCode.RATE_LIMITED, text, retry_after=wait)
         return name
@@ -181,18 +172,18 @@ class RequestRate:
         text = f"{self._audience}\n{principal.issuer}\n{principal.subject}"
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
-    async def _apply(self, operation: Callable[[Window], Awaitable[_Result]]) -> _Result:
+    async def _take(self, *unit: Any) -> float:  # noqa: ANN401 - those of `LocalWindow.take`
         if self._redis is not None:
             try:
-                return await self._redis.use(lambda redis: operation(self._shared(redis)))
+                return await self._redis.use(lambda redis: self._window(redis).take(*unit))
             except RedisUnavailableError:
                 pass
-        return await operation(self._local)
+        return await self._local.take(*unit)
 
-    def _shared(self, redis: "Redis") -> Window:
-        if self._window is None:
-            self._window = RedisWindow(self.per_minute, redis)
-        return self._window
+    def _window(self, redis: "Redis") -> RedisWindow:
+        if self._shared is None:
+            self._shared = RedisWindow(self.per_minute, redis)
+        return self._shared
 
 
 class CountedRequest:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import math
+import resource
 import signal
 import socket
 from collections.abc import Iterator, Mapping
@@ -20,15 +21,11 @@ from agent.http.shutdown import Shutdown
 MOST: Final = 65_536
 
 
-def raise_open_files_limit() -> int | None:
+def raise_open_files_limit() -> int:
     """Raises this process's limit to the one that the system allows it, at most `MOST`; returns the limit.
 
-    The usual limit of 1,024 is for programs that use `select`. Does nothing where there is none.
+    The usual limit of 1,024 is for programs that use `select`.
     """
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
     if soft != resource.RLIM_INFINITY and soft < wanted:

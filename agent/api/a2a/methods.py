@@ -40,11 +40,9 @@ class Reply:
     def stream_of(self, run: TaskRun | Members, history_length: int | None = None) -> Response:
         """The task, then a response for each update."""
         if not isinstance(run, TaskRun):
-            return EventStream(self._task(with_history(run, history_length)), lambda: None)
+            events = self._text([{"task": with_history(run, history_length)}])
+            return Response(events, media_type=EventStream.media_type)
         return EventStream(self._updates(run, history_length), run.leave)
-
-    async def _task(self, task: Members) -> AsyncIterator[str]:
-        yield self._text([{"task": task}])
 
     async def _updates(self, run: TaskRun, history_length: int | None) -> AsyncIterator[str]:
         try:

@@ -132,13 +132,9 @@ class PostgresConnections:
         return None
 
     async def drop_idle(self) -> None:
-        """Closes the connections that are not used: after one was found broken, they may be, too."""
+        """Closes the connections that are not used: at the end, or because one was found broken."""
         while self._idle:
             await _close(self._idle.pop())
-
-    async def aclose(self) -> None:
-        """Closes the connections that are not used."""
-        await self.drop_idle()
 
     async def _opened(self) -> "Connection":
         async with asyncio.timeout(_CONNECT_SECONDS):

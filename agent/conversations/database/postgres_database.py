@@ -117,7 +117,7 @@ class PostgresDatabase:
         if self._migration is not None:
             self._migration.cancel()
             await asyncio.wait([self._migration])
-        await self._connections.aclose()
+        await self._connections.drop_idle()
 
     async def _mapped(self, running: Awaitable[T], kind: Kind | None) -> T:
         """The result of `running`, or what it raises as an error of the database."""

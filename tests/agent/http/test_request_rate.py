@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from agent.errors.error_codes import AgentCode
-from agent.http.rate_limit import LocalWindow, RedisWindow, RequestRate, Window
+from agent.http.rate_limit import LocalWindow, RedisWindow, RequestRate
 from agent.redis import RedisUnavailableError, SharedRedis
 from identity.errors import LimitError
 from identity.principal import Principal
@@ -160,7 +160,7 @@ LIMIT = 5
 class Windows:
     """Makes windows of one kind that count together, and moves their time."""
 
-    make: Callable[[int], Window]
+    make: Callable[[int], LocalWindow | RedisWindow]
     passes: Callable[[float], Awaitable[None]]
 
 
