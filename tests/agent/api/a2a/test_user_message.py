@@ -62,7 +62,7 @@ def test_decision_is_the_only_part_and_data() -> None:
     assert refused({"url": "https://a.example"}, of=decision)[0] is RpcCode.CONTENT_TYPE_NOT_SUPPORTED
     found = decision(message(given))
     assert found is not None
-    assert found.answer() == {"approved": True}
+    assert found.answer() == {"approved": True, "arguments": None, "lasting": None}
 
 
 def test_whole_numbers_of_data_are_integers() -> None:
