@@ -117,7 +117,10 @@ def reports_steps(runtime: Runtime[AgentContext]) -> bool:
 async def begin_run(
     state: AgentState,  # noqa: ARG001 - the form of a node
     caller: VerifiedAccessToken,  # noqa: ARG001 - the same
-    runtime: Runtime[AgentContext],  # noqa: ARG001 - the same
+    runtime: Runtime[AgentContext],
 ) -> dict[str, Any]:
-    """The node `authenticate`: its caller is verified, as before each; it resets the counters of a run."""
-    return {"rounds": 0, "accepted": {}}
+    """The node `authenticate`: its caller is verified, as before each; it resets the counters of a run, and
+    takes over the labels of earlier ones.
+    """
+    read = runtime.context.read if isinstance(runtime.context, AgentContext) else {}
+    return {"rounds": 0, "accepted": {}, **({"read": dict(read)} if read else {})}

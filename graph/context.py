@@ -13,6 +13,7 @@ from langchain_core.messages import ToolCall
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
+from graph.data_labels import joined
 from identity.secrets.secret import Secret
 
 
@@ -35,6 +36,9 @@ class AgentContext:
     """The conversation, for approvals; `None`: LangGraph's `thread_id`."""
     answers: Mapping[str, object] = field(default_factory=dict)
     """Answers to approvals that this run's caller was asked for, by the ids of the approvals."""
+    read: dict[str, str] = field(default_factory=dict)
+    """The labels of what earlier runs of the conversation have read (`graph.data_labels`). The run adds those
+    of each call before it is made: if the run ends early, its conversation keeps them."""
     kept: bool = True
     """False: the run has a thread only by name, and ends with its response. It cannot pause."""
     begun_calls: set[str] = field(default_factory=set)
@@ -90,6 +94,12 @@ def requested_call(runtime: Runtime[AgentContext]) -> ToolCall | None:
 def begun_calls(runtime: Runtime[AgentContext]) -> set[str]:
     """Where the run notes the calls that it begins."""
     return runtime.context.begun_calls if isinstance(runtime.context, AgentContext) else set()
+
+
+def note_read(runtime: Runtime[AgentContext], labels: Mapping[str, str]) -> None:
+    """The run is about to read what has `labels`."""
+    if labels and isinstance(runtime.context, AgentContext):
+        runtime.context.read.update(joined(runtime.context.read, labels))
 
 
 def note_raised(runtime: Runtime[AgentContext], raised: BaseException) -> None:

@@ -11,6 +11,7 @@ from langgraph.graph import END
 
 from graph.approvals.gate import ApprovalGate
 from graph.credentials.run_credentials import in_state
+from graph.data_labels import is_confidential
 from graph.error_codes import MODEL
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, called_services
@@ -46,9 +47,12 @@ class Routes:
         return [name for name in self._services if name in called] or [MODEL]
 
     def after_model(self, state: AgentState) -> list[str]:
-        """`approvals`, if the policy of a call does not allow it without a decision."""
+        """`approvals`, if the policy of a call does not allow it without a decision, or if the conversation
+        has read confidential data, which a call could carry elsewhere.
+        """
+        after_confidential = is_confidential(state.get("read") or {})
         decides = any(
-            self._gate.knows(service) and self._gate.decides(call, service)
+            self._gate.knows(service) and (after_confidential or self._gate.decides(call, service))
             for call, service in accepted_calls(state)
         )
         return [APPROVALS] if decides else self._after_calls(state)

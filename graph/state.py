@@ -12,6 +12,7 @@ from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from graph.credentials.run_credentials import CredentialsChannel, RunCredentials
+from graph.data_labels import joined
 
 
 class PrincipalRecord(TypedDict):
@@ -63,6 +64,8 @@ class AgentState(AgentInput, total=False):
     """Whether the node `credentials` is visited again. It grants nothing."""
     instructions: str
     """The system prompt of the run, in place of the configured one. For nodes of an own graph."""
+    read: Annotated[dict[str, str], joined]
+    """The labels of what the conversation has read (`graph.data_labels`)."""
     unusable_answers: int
     """Resume values in succession that were no answer."""
     credentials: Annotated[RunCredentials, CredentialsChannel]

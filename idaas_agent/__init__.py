@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from identity.principal import AccessIdentity, Caller
     from identity.secrets.secret import Secret
     from tools import VERSION as __version__  # noqa: N811
-    from tools.approval_policy import READS, ApprovalMode, ArgumentRule, Effect, ToolPolicy
+    from tools.approval_policy import READS, ApprovalMode, ArgumentRule, Data, Effect, ToolPolicy, Trust
     from tools.arguments.fault import ArgumentFault
     from tools.error_codes import ToolCode
     from tools.http_service.client import ServiceClient
@@ -55,6 +55,7 @@ __all__ = [
     "CloudRoleRequirement",
     "Credential",
     "CredentialRequirement",
+    "Data",
     "Effect",
     "ErrorCode",
     "GraphCode",
@@ -75,6 +76,7 @@ __all__ = [
     "ToolPolicy",
     "ToolResult",
     "ToolSchema",
+    "Trust",
     "__version__",
     "build_graph",
     "progress",

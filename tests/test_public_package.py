@@ -13,9 +13,9 @@ ROOT = Path(__file__).parent.parent
 PUBLIC = """
 READS Access AccessIdentity AccessTokenRequirement AgentError AgentState ApiKeyRequirement ApprovalMode
 ArgumentFault ArgumentRule Caller ChatModelProvider CloudRoleRequirement Credential CredentialRequirement
-Effect ErrorCode GraphCode GraphParts HTTPService IssuedJwtRequirement MCPService ModelProvider NodeContext
-OAuthTokenRequirement Piece ResponseReader Secret Service ServiceClient ServiceError ToolCode ToolPolicy
-ToolResult ToolSchema __version__ build_graph progress
+Data Effect ErrorCode GraphCode GraphParts HTTPService IssuedJwtRequirement MCPService ModelProvider
+NodeContext OAuthTokenRequirement Piece ResponseReader Secret Service ServiceClient ServiceError ToolCode
+ToolPolicy ToolResult ToolSchema Trust __version__ build_graph progress
 """
 """A name is added here when it becomes public; one that goes was announced in the changelog of a version."""
 PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", *sorted(ROOT.glob("examples/**/*.py"))]

@@ -35,6 +35,26 @@ class ApprovalMode(StrEnum):
     """It is refused."""
 
 
+class Data(StrEnum):
+    """How far what a tool returns may go."""
+
+    PUBLIC = "public"
+    """Anywhere."""
+    INTERNAL = "internal"
+    """To the user and the company's services."""
+    CONFIDENTIAL = "confidential"
+    """To the user, the model, and the service that returned it. Elsewhere only if the user agrees."""
+
+
+class Trust(StrEnum):
+    """Whether the author of what a tool returns may give the model instructions."""
+
+    TRUSTED = "trusted"
+    """The company."""
+    UNTRUSTED = "untrusted"
+    """Others: a web page, a mail, an outside server. What is sent to such a tool leaves the company."""
+
+
 RuleValue: TypeAlias = bool | int | float | str
 
 _OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
@@ -101,6 +121,9 @@ class ToolPolicy:
     `approvers` is a group: another person, who is a member of it, approves in place of the user, and each
     call alone. `lasting` is what a person may approve beyond the call about which they are asked; `None`:
     nothing. With the effect `external` it counts in the conversation only.
+    `data` and `trust` label what it returns; without `trust`, the tools of an MCP server are untrusted, and
+    others trusted. `after_confidential` is for a call that could carry confidential data, which the
+    conversation has read, out of the service that it is from (`graph.data_labels`).
     """
 
     effect: Effect = Effect.READ
@@ -108,6 +131,9 @@ class ToolPolicy:
     rules: tuple[ArgumentRule, ...] = ()
     lasting: Lasting | None = None
     approvers: str | None = None
+    data: Data = Data.INTERNAL
+    trust: Trust | None = None
+    after_confidential: ApprovalMode = ApprovalMode.ASK
 
     def mode_for(self, arguments: Mapping[str, Any], access_identity: AccessIdentity | None) -> ApprovalMode:
         """The strictest of the policy's mode and of its rules for `arguments`.
@@ -135,5 +161,8 @@ READS: Final = ToolPolicy(Effect.READ)
 DEFAULT_POLICY: Final = ToolPolicy()
 """The policy of a tool in code that declares none: it reads. `doctor` does not call it."""
 
-UNKNOWN_POLICY: Final = ToolPolicy(Effect.UNKNOWN)
+LISTED_READS: Final = ToolPolicy(Effect.READ, trust=Trust.UNTRUSTED)
+"""The policy of a tool that a server lists and that is known to read."""
+
+UNKNOWN_POLICY: Final = ToolPolicy(Effect.UNKNOWN, trust=Trust.UNTRUSTED)
 """The policy of a tool that a server lists and the operator has none for: its calls ask."""

@@ -60,6 +60,8 @@ class Approval(_Wire):
     """A decision that the agent waits for. Times are RFC 3339; `digest` identifies the arguments.
 
     Show `display`, not `arguments`: it has all digits of each number, and no character that reverses others.
+    `read` is what the conversation has read, if the call could carry confidential data elsewhere: each a tool
+    and its labels, `payroll.payslip: confidential`.
 
     `audience` and `scope`, or `credential`, are what the call will carry. `lasting` is null unless the
     policy offers more than this call. `approvers` is the group of which another person decides, by
@@ -85,6 +87,7 @@ class Approval(_Wire):
     approvers: str | None
     created_at: str
     expires_at: str
+    read: list[str]
     url: str | None = None
 
 

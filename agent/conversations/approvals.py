@@ -27,6 +27,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "kind": ApprovalKind,
     "effect": Effect,
     "rules": tuple,
+    "read": tuple,
     "access_identity": lambda value: None if value is None else AccessIdentity(value),
 }
 

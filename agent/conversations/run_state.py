@@ -10,7 +10,7 @@ leaves its own number in the thread (`Change`), and only a thread with this numb
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeAlias
 
 from agent.conversations.database.database import Statement, Transaction, Value, query
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
@@ -22,6 +22,7 @@ from identity.errors import ApprovalError, ThreadBusyError
 _GRACE_SECONDS: Final = 30.0
 """How long a run of a living process may be unknown to it: it begins here before it begins there."""
 _FORGOTTEN_SECONDS: Final = 86_400.0
+_Sealed: TypeAlias = bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Change:
     now: float
     messages: int = 0
     bytes: int = 0
+    labels: _Sealed = None
+    """Sealed, those of what the conversation has read; `None`: unchanged."""
     number: int = field(default_factory=lambda: secrets.randbits(62))
 
 
@@ -78,7 +81,7 @@ def claim(
         " change = ?, last_seq = last_seq + ?, bytes = bytes + ?, title = COALESCE(title, ?)"
         " WHERE owner = ? AND id = ? AND deleted_at IS NULL"
         " AND (status NOT IN ('running', 'paused') OR (status = 'paused' AND run_id = ?))"
-        f"{conditions} RETURNING key",
+        f"{conditions} RETURNING key, labels",
         (
             *(change.run_id, process_id, change.now, change.now, change.number, change.messages),
             *(change.bytes, title, change.owner, change.thread_id, change.run_id, *values),
@@ -136,9 +139,13 @@ def refusal(
 def advance(change: Change) -> Statement:
     """Makes room for the messages: a row, if the run is still that of its thread."""
     return Statement(
-        "UPDATE threads SET last_seq = last_seq + ?, bytes = bytes + ?, change = ?"
+        "UPDATE threads SET last_seq = last_seq + ?, bytes = bytes + ?, change = ?,"
+        " labels = COALESCE(?, labels)"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' RETURNING key",
-        (*(change.messages, change.bytes, change.number), *(change.owner, change.thread_id, change.run_id)),
+        (
+            *(change.messages, change.bytes, change.number, change.labels),
+            *(change.owner, change.thread_id, change.run_id),
+        ),
     )
 
 
@@ -155,10 +162,10 @@ def end(change: Change, status: ThreadStatus) -> Statement:
     """Ends the run, and makes room for its last messages: a row, if it was that of its thread."""
     return Statement(
         "UPDATE threads SET status = ?, process_id = NULL, begun_at = NULL, updated_at = ?, change = ?,"
-        " last_seq = last_seq + ?, bytes = bytes + ?"
+        " last_seq = last_seq + ?, bytes = bytes + ?, labels = COALESCE(?, labels)"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status IN ('running', 'paused') RETURNING key",
         (
-            *(status, change.now, change.number, change.messages, change.bytes),
+            *(status, change.now, change.number, change.messages, change.bytes, change.labels),
             *(change.owner, change.thread_id, change.run_id),
         ),
     )

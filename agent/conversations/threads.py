@@ -4,11 +4,12 @@
 is absent, whether it exists or not.
 """
 
+import json
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -24,9 +25,10 @@ from agent.conversations.database.database import (
     query,
 )
 from agent.conversations.drafts import Draft
-from agent.conversations.encryption.encryption import Encryption, title_place
+from agent.conversations.encryption.encryption import Encryption, labels_place, title_place
 from agent.conversations.grants import end_grants
 from agent.conversations.listing import COLUMNS, Reading
+from agent.conversations.message_json import encoded
 from agent.conversations.process_runs import ProcessRuns
 from agent.conversations.run_record import RunEnd, RunHistory
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
@@ -62,6 +64,14 @@ Terms: TypeAlias = list[bytes]
 Statements: TypeAlias = list[Statement]
 
 _WITH_TITLES: Final = "SELECT key, owner, id, title FROM threads WHERE key > ? ORDER BY key LIMIT 100"
+
+
+@dataclass(frozen=True, slots=True)
+class BegunRun:
+    """What a run begins with: the earlier messages, and the labels of what they have read."""
+
+    window: Messages
+    read: Mapping[str, str]
 
 
 class ThreadStore:
@@ -239,15 +249,16 @@ class ThreadStore:
         tokens: int = 0,
         unchanged: Thread | None = None,
         replaces: int | None = None,
-    ) -> Messages:
+    ) -> BegunRun:
         """Makes `run_id` the run of the thread, which is opened if there is none, and appends `messages`;
         with `replaces`, in place of the question at that position of an `unchanged` thread, and of what
         follows it.
 
-        The window of what was written before, within `tokens`. One transaction. The run that a paused thread
-        waits with may go on. Raises `MessageStoredError` if the thread has one of `messages`, by its id,
-        `ThreadBusyError` while another run is in progress, or after one if the thread is to be `unchanged`,
-        `ApprovalError` (`approval_open`) while another one waits for a person, and `StorageLimitError`.
+        The window is of what was written before, within `tokens`. One transaction. The run that a paused
+        thread waits with may go on. Raises `MessageStoredError` if the thread has one of `messages`, by its
+        id, `ThreadBusyError` while another run is in progress, or after one if the thread is to be
+        `unchanged`, `ApprovalError` (`approval_open`) while another one waits for a person, and
+        `StorageLimitError`.
         """
         digests = [sent_digest(message) for message in messages]
         sent = {digest: str(each.id) for digest, each in zip(digests, messages, strict=True) if digest}
@@ -270,25 +281,37 @@ class ThreadStore:
             thread = "owner = ? AND id = ? AND change = ?"
             return insertion(self._terms.of_title(owner, question), thread, owner, thread_id, change.number)
 
-        def work() -> Transaction[Messages]:
+        def work() -> Transaction[BegunRun]:
             locked, claimed, *found = yield [run_state.lock(change), claim, *left, before, *added]
             if claimed:
                 if not (locked and locked[0][1]):  # it had no title
                     yield of_title()
-                thread = ThreadKey(claimed[0][0], owner, thread_id)
-                latest = found[len(left)]
-                return (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
+                key, labels = claimed[0]
+                thread, latest = ThreadKey(key, owner, thread_id), found[len(left)]
+                window = (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
+                return BegunRun(window, self._labels(owner, thread_id, labels))
             creation = run_state.creation(change, process_id, title, self._limits)
             created, *_ = yield [creation, *added, *of_title()]
             if created:
-                return []
+                return BegunRun([], {})
             return (yield from run_state.refusal(change, sent, self._limits, unchanged))
 
         return await self._database.batches(work)
 
-    async def append(self, owner: str, thread_id: str, run_id: str, messages: Sequence[AnyMessage]) -> None:
-        """Appends what the run produced. Raises `ThreadBusyError` if it is not the thread's run any more."""
+    async def append(
+        self,
+        owner: str,
+        thread_id: str,
+        run_id: str,
+        messages: Sequence[AnyMessage],
+        read: Mapping[str, str] | None = None,
+    ) -> None:
+        """Appends what the run produced, and keeps the labels of what it has `read`; `None`: no other ones.
+
+        Raises `ThreadBusyError` if it is not the thread's run any more.
+        """
         change, insertions = self._transcript.appended(owner, thread_id, run_id, self._clock(), messages)
+        change = replace(change, labels=self._sealed_labels(owner, thread_id, read))
 
         def work() -> Transaction[None]:
             advanced, *_ = yield [run_state.advance(change), *insertions]
@@ -330,13 +353,15 @@ class ThreadStore:
         status: ThreadStatus,
         messages: Sequence[AnyMessage] = (),
         end: RunEnd | None = None,
+        read: Mapping[str, str] | None = None,
     ) -> bool:
         """Ends the run with `status`, and appends its last messages; one transaction. `end` is recorded;
-        without it, what `status` says.
+        without it, what `status` says. `read` is as in `append`.
 
         Also ends a run that waits. False, and nothing is changed, if it is not the thread's run any more.
         """
         change, insertions = self._transcript.appended(owner, thread_id, run_id, self._clock(), messages)
+        change = replace(change, labels=self._sealed_labels(owner, thread_id, read))
         record = run_record.ended(change, end or RunEnd.of(status))
 
         def work() -> Transaction[bool]:
@@ -410,3 +435,14 @@ class ThreadStore:
         if title is None:
             return None
         return self._encryption.seal(title.encode(errors="replace"), title_place(owner, thread_id))
+
+    def _labels(self, owner: str, thread_id: str, sealed: bytes | None) -> dict[str, str]:
+        if sealed is None:
+            return {}
+        labels: dict[str, str] = json.loads(self._encryption.open(sealed, labels_place(owner, thread_id)))
+        return labels
+
+    def _sealed_labels(self, owner: str, thread_id: str, read: Mapping[str, str] | None) -> bytes | None:
+        if read is None:
+            return None
+        return self._encryption.seal(encoded(read), labels_place(owner, thread_id))

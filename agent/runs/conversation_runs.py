@@ -12,7 +12,7 @@ from typing import Final
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall
 
 from agent.conversations.thread import StoredMessage, Thread, owner_of
-from agent.conversations.threads import ThreadStore
+from agent.conversations.threads import BegunRun, ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.drafts import Drafts
@@ -142,11 +142,11 @@ class Conversations:
 
         async def begin() -> RunStart:
             try:
-                window = await self._begin_run(run, messages)
+                begun = await self._begin_run(run, messages)
             except ApprovalError:
                 await self._end_expired_pause(run)
-                window = await self._begin_run(run, messages)
-            return RunStart(input={"messages": [*instructions, *window, *messages]})
+                begun = await self._begin_run(run, messages)
+            return RunStart(input={"messages": [*instructions, *begun.window, *messages]}, read=begun.read)
 
         return await self._started(run, begin)
 
@@ -181,10 +181,10 @@ class Conversations:
 
         async def begin() -> RunStart:
             try:
-                await self._begin_run(run, unchanged=thread)
+                begun = await self._begin_run(run, unchanged=thread)
             except ThreadBusyError:
                 raise answered_before() from None
-            return RunStart(input=None, answers=answers, earlier=paused.calls)
+            return RunStart(input=None, answers=answers, read=begun.read, earlier=paused.calls)
 
         return await self._started(run, begin)
 
@@ -209,8 +209,8 @@ class Conversations:
                 raise ThreadBusyError(AgentCode.NOTHING_TO_CONTINUE, f"the thread is {thread.status}")
             elif thread.status != "running":  # it may have been cut off when it had asked
                 await self._parts.approvals.withdraw(caller.principal, thread_id, self._parts.clock())
-            window = await self._begin_run(run, unchanged=thread)
-            return RunStart(input={"messages": without_unfinished(window)})
+            begun = await self._begin_run(run, unchanged=thread)
+            return RunStart(input={"messages": without_unfinished(begun.window)}, read=begun.read)
 
         return await self._started(run, begin)
 
@@ -234,9 +234,9 @@ class Conversations:
             if not replaced or not isinstance(question := replaced[0].message, HumanMessage):
                 raise ThreadBusyError(AgentCode.QUESTION_REPLACED, "the message is no question of the thread")
             asked = messages or [HumanMessage(question.content, id=uuid.uuid4().hex)]
-            window = await self._begin_run(run, asked, thread, replaces=replaced[0].seq)
+            begun = await self._begin_run(run, asked, thread, replaces=replaced[0].seq)
             calls = calls_made(each.message for each in replaced)
-            return RunStart(input={"messages": [*calls, *window, *asked]})
+            return RunStart(input={"messages": [*calls, *begun.window, *asked]}, read=begun.read)
 
         return await self._started(run, begin)
 
@@ -419,8 +419,7 @@ class Conversations:
         messages: Sequence[AnyMessage] = (),
         unchanged: Thread | None = None,
         replaces: int | None = None,
-    ) -> list[AnyMessage]:
-        """The window of the earlier messages."""
+    ) -> BegunRun:
         return await self.threads.begin_run(
             run.owner,
             run.thread_id,

@@ -25,7 +25,7 @@ from graph.approvals.record import ApprovalKind
 from graph.approvals.request import pending_of
 from graph.context import AgentContext, release
 from graph.events import AgentEvent
-from identity.errors import ThreadBusyError, ThreadNotFoundError
+from identity.errors import AgentError, ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
 
 INTERRUPT: Final = "__interrupt__"
@@ -59,6 +59,9 @@ class ThreadRun:
         self._transcript = RunTranscript()
         self._last: Sequence[AnyMessage] = ()
         """The response that ends the run: it is stored with the end."""
+        self._read: dict[str, str] = {}
+        """The labels of what the conversation has read."""
+        self._stored_read: dict[str, str] = {}
         self._unstored: Sequence[AnyMessage] = ()
         """Messages that may not have been stored: the database failed."""
 
@@ -99,12 +102,16 @@ class ThreadRun:
         if cut_off:
             messages += self._transcript.remainder()
         status, end = _end(outcome)
-        ended = await threads.end_run(run.owner, run.thread_id, run.run_id, status, messages, end)
+        ended = await threads.end_run(
+            run.owner, run.thread_id, run.run_id, status, messages, end, self._new_labels()
+        )
         self._drafts.end(run.run_id)
         if cut_off and ended:  # else the approvals are those of the run that has taken the thread over
             await approvals.withdraw(run.caller.principal, run.thread_id, self._parts.clock())
         if not isinstance(outcome, Paused):
             await self._checkpoint.delete()
+        if not cut_off and not ended:  # the answer is not stored: its reader must not take it for complete
+            raise await self._taken_over() or asyncio.CancelledError
 
     async def _beginning(self) -> RunStart:
         """Begins to the end, also if the run is cancelled meanwhile: then it has begun, and is closed."""
@@ -121,6 +128,7 @@ class ThreadRun:
             return
         self._begun = begun = beginning.result()
         self._transcript = RunTranscript(begun.earlier)
+        self._read, self._stored_read = dict(begun.read), dict(begun.read)
         if begun.resumed:
             self._checkpoint.resume()
 
@@ -132,15 +140,24 @@ class ThreadRun:
         if isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls:
             self._last = messages
             return
-        run, self._unstored = self._run, messages
+        run, self._unstored, read = self._run, messages, self._new_labels()
         threads = self._parts.threads
         try:
-            await threads.append(run.owner, run.thread_id, run.run_id, messages)
+            await threads.append(run.owner, run.thread_id, run.run_id, messages, read)
         except ThreadBusyError:  # another process has ended the run
-            error = await interruption(threads, run.owner, run.thread_id, run.run_id)
-            raise error or asyncio.CancelledError from None
+            raise await self._taken_over() or asyncio.CancelledError from None
         self._unstored = ()
+        self._stored_read = read or self._stored_read
         self._draft.stored(messages)
+
+    def _taken_over(self) -> Awaitable[AgentError | None]:
+        """See `interruption`."""
+        run = self._run
+        return interruption(self._parts.threads, run.owner, run.thread_id, run.run_id)
+
+    def _new_labels(self) -> dict[str, str] | None:
+        """The labels, if there are other ones than those that are stored."""
+        return None if self._read == self._stored_read else dict(self._read)
 
     async def _missing(self) -> Sequence[AnyMessage]:
         """The messages of the run that are not stored."""
@@ -172,6 +189,7 @@ class ThreadRun:
             thread_id=run.thread_id,
             answers=begun.answers,
             begun_calls=self._transcript.begun_calls,
+            read=self._read,
             writer=write,
         )
 

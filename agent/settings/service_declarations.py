@@ -26,7 +26,7 @@ from identity.credentials.requirement import (
 from identity.errors import ErrorCode
 from identity.principal import AccessIdentity
 from identity.transport.client import checked_url
-from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
+from tools.approval_policy import ApprovalMode, ArgumentRule, Data, Effect, ToolPolicy, Trust
 from tools.lasting import LONGEST_SECONDS, Lasting
 
 # The patterns list ASCII characters. A counted `\w` or `\d` also matches those of other scripts, and takes
@@ -242,12 +242,28 @@ class PolicyDeclaration(_Table):
     lasting: LastingDeclaration | None = Field(
         None, description="What a person may approve beyond one call. Default: nothing."
     )
+    data: Data = Field(Data.INTERNAL, description="How far what it returns may go.")
+    trust: Trust | None = Field(
+        None, description="Of what it returns. Default: `untrusted` of an MCP server, else `trusted`."
+    )
+    after_confidential: ApprovalMode = Field(
+        ApprovalMode.ASK, description="For calls that could carry confidential data elsewhere."
+    )
 
     def value(self) -> ToolPolicy:
         """The policy."""
         rules = tuple(rule.rule() for rule in self.rules)
         lasting = None if self.lasting is None else self.lasting.value()
-        return ToolPolicy(self.effect, self.policy, rules, lasting, self.approvers)
+        return ToolPolicy(
+            self.effect,
+            self.policy,
+            rules,
+            lasting,
+            self.approvers,
+            self.data,
+            self.trust,
+            self.after_confidential,
+        )
 
 
 _Url = Annotated[str, AfterValidator(checked_url), Field(description="https, or http to a loopback address.")]

@@ -9,17 +9,18 @@ digest of its arguments is compared with the approved one.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypedDict
 
-from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 from langgraph.runtime import Runtime
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.call_arguments import arguments_digest
 from graph.context import AgentContext, Conversation, conversation_of
 from graph.credentials.service_credentials import ServiceRequirement
+from graph.data_labels import DataLabels, carried
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import latest_response
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -42,6 +43,10 @@ class PendingCall:
     principal: Principal
     conversation: Conversation | None
     checkpoint: str = ""
+    messages: Sequence[AnyMessage] = ()
+    """Those of the conversation that the run has."""
+    read: DataLabels = field(default_factory=dict)
+    """The labels of what the conversation had read when the model made the call."""
 
 
 def pending_call(
@@ -54,7 +59,8 @@ def pending_call(
     """`call`, one of the pending calls of `state`."""
     response = latest_response(state["messages"]) or AIMessage("")
     conversation, checkpoint = conversation_of(runtime), checkpoint_of(runtime)
-    return PendingCall(call, service, response, caller.principal, conversation, checkpoint)
+    messages, read = state["messages"], state.get("read") or {}
+    return PendingCall(call, service, response, caller.principal, conversation, checkpoint, messages, read)
 
 
 def checkpoint_of(runtime: Runtime[AgentContext]) -> str:
@@ -96,13 +102,14 @@ class ApprovalRequests:
             raise ValueError("a call of a conversation that is not kept waits for no decision")
         requirement = self._requirements.get(pending.service)
         access_identity = requirement.access_identity if requirement else None
-        effect = service.policy(call["name"]).effect
+        policy = service.policy(call["name"])
         declared: DeclaredCredential = service.credential.declared if service.credential else {}
         names = [pending.response.id or "", pending.service, call["name"], call["id"] or ""]
         if approvers is not None:
             names.append(approvers)
+        rights = access_identity, policy.effect, declared
         return ApprovalRequest(
-            id=_id(kind, pending.principal, pending.conversation, *names, access_identity, effect, declared),
+            id=_id(kind, pending.principal, pending.conversation, *names, *rights),
             kind=kind,
             thread_id=pending.conversation.thread_id,
             principal=pending.principal,
@@ -110,8 +117,9 @@ class ApprovalRequests:
             tool=call["name"],
             call_id=call["id"] or "",
             digest=arguments_digest(call["args"]),
-            effect=effect,
+            effect=policy.effect,
             access_identity=access_identity,
+            read=carried(pending.read, pending.service, policy, call["args"], pending.messages),
             **declared,
             approvers=approvers,
             rules=rules,

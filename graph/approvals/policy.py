@@ -12,6 +12,7 @@ from langchain_core.messages import ToolCall
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import Approver as Approver
 from graph.credentials.service_credentials import ServiceRequirement
+from graph.data_labels import carried, mode_after
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import Ruled
 from tools.approval_policy import ApprovalMode
@@ -21,6 +22,10 @@ DENIED: Final = "not run: the policy of the agent denies this call"
 _NO_USER: Final = (
     "not run: the call changes something, and the agent would make it with its own rights, not with those of "
     "the user, so that no user can approve it"
+)
+_CONFIDENTIAL: Final = (
+    "not run: this conversation has read confidential data, which the call could carry elsewhere; in a new "
+    "conversation it is not there"
 )
 
 
@@ -106,18 +111,24 @@ class DeclaredPolicy:
     ) -> Decision:
         """See `CallPolicy`."""
         mode = self._mode(pending.call, pending.service)
+        policy = self._services[pending.service].policy(pending.call["name"])
         if mode is ApprovalMode.DENY:
-            policy = self._services[pending.service].policy(pending.call["name"])
             return Deny(reason=_NO_USER if policy.mode is None and not policy.rules else DENIED)
+        carries = carried(pending.read, pending.service, policy, pending.call["args"], pending.messages)
+        if carries:
+            mode = max(mode, mode_after(pending.read, policy), key=list(ApprovalMode).index)
+        if mode is ApprovalMode.DENY:
+            return Deny(reason=_CONFIDENTIAL)
         if mode is ApprovalMode.ALLOW:
             return Allow()
-        policy, approver = self._services[pending.service].policy(pending.call["name"]), facts.approver
         if policy.approvers is not None:
+            approver = facts.approver
             by_another = approver is not None and approver.may_approve(pending.principal, policy.approvers)
             return Allow() if facts.approved and by_another else Ask(approvers=policy.approvers)
-        if facts.approved:
+        if facts.approved and not (carries and facts.lasting):
             return Allow()
-        return Ask(lasting=() if policy.lasting is None else (policy.lasting.seconds,))
+        lasting = None if carries else policy.lasting  # a grant does not know what is read later
+        return Ask(lasting=() if lasting is None else (lasting.seconds,))
 
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
         """The mode of a call by the policy of its tool, its arguments and its access identity."""

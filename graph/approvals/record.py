@@ -87,6 +87,8 @@ class ApprovalRequest:
     arguments: Mapping[str, Any] | None = field(default=None, compare=False)
     created_at: float
     expires_at: float
+    read: tuple[str, ...] = ()
+    """What the conversation has read that the call could carry elsewhere: `payroll.payslip: confidential`."""
 
     def audited(self) -> dict[str, Any]:
         """Its members in the audit log, but the digest of the arguments, which a decision may change."""

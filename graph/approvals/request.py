@@ -69,6 +69,7 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
         principal=Principal(principal["iss"], principal["sub"]),
         created_at=_seconds(members.pop("created_at")),
         expires_at=_seconds(members.pop("expires_at")),
+        read=tuple(members.pop("read")),
         **members,
     )
     offered = lasting and Lasting.of_json(lasting)
@@ -94,7 +95,7 @@ def _shown_with(pending: PendingApproval) -> dict[str, Any]:
     return {"display": display_of(pending.arguments), "lasting": lasting and lasting.as_json()}
 
 
-def approval_members(request: ApprovalRequest) -> dict[str, str | None]:
+def approval_members(request: ApprovalRequest) -> dict[str, Any]:
     """The members of a request for its principal, as JSON. Times are RFC 3339, UTC."""
     return {
         "id": request.id,
@@ -112,6 +113,7 @@ def approval_members(request: ApprovalRequest) -> dict[str, str | None]:
         "approvers": request.approvers,
         "created_at": rfc3339(request.created_at),
         "expires_at": rfc3339(request.expires_at),
+        "read": list(request.read),
     }
 
 

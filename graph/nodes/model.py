@@ -8,9 +8,10 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 
 from graph.callers import reports_steps
-from graph.context import AgentContext, requested_call, streams, writer_of
+from graph.context import AgentContext, note_read, requested_call, streams, writer_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
+from graph.data_labels import labels_of
 from graph.error_codes import MODEL
 from graph.limits import Limits
 from graph.models.response import without_tool_calls
@@ -52,7 +53,8 @@ class ModelNode:
     ) -> None:
         """`static_key` is sent in place of a credential of the caller."""
         self._model = model
-        self._names = [MODEL, *(service.name for service in services)]
+        self._services = {service.name: service for service in services}
+        self._names = [MODEL, *self._services]
         self._service_credentials = service_credentials
         self._limits = limits
         self._system_prompt = system_prompt
@@ -102,6 +104,10 @@ class ModelNode:
             for call in response.tool_calls
             if call["id"] not in refused
         }
+        for call in response.tool_calls:
+            if name := accepted.get(str(call["id"])):
+                policy = self._services[name].policy(call["name"])
+                note_read(runtime, labels_of(name, call["name"], policy))
         # `None` for a called service means that the node `credentials` is to resolve it.
         called = {
             name: credentials[name].known()

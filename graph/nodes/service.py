@@ -11,9 +11,10 @@ from langgraph.runtime import Runtime
 from graph.approvals.gate import ApprovalGate, Refused
 from graph.approvals.pending_call import pending_call
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
-from graph.context import AgentContext, begun_calls, writer_of, writer_of_consents
+from graph.context import AgentContext, begun_calls, note_read, writer_of, writer_of_consents
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
+from graph.data_labels import labels_of
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, failure_text
 from graph.tool_calls.tool_step import StepRun, ToolSteps
@@ -104,6 +105,7 @@ class ServiceNode:
             if not await self._begin(state, call, caller, runtime):
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, verdict.approval, ruled=ruled))
             begun.add(str(call["id"]))
+            note_read(runtime, self._labels(call["name"]))
             sent = False
             step = self._steps.step(call, self._name, of_run, verdict.approval, ruled)
 
@@ -134,9 +136,18 @@ class ServiceNode:
         update: dict[str, Any] = {
             "messages": [*messages, *[await refuse(call, limit) for call in waiting[taken:]]]
         }
+        read: dict[str, str] = {}
+        for result in messages:
+            if result.artifact["called"]:  # also an error: its text is the server's
+                read |= self._labels(str(result.name))
+        if read:
+            update["read"] = read
         if credential.renewed:
             update["credentials"] = RunCredentials({self._name: credential.renewed})
         return update
+
+    def _labels(self, tool: str) -> dict[str, str]:
+        return labels_of(self._name, tool, self._service.policy(tool))
 
     async def _begin(
         self, state: AgentState, call: ToolCall, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]

@@ -7,7 +7,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from tools.approval_policy import READS, UNKNOWN_POLICY, ToolPolicy
+from tools.approval_policy import LISTED_READS, UNKNOWN_POLICY, ToolPolicy, Trust
 from tools.mcp_service.accepted_tools import AcceptedTools, AcceptedToolsError
 from tools.mcp_service.tool import MCPTool
 from tools.service import FUNCTION_NAME
@@ -66,7 +66,10 @@ class ToolSelection:
         self._prefix = prefix
         self._allowed_tools = None if allowed_tools is None else frozenset(allowed_tools)
         self._reading_tools = frozenset(reading_tools)
-        self._policies = dict(policies)
+        self._policies = {
+            name: policy if policy.trust else replace(policy, trust=Trust.UNTRUSTED)
+            for name, policy in policies.items()
+        }
         self._reported: LRUCache[object, bool] = LRUCache(_MAX_NAMES)
 
     def keep_to(self, accepted: AcceptedTools) -> None:
@@ -89,7 +92,7 @@ class ToolSelection:
     def policy(self, tool: str) -> ToolPolicy:
         """The policy given for the tool; without one, it asks, unless the tool is known to read."""
         name = self.servers_name(tool)
-        return self._policies.get(name) or (READS if name in self._reading_tools else UNKNOWN_POLICY)
+        return self._policies.get(name) or (LISTED_READS if name in self._reading_tools else UNKNOWN_POLICY)
 
     def servers_name(self, tool: str) -> str:
         """The name without the prefix; empty for a name that has none, which no tool has."""

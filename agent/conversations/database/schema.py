@@ -1,7 +1,7 @@
 """The tables, as migrations: each is applied once, in order, by the process that starts first.
 
-A thread has a number (`key`), by which its messages refer to it. `title`, `body` and `state` are sealed
-(`agent.conversations.encryption`); identifiers, times and states are in clear. Times are unix seconds.
+A thread has a number (`key`), by which its messages refer to it. `title`, `labels`, `body` and `state` are
+sealed (`agent.conversations.encryption`); identifiers, times and states are in clear. Times are unix seconds.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ _INITIAL: Final = (
         owner TEXT NOT NULL,
         id TEXT NOT NULL,
         title {bytes},
+        labels {bytes},
         status TEXT NOT NULL,
         run_id TEXT,
         process_id TEXT,

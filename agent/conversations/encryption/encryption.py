@@ -164,6 +164,11 @@ def title_place(owner: str, thread_id: str) -> str:
     return f"title\n{owner}\n{thread_id}"
 
 
+def labels_place(owner: str, thread_id: str) -> str:
+    """The place of the labels of what a conversation has read."""
+    return f"labels\n{owner}\n{thread_id}"
+
+
 def message_place(owner: str, thread_id: str, run_id: str) -> str:
     """The place of the messages that a run has added to a thread."""
     return f"message\n{owner}\n{thread_id}\n{run_id}"

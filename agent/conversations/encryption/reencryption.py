@@ -13,6 +13,7 @@ from agent.conversations.encryption.encryption import (
     checkpoint_place,
     draft_place,
     grant_place,
+    labels_place,
     message_place,
     request_place,
     state_place,
@@ -51,6 +52,7 @@ class _Column:
 
 _COLUMNS: Final = (
     _Column("threads", "title", ("key",), (-1,), lambda row: title_place(row[1], row[2])),
+    _Column("threads", "labels", ("key",), (-1,), lambda row: labels_place(row[1], row[2])),
     _Column(
         *("messages", "body", ("thread_key", "seq"), (-1, -1)),
         lambda row: message_place(row[2], row[3], row[4]),

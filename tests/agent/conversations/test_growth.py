@@ -72,7 +72,7 @@ async def test_turn_reads_no_more_than_its_window(new_database: NewDatabase, tur
     ]
     await threads.begin_run("owner", "t", "r", "p", messages=many)
     await threads.end_run("owner", "t", "r", "idle")
-    window = await threads.begin_run("owner", "t", "s", "p", tokens=1_000)
+    window = (await threads.begin_run("owner", "t", "s", "p", tokens=1_000)).window
     assert [message.text for message in window[::2]] == [str(number) for number in range(turns - 9, turns)]
 
 
@@ -85,6 +85,6 @@ async def test_turn_of_large_messages_reads_no_more_than_a_mebibyte_and_one_of_t
     await threads.begin_run("owner", "t", "r", "p", messages=[*many, HumanMessage("Now?"), AIMessage("Yes")])
     await threads.end_run("owner", "t", "r", "idle")
     database.transactions.clear()
-    window = await threads.begin_run("owner", "t", "s", "p", tokens=1_000)
+    window = (await threads.begin_run("owner", "t", "s", "p", tokens=1_000)).window
     assert [message.text for message in window] == ["Now?", "Yes"]
     assert sum(size for _, size in database.transactions) < 1_500_000

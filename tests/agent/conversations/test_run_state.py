@@ -71,7 +71,7 @@ async def test_next_run_finds_the_completed_messages_of_an_interrupted_one(
     await threads.begin_run(OWNER, "t", "r", "p", messages=[QUESTION, CALL])
     assert [each.run_id for each in await interrupt(threads)] == ["r"]
     again = HumanMessage("again", id="again")
-    window = await threads.begin_run(OWNER, "t", "next", "p", messages=[again], tokens=1_000)
+    window = (await threads.begin_run(OWNER, "t", "next", "p", messages=[again], tokens=1_000)).window
     assert [message.id for message in window] == ["question", "call", "result"]
     stored = await threads.messages(OWNER, "t", limit=10)
     assert [(each.run_id, each.message.id) for each in stored] == [

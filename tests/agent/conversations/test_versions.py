@@ -23,11 +23,11 @@ async def ask(threads: ThreadStore, text: str, replaces: int | None = None) -> l
     """One finished run; what the model read before the question."""
     run, message = f"run-{text}", HumanMessage(text, id=text)
     seen = None if replaces is None else await threads.get(ALICE, "t")
-    window = await threads.begin_run(
+    begun = await threads.begin_run(
         ALICE, "t", run, "p", messages=[message], tokens=1000, unchanged=seen, replaces=replaces
     )
     await threads.end_run(ALICE, "t", run, "idle", [AIMessage(f"to {text}", id=f"to {text}")])
-    return [each.text for each in window]
+    return [each.text for each in begun.window]
 
 
 async def shown(threads: ThreadStore) -> list[tuple[str, list[int]]]:

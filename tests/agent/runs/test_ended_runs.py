@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGenerationChunk
+from pydantic import PrivateAttr
 
 from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
@@ -29,7 +31,7 @@ from tests.agent.conversations.processes import (
     in_brief,
 )
 from tests.graph.echo_service import EchoService
-from tests.graph.scripted_model import DONE, calls
+from tests.graph.scripted_model import DONE, ScriptedModel, calls
 
 
 async def begun_and_waiting(one: Process, slow: HangingService) -> Any:
@@ -345,3 +347,34 @@ async def test_heartbeat_waits_for_a_database_and_creates_none(process: ProcessO
     await rounds.get()
     assert await one.database.read(lambda: query("SELECT id FROM processes")) == [("process-1",)]
     await heartbeat.aclose()
+
+
+class SlowModel(ScriptedModel):
+    """Responds when the test lets it."""
+
+    _asked_now: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
+    _go_on: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
+
+    async def _astream(self, *args: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
+        self._asked_now.set()
+        await self._go_on.wait()
+        async for chunk in super()._astream(*args, **options):
+            yield chunk
+
+
+async def test_answer_of_a_process_taken_for_dead_is_not_shown_as_complete(process: ProcessOf) -> None:
+    model = SlowModel(turns=[DONE])
+    asleep = process(model)
+    run = await asleep.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
+    await model._asked_now.wait()
+    await asleep.conversations.heartbeat.beat()
+    await asleep.conversations.heartbeat.aclose()
+    other = process([DONE], name="process-2")
+    await beats(other, SILENT_SECONDS + BEAT_SECONDS)
+    assert await other.status() == "interrupted"
+    model._go_on.set()  # it wakes, and has the answer before it learns that its run has ended
+    with pytest.raises(UnavailableError) as caught:
+        await read(run)
+    assert caught.value.code is AgentCode.RUN_INTERRUPTED
+    await (await other.conversations.continue_(ALICE, THREAD, streaming=True)).task
+    assert in_brief(await other.transcript()) == [("human", "go"), ("ai", "done")]

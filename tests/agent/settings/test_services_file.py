@@ -18,7 +18,15 @@ from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity
 from tests.tools.conftest import KeyRing
-from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
+from tools.approval_policy import (
+    LISTED_READS,
+    UNKNOWN_POLICY,
+    ApprovalMode,
+    ArgumentRule,
+    Effect,
+    ToolPolicy,
+    Trust,
+)
 from tools.error_codes import ToolCode
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "services.schema.json"
@@ -68,8 +76,8 @@ async def test_policies_of_the_file_replace_those_of_the_code_for_both_kinds_of_
     payroll, rates = made(FILE + POLICIES)
     rule = ArgumentRule("month", "==", "2026-01", ApprovalMode.DENY)
     assert payroll.policy("payslip") == ToolPolicy(Effect.WRITE, None, (rule,))
-    assert rates.policy("rate") == ToolPolicy(Effect.EXTERNAL, ApprovalMode.DENY)
-    assert rates.policy("other") == ToolPolicy(Effect.UNKNOWN)
+    assert rates.policy("rate") == ToolPolicy(Effect.EXTERNAL, ApprovalMode.DENY, trust=Trust.UNTRUSTED)
+    assert rates.policy("other") == UNKNOWN_POLICY
     for service in (payroll, rates):
         await service.aclose()
 
@@ -89,7 +97,7 @@ async def test_built_in_server_takes_a_prefix_tools_and_policies(made_of_variabl
     amap, *others = made_of_variables(BUILT_IN)
     access = KeyRing(sandbox.cloud.vault.find("amap_api_key").api_key)
     assert [tool.name for tool in await amap.tools(access)] == ["amap_maps_weather"]
-    assert amap.policy("amap_maps_weather") == ToolPolicy(Effect.WRITE)
+    assert amap.policy("amap_maps_weather") == ToolPolicy(Effect.WRITE, trust=Trust.UNTRUSTED)
     assert amap.settings == ("EXTERNAL_SERVER_URL", "EXTERNAL_SERVER_API_KEY_IDENTIFIER")
     assert [each.name for each in others] == ["enterprise", "leave"]
     for service in (amap, *others):
@@ -99,8 +107,8 @@ async def test_built_in_server_takes_a_prefix_tools_and_policies(made_of_variabl
 async def test_tools_of_the_built_in_server_are_declared_as_reading(made_of_variables, sandbox):
     amap, *others = made_of_variables("")
     listed = await amap.tools(KeyRing(sandbox.cloud.vault.find("amap_api_key").api_key))
-    assert {amap.policy(tool.name) for tool in listed} == {ToolPolicy(Effect.READ)}
-    assert amap.policy("maps_new_tool") == ToolPolicy(Effect.UNKNOWN)
+    assert {amap.policy(tool.name) for tool in listed} == {LISTED_READS}
+    assert amap.policy("maps_new_tool") == UNKNOWN_POLICY
     for service in (amap, *others):
         await service.aclose()
 

@@ -47,7 +47,8 @@ async def filled(storage: ConversationStorage, request_of: RequestOf) -> None:  
             message = HumanMessage(f"{owner} {thread_id} {run_id}")
             await storage.threads.begin_run(owner, thread_id, run_id, "p", messages=[message])
             if run_id == "r":
-                await storage.threads.end_run(owner, thread_id, run_id, "idle")
+                labels = {"payroll.payslip": f"confidential {owner} {thread_id}"}
+                await storage.threads.end_run(owner, thread_id, run_id, "idle", read=labels)
         shown: list[Any] = [{"type": "content", "text": owner}]
         await storage.threads.write_drafts([Draft(owner, thread_id, "r2", n, shown) for n in (1, 2)])
         await storage.checkpoints.save(owner, thread_id, "r2", SavedCheckpoint(empty_checkpoint(), {}))
@@ -114,6 +115,11 @@ def grants(storage: ConversationStorage) -> Awaitable[Any]:
     return storage.grants.of(ALICE, NOW)
 
 
+async def begun_again(storage: ConversationStorage, owner: str) -> Any:
+    await storage.threads.end_run(owner, "t", "r2", "idle")
+    return await storage.threads.begin_run(owner, "t", "r3", "p")
+
+
 MOVES: dict[str, tuple[str, Read]] = {
     "title of another owner": (moved("threads", "title", title(OF_ALICE, "t"), title(OF_BOB, "t")), titles),
     "title of another thread": (
@@ -123,6 +129,10 @@ MOVES: dict[str, tuple[str, Read]] = {
     "thread given to another owner": (
         f"UPDATE threads SET owner = '{OF_BOB}' WHERE id = 't2'",  # noqa: S608 - constants
         lambda storage: storage.threads.window(OF_BOB, "t2", 1000),
+    ),
+    "labels of another owner": (
+        moved("threads", "labels", title(OF_ALICE, "t"), title(OF_BOB, "t")),
+        lambda storage: begun_again(storage, OF_BOB),
     ),
     "message of another owner": (
         moved("messages", "body", message(OF_ALICE, "t", "r"), message(OF_BOB, "t", "r")),

@@ -1,0 +1,94 @@
+"""What a conversation has read that must not leave its service unasked, and which calls could carry it out.
+
+A result that is `confidential` or `untrusted` (`tools.approval_policy`) leaves its labels in the
+conversation, before the model sees it. They are never removed: not by an edit, a shorter window or a new run;
+another conversation has none. The model and the client cannot write them.
+
+A call could carry confidential data out if it goes to an untrusted tool, or changes something outside the
+company or in a service that the data is not from, and if an argument contains what the user has not written.
+Not noticed: data in the choice between words that the user has written, and in the order or number of calls.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from langchain_core.messages import AnyMessage, HumanMessage
+
+from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy, Trust
+
+DataLabels: TypeAlias = Mapping[str, str]
+"""What was read: `service.tool` → its labels, separated by a space. Tools without labels are not there."""
+
+
+def joined(earlier: DataLabels | None, new: DataLabels) -> dict[str, str]:
+    """Both: no label is lost."""
+    labels = dict(earlier or {})
+    for tool, added in new.items():
+        labels[tool] = " ".join(sorted({*labels.get(tool, "").split(), *added.split()}))
+    return labels
+
+
+def labels_of(service: str, tool: str, policy: ToolPolicy) -> dict[str, str]:
+    """The labels of a result of `tool`."""
+    labels = [label for label in (policy.data, policy.trust) if label in (Data.CONFIDENTIAL, Trust.UNTRUSTED)]
+    return {f"{service}.{tool}": " ".join(labels)} if labels else {}
+
+
+def is_confidential(read: DataLabels) -> bool:
+    """Whether anything confidential was read."""
+    return any(Data.CONFIDENTIAL in labels.split() for labels in read.values())
+
+
+def carried(
+    read: DataLabels,
+    service: str,
+    policy: ToolPolicy,
+    arguments: Mapping[str, Any],
+    messages: Sequence[AnyMessage],
+) -> tuple[str, ...]:
+    """What was read, if a call of `service` could carry confidential data out, in a conversation of
+    `messages`: for each tool its labels, as people see them.
+    """
+    if not is_confidential(read):
+        return ()
+    sources = {tool.partition(".")[0] for tool, labels in read.items() if Data.CONFIDENTIAL in labels.split()}
+    outward = policy.effect in (Effect.EXTERNAL, Effect.UNKNOWN) or policy.trust is Trust.UNTRUSTED
+    elsewhere = policy.effect is Effect.WRITE and sources != {service}
+    if not (outward or elsewhere) or _are_written(arguments, messages):
+        return ()
+    return tuple(f"{tool}: {', '.join(labels.split())}" for tool, labels in sorted(read.items()))
+
+
+def mode_after(read: DataLabels, policy: ToolPolicy) -> ApprovalMode:
+    """What happens to a call that could carry confidential data out. With untrusted data besides, which may
+    instruct the model, it asks at least.
+    """
+    untrusted = any(Trust.UNTRUSTED in labels.split() for labels in read.values())
+    allowed = policy.after_confidential is ApprovalMode.ALLOW
+    return ApprovalMode.ASK if allowed and untrusted else policy.after_confidential
+
+
+def _are_written(arguments: Mapping[str, Any], messages: Sequence[AnyMessage]) -> bool:
+    """Whether the user has written every value of `arguments`, as whole words."""
+    text = "\n".join(each.text for each in messages if isinstance(each, HumanMessage)).casefold()
+    return all(_is_written(str(value).casefold().strip(), text) for value in _values([*arguments.values()]))
+
+
+def _is_written(value: str, text: str) -> bool:
+    begins = r"(?<![a-z0-9])" if value[:1].isascii() else ""
+    ends = r"(?![a-z0-9])" if value[-1:].isascii() else ""
+    return not value or re.search(f"{begins}{re.escape(value)}{ends}", text) is not None
+
+
+def _values(value: object) -> Iterator[object]:
+    """Texts and numbers; of objects inside, also the names."""
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            yield name
+            yield from _values(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _values(member)
+    elif value is not None and not isinstance(value, bool):
+        yield value

@@ -1,0 +1,57 @@
+"""What a conversation has read stays known: in later runs, in another process, and however a run ends."""
+
+import pytest
+
+from agent.runs.run import Paused
+from tests.agent.conversations.processes import ALICE, THREAD, HangingService, ProcessOf, human
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE, calls
+from tools.approval_policy import Data, ToolPolicy, Trust
+
+pytestmark = pytest.mark.promise("confidential-data-stays")
+
+READ = [calls(("payslip", {})), DONE]
+CARRY = [calls(("weather", {"city": "8,250.00"})), DONE]
+
+
+def payroll(service: EchoService) -> EchoService:
+    service.policies["payslip"] = ToolPolicy(data=Data.CONFIDENTIAL)
+    return service
+
+
+def maps() -> EchoService:
+    service = EchoService("maps", weather="sunny")
+    service.policies["weather"] = ToolPolicy(trust=Trust.UNTRUSTED)
+    return service
+
+
+async def asks(other: ProcessOf) -> bool:
+    """Whether the next run of the conversation, in another process, asks before the call leaves."""
+    service = maps()
+    process = other(CARRY, service, name="process-2")
+    end = (await process.say("And the weather?"))[-1]
+    assert bool(service.calls) is not isinstance(end, Paused)
+    if isinstance(end, Paused):
+        (line,) = end.pending[0].request.read
+        assert line.endswith(".payslip: confidential")
+    return isinstance(end, Paused)
+
+
+async def test_what_an_earlier_run_has_read_is_known_in_another_process(process: ProcessOf) -> None:
+    await process(READ, payroll(EchoService("payroll", payslip="net 8,250.00")), window_tokens=10).say("Pay?")
+    assert await asks(process)
+
+
+async def test_call_that_was_cut_off_may_have_been_read(process: ProcessOf) -> None:
+    slow = payroll(HangingService(payslip="net 8,250.00"))
+    one = process(READ, slow)
+    run = await one.conversations.start(ALICE, THREAD, [human("Pay?")], streaming=True)
+    await slow.called.wait()
+    await one.conversations.cancel(ALICE.principal, THREAD)
+    await run.task
+    assert await asks(process)
+
+
+async def test_conversation_that_has_read_nothing_is_not_asked(process: ProcessOf) -> None:
+    await process([DONE]).say("Hello")
+    assert not await asks(process)
