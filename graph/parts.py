@@ -61,13 +61,16 @@ class RunIdentity:
 class RunModel:
     """The model that runs call. `api_key` is a requirement that IDaaS fulfils for each caller, or one static
     key for all callers. `name` is recorded with each call. `system_prompt` begins the first system message;
-    notes of the agent and the system messages of the conversation follow it.
+    notes of the agent and the system messages of the conversation follow it. `fallback` responds if the
+    provider fails, with the same key.
     """
 
     provider: ModelProvider
     api_key: ApiKeyRequirement | Secret
     name: str | None = None
     system_prompt: str = SYSTEM_PROMPT
+    fallback: ModelProvider | None = None
+    fallback_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +150,13 @@ def graph_parts(
     steps = ToolSteps(services, required, records.audit, records.calls)
     answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))
     budget = CallBudget(limits.run_calls)
-    requests = ModelSteps(
-        model.provider, model.name, required.get(MODEL), records.audit, records.calls, limits.model_seconds
-    )
+
+    def model_steps(provider: ModelProvider, name: str | None, second: ModelSteps | None) -> ModelSteps:
+        key, seconds = required.get(MODEL), limits.model_seconds
+        return ModelSteps(provider, name, key, records.audit, records.calls, seconds, second)
+
+    second = model_steps(model.fallback, model.fallback_name, None) if model.fallback else None
+    requests = model_steps(model.provider, model.name, second)
     callers: CallersOfRuns = Callers(identity.verifier, identity.token_of)
     consents: Consents | None = None
     if asks.store is not None:

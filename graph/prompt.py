@@ -1,10 +1,12 @@
 """The prompt: the messages that are sent to the model, built from the conversation."""
 
+import re
 from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
 
 from graph.tool_calls.requested_calls import refusal
+from identity.principal import Caller
 
 SYSTEM_PROMPT = (
     "You are an enterprise assistant. Answer in the language of the user. "
@@ -12,6 +14,27 @@ SYSTEM_PROMPT = (
     "or that another tool returned. If a tool fails, say plainly what failed and what can be done; never "
     "invent its result."
 )
+
+_SECTION = re.compile(r"^\[group ([^\]\n]+)\]\n", re.MULTILINE)
+_CLAIM = re.compile(r"\{\{(\w+)\}\}")
+_MAX_CLAIM = 200
+
+
+def prompt_for(text: str, caller: Caller) -> str:
+    """`text` for `caller`: what follows a line `[group finance]`, up to the next such line, is for members of
+    this group only, and `{{name}}` is the caller's claim, one line of at most 200 characters.
+
+    `{{subject}}` is their id. A claim that they do not have is empty.
+    """
+    common, *sections = _SECTION.split(text)
+    of_groups = [each for group, each in zip(*[iter(sections)] * 2, strict=True) if group in caller.groups]
+    claims = {**caller.claims, "subject": caller.subject}
+
+    def value(found: re.Match[str]) -> str:
+        claim = claims.get(found[1], "")
+        return " ".join((claim if isinstance(claim, str) else ", ".join(claim)).split())[:_MAX_CLAIM]
+
+    return _CLAIM.sub(value, "\n\n".join(each.strip() for each in (common, *of_groups)))
 
 
 def build_prompt(

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,15 @@ def test_new_project_passes_its_test_and_is_not_made_twice(project):
     assert "3 passed" in passed.stdout, passed.stdout
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)
+
+
+def test_langgraph_server_runs_the_wheel_as_it_runs_the_repository():
+    ours = (EXAMPLES.parent / "langgraph.json").read_text().replace("./agent/", "idaas_agent/agent/")
+    moved = re.sub(
+        r"idaas_agent/[\w/]+\.py", lambda path: path[0].removesuffix(".py").replace("/", "."), ours
+    )
+    of_project = json.loads((EXAMPLES / "my_agent" / "langgraph.json").read_text())
+    assert of_project | {"python_version": "3.11"} == json.loads(moved)
 
 
 async def test_new_project_answers_in_the_sandbox_by_its_tool_and_its_graph(project, running, monkeypatch):

@@ -132,6 +132,9 @@ class Agent:
             lambda: services(settings, tls, accepts_tools=accepts_tools),
             lambda: model_provider(settings, tls) if model is None else model,
         )
+        second = None if model is not None else settings.llm_fallback_model
+        self.fallback: Final = model_provider(settings, tls, second) if second else None
+        """The second model; `None`: a failure of the first one ends the run."""
         self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
             settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE
         )
@@ -256,6 +259,8 @@ class Agent:
                 api_key=self.llm_api_key,
                 name=settings.llm_model,
                 system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
+                fallback=self.fallback,
+                fallback_name=settings.llm_fallback_model,
             ),
             approvals=RunApprovals(
                 store=self.approvals,
@@ -385,7 +390,7 @@ class Agent:
         if self.events_jwks is not None:
             await self.events_jwks.aclose()
         await self.http.aclose()
-        await self.model.aclose()
+        await asyncio.gather(*(each.aclose() for each in (self.model, self.fallback) if each))
         for part in (self.run_leases, self.redis):
             if part is not None:
                 await part.aclose()

@@ -190,14 +190,14 @@ def agent_graph(settings: Settings, parts: GraphParts) -> CompiledAgentGraph:
     raise ConfigurationError(AgentCode.SETTINGS_INVALID, [f"GRAPH cannot be used: {fault}"])
 
 
-def model_provider(settings: Settings, tls: ssl.SSLContext) -> ModelProvider:
-    """The provider that LLM_PROVIDER names. `tls` is what it trusts.
+def model_provider(settings: Settings, tls: ssl.SSLContext, model: str | None = None) -> ModelProvider:
+    """The provider that LLM_PROVIDER names, of `model` or else LLM_MODEL. `tls` is what it trusts.
 
     Raises `ConfigurationError` if its function cannot be loaded or fails.
     """
     options: dict[str, Any] = {
         "base_url": settings.llm_base_url,
-        "model": settings.llm_model,
+        "model": model or settings.llm_model,
         "ssl_context": tls,
         "timeout": settings.model_timeout_seconds,
     }

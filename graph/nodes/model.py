@@ -16,7 +16,7 @@ from graph.error_codes import MODEL
 from graph.limits import Limits
 from graph.models.response import without_tool_calls
 from graph.nodes.model_step import ModelSteps
-from graph.prompt import build_prompt
+from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import latest_response, normalize_tool_calls, refusal
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
@@ -79,7 +79,7 @@ class ModelNode:
             by_caller = {"finish_reason": _BY_CALLER}
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=[requested], response_metadata=by_caller)
         else:
-            instructions = state.get("instructions") or self._system_prompt
+            instructions = prompt_for(state.get("instructions") or self._system_prompt, caller.caller)
             response = await self._model.response(
                 build_prompt(instructions, state["messages"], offered.notes),
                 offered.tools,

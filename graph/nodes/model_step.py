@@ -25,6 +25,7 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.credential import Credential
 from identity.errors import ServiceError
 from identity.observation.attribute import Attribute
+from identity.observation.failure import log_failure
 from identity.observation.metrics import error_type
 from identity.observation.span import Span, SpanKind, timed_span
 from identity.secrets.redaction import redact
@@ -45,8 +46,10 @@ class ModelSteps:
         audit: AuditTrail,
         measures: CallMeasures,
         seconds: float,
+        fallback: "ModelSteps | None" = None,
     ) -> None:
-        """`seconds` bounds the time of each request."""
+        """`seconds` bounds the time of each request. `fallback` responds if this model fails."""
+        self._fallback = fallback
         self._provider = provider
         self._name = name
         self._credential = requirement.credential if requirement else None
@@ -65,10 +68,41 @@ class ModelSteps:
         *,
         announced: bool = False,
     ) -> AIMessage:
-        """The response to `prompt`. A credential that the service refuses is renewed once.
+        """The response to `prompt`, of the fallback if this model fails before any piece was written, unless
+        its key was refused. Each attempt is on record.
 
         See `request` for `writer`, `announced` and errors. Raises `AuditError` if it cannot be recorded.
         """
+
+        if self._fallback is None:
+            return await self._own_response(prompt, tools, key, caller, writer, announced=announced)
+        written: list[object] = []
+
+        def write(event: object) -> None:
+            written.append(event)
+            if writer is not None:
+                writer(event)
+
+        noted = None if writer is None else write
+        try:
+            return await self._own_response(prompt, tools, key, caller, noted, announced=announced)
+        except ServiceError as error:
+            if written or error.status in (401, 403):
+                raise
+            log_failure(error)
+        return await self._fallback.response(prompt, tools, key, caller, writer, announced=announced)
+
+    async def _own_response(
+        self,
+        prompt: Sequence[AnyMessage],
+        tools: Sequence[dict[str, Any]],
+        key: ServiceCredential | Secret,
+        caller: VerifiedAccessToken,
+        writer: StreamWriter | None,
+        *,
+        announced: bool,
+    ) -> AIMessage:
+        """The response of this model. A credential that the service refuses is renewed once."""
 
         async def send(credential: Credential) -> AIMessage | ServiceError:
             return await self.request(prompt, tools, credential.secret, writer, announced=announced)

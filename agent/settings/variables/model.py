@@ -73,6 +73,9 @@ class ModelVariables(VariableGroup):
     """The OpenAI-compatible endpoint of Model Studio in your region, or of your provider."""
     llm_model: Word = "qwen-plus"
     """The model's name."""
+    llm_fallback_model: Word | None = None
+    """The name of a second model at `LLM_BASE_URL`, which responds with the same key if the first one fails
+    before it has written anything."""
     llm_api_key_identifier: Word | None = None
     """The identifier of the model's API key in IDaaS. Must be set unless `LLM_API_KEY_FILE` is."""
     llm_api_key_file: SecretInFile | None = None
@@ -81,8 +84,9 @@ class ModelVariables(VariableGroup):
     llm_enable_thinking: bool | None = None
     """Model Studio's switch for thinking before the answer. Sent only if it is set."""
     system_prompt_file: Annotated[str, BeforeValidator(_prompt_in_file)] | None = None
-    """A file with the system prompt of the model, UTF-8, at most 64 KiB. Read at start. Default: the built-in
-    prompt."""
+    """A file with the system prompt of the model, UTF-8, at most 64 KiB. Read at start. `{{name}}` is a
+    claim of the caller that `CALLER_CLAIMS` names; what follows a line `[group finance]`, up to the next such
+    line, is for callers of that group. Default: the built-in prompt."""
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
