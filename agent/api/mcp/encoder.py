@@ -27,7 +27,7 @@ _APPROVE: Final[Members] = {
 class CallEncoder:
     """Encodes one call for one request: give it each event of the run, then take the result."""
 
-    def __init__(self, request: McpMessage, asked: AskedCall, page: str, begun: Begun | None = None) -> None:
+    def __init__(self, request: McpMessage, asked: AskedCall, page: str, begun: Begun) -> None:
         """`page` is where the user of a legacy client decides."""
         self._request = request
         self._asked = asked
@@ -87,11 +87,6 @@ class CallEncoder:
         if isinstance(messages[-1], AIMessage):
             self._end = Finished(str(messages[-1].text))
 
-    def failed(self, error: AgentError) -> Members:
-        """The result of a run that failed. It is also logged for operators."""
-        body = reported_body(error)["error"]
-        return _error(f"{body['code']}: {body['message']}")
-
     def _waits(self, pending: PendingApproval) -> Members:
         """The question that a run waits with, and the state with which the client sends the call again."""
         request = pending.request
@@ -133,6 +128,12 @@ class CallEncoder:
         self._sent += 1
         params = {"progressToken": token, "progress": self._sent, "message": message}
         return {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+
+
+def failed(error: AgentError) -> Members:
+    """The result of a call that failed. It is also logged for operators."""
+    body = reported_body(error)["error"]
+    return _error(f"{body['code']}: {body['message']}")
 
 
 def _error(text: str) -> Members:

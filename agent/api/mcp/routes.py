@@ -10,7 +10,7 @@ from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
 from agent.api.mcp.calls import ASK, ASK_TOOL, AskedCall, Calls
-from agent.api.mcp.encoder import CallEncoder
+from agent.api.mcp.encoder import CallEncoder, failed
 from agent.api.mcp.message import (
     INVALID_PARAMS,
     LEGACY,
@@ -128,55 +128,54 @@ class McpServer:
 
     async def _tools(self, caller: VerifiedAccessToken) -> list[Members]:
         offered = await self._calls.offered(caller)
-        tools: list[Members] = [ASK_TOOL]
-        for name, service in sorted(offered.services.items()):
-            function = next(each["function"] for each in offered.tools if each["function"]["name"] == name)
-            reads = self._services[service].policy(name).effect is Effect.READ
-            if name != ASK:
-                tools.append(
-                    {
-                        "name": name,
-                        "description": function["description"],
-                        "inputSchema": {"type": "object"} | function["parameters"],
-                        "annotations": {"readOnlyHint": reads},
-                    }
-                )
-        return tools
+        functions = sorted((each["function"] for each in offered.tools), key=lambda each: each["name"])
+        return [
+            ASK_TOOL,
+            *(
+                {
+                    "name": each["name"],
+                    "description": each["description"],
+                    "inputSchema": {"type": "object"} | each["parameters"],
+                    "annotations": {
+                        "readOnlyHint": self._reads(offered.services[each["name"]], each["name"])
+                    },
+                }
+                for each in functions
+                if each["name"] != ASK
+            ),
+        ]
+
+    def _reads(self, service: str, tool: str) -> bool:
+        return self._services[service].policy(tool).effect is Effect.READ
 
     async def _call(self, message: McpMessage, caller: VerifiedAccessToken, request: Request) -> Response:
-        asked = AskedCall.of(message.params, modern=message.modern)
+        """The result of a call, or a stream that ends with it. A failure of the call is a result too."""
+        params, asked = message.params, AskedCall.of(message.params, modern=message.modern)
         try:
-            if message.modern and "requestState" in message.params:
-                state, responses = message.params["requestState"], message.params.get("inputResponses")
+            if message.modern and "requestState" in params:
+                state, responses = params["requestState"], params.get("inputResponses")
                 begun = await self._calls.resume(asked, state, responses, caller)
             else:
                 begun = await self._calls.begin(asked, caller)
+            encoder = CallEncoder(message, asked, self._page, begun)
+            if isinstance(begun, RunReader):
+                streams = "text/event-stream" in request.headers.get("Accept", "")
+                if message.progress_token is not None and streams:
+                    await while_connected(begun.first(), request.receive, begun.leave)
+                    return EventStream(_texts(message, begun, encoder), begun.leave)
+                await while_connected(_read(begun, encoder), request.receive, begun.leave)
+            return _result(message, encoder.result())
         except ThreadNotFoundError:
             raise McpError(INVALID_PARAMS, "There is no such conversation") from None
         except AgentError as error:
             if isinstance(error, _WITH_STATUS):
                 raise
-            return _result(message, CallEncoder(message, asked, self._page).failed(error))
-        encoder = CallEncoder(message, asked, self._page, begun)
-        if not isinstance(begun, RunReader):
-            return _result(message, encoder.result())
-        streams = "text/event-stream" in request.headers.get("Accept", "")
-        if message.progress_token is not None and streams:
-            await while_connected(begun.first(), request.receive, begun.leave)
-            return EventStream(_texts(message, begun, encoder), begun.leave)
-        return _result(message, await while_connected(_end(begun, encoder), request.receive, begun.leave))
+            return _result(message, failed(error))
 
 
-async def _end(reader: RunReader, encoder: CallEncoder) -> Members:
-    """The result of a call."""
-    try:
-        async for event in reader:
-            encoder.event(event)
-    except AgentError as error:
-        if isinstance(error, _WITH_STATUS):
-            raise
-        return encoder.failed(error)
-    return encoder.result()
+async def _read(reader: RunReader, encoder: CallEncoder) -> None:
+    async for event in reader:
+        encoder.event(event)
 
 
 async def _texts(message: McpMessage, reader: RunReader, encoder: CallEncoder) -> AsyncIterator[str]:
@@ -189,7 +188,7 @@ async def _texts(message: McpMessage, reader: RunReader, encoder: CallEncoder) -
     except McpError as error:
         yield server_sent([error.response(message.id)])
     except AgentError as error:
-        yield server_sent([message.result(encoder.failed(error))])
+        yield server_sent([message.result(failed(error))])
 
 
 def _result(message: McpMessage, members: Members) -> JSONResponse:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from graph.error_codes import GraphCode
+from identity.errors import ServiceError
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.mcp.modern_client import (
     APPROVE,
@@ -88,6 +90,18 @@ async def test_progress_names_tools_and_text_and_ends_with_the_result(threads: T
     assert [each["progress"] for each in told] == list(range(1, len(told) + 1))
     assert "leave_balance …" in [each["message"] for each in told]
     assert last["result"]["structuredContent"]["answer"] == "done "
+
+
+@pytest.mark.parametrize("meta", [{}, {"progressToken": 1}])
+async def test_failure_of_the_model_is_a_result(threads: ThreadsOf, meta: dict[str, Any]) -> None:
+    served = await threads([ServiceError(GraphCode.MODEL_CALL_FAILED, "the key is sk-secret")])
+    params = {"name": "ask", "arguments": {"question": "Hello"}}
+    response = await post(served, request("tools/call", params, **meta))
+    found = response.json()["result"]
+
+    assert (response.status_code, found["isError"]) == (200, True)
+    assert found["content"][0]["text"].startswith("model_call_failed: ")
+    assert "sk-secret" not in response.text
 
 
 async def test_tool_is_called_with_the_users_rights_and_without_the_model(served: Threads) -> None:
