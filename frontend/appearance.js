@@ -33,6 +33,33 @@ export function readAppearance(appConfig, page, fault) {
   };
 }
 
+/** Light or dark, by the user's choice in this browser; `system` leaves it to the device. */
+export const SCHEMES = ['system', 'light', 'dark'];
+const SCHEME = 'idaas-agent.scheme';
+
+export function chosenScheme(storage = browserStorage()) {
+  const chosen = storage?.getItem(SCHEME);
+  return SCHEMES.includes(chosen) ? chosen : 'system';
+}
+
+export function chooseScheme(scheme, storage = browserStorage()) {
+  storage?.setItem(SCHEME, scheme);
+  applyScheme(scheme);
+}
+
+export function applyScheme(scheme = chosenScheme(), style = document.documentElement.style) {
+  style.colorScheme = scheme === 'system' ? '' : scheme;
+}
+
+/** `undefined` if the browser's settings forbid storage. */
+function browserStorage() {
+  try {
+    return localStorage;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The suggestions of a language; `undefined` for the page's defaults. */
 export function suggestionsIn(suggestions, code) {
   return Array.isArray(suggestions) ? suggestions : suggestions?.[code];

@@ -9,6 +9,8 @@ import { ChangeWatch } from './chat/change-watch.js';
 import { Chat } from './chat/chat.js';
 import { ConversationDatabase } from './chat/conversation-database.js';
 import { ConversationList } from './chat/conversation-list.js';
+import { Drafts } from './chat/drafts.js';
+import { markdownOf } from './chat/exported.js';
 import { KeptConversation } from './chat/kept-conversation.js';
 import { LastThread } from './chat/last-thread.js';
 import { followRun, startRun } from './chat/run-stream.js';
@@ -21,18 +23,23 @@ import { SilentRenewal } from './sign-in/silent-renewal.js';
 import { beginSignIn, completeSignIn, logoutUrl } from './sign-in/sign-in.js';
 
 const SIGNED_OUT = 'signed-out';
+/** The sign-in is shown no later than this. */
+const SILENT_MS = 2000;
 const CHANGED = 'conversations-changed';
 /** Refusals of a decision that was made elsewhere, such as in another tab. */
 const DECIDED = ['approval_used', 'approval_invalid'];
-const DRAFT = 'idaas-agent.draft';
+/** The conversation in the address, while the user is at the sign-in page. */
+const ADDRESS = 'idaas-agent.address';
 
 export class Application extends EventTarget {
   #resumed;
   #withoutAgent = false;
   signInError;
   signingIn = false;
+  /** Whether it is not known yet whether IDaaS has a session for this browser. */
+  checking = false;
   expired = false;
-  draft = '';
+  #addressed;
 
   /**
    * @param {object} surroundings
@@ -42,12 +49,13 @@ export class Application extends EventTarget {
    * @param {Storage} surroundings.tabStorage sessionStorage
    * @param {IDBFactory | undefined} surroundings.indexedDB
    * @param {Location} surroundings.location
+   * @param {History} surroundings.history
    * @param {BroadcastChannel} surroundings.otherTabs
    * @param {((url: string) => Promise<object | undefined>) | undefined} surroundings.answerInFrame
    */
-  constructor({ configuration, language, languageStorage, tabStorage, indexedDB, location, otherTabs, answerInFrame }) {
+  constructor({ configuration, language, languageStorage, tabStorage, indexedDB, location, history, otherTabs, answerInFrame }) {
     super();
-    Object.assign(this, { configuration, language, languageStorage, tabStorage, location, otherTabs });
+    Object.assign(this, { configuration, language, languageStorage, tabStorage, location, history, otherTabs });
     this.sessions = new SessionStore(configuration.tokenStorage === 'session' ? tabStorage : undefined);
     this.pendingSignIn = new PendingSignIn(tabStorage);
     this.renewal = new SilentRenewal(configuration, { answerInFrame });
@@ -55,6 +63,7 @@ export class Application extends EventTarget {
     this.kept = new KeptConversation(
       configuration.conversationStorage === 'memory' ? undefined : tabStorage, inBrowser ? new ConversationDatabase(indexedDB) : undefined);
     this.lastThread = new LastThread(tabStorage);
+    this.drafts = new Drafts(tabStorage);
     this.threads = new Threads({ agentUrl: configuration.agentUrl, accessToken: () => this.session?.accessToken });
     this.conversations = new ConversationList(this.threads);
     this.chat = new Chat({
@@ -64,8 +73,14 @@ export class Application extends EventTarget {
       cancel: (thread) => this.threads.cancel(thread),
       goOn: (thread) => this.threads.goOn(thread),
       messages: (thread, before) => this.threads.messages(thread, before),
+      replace: (thread, message, content) => this.threads.replace(thread, message, content),
+      showVersion: (thread, version) => this.threads.showVersion(thread, version),
+      read: (thread) => this.threads.read(thread).then((kept) => { this.watch.seen(kept); return kept; }),
     });
-    this.chat.addEventListener('turns', () => this.#keep());
+    this.chat.addEventListener('turns', () => {
+      this.#keep();
+      this.#address();
+    });
     this.chat.addEventListener('answer', () => { if (!this.chat.busy) this.#keep(); });
     this.chat.addEventListener('changed', () => this.#conversationChanged());
     this.watch = new ChangeWatch(this.chat, this.conversations, (id) => this.openConversation(id).catch(() => {}));
@@ -85,6 +100,37 @@ export class Application extends EventTarget {
   /** The product's name. */
   get name() {
     return this.configuration.productName ?? this.language.text('app.name');
+  }
+
+  /** What the user has written in this conversation, and not sent; a question that the agent did not take, too. */
+  get draft() {
+    return this.drafts.of(this.session?.person, this.#draftKey);
+  }
+
+  set draft(text) {
+    if (this.session) this.drafts.keep(this.session.person, this.#draftKey, text);
+  }
+
+  /** A conversation without a message has no id that outlasts a reload. */
+  get #draftKey() {
+    const { chat } = this;
+    const stored = chat.turns.length - (chat.refusedQuestion === undefined ? 0 : 1);
+    return chat.thread !== undefined && stored > 0 ? chat.thread : '';
+  }
+
+  /** The title of the conversation that is shown; `undefined` if it has none. */
+  get title() {
+    const { chat, conversations } = this;
+    return conversations.shown.find(({ id }) => id === chat.thread)?.title ?? chat.turns[0]?.question;
+  }
+
+  /** The conversation as a file: its name and its text. Raises `AgentFailure`. @param {'md' | 'json'} form */
+  async exported(form) {
+    const { chat: { thread }, language, threads } = this;
+    const name = `conversation-${thread}.${form}`;
+    if (form === 'json') return { name, text: JSON.stringify(await threads.export(thread), null, 2) };
+    const read = (before) => (before === undefined ? threads.read(thread) : threads.messages(thread, before));
+    return { name, text: await markdownOf(this.title, read, (key, values) => language.text(key, values)) };
   }
 
   get logoUrl() {
@@ -123,7 +169,7 @@ export class Application extends EventTarget {
     const before = this.sessions.restore();
     this.expired = hadSession && !before;
     if (response) await this.#complete(response);
-    if (this.session) this.#restoreDraft();
+    else if (!hadSession) await this.#signInSilently();
     this.#changed();
     if (this.session) await (this.#resumed = this.#resume());
   }
@@ -133,8 +179,7 @@ export class Application extends EventTarget {
     this.signingIn = true;
     this.signInError = undefined;
     this.#changed();
-    const draft = this.draft || this.chat.refusedQuestion;
-    if (draft) this.tabStorage.setItem(DRAFT, draft);
+    if (this.location.hash) this.tabStorage.setItem(ADDRESS, this.location.hash);
     try {
       await beginSignIn(this.configuration, this.pendingSignIn, this.location);
     } catch (error) {
@@ -167,6 +212,25 @@ export class Application extends EventTarget {
     return this.chat.askAgain();
   }
 
+  /** Shows another version of a question. If that is refused, the conversation as it is. */
+  async showVersion(version) {
+    const { thread } = this.chat;
+    await this.chat.showVersion(version).catch(() => this.openConversation(thread)).catch(() => {});
+  }
+
+  /** Declines what the agent waits for, in these words. */
+  decline(words) {
+    return this.decide(this.chat.approvals[0], this.chat.rejection(words));
+  }
+
+  /** The user went back or forward to another address. */
+  async addressChanged() {
+    const thread = threadIn(this.location.hash);
+    if (!this.session || !this.conversations.available || (thread ?? '') === (this.#addressed ?? '')) return;
+    if (thread === undefined) this.newConversation();
+    else await this.openConversation(thread).catch(() => this.#address());
+  }
+
   newConversation() {
     this.chat.clear(this.conversations.available ? crypto.randomUUID() : undefined);
   }
@@ -193,7 +257,11 @@ export class Application extends EventTarget {
     await chat.decide(approval, decision);
     if (chat.thread !== thread || !DECIDED.includes(chat.turns.at(-1)?.answer.failure?.code)) return;
     const kept = await this.threads.read(thread).catch(() => undefined);
-    if (kept && this.session === session && chat.thread === thread && !kept.approvals.some(({ id }) => id === approval.id)) this.#show(kept);
+    const still = kept?.approvals.some(({ id }) => id === approval.id);
+    if (!kept || still || this.session !== session || chat.thread !== thread) return;
+    const { code, decidedAt } = chat.turns.at(-1).answer.failure;
+    this.#show(kept);
+    if (code === DECIDED[0]) chat.remark(decidedAt ?? Date.parse(kept.updated_at));
   }
 
   chooseLanguage(code) {
@@ -212,7 +280,10 @@ export class Application extends EventTarget {
   }
 
   async #openLast({ person }) {
-    const thread = this.lastThread.of(person);
+    const left = this.tabStorage.getItem(ADDRESS) ?? '';
+    this.tabStorage.removeItem(ADDRESS);
+    const thread = threadIn(this.location.hash) ?? threadIn(left) ?? this.lastThread.of(person);
+    this.#addressed = thread;
     this.newConversation();
     if (thread) await this.openConversation(thread).catch(() => {});
   }
@@ -244,9 +315,34 @@ export class Application extends EventTarget {
     this.chat.restore(turns);
   }
 
-  #restoreDraft() {
-    this.draft = this.tabStorage.getItem(DRAFT) ?? '';
-    this.tabStorage.removeItem(DRAFT);
+  /** Without the user, if IDaaS has a session for this browser: a new tab asks before it shows the sign-in. */
+  async #signInSilently() {
+    this.checking = true;
+    this.#changed();
+    const asked = this.renewal.begin().then((session) => {
+      if (!session || this.session || this.signingIn) return;
+      this.sessions.keep(session);
+      if (this.checking) return;
+      this.#changed(); // it was late
+      this.#resumed = this.#resume();
+    });
+    let late;
+    await Promise.race([asked, new Promise((resolve) => { late = setTimeout(resolve, SILENT_MS); })]);
+    clearTimeout(late);
+    this.checking = false;
+  }
+
+  /** The address names the conversation, so that it can be opened again, and left with the browser's buttons. */
+  #address() {
+    const { chat, location, history } = this;
+    if (!this.conversations.available) return;
+    const thread = chat.turns.length > 0 ? chat.thread : undefined;
+    const hash = thread === undefined ? '' : `#conversation=${thread}`;
+    const moved = this.#addressed !== undefined && this.#addressed !== chat.thread;
+    this.#addressed = chat.thread;
+    if (location.hash === hash) return;
+    if (moved) history.pushState(null, '', location.pathname + location.search + hash);
+    else history.replaceState(null, '', location.pathname + location.search + hash);
   }
 
   #ask({ thread, messages, signal }) {
@@ -259,6 +355,7 @@ export class Application extends EventTarget {
     if (!session) return;
     if (chat.thread === undefined) this.kept.keep(session.person, chat.turns);
     else this.lastThread.keep(session.person, chat.thread);
+    if (chat.refusedQuestion !== undefined && this.draft === '') this.draft = chat.refusedQuestion;
   }
 
   #conversationChanged() {
@@ -274,8 +371,10 @@ export class Application extends EventTarget {
     this.chat.forget();
     this.conversations.leave();
     this.lastThread.forget();
-    this.tabStorage.removeItem(DRAFT);
-    this.draft = '';
+    this.drafts.forget();
+    this.tabStorage.removeItem(ADDRESS);
+    this.#addressed = undefined;
+    if (this.location.hash) this.history.replaceState(null, '', this.location.pathname + this.location.search);
     this.expired = false;
     this.#changed();
     await this.kept.forget(person);
@@ -289,4 +388,9 @@ export class Application extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event('change'));
   }
+}
+
+/** The conversation that an address names. */
+function threadIn(hash) {
+  return hash.match(/^#conversation=([A-Za-z0-9_-]{1,64})$/)?.[1];
 }

@@ -1,6 +1,6 @@
 /** The entry point of the page: connects the parts. */
 
-import { applyAccent } from './appearance.js';
+import { applyAccent, applyScheme } from './appearance.js';
 import { Application } from './application.js';
 import { ConfigurationError, readConfiguration } from './configuration.js';
 import { preferredLanguage } from './language/language.js';
@@ -20,6 +20,7 @@ else {
 }
 
 async function start() {
+  applyScheme();
   const root = document.getElementById('page');
   const languageStorage = allowed(() => localStorage);
   const configured = window.APP_CONFIG?.LANGUAGE;
@@ -36,11 +37,13 @@ async function start() {
       tabStorage: sessionStorage,
       indexedDB: allowed(() => indexedDB),
       location,
+      history,
       otherTabs: new BroadcastChannel('idaas-agent'),
       answerInFrame: here ? (url) => answerInFrame(url, { document, window }) : undefined,
     });
     new Page(root, app);
     addEventListener('pageshow', ({ persisted }) => { if (persisted) app.comeBack(); });
+    addEventListener('popstate', () => app.addressChanged());
     await app.start(response);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;

@@ -219,11 +219,14 @@ class ApprovalError(AgentError):
     arguments.
 
     `argument` is the path of an edited argument that does not fit the tool, such as `order.amount`; empty for
-    all of them.
+    all of them. `decided_at` is when it was decided, in unix seconds, if it was.
     """
 
-    def __init__(self, code: ErrorCode, detail: str, *, argument: str | None = None) -> None:
+    def __init__(
+        self, code: ErrorCode, detail: str, *, argument: str | None = None, decided_at: float | None = None
+    ) -> None:
         self.argument = argument
+        self.decided_at = decided_at
         super().__init__(code, detail)
 
     def for_person(self, reference: str | None = None) -> str:

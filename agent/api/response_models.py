@@ -65,8 +65,8 @@ class Approval(_Wire):
 
     `audience` and `scope`, or `credential`, are what the call will carry. `lasting` is null unless the
     policy offers more than this call. `approvers` is the group of which another person decides, by
-    `/approvals`; null: the user. `url` is what the user opens, for
-    `consent_required`.
+    `/approvals`; null: the user. `parameters` is the JSON Schema of the arguments, if it is known. `url` is
+    what the user opens, for `consent_required`.
     """
 
     id: str
@@ -88,6 +88,7 @@ class Approval(_Wire):
     created_at: str
     expires_at: str
     read: list[str]
+    parameters: dict[str, Any] | None = None
     url: str | None = None
 
 

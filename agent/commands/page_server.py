@@ -23,6 +23,7 @@ from starlette.routing import Route
 from agent.http.response_headers import html_headers, response_headers
 
 PACKAGE_FILES: Final = (
+    "node_modules/@highlightjs/cdn-assets/es/highlight.min.js",
     "node_modules/dompurify/dist/purify.min.js",
     "node_modules/eventsource-parser/dist/index.js",
     "node_modules/marked/lib/marked.esm.js",
@@ -36,7 +37,7 @@ MEDIA_TYPES: Final = MappingProxyType(
 """By suffix. A file with another suffix is not served."""
 
 _UNSERVED_FOLDERS: Final = frozenset({"node_modules", "tests"})
-_SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_SEGMENT: Final = re.compile(r"@?[A-Za-z0-9_][A-Za-z0-9._-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d+)?")
 _ANY_AGENT: Final = ("https:", "http://localhost:*", "http://127.0.0.1:*")
 _CONNECTED: Final = ("API_URL", "TOKEN_ENDPOINT", "ISSUER")

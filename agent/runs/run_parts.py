@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from langchain_core.messages import AnyMessage, ToolCall
 
@@ -33,9 +33,10 @@ class RunParts:
     async def shown(
         self, pending: Iterable[PendingApproval], caller: VerifiedAccessToken
     ) -> tuple[PendingApproval, ...]:
-        """`pending` with the URL of a consent, for `caller`, who may give these approvals."""
+        """`pending` with the schema of the arguments, or the URL of a consent, for `caller`."""
         urls = self.consent_urls
-        return tuple([each if urls is None else await urls.shown(each, caller) for each in pending])
+        known = [replace(each, parameters=self.answers.parameters(each.request, caller)) for each in pending]
+        return tuple([each if urls is None else await urls.shown(each, caller) for each in known])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,14 @@
 export class AgentFailure extends Error {
   /**
    * @param {{code: string, status?: number, message?: string, service?: string, param?: string, requestId?: string, retryAt?: number,
-   *   limit?: {unit: 'bytes' | 'messages' | 'conversations', most: number}}} failure
+   *   limit?: {unit: 'bytes' | 'messages' | 'conversations', most: number}, decidedAt?: number}} failure
    *   `message` is the agent's text for the user, kept as `userText`; `param` names the invalid member of the request;
-   *   `retryAt` is in milliseconds since 1970; `limit` is what was reached
+   *   `retryAt` and `decidedAt` are in milliseconds since 1970; `limit` is what was reached
    */
-  constructor({ code, status, message, service, param, requestId, retryAt, limit }) {
+  constructor({ code, status, message, service, param, requestId, retryAt, limit, decidedAt }) {
     super(code);
     this.name = 'AgentFailure';
-    Object.assign(this, { code, status, userText: message, service, param, requestId, retryAt, limit });
+    Object.assign(this, { code, status, userText: message, service, param, requestId, retryAt, limit, decidedAt });
   }
 
   /** Whether the user should sign in again. */
@@ -46,6 +46,7 @@ export function failureFromBody(body, { status, headers, now = Date.now() } = {}
     service: text('service'),
     param: text('param'),
     requestId: text('request_id') ?? headers?.get('x-request-id') ?? undefined,
+    decidedAt: Number.isFinite(error.decided_at) ? error.decided_at * 1000 : undefined,
     limit: Number.isFinite(error.limit?.most) ? error.limit : undefined,
     retryAt: seconds > 0 ? now + Math.min(seconds, LONGEST_WAIT_SECONDS) * 1000 : undefined,
   });

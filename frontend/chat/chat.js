@@ -4,13 +4,20 @@ import { AgentFailure } from './agent-failure.js';
 import { addEvent, chatMessages, endAnswer, newTurn, toolCalls } from './conversation.js';
 import { History } from './history.js';
 
+/** The outcomes of calls that may have had an effect. */
+const MADE = ['ok', 'failed', 'unknown'];
+/** Refusals of a version of a question that the agent did not take. */
+const NOT_STORED = ['question_replaced', 'thread_not_found'];
+/** The agent's limit for the reason of a decision. */
+const LONGEST_REASON = 1000;
+
 /**
  * Events: `turns` (a turn was added or removed, or its editing began or ended), `answer` (the last answer grew or
  * ended), and `changed` (the conversation that the agent keeps has changed: a run has begun here, or ended).
  *
- * With a thread, the agent keeps the conversation: a question is added to it, and a run goes on without this tab. Without
- * one, the conversation is this tab's: its history is sent with each question, an edited question replaces the last one,
- * and a replaced answer or a cleared conversation can be restored until the next question.
+ * With a thread, the agent keeps the conversation: a question is added to it, or replaces another one, whose version can
+ * be shown again, and a run goes on without this tab. Without one, the conversation is this tab's: its history is sent with
+ * each question, and a replaced answer or a cleared conversation can be restored until the next question.
  */
 export class Chat extends EventTarget {
   #running;
@@ -25,6 +32,15 @@ export class Chat extends EventTarget {
   /** Whether the last question is being edited. */
   editing = false;
 
+  /** What is sent when the user has decided about what the agent waits for. @type {string | undefined} */
+  queued;
+
+  /** The services that were called for the version that was replaced last: nothing of it is undone. @type {string[]} */
+  notUndone = [];
+
+  /** When an approval that could not be decided here was decided elsewhere. @type {number | undefined} */
+  decidedElsewhere;
+
   /** What `undo` restores, and which action removed it. @type {{turns: object[], by: 'replaced' | 'cleared'} | undefined} */
   undoable;
 
@@ -36,6 +52,9 @@ export class Chat extends EventTarget {
    * @param {(thread: string) => Promise<unknown>} agent.cancel
    * @param {(thread: string) => Promise<unknown>} agent.goOn after a run that failed or was interrupted
    * @param {(thread: string, before: number) => Promise<object>} agent.messages a page of earlier messages
+   * @param {(thread: string, message: string, content?: string) => Promise<unknown>} agent.replace a question
+   * @param {(thread: string, version: number) => Promise<unknown>} agent.showVersion
+   * @param {(thread: string) => Promise<object>} agent.read the conversation, as `open` takes it
    */
   constructor(agent) {
     super();
@@ -66,20 +85,27 @@ export class Chat extends EventTarget {
 
   /**
    * Sends a question, and resolves when the answer has ended, by success or failure. One question at a time. While the
-   * agent waits for an approval, the text rejects it, as the user's words.
+   * agent waits for an approval, the text decides nothing: it is sent after the decision.
    */
   async send(question) {
     if (this.busy) return;
     if (this.approvals.length > 0) {
-      await this.decide(this.approvals[0], { decision: 'reject', message: question });
+      this.queued = question;
+      this.#notify('turns');
       return;
     }
     const { thread } = this;
+    this.notUndone = [];
+    this.decidedElsewhere = undefined;
+    if (this.editing && thread !== undefined) {
+      await this.#replace(question);
+      return;
+    }
     const replaces = this.editing && thread === undefined;
     this.undoable = replaces ? { turns: this.turns, by: 'replaced' } : undefined;
     if (replaces) this.turns = this.turns.slice(0, -1);
     this.editing = false;
-    if (this.turns.length > 0) expire(this.turns.at(-1).answer);
+    if (this.turns.at(-1)?.answer.status === 'waiting') expire(this.turns.at(-1).answer);
     const turn = newTurn(question);
     this.turns.push(turn);
     const messages = chatMessages(thread === undefined ? this.turns : [turn]);
@@ -99,6 +125,63 @@ export class Chat extends EventTarget {
       yield { type: 'decided' };
       yield* agent.follow({ thread, signal });
     });
+  }
+
+  /** How to decline what the agent waits for in these words. What is too long for a reason is sent afterwards. */
+  rejection(words) {
+    if (words.length <= LONGEST_REASON) return { decision: 'reject', message: words };
+    this.queued = words;
+    return { decision: 'reject' };
+  }
+
+  /** An approval was decided elsewhere, at this time. */
+  remark(decidedAt) {
+    this.decidedElsewhere = decidedAt;
+    this.#notify('turns');
+  }
+
+  /** Takes back what was to be sent after the decision, and returns it. */
+  unqueue() {
+    const { queued } = this;
+    this.queued = undefined;
+    this.#notify('turns');
+    return queued;
+  }
+
+  /** Asks the last question anew; without `content`, in the same words. */
+  async #replace(content) {
+    const { thread, agent } = this;
+    const replaced = this.turns.at(-1);
+    const turn = { ...newTurn(content ?? replaced.question), replaces: replaced.replaces ?? replaced.id };
+    this.editing = false;
+    this.notUndone = [...new Set(toolCalls(replaced.answer).filter(({ outcome }) => MADE.includes(outcome)).map(({ service }) => service))];
+    this.turns = [...this.turns.slice(0, -1), turn];
+    const made = this.notUndone;
+    let kept;
+    await this.#read(turn, async function* (signal) {
+      try {
+        await agent.replace(thread, turn.replaces, content);
+        kept = await agent.read(thread);
+      } catch (error) {
+        if (replaced.answer.accepted || !NOT_STORED.includes(error.code)) throw error;
+        delete turn.replaces;
+        yield* agent.ask({ thread, messages: chatMessages([turn]), signal });
+      }
+    }, { here: false });
+    if (!kept || this.thread !== thread) return;
+    const opened = this.open(kept);
+    this.notUndone = made;
+    this.#notify('changed');
+    await opened;
+  }
+
+  /** Shows another version of the last question. Raises `AgentFailure`. */
+  async showVersion(version) {
+    const { thread, agent } = this;
+    await agent.showVersion(thread, version);
+    const kept = await agent.read(thread);
+    if (this.thread === thread) await this.open(kept);
+    this.#notify('changed');
   }
 
   /** Shows earlier turns of the conversation, and resolves to their number. Raises `AgentFailure`. */
@@ -124,23 +207,37 @@ export class Chat extends EventTarget {
     this.#notify('changed');
   }
 
-  /**
-   * Asks the last question again. Without a thread, the previous answer can be restored. With one, an answer that ended
-   * early is completed instead: what the agent has already done is not repeated.
-   */
+  /** Whether the last answer ended early, and can be completed: what the agent has already done is not repeated. */
+  get canContinue() {
+    const { accepted, status } = this.turns.at(-1)?.answer ?? {};
+    return this.thread !== undefined && accepted === true && status === 'failed';
+  }
+
+  /** Completes the last answer. */
+  goOn() {
+    const { thread, agent } = this;
+    if (this.busy || !this.canContinue) return undefined;
+    return this.#read(this.turns.at(-1), async function* (signal) {
+      await agent.goOn(thread);
+      yield { type: 'decided' };
+      yield* agent.follow({ thread, signal });
+    });
+  }
+
+  /** Asks the last question again. The previous answer can be shown again, or restored. */
   askAgain() {
     if (this.busy || this.turns.length === 0) return undefined;
     const { thread, agent } = this;
-    const turn = this.turns.at(-1);
-    if (thread !== undefined && turn.answer.accepted && ['failed', 'stopped'].includes(turn.answer.status)) {
-      return this.#read(turn, async function* (signal) {
-        await agent.goOn(thread);
-        yield { type: 'decided' };
-        yield* agent.follow({ thread, signal });
-      });
+    const { id, question, replaces, answer } = this.turns.at(-1);
+    if (thread === undefined) {
+      this.editing = true;
+      return this.send(question);
     }
-    this.editing = true;
-    return this.send(this.turns.at(-1).question);
+    if (answer.accepted || replaces !== undefined) return this.#replace(replaces === undefined ? undefined : question);
+    // The agent may have stored it or not: under the same id it is asked once.
+    const turn = newTurn(question, id);
+    this.turns = [...this.turns.slice(0, -1), turn];
+    return this.#read(turn, (signal) => agent.ask({ thread, messages: chatMessages([turn]), signal }));
   }
 
   /** Begins to edit the last question, and returns it; `undefined` while an answer is under way. */
@@ -162,6 +259,8 @@ export class Chat extends EventTarget {
     if (this.turns.length > 0 && this.thread === undefined) this.undoable = { turns: this.turns, by: 'cleared' };
     this.thread = thread;
     this.turns = [];
+    this.notUndone = [];
+    this.decidedElsewhere = undefined;
     this.#history = undefined;
     this.#notify('turns');
   }
@@ -177,11 +276,13 @@ export class Chat extends EventTarget {
     const shown = this.thread === id ? this.turns : [];
     this.#leave();
     this.undoable = undefined;
+    this.notUndone = [];
+    this.decidedElsewhere = undefined;
     this.thread = id;
     const history = new History(kept, (before) => this.agent.messages(id, before));
     const turn = history.turns.at(-1);
     if (turn && (status === 'interrupted' || status === 'failed')) endAnswer(turn.answer, 'failed', { code: 'run_interrupted' });
-    if (turn && status === 'paused' && !turn.answer.approvals) neverCalled(turn.answer);
+    if (turn && status === 'paused' && !turn.answer.approvals) expire(turn.answer);
     const earlier = shown.findIndex((each) => each.id === history.turns[0]?.id);
     this.turns = [...shown.slice(0, Math.max(earlier, 0)), ...history.turns];
     if (earlier <= 0) this.#history = history;
@@ -241,12 +342,14 @@ export class Chat extends EventTarget {
     }
     this.#notify('answer');
     if (begun && this.thread !== undefined && !running.signal.aborted) this.#notify('changed');
+    if (this.queued !== undefined && this.turns.at(-1) === turn && answer.status !== 'waiting') await this.send(this.unqueue());
   }
 
   #leave() {
     this.#running?.abort();
     this.#running = undefined;
     this.editing = false;
+    this.queued = undefined;
   }
 
   #notify(type) {
@@ -255,15 +358,9 @@ export class Chat extends EventTarget {
 }
 
 /** The time to approve the calls of a paused run has passed: they were not made. */
-function neverCalled(answer) {
-  for (const call of toolCalls(answer)) if (['waiting', 'unknown'].includes(call.outcome)) call.outcome = 'not_called';
-}
-
-/** A new question follows an answer that waited. */
 function expire(answer) {
-  if (answer.status !== 'waiting') return;
   Object.assign(answer, { status: 'done', approvals: undefined, failure: undefined });
-  neverCalled(answer);
+  for (const call of toolCalls(answer)) if (['waiting', 'unknown'].includes(call.outcome)) Object.assign(call, { outcome: 'not_called', expired: true });
 }
 
 /** Plain members, so that a failed turn can be stored for a reload. */
@@ -272,6 +369,6 @@ function failureMembers(error) {
     console.error(error); // contains no secret: messages of the page and of the browser
     return { code: 'page_failed' };
   }
-  const { code, status, userText, service, param, requestId, retryAt, signInAgain } = error;
-  return { code, status, userText, service, param, requestId, retryAt, signInAgain };
+  const { code, status, userText, service, param, requestId, retryAt, signInAgain, limit, decidedAt } = error;
+  return { code, status, userText, service, param, requestId, retryAt, signInAgain, limit, decidedAt };
 }

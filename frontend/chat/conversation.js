@@ -5,13 +5,16 @@
  * @typedef {{type: 'reasoning' | 'text', id?: string, text: string}} TextPart `id` is that of the agent's message
  * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
  *   outcome: 'running' | 'waiting' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
+ *   declined?: string, expired?: boolean,
  *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string, consentUrl?: string}} ToolPart
  *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON;
- *   `consentUrl`: where the user allows the access
+ *   `consentUrl`: where the user allows the access; `declined`: the user's reason, perhaps empty; `expired`: nobody decided
  * @typedef {{status: 'streaming' | 'waiting' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
  *   failure?: object, approvals?: object[], cutOff?: 'length' | 'content_filter'}} Answer `accepted`: the agent accepted the request, so it verified the access
  *   token; `approvals`: what the run waits for, while `status` is `waiting`; `cutOff`: why its last message is not whole
- * @typedef {{id: string, question: string, answer: Answer}} Turn `id` is that of the user's message
+ * @typedef {{id: string, question: string, answer: Answer, at?: string, version?: number, versions?: number[], replaces?: string}} Turn
+ *   `id` is that of the user's message; `at` is when it was sent; `versions` are the positions of all versions of the
+ *   question, and `version` that of this one; `replaces` is the id of the question that it is to replace
  */
 
 import { indentedJson } from '../printable.js';
@@ -21,7 +24,7 @@ const LONGEST_TEXT = 4000;
 
 /** @returns {Turn} */
 export function newTurn(question, id = crypto.randomUUID()) {
-  return { id, question, answer: { status: 'streaming', parts: [] } };
+  return { id, question, at: new Date().toISOString(), answer: { status: 'streaming', parts: [] } };
 }
 
 /** Adds an event to an answer. Unknown types are ignored. */
@@ -52,7 +55,7 @@ export function addEvent(answer, event) {
     if (!part) parts.push(part = { type: 'tool', callId: event.call_id });
     Object.assign(part, toolMembers(event), { outcome: outcome(event), durationMs: event.duration_ms });
     if (typeof event.error === 'string') part.error = event.error;
-    if (typeof event.result === 'string') part.result = shortened(event.result);
+    if (typeof event.result === 'string') Object.assign(part, whyNot(event), { result: shortened(event.result) });
   } else if (event.type === 'consent_required') {
     const part = callOf(parts, event);
     if (part) part.consentUrl = event.url;
@@ -71,7 +74,7 @@ export function addEvent(answer, event) {
 export function turnsOf(messages, approvals = []) {
   const turns = [];
   for (const message of messages) {
-    if (message.role === 'user') turns.push({ ...newTurn(message.content, message.id), answer: { status: 'done', accepted: true, parts: [] } });
+    if (message.role === 'user') turns.push(storedTurn(message));
     else if (turns.length > 0) addMessage(turns.at(-1).answer, message);
   }
   for (const { answer } of turns) endAnswer(answer, 'done');
@@ -79,8 +82,14 @@ export function turnsOf(messages, approvals = []) {
   return turns;
 }
 
+function storedTurn(message) {
+  const { created_at: at, version, versions } = about(message);
+  return { ...newTurn(message.content, message.id), at, version, versions, answer: { status: 'done', accepted: true, parts: [] } };
+}
+
 function addMessage(answer, message) {
   const { id: messageId, content, role } = message;
+  answer.at = about(message).created_at ?? answer.at;
   addEvent(answer, { type: 'begins', id: messageId }); // a message may be stored again, in its last form
   if (role === 'reasoning') addEvent(answer, { type: 'reasoning', id: messageId, text: content });
   if (role === 'assistant' && content) addEvent(answer, { type: 'text', id: messageId, text: content });
@@ -130,6 +139,22 @@ export function chatMessages(turns) {
 function outcome({ called, ok }) {
   if (called === false) return 'not_called';
   return ok ? 'ok' : 'failed';
+}
+
+/** What the agent's words for a call that was not made say about its user. */
+function whyNot({ called, result }) {
+  if (called !== false) return {};
+  const [, , reason] = result.match(/^The user declined this call\.( Their own words: ([^]*))?$/) ?? [];
+  if (result.startsWith('The user declined this call.')) return { declined: unquoted(reason ?? '') };
+  return result === 'not run: it was not approved in time' ? { expired: true } : {};
+}
+
+function unquoted(text) {
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return text;
+  }
 }
 
 function shortened(text) {

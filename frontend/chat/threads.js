@@ -73,6 +73,21 @@ export class Threads {
     return this.#call('POST', `/${id}/continue`);
   }
 
+  /** Asks a question anew, in other words or the same, in place of it and of all that follows it. */
+  replace(id, messageId, content) {
+    return this.#call('POST', `/${id}/versions`, JSON.stringify({ message_id: messageId, content }));
+  }
+
+  /** Shows the version of a question at this position. */
+  showVersion(id, version) {
+    return this.#call('POST', `/${id}/versions/${version}`);
+  }
+
+  /** The whole conversation, as it is stored. */
+  export(id) {
+    return this.#call('GET', `/${id}/export`);
+  }
+
   /**
    * Answers an approval: the run goes on.
    *

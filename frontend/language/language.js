@@ -34,6 +34,10 @@ export class Language {
     return key in this.messages;
   }
 
+  list(items) {
+    return new Intl.ListFormat(this.code, { type: 'conjunction' }).format(items);
+  }
+
   number(value) {
     return new Intl.NumberFormat(this.code, { maximumFractionDigits: 0 }).format(value);
   }

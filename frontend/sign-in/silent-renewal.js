@@ -50,6 +50,12 @@ export class SilentRenewal {
     return renewed;
   }
 
+  /** A session of whoever has one at IDaaS; `undefined` if nobody has, or it cannot be asked for. Never rejects. */
+  async begin() {
+    if (!this.configuration.silentRenewal || this.answerInFrame === undefined) return undefined;
+    return this.#inFrame().catch(() => undefined);
+  }
+
   #canUseFrame({ person }) {
     return this.answerInFrame !== undefined && person !== undefined;
   }
@@ -63,11 +69,14 @@ export class SilentRenewal {
 
   async #fromFrame(session) {
     if (!this.#canUseFrame(session)) return undefined;
+    const next = await this.#inFrame();
+    return next?.person === session.person ? carriedOver(next, session) : undefined; // another user may have signed in at IDaaS
+  }
+
+  async #inFrame() {
     const { url, pending } = await authorizationRequest(this.configuration, { prompt: 'none' });
     const response = await this.answerInFrame(url);
-    if (!response) return undefined;
-    const next = await completeSignIn(response, this.configuration, { take: () => pending }, this.fetch);
-    return next.person === session.person ? carriedOver(next, session) : undefined; // another user may have signed in at IDaaS
+    return response && completeSignIn(response, this.configuration, { take: () => pending }, this.fetch);
   }
 }
 

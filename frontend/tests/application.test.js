@@ -8,14 +8,17 @@ const THREAD = { id: 't', title: 'T', status: 'idle', updated_at: '2026-11-25T10
 const KEPT = { ...THREAD, messages: [{ id: 'u', role: 'user', content: 'one' }, { id: 'a', role: 'assistant', content: 'ONE' }], approvals: [], run: null };
 
 /** A signed-in page whose tab has shown the thread `t`; `responses` are the agent's, by path. */
-function application(responses) {
+function application(responses, hash = '') {
   const tabStorage = new MemoryStorage();
   tabStorage.setItem('idaas-agent.session', JSON.stringify({ accessToken: 'at', subject: 's', person: 'p', name: 'n' }));
   tabStorage.setItem('idaas-agent.thread', JSON.stringify({ person: 'p', thread: 't' }));
   globalThis.fetch = async (url, options) => responses[new URL(url).pathname](options);
+  const location = { pathname: '/', search: '', hash };
+  const history = { replaceState: (_, __, url) => { location.hash = url.replace(/^[^#]*/, ''); } };
+  history.pushState = history.replaceState;
   const configuration = { agentUrl: 'https://agent.example', tokenStorage: 'session', conversationStorage: 'session' };
   return new Application({
-    configuration, language: new Language('en'), tabStorage, location: {}, otherTabs: Object.assign(new EventTarget(), { postMessage() {} }),
+    configuration, language: new Language('en'), tabStorage, location, history, otherTabs: Object.assign(new EventTarget(), { postMessage() {} }),
   });
 }
 
@@ -55,4 +58,38 @@ test('an agent that could not be reached at first shows the last conversation wh
   await app.conversations.refresh();
   await opened;
   assert.deepEqual([app.chat.thread, app.chat.turns.map(({ question }) => question)], ['t', ['one']]);
+});
+
+test('the address names the conversation, which it opens again, and drafts stay with their conversations', async (context) => {
+  const other = { ...KEPT, id: 'other', messages: [{ id: 'u2', role: 'user', content: 'two' }] };
+  const app = application({
+    '/threads': async () => Response.json({ threads: [THREAD], next: null }),
+    '/threads/t': async () => Response.json(KEPT),
+    '/threads/other': async () => Response.json(other),
+  }, '#conversation=other');
+  context.after(() => app.conversations.leave());
+  await app.start(undefined);
+  assert.deepEqual([app.chat.thread, app.location.hash, app.title], ['other', '#conversation=other', 'two']);
+  app.draft = 'half a question';
+  await app.openConversation('t');
+  assert.deepEqual([app.location.hash, app.title, app.draft], ['#conversation=t', 'T', '']);
+  app.location.hash = '#conversation=other'; // as "back"
+  await app.addressChanged();
+  assert.deepEqual([app.chat.thread, app.draft], ['other', 'half a question']);
+  app.location.hash = '';
+  await app.addressChanged();
+  assert.deepEqual([app.chat.turns, app.draft], [[], '']);
+});
+
+test('a new tab asks IDaaS for a session before it shows the sign-in, and does without', async (context) => {
+  const app = application({ '/threads': async () => Response.json({ threads: [], next: null }) });
+  context.after(() => app.conversations.leave());
+  app.tabStorage.removeItem('idaas-agent.session');
+  const shown = [];
+  app.addEventListener('change', () => shown.push([app.checking, app.session?.name]));
+  app.renewal.begin = async () => undefined;
+  await app.start(undefined);
+  app.renewal.begin = async () => ({ accessToken: 'at', person: 'p', name: 'Alice' });
+  await app.start(undefined);
+  assert.deepEqual(shown, [[true, undefined], [false, undefined], [true, undefined], [false, 'Alice']]);
 });

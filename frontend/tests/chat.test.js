@@ -125,11 +125,59 @@ test('an approved call goes on in the same answer', async () => {
   assert.deepEqual([chat.turns[0].answer.status, chat.approvals, chat.turns[0].answer.parts.at(-1).text], ['done', [], 'Done.']);
 });
 
-test('a text declines what the agent waits for, in the user\'s words, and is no new question', async () => {
+test('a text decides nothing while the agent waits: it is sent after the decision, once', async () => {
   const { chat, requests } = await waitingChat();
   await chat.send('yes');
-  assert.deepEqual(requests.at(-1), ['decide', 't', 'i', { decision: 'reject', message: 'yes' }]);
-  assert.equal(chat.turns.length, 1);
+  assert.deepEqual([chat.queued, requests.length, chat.approvals], ['yes', 1, [APPROVAL]]);
+  await chat.decide(APPROVAL, { decision: 'approve' });
+  assert.deepEqual(requests.slice(1), [['decide', 't', 'i', { decision: 'approve' }], ['ask', 't', ['yes']]]);
+  assert.deepEqual([chat.queued, chat.turns.map(({ question }) => question)], [undefined, ['Apply for leave', 'yes']]);
+});
+
+test('what is declined in many words is declined without them, and the words are sent afterwards', async () => {
+  const { chat } = await waitingChat();
+  assert.deepEqual(chat.rejection('not now'), { decision: 'reject', message: 'not now' });
+  assert.deepEqual([chat.rejection('x'.repeat(1001)), chat.queued], [{ decision: 'reject' }, 'x'.repeat(1001)]);
+  assert.equal(chat.unqueue(), 'x'.repeat(1001));
+});
+
+const ENDED = { id: 't', status: 'idle', approvals: [], run: null };
+
+test('an edited question, and one that is asked again, replace the turn as the agent has stored it', async () => {
+  const requests = [];
+  const stored = (content, answer, version) => ({ ...ENDED, messages: [
+    { id: `u${version}`, role: 'user', content, metadata: { 'idaas-agent': { version, versions: [1, version] } } },
+    { id: `a${version}`, role: 'assistant', content: answer },
+  ] });
+  const { chat } = await waitingChat({
+    replace: async (...given) => { requests.push(given); },
+    showVersion: async (...given) => { requests.push(given); },
+    read: async () => stored('right', 'RIGHT', 3),
+  });
+  await chat.open({ ...ENDED, messages: [
+    { id: 'u', role: 'user', content: 'wrong' },
+    { id: 'm', role: 'assistant', toolCalls: [{ id: 'c', function: { name: 'leave_apply', arguments: '{}' } }] },
+    { id: 'r', role: 'tool', toolCallId: 'c', content: 'ok', metadata: { 'idaas-agent': { ok: true, service: 'leave' } } },
+  ] });
+  chat.edit();
+  await chat.send('right');
+  assert.deepEqual(requests, [['t', 'u', 'right']]);
+  assert.deepEqual(chat.turns.map(({ question, version, versions }) => [question, version, versions]), [['right', 3, [1, 3]]]);
+  assert.deepEqual(chat.notUndone, ['leave']);
+  await chat.askAgain();
+  await chat.showVersion(1);
+  assert.deepEqual(requests.slice(1), [['t', 'u3', undefined], ['t', 1]]);
+});
+
+test('a replacement that the agent refused can be tried again, and its question is kept', async () => {
+  const requests = [];
+  const { chat } = await waitingChat({ replace: async (...given) => { requests.push(given); throw new AgentFailure({ code: 'rate_limited', status: 429 }); } });
+  await chat.open({ ...ENDED, messages: [{ id: 'u', role: 'user', content: 'wrong' }] });
+  chat.edit();
+  await chat.send('right');
+  assert.deepEqual([chat.turns.length, chat.turns[0].answer.failure.code, chat.refusedQuestion], [1, 'rate_limited', 'right']);
+  await chat.askAgain();
+  assert.deepEqual(requests, [['t', 'u', 'right'], ['t', 'u', 'right']]);
 });
 
 test('a question of a thread that the agent refused is kept for after the sign-in', async () => {
@@ -159,7 +207,8 @@ test('an interrupted run is completed, not asked again', async () => {
   const { chat, requests } = await waitingChat();
   await chat.open({ id: 't', status: 'interrupted', messages: [{ id: 'u', role: 'user', content: 'one' }], approvals: [], run: null });
   assert.deepEqual([chat.turns[0].answer.status, chat.turns[0].answer.failure.code], ['failed', 'run_interrupted']);
-  await chat.askAgain();
+  assert.equal(chat.canContinue, true);
+  await chat.goOn();
   assert.deepEqual(requests.at(-1), ['goOn', 't']);
   assert.deepEqual([chat.turns.length, chat.turns[0].answer.status], [1, 'done']);
 });

@@ -2,7 +2,8 @@
 
 import { answerText } from '../chat/conversation.js';
 
-const CUT_OFF = { length: 'chat.cut_off', content_filter: 'chat.withheld' };
+/** With text before the end, and without. */
+const CUT_OFF = { length: ['chat.cut_off', 'chat.cut_off_empty'], content_filter: ['chat.withheld', 'chat.withheld_empty'] };
 
 /** The key of the text; `undefined` if the answer needs no note. */
 export function endNote(answer) {
@@ -10,6 +11,6 @@ export function endNote(answer) {
   if (answer.status !== 'done') return undefined;
   const empty = answerText(answer).trim() === '';
   const cut = CUT_OFF[answer.cutOff];
-  if (cut) return empty ? `${cut}_empty` : cut;
+  if (cut) return cut[Number(empty)];
   return empty ? 'chat.no_text' : undefined;
 }

@@ -2,6 +2,7 @@
 
 import { copyButton } from './copy-button.js';
 import { element } from './element.js';
+import { highlight } from './highlight.js';
 import { blockFragment, markdownBlocks } from './markdown.js';
 
 export class AnswerText {
@@ -31,6 +32,7 @@ export class AnswerText {
   #blockElement(block) {
     const container = element('div', { class: 'block' }, blockFragment(block));
     for (const code of container.querySelectorAll('pre')) {
+      if (block.code) highlight(code.querySelector('code') ?? code, block.code.split(/\s/)[0]);
       const copy = copyButton(this.language, 'chat.copy_code', () => code.textContent);
       code.tabIndex = 0; // so that the keyboard can scroll it
       const frame = element('div', { class: 'code' });

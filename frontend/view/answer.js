@@ -30,11 +30,12 @@ export class TurnView {
   #ended = '';
   #waitingFor = 0;
   #approvalIds = '';
+  #versions = '';
   cards = [];
 
   /**
-   * @param {{signIn: () => void, askAgain: () => void, edit: () => void, announce: (text: string) => void,
-   *   decide: (approval: object, decision: object) => void}} actions
+   * @param {{signIn: () => void, askAgain: () => void, goOn: () => void, edit: () => void, announce: (text: string) => void,
+   *   showVersion: (version: number) => void, decide: (approval: object, decision: object) => void}} actions
    */
   constructor(language, turn, actions) {
     this.language = language;
@@ -44,8 +45,9 @@ export class TurnView {
     this.parts = element('div', { class: 'parts' });
     this.approvals = element('div', { class: 'approvals' });
     this.end = element('div', { class: 'end' });
+    this.about = element('p', { class: 'about' });
     this.question = element('article', { 'class': 'question', 'aria-label': language.text('chat.you'), 'tabindex': -1 }, turn.question);
-    this.element = element('li', { class: 'turn' }, this.question,
+    this.element = element('li', { class: 'turn' }, element('div', { class: 'asked' }, this.question, this.about),
       element('article', { 'class': 'answer', 'aria-label': language.text('chat.agent') }, this.parts, this.waiting, this.approvals, this.end));
     this.update(turn, false);
   }
@@ -59,8 +61,9 @@ export class TurnView {
    * @param {import('../chat/conversation.js').Turn} turn the same one, perhaps as it was read again
    * @param {boolean} last whether this is the last turn, whose question can be asked again
    * @param {boolean} editing whether its question is being edited
+   * @param {boolean} idle whether another version can be shown now
    */
-  update(turn, last, editing = false) {
+  update(turn, last, editing = false, idle = false) {
     if (turn !== this.turn) this.#ended = '';
     this.turn = turn;
     const { parts, status, approvals = [], failure } = this.turn.answer;
@@ -79,7 +82,8 @@ export class TurnView {
     this.waiting.hidden = status !== 'streaming' || !quiet;
     this.element.setAttribute('aria-busy', String(status === 'streaming'));
     this.element.classList.toggle('in-edit', editing);
-    const ended = `${status} ${last} ${editing} ${endNote(this.turn.answer)}`;
+    this.#updateVersions(idle);
+    const ended = `${status} ${last} ${editing} ${endNote(this.turn.answer)} ${this.turn.answer.at}`;
     if (ended !== this.#ended) {
       this.#ended = ended;
       this.end.replaceChildren(...(['streaming', 'waiting'].includes(status) ? [] : this.#ending(last && !editing)));
@@ -95,6 +99,27 @@ export class TurnView {
       this.approvals.replaceChildren(...this.cards.map((card) => card.element));
     }
     for (const card of this.cards) card.refused(failure);
+  }
+
+  /** When it was asked, and "2 of 2", with which the other versions are shown. */
+  #updateVersions(enabled) {
+    const { language, actions, turn: { version, versions = [], at } } = this;
+    const state = JSON.stringify([version, versions, at, enabled]);
+    if (state === this.#versions) return;
+    this.#versions = state;
+    const index = versions.indexOf(version);
+    const button = (name, to, label) => element('button', {
+      'type': 'button', 'class': 'quiet small', 'aria-label': language.text(label), 'title': language.text(label),
+      'disabled': !enabled || to === undefined, 'onclick': () => actions.showVersion(to),
+    }, icon(name));
+    this.about.replaceChildren(...[
+      at && element('time', { datetime: at, title: language.time(Date.parse(at)) }, language.moment(Date.parse(at))),
+      ...(index < 0 ? [] : [
+        button('back', versions[index - 1], 'chat.version_before'),
+        element('span', { class: 'version' }, language.text('chat.version', { number: index + 1, count: versions.length })),
+        button('chevron', versions[index + 1], 'chat.version_after'),
+      ]),
+    ].filter(Boolean));
   }
 
   /** Counts down the agent's `Retry-After`, and the time of approvals. */
@@ -125,6 +150,7 @@ export class TurnView {
       last && answer.failure?.retryAt !== undefined && this.countdown,
       element('div', { class: 'actions' },
         text !== '' && copyButton(language, 'chat.copy_answer', () => text),
+        last && answer.status === 'failed' && answer.accepted && action('chat.continue', 'play', actions.goOn),
         last && this.again,
         last && action('chat.edit', 'edit', actions.edit)),
     ].filter(Boolean);

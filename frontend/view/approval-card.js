@@ -3,7 +3,7 @@
  * approves, changes the arguments, or declines with words of their own.
  */
 
-import { ArgumentField } from './argument-field.js';
+import { ArgumentField, labelOf } from './argument-field.js';
 import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
@@ -29,9 +29,10 @@ export class ApprovalCard {
     this.buttons = element('div', { class: 'actions' });
     this.fields = element('div', { class: 'fields' });
     this.particulars = element('div', { class: 'what' }, ...this.#particulars());
+    this.more = this.#more();
     const label = `${language.text('approval.label')}: ${this.title}`;
     this.element = element('section', { 'class': 'card approval', 'aria-label': label, 'tabindex': -1 },
-      element('h3', {}, icon('question'), this.title), this.particulars, this.fields, this.failure, this.countdown, this.buttons);
+      element('h3', {}, icon('question'), this.title), this.particulars, this.fields, this.failure, this.buttons, this.countdown, ...this.more);
     this.element.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.#back(); });
     this.#showChoice();
     this.tick();
@@ -59,11 +60,13 @@ export class ApprovalCard {
     const { language } = this;
     const seconds = Math.ceil((Date.parse(this.approval.expires_at) - now) / 1000);
     const wait = language.wait(Math.max(seconds, 0));
-    const over = language.text('approval.expired');
+    const over = language.text('tool.expired');
     this.countdown.textContent = seconds <= 0 ? over : language.text('approval.expires', { wait });
     if (seconds <= 0 && this.#announced > 0) this.#expire(over);
     else if (seconds > 0 && seconds <= SOON && this.#announced > SOON) this.actions.announce(language.text('approval.soon', { wait }));
     this.#announced = Math.min(this.#announced, seconds);
+    const { arguments: list } = this;
+    if (list) list.tabIndex = list.scrollHeight > list.clientHeight ? 0 : -1; // so that the keyboard can scroll it
   }
 
   /** Nothing can be decided any more. */
@@ -85,19 +88,35 @@ export class ApprovalCard {
   #particulars() {
     const { language, approval } = this;
     if (approval.kind !== 'tool_call') return [];
-    const call = { accessIdentity: approval.access_identity, credential: approval.credential ?? undefined, outcome: 'waiting' };
+    const kind = identityKind({ accessIdentity: approval.access_identity, credential: approval.credential ?? undefined, outcome: 'waiting' });
+    const rows = approval.display.flatMap(({ name, label, text }) => [element('dt', {}, labelOf(label, this.#schema(name))), element('dd', {}, shown(text))]);
+    return [
+      element('p', { class: 'rights' }, identityBadge(language, kind), ' ', element('span', {}, language.text(`approval.identity_${kind}`))),
+      // The buttons are below the arguments: what does not fit scrolls, so that neither is seen without the other.
+      this.arguments = element('dl', { class: 'arguments' }, ...rows),
+    ];
+  }
+
+  /** What the card says further, below the decision. */
+  #more() {
+    const { language, approval } = this;
+    if (approval.kind !== 'tool_call') return [];
     const rows = [
       ['tool.tool', element('code', {}, approval.tool)],
-      ['approval.rights', element('span', {}, identityBadge(language, identityKind(call)), ' ', language.text(`approval.identity_${identityKind(call)}`))],
       ['tool.audience', approval.audience],
       ['tool.scope', approval.scope],
       ['tool.credential', approval.credential],
     ].filter(([, value]) => value !== undefined && value !== null);
     return [
-      element('dl', { class: 'arguments' }, ...approval.display.flatMap(({ label, text }) => [element('dt', {}, label), element('dd', {}, shown(text))])),
-      element('dl', {}, ...rows.flatMap(([label, value]) => [element('dt', {}, language.text(label)), element('dd', {}, value)])),
       element('p', { class: 'note' }, language.text('approval.if_declined')),
+      element('details', { class: 'folded' }, element('summary', {}, icon('chevron'), language.text('approval.more')),
+        element('dl', {}, ...rows.flatMap(([label, value]) => [element('dt', {}, language.text(label)), element('dd', {}, value)]))),
     ];
+  }
+
+  #schema(name) {
+    const properties = this.approval.parameters?.properties;
+    return typeof properties === 'object' && properties !== null && Object.hasOwn(properties, name) ? properties[name] : undefined;
   }
 
   /** From the fields to the choice, with the focus on the button that showed them. */
@@ -134,7 +153,7 @@ export class ApprovalCard {
 
   #showFields() {
     const { arguments: values, display } = this.approval;
-    const fields = display.map((displayed) => new ArgumentField(this.language, displayed, values[displayed.name]));
+    const fields = display.map((displayed) => new ArgumentField(this.language, displayed, values[displayed.name], this.#schema(displayed.name)));
     this.opener = 'edit';
     this.element.classList.add('in-edit');
     this.fields.replaceChildren(...fields.map((field) => field.element));

@@ -1,10 +1,16 @@
-/** The input field. Enter sends, Shift+Enter begins a new line, Esc stops or cancels. */
+/**
+ * The input field. Enter sends, Shift+Enter begins a new line, Esc stops or cancels. While the agent waits for a decision,
+ * a text declines nothing unless the button says so: it is sent after the decision.
+ */
 
 import { element } from './element.js';
 import { icon } from './icon.js';
 
 export class Composer {
-  /** @param {{send: (question: string) => void, stop: () => void, cancel: () => void}} actions `cancel` ends an edit */
+  /**
+   * @param {{send: (question: string) => void, decline: (words: string) => void, stop: () => void, cancel: () => void,
+   *   written: (draft: string) => void}} actions `cancel` ends an edit
+   */
   constructor(language, actions, draft = '') {
     this.actions = actions;
     this.language = language;
@@ -17,20 +23,27 @@ export class Composer {
     this.stopButton = element('button', {
       'type': 'button', 'class': 'primary round', 'aria-label': language.text('composer.stop'), 'hidden': true, 'onclick': actions.stop,
     }, icon('stop'));
+    this.choice = element('div', { class: 'choice', hidden: true },
+      element('button', { type: 'submit', class: 'primary' }, language.text('composer.send_later')),
+      element('button', { type: 'button', class: 'quiet', onclick: () => this.#take(actions.decline) }, language.text('composer.decline_send')));
     this.element = element('form', { class: 'composer', onsubmit: (event) => this.#submit(event) },
-      element('div', { class: 'field' }, this.input, this.sendButton, this.stopButton),
+      element('div', { class: 'field' }, this.input, this.sendButton, this.stopButton), this.choice,
       element('p', { id: 'question-hint', class: 'hint' }, language.text('composer.hint')));
     this.input.addEventListener('keydown', (event) => this.#key(event));
-    this.input.addEventListener('input', () => this.#fit());
+    this.input.addEventListener('input', () => {
+      this.#fit();
+      actions.written(this.draft);
+    });
     requestAnimationFrame(() => this.#fit());
   }
 
-  /** `waits`: the agent waits for an approval, which a text declines. */
+  /** `waits`: the agent waits for an approval. */
   update({ busy, enabled, waits = false }) {
     this.input.placeholder = this.language.text(waits ? 'composer.placeholder_waiting' : 'composer.placeholder');
     this.busy = busy;
     this.enabled = enabled;
-    this.sendButton.hidden = busy;
+    this.waits = waits;
+    this.sendButton.hidden = busy || waits;
     this.stopButton.hidden = !busy;
     this.#fit();
   }
@@ -40,17 +53,27 @@ export class Composer {
   }
 
   write(text) {
+    this.put(text);
+    this.input.focus();
+  }
+
+  /** Puts a text into the field, and not the focus. */
+  put(text) {
     this.input.value = text;
     this.#fit();
-    this.input.focus();
+    this.actions.written(text);
   }
 
   #submit(event) {
     event.preventDefault();
-    const question = this.input.value.trim();
-    if (question === '' || this.busy || !this.enabled) return;
+    this.#take(this.actions.send);
+  }
+
+  #take(action) {
+    const text = this.input.value.trim();
+    if (text === '' || this.busy || !this.enabled) return;
     this.write('');
-    this.actions.send(question);
+    action(text);
   }
 
   #key(event) {
@@ -61,7 +84,9 @@ export class Composer {
   }
 
   #fit() {
-    this.sendButton.disabled = !this.enabled || this.input.value.trim() === '';
+    const empty = this.input.value.trim() === '';
+    this.sendButton.disabled = !this.enabled || empty;
+    this.choice.hidden = !this.waits || empty;
     this.input.style.height = 'auto';
     this.input.style.height = `${this.input.scrollHeight}px`;
   }

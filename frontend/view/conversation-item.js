@@ -40,7 +40,7 @@ export class ConversationItem {
         element('span', { class: 'title' }, title),
         waiting > 0 && element('span', { class: 'badge badge-waiting' }, language.text('list.waits')),
         status === 'running' && element('span', { class: 'running' }, element('span', { class: 'spinner' }), language.text('list.running')),
-        waiting === 0 && status !== 'running' && element('span', { class: 'when' }, language.moment(Date.parse(changed)))),
+        waiting === 0 && status !== 'running' && element('span', { class: 'when' }, status === 'paused' ? language.text('list.expired') : language.moment(Date.parse(changed)))),
       element('span', { class: 'change' },
         this.#iconButton('edit', 'list.rename', title, () => this.#rename()),
         this.#iconButton('trash', 'list.delete', title, () => actions.remove(id))));

@@ -25,6 +25,7 @@ export class ConversationView {
   #shown = {};
   #card;
   #draftBeforeEdit = '';
+  #draftOf;
 
   /** @param {import('../application.js').Application} app */
   constructor(app) {
@@ -32,8 +33,10 @@ export class ConversationView {
     this.app = app;
     this.language = language;
     const send = (question) => app.ask(question);
-    this.composer = new Composer(language, { send, stop: () => chat.stop(), cancel: () => this.#cancelEdit() }, app.draft);
-    this.notice = new Notice(language, { cancel: () => this.#cancelEdit(), undo: () => this.#undo() });
+    this.composer = new Composer(language, {
+      send, decline: (words) => app.decline(words), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; },
+    }, app.draft);
+    this.notice = new Notice(language, { cancel: () => this.#cancelEdit(), undo: () => this.#undo(), unqueue: () => this.composer.write(chat.unqueue()) });
     this.chain = new ChainView(language, session, app.name, this.#observing.signal);
     this.first = firstQuestions(language, app.suggestions, send);
     this.list = element('ol', { class: 'turns' });
@@ -113,7 +116,7 @@ export class ConversationView {
   }
 
   #update({ follow }) {
-    const { turns, editing, busy } = this.app.chat;
+    const { turns, editing, busy, approvals } = this.app.chat;
     const inCard = this.#card?.element.contains(document.activeElement);
     const fromEnd = document.documentElement.scrollHeight - document.documentElement.scrollTop;
     const grown = this.#turns.length > 0 && turns.findIndex(({ id }) => id === this.#turns[0].turn.id) > 0;
@@ -122,7 +125,7 @@ export class ConversationView {
     arrange(this.list, this.#turns.map((view) => view.element));
     this.#turns.forEach((view, index) => {
       const last = index === turns.length - 1;
-      view.update(turns[index], last, last && editing && !busy);
+      view.update(turns[index], last, last && editing && !busy, !busy && !editing && approvals.length === 0);
     });
     this.earlier.update();
     this.first.hidden = turns.length > 0;
@@ -143,6 +146,8 @@ export class ConversationView {
       signIn: () => app.signIn(),
       decide: (approval, decision) => app.decide(approval, decision),
       askAgain: () => app.askAgain(),
+      goOn: () => app.chat.goOn(),
+      showVersion: (version) => app.showVersion(version),
       edit: () => this.#edit(),
       announce: (text) => { this.status.textContent = text; },
     });
@@ -175,7 +180,13 @@ export class ConversationView {
   }
 
   #updateComposer() {
-    const { busy, approvals } = this.app.chat;
+    const { app: { chat }, composer } = this;
+    const { busy, approvals, queued } = chat;
+    if (chat.thread !== this.#draftOf) {
+      this.#draftOf = chat.thread;
+      composer.put(this.app.draft);
+    }
+    if (queued !== undefined && !busy && approvals.length === 0) composer.put([chat.unqueue(), composer.draft].filter(Boolean).join('\n'));
     this.composer.update({ busy, enabled: !this.expired, waits: approvals.length > 0 });
   }
 

@@ -4,6 +4,7 @@ import { LANGUAGES } from '../language/language.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
 import { logo } from './logo.js';
+import { menu } from './menu.js';
 
 /** Seconds before the expiry at which the countdown warns. */
 export const EXPIRES_SOON = 120;
@@ -11,7 +12,8 @@ export const EXPIRES_SOON = 120;
 export class Header {
   /**
    * @param {{name: string, logoUrl: string | undefined}} product
-   * @param {{signOut: () => void, newConversation: () => void, chooseLanguage: (code: string) => void}} actions
+   * @param {{signOut: () => void, newConversation: () => void, chooseLanguage: (code: string) => void,
+   *   save: (form: 'md' | 'json') => Promise<{name: string, text: string}>, notify: import('./attention.js').Attention}} actions
    */
   constructor(language, session, { name, logoUrl }, actions) {
     this.language = language;
@@ -23,6 +25,7 @@ export class Header {
       element('nav', {},
         session && this.#button('plus', 'chat.new', actions.newConversation),
         ...this.#otherLanguages(actions),
+        menu(language, { ...actions, conversation: session !== undefined }),
         session && this.#button('leave', 'account.sign_out', actions.signOut)));
   }
 

@@ -23,6 +23,11 @@ const PATHS = {
   down: 'M10 4v12m-5-5 5 5 5-5',
   up: 'M10 16V4M5 9l5-5 5 5',
   chevron: 'M7.5 5l5 5-5 5',
+  back: 'M12.5 5l-5 5 5 5',
+  play: 'M7 5l8 5-8 5z',
+  more: 'M5 10h.1M10 10h.1M15 10h.1',
+  bell: 'M5.5 13.5V9a4.5 4.5 0 0 1 9 0v4.5l1 1.5h-11zM8.6 17h2.8',
+  save: 'M10 4v8m-4-4 4 4 4-4M4.5 16h11',
 };
 const SVG = 'http://www.w3.org/2000/svg';
 

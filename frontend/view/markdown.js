@@ -50,13 +50,13 @@ const marked = new Marked({
  *
  * The page's own headings are of level 1 and 2: those of a text begin at 3 and skip no level.
  *
- * @returns {{source: string, html: () => string}[]}
+ * @returns {{source: string, html: () => string, code?: string}[]} `code`: the language of a block of code, perhaps empty
  */
 export function markdownBlocks(text) {
   const tokens = marked.lexer(text).filter(({ type }) => type !== 'space' && type !== 'def');
   const depths = [...new Set(tokens.filter(({ type }) => type === 'heading').map(({ depth }) => depth))].sort();
   return tokens.map((token) => {
-    if (token.type !== 'heading') return { source: token.raw, html: () => marked.parser([token]) };
+    if (token.type !== 'heading') return { source: token.raw, code: token.type === 'code' ? token.lang ?? '' : undefined, html: () => marked.parser([token]) };
     const level = Math.min(3 + depths.indexOf(token.depth), 6);
     return { source: `${level} ${token.raw}`, html: () => marked.parser([{ ...token, level }]) };
   });
@@ -95,6 +95,11 @@ function words(token) {
     case 'image': return token.text;
     default: return token.tokens ? each(token.tokens, '') : token.text ?? token.raw;
   }
+}
+
+/** Elements for highlighted code: the highlighter's markup is no more trusted than the model's. */
+export function codeFragment(html) {
+  return globalThis.DOMPurify.sanitize(html, { ALLOWED_TAGS: ['span', '#text'], ALLOWED_ATTR: ['class'], RETURN_DOM_FRAGMENT: true });
 }
 
 /** An absolute URL that a link may have. `https://bank.example@elsewhere.example` is a disguise, and none. */

@@ -1,11 +1,13 @@
-/** Above the composer: what an action has changed, and its undo. It stays until the next question. */
+/** Above the composer: what an action has changed or will do, and its undo. It stays until the next question. */
 
+import { toolCalls } from '../chat/conversation.js';
 import { element } from './element.js';
+import { serviceName } from './identity.js';
 
 export class Notice {
   #shown = '';
 
-  /** @param {{cancel: () => void, undo: () => void}} actions */
+  /** @param {{cancel: () => void, undo: () => void, unqueue: () => void}} actions */
   constructor(language, actions) {
     this.language = language;
     this.actions = actions;
@@ -14,14 +16,29 @@ export class Notice {
   }
 
   /** @param {import('../chat/chat.js').Chat} chat */
-  update({ editing, undoable, busy }) {
-    const kind = editing && !busy ? 'editing' : undoable && `undo_${undoable.by}`;
-    if (kind === this.#shown) return;
-    this.#shown = kind;
-    this.element.hidden = !kind;
-    if (!kind) return;
-    const [label, onclick] = kind === 'editing' ? ['chat.cancel', this.actions.cancel] : ['chat.undo', this.actions.undo];
-    this.element.replaceChildren(element('span', {}, this.language.text(`chat.${kind}`)),
-      element('button', { type: 'button', class: 'quiet', onclick }, this.language.text(label)));
+  update({ editing, undoable, busy, queued, notUndone, decidedElsewhere, turns }) {
+    const { language, actions } = this;
+    const services = (names) => language.list(names.map((name) => serviceName(language, name)));
+    const shown = [];
+    if (queued !== undefined) {
+      shown.push(language.text('chat.queued', { text: queued }), ['chat.cancel', actions.unqueue]);
+    } else if (editing && !busy) {
+      const called = toolCalls(turns.at(-1).answer).filter(({ outcome }) => !['not_called', 'waiting'].includes(outcome));
+      shown.push(language.text('chat.editing'), ['chat.cancel', actions.cancel]);
+      if (called.length > 0) shown[0] += ` ${language.text('chat.not_undone', { services: services([...new Set(called.map(({ service }) => service))]) })}`;
+    } else if (decidedElsewhere !== undefined) {
+      shown.push(language.text('approval.decided_elsewhere', { time: language.time(decidedElsewhere) }));
+    } else if (undoable) {
+      shown.push(language.text(`chat.undo_${undoable.by}`), ['chat.undo', actions.undo]);
+    } else if (notUndone.length > 0) {
+      shown.push(language.text('chat.not_undone', { services: services(notUndone) }));
+    }
+    const state = JSON.stringify(shown);
+    if (state === this.#shown) return;
+    this.#shown = state;
+    const [text, action] = shown;
+    this.element.hidden = text === undefined;
+    this.element.replaceChildren(...(text === undefined ? [] : [element('span', {}, text)]),
+      ...(action ? [element('button', { type: 'button', class: 'quiet', onclick: action[1] }, language.text(action[0]))] : []));
   }
 }

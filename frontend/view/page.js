@@ -1,5 +1,6 @@
 /** The whole page, rendered from the application's state and again after each change. */
 
+import { Attention } from './attention.js';
 import { ConversationView } from './conversation-view.js';
 import { element } from './element.js';
 import { Header } from './header.js';
@@ -15,6 +16,7 @@ export class Page {
   constructor(root, app) {
     this.root = root;
     this.app = app;
+    this.attention = new Attention(app);
     app.addEventListener('change', () => this.show());
     setInterval(() => this.#tick(), TICK_MS);
   }
@@ -23,13 +25,14 @@ export class Page {
     const { app } = this;
     const { language, session } = app;
     document.documentElement.lang = language.code;
-    document.title = app.name;
-    if (session && this.conversation) app.draft = this.conversation.composer.draft;
+    this.attention.update();
     this.conversation?.leave();
     this.header = new Header(language, session, app, {
       signOut: () => app.signOut(),
       newConversation: () => app.newConversation(),
       chooseLanguage: (code) => app.chooseLanguage(code),
+      save: (form) => app.exported(form),
+      notify: this.attention,
     });
     this.conversation = session && new ConversationView(app);
     const skip = session && element('a', { class: 'skip', href: '#question' }, language.text('app.skip'));
@@ -40,7 +43,7 @@ export class Page {
 
   #signedOut() {
     const { app } = this;
-    return welcome(app.language, { error: app.signInError, kept: app.expired, signingIn: app.signingIn }, {
+    return welcome(app.language, { error: app.signInError, kept: app.expired, signingIn: app.signingIn, checking: app.checking }, {
       signIn: () => app.signIn(),
     });
   }

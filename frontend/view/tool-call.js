@@ -32,7 +32,7 @@ export class ToolCall {
     this.summary.replaceChildren(
       element('span', { class: 'outcome' }, call.outcome === 'running' ? element('span', { class: 'spinner' }) : icon(OUTCOME_ICONS[call.outcome])),
       element('span', { class: 'what' },
-        language.text(`tool.${call.outcome}`, { service: serviceName(language, call.service) }), ' ',
+        language.text(call.expired ? 'tool.expired_of' : call.declined === undefined ? `tool.${call.outcome}` : 'tool.declined_of', { service: serviceName(language, call.service) }), ' ',
         element('code', {}, call.tool)),
       ...(call.outcome === 'not_called' ? [] : [identityBadge(language, identityKind(call))]), // the text states it
       element('span', { class: 'took' }, took ?? ''),
@@ -41,7 +41,7 @@ export class ToolCall {
     this.particulars.replaceChildren(...this.#rows(call, took).flatMap(([label, value]) => [
       element('dt', {}, language.text(label)), element('dd', { class: SENTENCES.has(label) && 'sentence' }, value),
     ]));
-    if (call.consentUrl) this.element.open = true;
+    if (call.consentUrl || call.declined) this.element.open = true; // a reason that was typed is shown
     this.arguments.update(call.arguments);
     this.result.update(call.result);
   }
@@ -59,7 +59,8 @@ export class ToolCall {
       ['tool.scope', call.scope],
       ['tool.credential', call.credential],
       ['tool.duration', took],
-      ['tool.outcome', explained ? language.text('tool.outcome_code', { symptom, code: call.error }) : language.text(`tool.outcome_${call.outcome}`)],
+      ['tool.reason', call.declined || undefined],
+      ['tool.outcome', call.expired ? language.text('tool.expired') : explained ? language.text('tool.outcome_code', { symptom, code: call.error }) : language.text(`tool.outcome_${call.outcome}`)],
       ['tool.remedy', explained ? language.sentence(remedy) : undefined],
       ['tool.consent', call.consentUrl && element('a', { href: call.consentUrl, target: '_blank', rel: 'noopener noreferrer' }, language.text('approval.open'))],
     ].filter(([, value]) => value !== undefined);

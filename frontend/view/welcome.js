@@ -4,7 +4,7 @@ import { element } from './element.js';
 import { icon } from './icon.js';
 
 /** @param {{signIn: () => void}} actions */
-export function welcome(language, { error, kept, signingIn }, actions) {
+export function welcome(language, { error, kept, signingIn, checking }, actions) {
   const step = (name, key) => element('li', { class: `link link-${name}` }, element('span', { class: 'dot' }, icon(name)),
     element('p', {}, language.text(key)));
   return element('main', { class: 'welcome' },
@@ -12,8 +12,10 @@ export function welcome(language, { error, kept, signingIn }, actions) {
     element('p', { class: 'lead' }, language.text('welcome.lead')),
     error && signInFailure(language, error),
     kept && !error && element('p', { class: 'card note', role: 'status' }, language.text('welcome.kept')),
-    element('button', { type: 'button', class: 'primary large', onclick: actions.signIn, disabled: signingIn }, icon('key'),
-      language.text(signingIn ? 'welcome.signing_in' : 'welcome.sign_in')),
+    checking
+      ? element('p', { class: 'waiting', role: 'status' }, element('span', { class: 'spinner' }), language.text('welcome.checking'))
+      : element('button', { type: 'button', class: 'primary large', onclick: actions.signIn, disabled: signingIn }, icon('key'),
+        language.text(signingIn ? 'welcome.signing_in' : 'welcome.sign_in')),
     element('ol', { class: 'links' }, step('person', 'welcome.you'), step('agent', 'welcome.agent'), step('service', 'welcome.service')));
 }
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from graph.call_arguments import are_valid_arguments
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -168,6 +168,12 @@ class AnswerReader:
         if (called := self._services.get(service)) is None:
             return ()
         return await called.argument_faults(tool, arguments, self._access(service, caller))
+
+    def parameters(self, asked: ApprovalRequest, caller: VerifiedAccessToken) -> Mapping[str, Any] | None:
+        """The JSON Schema of the tool's arguments, if it is known without asking the service."""
+        called = self._services.get(asked.service)
+        tools = called and called.cached_tools(self._access(asked.service, caller))
+        return next((each.parameters for each in tools or () if each.name == asked.tool), None)
 
     async def read(self, value: object, asked: PendingApproval, caller: VerifiedAccessToken) -> Answer:
         """The answer in `value` to what `caller` was asked, with the arguments that it approves.

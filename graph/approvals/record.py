@@ -190,7 +190,8 @@ class ApprovalState:
         code = GraphCode.APPROVAL_INVALID if found is ApprovalStatus.OPEN else GraphCode.APPROVAL_USED
         if found is ApprovalStatus.EXPIRED:
             code = GraphCode.APPROVAL_EXPIRED
-        raise _error(code, f'status must be "{expected}", found "{found}"')
+        text = f'status must be "{expected}", found "{found}"'
+        raise ApprovalError(code, text, decided_at=self.decided_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ class PendingApproval:
 
     `url` is where the person goes (`consent_required`). It is for this person only, and is not saved.
     `asked` is false if they have not seen the request before. `lasting` is what they may approve beyond this
-    call; `None`: nothing.
+    call; `None`: nothing. `parameters` is the schema of the tool, if it is known.
     """
 
     request: ApprovalRequest
@@ -207,6 +208,7 @@ class PendingApproval:
     url: Secret | None = None
     asked: bool = True
     lasting: Lasting | None = None
+    parameters: Mapping[str, Any] | None = None
 
 
 def _error(code: GraphCode, detail: str) -> ApprovalError:

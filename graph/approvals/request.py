@@ -78,12 +78,15 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
 
 def approval_of(pending: PendingApproval) -> dict[str, Any]:
     """A pending approval as JSON for its principal, in every API of the agent: the members of the request,
-    the arguments, as they are and to be shown, and `url` if the person has to open one.
+    the arguments, as they are and to be shown, their JSON Schema (`parameters`) if it is known, and `url` if
+    the person has to open one.
 
     The URL is for this person alone: it is in no log record and no stored value.
     """
     arguments = dict(pending.arguments)
     members = {**approval_members(pending.request), "arguments": arguments, **_shown_with(pending)}
+    if pending.parameters is not None:
+        members["parameters"] = dict(pending.parameters)
     return members if pending.url is None else members | {"url": pending.url.reveal()}
 
 

@@ -84,6 +84,7 @@ async def test_no_state_of_the_page_violates_a_rule(
     await page.locator(".failure").wait_for()
     states["failure"] = await violations(page)
 
+    await page.get_by_role("button", name="New conversation").click()
     scripted_agent.will_refuse(429, "rate_limited", retry_after=3000)
     await ask(page)
     await page.get_by_role("timer").wait_for()

@@ -31,7 +31,7 @@ async def test_no_state_of_list_and_card_violates_a_rule(
     await button.click()
     await card(page).get_by_label("days").fill("three")
     await card(page).get_by_role("button", name="Approve as changed").click()
-    await card(page).get_by_text("must be a value such as 3").wait_for()
+    await card(page).get_by_text("must be a whole number such as 3").wait_for()
     states["card while editing"] = await violations(page, WIDE)
     await card(page).get_by_role("button", name="Back").click()
     await card(page).get_by_role("button", name="Decline").click()

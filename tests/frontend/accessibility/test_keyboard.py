@@ -28,10 +28,11 @@ async def test_approval_is_decided_by_keyboard(
     await expect(card(page)).to_be_focused()
     await status(page, "The agent waits for your approval. The agent wants to call the leave service")
     order = []
-    for _ in range(4):
+    for _ in range(5):
         await page.keyboard.press("Tab")
         order.append(await focused(page).evaluate("(at) => at.innerText || at.id"))
-    assert order == ["Approve", "Change", "Decline", "question"]
+    assert order == ["Approve", "Change", "Decline", "Details of the call", "question"]
+    await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Enter")
@@ -89,12 +90,12 @@ async def test_countdown_is_announced_near_its_end_only(
     await page.clock.run_for(530_000)
     await expect(card(page).get_by_role("timer")).to_contain_text("seconds")
     await page.clock.run_for(80_000)
-    await expect(card(page)).to_contain_text("The time to decide is over. Nothing was called.")
+    await expect(card(page)).to_contain_text("Not decided in time; nothing was called.")
     await expect(card(page).get_by_role("button")).to_have_count(0)
     announced = await page.evaluate("window.announced")
     assert len(announced) == 2, announced
     assert re.fullmatch(r"The agent waits for your approval for another \d+ seconds\.", announced[0])
-    assert announced[1] == "The time to decide is over. Nothing was called."
+    assert announced[1] == "Not decided in time; nothing was called."
 
     lasting_agent.sandbox.clock.advance(610)  # for the agent, too
     await page.clock.resume()

@@ -169,6 +169,7 @@ async def test_markdown_is_rendered_while_it_streams(
     scripted_agent.will_answer(*({"content": text[start : start + 3]} for start in range(0, len(text), 3)))
     await ask(signed_in, "draw")
     answer = await answered(signed_in)
+    await expect(answer.locator(".code .hljs-string")).to_have_text("'hi'")
     await answer.get_by_role("heading", name="Plan").wait_for()
     await answer.get_by_role("cell", name="24").wait_for()
     await expect(answer.get_by_role("listitem")).to_have_text(["one", "two"])

@@ -112,13 +112,13 @@ async def test_two_devices_agree(
     await listed(other_device).click()
     await card(other_device).wait_for()
     await question(page).fill("Not this week")
-    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Decline, and send this").click()
     await expect(prose(page)).to_have_text("You declined.")
     await other_device.clock.run_for(30_000)  # it has no news of the other device but by the list
     await expect(prose(other_device)).to_have_text("You declined.")
     await expect(card(other_device)).to_have_count(0)
     await expect(other_device.locator("details.tool-not_called")).to_contain_text(
-        "Did not call the leave service"
+        "You declined the call of the leave service"
     )
 
 

@@ -20,8 +20,7 @@ async def test_a_reload_keeps_the_sign_in_and_a_second_tab_has_its_own(
     await question(page).wait_for()
     other = await browser_context.new_page()
     await other.goto(PAGE)
-    await other.get_by_role("button", name="Sign in with IDaaS").click()
-    await question(other).wait_for()  # IDaaS knows the person: no password
+    await question(other).wait_for()  # IDaaS knows the person, and is asked first
 
 
 async def test_memory_storage_stores_no_part_of_the_token(
@@ -31,6 +30,9 @@ async def test_memory_storage_stores_no_part_of_the_token(
     await sign_in(page)
     await question(page).wait_for()
     assert "eyJ" not in await page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])")
+    await page.reload()
+    await question(page).wait_for()  # IDaaS is asked again
+    await browser_context.context.clear_cookies()
     await page.reload()
     await page.get_by_role("button", name="Sign in with IDaaS").wait_for()
 
@@ -42,7 +44,6 @@ async def test_signing_out_ends_the_session_here_in_other_tabs_and_at_idaas(
     await sign_in(page)
     other = await browser_context.new_page()
     await other.goto(PAGE)
-    await other.get_by_role("button", name="Sign in with IDaaS").click()
     await question(other).wait_for()
 
     async with page.expect_navigation(url=f"{PAGE}**"):
@@ -138,7 +139,6 @@ async def test_a_stored_conversation_is_kept_for_its_user_until_sign_out(
 
     page = await browser_context.new_page()
     await page.goto(PAGE)
-    await page.get_by_role("button", name="Sign in with IDaaS").click()
     await page.get_by_text("For alice only.").first.wait_for()
 
     other = await browser_context.new_page()

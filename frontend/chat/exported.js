@@ -1,0 +1,28 @@
+/** A conversation as a file in Markdown: questions, answers, and who called what under whose rights. */
+
+import { answerText, toolCalls, turnsOf } from './conversation.js';
+
+/**
+ * @param {(before?: number) => Promise<{messages: object[], next: number | null}>} read a page of messages
+ * @param {(key: string, values?: object) => string} text the page's words
+ */
+export async function markdownOf(title, read, text) {
+  let messages = [];
+  for (let next; next !== null;) {
+    const page = await read(next);
+    messages = [...page.messages, ...messages];
+    next = page.next ?? null;
+  }
+  const turns = turnsOf(messages).map(({ question, at, answer }) => [
+    `## ${text('chat.you')}${at ? ` · ${at}` : ''}`,
+    question,
+    `## ${text('chat.agent')}${answer.at ? ` · ${answer.at}` : ''}`,
+    ...toolCalls(answer).map((call) => callLine(call, text)),
+    answerText(answer),
+  ].filter(Boolean).join('\n\n'));
+  return `${[`# ${title}`, ...turns].join('\n\n')}\n`;
+}
+
+function callLine({ service, tool, accessIdentity, outcome }, text) {
+  return `> ${text(`tool.${outcome}`, { service: service ?? text('service.unnamed') })} · \`${tool}\`${accessIdentity ? ` · ${accessIdentity}` : ''}`;
+}

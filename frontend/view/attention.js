@@ -1,0 +1,70 @@
+/**
+ * Says that something waits for the user who looks elsewhere: in the title and the icon of the tab, and, where the user has
+ * allowed it, by the browser. What a notification shows is no text of the conversation: others may see the screen.
+ */
+
+const ICON = 'icon.svg';
+const WAITING_ICON = 'icon-waiting.svg';
+
+export class Attention {
+  #calls = 0;
+  #waiting = 0;
+  #busy = false;
+  #running = new Set();
+
+  /** @param {import('../application.js').Application} app */
+  constructor(app) {
+    this.app = app;
+    const observe = () => this.#observe();
+    for (const type of ['turns', 'answer']) app.chat.addEventListener(type, observe);
+    app.conversations.addEventListener('change', observe);
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible') this.#calls = 0;
+      this.update();
+    });
+  }
+
+  /** Whether the user can be asked for the permission to notify. */
+  get canAsk() {
+    return globalThis.Notification?.permission === 'default';
+  }
+
+  async ask() {
+    await Notification.requestPermission();
+  }
+
+  /** The title: what waits, the conversation, the product. */
+  update() {
+    const { app } = this;
+    const count = app.session ? this.#waiting + this.#calls : 0;
+    const title = app.session ? app.title : undefined;
+    document.title = `${count > 0 ? `(${count}) ` : ''}${title ? `${title} · ` : ''}${app.name}`;
+    document.querySelector('link[rel=icon]').href = count > 0 ? WAITING_ICON : ICON;
+  }
+
+  #observe() {
+    const { chat, conversations } = this.app;
+    const listed = conversations.shown.filter(({ id }) => id !== chat.thread);
+    const waiting = chat.approvals.length + listed.reduce((sum, { pending_approvals: count }) => sum + count, 0);
+    const running = new Set(listed.filter(({ status }) => status === 'running').map(({ id }) => id));
+    const ended = listed.some(({ id, status }) => this.#running.has(id) && status !== 'running' && status !== 'paused');
+    const answered = ended || (this.#busy && !chat.busy && chat.approvals.length === 0);
+    if (waiting > this.#waiting) this.#call('attention.approval');
+    else if (answered) this.#call('attention.answer', 1);
+    this.#waiting = waiting;
+    this.#busy = chat.busy;
+    this.#running = running;
+    this.update();
+  }
+
+  #call(text, count = 0) {
+    if (document.visibilityState === 'visible') return;
+    this.#calls += count;
+    if (globalThis.Notification?.permission !== 'granted') return;
+    const notification = new Notification(this.app.name, { body: this.app.language.text(text), tag: text, icon: ICON });
+    notification.addEventListener('click', () => {
+      window.focus();
+      notification.close();
+    });
+  }
+}

@@ -1,0 +1,238 @@
+"""The page keeps its word: what it announces is stored, and nothing is decided or lost by chance."""
+
+import json
+import re
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from playwright.async_api import Page, expect
+
+from graph.error_codes import GraphCode
+from identity.errors import ServiceError
+from tests.frontend.chat_page import PAGE, ask, question
+from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
+from tests.graph.scripted_model import calls
+
+COVERED = """(element) => {
+  const { x, y, width, height } = element.getBoundingClientRect();
+  return !element.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+}"""
+
+
+def questions(page: Page) -> Any:
+    return page.get_by_role("article", name="You")
+
+
+async def answered(page: Page) -> None:
+    await page.get_by_role("button", name="Ask again").wait_for()
+
+
+async def test_edited_question_replaces_the_old_one_and_both_can_be_seen_and_saved(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    weather = calls(("maps_weather", {"city": "Hangzhou"}))
+    old, new = AIMessage("The old answer"), AIMessage("The new answer")
+    lasting_agent.will_say(AIMessage("Hello"), weather, old, new)
+    await lasting_agent.open_page(page)
+    await ask(page, "Good morning")
+    await answered(page)
+    await ask(page, "The wrong question")
+    await expect(prose(page)).to_contain_text("The old answer")
+    await answered(page)
+    await page.get_by_role("button", name="Edit question").click()
+    await expect(page.locator(".foot .notice")).to_contain_text("is not undone: Amap")
+    await ask(page, "The right question")
+    await expect(prose(page)).to_contain_text("The new answer")
+    await expect(page.locator(".foot .notice")).to_contain_text("is not undone: Amap")
+    await page.reload()
+    await expect(prose(page)).to_contain_text("The new answer")
+    await expect(questions(page)).to_have_text(["Good morning", "The right question"])
+    assert [message.text.strip() for message in lasting_agent.model.asked[-1][1:]] == [
+        *("Good morning", "Hello", "The right question")
+    ]
+    assert "maps_weather" in lasting_agent.model.asked[-1][0].text
+
+    await expect(page.locator(".version")).to_have_text("2 of 2")
+    await page.get_by_role("button", name="Show the version before").click()
+    await expect(questions(page).last).to_have_text("The wrong question")
+    await expect(page.locator(".version")).to_have_text("1 of 2")
+    await page.get_by_role("button", name="Ask again").click()
+    await expect(page.locator(".version")).to_have_text("3 of 3")
+    await expect(questions(page)).to_have_text(["Good morning", "The wrong question"])
+    await expect(page.locator(".about time").last).to_have_text(re.compile(r"\d"))
+
+    await page.get_by_title("More").click()
+    for form, expected in (("Markdown", "## Agent"), ("JSON", '"replaced": true')):
+        async with page.expect_download() as saved:
+            await page.get_by_role("button", name=f"Save as {form}").click()
+        text = (await (await saved.value).path()).read_text(encoding="utf-8")
+        assert expected in text
+        assert ("The right question" in text) == (form == "JSON")
+    await page.get_by_label("Dark").check()
+    await page.reload()
+    assert await page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+async def test_text_decides_nothing_while_an_approval_is_open(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    applied = [
+        LEAVE_CALL,
+        AIMessage("Applied."),
+        lambda messages: AIMessage(f"You said: {messages[-1].text}"),
+    ]
+    lasting_agent.will_say(*applied, LEAVE_CALL, AIMessage("As you wish."))
+    await lasting_agent.open_page(page)
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    await ask(page, "yes, please do it")
+    await expect(page.locator(".foot .notice")).to_contain_text("after you have decided: “yes, please do it”")
+    await expect(card(page).get_by_role("button", name="Approve")).to_be_visible()
+    await card(page).get_by_role("button", name="Approve").click()
+    await expect(prose(page)).to_have_text("You said: yes, please do it")
+    await expect(page.locator("details.tool-ok")).to_have_count(1)
+
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    await question(page).fill("Not this week")
+    await expect(page.get_by_role("button", name="Send after you have decided")).to_be_visible()
+    await page.get_by_role("button", name="Decline, and send this").click()
+    await expect(prose(page)).to_have_text("As you wish.")
+    declined = page.locator("details.tool-not_called")
+    await expect(declined).to_contain_text("You declined the call of the leave service")
+    await page.reload()
+    await expect(declined).to_contain_text("Your reasonNot this week")
+
+
+async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within_their_types(
+    browser_context: Any, page: Page, other_device: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    await lasting_agent.open_page(page)
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    approve = card(page).get_by_role("button", name="Approve")
+    for width, height in ((375, 667), (640, 450)):  # a phone; 1280 by 900 at 200 %
+        await page.set_viewport_size({"width": width, "height": height})
+        await approve.scroll_into_view_if_needed()
+        for seen in (
+            approve,
+            card(page).locator(".arguments dd").first,
+            card(page).locator(".arguments dd").last,
+        ):
+            await expect(seen).to_be_in_viewport(ratio=1)
+            assert not await seen.evaluate(COVERED), f"{seen} is covered at {width} px"
+
+    await card(page).get_by_role("button", name="Change").click()
+    first_day = card(page).get_by_label(re.compile("first_day", re.IGNORECASE))
+    assert await first_day.get_attribute("type") == "date"
+    days = card(page).get_by_label(re.compile("days", re.IGNORECASE))
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "/approvals/" in request.url else None)
+    for wrong in ("three", "1.5", ""):
+        await days.fill(wrong)
+        await expect(card(page)).to_contain_text("must be a whole number")
+        await card(page).get_by_role("button", name="Approve as changed").click()
+    assert sent == []
+
+    await lasting_agent.open_page(other_device)
+    await listed(other_device).first.click()
+    await card(other_device).get_by_role("button", name="Approve").click()
+    await expect(prose(other_device)).to_have_text("Applied.")
+    await days.fill("2")
+    if await card(page).count():  # unless it has noticed by itself
+        await card(page).get_by_role("button", name="Approve as changed").click()
+        await expect(page.locator(".foot .notice")).to_contain_text(
+            re.compile(r"decided at \d.*elsewhere|decided at \d.* device")
+        )
+    await expect(prose(page)).to_have_text("Applied.")
+
+
+async def test_approval_that_nobody_decided_in_time_says_so_everywhere(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    await lasting_agent.open_page(page)
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    lasting_agent.sandbox.clock.advance(7 * 24 * 3600)
+    try:
+        await lasting_agent.open_page(page)
+        await expect(listed(page).first).to_contain_text("not decided in time; nothing was called")
+        await expect(page.locator("details.tool-not_called > summary")).to_contain_text(
+            "not decided in time; nothing was called"
+        )
+    finally:
+        lasting_agent.sandbox.clock.advance(-7 * 24 * 3600)
+
+
+async def test_nothing_that_was_typed_is_lost_and_each_conversation_has_an_address(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(
+        AIMessage("one answer"),
+        AIMessage("another answer"),
+        ServiceError(GraphCode.MODEL_CALL_FAILED, "down"),
+    )
+    await lasting_agent.open_page(page)
+    await ask(page, "The first conversation")
+    await answered(page)
+    await expect(page).to_have_url(re.compile("#conversation="))
+    first = page.url
+    await question(page).fill("half a thought")
+    await page.get_by_role("button", name="New conversation").click()
+    await expect(question(page)).to_have_value("")
+    await ask(page, "The second conversation")
+    await answered(page)
+    await expect(page).to_have_title(re.compile("The second conversation"))
+    await page.go_back()
+    await expect(questions(page)).to_have_text(["The first conversation"])
+    await expect(question(page)).to_have_value("half a thought")
+    await page.go_forward()
+    await expect(questions(page)).to_have_text(["The second conversation"])
+    await page.goto(first)
+    await page.reload()
+    await expect(questions(page)).to_have_text(["The first conversation"])
+
+    await page.route("**/ag-ui/agent", lambda route: route.abort())
+    await ask(page, "Are you there?")
+    await expect(page.get_by_role("article", name="Agent").last).to_contain_text("could not be reached")
+    await page.reload()
+    await expect(question(page)).to_have_value("Are you there?")
+    await page.unroute("**/ag-ui/agent")
+    await question(page).press("Enter")
+    await expect(page.get_by_role("article", name="Agent").last).to_contain_text("Code: model_call_failed")
+    lasting_agent.will_say(AIMessage("Here I am."))
+    await page.reload()
+    await page.get_by_role("button", name="Continue").click()
+    await expect(prose(page)).to_have_text("Here I am.")
+    await expect(questions(page)).to_have_text(["The first conversation", "Are you there?"])
+
+
+async def test_waiting_approval_is_seen_in_another_tab_and_said_where_it_is_allowed(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    await browser_context.context.grant_permissions(["notifications"], origin=PAGE.rstrip("/"))
+    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    await page.add_init_script(
+        """window.shown = [];
+        window.Notification = class extends EventTarget {
+          static permission = 'granted';
+          constructor(title, { body }) { super(); window.shown.push(body); }
+        };
+        Object.defineProperty(document, 'visibilityState', { get: () => window.looks ?? 'visible' });"""
+    )
+    await lasting_agent.open_page(page)
+    await page.evaluate("window.looks = 'hidden'")
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    await expect(page).to_have_title(re.compile(r"^\(1\) "))
+    assert await page.locator("link[rel=icon]").get_attribute("href") == "icon-waiting.svg"
+    await card(page).get_by_role("button", name="Approve").click()
+    await expect(prose(page)).to_have_text("Applied.")
+    await expect(page).to_have_title(re.compile(r"^\(1\) "))
+    assert json.dumps(await page.evaluate("window.shown")) == json.dumps(
+        ["The agent waits for your approval.", "An answer is ready."]
+    )
+    await page.evaluate("window.looks = 'visible'; document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(page).to_have_title(re.compile("^Apply"))
