@@ -11,7 +11,7 @@ PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 test aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: npm chromium wrk databases help up serve sandbox studio doctor aegra aegra-test mcp-test test frontends unit promises mutants cluster chaos soak bench bench-scale wheel check format lock sbom licences vulnerabilities clean
+.PHONY: npm chromium wrk databases help up serve sandbox studio doctor aegra aegra-test mcp-test test frontends unit promises mutants cluster chaos soak bench bench-scale wheel docs check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -80,6 +80,9 @@ soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,0
 wheel: npm $(VENV)/.dev frontend/node_modules/.installed ## build dist/idaas_agent-….whl, which installs one name and has the page in it
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
+docs: .venv-docs/.installed ## build the documentation site into build/site, with search, and check its links; needs no network then
+	@.venv-docs/bin/python scripts/docs_site.py
+
 check: $(VENV)/.dev ## lint, format, types, the import rule and the sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -96,6 +99,7 @@ lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is writ
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra policy --group build --group test --group bench --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --extra policy --group build --group aegra -c requirements.lock $(subst 3.11,3.12,$(LOCK_OPTIONS)) -o requirements-aegra.lock
 	$(BIN)/uv pip compile --upgrade --group pyproject.toml:mcp2 $(LOCK_OPTIONS) -o requirements-mcp2.lock
+	echo mkdocs-material | $(BIN)/uv pip compile - --upgrade $(LOCK_OPTIONS) -o requirements-docs.lock
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
 
 sbom: $(VENV)/.dev ## the bill of materials (CycloneDX) of the lock files: make sbom OUT=file
@@ -156,6 +160,12 @@ AEGRA_PYTHON ?= $(shell for p in python3.13 python3.12 python3.14 python3; do \
 	@echo 'Installing the SDK 2.x of MCP (once) …'
 	@$(BIN)/uv venv --quiet --clear --offline --no-config .venv-mcp2
 	@$(BIN)/python scripts/install.py requirements-mcp2.lock --python .venv-mcp2/bin/python
+	@touch $@
+
+.venv-docs/.installed: requirements-docs.lock | $(BIN)/python
+	@echo 'Installing what builds the documentation (once) …'
+	@$(PYTHON) -m venv --clear .venv-docs
+	@$(BIN)/python scripts/install.py requirements-docs.lock --python .venv-docs/bin/python
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json %/package.json

@@ -1,5 +1,5 @@
-"""Updates the generated documentation: README.md, docs/{errors,configuration,observability}.md, and
-docs/services.schema.json.
+"""Updates the generated documentation: README.md, docs/{errors,configuration,observability}.md,
+docs/zh/errors.md and docs/services.schema.json.
 
 A generated part of the README is the block after `<!-- path/of/a/file -->`; the tables of docs/errors.md and
 docs/observability.md follow `<!-- error table -->` and `<!-- metrics -->`. Run it after a change of a source;
@@ -60,6 +60,40 @@ def error_table() -> str:
         rows.append(f"| `{code}` | {person}. | {row.symptom} | {row.cause} | {row.remedy} |\n")
     head = "| code | what the user reads | symptom | likely cause | remedy |\n|---|---|---|---|---|\n"
     return head + "".join(rows)
+
+
+def errors_zh() -> str:
+    """`docs/zh/errors.md`: what a user reads, from the texts of the page."""
+    texts = (ROOT / "frontend" / "language" / "zh-errors.js").read_text(encoding="utf-8")
+    found: dict[str, dict[str, str]] = {}
+    for code, part, text in re.findall(r"'error\.(\w+)\.(symptom|remedy)': '([^']*)'", texts):
+        found.setdefault(code, {})[part] = text.replace("{service}", "*服务*")
+    from agent.errors.error_table import ERROR_CODES
+
+    rows = [
+        f"| `{code.value}` | {found[code.value]['symptom']}；{found[code.value]['remedy']} |\n"
+        for code in ERROR_CODES
+        if code.value in found
+    ]
+    return ERRORS_ZH + "".join(rows)
+
+
+ERRORS_ZH = """# 错误
+
+面向编写客户端或运维智能体的人：错误码，以及用户看到的文字。
+原因与处理见英文的 [Errors](../errors.md)；`idaas-agent doctor` 会指出要更正的变量。
+
+| 状态 | 含义 |
+|---|---|
+| 401 | 没有访问令牌，或令牌已过期、被撤销、不是给这个智能体的：重新登录 |
+| 403 | 已登录，但令牌没有智能体的权限：管理员在 IDaaS 中授权 |
+| 409 | 与对话的状态冲突，例如有等待批准的调用 |
+| 429 | 请求或运行过多：按 `Retry-After` 稍后重试 |
+| 502、503 | 下游服务、模型或 IDaaS 失败：`code` 说明是哪一个 |
+
+| 错误码 | 用户看到的文字 |
+|---|---|
+"""
 
 
 def observability(page: str) -> str:
@@ -136,6 +170,7 @@ if __name__ == "__main__":
     readme.write_text(synced(readme.read_text(encoding="utf-8")), encoding="utf-8")
     page = ROOT / "docs" / "errors.md"
     page.write_text(errors(page.read_text(encoding="utf-8")), encoding="utf-8")
+    (ROOT / "docs" / "zh" / "errors.md").write_text(errors_zh(), encoding="utf-8")
     page = ROOT / "docs" / "observability.md"
     page.write_text(observability(page.read_text(encoding="utf-8")), encoding="utf-8")
     (ROOT / "docs" / "services.schema.json").write_text(schema(), encoding="utf-8")

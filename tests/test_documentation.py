@@ -4,6 +4,8 @@ import re
 import runpy
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parent.parent
 SYNC = str(ROOT / "scripts" / "sync_docs.py")
 
@@ -64,3 +66,46 @@ def test_every_link_of_the_documents_exists():
         if not (document.parent / target).exists()
     }
     assert not wrong
+
+
+def site_pages() -> list[tuple[str, str, str]]:
+    """Section, title and path of each page of the site."""
+    site = runpy.run_path(str(ROOT / "scripts" / "docs_site.py"))
+    return list(site["pages"](yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]))
+
+
+def test_each_page_is_on_the_site_once_and_begins_with_its_readers():
+    paths = [path for _, _, path in site_pages()]
+    written = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")}
+    written |= {str(page.relative_to(ROOT)) for page in (ROOT / "docs" / "zh").glob("*.md")}
+    assert len(paths) == len(set(paths))
+    assert written <= set(paths)
+    about_itself = {
+        "README.md",
+        "docs/mcp.md",
+    }  # the second begins with its two halves, each with its readers
+    first = {path: (ROOT / path).read_text(encoding="utf-8").split("\n\n")[1] for path in paths}
+    assert [
+        path for path in first if path not in about_itself and not first[path].startswith(("For ", "面向"))
+    ] == []
+
+
+def test_the_chinese_page_of_errors_has_the_texts_of_the_page():
+    errors_zh = runpy.run_path(SYNC)["errors_zh"]
+    page = (ROOT / "docs" / "zh" / "errors.md").read_text(encoding="utf-8")
+    assert errors_zh() == page, f"run: .venv/bin/python {SYNC}"
+
+
+def test_the_runbook_has_each_alert():
+    rules = yaml.safe_load((ROOT / "deploy" / "observability" / "alerts.yaml").read_text(encoding="utf-8"))
+    alerts = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
+    page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    assert alerts
+    assert re.findall(r"^\| `(Idaas\w+)`", page, re.MULTILINE) == alerts
+
+
+def test_a_page_of_the_site_has_its_minutes_and_a_line_in_the_index():
+    site = runpy.run_path(str(ROOT / "scripts" / "docs_site.py"))
+    text = "# Title\n\nFor operators.\n\n" + "word " * 660
+    assert site["timed"](text).startswith("# Title\n\nFor operators. *(3 min)*\n\nword")
+    assert "- [Runbook](docs/runbook.md): For operators on duty" in site["index"](site_pages())

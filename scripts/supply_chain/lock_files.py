@@ -20,6 +20,7 @@ RUNTIME: Final = (
 """Lock files of what runs in production; of npm's, the packages that are not for development."""
 DEVELOPMENT: Final = (
     "requirements-dev.lock",
+    "requirements-docs.lock",
     "requirements-mcp2.lock",
     "tests/front_ends/package-lock.json",
     "tests/front_ends/copilotkit/package-lock.json",

@@ -1,0 +1,134 @@
+"""Builds the documentation site from the pages where they stand, without a network: `make docs`.
+
+    .venv-docs/bin/python scripts/docs_site.py
+
+The pages and what they link to are copied to `build/docs`, each with the minutes that it takes; MkDocs makes
+`build/site` of them and fails at a link or an anchor that does not exist. Beside each page is its Markdown,
+and `llms.txt` lists them.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE, SITE = ROOT / "build" / "docs", ROOT / "build" / "site"
+LINK = re.compile(r"(!?\[[^\]]*\]\()(?!https?:|#|mailto:)([^)#\s]+)([^)]*\))")
+WORDS_A_MINUTE = 220
+CHARACTERS_A_MINUTE = 400
+"""Of Chinese."""
+
+
+def pages(nav: list[object]) -> list[tuple[str, str, str]]:
+    """Section, title and path of each page of the navigation."""
+    found = []
+    for entry in nav:
+        assert isinstance(entry, dict)  # noqa: S101 - of mkdocs.yml
+        for title, target in entry.items():
+            if isinstance(target, str):
+                found.append(("", title, target))
+            else:
+                found += [(title, each, path) for _, each, path in pages(target)]
+    return found
+
+
+def minutes(text: str) -> int:
+    """What reading takes; code and tables count half."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    chinese = len(re.findall(r"[\u4e00-\u9fff]", prose))
+    words = len(re.sub(r"[\u4e00-\u9fff]", " ", prose).split())
+    return max(1, round(words / WORDS_A_MINUTE + chinese / CHARACTERS_A_MINUTE))
+
+
+def first_paragraph(text: str) -> tuple[int, int]:
+    """Where the first paragraph below the title begins and ends."""
+    begin = text.index("\n\n") + 2
+    end = text.find("\n\n", begin)
+    return begin, len(text.rstrip("\n")) if end < 0 else end
+
+
+def timed(text: str) -> str:
+    """The page, with its minutes in the first line."""
+    begin, end = first_paragraph(text)
+    chinese = re.search(r"[\u4e00-\u9fff]", text[:end])
+    note = f"(阅读约 {minutes(text)} 分钟)" if chinese else f"({minutes(text)} min)"
+    return f"{text[:end]} *{note}*{text[end:]}" if text[begin] not in "|-#`" else text
+
+
+def copy(path: Path, copied: set[Path]) -> None:
+    """The page or file, and the files that it links to. A link to a folder becomes its text."""
+    if path in copied or not path.exists():  # MkDocs reports what does not exist
+        return
+    copied.add(path)
+    target = SOURCE / path.relative_to(ROOT)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix != ".md":
+        shutil.copyfile(path, target)
+        return
+
+    def linked(match: re.Match[str]) -> str:
+        to = Path(os.path.normpath(path.parent / match[2]))
+        if to.is_dir():
+            return match[1].strip("![(]") if to != ROOT else match[0]
+        copy(to, copied)
+        return match[0]
+
+    text = LINK.sub(linked, path.read_text(encoding="utf-8"))
+    target.write_text(timed(text), encoding="utf-8")
+
+
+def index(listed: list[tuple[str, str, str]]) -> str:
+    """`llms.txt` (llmstxt.org): a list of the pages by reader, in Markdown."""
+    lines = [
+        "# idaas-agent",
+        "",
+        "> An AI agent that never acts without a known identity: LangGraph, Alibaba Cloud IDaaS.",
+    ]
+    section = None
+    for name, title, path in listed:
+        if name != section:
+            lines += ["", f"## {name or 'Start'}", ""]
+            section = name
+        text = (ROOT / path).read_text(encoding="utf-8")
+        begin, end = first_paragraph(text)
+        about = " ".join(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text[begin:end]).split())
+        lines.append(f"- [{title}]({path}): {about[:200]}")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """The exit status of MkDocs."""
+    with (ROOT / "mkdocs.yml").open(encoding="utf-8") as file:
+        listed = pages(yaml.safe_load(file)["nav"])
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    copied: set[Path] = set()
+    for _, _, path in listed:
+        copy(ROOT / path, copied)
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--clean",
+        "--quiet",
+        "-f",
+        str(ROOT / "mkdocs.yml"),
+    ]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
+    status = subprocess.run(command, check=False, env=environment).returncode  # noqa: S603 - our own command
+    if not status:
+        for page in SOURCE.rglob("*.md"):
+            shutil.copyfile(page, SITE / page.relative_to(SOURCE))
+        (SITE / "llms.txt").write_text(index(listed), encoding="utf-8")
+        sys.stdout.write(f"{SITE}: {len(listed)} pages, llms.txt and their Markdown\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
