@@ -24,6 +24,7 @@ from sandbox.state.directory import AGENT_AUDIENCE
 from tests.clock import SettableClock
 
 pytest_plugins = [
+    "tests.remembered",
     "tests.agent.api.langgraph.langgraph_process",
     "tests.aegra.aegra_fixtures",
     "tests.running_agent",
