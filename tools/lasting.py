@@ -8,7 +8,8 @@ from typing import Any, Final, Self
 
 LONGEST_SECONDS: Final = 86_400
 _MAX_VALUES: Final = 100
-_MEMBERS: Final = frozenset({"seconds", "conversation_only", "bounds"})
+_MEMBERS: Final = frozenset({"seconds", "conversation_only", "bounds", "display"})
+"""Of an answer. The last one is what a client was shown, and is not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,14 @@ class LastingApproval(_Wire):
     `seconds` from the decision on, in this conversation or in all. An answer has the same members, or a
     narrower copy of some.
 
-    A bound is `{"equal": …}`, `{"one_of": […]}`, `{"min": 0, "max": 500}` or `{"prefix": "P-"}`.
+    Show `display`, as for arguments. A bound is `{"equal": …}`, `{"one_of": […]}`,
+    `{"min": 0, "max": 500}` or `{"prefix": "P-"}`.
     """
 
     seconds: int
     conversation_only: bool
     bounds: dict[str, dict[str, Any]]
+    display: list[DisplayedArgument]
 
 
 class Approval(_Wire):

@@ -153,7 +153,8 @@ class Conversations:
     async def resume(
         self, caller: VerifiedAccessToken, thread_id: str, answers: Mapping[str, object], *, streaming: bool
     ) -> Run:
-        """Continues the run that the thread waits with; `answers` are by the ids of approvals.
+        """Continues the run that the thread waits with; `answers` are by the ids of approvals. What other
+        persons have decided needs none: any answer continues the run, and changes nothing.
 
         Raises `ApprovalError`, and has changed nothing, unless every open approval has an answer in one of
         the forms of `graph.approvals.answer`, and nothing else is answered; `AccessTokenError` if the token
@@ -164,6 +165,8 @@ class Conversations:
         owner = owner_of(principal)
         thread = await self.threads.get(owner, thread_id)
         paused = await PausedRun.of(self._parts, owner, thread)
+        if await self._others_decided(principal, paused):
+            return await self._resumed(caller, thread, paused, {}, streaming=streaming)
         await check_open(self._parts, principal, thread, answers)
         await paused.check(answers, caller, self._parts.answers)
         return await self._resumed(caller, thread, paused, answers, streaming=streaming)
@@ -198,7 +201,7 @@ class Conversations:
         run = self._run(caller, thread_id, streaming)
         thread = await self.threads.get(run.owner, thread_id)
         paused = await PausedRun.of(self._parts, run.owner, thread)
-        if paused.waiting and not await self._undecided(caller.principal, paused):
+        if await self._others_decided(caller.principal, paused):
             return await self._resumed(caller, thread, paused, {}, streaming=streaming)
 
         async def begin() -> RunStart:
@@ -316,12 +319,13 @@ class Conversations:
         in_time = [pending for pending in waiting if pending.request.expires_at > now]
         return list(await self._parts.shown(in_time, caller))
 
-    async def _undecided(self, principal: Principal, paused: PausedRun) -> bool:
-        """Whether an approval that the run waits for was not decided, or not in time."""
-        ids, now = [each.request.id for each in paused.waiting], self._parts.clock()
+    async def _others_decided(self, principal: Principal, paused: PausedRun) -> bool:
+        """Whether the run waited for other persons only, and all have decided in time."""
+        ids, now = [each.request.id for each in paused.waiting if each.request.approvers], self._parts.clock()
+        if not ids or len(ids) < len(paused.waiting):
+            return False
         states = await self._parts.approvals.find(ids, principal)
-        decided = [each for each in states if each.status_at(now) in _DECIDED]
-        return len(decided) < len(ids)
+        return len([each for each in states if each.status_at(now) in _DECIDED]) == len(ids)
 
     async def require_open(
         self, caller: VerifiedAccessToken, thread_id: str, approval_id: str | None = None

@@ -108,7 +108,9 @@ export class ApprovalCard {
       ['tool.credential', approval.credential],
     ].filter(([, value]) => value !== undefined && value !== null);
     return [
-      element('p', { class: 'note' }, language.text('approval.if_declined')),
+      element('p', { class: 'note' }, approval.approvers
+        ? language.text('approval.another', { group: approval.approvers })
+        : language.text('approval.if_declined')),
       element('details', { class: 'folded' }, element('summary', {}, icon('chevron'), language.text('approval.more')),
         element('dl', {}, ...rows.flatMap(([label, value]) => [element('dt', {}, language.text(label)), element('dd', {}, value)]))),
     ];
@@ -133,12 +135,17 @@ export class ApprovalCard {
     this.opener = undefined;
     this.fields.replaceChildren();
     this.element.classList.remove('in-edit');
+    if (approval.approvers) { // their decision counts; an answer only goes on after it
+      this.#show([this.#button('go_on', 'primary', () => decide({ decision: 'approve' }))]);
+      return;
+    }
     if (approval.kind === 'tool_call') {
       this.#show([
         this.#button('approve', 'primary', () => decide({ decision: 'approve' })),
+        approval.lasting && this.#button('approve_lasting', 'quiet', () => this.#showLasting()),
         this.#button('edit', 'quiet', () => this.#showFields()),
         this.#button('decline', 'quiet', () => this.#showWords()),
-      ]);
+      ].filter(Boolean));
       return;
     }
     const open = approval.url && element('a', { class: 'button primary', href: approval.url, target: '_blank', rel: 'noopener noreferrer' },
@@ -167,6 +174,22 @@ export class ApprovalCard {
       this.#button('back', 'quiet', () => this.#back()),
     ]);
     this.#enter(fields[0]?.input);
+  }
+
+  /** What would be approved beyond this call: for how long, where, and within which bounds. */
+  #showLasting() {
+    const { language, approval } = this;
+    const { display, seconds, conversation_only: only } = approval.lasting;
+    const rows = display.flatMap(({ label, text }) => [element('dt', {}, label), element('dd', {}, shown(text))]);
+    const where = language.text(only ? 'approval.in_conversation' : 'approval.everywhere', { wait: language.wait(seconds) });
+    this.opener = 'approve_lasting';
+    this.fields.replaceChildren(element('p', {}, where), element('dl', { class: 'arguments' }, ...rows));
+    this.#show([
+      this.#button('approve_these', 'primary', () => this.actions.decide(approval, { decision: 'approve', lasting: {} })),
+      !only && this.#button('approve_here', 'quiet', () => this.actions.decide(approval, { decision: 'approve', lasting: { conversation_only: true } })),
+      this.#button('back', 'quiet', () => this.#back()),
+    ].filter(Boolean));
+    this.#enter();
   }
 
   #showWords() {

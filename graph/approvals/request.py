@@ -39,10 +39,16 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     description = _DESCRIPTIONS[request.kind].format(
         tool=request.tool, service=request.service, effect=request.effect
     )
+    decisions = _DECISIONS[request.kind]
+    if request.approvers is not None:
+        decisions = _DECISIONS[ApprovalKind.SIGN_IN_REQUIRED]
+        description += (
+            f' Another person decides, a member of "{request.approvers}". Then approve to continue.'
+        )
     if url is not None:
         description += f" Open this address, allow the access, and then approve: {url}"
     action = {"name": name, "args": arguments, "arguments": arguments, "description": description}
-    review = {"action_name": name, "allowed_decisions": _DECISIONS[request.kind]}
+    review = {"action_name": name, "allowed_decisions": decisions}
     principal = {"iss": request.principal.issuer, "sub": request.principal.subject}
     approval: dict[str, Any] = {**approval_members(request), "principal": principal}
     approval |= _shown_with(pending)
@@ -94,8 +100,14 @@ def _shown_with(pending: PendingApproval) -> dict[str, Any]:
     """What a person sees beside the members of the request: the arguments, and what they may approve beyond
     this call. Everything but a narrower copy of `lasting` is refused as an answer.
     """
-    lasting = pending.lasting
-    return {"display": display_of(pending.arguments), "lasting": lasting and lasting.as_json()}
+    shown: dict[str, Any] = {"display": display_of(pending.arguments), "lasting": None}
+    if (lasting := pending.lasting) is not None:
+        texts = [
+            {"name": name, "label": printable(name), "text": _values(bound.form)}
+            for name, bound in lasting.bounds.items()
+        ]
+        shown["lasting"] = {**lasting.as_json(), "display": texts}
+    return shown
 
 
 def approval_members(request: ApprovalRequest) -> dict[str, Any]:
@@ -144,6 +156,15 @@ def display_of(arguments: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {"name": name, "label": printable(name), "text": _shown(value)} for name, value in arguments.items()
     ]
+
+
+def _values(form: Mapping[str, Any]) -> str:
+    """What a bound covers, as text."""
+    if "prefix" in form:
+        return f"{_shown(form['prefix'])}…"
+    if "min" in form:
+        return f"{_shown(form['min'])} – {_shown(form['max'])}"
+    return ", ".join(map(_shown, form["one_of"] if "one_of" in form else [form["equal"]]))
 
 
 def _shown(value: object) -> str:

@@ -24,7 +24,7 @@ from graph.models.provider import ChatModelProvider
 from tests.agent.api.threads.served_threads import WaitingModel
 from tests.browser import launch
 from tests.frontend.chat_page import PAGE
-from tests.frontend.lasting_agent import LastingAgent
+from tests.frontend.lasting_agent import SERVICES, LastingAgent
 from tests.frontend.page_switch import PageSwitch
 from tests.frontend.sandbox_sign_in import fill_form
 from tests.frontend.scripted_agent import ScriptedAgent
@@ -145,10 +145,13 @@ async def served_lasting_agent(
 ) -> AsyncIterator[tuple[str, WaitingModel, httpx.AsyncClient]]:
     """Tests use `lasting_agent`."""
     running, clock = running_sandbox
+    folder = tmp_path_factory.mktemp("lasting")
+    (folder / "services.toml").write_text(SERVICES)
     variables = {
         "ACCESS_IDENTITY": "Human",
         "CORS_ALLOWED_ORIGINS": PAGE_ORIGIN,
-        "CONVERSATIONS_URL": f"sqlite:///{tmp_path_factory.mktemp('lasting') / 'conversations.db'}",
+        "CONVERSATIONS_URL": f"sqlite:///{folder / 'conversations.db'}",
+        "SERVICES_FILE": str(folder / "services.toml"),
         "MAX_REQUESTS_PER_MINUTE": "0",
     }
     settings = read_settings(running.environment | variables)

@@ -15,6 +15,12 @@ from tests.graph.scripted_model import calls
 APPLY = "Apply for three days of leave from Monday"
 LEAVE_CALL = calls(("leave_apply", {"days": 3, "first_day": "2026-11-30"}))
 """A response of the model that waits for an approval."""
+SERVICES = """
+[services.amap]
+type = "built-in"
+policies.maps_weather = { effect = "write", lasting = { seconds = 7200, conversation_only = false } }
+"""
+"""Calls of the weather ask, and may be approved for two hours."""
 
 
 @dataclass

@@ -79,8 +79,9 @@ async def test_grant_covers_calls_within_its_bounds_and_is_listed_counted_and_au
         "conversation_only": False,
         "bounds": {"city": {"one_of": ["Hangzhou", "Shanghai"]}},
     }
-    assert approval["lasting"] == offered
-    assert (await answered(served, approval, {})).status_code == 202
+    display = [{"name": "city", "label": "city", "text": "Hangzhou, Shanghai"}]
+    assert approval["lasting"] == offered | {"display": display}
+    assert (await answered(served, approval, approval["lasting"])).status_code == 202
     [again] = await asked(served, "thread-2")
 
     assert again["arguments"] == {"city": "Beijing"}

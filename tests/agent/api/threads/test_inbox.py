@@ -88,7 +88,11 @@ async def test_member_of_the_group_sees_this_call_only_and_approves_it_at_anothe
 
     assert (await second.ask("POST", f"/approvals/{approval_id}", "bob", APPROVE)).status_code == 204
     assert await inbox(third, "bob") == []
-    status, result = await continued(third)
+    await third.ask("POST", f"/threads/thread-1/approvals/{approval_id}", "alice", REJECT)  # decides nothing
+    async with third.stream("GET", "/threads/thread-1/events") as events:
+        await events.aread()
+    thread = (await third.ask("GET", "/threads/thread-1")).json()
+    status, result = thread["status"], str([each for each in thread["messages"] if each["role"] == "tool"])
     assert status == "idle"
     assert "杭州" in result
     lines = [json.loads(line) for log in logs for line in log.read_text().splitlines() if approval_id in line]
