@@ -55,7 +55,7 @@ class PolicyFile:
         self._monotonic = monotonic
         self._looked = monotonic()
         self._read = _signature(path)
-        self._rules = read_rules(path, vocabulary)
+        self.rules = read_rules(path, vocabulary)
         self._failure: ConfigurationError | None = None
         self._reading = asyncio.Lock()
 
@@ -68,17 +68,17 @@ class PolicyFile:
                     await self._reload()
                     self._read = found
                 self._looked = self._monotonic()
-        return self._rules
+        return self.rules
 
     async def _reload(self) -> None:
         try:
-            self._rules = await asyncio.to_thread(read_rules, self._path, self.vocabulary)
+            self.rules = await asyncio.to_thread(read_rules, self._path, self.vocabulary)
         except ConfigurationError as error:
             self._failure = error
             _LOG.error("POLICY_FILE is refused, and the rules before it stay in force: %s", error.detail)
         else:
             self._failure = None
-            _LOG.info("POLICY_FILE is in force: %s", self._rules.digest)
+            _LOG.info("POLICY_FILE is in force: %s", self.rules.digest)
 
     async def check(self) -> None:
         """Raises `ConfigurationError` if the file, or a rule about a tool listed since, is refused."""
@@ -134,6 +134,11 @@ class CedarPolicy:
     async def check(self) -> None:
         """Raises `ConfigurationError` if the file is refused."""
         await self._file.check()
+
+    @property
+    def sign_in_lines(self) -> list[int]:
+        """The lines of the rules that require a recent sign-in."""
+        return [each.line for each in self._file.rules.statements if "authAge" in each.members]
 
     def decides(self, call: ToolCall, service: str) -> bool:  # noqa: ARG002 - the seam's
         """See `CallPolicy`. A file may deny any call."""

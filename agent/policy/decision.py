@@ -149,8 +149,10 @@ class _Evaluation:
             "resource": {"type": "Service", "id": of_tool.action.service},
             "context": context,
         }
-        # With the schema, or rules about effects would be lost: it says which actions are within which.
-        entities = Entities.from_json_str(json.dumps(people), of_tool.schema)
+        known = json.dumps(people)
+        if (entities := of_tool.entities.get(known)) is None:
+            # With the schema, or rules about effects would be lost: it says which actions are within which.
+            entities = of_tool.entities[known] = Entities.from_json_str(known, of_tool.schema)
         result = is_authorized(request, self._policies.set, entities, of_tool.schema)
         reasons = map(self._policies.statement, result.diagnostics.reasons)
         names = tuple(each.name for each in sorted(reasons, key=lambda each: each.line))
@@ -173,7 +175,7 @@ def _context(of_tool: ToolRules, situation: Situation) -> dict[str, Any]:
         "input": cedar_value(situation.arguments, of_tool.input),
         "identity": situation.identity,
         "now": {
-            "time": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "time": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "minute": now.hour * 60 + now.minute,
             "weekday": now.isoweekday(),
         },

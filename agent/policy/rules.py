@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cachetools import LRUCache
-from cedarpy import PolicySet, Schema, policies_to_json_str, validate_policies
+from cedarpy import Entities, PolicySet, Schema, policies_to_json_str, validate_policies
 
 from agent.errors.error_codes import AgentCode
 from agent.policy.schema import RecordType, ToolAction, input_type, schema_text
@@ -156,6 +156,8 @@ class ToolRules:
     known_groups: frozenset[str]
     sign_in: bool
     lasting: bool
+    entities: LRUCache[str, Entities] = field(default_factory=lambda: LRUCache(256))
+    """Of the people of the latest calls."""
 
 
 class Policies:

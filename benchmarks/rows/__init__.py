@@ -23,6 +23,7 @@ _THEMES: Final = {
     "latency": ("first_chunk", "first_requests", "real_latency", "tail"),
     "mcp_call": ("mcp_call",),
     "open_streams": ("open_streams",),
+    "policy": ("policy",),
     "replicas": ("replicas",),
     "revocation": ("revocation",),
     "round_trips": ("round_trips",),

@@ -135,6 +135,12 @@ class Examination:
             verified = "its signature, issuer, audience, lifetime and scope are right"
             missing = {_KEYS: "it cannot be verified without the signing keys"}
             yield Step(USERS_TOKEN, partial(self._verify, self._user_token), verified, missing)
+        if agent.policy and self._caller and self._caller.signed_in_at is None:
+            for line in agent.policy.sign_in_lines:
+                denies = (
+                    f'the token has no "auth_time": line {line} of POLICY_FILE denies the calls it is about'
+                )
+                yield skipped("recent sign-in", denies, "let IDaaS put auth_time into access tokens")
         for name, required in agent.requirements.items():
             missing = {_OWN_TOKEN: "it needs the agent's own token, which was not issued"}
             if required.access_identity is AccessIdentity.HUMAN:

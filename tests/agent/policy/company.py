@@ -15,6 +15,7 @@ from agent.policy.counters import CallCounters
 from agent.policy.rules import Vocabulary
 from agent.policy.schema import ToolAction
 from graph.approvals.policy import DeclaredPolicy
+from graph.approvals.record import Approver
 from graph.approvals.request import pending_of
 from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredentials, requirements
@@ -22,7 +23,7 @@ from identity.access_token.verified_access_token import KeptClaim, VerifiedAcces
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.observation.metrics import Counter
-from identity.principal import AccessIdentity
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
 from tests.graph.approvals.memory_store import MemoryApprovalStore
@@ -160,6 +161,15 @@ class Company:
         (interrupted,) = state.interrupts
         request = pending_of(interrupted.value).request
         return await self._run(None, token, {request.id: {"approved": approved}})
+
+    async def approve_for(self, user: str, *groups: str) -> None:
+        """Another user approves what the run asks."""
+        [state] = await self.store.pending(Principal("https://idaas.example", "alice"))
+        approver = Approver(Principal("https://idaas.example", user), frozenset(groups))
+        await self.store.decide_for(state.request.id, approver, approved=True, at=self.now)
+
+    async def go_on(self, token: str = "alice-at") -> list[str]:
+        return await self._run(None, token)
 
     async def asks(self) -> bool:
         """Whether the run waits for an answer."""

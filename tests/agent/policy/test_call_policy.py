@@ -12,7 +12,8 @@ from langchain_core.messages import AIMessage, ToolCall
 from agent.errors.error_codes import AgentCode
 from agent.policy.counters import CallCounters
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, Approver, Ask, Decision, Deny, Facts
+from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts
+from graph.approvals.record import Approver
 from graph.context import Conversation
 from identity.errors import ConfigurationError, UnavailableError
 from identity.principal import Principal
@@ -27,7 +28,7 @@ CompanyOf = Callable[..., Company]
 ALL = '@id("all") permit (principal, action, resource);\n'
 DENIED = "not run: the policy of the agent denies this call"
 FAILED = "not run: the policy of the agent could not be evaluated for this call"
-FINANCE = Approver(Principal("https://idaas.example", "fay"), frozenset({"finance"}))
+FINANCE = Approver(Principal("https://idaas.example", "fay"), frozenset({"finance", "unlisted"}))
 
 
 @pytest.fixture

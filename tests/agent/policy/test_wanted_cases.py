@@ -60,3 +60,22 @@ async def test_total_of_a_day_is_not_exceeded_and_begins_anew_the_next_day(compa
     assert set(results[4:]) == {"not run: the policy of the agent denies this call"}
     spends.now += 86_400 * 3  # Monday
     assert await spends.submit(4000.0) == "done"
+
+
+async def test_another_person_of_the_group_approves_what_needs_four_eyes(company: CompanyOf) -> None:
+    four_eyes = company(expense(6000.0))
+    assert await four_eyes.say() == []
+    assert await four_eyes.approve() == []  # the user's own answer decides nothing
+    await four_eyes.approve_for("fay", "finance")
+    assert await four_eyes.go_on() == ["done"]
+    assert four_eyes.submitted == [6000.0]
+
+
+async def test_rule_holds_for_the_person_who_has_approved(company: CompanyOf) -> None:
+    not_fay = 'context.approver != principal && context.approver != User::"fay"'
+    rules = company().rules.replace("context.approver != principal", not_fay)
+    four_eyes = company(expense(6000.0), rules=rules)
+    await four_eyes.say()
+    await four_eyes.approve_for("fay", "finance")
+    assert await four_eyes.go_on() == ["not run: the policy of the agent denies this call"]
+    assert four_eyes.submitted == []

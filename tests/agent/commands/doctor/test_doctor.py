@@ -275,3 +275,17 @@ async def test_address_is_examined_unless_the_agents_requests_to_it_use_a_proxy(
         monkeypatch.setenv(name, value)
     barred = await obstacle("https://127.0.0.1:1/", "JWKS_ENDPOINT", ssl.create_default_context())
     assert (barred is not None) is direct
+
+
+async def test_rule_that_needs_auth_time_is_named_if_the_token_of_the_user_has_none(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.cedar"
+    file.write_text(
+        "permit (principal, action, resource);\n"
+        "forbid (principal, action, resource) unless { context has authAge && context.authAge < 300 };\n"
+        "// end\n"
+    )
+    variables = sandbox.environment | {"POLICY_FILE": str(file)}
+    found = (await findings(variables, sandbox.access_token("alice")))["recent sign-in"]
+    assert found.detail == 'the token has no "auth_time": line 2 of POLICY_FILE denies the calls it is about'
