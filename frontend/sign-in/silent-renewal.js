@@ -50,7 +50,7 @@ export class SilentRenewal {
     return renewed;
   }
 
-  /** A session of whoever has one at IDaaS; `undefined` if nobody has, or it cannot be asked for. Never rejects. */
+  /** A session of the user who has one at IDaaS; `undefined` without one, or if it cannot be asked for. Never rejects. */
   async begin() {
     if (!this.configuration.silentRenewal || this.answerInFrame === undefined) return undefined;
     return this.#inFrame().catch(() => undefined);

@@ -79,7 +79,7 @@ async def test_text_decides_nothing_while_an_approval_is_open(
     applied = [
         LEAVE_CALL,
         AIMessage("Applied."),
-        lambda messages: AIMessage(f"You said: {messages[-1].text}"),
+        lambda messages: AIMessage(f"You wrote: {messages[-1].text}"),
     ]
     lasting_agent.will_say(*applied, LEAVE_CALL, AIMessage("As you wish."))
     await lasting_agent.open_page(page)
@@ -89,7 +89,7 @@ async def test_text_decides_nothing_while_an_approval_is_open(
     await expect(page.locator(".foot .notice")).to_contain_text("after you have decided: “yes, please do it”")
     await expect(card(page).get_by_role("button", name="Approve")).to_be_visible()
     await card(page).get_by_role("button", name="Approve").click()
-    await expect(prose(page)).to_have_text("You said: yes, please do it")
+    await expect(prose(page)).to_have_text("You wrote: yes, please do it")
     await expect(page.locator("details.tool-ok")).to_have_count(1)
 
     await ask(page, APPLY)
