@@ -99,7 +99,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first: at the end, no process waits for another one."""
-    items.sort(key=lambda item: [part not in item.nodeid for part in _LONGEST])
+    items.sort(key=lambda item: [part not in nodeid for nodeid in (item.nodeid,) for part in _LONGEST])
 
 
 def pytest_collection_finish() -> None:

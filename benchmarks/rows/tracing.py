@@ -1,8 +1,8 @@
 """Traces and metrics: what they cost a chat, and a place where a span could begin while there is none."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from benchmarks.bench import Bench
 from benchmarks.load import PATH, Endpoint, chat, compare
 from benchmarks.micro import RowCases, Timed, micro, timed
 from benchmarks.processes import row_server
@@ -10,6 +10,9 @@ from benchmarks.report import Figure, at_least, at_most
 from identity.observation.attribute import Attribute
 from identity.observation.metrics import Histogram
 from identity.observation.span import timed_span
+
+if TYPE_CHECKING:  # the processes that measure a case need no servers
+    from benchmarks.bench import Bench
 
 _BODIES = {
     "chat: ": chat(),
@@ -36,7 +39,7 @@ def _count() -> Timed:
 CASES: RowCases = {"tracing": {"no span": _no_span, "count": _count}}
 
 
-def tracing(bench: Bench) -> Iterable[Figure]:
+def tracing(bench: "Bench") -> Iterable[Figure]:
     """Requests/s with traces of a tenth of the requests and with metrics, beside the agent without both."""
     token = bench.access_token()
     plain = bench.agent("Machine")
