@@ -35,9 +35,19 @@ def labels_of(service: str, tool: str, policy: ToolPolicy) -> dict[str, str]:
     return {f"{service}.{tool}": " ".join(labels)} if labels else {}
 
 
+def labels_in(read: DataLabels) -> set[str]:
+    """All labels of what was read."""
+    return {label for labels in read.values() for label in labels.split()}
+
+
+def services_in(read: DataLabels, label: str | None = None) -> set[str]:
+    """The services of what was read; with `label`, of what has it."""
+    return {tool.partition(".")[0] for tool, labels in read.items() if label in (None, *labels.split())}
+
+
 def is_confidential(read: DataLabels) -> bool:
     """Whether anything confidential was read."""
-    return any(Data.CONFIDENTIAL in labels.split() for labels in read.values())
+    return Data.CONFIDENTIAL in labels_in(read)
 
 
 def carried(
@@ -52,9 +62,8 @@ def carried(
     """
     if not is_confidential(read):
         return ()
-    sources = {tool.partition(".")[0] for tool, labels in read.items() if Data.CONFIDENTIAL in labels.split()}
     outward = policy.effect in (Effect.EXTERNAL, Effect.UNKNOWN) or policy.trust is Trust.UNTRUSTED
-    elsewhere = policy.effect is Effect.WRITE and sources != {service}
+    elsewhere = policy.effect is Effect.WRITE and services_in(read, Data.CONFIDENTIAL) != {service}
     if not (outward or elsewhere) or _are_written(arguments, messages):
         return ()
     return tuple(f"{tool}: {', '.join(labels.split())}" for tool, labels in sorted(read.items()))
@@ -64,9 +73,8 @@ def mode_after(read: DataLabels, policy: ToolPolicy) -> ApprovalMode:
     """What happens to a call that could carry confidential data out. With untrusted data besides, which may
     instruct the model, it asks at least.
     """
-    untrusted = any(Trust.UNTRUSTED in labels.split() for labels in read.values())
     allowed = policy.after_confidential is ApprovalMode.ALLOW
-    return ApprovalMode.ASK if allowed and untrusted else policy.after_confidential
+    return ApprovalMode.ASK if allowed and Trust.UNTRUSTED in labels_in(read) else policy.after_confidential
 
 
 def _are_written(arguments: Mapping[str, Any], messages: Sequence[AnyMessage]) -> bool:

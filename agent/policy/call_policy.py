@@ -236,6 +236,7 @@ class CedarPolicy:
             identity="None" if identity is None else identity.value,
             arguments=pending.call["args"],
             now=now,
+            read=pending.read,
             sign_in_age=None if age is None or age < -LEEWAY else max(0, int(age)),
         )
 

@@ -8,7 +8,7 @@ asked. These evaluations are hints: only the one with true facts, just before th
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,7 +17,9 @@ from cedarpy import Entities, PolicySet, is_authorized
 from agent.policy.rules import Policies, Statement, ToolRules
 from agent.policy.schema import cedar_value, decimal_text
 from graph.approvals.policy import DENIED, Allow, Approver, Ask, Decision, Deny, Facts
+from graph.data_labels import DataLabels, labels_in, services_in
 from identity.principal import Principal
+from tools.approval_policy import Data, Trust
 
 DURATIONS: Final = (900, 3_600, 8 * 3_600, 86_400, 7 * 86_400)
 """The durations of a consent, in seconds, that are tried where rules mention `context.consent`."""
@@ -47,6 +49,8 @@ class Situation:
     sign_in_age: int | None = None
     calls: int = 0
     amount: int = 0
+    read: DataLabels = field(default_factory=dict)
+    """The labels of what the conversation has read."""
 
 
 def decide(
@@ -178,6 +182,11 @@ def _context(of_tool: ToolRules, situation: Situation) -> dict[str, Any]:
             "time": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "minute": now.hour * 60 + now.minute,
             "weekday": now.isoweekday(),
+        },
+        "read": {
+            "confidential": Data.CONFIDENTIAL in labels_in(situation.read),
+            "untrusted": Trust.UNTRUSTED in labels_in(situation.read),
+            "services": sorted(services_in(situation.read)),
         },
         **({"today": today} if of_tool.today else {}),
     }

@@ -169,6 +169,7 @@ def schema_text(
         "identity: String, approved: Bool, approver?: User, authAge?: Long",
         "consent?: { lasting: Bool, seconds: Long }",
         "now: { time: datetime, minute: Long, weekday: Long }",
+        "read: { confidential: Bool, untrusted: Bool, services: Set<String> }",
     ]
     if today:
         members.append(f"today: {{ count: Long{', sum: decimal' if summed else ''} }}")

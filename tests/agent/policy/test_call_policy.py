@@ -252,3 +252,12 @@ async def test_only_tools_whose_rules_count_are_counted(company: CompanyOf) -> N
     counting.counters = counting.policy._counters = None  # type: ignore[assignment]
     counting.tokens.claims["alice"] = {"groups": "finance"}
     assert await counting.say() == ["done", "done"]
+
+
+async def test_rules_know_what_the_conversation_has_read(company: CompanyOf) -> None:
+    rule = "forbid (principal, action, resource) when { context.read.%s };\n"
+    read = {"payroll.payslip": "confidential", "wiki.page": "untrusted"}
+    for condition in ("confidential", "untrusted", 'services.contains("payroll")'):
+        strict = company(rules=rule % condition)
+        assert isinstance(await decided(strict, amount(5.0)), Allow | Ask)
+        assert isinstance(await decided(strict, amount(5.0), read=read), Deny)
