@@ -42,7 +42,7 @@ class CallCounters:
         self._database = database
 
     async def enter(self, entry: Entry) -> tuple[int, int]:
-        """Adds the call. Returns the number of calls and their sum, this one included."""
+        """Adds the call, on disk when it returns. Returns the number of calls and their sum, this one too."""
 
         def work() -> Transaction[tuple[int, int]]:
             added = yield from query(
@@ -63,7 +63,7 @@ class CallCounters:
                 yield from query("DELETE FROM call_totals WHERE day < ?", before)
             return int(calls), int(amount)
 
-        return await self._database.write(work)
+        return await self._database.write(work, durable=True)
 
     async def take_back(self, entry: Entry) -> None:
         """Removes the call, which was not sent."""

@@ -140,11 +140,13 @@ def with_own_files(sandbox: Sandbox, folder: Path) -> dict[str, str]:
         "tools/payroll.py": "def service(payroll, settings): ...\n",
         "accepted.json": "{}",
         "prompt": "You are brief.",
+        "rules.cedar": "permit (principal, action, resource);\n// end\n",
     }.items():
         (folder / name).write_text(text)
     (folder / "graphs").mkdir()
     (folder / "graphs" / "my_graph.py").write_text("def build(parts): ...\n")
     own = {"SERVICES_FILE": "my.toml", "ACCEPTED_TOOLS_FILE": "accepted.json", "SYSTEM_PROMPT_FILE": "prompt"}
+    own["POLICY_FILE"] = "rules.cedar"
     files = {name: str(folder / file) for name, file in own.items()}
     return variables(sandbox, folder) | files | {"GRAPH": "graphs/my_graph.py:build"}
 
@@ -156,10 +158,16 @@ def test_own_tools_policies_and_certificates_are_carried(sandbox: Sandbox, tmp_p
     assert found.files["services.toml"].decode() == PAYROLL
     assert found.files.keys() == {
         *("accepted-tools.json", "certificates.pem", "services.toml", "system-prompt.md", "tools/payroll.py"),
-        "graphs/my_graph.py",
+        *("graphs/my_graph.py", "policy.cedar"),
     }
     assert found.variables["GRAPH"] == "/code/own/graphs/my_graph.py:build"
-    for name in ("ACCEPTED_TOOLS_FILE", "SERVICES_FILE", "SSL_CERT_FILE", "SYSTEM_PROMPT_FILE"):
+    for name in (
+        "ACCEPTED_TOOLS_FILE",
+        "POLICY_FILE",
+        "SERVICES_FILE",
+        "SSL_CERT_FILE",
+        "SYSTEM_PROMPT_FILE",
+    ):
         folder, _, file = found.variables[name].rpartition("/")
         assert (folder, file in found.files) == ("/code/own", True)
     kept = {
