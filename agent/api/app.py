@@ -23,7 +23,7 @@ from agent.api.ag_ui.routes import MAX_SNAPSHOT, ThreadRuns, ag_ui_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.grants import grant_routes
 from agent.api.inbox import inbox_routes
-from agent.api.langserve.routes import LangServeRuns, langserve_routes
+from agent.api.langserve.routes import langserve_routes
 from agent.api.mcp.message import HEADERS as MCP_HEADERS
 from agent.api.mcp.routes import mcp_routes
 from agent.api.openai.routes import openai_routes
@@ -140,9 +140,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
         a2a_routes(settings, ThreadTasks(composed.conversations) if composed.conversations else tasks)
     )
     app.include_router(mcp_routes(composed))
-    app.state.langserve = LangServeRuns(
-        composed.runs, settings.max_messages, batch_at_once=settings.max_concurrent_runs
-    )
+    app.state.runs, app.state.settings = composed.runs, settings
     app.include_router(langserve_routes())
     if composed.conversations is not None:
         app.include_router(thread_routes(composed.conversations))

@@ -12,7 +12,6 @@ import json
 import logging
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, cast
 
@@ -29,6 +28,7 @@ from agent.errors.error_response import RequestError, internal_error_body, repor
 from agent.http.authentication import caller_of
 from agent.http.rate_limit import counted_request
 from agent.runs.runs import Runs
+from agent.settings.settings import Settings
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.langserve")
@@ -81,36 +81,25 @@ def _error_event(body: dict[str, Any], status: int) -> dict[str, str]:
     return {"event": "error", "data": json.dumps(data, ensure_ascii=False)}
 
 
-@dataclass(frozen=True, slots=True)
-class LangServeRuns:
-    """What the routes need of the agent, in `app.state.langserve`.
-
-    `batch_at_once` inputs of a batch run at the same time; 0 for all.
-    """
-
-    runs: Runs
-    max_messages: int
-    batch_at_once: int = 0
-
-
 async def _prepare(request: Request) -> AsyncIterator[None]:
     caller = caller_of(request.scope)
     if request.method != "POST":
         yield
         return
-    served: LangServeRuns = request.app.state.langserve
+    runs: Runs = request.app.state.runs
+    settings: Settings = request.app.state.settings
     action = request.url.path.rpartition("/")[2]
     counted = counted_request(request.scope)
     most = min(MAX_BATCH, (counted and counted.limit) or MAX_BATCH)
     name, inputs = read_inputs(await request.body(), batch=action == "batch", most=most)
     if counted is not None and action == "batch":
         await counted.recount(len(inputs))
-    conversations = [validate_input(each, name, served.max_messages) for each in inputs]
-    requested = RequestRuns(served.runs, caller, batch_at_once=served.batch_at_once)
+    conversations = [validate_input(each, name, settings.max_messages) for each in inputs]
+    requested = RequestRuns(runs, caller, batch_at_once=settings.max_concurrent_runs)
     if action.startswith("stream"):
-        run = served.runs.start(conversations[0], caller, streaming=True)
+        run = runs.start(conversations[0], caller, streaming=True)
         await while_connected(run.first(), request.receive, run.leave)
-        requested = RequestRuns(served.runs, caller, run, action == "stream_log", [run])
+        requested = RequestRuns(runs, caller, run, action == "stream_log", [run])
     REQUEST_RUNS.set(requested)
     watch = asyncio.create_task(disconnected(request.receive))
     watch.add_done_callback(lambda _: requested.cancel())
@@ -123,7 +112,7 @@ async def _prepare(request: Request) -> AsyncIterator[None]:
 @cache
 def langserve_routes() -> APIRouter:
     """The routes, of every application: LangServe computes its schemas once. All need the caller that the
-    authentication middleware verified, and `app.state.langserve`.
+    authentication middleware verified, and the application's `runs` and `settings` in its state.
     """
     router = APIRouter(prefix="/agent", route_class=LangServeRoute)
     with warnings.catch_warnings():
