@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 
 from agent.policy.call_policy import CedarPolicy, PolicyFile
 from agent.policy.counters import CallCounters
@@ -102,6 +103,8 @@ class Company:
     policies: Mapping[str, ToolPolicy] = field(default_factory=lambda: dict(ALLOWED))
     vocabulary: Vocabulary = VOCABULARY
     observes: bool = False
+    resume_values: bool = False
+    """The answers are LangGraph's resume values, as on LangGraph Server and Aegra's workers."""
     now: float = FRIDAY
     thread: str = "run1"
 
@@ -143,6 +146,7 @@ class Company:
                 "clock": lambda: self.now,
                 "audit": AuditTrail(self.records),
                 "policy": self.policy,
+                "resume_values": self.resume_values,
             },
             self.tokens,
         )
@@ -159,6 +163,8 @@ class Company:
         """Answers what the run asks."""
         state = await self.bench.graph.aget_state(self._config)
         (interrupted,) = state.interrupts
+        if self.resume_values:
+            return await self._run(Command(resume={"approved": approved}), token)
         request = pending_of(interrupted.value).request
         return await self._run(None, token, {request.id: {"approved": approved}})
 
@@ -191,7 +197,7 @@ class Company:
     def _config(self) -> dict[str, Any]:
         return {"configurable": {"thread_id": self.thread}}
 
-    async def _run(self, given: Any, token: str, answers: Mapping[str, object] | None = None) -> list[str]:
+    async def _run(self, given: object, token: str, answers: Mapping[str, object] | None = None) -> list[str]:
         context = AgentContext(Secret(token), thread_id=f"thread of {self.thread}", answers=answers or {})
         result = await self.bench.graph.ainvoke(given, self._config, context=context)
         return [message.text for message in result["messages"] if isinstance(message, ToolMessage)]

@@ -128,13 +128,16 @@ RECENT = '@id("recent") forbid (principal, action in Action::"write", resource)\
 RECENT += "unless { context has authAge && context.authAge <= 300 };"
 
 
-async def test_recent_sign_in_is_asked_for_once_and_proved_by_auth_time_alone(company: CompanyOf) -> None:
-    signs_in = company(expense(5.0), rules=RECENT)
+@pytest.mark.parametrize("resume_values", [False, True])
+async def test_recent_sign_in_is_asked_for_once_and_proved_by_auth_time_alone(
+    company: CompanyOf, *, resume_values: bool
+) -> None:
+    signs_in = company(expense(5.0), rules=RECENT, resume_values=resume_values)
     signs_in.tokens.signed_in_at = {"alice-old": FRIDAY - 301, "alice-new": FRIDAY - 299}
     assert await signs_in.say("alice-old") == []
     assert await signs_in.approve("alice-new") == ["done"]
 
-    again = company(expense(5.0), rules=RECENT)
+    again = company(expense(5.0), rules=RECENT, resume_values=resume_values)
     again.tokens.signed_in_at = {"alice-old": FRIDAY - 301, "alice-same": FRIDAY - 301}
     await again.say("alice-old")
     [refused] = await again.approve("alice-same")

@@ -24,10 +24,13 @@ def company(request: pytest.FixtureRequest, tmp_path: Path, counters: CallCounte
     return make
 
 
-async def test_expense_above_the_limit_asks_and_others_do_not(company: CompanyOf) -> None:
-    small = company(expense(500.0))
+@pytest.mark.parametrize("resume_values", [False, True])
+async def test_expense_above_the_limit_asks_and_others_do_not(
+    company: CompanyOf, *, resume_values: bool
+) -> None:
+    small = company(expense(500.0), resume_values=resume_values)
     assert await small.say() == ["done"]
-    large = company(expense(500.01))
+    large = company(expense(500.01), resume_values=resume_values)
     assert await large.say() == []
     assert await large.asks()
     assert await large.approve() == ["done"]
