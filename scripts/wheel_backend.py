@@ -49,6 +49,14 @@ def build_wheel(
     return name
 
 
+def build_sdist(
+    sdist_directory: str,
+    config_settings: Any = None,  # noqa: ANN401 - as above
+) -> str:
+    """There is none: what it would lack (npm packages of the page) only an installed repository has."""
+    raise NotImplementedError("there is no sdist: the wheel needs the page's npm packages; use `make wheel`")
+
+
 def page() -> dict[str, bytes]:
     """The page, and what it loads of npm packages with their licences, as files of the package.
 

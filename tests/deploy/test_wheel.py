@@ -137,3 +137,12 @@ def test_texts_that_name_modules_move_and_others_stay() -> None:
 def test_import_that_binds_the_name_of_a_folder_is_refused() -> None:
     with pytest.raises(ValueError, match='"import …" cannot'):
         moved_imports(b"import tools.leave\n", "x.py")
+
+
+def test_there_is_no_source_distribution_and_the_refusal_says_why(tmp_path: Path) -> None:
+    build = BUILD.replace("build_wheel", "build_sdist")
+    refused = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", build, tmp_path], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert "there is no sdist: the wheel needs the page's npm packages" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
