@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 _PAGE: Final = ROOT / "frontend"
 _PAGE_SUFFIXES: Final = frozenset({".css", ".html", ".js", ".svg"})
 _NOT_THE_PAGE: Final = frozenset({"node_modules", "tests"})
-_LOADED: Final = re.compile(r"node_modules/[\w./-]+\.js")
+_LOADED: Final = re.compile(r"node_modules/((?:@[\w.-]+/)?[\w.-]+)/[\w./-]+\.js")
 _TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -67,8 +67,9 @@ def page() -> dict[str, bytes]:
         for file in sorted(_PAGE.rglob("*"))
         if file.suffix in _PAGE_SUFFIXES and _NOT_THE_PAGE.isdisjoint(file.relative_to(_PAGE).parts)
     ]
-    loaded = {_PAGE / found for file in own for found in _LOADED.findall(file.read_text("utf-8"))}
-    packages = {_PAGE / "node_modules" / file.relative_to(_PAGE).parts[1] for file in loaded}
+    found = [match for file in own for match in _LOADED.finditer(file.read_text("utf-8"))]
+    loaded = {_PAGE / match[0] for match in found}
+    packages = {_PAGE / "node_modules" / match[1] for match in found}
     licences = {licence for package in packages for licence in package.glob("LICENSE*")}
     files = [*own, *sorted(loaded | licences)]
     return {f"{PACKAGE}/frontend/{file.relative_to(_PAGE).as_posix()}": file.read_bytes() for file in files}
