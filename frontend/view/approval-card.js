@@ -32,7 +32,7 @@ export class ApprovalCard {
     this.more = this.#more();
     const label = `${language.text('approval.label')}: ${this.title}`;
     this.element = element('section', { 'class': 'card approval', 'aria-label': label, 'tabindex': -1 },
-      element('h3', {}, icon('question'), this.title), this.particulars, this.fields, this.failure, this.buttons, this.countdown, ...this.more);
+      element('h3', {}, icon('question'), this.title), ...this.more, this.countdown, this.particulars, this.fields, this.failure, this.buttons);
     this.element.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.#back(); });
     this.#showChoice();
     this.tick();
@@ -86,18 +86,16 @@ export class ApprovalCard {
   }
 
   #particulars() {
-    const { language, approval } = this;
+    const { approval } = this;
     if (approval.kind !== 'tool_call') return [];
-    const kind = identityKind({ accessIdentity: approval.access_identity, credential: approval.credential ?? undefined, outcome: 'waiting' });
     const rows = approval.display.flatMap(({ name, label, text }) => [element('dt', {}, labelOf(label, this.#schema(name))), element('dd', {}, shown(text))]);
     return [
-      element('p', { class: 'rights' }, identityBadge(language, kind), ' ', element('span', {}, language.text(`approval.identity_${kind}`))),
-      // The buttons are below the arguments: what does not fit scrolls, so that neither is seen without the other.
+      // The buttons are next to the arguments, at the end: what does not fit scrolls, so that neither is seen without the other.
       this.arguments = element('dl', { class: 'arguments' }, ...rows),
     ];
   }
 
-  /** What the card says further, below the decision. */
+  /** What the card says further, above the decision. */
   #more() {
     const { language, approval } = this;
     if (approval.kind !== 'tool_call') return [];
@@ -107,7 +105,9 @@ export class ApprovalCard {
       ['tool.scope', approval.scope],
       ['tool.credential', approval.credential],
     ].filter(([, value]) => value !== undefined && value !== null);
+    const kind = identityKind({ accessIdentity: approval.access_identity, credential: approval.credential ?? undefined, outcome: 'waiting' });
     return [
+      element('p', { class: 'rights' }, identityBadge(language, kind), ' ', element('span', {}, language.text(`approval.identity_${kind}`))),
       element('p', { class: 'note' }, approval.approvers
         ? language.text('approval.another', { group: approval.approvers })
         : language.text('approval.if_declined')),

@@ -5,12 +5,16 @@ import { element } from './element.js';
 import { icon } from './icon.js';
 import { serviceName } from './identity.js';
 
+/** Why the model gave no answer, by the agent's status: it is busy, did not respond, or refused the request. */
+const MODEL_FAILED = { 429: 'model_busy', 503: 'model_unreachable', 502: 'model_refused' };
+
 /**
  * The text for a failure: the page's own in the user's language, otherwise the agent's.
  *
  * @returns {{symptom: string, remedy: string}} without a full stop
  */
-export function failureWords(language, { code, service, userText, requestId }) {
+export function failureWords(language, { code: given, status, service, userText, requestId }) {
+  const code = given === 'model_call_failed' ? MODEL_FAILED[status] ?? given : given;
   const known = language.has(`error.${code}.symptom`);
   if (!known && userText !== undefined) {
     return { symptom: withoutReference(userText, requestId), remedy: language.text('error.agent_failed.remedy') };

@@ -31,8 +31,7 @@ async def test_approval_is_decided_by_keyboard(
     for _ in range(5):
         await page.keyboard.press("Tab")
         order.append(await focused(page).evaluate("(at) => at.innerText || at.id"))
-    assert order == ["Approve", "Change", "Decline", "Details of the call", "question"]
-    await page.keyboard.press("Shift+Tab")
+    assert order == ["Details of the call", "Approve", "Change", "Decline", "question"]
     await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Enter")
