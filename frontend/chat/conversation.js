@@ -8,7 +8,11 @@
  *   declined?: string, expired?: boolean,
  *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string, consentUrl?: string}} ToolPart
  *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON;
+<<<<<<< HEAD
  *   `consentUrl`: where the user allows the access; `declined`: the user's reason, perhaps empty; `expired`: not decided in time
+=======
+ *   `consentUrl`: where the user allows the access; `declined`: the user's reason, perhaps empty; `expired`: there was no decision
+>>>>>>> 4741a11b (Give the page the texts of two errors, and ask about a tool that no other test of the page calls)
  * @typedef {{status: 'streaming' | 'waiting' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
  *   failure?: object, approvals?: object[], cutOff?: 'length' | 'content_filter'}} Answer `accepted`: the agent accepted the request, so it verified the access
  *   token; `approvals`: what the run waits for, while `status` is `waiting`; `cutOff`: why its last message is not whole

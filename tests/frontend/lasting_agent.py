@@ -18,9 +18,9 @@ LEAVE_CALL = calls(("leave_apply", {"days": 3, "first_day": "2026-11-30"}))
 SERVICES = """
 [services.amap]
 type = "built-in"
-policies.maps_weather = { effect = "write", lasting = { seconds = 7200, conversation_only = false } }
+policies.maps_geo = { effect = "write", lasting = { seconds = 7200, conversation_only = false } }
 """
-"""Calls of the weather ask, and may be approved for two hours."""
+"""Calls of `maps_geo` ask, and may be approved for two hours."""
 
 
 @dataclass

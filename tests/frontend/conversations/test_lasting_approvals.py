@@ -8,24 +8,24 @@ from tests.frontend.chat_page import ask
 from tests.frontend.lasting_agent import LastingAgent, card
 from tests.graph.scripted_model import DONE, calls
 
-WEATHER = calls(("maps_weather", {"city": "Hangzhou"}))
+GEO = calls(("maps_geo", {"address": "Hangzhou"}))
 
 
 async def test_card_shows_bounds_and_time_before_more_calls_are_approved(
     browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
-    lasting_agent.will_say(WEATHER, DONE, WEATHER, DONE)
+    lasting_agent.will_say(GEO, DONE, GEO, DONE)
     await lasting_agent.open_page(page)
-    await ask(page, "The weather?")
+    await ask(page, "Where is it?")
     await card(page).get_by_role("button", name="Approve more calls").click()
     await expect(card(page)).to_contain_text("For 120 minutes, calls in all of your conversations")
-    await expect(card(page).locator(".fields .arguments")).to_have_text("cityHangzhou")
+    await expect(card(page).locator(".fields .arguments")).to_have_text("addressHangzhou")
     await card(page).get_by_role("button", name="Back").click()
     await card(page).get_by_role("button", name="Approve more calls").click()
     await card(page).get_by_role("button", name="Only in this conversation").click()
     await expect(page.get_by_role("article", name="Agent")).to_contain_text("done")
     [grant] = (await lasting_agent.ask("GET", "/grants")).json()["grants"]
-    assert (grant["bounds"], grant["thread_id"] is None) == ({"city": {"equal": "Hangzhou"}}, False)
+    assert (grant["bounds"], grant["thread_id"] is None) == ({"address": {"equal": "Hangzhou"}}, False)
 
     await ask(page, "And now?")
     await expect(page.get_by_role("article", name="Agent").last).to_contain_text("done")
