@@ -185,7 +185,7 @@ def _words(decision: "Decision") -> str:
 @app.command()
 def explain(
     user: Annotated[str, typer.Option(help="The sub of the user.")],
-    tool: Annotated[str, typer.Option(help="leave_apply, or leave.leave_apply.")],
+    tool: Annotated[str, typer.Option(help="The tool: leave_apply, or leave.leave_apply.")],
     args: Annotated[str, typer.Option(help="The arguments, as JSON.")] = "{}",
     groups: Annotated[str, typer.Option(help="Groups of the user, separated by commas.")] = "",
     identity: Annotated[str, typer.Option(help="Human, Machine or None.")] = "Human",
