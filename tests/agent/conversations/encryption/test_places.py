@@ -236,7 +236,7 @@ async def test_moved_value_is_not_read(
     sql, read = MOVES[move]
     await filled(storage, request_of)
     await storage.approvals.get("a1", ALICE)
-    assert await storage._database.write(lambda: query(f"{sql} RETURNING 1"))
+    assert await storage.database.write(lambda: query(f"{sql} RETURNING 1"))
     with pytest.raises((ConfigurationError, UnavailableError)) as caught:
         await read(storage)
     assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
@@ -284,7 +284,7 @@ async def test_thread_whose_title_is_refused_is_listed_without_it_and_can_be_ren
     threads = storage.threads
     for thread_id in ("t", "other"):
         await threads.open(OF_ALICE, thread_id, "My title")
-    await storage._database.write(lambda: query("UPDATE threads SET title = ? WHERE id = 't'", b"\0forged"))
+    await storage.database.write(lambda: query("UPDATE threads SET title = ? WHERE id = 't'", b"\0forged"))
     assert {each.id: each.title for each in (await threads.list(OF_ALICE, limit=9))[0]} == {
         "t": None,
         "other": "My title",
