@@ -104,7 +104,7 @@ async def test_full_disk_makes_the_agent_degraded_and_only_the_log_has_its_path(
     assert (await chat(GREETING)).status_code == 200
     storage = agent.composed.conversation_storage
     assert storage is not None
-    storage._database._connection.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
+    storage.database._connection.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
     refused = await chat("x" * 50_000)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "conversations_unavailable")
     assert await conversations() == ("degraded", {"ok": False, "code": "conversations_unavailable"})
@@ -171,7 +171,7 @@ async def test_forged_message_is_refused_counted_and_makes_the_agent_degraded(
     storage = agent.composed.conversation_storage
     assert storage is not None
     change = "UPDATE messages SET body = ? WHERE seq = 2 AND thread_key = 1 RETURNING 1"
-    assert await storage._database.write(lambda: query(change, forged))
+    assert await storage.database.write(lambda: query(change, forged))
     for refused in (await request("GET", "/threads/forged"), await chat("forged")):
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "conversation_unreadable")
         assert "0900" not in refused.text
