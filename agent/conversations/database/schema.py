@@ -20,7 +20,6 @@ _INITIAL: Final = (
         owner TEXT NOT NULL,
         id TEXT NOT NULL,
         title {bytes},
-        labels {bytes},
         status TEXT NOT NULL,
         run_id TEXT,
         process_id TEXT,
@@ -120,6 +119,8 @@ _INITIAL: Final = (
 )
 
 _VERSIONS: Final = (
+    # Those of what the conversation has read; NULL: none.
+    "ALTER TABLE threads ADD COLUMN labels {bytes}",
     # `version_of`: of a question that replaced another, the position of the first version.
     "ALTER TABLE messages ADD COLUMN version_of {number}",
     # `aside`: the version with which a message was taken out of the conversation.
