@@ -164,6 +164,13 @@ class Conversation:
             err.print(f"  {_call(approval)}, with {scope}")
         for each in approval.get("display", ()):
             err.print(f"  {each['label']}: {each['text']}")
+        if read := approval.get("read"):
+            err.print(f"  it could carry elsewhere what this conversation has read: {'; '.join(read)}")
+        if group := approval.get("approvers"):
+            stop(
+                f'another person of the group "{group}" decides about this call',
+                f"go on when they have: idaas-agent chat --thread {self.thread}",
+            )
         if "url" in approval:
             err.print(f"  open {approval['url']} and allow the access")
         question = _QUESTIONS.get(str(approval.get("kind")))

@@ -165,6 +165,7 @@ export const en = Object.freeze({
   'approval.approve_here': 'Only in this conversation',
   'approval.in_conversation': 'For {wait}, calls in this conversation are made without asking if each argument is one of these:',
   'approval.everywhere': 'For {wait}, calls in all of your conversations are made without asking if each argument is one of these:',
+  'approval.read': 'This conversation has read what should not leave unasked: {tools}. The call could carry it elsewhere. A new conversation has read nothing.',
   'approval.another': 'Another person of “{group}” decides about this call. Continue after that.',
   'approval.edit': 'Change',
   'approval.decline': 'Decline',

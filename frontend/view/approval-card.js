@@ -108,12 +108,13 @@ export class ApprovalCard {
     const kind = identityKind({ accessIdentity: approval.access_identity, credential: approval.credential ?? undefined, outcome: 'waiting' });
     return [
       element('p', { class: 'rights' }, identityBadge(language, kind), ' ', element('span', {}, language.text(`approval.identity_${kind}`))),
+      approval.read?.length && element('p', { class: 'note' }, language.text('approval.read', { tools: approval.read.join('; ') })),
       element('p', { class: 'note' }, approval.approvers
         ? language.text('approval.another', { group: approval.approvers })
         : language.text('approval.if_declined')),
       element('details', { class: 'folded' }, element('summary', {}, icon('chevron'), language.text('approval.more')),
         element('dl', {}, ...rows.flatMap(([label, value]) => [element('dt', {}, language.text(label)), element('dd', {}, value)]))),
-    ];
+    ].filter(Boolean);
   }
 
   #schema(name) {

@@ -19,8 +19,9 @@ SERVICES = """
 [services.amap]
 type = "built-in"
 policies.maps_geo = { effect = "write", lasting = { seconds = 7200, conversation_only = false } }
+policies.maps_distance = { effect = "read", data = "confidential" }
 """
-"""Calls of `maps_geo` ask, and may be approved for two hours."""
+"""Calls of `maps_geo` ask, and may be approved for two hours. `maps_distance` returns confidential data."""
 
 
 @dataclass

@@ -55,13 +55,13 @@ async def diagnose(
     """Yields the findings in order. Steps that need a user are skipped without `user_token`."""
     try:
         settings = read_settings(environment, clock=clock)
+        agent = Agent(settings, clock=clock, accepts_tools=False)
     except ConfigurationError as error:
         yield failed("configuration", error)
         return
     idaas = settings.idaas
     found = f"agent {idaas.client_id} of {idaas.issuer}, in {settings.access_identity} identity"
     yield Finding("configuration", Outcome.OK, found)
-    agent = Agent(settings, clock=clock, accepts_tools=False)
     try:
         async with aclosing(Examination(agent, user_token, clock).findings()) as findings:
             async for finding in findings:

@@ -30,3 +30,13 @@ async def test_card_shows_bounds_and_time_before_more_calls_are_approved(
     await ask(page, "And now?")
     await expect(page.get_by_role("article", name="Agent").last).to_contain_text("done")
     await expect(card(page)).to_have_count(0)
+
+
+async def test_card_shows_what_the_conversation_has_read_that_the_call_could_carry(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    distance = calls(("maps_distance", {"origins": "120.1,30.2", "destination": "121.4,31.2"}))
+    lasting_agent.will_say(distance, calls(("maps_weather", {"city": "Ulm"})), DONE)
+    await lasting_agent.open_page(page)
+    await ask(page, "How far is it?")
+    await expect(card(page)).to_contain_text("amap.maps_distance: confidential, untrusted")

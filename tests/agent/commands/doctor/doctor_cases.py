@@ -129,6 +129,7 @@ CASES = [
     Case("configuration", "settings_invalid", "settings_invalid", {"AGENT_SCOPE": ""}),
     Case("configuration", "sdk_config_unreadable", "sdk_config_unreadable",
          {"CLOUD_IDAAS_CONFIG_PATH": "/nowhere"}),
+    Case("configuration", "policy_invalid", "policy_invalid", {"POLICY_FILE": "{folder}/text.db"}),
     Case("audit log", "audit_unavailable", "audit_unavailable", {"AUDIT_LOG_FILE": "{loop}"}),
     Case("audit syslog", "audit_unavailable", "audit_unavailable", {"AUDIT_SYSLOG_URL": "tcp://127.0.0.1:1"}),
     Case("revocations", "revocations_unavailable", "revocations_unavailable", {"REVOCATIONS_FILE": "{loop}"}),
