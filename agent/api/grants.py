@@ -59,7 +59,7 @@ def grant_routes(grants: Grants) -> APIRouter:
     async def withdraw(request: Request, grant_id: str) -> Response:
         """Ends a grant, in every process."""
         if not await grants.withdraw(grant_id, caller_of(request.scope)):
-            raise RequestError(None, "no such grant", code="not_found", status=404)
+            raise RequestError(None, "no such grant", code="grant_not_found", status=404)
         return Response(status_code=204)
 
     return router

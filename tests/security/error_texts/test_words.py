@@ -88,6 +88,14 @@ def _run_errors(body: str) -> list[dict[str, Any]]:
     return errors
 
 
+def _failed_calls(body: str) -> list[tuple[str, str]]:
+    """The results of MCP that are errors: code and message."""
+    lines = [line.removeprefix("data: ") for line in body.splitlines() if line.startswith("data: {")]
+    results = [json.loads(text).get("result", {}) for text in lines or [body] if text.startswith("{")]
+    failed = [each for each in results if isinstance(each, dict) and each.get("isError")]
+    return [tuple(each["content"][0]["text"].split(": ", 1)) for each in failed]
+
+
 def _is_about_the_request(error: dict[str, Any], headers: Any, status: int, failure: Failure) -> None:
     required = {"message", "type", "code", "param", "request_id"}
     assert set(error) - {"service", "retry_after"} == required
@@ -145,6 +153,10 @@ async def test_callers_and_the_model_receive_the_users_text_and_the_log_has_the_
             assert about["request_id"] == response.headers["x-request-id"]
             assert event["message"].endswith(f"; reference {about['request_id']}.")
             ids.add(about["request_id"])
+        for code, message in _failed_calls(response.text):
+            assert code == failure.code
+            assert message.endswith(f"; reference {response.headers['x-request-id']}.")
+            ids.add(response.headers["x-request-id"])
         if response.status_code == 200 and failure.question != GREETING:
             ids.add(response.headers["x-request-id"])
         challenge = response.headers.get("www-authenticate", "")
