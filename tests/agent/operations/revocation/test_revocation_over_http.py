@@ -248,7 +248,7 @@ async def test_revoking_a_user_whom_the_agent_has_not_seen_offers_those_that_mat
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     log, revocations = tmp_path / "audit.jsonl", tmp_path / "revocations"
-    given = {"AUDIT_LOG_FILE": str(log), "REVOCATIONS_FILE": str(revocations)}
+    given = {"AUDIT_LOG_FILE": str(log), "AUDIT_REQUIRED": "true", "REVOCATIONS_FILE": str(revocations)}
     with running_agent(sandbox, **given) as agent:
         await accepted(agent, agent.headers(), 200)
         await accepted(agent, agent.headers("bob"), 200)
