@@ -3,7 +3,7 @@
 Chinese text needs a font that has it, such as Debian's `fonts-wqy-microhei`.
 
 Look at them after a change of the page. Into `docs/images` go `chat.png` (the README's picture), `dark.png`,
-`phone.png`, `error.png`, and `welcome.png` as `sign-in.png`.
+`phone.png`, `error.png`, `welcome.png` as `sign-in.png`, and `card-zh.png` as `chat-zh.png`.
 """
 
 import asyncio
@@ -167,7 +167,7 @@ class Photographer:
             await page.locator(".approval").wait_for()
             await self.shoot(page, f"card{name}")
             await page.locator("[data-name=edit]").click()
-            await page.locator(".fields textarea").first.fill("three")
+            await page.locator(".fields input").first.fill("0.5")
             await page.locator("[data-name=approve_edited]").click()
             await self.shoot(page, f"card-edit{name}")
             await page.locator("[data-name=back]").click()

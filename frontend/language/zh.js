@@ -166,7 +166,7 @@ export const zh = Object.freeze({
   'approval.approve_here': '仅限本次对话',
   'approval.in_conversation': '在{wait}内，如果每个参数都在以下范围内，本次对话中的调用将不再询问：',
   'approval.everywhere': '在{wait}内，如果每个参数都在以下范围内，您所有对话中的调用将不再询问：',
-  'approval.read': '此会话读取过不应随意外传的数据：{tools}。此调用可能将其带到别处。新会话不含这些数据。',
+  'approval.read': '此对话读取过不应随意外传的数据：{tools}。此调用可能将其带到别处。新对话不含这些数据。',
   'approval.another': '此调用由“{group}”中的其他人决定。决定之后请继续。',
   'approval.decline': '拒绝',
   'approval.approve_edited': '按修改后的内容批准',

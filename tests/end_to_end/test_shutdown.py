@@ -128,7 +128,7 @@ async def test_workers_finish_their_responses_and_a_second_signal_ends_them(sand
         await agent.says("startup complete", times=2)
         port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.printed)[0])
         sandbox.cloud.faults.set("function_compute", Fault(hang=True))
-        sandbox.cloud.faults.set("amap", Fault(latency=1))
+        sandbox.cloud.faults.set("amap", Fault(latency=0.4))
         http, alice = client(f"http://127.0.0.1:{port}", sandbox.access_token())
         async with http:
             in_time, too_late = await alice.chat(WEATHER), await alice.chat(ENTERPRISE)
