@@ -183,7 +183,7 @@ class Grants:
                 if tool.name == call.tool:
                     offered = [tool.name, tool.description, tool.parameters]
                     return hashlib.sha256(json.dumps(offered, sort_keys=True).encode()).hexdigest()
-        except AgentError:
+        except AgentError:  # what cannot be listed is not offered: no grant covers the call
             pass
         return None
 
