@@ -40,19 +40,35 @@ class OnTerminal:
     async def shows(self, text: str) -> str:
         """Waits for `text` after what was waited for before; what was shown until then."""
         try:
-            async with asyncio.timeout(60):
-                while (found := self.shown.find(text, self._read_to)) < 0:
-                    assert not self._closed, self.shown
-                    self._news.clear()
-                    await self._news.wait()
+            return await self._shown(text, 60)
         except TimeoutError:
             raise AssertionError(f"{text!r} is not in {self.shown[self._read_to :]!r}") from None
+
+    async def _shown(self, text: str, seconds: float) -> str:
+        async with asyncio.timeout(seconds):
+            while (found := self.shown.find(text, self._read_to)) < 0:
+                assert not self._closed, self.shown
+                self._news.clear()
+                await self._news.wait()
         before, self._read_to = self.shown[self._read_to : found], found + len(text)
         return before
 
     def types(self, text: str, end: str = "\r") -> None:
         """Types `text`, and Enter."""
         os.write(self.terminal, (text + end).encode())
+
+    async def interrupts_the_prompt(self, prompt: str) -> None:
+        """Presses Ctrl-C until `prompt` is shown again, as a person would.
+
+        CPython misses a signal between the moment in which `input` shows its prompt and the one in which it
+        waits for a key: it is noticed with the next one.
+        """
+        for seconds in (10, 10, 60):
+            self.types("", end=CTRL_C)
+            with contextlib.suppress(TimeoutError):
+                await self._shown(prompt, seconds)
+                return
+        raise AssertionError(f"{prompt!r} is not in {self.shown[self._read_to :]!r}")
 
     async def ends(self) -> int:
         """Its exit status."""

@@ -55,8 +55,7 @@ async def test_conversation_asks_for_approval_with_the_arguments_and_goes_on(
         chat.types("\x01\x0b" + '{"days": 2, "first_day": "2026-12-01"}')
         assert "leave.leave_apply on your behalf [Human] ok" in await chat.shows("done")
         await chat.shows(PROMPT)
-        chat.types("", end=CTRL_C)  # at the prompt, it begins anew
-        await chat.shows(PROMPT)
+        await chat.interrupts_the_prompt(PROMPT)  # it begins anew
         chat.types(UP)  # the history has the question, and no decision
         await chat.shows(APPROVE)
         chat.types("n")
