@@ -1,4 +1,4 @@
-"""Tests of your own tools, without a socket, a credential or a model.
+"""Tests of your own tools, graph and policies, without a socket, a credential or a model.
 
     tools = ToolsUnderTest(payroll.service, {"currency": "CNY"})
     tools.responds(json={"net": 8000})
@@ -6,34 +6,61 @@
     assert result.text == '{"net":8000}'
     assert tools.requests[0].path == "/payslips/2026-10"
 
-For a test of the whole agent, with its policies and approvals, run the sandbox (`idaas-agent sandbox`).
+The same tools in the agent, whose model responds by a script:
+
+    agent = AgentUnderTest(ScriptedModel(call("payslip", month="2026-10"), "You got 8,000."), tools)
+    assert await agent.ask("My payslip?") == "You got 8,000."
+    assert tools.requests[0].acts_for == "user"
+
+For a test with IDaaS's protocols, run the sandbox (`idaas-agent sandbox`).
 """
 
 import json as json_format
-from collections.abc import Callable, Mapping
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import httpx
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall
 
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import AccessTokenRequirement
+from graph.approvals.gate import REJECTED
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Allow, Ask, CallPolicy, Decision, DeclaredPolicy, Deny, Facts
+from graph.build import AgentGraph, build_graph, compiled_graph
+from graph.context import AgentContext
+from graph.credentials.service_credentials import ServiceCredentials, requirements
+from graph.models.provider import ModelProvider, ResponseReader
+from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
+from identity.audit.event import AuditEvent
+from identity.audit.trail import AuditTrail
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.issuer import IssuedCredential
+from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
 from tools.approval_policy import ApprovalMode
 from tools.http_service.service import HTTPService
-from tools.service import ToolResult
+from tools.service import Access, ToolResult
 
 _URL: Final = "https://service.example.com"
 _FAR: Final = 2.0**62
-"""When the credential ends, in unix seconds."""
+"""When tokens end, in unix seconds."""
+_KEY: Final = Secret("model-key")
+USER: Final = Caller(Principal("https://idaas.example.com", "user"))
+"""For whom calls are made and questions are asked, unless the test names another caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRequest:
-    """A request that a tool sent. `path` is below the service's URL, and decoded; `body` is its JSON.
+    """A request that a tool sent. `path` is below the service's URL, and decoded; `body` is its JSON, or its
+    text if it is no JSON.
 
     `credential` is the secret that it carried: `token-1`, and `token-2` after the service refused that.
+    `acts_for` is the id of the user whose rights that has, `None` for the agent's own; `permission` that of
+    an access token.
     """
 
     method: str
@@ -42,6 +69,8 @@ class ServiceRequest:
     body: Any
     headers: Mapping[str, str] = field(repr=False)
     credential: str = field(repr=False)
+    acts_for: str | None
+    permission: str
 
 
 class ToolsUnderTest:
@@ -58,19 +87,19 @@ class ToolsUnderTest:
         settings: Mapping[str, Any] | None = None,
         *,
         access_identity: AccessIdentity = AccessIdentity.HUMAN,
-        caller: Caller | None = None,
+        caller: Caller = USER,
+        name: str = "service",
     ) -> None:
-        """`caller` is for whom the calls are made; default: the user `user` of `https://idaas.example.com`."""
+        """`caller` is for whom `call` makes calls. `name` is that of the service."""
         self.requests: Final[list[ServiceRequest]] = []
         """What the tools have sent, in order."""
-        self.caller: Final = caller or Caller(Principal("https://idaas.example.com", "user"))
-        """See `Access`."""
         self._access_identity = access_identity
+        self._caller = caller
         self._responses: list[httpx.Response | Exception] = []
-        self._tokens = 1
+        self._issuer = _Issuer()
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._received))
         required = AccessTokenRequirement("https://service.example.com|service.use")
-        self._added = HTTPService("service", _URL, required, http=http)
+        self._added = HTTPService(name, _URL, required, access_identity=access_identity, http=http)
         add(self._added, settings or {})
 
     def responds(
@@ -94,7 +123,8 @@ class ToolsUnderTest:
 
         Arguments that do not fit the tool's parameters are a result with `ok` and `called` false.
         """
-        return await self._service(tool).call(tool, arguments, self)
+        service = self._service(tool)
+        return await service.call(tool, arguments, self._access(service))
 
     def policy(self, tool: str, **arguments: Any) -> ApprovalMode:  # noqa: ANN401 - any JSON
         """Whether the agent would make, ask about or deny this call, by what the code declares."""
@@ -102,42 +132,37 @@ class ToolsUnderTest:
 
     def parameters(self, tool: str) -> Mapping[str, Any]:
         """The JSON Schema of the tool's arguments, as the model sees it."""
-        schemas = self._service(tool).cached_tools(self)
+        service = self._service(tool)
+        schemas = service.cached_tools(self._access(service))
         return next(each.parameters for each in schemas if each.name == tool)
 
     def permission(self, tool: str) -> str:
         """The permission of the token that calls of the tool carry; `service.use` is the service's own."""
-        required = self._service(tool).credential
-        return required.permission if isinstance(required, AccessTokenRequirement) else ""
+        return _permission(self._service(tool).credential)
 
     def _service(self, tool: str) -> HTTPService:
         return next((each for each in self._added.services if tool in each.tool_names), self._added)
 
-    async def credential(self) -> Credential:
-        """See `Access`."""
-        return self.cached()
-
-    def cached(self) -> Credential:
-        """See `Access`."""
-        secret = Secret(f"token-{self._tokens}")
-        required = AccessTokenRequirement("https://service.example.com|service.use")
-        return Credential(required, self._access_identity, secret, _FAR)
-
-    async def renew(self, refused: Credential) -> Credential:  # noqa: ARG002 - there is one
-        """See `Access`."""
-        self._tokens += 1
-        return self.cached()
+    def _access(self, service: HTTPService) -> Access:
+        required = requirements([service], self._access_identity, _KEY)
+        found = ServiceCredentials(required, self._issuer.broker, time.time)
+        return found.of(_verified(self._caller), service.name)
 
     def _received(self, request: httpx.Request) -> httpx.Response:
-        body = json_format.loads(request.content) if request.content else None
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        required, user = self._issuer.issued.get(token, (None, None))
+        text = request.content.decode(errors="replace")
+        is_json = "json" in request.headers.get("content-type", "")
         self.requests.append(
             ServiceRequest(
                 request.method,
                 request.url.path,
                 dict(request.url.params),
-                body,
+                json_format.loads(text) if is_json else text or None,
                 dict(request.headers),
-                request.headers.get("authorization", "").removeprefix("Bearer "),
+                token,
+                user,
+                _permission(required),
             )
         )
         if not self._responses:
@@ -146,3 +171,159 @@ class ToolsUnderTest:
         if isinstance(response, Exception):
             raise response
         return response
+
+
+Turn: TypeAlias = str | ToolCall | Sequence[ToolCall] | Exception
+"""What a scripted model does: says a text, makes calls, or fails."""
+
+
+def call(tool: str, **arguments: Any) -> ToolCall:  # noqa: ANN401 - any JSON
+    """A call, for a script."""
+    return ToolCall(name=tool, args=arguments, id=f"call_{uuid.uuid4().hex}", type="tool_call")
+
+
+class ScriptedModel:
+    """A `ModelProvider` that responds by a script, one turn a time; the last one is repeated."""
+
+    def __init__(self, *turns: Turn) -> None:
+        self._turns = list(turns)
+        self.read: Final[list[Sequence[AnyMessage]]] = []
+        """The messages that it was sent, by turn."""
+        self.offered: Final[list[list[str]]] = []
+        """The names of the tools that it could call, by turn."""
+
+    async def complete(
+        self,
+        messages: Sequence[AnyMessage],
+        tools: Sequence[Mapping[str, Any]],
+        *,
+        api_key: Secret,  # noqa: ARG002 - the seam's
+        reader: ResponseReader | None = None,  # noqa: ARG002 - the same
+    ) -> AIMessage:
+        """See `ModelProvider`."""
+        self.read.append(messages)
+        self.offered.append([each["function"]["name"] for each in tools])
+        turn = self._turns.pop(0) if len(self._turns) > 1 else self._turns[0]
+        if isinstance(turn, Exception):
+            raise turn
+        text = turn if isinstance(turn, str) else ""
+        calls: Any = [] if isinstance(turn, str) else [turn] if isinstance(turn, dict) else turn
+        end = {"finish_reason": "tool_calls" if calls else "stop"}
+        return AIMessage(text, id=uuid.uuid4().hex, tool_calls=calls, response_metadata=end)
+
+    async def aclose(self) -> None:
+        """See `ModelProvider`."""
+
+
+class AgentUnderTest:
+    """The agent's graph with these tools, in memory: its nodes, policies, credentials and records are real.
+
+    A call that asks is answered with `approves`, where the agent would pause. What is not checked: the
+    surfaces, and that IDaaS grants the permissions.
+    """
+
+    def __init__(
+        self,
+        model: ModelProvider,
+        *tools: ToolsUnderTest,
+        graph: Callable[[GraphParts], AgentGraph] = build_graph,
+        approves: bool = True,
+        caller: Caller = USER,
+    ) -> None:
+        """`model` may be your own provider, too. `graph` is the function that GRAPH names."""
+        self.audit: Final[list[AuditEvent]] = []
+        """The audit log: each call of a tool twice, each call of the model, each credential."""
+        self.asked: Final[dict[str, ToolCall]] = {}
+        """The calls about which the user was asked, by their ids."""
+        self.events: Final[list[dict[str, Any]]] = []
+        """What a surface that streams would show."""
+        self.messages: list[AnyMessage] = []
+        """The conversation."""
+        issuer = _Issuer(audit := AuditTrail(self))
+        services = [service for each in tools for service in each._added.services]  # noqa: SLF001 - this kit's
+        for each in tools:
+            each._issuer = issuer  # noqa: SLF001 - the same
+        self._caller = caller
+        identity = RunIdentity(verifier=self, credentials=issuer.broker, access_identity=AccessIdentity.HUMAN)
+        required = requirements(services, AccessIdentity.HUMAN, _KEY)
+        declared = DeclaredPolicy({each.name: each for each in services}, required)
+        parts = graph_parts(
+            services,
+            identity=identity,
+            model=RunModel(provider=model, api_key=_KEY),
+            approvals=RunApprovals(policy=_Person(declared, self.asked, approves=approves)),
+            records=RunRecords(audit=audit),
+        )
+        self._graph = compiled_graph(parts, build=graph)
+
+    async def ask(self, text: str) -> str:
+        """The agent's last words. Raises the errors that end a run."""
+        context = AgentContext(Secret("access-token"), streaming=True, writer=self.events.append)
+        given = [*self.messages, HumanMessage(text)]
+        self.messages = (await self._graph.ainvoke({"messages": given}, context=context))["messages"]
+        return str(self.messages[-1].text)
+
+    async def verify(self, token: Secret) -> VerifiedAccessToken:  # noqa: ARG002 - there is one
+        """See `Verifier`."""
+        return _verified(self._caller)
+
+    async def record(self, event: AuditEvent) -> None:
+        """See `AuditSink`."""
+        self.audit.append(event)
+
+
+class _Person:
+    """A policy with the user's answers."""
+
+    def __init__(self, policy: CallPolicy, asked: dict[str, ToolCall], *, approves: bool) -> None:
+        self._policy = policy
+        self._asked = asked
+        self._approves = approves
+        self.decides: Final = policy.decides
+
+    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
+        """See `CallPolicy`."""
+        decision = await self._policy.decide(pending, caller, facts)
+        if not isinstance(decision, Ask):
+            return decision
+        self._asked[pending.call["id"] or ""] = pending.call
+        return Allow() if self._approves else Deny(reason=REJECTED)
+
+
+class _Issuer:
+    """Issues `token-1`, `token-2`, … and knows the rights of each."""
+
+    def __init__(self, audit: AuditTrail | None = None) -> None:
+        self.issued: Final[dict[str, tuple[CredentialRequirement, str | None]]] = {}
+        self.broker: Final = CredentialBroker(self, renewal_seconds=0, audit=audit)
+
+    def prerequisite(self, requirement: CredentialRequirement) -> None:
+        """See `CredentialIssuer`."""
+
+    async def issue(
+        self,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,  # noqa: ARG002 - the caller says it
+        caller: VerifiedAccessToken | None,
+        prerequisite: Secret | None,  # noqa: ARG002 - there is none
+    ) -> IssuedCredential:
+        """See `CredentialIssuer`."""
+        token = f"token-{len(self.issued) + 1}"
+        self.issued[token] = requirement, None if caller is None else caller.principal.subject
+        return IssuedCredential(Secret(token), _FAR)
+
+
+def _permission(required: CredentialRequirement | None) -> str:
+    return required.permission if isinstance(required, AccessTokenRequirement) else ""
+
+
+def _verified(caller: Caller) -> VerifiedAccessToken:
+    return assume_verified(
+        principal=caller.principal,
+        audience=("agent",),
+        scopes=frozenset(),
+        expires_at=_FAR,
+        fingerprint=caller.subject,
+        token=Secret("access-token"),
+        claims=caller.claims,
+    )

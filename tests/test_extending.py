@@ -107,12 +107,12 @@ async def test_own_tool_calls_its_service_as_the_user(agent, running):
     assert len(lines) <= 15
 
 
-def test_test_of_the_page_passes(tmp_path):
+def test_tests_of_the_page_pass(tmp_path):
     for name in ("payroll.py", "test_payroll.py"):
         (tmp_path / name).write_text(printed(name))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
     passed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
-    assert "1 passed" in passed.stdout, passed.stdout
+    assert "2 passed" in passed.stdout, passed.stdout
 
 
 async def test_stand_in_model_calls_an_own_tool_by_the_sentence_of_the_page(agent, running):

@@ -2,8 +2,20 @@
 
 import pytest
 
-from idaas_agent import READS, ApprovalMode, Effect, ServiceError, ToolPolicy, ToolResult
-from idaas_agent.testing import ToolsUnderTest
+from idaas_agent import (
+    READS,
+    AccessIdentity,
+    ApprovalMode,
+    Caller,
+    Effect,
+    GraphCode,
+    ServiceError,
+    ToolPolicy,
+    ToolResult,
+    build_graph,
+)
+from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
+from identity.principal import Principal
 from tools import leave
 
 
@@ -72,3 +84,65 @@ def test_policy_is_what_the_code_declares():
     assert human.policy("leave_balance") is ApprovalMode.ALLOW
     assert human.policy("leave_apply", days=3, first_day="2026-10-01") is ApprovalMode.ASK
     assert machine.policy("leave_apply", days=3, first_day="2026-10-01") is ApprovalMode.DENY
+
+
+async def test_agent_calls_a_tool_by_the_script_as_the_user_and_records_it(tools):
+    tools.responds(json={"net": 8000})
+    model = ScriptedModel(call("payslip", month="2026-10"), "8,000.")
+    agent = AgentUnderTest(model, tools)
+    assert await agent.ask("My payslip?") == "8,000."
+    [request] = tools.requests
+    assert (request.acts_for, request.permission) == ("user", "service.use")
+    assert [(event.tool, event.outcome) for event in agent.audit if event.action == "tool_call"] == [
+        ("payslip", "started"),
+        ("payslip", "succeeded"),
+    ]
+    assert agent.asked == {}
+    assert model.read[1][-1].text == '{"net":8000}'
+    assert set(model.offered[0]) == {"payslip", "correct"}
+    assert [event["type"] for event in agent.events] == ["tool_started", "tool_finished", "content"]
+
+
+@pytest.mark.parametrize("approves", [True, False])
+async def test_call_that_asks_is_made_only_if_the_test_approves_it(tools, approves):
+    tools.responds(json={})
+    asked = call("correct", month="2026-10", days=2)
+    agent = AgentUnderTest(ScriptedModel(asked, "done"), tools, approves=approves)
+    assert await agent.ask("Correct it") == "done"
+    assert agent.asked == {asked["id"]: asked}
+    assert len(tools.requests) == approves
+    assert agent.messages[2].text == ("{}" if approves else "The user declined this call.")
+
+
+async def test_machine_identity_and_a_permission_of_its_own_are_seen_in_the_request():
+    def reports(service, _):
+        @service.tool(policy=READS, permission="reports.read")
+        async def report(http):
+            """Gets a report."""
+            return (await http.get()).text
+
+    tools = ToolsUnderTest(reports, access_identity=AccessIdentity.MACHINE)
+    tools.responds(text="all")
+    assert (await tools.call("report")).text == "all"
+    await AgentUnderTest(ScriptedModel([call("report"), call("report")], "done"), tools).ask("both")
+    assert [(each.acts_for, each.permission) for each in tools.requests] == [(None, "reports.read")] * 3
+
+
+async def test_own_graph_and_two_conversations_of_one_caller_are_run_by_the_kit(tools):
+    def build(parts):
+        async def guard(state, runtime):
+            return {"instructions": f"You help {runtime.context.caller.name}."}
+
+        graph = build_graph(parts, first="guard")
+        graph.add_node("guard", guard)
+        graph.add_edge("guard", "credentials")
+        return graph
+
+    ann = Caller(Principal("https://idaas.example.com", "ann"), {"name": "Ann"})
+    model = ScriptedModel("one", ServiceError(GraphCode.MODEL_CALL_FAILED, "down"))
+    agent = AgentUnderTest(model, tools, graph=build, caller=ann)
+    assert await agent.ask("first") == "one"
+    with pytest.raises(ServiceError):
+        await agent.ask("second")
+    assert model.read[0][0].text.startswith("You help Ann.")
+    assert [message.text for message in model.read[1][1:]] == ["first", "one", "second"]
