@@ -65,6 +65,7 @@ _FORKING = (
     "tests/agent/operations/metrics/test_serve_metrics",
     "tests/agent/settings/test_variable_names",
     "tests/end_to_end/test_approvals_that_last",
+    "tests/end_to_end/test_backup",
     "tests/end_to_end/test_replicas",
     "tests/end_to_end/test_shutdown",
 )

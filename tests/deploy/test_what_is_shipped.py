@@ -34,13 +34,13 @@ from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.test_routes import AGENT, requests
 from tools import VERSION
 
-REPLICAS = (ROOT / "docs" / "replicas.md").read_text(encoding="utf-8")
+PAGES = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("replicas.md", "runbook.md"))
 CHAT = "/openai/v1/chat/completions"
 
 
 def printed(name: str) -> str:
-    """A block of docs/replicas.md."""
-    (found,) = re.findall(rf"<!-- {name} -->\n```\w*\n(.*?)```", REPLICAS, re.DOTALL)
+    """A block of docs/replicas.md or docs/runbook.md."""
+    (found,) = re.findall(rf"<!-- {name} -->\n```\w*\n(.*?)```", PAGES, re.DOTALL)
     return str(found)
 
 

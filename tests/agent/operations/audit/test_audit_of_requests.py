@@ -25,8 +25,9 @@ from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("on-record")
 
-DOCUMENT = (Path(__file__).parents[4] / "docs" / "audit-log.md").read_text(encoding="utf-8")
-SCHEMA = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[0])
+DOCS = Path(__file__).parents[4] / "docs"
+DOCUMENT = (DOCS / "audit-log.md").read_text(encoding="utf-8")
+SCHEMA = json.loads((DOCS / "audit-log.schema.json").read_text(encoding="utf-8"))
 CHAT = "/openai/v1/chat/completions"
 ENTERPRISE = "Call my enterprise service"
 LEAVE = "How many days of leave do I have left?"
