@@ -78,7 +78,7 @@ class IdentityCode(ErrorCode):
         "user_token_refused",
         symptom="The user's access token cannot be exchanged",
         cause="IDaaS does not accept the user's access token for an exchange: it has expired or was revoked, "
-        "is for another audience, or was exchanged too often",
+        "is for another audience, or was exchanged too often; or it is a client's own",
         remedy="the user signs in again; check that the sign-in requests the audience of this agent",
         person="Your sign-in could not be used for {service}. Sign in again",
     )

@@ -214,7 +214,7 @@ class Agent:
             audience=settings.agent_audience,
             scope=settings.agent_scope,
             keys=self.jwks,
-            clients=[settings.idaas.client_id],
+            clients=[settings.idaas.client_id, *settings.client_ids.split()],
             allow_clients=settings.allow_client_callers,
             kept_claims=settings.caller_claims.split(),
             revocations=revocations,

@@ -48,12 +48,15 @@ class Answer:
 
 
 def require_signed_in(caller: VerifiedAccessToken, now: float) -> None:
-    """Raises `AccessTokenError` (`sign_in_required`) if the token has expired.
+    """Raises `AccessTokenError` (`sign_in_required`) if the token has expired, and `ApprovalError` if it is a
+    client's: people decide.
 
     The verifier's leeway allows for clocks that differ, and is no time to decide in.
     """
     if caller.expires_at <= now:
         raise AccessTokenError(IdentityCode.SIGN_IN_REQUIRED, "the token of the decision has expired")
+    if caller.is_client:
+        raise ApprovalError(GraphCode.APPROVAL_INVALID, "a client decides about nothing")
 
 
 def parse_answer(value: object, approval_id: str | None = None) -> Answer | None:

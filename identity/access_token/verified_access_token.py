@@ -22,6 +22,7 @@ class VerifiedAccessToken:
     Times are unix seconds; `issued_at` is `None` if the token has no `iat`, and `signed_in_at` if it has no
     `auth_time`: only that proves a sign-in. `audience` and `scopes` are those of the token, which may be more
     than the required ones. `claims` are those that the verifier keeps: texts, and lists of texts.
+    `is_client`: its subject is an application, and no person.
     """
 
     principal: Principal
@@ -33,6 +34,7 @@ class VerifiedAccessToken:
     issued_at: float | None = None
     signed_in_at: float | None = None
     claims: Mapping[str, KeptClaim] = field(default_factory=dict)
+    is_client: bool = False
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:
@@ -56,6 +58,7 @@ def assume_verified(
     issued_at: float | None = None,
     signed_in_at: float | None = None,
     claims: Mapping[str, KeptClaim] | None = None,
+    is_client: bool = False,
 ) -> VerifiedAccessToken:
     """Creates a verified access token without verifying anything: for the verifier, and for tests.
 
@@ -71,5 +74,6 @@ def assume_verified(
         issued_at=issued_at,
         signed_in_at=signed_in_at,
         claims=claims or {},
+        is_client=is_client,
         seal=_SEAL,
     )

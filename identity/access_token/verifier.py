@@ -36,8 +36,9 @@ class AccessTokenVerifier:
     source now, and with an allowed algorithm; `iss` equals `issuer`; `aud` is or contains `audience`; the
     current time is before `exp` and not before `nbf` and `iat`, within `leeway` seconds; `exp` is at
     most `LONGEST_LIFETIME` after `iat` or, without `iat`, after the current time; `scope` contains
-    each word of the required scope; unless `allow_clients`, `sub` is neither a client that the token names
-    (`client_id`, `azp`) nor one of `clients` (RFC 9068, section 5).
+    each word of the required scope. A `sub` is a client if the token names it (`client_id`, `azp`) or it is
+    one of `clients` (RFC 9068, section 5): then it is refused unless `allow_clients`, and every other one
+    unless `allow_people`.
 
     With `revocations`, every call of `verify` consults them, also for a cached token. Without an entry there,
     a user whom IDaaS has disabled is accepted until the token expires.
@@ -58,6 +59,7 @@ class AccessTokenVerifier:
         keys: KeySource,
         clients: Collection[str] = (),
         allow_clients: bool = False,
+        allow_people: bool = True,
         revocations: RevocationList | None = None,
         algorithms: Collection[str] = ACCEPTED_ALGORITHMS,
         leeway: float = LEEWAY,
@@ -83,6 +85,7 @@ class AccessTokenVerifier:
         self._audience = audience
         self._clients = frozenset(clients)
         self._allow_clients = allow_clients
+        self._allow_people = allow_people
         self._keys = keys
         self._revocations = revocations
         self._leeway = leeway
@@ -133,7 +136,7 @@ class AccessTokenVerifier:
         found = self._cache.get(fingerprint)
         if found is None:
             return None
-        principal, audience, scopes, expires_at, issued_at, signed_in_at, claims, key, kid = found
+        principal, audience, scopes, expires_at, issued_at, signed_in_at, claims, is_client, key, kid = found
         expired = self._clock() >= expires_at + self._leeway
         if expired or self._keys.cached(kid, key.algorithm) is not key:
             del self._cache[fingerprint]
@@ -150,6 +153,7 @@ class AccessTokenVerifier:
             issued_at=issued_at,
             signed_in_at=signed_in_at,
             claims=claims,
+            is_client=is_client,
         )
 
     async def _verify(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken:
@@ -158,7 +162,7 @@ class AccessTokenVerifier:
             jws = parse_compact_jws(secret.reveal())
             header = read_header(jws.header, self._algorithms)
             claims = read_claims(jws.payload, self._kept_claims)
-            self._check(claims)
+            is_client = self._check(claims)
         except ValueError as error:
             raise AccessTokenError(_INVALID, str(error)) from None
         key = await self._keys.find(header.kid, header.algorithm)
@@ -175,7 +179,7 @@ class AccessTokenVerifier:
             )
         principal = Principal(self._issuer, claims.subject)
         times = claims.expires_at, claims.issued_at, claims.signed_in_at
-        entry = (principal, claims.audience, claims.scopes, *times, claims.kept, key, header.kid)
+        entry = (principal, claims.audience, claims.scopes, *times, claims.kept, is_client, key, header.kid)
         self._store(fingerprint, entry)
         return assume_verified(
             principal=principal,
@@ -187,6 +191,7 @@ class AccessTokenVerifier:
             issued_at=claims.issued_at,
             signed_in_at=claims.signed_in_at,
             claims=claims.kept,
+            is_client=is_client,
         )
 
     def _refuse_revoked(self, subject: str, issued_at: float | None, fingerprint: str) -> None:
@@ -194,13 +199,17 @@ class AccessTokenVerifier:
             self._cache.pop(fingerprint, None)
             raise AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked")
 
-    def _check(self, claims: AccessTokenClaims) -> None:
+    def _check(self, claims: AccessTokenClaims) -> bool:
+        """Whether the subject is a client."""
         if claims.issuer != self._issuer:
             raise AccessTokenError(_INVALID, f'claim "iss" must be {_quoted(self._issuer)}')
         if self._audience not in claims.audience:
             raise AccessTokenError(_INVALID, f'claim "aud" must contain {_quoted(self._audience)}')
-        if not self._allow_clients and subject_is_client(claims, self._clients):
+        is_client = subject_is_client(claims, self._clients)
+        if is_client and not self._allow_clients:
             raise AccessTokenError(_INVALID, 'claim "sub" must name a person, found a client')
+        if not is_client and not self._allow_people:
+            raise AccessTokenError(_INVALID, 'claim "sub" must name a client, found a person')
         now = self._clock()
         if now >= claims.expires_at + self._leeway:
             raise AccessTokenError(
@@ -215,6 +224,7 @@ class AccessTokenVerifier:
                 _INVALID,
                 f'claim "exp" must be at most {LONGEST_LIFETIME:.0f} s after the issue, found {lifetime:.0f}',
             )
+        return is_client
 
     def _store(self, fingerprint: str, entry: "_CachedVerification") -> None:
         self._cache[fingerprint] = entry
@@ -230,10 +240,12 @@ _CachedVerification: TypeAlias = tuple[
     float | None,
     float | None,
     Mapping[str, KeptClaim],
+    bool,
     SigningKey,
     str | None,
 ]
-"""The token's principal, `aud`, `scope`, `exp`, `iat`, `auth_time`, kept claims, its key and its `kid`."""
+"""The token's principal, `aud`, `scope`, `exp`, `iat`, `auth_time`, kept claims, whether it is a client's,
+its key and its `kid`."""
 
 
 def _quoted(*words: str) -> str:

@@ -144,6 +144,8 @@ class CredentialBroker:
         credential = self.cached(requirement, access_identity, caller)
         if credential is not None:
             return credential
+        if access_identity is AccessIdentity.HUMAN and required_caller(caller).is_client:
+            raise CredentialError(IdentityCode.USER_TOKEN_REFUSED, "the caller is a client, and no person")
         key = credential_key(requirement, access_identity, caller)
         now = self._clock()
         if key[0] is not None and now >= required_caller(caller).expires_at:

@@ -29,6 +29,9 @@ class CallerVariables(VariableGroup):
     """The permission that an access token must carry, such as `agent.access`."""
     allow_client_callers: bool = False
     """Whether clients may call as themselves, with a token whose `sub` is a client's id."""
+    client_ids: str = ""
+    """The ids of applications that call with tokens of their own, separated by spaces. Tokens of IDaaS
+    name no client: that of an application which is not listed counts as a person's."""
     caller_claims: Annotated[str, Field(pattern=r"^(\w+( \w+)*)?$")] = ""
     """The claims of an access token that tools, nodes and prompts of your own may read, separated by spaces,
     such as `name groups`. They never get the token."""
