@@ -1,16 +1,19 @@
 /**
  * The page's state and the user's actions: sign in and out, ask, choose a language. It does not know the view.
  *
- * A change of the whole page is a `change` event; the chat has its own events.
+ * A change of the whole page is a `change` event, and a link to a call of another person an `approval` event with its id;
+ * the chat has its own events.
  */
 
 import { suggestionsIn } from './appearance.js';
+import { requester } from './chat/agent-request.js';
 import { ChangeWatch } from './chat/change-watch.js';
 import { Chat } from './chat/chat.js';
 import { ConversationDatabase } from './chat/conversation-database.js';
 import { ConversationList } from './chat/conversation-list.js';
 import { Drafts } from './chat/drafts.js';
 import { markdownOf } from './chat/exported.js';
+import { Inbox } from './chat/inbox.js';
 import { KeptConversation } from './chat/kept-conversation.js';
 import { LastThread } from './chat/last-thread.js';
 import { followRun, startRun } from './chat/run-stream.js';
@@ -64,11 +67,13 @@ export class Application extends EventTarget {
       configuration.conversationStorage === 'memory' ? undefined : tabStorage, inBrowser ? new ConversationDatabase(indexedDB) : undefined);
     this.lastThread = new LastThread(tabStorage);
     this.drafts = new Drafts(tabStorage);
-    this.threads = new Threads({ agentUrl: configuration.agentUrl, accessToken: () => this.session?.accessToken });
+    this.request = requester({ agentUrl: configuration.agentUrl, accessToken: () => this.session?.accessToken });
+    this.threads = new Threads(this.request);
+    this.inbox = new Inbox(this.request);
     this.conversations = new ConversationList(this.threads);
     this.chat = new Chat({
       ask: (request) => this.#ask(request),
-      follow: ({ thread, signal }) => followRun({ url: this.threads.eventsUrl(thread), accessToken: this.session.accessToken, signal }),
+      follow: ({ thread, signal }) => followRun({ url: `${configuration.agentUrl}/threads/${thread}/events`, accessToken: this.session.accessToken, signal }),
       decide: (thread, approval, decision) => this.threads.decide(thread, approval, decision),
       cancel: (thread) => this.threads.cancel(thread),
       goOn: (thread) => this.threads.goOn(thread),
@@ -89,7 +94,9 @@ export class Application extends EventTarget {
     otherTabs.addEventListener('message', ({ data }) => {
       if (data === SIGNED_OUT) this.#forget();
       const hidden = globalThis.document?.visibilityState === 'hidden'; // it reads the list when it becomes visible
-      if (data === CHANGED && this.conversations.available && !hidden) this.conversations.refresh();
+      if (data !== CHANGED || !this.conversations.available || hidden) return;
+      this.conversations.refresh();
+      this.inbox.refresh();
     });
   }
 
@@ -225,10 +232,42 @@ export class Application extends EventTarget {
 
   /** The user went back or forward to another address. */
   async addressChanged() {
+    const approval = approvalIn(this.location.hash);
+    if (approval && this.session) {
+      this.#address();
+      return this.openApproval(approval);
+    }
     const thread = threadIn(this.location.hash);
     if (!this.session || !this.conversations.available || (thread ?? '') === (this.#addressed ?? '')) return;
-    if (thread === undefined) this.newConversation();
-    else await this.openConversation(thread).catch(() => this.#address());
+    if (thread === undefined) return this.newConversation();
+    return this.openConversation(thread).catch(() => this.#address());
+  }
+
+  /**
+   * Shows what a link to an approval names: the user's own conversation, or, by an `approval` event, the call of another
+   * person. Nothing is decided by it.
+   */
+  async openApproval(id) {
+    const { session } = this;
+    await this.inbox.refresh();
+    if (this.session !== session) return;
+    const own = this.inbox.own.find((each) => each.id === id);
+    if (own) await this.openConversation(own.thread_id).catch(() => {});
+    else this.dispatchEvent(new CustomEvent('approval', { detail: id }));
+  }
+
+  /** Decides about a call of another person. Raises `AgentFailure`. */
+  async decideForAnother(approval, decision) {
+    await this.inbox.decide(approval, decision);
+    this.otherTabs.postMessage(CHANGED);
+  }
+
+  /** Ends a run that waits for another person. */
+  async withdrawRequest() {
+    const { thread } = this.chat;
+    await this.threads.cancel(thread);
+    await this.openConversation(thread);
+    this.#conversationChanged();
   }
 
   newConversation() {
@@ -282,10 +321,13 @@ export class Application extends EventTarget {
   async #openLast({ person }) {
     const left = this.tabStorage.getItem(ADDRESS) ?? '';
     this.tabStorage.removeItem(ADDRESS);
-    const thread = threadIn(this.location.hash) ?? threadIn(left) ?? this.lastThread.of(person);
+    const { hash } = this.location;
+    const thread = threadIn(hash) ?? threadIn(left) ?? this.lastThread.of(person);
+    const approval = approvalIn(hash) ?? approvalIn(left);
     this.#addressed = thread;
     this.newConversation();
     if (thread) await this.openConversation(thread).catch(() => {});
+    if (approval) await this.openApproval(approval);
   }
 
   /** The agent could not be reached when the page was loaded. */
@@ -293,6 +335,7 @@ export class Application extends EventTarget {
     const { chat, session, conversations } = this;
     if (!this.#withoutAgent || !conversations.available || !session || chat.busy || chat.turns.length > 0) return;
     this.#withoutAgent = false;
+    this.inbox.watch();
     this.#openLast(session);
   }
 
@@ -306,6 +349,7 @@ export class Application extends EventTarget {
     await this.conversations.watch();
     if (this.session !== session) return; // signed out in another tab meanwhile
     if (this.conversations.available) {
+      this.inbox.watch();
       await this.#openLast(session);
       return;
     }
@@ -370,6 +414,7 @@ export class Application extends EventTarget {
     this.sessions.clear();
     this.chat.forget();
     this.conversations.leave();
+    this.inbox.leave();
     this.lastThread.forget();
     this.drafts.forget();
     this.tabStorage.removeItem(ADDRESS);
@@ -393,4 +438,9 @@ export class Application extends EventTarget {
 /** The conversation that an address names. */
 function threadIn(hash) {
   return hash.match(/^#conversation=([A-Za-z0-9_-]{1,64})$/)?.[1];
+}
+
+/** The approval that an address names, such as that of a message on another channel. */
+function approvalIn(hash) {
+  return hash.match(/^#approval=([A-Za-z0-9_-]{1,64})$/)?.[1];
 }

@@ -52,9 +52,6 @@ class ApproverDecision(Body):
     decision: Literal["approve", "reject"]
 
 
-_DECISION: Final = documented_body(ApproverDecision)
-
-
 def _asked(state: ApprovalState) -> dict[str, Any]:
     request = state.request
     shown = approval_of(PendingApproval(request, request.arguments or {}))
@@ -83,7 +80,7 @@ def inbox_routes(inbox: Inbox, conversations: Conversations) -> APIRouter:
         status_code=204,
         response_class=Response,
         responses=_NO_CONTENT,
-        openapi_extra=_DECISION,
+        openapi_extra=documented_body(ApproverDecision),
     )
     async def decide(request: Request, approval_id: str) -> Response:
         """Decides about the call of another person. Their run goes on when they continue it."""

@@ -4,7 +4,8 @@
  * conversations, and until the first answer.
  */
 
-const REFRESH_MS = 30_000;
+import { whileVisible } from './while-visible.js';
+
 const PAGE = 50;
 /** The agent's limit. */
 const LONGEST_PAGE = 200;
@@ -41,16 +42,7 @@ export class ConversationList extends EventTarget {
   watch(page = globalThis.document) {
     this.#watching.abort();
     this.#watching = new AbortController();
-    const { signal } = this.#watching;
-    let timer;
-    const refresh = () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => { if (page.visibilityState === 'visible') refresh(); }, REFRESH_MS);
-      return this.refresh();
-    };
-    signal.addEventListener('abort', () => clearTimeout(timer));
-    page?.addEventListener('visibilitychange', () => { if (page.visibilityState === 'visible') refresh(); }, { signal });
-    return refresh();
+    return whileVisible(() => this.refresh(), this.#watching.signal, page);
   }
 
   leave() {

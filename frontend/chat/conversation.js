@@ -5,14 +5,11 @@
  * @typedef {{type: 'reasoning' | 'text', id?: string, text: string}} TextPart `id` is that of the agent's message
  * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
  *   outcome: 'running' | 'waiting' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
- *   declined?: string, expired?: boolean,
+ *   ofAnother?: boolean, declined?: string, declinedByAnother?: boolean, expired?: boolean,
  *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string, consentUrl?: string}} ToolPart
  *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON;
-<<<<<<< HEAD
- *   `consentUrl`: where the user allows the access; `declined`: the user's reason, perhaps empty; `expired`: not decided in time
-=======
- *   `consentUrl`: where the user allows the access; `declined`: the user's reason, perhaps empty; `expired`: there was no decision
->>>>>>> 4741a11b (Give the page the texts of two errors, and ask about a tool that no other test of the page calls)
+ *   `consentUrl`: where the user allows the access; `declined`: the user's reason, perhaps empty; `ofAnother`: another person
+ *   decides; `expired`: not decided in time
  * @typedef {{status: 'streaming' | 'waiting' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
  *   failure?: object, approvals?: object[], cutOff?: 'length' | 'content_filter'}} Answer `accepted`: the agent accepted the request, so it verified the access
  *   token; `approvals`: what the run waits for, while `status` is `waiting`; `cutOff`: why its last message is not whole
@@ -110,7 +107,7 @@ function wait(answer, approvals) {
   for (const part of toolCalls(answer)) {
     const approval = approvals.find(({ call_id: id }) => id === part.callId);
     if (['running', 'unknown'].includes(part.outcome)) part.outcome = 'waiting';
-    if (approval) Object.assign(part, toolMembers(approval));
+    if (approval) Object.assign(part, toolMembers(approval), { ofAnother: Boolean(approval.approvers) });
   }
 }
 
@@ -150,6 +147,7 @@ function whyNot({ called, result }) {
   if (called !== false) return {};
   const [, , reason] = result.match(/^The user declined this call\.( Their own words: ([^]*))?$/) ?? [];
   if (result.startsWith('The user declined this call.')) return { declined: unquoted(reason ?? '') };
+  if (result.startsWith('Another person, whom the policy asks, declined this call.')) return { declinedByAnother: true };
   return result === 'not run: it was not approved in time' ? { expired: true } : {};
 }
 

@@ -1,18 +1,12 @@
 /** The user's conversations at the agent (`/threads`). Every method raises `AgentFailure` if the agent refuses it. */
 
-import { AgentFailure, failureFromBody } from './agent-failure.js';
-
 /** The first question waits for the list no longer than this. */
 const LIST_MS = 5000;
 
 export class Threads {
-  /**
-   * @param {object} agent
-   * @param {string} agent.agentUrl
-   * @param {() => string} agent.accessToken the current one
-   */
-  constructor({ agentUrl, accessToken, fetch = globalThis.fetch.bind(globalThis) }) {
-    Object.assign(this, { agentUrl, accessToken, fetch });
+  /** @param {ReturnType<import('./agent-request.js').requester>} request */
+  constructor(request) {
+    this.request = request;
   }
 
   /**
@@ -100,29 +94,7 @@ export class Threads {
     return this.#call('POST', `/${id}/approvals/${approvalId}`, whole);
   }
 
-  /** The address of the events of the run that goes on. */
-  eventsUrl(id) {
-    return `${this.agentUrl}/threads/${id}/events`;
-  }
-
-  async #call(method, path, json, signal) {
-    let response;
-    try {
-      response = await this.fetch(`${this.agentUrl}/threads${path}`, {
-        method,
-        headers: { Authorization: `Bearer ${this.accessToken()}`, ...(json && { 'Content-Type': 'application/json' }) },
-        body: json,
-        cache: 'no-store',
-        credentials: 'omit',
-        redirect: 'error', // the token is sent only to the configured agent
-        referrerPolicy: 'no-referrer',
-        signal,
-      });
-    } catch {
-      throw new AgentFailure({ code: 'agent_unreachable' });
-    }
-    const given = await response.json().catch(() => undefined);
-    if (!response.ok) throw failureFromBody(given, response);
-    return given;
+  #call(method, path, json, signal) {
+    return this.request(method, `/threads${path}`, json, signal);
   }
 }

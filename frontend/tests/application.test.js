@@ -35,7 +35,7 @@ test('a question that is asked while the conversation is restored belongs to it'
       return new Response(`data: ${JSON.stringify(finished)}\n\n`, { headers: { 'Content-Type': 'text/event-stream' } });
     },
   });
-  context.after(() => app.conversations.leave());
+  context.after(() => { app.conversations.leave(); app.inbox.leave(); });
   const started = app.start(undefined);
   const asked = app.ask('two');
   give();
@@ -50,7 +50,7 @@ test('an agent that could not be reached at first shows the last conversation wh
     '/threads': async () => { if (down) throw new TypeError('refused'); return Response.json({ threads: [THREAD], next: null }); },
     '/threads/t': async () => Response.json(KEPT),
   });
-  context.after(() => app.conversations.leave());
+  context.after(() => { app.conversations.leave(); app.inbox.leave(); });
   await app.start(undefined);
   assert.deepEqual([app.chat.thread, app.chat.turns.length], [undefined, 0]);
   down = false;
@@ -67,7 +67,7 @@ test('the address names the conversation, which it opens again, and drafts stay 
     '/threads/t': async () => Response.json(KEPT),
     '/threads/other': async () => Response.json(other),
   }, '#conversation=other');
-  context.after(() => app.conversations.leave());
+  context.after(() => { app.conversations.leave(); app.inbox.leave(); });
   await app.start(undefined);
   assert.deepEqual([app.chat.thread, app.location.hash, app.title], ['other', '#conversation=other', 'two']);
   app.draft = 'half a question';
@@ -83,7 +83,7 @@ test('the address names the conversation, which it opens again, and drafts stay 
 
 test('a new tab asks IDaaS for a session before it shows the sign-in, and does without', async (context) => {
   const app = application({ '/threads': async () => Response.json({ threads: [], next: null }) });
-  context.after(() => app.conversations.leave());
+  context.after(() => { app.conversations.leave(); app.inbox.leave(); });
   app.tabStorage.removeItem('idaas-agent.session');
   const shown = [];
   app.addEventListener('change', () => shown.push([app.checking, app.session?.name]));

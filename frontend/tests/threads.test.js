@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { requester } from '../chat/agent-request.js';
 import { ConversationList } from '../chat/conversation-list.js';
 import { Threads } from '../chat/threads.js';
 
@@ -12,7 +13,7 @@ function agentWith(...responses) {
     const [status, given] = responses.shift() ?? [204];
     return new Response(given === undefined ? null : JSON.stringify(given), { status });
   };
-  return { requests, threads: new Threads({ agentUrl: 'https://agent.example', accessToken: () => 'at', fetch }) };
+  return { requests, threads: new Threads(requester({ agentUrl: 'https://agent.example', accessToken: () => 'at', fetch })) };
 }
 
 const thread = (id, pending = 0) => ({ id, title: `title of ${id}`, status: 'idle', updated_at: '2026-11-25T10:00:00Z', pending_approvals: pending });
@@ -36,7 +37,7 @@ test('each request carries the access token, and goes to the agent only', async 
 test('changed arguments are sent with all digits', async () => {
   const requests = [];
   const fetch = async (_, { body }) => { requests.push(body); return new Response('{}', { status: 202 }); };
-  const threads = new Threads({ agentUrl: 'https://agent.example', accessToken: () => 'at', fetch });
+  const threads = new Threads(requester({ agentUrl: 'https://agent.example', accessToken: () => 'at', fetch }));
   await threads.decide('t', 'a', { decision: 'edit', argumentsJson: '{"amount":12345678901234567890}' });
   assert.deepEqual(requests, ['{"decision":"edit","arguments":{"amount":12345678901234567890}}']);
 });
@@ -170,7 +171,7 @@ test('a search ends the one before, so that the agent stops it', async () => {
     signal.addEventListener('abort', () => reject(signal.reason));
     if (signals.length === 2) resolve(new Response(JSON.stringify({ threads: [thread('t')], next: null })));
   });
-  const list = new ConversationList(new Threads({ agentUrl: 'https://agent.example', accessToken: () => 'at', fetch }));
+  const list = new ConversationList(new Threads(requester({ agentUrl: 'https://agent.example', accessToken: () => 'at', fetch })));
   await Promise.all([list.find('lea'), list.find('leave')]);
   assert.deepEqual([signals.map(({ aborted }) => aborted), ids(list)], [[true, false], ['t']]);
 });

@@ -35,7 +35,7 @@ export class TurnView {
 
   /**
    * @param {{signIn: () => void, askAgain: () => void, goOn: () => void, edit: () => void, announce: (text: string) => void,
-   *   showVersion: (version: number) => void, decide: (approval: object, decision: object) => void}} actions
+   *   showVersion: (version: number) => void, withdraw: () => Promise<void>, isDecided: (approval: object) => boolean, decide: (approval: object, decision: object) => void}} actions
    */
   constructor(language, turn, actions) {
     this.language = language;
@@ -98,7 +98,10 @@ export class TurnView {
       this.cards = approvals.map((approval) => new ApprovalCard(this.language, approval, this.actions));
       this.approvals.replaceChildren(...this.cards.map((card) => card.element));
     }
-    for (const card of this.cards) card.refused(failure);
+    for (const card of this.cards) {
+      card.refused(failure);
+      if (this.actions.isDecided(card.approval)) card.decidedByAnother();
+    }
   }
 
   /** When it was asked, and "2 of 2", with which the other versions are shown. */

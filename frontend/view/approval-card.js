@@ -16,14 +16,16 @@ const SOON = 60;
 export class ApprovalCard {
   #refusal;
   #announced = 2 * SOON;
+  #decided = false;
 
   /**
    * @param {object} approval in the agent's form (`Approval` of its API)
-   * @param {{decide: (approval: object, decision: object) => void, signIn: () => void, announce: (text: string) => void}} actions
+   * @param {{decide: (approval: object, decision: object) => void, signIn: () => void, announce: (text: string) => void,
+   *   withdraw: () => Promise<void>}} actions
    */
   constructor(language, approval, actions) {
     Object.assign(this, { language, approval, actions });
-    this.title = language.text(`approval.title_${approval.kind}`, this.#names());
+    this.title = language.text(approval.asker ? 'inbox.title' : `approval.title_${approval.kind}`, this.#names());
     this.countdown = element('p', { class: 'note', role: 'timer' });
     this.failure = element('p', { class: 'symptom', role: 'alert', hidden: true });
     this.buttons = element('div', { class: 'actions' });
@@ -55,13 +57,22 @@ export class ApprovalCard {
     this.failure.textContent = this.language.sentence(symptom);
   }
 
+  /** Another person has decided, for whom the call waited. */
+  decidedByAnother() {
+    if (this.#decided) return;
+    this.#decided = true;
+    this.note.textContent = this.meaning;
+    this.#showChoice();
+    this.actions.announce(this.meaning);
+  }
+
   /** Once a second: the time that is left. Screen readers are reminded a minute before the end, and at the end. */
   tick(now = Date.now()) {
     const { language } = this;
     const seconds = Math.ceil((Date.parse(this.approval.expires_at) - now) / 1000);
     const wait = language.wait(Math.max(seconds, 0));
     const over = language.text('tool.expired');
-    this.countdown.textContent = seconds <= 0 ? over : language.text('approval.expires', { wait });
+    this.countdown.textContent = seconds <= 0 ? over : language.text(this.approval.approvers && !this.approval.asker ? 'approval.expires_another' : 'approval.expires', { wait });
     if (seconds <= 0 && this.#announced > 0) this.#expire(over);
     else if (seconds > 0 && seconds <= SOON && this.#announced > SOON) this.actions.announce(language.text('approval.soon', { wait }));
     this.#announced = Math.min(this.#announced, seconds);
@@ -81,8 +92,8 @@ export class ApprovalCard {
   }
 
   #names() {
-    const { service, tool } = this.approval;
-    return { service: serviceName(this.language, service), tool };
+    const { service, tool, asker } = this.approval;
+    return { service: serviceName(this.language, service), tool, asker: asker?.sub };
   }
 
   #particulars() {
@@ -99,22 +110,36 @@ export class ApprovalCard {
   #more() {
     const { language, approval } = this;
     if (approval.kind !== 'tool_call') return [];
-    const rows = [
+    const { asker } = approval;
+    const kind = identityKind({ accessIdentity: approval.access_identity, credential: approval.credential ?? undefined, outcome: 'waiting' });
+    const another = asker && kind === 'human';
+    const of = [
       ['tool.tool', element('code', {}, approval.tool)],
       ['tool.audience', approval.audience],
       ['tool.scope', approval.scope],
       ['tool.credential', approval.credential],
-    ].filter(([, value]) => value !== undefined && value !== null);
-    const kind = identityKind({ accessIdentity: approval.access_identity, credential: approval.credential ?? undefined, outcome: 'waiting' });
+      ['inbox.asker', asker && `${asker.sub} (${asker.iss})`],
+    ];
     return [
-      element('p', { class: 'rights' }, identityBadge(language, kind), ' ', element('span', {}, language.text(`approval.identity_${kind}`))),
-      approval.read?.length && element('p', { class: 'note' }, language.text('approval.read', { tools: approval.read.join('; ') })),
-      element('p', { class: 'note' }, approval.approvers
-        ? language.text('approval.another', { group: approval.approvers })
-        : language.text('approval.if_declined')),
-      element('details', { class: 'folded' }, element('summary', {}, icon('chevron'), language.text('approval.more')),
-        element('dl', {}, ...rows.flatMap(([label, value]) => [element('dt', {}, language.text(label)), element('dd', {}, value)]))),
+      asker && definitions(language, [
+        of.shift(),
+        ['inbox.group', approval.approvers],
+        ['inbox.rules', approval.rules.join('; ') || undefined],
+      ]),
+      element('p', { class: 'rights' }, !another && identityBadge(language, kind), ' ',
+        element('span', {}, another ? language.text('inbox.identity_human', { asker: asker.sub }) : language.text(`approval.identity_${kind}`))),
+      approval.read?.length && element('p', { class: 'note' }, language.text(asker ? 'inbox.read' : 'approval.read', { tools: approval.read.join('; ') })),
+      this.note = element('p', { class: 'note' }, this.meaning),
+      element('details', { class: 'folded' }, element('summary', {}, icon('chevron'), language.text('approval.more')), definitions(language, of)),
     ].filter(Boolean);
+  }
+
+  /** What a "no" means, or who decides. */
+  get meaning() {
+    const { language, approval: { asker, approvers } } = this;
+    if (asker) return language.text('inbox.if_declined', { asker: asker.sub });
+    if (!approvers) return language.text('approval.if_declined');
+    return language.text(this.#decided ? 'approval.another_decided' : 'approval.another', { group: approvers });
   }
 
   #schema(name) {
@@ -136,8 +161,17 @@ export class ApprovalCard {
     this.opener = undefined;
     this.fields.replaceChildren();
     this.element.classList.remove('in-edit');
+    if (approval.asker) {
+      this.#show([
+        this.#button('approve', 'primary', () => decide({ decision: 'approve' })),
+        this.#button('decline', 'quiet', () => decide({ decision: 'reject' })),
+      ]);
+      return;
+    }
     if (approval.approvers) { // their decision counts; an answer only goes on after it
-      this.#show([this.#button('go_on', 'primary', () => decide({ decision: 'approve' }))]);
+      this.#show([this.#decided
+        ? this.#button('go_on', 'primary', () => decide({ decision: 'approve' }))
+        : this.#button('withdraw', 'quiet', () => actions.withdraw().catch((error) => this.refused(error)))]);
       return;
     }
     if (approval.kind === 'tool_call') {
@@ -219,6 +253,12 @@ export class ApprovalCard {
   #button(name, kind, onclick) {
     return element('button', { 'type': 'button', 'class': kind, 'data-name': name, onclick }, this.language.text(`approval.${name}`));
   }
+}
+
+/** A list of what is known, by the keys of its labels. */
+function definitions(language, rows) {
+  const known = rows.filter(([, value]) => value !== undefined && value !== null);
+  return element('dl', {}, ...known.flatMap(([label, value]) => [element('dt', {}, language.text(label)), element('dd', {}, value)]));
 }
 
 /** Untrusted text, folded if it is long. */

@@ -18,6 +18,7 @@ export class Attention {
     const observe = () => this.#observe();
     for (const type of ['turns', 'answer']) app.chat.addEventListener(type, observe);
     app.conversations.addEventListener('change', observe);
+    app.inbox.addEventListener('change', observe);
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'visible') this.#calls = 0;
       this.update();
@@ -43,9 +44,11 @@ export class Attention {
   }
 
   #observe() {
-    const { chat, conversations } = this.app;
+    const { chat, conversations, inbox } = this.app;
     const listed = conversations.shown.filter(({ id }) => id !== chat.thread);
-    const waiting = chat.approvals.length + listed.reduce((sum, { pending_approvals: count }) => sum + count, 0);
+    const here = chat.approvals.filter((approval) => !approval.approvers || inbox.isDecided(approval)).length;
+    const elsewhere = listed.filter(({ id }) => inbox.ofAnother(id) !== 'open').reduce((sum, { pending_approvals: count }) => sum + count, 0);
+    const waiting = inbox.asked.length + here + elsewhere;
     const running = new Set(listed.filter(({ status }) => status === 'running').map(({ id }) => id));
     const ended = listed.some(({ id, status }) => this.#running.has(id) && status !== 'running' && status !== 'paused');
     const answered = ended || (this.#busy && !chat.busy && chat.approvals.length === 0);

@@ -23,9 +23,9 @@ export class Composer {
     this.stopButton = element('button', {
       'type': 'button', 'class': 'primary round', 'aria-label': language.text('composer.stop'), 'hidden': true, 'onclick': actions.stop,
     }, icon('stop'));
+    this.declineButton = element('button', { type: 'button', class: 'quiet', onclick: () => this.#take(actions.decline) }, language.text('composer.decline_send'));
     this.choice = element('div', { class: 'choice', hidden: true },
-      element('button', { type: 'submit', class: 'primary' }, language.text('composer.send_later')),
-      element('button', { type: 'button', class: 'quiet', onclick: () => this.#take(actions.decline) }, language.text('composer.decline_send')));
+      element('button', { type: 'submit', class: 'primary' }, language.text('composer.send_later')), this.declineButton);
     this.element = element('form', { class: 'composer', onsubmit: (event) => this.#submit(event) },
       element('div', { class: 'field' }, this.input, this.sendButton, this.stopButton), this.choice,
       element('p', { id: 'question-hint', class: 'hint' }, language.text('composer.hint')));
@@ -37,9 +37,10 @@ export class Composer {
     requestAnimationFrame(() => this.#fit());
   }
 
-  /** `waits`: the agent waits for an approval. */
+  /** `waits`: the agent waits for an approval of the `user`, or of `another` person. */
   update({ busy, enabled, waits = false }) {
-    this.input.placeholder = this.language.text(waits ? 'composer.placeholder_waiting' : 'composer.placeholder');
+    this.input.placeholder = this.language.text({ user: 'composer.placeholder_waiting', another: 'composer.placeholder_another' }[waits] ?? 'composer.placeholder');
+    this.declineButton.hidden = waits === 'another';
     this.busy = busy;
     this.enabled = enabled;
     this.waits = waits;

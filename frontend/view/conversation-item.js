@@ -32,15 +32,16 @@ export class ConversationItem {
   }
 
   #showTitle() {
-    const { language, actions, thread: { id, status, updated_at: changed, pending_approvals: waiting }, current } = this;
+    const { language, actions, thread: { id, status, updated_at: changed, pending_approvals: waiting, ofAnother }, current } = this;
+    const paused = ofAnother === 'decided' ? 'list.decided' : 'list.expired';
     const focused = [...this.element.querySelectorAll('button')].indexOf(document.activeElement);
     const title = this.#title();
     this.element.replaceChildren(
       element('button', { 'type': 'button', 'class': 'open', 'title': title, 'aria-current': current && 'true', 'onclick': () => actions.open(id) },
         element('span', { class: 'title' }, title),
-        waiting > 0 && element('span', { class: 'badge badge-waiting' }, language.text('list.waits')),
+        waiting > 0 && element('span', { class: 'badge badge-waiting' }, language.text(ofAnother === 'open' ? 'list.waits_for_another' : 'list.waits')),
         status === 'running' && element('span', { class: 'running' }, element('span', { class: 'spinner' }), language.text('list.running')),
-        waiting === 0 && status !== 'running' && element('span', { class: 'when' }, status === 'paused' ? language.text('list.expired') : language.moment(Date.parse(changed)))),
+        waiting === 0 && status !== 'running' && element('span', { class: 'when' }, status === 'paused' ? language.text(paused) : language.moment(Date.parse(changed)))),
       element('span', { class: 'change' },
         this.#iconButton('edit', 'list.rename', title, () => this.#rename()),
         this.#iconButton('trash', 'list.delete', title, () => actions.remove(id))));

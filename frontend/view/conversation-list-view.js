@@ -42,18 +42,20 @@ export class ConversationListView {
     this.element.addEventListener('keydown', ({ key, defaultPrevented }) => { if (key === 'Escape' && !defaultPrevented) this.#fold(); });
     wide().addEventListener('change', ({ matches }) => { this.element.open = matches; }, { signal });
     conversations.addEventListener('change', () => this.update(), { signal });
+    app.inbox.addEventListener('change', () => this.update(), { signal });
     app.chat.addEventListener('turns', () => this.update(), { signal });
     this.update();
   }
 
   update() {
-    const { conversations, chat } = this.app;
-    const { inOrder, available, deleted, more, search } = conversations;
+    const { conversations, chat, inbox } = this.app;
+    const { available, deleted, more, search } = conversations;
+    const inOrder = conversations.inOrder.map((thread) => ({ ...thread, ofAnother: inbox.ofAnother(thread.id) }));
     const state = JSON.stringify([inOrder, available, deleted, more, search, chat.thread]);
     if (state === this.#shown) return;
     this.#shown = state;
     this.element.hidden = !available;
-    const waiting = inOrder.reduce((sum, { pending_approvals: count }) => sum + count, 0);
+    const waiting = inOrder.filter(({ ofAnother }) => ofAnother !== 'open').reduce((sum, { pending_approvals: count }) => sum + count, 0);
     this.count.textContent = waiting > 0 ? this.language.text('list.waiting', { count: waiting }) : '';
     this.#items = new Map(inOrder.map(({ id }) => [id, this.#items.get(id) ?? this.#newItem()]));
     for (const thread of inOrder) this.#items.get(thread.id).update(thread, thread.id === chat.thread);

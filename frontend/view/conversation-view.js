@@ -57,6 +57,7 @@ export class ConversationView {
     const { signal } = this.#observing;
     chat.addEventListener('turns', () => this.#update({ follow: this.#isNews() || this.#atEnd() }), { signal });
     chat.addEventListener('answer', () => this.#scheduleUpdate(), { signal });
+    app.inbox.addEventListener('change', () => this.#scheduleUpdate(), { signal });
     addEventListener('scroll', () => this.#showLatest(), { signal, passive: true });
     this.#update({ follow: true });
   }
@@ -145,6 +146,8 @@ export class ConversationView {
     return new TurnView(this.language, turn, {
       signIn: () => app.signIn(),
       decide: (approval, decision) => app.decide(approval, decision),
+      withdraw: () => app.withdrawRequest(),
+      isDecided: (approval) => app.inbox.isDecided(approval),
       askAgain: () => app.askAgain(),
       goOn: () => app.chat.goOn(),
       showVersion: (version) => app.showVersion(version),
@@ -187,7 +190,8 @@ export class ConversationView {
       composer.put(this.app.draft);
     }
     if (queued !== undefined && !busy && approvals.length === 0) composer.put([chat.unqueue(), composer.draft].filter(Boolean).join('\n'));
-    this.composer.update({ busy, enabled: !this.expired, waits: approvals.length > 0 });
+    const waits = approvals.length > 0 && (approvals.some(({ approvers }) => approvers) ? 'another' : 'user');
+    this.composer.update({ busy, enabled: !this.expired, waits });
   }
 
   #edit() {
@@ -217,8 +221,13 @@ export class ConversationView {
     if (thread === before.thread && status === before.status && waits === before.waits) return;
     this.#announced = { thread, status, waits };
     if (status === 'streaming') this.status.textContent = this.language.text('chat.status_asking');
-    else if (status === 'waiting') this.status.textContent = this.language.text('approval.announced', { title: this.#turns.at(-1).cards[0].title });
+    else if (status === 'waiting') this.status.textContent = this.#waits(this.#turns.at(-1).cards[0]);
     else if (before.status === 'streaming' && before.thread === thread) this.status.textContent = this.#ended(turn.answer);
+  }
+
+  #waits({ title, meaning, approval }) {
+    if (approval.approvers) return `${this.language.sentence(title)} ${meaning}`;
+    return this.language.text('approval.announced', { title });
   }
 
   #ended(answer) {

@@ -13,16 +13,19 @@ export class Header {
   /**
    * @param {{name: string, logoUrl: string | undefined}} product
    * @param {{signOut: () => void, newConversation: () => void, chooseLanguage: (code: string) => void,
-   *   save: (form: 'md' | 'json') => Promise<{name: string, text: string}>, notify: import('./attention.js').Attention}} actions
+   *   openInbox: () => void, save: (form: 'md' | 'json') => Promise<{name: string, text: string}>, notify: import('./attention.js').Attention}} actions
    */
   constructor(language, session, { name, logoUrl }, actions) {
     this.language = language;
     this.left = element('span', { class: 'left' });
+    this.count = element('span');
+    this.waiting = element('button', { type: 'button', class: 'quiet waiting-count', hidden: true, onclick: actions.openInbox }, icon('bell'), this.count);
     this.element = element('header', { class: 'bar' },
       element('div', { class: 'brand' }, logo(logoUrl),
         element('h1', {}, name)),
       session && this.#account(session),
       element('nav', {},
+        session && this.waiting,
         session && this.#button('plus', 'chat.new', actions.newConversation),
         ...this.#otherLanguages(actions),
         menu(language, { ...actions, conversation: session !== undefined }),
@@ -37,6 +40,15 @@ export class Header {
     if (expiresAt !== undefined) this.account.title = this.language.text('account.until', { time: this.language.time(expiresAt) });
     this.left.textContent = timeLeft(this.language, seconds);
     this.left.classList.toggle('soon', seconds <= EXPIRES_SOON);
+  }
+
+  /** @param {number} count of calls of others that the user may decide */
+  showWaiting(count) {
+    const text = this.language.text('inbox.count', { count });
+    this.waiting.hidden = count === 0;
+    this.waiting.title = text;
+    this.waiting.setAttribute('aria-label', text);
+    this.count.textContent = String(count);
   }
 
   #account({ name }) {

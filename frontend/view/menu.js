@@ -7,9 +7,9 @@ import { icon } from './icon.js';
 
 /**
  * @param {{save: (form: 'md' | 'json') => Promise<{name: string, text: string}>, notify: import('./attention.js').Attention,
- *   conversation: boolean}} actions `conversation`: whether there may be one
+ *   openInbox: () => void, conversation: boolean}} actions `conversation`: whether there may be one
  */
-export function menu(language, { save, notify, conversation }) {
+export function menu(language, { save, notify, openInbox, conversation }) {
   const failure = element('p', { class: 'problem', role: 'alert' });
   const button = (name, label, onclick) => element('button', { type: 'button', class: 'quiet', onclick }, icon(name), language.text(label));
   const download = async (form) => {
@@ -29,7 +29,13 @@ export function menu(language, { save, notify, conversation }) {
   });
   const summary = element('summary', { class: 'quiet', title: language.text('menu.title') }, icon('more'),
     element('span', { class: 'visually-hidden' }, language.text('menu.title')));
+  const view = (name, label, open) => button(name, label, () => {
+    close();
+    summary.focus();
+    open();
+  });
   const panel = element('div', { class: 'panel card' },
+    conversation && view('bell', 'inbox.heading', openInbox),
     conversation && button('save', 'menu.markdown', () => download('md')),
     conversation && button('save', 'menu.json', () => download('json')),
     conversation && permit,

@@ -2,8 +2,10 @@
 
 import { Attention } from './attention.js';
 import { ConversationView } from './conversation-view.js';
+import { openDialog } from './dialog.js';
 import { element } from './element.js';
 import { Header } from './header.js';
+import { InboxView } from './inbox-view.js';
 import { welcome } from './welcome.js';
 
 const TICK_MS = 1000;
@@ -18,6 +20,8 @@ export class Page {
     this.app = app;
     this.attention = new Attention(app);
     app.addEventListener('change', () => this.show());
+    app.addEventListener('approval', ({ detail }) => this.#openInbox(detail));
+    app.inbox.addEventListener('change', () => this.header?.showWaiting(app.inbox.asked.length));
     setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -33,12 +37,22 @@ export class Page {
       chooseLanguage: (code) => app.chooseLanguage(code),
       save: (form) => app.exported(form),
       notify: this.attention,
+      openInbox: () => this.#openInbox(),
     });
+    this.dialog?.close();
     this.conversation = session && new ConversationView(app);
     const skip = session && element('a', { class: 'skip', href: '#question' }, language.text('app.skip'));
     this.root.replaceChildren(...[skip, this.header.element, this.conversation?.element ?? this.#signedOut()].filter(Boolean));
     this.conversation?.focus();
+    this.header.showWaiting(app.inbox.asked.length);
     this.#tick();
+  }
+
+  /** @param {string} [only] the id of the call that a link names */
+  #openInbox(only) {
+    this.dialog?.close();
+    const view = new InboxView(this.app, { only, leave: () => this.dialog.close() });
+    this.dialog = openDialog(this.app.language, 'inbox.heading', view);
   }
 
   #signedOut() {
@@ -54,5 +68,6 @@ export class Page {
     const seconds = this.app.secondsLeft();
     this.header.update(seconds, this.app.session.expiresAt);
     this.conversation.tick(seconds);
+    this.dialog?.tick();
   }
 }

@@ -32,7 +32,7 @@ export class ToolCall {
     this.summary.replaceChildren(
       element('span', { class: 'outcome' }, call.outcome === 'running' ? element('span', { class: 'spinner' }) : icon(OUTCOME_ICONS[call.outcome])),
       element('span', { class: 'what' },
-        language.text(call.expired ? 'tool.expired_of' : call.declined === undefined ? `tool.${call.outcome}` : 'tool.declined_of', { service: serviceName(language, call.service) }), ' ',
+        language.text(titleOf(call), { service: serviceName(language, call.service) }), ' ',
         element('code', {}, call.tool)),
       ...(call.outcome === 'not_called' ? [] : [identityBadge(language, identityKind(call))]), // the text states it
       element('span', { class: 'took' }, took ?? ''),
@@ -65,6 +65,14 @@ export class ToolCall {
       ['tool.consent', call.consentUrl && element('a', { href: call.consentUrl, target: '_blank', rel: 'noopener noreferrer' }, language.text('approval.open'))],
     ].filter(([, value]) => value !== undefined);
   }
+}
+
+/** The key of what is said about a call. */
+function titleOf({ expired, declined, declinedByAnother, ofAnother, outcome }) {
+  if (ofAnother && outcome === 'waiting') return 'tool.waiting_for_another';
+  if (expired) return 'tool.expired_of';
+  if (declinedByAnother) return 'tool.declined_by_another';
+  return declined === undefined ? `tool.${outcome}` : 'tool.declined_of';
 }
 
 /** The duration of a call; empty for a call that was not made. */

@@ -28,6 +28,7 @@ from tools.service import Service
 _STATELESS: Final = "not run: the call needs the user's approval, and this conversation is not kept"
 _CHANGED: Final = "not run: its arguments are not those about which the user was asked"
 REJECTED: Final = "The user declined this call."
+_REJECTED_BY_ANOTHER: Final = "Another person, whom the policy asks, declined this call."
 _EXPIRED: Final = "not run: the user's decision did not come in time; ask whether to call again"
 _WITHDRAWN: Final = "not run: the request for approval was withdrawn"
 _USED: Final = (
@@ -125,7 +126,8 @@ class ApprovalGate:
                 return Permitted(granted[0].id)
             return PendingApproval(request, pending.call["args"], asked=False, lasting=offered)
         if reason := _FINAL.get(state.status):
-            return Refused(reason, request.id)
+            rejected = reason is REJECTED and state.approver is not None
+            return Refused(_REJECTED_BY_ANOTHER if rejected else reason, request.id)
         if request.digest != (state.approved_digest or state.request.digest):
             return Refused(_CHANGED, request.id)
         if state.status is ApprovalStatus.APPROVED:

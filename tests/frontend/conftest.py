@@ -153,6 +153,7 @@ async def served_lasting_agent(
         "CONVERSATIONS_URL": f"sqlite:///{folder / 'conversations.db'}",
         "SERVICES_FILE": str(folder / "services.toml"),
         "MAX_REQUESTS_PER_MINUTE": "0",
+        "CALLER_CLAIMS": "groups",
     }
     settings = read_settings(running.environment | variables)
     model = WaitingModel(turns=[])

@@ -20,8 +20,11 @@ SERVICES = """
 type = "built-in"
 policies.maps_geo = { effect = "write", lasting = { seconds = 7200, conversation_only = false } }
 policies.maps_distance = { effect = "read", data = "confidential" }
+policies.maps_regeocode = { effect = "write", approvers = "finance" }
 """
-"""Calls of `maps_geo` ask, and may be approved for two hours. `maps_distance` returns confidential data."""
+"""Calls of `maps_geo` ask, and may be approved for two hours. `maps_distance` returns confidential data.
+Another person decides about calls of `maps_regeocode`.
+"""
 
 
 @dataclass
@@ -40,28 +43,30 @@ class LastingAgent:
         self.model.go_on.clear()
         self.model.waiting.clear()
 
-    async def ask(self, method: str, path: str, body: Any = None, user: str = "alice") -> httpx.Response:
+    async def ask(
+        self, method: str, path: str, body: Any = None, user: str = "alice", **claims: Any
+    ) -> httpx.Response:
         """One request of `user`, as of another device."""
-        headers = {"Authorization": f"Bearer {self.sandbox.access_token(user)}"}
+        headers = {"Authorization": f"Bearer {self.sandbox.access_token(user, **claims)}"}
         response = await self.http.request(method, self.origin + path, json=body, headers=headers)
         return response.raise_for_status()
 
-    async def open_page(self, page: Page, user: str = "alice") -> Page:
-        """The page of `user`."""
-        return await open_page(page, self.sandbox, user)
+    async def open_page(self, page: Page, user: str = "alice", at: str = "", **claims: Any) -> Page:
+        """The page of `user`, whose token has `claims`, at the address `at`."""
+        return await open_page(page, self.sandbox, user, at, **claims)
 
 
-async def open_page(page: Page, sandbox: Sandbox, user: str = "alice") -> Page:
+async def open_page(page: Page, sandbox: Sandbox, user: str = "alice", at: str = "", **claims: Any) -> Page:
     """The page with a session of `user` in its tab, as after a sign-in."""
     session = {
-        "accessToken": sandbox.access_token(user),
+        "accessToken": sandbox.access_token(user, **claims),
         "subject": user,
         "person": json.dumps([sandbox.issuer, user]),
         "name": user.title(),
     }
     text = json.dumps(json.dumps(session))
     await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', {text})")
-    await page.goto(PAGE)
+    await page.goto(PAGE + at)
     await page.locator(".conversations").wait_for()
     return page
 

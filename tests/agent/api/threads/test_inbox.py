@@ -175,4 +175,4 @@ async def test_rejection_ends_the_call_and_is_read_by_the_model(replica: Replica
     approval_id = await asked(served)
     assert (await served.ask("POST", f"/approvals/{approval_id}", "bob", REJECT)).status_code == 204
     status, result = await continued(served)
-    assert (status, "declined" in result) == ("idle", True)
+    assert (status, "Another person, whom the policy asks, declined this call." in result) == ("idle", True)

@@ -1,0 +1,108 @@
+/** What waits for the user: calls of others, with their arguments as they bind, and the user's own conversations. */
+
+import { ApprovalCard } from './approval-card.js';
+import { arrange, element } from './element.js';
+import { failureWords } from './failure.js';
+import { icon } from './icon.js';
+import { serviceName } from './identity.js';
+
+/** Refusals after which a call is not listed any more. */
+const OVER = ['approval_used', 'approval_expired', 'approval_invalid'];
+
+export class InboxView {
+  #cards = new Map();
+  #observing = new AbortController();
+  #said;
+
+  /**
+   * @param {import('../application.js').Application} app
+   * @param {{only?: string, leave: () => void}} view `only`: the id of the call that a link names; `leave` closes the view
+   */
+  constructor(app, { only, leave }) {
+    Object.assign(this, { app, language: app.language, only, close: leave });
+    this.status = element('p', { class: 'said', role: 'status', tabindex: -1 });
+    this.failure = element('p', { class: 'problem', role: 'alert' });
+    this.asked = element('div', { class: 'approvals' });
+    this.own = element('ul', { class: 'rows' });
+    this.ownTitle = element('h3', {}, app.language.text('inbox.own'));
+    this.all = element('p', {}, element('button', { type: 'button', class: 'quiet', onclick: () => this.#showAll() },
+      icon('list'), app.language.text('inbox.all')));
+    this.element = element('div', { class: 'inbox' }, this.status, this.failure, this.asked, this.ownTitle, this.own, this.all);
+    app.inbox.addEventListener('change', () => this.update(), { signal: this.#observing.signal });
+    this.update();
+    if (only === undefined) app.inbox.refresh();
+  }
+
+  leave() {
+    this.#observing.abort();
+  }
+
+  tick() {
+    for (const card of this.#cards.values()) card.tick();
+  }
+
+  update() {
+    const { app: { inbox }, language, only } = this;
+    const asked = inbox.asked.filter(({ id }) => only === undefined || id === only);
+    this.#cards = new Map(asked.map((approval) => [approval.id, this.#cards.get(approval.id) ?? this.#newCard(approval)]));
+    arrange(this.asked, [...this.#cards.values()].map((card) => card.element));
+    const own = only === undefined ? inbox.own : [];
+    this.own.replaceChildren(...own.map((approval) => this.#ownRow(approval)));
+    for (const part of [this.own, this.ownTitle]) part.hidden = own.length === 0;
+    this.all.hidden = only === undefined;
+    this.failure.textContent = inbox.failure ? language.sentence(failureWords(language, inbox.failure).symptom) : '';
+    const nothing = asked.length + own.length === 0 && !inbox.failure;
+    this.status.textContent = this.#said ?? (nothing ? language.text(only === undefined ? 'inbox.empty' : 'inbox.gone') : '');
+  }
+
+  #newCard(approval) {
+    return new ApprovalCard(this.language, approval, {
+      decide: (_, decision) => this.#decide(approval, decision),
+      announce: (text) => { this.#said = this.status.textContent = text; },
+    });
+  }
+
+  async #decide(approval, decision) {
+    const { app, language } = this;
+    const values = { service: serviceName(language, approval.service), asker: approval.asker.sub };
+    this.#say(undefined);
+    try {
+      await app.decideForAnother(approval, decision);
+      this.#say(language.text(`inbox.${decision.decision}`, values));
+    } catch (error) {
+      if (!OVER.includes(error.code)) {
+        this.#cards.get(approval.id)?.refused(error);
+        return;
+      }
+      const when = error.decidedAt && language.text('inbox.decided_at', { time: language.time(error.decidedAt) });
+      this.#say([language.text(`inbox.${error.code}`), when].filter(Boolean).join(' '));
+      await app.inbox.refresh();
+    }
+    this.status.focus(); // the card, which had it, is gone
+  }
+
+  #say(text) {
+    this.#said = text;
+    this.update();
+  }
+
+  #showAll() {
+    this.only = undefined;
+    this.#say(undefined);
+    this.app.inbox.refresh();
+  }
+
+  /** An open approval of a conversation, which it opens. */
+  #ownRow({ thread_id: thread, kind, service, tool, approvers }) {
+    const { app, language } = this;
+    const title = app.conversations.shown.find(({ id }) => id === thread)?.title ?? language.text('list.untitled');
+    const open = () => {
+      this.close();
+      app.openConversation(thread).catch(() => {});
+    };
+    return element('li', {}, element('button', { type: 'button', class: 'open', onclick: open },
+      element('span', { class: 'title' }, title),
+      element('span', { class: 'note' }, language.text(`approval.title_${kind}`, { service: serviceName(language, service), tool })),
+      approvers && element('span', { class: 'note' }, language.text('inbox.waits_for', { group: approvers }))));
+  }
+}
