@@ -279,7 +279,7 @@ class _Person:
         self._policy = policy
         self._asked = asked
         self._approves = approves
-        self.decides: Final = policy.decides
+        self.decides, self.outlook = policy.decides, policy.outlook
 
     async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
         """See `CallPolicy`."""

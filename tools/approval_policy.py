@@ -1,5 +1,6 @@
 """What a tool does, and which of its calls a person has to approve first."""
 
+import json
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -96,6 +97,9 @@ class ArgumentRule:
         if self.mode is ApprovalMode.ALLOW:
             raise ValueError("a rule must ask or deny")
 
+    def __str__(self) -> str:
+        return f"{self.argument} {self.operator} {json.dumps(self.value, ensure_ascii=False)}"
+
     def mode_for(self, arguments: Mapping[str, Any]) -> ApprovalMode:
         """`mode` if the rule matches, `ask` if it cannot be evaluated, else `allow`."""
         found: Any = arguments
@@ -104,6 +108,10 @@ class ArgumentRule:
         if _kind(found) is not _kind(self.value):
             return ApprovalMode.ASK
         return self.mode if _OPERATORS[self.operator](found, self.value) else ApprovalMode.ALLOW
+
+
+def _strictest(*modes: ApprovalMode) -> ApprovalMode:
+    return max(modes, key=list(ApprovalMode).index)
 
 
 def _kind(value: object) -> type | None:
@@ -142,8 +150,14 @@ class ToolPolicy:
         identity, and are denied under Machine identity and for a service without a credential, because the
         agent's rights are those of no single user.
         """
-        modes = [self._base(access_identity), *(rule.mode_for(arguments) for rule in self.rules)]
-        return max(modes, key=list(ApprovalMode).index)
+        return _strictest(self._base(access_identity), *(rule.mode_for(arguments) for rule in self.rules))
+
+    def modes(self, access_identity: AccessIdentity | None) -> list[ApprovalMode]:
+        """Those that calls have, by their arguments, the most permissive first."""
+        base = self._base(access_identity)
+        others = (mode for rule in self.rules for mode in (ApprovalMode.ASK, rule.mode))
+        found = {base, *(_strictest(base, mode) for mode in others)}
+        return [mode for mode in ApprovalMode if mode in found]
 
     def _base(self, access_identity: AccessIdentity | None) -> ApprovalMode:
         if self.mode is not None:

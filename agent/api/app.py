@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
@@ -29,6 +29,7 @@ from agent.api.mcp.routes import mcp_routes
 from agent.api.openai.routes import openai_routes
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
+from agent.api.response_models import documented
 from agent.api.threads.routes import thread_routes
 from agent.api.threads.run_routes import RunEvents, only_manages_threads, run_routes
 from agent.api.user_events import user_event_routes
@@ -42,6 +43,7 @@ from agent.http.request_log import request_log
 from agent.http.response_headers import response_headers
 from agent.http.role_headers import role_headers
 from agent.settings.settings import Settings
+from graph.approvals.rights import UserRights
 from identity.errors import AgentError
 
 
@@ -145,6 +147,12 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     if composed.conversations is not None:
         app.include_router(thread_routes(composed.conversations))
         app.include_router(run_routes(composed.conversations, model=settings.llm_model))
+
+    @app.get("/rights", responses=documented(UserRights))
+    async def rights(request: Request) -> JSONResponse:
+        """What the agent may do for the caller. Nothing is called for it."""
+        return JSONResponse(await composed.rights_of(caller_of(request.scope)))
+
     if composed.grants is not None:
         app.include_router(grant_routes(composed.grants))
     if composed.inbox is not None and composed.conversations is not None:

@@ -223,7 +223,7 @@ class ProtectedResource(_Wire):
     resource_name: str
 
 
-def documented(model: type[BaseModel], **statuses: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def documented(model: type[Any], **statuses: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """A route's `responses`: the model of status 200, and the models of other statuses as `_503=…`."""
     responses: dict[int | str, dict[str, Any]] = {200: {"model": model}}
     return responses | {int(name.removeprefix("_")): {"model": each} for name, each in statuses.items()}

@@ -13,6 +13,7 @@ from agent.commands.grants import grants
 from agent.commands.package.command import app as package_app
 from agent.commands.package.command import trigger_jwks
 from agent.commands.policy import app as policy_app
+from agent.commands.policy import can
 from agent.commands.revoke import revoke, unrevoke
 from agent.commands.serve import serve
 from agent.commands.smoke import smoke
@@ -32,7 +33,7 @@ if (Path(__file__).parents[2] / "sandbox").is_dir():  # a deployed agent has non
     app.command()(new)
     app.command()(up)
     app.add_typer(sandbox_app, name="sandbox")
-for command in (serve, token, chat, doctor, smoke, accept_tools, revoke, unrevoke, grants, trigger_jwks):
+for command in (serve, token, chat, doctor, smoke, accept_tools, revoke, unrevoke, grants, can, trigger_jwks):
     app.command()(command)
 app.add_typer(audit_app, name="audit")
 app.add_typer(package_app, name="package")

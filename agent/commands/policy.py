@@ -1,5 +1,6 @@
 """`idaas-agent policy`: checks the policy file, tests it, explains a decision, and replays an audit log."""
 
+import asyncio
 import json
 import logging
 import time
@@ -27,19 +28,23 @@ from agent.commands.terminal import (
 )
 from agent.errors.error_codes import AgentCode
 from agent.operations.audit.verify import read_lines
-from identity.errors import ConfigurationError
+from identity.errors import AgentError, ConfigurationError
 
 if TYPE_CHECKING:
     from agent.policy.decision import Situation
     from agent.policy.rules import Rules, Statement, ToolRules
     from agent.policy.schema import ToolAction
-    from graph.approvals.policy import Ask, Decision, Facts
+    from agent.settings.settings import Settings
+    from graph.approvals.policy import Ask, Decision, Facts, User
+    from graph.approvals.rights import UserRights
 
 app = typer.Typer(help="The policy file: check it, test it, explain a decision.", no_args_is_help=True)
 _File = Annotated[Path | None, typer.Option("--file", help="Another file than POLICY_FILE.")]
 _EnvFile = Annotated[Path | None, typer.Option("--env-file", help=ENV_FILE_HELP)]
-_UNRECORDED: Final = frozenset({"input", "today", "authAge", "approver", "consent"})
-"""Members of the context that no line of an audit log has."""
+_Groups = Annotated[str, typer.Option(help="Groups of the user, separated by commas.")]
+_SignedIn = Annotated[int | None, typer.Option(help="Seconds since the sign-in.")]
+_UNRECORDED: Final = frozenset({"input", "today", "authAge", "approver", "consent", "groups"})
+"""What no line of an audit log has."""
 
 
 class Case(BaseModel):
@@ -130,7 +135,7 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
     try:
         agent = Agent(settings.model_copy(update={"policy_file": None}), accepts_tools=False)
         counts = agent.conversation_storage is not None
-        rules = read_rules(path, vocabulary_of(settings, agent.services, counts=counts))
+        rules = read_rules(path, vocabulary_of(settings, agent.services, agent.access, counts=counts))
     except ConfigurationError as error:
         if error.code is not AgentCode.POLICY_INVALID:
             print_error(error)
@@ -178,7 +183,7 @@ def _words(decision: "Decision") -> str:
     from graph.approvals.policy import Allow, Ask
 
     if isinstance(decision, Ask):
-        return "sign in" if decision.sign_in else f"ask {decision.approvers or ''}".strip()
+        return "sign in" if decision.sign_in is not None else f"ask {decision.approvers or ''}".strip()
     return "allow" if isinstance(decision, Allow) else "deny"
 
 
@@ -187,10 +192,10 @@ def explain(
     user: Annotated[str, typer.Option(help="The sub of the user.")],
     tool: Annotated[str, typer.Option(help="The tool: leave_apply, or leave.leave_apply.")],
     args: Annotated[str, typer.Option(help="The arguments, as JSON.")] = "{}",
-    groups: Annotated[str, typer.Option(help="Groups of the user, separated by commas.")] = "",
+    groups: _Groups = "",
     identity: Annotated[str, typer.Option(help="Human, Machine or None.")] = "Human",
     at: Annotated[str, typer.Option(help="2026-11-25T09:00:00Z, unix seconds, or now.")] = "now",
-    signed_in: Annotated[int | None, typer.Option(help="Seconds since the sign-in.")] = None,
+    signed_in: _SignedIn = None,
     file: _File = None,
     env_file: _EnvFile = None,
 ) -> None:
@@ -254,17 +259,14 @@ def replay(
 def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
     """The decision by the rules that need nothing but the record; or the lines of the others."""
     from agent.policy.decision import Situation, decide
-    from agent.policy.rules import Rules
     from agent.policy.schema import ToolAction
     from graph.approvals.policy import Deny, Facts
 
     known = loaded.rules.vocabulary
     if (action := known.actions.get(name)) is None:
         return "not known without its server" if known.waits(name) else "deny"
-    applying = [each for each in loaded.rules.statements if each.applies(action) and not each.observed]
     unknown = _UNRECORDED.union(known.attributes)
-    open_rules = [each for each in applying if each.mentions_groups or each.members & unknown]
-    certain = Rules("", [each for each in applying if each not in open_rules], known)
+    certain = loaded.rules.without(unknown)
     of_tool = certain.of(ToolAction(action.service, action.tool, action.effect, {"type": "object"}))
     situation = Situation(
         subject=(record.get("principal") or {}).get("sub", ""),
@@ -276,14 +278,55 @@ def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
     )
     facts = Facts(approved=record.get("approval") is not None)
     decision = decide(certain.enforced, of_tool, situation, facts)
-    if isinstance(decision, Deny):  # by a rule, or because no rule permits it
-        undecided = [] if decision.rules else [each for each in open_rules if each.form["effect"] == "permit"]
-    else:
-        undecided = [each for each in open_rules if each.form["effect"] == "forbid"]
-    if undecided:
+    denied = isinstance(decision, Deny)  # by a rule, or because no rule permits it
+    undecided = loaded.rules.undecided(action, unknown, denied=denied)
+    if undecided and not (denied and decision.rules):
         return f"as the rules of lines {_lines(undecided)} decide"
     return _words(decision)
 
 
 def _lines(statements: "Sequence[Statement]") -> str:
     return ", ".join(str(each.line) for each in statements)
+
+
+def can(
+    user: Annotated[str, typer.Argument(help="The sub of the user.")],
+    groups: _Groups = "",
+    claim: Annotated[list[str] | None, typer.Option(help="NAME=TEXT, of CALLER_CLAIMS. Repeatable.")] = None,
+    signed_in: _SignedIn = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Prints what GET /rights returns to a user, as JSON, without their access token. Nothing is called.
+
+    Of servers that list their tools it shows those that were accepted.
+    """
+    from graph.approvals.policy import User
+    from identity.principal import Principal
+
+    logging.basicConfig(level=logging.CRITICAL)
+    settings = settings_or_stop(for_printing_command(environment(env_file)))
+    claims: dict[str, Any] = dict(each.partition("=")[::2] for each in claim or ())
+    claims[settings.policy_groups_claim] = tuple(each.strip() for each in groups.split(","))
+    at = None if signed_in is None else time.time() - signed_in
+    try:
+        rights = asyncio.run(_rights(settings, User(Principal(settings.idaas.issuer, user), claims, at)))
+    except AgentError as error:
+        print_error(error)
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps(rights, indent=2))
+
+
+async def _rights(settings: "Settings", user: "User") -> "UserRights":
+    from agent.composition.agent import Agent
+    from tools.service import Service, ToolSchema
+
+    def tools(service: Service) -> list[ToolSchema]:
+        listed = {each.name: each for each in service.cached_tools(agent.access(service.name, None)) or ()}
+        return [listed.get(name) or ToolSchema(name, "", {}) for name in sorted(service.tool_names)]
+
+    agent = Agent(settings)
+    try:
+        await agent.revocation.start()
+        return await agent.rights_of(user, tools)
+    finally:
+        await agent.aclose()

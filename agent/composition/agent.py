@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from types import TracebackType
@@ -37,7 +37,9 @@ from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.grants import Grants
 from graph.approvals.inbox import Inbox
+from graph.approvals.policy import AnyUser
 from graph.approvals.record import ApprovalStore
+from graph.approvals.rights import UserRights, rights_of
 from graph.begun_calls import BegunCalls
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
@@ -59,6 +61,7 @@ from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client
 from identity.transport.http1.transport import PoolUse
+from tools.service import Service, ToolSchema
 
 if TYPE_CHECKING:
     from agent.policy.call_policy import CedarPolicy
@@ -398,15 +401,31 @@ class Agent:
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
 
+    async def rights_of(
+        self, user: AnyUser, tools: Callable[[Service], Sequence[ToolSchema] | None] | None = None
+    ) -> UserRights:
+        """What the agent may do for `user`. Without `tools`, services have those that are listed for them."""
+        caller = user if isinstance(user, VerifiedAccessToken) else None
+        return await rights_of(
+            user,
+            self.gate,
+            tools or (lambda each: each.cached_tools(self.access(each.name, caller, renews=False))),
+            policy=await self.policy.in_force() if self.policy else None,
+            grants=await self.grants.of(user.principal) if self.grants else (),
+        )
+
     async def model_key(self, caller: VerifiedAccessToken | None) -> Secret:
         """The model's API key, from its file or from IDaaS. Raises the identity layer's errors."""
         if isinstance(self.llm_api_key, Secret):
             return self.llm_api_key
         return (await self.access("model", caller).credential()).secret
 
-    def access(self, name: str, caller: VerifiedAccessToken | None) -> ServiceCredential:
+    def access(
+        self, name: str, caller: VerifiedAccessToken | None, *, renews: bool = True
+    ) -> ServiceCredential:
         """The credential of one service, outside of a run. `caller` may be `None` under Machine identity."""
-        return ServiceCredentials(self.requirements, self.broker, self.clock).of(caller, name)
+        credentials = ServiceCredentials(self.requirements, self.broker, self.clock, renews=renews)
+        return credentials.of(caller, name)
 
     def _end_runs_of(
         self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AccessTokenError]

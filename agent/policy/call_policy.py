@@ -19,19 +19,22 @@ from agent.policy.counters import CallCounters, Entry
 from agent.policy.decision import FAILED, Situation, decide
 from agent.policy.rules import Rules, ToolRules, Vocabulary, read_rules
 from agent.policy.schema import ToolAction, ten_thousandths
+from agent.settings.variables.policy import PolicyMode
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, Ask, CallPolicy, Decision, Deny, Facts
+from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Deny, Depends, Facts, Outlook
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import LEEWAY
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 from identity.observation.metrics import Counter
 from identity.principal import AccessIdentity
-from tools.service import Access, Service
+from tools.service import Access, Service, ToolSchema
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
 _LOOK_SECONDS: Final = 0.5
 _MAX_AMOUNT: Final = 10**15
 """Of one call, in ten-thousandths: a sum of thousands of calls is still a decimal."""
+_OF_A_CALL: Final = frozenset({"input", "today"})
+"""Members of the context that only a call has."""
 _NOT_COUNTED: Final = (
     "not run: the calls of today cannot be counted now, and the policy of the agent requires it"
 )
@@ -135,6 +138,11 @@ class CedarPolicy:
         """Raises `ConfigurationError` if the file is refused."""
         await self._file.check()
 
+    async def in_force(self) -> dict[str, str]:
+        """What people see of it: the SHA-256 of the file, and the mode."""
+        mode = PolicyMode.OBSERVE if self._observes else PolicyMode.ENFORCE
+        return {"digest": (await self._file.current()).digest, "mode": mode.value}
+
     @property
     def sign_in_lines(self) -> list[int]:
         """The lines of the rules that require a recent sign-in."""
@@ -165,6 +173,28 @@ class CedarPolicy:
             return replace(declared, take_back=decided.take_back)
         return declared
 
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
+        """See `CallPolicy`."""
+        declared = await self._declared.outlook(service, tool, user)
+        if self._observes or isinstance(declared, Deny):
+            return declared
+        rules = await self._file.current()
+        certain, effect = rules.without(_OF_A_CALL), self._services[service].policy(tool.name).effect
+        action = ToolAction(service, tool.name, effect, {"type": "object"})
+        try:
+            if tool.parameters:
+                rules.of(replace(action, parameters=tool.parameters))
+            of_tool = certain.of(action)
+        except AgentError:
+            return Deny(reason=FAILED, policy=rules.digest)
+        situation = self._situation(rules, service, user, datetime.fromtimestamp(self._clock(), self._zone))
+        asks = declared if isinstance(declared, Ask) else None
+        decided: Outlook = decide(certain.enforced, of_tool, situation, Facts(), asks)
+        undecided = rules.undecided(action, _OF_A_CALL, denied=isinstance(decided, Deny))
+        if undecided or (isinstance(declared, Depends) and not isinstance(decided, Deny)):
+            decided = Depends(rules=(*declared.rules, *(each.name for each in undecided)))
+        return replace(decided, policy=rules.digest)
+
     async def _by_file(
         self,
         rules: Rules,
@@ -183,7 +213,8 @@ class CedarPolicy:
             _LOG.error('"%s.%s" is denied: %s', pending.service, pending.call["name"], error.detail)
             return Deny(reason=FAILED), None
         now = datetime.fromtimestamp(self._clock(), self._zone)
-        situation = self._situation(rules, of_tool, pending, caller, now)
+        situation = self._situation(rules, pending.service, caller, now)
+        situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         entry: Entry | None = None
         if of_tool.today:
             try:
@@ -217,26 +248,19 @@ class CedarPolicy:
                 return ToolAction(service.name, tool, service.policy(tool).effect, each.parameters)
         return None
 
-    def _situation(
-        self,
-        rules: Rules,
-        of_tool: ToolRules,
-        pending: PendingCall,
-        caller: VerifiedAccessToken,
-        now: datetime,
-    ) -> Situation:
-        claims, known = caller.claims, rules.vocabulary
+    def _situation(self, rules: Rules, service: str, user: AnyUser, now: datetime) -> Situation:
+        """A call without arguments, in a conversation that has read nothing."""
+        claims, known = user.claims, rules.vocabulary
         groups = claims.get(self._group_claim, ())
-        identity = self._identities(of_tool.action.service)
-        age = None if caller.signed_in_at is None else now.timestamp() - caller.signed_in_at
+        identity = self._identities(service)
+        age = None if user.signed_in_at is None else now.timestamp() - user.signed_in_at
         return Situation(
-            subject=caller.principal.subject,
+            subject=user.principal.subject,
             groups=known.groups.intersection((groups,) if isinstance(groups, str) else groups),
             claims={name: text for name in known.attributes if isinstance(text := claims.get(name), str)},
             identity="None" if identity is None else identity.value,
-            arguments=pending.call["args"],
+            arguments={},
             now=now,
-            read=pending.read,
             sign_in_age=None if age is None or age < -LEEWAY else max(0, int(age)),
         )
 

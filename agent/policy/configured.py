@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, tzinfo
-from typing import Final
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from agent.errors.error_codes import AgentCode
 from agent.policy.call_policy import CedarPolicy, PolicyFile
 from agent.policy.counters import CallCounters
 from agent.policy.rules import Vocabulary
@@ -15,17 +14,17 @@ from agent.settings.variables.policy import PolicyMode
 from graph.approvals.policy import DeclaredPolicy
 from graph.credentials.service_credentials import ServiceRequirement
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import Credential
-from identity.errors import CredentialError
 from identity.observation.metrics import Counter
 from tools.service import Access, Service
+
+AccessOf: TypeAlias = Callable[[str, VerifiedAccessToken | None], Access]
 
 
 def configured_policy(
     settings: Settings,
     services: Iterable[Service],
     requirements: Mapping[str, ServiceRequirement],
-    access: Callable[[str, VerifiedAccessToken], Access],
+    access: AccessOf,
     *,
     counters: CallCounters | None,
     observed: Counter,
@@ -34,7 +33,7 @@ def configured_policy(
     """The policy of POLICY_FILE. Raises `ConfigurationError` for a file that is not valid."""
     assert settings.policy_file is not None  # noqa: S101 - the caller's condition
     by_name = {service.name: service for service in services}
-    vocabulary = vocabulary_of(settings, by_name.values(), counts=counters is not None)
+    vocabulary = vocabulary_of(settings, by_name.values(), access, counts=counters is not None)
     return CedarPolicy(
         DeclaredPolicy(by_name, requirements),
         PolicyFile(settings.policy_file, vocabulary),
@@ -50,14 +49,16 @@ def configured_policy(
     )
 
 
-def vocabulary_of(settings: Settings, services: Iterable[Service], *, counts: bool) -> Vocabulary:
+def vocabulary_of(
+    settings: Settings, services: Iterable[Service], access: AccessOf, *, counts: bool
+) -> Vocabulary:
     """What rules may mention. Servers are not asked for their tools."""
     actions: dict[str, ToolAction] = {}
     names, listing, order = set[str](), set[str](), []
     for service in services:
         order.append(service.name)
         names |= {f"{service.name}.{tool}" for tool in service.tool_names}
-        listed = service.cached_tools(_NOBODY)
+        listed = service.cached_tools(access(service.name, None))
         if listed is None:
             listing.add(service.name)
         for each in listed or ():
@@ -78,21 +79,3 @@ def vocabulary_of(settings: Settings, services: Iterable[Service], *, counts: bo
 def zone_of(settings: Settings) -> tzinfo:
     """The operator's time zone."""
     return UTC if settings.policy_time_zone == "UTC" else ZoneInfo(settings.policy_time_zone)
-
-
-class _Nobody:
-    """The access of no caller, for which no server has listed tools."""
-
-    caller: Final = None
-
-    async def credential(self) -> Credential:
-        raise CredentialError(AgentCode.INTERNAL_ERROR, "there is no caller")
-
-    def cached(self) -> Credential | None:
-        return None
-
-    async def renew(self, refused: Credential) -> Credential:
-        return refused
-
-
-_NOBODY: Final = _Nobody()

@@ -99,14 +99,16 @@ class _Evaluation:
 
     def _asking(self, result: _Result) -> Decision:
         """What would permit a call that is not approved; first without another sign-in."""
-        for fresh in (False, True) if self._of_tool.sign_in else (False,):
+        for age in (None, 0) if self._of_tool.ages else (None,):
             for facts, group in self._consents():
-                if not (fresh or facts.approved) or not self._result(facts, fresh=fresh).allowed:
+                if (age is None and not facts.approved) or not self._result(facts, age).allowed:
                     continue
-                if fresh and self._situation.sign_in_age is None:
+                if age is not None and self._situation.sign_in_age is None:
                     return Deny(reason=_NO_SIGN_IN_TIME, rules=result.names)
-                lasting = self._lasting(facts, fresh=fresh) if facts.approved and group is None else ()
-                return Ask(approvers=group, sign_in=fresh, lasting=lasting, rules=result.names)
+                lasting = self._lasting(facts, age) if facts.approved and group is None else ()
+                ages = () if age is None else self._of_tool.ages
+                longest = next((each for each in ages if self._result(facts, each).allowed), age)
+                return Ask(approvers=group, sign_in=longest, lasting=lasting, rules=result.names)
         return Deny(reason=FAILED if result.failed else DENIED, rules=result.names)
 
     def _consents(self) -> Iterator[tuple[Facts, str | None]]:
@@ -121,19 +123,19 @@ class _Evaluation:
         for group in groups:
             yield Facts(approved=True, approver=Approver(_SOMEBODY, frozenset({group}))), group
 
-    def _lasting(self, facts: Facts, *, fresh: bool) -> tuple[int, ...]:
+    def _lasting(self, facts: Facts, age: int | None) -> tuple[int, ...]:
         durations: tuple[int, ...] = DURATIONS if self._of_tool.lasting else ()
         if self._declared is not None:
             longest = max(self._declared.lasting, default=0)
             durations = (*(each for each in DURATIONS if each < longest), *self._declared.lasting)
         return tuple(
-            seconds
-            for seconds in durations
-            if self._result(replace(facts, lasting=seconds), fresh=fresh).allowed
+            seconds for seconds in durations if self._result(replace(facts, lasting=seconds), age).allowed
         )
 
-    def _result(self, facts: Facts, *, fresh: bool = False) -> _Result:
-        """Raises `ValueError` if the call cannot be expressed."""
+    def _result(self, facts: Facts, age: int | None = None) -> _Result:
+        """As if the user had signed in `age` seconds ago; `None`: when they did. Raises `ValueError` if the
+        call cannot be expressed.
+        """
         situation, of_tool = self._situation, self._of_tool
         people = [_person(situation.subject, situation.claims, situation.groups)]
         context = {**self._context, "approved": facts.approved}
@@ -144,7 +146,7 @@ class _Evaluation:
                 people.append(_person(subject, {}, approver.groups & of_tool.known_groups))
             context["approver"] = {"type": "User", "id": subject}
             context["consent"] = {"lasting": facts.lasting is not None, "seconds": facts.lasting or 0}
-        age = 0 if fresh else situation.sign_in_age
+        age = situation.sign_in_age if age is None else age
         if age is not None:
             context["authAge"] = age
         request = {

@@ -107,14 +107,22 @@ class Statement:
         )
 
     @cached_property
+    def ages(self) -> frozenset[int]:
+        """The ages of a sign-in, in seconds, to which it may set a limit."""
+        values = (node.get("Value") for node in _nodes(self.form["conditions"]))
+        limits = {each for each in values if type(each) is int and each > 0}
+        return frozenset({0, *limits, *(each - 1 for each in limits)} if "authAge" in self.members else ())
+
+    @cached_property
     def groups(self) -> frozenset[str]:
         """The groups that its conditions name."""
         return frozenset(_named(self.form["conditions"], "Group"))
 
-    @property
-    def mentions_groups(self) -> bool:
-        """Whether its scope or a condition names a group."""
-        return next(_named([self.form], "Group"), None) is not None
+    def mentions(self, members: frozenset[str]) -> bool:
+        """Whether it mentions one of `members`; with `groups` among them, also whether it names a group."""
+        of_group = "groups" in members and next(_named([self.form], "Group"), None) is not None
+        sums = "today" in members and self.sum is not None
+        return of_group or sums or not self.members.isdisjoint(members)
 
     def applies(self, action: ToolAction) -> bool:
         """Whether its scope includes calls of a tool."""
@@ -143,7 +151,8 @@ def _named(value: object, kind: str) -> Iterator[str]:
 class ToolRules:
     """What decides about the calls of one tool, and which facts it mentions.
 
-    `groups` are those of which an approver may have to be, `sum` is the summed argument.
+    `groups` are those of which an approver may have to be, `sum` is the summed argument, `ages` are those
+    of a sign-in that are tried, the longest first.
     """
 
     action: ToolAction
@@ -154,7 +163,7 @@ class ToolRules:
     sum: str | None
     groups: Sequence[str]
     known_groups: frozenset[str]
-    sign_in: bool
+    ages: Sequence[int]
     lasting: bool
     entities: LRUCache[str, Entities] = field(default_factory=lambda: LRUCache(256))
     """Of the people of the latest calls."""
@@ -181,6 +190,20 @@ class Rules:
     statements: Sequence[Statement]
     vocabulary: Vocabulary
     _of: LRUCache[str, "ToolRules | ConfigurationError"] = field(default_factory=lambda: LRUCache(1024))
+    _without: dict[frozenset[str], "Rules"] = field(default_factory=dict)
+
+    def without(self, unknown: frozenset[str]) -> "Rules":
+        """The rules that are enforced and mention nothing `unknown`: they decide before it is known."""
+        if (found := self._without.get(unknown)) is None:
+            certain = [each for each in self.statements if not each.observed and not each.mentions(unknown)]
+            found = self._without[unknown] = Rules(self.digest, certain, self.vocabulary)
+        return found
+
+    def undecided(self, action: ToolAction, unknown: frozenset[str], *, denied: bool) -> list[Statement]:
+        """The other rules about a tool that could change the decision of those."""
+        effect = "permit" if denied else "forbid"
+        others = (each for each in self.statements if not each.observed and each.mentions(unknown))
+        return [each for each in others if each.applies(action) and each.form["effect"] == effect]
 
     @cached_property
     def enforced(self) -> Policies:
@@ -259,7 +282,7 @@ class Rules:
             sum=next(iter(sums), None),
             groups=sorted(frozenset[str]().union(*(statement.groups for statement in asking))),
             known_groups=known.groups,
-            sign_in="authAge" in members,
+            ages=sorted(frozenset[int]().union(*(each.ages for each in statements)), reverse=True),
             lasting="consent" in members,
         )
 

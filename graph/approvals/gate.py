@@ -8,7 +8,17 @@ from langchain_core.messages import ToolCall
 
 from graph.approvals.grants import Grant, Grants
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
-from graph.approvals.policy import Allow, Ask, CallPolicy, Decision, DeclaredPolicy, Deny, Facts
+from graph.approvals.policy import (
+    Allow,
+    AnyUser,
+    Ask,
+    CallPolicy,
+    Decision,
+    DeclaredPolicy,
+    Deny,
+    Facts,
+    Outlook,
+)
 from graph.approvals.record import (
     ApprovalRequest,
     ApprovalState,
@@ -23,7 +33,7 @@ from identity.audit.event import Ruled
 from identity.errors import AgentError, ApprovalError, ErrorCode
 from tools.approval_policy import Effect
 from tools.lasting import Lasting
-from tools.service import Service
+from tools.service import Service, ToolSchema
 
 _STATELESS: Final = "not run: the call needs the user's approval, and this conversation is not kept"
 _CHANGED: Final = "not run: its arguments are not those about which the user was asked"
@@ -115,7 +125,7 @@ class ApprovalGate:
             if isinstance(known, Permitted):
                 await known.allowed.taken_back()
             return known
-        if known.sign_in:
+        if known.sign_in is not None:
             return await self._sign_in(pending, known)
         request = self.requests.of_call(pending, approvers=known.approvers, rules=known.rules)
         state = await self.known(request)
@@ -134,6 +144,12 @@ class ApprovalGate:
             return Permitted(request.id)
         return PendingApproval(state.request, pending.call["args"], lasting=offered)
 
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
+        """See `CallPolicy.outlook`. Where no person can be asked, it is a refusal."""
+        found = await self._policy.outlook(service, tool, user)
+        denied = isinstance(found, Ask) and self._store is None
+        return Deny(policy=found.policy, rules=found.rules) if denied else found
+
     async def permit(self, pending: PendingCall, caller: VerifiedAccessToken) -> Permitted | Refused:
         """The final decision, immediately before the call. It uses the approval, or a grant if the user was
         not asked: a second call is refused.
@@ -143,7 +159,7 @@ class ApprovalGate:
         decision = await self._policy.decide(pending, caller, Facts())
         if not isinstance(known := self._without_person(decision, pending), Ask):
             return known
-        if known.sign_in:
+        if known.sign_in is not None:
             return Refused(_NOT_SIGNED_IN, ruled=decision)
         request = self.requests.of_call(pending, approvers=known.approvers, rules=known.rules)
         state = await self.known(request)

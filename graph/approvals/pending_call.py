@@ -25,7 +25,7 @@ from graph.state import AgentState
 from graph.tool_calls.requested_calls import latest_response
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import DeclaredCredential
-from identity.principal import Principal
+from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import Effect
 from tools.service import Service
 
@@ -100,8 +100,7 @@ class ApprovalRequests:
         call, service = pending.call, self._services[pending.service]
         if pending.conversation is None:
             raise ValueError("a call of a conversation that is not kept waits for no decision")
-        requirement = self._requirements.get(pending.service)
-        access_identity = requirement.access_identity if requirement else None
+        access_identity = self.access_identity(pending.service)
         policy = service.policy(call["name"])
         declared: DeclaredCredential = service.credential.declared if service.credential else {}
         names = [pending.response.id or "", pending.service, call["name"], call["id"] or ""]
@@ -125,6 +124,11 @@ class ApprovalRequests:
             rules=rules,
             **self._times(),
         )
+
+    def access_identity(self, service: str) -> AccessIdentity | None:
+        """Whose rights calls of a service use."""
+        requirement = self._requirements.get(service)
+        return requirement.access_identity if requirement else None
 
     def of_sign_in(
         self, principal: Principal, conversation: Conversation, checkpoint: str

@@ -13,10 +13,11 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import Approver as Approver
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.data_labels import carried, mode_after
-from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken
 from identity.audit.event import Ruled
+from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import ApprovalMode
-from tools.service import Service
+from tools.service import Service, ToolSchema
 
 DENIED: Final = "not run: the policy of the agent denies this call"
 _NO_USER: Final = (
@@ -66,16 +67,37 @@ class Ask(Ruled):
     """The call may be made after a decision of a person.
 
     `approvers` is the group whose member approves, other than the user; `None`: the user approves. With
-    `sign_in`, the user signs in again first. `lasting` are the durations, in seconds, that a consent to more
-    than this call may have.
+    `sign_in`, they sign in first, not longer ago than these seconds. `lasting` are the durations, in seconds,
+    that a consent to more than this call may have.
     """
 
     approvers: str | None = None
-    sign_in: bool = False
+    sign_in: int | None = None
     lasting: tuple[int, ...] = ()
 
 
 Decision: TypeAlias = Allow | Deny | Ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depends(Ruled):
+    """The arguments of a call decide, or what was counted before it, by the rules that are named."""
+
+
+Outlook: TypeAlias = Decision | Depends
+"""The decision about the calls of a tool of which nothing but the tool and the user is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user without an access token, about whom an operator asks."""
+
+    principal: Principal
+    claims: Mapping[str, KeptClaim]
+    signed_in_at: float | None = None
+
+
+AnyUser: TypeAlias = User | VerifiedAccessToken
 
 
 class CallPolicy(Protocol):
@@ -87,6 +109,12 @@ class CallPolicy(Protocol):
 
     async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
         """The decision by what is known now. `caller` is the one whom the call is made for."""
+        ...
+
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
+        """What `decide` would say of calls of a tool now, in a conversation that has read nothing. Nothing is
+        requested or counted. The parameters of the tool may be empty: not known.
+        """
         ...
 
 
@@ -130,8 +158,22 @@ class DeclaredPolicy:
         lasting = None if carries else policy.lasting  # a grant does not know what is read later
         return Ask(lasting=() if lasting is None else (lasting.seconds,))
 
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:  # noqa: ARG002 - the seam's
+        """See `CallPolicy`."""
+        policy = self._services[service].policy(tool.name)
+        match policy.modes(self._identity(service)):
+            case [ApprovalMode.ALLOW]:
+                return Allow()
+            case [ApprovalMode.DENY]:
+                return Deny(reason=_NO_USER if policy.mode is None else DENIED)
+            case [ApprovalMode.ASK]:
+                return Ask(approvers=policy.approvers)
+        return Depends(rules=tuple(map(str, policy.rules)))
+
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
         """The mode of a call by the policy of its tool, its arguments and its access identity."""
+        return self._services[service].policy(call["name"]).mode_for(call["args"], self._identity(service))
+
+    def _identity(self, service: str) -> AccessIdentity | None:
         requirement = self._requirements.get(service)
-        access_identity = requirement.access_identity if requirement else None
-        return self._services[service].policy(call["name"]).mode_for(call["args"], access_identity)
+        return requirement.access_identity if requirement else None

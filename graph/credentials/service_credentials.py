@@ -57,10 +57,12 @@ class ServiceCredential:
         source: CredentialBroker,
         found: InState,
         clock: Callable[[], float],
+        *,
+        renews: bool = True,
     ) -> None:
         """`name` is the node's, by which errors name the service. `found` is what the state has.
 
-        Machine identity needs no `caller`.
+        Machine identity needs no `caller`. Unless it `renews`, `cached` starts no request.
         """
         self._name = name
         self._requirement = requirement
@@ -68,6 +70,7 @@ class ServiceCredential:
         self._source = source
         self._found = found
         self._clock = clock
+        self._renews = renews
         self.renewed: Credential | None = None
         """The credential that this node obtained, for the state."""
 
@@ -89,11 +92,11 @@ class ServiceCredential:
         """The credential if no request is needed for it."""
         if isinstance(self._found, Credential) and self._is_valid(self._found):
             return self._found
-        if self._requirement is None:
+        required, caller = self._requirement, self._caller
+        if required is None or (caller is None and required.access_identity is AccessIdentity.HUMAN):
             return None
-        return self._source.cached(
-            self._requirement.credential, self._requirement.access_identity, self._caller
-        )
+        identity, renews = required.access_identity, self._renews
+        return self._source.cached(required.credential, identity, caller, renews=renews)
 
     def known(self) -> InState:
         """The credential, or why there is none, if no request is needed to know; else `None`."""
@@ -150,8 +153,11 @@ class ServiceCredentials:
         requirements: Mapping[str, ServiceRequirement],
         source: CredentialBroker,
         clock: Callable[[], float],
+        *,
+        renews: bool = True,
     ) -> None:
         self.requirements = requirements
+        self._renews = renews
         self._source = source
         self._clock = clock
 
@@ -164,4 +170,5 @@ class ServiceCredentials:
         """
         found = in_state(state).get(name) if state else None
         requirement = self.requirements.get(name)
-        return ServiceCredential(name, requirement, caller, self._source, found, self._clock)
+        source, clock = self._source, self._clock
+        return ServiceCredential(name, requirement, caller, source, found, clock, renews=self._renews)

@@ -110,10 +110,12 @@ class CredentialBroker:
         requirement: CredentialRequirement,
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken | None,
+        *,
+        renews: bool = True,
     ) -> Credential | None:
         """The credential if it is cached and not stale; `None` means: await `obtain`.
 
-        No I/O. Starts a refresh that is due, so it must be called in the event loop.
+        No I/O. If it `renews`, it starts a refresh that is due, so it must be called in the event loop.
         """
         key = credential_key(requirement, access_identity, caller)
         entry = self._cache.get(key)
@@ -122,7 +124,8 @@ class CredentialBroker:
         now = self._clock()
         if now >= entry.stale_at:
             return None
-        if now >= entry.refresh_at and now >= entry.retry_at and not self._flights.is_closed:
+        due = renews and now >= entry.refresh_at and now >= entry.retry_at
+        if due and not self._flights.is_closed:
             self._use.renewed += key not in self._flights
             self._flights.start(key, self._fetcher(key, access_identity, caller))
         self._use.found += 1

@@ -52,7 +52,7 @@ class Vault:
         """Credentials that need no request, by requirement and user."""
 
     def cached(
-        self, requirement: CredentialRequirement, _access_identity: AccessIdentity, caller
+        self, requirement: CredentialRequirement, _access_identity: AccessIdentity, caller, **_: bool
     ) -> Credential | None:
         return self.kept.get((requirement, caller.principal.subject))
 

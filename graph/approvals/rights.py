@@ -1,0 +1,106 @@
+"""What the agent may do for a user: of each tool, what its policy says of calls, and what they have granted.
+
+Nothing is called, and no credential is requested.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
+
+from graph.approvals.gate import ApprovalGate
+from graph.approvals.grants import Grant
+from graph.approvals.policy import AnyUser, Ask
+from graph.approvals.request import grant_of
+from tools.approval_policy import Trust
+from tools.service import Service, ToolSchema
+
+
+class ToolRights(TypedDict):
+    """A tool. `decision` is what its policy says now of calls in a conversation that has read nothing:
+    `allow`, `ask`, `deny`, or `depends` on the arguments or the calls of today, by `rules`. `approvers` are
+    the others who approve; `sign_in_seconds`: how old the sign-in may be, if a recent one is required.
+    """
+
+    name: str
+    effect: str
+    data: str
+    trust: str
+    decision: str
+    rules: list[str]
+    approvers: str | None
+    sign_in_seconds: int | None
+
+
+class ServiceRights(TypedDict):
+    """A service. `access_identity` is whose rights its calls use. `listed` is false while its server has not
+    listed its tools for the user.
+    """
+
+    name: str
+    access_identity: str | None
+    audience: str | None
+    scope: str | None
+    credential: str | None
+    listed: bool
+    tools: list[ToolRights]
+
+
+class UserRights(TypedDict):
+    """What the agent may do for `subject`: `iss`, `sub`, and `name` if CALLER_CLAIMS names it. `policy` is
+    that of POLICY_FILE: its `digest` and `mode`. `grants` are as in `GET /grants`.
+    """
+
+    subject: dict[str, str | None]
+    policy: dict[str, str] | None
+    services: list[ServiceRights]
+    grants: list[dict[str, Any]]
+
+
+async def rights_of(
+    user: AnyUser,
+    gate: ApprovalGate,
+    tools: Callable[[Service], Sequence[ToolSchema] | None],
+    *,
+    policy: dict[str, str] | None,
+    grants: Sequence[Grant],
+) -> UserRights:
+    """The rights of `user`, by the gate that decides about their calls. `tools` returns those of a service,
+    as far as they are known; `None`: its server has not listed them.
+    """
+
+    async def of_tool(service: Service, tool: ToolSchema) -> ToolRights:
+        declared, found = service.policy(tool.name), await gate.outlook(service.name, tool, user)
+        asks = found if isinstance(found, Ask) else Ask()
+        return ToolRights(
+            name=tool.name,
+            effect=declared.effect,
+            data=declared.data,
+            trust=declared.trust or Trust.TRUSTED,
+            decision=type(found).__name__.lower(),
+            rules=list(found.rules),
+            approvers=asks.approvers,
+            sign_in_seconds=asks.sign_in,
+        )
+
+    async def of_service(service: Service) -> ServiceRights:
+        known, identity = tools(service), gate.requests.access_identity(service.name)
+        declared = service.credential.declared if service.credential else {}
+        return ServiceRights(
+            name=service.name,
+            access_identity=identity and identity.value,
+            audience=declared.get("audience"),
+            scope=declared.get("scope"),
+            credential=declared.get("credential"),
+            listed=known is not None,
+            tools=[await of_tool(service, each) for each in known or ()],
+        )
+
+    name, principal = user.claims.get("name"), user.principal
+    shown = name if isinstance(name, str) else None
+    return UserRights(
+        subject={"iss": principal.issuer, "sub": principal.subject, "name": shown},
+        policy=policy,
+        services=[await of_service(each) for each in gate.services.values()],
+        grants=[grant_of(each) for each in grants],
+    )
