@@ -57,8 +57,8 @@ def error_table() -> str:
     for code in ERROR_CODES:
         row = row_of(code, ("*the settings of the service*",))
         person = row.person.replace("{service}", "*the service*")
-        rows.append(f"| `{code}` | {person}. | {row.symptom} | {row.cause} | {row.remedy} |\n")
-    head = "| code | what the user reads | symptom | likely cause | remedy |\n|---|---|---|---|---|\n"
+        rows.append(f"| `{code}` | {person}. | {row.cause} | {row.remedy} |\n")
+    head = "| code | what the user reads | likely cause | remedy |\n|---|---|---|---|\n"
     return head + "".join(rows)
 
 
