@@ -1,4 +1,4 @@
-"""An M2M client for themselves at the sandbox's IDaaS, and its access tokens, as it obtains them itself."""
+"""A test's own M2M client at the sandbox's IDaaS, and its access tokens, as it obtains them itself."""
 
 from dataclasses import replace
 
