@@ -45,6 +45,11 @@ def services_in(read: DataLabels, label: str | None = None) -> set[str]:
     return {tool.partition(".")[0] for tool, labels in read.items() if label in (None, *labels.split())}
 
 
+def shown(read: DataLabels) -> tuple[str, ...]:
+    """For each tool its labels, as people see them."""
+    return tuple(f"{tool}: {', '.join(labels.split())}" for tool, labels in sorted(read.items()))
+
+
 def is_confidential(read: DataLabels) -> bool:
     """Whether anything confidential was read."""
     return Data.CONFIDENTIAL in labels_in(read)
@@ -66,7 +71,7 @@ def carried(
     elsewhere = policy.effect is Effect.WRITE and services_in(read, Data.CONFIDENTIAL) != {service}
     if not (outward or elsewhere) or _are_written(arguments, messages):
         return ()
-    return tuple(f"{tool}: {', '.join(labels.split())}" for tool, labels in sorted(read.items()))
+    return shown(read)
 
 
 def mode_after(read: DataLabels, policy: ToolPolicy) -> ApprovalMode:

@@ -1,9 +1,12 @@
-"""Untrusted text, made safe to show: it cannot move a terminal's cursor, set a title or a clipboard, or show
-characters in another order than they have. The page has the same list (`frontend/printable.js`).
+"""Texts that are safe to show, and times as texts.
+
+Untrusted text cannot move a terminal's cursor, set a title or a clipboard, or show characters in another
+order than they have. The page has the same list (`frontend/printable.js`).
 """
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any, Final
 
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -20,3 +23,8 @@ def printable_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """JSON in which unsafe characters are escaped: the value is unchanged, and it can be printed."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def rfc3339(seconds: float, timespec: str = "milliseconds") -> str:
+    """Unix seconds as RFC 3339, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

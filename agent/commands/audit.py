@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -17,13 +16,13 @@ from agent.operations.audit.chain import AuditKey, Head
 from agent.operations.audit.verify import Place, Verification, VerifiedChain, read_lines
 from agent.operations.audit.verify import verify as verified
 from agent.settings.variables.records import keys_in_file
+from identity.printable import rfc3339
 
 app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=True)
 
 _Files = Annotated[
     list[Path] | None, typer.Argument(help="Files of one log, in any order. \\[env var: AUDIT_LOG_FILE]")
 ]
-_EXPECTED: Final = re.compile(r"([1-9][0-9]{0,18}):([0-9a-f]{64})")
 _HEAD: Final = re.compile(r"([0-9a-f]{1,64}):([1-9][0-9]{0,18}):([0-9a-f]{64})")
 _SHOWN: Final = 100
 _EnvFile = Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)]
@@ -49,9 +48,6 @@ def _named_files(files: list[Path] | None, variables: Mapping[str, str]) -> list
 @app.command()
 def verify(
     files: _Files = None,
-    expect: Annotated[
-        list[str] | None, typer.Option(metavar="SEQ:HASH", help="A line that must be there. Repeatable.")
-    ] = None,
     heads: Annotated[
         Path | None,
         typer.Option(help="A file of the latest lines: they must be there; replaced if all is in order."),
@@ -68,15 +64,14 @@ def verify(
     """Finds lines that were removed, changed, moved, inserted or duplicated, and prints the latest lines.
 
     Exit status: 0 if all is in order, 1 with findings, 2 if a file cannot be read. Lines that were cut off at
-    the end are found if a later line, --expect or --heads names one: keep the printed heads elsewhere.
+    the end are found if a later line or --heads names one: keep that file elsewhere.
     """
     variables = environment(env_file)
-    expected = [_expected(text) for text in expect or ()]
     known = _known_heads(heads)
     keys = _keys(key_file, variables.get("AUDIT_KEY_FILE"))
     paths = _named_files(files, variables)
     try:
-        result = verified(paths, keys, expected=expected, heads=known, partial=partial)
+        result = verified(paths, keys, heads=known, partial=partial)
     except (OSError, EOFError) as error:
         _unusable(f"a file cannot be read: {error}")
     if json_:
@@ -99,12 +94,6 @@ def _keys(file: Path | None, named: str | None) -> list[AuditKey]:
         _unusable(f"{'--key-file' if file is not None else 'AUDIT_KEY_FILE'} {error}")
 
 
-def _expected(text: str) -> tuple[int, str]:
-    if (match := _EXPECTED.fullmatch(text.strip())) is None:
-        _unusable(f"--expect must be SEQ:HASH, as this command prints it, found {text!r}")
-    return int(match[1]), match[2]
-
-
 def _known_heads(file: Path | None) -> Sequence[tuple[Head, Place]]:
     if file is None or not file.exists():
         return []
@@ -121,8 +110,7 @@ def _known_heads(file: Path | None) -> Sequence[tuple[Head, Place]]:
 
 
 def _keep(file: Path, result: Verification) -> None:
-    heads = [chain.head for chain in result.chains]
-    text = "".join(f"{head.process}:{head.seq}:{head.hash}\n" for head in heads)
+    text = "".join(f"{_head(chain)}\n" for chain in result.chains)
     try:
         new = file.with_name(f"{file.name}.new")
         new.write_text(text, "ascii")
@@ -138,13 +126,17 @@ def _print(result: Verification) -> None:
         out.print(f"… and {len(result.findings) - _SHOWN} more findings (--json prints all)", style="red")
     for chain in result.chains:
         out.print(_text(chain))
-        out.print(f"  head {chain.head.seq}:{chain.head.hash}", style="dim")
+        out.print(f"  head {_head(chain)}", style="dim")
     count = len(result.findings)
     summary = f"{_counted(result.lines, 'line')}, {_counted(len(result.chains), 'process', 'processes')}"
     if count:
         out.print(f"{summary}: {_counted(count, 'finding')}", style="bold red")
     else:
         out.print(f"{summary}: in order", style="bold green")
+
+
+def _head(chain: VerifiedChain) -> str:
+    return f"{chain.head.process}:{chain.head.seq}:{chain.head.hash}"
 
 
 def _text(chain: VerifiedChain) -> str:
@@ -212,15 +204,46 @@ def show(
         err.print(f"{others} lines are no audit records: idaas-agent audit verify names them", style="yellow")
 
 
+@app.command()
+def explain(
+    about: Annotated[str, typer.Argument(help="The call_id of a call, or the id of an approval or grant.")],
+    files: _Files = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
+    env_file: _EnvFile = None,
+) -> None:
+    """Prints who was asked and who approved, by which rules, what had been read, and the call.
+
+    A call under a grant is shown with the approval that gave it. It verifies nothing (idaas-agent audit
+    verify).
+    """
+    paths = _named_files(files, environment(env_file))
+
+    def found(chosen: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
+        return [each for path in paths for each in records(path) if each and chosen(each)]
+
+    try:
+        calls = found(lambda each: about in (each.get("call_id"), each.get("approval")))
+        approvals = {each["approval"] for each in calls if each.get("approval")}
+        questions = found(lambda each: each.get("approval") in approvals and each["event"] != "tool_call")
+    except (OSError, EOFError) as error:
+        _unusable(f"a file cannot be read: {error}")
+    others = [each for each in questions if each not in calls]
+    for record in sorted([*calls, *others], key=lambda each: str(each["time"])):
+        _print_record(record, as_json=json_)
+    if not calls:
+        _unusable(f'no record is about "{about}"')
+    if not approvals and not json_:
+        out.print("no approval was required")
+
+
 def _bound(name: str, text: str | None, now: float) -> str:
     """In the form of `time` in a record; empty if there is none."""
     if text is None:
         return ""
     try:
-        moment = datetime.fromtimestamp(seconds_of(text, now), UTC)
+        return rfc3339(seconds_of(text, now))
     except (ValueError, OverflowError, OSError) as error:
         _unusable(f"{name} {error}")
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _print_records(
@@ -233,11 +256,15 @@ def _print_records(
             if record is None:
                 others += 1
             elif chosen(record):
-                if as_json:
-                    typer.echo(json.dumps(record, separators=(",", ":")).replace("\x7f", "\\u007f"))
-                else:
-                    out.print(_line(record))
+                _print_record(record, as_json=as_json)
     return others
+
+
+def _print_record(record: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(record, separators=(",", ":")).replace("\x7f", "\\u007f"))
+    else:
+        out.print(_line(record))
 
 
 def _begins(file: Path) -> str:
@@ -294,6 +321,12 @@ def _about(record: Mapping[str, Any]) -> Iterator[str]:
         yield str(record["credential"])
     if has("access_identity"):
         yield f"as {record['access_identity']}"
+    if record.get("approval"):
+        yield f"approval {record['approval']}"
+    if record.get("rules"):
+        yield f"by {', '.join(record['rules'])} of policy {str(record.get('policy') or '-')[:12]}"
+    if record.get("read"):
+        yield f"had read {'; '.join(record['read'])}"
     if record.get("lost"):
         yield f"{record['lost']} records lost"
     if has("duration_ms"):

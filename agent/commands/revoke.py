@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -33,6 +32,7 @@ from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verifier import LEEWAY, REVOCATION_REACH
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.errors import AgentError
+from identity.printable import rfc3339
 
 _OFFERED: Final = 10
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -190,13 +190,13 @@ def _show(settings: Settings) -> None:
         stop(f"the revocations cannot be read: {error}")
     for entry in sorted(entries, key=lambda entry: entry.changed_at):
         text = _text(entry.target, entry.name, entry.until)
-        out.print(f"{_time(entry.changed_at)}  {entry.origin:8}  {text}")
+        out.print(f"{rfc3339(entry.changed_at, 'seconds')}  {entry.origin:8}  {text}")
     if not entries:
         out.print("no revocation is in force")
 
 
 def _text(target: Target, name: str, until: float | None) -> str:
-    issued = "" if until is None else f" issued until {_time(until)}"
+    issued = "" if until is None else f" issued until {rfc3339(until, 'seconds')}"
     match target:
         case Target.USER:
             return f"access tokens of {name}{issued}"
@@ -204,7 +204,3 @@ def _text(target: Target, name: str, until: float | None) -> str:
             return f"the access token with SHA-256 {name}"
         case _:
             return f"all access tokens{issued}"
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

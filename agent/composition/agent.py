@@ -311,7 +311,8 @@ class Agent:
     def _show_measures(self, pool: PoolUse) -> None:
         """Gives the metrics what the parts count themselves. `pool` has the connections to IDaaS."""
         measures, storage = self.measures, self.conversation_storage
-        measures.audit, measures.redis = self.audit_log, self.redis
+        measures.audit_logs = (self.audit_log, *self.audit_log.others)
+        measures.redis = self.redis
         measures.pools["idaas"] = pool
         measures.add_pools(self.services, model=self.model, postgresql=storage, redis=self.redis)
         if storage is not None:

@@ -16,7 +16,8 @@ import httpx
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import webhook_key
 from graph.approvals.record import PendingApproval
-from graph.approvals.request import approval_of, interrupt_value, rfc3339
+from graph.approvals.request import approval_of, interrupt_value
+from identity.printable import rfc3339
 
 _LOG: Final = logging.getLogger("idaas_agent.approvals")
 _SECONDS: Final = 15.0

@@ -127,7 +127,7 @@ class ApprovalGate:
             return known
         if known.sign_in is not None:
             return await self._sign_in(pending, known)
-        request = self.requests.of_call(pending, approvers=known.approvers, rules=known.rules)
+        request = self.requests.of_call(pending, approvers=known.approvers, ruled=known)
         state = await self.known(request)
         offered = self._offered(known, pending)
         if state is None:
@@ -161,7 +161,7 @@ class ApprovalGate:
             return known
         if known.sign_in is not None:
             return Refused(_NOT_SIGNED_IN, ruled=decision)
-        request = self.requests.of_call(pending, approvers=known.approvers, rules=known.rules)
+        request = self.requests.of_call(pending, approvers=known.approvers, ruled=known)
         state = await self.known(request)
         approver = None if state is None else state.approver
         if self.grants is not None and state is not None and self.grants.is_void(state):

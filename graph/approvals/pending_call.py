@@ -24,6 +24,7 @@ from graph.data_labels import DataLabels, carried
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import latest_response
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import Ruled
 from identity.credentials.requirement import DeclaredCredential
 from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import Effect
@@ -94,7 +95,7 @@ class ApprovalRequests:
         kind: ApprovalKind = ApprovalKind.TOOL_CALL,
         *,
         approvers: str | None = None,
-        rules: tuple[str, ...] = (),
+        ruled: Ruled | None = None,
     ) -> ApprovalRequest:
         """The request about a call. Raises `ValueError` for one whose conversation is not kept."""
         call, service = pending.call, self._services[pending.service]
@@ -121,7 +122,8 @@ class ApprovalRequests:
             read=carried(pending.read, pending.service, policy, call["args"], pending.messages),
             **declared,
             approvers=approvers,
-            rules=rules,
+            rules=ruled.rules if ruled else (),
+            policy=ruled.policy if ruled else None,
             **self._times(),
         )
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from graph.error_codes import GraphCode
+from identity.audit.event import Ruled
 from identity.errors import ApprovalError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
@@ -65,8 +66,9 @@ class ApprovalRequest:
     `id` follows from the run, the response of the model, the call, the tool, the principal and the rights
     that the call uses: the same question has the same id in every process. `digest` is that of the call's
     arguments when it was asked. `audience`, `scope` and `credential` are as the service declares them
-    (`graph.events`). `rules` name what requires the question. `arguments` are kept for approvers only,
-    without the secrets of the run: they see nothing else of the conversation.
+    (`graph.events`). `rules` name what requires the question, in the file with the SHA-256 `policy`.
+    `arguments` are kept for approvers only, without the secrets of the run: they see nothing else of the
+    conversation.
     """
 
     id: str
@@ -84,6 +86,7 @@ class ApprovalRequest:
     credential: str | None = None
     approvers: str | None = None
     rules: tuple[str, ...] = ()
+    policy: str | None = None
     arguments: Mapping[str, Any] | None = field(default=None, compare=False)
     created_at: float
     expires_at: float
@@ -101,6 +104,8 @@ class ApprovalRequest:
             "audience": self.audience,
             "scope": self.scope,
             "credential": self.credential,
+            "ruled": Ruled(policy=self.policy, rules=self.rules),
+            "read": self.read,
         }
 
 

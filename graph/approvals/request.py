@@ -6,13 +6,13 @@ and sent to every reader of the thread, so it contains no URL of a consent, but 
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.principal import AccessIdentity, Principal
-from identity.printable import printable, printable_json
+from identity.printable import printable, printable_json, rfc3339
 from tools.approval_policy import Effect
 from tools.lasting import Lasting
 
@@ -169,11 +169,6 @@ def _values(form: Mapping[str, Any]) -> str:
 
 def _shown(value: object) -> str:
     return value if isinstance(value, str) and printable(value) == value else printable_json(value)
-
-
-def rfc3339(seconds: float) -> str:
-    """Unix seconds as RFC 3339, in UTC, with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _seconds(rfc3339: str) -> float:

@@ -172,6 +172,7 @@ class ApprovalsNode:
         caller: VerifiedAccessToken,
         runtime: Runtime[AgentContext],
     ) -> ToolMessage:
-        run = StepRun(caller, writer_of(runtime), secrets_of(state, caller))
+        secrets, read = secrets_of(state, caller), state.get("read") or {}
+        run = StepRun(caller, writer_of(runtime), secrets, read=read)
         step = self._steps.step(pending.call, pending.service, run, refused.approval, refused.ruled)
         return await step.refused(refused.reason, refused.error)

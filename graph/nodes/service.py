@@ -94,7 +94,8 @@ class ServiceNode:
         taken = self._budget.take(runtime, len(waiting))
         credential = self._service_credentials.of(caller, self._name, state)
         secrets, consents = secrets_of(state, caller), writer_of_consents(runtime)
-        of_run, begun = StepRun(caller, writer_of(runtime), secrets, consents), begun_calls(runtime)
+        read_before, begun = state.get("read") or {}, begun_calls(runtime)
+        of_run = StepRun(caller, writer_of(runtime), secrets, consents, read_before)
 
         async def run(call: ToolCall) -> ToolMessage:
             pending = pending_call(state, call, self._name, caller, runtime)

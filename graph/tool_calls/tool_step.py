@@ -18,6 +18,7 @@ from langgraph.types import StreamWriter
 from graph.call_arguments import arguments_digest
 from graph.call_measures import CallMeasures
 from graph.credentials.service_credentials import ServiceRequirement
+from graph.data_labels import DataLabels, shown
 from graph.events import MAX_CHARACTERS, TOO_LONG, consent_required
 from graph.tool_calls.requested_calls import refusal
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -55,6 +56,8 @@ class StepRun:
     writer: StreamWriter
     secrets: Sequence[Secret]
     consents: StreamWriter | None = None
+    read: DataLabels | None = None
+    """The labels of what the conversation had read before the calls."""
 
 
 class ToolSteps:
@@ -127,6 +130,7 @@ class ToolStep:
             approval=approval,
             arguments_digest=arguments_digest(call["args"]),
             ruled=ruled,
+            read=None if run.read is None else shown(run.read),
         )
 
     async def made(self, work: Work) -> ToolMessage:

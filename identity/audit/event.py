@@ -89,7 +89,8 @@ class AuditEvent:
 
     `time` is in unix seconds, `duration` in seconds. `token_hash` is a keyed hash of the caller's access
     token (see `AuditTrail`): equal for equal tokens under one key. `arguments_digest` is SHA-256 of a tool
-    call's arguments. `model` is the requested one, which reported the token counts.
+    call's arguments, `read` what its conversation had read that has labels. `model` is the requested one,
+    which reported the token counts.
     """
 
     time: float
@@ -109,6 +110,7 @@ class AuditEvent:
     approval: str | None = None
     arguments_digest: str | None = None
     ruled: Ruled | None = None
+    read: tuple[str, ...] | None = None
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -98,11 +98,12 @@ class AuditTrail:
         arguments_digest: str | None = None,
         approval: str | None = None,
         ruled: Ruled | None = None,
+        read: tuple[str, ...] | None = None,
     ) -> Step:
         """The call of a tool of `service` for `caller`, with the credential that the service requires.
 
         `service` is `None` if no service has the tool. `approval` is the id of the approval of the call.
-        `ruled` is the decision of the policy.
+        `ruled` is the decision of the policy, `read` what the conversation had read.
         """
         return self._credential_step(
             AuditedAction.TOOL_CALL,
@@ -115,6 +116,7 @@ class AuditTrail:
             arguments_digest=arguments_digest,
             approval=approval,
             ruled=ruled,
+            read=read,
         )
 
     def approval(
@@ -125,7 +127,7 @@ class AuditTrail:
         *,
         approval: str,
         access_identity: AccessIdentity | None,
-        **members: str | None,
+        **members: object,
     ) -> Step:
         """The question to `principal` whether a call may be made, or their decision. `members`: the call's.
 

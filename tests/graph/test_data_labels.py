@@ -12,10 +12,12 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, Ask, DeclaredPolicy, Facts
 from graph.context import AgentContext
 from graph.data_labels import joined, labels_of
+from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
+from tests.audit_records import AuditRecords
 from tests.graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
@@ -231,3 +233,16 @@ async def test_a_hundred_ordinary_conversations_are_asked_almost_nothing() -> No
         needless += bool(office.state.interrupts)
     assert len(conversations) == 100
     assert needless <= 3
+
+
+async def test_record_of_a_call_and_of_its_question_says_what_had_been_read() -> None:
+    office = Office([READ_PAYSLIP, calls(("send", {"text": PAYSLIP}))])
+    records = AuditRecords()
+    office.bench.options["audit"] = AuditTrail(records)
+    office.bench.__post_init__()
+    await office.ask("Mail it")
+    assert [(event.tool, event.outcome.value, event.read) for event in records.events if event.tool] == [
+        ("payslip", "started", ()),
+        ("payslip", "succeeded", ()),
+        ("send", "succeeded", ("payroll.payslip: confidential",)),  # asked
+    ]

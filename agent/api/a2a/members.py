@@ -6,7 +6,6 @@ Members without a value are absent.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
@@ -45,11 +44,6 @@ class TaskState(StrEnum):
     def waits(self) -> bool:
         """Whether the task continues once its user has decided."""
         return self in (TaskState.INPUT_REQUIRED, TaskState.AUTH_REQUIRED)
-
-
-def timestamp(seconds: float) -> str:
-    """Unix seconds as A2A writes a time: UTC, with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def about(**members: object) -> Members:

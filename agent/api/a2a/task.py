@@ -11,12 +11,13 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from agent.api.a2a.members import Members, TaskState, about, data_part, text_part, timestamp
+from agent.api.a2a.members import Members, TaskState, about, data_part, text_part
 from agent.api.a2a.rpc_error import task_not_found
 from agent.conversations.thread import is_thread_id
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import approval_of, interrupt_value
 from graph.models.response import CUT_OFF
+from identity.printable import rfc3339
 
 RESPONSE: Final = "response"
 """The name of the artifacts."""
@@ -68,7 +69,7 @@ def task(
 
 def status_of(state: TaskState, at: float) -> Members:
     """A state since `at`, in unix seconds."""
-    return {"state": state.value, "timestamp": timestamp(at)}
+    return {"state": state.value, "timestamp": rfc3339(at)}
 
 
 def ended_by(

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
@@ -32,6 +31,7 @@ from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 from graph.approvals.request import approval_of
+from identity.printable import rfc3339
 
 _PAGE: Final = 50
 _NEW: Final = documented_body(NewThread, required=False)
@@ -88,11 +88,6 @@ async def exported(
 def _stored_by(message: StoredJson) -> bytes:
     about = {"created_at": rfc3339(message.created_at), "run_id": message.run_id}
     return encoded(about | {"replaced": message.replaced})[1:]
-
-
-def rfc3339(seconds: float) -> str:
-    """Unix seconds as RFC 3339, in UTC, with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def thread_routes(conversations: Conversations) -> APIRouter:

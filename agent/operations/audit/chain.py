@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome, Ruled
+from identity.printable import rfc3339
 from identity.secrets.secret import Secret
 
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -86,16 +86,11 @@ class LogEvent(StrEnum):
     """The last line of the chain of a process that ended in order."""
 
 
-def _rfc3339(seconds: float) -> str:
-    """RFC 3339, UTC, milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def audit_record(event: AuditEvent) -> dict[str, Any]:
     """The members of a line, in order. Every line has all of them; an unknown value is `null`."""
     principal, ruled = event.principal, event.ruled or Ruled()
     return {
-        "time": _rfc3339(event.time),
+        "time": rfc3339(event.time),
         "event": event.action.value,
         "outcome": event.outcome.value,
         "request_id": event.request_id,
@@ -112,8 +107,9 @@ def audit_record(event: AuditEvent) -> dict[str, Any]:
         "approval": event.approval,
         "arguments_digest": event.arguments_digest,
         "policy": ruled.policy,
-        "rules": list(ruled.rules) if ruled.policy else None,
+        "rules": list(ruled.rules) if ruled.policy or ruled.rules else None,
         "observed": ruled.observed,
+        "read": None if event.read is None else list(event.read),
         "model": event.model,
         "input_tokens": event.input_tokens,
         "output_tokens": event.output_tokens,
@@ -133,7 +129,7 @@ def log_record(time: float, event: LogEvent, **members: object) -> dict[str, Any
     """A line of the log about itself. STARTED has `anchors`, the latest heads of other chains, which then
     cannot be removed unnoticed; RESUMED has `lost`, the number of records before it that were not written.
     """
-    own = {"time": _rfc3339(time), "event": event.value, "outcome": AuditOutcome.SUCCEEDED.value}
+    own = {"time": rfc3339(time), "event": event.value, "outcome": AuditOutcome.SUCCEEDED.value}
     return _EMPTY | own | members
 
 

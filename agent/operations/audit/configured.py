@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from agent.operations.audit.chain import AuditKey
 from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.log import AuditLog, SeveralLogs
+from agent.operations.audit.log import AuditLog
 from agent.operations.audit.standard_output import StandardOutput
 from agent.operations.audit.syslog import Syslog
 from agent.settings.settings import Settings
@@ -16,22 +16,22 @@ from identity.audit.step import AuditSink
 from identity.audit.trail import AuditTrail
 
 
-def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> AuditLog | SeveralLogs:
+def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> AuditLog:
     """The audit log that the settings name; it opens nothing yet."""
-    path, key = settings.audit_log_file, _audit_key(settings)
+    path, key, others = settings.audit_log_file, _audit_key(settings), []
+    if settings.audit_syslog_url is not None:
+        address = SyslogAddress.parse(settings.audit_syslog_url)
+        syslog = Syslog(address, lambda: ssl.create_default_context(cafile=settings.ssl_cert_file))
+        others.append(AuditLog(syslog, key=key, logged=False, clock=clock))
     printed = path == STANDARD_OUTPUT  # where the logger's lines usually end too
-    first = AuditLog(
+    return AuditLog(
         None if path is None else StandardOutput() if printed else AuditFile(path),
         key=key,
         required=settings.audit_required,
         logged=not printed,
         clock=clock,
+        others=others,
     )
-    if settings.audit_syslog_url is None:
-        return first
-    address = SyslogAddress.parse(settings.audit_syslog_url)
-    syslog = Syslog(address, lambda: ssl.create_default_context(cafile=settings.ssl_cert_file))
-    return SeveralLogs(first, [AuditLog(syslog, key=key, logged=False, clock=clock)])
 
 
 def audit_trail(settings: Settings, log: AuditSink, clock: Callable[[], float] = time.time) -> AuditTrail:

@@ -152,10 +152,12 @@ class AuditLog:
         retry_seconds: float = 1.0,
         gathering_seconds: float = 0.05,
         clock: Callable[[], float] = time.time,
+        others: Sequence["AuditLog"] = (),
     ) -> None:
         """Opens nothing. Raises `ValueError` if records are required and there is no destination.
 
-        `key` signs the lines. `logged`: the lines go to the logger too.
+        `key` signs the lines. `logged`: the lines go to the logger too. `others` receive what this log has
+        accepted, and never delay or refuse an action.
         """
         if required and destination is None:
             raise ValueError("required records need a destination")
@@ -166,6 +168,7 @@ class AuditLog:
         self._retry_seconds = retry_seconds
         self._gathering_seconds = gathering_seconds
         self._clock = clock
+        self.others: Final = others
         self._changed = threading.Condition()
         self._entries: deque[_Entry] = deque()
         self._writer: threading.Thread | None = None
@@ -176,7 +179,19 @@ class AuditLog:
         """Since the start: accepted records, failed attempts to write, and lost records."""
 
     async def record(self, event: AuditEvent) -> None:
-        """See `AuditSink`."""
+        """See `AuditSink`. What this log refuses is in no other one, because it does not happen."""
+        try:
+            await self._record(event)
+        except asyncio.CancelledError:  # this log has accepted it
+            self._pass_on(event)
+            raise
+        self._pass_on(event)
+
+    def _pass_on(self, event: AuditEvent) -> None:
+        for each in self.others:
+            each._take(_Entry(audit_record(event), None))  # noqa: SLF001 - its own class
+
+    async def _record(self, event: AuditEvent) -> None:
         written = Future[None]() if self._required else None
         taken = self._take(_Entry(audit_record(event), written))
         if written is None:
@@ -200,10 +215,13 @@ class AuditLog:
             self._start()
         if self._failure is not None:
             raise AuditError(AgentCode.AUDIT_UNAVAILABLE, self._failure)
+        for each in self.others:
+            await each.check()
 
     async def aclose(self) -> None:
-        """Writes the remaining records, for at most 5 seconds, and ends the thread."""
-        await asyncio.to_thread(self._close)
+        """Writes the remaining records, for at most 5 seconds for each log, and ends the threads."""
+        for each in (self, *self.others):
+            await asyncio.to_thread(each._close)  # noqa: SLF001 - its own class
 
     def _take(self, entry: _Entry) -> bool:
         with self._changed:
@@ -303,51 +321,3 @@ class AuditLog:
         if self._failure is None:
             _LOG.error("%s", problem)
         self._failure = problem
-
-
-class SeveralLogs:
-    """An `AuditSink`. The first log may be required; the others never delay or refuse an action."""
-
-    def __init__(self, first: AuditLog, others: Sequence[AuditLog]) -> None:
-        self._first = first
-        self._others = others
-
-    async def record(self, event: AuditEvent) -> None:
-        """See `AuditSink`. What the first log refuses is in no log, because it does not happen."""
-        try:
-            await self._first.record(event)
-        except AuditError:
-            raise
-        except BaseException:  # cancelled: the first log has accepted it
-            await self._to_others(event)
-            raise
-        await self._to_others(event)
-
-    async def check(self) -> None:
-        """For readiness. Raises `AuditError` while one of the logs cannot be written."""
-        for log in (self._first, *self._others):
-            await log.check()
-
-    async def aclose(self) -> None:
-        """Writes the remaining records, for at most 5 seconds for each log."""
-        for log in (self._first, *self._others):
-            await log.aclose()
-
-    @property
-    def records(self) -> int:
-        """Since the start: records that the first log accepted."""
-        return self._first.records
-
-    @property
-    def failures(self) -> int:
-        """Since the start: failed attempts to write, of all logs."""
-        return sum(log.failures for log in (self._first, *self._others))
-
-    @property
-    def lost(self) -> int:
-        """Since the start: lost records, of all logs."""
-        return sum(log.lost for log in (self._first, *self._others))
-
-    async def _to_others(self, event: AuditEvent) -> None:
-        for log in self._others:
-            await log.record(event)

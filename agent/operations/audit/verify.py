@@ -93,22 +93,21 @@ def verify(
     files: Sequence[Path],
     keys: Sequence[AuditKey] = (),
     *,
-    expected: Sequence[tuple[int, str]] = (),
     heads: Sequence[tuple[Head, Place]] = (),
     partial: bool = False,
 ) -> Verification:
     """Verifies the files of one log together, in any order. Compressed files end in `.gz`.
 
-    With `keys`, each line must be signed by one of them; without, a line must not be signed. `expected` are
-    the numbers and hashes of lines that must be there; `heads` too, with the place that names each.
+    With `keys`, each line must be signed by one of them; without, a line must not be signed. `heads` are
+    lines that must be there, with the place that names each.
     `partial`: chains may begin, and whole ones be, in earlier files.
 
     Each line that was removed, changed, moved, inserted or duplicated within its chain is found. Not found
-    are: the removal of the latest lines of a chain, unless a later chain, `expected` or `heads` names one of
+    are: the removal of the latest lines of a chain, unless a later chain or `heads` names one of
     them; the removal of a whole chain, likewise; without keys, lines with newly computed hashes; the order of
     lines of different chains. Raises `OSError`.
     """
-    check = _Check(keys, _Anchors(expected, heads), partial=partial)
+    check = _Check(keys, _Anchors(heads), partial=partial)
     order = _FileOrder(files)
     for file in files:
         for number, text in read_lines(file):
@@ -270,10 +269,9 @@ class _ChainLines:
 
 
 class _Anchors:
-    """Lines that must be there: by number and hash, or as heads, each with the place that names it."""
+    """Lines that must be there, each with the place that names it."""
 
-    def __init__(self, expected: Sequence[tuple[int, str]], heads: Sequence[tuple[Head, Place]]) -> None:
-        self._expected = dict.fromkeys(expected, False)
+    def __init__(self, heads: Sequence[tuple[Head, Place]]) -> None:
         self._anchors = {(head.process, head.seq): (head, place) for head, place in heads}
         self._met: set[tuple[str, int]] = set()
 
@@ -294,8 +292,6 @@ class _Anchors:
 
     def compare(self, head: Head, place: Place) -> Iterator[Finding]:
         """A finding if the line of `head`, at `place`, is another than the recorded one."""
-        if self._expected and head.hash is not None and (head.seq, head.hash) in self._expected:
-            self._expected[head.seq, head.hash] = True
         name = (head.process, head.seq)
         if (known := self._anchors.get(name)) is None:
             return
@@ -310,10 +306,6 @@ class _Anchors:
             if name not in self._met and not (partial and head.process not in processes):
                 problem = f"number {head.seq} of process {head.process}, recorded here, is missing or changed"
                 yield Finding(place, FindingKind.CUT_OFF, problem)
-        for (seq, hash_), met in self._expected.items():
-            if not met:
-                problem = f"expected line {seq}:{hash_} is missing: removed, changed, or cut off"
-                yield Finding(Place("--expect", 0), FindingKind.CUT_OFF, problem)
 
 
 class _FileOrder:

@@ -6,11 +6,11 @@ The metrics of parts that keep their own counts are declared here. Dashboards, a
 
 import os
 import resource
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from agent.operations.audit.log import AuditLog, SeveralLogs
+from agent.operations.audit.log import AuditLog
 from agent.operations.metrics.request_measures import RequestMeasures
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.redis import SharedRedis
@@ -46,7 +46,8 @@ class AgentMeasures:
         """By the name of the client: `idaas`, `model`, `postgresql`, `redis`, or the service's."""
         self.redis: SharedRedis | None = None
         """The Redis that processes share."""
-        self.audit: AuditLog | SeveralLogs | None = None
+        self.audit_logs: Sequence[AuditLog] = ()
+        """The first one accepts the records."""
         self.count_approvals: Callable[[], Awaitable[int]] | None = None
         """Counts the approvals that wait for a person, over all processes; `None` if none are stored."""
         self.approvals_waiting: int | None = None
@@ -114,21 +115,21 @@ class AgentMeasures:
             "idaas_agent.audit.records",
             "Records that the audit log accepted",
             unit="{record}",
-            read=lambda: self.audit.records if self.audit else 0,
+            read=lambda: self.audit_logs[0].records if self.audit_logs else 0,
         )
         observed(
             Kind.COUNTER,
             "idaas_agent.audit.failures",
             "Failed attempts to write the audit log",
             unit="{failure}",
-            read=lambda: self.audit.failures if self.audit else 0,
+            read=lambda: sum(each.failures for each in self.audit_logs),
         )
         observed(
             Kind.COUNTER,
             "idaas_agent.audit.lost",
             "Records that the audit log lost",
             unit="{record}",
-            read=lambda: self.audit.lost if self.audit else 0,
+            read=lambda: sum(each.lost for each in self.audit_logs),
         )
 
     def _process(self) -> None:

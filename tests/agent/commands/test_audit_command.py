@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from agent.operations.audit.file_destination import AuditFile
 from agent.operations.audit.log import AuditLog
-from identity.audit.event import AuditedAction, AuditOutcome
+from identity.audit.event import AuditedAction, AuditOutcome, Ruled
 from identity.principal import AccessIdentity, Principal
 from tests.agent.operations.audit.audit_lines import KEY, event, lines_of, put_lines, records_of, write_log
 
@@ -45,7 +45,7 @@ def test_log_in_order_is_verified_and_its_latest_line_printed(file):
     result = audit("verify", file)
     assert result.exit_code == 0
     last = records_of(file)[-1]
-    assert f"head {last['seq']}:{last['hash']}" in result.stdout
+    assert f"head {last['process']}:{last['seq']}:{last['hash']}" in result.stdout
     assert "4 lines, 1 process: in order" in result.stdout
     assert "\x1b" not in result.stdout
 
@@ -65,15 +65,17 @@ def test_finding_is_printed_with_its_file_and_line(file):
     assert printed["processes"][0]["head"]["seq"] == 4
 
 
-def test_printed_head_is_expected_by_a_later_run(file):
+def test_printed_head_is_expected_by_a_later_run(file, tmp_path):
     last = records_of(file)[-1]
-    head = f"{last['seq']}:{last['hash']}"
-    assert audit("verify", file, "--expect", head).exit_code == 0
+    head, heads = f"{last['process']}:{last['seq']}:{last['hash']}", tmp_path / "heads"
+    assert f"head {head}" in audit("verify", file).stdout
+    heads.write_text(f"{head}\n")
+    assert audit("verify", file, "--heads", heads).exit_code == 0
     put_lines(file, lines_of(file)[:-1])
     assert audit("verify", file).exit_code == 0
-    result = audit("verify", file, "--expect", head)
+    result = audit("verify", file, "--heads", heads)
     assert result.exit_code == 1
-    assert head in result.stdout
+    assert f"{heads}:1: number {last['seq']} of process" in result.stdout
 
 
 async def test_heads_are_kept_from_run_to_run(file, tmp_path):
@@ -110,7 +112,6 @@ async def test_key_comes_from_the_option_or_the_environment(tmp_path, key_file):
         (["{packed}"], "cannot be read"),
         (["{file}", "--key-file", "{missing}"], "--key-file must name a readable file"),
         (["{file}", "--key-file", "{file}"], "--key-file must name a readable file"),
-        (["{file}", "--expect", "0:abc"], "--expect must be SEQ:HASH"),
         (["{file}", "--heads", "{file}"], "--heads must have lines PROCESS:SEQ:HASH"),
         (["{file}", "--heads", "{missing}/heads"], "--heads cannot be written"),
     ],
@@ -219,3 +220,21 @@ def test_time_that_is_none_is_named(events, option, value, problem):
 def test_missing_file_ends_the_command(tmp_path):
     result = audit("show", tmp_path / "missing")
     assert (result.exit_code, "cannot be read" in result.stderr) == (2, True)
+
+
+async def test_explanation_names_rules_policy_and_what_had_been_read_and_calls_without_approval(
+    tmp_path: Path,
+):
+    file = tmp_path / "audit.jsonl"
+    log = AuditLog(AuditFile(file), required=True)
+    ruled, read = Ruled(policy="ab" * 32, rules=("daily", "four-eyes")), ("payroll.payslip: confidential",)
+    asked = replace(event("call_1"), action=AuditedAction.APPROVAL_REQUESTED, approval="a" * 32)
+    await log.record(replace(asked, ruled=ruled, read=read))
+    await log.record(replace(event("call_2"), ruled=replace(ruled, rules=("all",))))
+    await log.aclose()
+    first, second = audit("explain", "call_1", file), audit("explain", "call_2", file)
+    assert (
+        "by daily, four-eyes of policy abababababab  had read payroll.payslip: confidential" in first.stdout
+    )
+    assert second.stdout.splitlines()[1:] == ["no approval was required"]
+    assert (audit("explain", "call_3", file).exit_code, audit("explain", "call_1").exit_code) == (2, 2)

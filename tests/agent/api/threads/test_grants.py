@@ -96,6 +96,8 @@ async def test_grant_covers_calls_within_its_bounds_and_is_listed_counted_and_au
     lines = [line for line in log.read_text().splitlines() if approval["id"] in line]
     events = [line.split('"event":"')[1].split('"')[0] for line in lines]
     assert events == ["approval_requested", "approval_decided", "grant_given", *["tool_call"] * 4]
+    shown = CliRunner().invoke(app, ["audit", "explain", approval["id"], str(log), "--json"]).stdout
+    assert [json.loads(line)["event"] for line in shown.splitlines()] == events
 
 
 @pytest.mark.parametrize(

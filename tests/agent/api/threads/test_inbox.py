@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from agent.commands.command_line import app
 from identity.access_token.revocation import Origin, Revocation, Target
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
@@ -52,6 +54,12 @@ async def asked(served: Threads) -> str:
 
 async def inbox(served: Threads, user: str) -> list[dict[str, Any]]:
     return list((await served.ask("GET", "/approvals", user)).json()["asked"])
+
+
+def explained(about: str, *logs: Path) -> list[str]:
+    """The lines of `idaas-agent audit explain`."""
+    arguments = ["audit", "explain", about, *map(str, logs)]
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "500"}).stdout.splitlines()
 
 
 async def continued(served: Threads) -> tuple[str, str]:
@@ -100,6 +108,15 @@ async def test_member_of_the_group_sees_this_call_only_and_approves_it_at_anothe
     bob = (await first.agent.verifier.verify(first.tokens["bob"])).principal.subject
     expected = {"approval_requested": alice.subject, "approval_decided": bob, "tool_call": alice.subject}
     assert subjects == expected
+    [call_id] = {line["call_id"] for line in lines}
+    shown = explained(call_id, *logs)
+    assert [each.split()[1:4] for each in shown] == [
+        ["succeeded", "approval_requested", alice.subject],
+        ["succeeded", "approval_decided", bob],
+        ["started", "tool_call", alice.subject],
+        ["succeeded", "tool_call", alice.subject],
+    ]
+    assert all(f"approval {approval_id}" in each for each in shown)
 
 
 async def test_neither_the_asker_nor_another_group_decides_on_any_surface(replica: Replica) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.operations.audit.file_destination import AuditFile
-from agent.operations.audit.log import AuditLog, SeveralLogs
+from agent.operations.audit.log import AuditLog
 from agent.operations.audit.syslog import Syslog, syslog_message
 from agent.operations.audit.verify import verify
 from agent.settings.syslog_address import SyslogAddress
@@ -174,7 +174,7 @@ async def test_absent_server_delays_no_other_log(tmp_path, caplog):
     with refusing_port() as port:
         file = tmp_path / "audit.jsonl"
         absent = AuditLog(syslog(f"tcp://127.0.0.1:{port}"), logged=False, retry_seconds=60)
-        logs = SeveralLogs(AuditLog(AuditFile(file), required=True), [absent])
+        logs = AuditLog(AuditFile(file), required=True, others=[absent])
         for number in range(3):
             await logs.record(event(f"call_{number}"))
         await until(absent, works=False)
@@ -183,7 +183,7 @@ async def test_absent_server_delays_no_other_log(tmp_path, caplog):
         await logs.aclose()
         assert len(records_of(file)) == 5
         assert "the audit log ends without 3 records" in caplog.text
-        assert (logs.records, logs.failures > 0, logs.lost) == (3, True, 0)
+        assert (logs.records, absent.failures > 0, absent.lost) == (3, True, 0)
         assert [record.levelno for record in caplog.records if "cannot be written" in record.message] == [
             logging.ERROR
         ]
@@ -193,7 +193,7 @@ async def test_record_that_the_required_log_refuses_is_in_no_log(tmp_path):
 
     with DatagramServer() as server:
         shipped = AuditLog(syslog(f"udp://127.0.0.1:{server.port}"), logged=False)
-        logs = SeveralLogs(AuditLog(AuditFile(Path("/dev/full")), required=True, retry_seconds=60), [shipped])
+        logs = AuditLog(AuditFile(Path("/dev/full")), required=True, retry_seconds=60, others=[shipped])
         with pytest.raises(AuditError):
             await logs.record(event())
         await shipped.record(event("call_2"))

@@ -228,16 +228,16 @@ async def test_random_tampering_is_found(tmp_path, seed):
 
 
 @pytest.mark.parametrize("left", range(1, 6))
-def test_lines_cut_off_at_the_end_are_found_by_an_expected_line(file, left):
-    records = records_of(file)
+def test_lines_cut_off_at_the_end_are_found_by_a_head_that_is_kept_elsewhere(file, left):
+    heads = [
+        (Head(each["process"], each["seq"], each["hash"]), Place("heads", 1)) for each in records_of(file)
+    ]
     put_lines(file, lines_of(file)[:left])
     result = verify([file])
     assert result.findings == [], "the lines themselves cannot show it"
     assert [chain.ended for chain in result.chains] == [False]
-    last = (records[-1]["seq"], records[-1]["hash"])
-    assert found(verify([file], expected=[last])) == [(0, KINDS.CUT_OFF)]
-    kept = (records[left - 1]["seq"], records[left - 1]["hash"])
-    assert verify([file], expected=[kept]).findings == []
+    assert found(verify([file], heads=heads[-1:])) == [(1, KINDS.CUT_OFF)]
+    assert verify([file], heads=[heads[left - 1]]).findings == []
 
 
 @pytest.mark.parametrize("left", range(6))
@@ -274,12 +274,13 @@ def test_heads_of_an_earlier_verification_must_be_there(file):
 
 
 def test_log_that_was_computed_anew_is_found_by_its_key_or_by_one_known_hash(file):
-    known = records_of(file)[3]["hash"]
+    known = records_of(file)[3]
     put_lines(file, chained_anew(lines_of(file), call_id="never"))
     assert found(verify([file])) == [], "without a key, hashes alone cannot show it"
     assert found(verify([file], [KEY])) == [(1, KINDS.KEY)]
-    [finding] = verify([file], expected=[(4, known)]).findings
-    assert (finding.place, finding.kind) == (Place("--expect", 0), KINDS.CUT_OFF)
+    head = Head(known["process"], 4, known["hash"])
+    [finding] = verify([file], heads=[(head, Place("heads", 1))]).findings
+    assert finding.kind == KINDS.CHANGED
 
 
 async def test_signed_log_is_in_order_only_with_its_key(tmp_path):
