@@ -2,8 +2,9 @@
 
 Chinese text needs a font that has it, such as Debian's `fonts-wqy-microhei`.
 
-Look at them after a change of the page. Into `docs/images` go `chat.png` (the README's picture), `dark.png`,
+Look at them after a change of the page. Into `docs/images` go `chat.png` (of `docs/page.md`), `dark.png`,
 `phone.png`, `error.png`, `welcome.png` as `sign-in.png`, and `card-zh.png` as `chat-zh.png`.
+`python frontend/screenshots.py docs/images demo` records `demo.webp` alone.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import demo
 from playwright.async_api import Browser, Page, Route, async_playwright
 
 from agent.api.app import create_app
@@ -76,6 +78,17 @@ class Photographer:
         await page.locator("#question").fill(question)
         await page.keyboard.press("Enter")
         await page.locator(".turn:last-child .actions").wait_for()
+
+    async def record_demo(self) -> None:
+        page = await self.page({"viewport": demo.SIZE})
+
+        async def sign_in(page: Page) -> None:
+            await page.get_by_label("User name").fill("alice")
+            await page.get_by_label("Password").fill(self.sandbox.cloud.secrets.alice_password)
+            await page.get_by_role("button", name="Sign in").click()
+            await page.locator("#question").wait_for()
+
+        (self.folder / "demo.webp").write_bytes(await demo.record(page, sign_in))
 
     async def take_all(self) -> None:
         page = await self.page({"viewport": {"width": 1280, "height": 860}})
@@ -235,8 +248,8 @@ async def limit(route: Route) -> None:
     await route.fulfill(status=429, json=LIMITED, headers={"Access-Control-Allow-Origin": "*"})
 
 
-async def main(folder: Path) -> None:
-    """Starts all servers on free ports, takes the pictures, and stops the servers."""
+async def main(folder: Path, *, demo_alone: bool) -> None:
+    """Starts all servers on free ports, takes the pictures or records the demo, and stops the servers."""
     listeners = [listen("127.0.0.1", 0, purpose, "nothing") for purpose in ("the agent", "the page")]
     agent_port, page_port = (listener.getsockname()[1] for listener in listeners)
     page_url = f"http://localhost:{page_port}/"
@@ -272,7 +285,8 @@ async def main(folder: Path) -> None:
             browser = await playwright.chromium.launch(
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )
-            await Photographer(browser, page_url, sandbox, folder).take_all()
+            photographer = Photographer(browser, page_url, sandbox, folder)
+            await (photographer.record_demo() if demo_alone else photographer.take_all())
             await browser.close()
         for server in servers:
             server.should_exit = True
@@ -282,4 +296,4 @@ async def main(folder: Path) -> None:
 if __name__ == "__main__":
     pictures = Path(sys.argv[1])
     pictures.mkdir(parents=True, exist_ok=True)
-    asyncio.run(main(pictures))
+    asyncio.run(main(pictures, demo_alone=sys.argv[2:] == ["demo"]))
