@@ -1,18 +1,16 @@
 """`/grants`: what the caller has approved beyond one call, and its end."""
 
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, Response
 
-from agent.api.response_models import documented
+from agent.api.response_models import DisplayedArgument, documented
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from graph.approvals.grants import Grants
 from graph.approvals.request import grant_of
-
-_NO_CONTENT: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "It covers no call any more."}}
 
 
 class GrantModel(BaseModel):
@@ -32,6 +30,7 @@ class GrantModel(BaseModel):
     scope: str | None
     credential: str | None
     bounds: dict[str, dict[str, Any]]
+    display: list[DisplayedArgument]
     created_at: str
     ends_at: str
     uses: int
@@ -55,7 +54,7 @@ def grant_routes(grants: Grants) -> APIRouter:
         found = await grants.of(caller_of(request.scope).principal)
         return JSONResponse({"grants": [grant_of(each) for each in found]})
 
-    @router.delete("/{grant_id}", status_code=204, response_class=Response, responses=_NO_CONTENT)
+    @router.delete("/{grant_id}", status_code=204, response_class=Response, response_description="It ends.")
     async def withdraw(request: Request, grant_id: str) -> Response:
         """Ends a grant, in every process."""
         if not await grants.withdraw(grant_id, caller_of(request.scope)):

@@ -1,6 +1,6 @@
 """`/approvals`: what waits for the caller, asked by others and by themselves, and decisions about others'."""
 
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
@@ -13,8 +13,6 @@ from agent.runs.conversation_runs import Conversations
 from graph.approvals.inbox import Inbox
 from graph.approvals.record import ApprovalState, PendingApproval
 from graph.approvals.request import approval_of
-
-_NO_CONTENT: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "The decision counts."}}
 
 
 class Asker(BaseModel):
@@ -79,7 +77,7 @@ def inbox_routes(inbox: Inbox, conversations: Conversations) -> APIRouter:
         "/{approval_id}",
         status_code=204,
         response_class=Response,
-        responses=_NO_CONTENT,
+        response_description="The decision counts.",
         openapi_extra=documented_body(ApproverDecision),
     )
     async def decide(request: Request, approval_id: str) -> Response:

@@ -115,7 +115,7 @@ export class Chat extends EventTarget {
   /**
    * Answers an approval, and reads what follows.
    *
-   * @param {{decision: 'approve' | 'edit' | 'reject', argumentsJson?: string, message?: string}} decision
+   * @param {{decision: 'approve' | 'edit' | 'reject', argumentsJson?: string, lastingJson?: string, message?: string}} decision
    */
   async decide({ id }, decision) {
     const { thread, agent } = this;

@@ -85,13 +85,12 @@ export class Threads {
   /**
    * Answers an approval: the run goes on.
    *
-   * @param {{decision: 'approve' | 'edit' | 'reject', argumentsJson?: string, message?: string}} decision
-   *   `argumentsJson` is sent as it is: a number that was parsed and written again may have lost digits
+   * @param {{decision: 'approve' | 'edit' | 'reject', argumentsJson?: string, lastingJson?: string, message?: string}} decision
+   *   what ends with `Json` is sent as it is: a number that was parsed and written again may have lost digits
    */
-  decide(id, approvalId, { argumentsJson, ...members }) {
-    const body = JSON.stringify(members);
-    const whole = argumentsJson === undefined ? body : `${body.slice(0, -1)},"arguments":${argumentsJson}}`;
-    return this.#call('POST', `/${id}/approvals/${approvalId}`, whole);
+  decide(id, approvalId, { argumentsJson, lastingJson, ...members }) {
+    const exact = [argumentsJson && `,"arguments":${argumentsJson}`, lastingJson && `,"lasting":${lastingJson}`].filter(Boolean).join('');
+    return this.#call('POST', `/${id}/approvals/${approvalId}`, `${JSON.stringify(members).slice(0, -1)}${exact}}`);
   }
 
   #call(method, path, json, signal) {

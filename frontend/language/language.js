@@ -47,6 +47,13 @@ export class Language {
     return new Intl.DateTimeFormat(this.code, { hour: '2-digit', minute: '2-digit' }).format(milliseconds);
   }
 
+  /** A moment that is to come: its time, with the date unless it is of today. */
+  until(milliseconds, now = Date.now()) {
+    const today = new Date(milliseconds).toDateString() === new Date(now).toDateString();
+    const day = today ? {} : { day: 'numeric', month: 'short' };
+    return new Intl.DateTimeFormat(this.code, { ...day, hour: '2-digit', minute: '2-digit' }).format(milliseconds);
+  }
+
   /** A moment: its time if it is of today, otherwise its date. */
   moment(milliseconds, now = Date.now()) {
     const day = (time) => new Date(time).toDateString();
@@ -55,10 +62,11 @@ export class Language {
     return new Intl.DateTimeFormat(this.code, { day: 'numeric', month: 'short', year }).format(milliseconds);
   }
 
-  /** A time to wait: "45 seconds", "12 minutes". */
+  /** A time to wait: "45 seconds", "12 minutes", "2.5 hours". */
   wait(seconds) {
-    const [value, unit] = seconds <= 90 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute'];
-    return new Intl.NumberFormat(this.code, { style: 'unit', unit, unitDisplay: 'long' }).format(value);
+    let [value, unit] = seconds <= 90 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute'];
+    if (seconds >= 7200) [value, unit] = [seconds / 3600, 'hour'];
+    return new Intl.NumberFormat(this.code, { style: 'unit', unit, unitDisplay: 'long', maximumFractionDigits: 1 }).format(value);
   }
 
   /** A duration of a call: "85 ms", "1.2 s". */

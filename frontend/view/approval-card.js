@@ -8,6 +8,7 @@ import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
 import { identityBadge, identityKind, serviceName } from './identity.js';
+import { LastingForm } from './lasting-form.js';
 
 const LONGEST_SHOWN = 200;
 /** Seconds before the end, at which screen readers are reminded once. */
@@ -211,20 +212,23 @@ export class ApprovalCard {
     this.#enter(fields[0]?.input);
   }
 
-  /** What would be approved beyond this call: for how long, where, and within which bounds. */
+  /** What would be approved beyond this call: for how long, where, and within which bounds, which can be narrowed. */
   #showLasting() {
     const { language, approval } = this;
-    const { display, seconds, conversation_only: only } = approval.lasting;
-    const rows = display.flatMap(({ label, text }) => [element('dt', {}, label), element('dd', {}, shown(text))]);
-    const where = language.text(only ? 'approval.in_conversation' : 'approval.everywhere', { wait: language.wait(seconds) });
+    const { conversation_only: only } = approval.lasting;
+    const form = new LastingForm(language, approval.lasting, ({ name, label }) => labelOf(label, this.#schema(name)));
+    const approve = (options) => {
+      const lastingJson = form.read(options);
+      if (lastingJson !== undefined) this.actions.decide(approval, { decision: 'approve', lastingJson });
+    };
     this.opener = 'approve_lasting';
-    this.fields.replaceChildren(element('p', {}, where), element('dl', { class: 'arguments' }, ...rows));
+    this.fields.replaceChildren(element('p', {}, language.text(only ? 'approval.in_conversation' : 'approval.everywhere')), ...form.elements);
     this.#show([
-      this.#button('approve_these', 'primary', () => this.actions.decide(approval, { decision: 'approve', lasting: {} })),
-      !only && this.#button('approve_here', 'quiet', () => this.actions.decide(approval, { decision: 'approve', lasting: { conversation_only: true } })),
+      this.#button('approve_these', 'primary', () => approve()),
+      !only && this.#button('approve_here', 'quiet', () => approve({ here: true })),
       this.#button('back', 'quiet', () => this.#back()),
     ].filter(Boolean));
-    this.#enter();
+    this.#enter(form.time);
   }
 
   #showWords() {

@@ -75,6 +75,7 @@ export class ArgumentField {
     }
     if (kind === 'text') {
       const length = [...value].length;
+      if (schema.prefix !== undefined && !value.startsWith(schema.prefix)) return { kind: 'prefix', bound: schema.prefix };
       if (length < schema.minLength) return { kind: 'short', bound: schema.minLength };
       if (length > schema.maxLength) return { kind: 'long', bound: schema.maxLength };
     }

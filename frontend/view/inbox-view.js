@@ -12,7 +12,7 @@ const OVER = ['approval_used', 'approval_expired', 'approval_invalid'];
 export class InboxView {
   #cards = new Map();
   #observing = new AbortController();
-  #said;
+  #news;
 
   /**
    * @param {import('../application.js').Application} app
@@ -20,7 +20,7 @@ export class InboxView {
    */
   constructor(app, { only, leave }) {
     Object.assign(this, { app, language: app.language, only, close: leave });
-    this.status = element('p', { class: 'said', role: 'status', tabindex: -1 });
+    this.status = element('p', { class: 'news', role: 'status', tabindex: -1 });
     this.failure = element('p', { class: 'problem', role: 'alert' });
     this.asked = element('div', { class: 'approvals' });
     this.own = element('ul', { class: 'rows' });
@@ -52,13 +52,13 @@ export class InboxView {
     this.all.hidden = only === undefined;
     this.failure.textContent = inbox.failure ? language.sentence(failureWords(language, inbox.failure).symptom) : '';
     const nothing = asked.length + own.length === 0 && !inbox.failure;
-    this.status.textContent = this.#said ?? (nothing ? language.text(only === undefined ? 'inbox.empty' : 'inbox.gone') : '');
+    this.status.textContent = this.#news ?? (nothing ? language.text(only === undefined ? 'inbox.empty' : 'inbox.gone') : '');
   }
 
   #newCard(approval) {
     return new ApprovalCard(this.language, approval, {
       decide: (_, decision) => this.#decide(approval, decision),
-      announce: (text) => { this.#said = this.status.textContent = text; },
+      announce: (text) => { this.#news = this.status.textContent = text; },
     });
   }
 
@@ -82,7 +82,7 @@ export class InboxView {
   }
 
   #say(text) {
-    this.#said = text;
+    this.#news = text;
     this.update();
   }
 

@@ -4,6 +4,7 @@ import { Attention } from './attention.js';
 import { ConversationView } from './conversation-view.js';
 import { openDialog } from './dialog.js';
 import { element } from './element.js';
+import { GrantsView } from './grants-view.js';
 import { Header } from './header.js';
 import { InboxView } from './inbox-view.js';
 import { welcome } from './welcome.js';
@@ -38,6 +39,7 @@ export class Page {
       save: (form) => app.exported(form),
       notify: this.attention,
       openInbox: () => this.#openInbox(),
+      openGrants: () => this.#open('grants.heading', (view) => new GrantsView(app, view)),
     });
     this.dialog?.close();
     this.conversation = session && new ConversationView(app);
@@ -50,9 +52,12 @@ export class Page {
 
   /** @param {string} [only] the id of the call that a link names */
   #openInbox(only) {
+    this.#open('inbox.heading', (view) => new InboxView(this.app, { only, ...view }));
+  }
+
+  #open(title, content) {
     this.dialog?.close();
-    const view = new InboxView(this.app, { only, leave: () => this.dialog.close() });
-    this.dialog = openDialog(this.app.language, 'inbox.heading', view);
+    this.dialog = openDialog(this.app.language, title, content({ leave: () => this.dialog.close() }));
   }
 
   #signedOut() {

@@ -67,7 +67,7 @@ export class ToolCall {
   }
 }
 
-/** The key of what is said about a call. */
+/** The key of the title of a call. */
 function titleOf({ expired, declined, declinedByAnother, ofAnother, outcome }) {
   if (ofAnother && outcome === 'waiting') return 'tool.waiting_for_another';
   if (expired) return 'tool.expired_of';

@@ -50,8 +50,7 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     action = {"name": name, "args": arguments, "arguments": arguments, "description": description}
     review = {"action_name": name, "allowed_decisions": decisions}
     principal = {"iss": request.principal.issuer, "sub": request.principal.subject}
-    approval: dict[str, Any] = {**approval_members(request), "principal": principal}
-    approval |= _shown_with(pending)
+    approval: dict[str, Any] = {**approval_members(request), "principal": principal, **_shown_with(pending)}
     if url is not None:
         approval["url"] = url
     return {"action_requests": [action], "review_configs": [review], "approval": approval}
@@ -100,14 +99,14 @@ def _shown_with(pending: PendingApproval) -> dict[str, Any]:
     """What a person sees beside the members of the request: the arguments, and what they may approve beyond
     this call. Everything but a narrower copy of `lasting` is refused as an answer.
     """
-    shown: dict[str, Any] = {"display": display_of(pending.arguments), "lasting": None}
-    if (lasting := pending.lasting) is not None:
-        texts = [
-            {"name": name, "label": printable(name), "text": _values(bound.form)}
-            for name, bound in lasting.bounds.items()
-        ]
-        shown["lasting"] = {**lasting.as_json(), "display": texts}
-    return shown
+    offered = pending.lasting and pending.lasting.as_json() | _bounds_display(pending.lasting)
+    return {"display": display_of(pending.arguments), "lasting": offered}
+
+
+def _bounds_display(lasting: Lasting) -> dict[str, Any]:
+    """The bounds as texts to show."""
+    texts = {name: _values(bound.form) for name, bound in lasting.bounds.items()}
+    return {"display": [{"name": name, "label": printable(name), "text": texts[name]} for name in texts]}
 
 
 def approval_members(request: ApprovalRequest) -> dict[str, Any]:
@@ -141,6 +140,7 @@ def grant_of(grant: Grant) -> dict[str, Any]:
         "thread_id": grant.thread_id,
         **{name: members[name] for name in of_tool},
         "bounds": grant.lasting.as_json()["bounds"],
+        **_bounds_display(grant.lasting),
         "created_at": rfc3339(grant.created_at),
         "ends_at": rfc3339(grant.ends_at),
         "uses": grant.uses,

@@ -23,6 +23,7 @@ from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
 from tests.agent.api.threads.served_threads import WaitingModel
 from tests.browser import launch
+from tests.frontend import reports
 from tests.frontend.chat_page import PAGE
 from tests.frontend.lasting_agent import SERVICES, LastingAgent
 from tests.frontend.page_switch import PageSwitch
@@ -146,7 +147,7 @@ async def served_lasting_agent(
     """Tests use `lasting_agent`."""
     running, clock = running_sandbox
     folder = tmp_path_factory.mktemp("lasting")
-    (folder / "services.toml").write_text(SERVICES)
+    (folder / "services.toml").write_text(SERVICES + reports.SERVICES)
     variables = {
         "ACCESS_IDENTITY": "Human",
         "CORS_ALLOWED_ORIGINS": PAGE_ORIGIN,
@@ -172,6 +173,7 @@ async def lasting_agent(
     """An agent that keeps conversations, of which there are none yet, and the page configured for it."""
     agent = LastingAgent(*served_lasting_agent, sandbox)
     agent.will_say(DONE)
+    reports.MAY_END.set()
     for user in ("alice", "bob"):
         await agent.ask("DELETE", "/threads", user=user)
     page_switch[0].configure_for(agent.origin)

@@ -10,7 +10,7 @@ from tests.frontend.lasting_agent import LastingAgent, card, listed, prose
 from tests.graph.scripted_model import DONE, calls
 
 WHERE = calls(("maps_regeocode", {"location": "120.1,30.2"}))
-FINANCE = {"groups": ["finance"]}
+FINANCE: Any = {"groups": ["finance"]}
 
 
 def inbox(page: Page) -> Any:

@@ -4,11 +4,13 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
+from tests.frontend.axe import NARROW_IN_THE_DARK, violations
 from tests.frontend.chat_page import ask
 from tests.frontend.lasting_agent import LastingAgent, card
 from tests.graph.scripted_model import DONE, calls
 
 GEO = calls(("maps_geo", {"address": "Hangzhou"}))
+PRINT = calls(("print_report", {"pages": 9, "paper": "A5", "project": "P-71"}))
 
 
 async def test_card_shows_bounds_and_time_before_more_calls_are_approved(
@@ -18,8 +20,11 @@ async def test_card_shows_bounds_and_time_before_more_calls_are_approved(
     await lasting_agent.open_page(page)
     await ask(page, "Where is it?")
     await card(page).get_by_role("button", name="Approve more calls").click()
-    await expect(card(page)).to_contain_text("For 120 minutes, calls in all of your conversations")
-    await expect(card(page).locator(".fields .arguments")).to_have_text("addressHangzhou")
+    await expect(card(page)).to_contain_text("in all of your conversations are then made without asking")
+    await expect(card(page).get_by_label("How long").locator("option")).to_contain_text(
+        ["2 hours", "60 minutes", "15 minutes"]
+    )
+    await expect(card(page).locator(".fields")).to_contain_text("address: Hangzhou")
     await card(page).get_by_role("button", name="Back").click()
     await card(page).get_by_role("button", name="Approve more calls").click()
     await card(page).get_by_role("button", name="Only in this conversation").click()
@@ -40,3 +45,58 @@ async def test_card_shows_what_the_conversation_has_read_that_the_call_could_car
     await lasting_agent.open_page(page)
     await ask(page, "How far is it?")
     await expect(card(page)).to_contain_text("amap.maps_distance: confidential, untrusted")
+
+
+async def test_bounds_are_narrowed_before_more_is_approved_and_a_grant_is_withdrawn(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(PRINT, DONE)
+    await lasting_agent.open_page(page)
+    await ask(page, "Print it")
+    await card(page).get_by_role("button", name="Approve more calls").click()
+    for label, value, fault in (
+        ("pages: to", "600", "“pages: to” must be 500 or less."),
+        ("pages: from", "60", "“pages: from” must be 50 or less."),
+        ("project: begins with", "Q", "“project: begins with” must begin with “P-”."),
+    ):
+        field = card(page).get_by_label(label)
+        before = await field.input_value()
+        await field.fill(value)
+        await card(page).get_by_role("button", name="Approve all of these").click()
+        await expect(card(page)).to_contain_text(fault)
+        await expect(field).to_be_focused()
+        await field.fill("50" if label == "pages: to" else before)
+    for name in ("A4", "A5", "A6"):
+        await card(page).get_by_label(name).uncheck()
+    await card(page).get_by_role("button", name="Approve all of these").click()
+    await expect(card(page)).to_contain_text("Choose one value or more.")
+    assert (await lasting_agent.ask("GET", "/grants")).json() == {"grants": []}
+    await card(page).get_by_label("A5").check()
+    await card(page).get_by_label("project: begins with").fill("P-7")
+    await card(page).get_by_label("How long").select_option("3600")
+    assert await violations(page, NARROW_IN_THE_DARK) == []
+    await page.set_viewport_size({"width": 1280, "height": 900})
+    await card(page).get_by_role("button", name="Approve all of these").click()
+    await expect(page.get_by_role("article", name="Agent")).to_contain_text("done")
+    [grant] = (await lasting_agent.ask("GET", "/grants")).json()["grants"]
+    assert grant["bounds"] == {
+        "pages": {"min": 1, "max": 50}, "paper": {"one_of": ["A5"]}, "project": {"prefix": "P-7"},
+    }  # fmt: skip
+
+    await page.get_by_title("More").click()
+    await page.get_by_role("button", name="What you have approved for longer").click()
+    grants = page.get_by_role("dialog", name="What you have approved for longer")
+    for shown in (
+        "reports: print_report",
+        "pages1 – 50",
+        "paperA5",
+        "projectP-7…",
+        "Only in “Print it”",
+        "Calls made: 0.",
+    ):
+        await expect(grants).to_contain_text(shown)
+    assert await violations(page, NARROW_IN_THE_DARK) == []
+    await grants.get_by_role("button", name="Withdraw the approval of reports: print_report").click()
+    await expect(grants.get_by_role("status")).to_be_focused()
+    await expect(grants).to_contain_text("Withdrawn: reports: print_report.")
+    assert (await lasting_agent.ask("GET", "/grants")).json() == {"grants": []}

@@ -1,0 +1,114 @@
+/**
+ * What a person approves beyond one call: for how long, and within which bounds, of what the policy offers. Each can be
+ * narrowed, and is checked while the person types; what is left as it is is not sent.
+ */
+
+import { ArgumentField } from './argument-field.js';
+import { element } from './element.js';
+import { printable } from '../printable.js';
+
+/** Times that may be shorter than the offered one, in seconds. */
+const SHORTER = [900, 3600, 4 * 3600, 8 * 3600];
+
+export class LastingForm {
+  /**
+   * @param {{seconds: number, bounds: Record<string, object>, display: {name: string, label: string, text: string}[]}} offered
+   * @param {(displayed: {name: string, label: string}) => string} labelOf
+   */
+  constructor(language, { seconds, bounds, display }, labelOf) {
+    this.language = language;
+    this.seconds = seconds;
+    this.bounds = display.map((displayed) => boundField(language, { ...displayed, label: labelOf(displayed) }, bounds[displayed.name]));
+    const now = Date.now();
+    this.time = element('select', {}, ...[seconds, ...SHORTER.filter((each) => each < seconds).reverse()].map((each) => element('option', { value: each },
+      language.text('lasting.until', { wait: language.wait(each), time: language.until(now + each * 1000) }))));
+    this.elements = [element('label', {}, language.text('lasting.time'), this.time), ...this.bounds.map((bound) => bound.element)];
+  }
+
+  /**
+   * What is approved, as members of JSON; `undefined` if a bound is not valid, which then has the focus.
+   *
+   * @param {{here?: boolean}} [options] `here`: in this conversation only
+   */
+  read({ here } = {}) {
+    const narrowed = this.bounds.map((bound) => [bound.name, bound.read()]);
+    const invalid = this.bounds.find((bound) => bound.invalid);
+    if (invalid) {
+      invalid.invalid.focus();
+      return undefined;
+    }
+    const changed = narrowed.filter(([, json]) => json !== undefined).map(([name, json]) => `${JSON.stringify(name)}:${json}`);
+    const members = [
+      Number(this.time.value) !== this.seconds && `"seconds":${this.time.value}`,
+      here && '"conversation_only":true',
+      changed.length > 0 && `"bounds":{${changed.join()}}`,
+    ];
+    return `{${members.filter(Boolean).join()}}`;
+  }
+}
+
+/** The field of a bound: `read` is its JSON, `undefined` if it is as offered; `invalid` is what must be corrected. */
+function boundField(language, displayed, bound) {
+  const values = bound.one_of;
+  if ('min' in bound) return new RangeBound(language, displayed);
+  if ('prefix' in bound && printable(bound.prefix) === bound.prefix) return new PrefixBound(language, displayed, bound.prefix);
+  if (values?.length > 1 && values.every((value) => typeof value === 'string')) return new ChoiceBound(language, displayed, values);
+  return { name: displayed.name, read() {}, element: element('p', { class: 'fixed' }, `${displayed.label}: `, element('strong', {}, displayed.text)) };
+}
+
+class RangeBound {
+  /** @param {{name: string, label: string, text: string}} displayed the ends with all their digits */
+  constructor(language, { name, label, text }) {
+    this.name = name;
+    this.offered = text.split(' – ');
+    const [minimum, maximum] = this.offered.map(Number);
+    this.ends = ['least', 'most'].map((end, index) => new ArgumentField(language,
+      { name, label: language.text(`lasting.${end}`, { name: label }), text: this.offered[index] }, Number(this.offered[index]), { type: 'number', minimum, maximum }));
+    this.element = element('div', { class: 'range' }, ...this.ends.map((end) => end.element));
+  }
+
+  read() {
+    const [least, most] = this.ends;
+    const json = [least.read(), most.read()];
+    if (!least.invalid && !most.invalid) {
+      least.schema = { ...most.schema, maximum: Number(most.input.value) };
+      least.read();
+      least.schema = most.schema;
+    }
+    this.invalid = this.ends.find((end) => end.invalid)?.input;
+    return json.join() === this.offered.join() ? undefined : `{"min":${json[0]},"max":${json[1]}}`;
+  }
+}
+
+class PrefixBound {
+  constructor(language, { name, label }, prefix) {
+    this.name = name;
+    this.prefix = prefix;
+    this.field = new ArgumentField(language, { name, label: language.text('lasting.prefix', { name: label }), text: prefix }, prefix, { prefix });
+    this.element = this.field.element;
+  }
+
+  read() {
+    const json = this.field.read();
+    this.invalid = this.field.invalid ? this.field.input : undefined;
+    return this.field.input.value === this.prefix ? undefined : `{"prefix":${json}}`;
+  }
+}
+
+class ChoiceBound {
+  constructor(language, { name, label }, values) {
+    this.name = name;
+    this.values = values;
+    this.boxes = values.map(() => element('input', { type: 'checkbox', checked: true, onchange: () => this.read() }));
+    this.problem = element('span', { class: 'problem', role: 'status', hidden: true }, language.text('lasting.fault_none'));
+    this.element = element('fieldset', {}, element('legend', {}, label), ...values.map((value, index) => element('label', { class: 'choice' },
+      this.boxes[index], value)), this.problem);
+  }
+
+  read() {
+    const chosen = this.values.filter((_, index) => this.boxes[index].checked);
+    this.invalid = chosen.length === 0 ? this.boxes[0] : undefined;
+    this.problem.hidden = chosen.length > 0;
+    return chosen.length === this.values.length ? undefined : `{"one_of":${JSON.stringify(chosen)}}`;
+  }
+}

@@ -1,0 +1,35 @@
+"""A service of the agent under test: a long call with progress, under bounds that can be narrowed."""
+
+import asyncio
+from typing import Any
+
+from idaas_agent import progress
+
+SERVICES = """
+[services.reports]
+type = "http"
+url = "https://reports.example"
+python = "tests.frontend.reports:service"
+[services.reports.policies.print_report]
+effect = "write"
+policy = "ask"
+[services.reports.policies.print_report.lasting]
+seconds = 28800
+bounds.pages = { min = 1, max = 500 }
+bounds.paper = { one_of = ["A4", "A5", "A6"] }
+bounds.project = { prefix = "P-" }
+"""
+
+MAY_END = asyncio.Event()
+
+
+def service(reports: Any, _settings: Any) -> None:
+    """Adds the tool to the service."""
+
+    @reports.tool  # type: ignore[untyped-decorator] # the type is not exported
+    async def print_report(http: Any, pages: int, paper: str, project: str) -> str:
+        """Prints a report."""
+        progress(None, "starting")
+        progress(0.4, f"page 2 of {pages} for {project}")
+        await MAY_END.wait()
+        return f"printed on {paper}"
