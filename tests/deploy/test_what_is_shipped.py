@@ -34,12 +34,12 @@ from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.test_routes import AGENT, requests
 from tools import VERSION
 
-PAGES = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("replicas.md", "runbook.md"))
+PAGES = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("replicas.md", "backup.md"))
 CHAT = "/openai/v1/chat/completions"
 
 
 def printed(name: str) -> str:
-    """A block of docs/replicas.md or docs/runbook.md."""
+    """A block of docs/replicas.md or docs/backup.md."""
     (found,) = re.findall(rf"<!-- {name} -->\n```\w*\n(.*?)```", PAGES, re.DOTALL)
     return str(found)
 

@@ -1,4 +1,4 @@
-"""Backup and restore of SQLite as docs/runbook.md prints them; those of PostgreSQL are in tests/deploy/."""
+"""Backup and restore of SQLite as docs/backup.md prints them; those of PostgreSQL are in tests/deploy/."""
 
 import re
 import signal
@@ -14,12 +14,12 @@ from tests.command import Command, forked
 from tests.conftest import Sandbox
 from tests.running_agent import WEATHER
 
-RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
+BACKUP = Path(__file__).parents[2] / "docs" / "backup.md"
 
 
 def printed(name: str) -> str:
-    """A block of the runbook."""
-    (found,) = re.findall(rf"<!-- {name} -->\n```sh\n(.*?)```", RUNBOOK.read_text("utf-8"), re.DOTALL)
+    """A block of that page."""
+    (found,) = re.findall(rf"<!-- {name} -->\n```sh\n(.*?)```", BACKUP.read_text("utf-8"), re.DOTALL)
     return str(found)
 
 
@@ -54,7 +54,7 @@ async def ask(http: httpx.AsyncClient, thread: str) -> None:
     assert (await http.post("/openai/v1/chat/completions", json=body)).status_code == 200
 
 
-async def test_copies_made_while_the_agent_runs_are_restored_as_the_runbook_says(
+async def test_copies_made_while_the_agent_runs_are_restored_as_documented(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     files = tmp_path / ".idaas-agent"
