@@ -29,7 +29,7 @@ from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.idaas.client import PAM_TOKEN, IDaaSClient, IDaaSIssuer
-from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
+from identity.idaas.client_authentication.own_credential import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret

@@ -7,22 +7,26 @@ members ignored. Unlike the SDK, every fault is reported, all at once, each with
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
-from identity.idaas.client_authentication.client_secret_basic import read_client_secret_basic
-from identity.idaas.client_authentication.client_secret_jwt import read_client_secret_jwt
-from identity.idaas.client_authentication.client_secret_post import read_client_secret_post
 from identity.idaas.client_authentication.declaration import AuthenticationSources, Declaration
 from identity.idaas.client_authentication.method import ClientAuthentication
 from identity.idaas.client_authentication.oidc import read_oidc
+from identity.idaas.client_authentication.own_credential import (
+    ClientSecretBasic,
+    ClientSecretJwt,
+    ClientSecretPost,
+    by_key,
+    by_secret,
+)
 from identity.idaas.client_authentication.pca import read_pca
 from identity.idaas.client_authentication.pkcs7 import read_pkcs7
 from identity.idaas.client_authentication.plugin import read_plugin
-from identity.idaas.client_authentication.private_key_jwt import read_private_key_jwt
 from identity.idaas.configuration_members import parse_members
 
 Reader = Callable[[Declaration], ClientAuthentication | None]
@@ -30,10 +34,10 @@ Reader = Callable[[Declaration], ClientAuthentication | None]
 
 METHODS: Final[Mapping[str, Reader]] = MappingProxyType(
     {
-        "CLIENT_SECRET_POST": read_client_secret_post,
-        "CLIENT_SECRET_BASIC": read_client_secret_basic,
-        "CLIENT_SECRET_JWT": read_client_secret_jwt,
-        "PRIVATE_KEY_JWT": read_private_key_jwt,
+        "CLIENT_SECRET_POST": partial(by_secret, ClientSecretPost),
+        "CLIENT_SECRET_BASIC": partial(by_secret, ClientSecretBasic),
+        "CLIENT_SECRET_JWT": partial(by_secret, ClientSecretJwt),
+        "PRIVATE_KEY_JWT": by_key,
         "PKCS7": read_pkcs7,
         "OIDC": read_oidc,
         "PCA": read_pca,

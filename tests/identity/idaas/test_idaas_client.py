@@ -23,8 +23,7 @@ from identity.credentials.requirement import (
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, PrerequisiteRefusedError, RequirementRefusedError, UnreachableError
 from identity.idaas.client import PAM_TOKEN, IDaaSClient, IDaaSIssuer
-from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
-from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
+from identity.idaas.client_authentication.own_credential import ClientSecretBasic, ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret

@@ -17,7 +17,7 @@ from graph.error_codes import GraphCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError, UnreachableError
 from identity.idaas.client import IDaaSClient
-from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
+from identity.idaas.client_authentication.own_credential import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.secrets.secret import Secret
 from identity.secrets.secret_source import FixedSecret

@@ -10,9 +10,11 @@ from cloud_idaas.core.util import NormalizeUtil
 
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
-from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
-from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt
-from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
+from identity.idaas.client_authentication.own_credential import (
+    ClientSecretBasic,
+    ClientSecretJwt,
+    ClientSecretPost,
+)
 from identity.idaas.configuration import read_sdk_configuration
 from tests.identity.idaas.sdk_configurations import ENVIRONMENT, GENERATED, SECRET, faults, parsed, with_authn
 

@@ -25,9 +25,11 @@ from identity.access_token.verified_access_token import VerifiedAccessToken, ass
 from identity.credentials.credential import Credential
 from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
-from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt
-from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
+from identity.idaas.client_authentication.own_credential import (
+    ClientSecretBasic,
+    ClientSecretJwt,
+    ClientSecretPost,
+)
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import REDACTED, Secret
 from identity.secrets.secret_source import FixedSecret

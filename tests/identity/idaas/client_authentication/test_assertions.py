@@ -8,10 +8,9 @@ from cloud_idaas.core.implementation.authentication.jwt import StaticPrivateKeyA
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt
 from identity.idaas.client_authentication.declaration import read_private_key
 from identity.idaas.client_authentication.method import Grant, TokenRequest
-from identity.idaas.client_authentication.private_key_jwt import PrivateKeyJwt
+from identity.idaas.client_authentication.own_credential import ClientSecretJwt, PrivateKeyJwt
 from identity.secrets.secret import Secret
 from identity.secrets.secret_source import FixedSecret
 

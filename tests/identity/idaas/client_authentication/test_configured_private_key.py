@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from identity.errors import ConfigurationError
-from identity.idaas.client_authentication.private_key_jwt import PrivateKeyJwt
+from identity.idaas.client_authentication.own_credential import PrivateKeyJwt
 from identity.idaas.configuration import SdkConfiguration
 from identity.secrets.secret_source import FixedSecret
 from tests.identity.idaas.sdk_configurations import parsed, with_authn
@@ -45,8 +45,8 @@ def test_private_key_is_read_in_each_format(
     for spelled in (text, text.replace("\n", "\\n"), text.replace("\n", " "), f"\n{text}\n"):
         authentication = key_configuration(spelled).client_authentication
         assert isinstance(authentication, PrivateKeyJwt)
-        assert isinstance(authentication.key, FixedSecret)
-        assert authentication.key.value.private_numbers() == key.private_numbers()
+        assert isinstance(authentication.credential, FixedSecret)
+        assert authentication.credential.value.private_numbers() == key.private_numbers()
         assert "key" not in repr(authentication)
 
 
