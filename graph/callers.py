@@ -47,7 +47,6 @@ class Callers:
         *,
         begins: bool = False,  # noqa: ARG002 - the same
     ) -> VerifiedAccessToken:
-        """See `CallersOfRuns`."""
         found = self._token_of(runtime)
         token = await found if isawaitable(found) else found
         if token is None:

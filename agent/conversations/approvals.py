@@ -44,7 +44,6 @@ class SqlApprovalStore:
         self._encryption = encryption
 
     async def open(self, request: ApprovalRequest) -> ApprovalState:
-        """See `ApprovalStore`."""
 
         def work() -> Transaction[ApprovalState]:
             if (yield from self.added(ApprovalState(request))):
@@ -74,12 +73,10 @@ class SqlApprovalStore:
         return bool(added)
 
     async def get(self, approval_id: str, principal: Principal) -> ApprovalState | None:
-        """See `ApprovalStore`."""
         async with available():
             return await self._database.read(lambda: self._found(principal, approval_id))
 
     async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
-        """See `ApprovalStore`."""
         ids = ", ".join("?" * len(approval_ids))
         sql = f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND id IN ({ids})"  # noqa: S608 - constants
         async with available():
@@ -89,13 +86,11 @@ class SqlApprovalStore:
     async def decide(
         self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
     ) -> ApprovalState:
-        """See `ApprovalStore`."""
         return await self._changed(
             approval_id, principal, lambda state: state.decided(approved=approved, digest=digest, at=at)
         )
 
     async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
-        """See `ApprovalStore`."""
         groups = sorted(approver.groups)[:_MOST_GROUPS]
         sql = (
             f"SELECT {_COLUMNS} FROM approvals WHERE status = 'open' AND owner <> ?"  # noqa: S608 - constants
@@ -109,7 +104,6 @@ class SqlApprovalStore:
     async def decide_for(
         self, approval_id: str, approver: Approver, *, approved: bool, at: float
     ) -> ApprovalState:
-        """See `ApprovalStore`."""
 
         def decided(state: ApprovalState) -> ApprovalState:
             digest = state.request.digest
@@ -118,11 +112,9 @@ class SqlApprovalStore:
         return await self._changed(approval_id, None, decided)
 
     async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
-        """See `ApprovalStore`."""
         await self._changed(approval_id, principal, lambda state: state.used(digest, at))
 
     async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:
-        """See `ApprovalStore`."""
         condition, values = ("", ()) if thread_id is None else (" AND thread_id = ?", (thread_id,))
         sql = (
             f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND status = 'open'{condition}"  # noqa: S608 - constants
@@ -133,7 +125,6 @@ class SqlApprovalStore:
             return [self._state(principal, row) for row in rows]
 
     async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
-        """See `ApprovalStore`."""
         sql = (
             f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
             " ORDER BY created_at DESC, id LIMIT 1"
@@ -152,7 +143,6 @@ class SqlApprovalStore:
     async def withdraw(
         self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
     ) -> None:
-        """See `ApprovalStore`."""
 
         def withdrawn(state: ApprovalState) -> ApprovalState:
             return state.withdrawn(at) if call_id in (None, state.request.call_id) else state

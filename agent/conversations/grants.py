@@ -33,7 +33,6 @@ class SqlGrantStore:
         self._approvals = approvals
 
     async def add(self, grant: Grant) -> None:
-        """See `GrantStore`."""
         owner = owner_of(grant.request.principal)
         kept = {
             "principal": asdict(grant.request.principal),
@@ -53,7 +52,6 @@ class SqlGrantStore:
             await self._database.write(lambda: query(sql, *values), durable=True)
 
     async def of(self, principal: Principal, at: float) -> Sequence[Grant]:
-        """See `GrantStore`."""
         return await self._found("owner = ? AND ends_at > ?", owner_of(principal), at)
 
     async def of_all(self, at: float) -> Sequence[Grant]:
@@ -80,7 +78,6 @@ class SqlGrantStore:
             await self._database.write(work, durable=True)
 
     async def withdraw(self, principal: Principal, grant_id: str) -> Grant | None:
-        """See `GrantStore`."""
         sql = f"DELETE FROM grants WHERE id = ? AND owner = ? RETURNING {_COLUMNS}"  # noqa: S608 - constants
         async with available():
             rows = await self._database.write(lambda: query(sql, grant_id, owner_of(principal)), durable=True)

@@ -188,7 +188,6 @@ class LiveRun(Run):
             await self._unread.room()
 
     def left(self, reader: RunReader) -> None:
-        """See `Run`."""
         if not reader.keep:
             self.cancel()
 

@@ -39,13 +39,11 @@ class Listeners:
         return self._chunks or self._protocol is not None
 
     async def begin(self, message_id: str | None) -> None:
-        """See `ResponseReader`."""
         self._id = message_id
         if self._protocol is not None:
             await self._send([self._protocol.started(message_id)])
 
     async def read(self, piece: Piece) -> None:
-        """See `ResponseReader`."""
         if joined := self._pieces.add(*piece):
             await self._show(joined)
 

@@ -84,7 +84,6 @@ class UnsampledSpan(Span):
         self._traceparent = TraceContext(trace_id, _new_span_id(), sampled=False).traceparent
 
     def traceparent(self, receiver: Receiver) -> str | None:
-        """See `Span`."""
         return self._traceparent if receiver in self._receivers else None
 
 
@@ -160,39 +159,31 @@ class RecordedSpan(Span):
 
     @property
     def trace_id(self) -> str:
-        """See `Span`."""
         return f"{self.trace.trace_id:032x}"
 
     def set(self, attribute: Attribute, value: Value | None) -> None:
-        """See `Span`."""
         if value is not None and (attribute not in CONTENT or self.content):
             self.attributes[attribute] = _cut(attribute, value)
 
     def set_for_trace(self, attribute: Attribute, value: Value | None) -> None:
-        """See `Span`."""
         if value is not None and attribute not in CONTENT:
             self.trace.attributes[attribute] = _cut(attribute, value)
 
     def fail(self, code: str) -> None:
-        """See `Span`."""
         self.error = self.error or code
 
     def rename(self, name: str) -> None:
-        """See `Span`."""
         self.name = name
 
     def traceparent(self, receiver: Receiver) -> str | None:
-        """See `Span`."""
         if receiver not in self.trace.receivers:
             return None
         return TraceContext(self.trace.trace_id, self.span_id, sampled=True).traceparent
 
     def child(self, name: str, kind: SpanKind) -> Span:
-        """See `Span`."""
         return RecordedSpan(self.trace, name, kind, self.span_id)
 
     def end(self) -> None:
-        """See `Span`."""
         if not self.ended_at:
             self.ended_at = self.started_at + time.perf_counter_ns() - self._began
             self.trace.sink.ended(self)

@@ -56,7 +56,6 @@ class SecretFile(Generic[T]):
         return next((value for value in self._values if value != self._refused), self._values[0])
 
     async def renew(self, refused: object) -> bool:
-        """See `SecretSource`."""
         await self._read_again()
         self._refused = refused
         return await self.current() != refused

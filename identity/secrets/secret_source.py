@@ -26,9 +26,7 @@ class FixedSecret(Generic[T]):
     value: T
 
     async def current(self) -> T:
-        """See `SecretSource`."""
         return self.value
 
     async def renew(self, refused: object) -> bool:
-        """See `SecretSource`."""
         return self.value != refused

@@ -68,7 +68,6 @@ class Version03(Version):
         return {**members, "kind": "artifact-update", "artifact": _artifact(members["artifact"])}
 
     def task(self, task: Members) -> Members:
-        """See `Version`."""
         found = task | {"kind": "task", "status": _status(task["status"])}
         for name, older in (("artifacts", _artifact), ("history", _message)):
             if name in task:

@@ -37,12 +37,10 @@ class RedisMarks:
         self._clock = clock
 
     async def claim(self, envelope_id: str, run_id: str, until: float) -> bool:
-        """See `SealClaims`."""
         seconds = until + _MARGIN - self._clock()
         return await self._set_once(self._redis.name("seal", envelope_id), run_id, seconds)
 
     async def begin(self, call: str) -> bool:
-        """See `BegunCalls`."""
         digest = hashlib.sha256(call.encode()).hexdigest()
         return await self._set_once(self._redis.name("call", digest), secrets.token_hex(16), _CALL_SECONDS)
 

@@ -88,11 +88,9 @@ class PostgresDatabase:
         self._migrated = False
 
     async def read(self, work: Callable[[], Transaction[T]]) -> T:
-        """See `Database`."""
         return await self._mapped(self._run(work, ()), None)
 
     async def write(self, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
-        """See `Database`."""
         return await self._mapped(self._run(work, _BEGIN_DURABLE if durable else _BEGIN), "write")
 
     async def batches(self, work: Callable[[], Transaction[T]]) -> T:

@@ -104,7 +104,6 @@ class SqliteDatabase:
         self._opened_file: tuple[int, int] | None = None
 
     async def read(self, work: Callable[[], Transaction[T]]) -> T:
-        """See `Database`."""
         return await self._in_thread(lambda: self._transaction("BEGIN", work))
 
     async def write(self, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:

@@ -20,7 +20,6 @@ class StandardOutput:
         self._torn = False
 
     def append(self, lines: Sequence[str]) -> int:
-        """See `Destination`."""
         for count, line in enumerate(lines):
             try:
                 self._write(line)

@@ -42,7 +42,6 @@ class Syslog:
         self._frame: Callable[[bytes], bytes] = bytes
 
     def append(self, lines: Sequence[str]) -> int:
-        """See `Destination`."""
         connected = self._connected()
         process = os.getpid()
         for count, line in enumerate(lines):

@@ -30,7 +30,6 @@ class MetricsServer:
         self._server: ThreadingHTTPServer | None = None
 
     def start(self, read: Callable[[], Reading]) -> None:
-        """See `MetricsOutlet`."""
         address = self._listener.getsockname()[:2]
         self._server = _Server(address, _handler(read, self._target), bind_and_activate=False)
         self._server.socket.close()
@@ -39,7 +38,6 @@ class MetricsServer:
         threading.Thread(target=serve, name="metrics", daemon=True).start()
 
     def stop(self) -> None:
-        """See `MetricsOutlet`."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()

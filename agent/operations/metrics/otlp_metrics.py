@@ -35,7 +35,6 @@ class OtlpMetrics:
         self._thread: threading.Thread | None = None
 
     def start(self, read: Callable[[], Reading]) -> None:
-        """See `MetricsOutlet`."""
         self._thread = threading.Thread(target=self._export, args=(read,), name="OTLP metrics", daemon=True)
         self._thread.start()
 

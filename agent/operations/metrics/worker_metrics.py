@@ -34,7 +34,6 @@ class WorkerReports:
         self._sending = threading.Lock()
 
     def start(self, read: Callable[[], Reading]) -> None:
-        """See `MetricsOutlet`."""
         self._read = read
         threading.Thread(target=self._respond, name="metrics", daemon=True).start()
 

@@ -72,7 +72,6 @@ class DatabaseStore:
         self._sleep = sleep
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
-        """See `RevocationStore`."""
         rows = [(*_key(each), each.until, each.changed_at) for each in revocations]
         await self._written([_LOCK] if self.shared else [], _PUT, rows, durable=True)
 
@@ -93,11 +92,9 @@ class DatabaseStore:
                 await self._sleep(_SHARED_SECONDS if self.shared else _LOCAL_SECONDS)
 
     async def remove(self, revocations: Sequence[Revocation]) -> None:
-        """See `RevocationStore`."""
         await self._written([], _REMOVE, [(*_key(each), *each.order) for each in revocations])
 
     async def aclose(self) -> None:
-        """See `RevocationStore`."""
         await self._database.aclose()
 
     async def _later(self, seen: int) -> tuple[int, Rows]:

@@ -58,11 +58,9 @@ class RedisStore:
         self._key = redis.name("revocations")
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
-        """See `RevocationStore`."""
         await self._executed(_PUT, revocations)
 
     async def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
-        """See `RevocationStore`."""
         try:
             async with aclosing(self._redis.messages(self._key)) as messages:
                 await anext(messages)  # so that no revocation is missed while the stored ones are read
@@ -83,7 +81,6 @@ class RedisStore:
             raise _failure(error) from None
 
     async def remove(self, revocations: Sequence[Revocation]) -> None:
-        """See `RevocationStore`."""
         await self._executed(_REMOVE, revocations)
 
     async def aclose(self) -> None:

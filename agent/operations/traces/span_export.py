@@ -39,7 +39,6 @@ class SpanExport:
         self._resource = resource
 
     def ended(self, span: RecordedSpan) -> None:
-        """See `SpanSink`."""
         self._processor.on_end(readable(span, self._resource))
 
     def stop(self) -> None:
@@ -57,7 +56,6 @@ class ReportedExporter(SpanExporter):
         self._failures = failures
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """See the SDK."""
         try:
             result = self._exporter.export(spans)
         except Exception:  # noqa: BLE001 - an exporter raises anything, and its text may contain a header
@@ -67,11 +65,9 @@ class ReportedExporter(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        """See the SDK."""
         self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """See the SDK."""
         return self._exporter.force_flush(timeout_millis)
 
 

@@ -170,7 +170,6 @@ class ConversationVariables(VariableGroup):
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        """See `VariableGroup`."""
         names = ("approval_webhook_url", "approval_webhook_secret_file", "approval_webhook_page")
         if len({name in given for name in names}) > 1:
             yield f"{', '.join(name.upper() for name in names)} must be set together, or not at all"

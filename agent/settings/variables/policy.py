@@ -49,7 +49,6 @@ class PolicyVariables(VariableGroup):
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        """See `VariableGroup`."""
         named = [
             name.upper() for name in given if name in ("policy_mode", "policy_groups", "policy_time_zone")
         ]

@@ -97,7 +97,6 @@ class RenewedCredential:
         self._cached: RoleCredential | None = None
 
     async def current(self) -> RoleCredential:
-        """See `SecretSource`."""
         cached = self._cached
         if cached is not None and self._left(cached) > _AHEAD:
             return cached
@@ -151,7 +150,6 @@ class RequestHeaderRole:
             return
 
     async def current(self) -> RoleCredential:
-        """See `SecretSource`."""
         if self._newest is not None:
             return self._newest
         if self._otherwise is None:
@@ -159,7 +157,6 @@ class RequestHeaderRole:
         return await self._otherwise.current()
 
     async def renew(self, refused: object) -> bool:
-        """See `SecretSource`."""
         if self._newest is not None:
             return self._newest != refused
         return self._otherwise is not None and await self._otherwise.renew(refused)

@@ -48,7 +48,6 @@ class AegraThreads(ServerThreads):
     commands: ClassVar[frozenset[str]] = frozenset()
 
     async def find(self, scope: Scope, thread_id: str) -> str | None:
-        """See `ServerThreads`."""
         status, thread = await self._request(scope, "GET", f"/threads/{quote(thread_id, safe='')}")
         return thread["thread_id"] if status == 200 else None
 
