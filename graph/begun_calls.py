@@ -22,7 +22,6 @@ class BegunCalls(Protocol):
 
     async def begin(self, call: str) -> bool:
         """Whether `call` was not begun before. Atomic. Raises `UnavailableError`: the call is not made."""
-        ...
 
 
 def call_name(

@@ -20,7 +20,6 @@ class Verifier(Protocol):
 
     async def verify(self, token: Secret) -> VerifiedAccessToken:
         """Raises `AccessTokenError` for a token that does not admit its bearer."""
-        ...
 
 
 class CallersOfRuns(Protocol):
@@ -30,7 +29,6 @@ class CallersOfRuns(Protocol):
         self, state: AgentState, runtime: Runtime[AgentContext], *, begins: bool = False
     ) -> VerifiedAccessToken:
         """The caller of the run in `state`, which `begins` or goes on. Raises `AccessTokenError`."""
-        ...
 
 
 class Callers:
@@ -63,7 +61,6 @@ class CallerNode(Protocol):
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
     ) -> dict[str, Any]:
         """The update of the state."""
-        ...
 
 
 class Node(Protocol):
@@ -71,7 +68,6 @@ class Node(Protocol):
 
     async def __call__(self, state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         """The update of the state."""
-        ...
 
 
 def visited(name: str, node: CallerNode, callers: CallersOfRuns, *, begins: bool = False) -> Node:

@@ -24,15 +24,12 @@ class Access(Protocol):
     @property
     def caller(self) -> Caller | None:
         """For whom the call is made; `None` outside of a run."""
-        ...
 
     async def credential(self) -> Credential:
         """The credential that the service declares. Raises the identity layer's errors."""
-        ...
 
     def cached(self) -> Credential | None:
         """The credential, if no request is needed for it."""
-        ...
 
     async def renew(self, refused: Credential) -> Credential:
         """A fresh credential in place of `refused`, to which the service responded 401 or 403. Call once.
@@ -40,7 +37,6 @@ class Access(Protocol):
         If `refused` itself is returned, it is too new to be renewed: the refusal is final, and the request
         must not be sent again.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +73,22 @@ class Service(Protocol):
     @property
     def name(self) -> str:
         """The node's name, such as `amap`."""
-        ...
 
     @property
     def credential(self) -> CredentialRequirement | None:
         """The credential that every call carries; `None` for a service without one."""
-        ...
 
     @property
     def access_identity(self) -> AccessIdentity | None:
         """Overrides the agent's default (`ACCESS_IDENTITY`); `None` keeps the default."""
-        ...
 
     @property
     def error_code(self) -> ErrorCode:
         """The code of the service's failures: `service_failed`, or its own."""
-        ...
 
     @property
     def settings(self) -> tuple[str, ...]:
         """Names of the settings that its address and credential come from, for the operator's remedy."""
-        ...
 
     @property
     def tool_names(self) -> Collection[str]:
@@ -105,22 +96,18 @@ class Service(Protocol):
 
         While a service has a name, no other service takes it. The same object until the names change.
         """
-        ...
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:
         """The tools that the service offers now."""
-        ...
 
     def cached_tools(self, access: Access) -> Sequence[ToolSchema] | None:
         """The same, if no request is needed: the same object until the tools change. `None`: call `tools`."""
-        ...
 
     def policy(self, tool: str) -> ToolPolicy:
         """What `tool` does, and which of its calls need an approval. The graph keeps to it, `call` does not.
 
         It is what the code or the operator declares, never what an outside server says of its own tool.
         """
-        ...
 
     async def argument_faults(
         self, tool: str, arguments: Mapping[str, Any], access: Access
@@ -129,15 +116,12 @@ class Service(Protocol):
 
         Raises `AgentError` if the schema of the tool has to be requested, and cannot be.
         """
-        ...
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Runs one tool. Raises `AgentError`, which the graph makes a failed result for the model."""
-        ...
 
     async def aclose(self) -> None:
         """Releases connections."""
-        ...
 
 
 T = TypeVar("T")

@@ -42,11 +42,9 @@ class Work(Protocol):
 
     async def run(self, live: "LiveRun") -> Finished | Paused:
         """Calls `live.begin` once the run is certain, then `live.emit` for each event; returns the end."""
-        ...
 
     async def close(self, outcome: Outcome) -> None:
         """Stores how the run ended. Called once, whatever happened, before readers receive the end."""
-        ...
 
 
 class UnreadEvents(ReplayBuffer):

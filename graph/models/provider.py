@@ -28,11 +28,9 @@ class ResponseReader(Protocol):
 
     async def begin(self, message_id: str | None) -> None:
         """The response begins; `message_id` will be that of its message."""
-        ...
 
     async def read(self, piece: Piece) -> None:
         """A piece of its text or thinking."""
-        ...
 
 
 class ModelProvider(Protocol):
@@ -58,11 +56,9 @@ class ModelProvider(Protocol):
         the model has failed. Thinking is in `additional_kwargs["reasoning_content"]`. The arguments of calls
         are what the model sent, parsed strictly: repaired JSON is another call.
         """
-        ...
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        ...
 
 
 class ChatModelProvider:

@@ -42,7 +42,6 @@ class SealClaims(Protocol):
 
         Atomic. The claim is kept until `until`, in unix seconds, at least.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

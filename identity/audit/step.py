@@ -34,7 +34,6 @@ class AuditSink(Protocol):
         Raises `AuditError` if records are required and this one cannot be written: then the step that it
         records must not continue.
         """
-        ...
 
 
 class NullAuditSink:

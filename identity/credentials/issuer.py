@@ -26,7 +26,6 @@ class CredentialIssuer(Protocol):
         Returns the same result each time, without I/O. The broker obtains it under the same access identity
         and for the same caller. Prerequisites must not form a cycle; this is not checked.
         """
-        ...
 
     async def issue(
         self,
@@ -41,4 +40,3 @@ class CredentialIssuer(Protocol):
         prerequisite is refused, and `RequirementRefusedError` if only this requirement is, so that the
         caller's other credentials stay in use. Raises `UnreachableError` if there is no usable response.
         """
-        ...

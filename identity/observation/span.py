@@ -92,7 +92,6 @@ class SpanSink(Protocol):
 
     def ended(self, span: "RecordedSpan") -> None:
         """Takes `span`, which does not change any more. Must not block."""
-        ...
 
 
 class Trace:

@@ -12,11 +12,9 @@ class SecretSource(Protocol[T_co]):
 
     async def current(self) -> T_co:
         """The value to present now. Raises `UnreachableError` if there is none."""
-        ...
 
     async def renew(self, refused: object) -> bool:
         """Whether `current` now gives another value than `refused`, which the server did not accept."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,11 +116,9 @@ class KeySource(Protocol):
 
         Without a `kid`, the only key for `algorithm`, if there is exactly one.
         """
-        ...
 
     async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
         """The key, fetched if necessary; `None` if the issuer has no such key.
 
         Raises `UnreachableError` if the issuer's keys are not available now.
         """
-        ...

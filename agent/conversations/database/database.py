@@ -59,11 +59,9 @@ class Database(Protocol):
 
     async def read(self, work: Callable[[], Transaction[T]]) -> T:
         """Runs a transaction that changes nothing."""
-        ...
 
     async def write(self, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
         """Runs a transaction. It outlasts the process; with `durable`, a failure of power too."""
-        ...
 
     async def batches(self, work: Callable[[], Transaction[T]]) -> T:
         """Runs the statements that `work` yields together as one transaction, those that follow as another.
@@ -71,7 +69,6 @@ class Database(Protocol):
         Each costs one exchange with the database. If a connection is lost, whether the last one was done is
         not known: `UnavailableError`.
         """
-        ...
 
 
 class ConversationDatabase(Database, Protocol):
@@ -79,19 +76,15 @@ class ConversationDatabase(Database, Protocol):
 
     async def check(self) -> str:
         """Describes the database in a few words for operators. Raises as `read` does."""
-        ...
 
     async def exists(self) -> bool:
         """Whether there may be conversations. Creates nothing."""
-        ...
 
     async def scrub(self) -> None:
         """Overwrites what was deleted, as far as the database's own files may still have it."""
-        ...
 
     async def aclose(self) -> None:
         """Closes connections. The database may be used again, which opens it anew."""
-        ...
 
 
 class Writes:

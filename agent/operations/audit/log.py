@@ -38,15 +38,12 @@ class Destination(Protocol):
         Raises `OSError` if not even the first can be written. Without lines it only finds out, as far as
         possible, whether it could write.
         """
-        ...
 
     def heads(self) -> Sequence[Head]:
         """The latest lines of other chains that are already there, as far as the destination can be read."""
-        ...
 
     def close(self) -> None:
         """Releases what is open."""
-        ...
 
 
 class _ChainWriter:

@@ -24,11 +24,9 @@ class MetricsOutlet(Protocol):
 
     def start(self, read: Callable[[], Reading]) -> None:
         """Publishes what `read` returns, from now on. `read` may be called in any thread."""
-        ...
 
     def stop(self) -> None:
         """Publishes the last values where that is its way, and ends within seconds."""
-        ...
 
 
 @asynccontextmanager

@@ -72,17 +72,14 @@ class ClientAuthentication(Protocol):
 
         Raises `UnreachableError` if the proof cannot be obtained now.
         """
-        ...
 
     async def renew(self, refused: TokenRequest) -> bool:
         """Whether `authenticate` now presents another secret, key or document than `refused` did, which IDaaS
         did not accept: then one more request may help.
         """
-        ...
 
     async def inspect(self) -> str:
         """What is presented and where, for operators; no secret. Raises as `authenticate` does."""
-        ...
 
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
