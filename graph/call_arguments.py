@@ -14,6 +14,8 @@ from identity.transport.json_size import check_values
 
 MAX_VALUES: Final = 10_000
 """Services accept no more either (`tools.arguments.fault`)."""
+_INTEGERS: Final = range(-(2**63), 2**64)
+"""Those that a checkpoint of a run can store."""
 
 
 def are_valid_arguments(arguments: object) -> bool:
@@ -39,15 +41,7 @@ def parse_arguments(text: str) -> dict[str, Any] | None:
 
 
 def _object(text: str) -> dict[str, Any]:
-    return read_object(text.encode(), parse_int=_integer)
-
-
-def _integer(literal: str) -> int:
-    """Raises `ValueError` for an integer that no checkpoint of a run can store."""
-    number = int(literal)
-    if not -(2**63) <= number < 2**64:
-        raise ValueError("beyond 64 bits")
-    return number
+    return read_object(text.encode(), integers=_INTEGERS)
 
 
 def arguments_digest(arguments: Mapping[str, Any]) -> str:
