@@ -3,22 +3,19 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, Response
 
-from agent.api.response_models import DisplayedArgument, documented
+from agent.api.response_models import DisplayedArgument, Wire, documented
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from graph.approvals.grants import Grants
 from graph.approvals.request import grant_of
 
 
-class GrantModel(BaseModel):
+class GrantModel(Wire):
     """Calls of a tool that are made without asking, while each argument is within its bound. Times are RFC
     3339. `thread_id` is the conversation in which it counts; null: in all.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     id: str
     thread_id: str | None
@@ -36,10 +33,8 @@ class GrantModel(BaseModel):
     uses: int
 
 
-class GrantList(BaseModel):
+class GrantList(Wire):
     """The caller's grants that count now, the newest first."""
-
-    model_config = ConfigDict(extra="forbid")
 
     grants: list[GrantModel]
 

@@ -3,10 +3,9 @@
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, Response
 
-from agent.api.response_models import Approval, documented
+from agent.api.response_models import Approval, Wire, documented
 from agent.api.threads.models import Body, documented_body, read_body
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
@@ -15,10 +14,8 @@ from graph.approvals.record import ApprovalState, PendingApproval
 from graph.approvals.request import approval_of
 
 
-class Asker(BaseModel):
+class Asker(Wire):
     """Who asks."""
-
-    model_config = ConfigDict(extra="forbid")
 
     iss: str
     sub: str
@@ -33,12 +30,10 @@ class AskedApproval(Approval):
     rules: list[str]
 
 
-class WaitingApprovals(BaseModel):
+class WaitingApprovals(Wire):
     """`asked` are those of others, which the caller may decide here; `own` are of the caller's conversations,
     where they decide, or wait for others.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     asked: list[AskedApproval]
     own: list[Approval]

@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict
 from graph.events import ConsentRequired, ToolFinished, ToolProgress, ToolStarted
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
     """Every member is listed: a response has no others."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Fault(_Wire):
+class Fault(Wire):
     """An error. `message` is for the user; operators find the details in the log, by the request id.
 
     `service` is present if the error is about a service, `retry_after` (seconds) with the `Retry-After`
@@ -29,13 +29,13 @@ class Fault(_Wire):
     retry_after: int | None = None
 
 
-class ErrorResponse(_Wire):
+class ErrorResponse(Wire):
     """Every error of every route."""
 
     error: Fault
 
 
-class DisplayedArgument(_Wire):
+class DisplayedArgument(Wire):
     """The argument `name`, to show: `label` and `text` are printable. `text` is the argument, or its JSON."""
 
     name: str
@@ -43,7 +43,7 @@ class DisplayedArgument(_Wire):
     text: str
 
 
-class LastingApproval(_Wire):
+class LastingApproval(Wire):
     """What may be approved beyond this call: calls of the tool whose arguments are all within `bounds`, for
     `seconds` from the decision on, in this conversation or in all. An answer has the same members, or a
     narrower copy of some.
@@ -58,7 +58,7 @@ class LastingApproval(_Wire):
     display: list[DisplayedArgument]
 
 
-class Approval(_Wire):
+class Approval(Wire):
     """A decision that the agent waits for. Times are RFC 3339; `digest` identifies the arguments.
 
     Show `display`, not `arguments`: it has all digits of each number, and no character that reverses others.
@@ -94,20 +94,20 @@ class Approval(_Wire):
     url: str | None = None
 
 
-class ApprovalRequiredEvent(_Wire):
+class ApprovalRequiredEvent(Wire):
     """The run waits for a decision of the user; it goes on with `POST /threads/{id}/approvals/{id}`."""
 
     type: Literal["approval_required"]
     approval: Approval
 
 
-class ReasoningTokens(_Wire):
+class ReasoningTokens(Wire):
     """The completion tokens that were used for reasoning."""
 
     reasoning_tokens: int
 
 
-class TokenUsage(_Wire):
+class TokenUsage(Wire):
     """Tokens of all model calls of a run."""
 
     prompt_tokens: int
@@ -116,7 +116,7 @@ class TokenUsage(_Wire):
     completion_tokens_details: ReasoningTokens
 
 
-class CompletionMessage(_Wire):
+class CompletionMessage(Wire):
     """The message. `reasoning_content` is the model's reasoning, if there is any."""
 
     role: Literal["assistant"]
@@ -125,7 +125,7 @@ class CompletionMessage(_Wire):
     reasoning_content: str | None = None
 
 
-class Choice(_Wire):
+class Choice(Wire):
     """The only choice."""
 
     index: int
@@ -134,7 +134,7 @@ class Choice(_Wire):
     logprobs: None
 
 
-class Completion(_Wire):
+class Completion(Wire):
     """OpenAI's `chat.completion`."""
 
     id: str
@@ -146,7 +146,7 @@ class Completion(_Wire):
     agent_event: ApprovalRequiredEvent | ConsentRequired | None = None
 
 
-class ChunkDelta(_Wire):
+class ChunkDelta(Wire):
     """The next part of the message; empty in a chunk with `agent_event` and in the last one."""
 
     role: Literal["assistant"] | None = None
@@ -154,7 +154,7 @@ class ChunkDelta(_Wire):
     reasoning_content: str | None = None
 
 
-class ChunkChoice(_Wire):
+class ChunkChoice(Wire):
     """The only choice; the chunk with `usage` has none."""
 
     index: int
@@ -163,7 +163,7 @@ class ChunkChoice(_Wire):
     logprobs: None
 
 
-class CompletionChunk(_Wire):
+class CompletionChunk(Wire):
     """OpenAI's `chat.completion.chunk`, with the agent's `agent_event`."""
 
     id: str
@@ -177,7 +177,7 @@ class CompletionChunk(_Wire):
     ) = None
 
 
-class ModelEntry(_Wire):
+class ModelEntry(Wire):
     """OpenAI's `model`."""
 
     id: str
@@ -186,34 +186,34 @@ class ModelEntry(_Wire):
     owned_by: str
 
 
-class ModelList(_Wire):
+class ModelList(Wire):
     """OpenAI's list of models, with the only one."""
 
     object: Literal["list"]
     data: list[ModelEntry]
 
 
-class Health(_Wire):
+class Health(Wire):
     """The process is up."""
 
     status: Literal["ok"]
 
 
-class CheckResult(_Wire):
+class CheckResult(Wire):
     """One check of readiness; if it failed, the code of the reason."""
 
     ok: bool
     code: str | None = None
 
 
-class ReadinessReport(_Wire):
+class ReadinessReport(Wire):
     """Whether a request can be served now."""
 
     status: Literal["ready", "degraded", "not_ready"]
     checks: dict[str, CheckResult]
 
 
-class ProtectedResource(_Wire):
+class ProtectedResource(Wire):
     """RFC 9728, section 2."""
 
     resource: str

@@ -1,15 +1,19 @@
-"""The first fault of a body in OpenAI's terms: the path of the member, a stable code, expected and found.
+"""Bodies that are JSON, and the first fault of one in OpenAI's terms: the path of the member, a stable code,
+expected and found.
 
 An error repeats numbers of the body, and no other value.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from agent.errors.error_response import RequestError
+from identity.strict_json import read_value
+
+M = TypeVar("M", bound=BaseModel)
 
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "activity", "reasoning"})
 _UNIONS: Final = frozenset({"content", "stop", "tool_choice", "function_call"})
@@ -32,6 +36,25 @@ _KINDS: Final = {
     dict: "an object",
     type(None): "null",
 }
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of a request's body. Raises `RequestError`."""
+    try:
+        given = read_value(body)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise RequestError(None, "the body must be a JSON object")
+    return given
+
+
+def validated(model: type[M], given: object) -> M:
+    """`given` as `model`. Raises `RequestError` with the first fault."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise openai_fault(error) from None
 
 
 def openai_fault(error: ValidationError) -> RequestError:

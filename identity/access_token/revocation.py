@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from identity.strict_json import read_value
+from identity.strict_json import read_object
 
 _MAX_NAME = 255
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -77,12 +77,7 @@ def to_json(revocation: Revocation) -> str:
 
 def from_json(text: bytes) -> Revocation:
     """The revocation that `to_json` wrote. Raises only `ValueError`."""
-    try:
-        members = read_value(text)
-    except ValueError:
-        raise ValueError("is not strict JSON") from None
-    if not isinstance(members, dict):
-        raise ValueError("is not a JSON object")  # noqa: TRY004 - one kind of error for the caller
+    members = read_object(text)
     return Revocation(
         Target(_text(members, "target")),
         _text(members, "name"),

@@ -136,25 +136,14 @@ class AccessTokenVerifier:
         found = self._cache.get(fingerprint)
         if found is None:
             return None
-        principal, audience, scopes, expires_at, issued_at, signed_in_at, claims, is_client, key, kid = found
+        principal, _, _, expires_at, issued_at, *_, key, kid = found
         expired = self._clock() >= expires_at + self._leeway
         if expired or self._keys.cached(kid, key.algorithm) is not key:
             del self._cache[fingerprint]
             return None
         self._refuse_revoked(principal.subject, issued_at, fingerprint)
         self._cache.move_to_end(fingerprint)
-        return assume_verified(
-            principal=principal,
-            audience=audience,
-            scopes=scopes,
-            expires_at=expires_at,
-            fingerprint=fingerprint,
-            token=secret,
-            issued_at=issued_at,
-            signed_in_at=signed_in_at,
-            claims=claims,
-            is_client=is_client,
-        )
+        return _verified(found, secret, fingerprint)
 
     async def _verify(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken:
         # Checks that need no key come first: a token that fails them must not cause a fetch.
@@ -181,18 +170,7 @@ class AccessTokenVerifier:
         times = claims.expires_at, claims.issued_at, claims.signed_in_at
         entry = (principal, claims.audience, claims.scopes, *times, claims.kept, is_client, key, header.kid)
         self._store(fingerprint, entry)
-        return assume_verified(
-            principal=principal,
-            audience=claims.audience,
-            scopes=claims.scopes,
-            expires_at=claims.expires_at,
-            fingerprint=fingerprint,
-            token=secret,
-            issued_at=claims.issued_at,
-            signed_in_at=claims.signed_in_at,
-            claims=claims.kept,
-            is_client=is_client,
-        )
+        return _verified(entry, secret, fingerprint)
 
     def _refuse_revoked(self, subject: str, issued_at: float | None, fingerprint: str) -> None:
         if self._revocations is not None and self._revocations.refuses(subject, issued_at, fingerprint):
@@ -246,6 +224,22 @@ _CachedVerification: TypeAlias = tuple[
 ]
 """The token's principal, `aud`, `scope`, `exp`, `iat`, `auth_time`, kept claims, whether it is a client's,
 its key and its `kid`."""
+
+
+def _verified(entry: _CachedVerification, token: Secret, fingerprint: str) -> VerifiedAccessToken:
+    principal, audience, scopes, expires_at, issued_at, signed_in_at, claims, is_client, *_ = entry
+    return assume_verified(
+        principal=principal,
+        audience=audience,
+        scopes=scopes,
+        expires_at=expires_at,
+        fingerprint=fingerprint,
+        token=token,
+        issued_at=issued_at,
+        signed_in_at=signed_in_at,
+        claims=claims,
+        is_client=is_client,
+    )
 
 
 def _quoted(*words: str) -> str:

@@ -6,13 +6,11 @@ know, or has no use for (`context`, `tools`), are ignored.
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic.alias_generators import to_camel
 
 from agent.api.messages import without_references
-from agent.api.validation_fault import openai_fault
-from agent.errors.error_response import RequestError
-from identity.strict_json import read_value
+from agent.api.validation_fault import json_object, validated
 
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -108,13 +106,4 @@ def run_input_schema() -> dict[str, Any]:
 
 def read_run_input(body: bytes) -> RunAgentInput:
     """Validates a body. Raises `RequestError` with the invalid member."""
-    try:
-        given = read_value(body)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
-        raise RequestError(None, "the body must be a JSON object")
-    try:
-        return RunAgentInput.model_validate(given)
-    except ValidationError as error:
-        raise openai_fault(error) from None
+    return validated(RunAgentInput, json_object(body))

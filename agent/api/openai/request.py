@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
-from pydantic import ValidationError
 
 from agent.api.messages import (
     AssistantMessage,
@@ -17,10 +16,9 @@ from agent.api.messages import (
     without_references,
 )
 from agent.api.openai.parameters import NEUTRAL, ChatBody, Refused
-from agent.api.validation_fault import openai_fault
+from agent.api.validation_fault import json_object, validated
 from agent.conversations.thread import is_thread_id
 from agent.errors.error_response import RequestError
-from identity.strict_json import read_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +104,7 @@ def read_chat_request(body: bytes, *, max_messages: int, thread_header: str | No
 
     `thread_header` is the header `X-Thread-Id`.
     """
-    try:
-        wire = ChatBody.model_validate(_members(body))
-    except ValidationError as error:
-        raise openai_fault(error) from None
+    wire = validated(ChatBody, _members(body))
     given = wire.model_dump(include=set(Refused.model_fields), exclude_none=True)
     for name, value in given.items():
         if value not in NEUTRAL.get(name, ()):
@@ -127,12 +122,7 @@ def read_chat_request(body: bytes, *, max_messages: int, thread_header: str | No
 
 
 def _members(body: bytes) -> dict[str, object]:
-    try:
-        given = read_value(body)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
-        raise RequestError(None, "the body must be a JSON object")
+    given = json_object(body)
     if unknown := next((name for name in given if name not in ChatBody.model_fields), None):
         raise RequestError(unknown[:64], "there is no such parameter", code="unknown_parameter")
     return given

@@ -5,29 +5,22 @@ A fault of a body or a query parameter is a 400 that names the member.
 
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agent.api.messages import without_references
-from agent.api.response_models import Approval
-from agent.api.validation_fault import openai_fault
+from agent.api.response_models import Approval, Wire
+from agent.api.validation_fault import json_object, validated
 from agent.conversations.thread import MAX_TITLE, is_thread_id, one_line
 from agent.errors.error_response import RequestError
 from graph.approvals.answer import MAX_MESSAGE
 from graph.call_arguments import are_valid_arguments
-from identity.strict_json import read_value
 
 Status = Literal["idle", "running", "paused", "interrupted", "failed"]
 MAX_PAGE: Final = 200
 _MAX_SEARCH: Final = 200
 
 
-class _Wire(BaseModel):
-    """Every member is listed: a response has no others."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class ThreadModel(_Wire):
+class ThreadModel(Wire):
     """A conversation. Times are RFC 3339.
 
     `status` is about the last run: `idle` (it ended), `running`, `paused` (it waits for an approval),
@@ -42,21 +35,21 @@ class ThreadModel(_Wire):
     pending_approvals: int
 
 
-class ThreadList(_Wire):
+class ThreadList(Wire):
     """A page of conversations, the last changed first. `next` is the `before` of the next page."""
 
     threads: list[ThreadModel]
     next: str | None
 
 
-class MessagePage(_Wire):
+class MessagePage(Wire):
     """AG-UI's messages, the oldest first. `next` is the `before` of the page before it."""
 
     messages: list[dict[str, Any]]
     next: int | None
 
 
-class RunReference(_Wire):
+class RunReference(Wire):
     """A run."""
 
     id: str
@@ -71,19 +64,19 @@ class WholeThread(ThreadModel):
     run: RunReference | None
 
 
-class StartedRun(_Wire):
+class StartedRun(Wire):
     """A run has begun, or goes on; its events are at `/threads/{thread_id}/events`."""
 
     run: str
 
 
-class Cancelled(_Wire):
+class Cancelled(Wire):
     """Whether there was a run to end."""
 
     cancelled: bool
 
 
-class Deleted(_Wire):
+class Deleted(Wire):
     """How many conversations were deleted."""
 
     deleted: int
@@ -100,7 +93,7 @@ class ExportedMessage(BaseModel):
     replaced: bool
 
 
-class ExportedThread(_Wire):
+class ExportedThread(Wire):
     """A whole conversation."""
 
     id: str
@@ -189,16 +182,7 @@ B = TypeVar("B", bound=Body)
 
 def read_body(model: type[B], body: bytes) -> B:
     """Validates a body. An absent body is an empty object. Raises `RequestError`."""
-    try:
-        given = read_value(body or b"{}")
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
-        raise RequestError(None, "the body must be a JSON object")
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise openai_fault(error) from None
+    return validated(model, json_object(body or b"{}"))
 
 
 def documented_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
