@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 
-from graph.context import AgentContext, TokenLookup, note_raised, writer_of
+from graph.context import AgentContext, TokenLookup, context_of, writer_of
 from graph.error_codes import GraphCode
 from graph.events import StepEvent
 from graph.state import AgentState, PrincipalRecord
@@ -81,7 +81,7 @@ def visited(name: str, node: CallerNode, callers: CallersOfRuns, *, begins: bool
     """
 
     async def visit(state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
-        write = writer_of(runtime) if reports_steps(runtime) else None
+        write = writer_of(runtime) if context_of(runtime).steps else None
         if write is not None:
             write(StepEvent(type="step_started", step=name))
         raised: AgentError | GraphInterrupt
@@ -97,16 +97,10 @@ def visited(name: str, node: CallerNode, callers: CallersOfRuns, *, begins: bool
             if write is not None:
                 write(StepEvent(type="step_finished", step=name))
             return update
-        note_raised(runtime, raised)
+        context_of(runtime).raised.append(raised)
         raise raised
 
     return visit
-
-
-def reports_steps(runtime: Runtime[AgentContext]) -> bool:
-    """Whether the events of the run name its nodes and messages."""
-    context = runtime.context
-    return isinstance(context, AgentContext) and context.steps
 
 
 async def begin_run(
@@ -117,5 +111,5 @@ async def begin_run(
     """The node `authenticate`: its caller is verified, as before each; it resets the counters of a run, and
     takes over the labels of earlier ones.
     """
-    read = runtime.context.read if isinstance(runtime.context, AgentContext) else {}
+    read = context_of(runtime).read
     return {"rounds": 0, "accepted": {}, **({"read": dict(read)} if read else {})}

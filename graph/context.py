@@ -51,10 +51,14 @@ class AgentContext:
     of the event loop for each."""
 
 
+def context_of(runtime: Runtime[AgentContext]) -> AgentContext:
+    """The context of a run. A server's run has none: then an empty one, for this use alone."""
+    return runtime.context if isinstance(runtime.context, AgentContext) else AgentContext()
+
+
 def writer_of(runtime: Runtime[AgentContext]) -> StreamWriter:
     """Where the nodes of a run write its events."""
-    context = runtime.context
-    return (context.writer if isinstance(context, AgentContext) else None) or runtime.stream_writer
+    return context_of(runtime).writer or runtime.stream_writer
 
 
 def writer_of_consents(runtime: Runtime[AgentContext]) -> StreamWriter | None:
@@ -63,13 +67,7 @@ def writer_of_consents(runtime: Runtime[AgentContext]) -> StreamWriter | None:
     Only a run that is not kept has one, and only if its events go straight to its caller: a run that is kept
     asks for the consent, and LangGraph's streams may be stored by the server that executes the run.
     """
-    context = runtime.context
-    return context.writer if isinstance(context, AgentContext) and conversation_of(runtime) is None else None
-
-
-def streams(runtime: Runtime[AgentContext]) -> bool:
-    """Whether the surface of the run reads pieces of responses."""
-    return isinstance(runtime.context, AgentContext) and runtime.context.streaming
+    return context_of(runtime).writer if conversation_of(runtime) is None else None
 
 
 TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | Awaitable[Secret | None] | None]
@@ -82,30 +80,15 @@ def token_in_context(runtime: Runtime[AgentContext]) -> Secret | None:
 
     Only a `Secret` is accepted: a string that a client supplied may have been logged or stored before.
     """
-    token = runtime.context.access_token if isinstance(runtime.context, AgentContext) else None
+    token = context_of(runtime).access_token
     return token if isinstance(token, Secret) else None
-
-
-def requested_call(runtime: Runtime[AgentContext]) -> ToolCall | None:
-    """The call that the run's caller requests; `None`: the model decides."""
-    return runtime.context.call if isinstance(runtime.context, AgentContext) else None
-
-
-def begun_calls(runtime: Runtime[AgentContext]) -> set[str]:
-    """Where the run notes the calls that it begins."""
-    return runtime.context.begun_calls if isinstance(runtime.context, AgentContext) else set()
 
 
 def note_read(runtime: Runtime[AgentContext], labels: Mapping[str, str]) -> None:
     """The run is about to read what has `labels`."""
-    if labels and isinstance(runtime.context, AgentContext):
-        runtime.context.read.update(joined(runtime.context.read, labels))
-
-
-def note_raised(runtime: Runtime[AgentContext], raised: BaseException) -> None:
-    """A node raises `raised`, which no other run has."""
-    if isinstance(runtime.context, AgentContext):
-        runtime.context.raised.append(raised)
+    if labels:
+        read = context_of(runtime).read
+        read.update(joined(read, labels))
 
 
 def release(context: AgentContext) -> None:
@@ -131,5 +114,5 @@ def conversation_of(runtime: Runtime[AgentContext]) -> Conversation | None:
     run_id = runtime.execution_info.thread_id if runtime.execution_info is not None else None
     if run_id is None:
         return None
-    context = runtime.context if isinstance(runtime.context, AgentContext) else AgentContext()
+    context = context_of(runtime)
     return Conversation(context.thread_id or run_id, run_id) if context.kept else None

@@ -7,15 +7,14 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 
-from graph.callers import reports_steps
-from graph.context import AgentContext, note_read, requested_call, streams, writer_of
+from graph.context import AgentContext, context_of, note_read, writer_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
 from graph.data_labels import labels_of
 from graph.error_codes import MODEL
 from graph.limits import Limits
 from graph.models.response import without_tool_calls
-from graph.nodes.model_step import ModelSteps
+from graph.nodes.model_step import ModelCall, ModelSteps
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import latest_response, normalize_tool_calls, refusal
@@ -69,7 +68,7 @@ class ModelNode:
         rounds = state.get("rounds", 0)
         if rounds and (result := _result_for_caller(state["messages"])) is not None:
             return {"messages": [AIMessage(redact(result, secrets_of(state, caller)), id=uuid.uuid4().hex)]}
-        requested = None if rounds else requested_call(runtime)
+        requested = None if rounds else context_of(runtime).call
         credentials = {name: self._service_credentials.of(caller, name, state) for name in self._names}
         if rounds < self._limits.tool_rounds:
             offered = await self._catalog.offered(credentials)
@@ -80,14 +79,9 @@ class ModelNode:
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=[requested], response_metadata=by_caller)
         else:
             instructions = prompt_for(state.get("instructions") or self._system_prompt, caller.caller)
-            response = await self._model.response(
-                build_prompt(instructions, state["messages"], offered.notes),
-                offered.tools,
-                self._static_key or credentials[MODEL],
-                caller,
-                writer_of(runtime) if streams(runtime) else None,
-                announced=reports_steps(runtime),
-            )
+            prompt = build_prompt(instructions, state["messages"], offered.notes)
+            key = self._static_key or credentials[MODEL]
+            response = await self._model.response(_call(prompt, offered.tools, runtime), key, caller)
         response, refusals = self._checked(response, offered)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         if refusals:
@@ -131,15 +125,9 @@ class ModelNode:
         shown: bool,
     ) -> AIMessage:
         """The response to `messages` alone, without tools. Raises the errors of the model and of its key."""
-        response = await self._model.response(
-            messages,
-            [],
-            self._static_key or self._service_credentials.of(caller, MODEL, state),
-            caller,
-            writer_of(runtime) if shown and streams(runtime) else None,
-            announced=reports_steps(runtime),
-        )
-        return without_tool_calls(response)
+        key = self._static_key or self._service_credentials.of(caller, MODEL, state)
+        call = _call(messages, [], runtime, shown=shown)
+        return without_tool_calls(await self._model.response(call, key, caller))
 
     def _checked(self, response: AIMessage, offered: OfferedTools) -> tuple[AIMessage, list[ToolMessage]]:
         """The response, and the refusals of the calls in it that no node runs."""
@@ -156,6 +144,18 @@ class ModelNode:
                 limit = self._limits.tool_calls
                 refusals.append(refusal(call, f"not run: at most {limit} tools may be called at a time"))
         return response, refusals
+
+
+def _call(
+    prompt: Sequence[AnyMessage],
+    tools: Sequence[dict[str, Any]],
+    runtime: Runtime[AgentContext],
+    *,
+    shown: bool = True,
+) -> ModelCall:
+    context = context_of(runtime)
+    writer = writer_of(runtime) if shown and context.streaming else None
+    return ModelCall(prompt, tools, writer, announced=context.steps)
 
 
 def _result_for_caller(messages: Sequence[AnyMessage]) -> str | None:

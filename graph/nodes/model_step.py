@@ -8,7 +8,7 @@ them: services put content into it.
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 from langgraph.types import StreamWriter
@@ -35,6 +35,19 @@ from tools.service import send_with_credential
 _ROLES: Final = {"human": "user", "ai": "assistant"}
 
 
+class ModelCall(NamedTuple):
+    """A request for a response to `prompt`, which may call `tools`.
+
+    With a `writer`, the response is requested in pieces, and text and thinking are written as they arrive; if
+    `announced`, after the identifier of their message.
+    """
+
+    prompt: Sequence[AnyMessage]
+    tools: Sequence[dict[str, Any]] = ()
+    writer: StreamWriter | None = None
+    announced: bool = False
+
+
 class ModelSteps:
     """The responses of one graph's model, `name`. Its key is `requirement`'s; `None`: the key is static."""
 
@@ -59,57 +72,42 @@ class ModelSteps:
         self._seconds = seconds
 
     async def response(
-        self,
-        prompt: Sequence[AnyMessage],
-        tools: Sequence[dict[str, Any]],
-        key: ServiceCredential | Secret,
-        caller: VerifiedAccessToken,
-        writer: StreamWriter | None = None,
-        *,
-        announced: bool = False,
+        self, call: ModelCall, key: ServiceCredential | Secret, caller: VerifiedAccessToken
     ) -> AIMessage:
-        """The response to `prompt`, of the fallback if this model fails before any piece was written, unless
-        its key was refused. Each attempt is on record.
+        """The response, of the fallback if this model fails before any piece was written, unless its key was
+        refused. Each attempt is on record.
 
-        See `request` for `writer`, `announced` and errors. Raises `AuditError` if it cannot be recorded.
+        Raises as `request` does, and `AuditError` if it cannot be recorded.
         """
-
         if self._fallback is None:
-            return await self._own_response(prompt, tools, key, caller, writer, announced=announced)
+            return await self._own_response(call, key, caller)
         written: list[object] = []
 
         def write(event: object) -> None:
             written.append(event)
-            if writer is not None:
-                writer(event)
+            if call.writer is not None:
+                call.writer(event)
 
-        noted = None if writer is None else write
         try:
-            return await self._own_response(prompt, tools, key, caller, noted, announced=announced)
+            noted = call._replace(writer=call.writer and write)
+            return await self._own_response(noted, key, caller)
         except ServiceError as error:
             if written or error.status in (401, 403):
                 raise
             log_failure(error)
-        return await self._fallback.response(prompt, tools, key, caller, writer, announced=announced)
+        return await self._fallback.response(call, key, caller)
 
     async def _own_response(
-        self,
-        prompt: Sequence[AnyMessage],
-        tools: Sequence[dict[str, Any]],
-        key: ServiceCredential | Secret,
-        caller: VerifiedAccessToken,
-        writer: StreamWriter | None,
-        *,
-        announced: bool,
+        self, call: ModelCall, key: ServiceCredential | Secret, caller: VerifiedAccessToken
     ) -> AIMessage:
         """The response of this model. A credential that the service refuses is renewed once."""
 
         async def send(credential: Credential) -> AIMessage | ServiceError:
-            return await self.request(prompt, tools, credential.secret, writer, announced=announced)
+            return await self.request(call, credential.secret)
 
         async with self._audit.model_call(self._name, self._credential, self._acts_as, caller) as step:
             if isinstance(key, Secret):
-                response = await self.request(prompt, tools, key, writer, announced=announced)
+                response = await self.request(call, key)
             else:
                 response = await send_with_credential(key, send, _is_refused)
             if isinstance(response, ServiceError):
@@ -118,19 +116,9 @@ class ModelSteps:
                 step.found(input_tokens=used["input_tokens"], output_tokens=used["output_tokens"])
         return response
 
-    async def request(
-        self,
-        prompt: Sequence[AnyMessage],
-        tools: Sequence[dict[str, Any]],
-        key: Secret,
-        writer: StreamWriter | None = None,
-        *,
-        announced: bool = False,
-    ) -> AIMessage | ServiceError:
+    async def request(self, call: ModelCall, key: Secret) -> AIMessage | ServiceError:
         """The response of the model; or the error, if the key was refused (401) before any piece arrived.
 
-        With a `writer`, the response is requested in pieces, and text and thinking are written as they
-        arrive; if `announced`, after the identifier of their message.
         Any other failure raises `ServiceError`, also a response that takes too long or is not whole
         (`graph.models.response.checked`).
         """
@@ -142,17 +130,17 @@ class ModelSteps:
                 span.set(Attribute.OPERATION, "chat")
                 span.set(Attribute.PROVIDER, PROVIDER)
                 span.set(Attribute.MODEL, model)
-                span.set(Attribute.STREAMED, writer is not None)
+                span.set(Attribute.STREAMED, call.writer is not None)
             if span.content:
-                span.set(Attribute.INPUT_MESSAGES, message_content(prompt, [key]))
+                span.set(Attribute.INPUT_MESSAGES, message_content(call.prompt, [key]))
 
             def first_chunk() -> None:
                 seconds = timed.elapsed
                 self._measures.first_chunk.observe(seconds, model)
                 span.set(Attribute.FIRST_CHUNK, seconds)
 
-            reader = None if writer is None else _Reader(writer, first_chunk, announced=announced)
-            response = await self._complete(prompt, tools, key, reader)
+            reader = call.writer and _Reader(call.writer, first_chunk, announced=call.announced)
+            response = await self._complete(call, key, reader)
             if isinstance(response, ServiceError):
                 timed.fail(error_type(response))
                 return response
@@ -162,17 +150,13 @@ class ModelSteps:
         return response
 
     async def _complete(
-        self,
-        prompt: Sequence[AnyMessage],
-        tools: Sequence[dict[str, Any]],
-        key: Secret,
-        reader: "_Reader | None",
+        self, call: ModelCall, key: Secret, reader: "_Reader | None"
     ) -> AIMessage | ServiceError:
         fault = "the response was empty"
         response = None
         try:
             async with asyncio.timeout(self._seconds):
-                response = await self._provider.complete(prompt, tools, api_key=key, reader=reader)
+                response = await self._provider.complete(call.prompt, call.tools, api_key=key, reader=reader)
         except ServiceError as error:
             if error.status == 401 and (reader is None or not reader.begun):
                 return error

@@ -21,8 +21,7 @@ from langgraph._internal._constants import CONFIG_KEY_RUNTIME
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
-from graph.callers import reports_steps
-from graph.context import AgentContext, streams, writer_of
+from graph.context import AgentContext, context_of, writer_of
 from graph.credentials.service_credentials import secrets_of
 from graph.error_codes import GraphCode
 from graph.events import MAX_CHARACTERS, TOO_LONG, OwnEvent, ResponseStarted, TextEvent
@@ -68,7 +67,7 @@ class OwnNode:
     ) -> dict[str, Any]:
         """The update of the state: messages of the agent, `instructions`, and own keys."""
         redactor = Redactor(secrets_of(state, caller))
-        write = writer_of(runtime) if streams(runtime) else None
+        write = writer_of(runtime) if context_of(runtime).streaming else None
         asked: list[AIMessage] = []
         of_run = copy_context()  # by which LangGraph finds the streams of the run
 
@@ -92,7 +91,7 @@ class OwnNode:
             follows = bool(state["messages"]) and isinstance(state["messages"][-1], AIMessage)
             for message in update.get("messages", ()):
                 if message.text and all(message.id != each.id for each in asked):
-                    _show(message, write, steps=reports_steps(runtime), follows=follows)
+                    _show(message, write, steps=context_of(runtime).steps, follows=follows)
         return update
 
 

@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from graph.approvals.gate import ApprovalGate, Refused
 from graph.approvals.pending_call import pending_call
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
-from graph.context import AgentContext, begun_calls, note_read, writer_of, writer_of_consents
+from graph.context import AgentContext, context_of, note_read, writer_of, writer_of_consents
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.data_labels import labels_of
@@ -94,7 +94,7 @@ class ServiceNode:
         taken = self._budget.take(runtime, len(waiting))
         credential = self._service_credentials.of(caller, self._name, state)
         secrets, consents = secrets_of(state, caller), writer_of_consents(runtime)
-        read_before, begun = state.get("read") or {}, begun_calls(runtime)
+        read_before, begun = state.get("read") or {}, context_of(runtime).begun_calls
         of_run = StepRun(caller, writer_of(runtime), secrets, consents, read_before)
 
         async def run(call: ToolCall) -> ToolMessage:

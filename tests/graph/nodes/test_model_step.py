@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from graph.call_measures import CallMeasures
 from graph.error_codes import GraphCode
 from graph.models.piece import Piece
-from graph.nodes.model_step import ModelSteps, message_content
+from graph.nodes.model_step import ModelCall, ModelSteps, message_content
 from identity.audit.event import AuditedAction
 from identity.audit.trail import AuditTrail
 from identity.errors import ServiceError
@@ -53,7 +53,9 @@ def steps(model: Provider, records: AuditRecords | None = None) -> ModelSteps:
 async def request(model: Provider, *, stream: bool) -> tuple[AIMessage | ServiceError, list[Any]]:
     written: list[Any] = []
     writer = written.append if stream else None
-    return await steps(model).request([HumanMessage("hi")], [], KEY, writer, announced=True), written
+    return await steps(model).request(
+        ModelCall([HumanMessage("hi")], [], writer, announced=True), KEY
+    ), written
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -117,7 +119,7 @@ async def test_refused_key_fails_the_request_that_was_sent_with_it(ended_spans: 
     records = AuditRecords()
     model = steps(Provider(REFUSED), records)
     with pytest.raises(ServiceError):
-        await model.response([], [], KEY, await Tokens().verify(Secret("alice-at")))
+        await model.response(ModelCall([]), KEY, await Tokens().verify(Secret("alice-at")))
     assert [span.error for span in ended_spans] == ["model_call_failed"]
     assert list(model._measures.inference.values) == [("qwen-plus", "model_call_failed")]
     assert [event.error for event in records.events] == [GraphCode.MODEL_CALL_FAILED]
@@ -133,7 +135,7 @@ async def test_tokens_are_counted_by_model_and_kind_and_recorded(ended_spans: li
     records = AuditRecords()
     model = steps(Provider(WHOLE.model_copy(update={"usage_metadata": used})), records)
     for _ in range(2):
-        await model.response([], [], KEY, await Tokens().verify(Secret("alice-at")))
+        await model.response(ModelCall([]), KEY, await Tokens().verify(Secret("alice-at")))
     measures = model._measures
     counters = (measures.input_tokens, measures.output_tokens, measures.reasoning_tokens)
     assert [counter.values for counter in counters] == [{("qwen-plus",): count} for count in (14, 10, 4)]
@@ -172,7 +174,7 @@ async def test_fallback_responds_if_the_model_fails_and_both_calls_are_on_record
     second = ModelSteps(Provider(WHOLE, Piece("Sunny")), "qwen-max", None, audit, CallMeasures(), 5)
     first = ModelSteps(Provider(FAILED), "qwen-plus", None, audit, CallMeasures(), 5, second)
     writer = written.append if stream else None
-    assert await first.response([HumanMessage("hi")], [], KEY, caller, writer) == WHOLE
+    assert await first.response(ModelCall([HumanMessage("hi")], [], writer), KEY, caller) == WHOLE
     assert [event["text"] for event in written] == (["Sunny"] if stream else [])
     assert [(event.model, event.outcome) for event in records.events] == [
         ("qwen-plus", "failed"),
@@ -189,5 +191,5 @@ async def test_fallback_does_not_respond_after_a_piece_was_shown_or_if_the_key_w
     second = ModelSteps(Provider(WHOLE), "qwen-max", None, audit, CallMeasures(), 5)
     first = ModelSteps(end, "qwen-plus", None, audit, CallMeasures(), 5, second)
     with pytest.raises(ServiceError):
-        await first.response([HumanMessage("hi")], [], KEY, caller, lambda _: None)
+        await first.response(ModelCall([HumanMessage("hi")], [], lambda _: None), KEY, caller)
     assert [event.model for event in records.events] == ["qwen-plus"]
