@@ -78,10 +78,7 @@ class SqlApprovalStore:
 
     async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
         ids = ", ".join("?" * len(approval_ids))
-        sql = f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND id IN ({ids})"  # noqa: S608 - constants
-        async with available():
-            rows = await self._database.read(lambda: query(sql, owner_of(principal), *approval_ids))
-            return [self._state(principal, row) for row in rows]
+        return await self._read(principal, f"owner = ? AND id IN ({ids})", owner_of(principal), *approval_ids)
 
     async def decide(
         self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
@@ -92,14 +89,11 @@ class SqlApprovalStore:
 
     async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
         groups = sorted(approver.groups)[:_MOST_GROUPS]
-        sql = (
-            f"SELECT {_COLUMNS} FROM approvals WHERE status = 'open' AND owner <> ?"  # noqa: S608 - constants
-            f" AND approvers IN ({', '.join('?' * len(groups)) or 'NULL'})"
+        condition = (
+            f"status = 'open' AND owner <> ? AND approvers IN ({', '.join('?' * len(groups)) or 'NULL'})"
             f" ORDER BY created_at DESC, id LIMIT {_MOST_ASKED}"
         )
-        async with available():
-            rows = await self._database.read(lambda: query(sql, owner_of(approver.principal), *groups))
-            return [self._state(None, row) for row in reversed(rows)]
+        return (await self._read(None, condition, owner_of(approver.principal), *groups))[::-1]
 
     async def decide_for(
         self, approval_id: str, approver: Approver, *, approved: bool, at: float
@@ -116,22 +110,13 @@ class SqlApprovalStore:
 
     async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:
         condition, values = ("", ()) if thread_id is None else (" AND thread_id = ?", (thread_id,))
-        sql = (
-            f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND status = 'open'{condition}"  # noqa: S608 - constants
-            " ORDER BY created_at, id"
-        )
-        async with available():
-            rows = await self._database.read(lambda: query(sql, owner_of(principal), *values))
-            return [self._state(principal, row) for row in rows]
+        condition = f"owner = ? AND status = 'open'{condition} ORDER BY created_at, id"
+        return await self._read(principal, condition, owner_of(principal), *values)
 
     async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
-        sql = (
-            f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
-            " ORDER BY created_at DESC, id LIMIT 1"
-        )
-        async with available():
-            rows = await self._database.read(lambda: query(sql, owner_of(principal), thread_id))
-            return self._state(principal, rows[0]) if rows else None
+        condition = "owner = ? AND thread_id = ? ORDER BY created_at DESC, id LIMIT 1"
+        found = await self._read(principal, condition, owner_of(principal), thread_id)
+        return found[0] if found else None
 
     async def count_open(self, since: float) -> int:
         """How many approvals of all principals that were opened after `since` wait for a decision."""
@@ -150,6 +135,16 @@ class SqlApprovalStore:
         async with available():
             work = lambda: self._undecided(principal, thread_id, withdrawn)  # noqa: E731 - one of two
             await self._database.write(work, durable=True)
+
+    async def _read(
+        self, principal: Principal | None, condition: str, *values: str
+    ) -> Sequence[ApprovalState]:
+        """See `_state` for `principal`."""
+        sql = f"SELECT {_COLUMNS} FROM approvals WHERE {condition}"  # noqa: S608 - constants
+        async with available():
+            return [
+                self._state(principal, row) for row in await self._database.read(lambda: query(sql, *values))
+            ]
 
     async def _changed(
         self, approval_id: str, principal: Principal | None, change: Callable[[ApprovalState], ApprovalState]

@@ -1,6 +1,7 @@
 """The list of a principal's threads: pages in the order of their last change, by indexed queries."""
 
 import base64
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -29,7 +30,7 @@ class Reading:
         self._limit = limit
         self._wanted = wanted
         self._size = limit + 1 if wanted is None else _SEARCHED
-        self._after = None if before is None else _place(before)
+        self._after = None if before is None else place_of(before)
         self._found: list[Thread] = []
         self._readings = 0
         self.goes_on = wanted is None or bool(wanted)
@@ -60,18 +61,20 @@ class Reading:
         """The threads, and a cursor if there may be more."""
         if len(self._found) > self._limit:
             last = self._found[self._limit - 1]
-            return self._found[: self._limit], _cursor(last.updated_at, last.id)
-        return self._found, None if self._after is None else _cursor(*self._after)
+            return self._found[: self._limit], cursor_of(last.updated_at, last.id)
+        return self._found, None if self._after is None else cursor_of(*self._after)
 
 
-def _cursor(updated_at: float, thread_id: str) -> str:
-    text = f"{updated_at!r}/{thread_id}"
+def cursor_of(changed_at: float, identifier: str) -> str:
+    """The cursor after a thread, or a run, that was changed then."""
+    text = f"{changed_at!r}/{identifier}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _place(cursor: str) -> tuple[float, str]:
+def place_of(cursor: str) -> tuple[float, str]:
+    """The inverse of `cursor_of`. Raises `ValueError` for what is no cursor."""
     text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
-    updated_at, _, thread_id = text.partition("/")
-    if not is_thread_id(thread_id):
+    changed_at, _, identifier = text.partition("/")
+    if not math.isfinite(at := float(changed_at)) or not is_thread_id(identifier):
         raise ValueError("the cursor does not have the expected form")
-    return float(updated_at), thread_id
+    return at, identifier

@@ -5,15 +5,13 @@ ended is never changed again, whatever becomes of its thread. A page of records 
 however many there are before it; the total counts the runs that match.
 """
 
-import base64
-import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, Literal, TypeAlias
 
 from agent.conversations.database.database import Database, Row, Statement, Transaction, Value, query
+from agent.conversations.listing import cursor_of, place_of
 from agent.conversations.run_state import Change
 from agent.conversations.thread import StoppedRun, StoredMessage, ThreadStatus
 from agent.conversations.transcript import PAGE_BYTES, ThreadKey, Transcript
@@ -36,7 +34,6 @@ _OPEN: Final = "('working', 'input_required', 'auth_required')"
 _TO_THE_END: Final = "last_seq = (SELECT last_seq FROM threads WHERE threads.key = runs.thread_key)"
 _EXPIRED: Final = ("canceled", GraphCode.APPROVAL_EXPIRED.value)
 _FROM: Final = " FROM runs JOIN threads ON threads.key = runs.thread_key WHERE threads.deleted_at IS NULL AND"
-_RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +202,7 @@ class RunHistory:
     async def page(self, owner: str, which: RunQuery) -> RunPage:
         """A page of runs. Raises `ValueError` for a cursor that is none."""
         now = self._clock()
-        place = None if which.before is None else _place(which.before)
+        place = None if which.before is None else place_of(which.before)
         condition, values = _condition(owner, which)
         after = "" if place is None else " AND (runs.changed_at, runs.run_id) < (?, ?)"
         statements = [
@@ -227,7 +224,8 @@ class RunHistory:
                 total_bytes = accumulate(size or 0 for [[size]] in sizes)
                 fitting = [run for run, size in zip(found, total_bytes, strict=True) if size <= PAGE_BYTES]
                 found = fitting or found[:1]
-            return RunPage(found, _cursor(found[-1]) if len(runs) > len(found) else None, total)
+            last = cursor_of(found[-1].changed_at, found[-1].run_id) if len(runs) > len(found) else None
+            return RunPage(found, last, total)
 
         return await self._database.write(work)
 
@@ -271,16 +269,3 @@ def _size(run: RunRecord, *, asked: bool) -> Statement:
         "SELECT SUM(length(body)) FROM messages WHERE thread_key = ? AND seq BETWEEN ? AND ?",
         (run.thread_key, *_positions(run, asked=asked)),
     )
-
-
-def _cursor(run: RunRecord) -> str:
-    text = f"{run.changed_at!r}/{run.run_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _place(cursor: str) -> tuple[float, str]:
-    text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
-    changed_at, _, run_id = text.partition("/")
-    if not math.isfinite(at := float(changed_at)) or _RUN_ID.fullmatch(run_id) is None:
-        raise ValueError("the cursor does not have the expected form")
-    return at, run_id

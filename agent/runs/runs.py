@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain_core.messages import AnyMessage, ToolCall
@@ -19,41 +20,31 @@ from identity.errors import AgentError
 from identity.principal import Principal
 
 
+@dataclass(frozen=True, slots=True)
 class _UnkeptWork:
     """Runs the graph on the messages of a request. The run has no thread, and stores nothing."""
 
-    def __init__(
-        self,
-        graph: CompiledAgentGraph,
-        messages: Sequence[AnyMessage],
-        caller: VerifiedAccessToken,
-        acquire_lease: Callable[[Principal], Awaitable[None]],
-        *,
-        streaming: bool,
-        steps: bool,
-        call: ToolCall | None,
-    ) -> None:
-        self._graph = graph
-        self._messages = messages
-        self._caller = caller
-        self._acquire_lease = acquire_lease
-        self._streaming = streaming
-        self._steps = steps
-        self._call = call
+    graph: CompiledAgentGraph
+    messages: Sequence[AnyMessage]
+    caller: VerifiedAccessToken
+    acquire_lease: Callable[[Principal], Awaitable[None]]
+    streaming: bool
+    steps: bool
+    call: ToolCall | None
 
     async def run(self, live: LiveRun) -> Finished:
         """See `Work`."""
-        await self._acquire_lease(self._caller.principal)
+        await self.acquire_lease(self.caller.principal)
         context = AgentContext(
-            access_token=self._caller.token,
-            streaming=self._streaming,
-            steps=self._steps,
-            call=self._call,
+            access_token=self.caller.token,
+            streaming=self.streaming,
+            steps=self.steps,
+            call=self.call,
             writer=live.emit,
         )
         of_model = ModelMessages()
-        stream = self._graph.astream(
-            {"messages": list(self._messages)}, {"callbacks": []}, context=context, stream_mode="updates"
+        stream = self.graph.astream(
+            {"messages": list(self.messages)}, {"callbacks": []}, context=context, stream_mode="updates"
         )
         try:
             async with aclosing(cast(AsyncGenerator[dict[str, Any]], stream)) as updates:
@@ -120,9 +111,7 @@ class Runs:
         Raises `LimitError` or `UnavailableError` if there are too many in this process.
         """
         self.check(caller.principal)
-        work = _UnkeptWork(
-            self._graph, messages, caller, self.acquire_lease, streaming=streaming, steps=steps, call=call
-        )
+        work = _UnkeptWork(self._graph, messages, caller, self.acquire_lease, streaming, steps, call)
         run = LiveRun(
             work, seconds=self._timeout, one_reader=True, traced=self._traced, measures=self._measures
         )
