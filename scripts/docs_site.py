@@ -79,7 +79,10 @@ def copy(path: Path, copied: set[Path]) -> None:
         return match[0]
 
     text = LINK.sub(linked, path.read_text(encoding="utf-8"))
-    target.write_text(timed(text), encoding="utf-8")
+    text = timed(text)
+    if path.parent.name == "decisions":  # reached by links: for readers of one page, not of a search
+        text = "---\nsearch:\n  exclude: true\n---\n\n" + text
+    target.write_text(text, encoding="utf-8")
 
 
 def index(listed: list[tuple[str, str, str]]) -> str:
