@@ -22,7 +22,7 @@ from agent.api.a2a.tasks import StatelessTasks, ThreadTasks
 from agent.api.ag_ui.routes import MAX_SNAPSHOT, ThreadRuns, ag_ui_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.grants import grant_routes
-from agent.api.inbox import inbox_routes
+from agent.api.inbox import inbox_routes, prepared_routes
 from agent.api.langserve.routes import langserve_routes
 from agent.api.mcp.message import HEADERS as MCP_HEADERS
 from agent.api.mcp.routes import mcp_routes
@@ -36,7 +36,7 @@ from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError, error_response
-from agent.http.authentication import CALLER, MCP_PATH, Challenge, authentication, caller_of
+from agent.http.authentication import CALLER, MCP_PATH, authentication, caller_of
 from agent.http.rate_limit import rate_limit
 from agent.http.request_limits import body_limit, header_limit
 from agent.http.request_log import request_log
@@ -50,8 +50,6 @@ from identity.errors import AgentError
 def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     """The application. Nothing is read, opened or requested before its lifespan starts."""
     composed = agent or Agent(settings)
-    challenge = Challenge(f"{settings.agent_audience}|{settings.agent_scope}", settings.agent_public_url)
-
     role = settings.header_role
 
     @asynccontextmanager
@@ -61,9 +59,10 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
 
     async def admit_again(scope: Scope) -> None:
         if CALLER in scope:
-            await composed.admission.admit_again(caller_of(scope))
+            await composed.admission_of(scope["path"]).admit_again(caller_of(scope))
 
     async def agent_error(request: Request, error: AgentError) -> Response:
+        challenge = composed.admission_of(request.scope["path"]).challenge
         return error_response(error, challenge.headers(error, request.scope))
 
     async def request_error(_: Request, error: RequestError) -> Response:
@@ -101,9 +100,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             Middleware(request_log, measures=composed.measures.requests, tracer=composed.tracer),
             Middleware(composed.shutdown.middleware),
             Middleware(header_limit, max_bytes=settings.max_header_bytes),
-            Middleware(
-                authentication, admit=composed.admission.admit, challenge=challenge, polls=_reads_own_list
-            ),
+            Middleware(authentication, admission_of=composed.admission_of, polls=_reads_own_list),
             *([] if role is None else [Middleware(role_headers, role=role)]),
             Middleware(
                 rate_limit, rate=composed.request_rate, check_run=composed.runs.check, starts_run=_starts_run
@@ -156,7 +153,9 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     if composed.grants is not None:
         app.include_router(grant_routes(composed.grants))
     if composed.inbox is not None and composed.conversations is not None:
-        app.include_router(inbox_routes(composed.inbox, composed.conversations))
+        app.include_router(inbox_routes(composed.inbox, composed.conversations, composed.prepared))
+    if composed.prepared is not None:
+        app.include_router(prepared_routes(composed.prepared))
     if composed.user_events is not None:
         app.include_router(
             user_event_routes(

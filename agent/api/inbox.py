@@ -1,16 +1,20 @@
-"""`/approvals`: what waits for the caller, asked by others and by themselves, and decisions about others'."""
+"""`/approvals`: what waits for the caller, asked by others and by themselves, and decisions about others'.
+`/prepared`: for clients, the runs that they prepare for people, who decide by `/approvals`.
+"""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from agent.api.response_models import Approval, Wire, documented
-from agent.api.threads.models import Body, documented_body, read_body
+from agent.api.response_models import Approval, PreparedRun, PreparedRunList, Wire, documented
+from agent.api.threads.models import Body, StartedRun, documented_body, read_body
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
+from agent.runs.prepared_runs import PreparedRuns
 from graph.approvals.inbox import Inbox
-from graph.approvals.record import ApprovalState, PendingApproval
+from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.approvals.request import approval_of
 
 
@@ -32,17 +36,26 @@ class AskedApproval(Approval):
 
 class WaitingApprovals(Wire):
     """`asked` are those of others, which the caller may decide here; `own` are of the caller's conversations,
-    where they decide, or wait for others.
+    where they decide, or wait for others; `prepared` are runs to begin in the caller's name.
     """
 
     asked: list[AskedApproval]
     own: list[Approval]
+    prepared: list[PreparedRun]
 
 
 class ApproverDecision(Body):
     """The decision about the call as it was asked: an approver changes nothing of it."""
 
     decision: Literal["approve", "reject"]
+
+
+class NewPreparedRun(Body):
+    """What `user`, by their `sub`, is asked to begin, and for how many seconds."""
+
+    user: Annotated[str, Field(min_length=1, max_length=255)]
+    question: Annotated[str, Field(min_length=1, max_length=8000)]
+    seconds: Annotated[int, Field(gt=0)] | None = None
 
 
 def _asked(state: ApprovalState) -> dict[str, Any]:
@@ -52,7 +65,42 @@ def _asked(state: ApprovalState) -> dict[str, Any]:
     return {**shown, "thread_id": "", "call_id": "", "asker": asker, "rules": list(request.rules)}
 
 
-def inbox_routes(inbox: Inbox, conversations: Conversations) -> APIRouter:
+def _prepared(state: ApprovalState, status: ApprovalStatus) -> dict[str, Any]:
+    request = state.request
+    shown = approval_of(PendingApproval(request, request.arguments or {}))
+    about = {"prepared_by": request.prepared_by, "user": request.principal.subject}
+    return {**shown, **about, "status": status.value}
+
+
+def prepared_routes(prepared: PreparedRuns) -> APIRouter:
+    """The routes of clients, for which `Agent.admission_of` admits no one else."""
+    router = APIRouter(prefix="/prepared")
+
+    body = documented_body(NewPreparedRun)
+
+    @router.post("", status_code=201, responses={201: {"model": PreparedRun}}, openapi_extra=body)
+    async def prepare(request: Request) -> JSONResponse:
+        """Prepares a run for a user. Nothing runs before they accept it."""
+        given, client = read_body(NewPreparedRun, await request.body()), caller_of(request.scope)
+        state = await prepared.prepare(client, given.user, given.question, given.seconds)
+        return JSONResponse(_prepared(state, state.status), 201)
+
+    @router.get("", responses=documented(PreparedRunList))
+    async def list_prepared(request: Request) -> JSONResponse:
+        """What the client has prepared, and what became of it; never what was responded."""
+        found = await prepared.of(caller_of(request.scope))
+        return JSONResponse({"prepared": [_prepared(each, prepared.status(each)) for each in found]})
+
+    @router.delete("/{prepared_id}", status_code=204, response_class=Response)
+    async def withdraw(request: Request, prepared_id: str) -> Response:
+        """Withdraws one that waits."""
+        await prepared.withdraw(prepared_id, caller_of(request.scope))
+        return Response(status_code=204)
+
+    return router
+
+
+def inbox_routes(inbox: Inbox, conversations: Conversations, prepared: PreparedRuns | None) -> APIRouter:
     """The routes. What the caller may not decide is refused as what does not exist is."""
     router = APIRouter(prefix="/approvals")
 
@@ -66,19 +114,30 @@ def inbox_routes(inbox: Inbox, conversations: Conversations) -> APIRouter:
         own = [
             approval_of(each) for thread in threads for each in await conversations.pending(caller, thread)
         ]
-        return JSONResponse({"asked": asked, "own": own})
+        runs = [] if prepared is None else await prepared.waiting(caller)
+        shown = [_prepared(each, each.status) for each in runs]
+        return JSONResponse({"asked": asked, "own": own, "prepared": shown})
 
     @router.post(
         "/{approval_id}",
         status_code=204,
         response_class=Response,
         response_description="The decision counts.",
+        responses={202: {"model": StartedRun}},
         openapi_extra=documented_body(ApproverDecision),
     )
     async def decide(request: Request, approval_id: str) -> Response:
-        """Decides about the call of another person. Their run goes on when they continue it."""
-        given = read_body(ApproverDecision, await request.body())
-        await inbox.decide(approval_id, caller_of(request.scope), approved=given.decision == "approve")
+        """Decides about the call of another person, whose run goes on when they continue it; or about a run
+        that was prepared for the caller, which begins now (202).
+        """
+        given, caller = read_body(ApproverDecision, await request.body()), caller_of(request.scope)
+        approved = given.decision == "approve"
+        begins = None if prepared is None else await prepared.decide(approval_id, caller, approved=approved)
+        if begins is None:
+            await inbox.decide(approval_id, caller, approved=approved)
+        elif approved:
+            run = await conversations.start(caller, begins.id, [begins], streaming=True)
+            return JSONResponse({"run": run.id}, 202)
         return Response(status_code=204)
 
     return router

@@ -27,6 +27,7 @@ from agent.operations.traces.tracer import Tracer, tracer_of
 from agent.redis import shared_redis
 from agent.runs.conversation_runs import Conversations
 from agent.runs.live_run import LiveRuns
+from agent.runs.prepared_runs import PreparedRuns
 from agent.runs.relay import Relay
 from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_parts import RunParts
@@ -113,14 +114,10 @@ class Agent:
         self.jwks: Final = Jwks(settings.jwks_url, self.http, clock=clock, fetches=self.measures.issue)
         revocations = RevocationList(reach=REVOCATION_REACH, clock=clock)
         self.verifier: Final = self._access_token_verifier(revocations)
-        self.admission: Final = Admission(
-            self.verifier,
-            audit,
-            audience=settings.agent_audience,
-            scope=settings.agent_scope,
-            user=settings.telemetry_user,
-            clock=clock,
-        )
+        self.admission: Final = Admission(self.verifier, audit, settings, settings.agent_scope, clock)
+        scope = settings.prepare_scope
+        clients = self._access_token_verifier(revocations, scope)
+        self._preparing = Admission(clients, audit, settings, scope, clock) if scope else None
 
         # What they may use
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
@@ -169,6 +166,12 @@ class Agent:
         self.webhook: Final = (
             ApprovalWebhook(settings, self.http, clock) if settings.approval_webhook_url else None
         )
+        self.prepared: Final = (
+            PreparedRuns(settings, storage.approvals, audit, revocations, clock, self.webhook)
+            if storage and self._preparing
+            else None
+        )
+        """What clients have prepared for people."""
         parts = self._graph_parts(audit, caller, resume_values, begun_calls)
         self.gate: Final = parts.gate
         self.graph: Final = agent_graph(settings, parts)
@@ -210,15 +213,24 @@ class Agent:
         self._warm_up: asyncio.Task[None] | None = None
         self._show_measures(pool)
 
-    def _access_token_verifier(self, revocations: RevocationList) -> AccessTokenVerifier:
+    def admission_of(self, path: str) -> Admission:
+        """Clients with `PREPARE_SCOPE` are admitted to `/prepared` alone, and no one else is to it."""
+        prepares = path == "/prepared" or path.startswith("/prepared/")
+        return self._preparing if prepares and self._preparing else self.admission
+
+    def _access_token_verifier(
+        self, revocations: RevocationList, of_clients: str | None = None
+    ) -> AccessTokenVerifier:
+        """Of people, as the settings say; with a scope `of_clients`, of clients that have it."""
         settings = self.settings
         return AccessTokenVerifier(
             issuer=settings.idaas.issuer,
             audience=settings.agent_audience,
-            scope=settings.agent_scope,
+            scope=of_clients or settings.agent_scope,
             keys=self.jwks,
             clients=[settings.idaas.client_id, *settings.client_ids.split()],
-            allow_clients=settings.allow_client_callers,
+            allow_clients=of_clients is not None or settings.allow_client_callers,
+            allow_people=of_clients is None,
             kept_claims=settings.caller_claims.split(),
             revocations=revocations,
             clock=self.clock,

@@ -13,11 +13,11 @@ from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.error_codes import GraphCode
-from identity.errors import ApprovalError, ConfigurationError, ErrorCode, UnavailableError
+from identity.errors import ApprovalError, ConfigurationError, ErrorCode, LimitError, UnavailableError
 from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import Effect
 
-_COLUMNS: Final = "id, owner, thread_id, status, approvers, body, state"
+_COLUMNS: Final = "id, owner, thread_id, status, approvers, prepared_by, body, state"
 _MOST_GROUPS: Final = 200
 """Groups of one approver that are looked at."""
 _MOST_ASKED: Final = 200
@@ -65,10 +65,11 @@ class SqlApprovalStore:
         place = request_place(owner, request.thread_id, request.id)
         body = self._encryption.seal(encoded(members_of(request)), place)
         added = yield from query(
-            "INSERT INTO approvals (id, owner, thread_id, status, created_at, body, state, approvers)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
+            "INSERT INTO approvals (id, owner, thread_id, status, created_at, body, state, approvers,"
+            " prepared_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+            " RETURNING id",
             *(request.id, owner, request.thread_id, state.status.value, request.created_at),
-            *(body, self._sealed(owner, state), request.approvers),
+            *(body, self._sealed(owner, state), request.approvers, _preparer(request), request.expires_at),
         )
         return bool(added)
 
@@ -108,10 +109,41 @@ class SqlApprovalStore:
     async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
         await self._changed(approval_id, principal, lambda state: state.used(digest, at))
 
+    async def prepare(self, request: ApprovalRequest, most_by_client: int, most_for_user: int) -> None:
+        """Adds a prepared run. Raises `LimitError` if as many of its client, or for its user, wait."""
+        client, user, now = _preparer(request), owner_of(request.principal), request.created_at
+        waiting_of = "SELECT count(*) FROM approvals WHERE status = 'open' AND expires_at > ? AND prepared_by"
+
+        def work() -> Transaction[None]:
+            by_client = yield from query(f"{waiting_of} = ?", now, client)
+            for_user = yield from query(f"{waiting_of} IS NOT NULL AND owner = ?", now, user)
+            for [[waiting]], most in ((by_client, most_by_client), (for_user, most_for_user)):
+                if waiting >= most:
+                    raise LimitError(AgentCode.TOO_MANY_RUNS, f"{waiting} prepared runs wait")
+            yield from self.added(ApprovalState(request))
+
+        async with available():
+            await self._database.write(work, durable=True)
+
+    async def prepared(self, principal: Principal, *, by_client: bool = False) -> Sequence[ApprovalState]:
+        """The newest 1,000 that were prepared for a user, or by a client, in any status."""
+        condition = "prepared_by = ?" if by_client else "prepared_by IS NOT NULL AND owner = ?"
+        condition += " ORDER BY created_at DESC, id LIMIT 1000"
+        return await self._read(None, condition, owner_of(principal))
+
+    async def withdraw_prepared(self, approval_id: str, client: Principal, at: float) -> ApprovalState:
+        """Withdraws an open one of `client`. Raises `ApprovalError` for every other."""
+
+        def withdrawn(state: ApprovalState) -> ApprovalState:
+            state.require_open(at)
+            return state.withdrawn(at)
+
+        return await self._changed(approval_id, None, withdrawn, client)
+
     async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:
-        condition, values = ("", ()) if thread_id is None else (" AND thread_id = ?", (thread_id,))
-        condition = f"owner = ? AND status = 'open'{condition} ORDER BY created_at, id"
-        return await self._read(principal, condition, owner_of(principal), *values)
+        which, values = ("", ()) if thread_id is None else (" AND thread_id = ?", (thread_id,))
+        which = f"owner = ? AND status = 'open' AND prepared_by IS NULL{which} ORDER BY created_at, id"
+        return await self._read(principal, which, owner_of(principal), *values)
 
     async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
         condition = "owner = ? AND thread_id = ? ORDER BY created_at DESC, id LIMIT 1"
@@ -119,8 +151,9 @@ class SqlApprovalStore:
         return found[0] if found else None
 
     async def count_open(self, since: float) -> int:
-        """How many approvals of all principals that were opened after `since` wait for a decision."""
-        sql = "SELECT count(*) FROM approvals WHERE status = 'open' AND created_at > ?"
+        """How many questions of runs that were asked after `since`, of all principals, wait."""
+        waiting = "status = 'open' AND prepared_by IS NULL AND created_at > ?"
+        sql = f"SELECT count(*) FROM approvals WHERE {waiting}"  # noqa: S608 - constants
         async with available():
             [[number]] = await self._database.read(lambda: query(sql, since))
             return int(number)
@@ -147,14 +180,21 @@ class SqlApprovalStore:
             ]
 
     async def _changed(
-        self, approval_id: str, principal: Principal | None, change: Callable[[ApprovalState], ApprovalState]
+        self,
+        approval_id: str,
+        principal: Principal | None,
+        change: Callable[[ApprovalState], ApprovalState],
+        client: Principal | None = None,
     ) -> ApprovalState:
+        """Of `principal`, or prepared by `client`; else, one about which approvers are asked."""
+        holder = principal or client
+        condition = "owner = ?" if principal else "prepared_by = ?" if client else "approvers IS NOT NULL"
+
         def work() -> Transaction[ApprovalState]:
             # An update locks the row in every database until the transaction ends.
-            condition = "approvers IS NOT NULL" if principal is None else "owner = ?"
             rows = yield from query(
                 f"UPDATE approvals SET status = status WHERE id = ? AND {condition} RETURNING {_COLUMNS}",  # noqa: S608 - constants
-                *(approval_id, *(() if principal is None else (owner_of(principal),))),
+                *(approval_id, *(() if holder is None else (owner_of(holder),))),
             )
             if not rows:
                 raise ApprovalError(GraphCode.APPROVAL_INVALID, "there is no such approval of this principal")
@@ -171,7 +211,7 @@ class SqlApprovalStore:
         """Changes the approvals of the thread that are open, or approved and not used."""
         rows = yield from query(
             "UPDATE approvals SET status = status WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
-            f" AND status IN ('open', 'approved') RETURNING {_COLUMNS}",
+            f" AND prepared_by IS NULL AND status IN ('open', 'approved') RETURNING {_COLUMNS}",
             *(owner_of(principal), thread_id),
         )
         for state in (self._state(principal, row) for row in rows):
@@ -199,7 +239,7 @@ class SqlApprovalStore:
 
     def _state(self, principal: Principal | None, row: Row) -> ApprovalState:
         """The state in a row of `principal`; `None`: of whom its sealed request says."""
-        approval_id, owner, thread_id, status, approvers, body, sealed = row
+        approval_id, owner, thread_id, status, approvers, prepared_by, body, sealed = row
         place = owner, thread_id, approval_id
         members = json.loads(self._encryption.open(body, request_place(*place)))
         asker = members.pop("asker", None)
@@ -207,6 +247,8 @@ class SqlApprovalStore:
         request = request_of(members, id=approval_id, thread_id=thread_id, principal=principal)
         if request.approvers != approvers:
             raise self._encryption.refusal("the approvers of a call were changed")
+        if _preparer(request) != prepared_by:
+            raise self._encryption.refusal("the client of a prepared run was changed")
         state = json.loads(self._encryption.open(sealed, state_place(*place)))
         if state["status"] != status:
             raise self._encryption.refusal("the status of an approval was changed")
@@ -218,11 +260,13 @@ class SqlApprovalStore:
 
 
 def members_of(request: ApprovalRequest) -> dict[str, Any]:
-    """The members of a request that have no column of their own, as JSON. Who asks is kept for approvers."""
+    """The members of a request that have no column of their own, as JSON. Who asks is kept for others who
+    read it: approvers, and the client that prepared it.
+    """
     members = {
         each.name: getattr(request, each.name) for each in fields(request) if each.name not in _IN_COLUMNS
     }
-    if request.approvers is not None:
+    if request.approvers is not None or request.prepared_by is not None:
         members["asker"] = [request.principal.issuer, request.principal.subject]
     return members
 
@@ -231,6 +275,12 @@ def request_of(members: dict[str, Any], **in_columns: Any) -> ApprovalRequest:  
     """The inverse of `members_of`."""
     read = {name: reader(members[name]) for name, reader in _READERS.items() if name in members}
     return ApprovalRequest(**{**members, **read, **in_columns})
+
+
+def _preparer(request: ApprovalRequest) -> str | None:
+    """The name under which the client is stored that prepared the run."""
+    by = request.prepared_by
+    return None if by is None else owner_of(Principal(request.principal.issuer, by))
 
 
 @asynccontextmanager

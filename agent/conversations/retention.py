@@ -58,6 +58,8 @@ class Retention:
             purged += found
         await self._database.write(_purge_checkpoints)
         await self._database.write(lambda: query("DELETE FROM grants WHERE ends_at < ?", now))
+        ended = "DELETE FROM approvals WHERE prepared_by IS NOT NULL AND expires_at < ?"
+        await self._database.write(lambda: query(ended, now - 7 * _DAY_SECONDS))
         if purged:
             await self._database.scrub()
             _LOG.info("%d conversations were purged", purged)

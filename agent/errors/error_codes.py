@@ -34,8 +34,9 @@ class AgentCode(ErrorCode):
     TOO_MANY_RUNS = ErrorRow(
         "too_many_runs",
         symptom="Too many answers at once",
-        cause="as many runs of this caller are in progress as one caller may have",
-        remedy="wait until one has ended, or raise MAX_CONCURRENT_RUNS",
+        cause="as many runs of this caller are in progress, or wait prepared, as one caller may have",
+        remedy="wait until one has ended, or raise MAX_CONCURRENT_RUNS (of prepared ones, "
+        "MAX_PREPARED_BY_CLIENT or MAX_PREPARED_FOR_USER)",
         person="Too many of your questions are being answered at once. Wait until one of them has ended",
     )
     OVERLOADED = ErrorRow(

@@ -5,7 +5,7 @@ add (LangServe's playground and its assets), and every path without a route.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from cachetools import TTLCache
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from agent.errors.error_response import error_response
+from agent.settings.settings import Settings
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
@@ -22,7 +23,7 @@ from identity.audit.step import Step
 from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
-from identity.observation.request_context import USER, UserLabel, user_attribute, user_label
+from identity.observation.request_context import USER, user_attribute, user_label
 from identity.observation.span import CURRENT_SPAN
 from identity.secrets.secret import Secret
 
@@ -102,31 +103,31 @@ class Challenge:
 def authentication(
     app: ASGIApp,
     *,
-    admit: Callable[..., Awaitable[VerifiedAccessToken]],
-    challenge: Challenge,
+    admission_of: Callable[[str], "Admission"],
     polls: Callable[[Scope], bool] = lambda _: False,
 ) -> ASGIApp:
     """ASGI middleware: passes on lifespan events, public paths and verified callers; refuses everything else.
 
-    `admit` verifies `Authorization` headers, and raises the identity layer's errors. A request that `polls`
-    is not recorded each time (`Admission.admit`).
+    `admission_of` returns the admission of a path. A request that `polls` is not recorded each time
+    (`Admission.admit`).
     """
 
     async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or _is_public(scope):
             await app(scope, receive, send)
             return
+        admission = admission_of(scope["path"])
         try:
             headers = (
                 value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"
             )
-            scope[CALLER] = await admit(headers, recorded=not polls(scope))
+            scope[CALLER] = await admission.admit(headers, recorded=not polls(scope))
             await app(scope, receive, send)
         except AgentError as error:  # also after the body (`Admission.admit_again`); routes handle their own
             if scope["type"] == "websocket":
                 await WebSocketClose(1008)(scope, receive, send)
             else:
-                await error_response(error, challenge.headers(error, scope))(scope, receive, send)
+                await error_response(error, admission.challenge.headers(error, scope))(scope, receive, send)
 
     return authenticated
 
@@ -163,13 +164,13 @@ class Admission:
         self,
         verifier: AccessTokenVerifier,
         audit: AuditTrail,
-        *,
-        audience: str,
+        settings: Settings,
         scope: str,
-        user: UserLabel = UserLabel.HASH,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`user` is how the caller is named in the log lines and spans of the request."""
+        """For `scope`, of the audience of the settings."""
+        audience, user = settings.agent_audience, settings.telemetry_user
+        self.challenge: Final = Challenge(f"{audience}|{scope}", settings.agent_public_url)
         self._verifier = verifier
         self._audit = audit
         self._audience = audience

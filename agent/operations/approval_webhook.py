@@ -29,9 +29,9 @@ _SHOWN: Final = ("id", "service", "tool", "effect", "access_identity", "approver
 
 
 class ApprovalWebhook:
-    """Sends one message for each question about a call, again until a response is 2xx, the question expires,
-    or six attempts have failed. 410 ends all messages until the process ends. No redirect is followed, no
-    response is read, and neither the address nor the message is logged.
+    """Sends one message for each question about a call, or prepared run, again until a response is 2xx, the
+    question expires, or six attempts have failed. 410 ends all messages until the process ends. No redirect
+    is followed, no response is read, and neither the address nor the message is logged.
 
     Messages are in memory: those of a process that ends are lost. The question itself is not.
     """
@@ -79,6 +79,7 @@ class ApprovalWebhook:
         data["text"] = interrupt_value(pending)["action_requests"][0]["description"]
         data["asker"] = {"iss": request.principal.issuer, "sub": request.principal.subject}
         data["url"] = f"{self._page}#approval={request.id}"
+        data["prepared_by"] = request.prepared_by
         if self._with_arguments:
             data["arguments"] = members["arguments"]
         message = {"type": "approval.requested", "timestamp": rfc3339(request.created_at), "data": data}

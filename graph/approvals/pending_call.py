@@ -142,12 +142,8 @@ class ApprovalRequests:
             kind=kind,
             thread_id=conversation.thread_id,
             principal=principal,
-            service="",
-            tool="",
-            call_id="",
             digest=arguments_digest({}),
             effect=Effect.READ,
-            access_identity=None,
             **self._times(),
         )
 

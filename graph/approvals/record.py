@@ -26,6 +26,8 @@ class ApprovalKind(StrEnum):
     """To allow, at a URL, the use of their account with another provider."""
     SIGN_IN_REQUIRED = "sign_in_required"
     """To sign in again."""
+    PREPARED_RUN = "prepared_run"
+    """To begin a run that a client has prepared in their name."""
 
 
 _OF_A_QUESTION: Final = ("principal", "thread_id", "kind", "call_id")
@@ -68,19 +70,20 @@ class ApprovalRequest:
     arguments when it was asked. `audience`, `scope` and `credential` are as the service declares them
     (`graph.events`). `rules` name what requires the question, in the file with the SHA-256 `policy`.
     `arguments` are kept for approvers only, without the secrets of the run: they see nothing else of the
-    conversation.
+    conversation. A prepared run has a random id, which is that of its thread too, the subject of the client
+    in `prepared_by`, and the argument `question`.
     """
 
     id: str
     kind: ApprovalKind
     thread_id: str
     principal: Principal
-    service: str
-    tool: str
-    call_id: str
+    service: str = ""
+    tool: str = ""
+    call_id: str = ""
     digest: str
     effect: Effect
-    access_identity: AccessIdentity | None
+    access_identity: AccessIdentity | None = None
     audience: str | None = None
     scope: str | None = None
     credential: str | None = None
@@ -92,6 +95,7 @@ class ApprovalRequest:
     expires_at: float
     read: tuple[str, ...] = ()
     """What the conversation has read that the call could carry elsewhere: `payroll.payslip: confidential`."""
+    prepared_by: str | None = None
 
     def audited(self) -> dict[str, Any]:
         """Its members in the audit log, but the digest of the arguments, which a decision may change."""

@@ -20,11 +20,13 @@ _DECISIONS: Final = {
     ApprovalKind.TOOL_CALL: ["approve", "edit", "reject"],
     ApprovalKind.CONSENT_REQUIRED: ["approve", "reject"],
     ApprovalKind.SIGN_IN_REQUIRED: ["approve"],
+    ApprovalKind.PREPARED_RUN: ["approve", "reject"],
 }
 _DESCRIPTIONS: Final = {
     ApprovalKind.TOOL_CALL: 'The agent asks to call "{tool}" of the {service} service ({effect}).',
     ApprovalKind.CONSENT_REQUIRED: "The agent needs your consent to use your account of {service}.",
     ApprovalKind.SIGN_IN_REQUIRED: "Your sign-in has expired. Sign in again to continue.",
+    ApprovalKind.PREPARED_RUN: "{by} has prepared a question, to be asked in your name. Nothing runs yet.",
 }
 
 
@@ -37,7 +39,10 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     request, arguments = pending.request, dict(pending.arguments)
     name = request.tool or request.kind.value
     description = _DESCRIPTIONS[request.kind].format(
-        tool=request.tool, service=request.service, effect=request.effect
+        tool=request.tool,
+        service=request.service,
+        effect=request.effect,
+        by=printable(request.prepared_by or ""),
     )
     decisions = _DECISIONS[request.kind]
     if request.approvers is not None:

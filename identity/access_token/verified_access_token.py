@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from identity.principal import Caller, Principal
 from identity.secrets.secret import Secret
@@ -47,33 +47,9 @@ class VerifiedAccessToken:
         return Caller(self.principal, self.claims)
 
 
-def assume_verified(
-    *,
-    principal: Principal,
-    audience: tuple[str, ...],
-    scopes: frozenset[str],
-    expires_at: float,
-    fingerprint: str,
-    token: Secret,
-    issued_at: float | None = None,
-    signed_in_at: float | None = None,
-    claims: Mapping[str, KeptClaim] | None = None,
-    is_client: bool = False,
-) -> VerifiedAccessToken:
+def assume_verified(**members: Any) -> VerifiedAccessToken:  # noqa: ANN401 - those of the class
     """Creates a verified access token without verifying anything: for the verifier, and for tests.
 
     A test checks that no other code of the project calls it.
     """
-    return VerifiedAccessToken(
-        principal=principal,
-        audience=audience,
-        scopes=scopes,
-        expires_at=expires_at,
-        fingerprint=fingerprint,
-        token=token,
-        issued_at=issued_at,
-        signed_in_at=signed_in_at,
-        claims=claims or {},
-        is_client=is_client,
-        seal=_SEAL,
-    )
+    return VerifiedAccessToken(**members, seal=_SEAL)

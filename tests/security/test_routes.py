@@ -58,7 +58,7 @@ def bearers(sandbox: Sandbox) -> dict[str, dict[str, str]]:
 
 
 def test_every_route_of_the_agent_is_registered(sandbox: Sandbox) -> None:
-    app = create_app(read_settings(sandbox.environment))
+    app = create_app(read_settings(sandbox.environment | {"PREPARE_SCOPE": "agent.prepare"}))
     assert sorted(set(routes_of(app.routes))) == listed(AGENT)
 
 

@@ -111,7 +111,7 @@ def _identified(events: list[Event], run: Run, position: int | None) -> str:
 def only_manages_threads(path: str) -> bool:
     """Whether a POST to `path` concerns conversations and starts no run of one."""
     starts = path.endswith(("/continue", "/versions")) or "/approvals/" in path
-    return path.startswith("/approvals/") or (path.startswith("/threads") and not starts)
+    return path.startswith(("/approvals/", "/prepared")) or (path.startswith("/threads") and not starts)
 
 
 def run_routes(conversations: Conversations, *, model: str) -> APIRouter:

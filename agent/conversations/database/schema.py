@@ -173,7 +173,16 @@ _COUNTED_CALLS: Final = (
     """,
 )
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL, _VERSIONS, _GRANTS, _APPROVERS, _COUNTED_CALLS)
+_PREPARED_RUNS: Final = (
+    # `prepared_by`: the digest of the client; NULL for a question that a run asks.
+    "ALTER TABLE approvals ADD COLUMN prepared_by TEXT",
+    "ALTER TABLE approvals ADD COLUMN expires_at {time}",
+    "CREATE INDEX approvals_prepared ON approvals (prepared_by, created_at) WHERE prepared_by IS NOT NULL",
+)
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (
+    *(_INITIAL, _VERSIONS, _GRANTS, _APPROVERS, _COUNTED_CALLS, _PREPARED_RUNS),
+)
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
-from agent.settings.values import SecretInFile, Url, VariableGroup, secret_in_file
+from agent.settings.values import SecretInFile, Url, VariableGroup, Word, secret_in_file
 from identity.access_token.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 
@@ -158,6 +158,14 @@ class ConversationVariables(VariableGroup):
     """How many conversations one user may have. Beyond them, no other is opened: likewise."""
     approval_seconds: float = Field(600, gt=0, le=86_400, allow_inf_nan=False)
     """How long a person may take to approve or reject a tool call."""
+    prepare_scope: Word | None = None
+    """The permission with which applications prepare runs for users (`docs/jobs.md`). Without it, none do."""
+    prepared_run_seconds: float = Field(86_400, gt=0, le=604_800, allow_inf_nan=False)
+    """How long a prepared run waits for its user, unless its client asks for less. At most seven days."""
+    max_prepared_by_client: int = Field(1000, gt=0)
+    """How many prepared runs of one application may wait. Beyond them: 429."""
+    max_prepared_for_user: int = Field(20, gt=0)
+    """How many prepared runs may wait for one user. Beyond them: 429."""
     approval_webhook_url: Url | None = None
     """Where each question about a call is announced (`docs/webhook.md`), for another channel."""
     approval_webhook_secret_file: WebhookSecretFile | None = None
@@ -173,3 +181,5 @@ class ConversationVariables(VariableGroup):
         names = ("approval_webhook_url", "approval_webhook_secret_file", "approval_webhook_page")
         if len({name in given for name in names}) > 1:
             yield f"{', '.join(name.upper() for name in names)} must be set together, or not at all"
+        if "prepare_scope" in given and given.get("conversations_url") == "none":
+            yield "CONVERSATIONS_URL must not be none if PREPARE_SCOPE is set: prepared runs are stored"

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
-from graph.approvals.record import ApprovalState
+from graph.approvals.record import ApprovalKind, ApprovalState
 from graph.error_codes import GraphCode
 from identity.access_token.sealing_keys import SealingKeys
-from identity.errors import ApprovalError, UnavailableError
+from identity.errors import ApprovalError, LimitError, UnavailableError
+from identity.principal import Principal
 from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
 from tests.graph.approvals.store_conformance import ApprovalStoreConformance
@@ -55,6 +57,50 @@ async def test_of_many_decisions_and_uses_by_several_processes_one_counts(
     uses = [store.use("2", ALICE, DIGEST, NOW) for store in stores for _ in range(3)]
     outcomes = Counter(map(type, await asyncio.gather(*uses, return_exceptions=True)))
     assert outcomes == {type(None): 1, ApprovalError: 8}
+
+
+@pytest.mark.promise("prepared-runs-wait")
+async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(
+    new_database: NewDatabase,
+    encryption: Encryption,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    stores = [SqlApprovalStore(new_database(), encryption) for _ in range(2)]
+    jobs = [Principal(ALICE.issuer, name) for name in ("job", "other")]
+    asked = [
+        request_of(
+            id=name, thread_id=name, kind=ApprovalKind.PREPARED_RUN, prepared_by=by,
+            principal=user, arguments={"question": name},
+        )
+        for name, by, user in (("p1", "job", ALICE), ("p2", "job", BOB), ("p3", "other", ALICE))
+    ]  # fmt: skip
+    for request in asked:
+        await stores[0].prepare(request, 2, 2)
+    late = replace(asked[0], id="late", created_at=asked[0].expires_at, expires_at=NOW + 9999)
+    with pytest.raises(LimitError):
+        await stores[1].prepare(replace(asked[0], id="p4"), 2, 3)
+    with pytest.raises(LimitError):
+        await stores[1].prepare(replace(asked[2], id="p4"), 3, 2)
+    await stores[1].prepare(late, 1, 1)  # those before it have expired
+    found = [await stores[1].prepared(each, by_client=True) for each in jobs]
+    found += [await stores[1].prepared(each) for each in (ALICE, BOB)]
+    names = [sorted(each.request.id for each in of_one) for of_one in found]
+    assert names == [["late", "p1", "p2"], ["p3"], ["late", "p1", "p3"], ["p2"]]
+    assert found[3][0].request == asked[1]
+    assert found[3][0].request.arguments == {"question": "p2"}
+    assert await stores[0].pending(ALICE) == await stores[0].pending(ALICE, "p1") == []
+    assert await stores[0].count_open(0) == 0
+
+    for foreign in ("p3", "unknown"):
+        with pytest.raises(ApprovalError):
+            await stores[0].withdraw_prepared(foreign, jobs[0], NOW)
+    both = [stores[0].withdraw_prepared("p1", jobs[0], NOW)]
+    both.append(stores[1].decide("p1", ALICE, approved=True, digest=DIGEST, at=NOW))
+    outcomes = Counter(map(type, await asyncio.gather(*both, return_exceptions=True)))
+    assert outcomes == {ApprovalState: 1, ApprovalError: 1}
+    await stores[0].decide("p2", BOB, approved=True, digest=DIGEST, at=NOW)
+    await stores[0].withdraw(BOB, "p2", NOW)  # what ends a run changes nothing of it
+    assert [each.status for each in await stores[1].prepared(BOB)] == ["approved"]
 
 
 async def test_pending_ones_are_in_the_order_in_which_they_were_requested(

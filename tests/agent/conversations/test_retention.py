@@ -118,6 +118,19 @@ async def test_approvals_and_checkpoints_end_with_their_conversation(
     assert await count(database, "checkpoints") == 1
 
 
+async def test_prepared_run_is_purged_a_week_after_its_end(
+    storage: ConversationStorage,
+    clock: Clock,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    times = {"created_at": clock.now, "expires_at": clock.now + 60}
+    await storage.approvals.prepare(request_of(prepared_by="job", **times), 1, 1)
+    for seconds, left in ((60 + 7 * 86_400 - 1, 1), (2, 0)):
+        clock.now += seconds
+        await storage.retention.purge()
+        assert len(await storage.approvals.prepared(ALICE)) == left
+
+
 async def test_checkpoint_that_no_thread_can_resume_is_purged(
     storage: ConversationStorage, database: ConversationDatabase
 ) -> None:

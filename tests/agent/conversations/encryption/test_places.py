@@ -220,6 +220,10 @@ MOVES: dict[str, tuple[str, Read]] = {
         "UPDATE approvals SET approvers = 'staff' WHERE id = 'finance'",
         lambda storage: storage.approvals.asked_of(Approver(BOB, frozenset({"staff"}))),
     ),
+    "question made a prepared run": (
+        "UPDATE approvals SET prepared_by = 'client' WHERE id = 'open'",
+        lambda storage: storage.approvals.get("open", ALICE),
+    ),
     "approval of an open question": (
         "UPDATE approvals SET status = 'approved' WHERE id = 'open'",
         lambda storage: storage.approvals.use("open", ALICE, DIGEST, NOW),

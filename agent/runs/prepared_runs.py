@@ -1,0 +1,136 @@
+"""Prepared runs: a client writes a question for a person, and a run of that person begins if they accept.
+
+Until then nothing runs, and no token of the person is needed. The question is an approval of another kind:
+kept in the same store, decided once by its person, expired or withdrawn.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from langchain_core.messages import HumanMessage
+
+from agent.conversations.approvals import SqlApprovalStore
+from agent.operations.approval_webhook import ApprovalWebhook
+from agent.settings.settings import Settings
+from graph.approvals.answer import require_signed_in
+from graph.approvals.record import (
+    ApprovalKind,
+    ApprovalRequest,
+    ApprovalState,
+    ApprovalStatus,
+    PendingApproval,
+)
+from graph.call_arguments import arguments_digest
+from graph.error_codes import GraphCode
+from identity.access_token.revocation_list import RevocationList
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditedAction, AuditOutcome
+from identity.audit.step import Step
+from identity.audit.trail import AuditTrail
+from identity.errors import ApprovalError, AuditError
+from identity.principal import Principal
+from identity.printable import printable
+from tools.approval_policy import Effect
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRuns:
+    """The prepared runs of all clients and users, recorded when they are prepared, decided and withdrawn."""
+
+    settings: Settings
+    store: SqlApprovalStore
+    audit: AuditTrail
+    revocations: RevocationList
+    clock: Callable[[], float]
+    webhook: ApprovalWebhook | None
+
+    async def prepare(
+        self, client: VerifiedAccessToken, subject: str, question: str, seconds: float | None
+    ) -> ApprovalState:
+        """Keeps, records and announces what `client` asks `subject`, a user of its own issuer, to begin.
+
+        Raises `LimitError`, and `AuditError` if it cannot be recorded: then it was withdrawn.
+        """
+        now, arguments, settings = self.clock(), {"question": question}, self.settings
+        most, approval_id = settings.prepared_run_seconds, secrets.token_hex(16)
+        request = ApprovalRequest(
+            id=approval_id,
+            kind=ApprovalKind.PREPARED_RUN,
+            thread_id=approval_id,
+            principal=Principal(client.principal.issuer, subject),
+            digest=arguments_digest(arguments),
+            effect=Effect.UNKNOWN,
+            arguments=arguments,
+            created_at=now,
+            expires_at=now + min(seconds or most, most),
+            prepared_by=client.principal.subject,
+        )
+        await self.store.prepare(request, settings.max_prepared_by_client, settings.max_prepared_for_user)
+        try:
+            await self._step(AuditedAction.APPROVAL_REQUESTED, request, client).ended(AuditOutcome.SUCCEEDED)
+        except AuditError:
+            await self.store.withdraw_prepared(approval_id, client.principal, now)
+            raise
+        if self.webhook is not None:
+            self.webhook.announce(PendingApproval(request, arguments))
+        return ApprovalState(request)
+
+    async def waiting(self, caller: VerifiedAccessToken) -> list[ApprovalState]:
+        """What was prepared for `caller` and can be accepted now, the oldest first."""
+        found = await self.store.prepared(caller.principal)
+        return [each for each in reversed(found) if self.status(each) is ApprovalStatus.OPEN]
+
+    async def of(self, client: VerifiedAccessToken) -> Sequence[ApprovalState]:
+        """What `client` has prepared, in any status, the newest first."""
+        return await self.store.prepared(client.principal, by_client=True)
+
+    def status(self, state: ApprovalState) -> ApprovalStatus:
+        """The status now. What is open is withdrawn by any later decision about the access of its user or its
+        client, also by one that was taken back. A decision stays.
+        """
+        by, since, user = state.request.prepared_by, state.request.created_at, state.request.principal
+        if state.status is not ApprovalStatus.OPEN or by is None:
+            return state.status
+        changed = self.revocations.changed
+        if changed(user.subject, since, "") or changed(by, since, ""):
+            return ApprovalStatus.WITHDRAWN
+        return state.status_at(self.clock())
+
+    async def decide(
+        self, approval_id: str, caller: VerifiedAccessToken, *, approved: bool
+    ) -> HumanMessage | None:
+        """Keeps the decision of `caller`, once, and records it; `None` if nothing of this id was prepared for
+        them. Returns the first message of the run, whose first line says who wrote it, to the person and the
+        model. The caller begins the run next, in the thread of the same id. If that fails, they may approve
+        again for as long as they had to decide: the thread takes a message once, by its id.
+
+        Raises `ApprovalError` if it does not count, `AccessTokenError` if the token has expired, and
+        `AuditError` if it cannot be recorded.
+        """
+        state = await self.store.get(approval_id, caller.principal)
+        if state is None or state.request.prepared_by is None:
+            return None
+        request, now = state.request, self.clock()
+        require_signed_in(caller, now)
+        if not (approved and state.status_at(now) is ApprovalStatus.APPROVED):
+            if state.status is ApprovalStatus.OPEN and self.status(state) is ApprovalStatus.WITHDRAWN:
+                raise ApprovalError(GraphCode.APPROVAL_USED, "the rights of the user or the client changed")
+            await self.store.decide(
+                approval_id, caller.principal, approved=approved, digest=request.digest, at=now
+            )
+        outcome = AuditOutcome.SUCCEEDED if approved else AuditOutcome.REFUSED
+        await self._step(AuditedAction.APPROVAL_DECIDED, request, caller).ended(outcome)
+        question = (request.arguments or {})["question"]
+        by = printable(request.prepared_by or "")
+        return HumanMessage(f"Prepared by {by}:\n\n{question}", id=request.id)
+
+    async def withdraw(self, approval_id: str, client: VerifiedAccessToken) -> None:
+        """Ends and records an open one of `client`. Raises `ApprovalError` for every other."""
+        state = await self.store.withdraw_prepared(approval_id, client.principal, self.clock())
+        step = self._step(AuditedAction.APPROVAL_DECIDED, state.request, client)
+        await step.ended(AuditOutcome.CANCELLED)
+
+    def _step(self, action: AuditedAction, request: ApprovalRequest, caller: VerifiedAccessToken) -> Step:
+        about = {**request.audited(), "arguments_digest": request.digest, "client": request.prepared_by}
+        return self.audit.approval(action, request.principal, caller, **about)
