@@ -1,10 +1,10 @@
 """`idaas-agent audit`: verify the audit log, and show it to people. Needs no settings of the agent."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from agent.commands.terminal import ENV_FILE_HELP, environment, err, out, seconds_of
-from agent.operations.audit.chain import AuditKey, Head
+from agent.operations.audit.chain import AuditKey, Head, record_of
 from agent.operations.audit.verify import Place, Verification, VerifiedChain, read_lines
 from agent.operations.audit.verify import verify as verified
 from agent.settings.variables.records import keys_in_file
@@ -23,10 +23,12 @@ app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=Tru
 _Files = Annotated[
     list[Path] | None, typer.Argument(help="Files of one log, in any order. \\[env var: AUDIT_LOG_FILE]")
 ]
-_HEAD: Final = re.compile(r"([0-9a-f]{1,64}):([1-9][0-9]{0,18}):([0-9a-f]{64})")
-_SHOWN: Final = 100
 _EnvFile = Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)]
 _Texts = Annotated[list[str] | None, typer.Option(help="Only these. Repeatable.")]
+_UNSHOWN: Final = frozenset(
+    ("time", "event", "outcome", "principal", "client", "token_hash", "arguments_digest", "anchors")
+).union(("process", "seq", "previous", "key", "hash"))
+"""What a line for people does not have: it says it in another way, or it is for programs."""
 _STYLES: Final = {"succeeded": "green", "started": "cyan", "refused": "red", "failed": "red"}
 
 
@@ -75,7 +77,7 @@ def verify(
     except (OSError, EOFError) as error:
         _unusable(f"a file cannot be read: {error}")
     if json_:
-        typer.echo(json.dumps(_as_json(result), indent=2))
+        typer.echo(json.dumps({"in_order": not result.findings, **asdict(result)}, indent=2))
     else:
         _print(result)
     if result.findings:
@@ -97,16 +99,12 @@ def _keys(file: Path | None, named: str | None) -> list[AuditKey]:
 def _known_heads(file: Path | None) -> Sequence[tuple[Head, Place]]:
     if file is None or not file.exists():
         return []
-    heads = []
     try:
-        lines = file.read_text("ascii").splitlines()
+        lines = [line.split(":") for line in file.read_text("ascii").split()]
+        heads = [Head(process, int(seq), hash_) for process, seq, hash_ in lines]
     except (OSError, ValueError) as error:
-        _unusable(f"--heads cannot be read: {error}")
-    for number, line in enumerate(lines, 1):
-        if (match := _HEAD.fullmatch(line.strip())) is None:
-            _unusable(f"--heads must have lines PROCESS:SEQ:HASH, found another in line {number}")
-        heads.append((Head(match[1], int(match[2]), match[3]), Place(str(file), number)))
-    return heads
+        _unusable(f"--heads must have lines PROCESS:SEQ:HASH: {error}")
+    return [(head, Place(str(file), number)) for number, head in enumerate(heads, 1)]
 
 
 def _keep(file: Path, result: Verification) -> None:
@@ -120,10 +118,8 @@ def _keep(file: Path, result: Verification) -> None:
 
 
 def _print(result: Verification) -> None:
-    for finding in result.findings[:_SHOWN]:
+    for finding in result.findings:
         out.print(str(finding), style="red")
-    if len(result.findings) > _SHOWN:
-        out.print(f"… and {len(result.findings) - _SHOWN} more findings (--json prints all)", style="red")
     for chain in result.chains:
         out.print(_text(chain))
         out.print(f"  head {_head(chain)}", style="dim")
@@ -148,18 +144,6 @@ def _text(chain: VerifiedChain) -> str:
 
 def _counted(number: int, one: str, more: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else more or one + 's'}"
-
-
-def _as_json(result: Verification) -> dict[str, Any]:
-    return {
-        "in_order": not result.findings,
-        "lines": result.lines,
-        "findings": [
-            {"file": each.place.file, "line": each.place.line, "kind": each.kind, "problem": each.problem}
-            for each in result.findings
-        ],
-        "processes": [asdict(chain) for chain in result.chains],
-    }
 
 
 @app.command()
@@ -211,24 +195,18 @@ def explain(
     json_: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
     env_file: _EnvFile = None,
 ) -> None:
-    """Prints who was asked and who approved, by which rules, what had been read, and the call.
-
-    A call under a grant is shown with the approval that gave it. It verifies nothing (idaas-agent audit
-    verify).
+    """Prints who was asked and who approved, by which rules, what had been read, and the call. It verifies
+    nothing. A call under a grant is shown with the approval that gave it.
     """
     paths = _named_files(files, environment(env_file))
-
-    def found(chosen: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
-        return [each for path in paths for each in records(path) if each and chosen(each)]
-
     try:
-        calls = found(lambda each: about in (each.get("call_id"), each.get("approval")))
-        approvals = {each["approval"] for each in calls if each.get("approval")}
-        questions = found(lambda each: each.get("approval") in approvals and each["event"] != "tool_call")
+        found = [each for path in paths for each in records(path) if each and each.get("tool")]
     except (OSError, EOFError) as error:
         _unusable(f"a file cannot be read: {error}")
-    others = [each for each in questions if each not in calls]
-    for record in sorted([*calls, *others], key=lambda each: str(each["time"])):
+    calls = [each for each in found if about in (each.get("call_id"), each.get("approval"))]
+    approvals = {each["approval"] for each in calls if each.get("approval")}
+    others = [each for each in found if each.get("approval") in approvals and each["event"] != "tool_call"]
+    for record in sorted([*calls, *(each for each in others if each not in calls)], key=itemgetter("time")):
         _print_record(record, as_json=json_)
     if not calls:
         _unusable(f'no record is about "{about}"')
@@ -275,17 +253,7 @@ def _begins(file: Path) -> str:
 def records(file: Path) -> Iterator[dict[str, Any] | None]:
     """The records of a file, `None` for a line that is none. Raises `OSError` and `EOFError`."""
     for _, text in read_lines(file):
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError):
-            record = None
-        yield record if _is_record(record) else None
-
-
-def _is_record(value: object) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("principal"), dict | None):
-        return False
-    return isinstance(value.get("time"), str) and isinstance(value.get("event"), str)
+        yield record_of(text)
 
 
 def _line(record: Mapping[str, Any]) -> Text:
@@ -294,40 +262,8 @@ def _line(record: Mapping[str, Any]) -> Text:
     line = Text(f"{record['time']}  ")
     line.append(f"{outcome:<9}", _STYLES.get(outcome, "yellow"))
     line.append(f"  {record['event']:<15}  {who}")
-    for part in _about(record):
-        line.append(f"  {part}")
-    if record.get("error"):
-        line.append(f"  {record['error']}", "red")
-    if record.get("request_id"):
-        line.append(f"  {record['request_id']}", "dim")
+    for name, value in record.items():
+        if value is not None and name not in _UNSHOWN:
+            shown = "; ".join(map(str, value)) if isinstance(value, list) else value
+            line.append(f"  {name}={shown}", "red" if name == "error" else "")
     return line
-
-
-def _about(record: Mapping[str, Any]) -> Iterator[str]:
-    """The tool, model, scope or credential that was used, and the access identity."""
-
-    def has(name: str) -> bool:
-        return record.get(name) is not None
-
-    if has("tool"):
-        yield f"{record.get('service') or '?'}/{record['tool']}"
-    if has("model"):
-        yield str(record["model"])
-    if has("input_tokens") or has("output_tokens"):
-        yield f"{record.get('input_tokens') or 0}+{record.get('output_tokens') or 0} tokens"
-    if has("audience") or has("scope"):
-        yield "|".join(str(record[name]) for name in ("audience", "scope") if has(name))
-    if has("credential"):
-        yield str(record["credential"])
-    if has("access_identity"):
-        yield f"as {record['access_identity']}"
-    if record.get("approval"):
-        yield f"approval {record['approval']}"
-    if record.get("rules"):
-        yield f"by {', '.join(record['rules'])} of policy {str(record.get('policy') or '-')[:12]}"
-    if record.get("read"):
-        yield f"had read {'; '.join(record['read'])}"
-    if record.get("lost"):
-        yield f"{record['lost']} records lost"
-    if has("duration_ms"):
-        yield f"{record['duration_ms']} ms"

@@ -6,7 +6,7 @@ import logging
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.commands.audit import records
 from agent.commands.terminal import (
     ENV_FILE_HELP,
     environment,
@@ -27,12 +28,11 @@ from agent.commands.terminal import (
     stop,
 )
 from agent.errors.error_codes import AgentCode
-from agent.operations.audit.verify import read_lines
 from identity.errors import AgentError, ConfigurationError
 
 if TYPE_CHECKING:
     from agent.policy.decision import Situation
-    from agent.policy.rules import Rules, Statement, ToolRules
+    from agent.policy.rules import Rules, ToolRules
     from agent.policy.schema import ToolAction
     from agent.settings.settings import Settings
     from graph.approvals.policy import Ask, Decision, Facts, User
@@ -243,14 +243,13 @@ def replay(
     loaded = _load(file, env_file)
     counted: Counter[tuple[str, str, str]] = Counter()
     try:
-        for _, text in read_lines(audit):
-            record = json.loads(text)
-            if record.get("event") == "tool_call" and record.get("outcome") in ("started", "refused"):
+        for record in filter(None, records(audit)):
+            if record["event"] == "tool_call" and record.get("outcome") in ("started", "refused"):
                 was = "made" if record["outcome"] == "started" else "refused"
                 name = f"{record['service']}.{record['tool']}"
                 counted[name, was, _replayed(loaded, name, record)] += 1
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        stop(f"{audit} cannot be read: {type(error).__name__}", "idaas-agent audit verify names the line")
+        stop(f"{audit} cannot be read: {type(error).__name__}")
     for (name, was, found), number in sorted(counted.items()):
         changed = (was, found) in (("made", "deny"), ("made", "ask"), ("refused", "allow"))
         out.print(f"{number:6}  {name}: {was}, now {found}", style="yellow" if changed else None)
@@ -281,12 +280,8 @@ def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
     denied = isinstance(decision, Deny)  # by a rule, or because no rule permits it
     undecided = loaded.rules.undecided(action, unknown, denied=denied)
     if undecided and not (denied and decision.rules):
-        return f"as the rules of lines {_lines(undecided)} decide"
+        return f"as the rules of lines {', '.join(str(each.line) for each in undecided)} decide"
     return _words(decision)
-
-
-def _lines(statements: "Sequence[Statement]") -> str:
-    return ", ".join(str(each.line) for each in statements)
 
 
 def can(

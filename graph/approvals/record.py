@@ -103,6 +103,7 @@ class ApprovalRequest:
             "approval": self.id,
             "service": self.service or None,
             "tool": self.tool or None,
+            "effect": self.effect if self.tool else None,
             "call_id": self.call_id or None,
             "access_identity": self.access_identity,
             "audience": self.audience,

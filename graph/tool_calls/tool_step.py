@@ -129,6 +129,7 @@ class ToolStep:
             run.caller,
             approval=approval,
             arguments_digest=arguments_digest(call["args"]),
+            effect=service.policy(call["name"]).effect if service else None,
             ruled=ruled,
             read=None if run.read is None else shown(run.read),
         )

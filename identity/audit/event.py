@@ -106,6 +106,7 @@ class AuditEvent:
     credential: str | None = None
     service: str | None = None
     tool: str | None = None
+    effect: str | None = None
     call_id: str | None = None
     approval: str | None = None
     arguments_digest: str | None = None

@@ -97,6 +97,7 @@ class AuditTrail:
         *,
         arguments_digest: str | None = None,
         approval: str | None = None,
+        effect: str | None = None,
         ruled: Ruled | None = None,
         read: tuple[str, ...] | None = None,
     ) -> Step:
@@ -115,6 +116,7 @@ class AuditTrail:
             call_id=call_id,
             arguments_digest=arguments_digest,
             approval=approval,
+            effect=effect,
             ruled=ruled,
             read=read,
         )

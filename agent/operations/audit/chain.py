@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from agent.operations.audit.ocsf import ocsf_event
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome, Ruled
 from identity.printable import rfc3339
 from identity.secrets.secret import Secret
 
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
-_BEGINS: Final = b'{"time":"'
+_BEGINS: Final = re.compile(rb'(?=\{"time":["0-9])')
 """Each line begins so, and contains it nowhere else: in a string the quotes would be escaped."""
-_END: Final = re.compile(rb',"hash":"([0-9a-f]{64})"\}')
+_END: Final = re.compile(rb',"hash":"([0-9a-f]{64})"\}\}?')
 _DIGITS: Final = re.compile(r"[0-9a-f]+")
 
 
@@ -55,15 +56,18 @@ class Head:
     hash: str | None = None
 
 
-def link(record: Mapping[str, Any], previous: Head, key: AuditKey | None) -> tuple[dict[str, Any], str, Head]:
+def link(
+    record: Mapping[str, Any], previous: Head, key: AuditKey | None, *, ocsf: bool = False
+) -> tuple[dict[str, Any], str, Head]:
     """`record` with the members of the chain; its line, which follows that of `previous`; its head."""
     seq = previous.seq + 1
     members = {"process": previous.process, "seq": seq, "previous": previous.hash, "key": key and key.id}
     linked = {**record, **members}
     # ASCII only: foreign text can neither end the line early nor imitate another line.
-    body = _ENCODE(linked)[:-1]
+    end = "}}" if ocsf else "}"
+    body = _ENCODE(ocsf_event(linked) if ocsf else linked).removesuffix(end)
     linked["hash"] = line_hash(body.encode(), key)
-    return linked, f'{body},"hash":"{linked["hash"]}"}}\n', Head(previous.process, seq, linked["hash"])
+    return linked, f'{body},"hash":"{linked["hash"]}"{end}\n', Head(previous.process, seq, linked["hash"])
 
 
 def line_hash(body: bytes, key: AuditKey | None) -> str:
@@ -103,6 +107,7 @@ def audit_record(event: AuditEvent) -> dict[str, Any]:
         "credential": event.credential,
         "service": event.service,
         "tool": event.tool,
+        "effect": event.effect,
         "call_id": event.call_id,
         "approval": event.approval,
         "arguments_digest": event.arguments_digest,
@@ -133,6 +138,19 @@ def log_record(time: float, event: LogEvent, **members: object) -> dict[str, Any
     return _EMPTY | own | members
 
 
+def record_of(text: bytes) -> dict[str, Any] | None:
+    """The members of a line in either format; `None` if it is no record. Nothing of it is verified."""
+    try:
+        read = json.loads(text)
+        if isinstance(read, dict) and isinstance(own := read.get("unmapped"), dict):
+            read = {**_EMPTY, **own, "time": rfc3339(read["time"] / 1000)}
+    except (ValueError, RecursionError, KeyError, TypeError, OverflowError, OSError):
+        return None
+    if not isinstance(read, dict) or not isinstance(read.get("principal"), dict | None):
+        return None
+    return read if isinstance(read.get("time"), str) and isinstance(read.get("event"), str) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """The members of a well-formed line. What they claim is not verified."""
@@ -146,16 +164,14 @@ class Line:
     @classmethod
     def parse(cls, text: bytes) -> Self | None:
         """The line `text`, without its line end; `None` if it is no line of an audit log."""
-        end = _END.search(text, max(0, len(text) - 76))
-        if end is None or end.end() != len(text) or not text.startswith(_BEGINS):
+        end = _END.search(text, max(0, len(text) - 77))
+        if end is None or end.end() != len(text) or _BEGINS.match(text) is None:
             return None
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError):
+        if (record := record_of(text)) is None:
             return None
-        process, seq = record.get("process"), record.get("seq")
+        process, seq = str(record.get("process")), record.get("seq")
         previous, key = record.get("previous"), record.get("key")
-        if not _is_digits(process) or type(seq) is not int or seq < 1 or record.get("event") is None:
+        if not _is_digits(process) or type(seq) is not int or seq < 1:
             return None
         if not (previous is None or _is_digits(previous)) or not (key is None or _is_digits(key)):
             return None
@@ -168,8 +184,7 @@ class Line:
 
 def split(text: bytes) -> list[bytes]:
     """`text` at each beginning of a line: the remains of an interrupted write have no line end."""
-    first, *others = text.split(_BEGINS)
-    return [part for part in (first, *(_BEGINS + other for other in others)) if part.strip()]
+    return [part for part in _BEGINS.split(text) if part.strip()]
 
 
 def latest_heads(texts: Iterable[bytes]) -> list[Head]:

@@ -19,16 +19,18 @@ from identity.audit.trail import AuditTrail
 def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> AuditLog:
     """The audit log that the settings name; it opens nothing yet."""
     path, key, others = settings.audit_log_file, _audit_key(settings), []
+    ocsf = settings.audit_format == "ocsf"
     if settings.audit_syslog_url is not None:
         address = SyslogAddress.parse(settings.audit_syslog_url)
         syslog = Syslog(address, lambda: ssl.create_default_context(cafile=settings.ssl_cert_file))
-        others.append(AuditLog(syslog, key=key, logged=False, clock=clock))
+        others.append(AuditLog(syslog, key=key, logged=False, ocsf=ocsf, clock=clock))
     printed = path == STANDARD_OUTPUT  # where the logger's lines usually end too
     return AuditLog(
         None if path is None else StandardOutput() if printed else AuditFile(path),
         key=key,
         required=settings.audit_required,
         logged=not printed,
+        ocsf=ocsf,
         clock=clock,
         others=others,
     )

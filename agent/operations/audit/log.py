@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -56,12 +57,12 @@ class _ChainWriter:
         self,
         destination: Destination | None,
         *,
-        key: AuditKey | None,
+        linked: Callable[[dict[str, Any], Head], tuple[dict[str, Any], str, Head]],
         clock: Callable[[], float],
         logged: bool = True,
     ) -> None:
         self._destination = destination
-        self._key = key
+        self._linked = linked
         self._head = Head(secrets.token_hex(8))
         """The head of the latest written line: a line that could not be written leaves no gap."""
         self._clock = clock
@@ -97,7 +98,7 @@ class _ChainWriter:
             return len(records)
         head, links = self._head, []
         for record in records:
-            links.append(link(record, head, self._key))
+            links.append(self._linked(record, head))
             head = links[-1][2]
         written = len(links)
         if self._destination is not None:
@@ -144,6 +145,7 @@ class AuditLog:
         key: AuditKey | None = None,
         required: bool = False,
         logged: bool = True,
+        ocsf: bool = False,
         capacity: int = 10_000,
         seconds: float = 5.0,
         retry_seconds: float = 1.0,
@@ -153,12 +155,14 @@ class AuditLog:
     ) -> None:
         """Opens nothing. Raises `ValueError` if records are required and there is no destination.
 
-        `key` signs the lines. `logged`: the lines go to the logger too. `others` receive what this log has
-        accepted, and never delay or refuse an action.
+        `key` signs the lines. `logged`: they go to the logger too. `ocsf`: as `AUDIT_FORMAT` says. `others`
+        receive what this log has accepted, and never delay or refuse an action.
         """
         if required and destination is None:
             raise ValueError("required records need a destination")
-        self._lines = _ChainWriter(destination, key=key, clock=clock, logged=logged)
+        self._lines = _ChainWriter(
+            destination, linked=partial(link, key=key, ocsf=ocsf), clock=clock, logged=logged
+        )
         self._required = required
         self._capacity = capacity
         self._seconds = seconds

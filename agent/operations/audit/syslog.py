@@ -17,7 +17,7 @@ _FACILITY: Final = 13
 """Log audit (RFC 5424, table 1)."""
 _SEVERITY: Final = {"refused": 5, "failed": 4, "cancelled": 5}
 """Notice and warning; other outcomes are informational, 6."""
-_BEGINNING: Final = re.compile(r'\{"time":"([^"]+)","event":"(\w+)","outcome":"(\w+)"')
+_BEGINNING: Final = re.compile(r'\{"time":(?:"([^"]+)"|\d+),.*?"event":"(\w+)","outcome":"(\w+)"')
 _APP_NAME: Final = "idaas-agent"
 
 
@@ -151,7 +151,7 @@ def syslog_message(line: str, hostname: str, process: int) -> bytes:
     """
     text = line.rstrip("\n")
     begins = _BEGINNING.match(text)
-    time, event, outcome = begins.groups() if begins else ("-", "-", "")
+    time, event, outcome = begins.groups("-") if begins else ("-", "-", "")
     priority = _FACILITY * 8 + _SEVERITY.get(outcome, 6)
     host = "".join(character for character in hostname if "!" <= character <= "~")[:255] or "-"
     return f"<{priority}>1 {time} {host} {_APP_NAME} {process} {event[:32]} - {text}".encode("ascii")

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, InstanceOf
 
 from agent.settings.syslog_address import SyslogAddress
-from agent.settings.values import TRUE, VariableGroup, holds
+from agent.settings.values import TRUE, VariableGroup, holds, lower_case
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import parse_secret_lines
 
@@ -69,6 +69,8 @@ class RecordVariables(VariableGroup):
     audit_syslog_url: Annotated[str, AfterValidator(_syslog_url)] | None = None
     """A syslog server that receives the audit log too: `udp://host:514`, `tcp://host:601`, `tls://host:6514`
     or `unix:///dev/log`."""
+    audit_format: Annotated[Literal["agent", "ocsf"], lower_case] = "agent"
+    """`ocsf`: the lines are events of OCSF 1.8.0, with the agent's own members in `unmapped`."""
     audit_required: bool = False
     """Whether a request is refused if its audit record cannot be written. With `AUDIT_LOG_FILE`."""
     audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], BeforeValidator(_keys)] | None = None

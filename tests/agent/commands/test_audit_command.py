@@ -61,8 +61,9 @@ def test_finding_is_printed_with_its_file_and_line(file):
     printed = json.loads(result.stdout)
     assert not printed["in_order"]
     [finding] = printed["findings"]
-    assert (finding["file"], finding["line"], finding["kind"]) == (str(file), 2, "removed")
-    assert printed["processes"][0]["head"]["seq"] == 4
+    place = finding["place"]
+    assert (place["file"], place["line"], finding["kind"]) == (str(file), 2, "removed")
+    assert printed["chains"][0]["head"]["seq"] == 4
 
 
 def test_printed_head_is_expected_by_a_later_run(file, tmp_path):
@@ -153,10 +154,11 @@ def test_records_are_shown_a_line_each_without_colours_in_a_pipe(events):
     lines = shown(file=events)
     assert len(lines) == 6
     assert lines[1] == (
-        "2026-11-25T12:00:00.000Z  started    tool_call        alice  amap/maps_weather  as Human"
-        "  0000000000000000"
+        "2026-11-25T12:00:00.000Z  started    tool_call        alice  request_id=0000000000000000"
+        "  access_identity=Human  service=amap  tool=maps_weather  call_id=call_1"
     )
-    assert lines[4].endswith("model_call       -  qwen-plus  12+3 tokens  500.0 ms")
+    about = "model=qwen-plus  input_tokens=12  output_tokens=3  duration_ms=500.0"
+    assert lines[4].endswith(f"model_call       -  call_id=call_1  {about}")
 
 
 @pytest.mark.parametrize(
@@ -233,8 +235,7 @@ async def test_explanation_names_rules_policy_and_what_had_been_read_and_calls_w
     await log.record(replace(event("call_2"), ruled=replace(ruled, rules=("all",))))
     await log.aclose()
     first, second = audit("explain", "call_1", file), audit("explain", "call_2", file)
-    assert (
-        "by daily, four-eyes of policy abababababab  had read payroll.payslip: confidential" in first.stdout
-    )
+    shown = f"policy={'ab' * 32}  rules=daily; four-eyes  read=payroll.payslip: confidential"
+    assert shown in first.stdout
     assert second.stdout.splitlines()[1:] == ["no approval was required"]
     assert (audit("explain", "call_3", file).exit_code, audit("explain", "call_1").exit_code) == (2, 2)

@@ -116,7 +116,7 @@ async def test_member_of_the_group_sees_this_call_only_and_approves_it_at_anothe
         ["started", "tool_call", alice.subject],
         ["succeeded", "tool_call", alice.subject],
     ]
-    assert all(f"approval {approval_id}" in each for each in shown)
+    assert all(f"approval={approval_id}" in each for each in shown)
 
 
 async def test_neither_the_asker_nor_another_group_decides_on_any_surface(replica: Replica) -> None:
