@@ -5,7 +5,7 @@ an answer counts in the run in which its caller gave it, and in no later run of 
 """
 
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -44,6 +44,14 @@ class AgentContext:
     begun_calls: set[str] = field(default_factory=set)
     """The run adds the id of each call of a tool before it is made: if the run ends early, the others were
     not made. Events may be lost then."""
+    read_files: Callable[[Sequence[str]], Awaitable[Mapping[str, bytes]]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """Reads files by the ids in messages of the run, those that there are. `None`: there are none."""
+    keep_file: Callable[[bytes], Awaitable[str | None]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """Keeps a file of a tool for the user, and returns its id; `None` if it cannot. `None`: none is kept."""
     raised: list[BaseException] = field(default_factory=list, repr=False, compare=False)
     """The errors that nodes have raised. See `release`."""
     writer: Callable[[Any], None] | None = field(default=None, repr=False, compare=False)

@@ -89,7 +89,7 @@ class ToolFinished(DeclaredCredential):
     reported the failure, such as an unknown city, and where the agent refused the call. `called` is false if
     no request was made to the service: its credential could not be obtained, its arguments were refused, the
     tool is unknown, or a limit was reached. `result` is what the model is given, cut after 4,000 characters,
-    which ends it with "…".
+    which ends it with "…". `files` are kept for the user: `{"id", "name", "media_type", "bytes"}`.
     """
 
     type: Literal["tool_finished"]
@@ -102,6 +102,7 @@ class ToolFinished(DeclaredCredential):
     duration_ms: int
     result: str
     error: NotRequired[str]
+    files: NotRequired[list[dict[str, Any]]]
 
 
 class ToolProgress(TypedDict):

@@ -18,6 +18,9 @@ class Limits:
     tool_calls: int = 8
     """Tools that one response of the model may call."""
 
+    images: int = 0
+    """Images that one request to the model may contain; 0: the model takes none."""
+
     credentials_seconds: float = 20.0
     tool_seconds: float = 30.0
     model_seconds: float = 120.0

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from langchain_core.messages.tool import ToolOutputMixin
@@ -58,13 +58,19 @@ class ToolSchema:
 class ToolResult(ToolOutputMixin):
     """The result of a tool, for the model. `ok` is false if the tool itself reported an error.
 
-    `called` is false if the call was refused before a request to the service. A function under LangChain may
-    return it: LangChain passes a `ToolOutputMixin` through as it is.
+    `called` is false if the call was refused before a request to the service. `files`, each a name and bytes,
+    are for the user: they are kept with the conversation, and the model reads that they are there. A function
+    under LangChain may return a result: LangChain passes a `ToolOutputMixin` through as it is.
     """
 
     text: str
     ok: bool = True
     called: bool = True
+    files: Sequence[tuple[str, bytes]] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(name, str) and isinstance(data, bytes) for name, data in self.files):
+            raise TypeError("each file of a result must be a name and bytes")
 
 
 class Service(Protocol):

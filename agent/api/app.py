@@ -7,6 +7,7 @@ of bodies, the routes. No middleware before authentication reads a body.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -117,27 +118,21 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     )
     app.openapi = api_document(app)  # type: ignore[method-assign]  # as FastAPI documents
     app.include_router(public_routes(settings, composed.readiness))
-    app.include_router(
-        openai_routes(
-            composed.runs,
-            composed.conversations,
-            model=settings.llm_model,
-            max_messages=settings.max_messages,
-        )
-    )
+    most = settings.llm_images
+    questions: dict[str, Any] = {
+        "model": settings.llm_model,
+        "max_messages": settings.max_messages,
+        "most_images": most,
+    }
+    app.include_router(openai_routes(composed.runs, composed.conversations, **questions))
     threads = None
     if composed.conversations is not None:
         follow = RunEvents(composed.conversations, model=settings.llm_model, snapshot=MAX_SNAPSHOT).response
-        threads = ThreadRuns(
-            composed.conversations, follow, model=settings.llm_model, max_messages=settings.max_messages
-        )
-    app.include_router(
-        ag_ui_routes(composed.runs, threads, model=settings.llm_model, max_messages=settings.max_messages)
-    )
-    tasks = StatelessTasks(composed.runs)
-    app.include_router(
-        a2a_routes(settings, ThreadTasks(composed.conversations) if composed.conversations else tasks)
-    )
+        threads = ThreadRuns(composed.conversations, follow, **questions)
+    app.include_router(ag_ui_routes(composed.runs, threads, **questions))
+    kept = composed.conversations
+    tasks = StatelessTasks(composed.runs, most)
+    app.include_router(a2a_routes(settings, ThreadTasks(kept, most) if kept else tasks))
     app.include_router(mcp_routes(composed))
     app.state.runs, app.state.settings = composed.runs, settings
     app.include_router(langserve_routes())

@@ -1,7 +1,7 @@
 """Validates a conversation of OpenAI's or LangChain's messages and converts it to the graph's messages.
 
-Only text, tool calls and their results are kept. Other members (ids, metadata, additional keyword arguments)
-are dropped, so that a client cannot change a run with them.
+Only text, images of the user, tool calls and their results are kept. Other members (ids, metadata,
+additional keyword arguments) are dropped, so that a client cannot change a run with them.
 """
 
 import json
@@ -11,16 +11,18 @@ from typing import Annotated, Any, Final, Literal, cast
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
+from agent.api.attachments import Image, content_of, of_data_url
 from agent.api.validation_fault import member_path
 from agent.errors.error_response import RequestError
 from graph.call_arguments import parse_arguments
 
 
-class TextPart(BaseModel):
-    """A part of a content that is a list. Only text is supported."""
+class Part(BaseModel):
+    """A part of a content that is a list: text, or an image of the user, as a `data:` URL."""
 
-    type: Literal["text"]
-    text: str
+    type: Literal["text", "image_url"]
+    text: str | None = None
+    image_url: dict[Literal["url", "detail"], str] | None = None
 
 
 def _kind(content: object) -> str:
@@ -29,7 +31,7 @@ def _kind(content: object) -> str:
 
 # The discriminator chooses the type first, so that a fault in a part is not reported as "must be a string".
 Content = Annotated[
-    Annotated[str, Tag("str")] | Annotated[list[TextPart], Field(fail_fast=True), Tag("list")],
+    Annotated[str, Tag("str")] | Annotated[list[Part], Field(fail_fast=True), Tag("list")],
     Discriminator(_kind),
 ]
 
@@ -97,8 +99,11 @@ _ROLES: Final = {
 }
 
 
-def conversation(wire: Sequence[WireMessage]) -> list[AnyMessage]:
-    """The messages for the graph. Raises `RequestError` if a tool call has no result, or a result no call."""
+def conversation(wire: Sequence[WireMessage], most_images: int = 0) -> list[AnyMessage]:
+    """The messages for the graph, those of the user with at most `most_images` each.
+
+    Raises `RequestError`, also if a tool call has no result, or a result no call.
+    """
     messages: list[AnyMessage] = []
     open_calls: set[str] = set()
     for index, message in enumerate(wire):
@@ -106,20 +111,22 @@ def conversation(wire: Sequence[WireMessage]) -> list[AnyMessage]:
             raise _unpaired(index, f"tool call {min(open_calls)!r} must be followed by its tool message")
         match message:
             case InstructionMessage():
-                messages.append(SystemMessage(_text(message.content)))
+                messages.append(SystemMessage(_content(message.content, index)))
             case UserMessage():
-                messages.append(HumanMessage(_text(message.content)))
+                messages.append(HumanMessage(_content(message.content, index, most_images)))
             case AssistantMessage():
                 calls = [_call(call, index) for call in message.tool_calls or ()]
                 open_calls = {str(call["id"]) for call in calls}
-                messages.append(AIMessage(_text(message.content or ""), tool_calls=calls))
+                messages.append(AIMessage(_content(message.content or "", index), tool_calls=calls))
             case ToolResultMessage():
                 if message.tool_call_id not in open_calls:
                     raise _unpaired(
                         index, f"there is no tool call {message.tool_call_id!r} before this tool message"
                     )
                 open_calls.discard(message.tool_call_id)
-                messages.append(ToolMessage(_text(message.content), tool_call_id=message.tool_call_id))
+                messages.append(
+                    ToolMessage(_content(message.content, index), tool_call_id=message.tool_call_id)
+                )
     if open_calls:
         raise _unpaired(len(wire) - 1, f"tool call {min(open_calls)!r} must be followed by its tool message")
     return messages
@@ -203,8 +210,20 @@ def _call(call: RequestedToolCall, index: int) -> ToolCall:
     return ToolCall(name=call.function.name, args=arguments, id=call.id, type="tool_call")
 
 
-def _text(content: Content) -> str:
-    return content if isinstance(content, str) else "".join(part.text for part in content)
+def _content(content: Content, index: int, most_images: int = 0) -> Any:  # noqa: ANN401 - as LangChain's
+    if isinstance(content, str):
+        return content
+    where = f"messages[{index}].content"
+    parts: list[str | Image] = []
+    for number, part in enumerate(content):
+        if part.type == "text" and part.text is not None:
+            parts.append(part.text)
+        elif part.type == "image_url" and part.image_url is not None:
+            parts.append(of_data_url(part.image_url.get("url", ""), f"{where}[{number}]"))
+        else:
+            name = f"{where}[{number}].{part.type}"
+            raise RequestError(name, "must be given", code="missing_required_parameter")
+    return content_of(parts, where, most_images)
 
 
 def _unpaired(index: int, text: str) -> RequestError:

@@ -289,6 +289,7 @@ class Agent:
             ),
             records=RunRecords(audit=audit, calls=self.measures.calls),
             limits=Limits(
+                images=settings.llm_images,
                 tool_rounds=settings.max_tool_rounds,
                 tool_seconds=settings.tool_timeout_seconds,
                 model_seconds=settings.model_timeout_seconds,

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from agent.conversations.database.database import Database, Row, Transaction, query
-from agent.conversations.encryption.encryption import Encryption, request_place, state_place
+from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
 from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
@@ -62,8 +62,8 @@ class SqlApprovalStore:
     def added(self, state: ApprovalState) -> Transaction[bool]:
         """Adds an approval, unless one of its id exists; then false."""
         request, owner = state.request, owner_of(state.request.principal)
-        place = request_place(owner, request.thread_id, request.id)
-        body = self._encryption.seal(encoded(members_of(request)), place)
+        place = "request", owner, request.thread_id, request.id
+        body = self._encryption.seal(encoded(members_of(request)), *place)
         added = yield from query(
             "INSERT INTO approvals (id, owner, thread_id, status, created_at, body, state, approvers,"
             " prepared_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
@@ -234,14 +234,14 @@ class SqlApprovalStore:
         kept["decided_at"] = state.decided_at
         if (by := state.approver) is not None:
             kept["approver"] = [by.principal.issuer, by.principal.subject, sorted(by.groups), by.token]
-        place = state_place(owner, state.request.thread_id, state.request.id)
-        return self._encryption.seal(encoded(kept), place)
+        place = "state", owner, state.request.thread_id, state.request.id
+        return self._encryption.seal(encoded(kept), *place)
 
     def _state(self, principal: Principal | None, row: Row) -> ApprovalState:
         """The state in a row of `principal`; `None`: of whom its sealed request says."""
         approval_id, owner, thread_id, status, approvers, prepared_by, body, sealed = row
         place = owner, thread_id, approval_id
-        members = json.loads(self._encryption.open(body, request_place(*place)))
+        members = json.loads(self._encryption.open(body, "request", *place))
         asker = members.pop("asker", None)
         principal = principal or Principal(*asker)
         request = request_of(members, id=approval_id, thread_id=thread_id, principal=principal)
@@ -249,7 +249,7 @@ class SqlApprovalStore:
             raise self._encryption.refusal("the approvers of a call were changed")
         if _preparer(request) != prepared_by:
             raise self._encryption.refusal("the client of a prepared run was changed")
-        state = json.loads(self._encryption.open(sealed, state_place(*place)))
+        state = json.loads(self._encryption.open(sealed, "state", *place))
         if state["status"] != status:
             raise self._encryption.refusal("the status of an approval was changed")
         by = None

@@ -11,7 +11,7 @@ from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from agent.conversations.database.database import Database, query
-from agent.conversations.encryption.encryption import Encryption, checkpoint_place
+from agent.conversations.encryption.encryption import Encryption
 
 _STRICT: Final = JsonPlusSerializer(
     pickle_fallback=False, allowed_json_modules=None, allowed_msgpack_modules=None
@@ -41,7 +41,7 @@ class Checkpoints:
         """
         writes = [[*key, *write] for key, write in saved.writes.items()]
         _, packed = _STRICT.dumps_typed([saved.checkpoint, saved.metadata, writes])
-        body = self._encryption.seal(packed, checkpoint_place(owner, thread_id, run_id))
+        body = self._encryption.seal(packed, "checkpoint", owner, thread_id, run_id)
         sql = (
             "INSERT INTO checkpoints (thread_key, run_id, body) SELECT key, run_id, ? FROM threads"
             " WHERE owner = ? AND id = ? AND run_id = ?"
@@ -58,7 +58,7 @@ class Checkpoints:
         rows = await self._database.read(lambda: query(sql, owner, thread_id, run_id))
         if not rows:
             return None
-        packed = self._encryption.open(rows[0][0], checkpoint_place(owner, thread_id, run_id))
+        packed = self._encryption.open(rows[0][0], "checkpoint", owner, thread_id, run_id)
         try:
             checkpoint, metadata, writes = _STRICT.loads_typed((_FORM, packed))
             return SavedCheckpoint(

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any, Final, cast
 
 from agent.conversations.database.database import Statement, Transaction, query
-from agent.conversations.encryption.encryption import Encryption, draft_place
+from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
 from agent.conversations.run_state import Change
 from graph.events import AgentEvent, TextEvent
@@ -45,7 +45,7 @@ def insertion(draft: Draft, encryption: Encryption) -> Statement:
     """Writes `draft`, once, if the run is still that of its thread."""
     owner, thread_id, run_id = draft.owner, draft.thread_id, draft.run_id
     body = encryption.seal(
-        encoded({"events": _short(draft.events)}), draft_place(owner, thread_id, run_id, draft.number)
+        encoded({"events": _short(draft.events)}), "draft", owner, thread_id, run_id, draft.number
     )
     return Statement(
         "INSERT INTO drafts (thread_key, run_id, number, body) SELECT key, ?, ?, ? FROM threads"
@@ -72,7 +72,7 @@ def drafted(
     )
     events: list[AgentEvent] = []
     for number, body in rows:
-        kept = encryption.open(body, draft_place(owner, thread_id, run_id, number))
+        kept = encryption.open(body, "draft", owner, thread_id, run_id, number)
         try:
             events += _read(json.loads(kept)["events"])
         except (ValueError, KeyError, TypeError):

@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.conversations.approvals import SqlApprovalStore, available, members_of, request_of
 from agent.conversations.database.database import Database, Row, Rows, Transaction, query
-from agent.conversations.encryption.encryption import Encryption, grant_place
+from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
 from agent.conversations.thread import owner_of
 from graph.approvals.grants import Grant
@@ -42,7 +42,7 @@ class SqlGrantStore:
             "token": grant.token,
             "created_at": grant.created_at,
         }
-        body = self._encryption.seal(encoded(kept), grant_place(owner, grant.id))
+        body = self._encryption.seal(encoded(kept), "grant", owner, grant.id)
         values = grant.id, owner, grant.thread_id, grant.created_at, grant.ends_at, body
         sql = (
             "INSERT INTO grants (id, owner, thread_id, created_at, ends_at, uses, body)"
@@ -95,7 +95,7 @@ class SqlGrantStore:
     def _grant(self, row: Row) -> Grant:
         """Raises `ConfigurationError` if it is not what was stored."""
         grant_id, owner, thread_id, ends_at, uses, body = row
-        kept = json.loads(self._encryption.open(body, grant_place(owner, grant_id)))
+        kept = json.loads(self._encryption.open(body, "grant", owner, grant_id))
         principal = Principal(**kept["principal"])
         grant = Grant(
             request=request_of(kept["request"], id=grant_id, principal=principal),

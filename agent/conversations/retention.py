@@ -18,7 +18,7 @@ _DAY_SECONDS: Final = 86_400.0
 
 
 class Retention:
-    """Purges conversations with their messages, runs, approvals and checkpoints, for good, every ten minutes.
+    """Purges conversations with all that belongs to them, for good, every ten minutes.
 
     `also` is called after each round. Several processes may do the same at the same time.
     """
@@ -91,6 +91,7 @@ def _purge(now: float, unchanged_since: float) -> Transaction[int]:
     )
     for key, owner, thread_id in rows:
         yield from query("DELETE FROM messages WHERE thread_key = ?", key)
+        yield from query("DELETE FROM files WHERE thread_key = ?", key)
         yield from query("DELETE FROM terms WHERE thread_key = ?", key)
         yield from query("DELETE FROM drafts WHERE thread_key = ?", key)
         yield from query("DELETE FROM runs WHERE thread_key = ?", key)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from langchain_core.messages import AnyMessage
@@ -25,7 +26,8 @@ from agent.conversations.database.database import (
     query,
 )
 from agent.conversations.drafts import Draft
-from agent.conversations.encryption.encryption import Encryption, labels_place, title_place
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.files import FileStore
 from agent.conversations.grants import end_grants
 from agent.conversations.listing import COLUMNS, Reading
 from agent.conversations.message_json import encoded
@@ -52,6 +54,7 @@ from agent.conversations.transcript import (
 )
 from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
+from graph.files import file_parts
 from identity.errors import ConfigurationError, ThreadBusyError
 
 # A method is named `list`.
@@ -98,6 +101,7 @@ class ThreadStore:
         """Which process executes which run, and the end of those whose process stopped."""
         self.runs: Final = RunHistory(database, self._transcript, clock)
         """The records of the runs that this store begins and ends."""
+        self.files: Final = FileStore(database, self._encryption, limits, clock)
 
     async def exist(self) -> bool:
         """Whether there may be threads. Creates no database."""
@@ -249,10 +253,11 @@ class ThreadStore:
         tokens: int = 0,
         unchanged: Thread | None = None,
         replaces: int | None = None,
+        files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> BegunRun:
         """Makes `run_id` the run of the thread, which is opened if there is none, and appends `messages`;
         with `replaces`, in place of the question at that position of an `unchanged` thread, and of what
-        follows it.
+        follows it. Of `files`, those that `messages` refer to are stored.
 
         The window is of what was written before, within `tokens`. One transaction. The run that a paused
         thread waits with may go on. Raises `MessageStoredError` if the thread has one of `messages`, by its
@@ -268,6 +273,10 @@ class ThreadStore:
             owner, valid_id(thread_id), run_id, self._clock(), messages, digests, replaces
         )
         change = replace(change, bytes=change.bytes + ROW_BYTES)
+        for identifier in (part["id"] for message in messages for part in file_parts(message)):
+            if identifier in files:
+                change, insertion_of_file = self.files.added(change, identifier, files[identifier])
+                insertions.append(insertion_of_file)
         question = first_question(messages)
         title = self._sealed_title(owner, thread_id, question)
         added = [run_record.begun(change), *insertions]
@@ -420,9 +429,7 @@ class ThreadStore:
         return Thread(thread_id, self._thread_title(owner, thread_id, title), *others)
 
     def _thread_title(self, owner: str, thread_id: str, sealed: bytes | None) -> str | None:
-        return (
-            None if sealed is None else self._encryption.open(sealed, title_place(owner, thread_id)).decode()
-        )
+        return None if sealed is None else self._encryption.open(sealed, "title", owner, thread_id).decode()
 
     def _shown(self, owner: str, row: Row) -> Thread:
         """Without a title that is refused: the thread can be listed and deleted."""
@@ -434,15 +441,15 @@ class ThreadStore:
     def _sealed_title(self, owner: str, thread_id: str, title: str | None) -> bytes | None:
         if title is None:
             return None
-        return self._encryption.seal(title.encode(errors="replace"), title_place(owner, thread_id))
+        return self._encryption.seal(title.encode(errors="replace"), "title", owner, thread_id)
 
     def _labels(self, owner: str, thread_id: str, sealed: bytes | None) -> dict[str, str]:
         if sealed is None:
             return {}
-        labels: dict[str, str] = json.loads(self._encryption.open(sealed, labels_place(owner, thread_id)))
+        labels: dict[str, str] = json.loads(self._encryption.open(sealed, "labels", owner, thread_id))
         return labels
 
     def _sealed_labels(self, owner: str, thread_id: str, read: Mapping[str, str] | None) -> bytes | None:
         if read is None:
             return None
-        return self._encryption.seal(encoded(read), labels_place(owner, thread_id))
+        return self._encryption.seal(encoded(read), "labels", owner, thread_id)

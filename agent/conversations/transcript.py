@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from agent.conversations import drafts
 from agent.conversations.database.database import Row, Rows, Statement, Transaction, Value, query
-from agent.conversations.encryption.encryption import Encryption, message_place
+from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.run_state import Change, room_after
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
@@ -23,6 +23,7 @@ from agent.conversations.storage_limits import ROW_BYTES
 from agent.conversations.thread import StoppedRun, StoredJson, StoredMessage, not_found
 from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
+from graph.files import file_parts
 from identity.errors import ConfigurationError, ThreadBusyError
 
 PAGE_BYTES: Final = 1_048_576
@@ -45,6 +46,7 @@ Complete: TypeAlias = Callable[[Sequence[AnyMessage], Sequence[AgentEvent]], Seq
 """Completes the newest messages and the drafts of a run after its process has stopped."""
 _MESSAGE_TOKENS = 4
 """For the role of a message, and what separates it from the next."""
+_IMAGE_TOKENS: Final = 1_000
 
 
 def tokens_of(message: AnyMessage) -> int:
@@ -55,7 +57,8 @@ def tokens_of(message: AnyMessage) -> int:
     text = message.content if isinstance(message.content, str) else str(message.content)
     if isinstance(message, AIMessage) and message.tool_calls:
         text += "".join(f"{call['name']}{call['args']}" for call in message.tool_calls)
-    return _MESSAGE_TOKENS + (len(text.encode(errors="replace")) + 3) // 4
+    images = _IMAGE_TOKENS * len(file_parts(message))
+    return _MESSAGE_TOKENS + images + (len(text.encode(errors="replace")) + 3) // 4
 
 
 class Window:
@@ -153,7 +156,7 @@ class Transcript:
         terms = self._terms.of_texts(owner, searched_texts(messages))
         size = sum(map(len, bodies)) + len(bodies) * ROW_BYTES + len(terms) * TERM_BYTES
         change = Change(owner, thread_id, run_id, now, len(messages), size)
-        place = message_place(owner, thread_id, run_id)
+        place = "message", owner, thread_id, run_id
         thread = (change.owner, change.thread_id, change.number)
         insertions = [
             Statement(
@@ -163,7 +166,7 @@ class Transcript:
                 " FROM threads WHERE owner = ? AND id = ? AND change = ?",
                 (
                     *(len(messages) - 1 - position, change.run_id, change.now, tokens_of(message)),
-                    self._encryption.seal(body, place),
+                    self._encryption.seal(body, *place),
                     None if sent is None else sent[position],
                     None if position else replaces,
                     *thread,
@@ -305,7 +308,7 @@ class Transcript:
 
     def _opened(self, thread: ThreadKey, row: Row) -> bytes:
         """The JSON object of a message."""
-        opened = self._encryption.open(row[4], message_place(thread.owner, thread.thread_id, row[2]))
+        opened = self._encryption.open(row[4], "message", thread.owner, thread.thread_id, row[2])
         if not (opened.startswith(b"{") and opened.endswith(b"}")):
             raise self._misshapen(thread, row)
         return opened

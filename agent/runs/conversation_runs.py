@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall
 
@@ -29,6 +29,7 @@ from agent.runs.thread_run import ThreadRun
 from graph.approvals.answer import require_signed_in
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.error_codes import GraphCode
+from graph.files import detached, file_parts
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import (
     AgentError,
@@ -138,7 +139,8 @@ class Conversations:
         `MessageStoredError` for messages that the thread has, `ThreadBusyError` while a run is going on,
         `ApprovalError` while one waits, and what `Runs.check` raises.
         """
-        run = replace(self._run(caller, thread_id or uuid.uuid4().hex, streaming), call=call)
+        messages, files = detached(messages)
+        run = replace(self._run(caller, thread_id or uuid.uuid4().hex, streaming), call=call, files=files)
 
         async def begin() -> RunStart:
             try:
@@ -222,12 +224,13 @@ class Conversations:
     ) -> Run:
         """Answers `messages` in place of a question and of all that follows it, which stays stored as another
         version; without `messages`, the same question. The model does not read it any more, but learns which
-        calls were made: nothing of them is undone.
+        calls were made: nothing of them is undone. Other words without images keep those of the question.
 
         Raises as `start` does, and `ThreadBusyError` (`question_replaced`) if the message is not a question
         of the conversation as it is shown. If several requests come at the same time, one is served.
         """
-        run = self._run(caller, thread_id, streaming=True)
+        asked_anew, files = detached(messages)
+        run = replace(self._run(caller, thread_id, streaming=True), files=files)
 
         async def begin() -> RunStart:
             thread = await self.threads.get(run.owner, thread_id)
@@ -236,7 +239,10 @@ class Conversations:
             replaced = await self._since(run.owner, thread_id, message_id)
             if not replaced or not isinstance(question := replaced[0].message, HumanMessage):
                 raise ThreadBusyError(AgentCode.QUESTION_REPLACED, "the message is no question of the thread")
-            asked = messages or [HumanMessage(question.content, id=uuid.uuid4().hex)]
+            asked = asked_anew or [HumanMessage(question.content, id=uuid.uuid4().hex)]
+            if asked_anew and not files and (kept := file_parts(question)):
+                content: list[Any] = [{"type": "text", "text": asked[0].text}, *kept]
+                asked = [asked[0].model_copy(update={"content": content}), *asked[1:]]
             begun = await self._begin_run(run, asked, thread, replaces=replaced[0].seq)
             calls = calls_made(each.message for each in replaced)
             return RunStart(input={"messages": [*calls, *begun.window, *asked]}, read=begun.read)
@@ -433,6 +439,7 @@ class Conversations:
             tokens=self._parts.window_tokens,
             unchanged=unchanged,
             replaces=replaces,
+            files=run.files,
         )
 
     async def _since(self, owner: str, thread_id: str, message_id: str) -> list[StoredMessage]:

@@ -50,6 +50,8 @@ class RunRequest:
     streaming: bool
     call: ToolCall | None = None
     """See `AgentContext.call`."""
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Those of its new messages, by their ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Starts runs of one graph, counts them against their limits, and ends them: one caller's, or all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,6 +15,7 @@ from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_transcript import ModelMessages
 from graph.build import CompiledAgentGraph
 from graph.context import AgentContext, release
+from graph.files import detached
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.principal import Principal
@@ -31,6 +32,7 @@ class _UnkeptWork:
     streaming: bool
     steps: bool
     call: ToolCall | None
+    files: Mapping[str, bytes]
 
     async def run(self, live: LiveRun) -> Finished:
         """See `Work`."""
@@ -40,6 +42,7 @@ class _UnkeptWork:
             streaming=self.streaming,
             steps=self.steps,
             call=self.call,
+            read_files=self.read_files,
             writer=live.emit,
         )
         of_model = ModelMessages()
@@ -55,6 +58,10 @@ class _UnkeptWork:
         finally:
             release(context)
         return of_model.finished()
+
+    async def read_files(self, _: Sequence[str]) -> Mapping[str, bytes]:
+        """Those of the request."""
+        return self.files
 
     async def close(self, outcome: Outcome) -> None:
         """See `Work`."""
@@ -111,7 +118,8 @@ class Runs:
         Raises `LimitError` or `UnavailableError` if there are too many in this process.
         """
         self.check(caller.principal)
-        work = _UnkeptWork(self._graph, messages, caller, self.acquire_lease, streaming, steps, call)
+        asked, files = detached(messages)
+        work = _UnkeptWork(self._graph, asked, caller, self.acquire_lease, streaming, steps, call, files)
         run = LiveRun(
             work, seconds=self._timeout, one_reader=True, traced=self._traced, measures=self._measures
         )

@@ -4,6 +4,7 @@ import asyncio
 import copy
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Final, cast
 
 from langchain_core.messages import AIMessage, AnyMessage
@@ -174,7 +175,7 @@ class ThreadRun:
         return [message for message in self._unstored if message.id not in known]
 
     def _context(self, begun: RunStart, live: LiveRun) -> AgentContext:
-        run = self._run
+        run, files = self._run, self._parts.threads.files
 
         def write(event: AgentEvent) -> None:
             self._transcript.note(event)
@@ -190,6 +191,8 @@ class ThreadRun:
             answers=begun.answers,
             begun_calls=self._transcript.begun_calls,
             read=self._read,
+            read_files=partial(files.read, run.owner, run.thread_id),
+            keep_file=partial(files.keep, run.owner, run.thread_id, run.run_id),
             writer=write,
         )
 

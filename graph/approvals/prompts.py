@@ -11,7 +11,7 @@ from langgraph.types import interrupt
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from graph.approvals.request import interrupt_value
-from graph.context import AgentContext
+from graph.context import AgentContext, context_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.step import Step
@@ -50,8 +50,7 @@ class ApprovalPrompts:
         """The answer to `request` that `caller` gave with this run; `None` if there is none, or their access
         token has expired.
         """
-        context = runtime.context
-        answers = context.answers if isinstance(context, AgentContext) and self._may_decide(caller) else {}
+        answers = context_of(runtime).answers if self._may_decide(caller) else {}
         return answers.get(request.id)
 
     async def pause(

@@ -12,6 +12,7 @@ from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
 from graph.data_labels import labels_of
 from graph.error_codes import MODEL
+from graph.files import with_images
 from graph.limits import Limits
 from graph.models.response import without_tool_calls
 from graph.nodes.model_step import ModelCall, ModelSteps
@@ -81,7 +82,8 @@ class ModelNode:
             instructions = prompt_for(state.get("instructions") or self._system_prompt, caller.caller)
             prompt = build_prompt(instructions, state["messages"], offered.notes)
             key = self._static_key or credentials[MODEL]
-            response = await self._model.response(_call(prompt, offered.tools, runtime), key, caller)
+            request = await self._call(prompt, offered.tools, runtime)
+            response = await self._model.response(request, key, caller)
         response, refusals = self._checked(response, offered)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         if refusals:
@@ -126,8 +128,21 @@ class ModelNode:
     ) -> AIMessage:
         """The response to `messages` alone, without tools. Raises the errors of the model and of its key."""
         key = self._static_key or self._service_credentials.of(caller, MODEL, state)
-        call = _call(messages, [], runtime, shown=shown)
+        call = await self._call(messages, [], runtime, shown=shown)
         return without_tool_calls(await self._model.response(call, key, caller))
+
+    async def _call(
+        self,
+        prompt: Sequence[AnyMessage],
+        tools: Sequence[dict[str, Any]],
+        runtime: Runtime[AgentContext],
+        *,
+        shown: bool = True,
+    ) -> ModelCall:
+        context = context_of(runtime)
+        writer = writer_of(runtime) if shown and context.streaming else None
+        sent, images = await with_images(prompt, runtime, self._limits.images)
+        return ModelCall(sent, tools, writer, context.steps, images)
 
     def _checked(self, response: AIMessage, offered: OfferedTools) -> tuple[AIMessage, list[ToolMessage]]:
         """The response, and the refusals of the calls in it that no node runs."""
@@ -144,18 +159,6 @@ class ModelNode:
                 limit = self._limits.tool_calls
                 refusals.append(refusal(call, f"not run: at most {limit} tools may be called at a time"))
         return response, refusals
-
-
-def _call(
-    prompt: Sequence[AnyMessage],
-    tools: Sequence[dict[str, Any]],
-    runtime: Runtime[AgentContext],
-    *,
-    shown: bool = True,
-) -> ModelCall:
-    context = context_of(runtime)
-    writer = writer_of(runtime) if shown and context.streaming else None
-    return ModelCall(prompt, tools, writer, announced=context.steps)
 
 
 def _result_for_caller(messages: Sequence[AnyMessage]) -> str | None:

@@ -39,13 +39,14 @@ class ModelCall(NamedTuple):
     """A request for a response to `prompt`, which may call `tools`.
 
     With a `writer`, the response is requested in pieces, and text and thinking are written as they arrive; if
-    `announced`, after the identifier of their message.
+    `announced`, after the identifier of their message. `images` are the digests of those in `prompt`.
     """
 
     prompt: Sequence[AnyMessage]
     tools: Sequence[dict[str, Any]] = ()
     writer: StreamWriter | None = None
     announced: bool = False
+    images: tuple[str, ...] = ()
 
 
 class ModelSteps:
@@ -106,6 +107,7 @@ class ModelSteps:
             return await self.request(call, credential.secret)
 
         async with self._audit.model_call(self._name, self._credential, self._acts_as, caller) as step:
+            step.found(files=call.images or None)
             if isinstance(key, Secret):
                 response = await self.request(call, key)
             else:

@@ -94,8 +94,8 @@ class ServiceNode:
         taken = self._budget.take(runtime, len(waiting))
         credential = self._service_credentials.of(caller, self._name, state)
         secrets, consents = secrets_of(state, caller), writer_of_consents(runtime)
-        read_before, begun = state.get("read") or {}, context_of(runtime).begun_calls
-        of_run = StepRun(caller, writer_of(runtime), secrets, consents, read_before)
+        read_before, context = state.get("read") or {}, context_of(runtime)
+        of_run = StepRun(caller, writer_of(runtime), secrets, consents, read_before, context.keep_file)
 
         async def run(call: ToolCall) -> ToolMessage:
             pending = pending_call(state, call, self._name, caller, runtime)
@@ -105,7 +105,7 @@ class ServiceNode:
             ruled = verdict.allowed
             if not await self._begin(state, call, caller, runtime):
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, verdict.approval, ruled=ruled))
-            begun.add(str(call["id"]))
+            context.begun_calls.add(str(call["id"]))
             note_read(runtime, self._labels(call["name"]))
             sent = False
             step = self._steps.step(call, self._name, of_run, verdict.approval, ruled)

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager
@@ -20,6 +20,7 @@ from graph.call_measures import CallMeasures
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.data_labels import DataLabels, shown
 from graph.events import MAX_CHARACTERS, TOO_LONG, consent_required
+from graph.files import description, digest
 from graph.tool_calls.requested_calls import refusal
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome, Ruled
@@ -30,13 +31,19 @@ from identity.observation.metrics import SUCCESS
 from identity.observation.span import timed_span
 from identity.secrets.redaction import Redactor
 from identity.secrets.secret import Secret
+from tools.file import contains, file_part
 from tools.service import Service, ToolResult
 
 _MAX_REPORTS: Final = 100
 _MAX_REPORT: Final = 200
 """Reports of progress of one call that are shown, and characters of each."""
+_MAX_FILES: Final = 16
+_MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 _MAX_NAME: Final = 64
 """Characters that are reported of the name of a tool that does not exist. The model chooses it freely."""
+
+_KEPT: Final = "the user can open it, and you cannot read it"
+_NOT_KEPT: Final = "not kept, and not shown"
 
 TOOL_ERROR: Final = "tool_error"
 """The tool itself reported the failure, such as an unknown city."""
@@ -47,7 +54,7 @@ Work: TypeAlias = Callable[[], Awaitable[tuple[ToolResult, AgentError | None]]]
 
 @dataclass(frozen=True, slots=True)
 class StepRun:
-    """The run that makes calls: for whom, where its events are written, and what none of them contains.
+    """The run that makes calls: for whom, where its events and files go, and what none of them contains.
 
     The URL of a consent is written to `consents`, and to nothing else.
     """
@@ -58,6 +65,7 @@ class StepRun:
     consents: StreamWriter | None = None
     read: DataLabels | None = None
     """The labels of what the conversation had read before the calls."""
+    keep: Callable[[bytes], Awaitable[str | None]] | None = None
 
 
 class ToolSteps:
@@ -148,6 +156,7 @@ class ToolStep:
                 url, service = error.authorization_url, self._shown["service"]
                 self._run.consents(consent_required(service, self._call_id, url))
             milliseconds = round((time.perf_counter() - began) * 1000)
+            result = await self._kept(result)
             message = self._write_finished(result, error.code if error else None, milliseconds)
             await finished(message)
         return message
@@ -194,9 +203,23 @@ class ToolStep:
                 span.set(Attribute.TOOL_ARGUMENTS, shown)
             result, error = await work()
             self._step.failed(error or (SUCCESS if result.ok else TOOL_ERROR))
+            self._step.found(files=tuple(digest(data) for _, data in result.files) or None)
             if span.content:
                 span.set(Attribute.TOOL_RESULT, self._redactor.redact(result.text))
         return result, error
+
+    async def _kept(self, result: ToolResult) -> ToolResult:
+        """The result with a line about each of its files. Those that are kept are shown: no secret."""
+        lines, kept, keep = [result.text] if result.text else [], [], self._run.keep
+        for number, (name, data) in enumerate(result.files):
+            fits = number < _MAX_FILES and len(data) <= _MAX_FILE_BYTES
+            clean = fits and not contains(data, self._run.secrets)
+            identifier = await keep(data) if clean and keep is not None else None
+            part = file_part(identifier or "", self._redactor.redact(name), data)
+            lines.append(description(part, _KEPT if identifier else _NOT_KEPT))
+            kept += [part] if identifier else []
+        self._shown |= {"files": kept} if kept else {}
+        return replace(result, text="\n".join(lines), files=())
 
     def _write_started(self) -> dict[str, Any]:
         """Writes `tool_started`, and returns the arguments as they are shown."""

@@ -90,7 +90,8 @@ class AuditEvent:
     `time` is in unix seconds, `duration` in seconds. `token_hash` is a keyed hash of the caller's access
     token (see `AuditTrail`): equal for equal tokens under one key. `arguments_digest` is SHA-256 of a tool
     call's arguments, `read` what its conversation had read that has labels. `model` is the requested one,
-    which reported the token counts.
+    which reported the token counts. `files` are those that a tool returned, or the images that the model
+    received: `sha256:` and the digest, then the size.
     """
 
     time: float
@@ -115,5 +116,6 @@ class AuditEvent:
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    files: tuple[str, ...] | None = None
     error: ErrorCode | None = None
     duration: float | None = None

@@ -22,6 +22,7 @@ from identity.transport.http1.transport import PoolUse
 from tools.approval_policy import ToolPolicy
 from tools.arguments.fault import ArgumentFault, invalid_arguments
 from tools.error_codes import ToolCode
+from tools.file import contains
 from tools.mcp_service.modern import ModernServer, ModernSession, Verdict
 from tools.mcp_service.selection import ToolSelection
 from tools.mcp_service.session import MCPCallError, MCPRequestError, Session, SessionPool
@@ -197,7 +198,8 @@ class MCPService:
             failure = error
         if failure is not None:
             raise self._error(failure)
-        return replace(result, text=model_text(result.text, presented))
+        files = [file for file in result.files if not contains(file[1], presented)]
+        return replace(result, text=model_text(result.text, presented), files=files)
 
     async def metadata(self) -> Mapping[str, Any] | None:
         """What the server says of itself as a protected resource (RFC 9728); `None` if it says nothing.

@@ -8,7 +8,9 @@
 """
 
 import asyncio
+import base64
 import logging
+import mimetypes
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -172,7 +174,7 @@ def _headers(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
 
 
 def result_of(result: Mapping[str, Any]) -> ToolResult:
-    """The result of a call: its texts, one on each line, and a description of what is not text.
+    """The result of a call: its texts, one on each line, a description of what is not text, and its files.
 
     Structured output is for the model if there is no text, which should have the same content. Raises
     `ValueError` for a result of another form.
@@ -183,7 +185,8 @@ def result_of(result: Mapping[str, Any]) -> ToolResult:
     parts = [_described(item) for item in content[:_MAX_CONTENT]]
     if "structuredContent" in result and not any("text" in item for item in content[:_MAX_CONTENT]):
         parts.append(to_json(result["structuredContent"]).decode())
-    return ToolResult("\n".join(parts), ok=result.get("isError") is not True)
+    files = [file for item in content[:_MAX_CONTENT] if (file := _file(item)) is not None]
+    return ToolResult("\n".join(parts), ok=result.get("isError") is not True, files=files)
 
 
 def _described(item: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -202,6 +205,17 @@ def _described(item: Any) -> str:  # noqa: ANN401 - any JSON value
     size = f"{len(data.rstrip('=')) * 3 // 4} bytes" if isinstance(data, str) else ""
     about = [kind, _label(inner.get("mimeType")), _label(inner.get("uri")), size, "not shown"]
     return f"[{', '.join(filter(None, about))}]"
+
+
+def _file(item: Mapping[str, Any]) -> tuple[str, bytes] | None:
+    """The bytes of a content block, under the last part of its URI, or its kind; `None` if it has none."""
+    inner: Mapping[str, Any] = item["resource"] if isinstance(item.get("resource"), dict) else item
+    try:
+        data = base64.b64decode(inner.get("blob", inner.get("data")), validate=True)
+    except (ValueError, TypeError):
+        return None
+    suffix = mimetypes.guess_extension(_label(inner.get("mimeType"))) or ""
+    return _label(inner.get("uri")).rpartition("/")[2] or f"{_label(item.get('type'))}{suffix}", data
 
 
 _LINK: Final = ("title", "name", "uri", "mimeType", "description")

@@ -13,6 +13,7 @@ from agent.api.a2a.members import JSON, OLDER_VERSION, PROTOCOL_VERSION, RPC_PAT
 from agent.settings.declared_services import declared_services
 from agent.settings.settings import Settings
 from tools import VERSION
+from tools.file import IMAGE_TYPES
 
 SCHEME: Final = "idaas"
 """The name of the security scheme."""
@@ -73,7 +74,7 @@ def agent_card(settings: Settings, base_url: str) -> Members:
             }
         },
         "securityRequirements": [{"schemes": {SCHEME: {"list": [scope]}}}],
-        "defaultInputModes": [TEXT, JSON],
+        "defaultInputModes": [TEXT, JSON, *(IMAGE_TYPES if settings.llm_images else ())],
         "defaultOutputModes": [TEXT, JSON],
         "skills": [
             _CONVERSATION,

@@ -55,6 +55,7 @@ class Part(_Wire):
     url: Any = None
     data: Any = None
     media_type: str | None = None
+    filename: str | None = None
 
 
 class Message(_Wire):

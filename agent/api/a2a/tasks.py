@@ -73,14 +73,15 @@ class StatelessTasks:
     A client that leaves cancels its task. Calls that need an approval are not made.
     """
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, most_images: int = 0) -> None:
         self._runs = runs
+        self._most_images = most_images
 
     async def send(self, message: Message, caller: VerifiedAccessToken) -> TaskRun:
         """The run that the message begins. Raises `RpcError`, and the errors of the runs."""
         if message.task_id:
             raise not_kept()
-        messages: list[AnyMessage] = [question(message)]
+        messages: list[AnyMessage] = [question(message, self._most_images)]
         task_id = TaskId(context_of(message), uuid.uuid4().hex)
         run = self._runs.start(messages, caller, streaming=True, steps=True)
         return TaskRun(TaskEncoder(task_id, history_of(task_id, messages)), run)
@@ -98,8 +99,9 @@ class ThreadTasks:
     of other callers are absent. Methods raise `RpcError`, and the errors of the runs.
     """
 
-    def __init__(self, conversations: Conversations) -> None:
+    def __init__(self, conversations: Conversations, most_images: int = 0) -> None:
         self._conversations = conversations
+        self._most_images = most_images
 
     async def send(self, message: Message, caller: VerifiedAccessToken) -> TaskRun | Members:
         """The run that the message begins. With the id of a task, the message is the decision that this task
@@ -107,7 +109,7 @@ class ThreadTasks:
         """
         if message.task_id:
             return await self._answer(message, message.task_id, caller)
-        asked, context_id = question(message), context_of(message)
+        asked, context_id = question(message, self._most_images), context_of(message)
         if message.context_id and (task_id := await self._known(message, caller)):
             return await self._of_known(task_id, caller)
         try:

@@ -16,9 +16,11 @@ from agent.api.a2a.members import TEXT
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
 from agent.api.a2a.rpc_request import Message, Part, SendConfiguration
 from agent.api.a2a.task import stored_id
+from agent.api.attachments import Image, content_of
 from agent.api.threads.models import Decision
 from agent.api.validation_fault import openai_fault
 from agent.conversations.thread import is_thread_id
+from agent.errors.error_response import RequestError
 
 _CONTENTS = ("text", "raw", "url", "data")
 _TEXT_MODES = frozenset({TEXT, "text", "text/*", "*/*", "*"})
@@ -47,17 +49,26 @@ def context_of(message: Message) -> str:
     return context_id
 
 
-def question(message: Message) -> HumanMessage:
-    """The message for the graph. Raises `RpcError` if a part is not text."""
-    texts = []
+def question(message: Message, most_images: int = 0) -> HumanMessage:
+    """The message for the graph. Raises `RpcError` for another part than text or an image, for more than
+    `most_images`, and without a text.
+    """
+    parts: list[str | Image] = []
     for number, part in enumerate(message.parts):
-        if _content(part, number) != "text" or part.text is None or not _is_text(part.media_type):
-            problem = f"message.parts[{number}]: only text is supported"
+        content = _content(part, number)
+        if content == "raw":
+            parts.append(Image(part.raw, part.filename or "image"))
+        elif content == "text" and part.text is not None and _is_text(part.media_type):
+            parts.append(f"\n{part.text}" if parts and isinstance(parts[-1], str) else part.text)
+        else:
+            problem = f"message.parts[{number}]: only text, and images as raw, are supported"
             raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
-        texts.append(part.text)
-    if not (text := "\n".join(texts)).strip():
+    if not any(isinstance(part, str) and part.strip() for part in parts):
         raise invalid_params("message.parts", "expected a text")
-    return HumanMessage(text, id=stored_id(message.message_id))
+    try:
+        return HumanMessage(content_of(parts, "message.parts", most_images), id=stored_id(message.message_id))
+    except RequestError as error:
+        raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, f"{error.param}: {error.problem}") from None
 
 
 def decision(message: Message) -> ApprovalDecision | None:

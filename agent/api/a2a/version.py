@@ -105,7 +105,8 @@ def _part_of_0_3(part: Any) -> Any:  # noqa: ANN401 - any JSON value
         case {"kind": "data", "data": data}:
             return {"data": data}
         case {"kind": "file", "file": dict(file)}:
-            return {"url": file["uri"]} if "uri" in file else {"raw": file.get("bytes")}
+            named = {"filename": file["name"]} if "name" in file else {}
+            return {"url": file["uri"]} if "uri" in file else {"raw": file.get("bytes"), **named}
     return part if not isinstance(part, dict) else {}
 
 

@@ -8,8 +8,10 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 from agent.api.ag_ui.run_input import AssistantInput, InputMessage, UserInput
 from agent.api.ag_ui.tool_call_events import arguments_text
 from agent.api.ag_ui.wire import METADATA_KEY, Event, reasoning_id, result_id
+from agent.api.attachments import Image, content_of
 from agent.errors.error_response import RequestError
 from graph.events import MAX_CHARACTERS
+from graph.files import file_parts
 from graph.models.response import CUT_OFF
 
 
@@ -24,6 +26,8 @@ def to_ag_ui(messages: Iterable[AnyMessage]) -> list[Event]:
         match message:
             case HumanMessage(id=str(identifier)):
                 shown.append({"id": identifier, "role": "user", "content": message.text})
+                if files := file_parts(message):
+                    shown[-1]["metadata"] = {METADATA_KEY: {"files": files}}
             case AIMessage(id=str(identifier)):
                 shown += _assistant(message, identifier)
             case ToolMessage():
@@ -31,16 +35,16 @@ def to_ag_ui(messages: Iterable[AnyMessage]) -> list[Event]:
     return shown
 
 
-def conversation(given: Sequence[InputMessage], *, most: int) -> list[AnyMessage]:
+def conversation(given: Sequence[InputMessage], *, most: int, most_images: int = 0) -> list[AnyMessage]:
     """The conversation for a run without a thread, by the client's account.
 
     Tool calls and results are left out, because only the agent makes them. Raises `RequestError` if the last
-    message is not the user's, if there are more than `most`, or if one is not text.
+    message is not the user's, if there are more than `most`, or as `user_message` does.
     """
     messages: list[AnyMessage] = []
     for index, message in enumerate(given):
         if isinstance(message, UserInput):
-            messages.append(user_message(message, index))
+            messages.append(user_message(message, index, most_images))
         elif isinstance(message, AssistantInput) and message.content:
             messages.append(AIMessage(message.content, id=message.id))
     if not messages or not isinstance(messages[-1], HumanMessage):
@@ -51,17 +55,24 @@ def conversation(given: Sequence[InputMessage], *, most: int) -> list[AnyMessage
     return messages
 
 
-def user_message(message: UserInput, index: int) -> HumanMessage:
-    """The message for the graph, with the client's id. Raises `RequestError` if it is not text."""
+def user_message(message: UserInput, index: int, most_images: int = 0) -> HumanMessage:
+    """The message for the graph, with the client's id.
+
+    Raises `RequestError` for another part than text or an image, and for more than `most_images`.
+    """
     if isinstance(message.content, str):
         return HumanMessage(message.content, id=message.id)
-    parts: list[str] = []
+    parts: list[str | Image] = []
+    where = f"messages[{index}].content"
     for number, part in enumerate(message.content):
-        if part.type != "text" or part.text is None:
-            name = f"messages[{index}].content[{number}]"
-            raise RequestError(name, "only text is supported", code="unsupported_value")
-        parts.append(part.text)
-    return HumanMessage("".join(parts), id=message.id)
+        if part.type == "text" and part.text is not None:
+            parts.append(part.text)
+        elif part.type == "image" and part.source is not None and part.source.get("type") == "data":
+            parts.append(Image(part.source.get("value")))
+        else:
+            problem = "only text, and images as data, are supported"
+            raise RequestError(f"{where}[{number}]", problem, code="unsupported_value")
+    return HumanMessage(content_of(parts, where, most_images), id=message.id)
 
 
 def _assistant(message: AIMessage, identifier: str) -> list[Event]:

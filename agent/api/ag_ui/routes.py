@@ -53,13 +53,20 @@ class ThreadRuns:
     """Responds to requests on conversations. Another principal's conversation is absent."""
 
     def __init__(
-        self, conversations: Conversations, follow: Follow, *, model: str, max_messages: int
+        self,
+        conversations: Conversations,
+        follow: Follow,
+        *,
+        model: str,
+        max_messages: int,
+        most_images: int = 0,
     ) -> None:
-        """`model` names the model in the usage. At most `max_messages` may be new."""
+        """`model` names the model in the usage. At most `max_messages` are new, each with `most_images`."""
         self._conversations = conversations
         self._follow = follow
         self._model = model
         self._max_messages = max_messages
+        self._most_images = most_images
 
     async def response(self, given: RunAgentInput, caller: VerifiedAccessToken, receive: Receive) -> Response:
         """The events of a run, or of the conversation if the request adds nothing to it.
@@ -90,7 +97,8 @@ class ThreadRuns:
                 await self._conversations.require_open(caller, thread_id)
             named = answers.named(pending)
             return await self._conversations.resume(caller, thread_id, named, streaming=True)
-        questions = last_questions(given.messages, most=self._max_messages)
+        most, most_images = self._max_messages, self._most_images
+        questions = last_questions(given.messages, most=most, most_images=most_images)
         if not questions:
             return None
         recent = await self._recent(caller, thread_id)
@@ -188,12 +196,12 @@ def _keeps_run(given: RunAgentInput) -> bool:
     return bool(wanted == "continue")
 
 
-def last_questions(given: Sequence[InputMessage], *, most: int) -> list[HumanMessage]:
+def last_questions(given: Sequence[InputMessage], *, most: int, most_images: int = 0) -> list[HumanMessage]:
     """The messages of the user after the last one of the assistant, in order. Other roles are skipped.
 
     Clients send all messages that they have; only these can be new to the conversation.
 
-    Raises `RequestError` if there are more than `most`, or one is not text.
+    Raises `RequestError` if there are more than `most`, and as `user_message` does.
     """
     questions: list[HumanMessage] = []
     for index in range(len(given) - 1, -1, -1):
@@ -201,7 +209,7 @@ def last_questions(given: Sequence[InputMessage], *, most: int) -> list[HumanMes
         if isinstance(message, AssistantInput):
             break
         if isinstance(message, UserInput):
-            questions.append(user_message(message, index))
+            questions.append(user_message(message, index, most_images))
     if len(questions) > most:
         found = f"expected at most {most} new messages, found {len(questions)}"
         raise RequestError("messages", found, code="array_above_max_length")
@@ -215,7 +223,7 @@ def unknown(questions: Sequence[HumanMessage], stored: Sequence[AnyMessage]) -> 
 
 
 def ag_ui_routes(
-    runs: Runs, threads: ThreadRuns | None = None, *, model: str, max_messages: int
+    runs: Runs, threads: ThreadRuns | None = None, *, model: str, max_messages: int, most_images: int = 0
 ) -> APIRouter:
     """The route. `model` names the model in the usage.
 
@@ -238,7 +246,7 @@ def ag_ui_routes(
         if threads is not None:
             return await threads.response(given, caller, request.receive)
         _refuse_answers(given)
-        messages = conversation(given.messages, most=max_messages)
+        messages = conversation(given.messages, most=max_messages, most_images=most_images)
         run = runs.start(messages, caller, streaming=True, steps=True)
         await while_connected(run.first(), request.receive, run.leave)
         encoder = RunEncoder(given.thread_id, given.run_id, model=model)

@@ -22,10 +22,11 @@ class _Wire(BaseModel):
 
 
 class ContentPart(_Wire):
-    """A part of a content that is a list. Only text is supported; others are refused where they are used."""
+    """A part of a content that is a list: text, or an image. Others are refused where they are used."""
 
     type: str
     text: str | None = None
+    source: dict[str, Any] | None = None
 
 
 def _kind(content: object) -> str:

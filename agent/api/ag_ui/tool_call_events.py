@@ -16,7 +16,7 @@ from graph.approvals.request import approval_members, approval_of, interrupt_val
 from graph.events import MAX_CHARACTERS, TOO_LONG, ConsentRequired, ToolFinished, ToolProgress, ToolStarted
 
 _DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
-_OUTCOME: Final = ("ok", "called", "duration_ms", "error")
+_OUTCOME: Final = ("ok", "called", "duration_ms", "error", "files")
 _APPROVED: Final = {
     "approved": {"type": "boolean"},
     "message": {"type": "string", "description": "what the agent should know, for a rejection"},

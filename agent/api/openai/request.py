@@ -37,7 +37,9 @@ class ThreadRequest:
     """Whether the run goes on if the client disconnects."""
 
 
-def thread_request(body: ChatBody, header: str | None, *, max_messages: int) -> ThreadRequest | None:
+def thread_request(
+    body: ChatBody, header: str | None, *, max_messages: int, most_images: int = 0
+) -> ThreadRequest | None:
     """The request that `metadata.thread_id` or the header `X-Thread-Id` makes; `None` without both.
 
     Raises `RequestError`.
@@ -57,14 +59,14 @@ def thread_request(body: ChatBody, header: str | None, *, max_messages: int) -> 
     wire = body.messages
     leading = next((n for n, each in enumerate(wire) if not isinstance(each, InstructionMessage)), len(wire))
     instructions = [each for each in conversation(wire[:leading]) if isinstance(each, SystemMessage)]
-    messages = _new_messages(wire, leading)
+    messages = _new_messages(wire, leading, most_images)
     if len(messages) > max_messages:
         found = f"expected at most {max_messages} new messages, found {len(messages)}"
         raise RequestError("messages", found, code="array_above_max_length")
     return ThreadRequest(thread_id, messages, instructions, on_disconnect == "continue")
 
 
-def _new_messages(wire: Sequence[WireMessage], leading: int) -> list[AnyMessage]:
+def _new_messages(wire: Sequence[WireMessage], leading: int, most_images: int) -> list[AnyMessage]:
     answered = [n for n, each in enumerate(wire) if isinstance(each, AssistantMessage)]
     first = max(leading, answered[-1] + 1 if answered else 0)
     for position, message in enumerate(wire[first:], first):
@@ -73,7 +75,8 @@ def _new_messages(wire: Sequence[WireMessage], leading: int) -> list[AnyMessage]
             raise RequestError(name, "in a stored conversation, only messages of the user can be new")
     if first == len(wire):
         raise RequestError("messages", "expected a message of the user after the last response")
-    return [HumanMessage(message.text, id=uuid.uuid4().hex) for message in conversation(wire[first:])]
+    new = conversation(wire[first:], most_images)
+    return [HumanMessage(message.content, id=uuid.uuid4().hex) for message in new]
 
 
 _WHY: Final = {
@@ -99,10 +102,12 @@ class ChatRequest:
     """The conversation that the request is about; `messages` is then empty."""
 
 
-def read_chat_request(body: bytes, *, max_messages: int, thread_header: str | None = None) -> ChatRequest:
+def read_chat_request(
+    body: bytes, *, max_messages: int, thread_header: str | None = None, most_images: int = 0
+) -> ChatRequest:
     """Validates a body. Raises `RequestError` with the invalid member and OpenAI's code for the fault.
 
-    `thread_header` is the header `X-Thread-Id`.
+    `thread_header` is the header `X-Thread-Id`; `most_images` is how many a message may have.
     """
     wire = validated(ChatBody, _members(body))
     given = wire.model_dump(include=set(Refused.model_fields), exclude_none=True)
@@ -113,12 +118,13 @@ def read_chat_request(body: bytes, *, max_messages: int, thread_header: str | No
     if wire.stream_options is not None and not wire.stream:
         raise RequestError("stream_options", 'only allowed when "stream" is true')
     include_usage = bool(wire.stream_options and wire.stream_options.include_usage)
-    if thread := thread_request(wire, thread_header, max_messages=max_messages):
+    most = {"max_messages": max_messages, "most_images": most_images}
+    if thread := thread_request(wire, thread_header, **most):
         return ChatRequest([], bool(wire.stream), include_usage, thread)
     if len(wire.messages) > max_messages:
         found = f"expected at most {max_messages} messages, found {len(wire.messages)}"
         raise RequestError("messages", found, code="array_above_max_length")
-    return ChatRequest(conversation(wire.messages), bool(wire.stream), include_usage)
+    return ChatRequest(conversation(wire.messages, most_images), bool(wire.stream), include_usage)
 
 
 def _members(body: bytes) -> dict[str, object]:

@@ -6,7 +6,7 @@ its own status.
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -33,6 +33,7 @@ def openai_routes(
     *,
     model: str,
     max_messages: int,
+    most_images: int = 0,
     clock: Callable[[], float] = time.time,
 ) -> APIRouter:
     """The routes. Responses name `model`, also if a request names another one.
@@ -69,7 +70,8 @@ def openai_routes(
         Errors before the first byte have a status.
         """
         thread_id = request.headers.get("X-Thread-Id")
-        chat = read_chat_request(await request.body(), max_messages=max_messages, thread_header=thread_id)
+        most: dict[str, Any] = {"max_messages": max_messages, "most_images": most_images}
+        chat = read_chat_request(await request.body(), thread_header=thread_id, **most)
         run = await start(chat, caller_of(request.scope))
         created, headers = int(clock()), {"X-Thread-Id": chat.thread.id} if chat.thread else {}
         if not chat.stream:

@@ -94,13 +94,14 @@ class ExportedMessage(BaseModel):
 
 
 class ExportedThread(Wire):
-    """A whole conversation."""
+    """A whole conversation. `data` of its files is base64."""
 
     id: str
     title: str | None
     created_at: str
     updated_at: str
     messages: list[ExportedMessage]
+    files: list[dict[str, Any]]
 
 
 def _thread_id(value: str) -> str:
@@ -177,7 +178,7 @@ class Decision(Body):
 Search = Annotated[str, Field(max_length=_MAX_SEARCH)]
 PageSize = Annotated[int, Field(ge=1, le=MAX_PAGE)]
 
-B = TypeVar("B", bound=Body)
+B = TypeVar("B", bound=BaseModel)
 
 
 def read_body(model: type[B], body: bytes) -> B:

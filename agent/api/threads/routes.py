@@ -1,7 +1,8 @@
 """`/threads`: the caller's conversations. Another principal's is 404, as one that does not exist is."""
 
+import base64
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
@@ -27,16 +28,20 @@ from agent.api.threads.models import (
 )
 from agent.conversations.message_json import encoded
 from agent.conversations.thread import StoredJson, StoredMessage, Thread, owner_of
+from agent.conversations.threads import ThreadStore
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 from graph.approvals.request import approval_of
 from identity.printable import rfc3339
+from tools.file import UNKNOWN, media_type
 
 _PAGE: Final = 50
 _NEW: Final = documented_body(NewThread, required=False)
 _CHANGE: Final = documented_body(ThreadChange)
 _OPENED: Final[dict[int | str, dict[str, Any]]] = {201: {"model": ThreadModel}}
+_FILE: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "The bytes.", "content": {UNKNOWN: {}}}}
+_SANDBOX: Final = "sandbox; default-src 'none'; frame-ancestors 'none'"
 _NO_CONTENT: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "Done."}}
 
 
@@ -67,21 +72,25 @@ def message_page(stored: Sequence[StoredMessage]) -> dict[str, Any]:
     return {"messages": messages, "next": stored[0].seq if more else None}
 
 
-async def exported(
-    thread: Thread, messages: Sequence[StoredJson], more: Callable[[int], Awaitable[Sequence[StoredJson]]]
-) -> AsyncIterator[bytes]:
-    """The thread as one JSON object, in parts: whatever its size, few of its messages are in memory.
+async def exported(threads: ThreadStore, owner: str, thread: Thread) -> AsyncIterator[bytes]:
+    """The thread as one JSON object, in parts: few of its messages, and one of its files, are in memory.
 
-    `messages` are the first ones, `more` returns those after a position, until it returns none.
+    The files follow the messages, each with its bytes as base64.
     """
     about = {"id": thread.id, "title": thread.title}
     times = {"created_at": rfc3339(thread.created_at), "updated_at": rfc3339(thread.updated_at)}
     yield encoded(about | times)[:-1] + b',"messages":['
-    separator = b""
-    while messages:
+    separator, after = b"", 0
+    while messages := await threads.exported(owner, thread.id, after=after):
         parts = [each.json[:-1] + b"," + _stored_by(each) for each in messages]
         yield separator + b",".join(parts)
-        separator, messages = b",", await more(messages[-1].seq)
+        separator, after = b",", messages[-1].seq
+    yield b'],"files":['
+    separator = b""
+    for identifier in await threads.files.ids(owner, thread.id):
+        for data in (await threads.files.read(owner, thread.id, [identifier])).values():
+            yield separator + encoded({"id": identifier, "data": base64.b64encode(data).decode()})
+            separator = b","
     yield b"]}"
 
 
@@ -186,12 +195,18 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         owner, threads = _owner(request), conversations.threads
         thread = await threads.get(owner, thread_id)
 
-        async def after(seq: int) -> list[StoredJson]:
-            return await threads.exported(owner, thread_id, after=seq)
-
-        parts = exported(thread, await after(0), after)
+        parts = exported(threads, owner, thread)
         name = {"Content-Disposition": f'attachment; filename="conversation-{thread_id}.json"'}
         return StreamingResponse(parts, media_type="application/json", headers=name)
+
+    @router.get("/{thread_id}/files/{file_id}", response_class=Response, responses=_FILE)
+    async def file(request: Request, thread_id: str, file_id: str) -> Response:
+        """A file of a conversation, to be saved: no browser shows it as a page, whatever it contains."""
+        found = await conversations.threads.files.read(_owner(request), thread_id, [file_id])
+        if file_id not in found:
+            raise RequestError("file_id", "there is no such file", code="not_found", status=404)
+        headers = {"Content-Disposition": "attachment", "Content-Security-Policy": _SANDBOX}
+        return Response(found[file_id], headers=headers, media_type=media_type(found[file_id]))
 
     return router
 

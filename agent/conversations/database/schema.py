@@ -180,8 +180,12 @@ _PREPARED_RUNS: Final = (
     "CREATE INDEX approvals_prepared ON approvals (prepared_by, created_at) WHERE prepared_by IS NOT NULL",
 )
 
+_FILES: Final = (
+    "CREATE TABLE files (thread_key {number}, file_id TEXT, body {bytes}, PRIMARY KEY (thread_key, file_id))",
+)
+
 _MIGRATIONS: Final[Sequence[Sequence[str]]] = (
-    *(_INITIAL, _VERSIONS, _GRANTS, _APPROVERS, _COUNTED_CALLS, _PREPARED_RUNS),
+    *(_INITIAL, _VERSIONS, _GRANTS, _APPROVERS, _COUNTED_CALLS, _PREPARED_RUNS, _FILES),
 )
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.

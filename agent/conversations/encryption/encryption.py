@@ -1,10 +1,11 @@
-"""Encryption at rest: AES-256-GCM (NIST SP 800-38D) of titles, messages, drafts, approvals and checkpoints.
+"""Encryption at rest: AES-256-GCM (NIST SP 800-38D) of titles, messages, files, approvals and checkpoints.
 
 A stored value is a byte that names its form, then
     0: the value in clear;
     1: the name of the key (4 bytes), a random nonce (12), ciphertext and tag.
 
-A sealed value is bound to its place: its column, owner, thread and run. Elsewhere it is refused.
+A sealed value is bound to its place: what it is, its owner, and what identifies it among theirs, such as
+thread and run. Elsewhere it is refused.
 """
 
 import logging
@@ -63,13 +64,13 @@ class Encryption:
         keys = () if self._keys is None else tuple(self._keys.for_hashes.values())
         return (*keys, b"") if self.allows_clear else keys
 
-    def seal(self, value: bytes, place: str) -> bytes:
+    def seal(self, value: bytes, *place: str | int) -> bytes:
         """`value` as it is stored at `place`."""
         if self._keys is None:
             return _CLEAR + value
         name = self._keys.sealing
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._keys.by_name[name].encrypt(nonce, value, place.encode())
+        sealed = self._keys.by_name[name].encrypt(nonce, value, _bound(place))
         return _AES_GCM + bytes.fromhex(name) + nonce + sealed
 
     def is_present(self, stored: bytes) -> bool:
@@ -78,7 +79,7 @@ class Encryption:
             return stored[:1] == _CLEAR
         return stored.startswith(_AES_GCM + bytes.fromhex(self._keys.sealing))
 
-    def open(self, stored: bytes, place: str) -> bytes:
+    def open(self, stored: bytes, *place: str | int) -> bytes:
         """The value that was stored at `place`. Raises what `refusal` returns for any other."""
         if stored[:1] == _CLEAR:
             if not self.allows_clear:
@@ -94,7 +95,7 @@ class Encryption:
             )
         sealed = stored[1 + _NAME_BYTES :]
         try:
-            return key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
+            return key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(place))
         except (InvalidTag, ValueError):
             raise self.refusal("a stored value was changed, or belongs to another place") from None
 
@@ -159,41 +160,5 @@ class KeyRegister:
             yield from query("DELETE FROM encryption_keys WHERE name = ?", name)
 
 
-def title_place(owner: str, thread_id: str) -> str:
-    """The place of the title of a thread."""
-    return f"title\n{owner}\n{thread_id}"
-
-
-def labels_place(owner: str, thread_id: str) -> str:
-    """The place of the labels of what a conversation has read."""
-    return f"labels\n{owner}\n{thread_id}"
-
-
-def message_place(owner: str, thread_id: str, run_id: str) -> str:
-    """The place of the messages that a run has added to a thread."""
-    return f"message\n{owner}\n{thread_id}\n{run_id}"
-
-
-def draft_place(owner: str, thread_id: str, run_id: str, number: int) -> str:
-    """The place of one draft of a run."""
-    return f"draft\n{owner}\n{thread_id}\n{run_id}\n{number}"
-
-
-def request_place(owner: str, thread_id: str, approval_id: str) -> str:
-    """The place of the request of an approval. Its id follows from its run and call."""
-    return f"request\n{owner}\n{thread_id}\n{approval_id}"
-
-
-def state_place(owner: str, thread_id: str, approval_id: str) -> str:
-    """The place of the state of an approval."""
-    return f"state\n{owner}\n{thread_id}\n{approval_id}"
-
-
-def grant_place(owner: str, grant_id: str) -> str:
-    """The place of a grant. Its id is that of its approval."""
-    return f"grant\n{owner}\n{grant_id}"
-
-
-def checkpoint_place(owner: str, thread_id: str, run_id: str) -> str:
-    """The place of the checkpoint of a run that waits."""
-    return f"checkpoint\n{owner}\n{thread_id}\n{run_id}"
+def _bound(place: tuple[str | int, ...]) -> bytes:
+    return "\n".join(map(str, place)).encode()

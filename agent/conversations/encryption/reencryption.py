@@ -7,22 +7,13 @@ from functools import partial
 from typing import Final
 
 from agent.conversations.database.database import Database, Row, Transaction, Value, query
-from agent.conversations.encryption.encryption import (
-    Encryption,
-    KeyRegister,
-    checkpoint_place,
-    draft_place,
-    grant_place,
-    labels_place,
-    message_place,
-    request_place,
-    state_place,
-    title_place,
-)
+from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from identity.errors import ConfigurationError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _AT_ONCE: Final = 200
+_JOIN: Final = " JOIN threads ON threads.key = thread_key"
+_RUN: Final = "{}.run_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +25,18 @@ class _Column:
     keys: tuple[str, ...]
     first: tuple[Value, ...]
     """Before all keys."""
-    place: Callable[[Row], str]
+    place: tuple[str, *tuple[int, ...]]
+    """What it is, then the members of a row that its place has."""
     join: str = ""
     run: str = "NULL"
+    at_once: int = _AT_ONCE
 
     def select(self) -> str:
         keys, places = ", ".join(self.keys), ", ".join("?" * len(self.keys))
+        run = self.run.format(self.table)
         return (
-            f"SELECT {keys}, owner, id, {self.run}, {self.name} FROM {self.table}{self.join}"  # noqa: S608 - constants
-            f" WHERE ({keys}) > ({places}) AND {self.name} IS NOT NULL ORDER BY {keys} LIMIT {_AT_ONCE}"
+            f"SELECT {keys}, owner, id, {run}, {self.name} FROM {self.table}{self.join}"  # noqa: S608 - constants
+            f" WHERE ({keys}) > ({places}) AND {self.name} IS NOT NULL ORDER BY {keys} LIMIT {self.at_once}"
         )
 
     def update(self) -> str:
@@ -51,36 +45,18 @@ class _Column:
 
 
 _COLUMNS: Final = (
-    _Column("threads", "title", ("key",), (-1,), lambda row: title_place(row[1], row[2])),
-    _Column("threads", "labels", ("key",), (-1,), lambda row: labels_place(row[1], row[2])),
-    _Column(
-        *("messages", "body", ("thread_key", "seq"), (-1, -1)),
-        lambda row: message_place(row[2], row[3], row[4]),
-        " JOIN threads ON threads.key = thread_key",
-        "messages.run_id",
-    ),
+    _Column("threads", "title", ("key",), (-1,), ("title", 1, 2)),
+    _Column("threads", "labels", ("key",), (-1,), ("labels", 1, 2)),
+    _Column("messages", "body", ("thread_key", "seq"), (-1, -1), ("message", 2, 3, 4), _JOIN, _RUN),
+    _Column("files", "body", ("thread_key", "file_id"), (-1, ""), ("file", 2, 3, 1), _JOIN, at_once=1),
     _Column(
         *("drafts", "body", ("thread_key", "drafts.run_id", "number"), (-1, "", -1)),
-        lambda row: draft_place(row[3], row[4], row[1], row[2]),
-        " JOIN threads ON threads.key = thread_key",
+        *(("draft", 3, 4, 1, 2), _JOIN),
     ),
-    _Column(
-        *("approvals", "body", ("id",), ("",)),
-        lambda row: request_place(row[1], row[3], row[2]),
-        run="thread_id",
-    ),
-    _Column(
-        *("approvals", "state", ("id",), ("",)),
-        lambda row: state_place(row[1], row[3], row[2]),
-        run="thread_id",
-    ),
-    _Column(*("grants", "body", ("id",), ("",)), lambda row: grant_place(row[1], row[2])),
-    _Column(
-        *("checkpoints", "body", ("thread_key",), (-1,)),
-        lambda row: checkpoint_place(row[1], row[2], row[3]),
-        " JOIN threads ON threads.key = thread_key",
-        "checkpoints.run_id",
-    ),
+    _Column("approvals", "body", ("id",), ("",), ("request", 1, 3, 2), run="thread_id"),
+    _Column("approvals", "state", ("id",), ("",), ("state", 1, 3, 2), run="thread_id"),
+    _Column("grants", "body", ("id",), ("",), ("grant", 1, 2)),
+    _Column("checkpoints", "body", ("thread_key",), (-1,), ("checkpoint", 1, 2, 3), _JOIN, _RUN),
 )
 
 
@@ -126,9 +102,10 @@ class Reencryption:
         """How many of the values could be opened, and were sealed anew."""
         opened = 0
         for row in outdated:
-            place, stored = column.place(row), row[-1]
+            what, *members = column.place
+            place, stored = (what, *[row[each] for each in members]), row[-1]
             try:
-                sealed = self._encryption.seal(self._encryption.open(stored, place), place)
+                sealed = self._encryption.seal(self._encryption.open(stored, *place), *place)
             except ConfigurationError:
                 continue
             opened += 1

@@ -118,6 +118,7 @@ def audit_record(event: AuditEvent) -> dict[str, Any]:
         "model": event.model,
         "input_tokens": event.input_tokens,
         "output_tokens": event.output_tokens,
+        "files": event.files and list(event.files),
         "error": event.error and event.error.value,
         "duration_ms": None if event.duration is None else round(event.duration * 1000, 3),
         "lost": None,

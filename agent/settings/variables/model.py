@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from agent.settings.values import MODEL_STUDIO, SecretInFile, Url, VariableGroup, Word
 
@@ -81,6 +81,10 @@ class ModelVariables(VariableGroup):
     llm_api_key_file: SecretInFile | None = None
     """A file with the model's API key on one line, for a provider whose key IDaaS does not keep. Read at
     start. In place of `LLM_API_KEY_IDENTIFIER`."""
+    llm_images: Annotated[int, Field(ge=0, le=16)] = 0
+    """How many images a question may have, and how many of a conversation's newest ones each request to the
+    model has. `0`: the model takes none, and a question with an image is refused. `MAX_BODY_BYTES` bounds
+    their size."""
     llm_enable_thinking: bool | None = None
     """Model Studio's switch for thinking before the answer. Sent only if it is set."""
     system_prompt_file: Annotated[str, BeforeValidator(_prompt_in_file)] | None = None

@@ -14,6 +14,7 @@ from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.storage_limits import UNLIMITED
 from agent.conversations.thread import owner_of
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
@@ -22,6 +23,7 @@ from agent.runs.run_limits import RunLimit
 from agent.runs.run_parts import RunParts
 from agent.runs.runs import Runs
 from graph.approvals.answer import AnswerReader
+from graph.limits import Limits
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import UnavailableError
 from identity.principal import Principal
@@ -119,9 +121,13 @@ class SharedDatabase:
 
         database = options.get("database") or SqliteDatabase(self.path)
         self.opened.append(database)
-        bench = Bench(turns, list(services), options={"clock": clock, "store": self.approvals})
+        limits = Limits(images=options.get("images", 4))
+        bench = Bench(
+            turns, list(services), options={"clock": clock, "store": self.approvals, "limits": limits}
+        )
         encryption = options.get("encryption") or Encryption()
-        threads = ThreadStore(database, encryption, clock=clock)
+        kept = options.get("limits", UNLIMITED)
+        threads = ThreadStore(database, encryption, limits=kept, clock=clock)
 
         parts = RunParts(
             graph=bench.graph,

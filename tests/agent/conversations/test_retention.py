@@ -62,6 +62,7 @@ async def test_deleted_conversation_is_purged_after_the_time_in_which_it_can_be_
     await conversation(storage, "kept")
     await conversation(storage, "cut-off", "running")
     await storage.threads.write_drafts([Draft(OWNER, "cut-off", "run-cut-off", 1, [])])
+    assert await storage.threads.files.keep(OWNER, "cut-off", "run-cut-off", b"an image")
     await storage.threads.delete(OWNER, "deleted")
     await storage.threads.delete(OWNER, "cut-off")
     clock.now += 599
@@ -74,6 +75,7 @@ async def test_deleted_conversation_is_purged_after_the_time_in_which_it_can_be_
         await storage.threads.restore(OWNER, "deleted")
     assert (await count(database, "threads"), await count(database, "messages")) == (1, 2)
     assert (await count(database, "runs"), await count(database, "drafts")) == (1, 0)
+    assert await count(database, "files") == 0
 
 
 async def test_conversation_that_was_not_changed_for_too_long_is_purged_unless_it_runs(

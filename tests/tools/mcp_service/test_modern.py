@@ -1,6 +1,7 @@
 """MCP of 2026-07-28 against a strict server: the version, requests, results, and hostile members."""
 
 import asyncio
+import base64
 import json
 from itertools import count
 
@@ -380,7 +381,20 @@ CONTENT = {
 
 async def test_content_that_is_no_text_is_described_without_its_bytes(server, service, key_ring):
     server.results["tools/call"] = {"content": list(CONTENT.values())}
-    assert (await service.call("weather", {}, key_ring("K1"))).text.split("\n") == list(CONTENT)
+    result = await service.call("weather", {}, key_ring("K1"))
+    assert result.text.split("\n") == list(CONTENT)
+    assert result.files == [("image.png", b"ABC"), ("audio", b"ABC"), ("resource", b"ABC")]
+
+
+async def test_files_are_named_by_their_address_and_hold_no_credential(server, service, key_ring):
+    blob = base64.b64encode(b"\0K1\0").decode()
+    sent = [
+        {"uri": f"file:///reports/{name}", "blob": data} for name, data in (("a.pdf", "QUJD"), ("b", blob))
+    ]
+    content = [{"type": "resource", "resource": each} for each in sent]
+    server.results["tools/call"] = {"content": [*content, {"type": "image", "data": "%%"}]}
+    result = await service.call("weather", {}, key_ring("K1"))
+    assert result.files == [("a.pdf", b"ABC")]
 
 
 @pytest.mark.parametrize("value", [None, [1, {"a": "é"}], "sunny", 7, {"content": "b"}])

@@ -23,7 +23,7 @@ from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, reques
 
 OWNER = owner_of(ALICE)
 FORMER, PRESENT = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
-TABLES = ("threads", "messages", "terms", "drafts", "approvals", "checkpoints")
+TABLES = ("threads", "messages", "files", "terms", "drafts", "approvals", "checkpoints")
 
 
 def encryption(*keys: str, allows_clear: bool = False) -> Encryption:
@@ -46,6 +46,8 @@ async def filled(storage: ConversationStorage, request: Any) -> None:
         await threads.begin_run(OWNER, f"t{number}", "r", "p", messages=[HumanMessage("My plan")])
         await threads.end_run(OWNER, f"t{number}", "r", "idle", [AIMessage("The plan is fine")])
     await threads.begin_run(OWNER, "t3", "r", "p", messages=[HumanMessage("My plan")])
+    assert await threads.files.keep(OWNER, "t3", "r", b"My plan, drawn")
+    assert await threads.files.keep(OWNER, "t3", "r", b"My plan, drawn again")
     await threads.write_drafts([Draft(OWNER, "t3", "r", 1, [{"type": "content", "text": "The plan is"}])])
     saved = SavedCheckpoint(empty_checkpoint() | {"channel_values": {"text": "My plan"}}, {})
     await storage.checkpoints.save(OWNER, "t3", "r", saved)
@@ -108,7 +110,7 @@ async def test_everything_is_brought_under_the_present_key(
     reencryption = reencryption_of(new_database, both)
     found, _ = await ThreadStore(database, both).list(OWNER, limit=9, search="fine")
     assert len(found) == 3
-    assert await reencryption.run() == 4 + 7 + 1 + 2 + 1
+    assert await reencryption.run() == 4 + 7 + 2 + 1 + 2 + 1
     assert await reencryption.run() == 0
     present = storage(new_database, PRESENT)
     for search, number in (("fine", 3), ("my pl", 4), ("lost", 0)):
@@ -148,7 +150,7 @@ async def test_forged_and_moved_values_are_never_sealed_by_a_rotation_and_keep_t
     await database.write(lambda: query("UPDATE approvals SET body = ?", b"\0{}"))
     rows = [await database.read(lambda sql=sql: query(sql)) for sql in FORGED_ROWS]
     both = encryption(PRESENT, FORMER)
-    assert await reencryption_of(new_database, both).run() == 4 + 3 + 1 + 1
+    assert await reencryption_of(new_database, both).run() == 4 + 3 + 2 + 1 + 1
     assert [await database.read(lambda sql=sql: query(sql)) for sql in FORGED_ROWS] == rows
     assert "6 stored values cannot be opened" in caplog.text
     assert await database.read(KeyRegister(both).former) == [encryption(FORMER).key_names[0]]

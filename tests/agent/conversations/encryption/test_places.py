@@ -49,6 +49,7 @@ async def filled(storage: ConversationStorage, request_of: RequestOf) -> None:  
             if run_id == "r":
                 labels = {"payroll.payslip": f"confidential {owner} {thread_id}"}
                 await storage.threads.end_run(owner, thread_id, run_id, "idle", read=labels)
+        await storage.threads.files.keep(owner, thread_id, "r2", owner.encode())
         shown: list[Any] = [{"type": "content", "text": owner}]
         await storage.threads.write_drafts([Draft(owner, thread_id, "r2", n, shown) for n in (1, 2)])
         await storage.checkpoints.save(owner, thread_id, "r2", SavedCheckpoint(empty_checkpoint(), {}))
@@ -115,6 +116,11 @@ def grants(storage: ConversationStorage) -> Awaitable[Any]:
     return storage.grants.of(ALICE, NOW)
 
 
+async def files(storage: ConversationStorage) -> Any:
+    kept = storage.threads.files
+    return await kept.read(OF_BOB, "t", await kept.ids(OF_BOB, "t"))
+
+
 async def begun_again(storage: ConversationStorage, owner: str) -> Any:
     await storage.threads.end_run(owner, "t", "r2", "idle")
     return await storage.threads.begin_run(owner, "t", "r3", "p")
@@ -145,6 +151,14 @@ MOVES: dict[str, tuple[str, Read]] = {
     "message of another run": (
         moved("messages", "body", message(OF_BOB, "t", "r2"), message(OF_BOB, "t", "r")),
         messages,
+    ),
+    "file of another owner": (
+        moved("files", "body", of_thread(OF_ALICE, "t"), of_thread(OF_BOB, "t")),
+        files,
+    ),
+    "file given to another thread": (
+        f"UPDATE files SET thread_key = (SELECT key FROM threads WHERE {title(OF_BOB, 't')})",  # noqa: S608 - constants
+        files,
     ),
     "draft of another owner": (
         moved("drafts", "body", draft(OF_ALICE, "t"), draft(OF_BOB, "t")),

@@ -1,0 +1,73 @@
+"""The files of a run. Messages refer to them: no bytes are in its state, its checkpoints or its events."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from langchain_core.messages import AnyMessage, HumanMessage
+from langgraph.runtime import Runtime
+
+from graph.context import AgentContext, context_of
+
+DATA: Final = "data"
+"""The member with the bytes in a part that a surface has just read. `detached` removes it."""
+_OLDER: Final = "attached by the user, and not shown any more"
+
+
+def file_parts(message: AnyMessage) -> list[dict[str, Any]]:
+    """The references to files in a message of a person."""
+    content = message.content if isinstance(message, HumanMessage) else ""
+    return [part for part in content if isinstance(part, dict) and _is_file(part)]
+
+
+def detached(messages: Sequence[AnyMessage]) -> tuple[list[AnyMessage], dict[str, bytes]]:
+    """`messages` as a surface has read them, without the bytes of their files, which are by their ids."""
+    parts = [part for message in messages for part in file_parts(message) if DATA in part]
+    without = [
+        _changed(message, lambda part: {name: part[name] for name in part if name != DATA})
+        for message in messages
+    ]
+    return without, {part["id"]: part[DATA] for part in parts}
+
+
+async def with_images(
+    messages: Sequence[AnyMessage], runtime: Runtime[AgentContext], most: int
+) -> tuple[list[AnyMessage], tuple[str, ...]]:
+    """`messages` as a model receives them: the newest `most` images themselves, as `image_url` with a `data:`
+    URL, the others described. And the digests of these images.
+    """
+    ids = [part["id"] for message in messages for part in file_parts(message)]
+    newest = ids[max(0, len(ids) - most) :]
+    read = context_of(runtime).read_files
+    found = await read(newest) if read is not None and newest else {}
+    shown = {each: found[each] for each in newest if each in found}
+
+    def block(part: dict[str, Any]) -> dict[str, Any]:
+        if (data := shown.get(part["id"])) is None:
+            return {"type": "text", "text": description(part, _OLDER)}
+        url = f"data:{part['media_type']};base64,{base64.b64encode(data).decode()}"
+        return {"type": "image_url", "image_url": {"url": url}}
+
+    return [_changed(message, block) for message in messages], tuple(map(digest, shown.values()))
+
+
+def description(part: Mapping[str, Any], remark: str) -> str:
+    """What the model reads in place of a file."""
+    return f'[file "{part["name"]}", {part["media_type"]}, {part["bytes"]} bytes: {remark}]'
+
+
+def digest(data: bytes) -> str:
+    """What the audit log has of a file: its SHA-256, and its size in bytes."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()} {len(data)}"
+
+
+def _is_file(part: Mapping[str, Any]) -> bool:
+    return part.get("type") == "file" and {"id", "name", "media_type", "bytes"} <= part.keys()
+
+
+def _changed(message: AnyMessage, of_file: Callable[[dict[str, Any]], dict[str, Any]]) -> AnyMessage:
+    if not file_parts(message):
+        return message
+    parts = [of_file(part) if isinstance(part, dict) and _is_file(part) else part for part in message.content]
+    return message.model_copy(update={"content": parts})
