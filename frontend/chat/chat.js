@@ -29,8 +29,8 @@ export class Chat extends EventTarget {
   /** Whether the agent has not yet confirmed that it has ended the run. */
   stopping = false;
 
-  /** Whether the last question is being edited. */
-  editing = false;
+  /** The turn whose question is being edited. @type {import('./conversation.js').Turn | undefined} */
+  editing;
 
   /** What is sent when the user has decided about what the agent waits for. @type {string | undefined} */
   queued;
@@ -97,14 +97,14 @@ export class Chat extends EventTarget {
     const { thread } = this;
     this.notUndone = [];
     this.decidedElsewhere = undefined;
-    if (this.editing && thread !== undefined) {
-      await this.#replace(question);
+    const replaced = this.turns.findIndex(({ id }) => id === this.editing?.id);
+    if (replaced >= 0 && thread !== undefined) {
+      await this.#replace(replaced, question);
       return;
     }
-    const replaces = this.editing && thread === undefined;
-    this.undoable = replaces ? { turns: this.turns, by: 'replaced' } : undefined;
-    if (replaces) this.turns = this.turns.slice(0, -1);
-    this.editing = false;
+    this.undoable = replaced >= 0 ? { turns: this.turns, by: 'replaced' } : undefined;
+    if (replaced >= 0) this.turns = this.turns.slice(0, replaced);
+    this.editing = undefined;
     if (this.turns.at(-1)?.answer.status === 'waiting') expire(this.turns.at(-1).answer);
     const turn = newTurn(question);
     this.turns.push(turn);
@@ -117,12 +117,13 @@ export class Chat extends EventTarget {
    *
    * @param {{decision: 'approve' | 'edit' | 'reject', argumentsJson?: string, lastingJson?: string, message?: string}} decision
    */
-  async decide({ id }, decision) {
+  async decide({ id, call_id: call, approvers }, decision) {
     const { thread, agent } = this;
     if (this.busy || thread === undefined) return;
+    const begins = decision.decision !== 'reject' && !approvers;
     await this.#read(this.turns.at(-1), async function* (signal) {
       await agent.decide(thread, id, decision);
-      yield { type: 'decided' };
+      yield { type: 'decided', call: begins ? call : undefined };
       yield* agent.follow({ thread, signal });
     });
   }
@@ -148,14 +149,21 @@ export class Chat extends EventTarget {
     return queued;
   }
 
-  /** Asks the last question anew; without `content`, in the same words. */
-  async #replace(content) {
+  /** The services that were called since a turn: what replaces it undoes nothing of that. */
+  calledSince(turn) {
+    const turns = this.turns.slice(this.turns.findIndex(({ id }) => id === turn.id));
+    const made = turns.flatMap(({ answer }) => toolCalls(answer)).filter(({ outcome }) => MADE.includes(outcome));
+    return [...new Set(made.map(({ service }) => service))];
+  }
+
+  /** Asks the question at `index` anew, in place of all that follows; without `content`, in the same words. */
+  async #replace(index, content) {
     const { thread, agent } = this;
-    const replaced = this.turns.at(-1);
+    const replaced = this.turns.at(index);
     const turn = { ...newTurn(content ?? replaced.question), replaces: replaced.replaces ?? replaced.id };
-    this.editing = false;
-    this.notUndone = [...new Set(toolCalls(replaced.answer).filter(({ outcome }) => MADE.includes(outcome)).map(({ service }) => service))];
-    this.turns = [...this.turns.slice(0, -1), turn];
+    this.editing = undefined;
+    this.notUndone = this.calledSince(replaced);
+    this.turns = [...this.turns.slice(0, index), turn];
     const made = this.notUndone;
     let kept;
     await this.#read(turn, async function* (signal) {
@@ -230,26 +238,26 @@ export class Chat extends EventTarget {
     const { thread, agent } = this;
     const { id, question, replaces, answer } = this.turns.at(-1);
     if (thread === undefined) {
-      this.editing = true;
+      this.editing = this.turns.at(-1);
       return this.send(question);
     }
-    if (answer.accepted || replaces !== undefined) return this.#replace(replaces === undefined ? undefined : question);
+    if (answer.accepted || replaces !== undefined) return this.#replace(-1, replaces === undefined ? undefined : question);
     // The agent may have stored it or not: under the same id it is asked once.
     const turn = newTurn(question, id);
     this.turns = [...this.turns.slice(0, -1), turn];
     return this.#read(turn, (signal) => agent.ask({ thread, messages: chatMessages([turn]), signal }));
   }
 
-  /** Begins to edit the last question, and returns it; `undefined` while an answer is under way. */
-  edit() {
-    if (this.busy || this.turns.length === 0) return undefined;
-    this.editing = true;
+  /** Begins to edit a question, and returns it; `undefined` while an answer is under way. */
+  edit(turn) {
+    if (this.busy) return undefined;
+    this.editing = turn;
     this.#notify('turns');
-    return this.turns.at(-1).question;
+    return turn.question;
   }
 
   stopEditing() {
-    this.editing = false;
+    this.editing = undefined;
     this.#notify('turns');
   }
 
@@ -326,7 +334,7 @@ export class Chat extends EventTarget {
     this.#notify('turns');
     try {
       for await (const event of events(running.signal)) {
-        if (event.type === 'decided') Object.assign(answer, { status: 'streaming', approvals: undefined, failure: undefined });
+        if (event.type === 'decided') goesOn(answer, event.call);
         else addEvent(answer, event);
         this.#notify('answer');
         if (here && !begun) this.#notify('changed');
@@ -348,13 +356,19 @@ export class Chat extends EventTarget {
   #leave() {
     this.#running?.abort();
     this.#running = undefined;
-    this.editing = false;
+    this.editing = undefined;
     this.queued = undefined;
   }
 
   #notify(type) {
     this.dispatchEvent(new Event(type));
   }
+}
+
+/** An answer goes on after a decision. `approved` is the id of the call that begins. */
+function goesOn(answer, approved) {
+  Object.assign(answer, { status: 'streaming', approvals: undefined, failure: undefined });
+  for (const call of toolCalls(answer)) if (call.outcome === 'waiting' && call.callId === approved) call.outcome = 'running';
 }
 
 /** The time to approve the calls of a paused run has passed: they were not made. */

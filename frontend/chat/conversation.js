@@ -6,6 +6,7 @@
  * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
  *   outcome: 'running' | 'waiting' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
  *   ofAnother?: boolean, declined?: string, declinedByAnother?: boolean, expired?: boolean,
+ *   progress?: {fraction: number | null, message: string},
  *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string, consentUrl?: string}} ToolPart
  *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON;
  *   `consentUrl`: where the user allows the access; `declined`: the user's reason, perhaps empty; `ofAnother`: another person
@@ -54,9 +55,13 @@ export function addEvent(answer, event) {
   } else if (event.type === 'tool_finished') {
     let part = callOf(parts, event);
     if (!part) parts.push(part = { type: 'tool', callId: event.call_id });
-    Object.assign(part, toolMembers(event), { outcome: outcome(event), durationMs: event.duration_ms });
+    Object.assign(part, toolMembers(event), { outcome: outcome(event), durationMs: event.duration_ms, progress: undefined });
     if (typeof event.error === 'string') part.error = event.error;
     if (typeof event.result === 'string') Object.assign(part, whyNot(event), { result: shortened(event.result) });
+  } else if (event.type === 'tool_progress') {
+    const part = callOf(parts, event);
+    const goesOn = ['running', 'waiting', 'unknown'].includes(part?.outcome); // its beginning is not sent again after an approval
+    if (goesOn) Object.assign(part, toolMembers(event), { outcome: 'running', progress: { fraction: event.progress, message: event.message } });
   } else if (event.type === 'consent_required') {
     const part = callOf(parts, event);
     if (part) part.consentUrl = event.url;
@@ -115,7 +120,7 @@ function wait(answer, approvals) {
 export function endAnswer(answer, status, failure) {
   answer.status = status === 'done' && answer.approvals ? 'waiting' : status;
   answer.failure = failure;
-  for (const part of answer.parts) if (part.outcome === 'running') part.outcome = 'unknown';
+  for (const part of answer.parts) if (part.outcome === 'running') Object.assign(part, { outcome: 'unknown', progress: undefined });
 }
 
 /** The text of an answer, without its other parts. */

@@ -3,6 +3,7 @@
  *
  * - `{type: 'text' | 'reasoning', id, text}`, after `{type: 'begins', id}`, which replaces what is known of that message
  * - `{type: 'tool_started' | 'tool_finished', tool, service, access_identity, call_id, …}`
+ * - `{type: 'tool_progress', tool, call_id, progress, message}`: how far a call is, from 0 to 1; `null`: not known
  * - `{type: 'consent_required', call_id, url}`: the call fails until the user has allowed the access at `url`
  * - `{type: 'approvals', approvals}`: the run has ended, and waits for the user
  * - `{type: 'messages', messages}`: the conversation so far
@@ -42,6 +43,7 @@ export class RunEvents {
         break;
       case 'CUSTOM':
         if (event.name === `${OWN}:consent_required`) yield { type: 'consent_required', call_id: event.value.call_id, url: event.value.url };
+        if (event.name === `${OWN}:tool_progress`) yield { ...event.value, type: 'tool_progress' };
         break;
       case 'RUN_FINISHED': yield* this.#finished(event); break;
       case 'RUN_ERROR': this.#failed(event); break;

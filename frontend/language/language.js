@@ -42,6 +42,11 @@ export class Language {
     return new Intl.NumberFormat(this.code, { maximumFractionDigits: 0 }).format(value);
   }
 
+  /** A fraction from 0 to 1, as "40%". */
+  percent(fraction) {
+    return new Intl.NumberFormat(this.code, { style: 'percent' }).format(fraction);
+  }
+
   /** A time of day, such as 14:32. */
   time(milliseconds) {
     return new Intl.DateTimeFormat(this.code, { hour: '2-digit', minute: '2-digit' }).format(milliseconds);

@@ -31,7 +31,7 @@ test('a failed answer keeps its failure, and its question can be edited', async 
   const chat = chatWith(async function* () { throw new AgentFailure({ code: 'access_token_invalid', status: 401 }); });
   await chat.send('q');
   assert.deepEqual([chat.turns[0].answer.failure.code, chat.turns[0].answer.failure.signInAgain], ['access_token_invalid', true]);
-  assert.equal(chat.edit(), 'q');
+  assert.equal(chat.edit(chat.turns.at(-1)), 'q');
 });
 
 /** A chat whose answers repeat the question in capitals. */
@@ -42,12 +42,12 @@ test('an edited question keeps its answer until the new one is sent, and undo re
   const chat = echo();
   await chat.send('one');
   await chat.send('two');
-  assert.equal(chat.edit(), 'two');
+  assert.equal(chat.edit(chat.turns.at(-1)), 'two');
   assert.deepEqual(texts(chat), [['one', 'ONE'], ['two', 'TWO']]);
   chat.stopEditing();
   await chat.send('three');
   assert.deepEqual(texts(chat), [['one', 'ONE'], ['two', 'TWO'], ['three', 'THREE']]);
-  chat.edit();
+  chat.edit(chat.turns.at(-1));
   await chat.send('four');
   assert.deepEqual(texts(chat), [['one', 'ONE'], ['two', 'TWO'], ['four', 'FOUR']]);
   assert.equal(chat.undoable.by, 'replaced');
@@ -159,7 +159,7 @@ test('an edited question, and one that is asked again, replace the turn as the a
     { id: 'm', role: 'assistant', toolCalls: [{ id: 'c', function: { name: 'leave_apply', arguments: '{}' } }] },
     { id: 'r', role: 'tool', toolCallId: 'c', content: 'ok', metadata: { 'idaas-agent': { ok: true, service: 'leave' } } },
   ] });
-  chat.edit();
+  chat.edit(chat.turns.at(-1));
   await chat.send('right');
   assert.deepEqual(requests, [['t', 'u', 'right']]);
   assert.deepEqual(chat.turns.map(({ question, version, versions }) => [question, version, versions]), [['right', 3, [1, 3]]]);
@@ -173,7 +173,7 @@ test('a replacement that the agent refused can be tried again, and its question 
   const requests = [];
   const { chat } = await waitingChat({ replace: async (...given) => { requests.push(given); throw new AgentFailure({ code: 'rate_limited', status: 429 }); } });
   await chat.open({ ...ENDED, messages: [{ id: 'u', role: 'user', content: 'wrong' }] });
-  chat.edit();
+  chat.edit(chat.turns.at(-1));
   await chat.send('right');
   assert.deepEqual([chat.turns.length, chat.turns[0].answer.failure.code, chat.refusedQuestion], [1, 'rate_limited', 'right']);
   await chat.askAgain();

@@ -34,7 +34,7 @@ export class TurnView {
   cards = [];
 
   /**
-   * @param {{signIn: () => void, askAgain: () => void, goOn: () => void, edit: () => void, announce: (text: string) => void,
+   * @param {{signIn: () => void, askAgain: () => void, goOn: () => void, edit: (turn: object) => void, announce: (text: string) => void,
    *   showVersion: (version: number) => void, withdraw: () => Promise<void>, isDecided: (approval: object) => boolean, decide: (approval: object, decision: object) => void}} actions
    */
   constructor(language, turn, actions) {
@@ -82,7 +82,7 @@ export class TurnView {
     this.waiting.hidden = status !== 'streaming' || !quiet;
     this.element.setAttribute('aria-busy', String(status === 'streaming'));
     this.element.classList.toggle('in-edit', editing);
-    this.#updateVersions(idle);
+    this.#updateAbout(idle, last);
     const ended = `${status} ${last} ${editing} ${endNote(this.turn.answer)} ${this.turn.answer.at}`;
     if (ended !== this.#ended) {
       this.#ended = ended;
@@ -104,23 +104,24 @@ export class TurnView {
     }
   }
 
-  /** When it was asked, and "2 of 2", with which the other versions are shown. */
-  #updateVersions(enabled) {
+  /** When it was asked, a button to edit it, and "2 of 2", with which the other versions are shown. */
+  #updateAbout(enabled, last) {
     const { language, actions, turn: { version, versions = [], at } } = this;
-    const state = JSON.stringify([version, versions, at, enabled]);
+    const state = JSON.stringify([version, versions, at, enabled, last]);
     if (state === this.#versions) return;
     this.#versions = state;
     const index = versions.indexOf(version);
-    const button = (name, to, label) => element('button', {
-      'type': 'button', 'class': 'quiet small', 'aria-label': language.text(label), 'title': language.text(label),
-      'disabled': !enabled || to === undefined, 'onclick': () => actions.showVersion(to),
+    const button = (name, label, possible, onclick) => element('button', {
+      'type': 'button', 'class': `quiet small ${name}`, 'aria-label': language.text(label), 'title': language.text(label), 'disabled': !enabled || !possible, onclick,
     }, icon(name));
+    const show = (name, label, to) => button(name, label, to !== undefined, () => actions.showVersion(to));
     this.about.replaceChildren(...[
+      !last && button('edit', 'chat.edit_earlier', true, () => actions.edit(this.turn)),
       at && element('time', { datetime: at, title: language.time(Date.parse(at)) }, language.moment(Date.parse(at))),
       ...(index < 0 ? [] : [
-        button('back', versions[index - 1], 'chat.version_before'),
+        show('back', 'chat.version_before', versions[index - 1]),
         element('span', { class: 'version' }, language.text('chat.version', { number: index + 1, count: versions.length })),
-        button('chevron', versions[index + 1], 'chat.version_after'),
+        show('chevron', 'chat.version_after', versions[index + 1]),
       ]),
     ].filter(Boolean));
   }
@@ -155,7 +156,7 @@ export class TurnView {
         text !== '' && copyButton(language, 'chat.copy_answer', () => text),
         last && answer.status === 'failed' && answer.accepted && action('chat.continue', 'play', actions.goOn),
         last && this.again,
-        last && action('chat.edit', 'edit', actions.edit)),
+        last && action('chat.edit', 'edit', () => actions.edit(this.turn))),
     ].filter(Boolean);
   }
 }

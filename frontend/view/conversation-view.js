@@ -126,7 +126,7 @@ export class ConversationView {
     arrange(this.list, this.#turns.map((view) => view.element));
     this.#turns.forEach((view, index) => {
       const last = index === turns.length - 1;
-      view.update(turns[index], last, last && editing && !busy, !busy && !editing && approvals.length === 0);
+      view.update(turns[index], last, editing?.id === turns[index].id && !busy, !busy && !editing && approvals.length === 0);
     });
     this.earlier.update();
     this.first.hidden = turns.length > 0;
@@ -151,7 +151,7 @@ export class ConversationView {
       askAgain: () => app.askAgain(),
       goOn: () => app.chat.goOn(),
       showVersion: (version) => app.showVersion(version),
-      edit: () => this.#edit(),
+      edit: (edited) => this.#edit(edited),
       announce: (text) => { this.status.textContent = text; },
     });
   }
@@ -194,10 +194,11 @@ export class ConversationView {
     this.composer.update({ busy, enabled: !this.expired, waits });
   }
 
-  #edit() {
-    const question = this.app.chat.edit();
+  #edit(turn) {
+    const { chat } = this.app;
+    if (!chat.editing) this.#draftBeforeEdit = this.composer.draft;
+    const question = chat.edit(turn);
     if (question === undefined) return;
-    this.#draftBeforeEdit = this.composer.draft;
     this.composer.write(question);
   }
 

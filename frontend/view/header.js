@@ -13,7 +13,7 @@ export class Header {
   /**
    * @param {{name: string, logoUrl: string | undefined}} product
    * @param {{signOut: () => void, newConversation: () => void, chooseLanguage: (code: string) => void,
-   *   openInbox: () => void, openGrants: () => void, save: (form: 'md' | 'json') => Promise<{name: string, text: string}>, notify: import('./attention.js').Attention}} actions
+   *   openInbox: () => void, openRights: () => void, save: (form: 'md' | 'json') => Promise<{name: string, text: string}>, notify: import('./attention.js').Attention}} actions
    */
   constructor(language, session, { name, logoUrl }, actions) {
     this.language = language;

@@ -7,9 +7,9 @@ import { icon } from './icon.js';
 
 /**
  * @param {{save: (form: 'md' | 'json') => Promise<{name: string, text: string}>, notify: import('./attention.js').Attention,
- *   openInbox: () => void, openGrants: () => void, conversation: boolean}} actions `conversation`: whether there may be one
+ *   openInbox: () => void, openRights: () => void, conversation: boolean}} actions `conversation`: whether there may be one
  */
-export function menu(language, { save, notify, openInbox, openGrants, conversation }) {
+export function menu(language, { save, notify, openInbox, openRights, conversation }) {
   const failure = element('p', { class: 'problem', role: 'alert' });
   const button = (name, label, onclick) => element('button', { type: 'button', class: 'quiet', onclick }, icon(name), language.text(label));
   const download = async (form) => {
@@ -36,7 +36,7 @@ export function menu(language, { save, notify, openInbox, openGrants, conversati
   });
   const panel = element('div', { class: 'panel card' },
     conversation && view('bell', 'inbox.heading', openInbox),
-    conversation && view('check', 'grants.heading', openGrants),
+    conversation && view('key', 'rights.heading', openRights),
     conversation && button('save', 'menu.markdown', () => download('md')),
     conversation && button('save', 'menu.json', () => download('json')),
     conversation && permit,

@@ -1,6 +1,5 @@
 /** Above the composer: what an action has changed or will do, and its undo. It stays until the next question. */
 
-import { toolCalls } from '../chat/conversation.js';
 import { element } from './element.js';
 import { serviceName } from './identity.js';
 
@@ -16,16 +15,17 @@ export class Notice {
   }
 
   /** @param {import('../chat/chat.js').Chat} chat */
-  update({ editing, undoable, busy, queued, notUndone, decidedElsewhere, turns }) {
+  update(chat) {
+    const { editing, undoable, busy, queued, notUndone, decidedElsewhere, turns } = chat;
     const { language, actions } = this;
     const services = (names) => language.list(names.map((name) => serviceName(language, name)));
     const shown = [];
     if (queued !== undefined) {
       shown.push(language.text('chat.queued', { text: queued }), ['chat.cancel', actions.unqueue]);
     } else if (editing && !busy) {
-      const called = toolCalls(turns.at(-1).answer).filter(({ outcome }) => !['not_called', 'waiting'].includes(outcome));
-      shown.push(language.text('chat.editing'), ['chat.cancel', actions.cancel]);
-      if (called.length > 0) shown[0] += ` ${language.text('chat.not_undone', { services: services([...new Set(called.map(({ service }) => service))]) })}`;
+      const called = chat.calledSince(editing);
+      shown.push(language.text(editing.id === turns.at(-1).id ? 'chat.editing' : 'chat.editing_earlier'), ['chat.cancel', actions.cancel]);
+      if (called.length > 0) shown[0] += ` ${language.text('chat.not_undone', { services: services(called) })}`;
     } else if (decidedElsewhere !== undefined) {
       shown.push(language.text('approval.decided_elsewhere', { time: language.time(decidedElsewhere) }));
     } else if (undoable) {

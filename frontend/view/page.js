@@ -4,9 +4,9 @@ import { Attention } from './attention.js';
 import { ConversationView } from './conversation-view.js';
 import { openDialog } from './dialog.js';
 import { element } from './element.js';
-import { GrantsView } from './grants-view.js';
 import { Header } from './header.js';
 import { InboxView } from './inbox-view.js';
+import { RightsView } from './rights-view.js';
 import { welcome } from './welcome.js';
 
 const TICK_MS = 1000;
@@ -39,7 +39,7 @@ export class Page {
       save: (form) => app.exported(form),
       notify: this.attention,
       openInbox: () => this.#openInbox(),
-      openGrants: () => this.#open('grants.heading', (view) => new GrantsView(app, view)),
+      openRights: () => this.#open('rights.heading', (view) => new RightsView(app, view)),
     });
     this.dialog?.close();
     this.conversation = session && new ConversationView(app);

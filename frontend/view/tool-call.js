@@ -5,6 +5,7 @@ import { errorWords } from './failure.js';
 import { FoldedText } from './folded-text.js';
 import { icon } from './icon.js';
 import { identityBadge, identityKind, identitySentence, serviceName } from './identity.js';
+import { printable } from '../printable.js';
 
 const SENTENCES = new Set(['tool.identity', 'tool.outcome', 'tool.remedy']);
 const OUTCOME_ICONS = { ok: 'check', failed: 'cross', not_called: 'cross', unknown: 'question', waiting: 'clock' };
@@ -18,8 +19,12 @@ export class ToolCall {
     this.particulars = element('dl');
     this.arguments = new FoldedText(language.text('tool.arguments'));
     this.result = new FoldedText(language.text('tool.result'));
-    this.element = element('details', { class: 'tool' }, this.summary,
+    this.details = element('details', { class: 'tool' }, this.summary,
       element('div', { class: 'particulars' }, this.particulars, this.arguments.element, this.result.element));
+    this.bar = element('progress', { max: 1 });
+    this.message = element('span');
+    this.progress = element('p', { class: 'progress note', hidden: true }, this.bar, this.message);
+    this.element = element('div', { class: 'call' }, this.details, this.progress);
   }
 
   update(call) {
@@ -27,7 +32,8 @@ export class ToolCall {
     if (state === this.#shown) return;
     this.#shown = state;
     const { language } = this;
-    this.element.className = `tool tool-${call.outcome}`;
+    this.details.className = `tool tool-${call.outcome}`;
+    this.#showProgress(call);
     const took = duration(language, call);
     this.summary.replaceChildren(
       element('span', { class: 'outcome' }, call.outcome === 'running' ? element('span', { class: 'spinner' }) : icon(OUTCOME_ICONS[call.outcome])),
@@ -41,9 +47,20 @@ export class ToolCall {
     this.particulars.replaceChildren(...this.#rows(call, took).flatMap(([label, value]) => [
       element('dt', {}, language.text(label)), element('dd', { class: SENTENCES.has(label) && 'sentence' }, value),
     ]));
-    if (call.consentUrl || call.declined) this.element.open = true; // a reason that was typed is shown
+    if (call.consentUrl || call.declined) this.details.open = true; // a reason that was typed is shown
     this.arguments.update(call.arguments);
     this.result.update(call.result);
+  }
+
+  /** How far a running call is; a bar without a value, if that is not known. */
+  #showProgress({ progress, service, tool }) {
+    this.progress.hidden = progress === undefined;
+    if (!progress) return;
+    const { fraction, message } = progress;
+    this.bar.setAttribute('aria-label', this.language.text('tool.progress', { service: serviceName(this.language, service), tool }));
+    if (fraction === null) this.bar.removeAttribute('value');
+    else this.bar.value = fraction;
+    this.message.textContent = printable(message || (fraction === null ? '' : this.language.percent(fraction)));
   }
 
   /** The details of the call. No credential reaches the page. */

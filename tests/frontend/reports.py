@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from idaas_agent import progress
+from tests.graph.scripted_model import calls
 
 SERVICES = """
 [services.reports]
@@ -20,7 +21,9 @@ bounds.paper = { one_of = ["A4", "A5", "A6"] }
 bounds.project = { prefix = "P-" }
 """
 
+PRINT = calls(("print_report", {"pages": 9, "paper": "A5", "project": "P-71"}))
 MAY_END = asyncio.Event()
+"""The call ends when it is set."""
 
 
 def service(reports: Any, _settings: Any) -> None:

@@ -73,6 +73,35 @@ async def test_edited_question_replaces_the_old_one_and_both_can_be_seen_and_sav
     assert await page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
 
 
+async def test_earlier_question_is_edited_in_place_of_all_that_follows_which_can_be_shown_again(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    balance = calls(("leave_balance", {}))
+    lasting_agent.will_say(AIMessage("ONE"), AIMessage("TWO"), balance, AIMessage("THREE"), AIMessage("NEW"))
+    await lasting_agent.open_page(page)
+    for text in ("one", "two", "three"):
+        await ask(page, text)
+        await answered(page)
+    await question(page).fill("a draft")
+    await page.get_by_role("button", name="Edit this earlier question").last.click()
+    await expect(question(page)).to_have_value("two")
+    await expect(page.locator(".foot .notice")).to_contain_text("replaces that question and all that follows")
+    await expect(page.locator(".foot .notice")).to_contain_text("is not undone: the leave service")
+    await expect(page.locator(".in-edit")).to_contain_text("two")
+    await page.keyboard.press("Escape")
+    await expect(question(page)).to_have_value("a draft")
+    await page.get_by_role("button", name="Edit this earlier question").last.click()
+    await ask(page, "TWO, please")
+    await expect(prose(page)).to_have_text("NEW")
+    await expect(questions(page)).to_have_text(["one", "TWO, please"])
+    assert [message.text.strip() for message in lasting_agent.model.asked[-1][1:]] == [
+        *("one", "ONE", "TWO, please")
+    ]
+    await expect(page.locator(".version")).to_have_text("2 of 2")
+    await page.get_by_role("button", name="Show the version before").click()
+    await expect(questions(page)).to_have_text(["one", "two", "three"])
+
+
 async def test_text_decides_nothing_while_an_approval_is_open(
     browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:

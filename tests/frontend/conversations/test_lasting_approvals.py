@@ -4,13 +4,13 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
+from tests.frontend import reports
 from tests.frontend.axe import NARROW_IN_THE_DARK, violations
 from tests.frontend.chat_page import ask
 from tests.frontend.lasting_agent import LastingAgent, card
 from tests.graph.scripted_model import DONE, calls
 
 GEO = calls(("maps_geo", {"address": "Hangzhou"}))
-PRINT = calls(("print_report", {"pages": 9, "paper": "A5", "project": "P-71"}))
 
 
 async def test_card_shows_bounds_and_time_before_more_calls_are_approved(
@@ -50,7 +50,7 @@ async def test_card_shows_what_the_conversation_has_read_that_the_call_could_car
 async def test_bounds_are_narrowed_before_more_is_approved_and_a_grant_is_withdrawn(
     browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
-    lasting_agent.will_say(PRINT, DONE)
+    lasting_agent.will_say(reports.PRINT, DONE)
     await lasting_agent.open_page(page)
     await ask(page, "Print it")
     await card(page).get_by_role("button", name="Approve more calls").click()
@@ -84,8 +84,8 @@ async def test_bounds_are_narrowed_before_more_is_approved_and_a_grant_is_withdr
     }  # fmt: skip
 
     await page.get_by_title("More").click()
-    await page.get_by_role("button", name="What you have approved for longer").click()
-    grants = page.get_by_role("dialog", name="What you have approved for longer")
+    await page.get_by_role("button", name="What the agent may do for you").click()
+    grants = page.get_by_role("dialog", name="What the agent may do for you")
     for shown in (
         "reports: print_report",
         "pages1 – 50",
@@ -95,6 +95,15 @@ async def test_bounds_are_narrowed_before_more_is_approved_and_a_grant_is_withdr
         "Calls made: 0.",
     ):
         await expect(grants).to_contain_text(shown)
+    await grants.get_by_text("Amap", exact=True).click()
+    tools = grants.get_by_role("listitem").filter(has_text="maps_")
+    for tool, decision in (
+        ("maps_regeocode", "another person of “finance” decides"),
+        ("maps_geo", "asks you"),
+        ("maps_distance", "returns confidential data"),
+        ("maps_weather", "without asking"),
+    ):
+        await expect(tools.filter(has_text=tool).last).to_contain_text(decision)
     assert await violations(page, NARROW_IN_THE_DARK) == []
     await grants.get_by_role("button", name="Withdraw the approval of reports: print_report").click()
     await expect(grants.get_by_role("status")).to_be_focused()

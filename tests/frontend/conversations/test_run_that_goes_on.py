@@ -5,9 +5,11 @@ from typing import Any
 from langchain_core.messages import AIMessage
 from playwright.async_api import Page, expect
 
+from tests.frontend import reports
+from tests.frontend.axe import violations
 from tests.frontend.chat_page import ask, question
 from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
-from tests.graph.scripted_model import calls
+from tests.graph.scripted_model import DONE, calls
 
 WORDS = "Monday Tuesday Wednesday Thursday Friday"
 
@@ -137,3 +139,24 @@ async def test_decision_that_comes_second_shows_the_first(
     await card(page).get_by_role("button", name="Approve").click()
     await expect(prose(page)).to_have_text("You declined.")
     await expect(card(page)).to_have_count(0)
+
+
+async def test_progress_of_a_long_call_is_shown_until_its_result(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(reports.PRINT, DONE)
+    reports.MAY_END.clear()
+    await lasting_agent.open_page(page)
+    await ask(page, "Print it")
+    await card(page).get_by_role("button", name="Approve", exact=True).click()
+    bar = page.get_by_role("progressbar", name="Progress of the call of reports: print_report")
+    for _ in range(2):
+        await expect(bar).to_have_attribute("value", "0.4")
+        await expect(page.locator(".progress")).to_contain_text("page 2 of 9 for P-71")
+        await page.reload()
+    await bar.wait_for()
+    assert await violations(page, [("light", 1280), ("dark", 360)]) == []
+    reports.MAY_END.set()
+    await expect(prose(page)).to_have_text("done")
+    await expect(bar).to_have_count(0)
+    await expect(page.locator("details.tool-ok")).to_have_count(1)
