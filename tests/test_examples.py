@@ -1,23 +1,36 @@
 """The examples run: `examples/my_agent` as `idaas-agent new` copies it."""
 
+import asyncio
 import base64
+import hmac
+import importlib
+import itertools
 import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from dotenv import dotenv_values
 from langchain_core.messages import HumanMessage
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 from typer.testing import CliRunner
 
+from agent.api.app import create_app
 from agent.commands.command_line import app
 from agent.composition.agent import Agent
 from agent.runs.run import end_of
 from agent.settings.settings import read_settings
+from identity.principal import Principal
 from identity.secrets.secret import Secret
 from sandbox.server.server import SandboxOptions, start_sandbox
+from tests.loopback import NO_TLS
+from tests.running_agent import LEAVE
 from tests.tools.mcp_service.mcp_server import Server
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -89,6 +102,133 @@ async def test_new_project_answers_in_the_sandbox_by_its_tool_and_its_graph(proj
     assert "/echo/payroll/payslips/2026-10" in answers[0]
     assert "payroll.read" in answers[0]
     assert answers[1] == "I only speak about your own salary."
+
+
+class ChatService:
+    """DingTalk, as the bot's channel sees it: sends signed messages, and receives replies."""
+
+    def __init__(self, http, bot):
+        self.http, self.bot, self.replies = http, bot, asyncio.Queue()
+        self.numbers = itertools.count()
+
+    async def received(self, request):
+        await self.replies.put((request.query_params["to"], (await request.json())["text"]["content"]))
+        return Response()
+
+    async def send(self, person, text, secret="robot", alone=True, **members):
+        timestamp = str(round(time.time() * 1000))
+        sign = hmac.digest(secret.encode(), f"{timestamp}\n{secret}".encode(), "sha256")
+        headers = {"timestamp": timestamp, "sign": base64.b64encode(sign).decode()}
+        body = {"msgId": f"m{next(self.numbers)}", "senderStaffId": person, "text": {"content": text}}
+        body |= {"conversationType": "1" if alone else "2", **members}
+        return await self.http.post(f"{self.bot}/chat", json=body, headers=headers)
+
+    async def say(self, person, text, **members):
+        return (await self.send(person, text, **members)).json()["text"]["content"]
+
+
+@pytest.fixture
+async def chat(sandbox, serve, tmp_path, monkeypatch):
+    """The bot, an agent under Human identity, and the sandbox: `await chat(turns)`."""
+    monkeypatch.syspath_prepend(str(EXAMPLES / "bot"))
+    names = ("sign_in", "bot", "channel")
+    sign_in_module, bot_module, channel = [importlib.import_module(name) for name in names]
+    database = {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db", "ACCESS_IDENTITY": "Human"}
+    agent = Agent(read_settings(sandbox.environment | database), clock=sandbox.clock)
+    agent_origin = await serve(create_app(agent.settings, agent))
+    async with httpx.AsyncClient(verify=NO_TLS, trust_env=False, timeout=60) as http:
+        plain = dict(line.split("=", 1) for line in (EXAMPLES / "bot" / "bot.env").read_text().split())
+        assert plain.keys() >= {"AGENT_URL", "PAGE_URL", "SCOPE", "TOKENS_FILE"}
+        redirect_uri = f"{plain['BOT_URL']}/signed-in"
+        sandbox.cloud.directory.add_redirect_uris(plain["CLIENT_ID"], (redirect_uri,))
+        client = sign_in_module.Client(
+            plain["CLIENT_ID"],
+            sandbox.url("/login/app/common/oauth2/authorize", "idaas_plain"),
+            sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain"),
+            redirect_uri,
+            plain["SCOPE"],
+        )
+        store = sign_in_module.EncryptedFile(tmp_path / "tokens.json", bytes(32))
+        sign_in = sign_in_module.SignIn(client, http, store, sandbox.clock)
+        bot = bot_module.Bot(agent_origin, "https://page.example/", http, sign_in)
+        service = ChatService(http, "")
+        replies = await serve(Starlette(routes=[Route("/reply", service.received, methods=["POST"])]))
+        served = channel.application(bot, sign_in, http, secret="robot", replies=f"{replies}/reply")
+        service.bot, service.reply_to = await serve(served), f"{replies}/reply"
+        service.agent, service.store, service.redirect_uri = agent, store, redirect_uri
+        yield service
+
+
+async def open_link(chat, sandbox, message, user="alice"):
+    """The code that a browser shows after `user` has signed in with the link of `message`."""
+    link = re.search(r"http\S+", message)[0]
+    password = getattr(sandbox.cloud.secrets, f"{user}_password")
+    page = await chat.http.get(link)
+    form = {"csrf": re.search(r'name="csrf" value="([^"]+)"', page.text)[1]}
+    form |= {"username": user, "password": password}
+    returned = (await chat.http.post(link, data=form)).headers["location"]
+    chat.http.cookies.clear()
+    assert returned.startswith(chat.redirect_uri)
+    shown = await chat.http.get(returned.replace("http://localhost:9010", chat.bot))
+    assert (await chat.http.get(returned.replace("http://localhost:9010", chat.bot))).status_code == 400
+    return re.search(r"<h1>(\w+)</h1>", shown.text)[1], shown.text
+
+
+async def test_bot_signs_a_person_in_once_and_asks_the_agent_with_their_own_rights(chat, sandbox, tmp_path):
+    code, shown = await open_link(chat, sandbox, await chat.say("<manager>", LEAVE))
+    assert "<b>&lt;manager&gt;</b>" in shown
+    assert await chat.say("<manager>", code.lower()) == "You are signed in. What may I do for you?"
+    assert "employee: alice" in await chat.say("<manager>", LEAVE)
+    sandbox.clock.advance(1300)  # the access token has expired: it is refreshed, each refresh token once
+    asked = [chat.say("<manager>", LEAVE) for _ in range(2)]
+    assert "employee: alice" in "".join(await asyncio.gather(*asked))
+    assert "Sign in once" in await chat.say("someone else", LEAVE)
+    sandbox.clock.advance(1300)
+    assert "employee: alice" in await chat.say("<manager>", LEAVE)
+
+    waits = await chat.say("<manager>", 'call leave_apply with {"days": 1, "first_day": "2026-12-01"}')
+    waiting = chat.agent.conversation_storage.approvals.pending
+    alice = Principal(sandbox.issuer, "user_alice01")
+    [approval] = await waiting(alice)
+    assert waits.endswith(f"https://page.example/#approval={approval.request.id}")
+    for words in ("approve", "yes"):
+        assert (await chat.say("<manager>", words)).endswith("https://page.example/")
+    assert await waiting(alice) == [approval]
+
+    refresh = chat.store.load("<manager>")
+    file, database = tmp_path / "tokens.json", tmp_path / "conversations.db"
+    assert refresh.encode() not in file.read_bytes() + database.read_bytes()
+    assert "manager" not in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+    assert await chat.say("<manager>", "sign out") == "You are signed out."
+    assert chat.store.load("<manager>") is None
+
+
+async def test_bot_takes_no_link_of_another_no_forged_message_and_no_group(chat, sandbox):
+    for_mallory = await chat.say("mallory", LEAVE)
+    code, _ = await open_link(chat, sandbox, for_mallory)  # alice was lured into it
+    assert "another person" in await chat.say("alice in chat", code)
+    assert "Sign in once" in await chat.say("mallory", code)
+    older, newer = await chat.say("bob in chat", LEAVE), await chat.say("bob in chat", LEAVE)
+    with pytest.raises(TypeError):  # no code is shown for a link that another one has replaced
+        await open_link(chat, sandbox, older, "bob")
+    assert "Sign in once" in await chat.say("bob in chat", "ABCDEFGH")
+    assert newer != older
+    assert (await chat.send("alice", LEAVE, secret="guessed")).status_code == 403
+    assert "Write to me alone" in await chat.say("alice", LEAVE, alone=False)
+    sent = await chat.send("alice", LEAVE, sessionWebhook=f"{chat.reply_to}?to=alice", msgId="once")
+    again = await chat.send("alice", LEAVE, sessionWebhook=f"{chat.reply_to}?to=alice", msgId="once")
+    assert (sent.json(), again.json()) == ({}, {})
+    to, text = await chat.replies.get()
+    assert (to, "Sign in once" in text, chat.replies.empty()) == ("alice", True, True)
+    assert "Sign in once" in await chat.say("alice", LEAVE, sessionWebhook="http://169.254.169.254/")
+
+    revoked, _ = await open_link(chat, sandbox, await chat.say("alice", LEAVE))
+    await chat.say("alice", revoked)
+    sandbox.cloud.directory.disabled.add("user_alice01")
+    sandbox.clock.advance(1300)
+    assert "Sign in once" in await chat.say("alice", LEAVE)
+    assert chat.store.load("alice") is None
 
 
 async def test_mcp_server_gets_a_token_of_the_user_that_is_for_it_alone(project, running, serve, tmp_path):
