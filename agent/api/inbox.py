@@ -2,6 +2,7 @@
 `/prepared`: for clients, the runs that they prepare for people, who decide by `/approvals`.
 """
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -16,6 +17,7 @@ from agent.runs.prepared_runs import PreparedRuns
 from graph.approvals.inbox import Inbox
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.approvals.request import approval_of
+from identity.errors import ThreadNotFoundError
 
 
 class Asker(Wire):
@@ -111,9 +113,10 @@ def inbox_routes(inbox: Inbox, conversations: Conversations, prepared: PreparedR
         asked = [_asked(each) for each in await inbox.waiting(caller)]
         opened = await conversations.open_approvals(caller.principal)
         threads = dict.fromkeys(each.request.thread_id for each in opened)
-        own = [
-            approval_of(each) for thread in threads for each in await conversations.pending(caller, thread)
-        ]
+        own = []
+        for thread in threads:
+            with suppress(ThreadNotFoundError):  # LangGraph Server or Aegra has it
+                own += [approval_of(each) for each in await conversations.pending(caller, thread)]
         runs = [] if prepared is None else await prepared.waiting(caller)
         shown = [_prepared(each, each.status) for each in runs]
         return JSONResponse({"asked": asked, "own": own, "prepared": shown})

@@ -33,12 +33,13 @@ from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_parts import RunParts
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
+from agent.settings.variables.policy import PolicyMode
 from agent.settings.variables.records import Tracing
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.grants import Grants
 from graph.approvals.inbox import Inbox
-from graph.approvals.policy import AnyUser
+from graph.approvals.policy import AnyUser, DeclaredPolicy
 from graph.approvals.record import ApprovalStore
 from graph.approvals.rights import UserRights, rights_of
 from graph.begun_calls import BegunCalls
@@ -239,20 +240,28 @@ class Agent:
 
     def _policy(self) -> "CedarPolicy | None":
         """Without the file, nothing of it is imported."""
-        if self.settings.policy_file is None:
+        settings, storage = self.settings, self.conversation_storage
+        if settings.policy_file is None:
             return None
         if find_spec("cedarpy") is None:
             raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
-        from agent.policy.configured import configured_policy
+        from agent.policy.call_policy import CedarPolicy, PolicyFile
+        from agent.policy.configured import vocabulary_of, zone_of
         from agent.policy.counters import CallCounters
 
-        storage = self.conversation_storage
-        return configured_policy(
-            self.settings,
-            self.services,
-            self.requirements,
+        services = {each.name: each for each in self.services}
+        declared = DeclaredPolicy(services, self.requirements)
+        vocabulary = vocabulary_of(settings, self.services, self.access, counts=storage is not None)
+        return CedarPolicy(
+            declared,
+            PolicyFile(settings.policy_file, vocabulary),
+            services,
+            declared.access_identity,
             self.access,
             counters=CallCounters(storage.database) if storage else None,
+            group_claim=settings.policy_groups_claim,
+            zone=zone_of(settings),
+            observes=settings.policy_mode is PolicyMode.OBSERVE,
             observed=self.measures.observed_decisions,
             clock=self.clock,
         )

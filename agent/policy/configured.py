@@ -1,52 +1,17 @@
-"""The policy of the settings: what its rules may mention, and the parts that decide by it."""
+"""What the rules of the settings may mention, and their time zone."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from agent.policy.call_policy import CedarPolicy, PolicyFile
-from agent.policy.counters import CallCounters
 from agent.policy.rules import Vocabulary
 from agent.policy.schema import ToolAction
 from agent.settings.settings import Settings
-from agent.settings.variables.policy import PolicyMode
-from graph.approvals.policy import DeclaredPolicy
-from graph.credentials.service_credentials import ServiceRequirement
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.observation.metrics import Counter
 from tools.service import Access, Service
 
 AccessOf: TypeAlias = Callable[[str, VerifiedAccessToken | None], Access]
-
-
-def configured_policy(
-    settings: Settings,
-    services: Iterable[Service],
-    requirements: Mapping[str, ServiceRequirement],
-    access: AccessOf,
-    *,
-    counters: CallCounters | None,
-    observed: Counter,
-    clock: Callable[[], float],
-) -> CedarPolicy:
-    """The policy of POLICY_FILE. Raises `ConfigurationError` for a file that is not valid."""
-    assert settings.policy_file is not None  # noqa: S101 - the caller's condition
-    by_name = {service.name: service for service in services}
-    vocabulary = vocabulary_of(settings, by_name.values(), access, counts=counters is not None)
-    return CedarPolicy(
-        DeclaredPolicy(by_name, requirements),
-        PolicyFile(settings.policy_file, vocabulary),
-        by_name,
-        lambda service: required.access_identity if (required := requirements.get(service)) else None,
-        access,
-        counters=counters,
-        group_claim=settings.policy_groups_claim,
-        zone=zone_of(settings),
-        observes=settings.policy_mode is PolicyMode.OBSERVE,
-        observed=observed,
-        clock=clock,
-    )
 
 
 def vocabulary_of(

@@ -161,7 +161,7 @@ class DeclaredPolicy:
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:  # noqa: ARG002 - the seam's
         """See `CallPolicy`."""
         policy = self._services[service].policy(tool.name)
-        match policy.modes(self._identity(service)):
+        match policy.modes(self.access_identity(service)):
             case [ApprovalMode.ALLOW]:
                 return Allow()
             case [ApprovalMode.DENY]:
@@ -172,8 +172,11 @@ class DeclaredPolicy:
 
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
         """The mode of a call by the policy of its tool, its arguments and its access identity."""
-        return self._services[service].policy(call["name"]).mode_for(call["args"], self._identity(service))
+        return (
+            self._services[service].policy(call["name"]).mode_for(call["args"], self.access_identity(service))
+        )
 
-    def _identity(self, service: str) -> AccessIdentity | None:
+    def access_identity(self, service: str) -> AccessIdentity | None:
+        """Whose rights calls of a service use."""
         requirement = self._requirements.get(service)
         return requirement.access_identity if requirement else None
