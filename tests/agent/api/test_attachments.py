@@ -142,8 +142,8 @@ def ag_ui(data: bytes, thread: str = "thread-1") -> dict[str, Any]:
 
 def a2a(data: bytes) -> dict[str, Any]:
     file = {"kind": "file", "file": {"bytes": base64.b64encode(data).decode(), "name": "plan.png"}}
-    said = {"role": "user", "messageId": "m", "parts": [{"kind": "text", "text": "What is this?"}, file]}
-    return {"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {"message": said}}
+    message = {"role": "user", "messageId": "m", "parts": [{"kind": "text", "text": "What is this?"}, file]}
+    return {"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {"message": message}}
 
 
 async def test_image_can_be_sent_over_ag_ui_and_a2a_and_without_a_conversation(threads: ThreadsOf) -> None:  # noqa: F811
