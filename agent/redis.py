@@ -119,7 +119,7 @@ class SharedRedis:
                 elif message["type"] == "message":
                     yield message["data"]
         finally:
-            await subscription.aclose()  # type: ignore[no-untyped-call]
+            await subscription.aclose()  # type: ignore[no-untyped-call]  # redis-py gives it no types
 
     async def check(self) -> str:
         """For readiness. Raises `UnreachableError` while Redis is away."""

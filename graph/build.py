@@ -71,7 +71,7 @@ def compiled_graph(
             raise OwnGraphError(f'node "{name}" must take a TypedDict, and be and have no error handler')
         graph.add_node(
             name,
-            parts.own(name, node.runnable),  # type: ignore[arg-type]
+            parts.own(name, node.runnable),  # type: ignore[arg-type]  # LangGraph's own nodes are less than it accepts
             input_schema=node.input_schema,
             defer=node.defer,
             metadata=node.metadata,

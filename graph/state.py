@@ -41,7 +41,7 @@ def appended(stored: list[AnyMessage], new: Any) -> list[AnyMessage]:  # noqa: A
             same = next((each for each in stored if each.id == message.id), message)
             if (same.type, same.content) != (message.type, message.content):
                 raise InvalidUpdateError("a message of the user replaces no other one")
-    return cast(list[AnyMessage], add_messages(stored, messages))  # type: ignore[arg-type]
+    return cast(list[AnyMessage], add_messages(stored, messages))  # type: ignore[arg-type]  # its types are wider
 
 
 class AgentInput(TypedDict):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from identity.errors import AgentError, ErrorCode, ServiceError
     from identity.principal import AccessIdentity, Caller
     from identity.secrets.secret import Secret
-    from tools import VERSION as __version__  # noqa: N811
+    from tools import VERSION as __version__  # noqa: N811 - the name that a package's version has
     from tools.approval_policy import READS, ApprovalMode, ArgumentRule, Data, Effect, ToolPolicy, Trust
     from tools.arguments.fault import ArgumentFault
     from tools.error_codes import ToolCode

@@ -26,10 +26,10 @@ def _schema(name: str, function: Callable[..., Any], **options: Any) -> Any:
 
 @functools.cache
 def _entry_points(folder: Path) -> EntryPoints:
-    found: EntryPoints = Distribution.entry_points.fget(PathDistribution(folder))  # type: ignore[attr-defined]
+    found: EntryPoints = Distribution.entry_points.fget(PathDistribution(folder))  # type: ignore[attr-defined]  # a property
     return found
 
 
 langchain_core.tools.structured.create_schema_from_function = _schema
 # The entry points of each installed distribution.
-importlib.metadata.PathDistribution.entry_points = property(lambda self: _entry_points(self._path))  # type: ignore[assignment]
+importlib.metadata.PathDistribution.entry_points = property(lambda self: _entry_points(self._path))  # type: ignore[assignment]  # replaced for all tests

@@ -70,7 +70,7 @@ def test_new_project_passes_its_test_and_is_not_made_twice(project):
     assert "my-agent" not in texts
     assert "my_agent" not in texts
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", project]
-    passed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603
+    passed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603 - this test's own command
     assert "4 passed" in passed.stdout, passed.stdout
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)

@@ -56,7 +56,7 @@ def with_options(options: type[Any]) -> Callable[[Callable[..., None]], Callable
             command(**given, options=options(**values))
 
         parameters = [*own, *fields]
-        expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # `inspect` reads it
         expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return expanded
 

@@ -107,4 +107,4 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
 
 
 # LangGraph inspects it for every run, and finds it faster here.
-RunCheckpoint.aput_writes.__signature__ = inspect.signature(RunCheckpoint.aput_writes)  # type: ignore[attr-defined]
+RunCheckpoint.aput_writes.__signature__ = inspect.signature(RunCheckpoint.aput_writes)  # type: ignore[attr-defined]  # `inspect` reads it

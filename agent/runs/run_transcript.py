@@ -81,7 +81,7 @@ class RunTranscript:
         """Messages that a node added, or changed: one with a known id replaces it."""
         if any(isinstance(message, AIMessage) for message in messages):
             self._text.clear()
-        self._messages = list(add_messages(self._messages, list(messages)))  # type: ignore[arg-type]
+        self._messages = list(add_messages(self._messages, list(messages)))  # type: ignore[arg-type]  # its types are wider
 
     def note(self, event: RunEvent) -> None:
         """An event of the run."""

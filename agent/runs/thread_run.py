@@ -136,7 +136,7 @@ class ThreadRun:
     async def _append(self, messages: Sequence[AnyMessage]) -> None:
         self._transcript.add(messages)
         # A node of an own graph may follow the response that would have been the last, or change it.
-        messages = add_messages([*self._last], [*messages])  # type: ignore[assignment, arg-type]
+        messages = add_messages([*self._last], [*messages])  # type: ignore[assignment, arg-type]  # its types are wider
         self._last = ()
         if isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls:
             self._last = messages

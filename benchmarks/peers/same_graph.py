@@ -114,7 +114,7 @@ def app() -> FastAPI:
     with frozen_startup_objects():
         server = create_app(settings, _AgentWithoutIdentity(settings))
     server.user_middleware = [
-        Middleware(NoAuthentication) if each.cls is authentication else each  # type: ignore[comparison-overlap]
+        Middleware(NoAuthentication) if each.cls is authentication else each  # type: ignore[comparison-overlap]  # a factory, by Starlette's types
         for each in server.user_middleware
     ]
     return server

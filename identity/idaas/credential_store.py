@@ -244,8 +244,9 @@ def _object(members: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _positive(value: object, below: float) -> float | None:
     """`value` if it is a number between 0 and `below`."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 < value < below else None  # type: ignore[operator, arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value < below else None
 
 
 def _time(value: object) -> float | None:

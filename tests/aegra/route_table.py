@@ -6,8 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from aegra_api.main import app  # noqa: E402
+from aegra_api.main import app  # noqa: E402 - found by the path above
 
-from tests.agent.api.langgraph.langgraph_dev import routes_of  # noqa: E402
+from tests.agent.api.langgraph.langgraph_dev import routes_of  # noqa: E402 - found by the path above
 
-print("\n".join(sorted(set(routes_of(app.routes)))))  # noqa: T201
+print("\n".join(sorted(set(routes_of(app.routes)))))  # noqa: T201 - the output of this program

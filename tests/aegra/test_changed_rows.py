@@ -78,7 +78,7 @@ async def test_run_of_a_row_that_names_another_user_ends(own_aegra: Aegra, sandb
     sandbox.cloud.counters.reset()
     with worker(own_aegra):
         async with asyncio.timeout(60):
-            while (ended := await client.runs.get(thread, run["run_id"]))["status"] != "error":  # noqa: ASYNC110
+            while (ended := await client.runs.get(thread, run["run_id"]))["status"] != "error":  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.1)  # another process: there is no event to wait for
     assert "no worker can execute it" in str(ended)
     assert (await client.threads.get(thread))["status"] == "error"

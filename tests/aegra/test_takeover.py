@@ -28,7 +28,7 @@ def leave(sandbox: Sandbox) -> Leave:
 async def asked(sandbox: Sandbox, service: str) -> None:
     """Waits until a request to `service` of the sandbox has arrived."""
     async with asyncio.timeout(60):
-        while not any(service in name for name in sandbox.cloud.counters.snapshot()):  # noqa: ASYNC110
+        while not any(service in name for name in sandbox.cloud.counters.snapshot()):  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.05)  # another process: there is no event to wait for
 
 

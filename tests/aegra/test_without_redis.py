@@ -68,7 +68,7 @@ async def test_run_is_refused_before_it_is_stored_while_redis_hangs(
             assert refused.headers["Retry-After"]
     no = RUN | {"assistant_id": "no"}  # which Aegra does not have
     async with asyncio.timeout(60):  # until Redis is used again
-        while (await http.post("/runs", json=no)).status_code != 404:  # noqa: ASYNC110
+        while (await http.post("/runs", json=no)).status_code != 404:  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.1)  # another process: there is no event to wait for
     assert (await http.get(f"/threads/{thread}/runs")).json() == []
 

@@ -70,7 +70,7 @@ async def test_redis_that_was_slow_once_is_used_again_as_soon_as_it_responds(red
                 assert await shared.use(ping, seconds=30)
                 break
             except RedisUnavailableError:
-                await asyncio.wait([shared._watch])  # type: ignore[list-item]
+                await asyncio.wait([shared._watch])  # type: ignore[list-item]  # a task once it is used
     await shared.aclose()
 
 

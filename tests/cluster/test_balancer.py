@@ -97,5 +97,5 @@ async def test_piece_waits_on_the_path_to_a_slow_replica_alone() -> None:
         assert (await asked(balancer.port))[0] == b"b"
         balancer.delays.clear()
         assert (await asked(balancer.port))[0] == b"a"
-        assert not reader._buffer  # type: ignore[attr-defined]
+        assert not reader._buffer  # type: ignore[attr-defined]  # of the implementation that runs here
         writer.close()

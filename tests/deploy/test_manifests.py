@@ -141,7 +141,7 @@ def test_the_image_is_built_without_root_at_run_time_and_without_build_tools() -
 
 def test_the_systemd_unit_has_no_secret_and_no_root() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as configparser documents
     unit.read_string((DEPLOY / "systemd" / "idaas-agent.service").read_text())
     service = unit["Service"]
     assert (service["DynamicUser"], service["NoNewPrivileges"]) == ("yes", "yes")

@@ -65,7 +65,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in BUILT_FROM:
         (source / name).symlink_to(ROOT / name)
-    subprocess.run([sys.executable, "-c", BUILD, built], cwd=source, check=True, capture_output=True)  # noqa: S603
+    subprocess.run([sys.executable, "-c", BUILD, built], cwd=source, check=True, capture_output=True)  # noqa: S603 - this test's own command
     [path] = built.glob("*.whl")
     return path
 
@@ -141,7 +141,7 @@ def test_import_that_binds_the_name_of_a_folder_is_refused() -> None:
 
 def test_there_is_no_source_distribution_and_the_refusal_says_why(tmp_path: Path) -> None:
     build = BUILD.replace("build_wheel", "build_sdist")
-    refused = subprocess.run(  # noqa: S603
+    refused = subprocess.run(  # noqa: S603 - this test's own command
         [sys.executable, "-c", build, tmp_path], cwd=ROOT, check=False, capture_output=True, text=True
     )
     assert "there is no sdist: the wheel needs the page's npm packages" in refused.stderr

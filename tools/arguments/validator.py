@@ -118,7 +118,7 @@ def _bounded(draft: type[Validator]) -> type[Validator]:
             yield from counted(validator, value, instance, schema)
 
     types = draft.TYPE_CHECKER.redefine("integer", _is_integer)
-    bounded: Any = extend(draft, {**keywords, "additionalProperties": additional}, type_checker=types)  # type: ignore[no-untyped-call]
+    bounded: Any = extend(draft, {**keywords, "additionalProperties": additional}, type_checker=types)  # type: ignore[no-untyped-call]  # jsonschema gives it no types
     # Its own `evolve` uses the draft that a subschema names in `$schema`, which is not bounded.
     bounded.evolve = attrs.evolve
     return cast(type[Validator], bounded)

@@ -40,7 +40,7 @@ async def authenticate(scope: Mapping[str, Any]) -> Auth.types.MinimalUserDict: 
     further: dict[str, Any] = {SEALED: {}}
     if not admitted.sealed:
         further = {REFERENCE: token_references.add(admitted.caller)}
-    return {"identity": identity_of(admitted.caller), "is_authenticated": True, **further}  # type: ignore[typeddict-item]
+    return {"identity": identity_of(admitted.caller), "is_authenticated": True, **further}  # type: ignore[typeddict-item]  # the servers take more members than they declare
 
 
 @auth.on

@@ -332,7 +332,7 @@ class _FileOrder:
         by_time = sorted(self._files, key=lambda file: self._begins.get(file, b""))
         order: TopologicalSorter[Path] = TopologicalSorter(dict.fromkeys(by_time, ()))
         for lowest in self._lowest.values():
-            for earlier, later in pairwise(sorted(lowest, key=lambda file, low=lowest: low[file])):  # type: ignore[misc]
+            for earlier, later in pairwise(sorted(lowest, key=lowest.__getitem__)):
                 order.add(later, earlier)
         found: list[Path] = []
         try:

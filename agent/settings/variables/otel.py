@@ -55,7 +55,7 @@ def _listed(value: object) -> object:
 
 def _receivers(value: object) -> object:
     names = _listed(value)
-    if isinstance(value, str) and not set(names) <= {receiver.value for receiver in Receiver}:  # type: ignore[call-overload]
+    if isinstance(names, tuple) and not set(names) <= set(Receiver):
         expected = ", ".join(Receiver)
         raise ValueError(f"must list some of {expected}, or be none")
     return names

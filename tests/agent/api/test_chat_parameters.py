@@ -198,7 +198,7 @@ async def test_official_client_raises_bad_request(agent_server: AgentServer) -> 
     token = agent_server.sandbox.access_token("alice")
     async with openai.AsyncOpenAI(base_url=f"{agent_server.url}/openai/v1", api_key=token) as client:
         with pytest.raises(openai.BadRequestError) as bad:
-            await client.chat.completions.create(model="any", messages=[ASK], max_tokens=-1)  # type: ignore[list-item]
+            await client.chat.completions.create(model="any", messages=[ASK], max_tokens=-1)  # type: ignore[list-item]  # a dict, which the client accepts
     assert (bad.value.param, bad.value.code) == ("max_tokens", "integer_below_min_value")
     assert bad.value.type == "invalid_request_error"
 

@@ -30,7 +30,7 @@ def events(text: str) -> list[Any]:
 
 async def test_official_client_receives_a_completion(agent_server: AgentServer) -> None:
     async with client(agent_server) as official:
-        response = await official.chat.completions.create(model="any", messages=WEATHER)  # type: ignore[arg-type]
+        response = await official.chat.completions.create(model="any", messages=WEATHER)  # type: ignore[arg-type]  # a dict, which the client accepts
     assert "Hangzhou" in (response.choices[0].message.content or "")
     assert response.choices[0].finish_reason == "stop"
     assert response.choices[0].message.tool_calls is None
@@ -44,7 +44,7 @@ async def test_official_client_receives_a_stream(agent_server: AgentServer) -> N
     async with client(agent_server) as official:
         stream = await official.chat.completions.create(
             model="qwen-plus",
-            messages=WEATHER,  # type: ignore[arg-type]
+            messages=WEATHER,  # type: ignore[arg-type]  # a dict, which the client accepts
             stream=True,
             stream_options={"include_usage": True},
         )
@@ -116,7 +116,7 @@ async def test_only_the_configured_model_is_listed(agent_server: AgentServer) ->
 async def test_official_client_raises_its_own_errors(agent_server: AgentServer) -> None:
     async with client(agent_server) as official:
         with pytest.raises(openai.BadRequestError) as bad:
-            await official.chat.completions.create(model="any", messages=WEATHER, n=2)  # type: ignore[arg-type]
+            await official.chat.completions.create(model="any", messages=WEATHER, n=2)  # type: ignore[arg-type]  # a dict, which the client accepts
         assert (bad.value.param, bad.value.code) == ("n", "unsupported_value")
     async with openai.AsyncOpenAI(
         base_url=f"{agent_server.url}/openai/v1", api_key="sk-x", max_retries=0

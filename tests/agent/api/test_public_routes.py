@@ -104,7 +104,7 @@ async def test_full_disk_makes_the_agent_degraded_and_only_the_log_has_its_path(
     assert (await chat(GREETING)).status_code == 200
     storage = agent.composed.conversation_storage
     assert storage is not None
-    storage.database._connection.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
+    storage.database._connection.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]  # of the implementation that runs here
     refused = await chat("x" * 50_000)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "conversations_unavailable")
     assert await conversations() == ("degraded", {"ok": False, "code": "conversations_unavailable"})

@@ -184,5 +184,5 @@ def test_help_texts_have_one_form() -> None:
         for option in command.params:
             text = re.sub(r" \\\[env var: [A-Z_]+\]$", "", str(getattr(option, "help", None) or ""))
             if not re.match(r"[A-Z0-9][^[]*\.$", text) or "may be rep" in text:
-                wrong.append(f"{name} {option.name}: {option.help}")  # type: ignore[attr-defined]
+                wrong.append(f"{name} {option.name}: {option.help}")  # type: ignore[attr-defined]  # an option has it
     assert wrong == []

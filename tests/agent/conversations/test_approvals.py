@@ -18,7 +18,7 @@ from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ApprovalError, LimitError, UnavailableError
 from identity.principal import Principal
 from tests.agent.conftest import NewDatabase
-from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
+from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401 - a fixture
 from tests.graph.approvals.store_conformance import ApprovalStoreConformance
 
 pytestmark = pytest.mark.promise("approval-binds")
@@ -41,7 +41,7 @@ class TestSqlApprovalStore(ApprovalStoreConformance):
 async def test_of_many_decisions_and_uses_by_several_processes_one_counts(
     new_database: NewDatabase,
     encryption: Encryption,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     stores = [SqlApprovalStore(new_database(), encryption) for _ in range(3)]
     await asyncio.gather(*(store.open(request_of()) for store in stores))
@@ -105,7 +105,7 @@ async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(
 
 async def test_pending_ones_are_in_the_order_in_which_they_were_requested(
     store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     for n in (3, 2, 1, 0):
         await store.open(request_of(id=str(n), call_id=str(n), thread_id=f"t{n % 2}", created_at=NOW + n))
@@ -115,7 +115,7 @@ async def test_pending_ones_are_in_the_order_in_which_they_were_requested(
 async def test_approvals_outlast_the_process(
     new_database: NewDatabase,
     encryption: Encryption,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     database = new_database()
     await SqlApprovalStore(database, encryption).open(request_of())
@@ -149,12 +149,12 @@ class Watched:
 
 async def test_decision_use_and_withdrawal_are_synced_to_disk_before_they_return(
     database: Database,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     if not isinstance(database, SqliteDatabase):  # a server whose commits do not wait for the disk
         await database.read(lambda: query("SET synchronous_commit = off"))
     watched = Watched(database)
-    store = SqlApprovalStore(watched, Encryption())  # type: ignore[arg-type]
+    store = SqlApprovalStore(watched, Encryption())  # type: ignore[arg-type]  # a stand-in
     await store.open(request_of())
     assert watched.is_durable == [False]  # one that is lost is asked again
     await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
@@ -166,7 +166,7 @@ async def test_decision_use_and_withdrawal_are_synced_to_disk_before_they_return
 
 async def test_nothing_of_a_request_but_its_place_and_state_is_in_clear_under_encryption(
     database: Database,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     store = SqlApprovalStore(database, Encryption(SealingKeys.of("A" * 43)))
     await store.open(request_of(service="secret-bank", tool="secret-pay", scope="secret-scope"))
@@ -179,7 +179,7 @@ async def test_nothing_of_a_request_but_its_place_and_state_is_in_clear_under_en
 async def test_unusable_database_is_reported_as_unavailable_approvals(
     database: Database,
     store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     await store.open(request_of())
     await database.write(lambda: query("ALTER TABLE approvals RENAME TO away"))
@@ -194,7 +194,7 @@ async def test_unusable_database_is_reported_as_unavailable_approvals(
 
 async def test_open_approvals_of_all_are_counted_without_decided_and_old_ones(
     store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     for number, principal in enumerate((ALICE, BOB, ALICE)):
         await store.open(

@@ -20,7 +20,7 @@ from identity.errors import ApprovalError
 from identity.principal import AccessIdentity
 from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank
-from tests.graph.approvals.conftest import ALICE, BOB, NOW, RequestOf, request_of  # noqa: F401
+from tests.graph.approvals.conftest import ALICE, BOB, NOW, RequestOf, request_of  # noqa: F401 - a fixture
 from tests.graph.scripted_model import DONE
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.lasting import Bound, Lasting
@@ -37,14 +37,14 @@ def stores(database: Database) -> tuple[SqlApprovalStore, SqlGrantStore]:
     return approvals, SqlGrantStore(database, Encryption(KEYS), approvals)
 
 
-def grant_of(request_of: RequestOf, **members: Any) -> Grant:  # noqa: F811
+def grant_of(request_of: RequestOf, **members: Any) -> Grant:  # noqa: F811 - a fixture
     given = {"lasting": LASTING, "schema": "s", "token": "t", "created_at": NOW}
     return Grant(request=request_of(id="given", call_id="given"), **{**given, **members})
 
 
 async def test_each_call_is_used_once_and_counted_until_the_grant_is_withdrawn_or_ends(
     new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     (approvals, store), (_, other) = stores(new_database()), stores(new_database())
     grant = grant_of(request_of)
@@ -80,8 +80,8 @@ class GrantingBank:
 
     def bank(self, thread: str, **members: Any) -> Bank:
         services: dict[str, Any] = {}
-        grants = Grants(self.store, services, lambda *_: None, RevocationList(), AuditTrail(), lambda: NOW)  # type: ignore[arg-type, return-value]
-        bank = Bank(store=self.approvals, thread=thread, options={"grants": grants}, **members)  # type: ignore[arg-type]
+        grants = Grants(self.store, services, lambda *_: None, RevocationList(), AuditTrail(), lambda: NOW)  # type: ignore[arg-type, return-value]  # a stand-in
+        bank = Bank(store=self.approvals, thread=thread, options={"grants": grants}, **members)  # type: ignore[arg-type]  # checked where it is called
         services["bank"] = bank.service
         policy = ToolPolicy(Effect.WRITE, ApprovalMode.ASK, lasting=LASTING)
         bank.service.policies["pay"] = policy

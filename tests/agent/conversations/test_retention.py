@@ -18,7 +18,7 @@ from agent.conversations.storage import ConversationStorage
 from agent.conversations.thread import owner_of
 from identity.errors import ThreadNotFoundError
 from tests.clock import Clock
-from tests.graph.approvals.conftest import ALICE, RequestOf, request_of  # noqa: F401
+from tests.graph.approvals.conftest import ALICE, RequestOf, request_of  # noqa: F401 - a fixture
 
 OWNER = owner_of(ALICE)
 DAY = 86_400.0
@@ -106,7 +106,7 @@ async def test_approvals_and_checkpoints_end_with_their_conversation(
     storage: ConversationStorage,
     database: ConversationDatabase,
     clock: Clock,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     for thread_id in ("gone", "waits"):
         await conversation(storage, thread_id, "paused")

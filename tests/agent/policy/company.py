@@ -121,7 +121,7 @@ class Company:
         self.records = AuditRecords(WITHOUT_MODEL_CALLS)
         self.looks = 0.0
         required = requirements(services, self.identity, LLM)
-        resolved = ServiceCredentials(required, Vault(), lambda: self.now)  # type: ignore[arg-type]
+        resolved = ServiceCredentials(required, Vault(), lambda: self.now)  # type: ignore[arg-type]  # a stand-in
         by_name = {service.name: service for service in services}
         self.policy = CedarPolicy(
             DeclaredPolicy(by_name, required),

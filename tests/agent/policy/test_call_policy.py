@@ -244,7 +244,7 @@ async def test_call_is_denied_while_calls_cannot_be_counted(company: CompanyOf) 
             raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
 
     away = company()
-    away.policy._counters = CallCounters(Away())  # type: ignore[arg-type]
+    away.policy._counters = CallCounters(Away())  # type: ignore[arg-type]  # a stand-in
     found = await decided(away, amount(5.0))
     assert (type(found), json.dumps(found.rules)) == (Deny, "[]")
     assert isinstance(await decided(away, {}, tool="list_expenses"), Allow)
@@ -252,7 +252,7 @@ async def test_call_is_denied_while_calls_cannot_be_counted(company: CompanyOf) 
 
 async def test_only_tools_whose_rules_count_are_counted(company: CompanyOf) -> None:
     counting = company(calls(("list_expenses", {}), ("pay_out", {"report": "r1"})))
-    counting.counters = counting.policy._counters = None  # type: ignore[assignment]
+    counting.counters = counting.policy._counters = None  # type: ignore[assignment]  # as without a database
     counting.tokens.claims["alice"] = {"groups": "finance"}
     assert await counting.say() == ["done", "done"]
 

@@ -114,7 +114,7 @@ async def test_memory_of_events_is_bounded_by_their_text() -> None:
     buffer = ReplayBuffer(characters=100)
     for _ in range(1000):
         buffer.add(piece("x" * 10))
-        assert sum(len(buffer.at(n)["text"]) for n in range(buffer.oldest, buffer.newest + 1)) <= 100  # type: ignore[index]
+        assert sum(len(buffer.at(n)["text"]) for n in range(buffer.oldest, buffer.newest + 1)) <= 100  # type: ignore[index]  # all are texts
     assert buffer.newest == 1000
 
 

@@ -98,7 +98,7 @@ async def pair(redis: RedisProcess) -> AsyncIterator[Pair]:
     writer = EventWriter(shared, Encryption(), sleep=never, most_bytes=50_000)
     reading = RelayedRuns(shared, Encryption(), cast(ThreadStore, threads), sleep=never)
     made = Pair(shared, writer, reading, threads)
-    made.clock = clock  # type: ignore[attr-defined]
+    made.clock = clock  # type: ignore[attr-defined]  # set by the fixture
     yield made
     await reading.aclose()
     await writer.aclose()
@@ -162,7 +162,7 @@ async def test_events_of_the_time_without_redis_arrive_after_it(pair: Pair, redi
                 await work()
     finally:
         redis.start()
-    pair.clock[0] += 5  # type: ignore[attr-defined]
+    pair.clock[0] += 5  # type: ignore[attr-defined]  # set by the fixture
     await pair.finishes(run)
     await pair.writer.write()
     await pair.reading.round()
@@ -279,7 +279,7 @@ async def test_readers_of_one_run_share_it_and_the_last_one_ends_the_reading(pai
 
 def stored(run_id: str, first: int) -> bytes:
     """An entry as it is stored without a key."""
-    return b"\0" + EventEntry(run_id, [], first, [piece("forged")]).to_json()  # type: ignore[list-item]
+    return b"\0" + EventEntry(run_id, [], first, [piece("forged")]).to_json()  # type: ignore[list-item]  # no event of a run
 
 
 async def test_entry_that_was_moved_or_changed_is_not_shown(pair: Pair) -> None:
@@ -347,7 +347,7 @@ async def test_events_of_a_removed_run_are_refused_also_if_redis_was_away_when_i
     async def passes(seconds: float) -> None:
         waits.set()
         clock.now += seconds
-        pair.clock[0] += seconds  # type: ignore[attr-defined]
+        pair.clock[0] += seconds  # type: ignore[attr-defined]  # set by the fixture
         await asyncio.sleep(0)
 
     relay = Relay(
@@ -382,7 +382,7 @@ async def keys(pair: Pair) -> list[str]:
 async def test_events_of_a_run_are_refused_when_its_removal_may_be_forgotten(pair: Pair) -> None:
     begun = time.time()
     for age, kinds in ((REFUSED_SECONDS - 60, []), (3600, ["events", "latest", "streams"])):
-        run = pair.begin(clock=lambda age=age: begun - age)  # type: ignore[misc]
+        run = pair.begin(clock=lambda age=age: begun - age)  # type: ignore[misc]  # the loop variable of now
         await pair.emits(run, "Once")
         await pair.writer.write()
         assert sorted(await keys(pair)) == kinds

@@ -65,7 +65,7 @@ async def process(tmp_path: Path) -> AsyncIterator[Callable[..., Process]]:
             made.append(Process(server, per_caller))
             return made[-1]
 
-        make.server = server  # type: ignore[attr-defined]
+        make.server = server  # type: ignore[attr-defined]  # set by the fixture
         yield make
         for each in made:
             for task in each.leases._tasks:
@@ -112,11 +112,11 @@ async def test_no_more_runs_begin_at_once_than_the_limit_allows(process: Callabl
 async def test_places_of_a_killed_process_are_free_after_their_lease(process: Callable[..., Process]) -> None:
     killed, living = process(), process()
     await killed.begin(), await living.begin()
-    await aged(process.server, LEASE_SECONDS - 1)  # type: ignore[attr-defined]
+    await aged(process.server, LEASE_SECONDS - 1)  # type: ignore[attr-defined]  # set by the fixture
     await living.leases.renew()
     with pytest.raises(LimitError):
         await living.begin()
-    await aged(process.server, 2)  # type: ignore[attr-defined]
+    await aged(process.server, 2)  # type: ignore[attr-defined]  # set by the fixture
     await living.begin()
     with pytest.raises(LimitError):
         await living.begin()
@@ -152,7 +152,7 @@ async def test_zero_is_no_limit(process: Callable[..., Process]) -> None:
 async def test_redis_receives_no_names_and_its_keys_expire(process: Callable[..., Process]) -> None:
     one = process()
     await one.begin()
-    redis = Redis(port=process.server.port)  # type: ignore[attr-defined]
+    redis = Redis(port=process.server.port)  # type: ignore[attr-defined]  # set by the fixture
     [key] = await redis.keys()
     assert b"alice" not in key
     assert b"example" not in key

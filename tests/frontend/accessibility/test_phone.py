@@ -85,7 +85,7 @@ async def test_a_wide_table_shows_that_it_scrolls_and_scrolls_with_the_keyboard(
 async def edge_darkness(page: Page, table: Any) -> dict[str, float]:
     """How much darker the bottom row is at each edge than in the middle, of 255."""
     picture = (await table.screenshot()).hex()
-    return await page.evaluate(  # type: ignore[no-any-return]
+    return await page.evaluate(  # type: ignore[no-any-return]  # what its JavaScript returns
         """async (hex) => {
           const bytes = Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
           const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));

@@ -27,7 +27,7 @@ class Claims:
     def __init__(self) -> None:
         self.runs: dict[str, str] = {}
 
-    async def claim(self, envelope_id: str, run_id: str, until: float) -> bool:  # noqa: ARG002
+    async def claim(self, envelope_id: str, run_id: str, until: float) -> bool:  # noqa: ARG002 - as the original
         return self.runs.setdefault(envelope_id, run_id) == run_id
 
 

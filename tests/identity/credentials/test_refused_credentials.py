@@ -291,7 +291,7 @@ class TwoStores(ControlledIssuer):
             return STORE_TOKEN
         return OTHER_STORE_TOKEN if requirement == AMAP else None
 
-    async def _api_key(self, token: Secret, requirement: ApiKeyRequirement) -> Secret:  # noqa: ARG002
+    async def _api_key(self, token: Secret, requirement: ApiKeyRequirement) -> Secret:  # noqa: ARG002 - as the original
         return Secret(await self._land("machine", requirement.identifier))
 
 

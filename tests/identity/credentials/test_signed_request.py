@@ -14,7 +14,7 @@ SIGNER = SignedRequest(clock=lambda: 1_795_526_961.0, nonce=lambda: "n1")
 
 
 def signed(url: str = "https://bucket.example/a%20b?z=2&a=%7E1", **members: object) -> httpx.Request:
-    request = httpx.Request("POST", url, headers={"x-acs-action": "PutObject"}, **members)  # type: ignore[arg-type]
+    request = httpx.Request("POST", url, headers={"x-acs-action": "PutObject"}, **members)  # type: ignore[arg-type]  # members of several types
     SIGNER.attach(request, STS.packed())
     return request
 

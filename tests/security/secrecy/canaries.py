@@ -64,7 +64,7 @@ def leaks(canaries: Canaries, texts: Iterable[tuple[str, str]]) -> list[tuple[st
 
 def secrets_of(sandbox: object, *access_tokens: str) -> Canaries:
     """The sandbox's secrets and the users' tokens."""
-    canaries, known = Canaries(), sandbox.cloud.secrets  # type: ignore[attr-defined]
+    canaries, known = Canaries(), sandbox.cloud.secrets  # type: ignore[attr-defined]  # a sandbox in this process
     canaries.add("the model's key", known.llm_api_key)
     canaries.add("the map service's key", known.amap_api_key)
     canaries.add("the client secret", known.agent_client_secret)

@@ -72,7 +72,7 @@ async def test_client_that_leaves_does_not_end_its_task(threads: ThreadsOf, clie
     updates = leaving.updates("A tale")
     task_id = task_id_of([await anext(updates)])
     await served.model.waiting.wait()
-    await updates.aclose()  # type: ignore[attr-defined]
+    await updates.aclose()  # type: ignore[attr-defined]  # a generator
     following = (await client(served)).follow(task_id)
     await anext(following)
     served.model.go_on.set()

@@ -44,5 +44,5 @@ def run(app: str, **options: Any) -> None:
 if __name__ == "__main__":
     from langgraph_cli.cli import cli
 
-    uvicorn.run = run  # type: ignore[assignment]
+    uvicorn.run = run  # type: ignore[assignment]  # replaced in this process
     cli()

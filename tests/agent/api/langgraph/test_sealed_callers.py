@@ -32,7 +32,7 @@ class Claims:
         self.runs: dict[str, str] = {}
         self.asked = 0
 
-    async def claim(self, envelope_id: str, run_id: str, until: float) -> bool:  # noqa: ARG002
+    async def claim(self, envelope_id: str, run_id: str, until: float) -> bool:  # noqa: ARG002 - as the original
         self.asked += 1
         return self.runs.setdefault(envelope_id, run_id) == run_id
 
@@ -78,7 +78,7 @@ async def found_in_run(
 
     async def node(_: State, *, runtime: Runtime[None]) -> State:
         try:
-            token = await sealed.find(runtime)  # type: ignore[arg-type]
+            token = await sealed.find(runtime)  # type: ignore[arg-type]  # a stand-in
             found.append(token.reveal() if token else None)
         except AccessTokenError as error:
             found.append(str(error.code))

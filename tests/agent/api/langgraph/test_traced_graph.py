@@ -45,7 +45,7 @@ def bench() -> Bench:
 async def read(graph: TracedGraph) -> None:
     """Takes each step in a task of its own, as the server does."""
     stream = graph.astream(GIVEN, CONFIG, context=AgentContext(Secret("alice-at")), stream_mode="values")
-    while await asyncio.create_task(anext(stream, None)) is not None:  # type: ignore[arg-type]
+    while await asyncio.create_task(anext(stream, None)) is not None:  # type: ignore[arg-type]  # an awaitable, not a coroutine
         assert CURRENT_SPAN.get() is NO_SPAN
 
 
@@ -95,7 +95,7 @@ async def test_failure_is_shown_by_its_code(spans: Spans, bench: Bench) -> None:
 async def test_run_that_is_left_by_its_server_is_cancelled(spans: Spans, bench: Bench) -> None:
     stream = traced(spans, bench).astream(GIVEN, CONFIG, context=AgentContext(Secret("alice-at")))
     await anext(stream)
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()  # type: ignore[attr-defined]  # a generator
     assert attributes(spans.one("invoke_agent idaas-agent"))["error.type"] == "cancelled"
 
 

@@ -39,7 +39,7 @@ class Client:
         raise AssertionError
 
     def stream(self, receive: Callable[[], object] | None = None) -> VerifiedStream:
-        return VerifiedStream(receive or self.receive, self.send, self.verify, lambda: self.now)  # type: ignore[arg-type]
+        return VerifiedStream(receive or self.receive, self.send, self.verify, lambda: self.now)  # type: ignore[arg-type]  # callables of this test
 
 
 async def test_pieces_are_sent_while_the_token_is_accepted_and_verified_once_a_second() -> None:

@@ -33,7 +33,7 @@ async def official_client(served: Threads, user: str = "alice") -> AsyncIterator
 
 def text(result: CallToolResult) -> str:
     [content] = result.content
-    return str(content.text)  # type: ignore[union-attr]
+    return str(content.text)  # type: ignore[union-attr]  # it answers with text only
 
 
 async def days_left(client: ClientSession) -> int:

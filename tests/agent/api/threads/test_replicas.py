@@ -45,7 +45,7 @@ async def test_stream_is_continued_at_another_replica_where_it_was_cut(
             a.model.go_on.set()
             rest = await reader.rest()
             ids = reader.ids
-    assert first[-1]["delta"] == "Once "  # type: ignore[index]
+    assert first[-1]["delta"] == "Once "  # type: ignore[index]  # of this type of event
     assert text_of(rest) == "upon a time "
     assert rest[-1]["type"] == "RUN_FINISHED"
     at_a, at_b = await whole(a), await whole(b)
@@ -67,7 +67,7 @@ async def test_stream_is_continued_also_before_its_events_are_in_redis(
         relay_of(b).runs._sleep = are_written
         async with followed(b, **{"Last-Event-ID": at_a.ids[-1]}) as reader:
             a.model.one_more()
-            assert (await reader.next())["delta"] == "upon "  # type: ignore[index]
+            assert (await reader.next())["delta"] == "upon "  # type: ignore[index]  # of this type of event
         relay_of(b).runs._sleep = asyncio.sleep
         await at_a.until("TEXT_MESSAGE_CONTENT")
         a.model.one_more()
@@ -76,7 +76,7 @@ async def test_stream_is_continued_also_before_its_events_are_in_redis(
             a.model.one_more()
             await at_a.until("TEXT_MESSAGE_CONTENT")
             await relay_of(a).writer.write()
-            assert (await reader.next())["delta"] == "time "  # type: ignore[index]
+            assert (await reader.next())["delta"] == "time "  # type: ignore[index]  # of this type of event
         a.model.go_on.set()
         last, rest_at_a = at_a.ids[-1], await at_a.rest()
     async with followed(b, **{"Last-Event-ID": last}) as reader:

@@ -121,7 +121,7 @@ async def test_end_can_be_read_for_a_moment_and_then_there_is_nothing_to_follow(
     await served.say("hello")
     async with followed(served) as late:
         assert (await late.rest())[-1]["type"] == "RUN_FINISHED"
-    live = served.agent.conversations.live  # type: ignore[union-attr]
+    live = served.agent.conversations.live  # type: ignore[union-attr]  # they are kept here
     for run in list(live._ended):
         live._remove(run)
     async with followed(served) as nothing:
@@ -152,7 +152,7 @@ async def test_reader_that_leaves_ends_nothing(threads: ThreadsOf) -> None:
             await reader.next()
         served.model.go_on.set()
         assert (await response.aread()).endswith(b"data: [DONE]\n\n")
-    readers = served.agent.conversations.readers  # type: ignore[union-attr]
+    readers = served.agent.conversations.readers  # type: ignore[union-attr]  # they are kept here
     assert not readers._readers
     assert not readers._counts
 
@@ -283,7 +283,7 @@ async def test_revocation_ends_the_run_and_readers_with_a_token_of_their_own(thr
 
 async def test_one_caller_has_a_limited_number_of_readers(threads: ThreadsOf) -> None:
     served = await threads([TALE], waits=True)
-    readers = served.agent.conversations.readers  # type: ignore[union-attr]
+    readers = served.agent.conversations.readers  # type: ignore[union-attr]  # they are kept here
     readers._most = 1
     async with run_that_waits(served), followed(served) as reader:
         await reader.next()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from a2a.utils.errors import UnsupportedOperationError
 
-from tests.agent.api.a2a.conftest import client  # noqa: F401
+from tests.agent.api.a2a.conftest import client  # noqa: F401 - a fixture
 from tests.agent.api.a2a.official_client import ClientOf
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 
@@ -33,7 +33,7 @@ async def refused_by_all(served: Threads, client_of: ClientOf, thread: str) -> d
 
 async def test_full_conversation_is_refused_with_its_limit(
     threads: ThreadsOf,
-    client: ClientOf,  # noqa: F811
+    client: ClientOf,  # noqa: F811 - a fixture
 ) -> None:
     served = await threads(MAX_THREAD_MESSAGES="2")
     assert (await served.say("hello", "full")).status_code == 200
@@ -45,7 +45,7 @@ async def test_full_conversation_is_refused_with_its_limit(
 
 async def test_user_whose_space_is_used_deletes_a_conversation_and_goes_on(
     threads: ThreadsOf,
-    client: ClientOf,  # noqa: F811
+    client: ClientOf,  # noqa: F811 - a fixture
 ) -> None:
     served = await threads(MAX_USER_BYTES="6000")
     assert (await served.say("x" * 3_600, "large")).status_code == 200
@@ -58,7 +58,7 @@ async def test_user_whose_space_is_used_deletes_a_conversation_and_goes_on(
 
 async def test_user_with_too_many_conversations_opens_no_other_one(
     threads: ThreadsOf,
-    client: ClientOf,  # noqa: F811
+    client: ClientOf,  # noqa: F811 - a fixture
 ) -> None:
     served = await threads(MAX_USER_THREADS="1")
     assert (await served.ask("POST", "/threads", body={"id": "one"})).status_code == 201

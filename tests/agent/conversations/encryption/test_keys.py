@@ -19,7 +19,7 @@ from agent.errors.error_codes import AgentCode
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError
 from tests.agent.conftest import NewDatabase
-from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, request_of  # noqa: F401
+from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, request_of  # noqa: F401 - a fixture
 
 OWNER = owner_of(ALICE)
 FORMER, PRESENT = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
@@ -69,7 +69,7 @@ async def stored(database: ConversationDatabase) -> str:
 @pytest.mark.parametrize("keys", [(), (PRESENT,)], ids=["no key", "another key"])
 async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_nothing(
     new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
     keys: tuple[str, ...],
 ) -> None:
     await filled(storage(new_database, FORMER), request_of())
@@ -89,7 +89,7 @@ async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_n
 @pytest.mark.promise("no-secret-leaves")
 async def test_nothing_of_titles_messages_and_requests_is_stored_in_clear_under_a_key(
     new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     await filled(storage(new_database, PRESENT), request_of(tool="transfer_money"))
     rows = await stored(new_database())
@@ -101,7 +101,7 @@ async def test_nothing_of_titles_messages_and_requests_is_stored_in_clear_under_
 @pytest.mark.parametrize("former", [(), (FORMER,)], ids=["in clear", "former key"])
 async def test_everything_is_brought_under_the_present_key(
     new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
     former: tuple[str, ...],
 ) -> None:
     await filled(storage(new_database, *former), request_of())
@@ -140,7 +140,7 @@ async def test_pass_covers_more_rows_than_it_reads_at_a_time(new_database: NewDa
 @pytest.mark.promise("approval-binds")
 async def test_forged_and_moved_values_are_never_sealed_by_a_rotation_and_keep_the_former_key(
     new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     database = new_database()

@@ -20,7 +20,7 @@ from graph.approvals.record import Approver
 from identity.access_token.sealing_keys import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError
 from tests.agent.conftest import NewDatabase
-from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
+from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401 - a fixture
 from tools.lasting import Bound, Lasting
 
 pytestmark = pytest.mark.promise("threads-are-private", "approval-binds")
@@ -38,7 +38,7 @@ def storage(new_database: NewDatabase) -> ConversationStorage:
     return ConversationStorage(new_database(encryption), encryption, days=90, clock=lambda: NOW)
 
 
-async def filled(storage: ConversationStorage, request_of: RequestOf) -> None:  # noqa: F811
+async def filled(storage: ConversationStorage, request_of: RequestOf) -> None:  # noqa: F811 - a fixture
     """Two threads of alice and one of bob, of two runs each, of which the second goes on, with two drafts
     and a checkpoint. Three approved calls, one that was made, and one that is open.
     """
@@ -248,7 +248,7 @@ MOVES: dict[str, tuple[str, Read]] = {
 @pytest.mark.parametrize("move", MOVES)
 async def test_moved_value_is_not_read(
     storage: ConversationStorage,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
     move: str,
 ) -> None:
     sql, read = MOVES[move]
@@ -276,7 +276,7 @@ FORGED: dict[str, Read] = {
 async def test_value_in_clear_is_refused_under_a_key_unless_the_file_allows_it(
     storage: ConversationStorage,
     new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811
+    request_of: RequestOf,  # noqa: F811 - a fixture
     forged: str,
 ) -> None:
     await storage.threads.list(OF_ALICE, limit=1)

@@ -115,9 +115,9 @@ def sent_contexts(agent: RunningAgent) -> dict[str, set[str | None]]:
         client.event_hooks = {**client.event_hooks, "request": [note]}
 
     watch(agent.composed.http, "idaas")
-    watch(agent.composed.model.chat.http_async_client, "model")  # type: ignore[attr-defined]
+    watch(agent.composed.model.chat.http_async_client, "model")  # type: ignore[attr-defined]  # of the provider that runs here
     for service in agent.composed.services:
-        watch(service._http, "mcp" if service.name == "amap" else "services")  # type: ignore[attr-defined]
+        watch(service._http, "mcp" if service.name == "amap" else "services")  # type: ignore[attr-defined]  # of the implementation that runs here
     return sent
 
 
