@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from agent.api.langserve.input import MAX_BATCH
+from agent.api.langserve.routes import MAX_BATCH
 from agent.api.messages import conversation_schema
 from agent.api.response_models import CompletionChunk, ErrorResponse
 from agent.http.authentication import PUBLIC_PATHS

@@ -17,8 +17,7 @@ from agent.settings.service_declarations import HTTPDeclaration
 from agent.settings.settings import Settings
 from agent.settings.variables.model import LlmProvider
 from graph.build import CompiledAgentGraph, compiled_graph
-from graph.models.model_studio import model_studio
-from graph.models.openai_compatible import openai_compatible
+from graph.models.openai_compatible import model_studio, openai_compatible
 from graph.models.provider import ModelProvider
 from graph.nodes.own import OwnGraphError
 from graph.parts import GraphParts

@@ -19,8 +19,7 @@ from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.audit.event import AuditOutcome
-from identity.audit.step import Step
-from identity.audit.trail import AuditTrail
+from identity.audit.trail import AuditTrail, Step
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
 from identity.observation.request_context import USER, user_attribute, user_label

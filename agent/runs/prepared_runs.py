@@ -26,8 +26,7 @@ from graph.error_codes import GraphCode
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
-from identity.audit.step import Step
-from identity.audit.trail import AuditTrail
+from identity.audit.trail import AuditTrail, Step
 from identity.errors import ApprovalError, AuditError
 from identity.principal import Principal
 from identity.printable import printable

@@ -14,8 +14,7 @@ from graph.approvals.request import interrupt_value
 from graph.context import AgentContext, context_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
-from identity.audit.step import Step
-from identity.audit.trail import AuditTrail
+from identity.audit.trail import AuditTrail, Step
 from identity.error_codes import IdentityCode
 from identity.errors import ApprovalError, AuditError, ErrorCode
 

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from starlette.responses import JSONResponse
 
 from graph.context import AgentContext
-from graph.models.model_studio import model_studio
+from graph.models.openai_compatible import model_studio
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret

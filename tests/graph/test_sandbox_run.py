@@ -16,7 +16,7 @@ from agent.settings.settings import read_settings
 from graph.build import compiled_graph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
-from graph.models.model_studio import model_studio
+from graph.models.openai_compatible import model_studio
 from graph.parts import RunIdentity, RunModel, graph_parts
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker

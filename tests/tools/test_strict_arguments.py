@@ -10,8 +10,7 @@ from tests.tools.strict_arguments import BREAKS, SCHEMA, VALID, book
 from tools.arguments.fault import ArgumentFault
 from tools.arguments.validator import BoundedValidator
 from tools.http_service.client import ServiceClient
-from tools.http_service.function_tool import function_tool
-from tools.http_service.service_tool import ServiceTool
+from tools.http_service.service_tool import ServiceTool, function_tool
 
 pytestmark = pytest.mark.promise("approval-binds")
 

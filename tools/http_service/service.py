@@ -18,8 +18,7 @@ from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.arguments.fault import ArgumentFault
 from tools.error_codes import ToolCode
 from tools.http_service.client import Endpoint, ServiceClient
-from tools.http_service.function_tool import function_tool
-from tools.http_service.service_tool import ServiceTool
+from tools.http_service.service_tool import ServiceTool, function_tool
 from tools.progress import TimeLimit, reported_to
 from tools.result import model_text
 from tools.service import FUNCTION_NAME, Access, ToolResult, ToolSchema

@@ -1,5 +1,5 @@
 """LangServe under `/agent`: `invoke`, `batch`, `stream`, `stream_log`, `stream_events`, schemas, playground.
 
 May import the modules at the top of `agent.api`; no other folder imports `langserve`, which is deprecated.
-Begin at `routes`; `runnable` is what LangServe serves, `input` reads its bodies.
+Begin at `routes`.
 """

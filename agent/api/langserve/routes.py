@@ -3,7 +3,8 @@
 LangServe validates its input late and cannot give a stream a status. A dependency does both before it: an
 invalid body is 422, and a stream's run has begun, or failed with its own status, before the first byte. A
 later failure is an `error` event with the agent's error body. The `config` that a client sends has
-no effect.
+no effect. LangServe records and sends what its runnable does: so that starts runs (`agent.runs`) and yields
+only their text, and no step or credential of a run is in it.
 """
 
 import asyncio
@@ -12,24 +13,203 @@ import json
 import logging
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
+from langchain_core.callbacks import adispatch_custom_event
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    AnyMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    message_chunk_to_message,
+)
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.runnables import RunnableConfig, RunnableGenerator
+from langchain_core.runnables.config import get_config_list
 from langserve import add_routes
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 
 from agent.api.disconnect import ClientDisconnectedError, disconnected, while_connected
-from agent.api.langserve.input import MAX_BATCH, ChatInput, read_inputs, validate_input
-from agent.api.langserve.runnable import REQUEST_RUNS, AgentMessage, AgentRunnable, RequestRuns
+from agent.api.messages import first_fault, langchain_conversation
 from agent.errors.error_response import RequestError, internal_error_body, reported_body, status_of
 from agent.http.authentication import caller_of
 from agent.http.rate_limit import counted_request
+from agent.runs.run import Finished, Paused, RunReader
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
+from graph.models.piece import JoinedPieces, Piece
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
+from identity.strict_json import read_value
+
+_AT_ONCE: Final = 2_048
+_MOST: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRuns:
+    """The runs of one request to LangServe. `batch_at_once` inputs run at the same time; 0 for all."""
+
+    runs: Runs
+    caller: VerifiedAccessToken
+    stream: RunReader | None = None
+    """The run of a stream, which has begun before LangServe handles the request."""
+    repeats: bool = False
+    """With each chunk, LangServe queues and sends the whole message so far (`stream_log`)."""
+    started: list[RunReader] = field(default_factory=list)
+    batch_at_once: int = 0
+
+    def cancel(self) -> None:
+        """Cancels all runs of the request."""
+        for run in self.started:
+            run.leave()
+
+
+REQUEST_RUNS: Final[ContextVar[RequestRuns]] = ContextVar("langserve_request_runs")
+"""LangServe passes nothing of a request to its runnable; this is the only channel."""
+
+
+class AgentMessage(AIMessage):
+    """The message that is returned. LangServe's chat playground requires a schema that is a union of messages
+    and includes the model's, so the schema names that type twice.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"properties": {"type": {"enum": ["ai"]}}}]})
+
+
+class AgentRunnable(RunnableGenerator[Any, AIMessageChunk]):
+    """Yields chunks; `ainvoke` and `abatch` return whole messages."""
+
+    def __init__(self) -> None:
+        """Its runs are those of the request."""
+        super().__init__(cast(Any, _agent), name="agent")  # of a type that LangChain does not declare
+
+    async def abatch(self, inputs: list[Any], config: Any = None, **kwargs: Any) -> list[Any]:  # noqa: ANN401 - the base class's signature
+        """The messages of all inputs."""
+        at_once = REQUEST_RUNS.get().batch_at_once or None
+        configs = [{**each, "max_concurrency": at_once} for each in get_config_list(config, len(inputs))]
+        return await super().abatch(inputs, cast(list[RunnableConfig], configs), **kwargs)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ANN401 - the base class's signature
+        """The message of one input."""
+        return message_chunk_to_message(await super().ainvoke(input, config, **kwargs))
+
+
+async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
+    async for given in inputs:
+        request = REQUEST_RUNS.get()
+        run = request.stream or request.runs.start(given["messages"], request.caller, streaming=False)
+        request.started.append(run)
+        end: Finished | None = None
+        pieces = JoinedPieces(16, at_once=_AT_ONCE, most=_MOST) if request.repeats else None
+        try:
+            async for event in run:
+                if isinstance(event, Finished):
+                    end = event
+                elif isinstance(event, Paused):  # only a run of a conversation
+                    continue
+                elif event["type"] == "content" or event["type"] == "reasoning":
+                    text, thinking = event["text"], ""
+                    if event["type"] == "reasoning":
+                        text, thinking = thinking, text
+                    piece = pieces.add(text, thinking) if pieces else Piece(text, thinking)
+                    if piece is not None:
+                        yield _chunk(piece)
+                else:
+                    await adispatch_custom_event(event["type"], event, config=config)
+        finally:
+            run.leave()
+        if end is None:
+            raise ClientDisconnectedError
+        if pieces and (rest := pieces.rest()):
+            yield _chunk(rest)
+        yield _last_chunk(end, whole=request.stream is None)
+
+
+def _chunk(piece: Piece) -> AIMessageChunk:
+    reasoning = {"reasoning_content": piece.thinking} if piece.thinking else {}
+    return AIMessageChunk(content=piece.text, additional_kwargs=reasoning)
+
+
+def _last_chunk(end: Finished, *, whole: bool) -> AIMessageChunk:
+    """The end of a stream; if `whole`, the complete message, because nothing was sent before."""
+    usage = UsageMetadata(
+        input_tokens=end.usage.input_tokens,
+        output_tokens=end.usage.output_tokens,
+        total_tokens=end.usage.input_tokens + end.usage.output_tokens,
+    )
+    reasoning = {"reasoning_content": end.reasoning} if whole and end.reasoning else {}
+    return AIMessageChunk(
+        content=end.text if whole else "",
+        additional_kwargs=reasoning,
+        usage_metadata=usage,
+        response_metadata={"finish_reason": end.finish_reason},
+    )
+
+
+MAX_BATCH: Final = 32
+
+
+def _converted(given: object) -> list[AnyMessage]:
+    if not isinstance(given, (list, tuple)) or not given:
+        raise ValueError("must be a list of at least one message")
+    try:
+        return langchain_conversation(given)
+    except ValidationError as error:
+        raise ValueError(first_fault(error).message) from None
+    except RequestError as error:
+        raise ValueError(error.message) from None
+
+
+# Without the discriminator pydantic tries every type, and `AIMessage` fails on an object of another one.
+_Message = Annotated[HumanMessage | AIMessage | SystemMessage | ToolMessage, Field(discriminator="type")]
+
+
+class ChatInput(BaseModel):
+    """A conversation, in LangChain's or OpenAI's messages."""
+
+    messages: Annotated[list[_Message], BeforeValidator(_converted)] = Field(
+        json_schema_extra={"widget": {"type": "chat", "input": "messages"}}
+    )
+
+
+def read_inputs(body: bytes, *, batch: bool, most: int) -> tuple[str, list[object]]:
+    """The name of the member with the inputs, and at most `most` inputs, which are not validated yet."""
+    try:
+        given = read_value(body)
+    except ValueError:
+        raise RequestError(None, "body: must be JSON", status=422) from None
+    name = "inputs" if batch else "input"
+    if not isinstance(given, dict) or name not in given:
+        raise RequestError(name, "must be given", status=422)
+    if given.get("config", {}) is None:
+        raise RequestError("config", "must be an object, or not given", status=422)
+    inputs = given[name] if batch else [given[name]]
+    if not isinstance(inputs, list) or not 0 < len(inputs) <= most:
+        raise RequestError(name, f"must be a list of 1 to {most} inputs", status=422)
+    return name, inputs
+
+
+def validate_input(given: object, name: str, max_messages: int) -> list[AnyMessage]:
+    """The messages of one input. `name` is the member that contains it. Raises `RequestError`."""
+    try:
+        messages = ChatInput.model_validate(given).messages
+    except ValidationError as error:
+        fault = first_fault(error, within=name)
+        raise RequestError(fault.param, fault.problem, status=422) from None
+    if len(messages) > max_messages:
+        raise RequestError(name, f"at most {max_messages} messages, found {len(messages)}", status=422)
+    return cast(list[AnyMessage], messages)
+
 
 _LOG: Final = logging.getLogger("idaas_agent.langserve")
 

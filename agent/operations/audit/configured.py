@@ -12,8 +12,7 @@ from agent.operations.audit.syslog import Syslog
 from agent.settings.settings import Settings
 from agent.settings.syslog_address import SyslogAddress
 from agent.settings.variables.records import STANDARD_OUTPUT
-from identity.audit.step import AuditSink
-from identity.audit.trail import AuditTrail
+from identity.audit.trail import AuditSink, AuditTrail
 
 
 def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> AuditLog:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.api.langserve.input import MAX_BATCH
+from agent.api.langserve.routes import MAX_BATCH
 from tests.agent.conftest import AgentServer
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "langserve.md").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graph.models.model_studio import model_studio
+from graph.models.openai_compatible import model_studio
 from identity.secrets.secret import Secret
 
 

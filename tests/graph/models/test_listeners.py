@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from graph.context import AgentContext
-from graph.models.model_studio import model_studio
+from graph.models.openai_compatible import model_studio
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
 from tests.graph.bench import Bench

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from langchain_core.messages import HumanMessage
 
-from graph.models.model_studio import model_studio
+from graph.models.openai_compatible import model_studio
 from tests.graph.conftest import Serve
 from tests.graph.models.qwen_wire import answer, chunk, streamed, usage_chunk
 from tests.graph.models.wire_model import WireModel

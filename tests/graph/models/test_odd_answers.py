@@ -8,7 +8,7 @@ from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse, Response
 
 from graph.error_codes import GraphCode
-from graph.models.model_studio import model_studio
+from graph.models.openai_compatible import model_studio
 from identity.errors import ServiceError
 from tests.graph.conftest import BenchOf, Serve
 from tests.graph.echo_service import EchoService

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from graph.call_arguments import are_valid_arguments, parse_arguments
-from graph.models.model_studio import model_studio
+from graph.models.openai_compatible import model_studio
 from tests.graph.conftest import BenchOf, Serve
 from tests.graph.echo_service import EchoService
 from tests.graph.models.qwen_wire import answer, chunk

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from tools.http_service.client import ServiceClient
-from tools.http_service.function_tool import function_tool
 from tools.http_service.service import HTTPService
+from tools.http_service.service_tool import function_tool
 from tools.service import ToolResult
 
 

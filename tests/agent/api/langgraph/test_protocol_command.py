@@ -4,8 +4,14 @@ from typing import Any
 
 import pytest
 
-from agent.api.langgraph.protocol_command import Command, CommandRefusal, command_body, refusal_of, run_of
 from agent.api.langgraph.run_input import RunInput
+from agent.api.langgraph.run_request_guard import (
+    CommandRefusal,
+    ProtocolCommand,
+    command_body,
+    refusal_of,
+    run_of,
+)
 from agent.errors.error_response import RequestError
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
@@ -24,12 +30,12 @@ ANSWER: dict[str, Any] = {"interrupt_id": INTERRUPT, "namespace": [], "response"
 
 def refusal(method: str, params: dict[str, Any]) -> CommandRefusal:
     with pytest.raises((CommandRefusal, RequestError)) as refused:
-        run_of(Command(1, method, params))
+        run_of(ProtocolCommand(1, method, params))
     return refusal_of(refused.value)
 
 
 def test_start_is_reduced_to_what_a_client_may_give() -> None:
-    command = Command(1, "run.start", RUN)
+    command = ProtocolCommand(1, "run.start", RUN)
     run = run_of(command)
     assert (run.input, run.command, run.checkpoint_id) == (RUN["input"], None, "0191")
     assert command_body(command, run, RunInput(input=RUN["input"]))["params"] == {
@@ -50,7 +56,7 @@ def test_parameters_that_are_null_are_taken_for_absent() -> None:
         "forkFrom": None,
         "multitaskStrategy": None,
     }
-    run = run_of(Command(1, "run.start", given))
+    run = run_of(ProtocolCommand(1, "run.start", given))
     assert (run.input, run.checkpoint_id) == (None, None)
 
 
@@ -58,7 +64,7 @@ def test_parameters_that_are_null_are_taken_for_absent() -> None:
     "params", [ANSWER, {"responses": [ANSWER], "config": None, "update": None, "goto": None}]
 )
 def test_one_answer_is_taken_in_both_forms(params: dict[str, Any]) -> None:
-    command = Command(7, "input.respond", params)
+    command = ProtocolCommand(7, "input.respond", params)
     run = run_of(command)
     assert run.command == {"resume": {INTERRUPT: ANSWER["response"]}}
     content = command_body(command, run, RunInput(resume={INTERRUPT: ANSWER["response"]}))
