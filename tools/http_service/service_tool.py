@@ -299,7 +299,7 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
         result = await function(**arguments)
         return result if isinstance(result, str | ToolResult | ToolMessage) else to_json(result).decode()
 
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # `inspect` reads it
     run.__annotations__ = {p.name: p.annotation for p in parameters if p.annotation is not p.empty}
     tool = StructuredTool.from_function(coroutine=run, name=name, description=description)
     hidden = [p.name for p in parameters if not is_injected(p.annotation) and p.name not in tool.args]

@@ -21,13 +21,13 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
 from agent.api.langgraph.consent_url_injector import ConsentUrlInjector
-from agent.api.langgraph.cross_origin import CrossOrigin
 from agent.api.langgraph.run_request_guard import RunRequestGuard
 from agent.api.langgraph.server_agent import agent_of_this_loop, end_agents
 from agent.api.langgraph.server_threads import ServerThreads
@@ -35,7 +35,7 @@ from agent.errors.error_response import RequestError, error_body, error_response
 from agent.http.request_limits import body_limit
 from agent.http.response_headers import add_headers, api_headers
 from agent.http.role_headers import take_role_headers
-from identity.errors import AccessTokenError, AgentError
+from identity.errors import AccessTokenError, AgentError, ConfigurationError
 from identity.observation.request_context import REQUEST_ID
 
 AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")
@@ -231,7 +231,7 @@ _WITHHELD: Final = frozenset(
     {_AUTHORIZATION, _API_KEY, b"x-service-key", b"x-tenant-id", b"langsmith-trace", b"baggage", b"origin"}
 )
 """The server copies some of these into the configuration of a run, which it stores; `baggage` can name a
-project of LangSmith. `Origin` has been answered (`cross_origin`)."""
+project of LangSmith. `Origin` has been answered (`CrossOrigin`)."""
 
 
 def presented_tokens(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
@@ -259,3 +259,58 @@ def without_tokens(scope: Scope) -> Scope:
 
 
 app: Final = Starlette(middleware=[Middleware(guarded)])
+
+
+STUDIO: Final = ("https://smith.langchain.com", "https://eu.smith.langchain.com")
+"""The pages of LangGraph Studio. They send the access token only if its user enters it there."""
+
+_EXPOSED: Final = (
+    "Content-Location",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Pagination-Next",
+    "X-Pagination-Total",
+    "X-Request-Id",
+)
+"""The clients read a run's id from the first, and reconnect a stream with the second."""
+
+
+class CrossOrigin:
+    """The pages that may call LangGraph Server from a browser: `CORS_ALLOWED_ORIGINS` and Studio.
+
+    A pure ASGI middleware outside of the route guard, so that a page can read why a request is refused. The
+    server's own is inside of it; `langgraph.json` allows no origin there. It reads the setting at the first
+    request that has an `Origin`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._with_headers: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Responds to preflight requests, and adds the headers to responses for allowed origins.
+
+        While the settings are invalid, no origin is allowed.
+        """
+        app = self._app
+        if scope["type"] == "http" and any(name == b"origin" for name, _ in scope["headers"]):
+            app = await self._allowing()
+        await app(scope, receive, send)
+
+    async def _allowing(self) -> ASGIApp:
+        if self._with_headers is None:
+            try:
+                settings = (await agent_of_this_loop()).settings
+            except ConfigurationError:
+                return self._app
+            self._with_headers = CORSMiddleware(
+                self._app,
+                allow_origins=(*settings.cors_allowed_origins, *STUDIO),
+                allow_methods=("GET", "POST", "PATCH", "DELETE"),
+                allow_headers=("*",),
+                allow_private_network=True,
+                expose_headers=_EXPOSED,
+                max_age=600,
+            )
+        return self._with_headers

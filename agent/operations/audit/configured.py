@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable
 
 from agent.operations.audit.chain import AuditKey
-from agent.operations.audit.file_destination import AuditFile
+from agent.operations.audit.file_destination import AuditFile, StandardOutput
 from agent.operations.audit.log import AuditLog
-from agent.operations.audit.standard_output import StandardOutput
 from agent.operations.audit.syslog import Syslog
 from agent.settings.settings import Settings
 from agent.settings.syslog_address import SyslogAddress

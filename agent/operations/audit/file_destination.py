@@ -1,4 +1,4 @@
-"""The file of the audit log: lines are appended whole, and it may be rotated at any time."""
+"""The file of the audit log, to which whole lines are appended, and which may be rotated; standard output."""
 
 import errno
 import os
@@ -106,3 +106,39 @@ def _ends_within_line(path: Path) -> bool:
             return file.read(1) not in (b"", b"\n")
     except OSError:
         return False
+
+
+class StandardOutput:
+    """A `Destination`, for platforms that collect it. Each line is a write of its own, so that lines of
+    several processes do not mix.
+
+    A pipe keeps writes of up to 4,096 bytes whole; the agent's lines are seldom longer than 1,500.
+    """
+
+    def __init__(self, descriptor: int = 1) -> None:
+        self._descriptor = descriptor
+        self._torn = False
+
+    def append(self, lines: Sequence[str]) -> int:
+        for count, line in enumerate(lines):
+            try:
+                self._write(line)
+            except OSError:
+                if count == 0:
+                    raise
+                return count
+        return len(lines)
+
+    def heads(self) -> Sequence[Head]:
+        """None: it cannot be read."""
+        return []
+
+    def close(self) -> None:
+        """Leaves it open: it is the process's."""
+
+    def _write(self, line: str) -> None:
+        content = (("\n" if self._torn else "") + line).encode()
+        while content:
+            written = os.write(self._descriptor, content)
+            content = content[written:]
+            self._torn = bool(content)

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from agent.api.langgraph.aegra.continued_graph import ContinuedGraph
+from agent.api.langgraph.aegra.graph import ContinuedGraph
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider

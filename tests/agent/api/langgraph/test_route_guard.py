@@ -13,8 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from agent.api.langgraph.authorization import authenticate
-from agent.api.langgraph.cross_origin import CrossOrigin
-from agent.api.langgraph.route_guard import RouteGuard
+from agent.api.langgraph.route_guard import CrossOrigin, RouteGuard
 from agent.api.langgraph.server_agent import agent_of_this_loop
 from identity.access_token.revocation import Origin, Revocation, Target
 from sandbox.faults.faults import Fault

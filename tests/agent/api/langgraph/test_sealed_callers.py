@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 from typing_extensions import TypedDict
 
-from agent.api.langgraph.aegra.continued_graph import ContinuedGraph
+from agent.api.langgraph.aegra.graph import ContinuedGraph
 from agent.api.langgraph.sealed_callers import GIVEN, SEALED, SealedCallers, run_digest
 from identity.access_token.sealed_caller import CallerSeal
 from identity.access_token.sealing_keys import SealingKeys

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
-from agent.api.langgraph.aegra.continued_graph import ContinuedGraph
+from agent.api.langgraph.aegra.graph import ContinuedGraph
 from agent.api.langgraph.traced_graph import RunSpans, TracedGraph
 from agent.operations.traces.tracer import Tracer, sampler
 from agent.settings.variables.otel import SamplerName

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from agent.operations.audit.file_destination import StandardOutput
 from agent.operations.audit.log import AuditLog
-from agent.operations.audit.standard_output import StandardOutput
 from agent.operations.audit.verify import verify
 from tests.agent.operations.audit.audit_lines import event
 

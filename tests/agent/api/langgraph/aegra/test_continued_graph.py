@@ -8,7 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
-from agent.api.langgraph.aegra.continued_graph import ContinuedGraph
+from agent.api.langgraph.aegra.graph import ContinuedGraph
 
 
 class Steps(TypedDict, total=False):
