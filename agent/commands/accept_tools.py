@@ -4,20 +4,11 @@ import asyncio
 import hashlib
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.commands.terminal import (
-    ENV_FILE_HELP,
-    environment,
-    for_printing_command,
-    out,
-    print_error,
-    settings_or_stop,
-    stop,
-)
+from agent.commands.terminal import ENV_FILE, operator_settings, out, print_error, stop
 from agent.settings.settings import TOKEN_VARIABLE, Settings
 from identity.errors import AgentError
 from identity.printable import printable_json
@@ -34,7 +25,7 @@ def accept_tools(
     digest: Annotated[
         str | None, typer.Argument(help="Accepts the changes that this command has shown with it.")
     ] = None,
-    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Shows the tools of an MCP server that are not accepted, whole, and a digest with which they are.
 
@@ -42,7 +33,7 @@ def accept_tools(
     token of a user, for whom the server lists its tools.
     """
     logging.basicConfig(level=logging.CRITICAL)
-    settings = settings_or_stop(for_printing_command(environment(env_file)))
+    settings = operator_settings(env_file)
     try:
         selection = asyncio.run(_selection(settings, service))
     except AgentError as error:

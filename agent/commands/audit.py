@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from rich.text import Text
 
-from agent.commands.terminal import ENV_FILE_HELP, environment, err, out, seconds_of
+from agent.commands.terminal import ENV_FILE, environment, err, out, seconds_of
 from agent.operations.audit.chain import AuditKey, Head, record_of
 from agent.operations.audit.verify import Place, Verification, VerifiedChain, read_lines
 from agent.operations.audit.verify import verify as verified
@@ -23,7 +23,6 @@ app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=Tru
 _Files = Annotated[
     list[Path] | None, typer.Argument(help="Files of one log, in any order. \\[env var: AUDIT_LOG_FILE]")
 ]
-_EnvFile = Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)]
 _Texts = Annotated[list[str] | None, typer.Option(help="Only these. Repeatable.")]
 _UNSHOWN: Final = frozenset(
     ("time", "event", "outcome", "principal", "client", "token_hash", "arguments_digest", "anchors")
@@ -61,7 +60,7 @@ def verify(
         bool, typer.Option("--partial", help="The log may begin in earlier files, which are not there.")
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Finds lines that were removed, changed, moved, inserted or duplicated, and prints the latest lines.
 
@@ -159,7 +158,7 @@ def show(
     outcome: _Texts = None,
     request: Annotated[str | None, typer.Option(help="Only of this request: its X-Request-Id.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Prints the records, the earliest file first: time, outcome, event, who, what, whose rights, duration.
 
@@ -193,7 +192,7 @@ def explain(
     about: Annotated[str, typer.Argument(help="The call_id of a call, or the id of an approval or grant.")],
     files: _Files = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Prints who was asked and who approved, by which rules, what had been read, and the call. It verifies
     nothing. A call under a grant is shown with the approval that gave it.

@@ -4,20 +4,12 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from agent.commands.revoke import kept_revocations
-from agent.commands.terminal import (
-    ENV_FILE_HELP,
-    environment,
-    for_printing_command,
-    out,
-    settings_or_stop,
-    stop,
-)
+from agent.commands.terminal import ENV_FILE, operator_settings, out, stop
 from agent.operations.revocation.store import StoreError
 from agent.settings.settings import Settings
 from graph.approvals.grants import Grant
@@ -29,10 +21,10 @@ from identity.errors import AgentError
 def grants(
     user: Annotated[str | None, typer.Option("--user", help="Only of this user, by their sub.")] = None,
     withdraw: Annotated[str | None, typer.Option("--withdraw", help="End the grant of this id.")] = None,
-    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Shows the grants that count now, one JSON object a line, or ends one, in every process at once."""
-    settings = settings_or_stop(for_printing_command(environment(env_file)))
+    settings = operator_settings(env_file)
     try:
         found = asyncio.run(_found(settings, user, withdraw))
     except (AgentError, StoreError) as error:

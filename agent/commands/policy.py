@@ -16,17 +16,7 @@ import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.commands.audit import records
-from agent.commands.terminal import (
-    ENV_FILE_HELP,
-    environment,
-    err,
-    for_printing_command,
-    out,
-    print_error,
-    seconds_of,
-    settings_or_stop,
-    stop,
-)
+from agent.commands.terminal import ENV_FILE, err, operator_settings, out, print_error, seconds_of, stop
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError
 
@@ -40,7 +30,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The policy file: check it, test it, explain a decision.", no_args_is_help=True)
 _File = Annotated[Path | None, typer.Option("--file", help="Another file than POLICY_FILE.")]
-_EnvFile = Annotated[Path | None, typer.Option("--env-file", help=ENV_FILE_HELP)]
 _Groups = Annotated[str, typer.Option(help="Groups of the user, separated by commas.")]
 _SignedIn = Annotated[int | None, typer.Option(help="Seconds since the sign-in.")]
 _UNRECORDED: Final = frozenset({"input", "today", "authAge", "approver", "consent", "groups"})
@@ -124,7 +113,7 @@ class _Loaded:
 def _load(file: Path | None, env_file: Path | None) -> _Loaded:
     """Prints the faults of the file with their places, and stops if there are any."""
     logging.basicConfig(level=logging.CRITICAL)
-    settings = settings_or_stop(for_printing_command(environment(env_file)))
+    settings = operator_settings(env_file)
     path = file or settings.policy_file
     if path is None:
         stop("there is no policy file", "set POLICY_FILE, or name one with --file")
@@ -146,7 +135,7 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
 
 
 @app.command()
-def check(file: _File = None, env_file: _EnvFile = None) -> None:
+def check(file: _File = None, env_file: ENV_FILE = None) -> None:
     """Checks the policy file against the services, and names file and line of each fault."""
     loaded = _load(file, env_file)
     known = loaded.rules.vocabulary
@@ -159,7 +148,7 @@ def check(file: _File = None, env_file: _EnvFile = None) -> None:
 
 
 @app.command("test")
-def decide_cases(file: _File = None, env_file: _EnvFile = None) -> None:
+def decide_cases(file: _File = None, env_file: ENV_FILE = None) -> None:
     """Decides the cases beside the file (policy.cases.toml for policy.cedar), and names each that differs."""
     loaded = _load(file, env_file)
     path = loaded.file.with_suffix(".cases.toml")
@@ -197,7 +186,7 @@ def explain(
     at: Annotated[str, typer.Option(help="2026-11-25T09:00:00Z, unix seconds, or now.")] = "now",
     signed_in: _SignedIn = None,
     file: _File = None,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Says how a call would be decided, by which rules and lines, and what would change it."""
     from agent.policy.decision import conditions
@@ -234,7 +223,7 @@ def explain(
 def replay(
     audit: Annotated[Path, typer.Option(help="A file of the audit log.")],
     file: _File = None,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Says what the file would have decided about the calls of an audit log.
 
@@ -289,7 +278,7 @@ def can(
     groups: _Groups = "",
     claim: Annotated[list[str] | None, typer.Option(help="NAME=TEXT, of CALLER_CLAIMS. Repeatable.")] = None,
     signed_in: _SignedIn = None,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Prints what GET /rights returns to a user, as JSON, without their access token. Nothing is called.
 
@@ -299,7 +288,7 @@ def can(
     from identity.principal import Principal
 
     logging.basicConfig(level=logging.CRITICAL)
-    settings = settings_or_stop(for_printing_command(environment(env_file)))
+    settings = operator_settings(env_file)
     claims: dict[str, Any] = dict(each.partition("=")[::2] for each in claim or ())
     claims[settings.policy_groups_claim] = tuple(each.strip() for each in groups.split(","))
     at = None if signed_in is None else time.time() - signed_in

@@ -8,23 +8,12 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from agent.commands.audit import records
-from agent.commands.terminal import (
-    ENV_FILE_HELP,
-    environment,
-    err,
-    for_printing_command,
-    out,
-    own_command,
-    seconds_of,
-    settings_or_stop,
-    stop,
-)
+from agent.commands.terminal import ENV_FILE, err, operator_settings, out, own_command, seconds_of, stop
 from agent.operations.revocation.store import RevocationStore, StoreError
 from agent.settings.settings import Settings
 from identity.access_token.revocation import Origin, Revocation, Target
@@ -42,7 +31,6 @@ _Hash = Annotated[str | None, typer.Option("--token-hash", help="SHA-256 of the 
 _Token = Annotated[
     bool, typer.Option("--token", help="Read one access token from standard input; it is hashed, not kept.")
 ]
-_EnvFile = Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)]
 
 
 def revoke(
@@ -54,14 +42,14 @@ def revoke(
         typer.Option("--all-before", help="Every token issued until then: RFC 3339 or unix seconds, or now."),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show what is revoked, and change nothing.")] = False,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Ends access rights now: refuses the access tokens, forgets their credentials, ends their runs.
 
     An access token that is issued more than half a minute later is accepted: disable the user in IDaaS too
     if none should be issued. Exit status 1 if the audit log names no such user: others like it are shown.
     """
-    settings = settings_or_stop(for_printing_command(environment(env_file)))
+    settings = operator_settings(env_file)
     if list_:
         _show(settings)
         return
@@ -103,10 +91,10 @@ def unrevoke(
     token_hash: _Hash = None,
     token: _Token = False,
     all_: Annotated[bool, typer.Option("--all", help="What --all-before revoked.")] = False,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Takes an operator's revocation back; what IDaaS reported stays until IDaaS reports otherwise."""
-    settings = settings_or_stop(for_printing_command(environment(env_file)))
+    settings = operator_settings(env_file)
     target, name = _target(user, token_hash, token, all_=all_)
     put_revocation(settings, Revocation(target, name, Origin.OPERATOR, None, time.time()))
     out.print(f"restored: {_text(target, name, None)}")

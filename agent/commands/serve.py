@@ -6,13 +6,12 @@ import os
 import socket
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.commands.terminal import (
-    ENV_FILE_HELP,
+    ENV_FILE,
     environment,
     export_otel_variables,
     print_error,
@@ -35,7 +34,7 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Number of processes; each has its own caches.")
     ] = 1,
-    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Runs the agent alone, configured by the environment (docs/configuration.md)."""
     from agent.commands.startup import metrics_listener

@@ -21,14 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from agent.commands.doctor.command import show_finding
-from agent.commands.terminal import (
-    ENV_FILE_HELP,
-    environment,
-    err,
-    for_printing_command,
-    out,
-    settings_or_stop,
-)
+from agent.commands.terminal import ENV_FILE, environment, err, for_printing_command, out, settings_or_stop
 from agent.settings.settings import TOKEN_VARIABLE, Settings
 from identity.access_token.jws import parse_compact_jws
 from identity.access_token.revocation import Origin, Revocation, Target
@@ -53,7 +46,7 @@ _ABSENT: Final = "idaas-agent-smoke-absent"
 
 
 def smoke(
-    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
+    env_file: ENV_FILE = None,
     report: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("smoke-report.json"),
     revoke: Annotated[
         bool, typer.Option("--revoke", help="Also revoke the given access token, and see it refused.")

@@ -25,8 +25,14 @@ SANDBOX_URL = Annotated[
     str,
     typer.Option("--sandbox-url", envvar="SANDBOX_URL", help="Address of the running sandbox, plain HTTP."),
 ]
+ENV_FILE = Annotated[
+    Path | None,
+    typer.Option(
+        "--env-file",
+        help="A file of variables, such as .sandbox/agent.env. The environment takes precedence.",
+    ),
+]
 _SANDBOX_FILE: Final = Path(".sandbox/agent.env")
-ENV_FILE_HELP: Final = "A file of variables, such as .sandbox/agent.env. The environment takes precedence."
 _AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -123,6 +129,11 @@ def settings_or_stop(variables: Mapping[str, str], env_file: Path | None = None)
         print_misspelt(variables)
         print_sandbox_hint(env_file)
         raise typer.Exit(1) from None
+
+
+def operator_settings(env_file: Path | None) -> Settings:
+    """The settings for a command that prints its result; stops with every fault if there are any."""
+    return settings_or_stop(for_printing_command(environment(env_file)), env_file)
 
 
 def print_error(error: AgentError) -> None:

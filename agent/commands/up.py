@@ -22,7 +22,7 @@ from agent.commands.sandbox_options import (
 )
 from agent.commands.terminal import (
     DEFAULT_SANDBOX_URL,
-    ENV_FILE_HELP,
+    ENV_FILE,
     environment,
     export_otel_variables,
     out,
@@ -60,7 +60,7 @@ def up(
     page_grant: Annotated[
         PageGrant, typer.Option(envvar="PAGE_GRANT", help="How the page signs in.")
     ] = PageGrant.CODE,
-    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
+    env_file: ENV_FILE = None,
     *,
     options: SandboxRunOptions,
 ) -> None:

@@ -135,7 +135,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
     """The service of a declaration. Raises what the code that `python` names raises."""
     d = declared.declaration
     credential = d.requirement(declared.key_error_code)
-    policies = {tool: policy.value() for tool, policy in d.policies.items()}
+    policies = {tool: policy.made() for tool, policy in d.policies.items()}
     if isinstance(d, HTTPDeclaration):
         service = HTTPService(
             declared.name,

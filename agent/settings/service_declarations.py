@@ -37,24 +37,32 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PlacementDeclaration(_Table):
+class _Made(_Table):
+    """A table of which a value is made, which must be possible."""
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        self.made()
+        return self
+
+    def made(self) -> object:
+        """The value. Raises `ValueError` if there is none."""
+        raise NotImplementedError
+
+
+class PlacementDeclaration(_Made):
     """`{ header = "X-API-Key" }`, with an optional `scheme`, or `{ query = "key" }`."""
 
     header: str = ""
     scheme: str = ""
     query: str = ""
 
-    @model_validator(mode="after")
-    def _can_be_sent(self) -> Self:
-        self.value()
-        return self
-
-    def value(self) -> Placement:
+    def made(self) -> Placement:
         """The placement. Raises `ValueError` if it cannot be sent."""
         return Placement(self.header, self.scheme, self.query)
 
 
-class IssuedJwtDeclaration(_Table):
+class IssuedJwtDeclaration(_Made):
     """`{ provider = "reports_jwt", audience = "https://reports.example", claims = { tier = "gold" } }`."""
 
     provider: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
@@ -63,19 +71,14 @@ class IssuedJwtDeclaration(_Table):
     audience: Annotated[str, Field(pattern=r"^\S+$")]
     claims: dict[str, str] = Field(default_factory=dict, description="Further claims. No secret.")
 
-    @model_validator(mode="after")
-    def _can_be_issued(self) -> Self:
-        self.requirement()
-        return self
-
-    def requirement(self, placement: Placement = BEARER) -> IssuedJwtRequirement:
+    def made(self, placement: Placement = BEARER) -> IssuedJwtRequirement:
         """What calls of the service require. Raises `ValueError` if it cannot be issued."""
         return IssuedJwtRequirement(
             self.provider, self.audience, tuple(sorted(self.claims.items())), placement=placement
         )
 
 
-class OAuthTokenDeclaration(_Table):
+class OAuthTokenDeclaration(_Made):
     """`{ provider = "calendar", scopes = ["calendar.read"], parameters = { access_type = "offline" } }`."""
 
     provider: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
@@ -88,14 +91,14 @@ class OAuthTokenDeclaration(_Table):
         default_factory=dict, description="Added to the URL of the consent. No secret."
     )
 
-    def requirement(self, placement: Placement = BEARER) -> OAuthTokenRequirement:
+    def made(self, placement: Placement = BEARER) -> OAuthTokenRequirement:
         """What calls of the service require."""
         return OAuthTokenRequirement(
             self.provider, self.scopes, tuple(sorted(self.parameters.items())), placement=placement
         )
 
 
-class CloudRoleDeclaration(_Table):
+class CloudRoleDeclaration(_Made):
     """`{ role = "acs:ram::1000000000000001:role/report-reader", seconds = 900 }`."""
 
     role: Annotated[str, Field(pattern=r"^acs:ram::[0-9]{1,20}:role/[A-Za-z0-9_.-]{1,64}$")] = Field(
@@ -105,7 +108,7 @@ class CloudRoleDeclaration(_Table):
         3600, description="Until the credentials expire."
     )
 
-    def requirement(self, _placement: Placement = BEARER) -> CloudRoleRequirement:
+    def made(self, _placement: Placement = BEARER) -> CloudRoleRequirement:
         """What calls of the service require. The signature has its own place."""
         return CloudRoleRequirement(self.role, self.seconds)
 
@@ -144,7 +147,7 @@ class CredentialDeclaration(_Table):
 
     def requirement(self, key_error_code: ErrorCode) -> CredentialRequirement | None:
         """What calls of the service require. `key_error_code` is the code of an API key that is refused."""
-        placement = BEARER if self.placement is None else self.placement.value()
+        placement = BEARER if self.placement is None else self.placement.made()
         if self.access_token is not None:
             return AccessTokenRequirement(self.access_token, placement=placement)
         if self.api_key is not None:
@@ -153,7 +156,7 @@ class CredentialDeclaration(_Table):
             return None
         table: IssuedJwtDeclaration | OAuthTokenDeclaration | CloudRoleDeclaration
         table = getattr(self, self.credential_key)
-        return table.requirement(placement)
+        return table.made(placement)
 
     def _credential_keys(self) -> list[str]:
         return [key for key in CREDENTIAL_KEYS if getattr(self, key, None) is not None]
@@ -181,7 +184,7 @@ def one_of() -> str:
     return " and ".join((", ".join(CREDENTIAL_KEYS[:-1]), CREDENTIAL_KEYS[-1]))
 
 
-class RuleDeclaration(_Table):
+class RuleDeclaration(_Made):
     """`{ argument = "amount", operator = ">", value = 500, policy = "ask" }`."""
 
     argument: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")] = Field(
@@ -191,17 +194,12 @@ class RuleDeclaration(_Table):
     value: StrictBool | StrictInt | StrictFloat | StrictStr
     policy: Literal["ask", "deny"]
 
-    @model_validator(mode="after")
-    def _can_be_evaluated(self) -> Self:
-        self.rule()
-        return self
-
-    def rule(self) -> ArgumentRule:
+    def made(self) -> ArgumentRule:
         """The rule. Raises `ValueError` if it cannot be evaluated."""
         return ArgumentRule(self.argument, self.operator, self.value, ApprovalMode(self.policy))
 
 
-class LastingDeclaration(_Table):
+class LastingDeclaration(_Made):
     """`{ seconds = 28800, bounds = { amount = { min = 0, max = 500 } } }`."""
 
     seconds: Annotated[StrictInt, Field(ge=1, le=LONGEST_SECONDS)] = Field(
@@ -216,12 +214,7 @@ class LastingDeclaration(_Table):
         "argument without one is offered as it was asked about.",
     )
 
-    @model_validator(mode="after")
-    def _can_be_offered(self) -> Self:
-        self.value()
-        return self
-
-    def value(self) -> Lasting:
+    def made(self) -> Lasting:
         """The offer. Raises `ValueError` for a bound of another form."""
         return Lasting.of_json(self.model_dump())
 
@@ -250,10 +243,10 @@ class PolicyDeclaration(_Table):
         ApprovalMode.ASK, description="For calls that could carry confidential data elsewhere."
     )
 
-    def value(self) -> ToolPolicy:
+    def made(self) -> ToolPolicy:
         """The policy."""
-        rules = tuple(rule.rule() for rule in self.rules)
-        lasting = None if self.lasting is None else self.lasting.value()
+        rules = tuple(rule.made() for rule in self.rules)
+        lasting = None if self.lasting is None else self.lasting.made()
         return ToolPolicy(
             self.effect,
             self.policy,

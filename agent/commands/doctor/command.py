@@ -3,13 +3,12 @@
 import asyncio
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from agent.commands.terminal import (
-    ENV_FILE_HELP,
+    ENV_FILE,
     environment,
     for_printing_command,
     out,
@@ -29,7 +28,7 @@ _MARKS: Final = {"ok": "[green]ok[/]     ", "failed": "[red]failed[/] ", "skippe
 
 
 def doctor(
-    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
+    env_file: ENV_FILE = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> None:
     """Checks the configuration and every dependency, step by step. Exit status 1 if a step failed.

@@ -15,13 +15,12 @@ from agent.commands.package import enterprise_service as enterprise
 from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
 from agent.commands.package.carried import Configuration, package_tree
 from agent.commands.package.parts import PackagingError, install_dependencies
-from agent.commands.terminal import ENV_FILE_HELP, environment, err, out, settings_or_stop, stop
+from agent.commands.terminal import ENV_FILE, environment, err, out, settings_or_stop, stop
 from agent.settings.settings import Settings
 
 app = typer.Typer(help="Deployment packages: agentrun, tree, enterprise-service.", no_args_is_help=True)
 
 _ROOT: Final = Path(__file__).resolve().parents[3]
-_EnvFile = Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)]
 _Python = Annotated[str, typer.Option(help="Python of the platform's image.")]
 _Region = Annotated[str, typer.Option(help="The region of the platform.")]
 _Wheels = Annotated[
@@ -52,7 +51,7 @@ def agentrun(
     requirements: _OwnLock = None,
     wheels: _Wheels = None,
     sets: _Set = None,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Builds the package for AgentRun from the agent's variables, with your own tools and certificates.
 
@@ -73,7 +72,7 @@ def tree(
     lock: _Lock = _ROOT / "requirements.lock",
     requirements: _OwnLock = None,
     sets: _Set = None,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Collects your own tools, policies and certificates for the container image and the systemd tree.
 
@@ -91,7 +90,7 @@ def enterprise_service(
     python: _Python = "3.12",
     folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("build/enterprise-service"),
     wheels: _Wheels = None,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Builds the enterprise service for Function Compute; pastes the present JWKS into its JWT trigger."""
     settings = settings_or_stop(environment(env_file))
@@ -109,7 +108,7 @@ def trigger_jwks(
     deployed: Annotated[
         Path | None, typer.Option(help="An s.yaml whose trigger's keys are compared with IDaaS's.")
     ] = None,
-    env_file: _EnvFile = None,
+    env_file: ENV_FILE = None,
 ) -> None:
     """Prints the JWKS to paste into the trigger.
 
