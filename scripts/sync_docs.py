@@ -151,7 +151,7 @@ def variable_rows(group: "type[VariableGroup]") -> str:
 
 CONFIGURATION = """# Configuration
 
-For people who configure the agent: every environment variable.
+For operators: every environment variable.
 
 Faults stop the start and are reported all at once, each with the variable's name. `idaas-agent doctor`
 checks whether the values work. URLs must be https, except to loopback addresses. An empty variable counts
