@@ -126,9 +126,10 @@ def _kind(value: object) -> type | None:
 class ToolPolicy:
     """The policy of one tool. Without a `mode`, the effect and the access identity of a call decide.
 
-    `approvers` is a group: another person, who is a member of it, approves in place of the user, and each
-    call alone. `lasting` is what a person may approve beyond the call about which they are asked; `None`:
-    nothing. With the effect `external` it counts in the conversation only.
+    `approvers` is a group, or `claim:manager`: another person, who is a member of it, or whose `sub` is in
+    this claim of the user, approves in place of the user, and each call alone. `lasting` is what a person may
+    approve beyond the call about which they are asked; `None`: nothing. With the effect `external` it counts
+    in the conversation only.
     `data` and `trust` label what it returns; without `trust`, the tools of an MCP server are untrusted, and
     others trusted. `after_confidential` is for a call that could carry confidential data, which the
     conversation has read, out of the service that it is from (`graph.data_labels`).
@@ -168,6 +169,9 @@ class ToolPolicy:
             return ApprovalMode.ASK
         return ApprovalMode.ASK if access_identity is AccessIdentity.HUMAN else ApprovalMode.DENY
 
+
+CLAIM: Final = "claim:"
+"""Begins `approvers` that name a claim of the user."""
 
 READS: Final = ToolPolicy(Effect.READ)
 """The policy of a tool that is declared as reading."""

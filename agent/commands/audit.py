@@ -24,10 +24,7 @@ _Files = Annotated[
     list[Path] | None, typer.Argument(help="Files of one log, in any order. \\[env var: AUDIT_LOG_FILE]")
 ]
 _Texts = Annotated[list[str] | None, typer.Option(help="Only these. Repeatable.")]
-_UNSHOWN: Final = frozenset(
-    ("time", "event", "outcome", "principal", "client", "token_hash", "arguments_digest", "anchors")
-).union(("process", "seq", "previous", "key", "hash"))
-"""What a line for people does not have: it says it in another way, or it is for programs."""
+_UNSHOWN: Final = ("time", "event", "outcome", "principal", "token_hash", "previous", "key", "hash")
 _STYLES: Final = {"succeeded": "green", "started": "cyan", "refused": "red", "failed": "red"}
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -118,20 +119,21 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
     if path is None:
         stop("there is no policy file", "set POLICY_FILE, or name one with --file")
     from agent.composition.agent import Agent
-    from agent.policy.configured import vocabulary_of, zone_of
-    from agent.policy.rules import read_rules
+    from agent.policy.rules import read_rules, vocabulary_of
 
     try:
         agent = Agent(settings.model_copy(update={"policy_file": None}), accepts_tools=False)
         counts = agent.conversation_storage is not None
-        rules = read_rules(path, vocabulary_of(settings, agent.services, agent.access, counts=counts))
+        rules = read_rules(path, vocabulary_of(settings, agent.services, agent.listed_tools, counts=counts))
     except ConfigurationError as error:
         if error.code is not AgentCode.POLICY_INVALID:
             print_error(error)
         for fault in error.faults if error.code is AgentCode.POLICY_INVALID else ():
             err.print(f"{path}:{fault}" if fault[:1].isdigit() else f"{path}: {fault}", style="red")
         raise typer.Exit(1) from None
-    return _Loaded(path, rules, {each.name: each for each in agent.services}, zone_of(settings))
+    return _Loaded(
+        path, rules, {each.name: each for each in agent.services}, ZoneInfo(settings.policy_time_zone)
+    )
 
 
 @app.command()
@@ -305,7 +307,7 @@ async def _rights(settings: "Settings", user: "User") -> "UserRights":
     from tools.service import Service, ToolSchema
 
     def tools(service: Service) -> list[ToolSchema]:
-        listed = {each.name: each for each in service.cached_tools(agent.access(service.name, None)) or ()}
+        listed = {each.name: each for each in agent.listed_tools(service) or ()}
         return [listed.get(name) or ToolSchema(name, "", {}) for name in sorted(service.tool_names)]
 
     agent = Agent(settings)

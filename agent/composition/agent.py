@@ -9,6 +9,7 @@ from functools import partial
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
+from zoneinfo import ZoneInfo
 
 from agent.composition.extensions import agent_graph, load_both, model_provider, services
 from agent.conversations.storage import ConversationStorage
@@ -246,12 +247,12 @@ class Agent:
         if find_spec("cedarpy") is None:
             raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
         from agent.policy.call_policy import CedarPolicy, PolicyFile
-        from agent.policy.configured import vocabulary_of, zone_of
         from agent.policy.counters import CallCounters
+        from agent.policy.rules import vocabulary_of
 
         services = {each.name: each for each in self.services}
         declared = DeclaredPolicy(services, self.requirements)
-        vocabulary = vocabulary_of(settings, self.services, self.access, counts=storage is not None)
+        vocabulary = vocabulary_of(settings, self.services, self.listed_tools, counts=storage is not None)
         return CedarPolicy(
             declared,
             PolicyFile(settings.policy_file, vocabulary),
@@ -260,7 +261,7 @@ class Agent:
             self.access,
             counters=CallCounters(storage.database) if storage else None,
             group_claim=settings.policy_groups_claim,
-            zone=zone_of(settings),
+            zone=ZoneInfo(settings.policy_time_zone),
             observes=settings.policy_mode is PolicyMode.OBSERVE,
             observed=self.measures.observed_decisions,
             clock=self.clock,
@@ -432,10 +433,16 @@ class Agent:
         return await rights_of(
             user,
             self.gate,
-            tools or (lambda each: each.cached_tools(self.access(each.name, caller, renews=False))),
+            tools or (lambda each: self.listed_tools(each, caller)),
             policy=await self.policy.in_force() if self.policy else None,
             grants=await self.grants.of(user.principal) if self.grants else (),
         )
+
+    def listed_tools(
+        self, service: Service, caller: VerifiedAccessToken | None = None
+    ) -> Sequence[ToolSchema] | None:
+        """The tools that `service` has listed for `caller`, if they are known without a request."""
+        return service.cached_tools(self.access(service.name, caller, renews=False))
 
     async def model_key(self, caller: VerifiedAccessToken | None) -> Secret:
         """The model's API key, from its file or from IDaaS. Raises the identity layer's errors."""

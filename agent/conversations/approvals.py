@@ -89,12 +89,14 @@ class SqlApprovalStore:
         )
 
     async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
-        groups = sorted(approver.groups)[:_MOST_GROUPS]
+        groups = approver.known_as[:_MOST_GROUPS]
         condition = (
-            f"status = 'open' AND owner <> ? AND approvers IN ({', '.join('?' * len(groups)) or 'NULL'})"
+            f"status = 'open' AND owner <> ? AND approvers IN ({', '.join('?' * len(groups))})"
             f" ORDER BY created_at DESC, id LIMIT {_MOST_ASKED}"
         )
-        return (await self._read(None, condition, owner_of(approver.principal), *groups))[::-1]
+        found = await self._read(None, condition, owner_of(approver.principal), *groups)
+        requests = ((each, each.request) for each in reversed(found))
+        return [each for each, of in requests if approver.may_approve(of.principal, of.approvers or "")]
 
     async def decide_for(
         self, approval_id: str, approver: Approver, *, approved: bool, at: float

@@ -19,7 +19,6 @@ from agent.policy.counters import CallCounters, Entry
 from agent.policy.decision import FAILED, Situation, decide
 from agent.policy.rules import Rules, ToolRules, Vocabulary, read_rules
 from agent.policy.schema import ToolAction, ten_thousandths
-from agent.settings.variables.policy import PolicyMode
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Deny, Depends, Facts, Outlook
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -140,8 +139,8 @@ class CedarPolicy:
 
     async def in_force(self) -> dict[str, str]:
         """What people see of it: the SHA-256 of the file, and the mode."""
-        mode = PolicyMode.OBSERVE if self._observes else PolicyMode.ENFORCE
-        return {"digest": (await self._file.current()).digest, "mode": mode.value}
+        mode = "observe" if self._observes else "enforce"
+        return {"digest": (await self._file.current()).digest, "mode": mode}
 
     @property
     def sign_in_lines(self) -> list[int]:
@@ -160,18 +159,15 @@ class CedarPolicy:
         rules = await self._file.current()
         decided, others = await self._by_file(rules, pending, caller, facts, declared)
         if self._observes:
-            others, decided = decided, self._with_entry_of(decided, declared)
+            if isinstance(declared, Allow) and isinstance(decided, Allow):
+                declared = replace(declared, take_back=decided.take_back)
+            others, decided = decided, declared
         observed = None if others is None or type(others) is type(decided) else type(others).__name__.lower()
         if observed is not None:
             self._observed.add(pending.service, observed)
         if isinstance(others, Allow) and others.take_back and not isinstance(decided, Allow):
             await others.take_back()
         return replace(decided, policy=rules.digest, observed=observed)
-
-    def _with_entry_of(self, decided: Decision, declared: Decision) -> Decision:
-        if isinstance(declared, Allow) and isinstance(decided, Allow):
-            return replace(declared, take_back=decided.take_back)
-        return declared
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """See `CallPolicy`."""

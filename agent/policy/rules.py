@@ -7,7 +7,7 @@ here first. `docs/policy.md` describes the file.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +18,10 @@ from cedarpy import Entities, PolicySet, Schema, policies_to_json_str, validate_
 
 from agent.errors.error_codes import AgentCode
 from agent.policy.schema import RecordType, ToolAction, input_type, schema_text
+from agent.settings.settings import Settings
 from identity.errors import ConfigurationError
 from tools.approval_policy import Effect
+from tools.service import Service, ToolSchema
 
 END: Final = "// end"
 """The last line of each file: without it, a file that was cut after a rule would be one with fewer rules."""
@@ -58,6 +60,31 @@ class Vocabulary:
     def waits(self, name: str) -> bool:
         """Whether the parameters of the tool of `name` are not known yet."""
         return name not in self.actions and name.partition(".")[0] in self.listing
+
+
+def vocabulary_of(
+    settings: Settings,
+    services: Sequence[Service],
+    listed: Callable[[Service], Sequence[ToolSchema] | None],
+    *,
+    counts: bool,
+) -> Vocabulary:
+    """What rules may mention. `listed` returns the tools of a service that are known without a request."""
+    tools = {service.name: listed(service) for service in services}
+    actions = [
+        ToolAction(service.name, each.name, service.policy(each.name).effect, each.parameters)
+        for service in services
+        for each in tools[service.name] or ()
+    ]
+    return Vocabulary(
+        actions={action.name: action for action in actions},
+        names=frozenset(f"{service.name}.{tool}" for service in services for tool in service.tool_names),
+        listing=frozenset(name for name, known in tools.items() if known is None),
+        services=list(tools),
+        groups=frozenset(settings.policy_groups),
+        attributes=[name for name in settings.caller_claims.split() if name != settings.policy_groups_claim],
+        counts=counts,
+    )
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,7 @@ class PolicyDeclaration(_Table):
     )
     rules: tuple[RuleDeclaration, ...] = Field((), description="A rule restricts the calls that it matches.")
     approvers: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        None, description="Another person approves, who is a member of this group."
+        None, description="Another person approves, of this group; `claim:NAME`: whose `sub` the claim has."
     )
     lasting: LastingDeclaration | None = Field(
         None, description="What a person may approve beyond one call. Default: nothing."

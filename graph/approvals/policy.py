@@ -10,19 +10,23 @@ from typing import Final, Protocol, TypeAlias
 from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import PendingCall
+from graph.approvals.record import PERSON
 from graph.approvals.record import Approver as Approver
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.data_labels import carried, mode_after
 from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.principal import AccessIdentity, Principal
-from tools.approval_policy import ApprovalMode
+from tools.approval_policy import CLAIM, ApprovalMode
 from tools.service import Service, ToolSchema
 
 DENIED: Final = "not run: the policy of the agent denies this call"
 _NO_USER: Final = (
     "not run: the call changes something, and the agent would make it with its own rights, not with those of "
     "the user, so that no user can approve it"
+)
+_NO_APPROVER: Final = (
+    "not run: another person must approve the call, and the user's access token does not say who"
 )
 _CONFIDENTIAL: Final = (
     "not run: this conversation has read confidential data, which the call could carry elsewhere; in a new "
@@ -66,7 +70,7 @@ class Deny(Ruled):
 class Ask(Ruled):
     """The call may be made after a decision of a person.
 
-    `approvers` is the group whose member approves, other than the user; `None`: the user approves. With
+    `approvers` is the group whose member approves, or the person (`PERSON`); `None`: the user approves. With
     `sign_in`, they sign in first, not longer ago than these seconds. `lasting` are the durations, in seconds,
     that a consent to more than this call may have.
     """
@@ -131,12 +135,7 @@ class DeclaredPolicy:
         """See `CallPolicy`."""
         return self._mode(call, service) is not ApprovalMode.ALLOW
 
-    async def decide(
-        self,
-        pending: PendingCall,
-        caller: VerifiedAccessToken,  # noqa: ARG002 - the seam's
-        facts: Facts,
-    ) -> Decision:
+    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
         """See `CallPolicy`."""
         mode = self._mode(pending.call, pending.service)
         policy = self._services[pending.service].policy(pending.call["name"])
@@ -150,15 +149,16 @@ class DeclaredPolicy:
         if mode is ApprovalMode.ALLOW:
             return Allow()
         if policy.approvers is not None:
-            approver = facts.approver
-            by_another = approver is not None and approver.may_approve(pending.principal, policy.approvers)
-            return Allow() if facts.approved and by_another else Ask(approvers=policy.approvers)
+            approver, asks = facts.approver, _of_another(policy.approvers, caller)
+            named = asks.approvers if isinstance(asks, Ask) else None
+            may = approver and named and approver.may_approve(pending.principal, named)
+            return Allow() if facts.approved and may else asks
         if facts.approved and not (carries and facts.lasting):
             return Allow()
         lasting = None if carries else policy.lasting  # a grant does not know what is read later
         return Ask(lasting=() if lasting is None else (lasting.seconds,))
 
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:  # noqa: ARG002 - the seam's
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """See `CallPolicy`."""
         policy = self._services[service].policy(tool.name)
         match policy.modes(self.access_identity(service)):
@@ -167,7 +167,7 @@ class DeclaredPolicy:
             case [ApprovalMode.DENY]:
                 return Deny(reason=_NO_USER if policy.mode is None else DENIED)
             case [ApprovalMode.ASK]:
-                return Ask(approvers=policy.approvers)
+                return _of_another(policy.approvers, user) if policy.approvers else Ask()
         return Depends(rules=tuple(map(str, policy.rules)))
 
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
@@ -180,3 +180,12 @@ class DeclaredPolicy:
         """Whose rights calls of a service use."""
         requirement = self._requirements.get(service)
         return requirement.access_identity if requirement else None
+
+
+def _of_another(approvers: str, user: AnyUser) -> Ask | Deny:
+    """What `approvers` of a policy decides about calls of `user`."""
+    claim = approvers.removeprefix(CLAIM)
+    found = user.claims.get(claim)
+    if claim != approvers and (not isinstance(found, str) or found in ("", user.principal.subject)):
+        return Deny(reason=_NO_APPROVER)
+    return Ask(approvers=approvers if claim == approvers else f"{PERSON}{found}")

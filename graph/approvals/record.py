@@ -34,6 +34,10 @@ _OF_A_QUESTION: Final = ("principal", "thread_id", "kind", "call_id")
 """A thread has one run at a time."""
 
 
+PERSON: Final = "sub:"
+"""Begins `approvers` that are one person, by their `sub` at the asker's issuer. No group has such a name."""
+
+
 class ApprovalStatus(StrEnum):
     """Its life: `open → approved → used`; every other status is final."""
 
@@ -55,9 +59,16 @@ class Approver:
     groups: frozenset[str] = frozenset()
     token: str = ""
 
-    def may_approve(self, asker: Principal, group: str) -> bool:
-        """Whether they are another person than `asker`, and a member of `group`."""
-        return self.principal != asker and group in self.groups
+    @property
+    def known_as(self) -> list[str]:
+        """The `approvers` of the questions to them."""
+        return [f"{PERSON}{self.principal.subject}", *sorted(self.groups)]
+
+    def may_approve(self, asker: Principal, approvers: str) -> bool:
+        """Whether they are another person than `asker`, and a member of the group, or the person."""
+        named = approvers.removeprefix(PERSON)
+        is_named = self.principal == Principal(asker.issuer, named)
+        return self.principal != asker and (approvers in self.groups if named == approvers else is_named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

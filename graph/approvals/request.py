@@ -47,9 +47,7 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     decisions = _DECISIONS[request.kind]
     if request.approvers is not None:
         decisions = _DECISIONS[ApprovalKind.SIGN_IN_REQUIRED]
-        description += (
-            f' Another person decides, a member of "{request.approvers}". Then approve to continue.'
-        )
+        description += f' Another person decides: "{request.approvers}". Then approve to continue.'
     if url is not None:
         description += f" Open this address, allow the access, and then approve: {url}"
     action = {"name": name, "args": arguments, "arguments": arguments, "description": description}

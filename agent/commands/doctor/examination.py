@@ -24,7 +24,7 @@ from agent.commands.doctor.finding import Explanation, Finding, Outcome, failed,
 from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.operations.audit.syslog import Syslog
-from agent.settings.settings import TOKEN_VARIABLE, read_settings
+from agent.settings.settings import TOKEN_VARIABLE, Settings, read_settings
 from agent.settings.syslog_address import SyslogAddress
 from agent.settings.variables.records import STANDARD_OUTPUT
 from graph.error_codes import GraphCode
@@ -51,7 +51,7 @@ from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS
-from tools.approval_policy import DEFAULT_POLICY, Effect
+from tools.approval_policy import CLAIM, DEFAULT_POLICY, Effect
 from tools.mcp_service.selection import ToolSelection
 from tools.mcp_service.service import MCPService
 from tools.service import Service, ToolSchema
@@ -310,6 +310,9 @@ class Examination:
                     f'the token has no "auth_time": line {line} of POLICY_FILE denies the calls it is about'
                 )
                 yield skipped("recent sign-in", denies, "let IDaaS put auth_time into access tokens")
+        for name in missing_approver_claims(agent.settings):
+            lacks = f'no one can approve, because the claim "{name}" is not read'
+            yield skipped("approvers", lacks, f"add {name} to CALLER_CLAIMS")
         for name, required in agent.requirements.items():
             missing = {_OWN_TOKEN: "it needs the agent's own token, which was not issued"}
             if required.access_identity is AccessIdentity.HUMAN:
@@ -415,3 +418,11 @@ class Examination:
             if found := await instance_difference(agent.settings, agent.http, self._clock):
                 return found
         return Explanation.by_rule(error, service=part, **asdict(origin))
+
+
+def missing_approver_claims(settings: Settings) -> list[str]:
+    """The claims that policies of SERVICES_FILE with `approvers` need, and that the agent does not read."""
+    named = {each.approvers for service in settings.services.values() for each in service.policies.values()}
+    groups = settings.policy_groups_claim
+    needed = {each.removeprefix(CLAIM) if each.startswith(CLAIM) else groups for each in named if each}
+    return sorted(needed - {*settings.caller_claims.split()})

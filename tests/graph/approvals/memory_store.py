@@ -59,8 +59,8 @@ class MemoryApprovalStore:
             state
             for state in self._states.values()
             if state.status is ApprovalStatus.OPEN
-            and state.request.principal != approver.principal
-            and state.request.approvers in approver.groups
+            and state.request.approvers is not None
+            and approver.may_approve(state.request.principal, state.request.approvers)
         ]
 
     async def decide_for(

@@ -193,3 +193,52 @@ async def test_rejection_ends_the_call_and_is_read_by_the_model(replica: Replica
     assert (await served.ask("POST", f"/approvals/{approval_id}", "bob", REJECT)).status_code == 204
     status, result = await continued(served)
     assert (status, "Another person, whom the policy asks, declined this call." in result) == ("idle", True)
+
+
+@pytest.fixture
+def managed(replica: Replica, tmp_path: Path) -> Replica:
+    """A replica at which the manager of the user, whom a claim names, approves."""
+
+    async def start(turns: Any = (WEATHER, DONE), *, manager: Any = "user_bob01") -> Threads:
+        file = tmp_path / "services.toml"
+        file.write_text(file.read_text().replace('"finance"', '"claim:manager"'))
+        served = await replica(turns, CALLER_CLAIMS="groups manager")
+        named = {} if manager is None else {"manager": manager}
+        served.tokens["alice"] = served.sandbox.access_token("alice", groups=["finance"], **named)
+        person = {"sub": "user_carol", "groups": ["finance", "sub:user_bob01"]}
+        served.tokens["carol"] = served.sandbox.access_token("bob", **person)
+        return served
+
+    return start
+
+
+async def test_person_whom_a_claim_of_the_user_names_approves_and_no_one_else(managed: Replica) -> None:
+    served = await managed()
+    await served.say("The weather?")
+    [approval] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
+    assert approval["approvers"] == "sub:user_bob01"
+    path = f"/approvals/{approval['id']}"
+    for other in ("alice", "carol", "mallory"):
+        assert await inbox(served, other) == []
+        refused = await served.ask("POST", path, other, APPROVE)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "approval_invalid")
+    assert [each["id"] for each in await inbox(served, "bob")] == [approval["id"]]
+    assert (await served.ask("POST", path, "bob", APPROVE)).status_code == 204
+    status, result = await continued(served)
+    assert (status, "杭州" in result) == ("idle", True)
+
+
+@pytest.mark.parametrize("manager", [None, "", "user_alice01", ["user_bob01"]])
+async def test_call_is_denied_if_the_claim_names_no_other_person(managed: Replica, manager: Any) -> None:
+    served = await managed(manager=manager)
+    await served.say("The weather?")
+    thread = (await served.ask("GET", "/threads/thread-1")).json()
+    [result] = [message["content"] for message in thread["messages"] if message["role"] == "tool"]
+    assert (thread["approvals"], result) == (
+        [],
+        "not run: another person must approve the call, and the user's access token does not say who",
+    )
+    [amap] = [
+        each for each in (await served.ask("GET", "/rights")).json()["services"] if each["name"] == "amap"
+    ]
+    assert {tool["decision"] for tool in amap["tools"] if tool["name"] == "maps_weather"} == {"deny"}

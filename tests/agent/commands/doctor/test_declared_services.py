@@ -180,3 +180,18 @@ async def test_unexpected_exception_is_a_finding_by_type_and_place(
     first, shown = first_failure(await findings(sandbox.environment))
     assert (first.step, first.members()["code"]) == ("credential of odd", "internal_error")
     assert re.search(r"raised \w+Error at ", shown)
+
+
+@pytest.mark.parametrize(("approvers", "claim"), [("finance", "groups"), ("claim:manager", "manager")])
+async def test_claim_by_which_approvers_are_known_must_be_read(
+    sandbox: Sandbox, tmp_path: Path, approvers: str, claim: str
+) -> None:
+    policy = f'maps_weather = {{ effect = "write", approvers = "{approvers}" }}'
+    (tmp_path / "services.toml").write_text(
+        f'[services.amap]\ntype = "built-in"\npolicies = {{ {policy} }}\n'
+    )
+    variables = sandbox.environment | {"SERVICES_FILE": str(tmp_path / "services.toml")}
+    said = f'no one can approve, because the claim "{claim}" is not read'
+    for claims, expected in (("name", said), (claim, None)):
+        found = (await findings(variables | {"CALLER_CLAIMS": claims})).get("approvers")
+        assert (found and found.detail) == expected
