@@ -1,4 +1,4 @@
-"""The tables, as migrations: each is applied once, in order, by the process that starts first.
+"""The tables, and later changes of them, each applied once, in order, by the process that starts first.
 
 A thread has a number (`key`), by which its messages refer to it. `title`, `labels`, `body` and `state` are
 sealed (`agent.conversations.encryption`); identifiers, times and states are in clear. Times are unix seconds.
@@ -13,7 +13,7 @@ from identity.errors import ConfigurationError
 APPLICATION_ID: Final = 0x1DAA5A6E
 """SQLite's `application_id` of a file of conversations."""
 
-_INITIAL: Final = (
+_TABLES: Final = (
     """
     CREATE TABLE threads (
         key {key},
@@ -30,10 +30,12 @@ _INITIAL: Final = (
         created_at {time} NOT NULL,
         updated_at {time} NOT NULL,
         deleted_at {time},
+        labels {bytes},
         UNIQUE (owner, id)
     )
     """,
     # `change`: a random number of the latest change of a run, by which statements sent together agree.
+    # `labels`: those of what the conversation has read; NULL: none.
     "CREATE INDEX threads_listed ON threads (owner, updated_at DESC, id DESC) WHERE deleted_at IS NULL",
     "CREATE INDEX threads_running ON threads (process_id) WHERE status = 'running'",
     "CREATE INDEX threads_of_run ON threads (run_id) WHERE run_id IS NOT NULL",
@@ -49,11 +51,16 @@ _INITIAL: Final = (
         tokens {number} NOT NULL,
         body {bytes} NOT NULL,
         sent {bytes},
+        version_of {number},
+        aside {number},
         PRIMARY KEY (thread_key, seq)
     )
     """,
     # `sent`: a digest of the id under which a client sent a message, so that it is not stored again.
+    # `version_of`: of a question that replaced another, the position of the first version.
+    # `aside`: the version with which a message was taken out of the conversation.
     "CREATE INDEX messages_sent ON messages (thread_key, sent) WHERE sent IS NOT NULL",
+    "CREATE INDEX messages_versions ON messages (thread_key, version_of) WHERE version_of IS NOT NULL",
     """
     CREATE TABLE terms (
         thread_key {number} NOT NULL,
@@ -95,11 +102,18 @@ _INITIAL: Final = (
         status TEXT NOT NULL,
         created_at {time} NOT NULL,
         body {bytes} NOT NULL,
-        state {bytes} NOT NULL
+        state {bytes} NOT NULL,
+        approvers TEXT,
+        prepared_by TEXT,
+        expires_at {time}
     )
     """,
+    # `approvers`, in clear: the group whose members are asked; NULL: the owner is.
+    # `prepared_by`: the digest of the client; NULL for a question that a run asks.
     "CREATE INDEX approvals_open ON approvals (owner, created_at, id) WHERE status = 'open'",
     "CREATE INDEX approvals_of_thread ON approvals (owner, thread_id)",
+    "CREATE INDEX approvals_of_group ON approvals (approvers, created_at, id) WHERE status = 'open'",
+    "CREATE INDEX approvals_prepared ON approvals (prepared_by, created_at) WHERE prepared_by IS NOT NULL",
     "CREATE TABLE checkpoints (thread_key {number} PRIMARY KEY, run_id TEXT NOT NULL, body {bytes} NOT NULL)",
     "CREATE TABLE processes (id TEXT PRIMARY KEY, seen_at {time} NOT NULL)",
     "CREATE TABLE encryption_keys (name TEXT PRIMARY KEY)",
@@ -116,19 +130,6 @@ _INITIAL: Final = (
     """,
     # In clear. In SQLite, REVOCATIONS_FILE has them. `seq` is the order in which they were written.
     "CREATE UNIQUE INDEX revocations_written ON revocations (seq)",
-)
-
-_VERSIONS: Final = (
-    # Those of what the conversation has read; NULL: none.
-    "ALTER TABLE threads ADD COLUMN labels {bytes}",
-    # `version_of`: of a question that replaced another, the position of the first version.
-    "ALTER TABLE messages ADD COLUMN version_of {number}",
-    # `aside`: the version with which a message was taken out of the conversation.
-    "ALTER TABLE messages ADD COLUMN aside {number}",
-    "CREATE INDEX messages_versions ON messages (thread_key, version_of) WHERE version_of IS NOT NULL",
-)
-
-_GRANTS: Final = (
     """
     CREATE TABLE grants (
         id TEXT PRIMARY KEY,
@@ -142,15 +143,6 @@ _GRANTS: Final = (
     """,
     # `thread_id`: NULL for a grant that counts in all conversations of its owner.
     "CREATE INDEX grants_of_owner ON grants (owner, ends_at)",
-)
-
-_APPROVERS: Final = (
-    # In clear: the group whose members are asked; NULL: the owner is.
-    "ALTER TABLE approvals ADD COLUMN approvers TEXT",
-    "CREATE INDEX approvals_of_group ON approvals (approvers, created_at, id) WHERE status = 'open'",
-)
-
-_COUNTED_CALLS: Final = (
     """
     CREATE TABLE counted_calls (
         id TEXT PRIMARY KEY,
@@ -171,28 +163,18 @@ _COUNTED_CALLS: Final = (
         PRIMARY KEY (day, owner, tool)
     )
     """,
-)
-
-_PREPARED_RUNS: Final = (
-    # `prepared_by`: the digest of the client; NULL for a question that a run asks.
-    "ALTER TABLE approvals ADD COLUMN prepared_by TEXT",
-    "ALTER TABLE approvals ADD COLUMN expires_at {time}",
-    "CREATE INDEX approvals_prepared ON approvals (prepared_by, created_at) WHERE prepared_by IS NOT NULL",
-)
-
-_FILES: Final = (
     "CREATE TABLE files (thread_key {number}, file_id TEXT, body {bytes}, PRIMARY KEY (thread_key, file_id))",
 )
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (
-    *(_INITIAL, _VERSIONS, _GRANTS, _APPROVERS, _COUNTED_CALLS, _PREPARED_RUNS, _FILES),
-)
-"""A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
+_CHANGES: Final[Sequence[Sequence[str]]] = ()
+"""A change must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """
 
-SCHEMA_VERSION: Final = len(_MIGRATIONS)
-"""The version that this code reads and writes: the number of migrations."""
+_FIRST: Final = 7
+"""The version of `_TABLES`. Those before it were in no release."""
+SCHEMA_VERSION: Final = _FIRST + len(_CHANGES)
+"""The version that this code reads and writes."""
 
 SQLITE_TYPES: Final = {
     "key": "INTEGER PRIMARY KEY",
@@ -215,7 +197,8 @@ def migrations(version: int, types: dict[str, str]) -> list[str]:
 
     Raises `ConfigurationError` for a version that this code does not know.
     """
-    if not 0 <= version <= SCHEMA_VERSION:
+    if version != 0 and not _FIRST <= version <= SCHEMA_VERSION:
         unknown = f"the tables of conversations have version {version}, and this agent knows {SCHEMA_VERSION}"
         raise ConfigurationError(AgentCode.CONVERSATIONS_SCHEMA_UNKNOWN, [unknown])
-    return [statement.format_map(types) for applied in _MIGRATIONS[version:] for statement in applied]
+    missing = _CHANGES[version - _FIRST :] if version else (_TABLES, *_CHANGES)
+    return [statement.format_map(types) for applied in missing for statement in applied]
