@@ -245,7 +245,7 @@ export class Application extends EventTarget {
 
   /**
    * Shows what a link to an approval names: the user's own conversation, or, by an `approval` event, the call of another
-   * person. Nothing is decided by it.
+   * person or a prepared run. Nothing is decided by it.
    */
   async openApproval(id) {
     const { session } = this;
@@ -256,10 +256,11 @@ export class Application extends EventTarget {
     else this.dispatchEvent(new CustomEvent('approval', { detail: id }));
   }
 
-  /** Decides about a call of another person. Raises `AgentFailure`. */
+  /** Decides about a call of another person, or a prepared run, whose conversation is shown. Raises `AgentFailure`. */
   async decideForAnother(approval, decision) {
     await this.inbox.decide(approval, decision);
     this.otherTabs.postMessage(CHANGED);
+    if (approval.kind === 'prepared_run' && decision.decision === 'approve') await this.openConversation(approval.id);
   }
 
   /** Ends a run that waits for another person. */

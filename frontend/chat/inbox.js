@@ -1,6 +1,6 @@
 /**
- * What waits for the user (`/approvals`): calls of others that they may decide, and the open approvals of their own
- * conversations. A `change` event follows each reading. Nothing is decided by reading.
+ * What waits for the user (`/approvals`): calls of others that they may decide, runs that a client has prepared for
+ * them, and the open approvals of their own conversations. A `change` event follows each reading. Nothing is decided by reading.
  */
 
 import { whileVisible } from './while-visible.js';
@@ -8,6 +8,8 @@ import { whileVisible } from './while-visible.js';
 export class Inbox extends EventTarget {
   /** Calls of others. @type {object[]} */
   asked = [];
+  /** Runs that a client has prepared for the user. @type {object[]} */
+  prepared = [];
   /** The approvals of the user's own conversations. @type {object[]} */
   own = [];
   /** Why the last reading failed. @type {import('./agent-failure.js').AgentFailure | undefined} */
@@ -34,10 +36,15 @@ export class Inbox extends EventTarget {
 
   leave() {
     this.#watching.abort();
-    Object.assign(this, { asked: [], own: [], failure: undefined });
+    Object.assign(this, { asked: [], prepared: [], own: [], failure: undefined });
     this.#followed.clear();
     this.#decided.clear();
     this.#notify();
+  }
+
+  /** What the user decides here. */
+  get deciding() {
+    return [...this.asked, ...this.prepared];
   }
 
   /** Reads again. A response has no effect if another reading has begun meanwhile, whose end is waited for instead. */
@@ -65,7 +72,7 @@ export class Inbox extends EventTarget {
   }
 
   /**
-   * Decides about a call of another person, as it was asked. Raises `AgentFailure`.
+   * Decides about a call of another person, as it was asked, or about a prepared run. Raises `AgentFailure`.
    *
    * @param {{decision: 'approve' | 'reject'}} decision
    */

@@ -11,6 +11,8 @@ import { identityBadge, identityKind, serviceName } from './identity.js';
 import { LastingForm } from './lasting-form.js';
 
 const LONGEST_SHOWN = 200;
+/** Characters of a prepared question by which its card differs from others. */
+const LABEL = 60;
 /** Seconds before the end, at which screen readers are reminded once. */
 const SOON = 60;
 
@@ -33,7 +35,8 @@ export class ApprovalCard {
     this.fields = element('div', { class: 'fields' });
     this.particulars = element('div', { class: 'what' }, ...this.#particulars());
     this.more = this.#more();
-    const label = `${language.text('approval.label')}: ${this.title}`;
+    const question = approval.prepared_by ? `: ${approval.display[0].text.slice(0, LABEL)}` : '';
+    const label = `${language.text('approval.label')}: ${this.title}${question}`;
     this.element = element('section', { 'class': 'card approval', 'aria-label': label, 'tabindex': -1 },
       element('h3', {}, icon('question'), this.title), ...this.more, this.countdown, this.particulars, this.fields, this.failure, this.buttons);
     this.element.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.#back(); });
@@ -93,12 +96,17 @@ export class ApprovalCard {
   }
 
   #names() {
-    const { service, tool, asker } = this.approval;
-    return { service: serviceName(this.language, service), tool, asker: asker?.sub };
+    const { service, tool, asker, prepared_by: by } = this.approval;
+    return { service: serviceName(this.language, service), tool, asker: asker?.sub ?? by };
   }
 
   #particulars() {
     const { approval } = this;
+    if (approval.kind === 'prepared_run') { // whole: what is folded is not read
+      const [{ text }] = approval.display;
+      return [element('dl', { class: 'arguments', tabindex: 0 },
+        element('dt', {}, this.language.text('approval.question')), element('dd', {}, text))];
+    }
     if (approval.kind !== 'tool_call') return [];
     const rows = approval.display.flatMap(({ name, label, text }) => [element('dt', {}, labelOf(label, this.#schema(name))), element('dd', {}, shown(text))]);
     return [
@@ -110,6 +118,7 @@ export class ApprovalCard {
   /** What the card says further, above the decision. */
   #more() {
     const { language, approval } = this;
+    if (approval.kind === 'prepared_run') return [element('p', { class: 'note' }, language.text('approval.prepared', this.#names()))];
     if (approval.kind !== 'tool_call') return [];
     const { asker } = approval;
     const kind = identityKind({ accessIdentity: approval.access_identity, credential: approval.credential ?? undefined, outcome: 'waiting' });
@@ -162,7 +171,7 @@ export class ApprovalCard {
     this.opener = undefined;
     this.fields.replaceChildren();
     this.element.classList.remove('in-edit');
-    if (approval.asker) {
+    if (approval.asker || approval.prepared_by) {
       this.#show([
         this.#button('approve', 'primary', () => decide({ decision: 'approve' })),
         this.#button('decline', 'quiet', () => decide({ decision: 'reject' })),

@@ -48,7 +48,7 @@ export class Attention {
     const listed = conversations.shown.filter(({ id }) => id !== chat.thread);
     const here = chat.approvals.filter((approval) => !approval.approvers || inbox.isDecided(approval)).length;
     const elsewhere = listed.filter(({ id }) => inbox.ofAnother(id) !== 'open').reduce((sum, { pending_approvals: count }) => sum + count, 0);
-    const waiting = inbox.asked.length + here + elsewhere;
+    const waiting = inbox.deciding.length + here + elsewhere;
     const running = new Set(listed.filter(({ status }) => status === 'running').map(({ id }) => id));
     const ended = listed.some(({ id, status }) => this.#running.has(id) && status !== 'running' && status !== 'paused');
     const answered = ended || (this.#busy && !chat.busy && chat.approvals.length === 0);

@@ -1,4 +1,4 @@
-/** What waits for the user: calls of others, with their arguments as they bind, and the user's own conversations. */
+/** What waits for the user: calls of others, with their arguments as they bind, prepared runs, and own conversations. */
 
 import { ApprovalCard } from './approval-card.js';
 import { arrange, element } from './element.js';
@@ -43,7 +43,7 @@ export class InboxView {
 
   update() {
     const { app: { inbox }, language, only } = this;
-    const asked = inbox.asked.filter(({ id }) => only === undefined || id === only);
+    const asked = inbox.deciding.filter(({ id }) => only === undefined || id === only);
     this.#cards = new Map(asked.map((approval) => [approval.id, this.#cards.get(approval.id) ?? this.#newCard(approval)]));
     arrange(this.asked, [...this.#cards.values()].map((card) => card.element));
     const own = only === undefined ? inbox.own : [];
@@ -64,11 +64,16 @@ export class InboxView {
 
   async #decide(approval, decision) {
     const { app, language } = this;
-    const values = { service: serviceName(language, approval.service), asker: approval.asker.sub };
+    const { asker, prepared_by: by } = approval;
+    const values = { service: serviceName(language, approval.service), asker: asker?.sub ?? by };
     this.#say(undefined);
     try {
       await app.decideForAnother(approval, decision);
-      this.#say(language.text(`inbox.${decision.decision}`, values));
+      if (by && decision.decision === 'approve') {
+        this.close(); // its conversation is shown
+        return;
+      }
+      this.#say(language.text(by ? 'inbox.reject_prepared' : `inbox.${decision.decision}`, values));
     } catch (error) {
       if (!OVER.includes(error.code)) {
         this.#cards.get(approval.id)?.refused(error);

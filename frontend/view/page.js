@@ -22,7 +22,7 @@ export class Page {
     this.attention = new Attention(app);
     app.addEventListener('change', () => this.show());
     app.addEventListener('approval', ({ detail }) => this.#openInbox(detail));
-    app.inbox.addEventListener('change', () => this.header?.showWaiting(app.inbox.asked.length));
+    app.inbox.addEventListener('change', () => this.header?.showWaiting(app.inbox.deciding.length));
     setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -46,7 +46,7 @@ export class Page {
     const skip = session && element('a', { class: 'skip', href: '#question' }, language.text('app.skip'));
     this.root.replaceChildren(...[skip, this.header.element, this.conversation?.element ?? this.#signedOut()].filter(Boolean));
     this.conversation?.focus();
-    this.header.showWaiting(app.inbox.asked.length);
+    this.header.showWaiting(app.inbox.deciding.length);
     this.#tick();
   }
 

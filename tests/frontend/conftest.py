@@ -155,6 +155,8 @@ async def served_lasting_agent(
         "SERVICES_FILE": str(folder / "services.toml"),
         "MAX_REQUESTS_PER_MINUTE": "0",
         "CALLER_CLAIMS": "groups",
+        "PREPARE_SCOPE": "agent.prepare",
+        "CLIENT_IDS": "app_payroll",
     }
     settings = read_settings(running.environment | variables)
     model = WaitingModel(turns=[])

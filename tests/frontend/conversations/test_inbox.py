@@ -1,5 +1,6 @@
 """What waits for the user: calls of others, decided in the inbox, and their own conversations."""
 
+import re
 from typing import Any
 
 from playwright.async_api import Page, expect
@@ -117,3 +118,40 @@ async def test_own_request_is_opened_by_its_link_found_in_the_menu_and_withdrawn
     await card(page).get_by_role("button", name="Withdraw the request").click()
     await expect(card(page)).to_have_count(0)
     assert (await lasting_agent.ask("GET", "/approvals")).json()["own"] == []
+
+
+async def test_question_that_a_client_prepared_is_shown_whole_as_its_words_and_asked_on_approval(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    job: Any = {"sub": "app_payroll", "permissions": ("agent.prepare",)}
+    long, made = "Read this to its end. " * 20, []
+    for question in ("Cancel my leave.", "Apply for my leave."):
+        body = {"user": "user_alice01", "question": f"{question} {long}\u202eThe end."}
+        made.append((await lasting_agent.ask("POST", "/prepared", body, **job)).json()["id"])
+    await lasting_agent.open_page(page)
+    await expect(page).to_have_title("(2) IDaaS Agent")
+    await page.get_by_role("button", name="Waiting for your decision: 2").click()
+    card, other = [
+        inbox(page).get_by_role("region", name=re.compile(f"app_payroll has prepared a question .*{verb}"))
+        for verb in ("Cancel my leave", "Apply for my leave")
+    ]
+    await expect(other).to_be_visible()
+    await expect(card.get_by_role("definition")).to_be_visible()
+    await expect(card.get_by_role("definition")).to_contain_text("\\u202eThe end.")
+    await expect(card).to_contain_text("These are the words of app_payroll")
+    await expect(card.get_by_role("button")).to_have_text(["Approve", "Decline"])
+    assert await violations(page, NARROW_IN_THE_DARK) == []
+    await card.get_by_role("button", name="Decline").click()
+    await expect(inbox(page).get_by_role("status")).to_have_text(
+        "You have declined the question of app_payroll. Nothing runs."
+    )
+    listed_of_job = (await lasting_agent.ask("GET", "/prepared", **job)).json()["prepared"]
+    assert sorted(each["status"] for each in listed_of_job if each["id"] in made) == ["open", "rejected"]
+
+    await page.keyboard.press("Escape")
+    await page.evaluate("(id) => { location.hash = `#approval=${id}`; }", made[1])
+    await other.get_by_role("button", name="Approve").click()
+    await expect(inbox(page)).to_have_count(0)
+    await expect(prose(page)).to_contain_text("done")
+    await expect(page.get_by_role("article", name="You")).to_contain_text("Prepared by app_payroll:")
+    await expect(page).to_have_title(re.compile("^Prepared by app_payroll: Apply for my leave"))
