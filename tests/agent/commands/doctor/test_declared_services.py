@@ -191,7 +191,7 @@ async def test_claim_by_which_approvers_are_known_must_be_read(
         f'[services.amap]\ntype = "built-in"\npolicies = {{ {policy} }}\n'
     )
     variables = sandbox.environment | {"SERVICES_FILE": str(tmp_path / "services.toml")}
-    said = f'no one can approve, because the claim "{claim}" is not read'
-    for claims, expected in (("name", said), (claim, None)):
+    printed = f'no one can approve, because the claim "{claim}" is not read'
+    for claims, expected in (("name", printed), (claim, None)):
         found = (await findings(variables | {"CALLER_CLAIMS": claims})).get("approvers")
         assert (found and found.detail) == expected
