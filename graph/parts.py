@@ -183,7 +183,7 @@ def graph_parts(
     }
     for each in services:
         made[each.name] = ServiceNode(
-            each, resolved, budget, limits.tool_seconds, steps, gate, begun_calls=asks.begun_calls
+            each, resolved, budget, limits.tool_seconds, steps, gate, model_node, begun_calls=asks.begun_calls
         )
     return GraphParts(
         nodes={

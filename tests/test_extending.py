@@ -23,6 +23,7 @@ from agent.composition.agent import Agent
 from agent.runs.run import end_of
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
+from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import ConfigurationError, ServiceError
 from identity.principal import AccessIdentity, Caller, Principal
@@ -30,7 +31,7 @@ from identity.secrets.secret import Secret
 from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
-from tests.graph.scripted_model import ScriptedModel
+from tests.graph.scripted_model import ScriptedModel as ScriptedChat
 from tests.tools.conftest import KeyRing
 from tests.tools.mcp_service.mcp_server import Server
 from tools.approval_policy import Effect
@@ -191,6 +192,18 @@ async def test_second_mcp_server_gets_its_key_in_its_header_and_offers_the_allow
     assert set(agent.keys_of_maps) == {key.encode()}
 
 
+async def test_sub_agent_of_the_page_reads_payslips_as_the_user():
+    exec(printed("comparison.py"), module := {})  # noqa: S102 - the page's own code
+    tools = ToolsUnderTest(module["service"])
+    tools.responds(json={"net": 8000})
+    months = ["2026-09", "2026-10"]
+    turns = call("compare_months", months=months), [call("payslip", month=month) for month in months]
+    agent = AgentUnderTest(ScriptedModel(*turns, "Equal.", "They are equal."), tools)
+    assert await agent.ask("Compare") == "They are equal."
+    assert sorted(each.path for each in tools.requests) == ["/payslips/2026-09", "/payslips/2026-10"]
+    assert {each.acts_for for each in tools.requests} == {"user"}
+
+
 def printed_variables(name: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in printed(name).splitlines() if line)
 
@@ -284,7 +297,7 @@ async def own_graph(sandbox, tmp_path, monkeypatch):
     (tmp_path / "my_graph.py").write_text(printed("my_graph.py"))
     variables = printed_variables("graph.env") | {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/threads.db"}
     settings = read_settings(sandbox.environment | variables)
-    model = ScriptedModel(turns=[AIMessage("8000")])
+    model = ScriptedChat(turns=[AIMessage("8000")])
     headers = {"Authorization": f"Bearer {sandbox.access_token(name='Alice', groups=['finance'])}"}
     async with Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model)) as agent:
         transport = httpx.ASGITransport(create_app(settings, agent))
@@ -373,7 +386,7 @@ async def test_prompt_of_the_page_is_for_the_callers_groups(sandbox, tmp_path):
     file = tmp_path / "prompt.md"
     file.write_text(printed("prompt.md"))
     given = {"SYSTEM_PROMPT_FILE": str(file), "CALLER_CLAIMS": "name groups"}
-    model = ScriptedModel(turns=[AIMessage("yes")])
+    model = ScriptedChat(turns=[AIMessage("yes")])
     settings = read_settings(sandbox.environment | given)
     agent = Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model))
     for claims in (

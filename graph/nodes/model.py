@@ -125,11 +125,13 @@ class ModelNode:
         runtime: Runtime[AgentContext],
         *,
         shown: bool,
+        tools: Sequence[dict[str, Any]] = (),
     ) -> AIMessage:
-        """The response to `messages` alone, without tools. Raises the errors of the model and of its key."""
+        """The response to `messages` and `tools` alone. Raises the errors of the model and of its key."""
         key = self._static_key or self._service_credentials.of(caller, MODEL, state)
-        call = await self._call(messages, [], runtime, shown=shown)
-        return without_tool_calls(await self._model.response(call, key, caller))
+        call = await self._call(messages, tools, runtime, shown=shown)
+        response = await self._model.response(call, key, caller)
+        return response if tools else without_tool_calls(response)
 
     async def _call(
         self,

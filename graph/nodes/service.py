@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from contextvars import copy_context
 from typing import Any, Final
 
 from cachetools import LRUCache
-from langchain_core.messages import ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, ToolCall, ToolMessage
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate, Refused
@@ -15,6 +18,7 @@ from graph.context import AgentContext, context_of, note_read, writer_of, writer
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.data_labels import labels_of
+from graph.nodes.model import ModelNode
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, failure_text
 from graph.tool_calls.tool_step import StepRun, ToolSteps
@@ -23,7 +27,8 @@ from identity.credentials.credential import Credential
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
 from tools.approval_policy import Effect
-from tools.progress import Report, TimeLimit, reported_to
+from tools.lent_model import LENT
+from tools.progress import Report, TimeLimit, progress, reported_to
 from tools.service import Service, ToolResult
 
 logger = logging.getLogger(__name__)
@@ -70,12 +75,13 @@ class ServiceNode:
         seconds: float,
         steps: ToolSteps,
         gate: ApprovalGate,
+        model: ModelNode,
         *,
         begun_calls: BegunCalls | None = None,
     ) -> None:
         """`seconds` bounds the time of each call, or between two reports of its progress (`TimeLimit`).
 
-        With `begun_calls`, calls that change something begin once.
+        `model` is lent to tools that are agents. With `begun_calls`, calls that change something begin once.
         """
         self._name = service.name
         self._service = service
@@ -85,6 +91,7 @@ class ServiceNode:
         self._steps = steps
         self._gate = gate
         self._seconds = seconds
+        self._model = model
 
     async def __call__(
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
@@ -97,7 +104,12 @@ class ServiceNode:
         read_before, context = state.get("read") or {}, context_of(runtime)
         of_run = StepRun(caller, writer_of(runtime), secrets, consents, read_before, context.keep_file)
 
+        async def respond(messages: list[Any], tools: Sequence[Any]) -> AIMessage:
+            progress(None)  # it holds off the time limits of the call
+            return await self._model.ask(messages, state, caller, runtime, shown=False, tools=tools)
+
         async def run(call: ToolCall) -> ToolMessage:
+            LENT.set(respond)  # in the task of this call
             pending = pending_call(state, call, self._name, caller, runtime)
             verdict = await self._gate.permit(pending, caller)
             if isinstance(verdict, Refused):
@@ -162,13 +174,19 @@ class ServiceNode:
     async def _call(
         self, call: ToolCall, credential: ServiceCredential, progressed: Report
     ) -> tuple[ToolResult, AgentError | None]:
-        """The tool's result; or the person's text of a failure, and the failure. Raises `AuditError`."""
-        service = self._service
+        """The tool's result; or the person's text of a failure, and the failure. Raises `AuditError`.
+
+        A graph that the tool runs finds nothing of this run: neither its context, with the access token, nor
+        its checkpointer.
+        """
+        service, of_run = self._service, copy_context()
         of_call, limit = _CallCredential(credential), TimeLimit(self._seconds)
         error: AgentError
+        outer = var_child_runnable_config.set(None)
         try:
             async with limit.timeout:
-                with reported_to(limit.progressed), reported_to(progressed):
+                shown = reported_to(lambda *given: of_run.copy().run(progressed, *given))
+                with reported_to(limit.progressed), shown:
                     return await service.call(call["name"], call["args"], of_call), None
         except AuditError:
             raise
@@ -180,6 +198,8 @@ class ServiceNode:
             # Its text is not logged, because it may contain anything.
             logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, place_of(fault))  # noqa: TRY400 - see above
             error = ServiceError(service.error_code, f"the tool raised {type(fault).__name__}")
+        finally:
+            var_child_runnable_config.reset(outer)
         log_failure(error.of(service.name, service.settings), tool=call["name"])
         called = of_call.obtained or service.credential is None
         return ToolResult(failure_text(error, service.name), ok=False, called=called), error

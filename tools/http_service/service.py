@@ -27,7 +27,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Awaitable[Any]])
 
 
 class HTTPService:
-    """`tools/leave.py` adds a tool to one.
+    """A `Service`. `tools/leave.py` adds a tool to one.
 
     Every call carries `credential`, to `url` and to no other URL; `access_identity` overrides the agent's
     default. `seconds` bounds a whole call, including a slow body and the renewal of the credential;
@@ -171,13 +171,11 @@ class HTTPService:
         return self._schemas
 
     def cached_tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
-        """The same."""
         return self._schemas
 
     async def argument_faults(
         self, tool: str, arguments: Mapping[str, Any], access: Access
     ) -> Sequence[ArgumentFault]:
-        """See `Service`."""
         function = self._tools.get(tool)
         return [] if function is None else function.faults(self._client(access), arguments)
 
@@ -202,5 +200,4 @@ class HTTPService:
         return ServiceClient(self._http, self._endpoint, credential, access.caller)
 
     async def aclose(self) -> None:
-        """Closes the connections."""
         await self._http.aclose()

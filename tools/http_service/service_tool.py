@@ -8,6 +8,7 @@ from functools import partial, wraps
 from typing import Annotated, Any, Final, Literal, get_args
 
 import httpx
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, Tool, ToolException
 from langchain_core.utils.function_calling import convert_to_openai_function
@@ -19,6 +20,7 @@ from tools.arguments.fault import ArgumentFault, invalid_arguments, size_fault
 from tools.arguments.schema_budget import checked_draft
 from tools.arguments.validator import BoundedValidator
 from tools.http_service.client import ServiceClient
+from tools.lent_model import LentModel
 from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
 
 
@@ -124,6 +126,7 @@ INJECTED: Final[Mapping[Any, Callable[[ServiceClient], Any]]] = {
     ServiceClient: lambda client: client,
     Caller: lambda client: client.caller,
     httpx.Auth: lambda client: client.auth,
+    BaseChatModel: lambda _: LentModel(),
 }
 """What a tool may ask for by the type of a parameter that the model does not see."""
 
@@ -135,12 +138,12 @@ _MAX_NAME: Final = 300
 class ServiceTool:
     """Any `BaseTool`, whose arguments are a pydantic model or a JSON Schema.
 
-    A parameter `Annotated[ServiceClient, InjectedToolArg]` gets the service's client, a `Caller` the
-    caller, and an `httpx.Auth` the credential for an SDK (`ServiceClient.auth`). LangChain derives the schema
-    and runs the tool. What it does not do is done here: it ignores unknown arguments, converts values of
-    another type, such as `true` to 1, passes arguments on unchecked if their schema is a JSON Schema, sets no
-    bound on their size, and lets a caller set an injected parameter. Each is a failed result here, and the
-    tool does not run.
+    A parameter `Annotated[ServiceClient, InjectedToolArg]` gets the service's client, a `Caller` the caller,
+    an `httpx.Auth` the credential for an SDK (`ServiceClient.auth`), and a `BaseChatModel` the agent's model.
+    LangChain derives the schema and runs the tool. What it does not do is done here: it ignores unknown
+    arguments, converts values of another type, such as `true` to 1, passes arguments on unchecked if their
+    schema is a JSON Schema, sets no bound on their size, and lets a caller set an injected parameter. Each is
+    a failed result here, and the tool does not run.
 
     Not checked: what the tool does beside its client. A tool without an `async` form runs in a thread, which
     a timeout does not end.
@@ -269,8 +272,8 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
 
     The other parameters, with their type hints, are the arguments that the model sees;
     `Annotated[str, Field(description="…")]` describes one. The docstring is the description of the tool. A
-    result that is neither text nor a `ToolResult` becomes JSON. A parameter of the type `Caller`,
-    `httpx.Auth` or `ServiceClient` is injected; then the first one is the client only if it has no type.
+    result that is neither text nor a `ToolResult` becomes JSON. A parameter of a type in
+    `INJECTED` is injected; then the first one is the client only if it has no type.
 
     LangChain alone would show a first parameter without a type to the model.
     Raises `TypeError` for a function of another form, and `ValueError` for one without a docstring or with a
