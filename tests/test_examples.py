@@ -1,4 +1,4 @@
-"""The examples run: `examples/my_agent` as `idaas-agent new` copies it."""
+"""The examples run: `examples/my_agent` as `idaas-agent new` copies it, and the others where they are."""
 
 import asyncio
 import base64
@@ -7,9 +7,11 @@ import importlib
 import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -34,14 +36,7 @@ from tests.running_agent import LEAVE
 from tests.tools.mcp_service.mcp_server import Server
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-REPORTS = """
-[services.reports]
-permissions = ["reports.read"]
-
-[[grants]]
-scope = "reports|reports.read"
-to = ["agent", "alice"]
-"""
+SANDBOX, REPORTS = "https://localhost:9445", "https://reports.example.com"
 
 
 @pytest.fixture
@@ -53,25 +48,85 @@ def project(tmp_path, monkeypatch):
     return tmp_path / "my-payroll"
 
 
-@pytest.fixture
-def running(project):
-    """The sandbox as `idaas-agent up` starts it in the project, with the service of the other example too."""
-    config = project / "sandbox.toml"
-    config.write_text(config.read_text() + REPORTS)
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """The sandbox as `idaas-agent up` starts it, with what the examples add to it."""
+    folder = tmp_path_factory.mktemp("cloud")
+    config = folder / "sandbox.toml"
+    added = [(EXAMPLES / name / "sandbox.toml").read_text() for name in ("my_agent", "published_toolkit")]
+    config.write_text("\n".join(added))
     ports = dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0)
-    with start_sandbox(SandboxOptions(folder=project / ".sandbox", config=config, **ports)) as running:
+    with start_sandbox(SandboxOptions(folder=folder / ".sandbox", config=config, **ports)) as running:
         yield running
 
 
-def test_new_project_passes_its_test_and_is_not_made_twice(project):
+@pytest.fixture
+def asked(running, monkeypatch, tmp_path):
+    """`await asked(folder, questions…)`: the answers to alice, or `user`, of the agent with the services in
+    the folder of an example. `reports` is the address of the reports server.
+    """
+
+    async def ask(folder, *questions, user="alice", reports="https://127.0.0.1:1", **variables):
+        monkeypatch.chdir(folder)
+        text = (folder / "services.toml").read_text()
+        text = text.replace(SANDBOX, running.cloud.addresses.function_compute).replace(REPORTS, reports)
+        (tmp_path / "here").mkdir(exist_ok=True)
+        for code in folder.glob("*.py"):
+            shutil.copy(code, tmp_path / "here")
+        (tmp_path / "here" / "services.toml").write_text(text)
+        given = variables | {"SERVICES_FILE": str(tmp_path / "here" / "services.toml")}
+        given["ACCEPTED_TOOLS_FILE"] = str(tmp_path / "accepted")
+        agent = Agent(read_settings(running.environment | given))
+        try:
+            caller = await agent.verifier.verify(Secret(running.cloud.user_token(user)))
+            return [
+                (await end_of(agent.runs.start([HumanMessage(text)], caller, streaming=False)))[0].text
+                for text in questions
+            ]
+        finally:
+            await agent.aclose()
+
+    return ask
+
+
+@pytest.fixture
+async def reports(serve):
+    """The address of the company's MCP server, and the claims of the tokens that it receives."""
+    server, claims = Server(), []
+
+    async def with_token(scope, receive, send):
+        if scope["type"] == "http":
+            given = dict(scope["headers"])
+            payload = given.pop(b"authorization").removeprefix(b"Bearer ").split(b".")[1]
+            claims.append(json.loads(base64.urlsafe_b64decode(payload + b"==")))
+            scope = {**scope, "headers": [*given.items(), (b"authorization", b"Bearer K1")]}
+        await server(scope, receive, send)
+
+    return await serve(with_token), claims
+
+
+def test_each_example_is_listed_and_has_a_readme_of_one_screen_that_names_its_files():
+    folders = sorted(folder for folder in EXAMPLES.iterdir() if folder.is_dir())
+    listed = re.findall(r"^\| \[(\w+)\]\(\1/\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == [folder.name for folder in folders]
+    for folder in folders:
+        readme = (folder / "README.md").read_text()
+        assert len(readme.splitlines()) <= 40, folder.name
+        kept = [path.name for path in folder.iterdir() if path.suffix in (".py", ".jsx", ".cedar")]
+        assert [name for name in kept if f"`{name}`" not in readme] == [], folder.name
+
+
+def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(project):
     names = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
     assert names >= {"test_my_payroll.py", ".github/workflows/test.yml", "Dockerfile", "sandbox.toml"}
     texts = "".join(path.read_text() for path in project.rglob("*") if path.is_file())
     assert "my-agent" not in texts
     assert "my_agent" not in texts
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", project]
+    folders = [project, *(EXAMPLES / name for name in ("human_tool", "sub_agent", "guardrail"))]
+    options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]  # one process: imports cost seconds
+    command = [sys.executable, "-m", "pytest", *options, *folders]
     passed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603 - this test's own command
-    assert "4 passed" in passed.stdout, passed.stdout
+    assert "9 passed" in passed.stdout, passed.stdout
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)
 
@@ -85,23 +140,59 @@ def test_langgraph_server_runs_the_wheel_as_it_runs_the_repository():
     assert of_project | {"python_version": "3.11"} == json.loads(moved)
 
 
-async def test_new_project_answers_in_the_sandbox_by_its_tool_and_its_graph(project, running, monkeypatch):
-    monkeypatch.chdir(project)
-    declared = project / "services.toml"
-    address = running.cloud.addresses.function_compute
-    declared.write_text(declared.read_text().replace("https://localhost:9445", address))
-    agent = Agent(read_settings(running.environment | dotenv_values("dev.env")))
-    try:
-        caller = await agent.verifier.verify(Secret(running.cloud.user_token("alice")))
-        answers = [
-            (await end_of(agent.runs.start([HumanMessage(text)], caller, streaming=False)))[0].text
-            for text in ('call payslip with {"month": "2026-10"}', "What is the salary of Bob?")
-        ]
-    finally:
-        await agent.aclose()
+async def test_new_project_answers_in_the_sandbox_by_its_tool_and_its_graph(project, asked):
+    questions = 'call payslip with {"month": "2026-10"}', "What is the salary of Bob?"
+    answers = await asked(project, *questions, **dotenv_values(project / "dev.env"))
     assert "/echo/payroll/payslips/2026-10" in answers[0]
     assert "payroll.read" in answers[0]
     assert answers[1] == "I only speak about your own salary."
+
+
+async def test_human_tool_calls_as_the_user_and_not_at_all_for_one_without_the_right(asked):
+    folder, question = EXAMPLES / "human_tool", 'call payslip with {"month": "2026-10"}'
+    given, more = (
+        tomllib.loads((EXAMPLES / name / "sandbox.toml").read_text()) for name in ("human_tool", "my_agent")
+    )
+    assert set(given["services"]["payroll"]["permissions"]) <= set(more["services"]["payroll"]["permissions"])
+    assert [each for each in given["grants"] if each not in more["grants"]] == []
+    [answer] = await asked(folder, question)
+    assert "user_alice01" in answer
+    [refused] = await asked(folder, question, user="bob")
+    assert "/echo/payroll" not in refused
+    assert "token_exchange_failed" in refused or "permission" in refused.lower(), refused
+
+
+@pytest.mark.parametrize(
+    ("example", "question"),
+    [
+        ("mcp_on_behalf_of", 'call weather with {"city": "Hangzhou"}'),
+        ("published_toolkit", 'call report with {"city": "Hangzhou"}'),
+    ],
+)
+async def test_mcp_server_gets_tokens_of_the_user_that_are_for_it_alone(asked, reports, example, question):
+    address, claims = reports
+    [answer] = await asked(EXAMPLES / example, question, reports=address)
+    assert "sunny in Hangzhou" in answer
+    assert {(each["sub"], each["aud"], each["scope"]) for each in claims} == {
+        ("user_alice01", "https://reports.sandbox.example", "reports.read")
+    }
+
+
+def test_cases_of_the_policy_hold_and_one_fails_when_the_rules_change(running, tmp_path, monkeypatch):
+    folder = shutil.copytree(EXAMPLES / "policy", tmp_path / "policy")
+    monkeypatch.chdir(folder)
+    command = ["policy", "test", "--env-file", "agent.env"]
+    unchanged = CliRunner().invoke(app, command, env=running.environment)
+    assert unchanged.exit_code == 0, unchanged.output
+    rules = folder / "policy.cedar"
+    rules.write_text(rules.read_text().replace("5000.0", "50000.0"))
+    changed = CliRunner().invoke(app, command, env=running.environment)
+    assert (changed.exit_code, "a large expense asks finance" in changed.output) == (1, True)
+
+
+def test_page_of_the_front_end_is_the_one_that_the_tests_of_front_ends_use():
+    bundle = EXAMPLES.parent / "tests" / "front_ends" / "langgraph" / "bundle.mjs"
+    assert "examples/front_end/page.jsx" in bundle.read_text()
 
 
 class ChatService:
@@ -229,32 +320,3 @@ async def test_bot_takes_no_link_of_another_no_forged_message_and_no_group(chat,
     sandbox.clock.advance(1300)
     assert "Sign in once" in await chat.say("alice", LEAVE)
     assert chat.store.load("alice") is None
-
-
-async def test_mcp_server_gets_a_token_of_the_user_that_is_for_it_alone(project, running, serve, tmp_path):
-    server, tokens = Server(), []
-
-    async def with_token(scope, receive, send):
-        if scope["type"] == "http":
-            given = dict(scope["headers"])
-            tokens.append(given.pop(b"authorization").removeprefix(b"Bearer "))
-            scope = {**scope, "headers": [*given.items(), (b"authorization", b"Bearer K1")]}
-        await server(scope, receive, send)
-
-    text = (EXAMPLES / "mcp_on_behalf_of" / "services.toml").read_text()
-    (tmp_path / "services.toml").write_text(
-        text.replace("https://reports.example.com", await serve(with_token))
-    )
-    variables = {"SERVICES_FILE": str(tmp_path / "services.toml"), "ACCEPTED_TOOLS_FILE": str(tmp_path / "a")}
-    agent = Agent(read_settings(running.environment | variables))
-    try:
-        caller = await agent.verifier.verify(Secret(running.cloud.user_token("alice")))
-        question = [HumanMessage('call weather with {"city": "Hangzhou"}')]
-        end, _ = await end_of(agent.runs.start(question, caller, streaming=False))
-    finally:
-        await agent.aclose()
-    assert "sunny in Hangzhou" in end.text
-    [payload] = {token.split(b".")[1] for token in tokens}
-    claims = json.loads(base64.urlsafe_b64decode(payload + b"=="))
-    assert (claims["sub"], claims["aud"]) == ("user_alice01", "https://reports.sandbox.example")
-    assert claims["scope"] == "reports.read"

@@ -4,7 +4,8 @@ import { build } from "esbuild";
 import { fileURLToPath } from "node:url";
 
 const { outputFiles } = await build({
-  entryPoints: [fileURLToPath(new URL("use_stream_page.jsx", import.meta.url))],
+  entryPoints: [fileURLToPath(new URL("../../../examples/front_end/page.jsx", import.meta.url))],
+  nodePaths: [fileURLToPath(new URL("../node_modules", import.meta.url))],
   bundle: true,
   write: false,
   format: "iife",
