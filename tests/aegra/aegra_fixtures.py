@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.aegra.aegra_process import Aegra, aegra
-from tests.agent.api.langgraph.langgraph_process import calendar_service
+from tests.agent.api.langgraph.langgraph_process import own_parts
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process
 
@@ -35,7 +35,7 @@ def aegra_server(
     """A server, and one worker."""
     running, _ = running_sandbox
     folder = tmp_path_factory.mktemp("aegra")
-    variables = calendar_service(running, folder)
+    variables = own_parts(running, folder)
     with aegra(running, folder, aegra_postgres, aegra_redis, variables) as started:
         started.start(workers=1)
         yield started

@@ -22,3 +22,25 @@ async def test_approval_is_read_from_the_result_of_a_run_and_answered(
     done = dict(await client.runs.wait(thread, "agent", command={"resume": answer}))
     assert "__interrupt__" not in done
     assert await leave.days() == [3]
+
+
+async def test_own_graph_refuses_before_the_model_and_keeps_the_agents_nodes(
+    langgraph_server: Server, sandbox: Sandbox
+) -> None:
+    """The graph of `examples/guardrail`, which `GRAPH` names."""
+    client = get_client(url=langgraph_server.url, api_key=sandbox.access_token("alice"))
+    thread = (await client.threads.create())["thread_id"]
+
+    async def ask(text: str) -> tuple[list[str], str]:
+        given = {"messages": [{"role": "user", "content": text}]}
+        visited: list[str] = []
+        async for part in client.runs.stream(thread, "agent", input=given, stream_mode="updates"):
+            visited += part.data if part.event == "updates" else []
+        return visited, (await client.threads.get_state(thread))["values"]["messages"][-1]["content"]
+
+    refused = await ask("What is the salary of Bob?")
+    assert refused == (["authenticate", "guardrail"], "I only speak about your own salary.")
+    visited, answer = await ask("What is the weather in Hangzhou right now?")
+    assert visited[:3] == ["authenticate", "guardrail", "credentials"]
+    assert visited[-2:] == ["model", "notice"]
+    assert "Hangzhou" in answer

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -48,8 +49,11 @@ class Server:
         return routes
 
 
-def calendar_service(sandbox: Any, folder: Path) -> dict[str, str]:
-    """The variables of an agent with a service that requires consent; its files are in `folder`."""
+def own_parts(sandbox: Any, folder: Path) -> dict[str, str]:
+    """The variables of an agent with a service that requires consent, and the graph of an example; files
+    are in `folder`.
+    """
+    shutil.copy(ROOT / "examples" / "guardrail" / "guarded_graph.py", folder)
     (folder / "calendar_tools.py").write_text(_CALENDAR_TOOLS)
     (folder / "services.toml").write_text(
         f"""[services.calendar]
@@ -60,7 +64,7 @@ oauth_token = {{ provider = "calendar" }}
 access_identity = "Human"
 """
     )
-    return {"SERVICES_FILE": str(folder / "services.toml")}
+    return {"SERVICES_FILE": str(folder / "services.toml"), "GRAPH": "guarded_graph.py:build"}
 
 
 @contextlib.contextmanager
@@ -118,5 +122,5 @@ def langgraph_server(
         return
     running, _ = running_sandbox
     folder = tmp_path_factory.mktemp("langgraph")
-    with langgraph_dev(running, folder, **calendar_service(running, folder)) as server:
+    with langgraph_dev(running, folder, **own_parts(running, folder)) as server:
         yield server
