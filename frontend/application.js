@@ -12,6 +12,7 @@ import { Chat } from './chat/chat.js';
 import { ConversationDatabase } from './chat/conversation-database.js';
 import { ConversationList } from './chat/conversation-list.js';
 import { Drafts } from './chat/drafts.js';
+import { Files } from './chat/files.js';
 import { markdownOf } from './chat/exported.js';
 import { Inbox } from './chat/inbox.js';
 import { KeptConversation } from './chat/kept-conversation.js';
@@ -70,6 +71,7 @@ export class Application extends EventTarget {
     this.request = requester({ agentUrl: configuration.agentUrl, accessToken: () => this.session?.accessToken });
     this.threads = new Threads(this.request);
     this.inbox = new Inbox(this.request);
+    this.files = new Files({ agentUrl: configuration.agentUrl, accessToken: () => this.session?.accessToken });
     this.conversations = new ConversationList(this.threads);
     this.chat = new Chat({
       ask: (request) => this.#ask(request),
@@ -210,9 +212,19 @@ export class Application extends EventTarget {
   }
 
   /** Sends a question, once it is known whether the agent keeps the conversation. */
-  async ask(question) {
+  async ask(question, files) {
     await this.#resumed;
-    await this.chat.send(question);
+    await this.chat.send(question, files);
+  }
+
+  /** Whether an image can be attached to a question: of a conversation that the agent keeps, where its model takes images. */
+  get takesImages() {
+    return this.conversations.available && this.files.taken;
+  }
+
+  /** The bytes of a file of the conversation that is shown. */
+  file(id) {
+    return this.files.read(this.chat.thread, id);
   }
 
   askAgain() {
@@ -351,6 +363,7 @@ export class Application extends EventTarget {
     if (this.session !== session) return; // signed out in another tab meanwhile
     if (this.conversations.available) {
       this.inbox.watch();
+      this.files.learn();
       await this.#openLast(session);
       return;
     }

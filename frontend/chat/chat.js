@@ -87,7 +87,7 @@ export class Chat extends EventTarget {
    * Sends a question, and resolves when the answer has ended, by success or failure. One question at a time. While the
    * agent waits for an approval, the text decides nothing: it is sent after the decision.
    */
-  async send(question) {
+  async send(question, files) {
     if (this.busy) return;
     if (this.approvals.length > 0) {
       this.queued = question;
@@ -106,7 +106,7 @@ export class Chat extends EventTarget {
     if (replaced >= 0) this.turns = this.turns.slice(0, replaced);
     this.editing = undefined;
     if (this.turns.at(-1)?.answer.status === 'waiting') expire(this.turns.at(-1).answer);
-    const turn = newTurn(question);
+    const turn = { ...newTurn(question), files };
     this.turns.push(turn);
     const messages = chatMessages(thread === undefined ? this.turns : [turn]);
     await this.#read(turn, (signal) => this.agent.ask({ thread, messages, signal }));
@@ -160,7 +160,7 @@ export class Chat extends EventTarget {
   async #replace(index, content) {
     const { thread, agent } = this;
     const replaced = this.turns.at(index);
-    const turn = { ...newTurn(content ?? replaced.question), replaces: replaced.replaces ?? replaced.id };
+    const turn = { ...newTurn(content ?? replaced.question), files: replaced.files, replaces: replaced.replaces ?? replaced.id };
     this.editing = undefined;
     this.notUndone = this.calledSince(replaced);
     this.turns = [...this.turns.slice(0, index), turn];
@@ -236,14 +236,14 @@ export class Chat extends EventTarget {
   askAgain() {
     if (this.busy || this.turns.length === 0) return undefined;
     const { thread, agent } = this;
-    const { id, question, replaces, answer } = this.turns.at(-1);
+    const { id, question, files, replaces, answer } = this.turns.at(-1);
     if (thread === undefined) {
       this.editing = this.turns.at(-1);
       return this.send(question);
     }
     if (answer.accepted || replaces !== undefined) return this.#replace(-1, replaces === undefined ? undefined : question);
     // The agent may have stored it or not: under the same id it is asked once.
-    const turn = newTurn(question, id);
+    const turn = { ...newTurn(question, id), files };
     this.turns = [...this.turns.slice(0, -1), turn];
     return this.#read(turn, (signal) => agent.ask({ thread, messages: chatMessages([turn]), signal }));
   }

@@ -14,12 +14,13 @@
  * @typedef {{status: 'streaming' | 'waiting' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
  *   failure?: object, approvals?: object[], cutOff?: 'length' | 'content_filter'}} Answer `accepted`: the agent accepted the request, so it verified the access
  *   token; `approvals`: what the run waits for, while `status` is `waiting`; `cutOff`: why its last message is not whole
- * @typedef {{id: string, question: string, answer: Answer, at?: string, version?: number, versions?: number[], replaces?: string}} Turn
+ * @typedef {{id: string, question: string, files?: import('./files.js').FilePart[], answer: Answer, at?: string, version?: number, versions?: number[], replaces?: string}} Turn
  *   `id` is that of the user's message; `at` is when it was sent; `versions` are the positions of all versions of the
  *   question, and `version` that of this one; `replaces` is the id of the question that it is to replace
  */
 
 import { indentedJson } from '../printable.js';
+import { contentOf } from './files.js';
 import { about, cutOff } from './run-events.js';
 
 const LONGEST_TEXT = 4000;
@@ -57,6 +58,7 @@ export function addEvent(answer, event) {
     if (!part) parts.push(part = { type: 'tool', callId: event.call_id });
     Object.assign(part, toolMembers(event), { outcome: outcome(event), durationMs: event.duration_ms, progress: undefined });
     if (typeof event.error === 'string') part.error = event.error;
+    if (Array.isArray(event.files)) part.files = event.files;
     if (typeof event.result === 'string') Object.assign(part, whyNot(event), { result: shortened(event.result) });
   } else if (event.type === 'tool_progress') {
     const part = callOf(parts, event);
@@ -89,8 +91,8 @@ export function turnsOf(messages, approvals = []) {
 }
 
 function storedTurn(message) {
-  const { created_at: at, version, versions } = about(message);
-  return { ...newTurn(message.content, message.id), at, version, versions, answer: { status: 'done', accepted: true, parts: [] } };
+  const { created_at: at, version, versions, files } = about(message);
+  return { ...newTurn(message.content, message.id), files, at, version, versions, answer: { status: 'done', accepted: true, parts: [] } };
 }
 
 function addMessage(answer, message) {
@@ -135,9 +137,9 @@ export function toolCalls(answer) {
 
 /** The whole history as messages, the open question last. Thinking and tool calls are not sent. */
 export function chatMessages(turns) {
-  return turns.flatMap(({ id, question, answer }) => {
+  return turns.flatMap(({ id, question, files, answer }) => {
     const content = answerText(answer);
-    const user = { id, role: 'user', content: question };
+    const user = { id, role: 'user', content: contentOf(question, files) };
     return content ? [user, { id: `${id}-answer`, role: 'assistant', content }] : [user];
   });
 }

@@ -148,3 +148,19 @@ test('a result that is sent again, or after the conversation was read, belongs t
     assert.deepEqual(toolCalls(answer).map(({ outcome }) => outcome), ['ok']);
   }
 });
+
+test('the files of a question and of a call are those of the messages, and images that were just attached are sent', () => {
+  const file = { id: 'f', name: 'a.png', media_type: 'image/png', bytes: 3 };
+  const of = (files) => ({ metadata: { 'idaas-agent': { files } } });
+  const [turn] = turnsOf([
+    { id: 'u', role: 'user', content: 'Draw', ...of([file]) },
+    { id: 'a', role: 'assistant', toolCalls: [{ id: 'c', function: { name: 'draw', arguments: '{}' } }] },
+    { id: 'r', role: 'tool', toolCallId: 'c', content: 'Drawn.', ...of([{ ...file, id: 'g' }]) },
+  ]);
+  assert.deepEqual([turn.files, toolCalls(turn.answer)[0].files[0].id], [[file], 'g']);
+  const attached = { name: 'b.webp', media_type: 'image/webp', bytes: 3, url: 'data:image/webp;base64,QUJD' };
+  const [sent] = chatMessages([{ ...newTurn('What is it?', 'u'), files: [attached] }]);
+  assert.deepEqual(sent.content, [
+    { type: 'text', text: 'What is it?' }, { type: 'image', source: { type: 'data', value: 'QUJD', mimeType: 'image/webp' } }]);
+  assert.equal(chatMessages([turn])[0].content, 'Draw');
+});

@@ -7,6 +7,7 @@ import { ApprovalCard } from './approval-card.js';
 import { copyButton } from './copy-button.js';
 import { element } from './element.js';
 import { failureCard } from './failure.js';
+import { FileList } from './file-list.js';
 import { icon } from './icon.js';
 import { ToolCall } from './tool-call.js';
 
@@ -47,7 +48,8 @@ export class TurnView {
     this.end = element('div', { class: 'end' });
     this.about = element('p', { class: 'about' });
     this.question = element('article', { 'class': 'question', 'aria-label': language.text('chat.you'), 'tabindex': -1 }, turn.question);
-    this.element = element('li', { class: 'turn' }, element('div', { class: 'asked' }, this.question, this.about),
+    this.files = new FileList(language, actions.file);
+    this.element = element('li', { class: 'turn' }, element('div', { class: 'asked' }, this.files.element, this.question, this.about),
       element('article', { 'class': 'answer', 'aria-label': language.text('chat.agent') }, this.parts, this.waiting, this.approvals, this.end));
     this.update(turn, false);
   }
@@ -68,11 +70,12 @@ export class TurnView {
     this.turn = turn;
     const { parts, status, approvals = [], failure } = this.turn.answer;
     this.#updateApprovals(approvals, failure);
+    this.files.update(this.turn.files);
     while (this.#parts.length > parts.length) this.#parts.pop().element.remove();
     parts.forEach((part, index) => {
       if (!(this.#parts[index] instanceof PARTS[part.type])) {
         const replaced = this.#parts[index];
-        this.#parts[index] = new PARTS[part.type](this.language);
+        this.#parts[index] = new PARTS[part.type](this.language, this.actions);
         if (replaced) replaced.element.replaceWith(this.#parts[index].element);
         else this.parts.append(this.#parts[index].element);
       }

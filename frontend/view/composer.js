@@ -3,12 +3,13 @@
  * a text declines nothing unless the button says so: it is sent after the decision.
  */
 
+import { Attachments } from './attachments.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
 
 export class Composer {
   /**
-   * @param {{send: (question: string) => void, decline: (words: string) => void, stop: () => void, cancel: () => void,
+   * @param {{send: (question: string, files: object[]) => void, decline: (words: string) => void, stop: () => void, cancel: () => void,
    *   written: (draft: string) => void}} actions `cancel` ends an edit
    */
   constructor(language, actions, draft = '') {
@@ -26,9 +27,12 @@ export class Composer {
     this.declineButton = element('button', { type: 'button', class: 'quiet', onclick: () => this.#take(actions.decline) }, language.text('composer.decline_send'));
     this.choice = element('div', { class: 'choice', hidden: true },
       element('button', { type: 'submit', class: 'primary' }, language.text('composer.send_later')), this.declineButton);
+    this.attachments = new Attachments(language, actions.announce, () => this.#fit());
     this.element = element('form', { class: 'composer', onsubmit: (event) => this.#submit(event) },
-      element('div', { class: 'field' }, this.input, this.sendButton, this.stopButton), this.choice,
+      this.attachments.list,
+      element('div', { class: 'field' }, this.attachments.button, this.input, this.sendButton, this.stopButton), this.choice,
       element('p', { id: 'question-hint', class: 'hint' }, language.text('composer.hint')));
+    this.attachments.receiveFrom(this.element);
     this.input.addEventListener('keydown', (event) => this.#key(event));
     this.input.addEventListener('input', () => {
       this.#fit();
@@ -38,12 +42,13 @@ export class Composer {
   }
 
   /** `waits`: the agent waits for an approval of the `user`, or of `another` person. */
-  update({ busy, enabled, waits = false }) {
+  update({ busy, enabled, images = false, waits = false }) {
     this.input.placeholder = this.language.text({ user: 'composer.placeholder_waiting', another: 'composer.placeholder_another' }[waits] ?? 'composer.placeholder');
     this.declineButton.hidden = waits === 'another';
     this.busy = busy;
     this.enabled = enabled;
     this.waits = waits;
+    this.attachments.enabled = images && !waits;
     this.sendButton.hidden = busy || waits;
     this.stopButton.hidden = !busy;
     this.#fit();
@@ -74,7 +79,7 @@ export class Composer {
     const text = this.input.value.trim();
     if (text === '' || this.busy || !this.enabled) return;
     this.write('');
-    action(text);
+    action(text, this.attachments.enabled ? this.attachments.take() : []);
   }
 
   #key(event) {

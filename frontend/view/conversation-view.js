@@ -32,9 +32,9 @@ export class ConversationView {
     const { language, chat, session } = app;
     this.app = app;
     this.language = language;
-    const send = (question) => app.ask(question);
+    const send = (question, files) => app.ask(question, files);
     this.composer = new Composer(language, {
-      send, decline: (words) => app.decline(words), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; },
+      send, decline: (words) => app.decline(words), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; }, announce: (text) => { this.status.textContent = text; },
     }, app.draft);
     this.notice = new Notice(language, { cancel: () => this.#cancelEdit(), undo: () => this.#undo(), unqueue: () => this.composer.write(chat.unqueue()) });
     this.chain = new ChainView(language, session, app.name, this.#observing.signal);
@@ -153,6 +153,7 @@ export class ConversationView {
       showVersion: (version) => app.showVersion(version),
       edit: (edited) => this.#edit(edited),
       announce: (text) => { this.status.textContent = text; },
+      file: (id) => app.file(id),
     });
   }
 
@@ -191,7 +192,7 @@ export class ConversationView {
     }
     if (queued !== undefined && !busy && approvals.length === 0) composer.put([chat.unqueue(), composer.draft].filter(Boolean).join('\n'));
     const waits = approvals.length > 0 && (approvals.some(({ approvers }) => approvers) ? 'another' : 'user');
-    this.composer.update({ busy, enabled: !this.expired, waits });
+    this.composer.update({ busy, images: this.app.takesImages && !chat.editing, enabled: !this.expired, waits });
   }
 
   #edit(turn) {

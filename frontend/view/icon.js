@@ -27,6 +27,7 @@ const PATHS = {
   play: 'M7 5l8 5-8 5z',
   more: 'M5 10h.1M10 10h.1M15 10h.1',
   bell: 'M5.5 13.5V9a4.5 4.5 0 0 1 9 0v4.5l1 1.5h-11zM8.6 17h2.8',
+  image: 'M3.5 4.5h13v11h-13zM4 14l4-4 3 3 2-2 3.5 3.5M12.6 8.2v.1',
   save: 'M10 4v8m-4-4 4 4 4-4M4.5 16h11',
 };
 const SVG = 'http://www.w3.org/2000/svg';

@@ -2,6 +2,7 @@
 
 import { element } from './element.js';
 import { errorWords } from './failure.js';
+import { FileList } from './file-list.js';
 import { FoldedText } from './folded-text.js';
 import { icon } from './icon.js';
 import { identityBadge, identityKind, identitySentence, serviceName } from './identity.js';
@@ -13,8 +14,10 @@ const OUTCOME_ICONS = { ok: 'check', failed: 'cross', not_called: 'cross', unkno
 export class ToolCall {
   #shown = '';
 
-  constructor(language) {
+  /** @param {{file: (id: string) => Promise<Blob>}} actions */
+  constructor(language, actions) {
     this.language = language;
+    this.files = new FileList(language, actions.file);
     this.summary = element('summary');
     this.particulars = element('dl');
     this.arguments = new FoldedText(language.text('tool.arguments'));
@@ -24,7 +27,7 @@ export class ToolCall {
     this.bar = element('progress', { max: 1 });
     this.message = element('span');
     this.progress = element('p', { class: 'progress note', hidden: true }, this.bar, this.message);
-    this.element = element('div', { class: 'call' }, this.details, this.progress);
+    this.element = element('div', { class: 'call' }, this.details, this.progress, this.files.element);
   }
 
   update(call) {
@@ -48,6 +51,7 @@ export class ToolCall {
       element('dt', {}, language.text(label)), element('dd', { class: SENTENCES.has(label) && 'sentence' }, value),
     ]));
     if (call.consentUrl || call.declined) this.details.open = true; // a reason that was typed is shown
+    this.files.update(call.files);
     this.arguments.update(call.arguments);
     this.result.update(call.result);
   }

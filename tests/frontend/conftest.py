@@ -157,6 +157,7 @@ async def served_lasting_agent(
         "CALLER_CLAIMS": "groups",
         "PREPARE_SCOPE": "agent.prepare",
         "CLIENT_IDS": "app_payroll",
+        "LLM_IMAGES": "3",
     }
     settings = read_settings(running.environment | variables)
     model = WaitingModel(turns=[])

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from idaas_agent import progress
+from idaas_agent import ToolResult, progress
 from tests.graph.scripted_model import calls
 
 SERVICES = """
@@ -19,11 +19,14 @@ seconds = 28800
 bounds.pages = { min = 1, max = 500 }
 bounds.paper = { one_of = ["A4", "A5", "A6"] }
 bounds.project = { prefix = "P-" }
+[services.reports.policies.draw_chart]
+effect = "read"
 """
 
 PRINT = calls(("print_report", {"pages": 9, "paper": "A5", "project": "P-71"}))
 MAY_END = asyncio.Event()
 """The call ends when it is set."""
+PAGE = b"<!doctype html><script>document.title = 'taken over'</script>"
 
 
 def service(reports: Any, _settings: Any) -> None:
@@ -36,3 +39,8 @@ def service(reports: Any, _settings: Any) -> None:
         progress(0.4, f"page 2 of {pages} for {project}")
         await MAY_END.wait()
         return f"printed on {paper}"
+
+    @reports.tool  # type: ignore[untyped-decorator] # the type is not exported
+    async def draw_chart(http: Any) -> ToolResult:
+        """Draws a chart."""
+        return ToolResult("Drawn.", files=[("chart.gif", b"GIF89a\1\0\1\0"), ("chart.svg.html", PAGE)])

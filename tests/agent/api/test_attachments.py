@@ -60,7 +60,10 @@ async def parts(served: Threads, thread: str = "thread-1") -> list[dict[str, Any
     ]
 
 
-async def test_image_of_each_type_reaches_the_model_and_its_owner_alone(threads: ThreadsOf) -> None:  # noqa: F811
+async def test_image_of_each_type_reaches_the_model_and_its_owner_alone(
+    threads: ThreadsOf,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     served = await threads(LLM_IMAGES="4")
     response = await served.ask("POST", CHAT, body=chat(*map(url, IMAGES.values())))
     assert response.status_code == 200, response.text
@@ -90,6 +93,8 @@ async def test_image_of_each_type_reaches_the_model_and_its_owner_alone(threads:
     }
     await served.ask("DELETE", "/threads/thread-1")
     assert (await served.ask("GET", path)).status_code == 404
+    assert "canary" not in caplog.text
+    assert base64.b64encode(PNG).decode() not in caplog.text
 
 
 async def test_what_is_no_image_or_no_data_is_refused_before_the_model_is_called(threads: ThreadsOf) -> None:  # noqa: F811
