@@ -1,4 +1,4 @@
-"""The tables, and later changes of them, each applied once, in order, by the process that starts first.
+"""The tables, as migrations: each is applied once, in order, by the process that starts first.
 
 A thread has a number (`key`), by which its messages refer to it. `title`, `labels`, `body` and `state` are
 sealed (`agent.conversations.encryption`); identifiers, times and states are in clear. Times are unix seconds.
@@ -166,15 +166,13 @@ _TABLES: Final = (
     "CREATE TABLE files (thread_key {number}, file_id TEXT, body {bytes}, PRIMARY KEY (thread_key, file_id))",
 )
 
-_CHANGES: Final[Sequence[Sequence[str]]] = ()
-"""A change must leave the tables usable for the release before it, whose processes go on meanwhile: what
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_TABLES,)
+"""A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """
 
-_FIRST: Final = 7
-"""The version of `_TABLES`. Those before it were in no release."""
-SCHEMA_VERSION: Final = _FIRST + len(_CHANGES)
-"""The version that this code reads and writes."""
+SCHEMA_VERSION: Final = len(_MIGRATIONS)
+"""The version that this code reads and writes: the number of migrations."""
 
 SQLITE_TYPES: Final = {
     "key": "INTEGER PRIMARY KEY",
@@ -197,8 +195,7 @@ def migrations(version: int, types: dict[str, str]) -> list[str]:
 
     Raises `ConfigurationError` for a version that this code does not know.
     """
-    if version != 0 and not _FIRST <= version <= SCHEMA_VERSION:
+    if not 0 <= version <= SCHEMA_VERSION:
         unknown = f"the tables of conversations have version {version}, and this agent knows {SCHEMA_VERSION}"
         raise ConfigurationError(AgentCode.CONVERSATIONS_SCHEMA_UNKNOWN, [unknown])
-    missing = _CHANGES[version - _FIRST :] if version else (_TABLES, *_CHANGES)
-    return [statement.format_map(types) for applied in missing for statement in applied]
+    return [statement.format_map(types) for applied in _MIGRATIONS[version:] for statement in applied]
