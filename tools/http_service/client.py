@@ -33,7 +33,7 @@ from tools.service import Access, send_with_credential
 
 _FURTHER: Final = ("x-", "idempotency-key", "if-match", "if-none-match")
 _SHOWN: Final = ("x-", "etag", "location", "retry-after", "content-type")
-_Sent: TypeAlias = tuple[int, str, Mapping[str, str]]
+_Sent: TypeAlias = tuple[int, str, Mapping[str, str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class ServiceResponse:
     text: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """`etag`, `location`, `retry-after`, `content-type` and those that begin with `x-`, in lower case."""
+    content: bytes = field(default=b"", repr=False)
+    """The bytes as they came, for `ToolResult.files`."""
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """The text parsed as JSON. Raises `ValueError`."""
@@ -92,7 +94,7 @@ class ServiceClient:
         self.caller: Final = caller
         """For whom the call is made; `None` outside of a run."""
         self.presented: Final[list[Secret]] = []
-        """The secrets that `auth` has attached in this call."""
+        """The secrets that were attached in this call."""
 
     @property
     def auth(self) -> httpx.Auth:
@@ -124,25 +126,29 @@ class ServiceClient:
         *segments: str | int,
         params: Mapping[str, str | int] | None = None,
         json: object = None,
+        form: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> ServiceResponse:
-        """Any other method. `headers` are further ones: `Idempotency-Key`, `If-Match`, `If-None-Match`, and
-        those whose names begin with `x-`, such as `x-acs-action`.
+        """Any other method, or body: `form`, and `files` by its fields, each a name and bytes. `headers` are
+        further ones: `Idempotency-Key`, `If-Match`, `If-None-Match`, and those whose names begin with `x-`,
+        such as `x-acs-action`.
 
         A header that carries the credential is replaced by it.
         """
         if any(not name.lower().startswith(_FURTHER) for name in headers or ()):
             raise self._endpoint.error(f"accepts further headers only if their names begin with {_FURTHER}")
         url = self._url(segments, params)
-        request = self._http.build_request(method, url, json=json, headers=dict(headers or {}))
+        body: dict[str, Any] = {"json": json, "data": form, "files": files}
+        request = self._http.build_request(method, url, **body, headers=dict(headers or {}))
         if self._access is None:
-            status, text, shown = await self._send(request, None)
+            status, text, shown, content = await self._send(request, None)
         else:
-            status, text, shown = await send_with_credential(
+            status, text, shown, content = await send_with_credential(
                 self._access, partial(self._send, request), lambda response: response[0] in (401, 403)
             )
         if 200 <= status < 300:
-            return ServiceResponse(status, text, shown)
+            return ServiceResponse(status, text, shown, content)
         raise self._refusal(status, text)
 
     def _url(self, segments: tuple[str | int, ...], params: Mapping[str, str | int] | None) -> httpx.URL:
@@ -159,6 +165,7 @@ class ServiceClient:
     async def _send(self, request: httpx.Request, credential: Credential | None) -> _Sent:
         """Status, text and headers. Raises `ServiceError` if there is no usable response."""
         presented = () if credential is None else credential.secrets
+        self.presented.extend(presented)
         if credential is not None:
             try:
                 self._endpoint.placement.attach(request, credential.secret)
@@ -170,7 +177,7 @@ class ServiceClient:
             responded(span, response.status_code)
             try:
                 (limit_body if response.is_success else truncate_body)(response, self._endpoint.max_bytes)
-                text = decode_utf8(await response.aread())
+                text = decode_utf8(content := await response.aread())
             finally:
                 await response.aclose()
         except (ResponseTooLargeError, EncodedResponseError) as error:
@@ -186,7 +193,7 @@ class ServiceClient:
                 raise self._endpoint.unusable(fault)
             headers = {name: value for name, value in response.headers.items() if name.startswith(_SHOWN)}
             text = model_text(text, presented, self._endpoint.max_bytes)
-            return response.status_code, text, redact(headers, presented)
+            return response.status_code, text, redact(headers, presented), content
         finally:
             span.end()
         raise self._endpoint.unusable(detail)

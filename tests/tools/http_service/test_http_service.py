@@ -6,6 +6,8 @@ import socket
 import pytest
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from idaas_agent import ToolResult
+from idaas_agent.testing import ToolsUnderTest
 from tests.recorder import Recorder, bearer
 from tests.tools.service_failure import failure_of
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
@@ -219,3 +221,31 @@ async def test_refused_request_with_a_young_credential_is_not_sent_again(
     service, access = service_at(await serve(recorder)), young_access("K1")
     error = await failure_of(service.call("get", {}, access))
     assert (error.status, len(recorder.requests), len(access.renewals)) == (status, 1, 1)
+
+
+async def test_tool_sends_a_form_with_a_file_and_reads_the_bytes_of_the_response():
+    def scans(service, _):
+        @service.tool
+        async def scan(http, name: str):
+            """Scans."""
+            form, files = {"name": name, "lang": "zh"}, {"page": ("p.bin", b"\x00\xff")}
+            sent = await http.request("POST", "forms", form=form)
+            filed = await http.request("PUT", "files", form=form, files=files)
+            return ToolResult(f"{sent.status} {filed.content == filed.text.encode()}")
+
+        @service.tool
+        async def leak(http):
+            """Returns what the service echoes."""
+            return (await http.get()).content.decode()
+
+    tools = ToolsUnderTest(scans)
+    tools.responds(text="扫描")
+    assert (await tools.call("scan", name="a&b")).text == "200 True"
+    form, file = tools.requests
+    assert (form.path, form.body) == ("/forms", "name=a%26b&lang=zh")
+    assert file.headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert 'name="page"; filename="p.bin"' in file.body
+    assert form.credential == file.credential == "token-1"
+    tools.responds(text="you sent token-1")
+    await tools.call("leak")
+    assert "token-1" not in (await tools.call("leak")).text
