@@ -137,13 +137,13 @@ class _Evaluation:
         call cannot be expressed.
         """
         situation, of_tool = self._situation, self._of_tool
-        people = [_person(situation.subject, situation.claims, situation.groups)]
+        people: dict[str, tuple[Mapping[str, str], frozenset[str]]] = {}
         context = {**self._context, "approved": facts.approved}
         if facts.approved:
             approver = facts.approver
             subject = situation.subject if approver is None else approver.principal.subject
-            if approver is not None and subject != situation.subject:
-                people.append(_person(subject, {}, approver.groups & of_tool.known_groups))
+            if approver is not None:
+                people[subject] = {}, approver.groups & of_tool.known_groups
             context["approver"] = {"type": "User", "id": subject}
             context["consent"] = {"lasting": facts.lasting is not None, "seconds": facts.lasting or 0}
         age = situation.sign_in_age if age is None else age
@@ -155,10 +155,12 @@ class _Evaluation:
             "resource": {"type": "Service", "id": of_tool.action.service},
             "context": context,
         }
-        known = json.dumps(people)
+        people[situation.subject] = situation.claims, situation.groups
+        known = tuple((name, *claims.items(), groups) for name, (claims, groups) in people.items())
         if (entities := of_tool.entities.get(known)) is None:
             # With the schema, or rules about effects would be lost: it says which actions are within which.
-            entities = of_tool.entities[known] = Entities.from_json_str(known, of_tool.schema)
+            text = json.dumps([_person(name, *about) for name, about in people.items()])
+            entities = of_tool.entities[known] = Entities.from_json_str(text, of_tool.schema)
         result = is_authorized(request, self._policies.set, entities, of_tool.schema)
         reasons = map(self._policies.statement, result.diagnostics.reasons)
         names = tuple(each.name for each in sorted(reasons, key=lambda each: each.line))

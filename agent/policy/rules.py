@@ -192,7 +192,7 @@ class ToolRules:
     known_groups: frozenset[str]
     ages: Sequence[int]
     lasting: bool
-    entities: LRUCache[str, Entities] = field(default_factory=lambda: LRUCache(256))
+    entities: LRUCache[tuple[object, ...], Entities] = field(default_factory=lambda: LRUCache(256))
     """Of the people of the latest calls."""
 
 
