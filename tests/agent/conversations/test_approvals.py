@@ -100,6 +100,8 @@ async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(
     assert outcomes == {ApprovalState: 1, ApprovalError: 1}
     await stores[0].decide("p2", BOB, approved=True, digest=DIGEST, at=NOW)
     await stores[0].withdraw(BOB, "p2", NOW)  # what ends a run changes nothing of it
+    with pytest.raises(ApprovalError):
+        await stores[1].withdraw_prepared("p2", jobs[0], NOW)
     assert [each.status for each in await stores[1].prepared(BOB)] == ["approved"]
 
 
