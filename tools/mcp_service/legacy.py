@@ -14,26 +14,14 @@ import contextvars
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final, cast
 
-import anyio
 import httpx
 from langchain_mcp_adapters.tools import load_mcp_tools
-from mcp import ClientSession, McpError
-from mcp.shared.message import MessageMetadata, SessionMessage
-from mcp.shared.session import ProgressFnT
-from mcp.types import (
-    METHOD_NOT_FOUND,
-    ClientNotification,
-    ClientRequest,
-    ErrorData,
-    Implementation,
-    ListToolsResult,
-    RequestId,
-)
-from pydantic import BaseModel
+from mcp import ClientSession
+from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
+from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, ListToolsResult
 
 from identity.observation.attribute import Attribute
 from identity.observation.span import CURRENT_SPAN
@@ -54,7 +42,7 @@ from tools.mcp_service.wire import Wire, response_to
 from tools.progress import Report
 from tools.service import ToolResult
 
-_CLIENT: Final = Implementation(name="idaas-agent", version=VERSION)
+_MALFORMED: Final = "the response does not follow the MCP protocol"
 _CLOSE_TIMEOUT: Final = 2.0
 """Seconds for messages that have no caller: cancellations and the end of the session."""
 _MAX_ANSWERS: Final = 10
@@ -63,7 +51,6 @@ _UNDELIVERED: Final = (httpx.HTTPError, TimeoutError, RuntimeError, MCPRequestEr
 """Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
 _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
 """Visible ASCII, as the protocol requires, because it is sent in a header."""
-_Result = TypeVar("_Result", bound=BaseModel)
 _Chosen = Callable[[Mapping[str, MCPTool]], Awaitable[Mapping[str, MCPTool]]]
 
 
@@ -84,29 +71,51 @@ class LegacySession(Session):
         clock: Callable[[], float],
     ) -> None:
         super().__init__(secret, tools_seconds, clock)
-        self._requests = _Requests(wire, secret, seconds)
-        self._client = _Client(self._requests)
+        self._wire = wire
+        self._seconds = seconds
         self._usable = usable
+        self._numbers = count()
+        self._session_id: str | None = None
+        self._protocol_version: str | None = None
+        """That of the session, once it is open."""
+        self._cancellations: set[asyncio.Task[None]] = set()
+        self._pages = self._read = 0
+        """Of the list that is being read."""
 
     async def open(self) -> None:
         """Initializes the session. Raises `MCPRequestError`, after the session is ended at the server."""
         try:
             async with self._until_closed():
-                await self._client.initialize()
+                await self._initialize()
         except BaseException as error:
             await self._leave()
-            if isinstance(error, McpError | RuntimeError | ValueError):
-                raise _request_error(error) from None
+            if isinstance(error, ValueError):
+                raise MCPRequestError(_MALFORMED) from None
             raise
 
     async def _listed(self) -> Listing:
         try:
-            tools = await load_mcp_tools(self._client)
-        except (MCPRequestError, McpError, RuntimeError, ValueError) as error:
-            raise _request_error(error) from None
+            tools = await load_mcp_tools(cast(ClientSession, self))
+        except (RuntimeError, ValueError):
+            raise MCPRequestError(_MALFORMED) from None
         listed = [ListedTool(tool.name, tool.description, tool.args_schema) for tool in tools]
         used = await self._usable(await usable_tools(listed, self.secret))
         return Listing(used, self._clock() + self._tools_seconds)
+
+    async def list_tools(self, cursor: str | None = None) -> ListToolsResult:
+        """One page, for `load_mcp_tools`, which calls nothing else of an official session, and follows
+        cursors without end: the last page that is read has none. Raises `MCPRequestError`.
+        """
+        if cursor is None:
+            self._pages = self._read = 0
+        result = await self._result("tools/list", {} if cursor is None else {"cursor": cursor})
+        if isinstance(tools := result.get("tools"), list):  # validating the rest takes a second a megabyte
+            result = {**result, "tools": [tool._asdict() for tool in well_formed(tools)]}
+        page = ListToolsResult.model_validate(result)
+        self._pages, self._read = self._pages + 1, self._read + len(page.tools)
+        if self._pages >= MAX_PAGES or self._read >= MAX_LISTED:
+            page.nextCursor = None
+        return page
 
     async def call(
         self,
@@ -117,11 +126,11 @@ class LegacySession(Session):
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years."""
         span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
         span.set(Attribute.MCP_METHOD, "tools/call")
-        span.set(Attribute.MCP_VERSION, self._requests.protocol_version)
+        span.set(Attribute.MCP_VERSION, self._protocol_version)
         params = {"name": tool, "arguments": dict(arguments)}
         try:
             async with self._until_closed():
-                response = await self._requests.send("tools/call", params)
+                response = await self._send("tools/call", params)
                 if (error := response.get("error")) is not None:
                     return ToolResult(f"error {error['code']}: {error['message']}", ok=False)
                 return result_of(response["result"])
@@ -129,11 +138,8 @@ class LegacySession(Session):
             if failure.status is None or await self._is_forgotten(failure.status):
                 raise
             raise MCPCallError(status=failure.status) from None
-        except ValueError as failure:
-            raise _request_error(failure) from None
-
-    async def _leave(self) -> None:
-        await self._requests.end_session()
+        except ValueError:
+            raise MCPRequestError(_MALFORMED) from None
 
     async def _is_forgotten(self, status: int) -> bool:
         """Whether the server no longer knows the session, checked by a ping.
@@ -141,90 +147,16 @@ class LegacySession(Session):
         Servers send 404, and some 400, for an unknown session, but also for a call that they reject, and any
         user can make such calls.
         """
-        if status not in (400, 404) or not self._requests.has_session_id:
+        if status not in (400, 404) or self._session_id is None:
             return False
         try:
             async with self._until_closed():
-                await self._client.send_ping()
+                await self._send("ping", {})
         except MCPRequestError as error:
             return error.status in (400, 404)
-        except (McpError, RuntimeError, ValueError):
-            return False
         return False
 
-
-class _Client(ClientSession):
-    """The official `ClientSession`, for initialization, protocol versions and the types of messages.
-
-    Public methods of the SDK are overridden, and no private member is used:
-
-    - `send_request` and `send_notification`: the SDK's own use one task that reads the responses for all
-      callers. If a caller disconnects while its response arrives, that task stops without an error, and all
-      later requests of the session fail.
-    - `list_tools`: the SDK's callers follow `nextCursor` for as long as the server sends one.
-
-    The streams that the constructor requires are closed and unused.
-    """
-
-    def __init__(self, requests: "_Requests") -> None:
-        super().__init__(*_closed_streams(), client_info=_CLIENT)
-        self._requests = requests
-        self._pages = self._listed = 0
-
-    async def send_request(
-        self,
-        request: ClientRequest,
-        result_type: type[_Result],
-        request_read_timeout_seconds: timedelta | None = None,  # noqa: ARG002 - each request is bounded
-        metadata: MessageMetadata = None,  # noqa: ARG002 - for other transports
-        progress_callback: ProgressFnT | None = None,  # noqa: ARG002 - progress is not reported
-    ) -> _Result:
-        """Raises `McpError` for an error of the server, `MCPRequestError` if there is no response."""
-        members = request.model_dump(by_alias=True, mode="json", exclude_none=True)
-        response = await self._requests.send(members["method"], members.get("params", {}))
-        if "error" in response:
-            raise McpError(ErrorData.model_validate(response["error"]))
-        return result_type.model_validate(_used_members(result_type, response["result"]))
-
-    async def send_notification(
-        self,
-        notification: ClientNotification,
-        related_request_id: RequestId | None = None,  # noqa: ARG002 - for servers
-    ) -> None:
-        """Has no response, and does not fail."""
-        await self._requests.notify(notification.model_dump(by_alias=True, mode="json", exclude_none=True))
-
-    async def list_tools(self, *arguments: Any, **options: Any) -> ListToolsResult:  # noqa: ANN401 - as the base class
-        """One page, without a cursor if it is the last that is read."""
-        if not options.get("cursor"):
-            self._pages = self._listed = 0
-        page = await super().list_tools(*arguments, **options)
-        self._pages += 1
-        self._listed += len(page.tools)
-        if self._pages >= MAX_PAGES or self._listed >= MAX_LISTED:
-            page.nextCursor = None
-        return page
-
-
-class _Requests:
-    """The requests of one session, all with one credential, each within `seconds`."""
-
-    def __init__(self, wire: Wire, secret: Secret, seconds: float) -> None:
-        self._wire = wire
-        self._secret = secret
-        self._seconds = seconds
-        self._numbers = count()
-        self._session_id: str | None = None
-        self.protocol_version: str | None = None
-        """That of the session, once it is open."""
-        self._cancellations: set[asyncio.Task[None]] = set()
-
-    @property
-    def has_session_id(self) -> bool:
-        """Whether the server keeps state for this session, which it may lose."""
-        return self._session_id is not None
-
-    async def send(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
+    async def _send(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
         """The response, with `result` or `error`. Raises `MCPRequestError`.
 
         `_meta` has the context of the trace.
@@ -239,7 +171,7 @@ class _Requests:
 
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._wire.exchange(message, self._secret, self._headers(), read)
+                return await self._wire.exchange(message, self.secret, self._headers(), read)
         except asyncio.CancelledError:
             self._cancel_at_server(number, method)
             raise
@@ -247,23 +179,39 @@ class _Requests:
             self._cancel_at_server(number, method)
         raise MCPRequestError(f"no response within {self._seconds:g} s", timed_out=True)
 
-    async def notify(self, members: Mapping[str, Any]) -> None:
+    async def _result(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
+        """The result. Raises `MCPRequestError`, also for an error of the server, without its text."""
+        response = await self._send(method, params)
+        if "error" in response:
+            raise MCPRequestError(f"protocol error {response['error']['code']}")
+        result: Mapping[str, Any] = response["result"]
+        return result
+
+    async def _initialize(self) -> None:
+        """Opens the session. Raises `MCPRequestError`, and `ValueError` for a version that is not spoken."""
+        about = {"clientInfo": {"name": "idaas-agent", "version": VERSION}, "capabilities": {}}
+        await self._result("initialize", {"protocolVersion": LATEST_PROTOCOL_VERSION, **about})
+        if self._protocol_version not in SUPPORTED_PROTOCOL_VERSIONS:
+            raise ValueError("not a version that is spoken")
+        await self._notify({"method": "notifications/initialized"})
+
+    async def _notify(self, members: Mapping[str, Any]) -> None:
         """Sends a message that has no response. Not checked: whether it arrived."""
         with suppress(*_UNDELIVERED):
             message = _message(members)
             async with (
                 asyncio.timeout(self._seconds),
-                self._wire.request("POST", self._secret, self._headers(), message),
+                self._wire.request("POST", self.secret, self._headers(), message),
             ):
                 return
 
-    async def end_session(self) -> None:
+    async def _leave(self) -> None:
         """Waits for pending cancellations and ends the session at the server, for two seconds at most."""
         with suppress(*_UNDELIVERED):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await asyncio.gather(*self._cancellations)
                 if self._session_id is not None:
-                    async with self._wire.request("DELETE", self._secret, self._headers()):
+                    async with self._wire.request("DELETE", self.secret, self._headers()):
                         return  # the body is not read: it may be endless
 
     def _cancel_at_server(self, number: int, method: str) -> None:
@@ -280,46 +228,31 @@ class _Requests:
         """A server that hangs must not occupy a connection for each cancelled call."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self.notify(members)
+                await self._notify(members)
 
     async def _response_to(self, number: int, response: httpx.Response) -> Mapping[str, Any]:
         if not 200 <= response.status_code < 300:
             raise MCPRequestError(status=response.status_code)
-        if self.protocol_version is None:
+        if self._protocol_version is None:
             self._session_id = _session_id(response.headers)
         answered = 0
         async for message in self._wire.messages(response):
             if found := response_to(number, message):
-                if self.protocol_version is None and "result" in found:
-                    self.protocol_version = str(found["result"].get("protocolVersion", ""))
+                if self._protocol_version is None and "result" in found:
+                    self._protocol_version = str(found["result"].get("protocolVersion", ""))
                 return found
             if answered < _MAX_ANSWERS and (answer := _answer(message)) is not None:
                 answered += 1
-                await self.notify(answer)
+                await self._notify(answer)
         raise MCPRequestError("the response was cut off or has an unexpected media type")
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Mcp-Session-Id": self._session_id, "MCP-Protocol-Version": self.protocol_version}
+        headers = {"Mcp-Session-Id": self._session_id, "MCP-Protocol-Version": self._protocol_version}
         return {name: value for name, value in headers.items() if value}
 
 
 def _message(members: Mapping[str, Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", **members}
-
-
-def _closed_streams() -> tuple[Any, Any]:
-    write_in, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
-    write, read_out = anyio.create_memory_object_stream[SessionMessage]()
-    for stream in (write_in, read, write, read_out):
-        stream.close()
-    return read, write
-
-
-def _used_members(kind: type[BaseModel], result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What of `result` is used: validating the rest takes up to a second for each megabyte."""
-    if kind is ListToolsResult and isinstance(tools := result.get("tools"), list):
-        return {**result, "tools": [tool._asdict() for tool in well_formed(tools)]}
-    return result
 
 
 def _session_id(headers: httpx.Headers) -> str | None:
@@ -342,12 +275,3 @@ def _answer(message: Any) -> dict[str, Any] | None:  # noqa: ANN401 - any JSON v
     if message["method"] == "ping":
         return {"id": number, "result": {}}
     return {"id": number, "error": {"code": METHOD_NOT_FOUND, "message": "the client offers no method"}}
-
-
-def _request_error(error: Exception) -> MCPRequestError:
-    """`error` without the server's text."""
-    if isinstance(error, MCPRequestError):
-        return error
-    if isinstance(error, McpError):
-        return MCPRequestError(f"protocol error {error.error.code}")
-    return MCPRequestError("the response does not follow the MCP protocol")
