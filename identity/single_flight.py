@@ -22,7 +22,7 @@ class SingleFlight(Generic[T]):
     For one event loop; not thread-safe.
     """
 
-    def __init__(self, closed: Callable[[], AgentError]) -> None:
+    def __init__(self, closed: Callable[[], Exception]) -> None:
         """`closed` creates the error that waiters receive after `aclose` was called."""
         self._closed = closed
         self.is_closed = False

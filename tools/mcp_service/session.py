@@ -10,9 +10,11 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from identity.secrets.secret import Secret
+from identity.single_flight import SingleFlight
 from tools.mcp_service.tool import MCPTool
 from tools.progress import Report
 from tools.service import ToolResult, ToolSchema
@@ -171,9 +173,6 @@ class Session(ABC):
         return self._ending
 
 
-_Opening = asyncio.Task[Session]
-
-
 class SessionPool:
     """Sessions by the key of their credential. `open_session` opens one, or raises `MCPRequestError`.
 
@@ -185,13 +184,15 @@ class SessionPool:
     ) -> None:
         self._open_session = open_session
         self._max_sessions = max_sessions
-        self._openings: OrderedDict[str, _Opening] = OrderedDict()
+        self._openings: SingleFlight[Session] = SingleFlight(lambda: MCPRequestError(_CLOSED))
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def current(self, key: str) -> Session | None:
         """The session, if it is open: no I/O."""
-        session = _usable_session(self._openings.get(key))
-        if session is not None:
-            self._openings.move_to_end(key)
+        session = self._sessions.get(key)
+        if session is None or not session.is_open:
+            return None
+        self._sessions.move_to_end(key)
         return session
 
     async def session(self, key: str, secret: Secret) -> Session:
@@ -200,65 +201,30 @@ class SessionPool:
         If the opening of another caller times out, it is tried once more: the server may have recovered since
         that opening began.
         """
-        joined = (opening := self._openings.get(key)) is not None and not opening.done()
+        if (session := self.current(key)) is not None:
+            return session
+        joined, opened = key in self._openings, partial(self._opened, key, secret)
         try:
-            return await self._opening(key, secret)
+            return await self._openings.run(key, opened)
         except MCPRequestError as error:
             if not (joined and error.timed_out):
                 raise
-        return await self._opening(key, secret)
+        return await self._openings.run(key, opened)
 
     def drop(self, key: str, session: Session) -> None:
         """Stops using `session`, which ends when its calls have ended. A newer one of its key remains."""
-        opening = self._openings.get(key)
-        if opening is not None and opening.done() and _usable_session(opening) in (session, None):
-            del self._openings[key]
+        if self._sessions.get(key) is session:
+            del self._sessions[key]
         session.retire()
 
     async def aclose(self) -> None:
         """Ends all sessions; calls in flight fail."""
-        openings, self._openings = list(self._openings.values()), OrderedDict()
-        await asyncio.gather(*map(_close, openings))
+        await self._openings.aclose()
+        await asyncio.gather(*(session.close() for session in self._sessions.values()))
 
-    async def _opening(self, key: str, secret: Secret) -> Session:
-        opening = self._openings.get(key)
-        if opening is None or (opening.done() and _usable_session(opening) is None):
-            opening = asyncio.create_task(self._open_session(secret), context=contextvars.Context())
-            opening.add_done_callback(_retrieve_exception)
-            self._openings[key] = opening
-            self._evict()
-        self._openings.move_to_end(key)
-        return await asyncio.shield(opening)
-
-    def _evict(self) -> None:
-        while len(self._openings) > self._max_sessions:
-            _, opening = self._openings.popitem(last=False)
-            if not opening.done():
-                opening.add_done_callback(_retire)
-            else:
-                _retire(opening)
-
-
-def _retrieve_exception(opening: _Opening) -> None:
-    """Without this, asyncio logs an exception for which no caller waits any more."""
-    if not opening.cancelled():
-        opening.exception()
-
-
-def _retire(opening: _Opening) -> None:
-    if (session := _usable_session(opening)) is not None:
-        session.retire()
-
-
-async def _close(opening: _Opening) -> None:
-    opening.cancel()
-    await asyncio.wait([opening])
-    if not opening.cancelled() and opening.exception() is None:
-        await opening.result().close()
-
-
-def _usable_session(opening: _Opening | None) -> Session | None:
-    if opening is None or not opening.done() or opening.cancelled() or opening.exception() is not None:
-        return None
-    session = opening.result()
-    return session if session.is_open else None
+    async def _opened(self, key: str, secret: Secret) -> Session:
+        session = self._sessions[key] = await self._open_session(secret)
+        self._sessions.move_to_end(key)
+        while len(self._sessions) > self._max_sessions:
+            self._sessions.popitem(last=False)[1].retire()
+        return session

@@ -79,8 +79,8 @@ async def test_first_request_after_a_fault_succeeds(serve, service_at, key_ring,
 
 
 def session_of(service):
-    ((key, opening),) = service._sessions._openings.items()
-    return key, opening.result()
+    ((key, session),) = service._sessions._sessions.items()
+    return key, session
 
 
 async def test_last_list_is_offered_while_the_server_is_down(serve, service_at, key_ring):
