@@ -109,7 +109,8 @@ async def begin_run(
     runtime: Runtime[AgentContext],
 ) -> dict[str, Any]:
     """The node `authenticate`: its caller is verified, as before each; it resets the counters of a run, and
-    takes over the labels of earlier ones.
+    takes over the labels of earlier ones, and the call that the caller requests, which outlasts a pause.
     """
-    read = context_of(runtime).read
-    return {"rounds": 0, "accepted": {}, **({"read": dict(read)} if read else {})}
+    context = context_of(runtime)
+    read = {"read": dict(context.read)} if context.read else {}
+    return {"rounds": 0, "accepted": {}, "requested": context.call, **read}

@@ -6,7 +6,7 @@ channel that is never checkpointed, in a type that shows nothing of them (`RunCr
 
 from typing import Annotated, Any, Final, cast
 
-from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, convert_to_messages
+from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, ToolCall, convert_to_messages
 from langgraph.errors import InvalidUpdateError
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
@@ -56,6 +56,8 @@ class AgentState(AgentInput, total=False):
     principal: Annotated[PrincipalRecord, _latest]
     accepted: dict[str, str]
     """The calls of the model's latest response that may be run: call id → service name."""
+    requested: ToolCall | None
+    """The call that the caller requests in place of the model's first response (`AgentContext.call`)."""
     rounds: int
     """Responses with tool calls in this run."""
     asking: bool

@@ -7,7 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graph.approvals.consents import Consents, Outcome
-from graph.context import AgentContext, context_of
+from graph.context import AgentContext
 from graph.credentials.run_credentials import RunCredentials, UnavailableCredential
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials
 from graph.error_codes import MODEL, error_of_node
@@ -51,7 +51,7 @@ class CredentialsNode:
         }
         resolved: dict[str, Outcome] = {}
         missing: list[str] = []
-        for name in self._needed(state, credentials, calls_model=context_of(runtime).call is None):
+        for name in self._needed(state, credentials, calls_model=not state.get("requested")):
             if (known := credentials[name].known()) is not None:
                 resolved[name] = known
             else:

@@ -69,7 +69,7 @@ class ModelNode:
         rounds = state.get("rounds", 0)
         if rounds and (result := _result_for_caller(state["messages"])) is not None:
             return {"messages": [AIMessage(redact(result, secrets_of(state, caller)), id=uuid.uuid4().hex)]}
-        requested = None if rounds else context_of(runtime).call
+        requested = None if rounds else state.get("requested")
         credentials = {name: self._service_credentials.of(caller, name, state) for name in self._names}
         if rounds < self._limits.tool_rounds:
             offered = await self._catalog.offered(credentials)

@@ -1,14 +1,18 @@
 """An access token that expires during a run that is kept pauses it, for the same user with a fresh token."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage
 
 from graph.approvals.record import ApprovalKind, ApprovalStatus
+from graph.context import AgentContext
 from graph.error_codes import GraphCode
+from identity.credentials.credential import Credential
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, ApprovalError
+from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import Bank
 from tests.graph.approvals.conftest import ALICE, NOW
 from tests.graph.scripted_model import DONE, calls
@@ -138,3 +142,24 @@ async def test_resume_value_with_a_fresh_token_goes_on_and_closes_the_question()
     messages = await bank.respond({"decisions": [{"type": "approve"}]}, token=FRESH)
     assert messages[-1].text == "done"
     assert await bank.store.pending(ALICE) == []
+
+
+async def test_call_that_the_caller_requested_outlasts_the_pause_and_the_model_is_not_called() -> None:
+    bank = Bank()
+    bank.service.listed_by_its_server = True
+    tokens, obtain = bank.bench.tokens, bank.bench.vault.obtain
+    tokens.expires_at[OLD] = NOW + 100
+
+    async def expiring(*given: Any) -> Credential:
+        bank.now = NOW + 100
+        tokens.refused.add(OLD)
+        return await obtain(*given)
+
+    bank.bench.vault.obtain = expiring  # type: ignore[method-assign]
+    call = LOOK.tool_calls[0]
+    context = AgentContext(Secret(OLD), thread_id="t1", call=call)
+    await bank.graph.ainvoke({"messages": [("user", "Call it.")]}, bank.config, context=context)
+    assert (await bank.waiting()).request.kind is ApprovalKind.SIGN_IN_REQUIRED
+    messages = await bank.resume(token=FRESH)
+    assert [tool for tool, _, _ in bank.service.calls] == ["balance"]
+    assert (messages[-1].text, bank.bench.model.asked) == ("12", [])
