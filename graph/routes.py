@@ -14,7 +14,7 @@ from graph.credentials.run_credentials import in_state
 from graph.data_labels import is_confidential
 from graph.error_codes import MODEL
 from graph.state import AgentState
-from graph.tool_calls.requested_calls import accepted_calls, called_services
+from graph.tool_calls.requested_calls import accepted_calls, asked_calls, called_services
 
 CREDENTIALS: Final = "credentials"
 APPROVALS: Final = "approvals"
@@ -48,8 +48,10 @@ class Routes:
 
     def after_model(self, state: AgentState) -> list[str]:
         """`approvals`, if the policy of a call does not allow it without a decision, or if the conversation
-        has read confidential data, which a call could carry elsewhere.
+        has read confidential data, which a call could carry elsewhere; also if a server has asked its user.
         """
+        if asked_calls(state):
+            return [APPROVALS]
         after_confidential = is_confidential(state.get("read") or {})
         decides = any(
             self._gate.knows(service) and (after_confidential or self._gate.decides(call, service))

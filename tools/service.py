@@ -13,6 +13,7 @@ from identity.errors import ErrorCode
 from identity.principal import AccessIdentity, Caller
 from tools.approval_policy import ToolPolicy
 from tools.arguments.fault import ArgumentFault
+from tools.elicitation import InputRequired
 
 FUNCTION_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The name of a function, as OpenAI and Model Studio define it."""
@@ -60,13 +61,15 @@ class ToolResult(ToolOutputMixin):
 
     `called` is false if the call was refused before a request to the service. `files`, each a name and bytes,
     are for the user: they are kept with the conversation, and the model reads that they are there. A function
-    under LangChain may return a result: LangChain passes a `ToolOutputMixin` through as it is.
+    under LangChain may return a result: LangChain passes a `ToolOutputMixin` through as it is. With `asks`,
+    it is no result yet.
     """
 
     text: str
     ok: bool = True
     called: bool = True
     files: Sequence[tuple[str, bytes]] = field(default=(), repr=False)
+    asks: InputRequired | None = None
 
     def __post_init__(self) -> None:
         if not all(isinstance(name, str) and isinstance(data, bytes) for name, data in self.files):

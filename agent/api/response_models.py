@@ -58,6 +58,14 @@ class LastingApproval(Wire):
     display: list[DisplayedArgument]
 
 
+class Question(Wire):
+    """What a server asks, in its own words, and the host of the URL that it wants opened."""
+
+    mode: Literal["form", "url"]
+    message: str
+    host: str | None
+
+
 class Approval(Wire):
     """A decision that the agent waits for. Times are RFC 3339; `digest` identifies the arguments.
 
@@ -68,11 +76,12 @@ class Approval(Wire):
     `audience` and `scope`, or `credential`, are what the call will carry. `lasting` is null unless the
     policy offers more than this call. `approvers` is the group of which another person decides, by
     `/approvals`; null: the user. `parameters` is the JSON Schema of the arguments, if it is known. `url` is
-    what the user opens, for `consent_required`.
+    what the user opens, for `consent_required`. With `elicitation` the server of the tool asks `question`:
+    `parameters` is the schema of its form, or `url` is to be opened.
     """
 
     id: str
-    kind: Literal["tool_call", "consent_required", "sign_in_required"]
+    kind: Literal["tool_call", "consent_required", "sign_in_required", "elicitation"]
     thread_id: str
     service: str
     tool: str
@@ -92,6 +101,7 @@ class Approval(Wire):
     read: list[str]
     parameters: dict[str, Any] | None = None
     url: str | None = None
+    question: Question | None = None
 
 
 class PreparedRun(Approval):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 
 from agent.commands.terminal import err, out, stop
-from identity.printable import printable_json
+from identity.printable import printable, printable_json
 from identity.strict_json import read_object
 
 _TIMEOUT: Final = httpx.Timeout(10, read=300)
@@ -24,6 +24,7 @@ _QUESTIONS: Final = {
     "tool_call": "Approve? [y/n/e] (e changes the arguments) ",
     "consent_required": "Allowed? [y/n] ",
     "sign_in_required": "Signed in again? [y/n] ",
+    "elicitation": "Answer it so? [y/n/e/c] (e changes the answer, n declines, c dismisses the question) ",
 }
 """By the kind of what the run waits for."""
 
@@ -162,6 +163,9 @@ class Conversation:
         if approval.get("tool"):
             scope = approval.get("scope") or approval.get("credential") or "no credential"
             err.print(f"  {_call(approval)}, with {scope}")
+        if approval.get("kind") == "elicitation":
+            fields = approval.get("parameters", {}).get("properties", {})
+            err.print(*(f"  {printable(name)}: {printable_json(about)}" for name, about in fields.items()))
         for each in approval.get("display", ()):
             err.print(f"  {each['label']}: {each['text']}")
         if read := approval.get("read"):
@@ -172,7 +176,9 @@ class Conversation:
                 f"go on when they have: idaas-agent chat --thread {self.thread}",
             )
         if "url" in approval:
-            err.print(f"  open {approval['url']} and allow the access")
+            host = (approval.get("question") or {}).get("host")
+            what = "allow the access" if host is None else f"go on there. Its host is {host}"
+            err.print(f"  open {approval['url']} and {what}")
         question = _QUESTIONS.get(str(approval.get("kind")))
         if question is None or not self.can_ask:
             stop(
@@ -186,7 +192,9 @@ class Conversation:
                     return answer | {"payload": {"approved": True}}
                 case "n" | "no":
                     return answer | {"payload": {"approved": False}}
-                case "e" if approval.get("kind") == "tool_call":
+                case "c" if approval.get("kind") == "elicitation":
+                    return answer | {"payload": {"action": "cancel"}}
+                case "e" if approval.get("kind") == "tool_call" or "parameters" in approval:
                     with suppress(ValueError):
                         edited = _edited(approval.get("arguments", {}))
                         return answer | {"payload": {"approved": True, "editedArgs": edited}}

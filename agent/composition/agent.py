@@ -154,7 +154,7 @@ class Agent:
         """That of POLICY_FILE; `None`: the services declare which calls ask."""
 
         # Runs
-        self.consent_urls: Final = ConsentUrls(self.access, clock)
+        self.consent_urls: Final = ConsentUrls(self.access, clock, self.approvals)
         by_name = {each.name: each for each in self.services}
         self.answers: Final = AnswerReader(by_name, self.access)
         self.grants: Final[Grants | None] = (

@@ -14,7 +14,7 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
 from agent.runs.live_run import LiveRuns
 from agent.runs.run_parts import RunParts
-from agent.runs.run_transcript import rest_of_stopped, results_of_ended
+from agent.runs.run_transcript import MAY_HAVE_EFFECT, rest_of_stopped, results_of_ended
 from graph.tool_calls.requested_calls import pending_tool_calls
 from identity.errors import AgentError, UnavailableError
 from identity.principal import Principal
@@ -128,16 +128,20 @@ async def end_run_elsewhere(
 ) -> bool:
     """Ends the run of a thread that waits, or that another process executes. False if it has ended meanwhile.
 
-    Completes the transcript, so that every call has a result: `text` for calls that wait. The drafts of a run
-    in another process are kept in it.
+    Completes the transcript, so that every call has a result: `text` for calls that wait to be made.
+    The drafts of a run in another process are kept in it.
     """
     if thread.run_id is None:
         return False
+    waiting = await parts.approvals.pending(principal, thread.id)
+    begun = {each.request.call_id for each in waiting if each.request.question is not None}
     await parts.approvals.withdraw(principal, thread.id, parts.clock())
     newest, shown = await parts.threads.drafted(owner, thread.id, thread.run_id)
     rest: list[AnyMessage]
     if thread.status == "paused":
-        rest = results_of_ended(pending_tool_calls(newest), text)
+        rest = results_of_ended(
+            pending_tool_calls(newest), lambda call_id: MAY_HAVE_EFFECT if call_id in begun else text
+        )
     else:
         rest = rest_of_stopped(newest, shown)
     end = RunEnd("canceled", AgentCode.RUN_CANCELLED.value)

@@ -22,7 +22,6 @@ from agent.runs.run import Cancelled, Finished, Outcome, Paused
 from agent.runs.run_checkpoint import RunCheckpoint
 from agent.runs.run_parts import RunParts, RunRequest, RunStart
 from agent.runs.run_transcript import ModelMessages, RunTranscript
-from graph.approvals.record import ApprovalKind
 from graph.approvals.request import pending_of
 from graph.context import AgentContext, release
 from graph.events import AgentEvent
@@ -214,8 +213,7 @@ def _end(outcome: Outcome) -> tuple[ThreadStatus, RunEnd]:
         case Paused():
             first = outcome.pending[0].request
             until = max(each.request.expires_at for each in outcome.pending)
-            is_call = first.kind is ApprovalKind.TOOL_CALL
-            return "paused", RunEnd("input_required" if is_call else "auth_required", None, until)
+            return "paused", RunEnd("input_required" if first.kind.is_input else "auth_required", None, until)
         case Finished():
             return "idle", RunEnd("completed")
         case Cancelled():

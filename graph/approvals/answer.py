@@ -4,6 +4,7 @@
     {"type": "edit", "edited_action": {"name": "pay", "args": {…}}}         LangChain, one call
     [{"type": "accept" | "ignore" | "response" | "edit", "args": …}]        Agent Inbox
     {"approved": true, "arguments": {…}}  {"approved": false, "message"}    AG-UI, CopilotKit, the page
+    {"action": "accept" | "decline" | "cancel", "content": {…}}             MCP, to a question of a server
 
 Approvals in LangChain's forms and in the last one may have `lasting`: what they approve beyond this call, as
 it was offered with the question, or less.
@@ -24,6 +25,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, ApprovalError
 from identity.strict_json import read_value
 from tools.arguments.fault import ArgumentFault
+from tools.elicitation import content_faults, defaults
 from tools.lasting import Lasting
 from tools.service import Access, Service
 
@@ -36,7 +38,7 @@ _MAX_NAME: Final = 64
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`arguments` are edited ones, `tool` the tool that the edit names; `None`: as asked. `lasting` is as the
-    client sent it, `granted` as it was read.
+    client sent it, `granted` as it was read. `dismissed`: without a choice, which counts as a rejection.
     """
 
     approved: bool
@@ -45,6 +47,15 @@ class Answer:
     message: str | None = None
     lasting: object = None
     granted: Lasting | None = None
+    dismissed: bool = False
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """The answer to the question of a server, in its protocol's form."""
+        if not self.approved:
+            return {"action": "cancel" if self.dismissed else "decline"}
+        content = {} if self.arguments is None else {"content": dict(self.arguments)}
+        return {"action": "accept"} | content
 
 
 def require_signed_in(caller: VerifiedAccessToken, now: float) -> None:
@@ -67,7 +78,9 @@ def parse_answer(value: object, approval_id: str | None = None) -> Answer | None
         return _inbox_answer(value[0]) if len(value) == 1 else None
     if not isinstance(value, Mapping) or "messages" in value:
         return None
-    forms = set(value) & {"decisions", "type", "approved"}
+    forms = set(value) & {"decisions", "type", "approved", "action"}
+    if forms == {"action"}:
+        return _elicited(value)
     if forms == {"decisions"}:
         decisions = value["decisions"]
         single = isinstance(decisions, list | tuple) and len(decisions) == 1
@@ -98,6 +111,15 @@ def _inbox_answer(value: object) -> Answer | None:
             return Answer(approved=False)
         case {"type": "response", "args": str(words)}:
             return _rejection(words)
+    return None
+
+
+def _elicited(value: Mapping[str, Any]) -> Answer | None:
+    match value:
+        case {"action": "accept", **others} if isinstance(content := others.get("content"), Mapping | None):
+            return Answer(approved=True, arguments=content)
+        case {"action": "decline" | "cancel" as action}:
+            return Answer(approved=False, dismissed=action == "cancel")
     return None
 
 
@@ -173,7 +195,11 @@ class AnswerReader:
         return await called.argument_faults(tool, arguments, self._access(service, caller))
 
     def parameters(self, asked: ApprovalRequest, caller: VerifiedAccessToken) -> Mapping[str, Any] | None:
-        """The JSON Schema of the tool's arguments, if it is known without asking the service."""
+        """The JSON Schema of the tool's arguments, if it is known without asking the service; of a question,
+        that of its form.
+        """
+        if asked.question is not None:
+            return asked.question.get("schema")
         called = self._services.get(asked.service)
         tools = called and called.cached_tools(self._access(asked.service, caller))
         return next((each.parameters for each in tools or () if each.name == asked.tool), None)
@@ -194,6 +220,8 @@ class AnswerReader:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, f"no answer to approval {request.id}")
         if not answer.approved:
             return answer
+        if request.question is not None:
+            return _granted(_content(answer, asked, request.question), asked)
         if answer.arguments is None:
             return _granted(replace(answer, arguments=dict(asked.arguments)), asked)
         if request.kind is not ApprovalKind.TOOL_CALL:
@@ -203,6 +231,16 @@ class AnswerReader:
             text = f"the edited arguments of approval {request.id} do not fit the tool"
             raise ApprovalError(GraphCode.APPROVAL_INVALID, text, argument=fault.argument[:_MAX_NAME])
         return _granted(replace(answer, arguments=arguments), asked)
+
+
+def _content(answer: Answer, asked: PendingApproval, question: Mapping[str, Any]) -> Answer:
+    """`answer` with the content of the form; without any, that which the form begins with."""
+    given = replace(answer, arguments=asked.arguments) if answer.arguments is None else answer
+    content = edited_arguments(given, asked.request.tool, defaults(question, samples=True))
+    for fault in content_faults(question, content):
+        text = f"the answer to {asked.request.id} does not fit the question"
+        raise ApprovalError(GraphCode.APPROVAL_INVALID, text, argument=fault.argument[:_MAX_NAME])
+    return replace(answer, arguments=content if question["mode"] == "form" else None)
 
 
 def _granted(answer: Answer, asked: PendingApproval) -> Answer:

@@ -10,7 +10,7 @@ from typing import Final
 
 from cachetools import TLRUCache
 
-from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStore, PendingApproval
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ConsentRequiredError, CredentialError, UnreachableError
 from identity.secrets.secret import Secret
@@ -28,10 +28,16 @@ class ConsentUrls:
     """Keeps URLs until their requests expire; above 10,000 the least recently used goes."""
 
     def __init__(
-        self, access: Callable[[str, VerifiedAccessToken], Access], clock: Callable[[], float]
+        self,
+        access: Callable[[str, VerifiedAccessToken], Access],
+        clock: Callable[[], float],
+        store: ApprovalStore | None = None,
     ) -> None:
-        """`access` returns a caller's access to the service of a name, outside of a run."""
+        """`access` returns a caller's access to the service of a name, outside of a run. `store` has the URLs
+        that servers ask users to open.
+        """
         self._access = access
+        self._store = store
         self._urls: TLRUCache[str, tuple[Secret, float]] = TLRUCache(
             _CAPACITY, ttu=lambda _, kept, __: kept[1], timer=clock
         )
@@ -41,12 +47,16 @@ class ConsentUrls:
         self._urls[request.id] = url, request.expires_at
 
     async def shown(self, pending: PendingApproval, caller: VerifiedAccessToken) -> PendingApproval:
-        """`pending` with its URL, if it requires consent and `caller` is the user who gives it.
+        """`pending` with the URL of a consent, or a server's question, if `caller` is the user who is asked.
 
         A URL that is not in memory is obtained again. There is none if the user has given the consent
         meanwhile, or if it cannot be obtained now.
         """
         request = pending.request
+        if request.question is not None and self._store is not None:
+            state = await self._store.get(request.id, caller.principal)
+            url = ((state and state.request.question) or {}).get("url")
+            return replace(pending, url=url and Secret(url))
         if request.kind is not ApprovalKind.CONSENT_REQUIRED or request.principal != caller.principal:
             return pending
         kept = self._urls.get(request.id)

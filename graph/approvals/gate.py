@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
+from cachetools import LRUCache
 from langchain_core.messages import ToolCall
 
 from graph.approvals.grants import Grant, Grants
@@ -31,10 +32,12 @@ from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.errors import AgentError, ApprovalError, ErrorCode
+from identity.principal import Principal
 from tools.approval_policy import Effect
 from tools.lasting import Lasting
 from tools.service import Service, ToolSchema
 
+_CAPACITY: Final = 10_000
 _STATELESS: Final = "not run: the call needs the user's approval, and this conversation is not kept"
 _CHANGED: Final = "not run: its arguments are not those about which the user was asked"
 REJECTED: Final = "The user declined this call."
@@ -45,7 +48,7 @@ _USED: Final = (
     "not run again: the approval of this call was used before, and the call may already have taken effect; "
     "check that before you call again"
 )
-_FINAL: Final[Mapping[ApprovalStatus, str]] = {
+FINAL: Final[Mapping[ApprovalStatus, str]] = {
     ApprovalStatus.REJECTED: REJECTED,
     ApprovalStatus.EXPIRED: _EXPIRED,
     ApprovalStatus.WITHDRAWN: _WITHDRAWN,
@@ -108,6 +111,8 @@ class ApprovalGate:
         self._store = store
         self.grants: Final = grants
         self._clock = clock
+        self.new: Final[LRUCache[str, ApprovalRequest]] = LRUCache(_CAPACITY)
+        """Questions of servers, by their ids, of runs that have not paused yet."""
         self.requests: Final = ApprovalRequests(self.services, requirements, seconds, clock)
 
     def knows(self, service: str) -> bool:
@@ -135,7 +140,7 @@ class ApprovalGate:
                 await granted[1].taken_back()
                 return Permitted(granted[0].id)
             return PendingApproval(request, pending.call["args"], asked=False, lasting=offered)
-        if reason := _FINAL.get(state.status):
+        if reason := FINAL.get(state.status):
             rejected = reason is REJECTED and state.approver is not None
             return Refused(_REJECTED_BY_ANOTHER if rejected else reason, request.id)
         if request.digest != (state.approved_digest or state.request.digest):
@@ -150,11 +155,14 @@ class ApprovalGate:
         denied = isinstance(found, Ask) and self._store is None
         return Deny(policy=found.policy, rules=found.rules) if denied else found
 
-    async def permit(self, pending: PendingCall, caller: VerifiedAccessToken) -> Permitted | Refused:
+    async def permit(
+        self, pending: PendingCall, caller: VerifiedAccessToken, *, goes_on: bool = False
+    ) -> Permitted | Refused:
         """The final decision, immediately before the call. It uses the approval, or a grant if the user was
         not asked: a second call is refused.
 
         The policy decides again, by the approval. If it does not allow the call then, the approval is used.
+        A call that `goes_on`, because its user has answered its server, used what permits it when it began.
         """
         decision = await self._policy.decide(pending, caller, Facts())
         if not isinstance(known := self._without_person(decision, pending), Ask):
@@ -171,15 +179,18 @@ class ApprovalGate:
                 return Refused(_UNAPPROVED, request.id, ruled=decision)
             grant, allowed = granted
             try:
-                await self.grants.use(grant, request)
+                if not goes_on:
+                    await self.grants.use(grant, request)
             except AgentError as error:
                 await allowed.taken_back()
                 if not isinstance(error, ApprovalError):
                     raise
                 return Refused(_REFUSALS.get(error.code, _UNAPPROVED), grant.id, ruled=decision)
             return Permitted(grant.id, allowed)
+        began = state is not None and state.status is ApprovalStatus.USED and goes_on
         try:
-            await self._required_store().use(request.id, pending.principal, request.digest, self._clock())
+            if not began or state is None or state.approved_digest != request.digest:
+                await self.use(request, request.digest)
         except ApprovalError as error:
             return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
         decision = await self._policy.decide(pending, caller, Facts(approved=True, approver=approver))
@@ -188,10 +199,22 @@ class ApprovalGate:
             return Refused(reason, request.id, ruled=decision)
         return Permitted(request.id, decision)
 
+    def can_ask(self, pending: PendingCall) -> bool:
+        """Whether the user of a call can be asked during it."""
+        return self._store is not None and pending.conversation is not None
+
     async def known(self, request: ApprovalRequest) -> ApprovalState | None:
         """The stored state of `request`, with its status now; `None` if its principal was not asked."""
-        state = await self._required_store().get(request.id, request.principal)
+        return await self.state_of(request.id, request.principal)
+
+    async def state_of(self, approval_id: str, principal: Principal) -> ApprovalState | None:
+        """The same, by the id."""
+        state = await self._required_store().get(approval_id, principal)
         return None if state is None else replace(state, status=state.status_at(self._clock()))
+
+    async def use(self, request: ApprovalRequest, digest: str) -> None:
+        """Uses the decision for what has `digest`. Raises `ApprovalError`, also if it was used before."""
+        await self._required_store().use(request.id, request.principal, digest, self._clock())
 
     async def open(self, request: ApprovalRequest) -> None:
         """Keeps that the person is asked."""
@@ -222,7 +245,7 @@ class ApprovalGate:
             return Permitted(allowed=decision)
         if isinstance(decision, Deny):
             return Refused(decision.reason, ruled=decision)
-        if self._store is None or pending.conversation is None:
+        if not self.can_ask(pending):
             return Refused(_STATELESS, ruled=decision)
         return decision
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 from langgraph.runtime import Runtime
@@ -96,8 +96,11 @@ class ApprovalRequests:
         *,
         approvers: str | None = None,
         ruled: Ruled | None = None,
+        question: Mapping[str, Any] | None = None,
     ) -> ApprovalRequest:
-        """The request about a call. Raises `ValueError` for one whose conversation is not kept."""
+        """The request about a call, or its server's `question`. Raises `ValueError` for a call whose
+        conversation is not kept.
+        """
         call, service = pending.call, self._services[pending.service]
         if pending.conversation is None:
             raise ValueError("a call of a conversation that is not kept waits for no decision")
@@ -107,6 +110,10 @@ class ApprovalRequests:
         names = [pending.response.id or "", pending.service, call["name"], call["id"] or ""]
         if approvers is not None:
             names.append(approvers)
+        digest = arguments_digest(call["args"])
+        if question is not None:
+            digest = arguments_digest({"arguments": digest, "question": question})
+            names.append(digest)
         rights = access_identity, policy.effect, declared
         return ApprovalRequest(
             id=_id(kind, pending.principal, pending.conversation, *names, *rights),
@@ -116,7 +123,7 @@ class ApprovalRequests:
             service=pending.service,
             tool=call["name"],
             call_id=call["id"] or "",
-            digest=arguments_digest(call["args"]),
+            digest=digest,
             effect=policy.effect,
             access_identity=access_identity,
             read=carried(pending.read, pending.service, policy, call["args"], pending.messages),
@@ -124,6 +131,7 @@ class ApprovalRequests:
             approvers=approvers,
             rules=ruled.rules if ruled else (),
             policy=ruled.policy if ruled else None,
+            question=question,
             **self._times(),
         )
 

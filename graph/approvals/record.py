@@ -28,6 +28,13 @@ class ApprovalKind(StrEnum):
     """To sign in again."""
     PREPARED_RUN = "prepared_run"
     """To begin a run that a client has prepared in their name."""
+    ELICITATION = "elicitation"
+    """To answer the server of a tool during its call."""
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it is answered here, not at another place first."""
+        return self in (ApprovalKind.TOOL_CALL, ApprovalKind.ELICITATION)
 
 
 _OF_A_QUESTION: Final = ("principal", "thread_id", "kind", "call_id")
@@ -82,7 +89,8 @@ class ApprovalRequest:
     (`graph.events`). `rules` name what requires the question, in the file with the SHA-256 `policy`.
     `arguments` are kept for approvers only, without the secrets of the run: they see nothing else of the
     conversation. A prepared run has a random id, which is that of its thread too, the subject of the client
-    in `prepared_by`, and the argument `question`.
+    in `prepared_by`, and the argument `question`. The field `question`
+    is that of a server (`tools.elicitation`), with what its call needs (`graph.approvals.elicitations`).
     """
 
     id: str
@@ -102,6 +110,7 @@ class ApprovalRequest:
     rules: tuple[str, ...] = ()
     policy: str | None = None
     arguments: Mapping[str, Any] | None = field(default=None, compare=False)
+    question: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     created_at: float
     expires_at: float
     read: tuple[str, ...] = ()
@@ -186,10 +195,12 @@ class ApprovalState:
 
     def replaced_by(self, request: ApprovalRequest) -> "ApprovalState":
         """The state after `request` was asked. The same question about a call whose rights have changed since
-        has another id: the earlier one is withdrawn.
+        has another id: the earlier one is withdrawn. The questions of a server are several.
         """
         earlier = self.request
-        same = all(getattr(earlier, name) == getattr(request, name) for name in _OF_A_QUESTION)
+        same = request.question is None and all(
+            getattr(earlier, name) == getattr(request, name) for name in _OF_A_QUESTION
+        )
         return self.withdrawn(request.created_at) if same and earlier.id != request.id else self
 
     def require_open(self, at: float) -> None:

@@ -21,12 +21,14 @@ _DECISIONS: Final = {
     ApprovalKind.CONSENT_REQUIRED: ["approve", "reject"],
     ApprovalKind.SIGN_IN_REQUIRED: ["approve"],
     ApprovalKind.PREPARED_RUN: ["approve", "reject"],
+    ApprovalKind.ELICITATION: ["approve", "edit", "reject"],
 }
 _DESCRIPTIONS: Final = {
     ApprovalKind.TOOL_CALL: 'The agent asks to call "{tool}" of the {service} service ({effect}).',
     ApprovalKind.CONSENT_REQUIRED: "The agent needs your consent to use your account of {service}.",
     ApprovalKind.SIGN_IN_REQUIRED: "Your sign-in has expired. Sign in again to continue.",
     ApprovalKind.PREPARED_RUN: "{by} has prepared a question, to be asked in your name. Nothing runs yet.",
+    ApprovalKind.ELICITATION: "The {service} service asks: {message}",
 }
 
 
@@ -38,11 +40,13 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     """
     request, arguments = pending.request, dict(pending.arguments)
     name = request.tool or request.kind.value
+    asked = request.question or {}
     description = _DESCRIPTIONS[request.kind].format(
         tool=request.tool,
         service=request.service,
         effect=request.effect,
         by=printable(request.prepared_by or ""),
+        message=asked.get("message"),
     )
     decisions = _DECISIONS[request.kind]
     if request.approvers is not None:
@@ -56,6 +60,8 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     approval: dict[str, Any] = {**approval_members(request), "principal": principal, **_shown_with(pending)}
     if url is not None:
         approval["url"] = url
+    if "schema" in asked:
+        approval["parameters"] = asked["schema"]
     return {"action_requests": [action], "review_configs": [review], "approval": approval}
 
 
@@ -68,6 +74,7 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
     members = dict(value["approval"])
     principal, identity = members.pop("principal"), members.pop("access_identity")
     lasting = members.pop("lasting", None)
+    schema, question = members.pop("parameters", None), members.pop("question", None)
     for shown in ("url", "display"):
         members.pop(shown, None)
     request = ApprovalRequest(
@@ -78,10 +85,12 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
         created_at=_seconds(members.pop("created_at")),
         expires_at=_seconds(members.pop("expires_at")),
         read=tuple(members.pop("read")),
+        question=question and {**question, **({} if schema is None else {"schema": schema})},
         **members,
     )
     offered = lasting and Lasting.of_json(lasting)
-    return PendingApproval(request, value["action_requests"][0]["args"], lasting=offered)
+    shown = value["action_requests"][0]["args"]
+    return PendingApproval(request, shown, lasting=offered, parameters=schema)
 
 
 def approval_of(pending: PendingApproval) -> dict[str, Any]:
@@ -103,7 +112,10 @@ def _shown_with(pending: PendingApproval) -> dict[str, Any]:
     this call. Everything but a narrower copy of `lasting` is refused as an answer.
     """
     offered = pending.lasting and pending.lasting.as_json() | _bounds_display(pending.lasting)
-    return {"display": display_of(pending.arguments), "lasting": offered}
+    shown = {"display": display_of(pending.arguments), "lasting": offered}
+    if (asked := pending.request.question) is not None:
+        shown["question"] = {name: asked.get(name) for name in ("mode", "message", "host")}
+    return shown
 
 
 def _bounds_display(lasting: Lasting) -> dict[str, Any]:

@@ -18,16 +18,18 @@ from langchain_core.messages import ToolMessage
 from langgraph.runtime import Runtime
 
 from graph.approvals.answer import Answer, AnswerReader
+from graph.approvals.consent_urls import url_reference
+from graph.approvals.elicitations import Elicitations
 from graph.approvals.gate import REJECTED, ApprovalGate, Refused, Verdict
 from graph.approvals.pending_call import PendingCall, pending_call
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import PendingApproval
 from graph.call_arguments import arguments_digest
-from graph.context import AgentContext, writer_of
+from graph.context import AgentContext, context_of, writer_of
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
 from graph.state import AgentState
-from graph.tool_calls.requested_calls import accepted_calls, failure_text, with_arguments
+from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text, with_arguments
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, CredentialError
@@ -58,6 +60,7 @@ class ApprovalsNode:
         self._prompts = prompts
         self._steps = steps
         self._answers = answers
+        self._elicitations = Elicitations(gate)
         self._resume_values = resume_values
 
     async def __call__(
@@ -73,6 +76,7 @@ class ApprovalsNode:
             for call, service in accepted_calls(state)
             if self._gate.knows(service)
         ]
+        context_of(runtime).begun_calls.update(asked_calls(state))
         verdicts = [(each, await self._verdict(each, state, caller)) for each in pending]
         refused = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Refused)]
         if refused:
@@ -92,7 +96,11 @@ class ApprovalsNode:
     async def _verdict(
         self, pending: PendingCall, state: AgentState, caller: VerifiedAccessToken
     ) -> Verdict | None:
-        """The gate's; `None` for a call about which the user is to be asked when its credential is known."""
+        """The gate's; `None` for a call about which the user is to be asked when its credential is known. For
+        a call whose server has asked the user, that about the question.
+        """
+        if (call := asked_calls(state).get(str(pending.call["id"]))) is not None:
+            return await self._elicitations.verdict(pending, call)
         verdict, service = await self._gate.verdict(pending, caller), pending.service
         if not isinstance(verdict, PendingApproval) or verdict.asked:
             return verdict
@@ -128,13 +136,22 @@ class ApprovalsNode:
         given = self._prompts.given(runtime, request, caller)
         answer = await self._usable(given, asks, caller)
         if answer is None:
-            resumed = await self._prompts.pause(shown, caller)
+            is_url = self._resume_values and (request.question or {}).get("mode") == "url"
+            resumed = await self._prompts.pause(shown, caller, url_reference(request.id) if is_url else None)
             if resumed is None:
                 return {"asking": True}
             if self._resume_values:
                 answer = await self._usable(resumed, asks, caller)
         if answer is None and unusable < MAX_UNUSABLE_ANSWERS:
             return {"asking": True, "unusable_answers": unusable}
+        if request.question is not None:
+            answer = answer or Answer(approved=False, dismissed=True)
+            digest = arguments_digest(answer.response) if answer.approved else None
+            if not await self._prompts.decide(request, digest, caller):
+                return dict(_AGAIN)
+            call_id = str(pending.call["id"])
+            call = self._elicitations.answered(pending, asked_calls(state)[call_id], request, answer.response)
+            return {"questions": {call_id: call}, **_AGAIN}
         if answer is None or not answer.approved:
             if not await self._prompts.decide(request, None, caller):
                 return dict(_AGAIN)

@@ -18,7 +18,7 @@ from graph.models.response import without_tool_calls
 from graph.nodes.model_step import ModelCall, ModelSteps
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
-from graph.tool_calls.requested_calls import latest_response, normalize_tool_calls, refusal
+from graph.tool_calls.requested_calls import asked_calls, latest_response, normalize_tool_calls, refusal
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -38,7 +38,8 @@ class ModelNode:
     """Requests one response in each round of tools. Raises `ServiceError` if the model fails.
 
     Of a run whose caller requests a call (`AgentContext.call`), the first response is that call, which passes
-    the same checks, and the last one its result.
+    the same checks, and the last one its result. While a call waits for its user, whom its server has asked,
+    no response is requested.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class ModelNode:
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
     ) -> dict[str, Any]:
         """The response, the refusals of calls that no node runs, and the credentials of the next step."""
+        if asked_calls(state):
+            return {}
         rounds = state.get("rounds", 0)
         if rounds and (result := _result_for_caller(state["messages"])) is not None:
             return {"messages": [AIMessage(redact(result, secrets_of(state, caller)), id=uuid.uuid4().hex)]}

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.runtime import Runtime
 
+from graph.approvals.elicitations import AskedCall, Elicitations
 from graph.approvals.gate import ApprovalGate, Refused
 from graph.approvals.pending_call import pending_call
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
@@ -20,13 +21,14 @@ from graph.credentials.service_credentials import ServiceCredential, ServiceCred
 from graph.data_labels import labels_of
 from graph.nodes.model import ModelNode
 from graph.state import AgentState
-from graph.tool_calls.requested_calls import accepted_calls, failure_text
+from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
 from tools.approval_policy import Effect
+from tools.elicitation import ANSWERED, Answered
 from tools.lent_model import LENT
 from tools.progress import Report, TimeLimit, progress, reported_to
 from tools.service import Service, ToolResult
@@ -90,19 +92,23 @@ class ServiceNode:
         self._budget = budget
         self._steps = steps
         self._gate = gate
+        self._elicitations = Elicitations(gate)
         self._seconds = seconds
         self._model = model
 
     async def __call__(
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
     ) -> dict[str, Any]:
-        """The results of the calls, and a credential that was renewed."""
+        """The results of the calls, and a credential that was renewed. A call whose server asks its user has
+        none yet.
+        """
         waiting = [call for call, service in accepted_calls(state) if service == self._name]
         taken = self._budget.take(runtime, len(waiting))
         credential = self._service_credentials.of(caller, self._name, state)
         secrets, consents = secrets_of(state, caller), writer_of_consents(runtime)
         read_before, context = state.get("read") or {}, context_of(runtime)
         of_run = StepRun(caller, writer_of(runtime), secrets, consents, read_before, context.keep_file)
+        asked, questions = asked_calls(state), dict[str, AskedCall | None]()
 
         async def respond(messages: list[Any], tools: Sequence[Any]) -> AIMessage:
             progress(None)  # it holds off the time limits of the call
@@ -111,28 +117,39 @@ class ServiceNode:
         async def run(call: ToolCall) -> ToolMessage:
             LENT.set(respond)  # in the task of this call
             pending = pending_call(state, call, self._name, caller, runtime)
-            verdict = await self._gate.permit(pending, caller)
+            goes_on = asked.get(str(call["id"]))
+            verdict = await self._gate.permit(pending, caller, goes_on=goes_on is not None)
             if isinstance(verdict, Refused):
                 return await refuse(call, verdict)
-            ruled = verdict.allowed
-            if not await self._begin(state, call, caller, runtime):
-                return await refuse(call, Refused(MAY_HAVE_EFFECT, verdict.approval, ruled=ruled))
+            ruled, approval = verdict.allowed, verdict.approval
+            answers = Answered() if self._gate.can_ask(pending) else None
+            if goes_on is not None:
+                used = await self._elicitations.use(pending, goes_on)
+                if isinstance(used, Refused):
+                    return await refuse(call, used)
+                answers, approval = used, goes_on["asked"][-1]
+                await ruled.taken_back()  # it was counted when the call began
+            elif not await self._begin(state, call, caller, runtime):
+                return await refuse(call, Refused(MAY_HAVE_EFFECT, approval, ruled=ruled))
             context.begun_calls.add(str(call["id"]))
             note_read(runtime, self._labels(call["name"]))
             sent = False
-            step = self._steps.step(call, self._name, of_run, verdict.approval, ruled)
+            step = self._steps.step(call, self._name, of_run, approval, ruled)
 
             async def work() -> tuple[ToolResult, AgentError | None]:
                 nonlocal sent
+                ANSWERED.set(answers)
                 sent = True  # an exception does not say whether it was
                 result, error = await self._call(call, credential, step.progressed)
                 sent = result.called
+                if result.asks is not None:
+                    questions[str(call["id"])] = self._elicitations.ask(pending, result.asks)
                 return result, error
 
             try:
                 return await step.made(work)
             finally:
-                if not sent:
+                if not sent and goes_on is None:
                     await ruled.taken_back()
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
@@ -146,9 +163,12 @@ class ServiceNode:
                 raise result
             messages.append(result)
         limit = Refused(f"not run: at most {self._budget.calls} tools may be called in one run")
+        ended = [message for message in messages if message.tool_call_id not in questions]
         update: dict[str, Any] = {
-            "messages": [*messages, *[await refuse(call, limit) for call in waiting[taken:]]]
+            "messages": [*ended, *[await refuse(call, limit) for call in waiting[taken:]]]
         }
+        if asked or questions:
+            update["questions"] = {**dict.fromkeys(asked), **questions}
         read: dict[str, str] = {}
         for result in messages:
             if result.artifact["called"]:  # also an error: its text is the server's

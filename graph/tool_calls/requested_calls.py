@@ -77,6 +77,14 @@ def accepted_calls(state: AgentState) -> list[tuple[ToolCall, str]]:
     ]
 
 
+def asked_calls(state: AgentState) -> dict[str, Any]:
+    """The accepted calls whose server has asked their user: call id → `AskedCall`."""
+    if not (asked := state.get("questions")):
+        return {}
+    found = {str(call["id"]): asked.get(str(call["id"])) for call, _ in accepted_calls(state)}
+    return {call: each for call, each in found.items() if isinstance(each, dict) and each.get("asked")}
+
+
 def called_services(state: AgentState) -> set[str]:
     """The services of the accepted calls."""
     return {service for _, service in accepted_calls(state)}

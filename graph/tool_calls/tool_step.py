@@ -145,7 +145,8 @@ class ToolStep:
     async def made(self, work: Work) -> ToolMessage:
         """Calls `work`, which makes the call, between its start and its end. Returns the result for the
         model, which is what the tool returned, or the person's text of a failure. Raises `AuditError` if
-        the call cannot be recorded; a start that cannot be recorded prevents the call.
+        the call cannot be recorded; a start that cannot be recorded prevents the call. If the server asks the
+        user, the call goes on in another step: this one has an end, and the events have none.
         """
         await self._step.started()
         arguments = self._write_started()
@@ -156,6 +157,11 @@ class ToolStep:
                 url, service = error.authorization_url, self._shown["service"]
                 self._run.consents(consent_required(service, self._call_id, url))
             milliseconds = round((time.perf_counter() - began) * 1000)
+            if result.asks is not None:
+                message = refusal(self._call, "the server asks the user")
+                message.artifact = {"called": True}
+                await finished(message)
+                return message
             result = await self._kept(result)
             message = self._write_finished(result, error.code if error else None, milliseconds)
             await finished(message)

@@ -15,11 +15,10 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from itertools import count
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import httpx
 from langchain_mcp_adapters.tools import load_mcp_tools
-from mcp import ClientSession
 from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, ListToolsResult
 
@@ -95,7 +94,7 @@ class LegacySession(Session):
 
     async def _listed(self) -> Listing:
         try:
-            tools = await load_mcp_tools(cast(ClientSession, self))
+            tools = await load_mcp_tools(self)  # type: ignore[arg-type]  # calls list_tools alone
         except (RuntimeError, ValueError):
             raise MCPRequestError(_MALFORMED) from None
         listed = [ListedTool(tool.name, tool.description, tool.args_schema) for tool in tools]

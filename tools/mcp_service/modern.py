@@ -21,6 +21,7 @@ from identity.secrets.secret import Secret
 from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
 from tools import VERSION
+from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
 from tools.mcp_service.session import Listing, MCPCallError, MCPRequestError, Session
 from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, result_of, usable_tools, well_formed
 from tools.mcp_service.wire import Wire, protocol_error, response_to
@@ -132,6 +133,8 @@ class ModernServer:
             f"{_META}clientInfo": {"name": "idaas-agent", "version": VERSION},
             f"{_META}clientCapabilities": {},
         }
+        if method == "tools/call" and ANSWERED.get() is not None:
+            meta[f"{_META}clientCapabilities"] = {"elicitation": {"form": {}, "url": {}}}
         if progressed is not None:
             meta["progressToken"] = number
         if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
@@ -217,26 +220,32 @@ class ModernSession(Session):
     async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.
 
-        The agent declares no capability, so that a server has nothing to ask: one that asks all the same gets
-        no answer, and the call ends at once.
+        The capability to ask the user is declared if the user can be asked (`tools.elicitation`): then the
+        result may be the server's question. A server that asks all the same gets no answer, and the call ends
+        at once.
         """
         span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
         span.set(Attribute.MCP_METHOD, "tools/call")
         span.set(Attribute.MCP_VERSION, PROTOCOL_VERSION)
+        given = ANSWERED.get() or Answered()
+        rounds, more = given.rounds + 1, dict[str, Any]()
+        if given.responses:
+            more["inputResponses"] = dict(given.responses)
+        if given.state is not None:
+            more["requestState"] = given.state.reveal()
         try:
             async with self._until_closed():
-                response = await self._called(tool, arguments, {}, progressed)
+                response = await self._called(tool, arguments, more, progressed)
                 if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
                     self._last = self._server.public = None
                     if tool not in (await self.listing()).tools:
                         return ToolResult("the server has withdrawn this tool", ok=False)
-                    response = await self._called(tool, arguments, {}, progressed)
-                for _ in range(_MAX_ROUNDS - 1):
-                    if (state := _state(response)) is None:
-                        break
+                    response = await self._called(tool, arguments, more, progressed)
+                while rounds < _MAX_ROUNDS and (state := _state(response)) is not None:
                     await asyncio.sleep(_PAUSE)
+                    rounds += 1
                     response = await self._called(tool, arguments, {"requestState": state}, progressed)
-                return _result(response)
+                return _result(response, rounds)
         except _UnsendableError as error:
             return ToolResult(str(error), ok=False, called=False)
         except MCPRequestError as failure:
@@ -367,20 +376,20 @@ def _state(response: Mapping[str, Any]) -> str | None:
     Raises `MCPRequestError` for one that is too large to be sent back.
     """
     result = response.get("result", {})
-    state = result.get("requestState")
-    if (
-        result.get("resultType") != "input_required"
-        or result.get("inputRequests")
-        or not isinstance(state, str)
+    if result.get("resultType") != "input_required" or not isinstance(
+        state := result.get("requestState"), str
     ):
         return None
     if len(state) > _MAX_STATE:
         raise MCPRequestError(f"the server sends a state of more than {_MAX_STATE} characters")
-    return state
+    return None if result.get("inputRequests") else state
 
 
-def _result(response: Mapping[str, Any]) -> ToolResult:
-    """The result for the model. Raises `ValueError` for one of another form."""
+def _result(response: Mapping[str, Any], rounds: int) -> ToolResult:
+    """The result for the model, or the questions to its user, after `rounds` requests.
+
+    Raises `ValueError` for one of another form.
+    """
     if "error" in response:
         error = response["error"]
         return ToolResult(f"error {error['code']}: {error['message']}", ok=False)
@@ -389,5 +398,14 @@ def _result(response: Mapping[str, Any]) -> ToolResult:
         case "complete":
             return result_of(result)
         case "input_required":
-            return ToolResult("the server wants to ask the user, which is not possible here", ok=False)
+            requests, state = result.get("inputRequests"), result.get("requestState")
+            if ANSWERED.get() is None or rounds >= _MAX_ROUNDS or not isinstance(requests, dict):
+                return ToolResult("the server wants to ask the user, which is not possible here", ok=False)
+            try:
+                questions = questions_of(requests)
+            except ValueError as error:
+                text = f"the server wants to ask the user what the agent does not ask: {error}"
+                return ToolResult(text, ok=False)
+            secret = Secret(state) if isinstance(state, str) else None
+            return ToolResult("", asks=InputRequired(questions, secret, rounds))
     raise ValueError("not a kind of result of a call")

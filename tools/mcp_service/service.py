@@ -16,6 +16,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.errors import ErrorCode, ServiceError
 from identity.principal import AccessIdentity
+from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from identity.transport.client import checked_url, http_client
 from identity.transport.http1.transport import PoolUse
@@ -106,8 +107,12 @@ class MCPService:
         self._wire = Wire(self._http, checked_url(url), max_bytes=max_bytes, placement=credential.placement)
         self._server = ModernServer(self._wire)
         self._sessions = SessionPool(self._open, sessions)
-        self._listed: LRUCache[str, list[ToolSchema]] = LRUCache(sessions)
         self._last_listed: LRUCache[Hashable, list[ToolSchema]] = LRUCache(sessions)
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the server can ask the user of a call (`tools.elicitation`): so can the newer version."""
+        return self._server.verdict is Verdict.MODERN
 
     @property
     def tool_names(self) -> Collection[str]:
@@ -121,7 +126,7 @@ class MCPService:
         """
         credential = await access.credential()
         key, holder = _key(credential.secret), _holder(credential)
-        known = self._listed.get(key) or self._last_listed.get(holder)
+        known = self._last_listed.get(holder)
         paused = self._paused_until is not None and self._clock() < self._paused_until
         if paused and self._sessions.current(key) is None:
             if known:
@@ -130,7 +135,7 @@ class MCPService:
 
         async def listed(session: Session) -> list[ToolSchema]:
             tools = (await session.listing()).schemas
-            self._listed[_key(session.secret)] = self._last_listed[holder] = tools
+            self._last_listed[holder] = tools
             return tools
 
         try:
@@ -138,7 +143,6 @@ class MCPService:
         except MCPRequestError as error:
             failure = error
         if failure.is_credential_refused:
-            self._listed.pop(key, None)
             self._last_listed.pop(holder, None)
             known = None
         if failure.timed_out:
@@ -199,7 +203,10 @@ class MCPService:
         if failure is not None:
             raise self._error(failure)
         files = [file for file in result.files if not contains(file[1], presented)]
-        return replace(result, text=model_text(result.text, presented), files=files)
+        asks = result.asks
+        if asks is not None:
+            asks = replace(asks, questions=redact(asks.questions, presented))
+        return replace(result, text=model_text(result.text, presented), files=files, asks=asks)
 
     async def metadata(self) -> Mapping[str, Any] | None:
         """What the server says of itself as a protected resource (RFC 9728); `None` if it says nothing.

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from agent.api.a2a.members import Members, TaskState, about, data_part, text_part
 from agent.api.a2a.rpc_error import task_not_found
 from agent.conversations.thread import is_thread_id
-from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.approvals.record import PendingApproval
 from graph.approvals.request import approval_of, interrupt_value
 from graph.models.response import CUT_OFF
 from identity.printable import rfc3339
@@ -83,11 +83,11 @@ def ended_by(
 def waiting(task_id: TaskId, pending: PendingApproval, at: float) -> Members:
     """The status of a task that waits for its user: what is asked, as text and as the whole approval.
 
-    It waits for the user's consent or sign-in, or for input: their decision on a call of a tool.
+    It waits for the user's consent or sign-in, or for input: their decision on a call, or their answer to
+    its server.
     """
     request = pending.request
-    is_call = request.kind is ApprovalKind.TOOL_CALL
-    state = TaskState.INPUT_REQUIRED if is_call else TaskState.AUTH_REQUIRED
+    state = TaskState.INPUT_REQUIRED if request.kind.is_input else TaskState.AUTH_REQUIRED
     text = interrupt_value(pending)["action_requests"][0]["description"]
     if pending.url is not None:
         text = f"{text} {pending.url.reveal()}"

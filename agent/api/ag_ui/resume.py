@@ -18,7 +18,7 @@ from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
 from identity.strict_json import read_value
 
-_DISMISSED = {"approved": False}
+_DISMISSED = {"action": "cancel"}
 
 
 @dataclass(frozen=True, slots=True)

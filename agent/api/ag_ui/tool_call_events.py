@@ -22,6 +22,7 @@ _APPROVED: Final = {
     "message": {"type": "string", "description": "what the agent should know, for a rejection"},
 }
 _EDITED: Final = {"editedArgs": {"type": "object", "description": "replaces all arguments of the call"}}
+_ELICITED: Final = {"action": {"enum": ["accept", "decline", "cancel"]}}
 _LASTING: Final = {"lasting": {"type": "object", "description": "what is offered of this name, or less"}}
 
 
@@ -31,13 +32,15 @@ def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
     is_call = request.kind is ApprovalKind.TOOL_CALL
     properties = _APPROVED | _EDITED if is_call else _APPROVED
     properties = properties | _LASTING if pending.lasting is not None else properties
+    if request.question is not None:
+        properties = _ELICITED | {"content": dict(pending.parameters or {"type": "null"})}
     approval = approval_of(pending)
     return {
         "id": request.id,
         "reason": "tool_call" if is_call else f"idaas-agent:{request.kind.value}",
         "message": interrupt_value(pending)["action_requests"][0]["description"],
         "toolCallId": request.call_id,
-        "responseSchema": {"type": "object", "properties": properties, "required": ["approved"]},
+        "responseSchema": {"type": "object", "properties": properties, "required": [next(iter(properties))]},
         "expiresAt": approval["expires_at"],
         "metadata": {METADATA_KEY: approval},
     }

@@ -20,6 +20,7 @@ from agent.runs.conversation_runs import Conversations
 from agent.runs.run import Paused, RunReader
 from graph.approvals.record import ApprovalKind, ApprovalStatus
 from graph.call_arguments import are_valid_arguments, arguments_digest
+from graph.error_codes import GraphCode
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError, ThreadNotFoundError
@@ -78,9 +79,11 @@ class AskedCall:
     arguments: Mapping[str, Any]
     modern: bool
     digest: str
+    asks: bool = False
+    """Whether the client lets its user answer questions."""
 
     @classmethod
-    def of(cls, params: Members, *, modern: bool) -> "AskedCall":
+    def of(cls, params: Members, *, modern: bool, asks: bool = False) -> "AskedCall":
         """Raises `McpError`."""
         name, arguments = params.get("name"), params.get("arguments", {})
         if not isinstance(name, str) or not are_valid_arguments(arguments) or not isinstance(arguments, dict):
@@ -91,7 +94,7 @@ class AskedCall:
             known and isinstance(question, str) and question.strip() and is_thread_id(str(conversation))
         ):
             raise McpError(INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer")
-        return cls(name, arguments, modern, arguments_digest({name: arguments})[:32])
+        return cls(name, arguments, modern, arguments_digest({name: arguments})[:32], asks)
 
     def message(self) -> HumanMessage:
         """What the conversation has of it."""
@@ -107,6 +110,7 @@ class Calls:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
+        self._services = {each.name: each for each in agent.services}
         self._catalog = ToolCatalog(agent.services, agent.settings.tool_timeout_seconds)
 
     async def offered(self, caller: VerifiedAccessToken) -> OfferedTools:
@@ -125,7 +129,8 @@ class Calls:
             )
             if (service := (await self.offered(caller)).services.get(asked.name)) is None:
                 raise McpError(INVALID_PARAMS, f"There is no tool {asked.name!r:.80}")
-            kept = kept if self._agent.gate.decides(call, service) else None
+            may_ask = asked.asks and getattr(self._services[service], "may_ask", False)
+            kept = kept if may_ask or self._agent.gate.decides(call, service) else None
         thread_id = asked.arguments.get("conversation") if call is None else None
         streaming = call is None
         if kept is None:
@@ -156,24 +161,23 @@ class Calls:
         answer = responses.get(ANSWER) if isinstance(responses, dict) else None
         action = answer.get("action") if isinstance(answer, dict) else None
         by_others = waiting is not None and waiting.approvers is not None
-        if waiting is not None and (action == "cancel" or (action == "decline" and by_others)):
+        withdrawn = action == "cancel" and waiting is not None and waiting.question is None
+        if withdrawn or (action == "decline" and by_others):
             await kept.cancel(caller.principal, thread_id)
-        if waiting is None or by_others or action == "cancel":
+        if waiting is None or by_others or withdrawn:
             return await self._outcome(kept, caller, thread_id)
-        approved: object = None
-        match answer:
-            case {"action": "decline"}:
-                approved = False
-            case {"action": "accept", "content": {"approve": bool(approve)}}:
-                approved = approve
-            case {"action": "accept"} if waiting.kind is ApprovalKind.CONSENT_REQUIRED:
-                approved = True
-        if waiting.kind is ApprovalKind.SIGN_IN_REQUIRED:
-            approved = True
-        if approved is None:
-            return Paused(tuple(pending))
-        answers = {approval_id: {"approved": approved}}
-        run = await kept.resume(caller, thread_id, answers, streaming=asked.name == ASK)
+        if waiting.kind is ApprovalKind.TOOL_CALL and isinstance(answer, dict) and action == "accept":
+            content = answer.get("content")
+            answer = {"approved": content.get("approve") if isinstance(content, dict) else None}
+        elif waiting.kind is ApprovalKind.SIGN_IN_REQUIRED:
+            answer = {"approved": True}
+        try:
+            answers = {approval_id: answer}
+            run = await kept.resume(caller, thread_id, answers, streaming=asked.name == ASK)
+        except ApprovalError as error:
+            if error.code is not GraphCode.APPROVAL_INVALID:
+                raise
+            return Paused(tuple(pending))  # what is no answer asks again
         return run.events(keep=False)
 
     async def _place(self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken) -> str | None:

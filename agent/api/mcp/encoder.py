@@ -92,10 +92,12 @@ class CallEncoder:
         request = pending.request
         text = interrupt_value(pending)["action_requests"][0]["description"]
         state: Members = {"requestState": f"{request.thread_id}.{request.id}"}
-        if request.kind is ApprovalKind.CONSENT_REQUIRED and pending.url is not None:
+        if pending.url is not None and (self._request.modern or request.question is None):
             asked: Members = {"mode": "url", "message": text, "url": pending.url.reveal()}
         elif not self._request.modern:
             asked = {"mode": "url", "message": text, "url": self._page}
+        elif request.question is not None:
+            asked = {"mode": "form", "message": text, "requestedSchema": pending.parameters}
         elif request.kind is not ApprovalKind.TOOL_CALL:  # sent again with a fresh token, or at once
             return {"resultType": "input_required"} | state
         elif request.approvers is not None:

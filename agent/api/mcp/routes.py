@@ -150,7 +150,8 @@ class McpServer:
 
     async def _call(self, message: McpMessage, caller: VerifiedAccessToken, request: Request) -> Response:
         """The result of a call, or a stream that ends with it. A failure of the call is a result too."""
-        params, asked = message.params, AskedCall.of(message.params, modern=message.modern)
+        params, asks = message.params, message.asks("form") or message.asks("url")
+        asked = AskedCall.of(params, modern=message.modern, asks=asks)
         try:
             if message.modern and "requestState" in params:
                 state, responses = params["requestState"], params.get("inputResponses")

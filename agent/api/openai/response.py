@@ -123,6 +123,8 @@ def _waiting(pending: PendingApproval) -> str:
             return f"Your consent is needed to use {request.service} for you."
         case ApprovalKind.SIGN_IN_REQUIRED:
             return "Your sign-in has expired. Sign in again to continue."
+        case ApprovalKind.ELICITATION:
+            return f"The {request.service} service asks you something. Answer it where you see its question."
     arguments = json.dumps(dict(pending.arguments), ensure_ascii=False)
     return f"Waiting for your approval to call {request.tool} of {request.service} with {arguments}."
 

@@ -153,10 +153,11 @@ class NewVersion(Body):
 
 class Decision(Body):
     """The answer to an approval. `arguments` replace all of the call's, with `edit`; `message` is for the
-    model, with `reject`; `lasting` approves more than this call, as it was offered or less.
+    model, with `reject`; `lasting` approves more than this call, as it was offered or less. To the question
+    of a server, `edit` answers with the content of its form, and `cancel` dismisses it.
     """
 
-    decision: Literal["approve", "edit", "reject"]
+    decision: Literal["approve", "edit", "reject", "cancel"]
     arguments: Annotated[dict[str, Any], AfterValidator(_arguments)] | None = None
     message: Annotated[str, Field(max_length=MAX_MESSAGE)] | None = None
     lasting: dict[str, Any] | None = None
@@ -168,9 +169,11 @@ class Decision(Body):
             raise RequestError("arguments", problem)
         if self.message is not None and self.decision != "reject":
             raise RequestError("message", 'only allowed with "reject"')
-        if self.decision == "reject":
+        if self.decision in ("reject", "cancel"):
             if self.lasting is not None:
-                raise RequestError("lasting", 'not allowed with "reject"')
+                raise RequestError("lasting", f'not allowed with "{self.decision}"')
+            if self.decision == "cancel":
+                return {"action": "cancel"}
             return {"approved": False, "message": self.message}
         return {"approved": True, "arguments": self.arguments, "lasting": self.lasting}
 

@@ -74,7 +74,6 @@ async def test_first_request_after_a_fault_succeeds(serve, service_at, key_ring,
         server.response = None
         assert await service.tools(key_ring("K1"))
         service._sessions.drop(*session_of(service))
-        service._listed.clear()
         service._last_listed.clear()
 
 

@@ -45,10 +45,10 @@ def test_resolved_interrupt_is_answered_by_its_payload() -> None:
     assert named(answers(resume=[entry])) == {"a": APPROVED}
 
 
-def test_dismissed_interrupt_is_a_rejection_whatever_its_payload_says() -> None:
+def test_dismissed_interrupt_is_a_dismissal_whatever_its_payload_says() -> None:
     entry = {"interruptId": "a", "status": "cancelled", "payload": APPROVED}
 
-    assert named(answers(resume=[entry])) == {"a": {"approved": False}}
+    assert named(answers(resume=[entry])) == {"a": {"action": "cancel"}}
 
 
 def test_interrupt_is_answered_once() -> None:

@@ -1,0 +1,108 @@
+"""A question of a tool's server to the user of its call: asked and answered as an approval is, used once.
+
+The record of the question has its URL and the state that the server gets back, and is kept where approvals
+are, never in the state of a run, which has the ids of the questions and the answers. An answer counts for the
+call, its arguments and the question as it was asked: from these follows the id.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypedDict
+
+from graph.approvals.gate import FINAL, ApprovalGate, Permitted, Refused, Verdict
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus, PendingApproval
+from graph.call_arguments import arguments_digest
+from identity.errors import ApprovalError
+from identity.secrets.secret import Secret
+from tools.elicitation import Answered, InputRequired, defaults
+
+_LOST: Final = (
+    "no result: the server asked the user, and the question was lost or changed. The call may already have "
+    "taken effect; check that before you call again"
+)
+
+
+class AskedCall(TypedDict):
+    """A call that waits for its user, in the state of a run. It grants nothing."""
+
+    asked: list[str]
+    """The ids of its questions so far; the last one is open while `responses` has one less."""
+    responses: dict[str, Any]
+    """By the server's keys, in their order."""
+
+
+class Elicitations:
+    """The questions of the calls that `gate` permits. A new one is in its memory until the run pauses."""
+
+    def __init__(self, gate: ApprovalGate) -> None:
+        self._gate = gate
+
+    def ask(self, pending: PendingCall, required: InputRequired) -> AskedCall:
+        """The call after its server has asked."""
+        state, questions = required.state and required.state.reveal(), dict(required.questions)
+        of_call = {"questions": questions, "state": state, "rounds": required.rounds}
+        return AskedCall(asked=[self._kept(pending, of_call, next(iter(questions)))], responses={})
+
+    async def verdict(self, pending: PendingCall, call: AskedCall) -> Verdict:
+        """Whether the call goes on: it does when all questions have a response."""
+        request, status = await self._asked(pending, call["asked"][-1])
+        if request is None or request.question is None:
+            return Refused(_LOST)
+        if len(call["responses"]) >= len(call["asked"]):
+            return Permitted(request.id)
+        if status is not None and (reason := FINAL.get(status)):
+            return Refused(reason, request.id)
+        return PendingApproval(request, defaults(request.question), asked=status is not None)
+
+    def answered(
+        self, pending: PendingCall, call: AskedCall, request: ApprovalRequest, response: Mapping[str, Any]
+    ) -> AskedCall:
+        """The call after a response that counts. Without acceptance, no further question is asked."""
+        question = request.question or {}
+        responses, asked = {**call["responses"], question["key"]: dict(response)}, call["asked"]
+        following = [key for key in question["of_call"]["questions"] if key not in responses]
+        if response["action"] == "accept" and following:
+            asked = [*asked, self._kept(pending, question["of_call"], following[0])]
+        return AskedCall(asked=asked, responses=responses)
+
+    async def use(self, pending: PendingCall, call: AskedCall) -> Answered | Refused:
+        """What the call goes on with, once: each accepted answer is used, and any other is on record."""
+        given: dict[str, Any] = {}
+        question: Mapping[str, Any] = {}
+        for approval_id in call["asked"]:
+            request, status = await self._asked(pending, approval_id)
+            question = (request and request.question) or {}
+            response = call["responses"].get(question.get("key", ""))
+            if request is None or not isinstance(response, dict):
+                return Refused(_LOST)
+            if response.get("action") == "accept":
+                try:
+                    await self._gate.use(request, arguments_digest(response))
+                except ApprovalError:
+                    return Refused(FINAL.get(status or ApprovalStatus.OPEN, _LOST), request.id)
+            elif status is not ApprovalStatus.REJECTED:
+                return Refused(_LOST)
+            given[question["key"]] = response
+        of_call = question["of_call"]
+        given = {key: given.get(key, {"action": "cancel"}) for key in of_call["questions"]}
+        state = of_call["state"]
+        return Answered(given, None if state is None else Secret(state), of_call["rounds"])
+
+    def _kept(self, pending: PendingCall, of_call: Mapping[str, Any], key: str) -> str:
+        """Keeps the question `key`, with what the call needs; its id."""
+        question = {**of_call["questions"][key], "key": key, "of_call": of_call}
+        request = self._gate.requests.of_call(pending, ApprovalKind.ELICITATION, question=question)
+        self._gate.new[request.id] = request
+        return request.id
+
+    async def _asked(
+        self, pending: PendingCall, approval_id: str
+    ) -> tuple[ApprovalRequest | None, ApprovalStatus | None]:
+        """The question of this id, if it is about this call as it is now, and its status."""
+        state = await self._gate.state_of(approval_id, pending.principal)
+        request = self._gate.new.get(approval_id) if state is None else state.request
+        if request is None or request.kind is not ApprovalKind.ELICITATION:
+            return None, None
+        now = self._gate.requests.of_call(pending, ApprovalKind.ELICITATION, question=request.question)
+        status = None if state is None else state.status
+        return (request if now.id == request.id else None), status
