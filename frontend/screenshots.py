@@ -175,6 +175,11 @@ class Photographer:
             if folded:
                 await page.keyboard.press("Escape")
             chinese = look.get("locale") == "zh-CN"
+            await page.locator(".menu > summary").click()
+            await page.locator(".menu .icon-key").click()
+            await page.locator(".service summary").first.click()
+            await self.shoot(page, f"rights{name}")
+            await page.keyboard.press("Escape")
             await page.locator("#question").fill("从周一开始请三天年假" if chinese else APPLY)
             await page.keyboard.press("Enter")
             await page.locator(".approval").wait_for()
@@ -224,7 +229,7 @@ class Photographer:
             await self.shoot(page, f"down{name}")
             await page.locator(".actions button", has_text="Edit").click()
             await self.shoot(page, f"editing{name}")
-            await page.locator("nav button").first.click()
+            await page.locator("nav button:visible").first.click()
             await self.shoot(page, f"undo{name}")
 
         context = await self.browser.new_context(locale="en-US", viewport=DESKTOP)

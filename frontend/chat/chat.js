@@ -115,12 +115,12 @@ export class Chat extends EventTarget {
   /**
    * Answers an approval, and reads what follows.
    *
-   * @param {{decision: 'approve' | 'edit' | 'reject', argumentsJson?: string, lastingJson?: string, message?: string}} decision
+   * @param {{decision: 'approve' | 'edit' | 'reject' | 'cancel', argumentsJson?: string, lastingJson?: string, message?: string}} decision
    */
   async decide({ id, call_id: call, approvers }, decision) {
     const { thread, agent } = this;
     if (this.busy || thread === undefined) return;
-    const begins = decision.decision !== 'reject' && !approvers;
+    const begins = ['approve', 'edit'].includes(decision.decision) && !approvers;
     await this.#read(this.turns.at(-1), async function* (signal) {
       await agent.decide(thread, id, decision);
       yield { type: 'decided', call: begins ? call : undefined };
@@ -374,7 +374,9 @@ function goesOn(answer, approved) {
 /** The time to approve the calls of a paused run has passed: they were not made. */
 function expire(answer) {
   Object.assign(answer, { status: 'done', approvals: undefined, failure: undefined });
-  for (const call of toolCalls(answer)) if (['waiting', 'unknown'].includes(call.outcome)) Object.assign(call, { outcome: 'not_called', expired: true });
+  for (const call of toolCalls(answer)) {
+    if (['waiting', 'unknown'].includes(call.outcome)) Object.assign(call, call.question ? { outcome: 'unknown' } : { outcome: 'not_called', expired: true });
+  }
 }
 
 /** Plain members, so that a failed turn can be stored for a reload. */

@@ -5,12 +5,12 @@
  * @typedef {{type: 'reasoning' | 'text', id?: string, text: string}} TextPart `id` is that of the agent's message
  * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
  *   outcome: 'running' | 'waiting' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
- *   ofAnother?: boolean, declined?: string, declinedByAnother?: boolean, expired?: boolean,
+ *   ofAnother?: boolean, question?: boolean, declined?: string, declinedByAnother?: boolean, expired?: boolean,
  *   progress?: {fraction: number | null, message: string},
  *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string, consentUrl?: string}} ToolPart
  *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON;
  *   `consentUrl`: where the user allows the access; `declined`: the user's reason, perhaps empty; `ofAnother`: another person
- *   decides; `expired`: not decided in time
+ *   decides; `question`: the server of the tool asks, in a call that has begun; `expired`: not decided in time
  * @typedef {{status: 'streaming' | 'waiting' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
  *   failure?: object, approvals?: object[], cutOff?: 'length' | 'content_filter'}} Answer `accepted`: the agent accepted the request, so it verified the access
  *   token; `approvals`: what the run waits for, while `status` is `waiting`; `cutOff`: why its last message is not whole
@@ -114,7 +114,7 @@ function wait(answer, approvals) {
   for (const part of toolCalls(answer)) {
     const approval = approvals.find(({ call_id: id }) => id === part.callId);
     if (['running', 'unknown'].includes(part.outcome)) part.outcome = 'waiting';
-    if (approval) Object.assign(part, toolMembers(approval), { ofAnother: Boolean(approval.approvers) });
+    if (approval) Object.assign(part, toolMembers(approval), { ofAnother: Boolean(approval.approvers), question: approval.question !== undefined && approval.question !== null });
   }
 }
 

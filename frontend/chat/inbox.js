@@ -60,7 +60,7 @@ export class Inbox extends EventTarget {
     try {
       read = { failure: undefined, ...(await this.request('GET', '/approvals')) };
     } catch (failure) {
-      read = { failure };
+      read = failure.status === 404 ? { asked: [], own: [], failure: undefined } : { failure }; // an agent that keeps nothing asks nothing
     }
     if (signal.aborted) return undefined;
     if (reading !== this.#readings) return this.#latest;

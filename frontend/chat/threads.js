@@ -85,7 +85,7 @@ export class Threads {
   /**
    * Answers an approval: the run goes on.
    *
-   * @param {{decision: 'approve' | 'edit' | 'reject', argumentsJson?: string, lastingJson?: string, message?: string}} decision
+   * @param {{decision: 'approve' | 'edit' | 'reject' | 'cancel', argumentsJson?: string, lastingJson?: string, message?: string}} decision
    *   what ends with `Json` is sent as it is: a number that was parsed and written again may have lost digits
    */
   decide(id, approvalId, { argumentsJson, lastingJson, ...members }) {

@@ -9,6 +9,7 @@ import { failureWords } from './failure.js';
 import { icon } from './icon.js';
 import { identityBadge, identityKind, serviceName } from './identity.js';
 import { LastingForm } from './lasting-form.js';
+import { pageToOpen, QuestionForm } from './question-form.js';
 
 const LONGEST_SHOWN = 200;
 /** Characters of a prepared question by which its card differs from others. */
@@ -56,8 +57,9 @@ export class ApprovalCard {
     this.failure.hidden = failure === undefined;
     if (!failure) return;
     const name = failure.param?.split('.')[1];
-    const faulty = this.approval.display?.find((displayed) => displayed.name === name);
-    const { symptom } = faulty ? { symptom: this.language.text('approval.argument', { name: faulty.label }) } : failureWords(this.language, failure);
+    const faulty = this.approval.display?.find((displayed) => displayed.name === name)?.label ?? (this.#schema(name) && labelOf(name, this.#schema(name)));
+    const key = this.approval.question ? 'question.field' : 'approval.argument';
+    const { symptom } = faulty ? { symptom: this.language.text(key, { name: faulty }) } : failureWords(this.language, failure);
     this.failure.textContent = this.language.sentence(symptom);
   }
 
@@ -101,11 +103,17 @@ export class ApprovalCard {
   }
 
   #particulars() {
-    const { approval } = this;
+    const { approval, language } = this;
     if (approval.kind === 'prepared_run') { // whole: what is folded is not read
       const [{ text }] = approval.display;
       return [element('dl', { class: 'arguments', tabindex: 0 },
-        element('dt', {}, this.language.text('approval.question')), element('dd', {}, text))];
+        element('dt', {}, language.text('approval.question')), element('dd', {}, text))];
+    }
+    if (approval.question) {
+      return [
+        element('blockquote', { class: 'arguments' }, approval.question.message),
+        ...(approval.question.mode === 'url' ? pageToOpen(language, approval) : []),
+      ];
     }
     if (approval.kind !== 'tool_call') return [];
     const rows = approval.display.flatMap(({ name, label, text }) => [element('dt', {}, labelOf(label, this.#schema(name))), element('dd', {}, shown(text))]);
@@ -184,6 +192,10 @@ export class ApprovalCard {
         : this.#button('withdraw', 'quiet', () => actions.withdraw().catch((error) => this.refused(error)))]);
       return;
     }
+    if (approval.question) {
+      this.#showQuestion();
+      return;
+    }
     if (approval.kind === 'tool_call') {
       this.#show([
         this.#button('approve', 'primary', () => decide({ decision: 'approve' })),
@@ -201,6 +213,28 @@ export class ApprovalCard {
       this.#button('go_on', open ? 'quiet' : 'primary', () => decide({ decision: 'approve' })),
       this.#button('decline', 'quiet', () => decide({ decision: 'reject' })),
     ].filter(Boolean));
+  }
+
+  /** What the server of the tool asks: its form, or a page to open. */
+  #showQuestion() {
+    const { language, approval, actions } = this;
+    const decide = (decision) => actions.decide(approval, decision);
+    const refuse = [
+      this.#button('decline', 'quiet', () => decide({ decision: 'reject' })),
+      this.#button('dismiss', 'quiet', () => decide({ decision: 'cancel' })),
+    ];
+    if (approval.question.mode === 'url') {
+      const open = element('a', { class: 'button primary', href: approval.url, target: '_blank', rel: 'noopener noreferrer' },
+        language.text('question.open', { host: approval.question.host }));
+      this.#show([open, this.#button('go_on', 'quiet', () => decide({ decision: 'approve' })), ...refuse]);
+      return;
+    }
+    const form = new QuestionForm(language, approval);
+    this.fields.replaceChildren(...form.elements);
+    this.#show([this.#button('answer', 'primary', () => {
+      const argumentsJson = form.read();
+      if (argumentsJson !== undefined) decide({ decision: 'edit', argumentsJson });
+    }), ...refuse]);
   }
 
   #showFields() {

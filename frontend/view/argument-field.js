@@ -1,7 +1,6 @@
 /**
- * One argument of a call, to be changed, in a field of the type that the tool's schema names: a choice, a switch, a number,
- * a date, a text; everything else as JSON. It is checked while the user types. What the agent shows has all digits, and is
- * sent as it was written.
+ * One value that a schema describes, in a field of its type: a choice, a switch, a number, a date, a text; everything else
+ * as JSON. It is checked while the user types. What the agent shows has all digits, and is sent as it was written.
  */
 
 import { element } from './element.js';
@@ -12,6 +11,8 @@ const LINE = 60;
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 /** The pattern of a date, which tools declare in place of the format. */
 const DAY = '^\\d{4}-\\d{2}-\\d{2}$';
+/** Formats of texts whose fields browsers check. */
+const CHECKED = { email: 'email', uri: 'url' };
 let number = 0;
 
 export class ArgumentField {
@@ -19,23 +20,26 @@ export class ArgumentField {
   invalid = false;
 
   /**
-   * @param {{name: string, label: string, text: string}} displayed the argument as the agent shows it: JSON has all digits
-   * @param {unknown} value
-   * @param {object} [schema] JSON Schema of the argument
+   * @param {{name: string, label: string, text: string}} displayed the value as the agent shows it: JSON has all digits
+   * @param {unknown} value `undefined`: there is none yet
+   * @param {object} [schema] JSON Schema of the value
+   * @param {boolean} [needed] of a form: whether the field must be filled in; `false`: an empty field has no value
    */
-  constructor(language, { name, label, text }, value, schema = {}) {
-    Object.assign(this, { language, name, label: labelOf(label, schema), schema });
-    this.kind = kindOf(schema, value, text);
+  constructor(language, { name, label, text }, value, schema = {}, needed = undefined) {
+    Object.assign(this, { language, name, label: labelOf(label, schema), schema, needed });
+    this.kind = kindOf(schema, value, text, needed !== undefined);
     this.example = this.kind === 'text' ? '' : text;
     const id = `argument-${number += 1}`;
     this.input = this.#field(text, value);
     this.input.setAttribute('aria-describedby', id);
+    if (needed) this.input.setAttribute('aria-required', 'true');
     this.input.addEventListener('input', () => this.read());
     this.problem = element('span', { id, class: 'problem', role: 'status', hidden: true });
-    this.element = element('div', {}, element('label', { class: `argument-${this.kind}` }, this.label, this.input), this.problem);
+    const hint = needed !== undefined && hintOf(language, schema, needed || this.kind === 'switch');
+    this.element = element('div', {}, element('label', { class: `argument-${this.kind}` }, this.label, hint, this.input), this.problem);
   }
 
-  /** The value as JSON; if it breaks the schema, the field shows that. */
+  /** The value as JSON; if it breaks the schema, the field shows that. `undefined`: no value. */
   read() {
     const { language, input, kind, label, example } = this;
     const fault = this.#fault();
@@ -45,18 +49,23 @@ export class ArgumentField {
     this.problem.hidden = !this.invalid;
     this.problem.textContent = this.invalid ? language.text(`approval.fault_${fault.kind}`, { name: label, example, bound: fault.bound }) : '';
     if (kind === 'switch') return String(input.checked);
+    if (input.value === '' && this.needed === false) return undefined;
+    if (kind === 'moment') return JSON.stringify(this.invalid ? '' : new Date(input.value).toISOString());
     return kind === 'text' || kind === 'date' ? JSON.stringify(input.value) : input.value;
   }
 
   #field(text, value) {
-    const { schema, kind } = this;
+    const { schema, kind, needed } = this;
     if (kind === 'switch') return element('input', { type: 'checkbox', role: 'switch', checked: value === true });
     if (kind === 'choice') {
-      return element('select', {}, ...schema.enum.map((choice) => element('option',
-        { value: JSON.stringify(choice), selected: choice === value }, typeof choice === 'string' ? choice : JSON.stringify(choice))));
+      const none = value === undefined || needed === false ? [element('option', { value: '' })] : [];
+      return element('select', {}, ...none, ...choicesOf(schema).map((choice) => element('option',
+        { value: JSON.stringify(choice.value), selected: choice.value === value }, choice.label)));
     }
     if (kind === 'number') return element('input', { type: 'text', inputmode: schema.type === 'integer' ? 'numeric' : 'decimal', autocomplete: 'off', value: text });
     if (kind === 'date') return element('input', { type: 'date', value: text });
+    if (kind === 'moment') return element('input', { type: 'datetime-local', step: 1, value: localMoment(text) });
+    if (needed !== undefined && Object.hasOwn(CHECKED, schema.format ?? '')) return element('input', { type: CHECKED[schema.format], autocomplete: 'off', value: text });
     const rows = text.split('\n').reduce((sum, line) => sum + 1 + Math.floor(line.length / LINE), 0);
     const field = element('textarea', { rows: Math.min(rows, MOST_ROWS), spellcheck: 'false' });
     field.value = text;
@@ -65,9 +74,10 @@ export class ArgumentField {
 
   /** The first rule of the schema that the value breaks. The agent checks all of it. */
   #fault() {
-    const { schema, kind, input: { value } } = this;
+    const { schema, kind, needed, input: { value, validity } } = this;
+    if (value === '' && kind !== 'switch' && needed !== undefined) return needed ? { kind: 'empty' } : undefined;
     if (kind === 'json') return isJson(value) ? undefined : { kind: 'json' };
-    if (kind === 'date') return value === '' ? { kind: 'date' } : undefined;
+    if (kind === 'date' || kind === 'moment') return value === '' ? { kind: 'date' } : undefined;
     if (kind === 'number') {
       if (!NUMBER.test(value) || (schema.type === 'integer' && !/^-?\d+$/.test(value))) return { kind: schema.type === 'integer' ? 'integer' : 'number' };
       if (Number(value) < schema.minimum) return { kind: 'minimum', bound: schema.minimum };
@@ -75,6 +85,7 @@ export class ArgumentField {
     }
     if (kind === 'text') {
       const length = [...value].length;
+      if (validity.typeMismatch) return { kind: schema.format };
       if (schema.prefix !== undefined && !value.startsWith(schema.prefix)) return { kind: 'prefix', bound: schema.prefix };
       if (length < schema.minLength) return { kind: 'short', bound: schema.minLength };
       if (length > schema.maxLength) return { kind: 'long', bound: schema.maxLength };
@@ -83,16 +94,41 @@ export class ArgumentField {
   }
 }
 
-/** The name of an argument: the tool's, if its schema has one. */
+/** The name of a value: the one in its schema, if there is one. */
 export function labelOf(label, schema) {
   return typeof schema?.title === 'string' && schema.title !== '' ? schema.title : label;
 }
 
+/** What helps to fill in a field of a form. @returns {HTMLElement | false} */
+export function hintOf(language, { description }, needed) {
+  const hints = [typeof description === 'string' && description, !needed && language.text('question.optional')].filter(Boolean);
+  return hints.length > 0 && element('span', { class: 'hint' }, hints.join(' · '));
+}
+
+/** The values of which a schema allows one, with what people read. @returns {{value: unknown, label: string}[] | undefined} */
+export function choicesOf({ enum: values, enumNames: names, oneOf, anyOf }) {
+  const titled = [oneOf, anyOf].find((each) => Array.isArray(each) && each.every((one) => one !== null && typeof one === 'object' && 'const' in one));
+  if (titled) return titled.map(({ const: value, title }) => ({ value, label: title ?? String(value) }));
+  if (!Array.isArray(values)) return undefined;
+  const shown = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
+  return values.map((value, index) => ({ value, label: names?.[index] ?? shown(value) }));
+}
+
 /** A value that the field of its type cannot show as it is has another field. */
-function kindOf({ enum: choices, type, format, pattern }, value, text) {
-  if (Array.isArray(choices) && choices.includes(value)) return 'choice';
-  if (typeof value === 'boolean') return 'switch';
+function kindOf(schema, value, text, inForm) {
+  const { type, format, pattern } = schema;
+  const choices = choicesOf(schema);
+  if (choices && (value === undefined || choices.some((choice) => choice.value === value))) return 'choice';
+  if (typeof value === 'boolean' || (value === undefined && type === 'boolean')) return 'switch';
   if (typeof value === 'number' && (type === undefined || ['integer', 'number'].includes(type))) return 'number';
-  if (value !== text) return 'json';
-  return (format === 'date' || pattern === DAY) && new RegExp(DAY).test(text) ? 'date' : 'text';
+  if (value === undefined && ['integer', 'number'].includes(type)) return 'number';
+  if (value !== undefined && value !== text) return 'json';
+  if (inForm && format === 'date-time' && (text === '' || localMoment(text) !== '')) return 'moment';
+  return (format === 'date' || pattern === DAY) && (value === undefined || new RegExp(DAY).test(text)) ? 'date' : 'text';
+}
+
+/** A moment as the field of the browser has it: in the time of this computer. */
+function localMoment(text) {
+  const moment = Date.parse(text);
+  return Number.isNaN(moment) ? '' : new Date(moment - new Date(moment).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }

@@ -229,6 +229,7 @@ export class ConversationView {
 
   #waits({ title, meaning, approval }) {
     if (approval.approvers) return `${this.language.sentence(title)} ${meaning}`;
+    if (approval.question) return `${this.language.sentence(title)} ${approval.question.message}`;
     return this.language.text('approval.announced', { title });
   }
 

@@ -81,7 +81,7 @@ export class ToolCall {
       ['tool.credential', call.credential],
       ['tool.duration', took],
       ['tool.reason', call.declined || undefined],
-      ['tool.outcome', call.expired ? language.text('tool.expired') : explained ? language.text('tool.outcome_code', { symptom, code: call.error }) : language.text(`tool.outcome_${call.outcome}`)],
+      ['tool.outcome', call.expired ? language.text('tool.expired') : explained ? language.text('tool.outcome_code', { symptom, code: call.error }) : language.text(call.question && call.outcome === 'waiting' ? 'tool.outcome_running' : `tool.outcome_${call.outcome}`)],
       ['tool.remedy', explained ? language.sentence(remedy) : undefined],
       ['tool.consent', call.consentUrl && element('a', { href: call.consentUrl, target: '_blank', rel: 'noopener noreferrer' }, language.text('approval.open'))],
     ].filter(([, value]) => value !== undefined);
@@ -89,7 +89,8 @@ export class ToolCall {
 }
 
 /** The key of the title of a call. */
-function titleOf({ expired, declined, declinedByAnother, ofAnother, outcome }) {
+function titleOf({ expired, declined, declinedByAnother, ofAnother, question, outcome }) {
+  if (question && outcome === 'waiting') return 'tool.waiting_for_answer';
   if (ofAnother && outcome === 'waiting') return 'tool.waiting_for_another';
   if (expired) return 'tool.expired_of';
   if (declinedByAnother) return 'tool.declined_by_another';
