@@ -21,11 +21,12 @@ from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
+from tests.agent.api.test_elicitation import Bank
 from tests.agent.api.threads.served_threads import WaitingModel
 from tests.browser import launch
 from tests.frontend import reports
 from tests.frontend.chat_page import PAGE
-from tests.frontend.lasting_agent import SERVICES, LastingAgent
+from tests.frontend.lasting_agent import BANK, SERVICES, LastingAgent
 from tests.frontend.page_switch import PageSwitch
 from tests.frontend.sandbox_sign_in import fill_form
 from tests.frontend.scripted_agent import ScriptedAgent
@@ -140,14 +141,23 @@ async def other_device(browser: Browser, browser_context: Watched) -> AsyncItera
     await context.close()
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def bank(serving: Serving) -> AsyncIterator[tuple[Bank, str]]:
+    """An MCP server that asks the user of a call, and its origin."""
+    server = Bank()
+    async with serving(server) as origin:
+        yield server, origin
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def served_lasting_agent(
-    serving: Serving, running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory
+    serving: Serving, running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory, bank: tuple[Bank, str]
 ) -> AsyncIterator[tuple[str, WaitingModel, httpx.AsyncClient]]:
     """Tests use `lasting_agent`."""
     running, clock = running_sandbox
     folder = tmp_path_factory.mktemp("lasting")
-    (folder / "services.toml").write_text(SERVICES + reports.SERVICES)
+    services = SERVICES + reports.SERVICES + BANK.format(origin=bank[1])
+    (folder / "services.toml").write_text(services)
     variables = {
         "ACCESS_IDENTITY": "Human",
         "CORS_ALLOWED_ORIGINS": PAGE_ORIGIN,
@@ -171,10 +181,10 @@ async def served_lasting_agent(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def lasting_agent(
-    served_lasting_agent: Any, sandbox: Any, page_switch: Any, browser_context: Watched
+    served_lasting_agent: Any, sandbox: Any, page_switch: Any, browser_context: Watched, bank: Any
 ) -> LastingAgent:
     """An agent that keeps conversations, of which there are none yet, and the page configured for it."""
-    agent = LastingAgent(*served_lasting_agent, sandbox)
+    agent = LastingAgent(*served_lasting_agent, sandbox, bank[0])
     agent.will_say(DONE)
     reports.MAY_END.set()
     for user in ("alice", "bob"):

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from playwright.async_api import Page
 
+from tests.agent.api.test_elicitation import Bank
 from tests.agent.api.threads.served_threads import WaitingModel
 from tests.conftest import Sandbox
 from tests.frontend.chat_page import PAGE
@@ -26,6 +27,15 @@ policies.maps_regeocode = { effect = "write", approvers = "finance" }
 Another person decides about calls of `maps_regeocode`.
 """
 
+BANK = """
+[services.bank]
+type = "mcp"
+url = "{origin}/mcp"
+api_key = "amap_api_key"
+policies = {{ pay = {{ effect = "read" }} }}
+"""
+"""The server of its tool asks the user."""
+
 
 @dataclass
 class LastingAgent:
@@ -35,6 +45,7 @@ class LastingAgent:
     model: WaitingModel
     http: httpx.AsyncClient
     sandbox: Sandbox
+    bank: Bank
 
     def will_say(self, *turns: Any, waits: bool = False) -> None:
         """The model's responses. With `waits`, each stops after its first piece until `model.go_on`."""
