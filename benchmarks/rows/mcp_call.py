@@ -1,4 +1,6 @@
-"""A warm call of an MCP tool through the service, compared with a bare POST of the same message."""
+"""Calls of an MCP tool through the service, in both versions: a warm one, compared with a bare POST of the
+same message, and the first one of a new user.
+"""
 
 import asyncio
 import time
@@ -18,6 +20,10 @@ from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService
 
+_VERSIONS: Final = {"2026-07-28": "new", "2025-11-25": "mcp"}
+"""The paths of the servers."""
+_FIRST: Final = {"2026-07-28": 1, "2025-11-25": 4}
+"""Requests of a new user's first call: the server's version is known, and the newer list is shared."""
 _NEED: Final = ApiKeyRequirement("amap_api_key")
 _ARGUMENTS: Final = {"city": "杭州"}
 _CALL: Final = {
@@ -29,14 +35,12 @@ _CALL: Final = {
 
 
 class _Access:
-    """An `Access` with a cached key."""
+    """An `Access` with a cached key, which is that of one user."""
 
     caller = None
 
-    def __init__(self) -> None:
-        self._key = Credential(
-            _NEED, AccessIdentity.MACHINE, Secret("sk-benchmark"), expires_at=time.time() + 3600
-        )
+    def __init__(self, key: str = "sk-benchmark") -> None:
+        self._key = Credential(_NEED, AccessIdentity.MACHINE, Secret(key), expires_at=time.time() + 3600)
 
     async def credential(self) -> Credential:
         return self._key
@@ -49,38 +53,53 @@ class _Access:
 
 
 def mcp_call(bench: Bench) -> Sequence[Figure]:
-    """Sequential calls of both clients in this process to a server in another, which counts them."""
+    """Sequential calls of both clients in this process to servers in another, which counts them."""
     loop = uvloop.new_event_loop()
     calls = 5 if bench.plan.quick else 500
+    figures: list[Figure] = []
     with row_server("many_tools", bench.start) as server:
         try:
-            times, requests = _measure_calls(server.url, loop, bench.plan.rounds, calls)
+            for version, path in _VERSIONS.items():
+                url, rounds = f"{server.url}/{path}/1", bench.plan.rounds
+                times, requests, first = _measure_calls(url, server.url, loop, rounds, calls)
+                figures += [
+                    Figure(
+                        f"a call ({version})", "µs", times["call"], "a bare POST", times["POST"], at_most(1.1)
+                    ),
+                    Figure(f"requests a call ({version})", "", series(requests), target=at_most(1)),
+                    Figure(
+                        f"requests of a new user's first call ({version})",
+                        "",
+                        series(first),
+                        target=at_most(_FIRST[version]),
+                    ),
+                ]
         finally:
             loop.close()
-    return [
-        Figure("a call", "µs", times["call"], "a bare POST", times["POST"], at_most(1.5)),
-        Figure("requests a call", "", series(requests), target=at_most(1)),
-    ]
+    return figures
 
 
 def _measure_calls(
-    url: str, loop: asyncio.AbstractEventLoop, rounds: int, calls: int
-) -> tuple[dict[str, Series], float]:
-    service, access, http = MCPService("amap", f"{url}/mcp/1", _NEED), _Access(), httpx.AsyncClient()
+    url: str, counter: str, loop: asyncio.AbstractEventLoop, rounds: int, calls: int
+) -> tuple[dict[str, Series], float, float]:
+    service, access, http = MCPService("amap", url, _NEED), _Access(), httpx.AsyncClient()
     headers = {"Accept": "application/json, text/event-stream", "Authorization": "Bearer sk-benchmark"}
 
     async def post() -> None:
-        response = await http.post(f"{url}/mcp/1", json=_CALL, headers=headers)
+        response = await http.post(url, json=_CALL, headers=headers)
         response.raise_for_status().json()
 
     async def call() -> None:
         assert (await service.call("maps_weather", _ARGUMENTS, access)).ok
 
+    async def of_new_user() -> None:
+        assert (await service.call("maps_weather", _ARGUMENTS, _Access("sk-another"))).ok
+
     def microseconds(work: Timed) -> float:
         return work(calls) / calls * 1e6
 
     async def count() -> float:
-        number: float = (await http.get(f"{url}/requests")).json()
+        number: float = (await http.get(f"{counter}/requests")).json()
         return number
 
     calling, posting = timed_async(call, loop), timed_async(post, loop)
@@ -88,7 +107,9 @@ def _measure_calls(
     loop.run_until_complete(count())
     calling(calls)
     requests = loop.run_until_complete(count()) / calls
+    loop.run_until_complete(of_new_user())
+    first = loop.run_until_complete(count())
     times = interleave(rounds, {"call": lambda: microseconds(calling), "POST": lambda: microseconds(posting)})
     loop.run_until_complete(service.aclose())
     loop.run_until_complete(http.aclose())
-    return {name: Series(tuple(values)) for name, values in times.items()}, requests
+    return {name: Series(tuple(values)) for name, values in times.items()}, requests, first
