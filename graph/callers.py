@@ -113,4 +113,4 @@ async def begin_run(
     """
     context = context_of(runtime)
     read = {"read": dict(context.read)} if context.read else {}
-    return {"rounds": 0, "accepted": {}, "requested": context.call, **read}
+    return {"rounds": 0, "accepted": {}, "requested": context.call, "proposed": [], **read}

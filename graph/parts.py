@@ -181,10 +181,13 @@ def graph_parts(
         MODEL: model_node,
         APPROVALS: ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values),
     }
+    calling: dict[str, ServiceNode] = {}
+    seconds, begun = limits.tool_seconds, asks.begun_calls
     for each in services:
-        made[each.name] = ServiceNode(
-            each, resolved, budget, limits.tool_seconds, steps, gate, model_node, begun_calls=asks.begun_calls
+        calling[each.name] = ServiceNode(
+            each, resolved, budget, seconds, steps, gate, model_node, calling, begun_calls=begun
         )
+    made |= calling
     return GraphParts(
         nodes={
             AUTHENTICATE: visited(AUTHENTICATE, begin_run, callers, begins=True),

@@ -30,6 +30,10 @@ def _by_call(known: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any
     return {call: value for call, value in {**(known or {}), **new}.items() if value is not None}
 
 
+def _proposed(earlier: list[ToolCall], new: list[ToolCall]) -> list[ToolCall]:
+    return [*earlier, *new] if new else []
+
+
 def appended(stored: list[AnyMessage], new: Any) -> list[AnyMessage]:  # noqa: ANN401 - as `add_messages` takes it
     """`add_messages`, by which no message is removed, and a message of the user replaces no other one.
 
@@ -72,6 +76,8 @@ class AgentState(AgentInput, total=False):
     """The system prompt of the run, in place of the configured one. For nodes of an own graph."""
     read: Annotated[dict[str, str], joined]
     """The labels of what the conversation has read (`graph.data_labels`)."""
+    proposed: Annotated[list[ToolCall], _proposed]
+    """Calls of tools that are agents, about which the user is to be asked. The model's next response."""
     questions: Annotated[dict[str, Any], _by_call]
     """The calls whose server has asked their user, by their ids (`graph.approvals.elicitations`)."""
     unusable_answers: int

@@ -135,20 +135,17 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
     """The service of a declaration. Raises what the code that `python` names raises."""
     d = declared.declaration
     credential = d.requirement(declared.key_error_code)
-    policies = {tool: policy.made() for tool, policy in d.policies.items()}
+    common: dict[str, Any] = {
+        "access_identity": d.access_identity,
+        "error_code": declared.error_code,
+        "settings": declared.settings,
+        "prefix": d.prefix,
+        "policies": {tool: policy.made() for tool, policy in d.policies.items()},
+        "ssl_context": tls,
+        "seconds": d.timeout_seconds,
+    }
     if isinstance(d, HTTPDeclaration):
-        service = HTTPService(
-            declared.name,
-            d.url,
-            credential,
-            access_identity=d.access_identity,
-            error_code=declared.error_code,
-            settings=declared.settings,
-            prefix=d.prefix,
-            policies=policies,
-            ssl_context=tls,
-            seconds=d.timeout_seconds,
-        )
+        service = HTTPService(declared.name, d.url, credential, **common)
         load_function(d.python, folder)(service, d.settings)
         return service
     assert credential is not None  # noqa: S101 - the declaration was validated
@@ -156,16 +153,10 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         declared.name,
         d.url,
         credential,
-        access_identity=d.access_identity,
-        prefix=d.prefix,
         allowed_tools=d.tools,
         reading_tools=declared.reading,
         trusted=d.trusted,
-        error_code=declared.error_code,
-        settings=declared.settings,
-        policies=policies,
-        ssl_context=tls,
-        seconds=d.timeout_seconds,
+        **common,
     )
 
 

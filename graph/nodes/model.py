@@ -18,7 +18,7 @@ from graph.models.response import without_tool_calls
 from graph.nodes.model_step import ModelCall, ModelSteps
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
-from graph.tool_calls.requested_calls import asked_calls, latest_response, normalize_tool_calls, refusal
+from graph.tool_calls.requested_calls import asked_calls, normalize_tool_calls, refusal
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -30,16 +30,13 @@ LAST_ROUND: Final = (
     "No tool can be called any more. Answer with what the tools have returned, and say what is missing."
 )
 
-_BY_CALLER: Final = "requested_by_caller"
-"""The `finish_reason` of a response that is the caller's own call."""
-
 
 class ModelNode:
     """Requests one response in each round of tools. Raises `ServiceError` if the model fails.
 
-    Of a run whose caller requests a call (`AgentContext.call`), the first response is that call, which passes
-    the same checks, and the last one its result. While a call waits for its user, whom its server has asked,
-    no response is requested.
+    Calls that tools have proposed (`AgentState.proposed`) are a response, which passes the same checks. Of a
+    run whose caller requests a call (`AgentContext.call`), the first one is that call, the last its result.
+    While a call waits for its user, whom its server has asked, no response is requested.
     """
 
     def __init__(
@@ -69,18 +66,18 @@ class ModelNode:
         """The response, the refusals of calls that no node runs, and the credentials of the next step."""
         if asked_calls(state):
             return {}
-        rounds = state.get("rounds", 0)
-        if rounds and (result := _result_for_caller(state["messages"])) is not None:
-            return {"messages": [AIMessage(redact(result, secrets_of(state, caller)), id=uuid.uuid4().hex)]}
-        requested = None if rounds else state.get("requested")
+        rounds, requested = state.get("rounds", 0), state.get("requested")
+        calls = state.get("proposed") or ([] if rounds or requested is None else [requested])
+        if requested is not None and not calls:
+            result = redact(str(state["messages"][-1].text), secrets_of(state, caller))
+            return {"messages": [AIMessage(result, id=uuid.uuid4().hex)]}
         credentials = {name: self._service_credentials.of(caller, name, state) for name in self._names}
         if rounds < self._limits.tool_rounds:
             offered = await self._catalog.offered(credentials)
         else:
-            offered = OfferedTools([], {}, [LAST_ROUND])
-        if requested is not None:
-            by_caller = {"finish_reason": _BY_CALLER}
-            response = AIMessage("", id=uuid.uuid4().hex, tool_calls=[requested], response_metadata=by_caller)
+            offered, calls = OfferedTools([], {}, [LAST_ROUND]), []
+        if calls:
+            response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
         else:
             instructions = prompt_for(state.get("instructions") or self._system_prompt, caller.caller)
             prompt = build_prompt(instructions, state["messages"], offered.notes)
@@ -92,9 +89,9 @@ class ModelNode:
         if refusals:
             secrets = [*secrets_of(state, caller), *(s for each in renewed.values() for s in each.secrets)]
             run = StepRun(caller, writer_of(runtime), secrets)
-            calls = {call["id"]: call for call in response.tool_calls}
+            by_id = {call["id"]: call for call in response.tool_calls}
             for place, message in enumerate(refusals):
-                call = calls[message.tool_call_id]
+                call = by_id[message.tool_call_id]
                 step = self._steps.step(call, offered.services.get(call["name"]), run)
                 refusals[place] = await step.refused(message.text)
         refused = {message.tool_call_id for message in refusals}
@@ -117,6 +114,7 @@ class ModelNode:
             "messages": [response, *refusals],
             "accepted": accepted,
             "rounds": rounds + bool(response.tool_calls),
+            "proposed": [],
             "credentials": RunCredentials({**renewed, **called}),
         }
 
@@ -135,6 +133,12 @@ class ModelNode:
         call = await self._call(messages, tools, runtime, shown=shown)
         response = await self._model.response(call, key, caller)
         return response if tools else without_tool_calls(response)
+
+    def offered(self, state: AgentState, caller: VerifiedAccessToken) -> OfferedTools:
+        """The tools that can be called now, of the services that need no request to list them."""
+        return self._catalog.known(
+            {name: self._service_credentials.of(caller, name, state) for name in self._services}
+        )
 
     async def _call(
         self,
@@ -164,11 +168,3 @@ class ModelNode:
                 limit = self._limits.tool_calls
                 refusals.append(refusal(call, f"not run: at most {limit} tools may be called at a time"))
         return response, refusals
-
-
-def _result_for_caller(messages: Sequence[AnyMessage]) -> str | None:
-    """The result of the call that the run's caller requested; `None` if the model made the latest calls."""
-    response = latest_response(messages)
-    if response is None or response.response_metadata.get("finish_reason") != _BY_CALLER:
-        return None
-    return str(messages[-1].text)

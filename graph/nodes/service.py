@@ -2,23 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextvars import copy_context
+import uuid
+from collections.abc import Mapping, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cachetools import LRUCache
 from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.tools import ToolException
 from langgraph.runtime import Runtime
 
 from graph.approvals.elicitations import AskedCall, Elicitations
-from graph.approvals.gate import ApprovalGate, Refused
+from graph.approvals.gate import ApprovalGate, Permitted, Refused
 from graph.approvals.pending_call import pending_call
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
+from graph.call_arguments import are_valid_arguments
 from graph.context import AgentContext, context_of, note_read, writer_of, writer_of_consents
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
-from graph.data_labels import labels_of
+from graph.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
@@ -29,7 +33,7 @@ from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
 from tools.approval_policy import Effect
 from tools.elicitation import ANSWERED, Answered
-from tools.lent_model import LENT
+from tools.lent_agent import LENT
 from tools.progress import Report, TimeLimit, progress, reported_to
 from tools.service import Service, ToolResult
 
@@ -78,12 +82,14 @@ class ServiceNode:
         steps: ToolSteps,
         gate: ApprovalGate,
         model: ModelNode,
+        nodes: "Mapping[str, ServiceNode]",
         *,
         begun_calls: BegunCalls | None = None,
     ) -> None:
         """`seconds` bounds the time of each call, or between two reports of its progress (`TimeLimit`).
 
-        `model` is lent to tools that are agents. With `begun_calls`, calls that change something begin once.
+        `model`, and the tools of `nodes`, are lent to tools that are agents. With `begun_calls`, calls that
+        change something begin once.
         """
         self._name = service.name
         self._service = service
@@ -91,16 +97,22 @@ class ServiceNode:
         self._service_credentials = service_credentials
         self._budget = budget
         self._steps = steps
-        self._gate = gate
+        self.gate = gate
         self._elicitations = Elicitations(gate)
         self._seconds = seconds
-        self._model = model
+        self.model = model
+        self.nodes = nodes
 
     async def __call__(
-        self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
+        self,
+        state: AgentState,
+        caller: VerifiedAccessToken,
+        runtime: Runtime[AgentContext],
+        *,
+        lent: bool = False,
     ) -> dict[str, Any]:
         """The results of the calls, and a credential that was renewed. A call whose server asks its user has
-        none yet.
+        none yet; a server asks about no call of a tool that is `lent`.
         """
         waiting = [call for call, service in accepted_calls(state) if service == self._name]
         taken = self._budget.take(runtime, len(waiting))
@@ -110,19 +122,16 @@ class ServiceNode:
         of_run = StepRun(caller, writer_of(runtime), secrets, consents, read_before, context.keep_file)
         asked, questions = asked_calls(state), dict[str, AskedCall | None]()
 
-        async def respond(messages: list[Any], tools: Sequence[Any]) -> AIMessage:
-            progress(None)  # it holds off the time limits of the call
-            return await self._model.ask(messages, state, caller, runtime, shown=False, tools=tools)
+        read, proposed = dict[str, str](), list[ToolCall]()
 
         async def run(call: ToolCall) -> ToolMessage:
-            LENT.set(respond)  # in the task of this call
             pending = pending_call(state, call, self._name, caller, runtime)
             goes_on = asked.get(str(call["id"]))
-            verdict = await self._gate.permit(pending, caller, goes_on=goes_on is not None)
+            verdict = await self.gate.permit(pending, caller, goes_on=goes_on is not None)
             if isinstance(verdict, Refused):
                 return await refuse(call, verdict)
             ruled, approval = verdict.allowed, verdict.approval
-            answers = Answered() if self._gate.can_ask(pending) else None
+            answers = Answered() if not lent and self.gate.can_ask(pending) else None
             if goes_on is not None:
                 used = await self._elicitations.use(pending, goes_on)
                 if isinstance(used, Refused):
@@ -132,8 +141,9 @@ class ServiceNode:
             elif not await self._begin(state, call, caller, runtime):
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, approval, ruled=ruled))
             context.begun_calls.add(str(call["id"]))
-            note_read(runtime, self._labels(call["name"]))
-            sent = False
+            note_read(runtime, self.labels(call["name"]))
+            sent, lending = False, _Lending(self, call, state, caller, runtime, read, proposed)
+            LENT.set(lending)  # in the task of this call
             step = self._steps.step(call, self._name, of_run, approval, ruled)
 
             async def work() -> tuple[ToolResult, AgentError | None]:
@@ -149,6 +159,7 @@ class ServiceNode:
             try:
                 return await step.made(work)
             finally:
+                lending.ended = True
                 if not sent and goes_on is None:
                     await ruled.taken_back()
 
@@ -169,24 +180,28 @@ class ServiceNode:
         }
         if asked or questions:
             update["questions"] = {**dict.fromkeys(asked), **questions}
-        read: dict[str, str] = {}
         for result in messages:
             if result.artifact["called"]:  # also an error: its text is the server's
-                read |= self._labels(str(result.name))
+                read |= self.labels(str(result.name))
         if read:
             update["read"] = read
+        if proposed:
+            update["proposed"] = proposed
         if credential.renewed:
             update["credentials"] = RunCredentials({self._name: credential.renewed})
         return update
 
-    def _labels(self, tool: str) -> dict[str, str]:
+    def only_reads(self, tool: str) -> bool:
+        return self._service.policy(tool).effect is Effect.READ
+
+    def labels(self, tool: str) -> dict[str, str]:
         return labels_of(self._name, tool, self._service.policy(tool))
 
     async def _begin(
         self, state: AgentState, call: ToolCall, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
     ) -> bool:
         """False for a call that was begun before and may have changed something."""
-        if self._begun_calls is None or self._service.policy(call["name"]).effect is Effect.READ:
+        if self._begun_calls is None or self.only_reads(call["name"]):
             return True
         name = call_name(state, call, caller.principal, runtime)
         return name is None or await self._begun_calls.begin(name)
@@ -244,3 +259,68 @@ class _CallCredential:
 
     async def renew(self, refused: Credential) -> Credential:
         return await self._credential.renew(refused)
+
+
+@dataclass(slots=True)
+class _Lending:
+    """The `tools.lent_agent.Lent` of one call of a tool, which may be an agent itself."""
+
+    node: ServiceNode
+    call: ToolCall
+    state: AgentState
+    caller: VerifiedAccessToken
+    runtime: Runtime[AgentContext]
+    read: dict[str, str]
+    """The labels of what was read so in this visit of the node."""
+    proposed: list[ToolCall]
+    """Calls about which the user is to be asked, and changes by a tool that only reads, which a server may
+    execute again: not made before the tool has returned.
+    """
+    ended: bool = False
+    of_run: Context = field(default_factory=copy_context)  # by which LangGraph finds the streams of the run
+
+    async def respond(self, messages: list[Any], tools: Sequence[Any]) -> AIMessage:
+        self._report()
+        visit = self.state, self.caller, self.runtime
+        return await self.node.model.ask(messages, *visit, shown=False, tools=tools)
+
+    def functions(self) -> list[dict[str, Any]]:
+        offered = self.node.model.offered(self.state, self.caller)
+        functions = [each["function"] for each in offered.tools]
+        return [each for each in functions if each["name"] != self.call["name"]]
+
+    async def made(self, tool: str, arguments: dict[str, Any]) -> str:
+        self._report(tool)
+        if not are_valid_arguments(arguments):
+            raise ToolException("the arguments must be JSON")
+        service = self.node.model.offered(self.state, self.caller).services[tool]
+        call = ToolCall(name=tool, args=arguments, id=uuid.uuid4().hex, type="tool_call")
+        return await asyncio.create_task(self._made(call, service), context=self.of_run.copy())
+
+    async def _made(self, call: ToolCall, service: str) -> str:
+        """The result of a call, by a visit of the service's node."""
+        state, response = self.state.copy(), AIMessage("", id=uuid.uuid4().hex, tool_calls=[call])
+        state["messages"] = [*state["messages"], response]
+        state["accepted"] = {str(call["id"]): service}
+        own = self.node.labels(self.call["name"])
+        state["read"] = joined(joined(state.get("read"), own), self.read)
+        pending = pending_call(state, call, service, self.caller, self.runtime)
+        node = self.node.nodes[service]
+        verdict = await self.node.gate.verdict(pending, self.caller)
+        changes = self.node.only_reads(self.call["name"]) and not node.only_reads(call["name"])
+        if changes or not isinstance(verdict, Permitted | Refused):
+            self.proposed.append(call)
+            raise ToolException("not run yet: it is made after your answer, if the user agrees; say that")
+        update = await node(state, self.caller, self.runtime, lent=True)
+        self.read.update(joined(self.read, update.get("read", {})))
+        self.proposed.extend(update.get("proposed", []))
+        [result] = update["messages"]
+        if result.status == "error":
+            raise ToolException(str(result.text))
+        return str(result.text)
+
+    def _report(self, tool: str = "") -> None:
+        """Holds off the time limits of the call. Raises `RuntimeError` after its end."""
+        if self.ended:
+            raise RuntimeError("the model is lent for the time of a call, and so are the tools")
+        progress(None, tool)

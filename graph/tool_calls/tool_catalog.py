@@ -101,6 +101,10 @@ class ToolCatalog:
             known = self._cache[key] = (sources, self._joined(cached))
         return known[1]
 
+    def known(self, credentials: Mapping[str, ServiceCredential]) -> OfferedTools:
+        """The tools of the services that need no request to list them."""
+        return self._joined([each.cached_tools(credentials[each.name]) or [] for each in self._services])
+
     def _joined(self, found: Sequence[_Found]) -> OfferedTools:
         colliding = collisions(self._services, found)
         for collision in colliding.values():

@@ -20,7 +20,7 @@ from tools.arguments.fault import ArgumentFault, invalid_arguments, size_fault
 from tools.arguments.schema_budget import checked_draft
 from tools.arguments.validator import BoundedValidator
 from tools.http_service.client import ServiceClient
-from tools.lent_model import LentModel
+from tools.lent_agent import LentModel, lent_tools
 from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
 
 
@@ -127,6 +127,7 @@ INJECTED: Final[Mapping[Any, Callable[[ServiceClient], Any]]] = {
     Caller: lambda client: client.caller,
     httpx.Auth: lambda client: client.auth,
     BaseChatModel: lambda _: LentModel(),
+    list[BaseTool]: lambda _: lent_tools(),
 }
 """What a tool may ask for by the type of a parameter that the model does not see."""
 

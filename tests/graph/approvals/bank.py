@@ -52,6 +52,8 @@ class Bank:
     now: float = NOW
     thread: str = "run1"
     credential: CredentialRequirement = SCOPE
+    more: list[Any] = field(default_factory=list)
+    """Further services."""
 
     def __post_init__(self) -> None:
         self.records = AuditRecords(WITHOUT_MODEL_CALLS)
@@ -62,7 +64,7 @@ class Bank:
         other.schemas, other.tool_names = [], frozenset()  # not offered: only a forged state names it
         self.bench = Bench(
             self.turns,
-            [self.service, other],
+            [self.service, other, *self.more],
             self.access_identity,
             {
                 "store": self.store,
