@@ -155,7 +155,7 @@ async def test_call_of_a_sub_agent_that_asks_waits_for_the_user_as_the_agents_ow
 
     service = HTTPService("helper", "https://helper.example")
 
-    @service.tool(policy=READS)
+    @service.tool(policy=ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW))
     async def delegate(model: BaseChatModel, tools: list[BaseTool]) -> str:
         """Delegates."""
         return await agent(model, tools)
