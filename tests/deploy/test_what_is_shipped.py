@@ -182,6 +182,7 @@ async def test_shipped_agent_serves_everything(
         "ALIBABA_CLOUD_SECURITY_TOKEN": role.security_token,
         "CONVERSATIONS_URL_FILE": str(tmp_path / "conversations-url"),
         "OTEL_EXPORTER_OTLP_ENDPOINT": await serve(collector.app),
+        "PREPARE_SCOPE": "agent.prepare",
         "REDIS_URL_FILE": str(tmp_path / "redis-url"),
         "REPLICAS": "2",
     }

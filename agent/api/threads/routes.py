@@ -204,7 +204,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         """A file of a conversation, to be saved: no browser shows it as a page, whatever it contains."""
         found = await conversations.threads.files.read(_owner(request), thread_id, [file_id])
         if file_id not in found:
-            raise RequestError("file_id", "there is no such file", code="not_found", status=404)
+            raise RequestError(None, "no such file", code="file_not_found", status=404)
         headers = {"Content-Disposition": "attachment", "Content-Security-Policy": _SANDBOX}
         return Response(found[file_id], headers=headers, media_type=media_type(found[file_id]))
 

@@ -85,7 +85,7 @@ async def test_image_of_each_type_reaches_the_model_and_its_owner_alone(
         assert "no-store" in file.headers["Cache-Control"]
         assert (await served.ask("GET", path, "bob")).status_code == 404
     await served.ask("POST", "/threads", "bob", {"id": "thread-1"})
-    assert fault(await served.ask("GET", path, "bob")) == (404, "not_found", "file_id")
+    assert fault(await served.ask("GET", path, "bob")) == (404, "file_not_found", None)
     assert (await served.http.get(served.origin + path)).status_code == 401
     exported = (await served.ask("GET", "/threads/thread-1/export")).json()
     assert {each["id"]: base64.b64decode(each["data"]) for each in exported["files"]} == {
