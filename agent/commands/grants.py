@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +12,11 @@ from agent.commands.revoke import kept_revocations
 from agent.commands.terminal import ENV_FILE, operator_settings, out, stop
 from agent.operations.revocation.store import StoreError
 from agent.settings.settings import Settings
-from graph.approvals.grants import Grant
-from graph.approvals.request import grant_of
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.errors import AgentError
+
+if TYPE_CHECKING:
+    from graph.approvals.grants import Grant
 
 
 def grants(
@@ -24,6 +25,8 @@ def grants(
     env_file: ENV_FILE = None,
 ) -> None:
     """Shows the grants that count now, one JSON object a line, or ends one, in every process at once."""
+    from graph.approvals.request import grant_of
+
     settings = operator_settings(env_file)
     try:
         found = asyncio.run(_found(settings, user, withdraw))
@@ -43,7 +46,7 @@ def grants(
         out.print("no grant counts now")
 
 
-async def _found(settings: Settings, user: str | None, withdraw: str | None) -> Sequence[Grant]:
+async def _found(settings: Settings, user: str | None, withdraw: str | None) -> "Sequence[Grant]":
     """The grants, of which the one to `withdraw` has been ended and recorded."""
     from agent.conversations.storage import ConversationStorage
     from agent.operations.audit.configured import audit_log, audit_trail

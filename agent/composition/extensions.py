@@ -48,11 +48,6 @@ def load_function(reference: str, folder: Path | None = None) -> Callable[..., A
     return function
 
 
-def services_folder(settings: Settings) -> Path:
-    """Where files with own code are: the folder of SERVICES_FILE, or the working directory."""
-    return settings.services_file.parent if settings.services_file else Path()
-
-
 def failure_of(error: Exception) -> str:
     """The type of `error` and where it was raised. Its text is left out: it may contain anything."""
     return f"it raised {type(error).__name__} at {Path(place_of(error)).name}"
@@ -88,7 +83,7 @@ def services(
     """
     listed: list[Service] = []
     faults: list[str] = []
-    folder = services_folder(settings)
+    folder = settings.own_code
     for declared in declared_services(settings):
         try:
             service = _service(declared, folder, tls)
@@ -169,7 +164,7 @@ def agent_graph(settings: Settings, parts: GraphParts) -> CompiledAgentGraph:
         return compiled_graph(parts)
     place = ""
     try:
-        build = load_function(settings.graph, services_folder(settings))
+        build = load_function(settings.graph, settings.own_code)
         code = build.__code__
         place = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
         return compiled_graph(parts, build=build)

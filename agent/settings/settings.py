@@ -73,6 +73,11 @@ class Settings(Variables):
         """The address of the signing keys."""
         return self.jwks_endpoint or f"{self.idaas.issuer.rstrip('/')}/jwks"
 
+    @property
+    def own_code(self) -> Path:
+        """Where files with own code are: the folder of SERVICES_FILE, or the working directory."""
+        return self.services_file.parent if self.services_file else Path()
+
 
 def variable_groups() -> list[type[VariableGroup]]:
     """The groups of variables, as docs/configuration.md has them."""

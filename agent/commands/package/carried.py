@@ -13,7 +13,6 @@ from typing import Final
 
 from agent.commands.package.one_package import INNER, PACKAGE
 from agent.commands.package.parts import PackagingError
-from agent.composition.extensions import services_folder
 from agent.settings.declared_services import ENTRY_POINTS
 from agent.settings.settings import Settings, variables
 
@@ -156,7 +155,7 @@ def _code(settings: Settings, faults: list[str]) -> dict[str, Path]:
             if path.is_absolute() or ".." in path.parts:
                 faults.append(f"{place} must name a file in the folder of SERVICES_FILE, found {module}")
             else:
-                found[str(path)] = services_folder(settings) / path
+                found[str(path)] = settings.own_code / path
     return found
 
 

@@ -72,10 +72,10 @@ async def test_failure_to_compose_stops_the_server_and_is_raised(sandbox):
         await serve_agent(read_settings(sandbox.environment), listener, compose=compose)
 
 
-def test_what_listens_and_what_adds_up_workers_imports_no_part_of_the_agent():
+def test_command_line_and_what_listens_and_adds_up_workers_import_no_part_of_the_agent():
     program = (
-        "import sys, agent.commands.startup, agent.operations.metrics.worker_metrics,"
-        " agent.operations.metrics.metrics_server;"
+        "import sys, agent.commands.command_line, agent.commands.startup,"
+        " agent.operations.metrics.worker_metrics, agent.operations.metrics.metrics_server;"
         "print(*{'fastapi', 'langchain_core', 'langgraph', 'opentelemetry.sdk'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - this interpreter
