@@ -174,6 +174,7 @@ def graph_parts(
         limits,
         model.system_prompt,
         steps,
+        gate.outlook,
         model.api_key if isinstance(model.api_key, Secret) else None,
     )
     made: dict[str, CallerNode] = {

@@ -1,12 +1,14 @@
 """The node `model`: requests a response of the model, with the tools that can be called now."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 
+from graph.approvals.policy import Deny, Outlook
 from graph.context import AgentContext, context_of, note_read, writer_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
@@ -20,11 +22,13 @@ from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import asked_calls, normalize_tool_calls, refusal
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
+from graph.tool_calls.tool_search import FIND_TOOLS, found_tools, listed_tools
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import AgentError
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
-from tools.service import Service
+from tools.service import Service, ToolResult, ToolSchema
 
 LAST_ROUND: Final = (
     "No tool can be called any more. Answer with what the tools have returned, and say what is missing."
@@ -47,9 +51,13 @@ class ModelNode:
         limits: Limits,
         system_prompt: str,
         steps: ToolSteps,
+        outlook: Callable[[str, ToolSchema, VerifiedAccessToken], Awaitable[Outlook]],
         static_key: Secret | None = None,
     ) -> None:
-        """`static_key` is sent in place of a credential of the caller."""
+        """`outlook` says which tools are found by a search: those of which a call may be allowed.
+
+        `static_key` is sent in place of a credential of the caller.
+        """
         self._model = model
         self._services = {service.name: service for service in services}
         self._names = [MODEL, *self._services]
@@ -57,13 +65,14 @@ class ModelNode:
         self._limits = limits
         self._system_prompt = system_prompt
         self._steps = steps
+        self._outlook = outlook
         self._static_key = static_key
         self._catalog = ToolCatalog(services, limits.tool_seconds)
 
     async def __call__(
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
     ) -> dict[str, Any]:
-        """The response, the refusals of calls that no node runs, and the credentials of the next step."""
+        """The response, the results of calls that no node runs, and the credentials of the next step."""
         if asked_calls(state):
             return {}
         rounds, requested = state.get("rounds", 0), state.get("requested")
@@ -76,29 +85,35 @@ class ModelNode:
             offered = await self._catalog.offered(credentials)
         else:
             offered, calls = OfferedTools([], {}, [LAST_ROUND]), []
+        searches = 0 < self._limits.listed_tools < len(offered.tools)
         if calls:
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
         else:
             instructions = prompt_for(state.get("instructions") or self._system_prompt, caller.caller)
             prompt = build_prompt(instructions, state["messages"], offered.notes)
             key = self._static_key or credentials[MODEL]
-            request = await self._call(prompt, offered.tools, runtime)
+            tools = offered.tools
+            if searches:
+                tools = listed_tools(offered, state["messages"], self._limits.listed_tools)
+            request = await self._call(prompt, tools, runtime)
             response = await self._model.response(request, key, caller)
-        response, refusals = self._checked(response, offered)
+        response, refusals = self._checked(response, offered, searches=searches)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
-        if refusals:
-            secrets = [*secrets_of(state, caller), *(s for each in renewed.values() for s in each.secrets)]
-            run = StepRun(caller, writer_of(runtime), secrets)
-            by_id = {call["id"]: call for call in response.tool_calls}
-            for place, message in enumerate(refusals):
-                call = by_id[message.tool_call_id]
-                step = self._steps.step(call, offered.services.get(call["name"]), run)
-                refusals[place] = await step.refused(message.text)
-        refused = {message.tool_call_id for message in refusals}
+        secrets = [*secrets_of(state, caller), *(s for each in renewed.values() for s in each.secrets)]
+        run = StepRun(caller, writer_of(runtime), secrets)
+        reasons, results = {message.tool_call_id: message.text for message in refusals}, list[ToolMessage]()
+        for call in response.tool_calls:
+            reason, is_search = reasons.get(str(call["id"])), searches and call["name"] == FIND_TOOLS
+            if reason is None and not is_search:
+                continue
+            step = self._steps.step(call, None if is_search else offered.services.get(call["name"]), run)
+            work = partial(self._found, call, offered, caller)
+            results.append(await (step.made(work) if reason is None else step.refused(reason)))
+        ended = {message.tool_call_id for message in results}
         accepted = {
             str(call["id"]): offered.services[call["name"]]
             for call in response.tool_calls
-            if call["id"] not in refused
+            if call["id"] not in ended
         }
         for call in response.tool_calls:
             if name := accepted.get(str(call["id"])):
@@ -111,7 +126,7 @@ class ModelNode:
             if name in self._service_credentials.requirements
         }
         return {
-            "messages": [response, *refusals],
+            "messages": [response, *results],
             "accepted": accepted,
             "rounds": rounds + bool(response.tool_calls),
             "proposed": [],
@@ -153,7 +168,20 @@ class ModelNode:
         sent, images = await with_images(prompt, runtime, self._limits.images)
         return ModelCall(sent, tools, writer, context.steps, images)
 
-    def _checked(self, response: AIMessage, offered: OfferedTools) -> tuple[AIMessage, list[ToolMessage]]:
+    async def _found(
+        self, call: ToolCall, offered: OfferedTools, caller: VerifiedAccessToken
+    ) -> tuple[ToolResult, AgentError | None]:
+        """The result of a call of `find_tools`."""
+
+        async def may_use(function: Mapping[str, Any]) -> bool:
+            tool = ToolSchema(function["name"], function["description"], function["parameters"])
+            return not isinstance(await self._outlook(offered.services[tool.name], tool, caller), Deny)
+
+        return await found_tools(call["args"], offered, may_use, self._limits.listed_tools), None
+
+    def _checked(
+        self, response: AIMessage, offered: OfferedTools, *, searches: bool
+    ) -> tuple[AIMessage, list[ToolMessage]]:
         """The response, and the refusals of the calls in it that no node runs."""
         if not offered.tools:
             return without_tool_calls(response), []
@@ -162,8 +190,9 @@ class ModelNode:
         for position, call in enumerate(response.tool_calls):
             if call["id"] in refused:
                 continue
-            if call["name"] not in offered.services:
-                refusals.append(refusal(call, f'there is no tool "{call["name"]}"'))
+            name = call["name"]
+            if name not in offered.services and not (searches and name == FIND_TOOLS):
+                refusals.append(refusal(call, offered.withheld.get(name, f'there is no tool "{name}"')))
             elif position >= self._limits.tool_calls:
                 limit = self._limits.tool_calls
                 refusals.append(refusal(call, f"not run: at most {limit} tools may be called at a time"))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from cachetools import LRUCache
@@ -33,6 +33,8 @@ class OfferedTools:
     tools: list[dict[str, Any]]
     services: dict[str, str]
     notes: list[str]
+    withheld: dict[str, str] = field(default_factory=dict)
+    """Why a tool that a service is known for cannot be called now, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +123,17 @@ def _joined(
     for service, tools in zip(services, found, strict=True):
         if isinstance(tools, AgentError):
             log_failure(tools.of(service.name, service.settings))
+            fault = failure_text(tools, service.name)
             offered.notes.append(
-                f'The tools of the service "{service.name}" cannot be used now: '
-                f"{failure_text(tools, service.name)} If the user needs them, say this."
+                f'The tools of the service "{service.name}" cannot be used now: {fault} '
+                "If the user needs them, say this."
             )
+            offered.withheld.update(dict.fromkeys(service.tool_names, fault))
             continue
+        for name in set(service.tool_names) - colliding.keys():
+            offered.withheld[name] = (
+                f'the service "{service.name}" does not offer the tool "{name}" to this user'
+            )
         for tool in tools:
             collision = colliding.get(tool.name)
             if tool.name in offered.services or (collision and collision.offered != service.name):

@@ -127,8 +127,10 @@ class Calls:
             call = ToolCall(
                 name=asked.name, args=dict(asked.arguments), id=f"call_{uuid.uuid4().hex}", type="tool_call"
             )
-            if (service := (await self.offered(caller)).services.get(asked.name)) is None:
-                raise McpError(INVALID_PARAMS, f"There is no tool {asked.name!r:.80}")
+            offered = await self.offered(caller)
+            if (service := offered.services.get(asked.name)) is None:
+                unknown = f"There is no tool {asked.name!r:.80}"
+                raise McpError(INVALID_PARAMS, offered.withheld.get(asked.name, unknown))
             may_ask = asked.asks and getattr(self._services[service], "may_ask", False)
             kept = kept if may_ask or self._agent.gate.decides(call, service) else None
         thread_id = asked.arguments.get("conversation") if call is None else None
