@@ -18,7 +18,12 @@ def fault_table() -> str:
     text = (ROOT / "tests" / "security" / "faults.json").read_text(encoding="utf-8")
     for service, faults in json.loads(text).items():
         lines += [f"\n## {service}\n", _row("fault", *COLUMNS.values()), "|---|---|---|---|"]
-        lines += [_row(fault, *(seen[moment] for moment in COLUMNS)) for fault, seen in faults.items()]
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for fault, seen in faults.items():
+            alike.setdefault(tuple(seen[moment] for moment in COLUMNS), []).append(fault)
+        if len(alike) == 1:
+            alike = {cells: ["each of the eleven"] for cells in alike}
+        lines += [_row("; ".join(named), *cells) for cells, named in alike.items()]
     text_part = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
     return text_part + MARK + "\n".join(lines) + "\n"
 
