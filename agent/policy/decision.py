@@ -20,8 +20,9 @@ from graph.approvals.policy import DENIED, Allow, Approver, Ask, Decision, Deny,
 from graph.data_labels import DataLabels, labels_in, services_in
 from identity.principal import Principal
 from tools.approval_policy import Data, Trust
+from tools.lasting import LONGEST_SECONDS
 
-DURATIONS: Final = (900, 3_600, 8 * 3_600, 86_400, 7 * 86_400)
+DURATIONS: Final = (900, 3_600, 8 * 3_600, LONGEST_SECONDS)
 """The durations of a consent, in seconds, that are tried where rules mention `context.consent`."""
 _SOMEBODY: Final = Principal("", secrets.token_hex(16))
 """An invented approver. No user has its id."""

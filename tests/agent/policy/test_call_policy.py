@@ -21,6 +21,7 @@ from identity.secrets.secret import Secret
 from tests.agent.policy.company import FRIDAY, RULES, Company, expense, not_called
 from tests.graph.scripted_model import calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+from tools.lasting import LONGEST_SECONDS
 
 pytestmark = pytest.mark.promise("policy-decides")
 
@@ -119,6 +120,9 @@ async def test_consent_lasts_as_long_as_the_rules_permit(company: CompanyOf) -> 
     asked = await decided(company(rules=guarded), amount(5.0))
     assert isinstance(asked, Ask)
     assert asked.lasting == (900, 3600)
+    asked = await decided(company(rules=guarded.replace("3600", "1000000")), amount(5.0))
+    assert isinstance(asked, Ask)
+    assert max(asked.lasting) == LONGEST_SECONDS  # a longer grant cannot be given
     asked = await decided(company(), amount(600.0))
     assert isinstance(asked, Ask)
     assert asked.lasting == ()
