@@ -16,6 +16,13 @@ class ToolCode(ErrorCode):
         remedy="check {settings}, the outbound authorization in IDaaS, and that the service is running",
         person="The call to {service} failed. Try again later, or ask your administrator",
     )
+    PERMISSION_MISSING = ErrorRow(
+        "permission_missing",
+        symptom="The service requires a further permission",
+        cause="the access token for the service lacks the permission that the log names",
+        remedy="if the call may have it, add it to step_up of the service, and grant it in IDaaS",
+        person="This needs a further permission for {service}. Ask your administrator for it",
+    )
     ENTERPRISE_SERVICE_FAILED = ErrorRow(
         "enterprise_service_failed",
         symptom="Enterprise service call failed",

@@ -39,6 +39,12 @@ class Access(Protocol):
         must not be sent again.
         """
 
+    async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
+        """A credential with more permissions than the service's, for one request that needs them.
+
+        Raises what `credential` raises.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class ToolSchema:

@@ -149,7 +149,8 @@ class CredentialDeclaration(_Table):
         """What calls of the service require. `key_error_code` is the code of an API key that is refused."""
         placement = BEARER if self.placement is None else self.placement.made()
         if self.access_token is not None:
-            return AccessTokenRequirement(self.access_token, placement=placement)
+            more = getattr(self, "step_up", ())
+            return AccessTokenRequirement(self.access_token, more, placement=placement)
         if self.api_key is not None:
             return ApiKeyRequirement(self.api_key, key_error_code, placement=placement)
         if self.credential_key is None:
@@ -317,9 +318,14 @@ class MCPDeclaration(_Declaration, _ListedTools):
     """An MCP server over streamable HTTP, which lists its tools itself."""
 
     type: Literal["mcp"]
+    step_up: tuple[Annotated[str, Field(pattern=r"^[^\s|]+$")], ...] = Field(
+        (), description="Permissions that `access_token` may have too, for a call whose server requires them."
+    )
 
     @model_validator(mode="after")
     def _a_credential(self) -> Self:
+        if self.step_up and self.access_token is None:
+            raise ValueError("must have access_token with step_up")
         if self.credential_key is None:
             raise ValueError(f"must have one of {one_of()}, found none")
         return self

@@ -15,7 +15,7 @@ from benchmarks.micro import Timed, timed_async
 from benchmarks.processes import row_server
 from benchmarks.report import Figure, Series, at_most, interleave, series
 from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService
@@ -49,6 +49,9 @@ class _Access:
         return self._key
 
     async def renew(self, refused: Credential) -> Credential:
+        raise NotImplementedError
+
+    async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
         raise NotImplementedError
 
 

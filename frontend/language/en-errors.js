@@ -29,6 +29,8 @@ export const enErrors = Object.freeze({
   'error.external_service_failed.remedy': 'Try again later, or ask your administrator',
   'error.service_failed.symptom': 'The call to {service} failed',
   'error.service_failed.remedy': 'Try again later, or ask your administrator',
+  'error.permission_missing.symptom': 'This needs a further permission for {service}',
+  'error.permission_missing.remedy': 'Ask your administrator for it',
   'error.service_key_unavailable.symptom': 'The agent could not get the key for {service}',
   'error.service_key_unavailable.remedy': 'Ask your administrator',
   'error.service_credential_unavailable.symptom': 'The agent could not get the credential for {service}',

@@ -26,6 +26,8 @@ export const zhErrors = Object.freeze({
   'error.external_service_failed.remedy': '请稍后重试，或联系管理员',
   'error.service_failed.symptom': '调用{service}失败',
   'error.service_failed.remedy': '请稍后重试，或联系管理员',
+  'error.permission_missing.symptom': '此操作还需要{service}的一项权限',
+  'error.permission_missing.remedy': '请向管理员申请该权限',
   'error.service_key_unavailable.symptom': '智能体未能取得{service}的 API Key',
   'error.service_key_unavailable.remedy': '请联系管理员',
   'error.service_credential_unavailable.symptom': '智能体未能取得{service}的凭据',

@@ -106,7 +106,7 @@ class ApprovalRequests:
             raise ValueError("a call of a conversation that is not kept waits for no decision")
         access_identity = self.access_identity(pending.service)
         policy = service.policy(call["name"])
-        declared: DeclaredCredential = service.credential.declared if service.credential else {}
+        declared: DeclaredCredential = service.credential.at_most if service.credential else {}
         names = [pending.response.id or "", pending.service, call["name"], call["id"] or ""]
         if approvers is not None:
             names.append(approvers)

@@ -85,7 +85,7 @@ async def rights_of(
 
     async def of_service(service: Service) -> ServiceRights:
         known, identity = tools(service), gate.requests.access_identity(service.name)
-        declared = service.credential.declared if service.credential else {}
+        declared = service.credential.at_most if service.credential else {}
         return ServiceRights(
             name=service.name,
             access_identity=identity and identity.value,

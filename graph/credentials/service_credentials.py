@@ -114,15 +114,19 @@ class ServiceCredential:
         self._source.invalidate(refused, self._caller)
         return await self._obtain()
 
+    async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
+        """See `Access`. The state keeps the credential that the service declares."""
+        if self._requirement is None:
+            raise LookupError("the service declares no credential")
+        try:
+            return await self._source.obtain(requirement, self._requirement.access_identity, self._caller)
+        except (CredentialError, UnreachableError) as error:
+            raise error_of_node(error, self._name) from None
+
     async def _obtain(self) -> Credential:
         if self._requirement is None:
             raise LookupError("the service declares no credential")
-        requirement, access_identity = self._requirement.credential, self._requirement.access_identity
-        try:
-            obtained = await self._source.obtain(requirement, access_identity, self._caller)
-        except (CredentialError, UnreachableError) as error:
-            raise error_of_node(error, self._name) from None
-        self._found = self.renewed = obtained
+        self._found = self.renewed = obtained = await self.stepped_up(self._requirement.credential)
         return obtained
 
     def _is_valid(self, credential: Credential) -> bool:

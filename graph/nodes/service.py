@@ -29,6 +29,7 @@ from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failur
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
+from identity.credentials.requirement import CredentialRequirement
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
 from tools.approval_policy import Effect
@@ -259,6 +260,9 @@ class _CallCredential:
 
     async def renew(self, refused: Credential) -> Credential:
         return await self._credential.renew(refused)
+
+    async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
+        return await self._credential.stepped_up(requirement)
 
 
 @dataclass(slots=True)

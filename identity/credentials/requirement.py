@@ -6,7 +6,7 @@ its table in SERVICES_FILE.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
@@ -49,6 +49,11 @@ class CredentialRequirement(ABC):
     def declared(self) -> DeclaredCredential:
         """What is shown and recorded."""
 
+    @property
+    def at_most(self) -> DeclaredCredential:
+        """As `declared`, with all that a call may use: what its approval is for."""
+        return self.declared
+
     @abstractmethod
     def __str__(self) -> str:
         """The credential in a sentence for operators."""
@@ -81,25 +86,44 @@ class ApiKeyRequirement(CredentialRequirement):
 
 @dataclass(frozen=True, slots=True)
 class AccessTokenRequirement(CredentialRequirement):
-    """Requires an access token with `scope`, in IDaaS's form `audience|permission`."""
+    """Requires an access token with `scope`, in IDaaS's form `audience|permission`, or several of one
+    audience, with a space between them. `step_up` are permissions that a call may have too, if its service
+    responds that it lacks them (`stepped_up`).
+    """
 
     scope: str
+    step_up: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def audience(self) -> str | None:
         """The audience of the token; `None` if the scope contains none."""
-        audience, bar, _ = self.scope.rpartition("|")
+        audience, bar, _ = self.scope.partition("|")
         return audience if bar else None
 
     @property
     def permission(self) -> str:
         """The scope without the audience."""
-        return self.scope.rpartition("|")[2]
+        return " ".join(each.rpartition("|")[2] for each in self.scope.split(" "))
 
     @property
     def declared(self) -> DeclaredCredential:
         named: DeclaredCredential = {} if self.audience is None else {"audience": self.audience}
         return {**named, "scope": self.permission}
+
+    @property
+    def at_most(self) -> DeclaredCredential:
+        return {**self.declared, "scope": " ".join((self.permission, *self.step_up))}
+
+    def stepped_up(self, missing: str) -> "AccessTokenRequirement | None":
+        """The union of this scope and `missing`, permissions with or without the audience, if all that it
+        adds is in `step_up`; `None` if not, and if it adds nothing.
+        """
+        more = {each.removeprefix(f"{self.audience}|") for each in missing.split()}
+        more -= {*self.permission.split()}
+        if self.audience is None or not more or not more <= {*self.step_up}:
+            return None
+        added = [f"{self.audience}|{each}" for each in sorted(more)]
+        return replace(self, scope=" ".join((self.scope, *added)))
 
     def __str__(self) -> str:
         return f'an access token with the scope "{self.scope}"'

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.principal import AccessIdentity, Caller
 from identity.secrets.secret import Secret
 
@@ -18,6 +18,7 @@ class KeyRing:
     def __init__(self, *keys: str) -> None:
         self._keys = list(keys)
         self.renewals: list[Credential] = []
+        self.stepped: list[CredentialRequirement] = []
         self._credential = self._next()
 
     async def credential(self) -> Credential:
@@ -30,6 +31,10 @@ class KeyRing:
         self.renewals.append(refused)
         self._credential = self._next()
         return self._credential
+
+    async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
+        self.stepped.append(requirement)
+        return Credential(requirement, AccessIdentity.MACHINE, Secret("K2"), time.time() + 600)
 
     def _next(self) -> Credential:
         key = self._keys.pop(0) if len(self._keys) > 1 else self._keys[0]

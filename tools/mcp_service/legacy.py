@@ -37,7 +37,7 @@ from tools.mcp_service.tool import (
     usable_tools,
     well_formed,
 )
-from tools.mcp_service.wire import Wire, response_to
+from tools.mcp_service.wire import Wire, refusal, response_to
 from tools.progress import Report
 from tools.service import ToolResult
 
@@ -136,7 +136,7 @@ class LegacySession(Session):
         except MCPRequestError as failure:
             if failure.status is None or await self._is_forgotten(failure.status):
                 raise
-            raise MCPCallError(status=failure.status) from None
+            raise MCPCallError.of(failure) from None
         except ValueError:
             raise MCPRequestError(_MALFORMED) from None
 
@@ -231,7 +231,7 @@ class LegacySession(Session):
 
     async def _response_to(self, number: int, response: httpx.Response) -> Mapping[str, Any]:
         if not 200 <= response.status_code < 300:
-            raise MCPRequestError(status=response.status_code)
+            raise refusal(response, self.secret, may_renew=True)
         if self._protocol_version is None:
             self._session_id = _session_id(response.headers)
         answered = 0

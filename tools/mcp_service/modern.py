@@ -16,7 +16,6 @@ import httpx
 from identity.observation.attribute import Attribute
 from identity.observation.span import CURRENT_SPAN
 from identity.observation.traceparent import HEADER, Receiver
-from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
@@ -24,7 +23,7 @@ from tools import VERSION
 from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
 from tools.mcp_service.session import Listing, MCPCallError, MCPRequestError, Session
 from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, result_of, usable_tools, well_formed
-from tools.mcp_service.wire import Wire, protocol_error, response_to
+from tools.mcp_service.wire import Wire, protocol_error, refusal, response_to
 from tools.progress import Report
 from tools.service import ToolResult
 
@@ -48,9 +47,6 @@ _MIN_LIST_SECONDS: Final = 5.0
 _MAX_HEADERS: Final = 8_192
 """Characters of all headers from arguments."""
 _MAX_INTEGER: Final = 2**53 - 1
-_INSUFFICIENT: Final = re.compile(r'error="?insufficient_scope\b')
-_SCOPE: Final = re.compile(r'\bscope="([\x21\x23-\x5b\x5d-\x7e][\x20\x21\x23-\x5b\x5d-\x7e]{0,199})"')
-"""Parts of a challenge that names the missing scope (RFC 6750, section 3)."""
 _PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -109,13 +105,7 @@ class ModernServer:
                 raise MCPRequestError("the response was cut off or has an unexpected media type")
             return answer
         if not answer or status in _NO_PROOF or status >= 500:
-            challenge = response.headers.get("www-authenticate")
-            missing = _SCOPE.search(challenge or "") if _INSUFFICIENT.search(challenge or "") else None
-            lacks = (
-                f'status {status}: the credential lacks "{redact(missing[1], [secret])}"' if missing else ""
-            )
-            # A credential is not at fault if a refusal does not ask for another one.
-            raise MCPRequestError(lacks, status, final=status == 403 and challenge is None)
+            raise refusal(response, secret, may_renew=False)
         return answer
 
     async def _exchange(
@@ -251,7 +241,7 @@ class ModernSession(Session):
         except MCPRequestError as failure:
             if failure.status is None or self._server.verdict is Verdict.LEGACY:
                 raise
-            raise MCPCallError(failure.detail, failure.status, final=failure.final) from None
+            raise MCPCallError.of(failure) from None
         except ValueError:
             raise MCPRequestError("the response does not follow the MCP protocol") from None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cachetools import LRUCache
 
 from identity.credentials.credential import Credential
-from identity.credentials.requirement import CredentialRequirement
+from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.errors import ErrorCode, ServiceError
 from identity.principal import AccessIdentity
 from identity.secrets.redaction import redact
@@ -43,12 +43,14 @@ class MCPService:
     its own session, which is kept for later calls. Callers with equal credentials share one, because the
     credential is all that the server knows of them.
 
-    A warm call is one request. After a 401 or 403 the credential is renewed once and the request sent again,
-    unless the credential is too new to be renewed, or the server says that it is not at fault. A session that
-    the server has forgotten is opened anew, once. `prefix`, `allowed_tools`, `reading_tools`, `policies` and
-    `trusted` are those of `ToolSelection`: only what it chooses is offered and called. What the server says
-    of its tools (annotations) is not used. `seconds` bounds a whole call, or the time between two reports of
-    its progress. At most `sessions` are open; the least recently used one ends when its calls have ended.
+    A warm call is one request. After a 401, and a 403 of the older version, the credential is renewed once
+    and the request sent again, unless the credential is too new to be renewed. If a 403 names permissions
+    that are missing, and `credential` may step up to them, it is sent once with an access token that has them
+    too. A session that the server has forgotten is opened anew, once. `prefix`, `allowed_tools`,
+    `reading_tools`, `policies` and `trusted` are those of `ToolSelection`: only what it chooses is offered
+    and called. What the server says of its tools (annotations) is not used. `seconds` bounds a whole call, or
+    the time between two reports of its progress. At most `sessions` are open; the least recently used one
+    ends when its calls have ended.
 
     A refused call fails alone: the session and its tools remain. If the server refuses to open a session or
     to list its tools, no tool is offered to the principal of that credential.
@@ -229,8 +231,9 @@ class MCPService:
         await self._http.aclose()
 
     def _error(self, failure: MCPRequestError) -> ServiceError:
+        code = ToolCode.PERMISSION_MISSING if failure.missing else self.error_code
         return ServiceError(
-            self.error_code, f'"{self.name}": {failure.detail}', status=failure.status, settings=self.settings
+            code, f'"{self.name}": {failure.detail}', status=failure.status, settings=self.settings
         )
 
     async def _with_session(
@@ -248,14 +251,20 @@ class MCPService:
         raise MCPRequestError(detail, timed_out=True)
 
     async def _renewed_once(self, access: Access, work: Callable[[Session], Awaitable[_T]]) -> _T:
-        """The result of `work`; after a refusal the credential is renewed once. Raises `MCPRequestError`."""
+        """The result of `work`; after a refusal the credential is renewed once, or permissions that it lacks
+        are obtained. Raises `MCPRequestError`.
+        """
+        send = partial(self._in_session, work)
         outcome = await send_with_credential(
             access,
-            partial(self._in_session, work),
+            send,
             lambda outcome: (
                 isinstance(outcome, MCPRequestError) and outcome.is_credential_refused and not outcome.final
             ),
         )
+        if isinstance(outcome, MCPRequestError) and isinstance(self.credential, AccessTokenRequirement):
+            wider = self.credential.stepped_up(outcome.missing)
+            outcome = outcome if wider is None else await send(await access.stepped_up(wider))
         if isinstance(outcome, MCPRequestError):
             raise outcome
         return outcome

@@ -25,14 +25,24 @@ _CLOSED: Final = "the session was closed"
 class MCPRequestError(Exception):
     """A request has no usable response. `status` is the HTTP status, if there was a response.
 
-    `timed_out` is true if the server used all the time that it had. `final` is true of a refusal that another
-    credential would not change. `detail` never contains the server's text, which may contain anything.
+    `timed_out` is true if the server used all the time that it had. `final` is true of a refusal that a new
+    credential would not change. `missing` is the scope that the server wants, and the credential lacks.
+    `detail` contains no other text of the server, which may contain anything.
     """
 
     def __init__(
-        self, detail: str = "", status: int | None = None, *, timed_out: bool = False, final: bool = False
+        self,
+        detail: str = "",
+        status: int | None = None,
+        *,
+        timed_out: bool = False,
+        final: bool = False,
+        missing: str = "",
     ) -> None:
-        self.detail = detail or f"status {status}"
+        self.detail = detail or f"status {status}" + (
+            f': the credential lacks "{missing}"' if missing else ""
+        )
+        self.missing = missing
         self.status = status
         self.timed_out = timed_out
         self.final = final
@@ -46,6 +56,11 @@ class MCPRequestError(Exception):
 
 class MCPCallError(MCPRequestError):
     """One tool call failed, in a session that remains usable."""
+
+    @classmethod
+    def of(cls, failure: MCPRequestError) -> "MCPCallError":
+        """The failure of a call."""
+        return cls(failure.detail, failure.status, final=failure.final, missing=failure.missing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Both versions of the protocol use it. A failure is an `MCPRequestError`, which n
 text, or the request.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
@@ -16,6 +17,7 @@ from identity.credentials.signed_request import SignedRequest
 from identity.observation.attribute import Attribute
 from identity.observation.metrics import error_type
 from identity.observation.traceparent import Receiver
+from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from identity.transport.body import (
     EncodedResponseError,
@@ -30,6 +32,9 @@ from identity.transport.server_sent_events import events
 from tools.mcp_service.session import MCPRequestError
 
 _ACCEPTED: Final = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+_INSUFFICIENT: Final = re.compile(r'error="?insufficient_scope\b')
+_SCOPE: Final = re.compile(r'\bscope="([\x21\x23-\x5b\x5d-\x7e][\x20\x21\x23-\x5b\x5d-\x7e]{0,199})"')
+"""Parts of a challenge that names the missing scope (RFC 6750, section 3)."""
 _METADATA: Final = "/.well-known/oauth-protected-resource"
 _T = TypeVar("_T")
 
@@ -133,6 +138,18 @@ class Wire:
             async for event in events(response.aiter_bytes(), self._max_bytes):
                 if event.kind == "message" and event.data:
                     yield read_json(event.data)
+
+
+def refusal(response: httpx.Response, secret: Secret, *, may_renew: bool) -> MCPRequestError:
+    """The failure of a response that is not used. After a 403 a new credential helps only if it `may_renew`,
+    and not if the response names the scope that is missing.
+    """
+    status, challenge = response.status_code, response.headers.get("www-authenticate", "")
+    named = _SCOPE.search(challenge) if status == 403 and _INSUFFICIENT.search(challenge) else None
+    missing = redact(named[1], [secret]) if named else ""
+    return MCPRequestError(
+        status=status, missing=missing, final=status == 403 and (bool(missing) or not may_renew)
+    )
 
 
 def response_to(number: int, message: Any) -> Mapping[str, Any] | None:  # noqa: ANN401 - any JSON value

@@ -49,6 +49,19 @@ tools = ["rate"]
 """
 
 
+def test_permissions_to_step_up_to_are_those_of_an_access_token(tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("""
+services.a = { type = "mcp", url = "https://x.example", api_key = "k", step_up = ["write"] }
+services.b = { type = "mcp", url = "https://x.example", access_token = "a|b", step_up = ["a|write"] }
+services.c = { type = "mcp", url = "https://x.example", access_token = "a|b", step_up = ["write"] }
+""")
+    assert [fault.split(" ")[1] for fault in read_services_file(file)[1]] == [
+        "services.a",
+        "services.b.step_up.0:",
+    ]
+
+
 async def test_declared_services_have_their_credentials_and_placements(made):
     payroll, rates = made(FILE)
     assert (payroll.name, payroll.access_identity) == ("payroll", AccessIdentity.HUMAN)

@@ -27,6 +27,7 @@ CHANGES: list[dict[str, Any]] = [
     {"access_identity": AccessIdentity.MACHINE},
     {"credential": AccessTokenRequirement("https://other.example|pay")},
     {"credential": AccessTokenRequirement("https://bank.example|pay.any")},
+    {"credential": AccessTokenRequirement("https://bank.example|pay", ("pay.any",))},
     {"policy": ToolPolicy(Effect.EXTERNAL, ApprovalMode.ASK)},
 ]
 

@@ -7,7 +7,7 @@ import pytest
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement, requirements
 from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.graph.echo_service import EchoService
@@ -86,3 +86,15 @@ def test_requirements_are_by_node_and_have_the_default_identity(
 async def test_machine_credential_needs_no_caller(vault: Any) -> None:
     credentials = ServiceCredentials({"amap": ServiceRequirement(REQUIRED, MACHINE)}, vault, lambda: 0.0)
     assert (await credentials.of(None, "amap").credential()).secret.reveal() == "key-of-machine-0"
+
+
+@pytest.mark.promise("human-stays-human")
+async def test_wider_credential_is_the_users_and_not_kept_for_the_service(vault: Any, verifier: Any) -> None:
+    caller = await verifier.verify(Secret("alice-1"))
+    required = ServiceRequirement(AccessTokenRequirement("maps|read"), HUMAN)
+    access = ServiceCredentials({"maps": required}, vault, lambda: 0.0).of(caller, "maps")
+    before = await access.credential()
+    await access.stepped_up(AccessTokenRequirement("maps|read maps|write"))
+    assert vault.obtained == [("maps|read", "alice"), ("maps|read maps|write", "alice")]
+    assert access.renewed is before
+    assert await access.credential() is before

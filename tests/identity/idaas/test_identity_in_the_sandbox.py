@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 
 from graph.error_codes import GraphCode
@@ -81,6 +82,14 @@ async def identity(sandbox: Any) -> AsyncIterator[Identity]:
 async def test_token_of_a_signed_in_user_is_verified(identity: Identity) -> None:
     alice = await identity.caller("alice")
     assert (alice.principal.issuer, alice.principal.subject) == (identity.sandbox.issuer, "user_alice01")
+
+
+async def test_several_permissions_of_one_audience_are_one_token_of_the_user(identity: Identity) -> None:
+    audience = "https://leave.sandbox.example"
+    both = AccessTokenRequirement(f"{audience}|leave.read {audience}|leave.write")
+    issued = await identity.broker.obtain(both, HUMAN, await identity.caller("alice"))
+    claims = jwt.decode(issued.secret.reveal(), options={"verify_signature": False})
+    assert (claims["sub"], claims["scope"].split()) == ("user_alice01", ["leave.read", "leave.write"])
 
 
 async def test_audience_in_an_array_is_accepted(identity: Identity) -> None:

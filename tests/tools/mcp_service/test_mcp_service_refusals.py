@@ -6,6 +6,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from identity.credentials.requirement import AccessTokenRequirement
 from tests.responsive import responsive
 from tests.tools.mcp_service.mcp_server import Server, failure_of
 
@@ -55,6 +56,27 @@ async def test_refused_call_does_not_affect_session_and_tools_of_other_callers(
     assert server.counts["initialize"] == server.counts["tools/list"] == 1
     assert server.counts["DELETE"] == 0
     assert server.counts["tools/call"] == (15 if status in (401, 403) else 10)
+
+
+async def test_server_of_the_older_version_that_names_a_permission_gets_it_once(serve, service_at, key_ring):
+    class Strict(RefusingServer):
+        async def __call__(self, scope, receive, send):
+            if scope["type"] != "http":
+                await Server.__call__(self, scope, receive, send)
+                return
+            body = await Request(scope, receive).body()
+            is_first = (b"authorization", b"Bearer K1") in scope.get("headers", [])
+            challenge = {"www-authenticate": 'Bearer error="insufficient_scope", scope="write"'}
+            refused = is_first and b"tools/call" in body
+            self.response = Response("no", 403, headers=challenge) if refused else None
+            await Server.__call__(self, scope, replayed(body, receive), send)
+
+    server = Strict()
+    token = AccessTokenRequirement("https://maps.example|read", ("write",))
+    service, access = service_at(await serve(server), token), key_ring("K1")
+    assert (await service.call("weather", {"city": "x"}, access)).ok
+    assert ([each.permission for each in access.stepped], access.renewals) == (["read write"], [])
+    assert server.counts["tools/call"] == 2
 
 
 async def test_refusal_after_a_renewal_is_final(serve, service_at, key_ring):

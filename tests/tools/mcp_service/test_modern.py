@@ -9,10 +9,12 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from identity.credentials.requirement import AccessTokenRequirement
 from identity.secrets.secret import Secret
 from tests.responsive import responsive
 from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, ignored, unchanged
 from tests.tools.mcp_service.modern_server import META, TEXT, TOOL, VERSION, ModernServer, decoded, error
+from tools.error_codes import ToolCode
 from tools.mcp_service.modern import ModernServer as Client
 from tools.mcp_service.modern import ModernSession, header_value
 from tools.mcp_service.wire import Wire
@@ -140,23 +142,23 @@ async def test_server_without_a_common_version_is_an_error_that_says_so(server, 
     assert "no version" in (await failure_of(service.tools(key_ring("K1")))).detail
 
 
+LACKS = 'Bearer error="insufficient_scope", scope='
+TOKEN = AccessTokenRequirement("https://maps.example|read", ("write", "admin"))
+
+
 @pytest.mark.parametrize(
-    ("challenge", "renewals", "detail"),
+    ("challenge", "detail"),
     [
-        (None, 0, "status 403"),
-        ("Bearer", 1, "status 403"),
-        ('Bearer error="invalid_token", scope="a"', 1, "status 403"),
-        (
-            'Bearer error="insufficient_scope", scope="x:write y"',
-            1,
-            'status 403: the credential lacks "x:write y"',
-        ),
-        ('Bearer scope="K2 é", error=insufficient_scope', 1, "status 403"),
-        ('Bearer scope="K2", error=insufficient_scope', 1, 'status 403: the credential lacks "**redacted**"'),
+        (None, "status 403"),
+        ("Bearer", "status 403"),
+        ('Bearer error="invalid_token", scope="a"', "status 403"),
+        (f'{LACKS}"x:write y"', 'status 403: the credential lacks "x:write y"'),
+        ('Bearer scope="K1 é", error=insufficient_scope', "status 403"),
+        ('Bearer scope="K1", error=insufficient_scope', 'status 403: the credential lacks "**redacted**"'),
     ],
 )
-async def test_403_renews_the_credential_if_it_asks_for_another_and_names_what_is_missing(
-    server, service, key_ring, challenge, renewals, detail
+async def test_403_renews_no_credential_and_names_what_is_missing(
+    server, service, key_ring, challenge, detail
 ):
     access = key_ring("K1", "K2")
     await service.tools(access)
@@ -164,7 +166,55 @@ async def test_403_renews_the_credential_if_it_asks_for_another_and_names_what_i
     server.results["tools/call"] = lambda _: Response(status_code=403, headers=headers)
     failure = await failure_of(service.call("weather", {}, access))
     assert (failure.status, failure.detail) == (403, f'"maps": {detail}')
-    assert len(access.renewals) == renewals
+    assert (access.renewals, access.stepped) == ([], [])
+
+
+@pytest.fixture
+async def lacking(server, serve, service_at, key_ring):
+    """The call of a service that may step up, for a challenge of the server; only `K2` has what it wants."""
+
+    def lacking(challenge, accepted=("K2",)):
+        def called(_):
+            key = server.requests[-1][0]["authorization"].removeprefix("Bearer ")
+            refused = Response(status_code=403, headers={"www-authenticate": challenge})
+            return TEXT if key in accepted else refused
+
+        server.results["tools/call"] = called
+        return service.call("weather", {}, access), access
+
+    service, access = service_at(await serve(server), TOKEN), key_ring("K1")
+    return lacking
+
+
+@pytest.mark.parametrize("scope", ["write", "read write", "https://maps.example|write"])
+async def test_missing_permission_is_requested_once_beside_those_of_the_service(lacking, server, scope):
+    call, access = lacking(f'{LACKS}"{scope}"')
+    assert (await call).text == "sunny"
+    assert [each.scope for each in access.stepped] == ["https://maps.example|read https://maps.example|write"]
+    assert (access.renewals, server.counts["tools/call"]) == ([], 2)
+    assert (access.stepped[0].audience, access.stepped[0].permission) == (
+        "https://maps.example",
+        "read write",
+    )
+
+
+async def test_refusal_after_the_permission_was_obtained_is_final(lacking, server):
+    call, access = lacking(f'{LACKS}"admin write"', accepted=())
+    assert (await failure_of(call)).code is ToolCode.PERMISSION_MISSING
+    assert [each.permission for each in access.stepped] == ["read admin write"]
+    assert server.counts["tools/call"] == 2
+
+
+@pytest.mark.promise("servers-cannot-steer")
+@pytest.mark.parametrize(
+    "scope", ["delete", "write delete", "read", ".all", "https://other.example|write", "write|admin"]
+)
+async def test_permission_that_is_not_declared_is_never_requested(lacking, server, scope):
+    call, access = lacking(f'{LACKS}"{scope}"')
+    failure = await failure_of(call)
+    assert (failure.code, scope in failure.detail) == (ToolCode.PERMISSION_MISSING, True)
+    assert scope not in failure.for_person()
+    assert (access.stepped, access.renewals, server.counts["tools/call"]) == ([], [], 1)
 
 
 async def test_refused_key_is_renewed_once_and_not_sent_again(server, service, key_ring):
