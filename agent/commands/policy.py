@@ -22,9 +22,9 @@ from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError
 
 if TYPE_CHECKING:
-    from agent.policy.decision import Situation
     from agent.policy.rules import Rules, ToolRules
     from agent.policy.schema import ToolAction
+    from agent.policy.situation import Situation
     from agent.settings.settings import Settings
     from graph.approvals.policy import Ask, Decision, Facts, User
     from graph.approvals.rights import UserRights
@@ -77,8 +77,9 @@ class _Loaded:
 
     def decided(self, case: Case) -> "tuple[Decision, ToolRules, Situation, Facts, Ask | None]":
         """The decision about a case, and what it was made of. The declared policy decides first."""
-        from agent.policy.decision import Situation, decide
+        from agent.policy.decision import decide
         from agent.policy.schema import ten_thousandths
+        from agent.policy.situation import Situation
         from graph.approvals.policy import Approver, Ask, Deny, Facts
         from identity.principal import AccessIdentity, Principal
         from tools.approval_policy import ApprovalMode
@@ -248,8 +249,9 @@ def replay(
 
 def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
     """The decision by the rules that need nothing but the record; or the lines of the others."""
-    from agent.policy.decision import Situation, decide
+    from agent.policy.decision import decide
     from agent.policy.schema import ToolAction
+    from agent.policy.situation import Situation
     from graph.approvals.policy import Deny, Facts
 
     known = loaded.rules.vocabulary

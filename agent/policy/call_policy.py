@@ -16,13 +16,13 @@ from typing import Final
 from langchain_core.messages import ToolCall
 
 from agent.policy.counters import CallCounters, Entry
-from agent.policy.decision import FAILED, Situation, decide
+from agent.policy.decision import decide
 from agent.policy.rules import Rules, ToolRules, Vocabulary, read_rules
 from agent.policy.schema import ToolAction, ten_thousandths
+from agent.policy.situation import FAILED, Situation, situation_of
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Deny, Depends, Facts, Outlook
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.access_token.verifier import LEEWAY
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 from identity.observation.metrics import Counter
 from identity.principal import AccessIdentity
@@ -245,20 +245,8 @@ class CedarPolicy:
         return None
 
     def _situation(self, rules: Rules, service: str, user: AnyUser, now: datetime) -> Situation:
-        """A call without arguments, in a conversation that has read nothing."""
-        claims, known = user.claims, rules.vocabulary
-        groups = claims.get(self._group_claim, ())
-        identity = self._identities(service)
-        age = None if user.signed_in_at is None else now.timestamp() - user.signed_in_at
-        return Situation(
-            subject=user.principal.subject,
-            groups=known.groups.intersection((groups,) if isinstance(groups, str) else groups),
-            claims={name: text for name in known.attributes if isinstance(text := claims.get(name), str)},
-            identity="None" if identity is None else identity.value,
-            arguments={},
-            now=now,
-            sign_in_age=None if age is None or age < -LEEWAY else max(0, int(age)),
-        )
+        known, identity = rules.vocabulary, self._identities(service)
+        return situation_of(user, identity, now, known.groups, known.attributes, self._group_claim)
 
     async def _take_back(self, entry: Entry) -> None:
         """A call that cannot be taken back stays counted until the day ends."""

@@ -1,0 +1,142 @@
+"""What a policy knows of a call, and the questions that may permit a call which it denies.
+
+Cedar and AuthZEN know no question: a call that is denied is evaluated again as if the user, or a member of a
+group that the rules name, had approved it, or as if the user had just signed in. The first that is allowed is
+what is asked. These evaluations are hints: only the one with true facts, just before the call, lets it
+through.
+"""
+
+import secrets
+from collections.abc import Generator, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from graph.approvals.policy import Allow, AnyUser, Approver, Ask, Decision, Deny, Facts
+from graph.data_labels import DataLabels, labels_in, services_in
+from identity.access_token.verifier import LEEWAY
+from identity.principal import AccessIdentity, Principal
+from tools.approval_policy import Data, Trust
+from tools.lasting import LONGEST_SECONDS
+
+DURATIONS: Final = (900, 3_600, 8 * 3_600, LONGEST_SECONDS)
+"""The durations of a consent, in seconds, that are tried where rules mention `context.consent`."""
+_SOMEBODY: Final = Principal("", secrets.token_hex(16))
+"""An invented approver. No user has its id."""
+FAILED: Final = "not run: the policy of the agent could not be evaluated for this call"
+_NO_SIGN_IN_TIME: Final = (
+    "not run: the policy of the agent requires a recent sign-in, and the user's access token does not say "
+    "when they signed in"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """A call, by whom, and when. `claims` are the user's attributes, `groups` those that the operator lists.
+
+    `sign_in_age` is in seconds; `None`: not known. `calls` and `amount`, in ten-thousandths, count the user's
+    calls of the tool today, this one included.
+    """
+
+    subject: str
+    groups: frozenset[str]
+    claims: Mapping[str, str]
+    identity: str
+    arguments: Mapping[str, Any]
+    now: datetime
+    sign_in_age: int | None = None
+    calls: int = 0
+    amount: int = 0
+    read: DataLabels = field(default_factory=dict)
+    """The labels of what the conversation has read."""
+
+
+def situation_of(
+    user: AnyUser,
+    identity: AccessIdentity | None,
+    now: datetime,
+    groups: Set[str],
+    attributes: Iterable[str],
+    group_claim: str,
+) -> Situation:
+    """A call without arguments, in a conversation that has read nothing. `identity` is whose rights it uses,
+    `groups` and `attributes` are those that the operator lists.
+    """
+    claims, named = user.claims, user.claims.get(group_claim, ())
+    known = ((name, claims.get(name)) for name in attributes if name != group_claim)
+    age = None if user.signed_in_at is None else now.timestamp() - user.signed_in_at
+    return Situation(
+        subject=user.principal.subject,
+        groups=frozenset(groups & {*((named,) if isinstance(named, str) else named)}),
+        claims={name: text for name, text in known if isinstance(text, str)},
+        identity="None" if identity is None else identity.value,
+        arguments={},
+        now=now,
+        sign_in_age=None if age is None or age < -LEEWAY else max(0, int(age)),
+    )
+
+
+def context_of(situation: Situation, facts: Facts, age: int | None) -> dict[str, Any]:
+    """The context of an evaluation, without arguments and approver: `age` is that of a supposed sign-in."""
+    now, age = situation.now, situation.sign_in_age if age is None else age
+    consent = {"lasting": facts.lasting is not None, "seconds": facts.lasting or 0}
+    return {
+        "identity": situation.identity,
+        "now": {
+            "time": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "minute": now.hour * 60 + now.minute,
+            "weekday": now.isoweekday(),
+        },
+        "read": {
+            "confidential": Data.CONFIDENTIAL in labels_in(situation.read),
+            "untrusted": Trust.UNTRUSTED in labels_in(situation.read),
+            "services": sorted(services_in(situation.read)),
+        },
+        "approved": facts.approved,
+        **({"consent": consent} if facts.approved else {}),
+        **({} if age is None else {"authAge": age}),
+    }
+
+
+def deciding(
+    situation: Situation,
+    facts: Facts,
+    declared: Ask | None,
+    groups: Iterable[str],
+    ages: Sequence[int],
+    durations: Sequence[int] = (),
+) -> Generator[tuple[Facts, int | None], bool, Decision]:
+    """Decides about a call, and if it is denied, finds what would permit it; first without another sign-in.
+
+    It yields a consent and the age of a sign-in in seconds (`None`: the true one), first those that are true,
+    and is sent whether the call is allowed then. With `declared`, it asks for an approval in any case, by
+    whom and for as long as that says. An approver may have to be of one of `groups`, a sign-in of one of
+    `ages`, the longest first, and a consent may have one of `durations`.
+    """
+    if (yield facts, None) and (facts.approved or declared is None):
+        return Allow()
+    consents: list[tuple[Facts, str | None]] = [(Facts(), None)] if declared is None else []
+    if declared is not None and declared.approvers is not None:
+        groups = (declared.approvers,)
+    else:
+        consents.append((Facts(approved=True), None))
+    consents += [(Facts(approved=True, approver=Approver(_SOMEBODY, frozenset({of}))), of) for of in groups]
+    if declared is not None:
+        longest = max(declared.lasting, default=0)
+        durations = (*(each for each in DURATIONS if each < longest), *declared.lasting)
+    for age in () if facts.approved else (None, 0) if ages else (None,):
+        for consent, approvers in consents:
+            if (age is None and not consent.approved) or not (yield consent, age):
+                continue
+            if age is not None and situation.sign_in_age is None:
+                return Deny(reason=_NO_SIGN_IN_TIME)
+            lasting, sign_in = list[int](), age
+            for seconds in durations if consent.approved and approvers is None else ():
+                if (yield replace(consent, lasting=seconds), age):
+                    lasting.append(seconds)
+            for each in () if age is None else ages:
+                if (yield consent, each):
+                    sign_in = each
+                    break
+            return Ask(approvers=approvers, sign_in=sign_in, lasting=tuple(lasting))
+    return Deny()
