@@ -68,6 +68,7 @@ from tools.service import Service, ToolSchema
 
 if TYPE_CHECKING:
     from agent.policy.call_policy import CedarPolicy
+    from agent.policy.decision_point import DecisionPointPolicy
 
 _HTTP_SECONDS: Final = 10.0
 _OPTIONAL_SECONDS: Final = 0.9
@@ -151,7 +152,7 @@ class Agent:
         """`None`: each process works for itself."""
 
         self.policy: Final = self._policy()
-        """That of POLICY_FILE; `None`: the services declare which calls ask."""
+        """That of POLICY_FILE or POLICY_URL; `None`: the services declare which calls ask."""
 
         # Runs
         self.consent_urls: Final = ConsentUrls(self.access, clock, self.approvals)
@@ -239,9 +240,15 @@ class Agent:
             use=self.measures.verifications,
         )
 
-    def _policy(self) -> "CedarPolicy | None":
+    def _policy(self) -> "CedarPolicy | DecisionPointPolicy | None":
         """Without the file, nothing of it is imported."""
         settings, storage = self.settings, self.conversation_storage
+        services = {each.name: each for each in self.services}
+        declared = DeclaredPolicy(services, self.requirements)
+        if settings.policy_url is not None:
+            from agent.policy.decision_point import DecisionPointPolicy
+
+            return DecisionPointPolicy(declared, settings, services, self.http, self.broker, self.clock)
         if settings.policy_file is None:
             return None
         if find_spec("cedarpy") is None:
@@ -250,8 +257,6 @@ class Agent:
         from agent.policy.counters import CallCounters
         from agent.policy.rules import vocabulary_of
 
-        services = {each.name: each for each in self.services}
-        declared = DeclaredPolicy(services, self.requirements)
         vocabulary = vocabulary_of(settings, self.services, self.listed_tools, counts=storage is not None)
         return CedarPolicy(
             declared,

@@ -210,6 +210,14 @@ class AgentCode(ErrorCode):
         person="The service works with restrictions at the moment. Try again later",
         caused_by_callers=False,
     )
+    POLICY_UNAVAILABLE = ErrorRow(
+        "policy_unavailable",
+        symptom="The decision point of the policy gives no decision, and calls are denied",
+        cause="POLICY_URL cannot be reached, refuses the agent, or does not respond with a decision",
+        remedy="check POLICY_URL and POLICY_SCOPE, and the decision point; calls continue without a restart",
+        person="The service works with restrictions at the moment. Try again later",
+        caused_by_callers=False,
+    )
     SETTINGS_INVALID = ErrorRow(
         "settings_invalid",
         symptom="The agent's settings are invalid",

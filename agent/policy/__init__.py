@@ -1,5 +1,6 @@
-"""Policies in Cedar: may this call be made, and if not, whose decision would change that?
+"""Policies in Cedar, or of a decision point: may this call be made, and if not, whose decision changes that?
 
 Imports settings, errors, and the database of conversations. Only this room imports `cedarpy`. Begin with
-`call_policy.py`; `rules.py` is a file of policies that was checked, and `schema.py` the types of its members.
+`call_policy.py`; `rules.py` is a file of policies that was checked, `schema.py` the types of its members, and
+`decision_point.py` asks another system.
 """

@@ -15,6 +15,8 @@ export const enErrors = Object.freeze({
   'error.revocations_lost.remedy': 'Try again later',
   'error.policy_invalid.symptom': 'The service works with restrictions at the moment',
   'error.policy_invalid.remedy': 'Try again later',
+  'error.policy_unavailable.symptom': 'The service works with restrictions at the moment',
+  'error.policy_unavailable.remedy': 'Try again later',
   'error.redis_unavailable.symptom': 'The service works with restrictions at the moment',
   'error.redis_unavailable.remedy': 'Try again later',
   'error.access_token_missing.symptom': 'You are not signed in',

@@ -12,6 +12,8 @@ export const zhErrors = Object.freeze({
   'error.revocations_lost.remedy': '请稍后重试',
   'error.policy_invalid.symptom': '服务目前只能有限运行',
   'error.policy_invalid.remedy': '请稍后重试',
+  'error.policy_unavailable.symptom': '服务目前只能有限运行',
+  'error.policy_unavailable.remedy': '请稍后重试',
   'error.redis_unavailable.symptom': '服务目前只能有限运行',
   'error.redis_unavailable.remedy': '请稍后重试',
   'error.access_token_missing.symptom': '你尚未登录',

@@ -195,8 +195,8 @@ class ApprovalGate:
             return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
         decision = await self._policy.decide(pending, caller, Facts(approved=True, approver=approver))
         if not isinstance(decision, Allow):
-            reason = decision.reason if isinstance(decision, Deny) else _UNAPPROVED
-            return Refused(reason, request.id, ruled=decision)
+            denied = decision if isinstance(decision, Deny) else Deny(reason=_UNAPPROVED)
+            return Refused(denied.reason, request.id, denied.error, decision)
         return Permitted(request.id, decision)
 
     def can_ask(self, pending: PendingCall) -> bool:
@@ -244,7 +244,7 @@ class ApprovalGate:
         if isinstance(decision, Allow):
             return Permitted(allowed=decision)
         if isinstance(decision, Deny):
-            return Refused(decision.reason, ruled=decision)
+            return Refused(decision.reason, error=decision.error, ruled=decision)
         if not self.can_ask(pending):
             return Refused(_STATELESS, ruled=decision)
         return decision

@@ -16,6 +16,7 @@ from graph.credentials.service_credentials import ServiceRequirement
 from graph.data_labels import carried, mode_after
 from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken
 from identity.audit.event import Ruled
+from identity.errors import ErrorCode
 from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import CLAIM, ApprovalMode
 from tools.service import Service, ToolSchema
@@ -61,9 +62,10 @@ class Allow(Ruled):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deny(Ruled):
-    """The call is not made. `reason` is for the model."""
+    """The call is not made. `reason` is for the model, `error` the failure that prevents a decision."""
 
     reason: str = DENIED
+    error: ErrorCode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,7 +166,7 @@ class ServiceNode:
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
             step = self._steps.step(call, self._name, of_run, refused.approval, refused.ruled)
-            return await step.refused(refused.reason)
+            return await step.refused(refused.reason, refused.error)
 
         results = await asyncio.gather(*map(run, waiting[:taken]), return_exceptions=True)
         messages: list[ToolMessage] = []

@@ -304,6 +304,8 @@ class Examination:
             verified = "its signature, issuer, audience, lifetime and scope are right"
             missing = {_KEYS: "it cannot be verified without the signing keys"}
             yield Step(USERS_TOKEN, partial(self._verify, self._user_token), verified, missing)
+        if agent.policy:
+            yield Step("policy", agent.policy.check, "it decides", late=AgentCode.POLICY_UNAVAILABLE)
         if agent.policy and self._caller and self._caller.signed_in_at is None:
             for line in agent.policy.sign_in_lines:
                 denies = (

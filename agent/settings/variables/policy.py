@@ -1,4 +1,4 @@
-"""The variables of the policy file."""
+"""The variables of the policy: a file, or a decision point."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator
 
-from agent.settings.values import VariableGroup, Word, existing_file, listed, lower_case
+from agent.settings.values import Url, VariableGroup, Word, existing_file, listed, lower_case
 
 
 class PolicyMode(StrEnum):
@@ -30,7 +30,7 @@ Names = Annotated[tuple[Word, ...], BeforeValidator(listed)]
 
 
 class PolicyVariables(VariableGroup):
-    """Rules in Cedar about calls."""
+    """Rules about calls: in a file, or of a decision point."""
 
     heading = "Policy"
 
@@ -39,6 +39,12 @@ class PolicyVariables(VariableGroup):
     allow it. Needs the extra `policy`."""
     policy_mode: Annotated[PolicyMode, lower_case] = PolicyMode.ENFORCE
     """`observe`: the file decides nothing; what it would have decided is recorded and counted."""
+    policy_url: Url | None = None
+    """In place of `POLICY_FILE`, the access evaluation endpoint of a decision point by AuthZEN 1.0
+    (`docs/policy.md`), such as `https://pdp.example.com/access/v1/evaluation`."""
+    policy_scope: Word | None = None
+    """The scope of the access token with which the agent calls `POLICY_URL`, as `audience|permission`. IDaaS
+    issues it to the agent itself. Without it, requests have no token."""
     policy_groups: Names = ()
     """The groups that rules may name, separated by commas. Other groups of a token are not used."""
     policy_groups_claim: Word = "groups"
@@ -49,11 +55,14 @@ class PolicyVariables(VariableGroup):
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        named = [
-            name.upper() for name in given if name in ("policy_mode", "policy_groups", "policy_time_zone")
-        ]
-        if named and "policy_file" not in given:
-            yield f"{', '.join(sorted(named))} must not be set without POLICY_FILE"
+        if "policy_file" in given and "policy_url" in given:
+            yield "POLICY_FILE and POLICY_URL must not both be set"
+        needed = {"policy_mode": "POLICY_FILE", "policy_scope": "POLICY_URL"}
+        if "policy_url" not in given:
+            needed |= dict.fromkeys(("policy_groups", "policy_time_zone"), "POLICY_FILE")
+        for name, needs in needed.items():
+            if name in given and needs.lower() not in given:
+                yield f"{name.upper()} must not be set without {needs}"
         claim = given.get("policy_groups_claim", "groups")
         if "policy_groups" in given and claim not in given.get("caller_claims", "").split():
             yield f"CALLER_CLAIMS must name {claim}, the claim that has the groups of POLICY_GROUPS"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.composition.agent import Agent
+from agent.policy.call_policy import CedarPolicy
 from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
@@ -34,7 +35,7 @@ def publish(file: Path, text: str) -> Path:
 
 def look_again(agent: Agent) -> None:
     """As if a second had passed."""
-    assert agent.policy is not None
+    assert isinstance(agent.policy, CedarPolicy)
     agent.policy._file._looked = float("-inf")
     agent.readiness.forget()
 

@@ -3,6 +3,7 @@ both access identities: real tools over HTTP, a real store, and an approver over
 """
 
 import itertools
+import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -14,16 +15,18 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agent.api.langgraph.aegra.graph import ContinuedGraph
 from agent.composition.agent import Agent
+from agent.policy.situation import FAILED
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
 from identity.secrets.secret import Secret
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.agent.policy.company import RULES, ZONE
+from tests.agent.policy.decision_points import DecisionPoint, company_rules
 from tests.agent.policy.test_agent import DENIED, look_again, publish
 from tests.conftest import Sandbox
 from tests.graph.scripted_model import DONE, ScriptedModel, calls
@@ -71,6 +74,9 @@ class Surface(Protocol):
     async def go_on(self) -> str: ...
 
     def look_again(self) -> None: ...
+
+
+CompanyOf = Callable[..., Awaitable[tuple[Surface, Threads, list[float]]]]
 
 
 class OverHttp:
@@ -158,24 +164,34 @@ class AsWorker:
 @pytest.fixture
 async def company(
     sandbox: Sandbox, serve: Callable[..., Awaitable[str]], threads: ThreadsOf, tmp_path: Path
-) -> Callable[[str, str], Awaitable[tuple[Surface, Threads, list[float]]]]:
+) -> CompanyOf:
     submitted: list[float] = []
 
     async def endpoint(request: Request) -> JSONResponse:
         submitted.extend(filter(None, [(await request.json()).get("amount")]))
         return JSONResponse("done")
 
-    async def start(identity: str, surface: str) -> tuple[Surface, Threads, list[float]]:
+    async def start(
+        identity: str, surface: str, point: DecisionPoint | None = None
+    ) -> tuple[Surface, Threads, list[float]]:
         origin = await serve(Starlette(routes=[Route("/{path}", endpoint, methods=["POST"])]))
         (tmp_path / "expenses.py").write_text(TOOLS)
         (tmp_path / "services.toml").write_text(SERVICES.format(url=origin))
         variables = {
             "SERVICES_FILE": str(tmp_path / "services.toml"),
-            "POLICY_FILE": str(publish(tmp_path / "policy.cedar", RULES)),
+            **(
+                {"POLICY_FILE": str(publish(tmp_path / "policy.cedar", RULES))}
+                if point is None
+                else {
+                    "POLICY_URL": point.url,
+                    "POLICY_SCOPE": "https://enterprise.sandbox.example|service.invoke",
+                }
+            ),
             "POLICY_GROUPS": "staff,finance",
             "POLICY_TIME_ZONE": "Asia/Shanghai",
             "CALLER_CLAIMS": "groups",
             "ACCESS_IDENTITY": identity,
+            "AUDIT_LOG_FILE": str(tmp_path / "audit.log"),
         }
         served = await threads(**variables)
         at(served, MONDAY)
@@ -199,10 +215,7 @@ def at(served: Threads, moment: float) -> None:
 @pytest.mark.parametrize("surface", ["http", "worker"])
 @pytest.mark.parametrize("identity", ["Human", "Machine"])
 async def test_the_five_cases_of_the_documented_file(
-    company: Callable[[str, str], Awaitable[tuple[Surface, Threads, list[float]]]],
-    tmp_path: Path,
-    identity: str,
-    surface: str,
+    company: CompanyOf, tmp_path: Path, identity: str, surface: str
 ) -> None:
     agent, served, submitted = await company(identity, surface)
 
@@ -236,3 +249,58 @@ async def test_the_five_cases_of_the_documented_file(
     assert await submit(5.0) == DENIED
     assert await agent.call("list_expenses") == '"done"'
     assert submitted == [500.0, 500.01, 6000.0, 5000.0, 5000.0]
+
+
+@pytest.mark.parametrize("surface", ["http", "worker"])
+@pytest.mark.parametrize("identity", ["Human", "Machine"])
+async def test_cases_that_a_decision_point_decides(
+    company: CompanyOf, serve: Callable[..., Awaitable[str]], tmp_path: Path, identity: str, surface: str
+) -> None:
+    point = await DecisionPoint(company_rules).served(serve)
+    agent, served, submitted = await company(identity, surface, point)
+
+    async def submit(amount: float) -> str:
+        return await agent.call("submit_expense", amount=amount, reason="train")
+
+    await served.say("hello", "no-calls")
+    assert point.evaluations == []
+    assert await submit(500.0) == '"done"'
+    assert await submit(500.01) == "asks"
+    assert await agent.approve() == '"done"'
+    assert await agent.call("pay_out", report="r1") == DENIED
+    assert await agent.call("pay_out", "fay", report="r1") == '"done"'
+    assert await submit(6000.0) == "asks"
+    assert await agent.approve() == "asks"
+    [asked] = (await served.ask("GET", "/approvals", "fay")).json()["asked"]
+    await served.ask("POST", f"/approvals/{asked['id']}", "fay", {"decision": "approve"})
+    assert await agent.go_on() == '"done"'
+    [approver] = {
+        each["context"]["approver"]["id"]
+        for each in point.evaluations
+        if each["context"]["approved"]
+        and not each["context"]["hypothetical"]
+        and each["context"]["input"]["amount"] > 5000
+    }
+    assert approver == "user_bob01"
+    assert {headers["authorization"][:7] for headers, _ in point.requests} == {"Bearer "}
+
+    point.decide = lambda _: Response(status_code=500)
+    assert await submit(5.0) == FAILED
+    assert await agent.call("list_expenses") == FAILED
+    assert submitted == [500.0, 500.01, 6000.0]
+    lines = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
+    [*_, recorded] = [line for line in lines if line["event"] == "tool_call"]
+    assert recorded["policy"] == f"authzen:{point.url.split('/')[2]}"
+    assert (recorded["outcome"], recorded["error"]) == ("refused", "policy_unavailable")
+    if surface == "http":
+        served.agent.readiness.forget()
+        ready = await served.ask("GET", "/ready")
+        assert (ready.status_code, ready.json()["checks"]["policy"]["code"]) == (200, "policy_unavailable")
+        point.decide = company_rules
+        served.agent.readiness.forget()
+        assert (await served.ask("GET", "/ready")).json()["status"] == "ready"
+        assert await submit(5.0) == '"done"'
+        rights = (await served.ask("GET", "/rights")).json()
+        assert rights["policy"] is None
+        [expenses] = [each for each in rights["services"] if each["name"] == "expenses"]
+        assert {each["decision"] for each in expenses["tools"]} == {"depends"}

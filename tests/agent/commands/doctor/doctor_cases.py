@@ -130,6 +130,7 @@ CASES = [
     Case("configuration", "sdk_config_unreadable", "sdk_config_unreadable",
          {"CLOUD_IDAAS_CONFIG_PATH": "/nowhere"}),
     Case("configuration", "policy_invalid", "policy_invalid", {"POLICY_FILE": "{folder}/text.db"}),
+    Case("policy", "policy_unavailable", "policy_unavailable", {"POLICY_URL": "http://127.0.0.1:1/"}),
     Case("audit log", "audit_unavailable", "audit_unavailable", {"AUDIT_LOG_FILE": "{loop}"}),
     Case("audit syslog", "audit_unavailable", "audit_unavailable", {"AUDIT_SYSLOG_URL": "tcp://127.0.0.1:1"}),
     Case("revocations", "revocations_unavailable", "revocations_unavailable", {"REVOCATIONS_FILE": "{loop}"}),

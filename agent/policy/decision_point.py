@@ -1,0 +1,177 @@
+"""The `CallPolicy` of POLICY_URL: a call is made only if the declared policy and a decision point allow it.
+
+The decision point evaluates requests by AuthZEN 1.0 (OpenID Authorization API). Of a response `decision` is
+used, and whether it has obligations; no text of it gets anywhere.
+"""
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import httpx
+from langchain_core.messages import ToolCall
+
+from agent.errors.error_codes import AgentCode
+from agent.policy.situation import FAILED, Situation, context_of, deciding, situation_of
+from agent.settings.settings import Settings
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import AnyUser, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, Outlook
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.requirement import AccessTokenRequirement
+from identity.errors import AgentError, UnreachableError
+from identity.observation.request_context import REQUEST_ID
+from identity.principal import AccessIdentity, Principal
+from identity.strict_json import read_object
+from identity.transport.bounded_response import TransportFailure
+from identity.transport.retry import RetryPolicy
+from tools.service import Service, ToolSchema
+
+_LOG: Final = logging.getLogger("idaas_agent.policy")
+_DECISION_SECONDS: Final = 10.0
+"""For all requests of one decision."""
+_RETRIES: Final = RetryPolicy(attempts=2, deadline=3.0)
+_CHECK: Final = RetryPolicy(attempts=1, deadline=0.9)
+"""A probe of `/ready` waits for a second at least."""
+_EXACT: Final = range(1 - 2**53, 2**53)
+"""The integers that every reader of JSON reads as the same number."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPointPolicy:
+    """Decides by `declared` first, which keeps its meaning, and then by the decision point of `settings`.
+
+    Denied is what it does not decide: no response in time, a status other than 200 (a redirect, too), a body
+    that is not strict JSON or has no boolean `decision`, an obligation, arguments with integers that readers
+    of JSON round, and a token that cannot be obtained. No argument is logged.
+    """
+
+    declared: DeclaredPolicy
+    settings: Settings
+    services: Mapping[str, Service]
+    http: httpx.AsyncClient
+    credentials: CredentialBroker
+    clock: Callable[[], float]
+    retries: RetryPolicy = _RETRIES
+    requests: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(64))
+    sign_in_lines: ClassVar[Sequence[int]] = ()
+    """Its rules are not known."""
+
+    async def check(self) -> None:
+        """Raises `AgentError` if the decision point does not decide about the agent itself."""
+        user, service = ({"type": kind, "id": self.settings.idaas.client_id} for kind in ("user", "service"))
+        await self._allows({"subject": user, "action": {"name": "ready"}, "resource": service}, _CHECK)
+
+    async def in_force(self) -> None:
+        """People see nothing of it."""
+
+    def decides(self, call: ToolCall, service: str) -> bool:  # noqa: ARG002 - the seam's
+        """See `CallPolicy`. A decision point may deny any call."""
+        return True
+
+    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
+        """See `CallPolicy`."""
+        decided = await self.declared.decide(pending, caller, facts)
+        if isinstance(decided, Deny):
+            return decided
+        settings, asks = self.settings, decided if isinstance(decided, Ask) else None
+        now = datetime.fromtimestamp(self.clock(), ZoneInfo(settings.policy_time_zone))
+        known = (
+            frozenset(settings.policy_groups),
+            settings.caller_claims.split(),
+            settings.policy_groups_claim,
+        )
+        situation = situation_of(caller, self.declared.access_identity(pending.service), now, *known)
+        situation = replace(situation, arguments=pending.call["args"], read=pending.read)
+        steps = deciding(situation, facts, asks, settings.policy_groups, ages=(0,))
+        try:
+            async with asyncio.timeout(_DECISION_SECONDS):
+                tried = next(steps)
+                while True:
+                    request = self._request(pending, situation, *tried)
+                    request["context"]["hypothetical"] = tried != (facts, None)
+                    tried = steps.send(await self._allows(request, self.retries))
+        except StopIteration as ended:
+            decided = ended.value
+        except (AgentError, TimeoutError) as failure:
+            error = failure if isinstance(failure, AgentError) else _unavailable("no decision in time")
+            _LOG.error('"%s.%s" is denied: %s', pending.service, pending.call["name"], error.detail)
+            decided = Deny(reason=FAILED, error=error.code)
+        return replace(decided, policy=f"authzen:{urlsplit(settings.policy_url or '').netloc}")
+
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
+        """See `CallPolicy`."""
+        declared = await self.declared.outlook(service, tool, user)
+        return declared if isinstance(declared, Deny) else Depends(rules=declared.rules)
+
+    def _request(
+        self, pending: PendingCall, situation: Situation, facts: Facts, age: int | None
+    ) -> dict[str, Any]:
+        """An access evaluation request. Without arguments that are null, as the specification recommends."""
+        service, tool, by = pending.service, pending.call["name"], facts.approver
+        listed = frozenset(self.settings.policy_groups)
+        user = _subject(pending.principal, situation.groups, situation.claims)
+        given = {name: value for name, value in situation.arguments.items() if value is not None}
+        context = {**context_of(situation, facts, age), "input": given}
+        if facts.approved:
+            context["approver"] = user if by is None else _subject(by.principal, by.groups & listed, {})
+        effect = self.services[service].policy(tool).effect
+        return {
+            "subject": user,
+            "action": {"name": f"{service}.{tool}", "properties": {"effect": effect}},
+            "resource": {"type": "service", "id": service},
+            "context": context,
+        }
+
+    async def _allows(self, evaluation: Mapping[str, Any], retries: RetryPolicy) -> bool:
+        """Raises `AgentError` if that is not decided."""
+        try:
+            content = json.dumps(evaluation, ensure_ascii=False, separators=(",", ":")).encode()
+            read_object(content, integers=_EXACT)
+        except ValueError:  # its text may contain arguments
+            raise _unavailable("not asked, because JSON cannot express the arguments exactly") from None
+        settings = self.settings
+
+        async def request() -> httpx.Request:
+            headers = {"Content-Type": "application/json"}
+            headers["X-Request-ID"] = REQUEST_ID.get() or secrets.token_hex(16)
+            if settings.policy_scope is not None:
+                required = AccessTokenRequirement(settings.policy_scope)
+                token = await self.credentials.obtain(required, AccessIdentity.MACHINE, None)
+                headers["Authorization"] = f"Bearer {token.secret.reveal()}"
+            return self.http.build_request(
+                "POST", settings.policy_url or "", content=content, headers=headers
+            )
+
+        response = await retries.send(self.http, request, self.requests)
+        if isinstance(response, TransportFailure):
+            raise _unavailable(response.reason)
+        if response.status != 200:
+            raise _unavailable(f"expected status 200, found {response.status}")
+        try:
+            found = read_object(response.body)
+        except ValueError as error:
+            raise _unavailable(f"the response {error}") from None
+        decision, context = found.get("decision"), found.get("context")
+        if not isinstance(decision, bool):
+            raise _unavailable('"decision" must be true or false')
+        if decision and (context.get("obligations") if isinstance(context, dict) else context):
+            raise _unavailable("it permits with obligations, which the agent does not fulfil")
+        return decision
+
+
+def _subject(principal: Principal, groups: frozenset[str], claims: Mapping[str, str]) -> dict[str, Any]:
+    """A user. An invented approver has an empty `iss`."""
+    properties = {**claims, "iss": principal.issuer, "groups": sorted(groups)}
+    return {"type": "user", "id": principal.subject, "properties": properties}
+
+
+def _unavailable(reason: str) -> UnreachableError:
+    return UnreachableError(AgentCode.POLICY_UNAVAILABLE, f"decision point of POLICY_URL: {reason}")

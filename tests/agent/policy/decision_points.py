@@ -1,0 +1,56 @@
+"""A decision point by AuthZEN 1.0 over HTTP, whose decisions a test writes."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+PATH = "/access/v1/evaluation"
+Decide = Callable[[Mapping[str, Any]], object]
+
+
+@dataclass
+class DecisionPoint:
+    """Decides by `decide`, which returns a boolean, or a whole response. It keeps what arrives."""
+
+    decide: Decide = lambda _: True
+    url: str = ""
+    requests: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """Those about calls."""
+        return [given for _, given in self.requests if given["action"]["name"] != "ready"]
+
+    async def served(self, serve: Callable[..., Awaitable[str]]) -> "DecisionPoint":
+        self.url = await serve(Starlette(routes=[Route(PATH, self._evaluate, methods=["POST"])])) + PATH
+        return self
+
+    async def _evaluate(self, request: Request) -> Response:
+        given = await request.json()
+        self.requests.append((dict(request.headers), given))
+        decided = self.decide(given)
+        if isinstance(decided, Awaitable):
+            decided = await decided
+        return decided if isinstance(decided, Response) else JSONResponse({"decision": decided})
+
+
+def company_rules(given: Mapping[str, Any]) -> bool:
+    """Those of docs/policy.md that need no total."""
+    if given["action"]["name"] == "ready":
+        return False
+    user, context = given["subject"], given["context"]
+    amount, approver = context["input"].get("amount", 0), context.get("approver")
+    if given["action"]["name"] == "expenses.pay_out":
+        return _is_of_finance(user)
+    if amount > 5000:
+        return approver is not None and approver["id"] != user["id"] and _is_of_finance(approver)
+    return amount <= 500 or context["approved"]
+
+
+def _is_of_finance(user: Mapping[str, Any]) -> bool:
+    return "finance" in user["properties"]["groups"]
