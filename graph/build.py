@@ -4,7 +4,7 @@ Each outside service is a node. `graph.routes` says when a run visits `approvals
 What `GRAPH` names is a function that calls `build_graph` and adds nodes.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeAlias
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -24,13 +24,21 @@ CompiledAgentGraph: TypeAlias = CompiledStateGraph[AgentState, AgentContext, Age
 
 
 def build_graph(
-    parts: GraphParts, state: type[AgentState] = AgentState, *, first: str = CREDENTIALS, last: str = END
+    parts: GraphParts,
+    state: type[AgentState] = AgentState,
+    *,
+    first: str = CREDENTIALS,
+    last: str = END,
+    middleware: Sequence[Any] = (),
 ) -> AgentGraph:
     """The agent's graph, not compiled. `state` has the keys of own nodes besides those of `AgentState`.
 
     `first` is the node after `authenticate`; if it is an own one, a run goes on from it at `credentials`, or
-    ends. `last` is visited after the model's last response.
+    ends. `last` is visited after the model's last response. `middleware` is LangChain's, around the model and
+    the calls of tools, outermost first. Raises `OwnGraphError` for a kind that is not supported.
     """
+    if middleware:
+        parts.middleware.add(middleware)
     graph = StateGraph(state, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput)
     for name, node in parts.nodes.items():
         graph.add_node(name, node)

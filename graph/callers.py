@@ -1,7 +1,8 @@
 """What surrounds each visit of a node: its caller is verified, events name it, and its errors are noted."""
 
+from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
@@ -13,6 +14,11 @@ from graph.state import AgentState, PrincipalRecord
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AccessTokenError, AgentError
 from identity.secrets.secret import Secret
+
+CallerNode: TypeAlias = Callable[
+    [AgentState, VerifiedAccessToken, Runtime[AgentContext]], Awaitable[dict[str, Any]]
+]
+"""A node of the graph that acts for a verified caller. It returns the update of the state."""
 
 
 class Verifier(Protocol):
@@ -52,15 +58,6 @@ class Callers:
                 GraphCode.ACCESS_TOKEN_MISSING, "the run has no access token of its caller"
             )
         return await self._verifier.verify(token)
-
-
-class CallerNode(Protocol):
-    """A node of the graph that acts for a verified caller."""
-
-    async def __call__(
-        self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
-    ) -> dict[str, Any]:
-        """The update of the state."""
 
 
 class Node(Protocol):

@@ -27,6 +27,7 @@ from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.credentials import CredentialsNode
+from graph.nodes.middleware import Middleware
 from graph.nodes.model import ModelNode
 from graph.nodes.model_step import ModelSteps
 from graph.nodes.own import OwnNode
@@ -121,6 +122,7 @@ class GraphParts:
     """The visits of these nodes in the longest run."""
     own: Callable[[str, Runnable[Any, Any]], Node] = field(repr=False)
     """What the agent makes of a node of the operator's own."""
+    middleware: Middleware = field(repr=False)
 
 
 def graph_parts(
@@ -199,6 +201,7 @@ def graph_parts(
         gate=gate,
         steps=5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1),
         own=lambda name, node: visited(name, OwnNode(name, node, model_node), callers),
+        middleware=model_node.middleware,
     )
 
 

@@ -17,7 +17,9 @@ from graph.error_codes import MODEL
 from graph.files import with_images
 from graph.limits import Limits
 from graph.models.response import without_tool_calls
+from graph.nodes.middleware import Middleware
 from graph.nodes.model_step import ModelCall, ModelSteps
+from graph.nodes.own import OwnVisit, show
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import asked_calls, normalize_tool_calls, refusal
@@ -67,6 +69,7 @@ class ModelNode:
         self._steps = steps
         self._outlook = outlook
         self._static_key = static_key
+        self.middleware: Final = Middleware()
         self._catalog = ToolCatalog(services, limits.tool_seconds)
 
     async def __call__(
@@ -86,17 +89,26 @@ class ModelNode:
         else:
             offered, calls = OfferedTools([], {}, [LAST_ROUND]), []
         searches = 0 < self._limits.listed_tools < len(offered.tools)
-        if calls:
-            response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
-        else:
+
+        async def respond(messages: Sequence[AnyMessage], *, shown: bool = False) -> AIMessage:
             instructions = prompt_for(state.get("instructions") or self._system_prompt, caller.caller)
-            prompt = build_prompt(instructions, state["messages"], offered.notes)
+            prompt = build_prompt(instructions, messages, offered.notes)
             key = self._static_key or credentials[MODEL]
             tools = offered.tools
             if searches:
                 tools = listed_tools(offered, state["messages"], self._limits.listed_tools)
-            request = await self._call(prompt, tools, runtime)
-            response = await self._model.response(request, key, caller)
+            request = await self._call(prompt, tools, runtime, shown=shown)
+            return await self._model.response(request, key, caller)
+
+        if calls:
+            response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
+        elif self.middleware.turn is not None:
+            visit = OwnVisit(MODEL, self, (state, caller, runtime))
+            response = await self.middleware.response(visit, respond)
+            if context_of(runtime).streaming:
+                show(response, writer_of(runtime), steps=context_of(runtime).steps)
+        else:
+            response = await respond(state["messages"], shown=True)
         response, refusals = self._checked(response, offered, searches=searches)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         secrets = [*secrets_of(state, caller), *(s for each in renewed.values() for s in each.secrets)]

@@ -9,14 +9,14 @@ author.
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, convert_to_messages
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, ensure_config
-from langchain_core.runnables.config import set_config_context
+from langchain_core.runnables.config import set_config_context, var_child_runnable_config
 from langgraph._internal._constants import CONFIG_KEY_RUNTIME
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
@@ -25,13 +25,20 @@ from graph.context import AgentContext, context_of, writer_of
 from graph.credentials.service_credentials import secrets_of
 from graph.error_codes import GraphCode
 from graph.events import MAX_CHARACTERS, TOO_LONG, OwnEvent, ResponseStarted, TextEvent
-from graph.nodes.model import ModelNode
 from graph.state import SHARED_KEYS, AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AgentError, InternalError
+from identity.errors import AgentError, AuditError, InternalError
 from identity.observation.failure import place_of
 from identity.principal import Caller
 from identity.secrets.redaction import Redactor
+
+if TYPE_CHECKING:
+    from graph.nodes.model import ModelNode
+
+T = TypeVar("T")
+State: TypeAlias = Mapping[str, Any]
+Work: TypeAlias = Callable[[State, RunnableConfig], Coroutine[Any, Any, T]]
+Visit: TypeAlias = tuple[AgentState, VerifiedAccessToken, Runtime[AgentContext]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class OwnNode:
     Raises `InternalError` (`graph_node_failed`) with the place of the fault: its text may contain anything.
     """
 
-    def __init__(self, name: str, node: Runnable[Any, Any], model: ModelNode) -> None:
+    def __init__(self, name: str, node: Runnable[Any, Any], model: "ModelNode") -> None:
         self._name = name
         self._node = node
         self._model = model
@@ -66,43 +73,67 @@ class OwnNode:
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
     ) -> dict[str, Any]:
         """The update of the state: messages of the agent, `instructions`, and own keys."""
-        redactor = Redactor(secrets_of(state, caller))
+        visit = OwnVisit(self._name, self._model, (state, caller, runtime))
+
+        async def checked(shown: State, config: RunnableConfig) -> dict[str, Any]:
+            return _checked(await self._node.ainvoke(shown, config), visit.redactor)
+
+        update = await visit.apart(checked)
         write = writer_of(runtime) if context_of(runtime).streaming else None
-        asked: list[AIMessage] = []
-        of_run = copy_context()  # by which LangGraph finds the streams of the run
-
-        async def ask(messages: Sequence[AnyMessage], shown: bool) -> AIMessage:
-            asking = self._model.ask(messages, state, caller, runtime, shown=shown)
-            response = await asyncio.create_task(asking, context=of_run.copy())
-            if shown:
-                asked.append(response)
-            return response
-
-        context = NodeContext(caller.caller, ask)
-        events = _own_writer(self._name, writer_of(runtime), redactor, of_run)
-        own = Runtime(context=context, store=runtime.store, stream_writer=events)
-        try:
-            update = _checked(await _called(self._node, state, own), redactor)
-        except AgentError:
-            raise
-        except Exception as fault:  # noqa: BLE001 - the operator's code raises anything
-            raise node_fault(self._name, fault) from None
         if write is not None:
             follows = bool(state["messages"]) and isinstance(state["messages"][-1], AIMessage)
             for message in update.get("messages", ()):
-                if message.text and all(message.id != each.id for each in asked):
-                    _show(message, write, steps=context_of(runtime).steps, follows=follows)
+                if message.text and all(message.id != each.id for each in visit.asked):
+                    show(message, write, steps=context_of(runtime).steps, follows=follows)
         return update
+
+
+class OwnVisit:
+    """One visit of the operator's code: what it gets of the run."""
+
+    def __init__(self, name: str, model: "ModelNode", visit: Visit) -> None:
+        state, caller, runtime = self._visit = visit
+        self._name, self._model = name, model
+        self._of_run = copy_context()  # by which LangGraph finds the streams of the run
+        self._unrecorded: list[AuditError] = []
+        self.asked: Final[list[AIMessage]] = []
+        """The responses that were shown."""
+        self.redactor: Final = Redactor(secrets_of(state, caller))
+        write = _own_writer(name, writer_of(runtime), self.redactor, self._of_run)
+        context = NodeContext(caller.caller, self._ask)
+        self.runtime: Final = Runtime(context=context, store=runtime.store, stream_writer=write)
+
+    async def apart(self, work: Work[T]) -> T:
+        """See `_apart`. A call that could not be recorded is raised, whatever `work` makes of that."""
+        try:
+            return await _apart(self._name, self._visit[0], work, self.runtime)
+        finally:
+            for error in self._unrecorded:
+                raise error
+
+    async def in_run(self, work: Coroutine[Any, Any, T], *, quiet: bool = False) -> T:
+        """What the agent's own `work` returns. `quiet`: LangGraph's streams show nothing of it."""
+        context = self._of_run.copy()
+        if quiet:
+            context.run(var_child_runnable_config.set, None)
+        try:
+            return await asyncio.create_task(work, context=context)
+        except AuditError as error:
+            self._unrecorded.append(error)
+            raise
+
+    async def _ask(self, messages: Sequence[AnyMessage], shown: bool) -> AIMessage:
+        response = await self.in_run(self._model.ask(messages, *self._visit, shown=shown))
+        if shown:
+            self.asked.append(response)
+        return response
 
 
 def own_route(source: str, path: Runnable[Any, Any]) -> Runnable[Any, Any]:
     """A condition of the operator's, after the node `source`: it gets the state without the credentials."""
 
     async def route(state: Any) -> Any:  # noqa: ANN401 - whatever it reads and returns
-        try:
-            return await _called(path, state, Runtime(context=None))
-        except Exception as fault:  # noqa: BLE001 - as above
-            raise node_fault(source, fault) from None
+        return await _apart(source, state, path.ainvoke, Runtime(context=None))
 
     return RunnableLambda(route)
 
@@ -117,17 +148,22 @@ class OwnGraphError(ValueError):
     """A fault of the operator's graph, in words of the agent."""
 
 
-async def _called(node: Runnable[Any, Any], state: Any, runtime: Runtime[Any]) -> Any:  # noqa: ANN401 - see above
-    """`node` in a configuration that has nothing of the run's but its callbacks: not the access token, the
-    checkpointer, or what a server adds.
+async def _apart(name: str, state: State, work: Work[T], runtime: Runtime[Any]) -> T:
+    """What the operator's `work` returns, in a configuration that has nothing of the run's but its callbacks:
+    not the access token, the checkpointer, or what a server adds. Its faults are those of the node `name`.
     """
     shown = {name: value for name, value in state.items() if name != "credentials"}
     config: RunnableConfig = {
         "callbacks": ensure_config().get("callbacks"),
         "configurable": {CONFIG_KEY_RUNTIME: runtime},
     }
-    with set_config_context(config) as context:
-        return await asyncio.create_task(node.ainvoke(shown, config), context=context)
+    try:
+        with set_config_context(config) as context:
+            return await asyncio.create_task(work(shown, config), context=context)
+    except AgentError:
+        raise
+    except Exception as fault:  # noqa: BLE001 - the operator's code raises anything
+        raise node_fault(name, fault) from None
 
 
 def _checked(update: object, redactor: Redactor) -> dict[str, Any]:
@@ -156,12 +192,13 @@ def _checked(update: object, redactor: Redactor) -> dict[str, Any]:
     return checked
 
 
-def _show(message: AIMessage, write: StreamWriter, *, steps: bool, follows: bool) -> None:
+def show(message: AIMessage, write: StreamWriter, *, steps: bool, follows: bool = False) -> None:
     """Streams a message of an own node. A surface that shows no messages gets a blank line before it."""
     if steps:
         write(ResponseStarted(type="response_started", message_id=str(message.id)))
     text = str(message.text)
-    write(TextEvent(type="content", text=f"\n\n{text}" if follows and not steps else text))
+    if text:
+        write(TextEvent(type="content", text=f"\n\n{text}" if follows and not steps else text))
 
 
 def _own_writer(name: str, write: StreamWriter, redactor: Redactor, of_run: Context) -> StreamWriter:

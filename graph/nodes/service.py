@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -24,6 +25,7 @@ from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
+from graph.nodes.own import OwnVisit
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
 from graph.tool_calls.tool_step import StepRun, ToolSteps
@@ -168,13 +170,22 @@ class ServiceNode:
             step = self._steps.step(call, self._name, of_run, refused.approval, refused.ruled)
             return await step.refused(refused.reason, refused.error)
 
-        results = await asyncio.gather(*map(run, waiting[:taken]), return_exceptions=True)
+        async def again(call: ToolCall) -> ToolMessage:
+            if not self.only_reads(call["name"]):
+                return await refuse(call, Refused(MAY_HAVE_EFFECT))
+            return await (run(call) if self._budget.take(runtime, 1) else refuse(call, limit))
+
+        limit = Refused(f"not run: at most {self._budget.calls} tools may be called in one run")
+        made: Callable[[ToolCall], Any] = run
+        if self.model.middleware.around_calls:
+            visit = OwnVisit(self._name, self.model, (state, caller, runtime))
+            made = partial(self.model.middleware.call, visit, made=run, again=again, refused=refuse)
+        results = await asyncio.gather(*map(made, waiting[:taken]), return_exceptions=True)
         messages: list[ToolMessage] = []
         for result in results:
             if isinstance(result, BaseException):
                 raise result
             messages.append(result)
-        limit = Refused(f"not run: at most {self._budget.calls} tools may be called in one run")
         ended = [message for message in messages if message.tool_call_id not in questions]
         update: dict[str, Any] = {
             "messages": [*ended, *[await refuse(call, limit) for call in waiting[taken:]]]
