@@ -31,7 +31,7 @@ upstream response, so they may be logged. A traceback shows them as a note.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self, TypeVar
+from typing import Self
 
 from identity.secrets.secret import Secret
 
@@ -97,7 +97,8 @@ class AgentError(Exception):
     `code` is stable. `detail` is what happened this time, for operators; it begins with `about`, which names
     what it happened to: a client, a scope, a credential. `service` is the name of the service that the error
     is about, or `None`, and `settings` are the names of the settings to check, which only operators read.
-    `row` has the words of the code.
+    `retry_after` is the wait in seconds that is known or was requested, if there is one. `row` has the words
+    of the code.
     """
 
     def __init__(
@@ -108,9 +109,11 @@ class AgentError(Exception):
         about: str = "",
         service: str | None = None,
         settings: Sequence[str] = (),
+        retry_after: float | None = None,
     ) -> None:
         self.code = code
         self.settings = tuple(settings)
+        self.retry_after = retry_after
         self.detail = f"{about}: {detail}" if about else detail
         self.service = service or code.row.service
         self._title: str | None = None
@@ -140,10 +143,11 @@ class AgentError(Exception):
         return self._copy(settings=self.settings or tuple(settings))
 
     def again(self) -> Self:
-        """A copy to raise, of an error that others have, too.
+        """A copy to raise or to keep, of an error that others have, too.
 
-        The tracebacks of this error and of those before it are dropped: they keep frames that keep the
-        errors, and with them all that a run had.
+        If one object were raised for two requests, each could reach the variables of the other by the frames
+        of its traceback, which would grow with every raise. The tracebacks of this error and of those before
+        it are dropped: they keep frames that keep the errors, and with them all that a run had.
         """
         error: BaseException | None = self
         while error is not None:
@@ -236,24 +240,11 @@ class ApprovalError(AgentError):
 
 
 class UnreachableError(AgentError):
-    """IDaaS did not respond, or its response cannot be used. Trying again later may help.
-
-    `retry_after` is the wait in seconds that it requested, if it did.
-    """
-
-    def __init__(
-        self, code: ErrorCode, detail: str, *, about: str = "", retry_after: float | None = None
-    ) -> None:
-        super().__init__(code, detail, about=about)
-        self.retry_after = retry_after
+    """IDaaS did not respond, or its response cannot be used. Trying again later may help."""
 
 
 class LimitError(AgentError):
-    """The caller has reached a limit of the agent. `retry_after` is the wait in seconds, if it is known."""
-
-    def __init__(self, code: ErrorCode, detail: str, *, retry_after: float | None = None) -> None:
-        super().__init__(code, detail)
-        self.retry_after = retry_after
+    """The caller has reached a limit of the agent."""
 
 
 class UnavailableError(AgentError):
@@ -295,8 +286,7 @@ class AuditError(AgentError):
 
 
 class ServiceError(AgentError):
-    """A downstream service failed. `status` is its HTTP status, if there was a response, and `retry_after`
-    the wait in seconds that it requested, if it did.
+    """A downstream service failed. `status` is its HTTP status, if there was a response.
 
     `body` is the response's text, for the tool that sent the request: bounded, without the credential, and
     part of no message, log line or trace.
@@ -312,22 +302,6 @@ class ServiceError(AgentError):
         body: str = "",
         settings: Sequence[str] = (),
     ) -> None:
-        super().__init__(code, detail, settings=settings)
+        super().__init__(code, detail, settings=settings, retry_after=retry_after)
         self.status = status
         self.body = body
-        self.retry_after = retry_after
-
-
-E = TypeVar("E", bound=AgentError)
-
-
-def copy_error(error: E) -> E:
-    """An equal error of the same class, without traceback and context.
-
-    A raised exception collects a traceback, whose frames keep the local variables of the request, and a
-    context. If one object were raised for two requests, each could reach the variables of the other, and the
-    traceback would grow with every raise.
-    """
-    copy = type(error).__new__(type(error), *error.args)
-    copy.__dict__.update(error.__dict__)
-    return copy

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
-from identity.errors import AgentError, copy_error
+from identity.errors import AgentError
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class SingleFlight(Generic[T]):
             raise self._closed()
         error = flight.exception()
         if isinstance(error, AgentError):
-            raise copy_error(error)
+            raise error.again()
         return flight.result()
 
     async def aclose(self) -> None:

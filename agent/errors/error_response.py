@@ -162,8 +162,7 @@ def error_response(
 def retry_after(error: AgentError | RequestError) -> str:
     """Seconds, for the header of that name: those of the limit or of the service downstream, within
     bounds."""
-    retryable = LimitError | ServiceError | UnreachableError
-    seconds = error.retry_after if isinstance(error, retryable) else None
+    seconds = error.retry_after if isinstance(error, AgentError) else None
     return str(ceil(min(seconds, _MAX_RETRY_AFTER)) if seconds else RETRY_AFTER_SECONDS)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
-from identity.errors import CredentialError, copy_error
+from identity.errors import CredentialError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 
@@ -224,7 +224,7 @@ class RefusalCache:
         """Caches the refusal of `key` at `now`."""
         self._until.pop(key, None)
         # A copy, without the frames of the request that received the error.
-        self._until[key] = (now + self._seconds, copy_error(error))
+        self._until[key] = (now + self._seconds, error.again())
         while self._until:
             oldest, (until, _) = next(iter(self._until.items()))
             if len(self._until) <= self._capacity and now < until:
@@ -234,7 +234,7 @@ class RefusalCache:
     def raise_if_recent(self, key: CredentialKey, now: float) -> None:
         """Raises a copy of the refusal of `key` while it is cached."""
         if (error := self._recent(key, now)) is not None:
-            raise copy_error(error)
+            raise error.again()
 
     def _recent(self, key: CredentialKey, now: float) -> CredentialError | None:
         if key not in self._until:

@@ -13,7 +13,7 @@ from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import CloudRoleRequirement, IssuedJwtRequirement, OAuthTokenRequirement
 from identity.credentials.signed_request import StsCredential
 from identity.error_codes import IdentityCode
-from identity.errors import ConsentRequiredError, CredentialError, RequirementRefusedError, copy_error
+from identity.errors import ConsentRequiredError, CredentialError, RequirementRefusedError
 from identity.idaas.client import IDaaSClient, IDaaSIssuer
 from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.credential_store import store_operation
@@ -107,7 +107,7 @@ def test_jwt_ends_with_its_own_exp_if_that_is_earlier(time: dict[str, int]) -> N
 def test_session_requires_consent_at_its_address(url: str) -> None:
     with pytest.raises(ConsentRequiredError) as caught:
         OAUTH_OPERATION.read(session(url), NOW)
-    for error in (caught.value, copy_error(caught.value), caught.value.of("calendar")):
+    for error in (caught.value, caught.value.again(), caught.value.of("calendar")):
         assert error.code is IdentityCode.CONSENT_REQUIRED
         assert error.authorization_url.reveal() == url
         shown = [str(error), repr(error), error.detail, *error.__notes__]
