@@ -21,6 +21,7 @@ from graph.models.piece import Piece
 from graph.models.provider import ModelProvider
 from graph.models.response import checked
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditedAction
 from identity.audit.trail import AuditTrail
 from identity.credentials.credential import Credential
 from identity.errors import ServiceError
@@ -106,7 +107,10 @@ class ModelSteps:
         async def send(credential: Credential) -> AIMessage | ServiceError:
             return await self.request(call, credential.secret)
 
-        async with self._audit.model_call(self._name, self._credential, self._acts_as, caller) as step:
+        recorded = self._audit.call(
+            AuditedAction.MODEL_CALL, self._credential, self._acts_as, caller, model=self._name
+        )
+        async with recorded as step:
             step.found(files=call.images or None)
             if isinstance(key, Secret):
                 response = await self.request(call, key)

@@ -23,7 +23,7 @@ from graph.events import MAX_CHARACTERS, TOO_LONG, consent_required
 from graph.files import description, digest
 from graph.tool_calls.requested_calls import refusal
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.event import AuditOutcome, Ruled
+from identity.audit.event import AuditedAction, AuditOutcome, Ruled
 from identity.audit.trail import AuditTrail
 from identity.errors import AgentError, ConsentRequiredError, ErrorCode
 from identity.observation.attribute import Attribute
@@ -128,13 +128,14 @@ class ToolStep:
             **(credential.declared if credential else {}),
         }
         self._reports = 0
-        self._step = audit.tool_call(
-            service.name if service else None,
-            self._tool,
-            self._call_id,
+        self._step = audit.call(
+            AuditedAction.TOOL_CALL,
             credential,
             acts_as,
             run.caller,
+            service=service.name if service else None,
+            tool=self._tool,
+            call_id=self._call_id,
             approval=approval,
             arguments_digest=arguments_digest(call["args"]),
             effect=service.policy(call["name"]).effect if service else None,

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, Self
 
 from identity.access_token.revocation import Revocation, Target
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome, Ruled
+from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 from identity.credentials.requirement import CredentialRequirement
 from identity.errors import AccessTokenError, AgentError, CredentialError, ErrorCode
 from identity.observation.attribute import Attribute
@@ -199,7 +199,7 @@ class AuditTrail:
         """The request for a credential. Under Machine identity the event names no caller."""
         action = requirement.issue_action(access_identity)
         user = caller if access_identity is AccessIdentity.HUMAN else None
-        return self._credential_step(action, requirement, access_identity, user, client=self._client)
+        return self.call(action, requirement, access_identity, user, client=self._client)
 
     def revocation(self, revocation: Revocation, issuer: str) -> Step:
         """A decision about access tokens: of a user of `issuer`, of one token by its hash, or of all."""
@@ -211,51 +211,32 @@ class AuditTrail:
             client=revocation.origin.value,
         )
 
-    def model_call(
+    def call(
         self,
-        model: str | None,
+        action: AuditedAction,
         requirement: CredentialRequirement | None,
         access_identity: AccessIdentity | None,
-        caller: VerifiedAccessToken,
+        caller: VerifiedAccessToken | None,
+        **members: object,
     ) -> Step:
-        """The request for a response of `model` for `caller`, with the key that it requires."""
-        return self._credential_step(
-            AuditedAction.MODEL_CALL, requirement, access_identity, caller, model=model
-        )
+        """A call of the model, of a tool, or of IDaaS, with the credential that it requires.
 
-    def tool_call(
-        self,
-        service: str | None,
-        tool: str,
-        call_id: str,
-        requirement: CredentialRequirement | None,
-        access_identity: AccessIdentity | None,
-        caller: VerifiedAccessToken,
-        *,
-        arguments_digest: str | None = None,
-        approval: str | None = None,
-        effect: str | None = None,
-        ruled: Ruled | None = None,
-        read: tuple[str, ...] | None = None,
-    ) -> Step:
-        """The call of a tool of `service` for `caller`, with the credential that the service requires.
-
-        `service` is `None` if no service has the tool. `approval` is the id of the approval of the call.
-        `ruled` is the decision of the policy, `read` what the conversation had read.
+        `members` are further ones of `AuditEvent`: of a tool's call, `service`, which is `None` if no service
+        has the tool, the id of its `approval`, the decision of the policy (`ruled`), and what the
+        conversation had `read`.
         """
-        return self._credential_step(
-            AuditedAction.TOOL_CALL,
-            requirement,
-            access_identity,
-            caller,
-            service=service,
-            tool=tool,
-            call_id=call_id,
-            arguments_digest=arguments_digest,
-            approval=approval,
-            effect=effect,
-            ruled=ruled,
-            read=read,
+        if requirement is not None:
+            declared = requirement.declared
+            members["audience"] = declared.get("audience")
+            members["scope"] = declared.get("scope")
+            members["credential"] = declared.get("credential")
+        if caller is not None:
+            members["token_hash"] = self._hash(caller.fingerprint)
+        return self._step(
+            action,
+            access_identity=access_identity,
+            principal=None if caller is None else caller.principal,
+            **members,
         )
 
     def approval(
@@ -278,28 +259,6 @@ class AuditTrail:
             principal=principal,
             token_hash=None if caller is None else self._hash(caller.fingerprint),
             access_identity=access_identity,
-            **members,
-        )
-
-    def _credential_step(
-        self,
-        action: AuditedAction,
-        requirement: CredentialRequirement | None,
-        access_identity: AccessIdentity | None,
-        caller: VerifiedAccessToken | None,
-        **members: object,
-    ) -> Step:
-        if requirement is not None:
-            declared = requirement.declared
-            members["audience"] = declared.get("audience")
-            members["scope"] = declared.get("scope")
-            members["credential"] = declared.get("credential")
-        if caller is not None:
-            members["token_hash"] = self._hash(caller.fingerprint)
-        return self._step(
-            action,
-            access_identity=access_identity,
-            principal=None if caller is None else caller.principal,
             **members,
         )
 

@@ -195,7 +195,7 @@ async def test_cancelled_credential_request_is_recorded(broker, issuer, records,
 async def test_token_hashes_are_equal_only_for_one_token_in_one_process(records, clock):
     trails = [AuditTrail(records, clock=clock) for _ in range(2)]
     for trail, token in ((trails[0], "a"), (trails[0], "b"), (trails[1], "a")):
-        await trail.tool_call("s", "t", "c", TOKEN, HUMAN, caller(clock, token)).started()
+        await trail.call(AuditedAction.TOOL_CALL, TOKEN, HUMAN, caller(clock, token)).started()
     await trails[0].authentication(Secret("a"), "audience", "scope").started()
     first, other_token, other_process, presented = (event.token_hash for event in records.events)
     assert first == presented
@@ -235,7 +235,7 @@ class Slow(AuditRecords):
 @pytest.mark.promise("shutdown-loses-nothing")
 async def test_step_cancelled_before_its_start_is_written_has_an_end_event(clock):
     slow = Slow()
-    step = AuditTrail(slow, clock=clock).tool_call("amap", "weather", "call_1", KEY, MACHINE, caller(clock))
+    step = AuditTrail(slow, clock=clock).call(AuditedAction.TOOL_CALL, KEY, MACHINE, caller(clock))
     starting = asyncio.create_task(step.started())
     await slow.taken.wait()
     starting.cancel()
