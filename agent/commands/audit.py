@@ -87,7 +87,7 @@ def _keys(file: Path | None, named: str | None) -> list[AuditKey]:
     if not path:
         return []
     try:
-        return [AuditKey(secret) for secret in keys_in_file(Path(path))]
+        return [AuditKey(secret) for secret in keys_in_file(path)]
     except ValueError as error:
         _unusable(f"{'--key-file' if file is not None else 'AUDIT_KEY_FILE'} {error}")
 

@@ -20,6 +20,7 @@ from agent.errors.error_codes import AgentCode
 from agent.policy.schema import RecordType, ToolAction, input_type, schema_text
 from agent.settings.settings import Settings
 from identity.errors import ConfigurationError
+from identity.secrets.secret_file import read_bounded_text
 from tools.approval_policy import Effect
 from tools.service import Service, ToolSchema
 
@@ -321,16 +322,11 @@ def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
     which a server has not listed yet is checked when it has (`Rules.of`).
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
-            raise _invalid([f"must have at most {_MAX_BYTES} bytes"])
-        text = content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise _invalid([f"cannot be read: {reason}"]) from None
+        text = read_bounded_text(path, _MAX_BYTES)
+    except ValueError as error:
+        raise _invalid([str(error)]) from None
     statements = _parsed(list(_split(text)))
-    rules = Rules(hashlib.sha256(content).hexdigest(), statements, vocabulary)
+    rules = Rules(hashlib.sha256(text.encode()).hexdigest(), statements, vocabulary)
     faults = [
         f'{statement.line}: there is no tool "{name}"'
         for statement in statements

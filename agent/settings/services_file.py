@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from agent.settings.service_declarations import FileDeclaration
+from identity.secrets.secret_file import read_bounded_text
 
 BUILT_IN: Final = "amap"
 """The name of the server that `EXTERNAL_SERVER_URL` names."""
@@ -48,18 +49,12 @@ def read_services_file(path: Path) -> tuple[dict[str, FileDeclaration], list[str
     With a fault there are no declarations. Not checked: whether `python` can be loaded.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_BYTES + 1)
-        if len(text) > _MAX_BYTES:
-            return {}, [f"SERVICES_FILE must have at most {_MAX_BYTES} bytes, found more"]
-        members = tomllib.loads(text.decode())
-    except OSError as error:
-        return {}, [f"SERVICES_FILE must name a file that can be read: {error.strerror}"]
-    except UnicodeDecodeError:
-        return {}, ["SERVICES_FILE must be UTF-8"]
+        members = tomllib.loads(read_bounded_text(path, _MAX_BYTES))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         place = str(error).rpartition("(")[2].rstrip(")")
         return {}, [f"SERVICES_FILE must be TOML: fault {place}"]
+    except ValueError as error:
+        return {}, [f"SERVICES_FILE names a file that {error}"]
     declared: dict[str, FileDeclaration] = {}
     faults = _misplaced(members)
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
@@ -50,6 +50,28 @@ def holds(check: Callable[[], bool]) -> bool:
         return False
 
 
+def parsed_by(parse: Callable[[str], object]) -> BeforeValidator:
+    """The value is what `parse` makes of a variable's text. It raises `ValueError` with what it must be."""
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
+
+
+def checked_by(check: Callable[[Any], object]) -> AfterValidator:
+    """The value must be one for which `check` raises no `ValueError`; it stays as it is."""
+
+    def checked(value: object) -> object:
+        check(value)
+        return value
+
+    return AfterValidator(checked)
+
+
+def set_together(given: Mapping[str, str], *names: str) -> Iterator[str]:
+    """A fault if some of `names` are given, and others are not."""
+    if len({name in given for name in names}) > 1:
+        *first, last = map(str.upper, names)
+        yield f"{', '.join(first)} and {last} must be set together, or not at all"
+
+
 def existing_file(value: Path) -> Path:
     """A path that leads to a file now."""
     if not holds(value.is_file):
@@ -57,12 +79,10 @@ def existing_file(value: Path) -> Path:
     return value
 
 
-def secret_in_file(value: object) -> Secret:
+def secret_in_file(path: str) -> Secret:
     """The content of a file with one line, as a `Secret`."""
-    if isinstance(value, Secret):
-        return value
     try:
-        text = Path(str(value)).read_text("ascii").strip()
+        text = Path(path).read_text("ascii").strip()
     except (OSError, ValueError):
         text = ""
     if not text or not text.isprintable() or " " in text:
@@ -70,27 +90,19 @@ def secret_in_file(value: object) -> Secret:
     return Secret(text)
 
 
-def _secret(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def _secret(value: str) -> Secret:
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("must be ASCII without spaces")
     return Secret(value)
 
 
-def listed(value: object) -> object:
+def listed(value: str) -> tuple[str, ...]:
     """The parts of a text that are separated by commas."""
-    return (
-        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-    )
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-lower_case: Final = BeforeValidator(_lower)
-secret_value: Final = BeforeValidator(_secret)
+lower_case: Final = parsed_by(str.lower)
+secret_value: Final = parsed_by(_secret)
 """Turns a text into a `Secret`."""
 
 TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
@@ -106,5 +118,5 @@ def _secure_url(value: str) -> str:
 
 Url = Annotated[str, AfterValidator(_secure_url)]
 Word = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
-SecretInFile = Annotated[InstanceOf[Secret], BeforeValidator(secret_in_file)]
+SecretInFile = Annotated[InstanceOf[Secret], parsed_by(secret_in_file)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]

@@ -28,6 +28,7 @@ from identity.idaas.client_authentication.pca import read_pca
 from identity.idaas.client_authentication.pkcs7 import read_pkcs7
 from identity.idaas.client_authentication.plugin import read_plugin
 from identity.idaas.configuration_members import parse_members
+from identity.secrets.secret_file import read_bounded_file
 
 Reader = Callable[[Declaration], ClientAuthentication | None]
 """Reads one kind; notes faults, and may then return `None`."""
@@ -105,13 +106,11 @@ def read_sdk_configuration(
     Raises `ConfigurationError` (`sdk_config_unreadable`), whose `faults` name the members.
     """
     try:
-        with path.expanduser().open("rb") as file:
-            text = file.read(_LARGEST_FILE + 1)
-    except (OSError, RuntimeError) as error:  # RuntimeError: no home directory for "~"
-        reason = getattr(error, "strerror", None) or "no such user"
-        raise _unreadable([f'file "{path}" cannot be read: {reason.lower()}']) from None
-    if len(text) > _LARGEST_FILE:
-        raise _unreadable([f'file "{path}" is larger than {_LARGEST_FILE} bytes'])
+        text = read_bounded_file(path.expanduser(), _LARGEST_FILE)
+    except ValueError as error:
+        raise _unreadable([f'file "{path}" {error}']) from None
+    except RuntimeError:  # no home directory for "~"
+        raise _unreadable([f'file "{path}" cannot be read: no such user']) from None
     return parse_sdk_configuration(text, environment, clock=clock, sources=sources)
 
 

@@ -43,7 +43,7 @@ class SecretFile(Generic[T]):
         self._parse = parse
         self._clock = clock
         self._max_age = max_age
-        self._text = _read(path)
+        self._text = read_bounded_text(path, _MAX_BYTES)
         self._values = _parsed(parse, self._text)
         self._refused: object = None
         self._read_at = clock()
@@ -63,7 +63,7 @@ class SecretFile(Generic[T]):
     async def _read_again(self) -> None:
         self._read_at = self._clock()  # concurrent callers use what was read before
         try:
-            text = await asyncio.to_thread(_read, self._path)
+            text = await asyncio.to_thread(read_bounded_text, self._path, _MAX_BYTES)
             if text != self._text:
                 self._values = await asyncio.to_thread(_parsed, self._parse, text)
                 self._text = text
@@ -85,14 +85,6 @@ def parse_secret_lines(text: str) -> tuple[str, ...]:
     if not all(line.isascii() and line.isprintable() and " " not in line for line in lines):
         raise ValueError("must contain one secret, or two on two lines, in ASCII without spaces")
     return lines
-
-
-def _read(path: Path) -> str:
-    content = read_bounded_file(path, _MAX_BYTES)
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError("is not text") from None
 
 
 def _parsed(parse: Callable[[str], tuple[T, ...]], text: str) -> tuple[T, ...]:
@@ -119,6 +111,14 @@ def read_bounded_file(path: Path, max_bytes: int) -> bytes:
         detail = f"is larger than {max_bytes} bytes"
         raise ValueError(detail)
     return content
+
+
+def read_bounded_text(path: Path, max_bytes: int) -> str:
+    """The text of a file, in UTF-8, as `read_bounded_file` reads it."""
+    try:
+        return read_bounded_file(path, max_bytes).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8") from None
 
 
 def read_token_file(path: Path) -> Secret:

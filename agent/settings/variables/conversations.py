@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
+from pydantic import Field, InstanceOf
 
-from agent.settings.values import SecretInFile, Url, VariableGroup, Word, secret_in_file
+from agent.settings.values import SecretInFile, Url, VariableGroup, Word, checked_by, parsed_by, set_together
 from identity.access_token.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
+from identity.secrets.secret_file import read_bounded_text
 
 _FORM: Final = "must be sqlite:///path of a file, postgresql://user:password@host:port/database, or none"
 _PARAMETERS: Final = frozenset(
@@ -47,9 +48,7 @@ class ConversationKeys:
     allows_clear: bool
 
 
-def _conversations_url(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def _conversations_url(value: str) -> SqliteFile | PostgresServer | None:
     if value == "none":
         return None
     if value.startswith(("postgresql://", "postgres://")):
@@ -80,20 +79,13 @@ def _postgres_url(value: str) -> Secret:
 
 def _text(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return file.read(_MAX_KEY_FILE).decode("ascii")
-    except (OSError, ValueError):
+        return read_bounded_text(Path(path), _MAX_KEY_FILE)
+    except ValueError:
         raise ValueError("must name a readable file with keys") from None
 
 
-def _keys(value: object) -> object:
-    return SealingKeys.of(_text(value)) if isinstance(value, str) else value
-
-
-def _conversation_keys(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    lines = [line.strip() for line in _text(value).splitlines()]
+def _conversation_keys(path: str) -> ConversationKeys:
+    lines = [line.strip() for line in _text(path).splitlines()]
     keys = [line for line in lines if line != _CLEAR]
     return ConversationKeys(SealingKeys.of("\n".join(keys)), allows_clear=_CLEAR in lines)
 
@@ -110,18 +102,11 @@ def webhook_key(secret: Secret) -> bytes:
     return key
 
 
-def _webhook_secret(value: Secret) -> Secret:
-    webhook_key(value)
-    return value
-
-
-WebhookSecretFile = Annotated[
-    InstanceOf[Secret], AfterValidator(_webhook_secret), BeforeValidator(secret_in_file)
-]
-KeysFile = Annotated[InstanceOf[SealingKeys], BeforeValidator(_keys)]
-ConversationKeysFile = Annotated[InstanceOf[ConversationKeys], BeforeValidator(_conversation_keys)]
+WebhookSecretFile = Annotated[SecretInFile, checked_by(webhook_key)]
+KeysFile = Annotated[InstanceOf[SealingKeys], parsed_by(lambda path: SealingKeys.of(_text(path)))]
+ConversationKeysFile = Annotated[InstanceOf[ConversationKeys], parsed_by(_conversation_keys)]
 ConversationsUrl = Annotated[
-    InstanceOf[SqliteFile] | InstanceOf[PostgresServer] | None, BeforeValidator(_conversations_url)
+    InstanceOf[SqliteFile] | InstanceOf[PostgresServer] | None, parsed_by(_conversations_url)
 ]
 
 
@@ -179,7 +164,6 @@ class ConversationVariables(VariableGroup):
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
         names = ("approval_webhook_url", "approval_webhook_secret_file", "approval_webhook_page")
-        if len({name in given for name in names}) > 1:
-            yield f"{', '.join(name.upper() for name in names)} must be set together, or not at all"
+        yield from set_together(given, *names)
         if "prepare_scope" in given and given.get("conversations_url") == "none":
             yield "CONVERSATIONS_URL must not be none if PREPARE_SCOPE is set: prepared runs are stored"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, InstanceOf, field_validator, model_validator
 
-from agent.settings.values import TRUE, Url, VariableGroup, Word, local_url, secret_value
+from agent.settings.values import TRUE, Url, VariableGroup, Word, local_url, secret_value, set_together
 from identity.idaas.client_authentication.declaration import SubjectTokenIn
 from identity.idaas.client_authentication.metadata_service import METADATA_ENDPOINT
 from identity.idaas.configuration import DEFAULT_PATH
@@ -127,9 +127,7 @@ class RoleVariables(VariableGroup):
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        key = [f"alibaba_cloud_access_key_{part}" in given for part in ("id", "secret")]
-        if any(key) != all(key):
-            yield "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET must be set together"
+        yield from set_together(given, "alibaba_cloud_access_key_id", "alibaba_cloud_access_key_secret")
         key_id = given.get("alibaba_cloud_access_key_id", "")
         if key_id.startswith("STS.") and "alibaba_cloud_security_token" not in given:
             yield "ALIBABA_CLOUD_SECURITY_TOKEN must be set for a temporary access key (STS.)"

@@ -6,33 +6,27 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
-from agent.settings.values import MODEL_STUDIO, SecretInFile, Url, VariableGroup, Word
+from agent.settings.values import MODEL_STUDIO, SecretInFile, Url, VariableGroup, Word, holds, parsed_by
+from identity.secrets.secret_file import read_bounded_text
 
 MAX_BYTES: Final = 64 * 1024
 _WHITE_SPACE: Final = "\t\n\r"
 
 
-def read_prompt_file(path: Path) -> str:
+def read_prompt_file(name: str) -> str:
     """The text of the file, without white space and byte order mark around it.
 
     Raises `ValueError`, without any of the text, if it is not a regular file that can be read, has more than
     `MAX_BYTES`, is not UTF-8, contains other control characters than tabs and line breaks, or has no text.
     """
+    if not holds(Path(name).is_file):
+        raise ValueError("must name a file that can be read")
     try:
-        if not path.is_file():
-            raise ValueError("must name a file that can be read")
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError:
-        raise ValueError("must name a file that can be read") from None
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"must name a file of at most {MAX_BYTES} bytes, found more")
-    try:
-        text = content.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        raise ValueError("must name a file in UTF-8") from None
+        text = read_bounded_text(Path(name), MAX_BYTES).removeprefix("\ufeff").strip()
+    except ValueError as error:
+        raise ValueError(f"names a file that {error}") from None
     if any(character < " " and character not in _WHITE_SPACE for character in text):
         raise ValueError("must name a file without control characters")
     if not text:
@@ -54,10 +48,6 @@ def _provider(value: str) -> str:
     if value not in {*LlmProvider} and not _FUNCTION.fullmatch(value):
         raise ValueError("must be model_studio, openai_compatible or package.module:function")
     return value
-
-
-def _prompt_in_file(value: object) -> object:
-    return read_prompt_file(Path(value)) if isinstance(value, str) else value
 
 
 class ModelVariables(VariableGroup):
@@ -87,7 +77,7 @@ class ModelVariables(VariableGroup):
     their size."""
     llm_enable_thinking: bool | None = None
     """Model Studio's switch for thinking before the answer. Sent only if it is set."""
-    system_prompt_file: Annotated[str, BeforeValidator(_prompt_in_file)] | None = None
+    system_prompt_file: Annotated[str, parsed_by(read_prompt_file)] | None = None
     """A file with the system prompt of the model, UTF-8, at most 64 KiB. Read at start. `{{name}}` is a
     claim of the caller that `CALLER_CLAIMS` names; what follows a line `[group finance]`, up to the next such
     line, is for callers of that group. Default: the built-in prompt."""

@@ -6,12 +6,12 @@ The SDK reads the further ones itself (`OTEL_EXPORTER_OTLP_TIMEOUT`, `…_COMPRE
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, InstanceOf
+from pydantic import Field, InstanceOf
 
-from agent.settings.values import VariableGroup, lower_case
+from agent.settings.values import VariableGroup, listed, lower_case, parsed_by
 from identity.observation.traceparent import Receiver
 from identity.secrets.secret import Secret
 from identity.transport.secure_url import is_secure_url
@@ -45,36 +45,30 @@ class CapturedContent(StrEnum):
 _PROTOCOL: Final = "http/protobuf"
 
 
-def _listed(value: object) -> object:
+def _listed(value: str) -> tuple[str, ...]:
     """Names separated by commas; `none` is none."""
-    if not isinstance(value, str):
-        return value
-    names = [name for part in value.split(",") if (name := part.strip().lower())]
-    return () if names == ["none"] else tuple(names)
+    names = listed(value.lower())
+    return () if names == ("none",) else names
 
 
-def _receivers(value: object) -> object:
+def _receivers(value: str) -> tuple[str, ...]:
     names = _listed(value)
-    if isinstance(names, tuple) and not set(names) <= set(Receiver):
+    if not set(names) <= set(Receiver):
         expected = ", ".join(Receiver)
         raise ValueError(f"must list some of {expected}, or be none")
     return names
 
 
-def _collector(value: Any) -> Any:  # noqa: ANN401 - whatever is given
+def _collector(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise ValueError("must be an http or https URL without user and query")
     return value
 
 
-def _secret(value: object) -> object:
-    return Secret(value) if isinstance(value, str) else value
-
-
 Signal = Annotated[Exporter, lower_case]
-Headers = Annotated[InstanceOf[Secret], BeforeValidator(_secret)]
-Collector = Annotated[str, BeforeValidator(_collector)]
+Headers = Annotated[InstanceOf[Secret], parsed_by(Secret)]
+Collector = Annotated[str, parsed_by(_collector)]
 
 
 class OtelVariables(VariableGroup):
@@ -108,7 +102,7 @@ class OtelVariables(VariableGroup):
     trusted callers."""
     otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1.0
     """The share of traces that `traceidratio` records, from 0 to 1."""
-    otel_propagators: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ("tracecontext",)
+    otel_propagators: Annotated[tuple[str, ...], parsed_by(_listed)] = ("tracecontext",)
     """Without `tracecontext` in it, such as `none`: no `traceparent` is read or sent. Baggage is neither read
     nor sent."""
     otel_metric_export_interval: Annotated[int, Field(ge=1000, le=3_600_000)] = 60_000
@@ -116,7 +110,7 @@ class OtelVariables(VariableGroup):
     otel_instrumentation_genai_capture_message_content: CapturedContent = CapturedContent.NO_CONTENT
     """`SPAN_ONLY`: spans contain prompts, responses, and the arguments and results of tools, without
     credentials."""
-    traceparent_receivers: Annotated[tuple[Receiver, ...], BeforeValidator(_receivers)] = (
+    traceparent_receivers: Annotated[tuple[Receiver, ...], parsed_by(_receivers)] = (
         Receiver.SERVICES,
         Receiver.MCP,
     )

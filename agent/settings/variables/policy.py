@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator
 
-from agent.settings.values import Url, VariableGroup, Word, existing_file, listed, lower_case
+from agent.settings.values import Url, VariableGroup, Word, existing_file, listed, lower_case, parsed_by
 
 
 class PolicyMode(StrEnum):
@@ -26,7 +26,7 @@ def _time_zone(value: str) -> str:
     return value
 
 
-Names = Annotated[tuple[Word, ...], BeforeValidator(listed)]
+Names = Annotated[tuple[Word, ...], parsed_by(listed)]
 
 
 class PolicyVariables(VariableGroup):

@@ -5,10 +5,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, InstanceOf
+from pydantic import AfterValidator, InstanceOf
 
 from agent.settings.syslog_address import SyslogAddress
-from agent.settings.values import TRUE, VariableGroup, holds, lower_case
+from agent.settings.values import TRUE, VariableGroup, checked_by, holds, lower_case, parsed_by
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import parse_secret_lines
 
@@ -34,10 +34,10 @@ def _file_to_write(value: Path) -> Path:
     return value
 
 
-def keys_in_file(path: Path) -> tuple[Secret, ...]:
+def keys_in_file(path: str | Path) -> tuple[Secret, ...]:
     """The keys of a file, one or two, on a line each. Raises `ValueError`, without a key."""
     try:
-        keys = parse_secret_lines(path.read_text("utf-8"))
+        keys = parse_secret_lines(Path(path).read_text("utf-8"))
     except (OSError, ValueError):
         keys = ()
     if not 1 <= len(keys) <= _MOST_KEYS or any(len(key) < _KEY_CHARACTERS for key in keys):
@@ -49,15 +49,6 @@ def keys_in_file(path: Path) -> tuple[Secret, ...]:
     return tuple(map(Secret, keys))
 
 
-def _keys(value: object) -> object:
-    return keys_in_file(Path(value)) if isinstance(value, str) else value
-
-
-def _syslog_url(value: str) -> str:
-    SyslogAddress.parse(value)  # raises ValueError
-    return value
-
-
 class RecordVariables(VariableGroup):
     """What is recorded of the agent's work."""
 
@@ -66,14 +57,14 @@ class RecordVariables(VariableGroup):
     audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = None
     """The file of the audit log (`docs/audit-log.md`), or `-`: standard output. Without it: only the
     logger."""
-    audit_syslog_url: Annotated[str, AfterValidator(_syslog_url)] | None = None
+    audit_syslog_url: Annotated[str, checked_by(SyslogAddress.parse)] | None = None
     """A syslog server that receives the audit log too: `udp://host:514`, `tcp://host:601`, `tls://host:6514`
     or `unix:///dev/log`."""
     audit_format: Annotated[Literal["agent", "ocsf"], lower_case] = "agent"
     """`ocsf`: the lines are events of OCSF 1.8.0, with the agent's own members in `unmapped`."""
     audit_required: bool = False
     """Whether a request is refused if its audit record cannot be written. With `AUDIT_LOG_FILE`."""
-    audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], BeforeValidator(_keys)] | None = None
+    audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], parsed_by(keys_in_file)] | None = None
     """A file with a key of 32 or more characters, such as `openssl rand -hex 32` prints. It signs the lines
     of the audit log, and makes `token_hash` equal in all processes and after restarts. With a second line,
     the former key, `idaas-agent audit verify` accepts the lines of both."""

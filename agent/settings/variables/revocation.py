@@ -5,19 +5,17 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
+from pydantic import Field, InstanceOf
 
-from agent.settings.values import SecretInFile, Url, VariableGroup, Word, secret_in_file
+from agent.settings.values import SecretInFile, Url, VariableGroup, Word, checked_by, parsed_by, set_together
 from agent.settings.variables.conversations import KeysFile
 from identity.idaas.user_event import SubjectMember
 from identity.idaas.user_event_reader import encryption_key
 from identity.secrets.secret import Secret
 
 
-def _redis_url(value: object) -> object:
+def _redis_url(value: str) -> Secret:
     """Allows no query, because a query of a Redis URL can disable certificate verification."""
-    if not isinstance(value, str):
-        return value
     try:
         parts = urlsplit(value)
         whole = parts.hostname is not None and parts.port is not None
@@ -28,14 +26,7 @@ def _redis_url(value: object) -> object:
     return Secret(value)
 
 
-def _encryption_key(value: Secret) -> Secret:
-    encryption_key(value)  # raises ValueError
-    return value
-
-
-EncryptionKeyFile = Annotated[
-    InstanceOf[Secret], AfterValidator(_encryption_key), BeforeValidator(secret_in_file)
-]
+EncryptionKeyFile = Annotated[SecretInFile, checked_by(encryption_key)]
 
 
 class RevocationVariables(VariableGroup):
@@ -43,7 +34,7 @@ class RevocationVariables(VariableGroup):
 
     heading = "Revocation and shared state"
 
-    redis_url: Annotated[InstanceOf[Secret], BeforeValidator(_redis_url)] | None = None
+    redis_url: Annotated[InstanceOf[Secret], parsed_by(_redis_url)] | None = None
     """A Redis for what several processes share (`docs/replicas.md`), such as
     `rediss://user:password@host:6379`: counts of requests and runs, announcements of revocations, and for ten
     minutes the events of runs of conversations. Without it, and while it is away, each process counts
@@ -72,8 +63,6 @@ class RevocationVariables(VariableGroup):
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        if ("idaas_events_application_id" in given) != ("idaas_events_jwks_endpoint" in given):
-            names = "IDAAS_EVENTS_APPLICATION_ID and IDAAS_EVENTS_JWKS_ENDPOINT"
-            yield f"{names} must be set together, or not at all"
+        yield from set_together(given, "idaas_events_application_id", "idaas_events_jwks_endpoint")
         if "seal_key_file" in given and "redis_url" not in given:
             yield "SEAL_KEY_FILE needs REDIS_URL: the processes agree there to which run a caller belongs"

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
-from agent.settings.values import Seconds, Url, VariableGroup, Word, existing_file, listed
+from agent.settings.values import Seconds, Url, VariableGroup, Word, existing_file, listed, parsed_by
 
 
 def _origin(value: str) -> str:
@@ -21,7 +21,7 @@ def _origin(value: str) -> str:
     return value
 
 
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(listed)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], parsed_by(listed)]
 
 
 class ServerVariables(VariableGroup):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from agent.settings.values import MODEL_STUDIO, Url, VariableGroup, Word, existing_file
+from agent.settings.values import MODEL_STUDIO, Url, VariableGroup, Word, existing_file, set_together
 
 
 def _permission_of_audience(value: str) -> str:
@@ -49,5 +49,4 @@ class ServiceVariables(VariableGroup):
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        if ("leave_service_url" in given) != ("leave_service_scope" in given):
-            yield "LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all"
+        yield from set_together(given, "leave_service_url", "leave_service_scope")

@@ -196,7 +196,7 @@ other = 1
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(b"x = ", "must be TOML"), (b"\xff", "must be UTF-8"), (b"#" * 2_000_000, "at most")],
+    [(b"x = ", "must be TOML"), (b"\xff", "is not UTF-8"), (b"#" * 2_000_000, "is larger than")],
 )
 def test_file_that_cannot_be_read_is_one_fault(tmp_path, text, expected):
     file = tmp_path / "services.toml"

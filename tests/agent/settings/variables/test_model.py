@@ -68,9 +68,9 @@ def test_system_prompt_is_the_text_of_its_file(environment: dict[str, str], tmp_
         (None, "must name a file that can be read"),
         (b"", "must name a file with a text, found none"),
         (b" \n\t\xef\xbb\xbf".strip(), "must name a file with a text, found none"),
-        (b"\xff\xfep\x00", "must name a file in UTF-8"),
+        (b"\xff\xfep\x00", "names a file that is not UTF-8"),
         (b"a\x00b", "must name a file without control characters"),
-        (b"a" * 65_537, "must name a file of at most 65536 bytes, found more"),
+        (b"a" * 65_537, "names a file that is larger than 65536 bytes"),
     ],
     ids=["missing", "empty", "white space", "not UTF-8", "control character", "too large"],
 )
