@@ -58,7 +58,7 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError, ConfigurationError, UnreachableError
-from identity.idaas.client import IDaaSClient, IDaaSIssuer
+from identity.idaas.client import IDaaSClient
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
@@ -125,11 +125,7 @@ class Agent:
         # What they may use
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
         self.broker: Final = CredentialBroker(
-            IDaaSIssuer(self.idaas),
-            clock=clock,
-            audit=audit,
-            use=self.measures.credentials,
-            requests=self.measures.issue,
+            self.idaas, clock=clock, audit=audit, use=self.measures.credentials, requests=self.measures.issue
         )
         self.services, self.model = load_both(
             lambda: services(settings, tls, accepts_tools=accepts_tools),

@@ -28,7 +28,7 @@ from benchmarks.report import Figure, at_most, series
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
-from identity.idaas.client import PAM_TOKEN, IDaaSClient, IDaaSIssuer
+from identity.idaas.client import PAM_TOKEN, IDaaSClient
 from identity.idaas.client_authentication.own_credential import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.principal import AccessIdentity
@@ -78,7 +78,7 @@ class _Identity:
 
     def __init__(self, issuer: Issuer, client: IDaaSClient, users: int) -> None:
         self._verifier: AccessTokenVerifier = issuer.verifier(cache_size=users)
-        self._broker = CredentialBroker(IDaaSIssuer(client), capacity=users * _CREDENTIALS)
+        self._broker = CredentialBroker(client, capacity=users * _CREDENTIALS)
 
     async def first_request(self, token: Secret) -> int:
         """Does the identity work of a new caller's first run; returns the length of its tokens and keys."""

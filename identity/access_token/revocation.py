@@ -3,12 +3,11 @@
 import json
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Final
 
-from identity.strict_json import read_object
+from pydantic import TypeAdapter
 
 _MAX_NAME = 255
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -77,28 +76,10 @@ def to_json(revocation: Revocation) -> str:
 
 def from_json(text: bytes) -> Revocation:
     """The revocation that `to_json` wrote. Raises only `ValueError`."""
-    members = read_object(text)
-    return Revocation(
-        Target(_text(members, "target")),
-        _text(members, "name"),
-        Origin(_text(members, "origin")),
-        None if members.get("until", ...) is None else _number(members, "until"),
-        _number(members, "changed_at"),
-    )
+    return _REVOCATIONS.validate_json(text, strict=True)
 
 
-def _text(members: Mapping[str, Any], name: str) -> str:
-    value = members.get(name)
-    if not isinstance(value, str):
-        raise _invalid(name, "must be a text")
-    return value
-
-
-def _number(members: Mapping[str, Any], name: str) -> float:
-    value = members.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _invalid(name, "must be a number")
-    return float(value)
+_REVOCATIONS: Final = TypeAdapter(Revocation)
 
 
 def _invalid(member: str, fault: str) -> ValueError:

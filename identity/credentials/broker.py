@@ -4,7 +4,9 @@ import random
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, Final
+
+from cachetools import FIFOCache
 
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
@@ -13,7 +15,6 @@ from identity.credentials.credential_cache import (
     CachedCredential,
     CredentialCache,
     CredentialKey,
-    RefusalCache,
     api_key_freshness,
     cached_credential,
     credential_key,
@@ -40,7 +41,10 @@ from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
 
-_MAX_REFUSALS = 10_000
+_MAX_REFUSALS: Final = 10_000
+_REFUSAL_SECONDS: Final = 2.0
+_API_KEY_MAX_AGE: Final = 600.0
+_API_KEY_MAX_STALE: Final = 3600.0
 
 
 class CredentialBroker:
@@ -52,13 +56,13 @@ class CredentialBroker:
     - A fresh credential in the cache costs no I/O, and `cached` needs no await. Otherwise one request is sent
       for each distinct credential, however many callers wait. Cancelling a waiter affects no other waiter;
       each receives its own copy of an error.
-    - A refusal is cached for `refusal_seconds` by holder and requirement, so that failing calls do not repeat
+    - A refusal is cached for two seconds by holder and requirement, so that failing calls do not repeat
       the request. A restored permission takes effect after that time at the latest. A missing consent is not
       cached: the user may give it at any moment.
     - A credential is renewed ahead of its end, in the background, when it is used; there are no timers. While
       the issuer does not respond, a credential that has not expired stays in use, and attempts are delayed.
-    - An API key does not expire. It is read again after `api_key_max_age` seconds, and used for up to
-      `api_key_max_stale` seconds while the issuer does not respond. It is removed at once if the issuer
+    - An API key does not expire. It is read again after ten minutes, and used for up to an hour while the
+      issuer does not respond. It is removed at once if the issuer
       refuses it, its prerequisite, or the agent itself (`client_authentication_failed`).
     - A prerequisite (`CredentialIssuer.prerequisite`) is a credential like any other: cached, shared, renewed
       ahead, audited, and bound to the same holder. If it is refused, it is renewed once.
@@ -77,9 +81,6 @@ class CredentialBroker:
         *,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
-        api_key_max_age: float = 600.0,
-        api_key_max_stale: float = 3600.0,
-        refusal_seconds: float = 2.0,
         renewal_seconds: float = 5.0,
         capacity: int = 40_000,
         audit: AuditTrail | None = None,
@@ -94,13 +95,12 @@ class CredentialBroker:
         self._clock = clock
         self._renewal_seconds = renewal_seconds
         self._cache = CredentialCache(capacity)
-        self._refusals = RefusalCache(refusal_seconds, _MAX_REFUSALS)
+        self._refusals: FIFOCache[CredentialKey, tuple[float, CredentialError]] = FIFOCache(_MAX_REFUSALS)
+        """Each with the time at which it arrived."""
         self._use = use or CacheUse()
         self._audit = audit or AuditTrail(clock=clock)
         self._seconds = requests or Histogram()
         self._jitter = jitter
-        self._api_key_max_age = api_key_max_age
-        self._api_key_max_stale = api_key_max_stale
         self._shared_keys: dict[CredentialRequirement, Secret] = {}
         self._flights = SingleFlight[Credential](_closed_error)
         self._prerequisites: set[CredentialRequirement] = set()
@@ -159,9 +159,9 @@ class CredentialBroker:
             return stale.credential
         self._use.missed += 1
         try:
-            self._refusals.raise_if_recent(key, now)
+            self._raise_recent_refusal(key, now)
             if (prerequisite := self._issuer.prerequisite(requirement)) is not None:
-                self._refusals.raise_if_recent((key[0], prerequisite), now)
+                self._raise_recent_refusal((key[0], prerequisite), now)
                 self._start_prerequisite(prerequisite, access_identity, caller)
             return await self._flights.run(key, self._fetcher(key, access_identity, caller))
         except UnreachableError:
@@ -274,9 +274,7 @@ class CredentialBroker:
             freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
         else:
             secret = self._shared(requirement, issued)
-            freshness = api_key_freshness(
-                requested_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
-            )
+            freshness = api_key_freshness(requested_at, _API_KEY_MAX_AGE, _API_KEY_MAX_STALE, self._jitter())
         return cached_credential(requirement, access_identity, caller, secret, freshness, self._clock())
 
     def _shared(self, requirement: CredentialRequirement, issued: IssuedCredential) -> Secret:
@@ -289,12 +287,18 @@ class CredentialBroker:
             known = self._shared_keys[requirement] = issued.secret
         return known
 
+    def _raise_recent_refusal(self, key: CredentialKey, now: float) -> None:
+        """If the clock was set back, a refusal does not count for longer."""
+        at, refusal = self._refusals.get(key, (0.0, None))
+        if refusal is not None and 0 <= now - at < _REFUSAL_SECONDS:
+            raise refusal.again()
+
     def _record_failure(self, key: CredentialKey, error: AgentError) -> None:
         holder, requirement = key
         now = self._clock()
         if isinstance(error, CredentialError):
             if not isinstance(error, ConsentRequiredError):
-                self._refusals.add(key, error, now)
+                self._refusals[key] = now, error.again()
             self._remove_dependents(holder, requirement, error)
             if self._outlasts_permission(requirement):
                 self._cache.remove(key)

@@ -18,7 +18,7 @@ class IssuedCredential:
 
 
 class CredentialIssuer(Protocol):
-    """Issues credentials; `identity.idaas.client.IDaaSIssuer` is an implementation. Caches nothing."""
+    """Issues credentials; `identity.idaas.client.IDaaSClient` is an implementation. Caches nothing."""
 
     def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
         """The credential that must be obtained first and passed to `issue`; `None` if there is none.

@@ -49,9 +49,12 @@ _MAX_CONCURRENT_REQUESTS = 32
 """Further requests wait in order of arrival. Without this limit, many new users at once would open a
 connection each; and the time that the pool takes for each request of its own queue grows with the queue."""
 
+PAM_TOKEN: Final = AccessTokenRequirement("urn:cloud:idaas:pam|.all")
+"""The access token that may obtain credentials from the store of IDaaS (PAM)."""
+
 
 class IDaaSClient:
-    """Requests tokens and keys from IDaaS, with the agent's client authentication.
+    """A `CredentialIssuer`: requests tokens and keys from IDaaS, with the agent's client authentication.
 
     The timeouts of a request are those of the configuration's `httpConfiguration`; `retries` bounds a call
     with all its attempts. A call raises `CredentialError` if IDaaS refuses, and `UnreachableError`
@@ -76,6 +79,33 @@ class IDaaSClient:
         self._semaphore = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
         # The wait for a free connection of `http` is bounded by the read timeout too.
         self._timeout = httpx.Timeout(configuration.read_timeout, connect=configuration.connect_timeout)
+
+    def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
+        """`PAM_TOKEN` for a credential of the store."""
+        return None if isinstance(requirement, AccessTokenRequirement) else PAM_TOKEN
+
+    async def issue(
+        self,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,
+        caller: VerifiedAccessToken | None,
+        prerequisite: Secret | None,
+    ) -> IssuedCredential:
+        """See `CredentialIssuer`: `client_credentials` under Machine, token exchange under Human identity.
+
+        Raises `TypeError` if the caller or the prerequisite is missing.
+        """
+        if access_identity is AccessIdentity.HUMAN and caller is None:
+            raise TypeError("under Human identity there must be a caller")
+        user = caller if access_identity is AccessIdentity.HUMAN else None
+        if isinstance(requirement, AccessTokenRequirement):
+            if user is None:
+                return await self.machine_token(requirement.scope)
+            return await self.exchange(user.token, requirement.scope)
+        if prerequisite is None:
+            raise TypeError("a credential of the store requires a token for the credential store")
+        subject = None if user is None else user.principal.subject
+        return await self.obtain(prerequisite, requirement, subject)
 
     async def machine_token(self, scope: str) -> IssuedCredential:
         """An access token of the agent itself (RFC 6749, section 4.4). `scope` is `audience|permission`.
@@ -237,41 +267,3 @@ def _unexpected_status(endpoint: str, response: Response) -> UnreachableError:
     """The error for a response that is not from IDaaS: from a proxy, or a wrong address."""
     detail = f"{endpoint}: expected status 200 or an error code, found status {response.status}"
     return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail)
-
-
-PAM_TOKEN: Final = AccessTokenRequirement("urn:cloud:idaas:pam|.all")
-"""The access token that may obtain credentials from the store of IDaaS (PAM)."""
-
-
-class IDaaSIssuer:
-    """A `CredentialIssuer`: `client_credentials` under Machine, RFC 8693 token exchange under Human identity.
-
-    The prerequisite of every credential but an access token is `PAM_TOKEN`.
-    """
-
-    def __init__(self, client: IDaaSClient) -> None:
-        self._client = client
-
-    def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
-        """`PAM_TOKEN` for a credential of the store."""
-        return None if isinstance(requirement, AccessTokenRequirement) else PAM_TOKEN
-
-    async def issue(
-        self,
-        requirement: CredentialRequirement,
-        access_identity: AccessIdentity,
-        caller: VerifiedAccessToken | None,
-        prerequisite: Secret | None,
-    ) -> IssuedCredential:
-        """See `CredentialIssuer`. Raises `TypeError` if the caller or the prerequisite is missing."""
-        if access_identity is AccessIdentity.HUMAN and caller is None:
-            raise TypeError("under Human identity there must be a caller")
-        user = caller if access_identity is AccessIdentity.HUMAN else None
-        if isinstance(requirement, AccessTokenRequirement):
-            if user is None:
-                return await self._client.machine_token(requirement.scope)
-            return await self._client.exchange(user.token, requirement.scope)
-        if prerequisite is None:
-            raise TypeError("a credential of the store requires a token for the credential store")
-        subject = None if user is None else user.principal.subject
-        return await self._client.obtain(prerequisite, requirement, subject)

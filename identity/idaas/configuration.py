@@ -14,15 +14,20 @@ from typing import Final
 
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
-from identity.idaas.client_authentication.declaration import AuthenticationSources, Declaration
+from identity.idaas.client_authentication.declaration import (
+    AuthenticationSources,
+    Declaration,
+    read_client_key,
+    read_client_secret,
+)
 from identity.idaas.client_authentication.method import ClientAuthentication
 from identity.idaas.client_authentication.oidc import read_oidc
 from identity.idaas.client_authentication.own_credential import (
     ClientSecretBasic,
     ClientSecretJwt,
     ClientSecretPost,
-    by_key,
-    by_secret,
+    PrivateKeyJwt,
+    read_own,
 )
 from identity.idaas.client_authentication.pca import read_pca
 from identity.idaas.client_authentication.pkcs7 import read_pkcs7
@@ -35,10 +40,10 @@ Reader = Callable[[Declaration], ClientAuthentication | None]
 
 METHODS: Final[Mapping[str, Reader]] = MappingProxyType(
     {
-        "CLIENT_SECRET_POST": partial(by_secret, ClientSecretPost),
-        "CLIENT_SECRET_BASIC": partial(by_secret, ClientSecretBasic),
-        "CLIENT_SECRET_JWT": partial(by_secret, ClientSecretJwt),
-        "PRIVATE_KEY_JWT": by_key,
+        "CLIENT_SECRET_POST": partial(read_own, ClientSecretPost, read_client_secret),
+        "CLIENT_SECRET_BASIC": partial(read_own, ClientSecretBasic, read_client_secret),
+        "CLIENT_SECRET_JWT": partial(read_own, ClientSecretJwt, read_client_secret),
+        "PRIVATE_KEY_JWT": partial(read_own, PrivateKeyJwt, read_client_key),
         "PKCS7": read_pkcs7,
         "OIDC": read_oidc,
         "PCA": read_pca,

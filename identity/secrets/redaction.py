@@ -21,11 +21,20 @@ class Redactor:
     """Redacts many values; the encoded forms of the credentials are computed once."""
 
     def __init__(self, credentials: Iterable[Secret]) -> None:
-        self._forms = [form for secret in credentials for form in _forms(secret)]
+        self.forms = [form for secret in credentials for form in _forms(secret)]
+        """The texts that are redacted, the longest of each credential first."""
 
     def redact(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         """`value`, a text or a JSON value, with the credentials replaced by `REDACTED`."""
-        return _redacted(value, self._forms)
+        if isinstance(value, str):
+            for form in self.forms:
+                value = value.replace(form.reveal(), REDACTED)
+            return value
+        if isinstance(value, list):
+            return [self.redact(item) for item in value]
+        if isinstance(value, dict):
+            return {self.redact(key): self.redact(item) for key, item in value.items()}
+        return value
 
 
 class StreamRedactor:
@@ -35,15 +44,15 @@ class StreamRedactor:
     """
 
     def __init__(self, credential: Secret) -> None:
-        self._forms = _forms(credential)
+        self._redactor = Redactor([credential])
         self._pending = ""
 
     def feed(self, piece: str) -> str:
         """The redacted text that is complete with `piece`."""
-        text = _redacted(self._pending + piece, self._forms)
-        pending = max((_partial_match(text, form.reveal()) for form in self._forms), default=0)
+        text: str = self._redactor.redact(self._pending + piece)
+        pending = max((_partial_match(text, form.reveal()) for form in self._redactor.forms), default=0)
         self._pending = text[len(text) - pending :]
-        return str(text[: len(text) - pending])
+        return text[: len(text) - pending]
 
     def flush(self) -> str:
         """The remaining text. Call it once, after the last piece."""
@@ -60,15 +69,3 @@ def _forms(secret: Secret) -> list[Secret]:
 def _partial_match(text: str, form: str) -> int:
     """The length of the longest suffix of `text` that is a proper prefix of `form`."""
     return next((n for n in range(min(len(text), len(form) - 1), 0, -1) if text.endswith(form[:n])), 0)
-
-
-def _redacted(value: Any, forms: list[Secret]) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, str):
-        for form in forms:
-            value = value.replace(form.reveal(), REDACTED)
-        return value
-    if isinstance(value, list):
-        return [_redacted(item, forms) for item in value]
-    if isinstance(value, dict):
-        return {_redacted(key, forms): _redacted(item, forms) for key, item in value.items()}
-    return value

@@ -22,7 +22,7 @@ from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError, CredentialError
-from identity.idaas.client import IDaaSClient, IDaaSIssuer
+from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
@@ -51,7 +51,7 @@ class Agent:
         self.http = httpx.AsyncClient(verify=tls, event_hooks={"request": [count]})
         self.jwks = Jwks(variables["JWKS_ENDPOINT"], self.http, clock=sandbox.clock)
         self.broker = CredentialBroker(
-            IDaaSIssuer(IDaaSClient(configuration, self.http, clock=sandbox.clock)), clock=sandbox.clock
+            IDaaSClient(configuration, self.http, clock=sandbox.clock), clock=sandbox.clock
         )
         self.model = model_studio(
             base_url=variables["LLM_BASE_URL"], model="qwen-plus", ssl_context=tls, max_retries=0

@@ -11,13 +11,7 @@ from typing import Generic, TypeVar
 
 import jwt
 
-from identity.idaas.client_authentication.declaration import (
-    Declaration,
-    PrivateKey,
-    assertion_algorithm,
-    read_client_key,
-    read_client_secret,
-)
+from identity.idaas.client_authentication.declaration import Declaration, PrivateKey, assertion_algorithm
 from identity.idaas.client_authentication.method import (
     ClientAuthentication,
     TokenRequest,
@@ -101,17 +95,13 @@ class PrivateKeyJwt(_OwnCredential[PrivateKey]):
         return f"an assertion signed with the private key ({algorithm}); the key itself is not sent"
 
 
-def by_secret(kind: type[_OwnCredential[Secret]], declared: Declaration) -> ClientAuthentication | None:
-    """Reads `kind` from `clientSecretEnvVarName`, or the file of `sources`."""
-    secret = read_client_secret(declared)
-    if secret is None:
+def read_own(
+    kind: type[_OwnCredential[T]],
+    read: Callable[[Declaration], SecretSource[T] | None],
+    declared: Declaration,
+) -> ClientAuthentication | None:
+    """Reads `kind`, with the secret or key that `read` finds in a variable or in a file of `sources`."""
+    found = read(declared)
+    if found is None:
         return None
-    return kind(declared.client_id, secret, declared.token_endpoint, declared.clock)
-
-
-def by_key(declared: Declaration) -> ClientAuthentication | None:
-    """Reads `PRIVATE_KEY_JWT` from `privateKeyEnvVarName`, or the file of `sources`."""
-    key = read_client_key(declared)
-    if key is None:
-        return None
-    return PrivateKeyJwt(declared.client_id, key, declared.token_endpoint, declared.clock)
+    return kind(declared.client_id, found, declared.token_endpoint, declared.clock)

@@ -21,7 +21,7 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
-from identity.idaas.client import IDaaSIssuer
+from identity.idaas.client import IDaaSClient
 from identity.observation.metrics import Histogram
 from identity.observation.request_context import REQUEST_ID
 from identity.observation.span import timed_span
@@ -41,7 +41,7 @@ REFUSED = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "refused")
 DOWN = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "down")
 
 
-class Issuer:
+class Issuer(IDaaSClient):
     """Issues credentials, or raises the next of `errors`."""
 
     def __init__(self, clock):
@@ -84,7 +84,7 @@ def issuer(clock):
 @pytest.fixture
 async def broker(issuer, records, clock):
     trail = AuditTrail(records, client="app_agent01", clock=clock)
-    broker = CredentialBroker(IDaaSIssuer(issuer), clock=clock, audit=trail)
+    broker = CredentialBroker(issuer, clock=clock, audit=trail)
     yield broker
     await broker.aclose()
 

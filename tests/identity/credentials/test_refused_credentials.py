@@ -1,7 +1,6 @@
 """A refusal is cached for a short time, for its holder and requirement alone."""
 
 import asyncio
-import gc
 import traceback
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential_cache import RefusalCache
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.errors import AgentError, AuditError, CredentialError, RequirementRefusedError, UnreachableError
 from identity.principal import AccessIdentity
@@ -122,15 +120,6 @@ async def test_clock_set_back_does_not_prolong_a_refusal(
     assert await broker.obtain(TOKEN, MACHINE, None)
 
 
-def test_refusal_cache_is_bounded_and_drops_expired_refusals() -> None:
-    refusals = RefusalCache(2.0, capacity=100)
-    for number in range(1000):
-        refusals.add((f"user-{number}", TOKEN), NO_TOKEN, now=0.0)
-    assert len(refusals) == 100
-    refusals.add(("one", TOKEN), NO_TOKEN, now=2.0)
-    assert len(refusals) == 1
-
-
 async def test_error_of_a_waiter_refers_to_no_other_request(
     broker: CredentialBroker, issuer: ControlledIssuer
 ) -> None:
@@ -157,10 +146,7 @@ async def test_error_of_a_waiter_refers_to_no_other_request(
         found = {f["variable_of_a_request"] for f in frames if "variable_of_a_request" in f}
         assert found == {f"request {number}"}
         assert error.__context__ is None
-    remembered = [each for each in gc.get_objects() if isinstance(each, RefusalCache)]
-    assert all(
-        error.__traceback__ is None for refusals in remembered for _, error in refusals._until.values()
-    )
+    assert [error.__traceback__ for _, error in broker._refusals.values()] == [None]
 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])

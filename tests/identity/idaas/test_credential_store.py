@@ -14,7 +14,7 @@ from identity.credentials.requirement import CloudRoleRequirement, IssuedJwtRequ
 from identity.credentials.signed_request import StsCredential
 from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError, CredentialError, RequirementRefusedError
-from identity.idaas.client import IDaaSClient, IDaaSIssuer
+from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.credential_store import store_operation
 from identity.principal import AccessIdentity
@@ -145,7 +145,7 @@ async def broker(sandbox: Any) -> AsyncIterator[CredentialBroker]:
     path = Path(environment["CLOUD_IDAAS_CONFIG_PATH"])
     configuration = read_sdk_configuration(path, environment, clock=sandbox.clock)
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
-        issuer = IDaaSIssuer(IDaaSClient(configuration, http, clock=sandbox.clock))
+        issuer = IDaaSClient(configuration, http, clock=sandbox.clock)
         broker = CredentialBroker(issuer, clock=sandbox.clock)
         yield broker
         await broker.aclose()

@@ -22,7 +22,7 @@ from identity.credentials.requirement import (
 )
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, PrerequisiteRefusedError, RequirementRefusedError, UnreachableError
-from identity.idaas.client import PAM_TOKEN, IDaaSClient, IDaaSIssuer
+from identity.idaas.client import PAM_TOKEN, IDaaSClient
 from identity.idaas.client_authentication.own_credential import ClientSecretBasic, ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.principal import AccessIdentity
@@ -258,8 +258,11 @@ ROLE = CloudRoleRequirement("acs:ram::1:role/reader", 900)
 JWT = IssuedJwtRequirement("service_jwt", "https://reports.example")
 
 
-class Requests:
+class Requests(IDaaSClient):
     """Answers each request with a secret that names it."""
+
+    def __init__(self) -> None:
+        pass
 
     async def machine_token(self, scope: str) -> IssuedCredential:
         return IssuedCredential(Secret(f"machine {scope}"), 1200.0)
@@ -268,14 +271,14 @@ class Requests:
         return IssuedCredential(Secret(f"{subject_token.reveal()} {scope}"), 1200.0)
 
     async def obtain(
-        self, pam_token: Secret, requirement: CredentialRequirement, subject: str | None
+        self, pam_token: Secret, requirement: CredentialRequirement, subject: str | None = None
     ) -> IssuedCredential:
         named = requirement.declared["credential"]
         return IssuedCredential(Secret(f"{pam_token.reveal()} {named} for {subject}"), 900.0)
 
 
 def test_credentials_of_the_store_require_a_token_for_it() -> None:
-    issuer = IDaaSIssuer(Requests())
+    issuer = Requests()
     assert issuer.prerequisite(KEY) is PAM_TOKEN
     assert issuer.prerequisite(JWT) is PAM_TOKEN
     assert issuer.prerequisite(ROLE) is PAM_TOKEN
@@ -286,7 +289,7 @@ def test_credentials_of_the_store_require_a_token_for_it() -> None:
 async def test_access_identity_decides_between_client_credentials_and_exchange(
     caller: Callable[..., VerifiedAccessToken],
 ) -> None:
-    issuer, alice = IDaaSIssuer(Requests()), caller("alice")
+    issuer, alice = Requests(), caller("alice")
     own = await issuer.issue(TOKEN, MACHINE, None, None)
     users = await issuer.issue(TOKEN, HUMAN, alice, None)
     assert own == IssuedCredential(Secret(f"machine {TOKEN.scope}"), 1200.0)
@@ -297,7 +300,7 @@ async def test_access_identity_decides_between_client_credentials_and_exchange(
 async def test_credential_of_the_store_is_obtained_with_the_prerequisite_for_the_user_or_for_the_agent(
     requirement: CredentialRequirement, caller: Callable[..., VerifiedAccessToken]
 ) -> None:
-    issuer, alice, pam = IDaaSIssuer(Requests()), caller("alice"), Secret("pam")
+    issuer, alice, pam = Requests(), caller("alice"), Secret("pam")
     own = await issuer.issue(requirement, MACHINE, None, pam)
     users = await issuer.issue(requirement, HUMAN, alice, pam)
     named = requirement.declared["credential"]
@@ -306,7 +309,7 @@ async def test_credential_of_the_store_is_obtained_with_the_prerequisite_for_the
 
 
 async def test_missing_caller_or_prerequisite_is_an_error() -> None:
-    issuer = IDaaSIssuer(Requests())
+    issuer = Requests()
     with pytest.raises(TypeError, match="caller"):
         await issuer.issue(TOKEN, HUMAN, None, None)
     with pytest.raises(TypeError, match="credential store"):

@@ -17,7 +17,7 @@ from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, CredentialError, InsufficientScopeError, UnreachableError
-from identity.idaas.client import IDaaSClient, IDaaSIssuer
+from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
 from identity.principal import AccessIdentity
 from identity.signing_keys.jwks import Jwks
@@ -73,7 +73,7 @@ async def identity(sandbox: Any) -> AsyncIterator[Identity]:
             clock=sandbox.clock,
         )
         client = IDaaSClient(configuration, http, clock=sandbox.clock, retries=RetryPolicy(sleep=at_once))
-        broker = CredentialBroker(IDaaSIssuer(client), clock=sandbox.clock)
+        broker = CredentialBroker(client, clock=sandbox.clock)
         yield Identity(sandbox, verifier, jwks, broker)
         await broker.aclose()
         await jwks.aclose()
