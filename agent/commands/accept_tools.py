@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 import logging
 import os
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.commands.terminal import ENV_FILE, operator_settings, out, print_error, stop
+from agent.commands.terminal import ENV_FILE, operator_settings, out, stop, stop_by
 from agent.settings.settings import TOKEN_VARIABLE, Settings
 from identity.errors import AgentError
 from identity.printable import printable_json
@@ -37,8 +38,7 @@ def accept_tools(
     try:
         selection = asyncio.run(_selection(settings, service))
     except AgentError as error:
-        print_error(error)
-        raise typer.Exit(1) from None
+        stop_by(error)
     if selection is None:
         stop(f'there is no MCP server "{service}"', "it is amap, or a name of SERVICES_FILE")
     if selection.fault is not None:
@@ -63,16 +63,14 @@ async def _selection(settings: Settings, service: str) -> "ToolSelection | None"
     from agent.composition.agent import Agent
     from tools.mcp_service.service import MCPService
 
-    agent, token = Agent(settings, accepts_tools=False), os.environ.get(TOKEN_VARIABLE, "").strip()
-    try:
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    async with aclosing(Agent(settings, accepts_tools=False)) as agent:
         caller = await agent.verifier.verify(Secret(token)) if token else None
         for each in agent.services:
             if isinstance(each, MCPService) and each.name == service:
                 await each.tools(agent.access(service, caller))
                 return each.selection
         return None
-    finally:
-        await agent.aclose()
 
 
 def _accept(selection: "ToolSelection") -> None:

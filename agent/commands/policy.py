@@ -7,6 +7,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.commands.audit import records
-from agent.commands.terminal import ENV_FILE, err, operator_settings, out, print_error, seconds_of, stop
+from agent.commands.terminal import ENV_FILE, err, operator_settings, out, seconds_of, stop, stop_by
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError
 
@@ -128,8 +129,8 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
         rules = read_rules(path, vocabulary_of(settings, agent.services, agent.listed_tools, counts=counts))
     except ConfigurationError as error:
         if error.code is not AgentCode.POLICY_INVALID:
-            print_error(error)
-        for fault in error.faults if error.code is AgentCode.POLICY_INVALID else ():
+            stop_by(error)
+        for fault in error.faults:
             err.print(f"{path}:{fault}" if fault[:1].isdigit() else f"{path}: {fault}", style="red")
         raise typer.Exit(1) from None
     return _Loaded(
@@ -299,8 +300,7 @@ def can(
     try:
         rights = asyncio.run(_rights(settings, User(Principal(settings.idaas.issuer, user), claims, at)))
     except AgentError as error:
-        print_error(error)
-        raise typer.Exit(1) from None
+        stop_by(error)
     typer.echo(json.dumps(rights, indent=2))
 
 
@@ -312,9 +312,6 @@ async def _rights(settings: "Settings", user: "User") -> "UserRights":
         listed = {each.name: each for each in agent.listed_tools(service) or ()}
         return [listed.get(name) or ToolSchema(name, "", {}) for name in sorted(service.tool_names)]
 
-    agent = Agent(settings)
-    try:
+    async with aclosing(Agent(settings)) as agent:
         await agent.revocation.start()
         return await agent.rights_of(user, tools)
-    finally:
-        await agent.aclose()

@@ -119,12 +119,11 @@ def add_user(
     from sandbox.configuration.configuration_file import with_secrets
 
     values = {"display_name": display_name, "permissions": permission or [], "password_env": password_env}
-    file = chosen_file(config, new=True)
-    configuration = _add(file, lambda editor: editor.add_table("users", name, values), f"[users.{name}]")
+    what = f"[users.{name}]"
+    configuration, _ = _add(config, sandbox_url, what, lambda editor: editor.add_table("users", name, values))
     for user in with_secrets(configuration, folder).users:
         if user.name == name and password_env is None:
             out.print(f"password {user.password}")
-    _reload(file, sandbox_url)
     out.print(f"next: sign in on the page as {name}, or: idaas-agent token --user {name}")
     if not permission:
         out.print(f"      idaas-agent sandbox grant 'SERVICE|PERMISSION' --to {name}")
@@ -191,9 +190,8 @@ def add_service(
         "jwt_provider": jwt_provider,
         "placement": None if placement == "Bearer" else placement,
     }
-    file = chosen_file(config, new=True)
-    _add(file, lambda editor: editor.add_table("services", name, values), f"[services.{name}]")
-    urls = _reload(file, sandbox_url)
+    what = f"[services.{name}]"
+    _, urls = _add(config, sandbox_url, what, lambda editor: editor.add_table("services", name, values))
     prefix = name.upper().replace("-", "_")
     out.print(f"its address is {urls.get(name, f'https://localhost:9445/echo/{name}')}")
     if api_key:
@@ -222,10 +220,8 @@ def add_credential(
 ) -> None:
     """Adds an API key that IDaaS keeps for the agent."""
     values = {"value_env": value_env, "readers": reader or []}
-    file = chosen_file(config, new=True)
     what = f"[credentials.{identifier}]"
-    _add(file, lambda editor: editor.add_table("credentials", identifier, values), what)
-    _reload(file, sandbox_url)
+    _add(config, sandbox_url, what, lambda editor: editor.add_table("credentials", identifier, values))
     out.print(
         f"next: idaas-agent sandbox service add NAME --api-key {identifier} --placement header:X-API-Key"
     )
@@ -244,9 +240,8 @@ def grant(
 ) -> None:
     """Grants a permission. For a user's token both need it: the agent and the user."""
     values = {"scope": scope, "to": to, "access_identity": access_identity and access_identity.value}
-    file = chosen_file(config, new=True)
-    _add(file, lambda editor: editor.add_grant(values), f"[[grants]] {scope} to {', '.join(to)}")
-    _reload(file, sandbox_url)
+    what = f"[[grants]] {scope} to {', '.join(to)}"
+    _add(config, sandbox_url, what, lambda editor: editor.add_grant(values))
     if "agent" not in to:
         out.print(f"next: the agent needs it too: idaas-agent sandbox grant '{scope}' --to agent")
 
@@ -258,16 +253,19 @@ def add_redirect_uri(
     sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL,
 ) -> None:
     """Adds a redirect URI of the page, for sign-in and logout; compared as an exact string."""
-    file = chosen_file(config, new=True)
-    _add(file, lambda editor: editor.add_redirect_uri(uri), f"redirect_uris: {uri}")
-    _reload(file, sandbox_url)
+    _add(config, sandbox_url, f"redirect_uris: {uri}", lambda editor: editor.add_redirect_uri(uri))
 
 
-def _add(file: Path, edit: "Callable[[SandboxFileEditor], None]", what: str) -> "Configuration":
-    """Edits and saves the file; an invalid result is not saved and stops with every fault."""
+def _add(
+    config: Path | None, sandbox_url: str, what: str, edit: "Callable[[SandboxFileEditor], None]"
+) -> "tuple[Configuration, dict[str, str]]":
+    """Edits and saves the file; an invalid result is not saved and stops with every fault. Then lets the
+    running sandbox reload it. Returns the configuration, and the addresses of the echo services.
+    """
     from sandbox.configuration.configuration import ConfigurationFaultsError
     from sandbox.configuration.configuration_file import AlreadyThereError, SandboxFileEditor
 
+    file = chosen_file(config, new=True)
     try:
         editor = SandboxFileEditor(file)
         edit(editor)
@@ -277,7 +275,7 @@ def _add(file: Path, edit: "Callable[[SandboxFileEditor], None]", what: str) -> 
     except ConfigurationFaultsError as error:
         stop_with_faults(file, error)
     out.print(f"added to {file}: {what}")
-    return configuration
+    return configuration, _reload(file, sandbox_url)
 
 
 def _reload(file: Path, sandbox_url: str) -> dict[str, str]:

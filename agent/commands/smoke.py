@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import aclosing
 from getpass import getpass
 from importlib.resources import files
 from pathlib import Path
@@ -81,8 +82,7 @@ async def _walk(settings: Settings, token: Secret | None, *, revoke: bool) -> di
     from agent.commands.doctor.examination import Examination
     from agent.composition.agent import Agent
 
-    agent = Agent(settings, accepts_tools=False)
-    try:
+    async with aclosing(Agent(settings, accepts_tools=False)) as agent:
         examination, steps = Examination(agent, token, time.time), []
         async for finding in examination.findings():
             show_finding(finding)
@@ -90,8 +90,6 @@ async def _walk(settings: Settings, token: Secret | None, *, revoke: bool) -> di
         observed = await observe(agent, examination.caller)
         if revoke and examination.caller is not None:
             steps.append(await _revoked(settings, examination.caller.token))
-    finally:
-        await agent.aclose()
     return {
         "version": VERSION,
         "access_identity": settings.access_identity.value,
@@ -197,13 +195,11 @@ async def _revoked(settings: Settings, token: Secret) -> dict[str, str]:
     digest, now = hashlib.sha256(token.reveal().encode()).hexdigest(), time.time()
     revocation = Revocation(Target.TOKEN, digest, Origin.OPERATOR, now, now)
     await asyncio.to_thread(put_revocation, settings, revocation)
-    other = Agent(settings, accepts_tools=False)
-    try:
+    async with aclosing(Agent(settings, accepts_tools=False)) as other:
         await other.revocation.start()
         await other.revocation.check()
-        await other.verifier.verify(token)
-    except AccessTokenError:
-        return {"step": "revocation", "outcome": "ok"}
-    finally:
-        await other.aclose()
+        try:
+            await other.verifier.verify(token)
+        except AccessTokenError:
+            return {"step": "revocation", "outcome": "ok"}
     return {"step": "revocation", "outcome": "failed", "code": "not_refused", "reason": "not_refused"}

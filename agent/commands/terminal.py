@@ -136,6 +136,12 @@ def operator_settings(env_file: Path | None) -> Settings:
     return settings_or_stop(for_printing_command(environment(env_file)), env_file)
 
 
+def stop_by(error: AgentError) -> NoReturn:
+    """Prints symptom, faults or detail, and remedy. Ends the command with exit status 1."""
+    print_error(error)
+    raise typer.Exit(1) from None
+
+
 def print_error(error: AgentError) -> None:
     """Prints symptom, faults or detail, and remedy."""
     row = for_operators(error).row

@@ -31,6 +31,7 @@ from agent.commands.terminal import (
     print_misspelt,
     settings_or_stop,
     stop,
+    stop_by,
 )
 from agent.settings.settings import Settings
 from identity.errors import ConfigurationError
@@ -153,8 +154,7 @@ def _run(
             outlets=[] if metrics is None else [MetricsServer(metrics)],
         )
     except ConfigurationError as error:
-        print_error(error)
-        raise typer.Exit(1) from None
+        stop_by(error)
 
 
 def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int, env_file: Path) -> None:

@@ -231,12 +231,9 @@ async def diagnose(
     idaas = settings.idaas
     found = f"agent {idaas.client_id} of {idaas.issuer}, in {settings.access_identity} identity"
     yield Finding("configuration", Outcome.OK, found)
-    try:
-        async with aclosing(Examination(agent, user_token, clock).findings()) as findings:
-            async for finding in findings:
-                yield finding
-    finally:
-        await agent.aclose()
+    async with aclosing(agent), aclosing(Examination(agent, user_token, clock).findings()) as findings:
+        async for finding in findings:
+            yield finding
 
 
 @dataclass(frozen=True, slots=True)
