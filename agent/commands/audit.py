@@ -15,7 +15,7 @@ from agent.commands.terminal import ENV_FILE, environment, err, out, seconds_of
 from agent.operations.audit.chain import AuditKey, Head, record_of
 from agent.operations.audit.verify import Place, Verification, VerifiedChain, read_lines
 from agent.operations.audit.verify import verify as verified
-from agent.settings.variables.records import keys_in_file
+from agent.settings.variables.observation import keys_in_file
 from identity.printable import rfc3339
 
 app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=True)

@@ -34,8 +34,8 @@ from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_parts import RunParts
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
+from agent.settings.variables.observation import Tracing
 from agent.settings.variables.policy import PolicyMode
-from agent.settings.variables.records import Tracing
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.grants import Grants

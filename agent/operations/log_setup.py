@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, TextIO
 
 from agent.operations.log_lines import JsonLines, TextLines
-from agent.settings.variables.telemetry import LogFormat, LogLevel
+from agent.settings.variables.observation import LogFormat, LogLevel
 
 _OWN_LOGGERS: Final = ("idaas_agent", "agent", "graph", "identity", "tools")
 _VERBOSE_LOGGERS: Final = (

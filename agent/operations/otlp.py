@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from agent.settings.settings import Settings
-from agent.settings.variables.otel import Exporter
+from agent.settings.variables.observation import Exporter
 from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:  # the SDK is imported only if something is exported

@@ -22,13 +22,11 @@ from agent.settings.values import VariableGroup, holds, secret_in_file
 from agent.settings.variables.conversations import ConversationVariables
 from agent.settings.variables.identity import CallerVariables, ClientVariables, RoleVariables
 from agent.settings.variables.model import ModelVariables
-from agent.settings.variables.otel import OtelVariables
+from agent.settings.variables.observation import OtelVariables, RecordVariables, TelemetryVariables
 from agent.settings.variables.policy import PolicyVariables
-from agent.settings.variables.records import RecordVariables
 from agent.settings.variables.revocation import RevocationVariables
 from agent.settings.variables.server import LimitVariables, ServerVariables
 from agent.settings.variables.services import ServiceVariables
-from agent.settings.variables.telemetry import TelemetryVariables
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.idaas.client_authentication.role_credential import RequestHeaderRole

@@ -18,7 +18,7 @@ from agent.operations.traces.langsmith import trace_by_default
 from agent.redis import SharedRedis, shared_redis
 from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
-from agent.settings.variables.records import Tracing
+from agent.settings.variables.observation import Tracing
 from graph.context import AgentContext
 from identity.access_token.sealed_caller import CallerSeal
 from identity.secrets.secret import Secret

@@ -10,7 +10,7 @@ from agent.operations.audit.log import AuditLog
 from agent.operations.audit.syslog import Syslog
 from agent.settings.settings import Settings
 from agent.settings.syslog_address import SyslogAddress
-from agent.settings.variables.records import STANDARD_OUTPUT
+from agent.settings.variables.observation import STANDARD_OUTPUT
 from identity.audit.trail import AuditSink, AuditTrail
 
 

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from agent.operations.otlp import Signal, otlp_signal
 from agent.settings.settings import Settings
-from agent.settings.variables.otel import CapturedContent, SamplerName
+from agent.settings.variables.observation import CapturedContent, SamplerName
 from identity.observation.attribute import Attribute
 from identity.observation.span import RecordedSpan, Span, SpanKind, SpanSink, Trace, UnsampledSpan, Value
 from identity.observation.traceparent import Receiver, TraceContext

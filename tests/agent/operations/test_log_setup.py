@@ -13,7 +13,7 @@ from tests.command import running
 
 PROGRAM = """
 import logging, sys
-from agent.settings.variables.telemetry import LogFormat, LogLevel
+from agent.settings.variables.observation import LogFormat, LogLevel
 from agent.operations.log_setup import set_up_logging
 
 set_up_logging(LogLevel(sys.argv[1]), LogFormat(sys.argv[2]) if len(sys.argv) > 2 else None)

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from agent.api.langgraph.aegra.graph import ContinuedGraph
 from agent.api.langgraph.traced_graph import RunSpans, TracedGraph
 from agent.operations.traces.tracer import Tracer, sampler
-from agent.settings.variables.otel import SamplerName
+from agent.settings.variables.observation import SamplerName
 from graph.context import AgentContext
 from identity.errors import AccessTokenError
 from identity.observation.request_context import UserLabel, user_hash

@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import SpanKind
 
 from agent.operations.traces.tracer import sampler
-from agent.settings.variables.otel import SamplerName
+from agent.settings.variables.observation import SamplerName
 from identity.observation.traceparent import TraceContext
 
 NUMBERS = random.Random(7)  # noqa: S311 - no secret
