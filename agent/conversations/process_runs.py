@@ -1,18 +1,28 @@
 """Which process executes which run, and the end of the runs whose process stopped."""
 
 from collections.abc import Callable, Collection
-from typing import TypeAlias
+from functools import partial
+from typing import Final, TypeAlias
 
-from agent.conversations import run_record, run_state
-from agent.conversations.database.database import Database, Transaction
+from agent.conversations import run_record
+from agent.conversations.database.database import Database, Transaction, Value, query
 from agent.conversations.thread import StoppedRun
 from agent.conversations.transcript import Complete, Transcript, no_messages
 
 StoppedRuns: TypeAlias = list[StoppedRun]
 
+_GRACE_SECONDS: Final = 30.0
+"""How long a run of a living process may be unknown to it: it begins here before it begins there."""
+_FORGOTTEN_SECONDS: Final = 86_400.0
+_RUNS: Final = "SELECT run_id FROM threads WHERE status = 'running' AND process_id = ?"
+
 
 class ProcessRuns:
-    """The runs of all owners. Raises what `Database` raises."""
+    """The runs of all owners. Raises what `Database` raises.
+
+    What `complete` makes of the newest messages of a run that is interrupted is appended in the same
+    transaction, so that the next run of the thread finds it. Messages that cannot be read are not completed.
+    """
 
     def __init__(self, database: Database, transcript: Transcript, clock: Callable[[], float]) -> None:
         self._database = database
@@ -30,36 +40,66 @@ class ProcessRuns:
         """Records that the process lives and executes `run_ids`. Its other runs are `interrupted`: at once if
         they are in `ended`, else when they have been unknown for half a minute.
 
-        One row is written, whatever the number of runs. `complete`: see `interrupted_of`.
+        One row is written, whatever the number of runs.
         """
         now = self._clock()
-        return await self._interrupt(
-            lambda: run_state.heartbeat(process_id, run_ids, now, ended), now, complete
-        )
+
+        def work() -> Transaction[StoppedRuns]:
+            yield from query(
+                "INSERT INTO processes (id, seen_at) VALUES (?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+                *(process_id, now),
+            )
+            rows = yield from query(f"{_RUNS} AND begun_at < ?", process_id, now - _GRACE_SECONDS)
+            unknown = {run_id for (run_id,) in rows} - set(run_ids)
+            stopped: StoppedRuns = []
+            for run_id in sorted(unknown.union(ended)):
+                stopped += yield from _interrupted("run_id = ? AND process_id = ?", run_id, process_id)
+            return stopped
+
+        return await self._interrupt(work, now, complete)
 
     async def runs_of(self, process_id: str) -> set[str]:
-        """The ids of the process's runs. One that it executes, and that is missing, was ended by another."""
-        return await self._database.read(lambda: run_state.runs_of(process_id))
+        """The ids of the process's runs, without those of deleted threads. One that it executes, and that is
+        missing, was ended by another.
+        """
+        rows = await self._database.read(lambda: query(f"{_RUNS} AND deleted_at IS NULL", process_id))
+        return {run_id for (run_id,) in rows}
 
     async def interrupted(self, before: float, *, complete: Complete = no_messages) -> StoppedRuns:
         """Marks the runs of processes that had no heartbeat since `before`; each is returned once."""
-        return await self._interrupt(lambda: run_state.interrupt(before), self._clock(), complete)
+
+        def work() -> Transaction[StoppedRuns]:
+            stopped = yield from _interrupted(
+                "begun_at < ? AND NOT EXISTS (SELECT 1 FROM processes"
+                " WHERE processes.id = threads.process_id AND processes.seen_at >= ?)",
+                *(before, before),
+            )
+            yield from query("DELETE FROM processes WHERE seen_at < ?", before - _FORGOTTEN_SECONDS)
+            return stopped
+
+        return await self._interrupt(work, self._clock(), complete)
 
     async def executing(self, process_id: str) -> dict[str, float | None]:
         """The other processes whose runs are going on, and when each was seen last; `None`: never."""
-        return await self._database.read(lambda: run_state.executing(process_id))
+        sql = (
+            "SELECT DISTINCT threads.process_id, processes.seen_at FROM threads"
+            " LEFT JOIN processes ON processes.id = threads.process_id"
+            " WHERE threads.status = 'running' AND threads.process_id <> ?"
+        )
+        return dict(await self._database.read(lambda: query(sql, process_id)))
 
     async def interrupted_of(
         self, process_id: str, seen_at: float | None, *, complete: Complete = no_messages
     ) -> StoppedRuns:
-        """Marks the runs of a process unless it was seen since `seen_at`; each is returned once.
-
-        What `complete` makes of the newest messages of each is appended in the same transaction, so that the
-        next run of the thread finds it. Messages that cannot be read are not completed.
-        """
-        return await self._interrupt(
-            lambda: run_state.interrupt_of(process_id, seen_at), self._clock(), complete
+        """Marks the runs of a process unless it was seen since `seen_at`; each is returned once."""
+        unseen = (
+            "process_id = ? AND NOT EXISTS"
+            " (SELECT 1 FROM processes WHERE processes.id = ? AND processes.seen_at > ?)"
         )
+        since = float("-1e9") if seen_at is None else seen_at
+        interruption = partial(_interrupted, unseen, process_id, process_id, since)
+        return await self._interrupt(interruption, self._clock(), complete)
 
     async def _interrupt(
         self, interruption: Callable[[], Transaction[StoppedRuns]], now: float, complete: Complete
@@ -69,3 +109,13 @@ class ProcessRuns:
             return (yield from run_record.with_stopped(completed, now))
 
         return await self._database.write(work)
+
+
+def _interrupted(condition: str, *values: Value) -> Transaction[StoppedRuns]:
+    """The runs in progress that fulfil `condition` are `interrupted`."""
+    rows = yield from query(
+        "UPDATE threads SET status = 'interrupted', process_id = NULL"  # noqa: S608 - constants
+        f" WHERE status = 'running' AND {condition} RETURNING owner, id, run_id",
+        *values,
+    )
+    return [StoppedRun(*row) for row in rows]

@@ -10,18 +10,15 @@ leaves its own number in the thread (`Change`), and only a thread with this numb
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 from agent.conversations.database.database import Statement, Transaction, Value, query
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
-from agent.conversations.thread import MessageStoredError, StoppedRun, Thread, ThreadStatus, not_found
+from agent.conversations.thread import MessageStoredError, Thread, ThreadStatus, not_found
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError
 
-_GRACE_SECONDS: Final = 30.0
-"""How long a run of a living process may be unknown to it: it begins here before it begins there."""
-_FORGOTTEN_SECONDS: Final = 86_400.0
 _Sealed: TypeAlias = bytes | None
 
 
@@ -138,34 +135,28 @@ def refusal(
 
 def advance(change: Change) -> Statement:
     """Makes room for the messages: a row, if the run is still that of its thread."""
-    return Statement(
-        "UPDATE threads SET last_seq = last_seq + ?, bytes = bytes + ?, change = ?,"
-        " labels = COALESCE(?, labels)"
-        " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' RETURNING key",
-        (
-            *(change.messages, change.bytes, change.number, change.labels),
-            *(change.owner, change.thread_id, change.run_id),
-        ),
-    )
+    return _appended(change, "status = 'running'")
 
 
 def room_after(change: Change) -> Statement:
     """Makes room for the messages that complete an `interrupted` run."""
-    return Statement(
-        "UPDATE threads SET last_seq = last_seq + ?, bytes = bytes + ?, change = ?"
-        " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'interrupted'",
-        (*(change.messages, change.bytes, change.number), *(change.owner, change.thread_id, change.run_id)),
-    )
+    return _appended(change, "status = 'interrupted'")
 
 
 def end(change: Change, status: ThreadStatus) -> Statement:
     """Ends the run, and makes room for its last messages: a row, if it was that of its thread."""
+    ends = "status = ?, process_id = NULL, begun_at = NULL, updated_at = ?,"
+    return _appended(change, "status IN ('running', 'paused')", ends, status, change.now)
+
+
+def _appended(change: Change, condition: str, also: str = "", *values: Value) -> Statement:
+    """Makes room for the messages, if the run is that of its thread, whose row fulfils `condition`."""
     return Statement(
-        "UPDATE threads SET status = ?, process_id = NULL, begun_at = NULL, updated_at = ?, change = ?,"
-        " last_seq = last_seq + ?, bytes = bytes + ?, labels = COALESCE(?, labels)"
-        " WHERE owner = ? AND id = ? AND run_id = ? AND status IN ('running', 'paused') RETURNING key",
+        f"UPDATE threads SET {also} last_seq = last_seq + ?, bytes = bytes + ?, change = ?,"  # noqa: S608 - constants
+        " labels = COALESCE(?, labels)"
+        f" WHERE owner = ? AND id = ? AND run_id = ? AND {condition} RETURNING key",
         (
-            *(status, change.now, change.number, change.messages, change.bytes, change.labels),
+            *(*values, change.messages, change.bytes, change.number, change.labels),
             *(change.owner, change.thread_id, change.run_id),
         ),
     )
@@ -183,75 +174,3 @@ def rest(key: int, now: float) -> Transaction[None]:
     )
     if not rows:
         raise ThreadBusyError(AgentCode.THREAD_BUSY, "a run of the thread is in progress, or waits")
-
-
-def heartbeat(
-    process_id: str, run_ids: Collection[str], now: float, ended: Collection[str] = ()
-) -> Transaction[list[StoppedRun]]:
-    """Records that a process lives; its runs that are not among `run_ids` are `interrupted`.
-
-    A run that it began a moment ago is not, unless it is among `ended`.
-    """
-    yield from query(
-        "INSERT INTO processes (id, seen_at) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET seen_at = ?",
-        *(process_id, now, now),
-    )
-    rows = yield from query(
-        "SELECT run_id FROM threads WHERE status = 'running' AND process_id = ? AND begun_at < ?",
-        *(process_id, now - _GRACE_SECONDS),
-    )
-    unknown = {run_id for (run_id,) in rows} - set(run_ids)
-    stopped = []
-    for run_id in sorted(unknown.union(ended)):
-        found = yield from query(
-            "UPDATE threads SET status = 'interrupted', process_id = NULL"
-            " WHERE run_id = ? AND process_id = ? AND status = 'running' RETURNING owner, id, run_id",
-            *(run_id, process_id),
-        )
-        stopped += [StoppedRun(*row) for row in found]
-    return stopped
-
-
-def runs_of(process_id: str) -> Transaction[set[str]]:
-    """The ids of the process's runs, without those of deleted threads."""
-    rows = yield from query(
-        "SELECT run_id FROM threads WHERE status = 'running' AND process_id = ? AND deleted_at IS NULL",
-        process_id,
-    )
-    return {run_id for (run_id,) in rows}
-
-
-def executing(process_id: str) -> Transaction[dict[str, float | None]]:
-    """The other processes whose runs are going on, and when each was seen last; `None`: never."""
-    rows = yield from query(
-        "SELECT DISTINCT threads.process_id, processes.seen_at FROM threads"
-        " LEFT JOIN processes ON processes.id = threads.process_id"
-        " WHERE threads.status = 'running' AND threads.process_id <> ?",
-        process_id,
-    )
-    return dict(rows)
-
-
-def interrupt_of(process_id: str, seen_at: float | None) -> Transaction[list[StoppedRun]]:
-    """The runs of the process are `interrupted`, unless it was seen since `seen_at`."""
-    rows = yield from query(
-        "UPDATE threads SET status = 'interrupted', process_id = NULL"
-        " WHERE status = 'running' AND process_id = ? AND NOT EXISTS"
-        " (SELECT 1 FROM processes WHERE processes.id = ? AND processes.seen_at > ?)"
-        " RETURNING owner, id, run_id",
-        *(process_id, process_id, float("-1e9") if seen_at is None else seen_at),
-    )
-    return [StoppedRun(*row) for row in rows]
-
-
-def interrupt(before: float) -> Transaction[list[StoppedRun]]:
-    """Runs of processes without a heartbeat since `before` are `interrupted`."""
-    rows = yield from query(
-        "UPDATE threads SET status = 'interrupted', process_id = NULL"
-        " WHERE status = 'running' AND begun_at < ? AND NOT EXISTS"
-        " (SELECT 1 FROM processes WHERE processes.id = threads.process_id AND processes.seen_at >= ?)"
-        " RETURNING owner, id, run_id",
-        *(before, before),
-    )
-    yield from query("DELETE FROM processes WHERE seen_at < ?", before - _FORGOTTEN_SECONDS)
-    return [StoppedRun(*row) for row in rows]
