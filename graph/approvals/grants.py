@@ -77,11 +77,9 @@ class GrantStore(Protocol):
 
     async def add(self, grant: Grant) -> None:
         """Keeps a grant, on disk when it returns."""
-        ...
 
     async def of(self, principal: Principal, at: float) -> Sequence[Grant]:
         """The grants of `principal` that have not ended at `at`, the newest first."""
-        ...
 
     async def use(self, grant: Grant, call: ApprovalRequest, at: float) -> None:
         """Counts the use, and keeps that `call` was approved by the grant and used, in one transaction.
@@ -89,11 +87,9 @@ class GrantStore(Protocol):
         Raises `ApprovalError` if the grant was withdrawn or has ended, and if the call was asked about or
         made before.
         """
-        ...
 
     async def withdraw(self, principal: Principal, grant_id: str) -> Grant | None:
         """Removes a grant of `principal`, and returns it; `None` if there is none."""
-        ...
 
 
 class Grants:

@@ -111,17 +111,14 @@ class CallPolicy(Protocol):
 
     def decides(self, call: ToolCall, service: str) -> bool:
         """Whether `decide` may answer anything but `Allow`. For routes: it may be called in any thread."""
-        ...
 
     async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
         """The decision by what is known now. `caller` is the one whom the call is made for."""
-        ...
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """What `decide` would say of calls of a tool now, in a conversation that has read nothing. Nothing is
         requested or counted. The parameters of the tool may be empty: not known.
         """
-        ...
 
 
 class DeclaredPolicy:

@@ -262,25 +262,20 @@ class ApprovalStore(Protocol):
         If it is added, it replaces earlier questions to the principal (`ApprovalState.replaced_by`).
         Raises `ApprovalError` if the id is that of another principal's approval.
         """
-        ...
 
     async def get(self, approval_id: str, principal: Principal) -> ApprovalState | None:
         """The approval of `principal` with this id."""
-        ...
 
     async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
         """The approvals of `principal` with one of these ids, read at once."""
-        ...
 
     async def decide(
         self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
     ) -> ApprovalState:
         """`ApprovalState.decided`, once. Raises `ApprovalError`, also if there is no such approval."""
-        ...
 
     async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
         """The open questions of other principals to a group of `approver`, the oldest first, as `pending`."""
-        ...
 
     async def decide_for(
         self, approval_id: str, approver: Approver, *, approved: bool, at: float
@@ -288,25 +283,20 @@ class ApprovalStore(Protocol):
         """`ApprovalState.decided` by an approver, about the call as it was asked, once. Raises
         `ApprovalError`, also if there is no such question to approvers.
         """
-        ...
 
     async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
         """`ApprovalState.used`, once. Raises `ApprovalError`, also if there is no such approval."""
-        ...
 
     async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:
         """The open approvals of `principal`, in one thread or in all, the oldest first.
 
         Expired approvals may be among them (`ApprovalState.status_at`).
         """
-        ...
 
     async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
         """The approval of the thread that `principal` was asked for last, in any status."""
-        ...
 
     async def withdraw(
         self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
     ) -> None:
         """`ApprovalState.withdrawn` for all approvals of the thread, or of one call."""
-        ...
