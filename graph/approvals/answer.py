@@ -176,23 +176,22 @@ def _invalid(detail: str, argument: str | None = None) -> ApprovalError:
     return ApprovalError(GraphCode.APPROVAL_INVALID, detail, argument=argument and argument[:_MAX_NAME])
 
 
+@dataclass(frozen=True, slots=True)
 class AnswerReader:
-    """Reads answers by one rule, for every surface that takes them and for the graph."""
+    """Reads answers by one rule, for every surface that takes them and for the graph. `access` returns a
+    caller's access to the service of a name.
+    """
 
-    def __init__(
-        self, services: Mapping[str, Service], access: Callable[[str, VerifiedAccessToken], Access]
-    ) -> None:
-        """`access` returns a caller's access to the service of a name."""
-        self._services = services
-        self._access = access
+    services: Mapping[str, Service]
+    access: Callable[[str, VerifiedAccessToken], Access]
 
     async def faults(
         self, service: str, tool: str, arguments: Mapping[str, Any], caller: VerifiedAccessToken
     ) -> Sequence[ArgumentFault]:
         """Why the service would refuse the arguments. Raises as `Service.argument_faults` does."""
-        if (called := self._services.get(service)) is None:
+        if (called := self.services.get(service)) is None:
             return ()
-        return await called.argument_faults(tool, arguments, self._access(service, caller))
+        return await called.argument_faults(tool, arguments, self.access(service, caller))
 
     def parameters(self, asked: ApprovalRequest, caller: VerifiedAccessToken) -> Mapping[str, Any] | None:
         """The JSON Schema of the tool's arguments, if it is known without asking the service; of a question,
@@ -200,8 +199,8 @@ class AnswerReader:
         """
         if asked.question is not None:
             return asked.question.get("schema")
-        called = self._services.get(asked.service)
-        tools = called and called.cached_tools(self._access(asked.service, caller))
+        called = self.services.get(asked.service)
+        tools = called and called.cached_tools(self.access(asked.service, caller))
         return next((each.parameters for each in tools or () if each.name == asked.tool), None)
 
     async def read(self, value: object, asked: PendingApproval, caller: VerifiedAccessToken) -> Answer:

@@ -4,6 +4,7 @@ An answer grants nothing: IDaaS decides whether the user has consented, when the
 """
 
 from collections.abc import Container, MutableMapping
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from langgraph.runtime import Runtime
@@ -29,23 +30,17 @@ Outcome: TypeAlias = Credential | UnavailableCredential | AgentError
 _NOT_GIVEN: Final = "the user has not given the consent"
 
 
+@dataclass(frozen=True, slots=True)
 class Consents:
-    """Asks for consents in runs that are kept."""
+    """Asks for consents in runs that are kept. For the services `by_resume_values`, LangGraph's resume values
+    are the answers, and the interrupt contains a reference to the URL; for the others, the context has the
+    answers.
+    """
 
-    def __init__(
-        self,
-        gate: ApprovalGate,
-        prompts: ApprovalPrompts,
-        urls: ConsentUrls,
-        by_resume_values: Container[str] = (),
-    ) -> None:
-        """For the services `by_resume_values`, LangGraph's resume values are the answers, and the interrupt
-        contains a reference to the URL; for the others, the context has the answers.
-        """
-        self._gate = gate
-        self._prompts = prompts
-        self._urls = urls
-        self._by_resume_values = by_resume_values
+    gate: ApprovalGate
+    prompts: ApprovalPrompts
+    urls: ConsentUrls
+    by_resume_values: Container[str] = ()
 
     async def settle(
         self,
@@ -64,7 +59,7 @@ class Consents:
             request = self._request(name, state, caller, runtime)
             if request is None:
                 continue
-            given = self._prompts.given(runtime, request, caller)
+            given = self.prompts.given(runtime, request, caller)
             settled, value_was_read = await self._settled(request, outcome, given, caller)
             outcomes[name] = settled
             if value_was_read:
@@ -79,10 +74,10 @@ class Consents:
     ) -> tuple[Outcome, bool]:
         """The settled `outcome`, and whether a resume value was read. `given` is the context's answer."""
         service = request.service
-        waits, is_resumed = isinstance(outcome, ConsentRequiredError), service in self._by_resume_values
+        waits, is_resumed = isinstance(outcome, ConsentRequiredError), service in self.by_resume_values
         if not waits and given is None and not is_resumed:
             return outcome, False
-        known = await self._gate.known(request)
+        known = await self.gate.known(request)
         if known is not None and known.status is not ApprovalStatus.OPEN:
             return _not_given(service) if waits else outcome, False
         if known is None and not waits:
@@ -91,14 +86,14 @@ class Consents:
         if not _declines(answer) and (waits or given is None):
             shown = known.request if known else request
             if isinstance(outcome, ConsentRequiredError):
-                self._urls.keep(shown, outcome.authorization_url)
+                self.urls.keep(shown, outcome.authorization_url)
             value, value_was_read = await self._pause(shown, caller, asked=known is not None), True
             answer = parse_answer(value, request.id) if known and is_resumed else None
         if _declines(answer):
-            await self._prompts.decide(request, None, caller)
+            await self.prompts.decide(request, None, caller)
             return _not_given(service), value_was_read
         if not waits:
-            await self._prompts.decide(request, request.digest, caller)
+            await self.prompts.decide(request, request.digest, caller)
         return outcome, value_was_read
 
     def _request(
@@ -109,11 +104,11 @@ class Consents:
         pending = call and pending_call(state, call, service, caller, runtime)
         if pending is None or pending.conversation is None:
             return None
-        return self._gate.requests.of_call(pending, ApprovalKind.CONSENT_REQUIRED)
+        return self.gate.requests.of_call(pending, ApprovalKind.CONSENT_REQUIRED)
 
     async def _pause(self, request: ApprovalRequest, caller: VerifiedAccessToken, *, asked: bool) -> object:
-        url = url_reference(request.id) if request.service in self._by_resume_values else None
-        return await self._prompts.pause(PendingApproval(request, {}, asked=asked), caller, url)
+        url = url_reference(request.id) if request.service in self.by_resume_values else None
+        return await self.prompts.pause(PendingApproval(request, {}, asked=asked), caller, url)
 
 
 def _declines(answer: Answer | None) -> bool:

@@ -92,44 +92,36 @@ class GrantStore(Protocol):
         """Removes a grant of `principal`, and returns it; `None` if there is none."""
 
 
+@dataclass(frozen=True, slots=True)
 class Grants:
     """The grants of all persons, and which of them covers a call. Each is recorded when it is given and when
     its user withdraws it.
     """
 
-    def __init__(
-        self,
-        store: GrantStore,
-        services: Mapping[str, Service],
-        access: Callable[[str, VerifiedAccessToken], Access],
-        revocations: RevocationList,
-        audit: AuditTrail,
-        clock: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._services = services
-        self._access = access
-        self._revocations = revocations
-        self._audit = audit
-        self._clock = clock
+    store: GrantStore
+    services: Mapping[str, Service]
+    access: Callable[[str, VerifiedAccessToken], Access]
+    revocations: RevocationList
+    audit: AuditTrail
+    clock: Callable[[], float]
 
     def is_void(self, state: ApprovalState) -> bool:
         """Whether the rights of another person who decided were changed since."""
         approver, at = state.approver, state.decided_at
         if approver is None or at is None:
             return False
-        return self._revocations.changed(approver.principal.subject, at, approver.token)
+        return self.revocations.changed(approver.principal.subject, at, approver.token)
 
     async def of(self, principal: Principal) -> list[Grant]:
         """The grants of `principal` that count now, the newest first."""
-        found = await self._store.of(principal, self._clock())
-        return [grant for grant in found if not grant.is_revoked(self._revocations)]
+        found = await self.store.of(principal, self.clock())
+        return [grant for grant in found if not grant.is_revoked(self.revocations)]
 
     async def covering(
         self, call: ApprovalRequest, arguments: Mapping[str, Any], caller: VerifiedAccessToken
     ) -> Sequence[Grant]:
         """The grants that cover the call now."""
-        now = self._clock()
+        now = self.clock()
         found = [each for each in await self.of(call.principal) if each.may_cover(call, arguments, now)]
         if not found:
             return ()
@@ -138,7 +130,7 @@ class Grants:
 
     async def use(self, grant: Grant, call: ApprovalRequest) -> None:
         """See `GrantStore`. Await it immediately before the call, after the policy has decided."""
-        await self._store.use(grant, call, self._clock())
+        await self.store.use(grant, call, self.clock())
 
     async def give(self, request: ApprovalRequest, lasting: Lasting, caller: VerifiedAccessToken) -> None:
         """Keeps and records that `caller`, who has approved `request`, approves more. Without the tool's
@@ -148,31 +140,27 @@ class Grants:
             _LOG.warning('no grant for "%s": its schema cannot be read', request.tool)
             return
         grant = Grant(
-            request=request,
-            lasting=lasting,
-            schema=schema,
-            token=caller.fingerprint,
-            created_at=self._clock(),
+            request=request, lasting=lasting, schema=schema, token=caller.fingerprint, created_at=self.clock()
         )
-        await self._store.add(grant)
+        await self.store.add(grant)
         try:
             await self._record(AuditedAction.GRANT_GIVEN, grant, caller)
         except AuditError:
-            await self._store.withdraw(request.principal, grant.id)
+            await self.store.withdraw(request.principal, grant.id)
             raise
 
     async def withdraw(self, grant_id: str, caller: VerifiedAccessToken) -> bool:
         """Ends a grant of `caller`, in every process when this returns, and records it; false if they have
         none of this id.
         """
-        grant = await self._store.withdraw(caller.principal, grant_id)
+        grant = await self.store.withdraw(caller.principal, grant_id)
         if grant is not None:
             await self._record(AuditedAction.GRANT_WITHDRAWN, grant, caller)
         return grant is not None
 
     async def _schema(self, call: ApprovalRequest, caller: VerifiedAccessToken) -> str | None:
         """The digest of the tool as the service offers it to `caller` now; `None` if it does not."""
-        service, access = self._services[call.service], self._access(call.service, caller)
+        service, access = self.services[call.service], self.access(call.service, caller)
         try:
             tools = service.cached_tools(access)
             for tool in await service.tools(access) if tools is None else tools:
@@ -184,5 +172,5 @@ class Grants:
         return None
 
     async def _record(self, action: AuditedAction, grant: Grant, caller: VerifiedAccessToken) -> None:
-        step = self._audit.approval(action, grant.request.principal, caller, **grant.request.audited())
+        step = self.audit.approval(action, grant.request.principal, caller, **grant.request.audited())
         await step.ended(AuditOutcome.SUCCEEDED)

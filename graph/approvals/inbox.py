@@ -3,6 +3,7 @@ them with their own access token.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from graph.approvals.answer import require_signed_in
 from graph.approvals.record import ApprovalState, ApprovalStatus, ApprovalStore, Approver
@@ -12,21 +13,19 @@ from identity.audit.trail import AuditTrail
 from identity.errors import AuditError
 
 
+@dataclass(frozen=True, slots=True)
 class Inbox:
     """The questions to approvers. Groups are those that `group_claim` of the approver's token names."""
 
-    def __init__(
-        self, store: ApprovalStore, audit: AuditTrail, clock: Callable[[], float], group_claim: str
-    ) -> None:
-        self._store = store
-        self._audit = audit
-        self._clock = clock
-        self._group_claim = group_claim
+    store: ApprovalStore
+    audit: AuditTrail
+    clock: Callable[[], float]
+    group_claim: str
 
     async def waiting(self, caller: VerifiedAccessToken) -> Sequence[ApprovalState]:
         """The questions of others that `caller` may decide now, the oldest first."""
-        now = self._clock()
-        found = await self._store.asked_of(self._approver(caller))
+        now = self.clock()
+        found = await self.store.asked_of(self._approver(caller))
         return [state for state in found if state.status_at(now) is ApprovalStatus.OPEN]
 
     async def decide(self, approval_id: str, caller: VerifiedAccessToken, *, approved: bool) -> None:
@@ -36,19 +35,19 @@ class Inbox:
         decided before, or it is too late; `AccessTokenError` if their token has expired; and `AuditError` if
         it cannot be recorded, and then it does not count.
         """
-        now = self._clock()
+        now = self.clock()
         require_signed_in(caller, now)
-        state = await self._store.decide_for(approval_id, self._approver(caller), approved=approved, at=now)
+        state = await self.store.decide_for(approval_id, self._approver(caller), approved=approved, at=now)
         request = state.request
         about = {**request.audited(), "arguments_digest": request.digest}
-        step = self._audit.approval(AuditedAction.APPROVAL_DECIDED, caller.principal, caller, **about)
+        step = self.audit.approval(AuditedAction.APPROVAL_DECIDED, caller.principal, caller, **about)
         try:
             await step.ended(AuditOutcome.SUCCEEDED if approved else AuditOutcome.REFUSED)
         except AuditError:
-            await self._store.withdraw(request.principal, request.thread_id, now, call_id=request.call_id)
+            await self.store.withdraw(request.principal, request.thread_id, now, call_id=request.call_id)
             raise
 
     def _approver(self, caller: VerifiedAccessToken) -> Approver:
-        groups = caller.claims.get(self._group_claim, ())
+        groups = caller.claims.get(self.group_claim, ())
         names = frozenset((groups,) if isinstance(groups, str) else groups)
         return Approver(caller.principal, names, caller.fingerprint)

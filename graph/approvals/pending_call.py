@@ -74,20 +74,14 @@ class _Times(TypedDict):
     expires_at: float
 
 
+@dataclass(frozen=True, slots=True)
 class ApprovalRequests:
     """Makes the requests of a graph, each as it would be asked now, for `seconds`."""
 
-    def __init__(
-        self,
-        services: Mapping[str, Service],
-        requirements: Mapping[str, ServiceRequirement],
-        seconds: float,
-        clock: Callable[[], float],
-    ) -> None:
-        self._services = services
-        self._requirements = requirements
-        self._seconds = seconds
-        self._clock = clock
+    services: Mapping[str, Service]
+    requirements: Mapping[str, ServiceRequirement]
+    seconds: float
+    clock: Callable[[], float]
 
     def of_call(
         self,
@@ -101,7 +95,7 @@ class ApprovalRequests:
         """The request about a call, or its server's `question`. Raises `ValueError` for a call whose
         conversation is not kept.
         """
-        call, service = pending.call, self._services[pending.service]
+        call, service = pending.call, self.services[pending.service]
         if pending.conversation is None:
             raise ValueError("a call of a conversation that is not kept waits for no decision")
         access_identity = self.access_identity(pending.service)
@@ -137,7 +131,7 @@ class ApprovalRequests:
 
     def access_identity(self, service: str) -> AccessIdentity | None:
         """Whose rights calls of a service use."""
-        requirement = self._requirements.get(service)
+        requirement = self.requirements.get(service)
         return requirement.access_identity if requirement else None
 
     def of_sign_in(
@@ -156,8 +150,8 @@ class ApprovalRequests:
         )
 
     def _times(self) -> _Times:
-        now = self._clock()
-        return {"created_at": now, "expires_at": now + self._seconds}
+        now = self.clock()
+        return {"created_at": now, "expires_at": now + self.seconds}
 
 
 def _id(kind: ApprovalKind, principal: Principal, conversation: Conversation, *about: object) -> str:

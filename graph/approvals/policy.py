@@ -121,14 +121,12 @@ class CallPolicy(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
 class DeclaredPolicy:
     """Decides by the policies that services declare (`tools.approval_policy.ToolPolicy`)."""
 
-    def __init__(
-        self, services: Mapping[str, Service], requirements: Mapping[str, ServiceRequirement]
-    ) -> None:
-        self._services = services
-        self._requirements = requirements
+    services: Mapping[str, Service]
+    requirements: Mapping[str, ServiceRequirement]
 
     def decides(self, call: ToolCall, service: str) -> bool:
         """See `CallPolicy`."""
@@ -137,7 +135,7 @@ class DeclaredPolicy:
     async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
         """See `CallPolicy`."""
         mode = self._mode(pending.call, pending.service)
-        policy = self._services[pending.service].policy(pending.call["name"])
+        policy = self.services[pending.service].policy(pending.call["name"])
         if mode is ApprovalMode.DENY:
             return Deny(reason=_NO_USER if policy.mode is None and not policy.rules else DENIED)
         carries = carried(pending.read, pending.service, policy, pending.call["args"], pending.messages)
@@ -159,7 +157,7 @@ class DeclaredPolicy:
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """See `CallPolicy`."""
-        policy = self._services[service].policy(tool.name)
+        policy = self.services[service].policy(tool.name)
         match policy.modes(self.access_identity(service)):
             case [ApprovalMode.ALLOW]:
                 return Allow()
@@ -172,12 +170,12 @@ class DeclaredPolicy:
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
         """The mode of a call by the policy of its tool, its arguments and its access identity."""
         return (
-            self._services[service].policy(call["name"]).mode_for(call["args"], self.access_identity(service))
+            self.services[service].policy(call["name"]).mode_for(call["args"], self.access_identity(service))
         )
 
     def access_identity(self, service: str) -> AccessIdentity | None:
         """Whose rights calls of a service use."""
-        requirement = self._requirements.get(service)
+        requirement = self.requirements.get(service)
         return requirement.access_identity if requirement else None
 
 

@@ -1,7 +1,7 @@
 """Asks the user of a run by pausing it, and keeps and records what they decide."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from langgraph.errors import GraphInterrupt
@@ -25,23 +25,16 @@ _CODES: Final[Mapping[ApprovalKind, ErrorCode]] = {
 """The codes in the audit records of questions that are not about a call."""
 
 
+@dataclass(frozen=True, slots=True)
 class ApprovalPrompts:
     """Shared by the nodes of a graph. The methods raise `AuditError` if a question or decision cannot be
-    recorded; then it is not asked, or does not count.
+    recorded; then it is not asked, or does not count. `announce` receives each new question about a call.
     """
 
-    def __init__(
-        self,
-        gate: ApprovalGate,
-        audit: AuditTrail,
-        clock: Callable[[], float],
-        announce: Callable[[PendingApproval], None] | None = None,
-    ) -> None:
-        """`announce` receives each new question about a call."""
-        self._announce = announce
-        self._gate = gate
-        self._audit = audit
-        self._clock = clock
+    gate: ApprovalGate
+    audit: AuditTrail
+    clock: Callable[[], float]
+    announce: Callable[[PendingApproval], None] | None = None
 
     def given(
         self, runtime: Runtime[AgentContext], request: ApprovalRequest, caller: VerifiedAccessToken
@@ -71,9 +64,9 @@ class ApprovalPrompts:
                 await step.ended(AuditOutcome.SUCCEEDED, _CODES.get(request.kind))
                 if request.approvers is not None:
                     request = replace(request, arguments=dict(shown.arguments))
-                await self._gate.open(request)
-                if self._announce is not None and request.kind is ApprovalKind.TOOL_CALL:
-                    self._announce(shown)
+                await self.gate.open(request)
+                if self.announce is not None and request.kind is ApprovalKind.TOOL_CALL:
+                    self.announce(shown)
             raise
         return answer if caller is None or self._may_decide(caller) else None
 
@@ -85,23 +78,23 @@ class ApprovalPrompts:
         """
         step = self._step(AuditedAction.APPROVAL_DECIDED, request, digest or request.digest, caller)
         try:
-            await self._gate.decide(request, digest)
+            await self.gate.decide(request, digest)
         except ApprovalError as error:
             await step.ended(AuditOutcome.FAILED, error.code)
             return False
         try:
             await step.ended(AuditOutcome.REFUSED if digest is None else AuditOutcome.SUCCEEDED)
         except AuditError:
-            await self._gate.withdraw(request)
+            await self.gate.withdraw(request)
             raise
         return True
 
     def _may_decide(self, caller: VerifiedAccessToken) -> bool:
         """Not within the verifier's leeway (`graph.approvals.answer.require_signed_in`)."""
-        return caller.expires_at > self._clock()
+        return caller.expires_at > self.clock()
 
     def _step(
         self, action: AuditedAction, request: ApprovalRequest, digest: str, caller: VerifiedAccessToken | None
     ) -> Step:
         about = {**request.audited(), "arguments_digest": digest}
-        return self._audit.approval(action, request.principal, caller, **about)
+        return self.audit.approval(action, request.principal, caller, **about)

@@ -1,7 +1,7 @@
 """The credentials of services for one verified caller: from the state while they are valid, else obtained."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Final
 
 from graph.credentials.run_credentials import InState, UnavailableCredential, in_state
@@ -149,21 +149,15 @@ def secrets_of(state: AgentState, caller: VerifiedAccessToken) -> list[Secret]:
     return [*in_state(state).secrets(), caller.token]
 
 
+@dataclass(frozen=True, slots=True)
 class ServiceCredentials:
     """Makes the credentials of each caller, by the names of the graph's nodes."""
 
-    def __init__(
-        self,
-        requirements: Mapping[str, ServiceRequirement],
-        source: CredentialBroker,
-        clock: Callable[[], float],
-        *,
-        renews: bool = True,
-    ) -> None:
-        self.requirements = requirements
-        self._renews = renews
-        self._source = source
-        self._clock = clock
+    requirements: Mapping[str, ServiceRequirement]
+    source: CredentialBroker
+    clock: Callable[[], float]
+    _: KW_ONLY
+    renews: bool = True
 
     def of(
         self, caller: VerifiedAccessToken | None, name: str, state: AgentState | None = None
@@ -174,5 +168,5 @@ class ServiceCredentials:
         """
         found = in_state(state).get(name) if state else None
         requirement = self.requirements.get(name)
-        source, clock = self._source, self._clock
-        return ServiceCredential(name, requirement, caller, source, found, clock, renews=self._renews)
+        source, clock = self.source, self.clock
+        return ServiceCredential(name, requirement, caller, source, found, clock, renews=self.renews)

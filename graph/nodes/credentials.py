@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -20,34 +21,29 @@ from identity.errors import AgentError, AuditError, UnreachableError
 from tools.service import Service
 
 
+@dataclass(frozen=True, slots=True)
 class CredentialsNode:
     """Before the model: its key, and the credentials of services that must be requested for their tools.
     Before services: the credentials of the called services.
 
     A failure to obtain the model's key ends the run. A service's failure is kept in the state and becomes the
     result of that service's calls in this run: a question that does not need the service still succeeds.
+
+    `seconds` bounds the time for each credential. `consents` asks the user for missing consents.
     """
 
-    def __init__(
-        self,
-        services: Sequence[Service],
-        service_credentials: ServiceCredentials,
-        seconds: float,
-        consents: Consents | None = None,
-    ) -> None:
-        """`seconds` bounds the time for each credential. `consents` asks the user for missing consents."""
-        self._services = services
-        self._service_credentials = service_credentials
-        self._seconds = seconds
-        self._consents = consents
+    services: Sequence[Service]
+    service_credentials: ServiceCredentials
+    seconds: float
+    consents: Consents | None = None
 
     async def __call__(
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
     ) -> dict[str, Any]:
         """The credentials of the next step. Raises `AgentError` for the model's key, and `AuditError`."""
         credentials = {
-            name: self._service_credentials.of(caller, name, state)
-            for name in self._service_credentials.requirements
+            name: self.service_credentials.of(caller, name, state)
+            for name in self.service_credentials.requirements
         }
         resolved: dict[str, Outcome] = {}
         missing: list[str] = []
@@ -62,7 +58,7 @@ class CredentialsNode:
         for name, outcome in resolved.items():
             if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
                 raise outcome
-        again = self._consents is not None and await self._consents.settle(resolved, state, caller, runtime)
+        again = self.consents is not None and await self.consents.settle(resolved, state, caller, runtime)
         update: dict[str, Any] = {
             "credentials": RunCredentials(
                 {
@@ -83,17 +79,17 @@ class CredentialsNode:
             return [name for name in credentials if name in called]
         unlisted = (
             service.name
-            for service in self._services
+            for service in self.services
             if service.name in credentials and service.cached_tools(credentials[service.name]) is None
         )
         return [*([MODEL] if calls_model and MODEL in credentials else []), *unlisted]
 
     async def _obtain(self, name: str, credential: ServiceCredential) -> Credential | AgentError:
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self.seconds):
                 return await credential.credential()
         except AgentError as error:
             return error
         except TimeoutError:
-            detail = f'the credential of "{name}" was not issued within {self._seconds:g} s'
+            detail = f'the credential of "{name}" was not issued within {self.seconds:g} s'
             return error_of_node(UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail), name)

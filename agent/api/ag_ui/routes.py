@@ -5,6 +5,7 @@ own status.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Final, TypeAlias
 
 from fastapi import APIRouter, Request
@@ -49,24 +50,18 @@ Follow: TypeAlias = Callable[[VerifiedAccessToken, str, str | None], Awaitable[R
 """The events of a run that is going on, for a reader who did not start it."""
 
 
+@dataclass(frozen=True, slots=True)
 class ThreadRuns:
-    """Responds to requests on conversations. Another principal's conversation is absent."""
+    """Responds to requests on conversations. Another principal's conversation is absent. `model` names the
+    model in the usage. At most `max_messages` are new, each with `most_images`.
+    """
 
-    def __init__(
-        self,
-        conversations: Conversations,
-        follow: Follow,
-        *,
-        model: str,
-        max_messages: int,
-        most_images: int = 0,
-    ) -> None:
-        """`model` names the model in the usage. At most `max_messages` are new, each with `most_images`."""
-        self._conversations = conversations
-        self._follow = follow
-        self._model = model
-        self._max_messages = max_messages
-        self._most_images = most_images
+    conversations: Conversations
+    follow: Follow
+    _: KW_ONLY
+    model: str
+    max_messages: int
+    most_images: int = 0
 
     async def response(self, given: RunAgentInput, caller: VerifiedAccessToken, receive: Receive) -> Response:
         """The events of a run, or of the conversation if the request adds nothing to it.
@@ -92,27 +87,27 @@ class ThreadRuns:
         """The run that the request starts or continues; `None` if it does neither."""
         thread_id = given.thread_id
         if answers := answers_in(given):
-            pending = await self._conversations.pending(caller, thread_id) if answers.unnamed else []
+            pending = await self.conversations.pending(caller, thread_id) if answers.unnamed else []
             if answers.unnamed and not pending:
-                await self._conversations.require_open(caller, thread_id)
+                await self.conversations.require_open(caller, thread_id)
             named = answers.named(pending)
-            return await self._conversations.resume(caller, thread_id, named, streaming=True)
-        most, most_images = self._max_messages, self._most_images
+            return await self.conversations.resume(caller, thread_id, named, streaming=True)
+        most, most_images = self.max_messages, self.most_images
         questions = last_questions(given.messages, most=most, most_images=most_images)
         if not questions:
             return None
         recent = await self._recent(caller, thread_id)
         new = unknown(questions, recent)
         if (anew := await self._asked_anew(given, caller, recent, new)) is not None:
-            return await self._conversations.replace(caller, thread_id, str(anew.id), new or [anew])
+            return await self.conversations.replace(caller, thread_id, str(anew.id), new or [anew])
         while new:
             try:
-                return await self._conversations.start(caller, thread_id, new, streaming=True)
+                return await self.conversations.start(caller, thread_id, new, streaming=True)
             except MessageStoredError as stored:
                 new = [question for question in new if question.id not in stored.runs]
-        thread = await self._conversations.threads.get(owner_of(caller.principal), thread_id)
+        thread = await self.conversations.threads.get(owner_of(caller.principal), thread_id)
         if thread.status in ("failed", "interrupted"):
-            return await self._conversations.continue_(caller, thread_id, streaming=True)
+            return await self.conversations.continue_(caller, thread_id, streaming=True)
         return None
 
     async def _asked_anew(
@@ -137,7 +132,7 @@ class ThreadRuns:
         anew = next((each for each in candidates if isinstance(each, HumanMessage)), None)
         if anew is None:
             return None
-        thread = await self._conversations.threads.get(owner_of(caller.principal), given.thread_id)
+        thread = await self.conversations.threads.get(owner_of(caller.principal), given.thread_id)
         return anew if (thread.run_id, thread.status) == (run, "idle") else None
 
     async def _recent(self, caller: VerifiedAccessToken, thread_id: str) -> list[AnyMessage]:
@@ -145,7 +140,7 @@ class ThreadRuns:
         owner, limit = owner_of(caller.principal), _RECENT
         try:
             while True:
-                stored = await self._conversations.threads.messages(owner, thread_id, limit=limit)
+                stored = await self.conversations.threads.messages(owner, thread_id, limit=limit)
                 recent = [each.message for each in stored]
                 asked = any(isinstance(message, HumanMessage) for message in recent)
                 if asked or len(recent) < limit or limit >= _MOST_RECENT:
@@ -157,12 +152,12 @@ class ThreadRuns:
     async def _shown(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Response:
         """The run that is going on, or the conversation and what it waits for. Nothing is executed."""
         owner = owner_of(caller.principal)
-        thread = await self._conversations.threads.get(owner, given.thread_id)
+        thread = await self.conversations.threads.get(owner, given.thread_id)
         if thread.status == "running":
-            following = await self._follow(caller, given.thread_id, None)
+            following = await self.follow(caller, given.thread_id, None)
             if following is not None:
                 return following
-        pending = await self._conversations.pending(caller, given.thread_id)
+        pending = await self.conversations.pending(caller, given.thread_id)
         messages = await self._whole(owner, given.thread_id)
         encoder = self._encoder(given, (), thread.run_id)
         if pending:
@@ -173,9 +168,9 @@ class ThreadRuns:
 
     async def _whole(self, owner: str, thread_id: str) -> list[AnyMessage] | None:
         """All messages; `None` if they are too many."""
-        stored = await self._conversations.threads.messages(owner, thread_id, limit=MAX_SNAPSHOT)
+        stored = await self.conversations.threads.messages(owner, thread_id, limit=MAX_SNAPSHOT)
         if stored and (first := stored[0].seq) > 1:
-            before = await self._conversations.threads.messages(owner, thread_id, before=first, limit=1)
+            before = await self.conversations.threads.messages(owner, thread_id, before=first, limit=1)
             if before:
                 return None
         return [each.message for each in stored]
@@ -183,9 +178,7 @@ class ThreadRuns:
     def _encoder(
         self, given: RunAgentInput, announced: frozenset[str] | tuple[()], latest: str | None
     ) -> RunEncoder:
-        return RunEncoder(
-            given.thread_id, given.run_id, model=self._model, announced=announced, latest=latest
-        )
+        return RunEncoder(given.thread_id, given.run_id, model=self.model, announced=announced, latest=latest)
 
 
 def _keeps_run(given: RunAgentInput) -> bool:
