@@ -6,6 +6,7 @@ ends: that happens when the last connection is closed.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 import anyio
@@ -19,32 +20,27 @@ FINAL_EVENT_SECONDS: Final = 1.0
 """How long ended runs may take to cancel their calls, to record that, and to send their error."""
 
 
+@dataclass(slots=True)
 class Shutdown:
     """The shutdown of one application.
 
     `on_begin` is called when it begins, `end_runs` when its time has passed; `runs_ended` waits for all runs.
     """
 
-    def __init__(
-        self,
-        *,
-        on_begin: Callable[[], None],
-        end_runs: Callable[[], None],
-        runs_ended: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._on_begin = on_begin
-        self._end_runs = end_runs
-        self._runs_ended = runs_ended
-        self._begun = False
-        self._ended = False
-        self._requests: set[anyio.CancelScope] = set()
+    _: KW_ONLY
+    on_begin: Callable[[], None]
+    end_runs: Callable[[], None]
+    runs_ended: Callable[[], Awaitable[None]]
+    _begun: bool = field(init=False, default=False)
+    _ended: bool = field(init=False, default=False)
+    _requests: set[anyio.CancelScope] = field(init=False, default_factory=set)
 
     def begin(self, seconds: float) -> None:
         """Gives runs `seconds` to finish, from the first call on. Call it in the event loop."""
         if self._begun:
             return
         self._begun = True
-        self._on_begin()
+        self.on_begin()
         asyncio.get_running_loop().call_later(seconds, self.end)
 
     def end(self) -> None:
@@ -52,15 +48,15 @@ class Shutdown:
         if self._ended:
             return
         self._begun = self._ended = True
-        self._on_begin()
-        self._end_runs()
+        self.on_begin()
+        self.end_runs()
         asyncio.get_running_loop().call_later(FINAL_EVENT_SECONDS, self._end_requests)
 
     async def ended(self) -> None:
         """Waits until all runs have ended, whether a client reads them or not. Without `begin`, ends them."""
         if not self._begun:
             self.end()
-        await self._runs_ended()
+        await self.runs_ended()
 
     def _end_requests(self) -> None:
         for request in list(self._requests):

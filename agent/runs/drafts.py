@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 from langchain_core.messages import AnyMessage, ToolMessage
@@ -77,28 +78,23 @@ class RunDraft:
         self._writing = None
 
 
+@dataclass(slots=True)
 class Drafts:
     """Begins with the first run. A run never waits for it."""
 
-    def __init__(
-        self,
-        threads: ThreadStore,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
-        self._threads = threads
-        self._clock = clock
-        self._sleep = sleep
-        self._open: dict[str, RunDraft] = {}
-        self._shown = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+    threads: ThreadStore
+    _: KW_ONLY
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _open: dict[str, RunDraft] = field(init=False, default_factory=dict)
+    _shown: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = field(init=False, default=None)
 
     def begin(self, run: RunRequest) -> RunDraft:
         """The draft of a run that has begun."""
         if self._task is None:
             self._task = asyncio.create_task(self._rounds(), name="drafts of runs")
-        draft = self._open[run.run_id] = RunDraft(run, self._clock, self._shown.set)
+        draft = self._open[run.run_id] = RunDraft(run, self.clock, self._shown.set)
         return draft
 
     def end(self, run_id: str) -> None:
@@ -117,7 +113,7 @@ class Drafts:
         due = [(draft, found) for draft in self._open.values() if (found := draft.next(seconds))]
         for first in range(0, len(due), _AT_ONCE):
             written = due[first : first + _AT_ONCE]
-            await self._threads.write_drafts([found for _, found in written])
+            await self.threads.write_drafts([found for _, found in written])
             for draft, _ in written:
                 draft.written()
 
@@ -132,12 +128,12 @@ class Drafts:
             await self._shown.wait()
             self._shown.clear()
             while any(not draft.is_empty for draft in self._open.values()):
-                await self._sleep(ROUND_SECONDS)
+                await self.sleep(ROUND_SECONDS)
                 try:
                     await self.write()
                 except AgentError as error:
                     _LOG.warning("what runs have shown is not written: %s", error.detail)
-                    await self._sleep(_RETRY_SECONDS)
+                    await self.sleep(_RETRY_SECONDS)
                 except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
                     _LOG.warning("what runs have shown is not written (%s)", type(error).__name__)
-                    await self._sleep(_RETRY_SECONDS)
+                    await self.sleep(_RETRY_SECONDS)

@@ -12,6 +12,7 @@ conversation that was deleted meanwhile.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from agent.conversations.encryption.encryption import Encryption
@@ -75,31 +76,25 @@ _SHA: Final = hashlib.sha1(_WRITE.encode(), usedforsecurity=False).hexdigest()
 """The name under which Redis knows a script."""
 
 
+@dataclass(slots=True)
 class EventWriter:
     """Begins with the first run."""
 
-    def __init__(
-        self,
-        redis: SharedRedis,
-        encryption: Encryption,
-        *,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        most_bytes: int = MAX_BYTES,
-    ) -> None:
-        self._redis = redis
-        self._encryption = encryption
-        self._sleep = sleep
-        self._most_bytes = most_bytes
-        self._streams: dict[LiveRun, _Stream] = {}
-        self._changed: dict[LiveRun, _Stream] = {}
-        self._written = 0
-        """Runs in the last exchange."""
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+    redis: SharedRedis
+    encryption: Encryption
+    _: KW_ONLY
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    most_bytes: int = MAX_BYTES
+    _streams: "dict[LiveRun, _Stream]" = field(init=False, default_factory=dict)
+    _changed: "dict[LiveRun, _Stream]" = field(init=False, default_factory=dict)
+    _written: int = field(init=False, default=0)
+    """Runs in the last exchange."""
+    _wake: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = field(init=False, default=None)
 
     def begin(self, run: LiveRun) -> None:
         """A run that has begun."""
-        self._streams[run] = _Stream(run, StreamKeys(self._redis, run.owner))
+        self._streams[run] = _Stream(run, StreamKeys(self.redis, run.owner))
         if self._task is None:
             self._task = asyncio.create_task(self._writes(), name="events of runs")
         self.note(run)
@@ -114,7 +109,7 @@ class EventWriter:
         """Writes the events of at most 500 runs. After `RedisUnavailableError` they are written later."""
         changed = {run: self._changed.pop(run) for run in list(self._changed)[:_RUNS_AT_ONCE]}
         try:
-            await self._redis.use(lambda redis: self._exchange(redis, changed), _EXCHANGE_SECONDS)
+            await self.redis.use(lambda redis: self._exchange(redis, changed), _EXCHANGE_SECONDS)
         except RedisUnavailableError:
             for run, stream in changed.items():
                 stream.not_written()
@@ -155,13 +150,13 @@ class EventWriter:
     async def _writes(self) -> None:
         while True:
             await self._wake.wait()
-            await self._sleep(self.pause)
+            await self.sleep(self.pause)
             self._wake.clear()
             try:
                 await self.write()
             except RedisUnavailableError:
                 self._wake.set()
-                await self._sleep(_RETRY_SECONDS)
+                await self.sleep(_RETRY_SECONDS)
 
     async def _exchange(self, redis: "Redis", changed: "dict[LiveRun, _Stream]") -> None:
         newest = ((stream, stream.next_entry()) for stream in changed.values())
@@ -171,7 +166,7 @@ class EventWriter:
         pipeline = redis.pipeline(transaction=False)
         pipeline.script_load(_WRITE)
         for stream, entry in entries:
-            keys, arguments = stream.command(entry, self._encryption, self._most_bytes)
+            keys, arguments = stream.command(entry, self.encryption, self.most_bytes)
             pipeline.evalsha(_SHA, len(keys), *keys, *arguments)
         _, *accepted = await pipeline.execute()
         for (stream, entry), is_accepted in zip(entries, accepted, strict=True):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 from langchain_core.messages import AnyMessage
@@ -27,6 +28,7 @@ OLD_SECONDS: Final = 45.0
 """The same at the first heartbeat of a process, which has observed no other one yet: by their clocks."""
 
 
+@dataclass(slots=True)
 class Heartbeat:
     """Waits until there is a database, and creates none.
 
@@ -35,23 +37,16 @@ class Heartbeat:
     may have had the same gap.
     """
 
-    def __init__(
-        self,
-        parts: RunParts,
-        live: LiveRuns,
-        drafts: Drafts,
-        *,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
-        self._parts = parts
-        self._live = live
-        self._drafts = drafts
-        self._sleep = sleep
-        self._task: asyncio.Task[None] | None = None
-        self._last = float("-inf")
-        """When the last heartbeat was."""
-        self._observed: dict[str, tuple[float | None, float]] = {}
-        """For each other process: when it was seen last, by its clock; since when that is known, by ours."""
+    parts: RunParts
+    live: LiveRuns
+    drafts: Drafts
+    _: KW_ONLY
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _task: asyncio.Task[None] | None = field(init=False, default=None)
+    _last: float = field(init=False, default=float("-inf"))
+    """When the last heartbeat was."""
+    _observed: dict[str, tuple[float | None, float]] = field(init=False, default_factory=dict)
+    """For each other process: when it was seen last, by its clock; since when that is known, by ours."""
 
     def start(self) -> None:
         """Starts the heartbeats."""
@@ -67,14 +62,14 @@ class Heartbeat:
         """Records that this process lives, ends its runs that another process has ended, and completes the
         transcripts of runs whose process stopped, and of its own whose end could not be stored.
         """
-        threads, now, process_id = self._parts.threads, self._parts.clock(), self._parts.process_id
-        executed, unstored = self._live.ids(), self._live.unstored()
+        threads, now, process_id = self.parts.threads, self.parts.clock(), self.parts.process_id
+        executed, unstored = self.live.ids(), self.live.unstored()
         if unstored:
-            await self._drafts.write(0)
+            await self.drafts.write(0)
         stopped = await threads.processes.heartbeat(process_id, executed, unstored, complete=rest_of_stopped)
-        self._drafts.keep(self._live.ids() | (self._live.unstored() - unstored))
+        self.drafts.keep(self.live.ids() | (self.live.unstored() - unstored))
         if executed and (ended := executed - await threads.processes.runs_of(process_id)):
-            for live in self._live.with_ids(ended):
+            for live in self.live.with_ids(ended):
                 if (error := await interruption(threads, live.owner, live.thread_id, live.id)) is None:
                     live.cancel()
                 else:
@@ -84,7 +79,7 @@ class Heartbeat:
         for silent, seen_at in self._silent(now, await threads.processes.executing(process_id)):
             stopped += await threads.processes.interrupted_of(silent, seen_at, complete=rest_of_stopped)
         for run in stopped:
-            await self._parts.checkpoints.delete(run.owner, run.thread_id, run.run_id)
+            await self.parts.checkpoints.delete(run.owner, run.thread_id, run.run_id)
 
     def _silent(self, now: float, seen: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
         """The processes that have been silent for too long, with the time at which they were seen last."""
@@ -102,13 +97,13 @@ class Heartbeat:
     async def _beats(self) -> None:
         while True:
             try:
-                if await self._parts.threads.exist():
+                if await self.parts.threads.exist():
                     await self.beat()
             except AgentError as error:
                 _LOG.warning("the heartbeat of runs failed: %s", error.detail)
             except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
                 _LOG.warning("the heartbeat of runs failed unexpectedly (%s)", type(error).__name__)
-            await self._sleep(BEAT_SECONDS)
+            await self.sleep(BEAT_SECONDS)
 
 
 async def interruption(

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,21 +44,17 @@ class Cancellation:
     run_id: str | None = None
 
 
+@dataclass(slots=True)
 class Cancellations:
-    """A channel of Redis that all processes listen to. It has identifiers, and no content."""
+    """A channel of Redis that all processes listen to. It has identifiers, and no content. `cancel` ends runs
+    of this process, and does not wait for their end.
+    """
 
-    def __init__(
-        self,
-        redis: SharedRedis,
-        cancel: Callable[[Cancellation], None],
-        *,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
-        """`cancel` ends runs of this process, and does not wait for their end."""
-        self._redis = redis
-        self._cancel = cancel
-        self._sleep = sleep
-        self._task: asyncio.Task[None] | None = None
+    redis: SharedRedis
+    cancel: Callable[[Cancellation], None]
+    _: KW_ONLY
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _task: asyncio.Task[None] | None = field(init=False, default=None)
 
     def start(self) -> None:
         """Starts listening."""
@@ -68,9 +64,7 @@ class Cancellations:
         """Whether another process may have received it."""
         given = [cancellation.owner, cancellation.thread_id, cancellation.run_id]
         try:
-            return (
-                await self._redis.use(lambda redis: _published(redis, self._channel, json.dumps(given))) > 0
-            )
+            return await self.redis.use(lambda redis: _published(redis, self._channel, json.dumps(given))) > 0
         except RedisUnavailableError:
             return False
 
@@ -82,12 +76,12 @@ class Cancellations:
 
     @property
     def _channel(self) -> str:
-        return self._redis.name("cancellations")
+        return self.redis.name("cancellations")
 
     async def _listen(self) -> None:
         while True:
             try:
-                async with aclosing(self._redis.messages(self._channel)) as messages:
+                async with aclosing(self.redis.messages(self._channel)) as messages:
                     async for message in messages:
                         if message is not None:
                             self._received(message)
@@ -95,7 +89,7 @@ class Cancellations:
                 pass
             except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
                 _LOG.warning("cancellations are not received (%s)", type(error).__name__)
-            await self._sleep(_LISTEN_AGAIN_SECONDS)
+            await self.sleep(_LISTEN_AGAIN_SECONDS)
 
     def _received(self, message: bytes) -> None:
         try:
@@ -103,7 +97,7 @@ class Cancellations:
         except (ValueError, TypeError):
             return
         if isinstance(owner, str):
-            self._cancel(Cancellation(owner, thread_id, run_id))
+            self.cancel(Cancellation(owner, thread_id, run_id))
 
 
 async def _published(redis: Any, channel: str, text: str) -> int:  # noqa: ANN401 - the client of Redis

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final
 
 from agent.conversations.encryption.encryption import Encryption
@@ -81,47 +82,40 @@ class RelayedRun(Run):
             self._left(self)
 
 
+@dataclass(slots=True)
 class RelayedRuns:
     """Reads the events of all followed runs by one command to Redis, ten times a second while there are
     readers.
     """
 
-    def __init__(
-        self,
-        redis: SharedRedis,
-        encryption: Encryption,
-        threads: ThreadStore,
-        *,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
-        self._redis = redis
-        self._encryption = encryption
-        self._threads = threads
-        self._clock = clock
-        self._sleep = sleep
-        self._followed: dict[RelayedRun, int] = {}
-        """The rounds since the last event of each run that has readers."""
-        self._ended: set[RelayedRun] = set()
-        """Runs that have ended in the database, while their end event is pending."""
-        self._task: asyncio.Task[None] | None = None
+    redis: SharedRedis
+    encryption: Encryption
+    threads: ThreadStore
+    _: KW_ONLY
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _followed: dict[RelayedRun, int] = field(init=False, default_factory=dict)
+    """The rounds since the last event of each run that has readers."""
+    _ended: set[RelayedRun] = field(init=False, default_factory=set)
+    """Runs that have ended in the database, while their end event is pending."""
+    _task: asyncio.Task[None] | None = field(init=False, default=None)
 
     async def open(self, owner: str, thread: Thread) -> RelayedRun | None:
         """The latest run of the thread, with its events so far; `None` if Redis does not have it.
 
         It may begin later here than in the store of threads, which is waited for. It may end later, too.
         """
-        recent = thread.status == "running" or self._clock() - thread.updated_at < _RECENT_SECONDS
+        recent = thread.status == "running" or self.clock() - thread.updated_at < _RECENT_SECONDS
         for remaining in range(_ROUNDS if recent else 0, -1, -1):
             try:
-                run = await self._redis.use(lambda redis: self._latest(redis, owner, thread), _SECONDS)
+                run = await self.redis.use(lambda redis: self._latest(redis, owner, thread), _SECONDS)
             except RedisUnavailableError:
                 return None
             # If the thread does not wait, the run that waited has gone on, and this is its earlier part.
             if run is not None and (thread.status == "paused" or not isinstance(run.outcome, Paused)):
                 return run
             if remaining:
-                await self._sleep(PAUSE_SECONDS)
+                await self.sleep(PAUSE_SECONDS)
         return None
 
     def follow(self, run: RelayedRun) -> None:
@@ -138,11 +132,11 @@ class RelayedRuns:
 
     async def round(self) -> None:
         """Reads what is new of all runs. Raises `RedisUnavailableError`."""
-        runs = {StreamKeys(self._redis, run.owner).events(run.part): run for run in self._followed}
+        runs = {StreamKeys(self.redis, run.owner).events(run.part): run for run in self._followed}
         positions: dict[Any, Any] = {key: run.last_entry for key, run in runs.items()}
         for run in self._followed:
             self._followed[run] += 1
-        found = await self._redis.use(lambda redis: redis.xread(positions, count=_AT_ONCE), _SECONDS)
+        found = await self.redis.use(lambda redis: redis.xread(positions, count=_AT_ONCE), _SECONDS)
         for key, entries in _pairs(found):
             run = runs[key.decode()]
             self._add(run, entries)
@@ -158,7 +152,7 @@ class RelayedRuns:
 
     async def _rounds(self) -> None:
         while self._followed:
-            await self._sleep(PAUSE_SECONDS)
+            await self.sleep(PAUSE_SECONDS)
             try:
                 if self._followed:
                     await self.round()
@@ -182,7 +176,7 @@ class RelayedRuns:
 
     async def _has_ended(self, run: RelayedRun) -> bool:
         try:
-            thread = await self._threads.get(run.owner, run.thread_id)
+            thread = await self.threads.get(run.owner, run.thread_id)
         except ThreadNotFoundError:
             return True
         except AgentError:
@@ -191,7 +185,7 @@ class RelayedRuns:
 
     async def _end(self, run: RelayedRun) -> Outcome:
         try:
-            thread = await self._threads.get(run.owner, run.thread_id)
+            thread = await self.threads.get(run.owner, run.thread_id)
         except ThreadNotFoundError:
             return Cancelled()
         except AgentError as error:
@@ -203,7 +197,7 @@ class RelayedRuns:
     async def _latest(self, redis: Any, owner: str, thread: Thread) -> RelayedRun | None:  # noqa: ANN401 - the client of Redis
         if thread.run_id is None:
             return None
-        keys = StreamKeys(self._redis, owner)
+        keys = StreamKeys(self.redis, owner)
         latest = await redis.get(keys.latest(thread.run_id))
         if latest is None:
             return None
@@ -226,7 +220,7 @@ class RelayedRuns:
             first = int(run.last_entry.partition("-")[0])
             try:
                 bound_to = place(run.owner, run.thread_id, run.part, first)
-                entry = EventEntry.from_json(self._encryption.open(fields[ENTRY.encode()], bound_to))
+                entry = EventEntry.from_json(self.encryption.open(fields[ENTRY.encode()], bound_to))
             except (AgentError, ValueError, KeyError) as error:
                 _LOG.warning("an entry of a stream of events cannot be read (%s)", type(error).__name__)
                 continue

@@ -11,6 +11,7 @@ import itertools
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,6 +63,7 @@ _MAX_RETRY_AFTER: Final = 60
 """OpenAI's clients ignore longer waits."""
 
 
+@dataclass(slots=True)
 class RunLeases:
     """`per_caller` places for each principal, over all processes that share `redis`; 0 is no limit.
 
@@ -69,24 +71,18 @@ class RunLeases:
     began meanwhile have their places within ten seconds after its return.
     """
 
-    def __init__(
-        self,
-        redis: SharedRedis,
-        per_caller: int,
-        *,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
-        self._redis = redis
-        self._per_caller = per_caller
-        self._sleep = sleep
-        self._process = secrets.token_hex(8)
-        self._numbers = itertools.count()
-        self._taken: dict[str, str] = {}
-        """The keys of the principals, by the names of their places."""
-        self._left: dict[str, str] = {}
-        """The same, for places to release."""
-        self._ended = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+    redis: SharedRedis
+    per_caller: int
+    _: KW_ONLY
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _process: str = field(init=False, default_factory=lambda: secrets.token_hex(8))
+    _numbers: itertools.count[int] = field(init=False, default_factory=itertools.count)
+    _taken: dict[str, str] = field(init=False, default_factory=dict)
+    """The keys of the principals, by the names of their places."""
+    _left: dict[str, str] = field(init=False, default_factory=dict)
+    """The same, for places to release."""
+    _ended: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
     async def acquire(self, caller: Principal, run: asyncio.Task[Any]) -> None:
         """Leases a place until `run` is done: one exchange with Redis. Raises `LimitError` if none is left.
@@ -94,7 +90,7 @@ class RunLeases:
         A run of the caller may end at this moment in another process: acquiring is tried for a tenth of a
         second.
         """
-        if not self._per_caller:
+        if not self.per_caller:
             return
         self._start()
         key, name = self._key(caller), f"{self._process}.{next(self._numbers)}"
@@ -102,18 +98,18 @@ class RunLeases:
             if await self._acquired(key, name):
                 break
             if not remaining:
-                text = f"at most {self._per_caller} for one caller, over all processes"
+                text = f"at most {self.per_caller} for one caller, over all processes"
                 raise LimitError(AgentCode.TOO_MANY_RUNS, text, retry_after=RETRY_AFTER_SECONDS)
-            await self._sleep(_ENDED_SECONDS)
+            await self.sleep(_ENDED_SECONDS)
         self._taken[name] = key
         run.add_done_callback(lambda _: self._leave(name))
 
     async def _acquired(self, key: str, name: str) -> bool:
         """Whether the place is taken, or Redis is away."""
         left = [each for each, its_key in self._left.items() if its_key == key][:_AT_ONCE]
-        arguments = [name, self._per_caller, round(LEASE_SECONDS * 1000), *left]
+        arguments = [name, self.per_caller, round(LEASE_SECONDS * 1000), *left]
         try:
-            taken = await self._redis.use(lambda redis: _script(redis, _TAKE, key, arguments))
+            taken = await self.redis.use(lambda redis: _script(redis, _TAKE, key, arguments))
         except RedisUnavailableError:
             return True
         for each in left:
@@ -125,13 +121,13 @@ class RunLeases:
         names = list(self._taken)
         for first in range(0, len(names), _AT_ONCE):
             part = names[first : first + _AT_ONCE]
-            await self._redis.use(partial(self._renewed, part), _BACKGROUND_SECONDS)
+            await self.redis.use(partial(self._renewed, part), _BACKGROUND_SECONDS)
 
     async def release(self) -> None:
         """Releases the places of runs that have ended."""
         while self._left:
             left, self._left = self._left, {}
-            await self._redis.use(partial(_removed, left), _BACKGROUND_SECONDS)
+            await self.redis.use(partial(_removed, left), _BACKGROUND_SECONDS)
 
     async def aclose(self) -> None:
         """Releases what is left, and stops the renewal. All runs have ended before."""
@@ -157,7 +153,7 @@ class RunLeases:
 
     async def _renewals(self) -> None:
         while True:
-            await self._sleep(_RENEW_SECONDS)
+            await self.sleep(_RENEW_SECONDS)
             try:
                 await self.renew()
             except RedisUnavailableError:
@@ -166,7 +162,7 @@ class RunLeases:
     async def _removals(self) -> None:
         while True:
             await self._ended.wait()
-            await self._sleep(_ENDED_SECONDS)
+            await self.sleep(_ENDED_SECONDS)
             self._ended.clear()
             try:
                 await self.release()
@@ -182,7 +178,7 @@ class RunLeases:
 
     def _key(self, caller: Principal) -> str:
         text = f"{caller.issuer}\0{caller.subject}"
-        return self._redis.name("runs", hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest())
+        return self.redis.name("runs", hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest())
 
 
 async def _script(redis: "Redis", script: str, key: str, arguments: list[Any]) -> int:

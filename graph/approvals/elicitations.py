@@ -6,6 +6,7 @@ call, its arguments and the question as it was asked: from these follows the id.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypedDict
 
 from graph.approvals.gate import FINAL, ApprovalGate, Permitted, Refused, Verdict
@@ -31,11 +32,11 @@ class AskedCall(TypedDict):
     """By the server's keys, in their order."""
 
 
+@dataclass(frozen=True, slots=True)
 class Elicitations:
     """The questions of the calls that `gate` permits. A new one is in its memory until the run pauses."""
 
-    def __init__(self, gate: ApprovalGate) -> None:
-        self._gate = gate
+    gate: ApprovalGate
 
     def ask(self, pending: PendingCall, required: InputRequired) -> AskedCall:
         """The call after its server has asked."""
@@ -77,7 +78,7 @@ class Elicitations:
                 return Refused(_LOST)
             if response.get("action") == "accept":
                 try:
-                    await self._gate.use(request, arguments_digest(response))
+                    await self.gate.use(request, arguments_digest(response))
                 except ApprovalError:
                     return Refused(FINAL.get(status or ApprovalStatus.OPEN, _LOST), request.id)
             elif status is not ApprovalStatus.REJECTED:
@@ -91,18 +92,18 @@ class Elicitations:
     def _kept(self, pending: PendingCall, of_call: Mapping[str, Any], key: str) -> str:
         """Keeps the question `key`, with what the call needs; its id."""
         question = {**of_call["questions"][key], "key": key, "of_call": of_call}
-        request = self._gate.requests.of_call(pending, ApprovalKind.ELICITATION, question=question)
-        self._gate.new[request.id] = request
+        request = self.gate.requests.of_call(pending, ApprovalKind.ELICITATION, question=question)
+        self.gate.new[request.id] = request
         return request.id
 
     async def _asked(
         self, pending: PendingCall, approval_id: str
     ) -> tuple[ApprovalRequest | None, ApprovalStatus | None]:
         """The question of this id, if it is about this call as it is now, and its status."""
-        state = await self._gate.state_of(approval_id, pending.principal)
-        request = self._gate.new.get(approval_id) if state is None else state.request
+        state = await self.gate.state_of(approval_id, pending.principal)
+        request = self.gate.new.get(approval_id) if state is None else state.request
         if request is None or request.kind is not ApprovalKind.ELICITATION:
             return None, None
-        now = self._gate.requests.of_call(pending, ApprovalKind.ELICITATION, question=request.question)
+        now = self.gate.requests.of_call(pending, ApprovalKind.ELICITATION, question=request.question)
         status = None if state is None else state.status
         return (request if now.id == request.id else None), status

@@ -11,7 +11,7 @@ LangGraph has one interrupt, and no resume value is read twice.
 """
 
 import json
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Final
 
 from langchain_core.messages import ToolMessage
@@ -43,25 +43,18 @@ MAX_UNUSABLE_ANSWERS: Final = 20
 _AGAIN: Final = {"asking": True, "unusable_answers": 0}
 
 
+@dataclass(frozen=True, slots=True)
 class ApprovalsNode:
-    """Asks about one call at a time. Who decides is the caller of the run, verified before each visit."""
+    """Asks about one call at a time. Who decides is the caller of the run, verified before each visit. With
+    `resume_values`, LangGraph's resume values are the answers; else the context has them.
+    """
 
-    def __init__(
-        self,
-        gate: ApprovalGate,
-        prompts: ApprovalPrompts,
-        steps: ToolSteps,
-        answers: AnswerReader,
-        *,
-        resume_values: bool,
-    ) -> None:
-        """With `resume_values`, LangGraph's resume values are the answers; else the context has them."""
-        self._gate = gate
-        self._prompts = prompts
-        self._steps = steps
-        self._answers = answers
-        self._elicitations = Elicitations(gate)
-        self._resume_values = resume_values
+    gate: ApprovalGate
+    prompts: ApprovalPrompts
+    steps: ToolSteps
+    answers: AnswerReader
+    _: KW_ONLY
+    resume_values: bool
 
     async def __call__(
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
@@ -74,7 +67,7 @@ class ApprovalsNode:
         pending = [
             pending_call(state, call, service, caller, runtime)
             for call, service in accepted_calls(state)
-            if self._gate.knows(service)
+            if self.gate.knows(service)
         ]
         context_of(runtime).begun_calls.update(asked_calls(state))
         verdicts = [(each, await self._verdict(each, state, caller)) for each in pending]
@@ -82,7 +75,7 @@ class ApprovalsNode:
         if refused:
             for each, why in refused:
                 if why.approval is None:
-                    await self._gate.refused(each)
+                    await self.gate.refused(each)
             messages = [await self._refuse(each, why, state, caller, runtime) for each, why in refused]
             return {"messages": messages, **_AGAIN}
         undecided = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, PendingApproval)]
@@ -100,24 +93,24 @@ class ApprovalsNode:
         a call whose server has asked the user, that about the question.
         """
         if (call := asked_calls(state).get(str(pending.call["id"]))) is not None:
-            return await self._elicitations.verdict(pending, call)
-        verdict, service = await self._gate.verdict(pending, caller), pending.service
+            return await Elicitations(self.gate).verdict(pending, call)
+        verdict, service = await self.gate.verdict(pending, caller), pending.service
         if not isinstance(verdict, PendingApproval) or verdict.asked:
             return verdict
         known, tool = in_state(state).get(service), pending.call["name"]
         error: AgentError
         if isinstance(known, UnavailableCredential):
             error = CredentialError(known.code, known.detail.reveal(), service=service)
-        elif known is None and self._gate.services[service].credential is not None:
+        elif known is None and self.gate.services[service].credential is not None:
             return None
         else:
             try:
-                faults = await self._answers.faults(service, tool, pending.call["args"], caller)
+                faults = await self.answers.faults(service, tool, pending.call["args"], caller)
             except AgentError as failure:
                 error = failure
             else:
                 return Refused(invalid_arguments(faults)) if faults else verdict
-        log_failure(error.of(service, self._gate.services[service].settings), tool=tool)
+        log_failure(error.of(service, self.gate.services[service].settings), tool=tool)
         return Refused(failure_text(error, service), error=error.code)
 
     async def _ask(
@@ -133,36 +126,38 @@ class ApprovalsNode:
         shown = replace(asks, arguments=redact(asks.arguments, secrets_of(state, caller)))
         if shown.arguments != asks.arguments:  # a grant would keep the secret
             asks, shown = replace(asks, lasting=None), replace(shown, lasting=None)
-        given = self._prompts.given(runtime, request, caller)
+        given = self.prompts.given(runtime, request, caller)
         answer = await self._usable(given, asks, caller)
         if answer is None:
-            is_url = self._resume_values and (request.question or {}).get("mode") == "url"
-            resumed = await self._prompts.pause(shown, caller, url_reference(request.id) if is_url else None)
+            is_url = self.resume_values and (request.question or {}).get("mode") == "url"
+            resumed = await self.prompts.pause(shown, caller, url_reference(request.id) if is_url else None)
             if resumed is None:
                 return {"asking": True}
-            if self._resume_values:
+            if self.resume_values:
                 answer = await self._usable(resumed, asks, caller)
         if answer is None and unusable < MAX_UNUSABLE_ANSWERS:
             return {"asking": True, "unusable_answers": unusable}
         if request.question is not None:
             answer = answer or Answer(approved=False, dismissed=True)
             digest = arguments_digest(answer.response) if answer.approved else None
-            if not await self._prompts.decide(request, digest, caller):
+            if not await self.prompts.decide(request, digest, caller):
                 return dict(_AGAIN)
             call_id = str(pending.call["id"])
-            call = self._elicitations.answered(pending, asked_calls(state)[call_id], request, answer.response)
+            call = Elicitations(self.gate).answered(
+                pending, asked_calls(state)[call_id], request, answer.response
+            )
             return {"questions": {call_id: call}, **_AGAIN}
         if answer is None or not answer.approved:
-            if not await self._prompts.decide(request, None, caller):
+            if not await self.prompts.decide(request, None, caller):
                 return dict(_AGAIN)
             words = json.dumps(answer.message, ensure_ascii=False) if answer and answer.message else None
             refused = Refused(f"{REJECTED} Their own words: {words}" if words else REJECTED, request.id)
             return {"messages": [await self._refuse(pending, refused, state, caller, runtime)], **_AGAIN}
         approved = answer.arguments or {}
         digest = arguments_digest(approved)
-        counts = await self._prompts.decide(request, digest, caller)
-        if counts and answer.granted is not None and self._gate.grants is not None:
-            await self._gate.grants.give(request, answer.granted, caller)
+        counts = await self.prompts.decide(request, digest, caller)
+        if counts and answer.granted is not None and self.gate.grants is not None:
+            await self.gate.grants.give(request, answer.granted, caller)
         if not counts or digest == request.digest:
             return dict(_AGAIN)
         return {"messages": [with_arguments(pending.response, pending.call, approved)], **_AGAIN}
@@ -177,7 +172,7 @@ class ApprovalsNode:
         if value is None or not asks.asked:
             return None
         try:
-            return await self._answers.read(value, asks, caller)
+            return await self.answers.read(value, asks, caller)
         except AgentError:
             return None
 
@@ -191,5 +186,5 @@ class ApprovalsNode:
     ) -> ToolMessage:
         secrets, read = secrets_of(state, caller), state.get("read") or {}
         run = StepRun(caller, writer_of(runtime), secrets, read=read)
-        step = self._steps.step(pending.call, pending.service, run, refused.approval, refused.ruled)
+        step = self.steps.step(pending.call, pending.service, run, refused.approval, refused.ruled)
         return await step.refused(refused.reason, refused.error)

@@ -5,7 +5,7 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -69,42 +69,28 @@ class CallBudget:
         return taken
 
 
+@dataclass(frozen=True, slots=True)
 class ServiceNode:
     """Runs the accepted calls of one service that their policy or an approval permits, within the budget.
 
     Every call gets a result for the model. Raises `AuditError` if a call cannot be recorded, and
-    `UnavailableError` if its approval cannot be read.
+    `UnavailableError` if its approval cannot be read. `seconds` bounds the time of each call, or between two
+    reports of its progress (`TimeLimit`).
+
+    `model`, and the tools of `nodes`, are lent to tools that are agents. With `begun_calls`, calls that
+    change something begin once.
     """
 
-    def __init__(
-        self,
-        service: Service,
-        service_credentials: ServiceCredentials,
-        budget: CallBudget,
-        seconds: float,
-        steps: ToolSteps,
-        gate: ApprovalGate,
-        model: ModelNode,
-        nodes: "Mapping[str, ServiceNode]",
-        *,
-        begun_calls: BegunCalls | None = None,
-    ) -> None:
-        """`seconds` bounds the time of each call, or between two reports of its progress (`TimeLimit`).
-
-        `model`, and the tools of `nodes`, are lent to tools that are agents. With `begun_calls`, calls that
-        change something begin once.
-        """
-        self._name = service.name
-        self._service = service
-        self._begun_calls = begun_calls
-        self._service_credentials = service_credentials
-        self._budget = budget
-        self._steps = steps
-        self.gate = gate
-        self._elicitations = Elicitations(gate)
-        self._seconds = seconds
-        self.model = model
-        self.nodes = nodes
+    service: Service
+    service_credentials: ServiceCredentials
+    budget: CallBudget
+    seconds: float
+    steps: ToolSteps
+    gate: ApprovalGate
+    model: ModelNode
+    nodes: "Mapping[str, ServiceNode]"
+    _: KW_ONLY
+    begun_calls: BegunCalls | None = None
 
     async def __call__(
         self,
@@ -117,9 +103,9 @@ class ServiceNode:
         """The results of the calls, and a credential that was renewed. A call whose server asks its user has
         none yet; a server asks about no call of a tool that is `lent`.
         """
-        waiting = [call for call, service in accepted_calls(state) if service == self._name]
-        taken = self._budget.take(runtime, len(waiting))
-        credential = self._service_credentials.of(caller, self._name, state)
+        waiting = [call for call, service in accepted_calls(state) if service == self.service.name]
+        taken = self.budget.take(runtime, len(waiting))
+        credential = self.service_credentials.of(caller, self.service.name, state)
         secrets, consents = secrets_of(state, caller), writer_of_consents(runtime)
         read_before, context = state.get("read") or {}, context_of(runtime)
         of_run = StepRun(caller, writer_of(runtime), secrets, consents, read_before, context.keep_file)
@@ -128,7 +114,7 @@ class ServiceNode:
         read, proposed = dict[str, str](), list[ToolCall]()
 
         async def run(call: ToolCall) -> ToolMessage:
-            pending = pending_call(state, call, self._name, caller, runtime)
+            pending = pending_call(state, call, self.service.name, caller, runtime)
             goes_on = asked.get(str(call["id"]))
             verdict = await self.gate.permit(pending, caller, goes_on=goes_on is not None)
             if isinstance(verdict, Refused):
@@ -136,7 +122,7 @@ class ServiceNode:
             ruled, approval = verdict.allowed, verdict.approval
             answers = Answered() if not lent and self.gate.can_ask(pending) else None
             if goes_on is not None:
-                used = await self._elicitations.use(pending, goes_on)
+                used = await Elicitations(self.gate).use(pending, goes_on)
                 if isinstance(used, Refused):
                     return await refuse(call, used)
                 answers, approval = used, goes_on["asked"][-1]
@@ -147,7 +133,7 @@ class ServiceNode:
             note_read(runtime, self.labels(call["name"]))
             sent, lending = False, _Lending(self, call, state, caller, runtime, read, proposed)
             LENT.set(lending)  # in the task of this call
-            step = self._steps.step(call, self._name, of_run, approval, ruled)
+            step = self.steps.step(call, self.service.name, of_run, approval, ruled)
 
             async def work() -> tuple[ToolResult, AgentError | None]:
                 nonlocal sent
@@ -156,7 +142,7 @@ class ServiceNode:
                 result, error = await self._call(call, credential, step.progressed)
                 sent = result.called
                 if result.asks is not None:
-                    questions[str(call["id"])] = self._elicitations.ask(pending, result.asks)
+                    questions[str(call["id"])] = Elicitations(self.gate).ask(pending, result.asks)
                 return result, error
 
             try:
@@ -167,18 +153,18 @@ class ServiceNode:
                     await ruled.taken_back()
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
-            step = self._steps.step(call, self._name, of_run, refused.approval, refused.ruled)
+            step = self.steps.step(call, self.service.name, of_run, refused.approval, refused.ruled)
             return await step.refused(refused.reason, refused.error)
 
         async def again(call: ToolCall) -> ToolMessage:
             if not self.only_reads(call["name"]):
                 return await refuse(call, Refused(MAY_HAVE_EFFECT))
-            return await (run(call) if self._budget.take(runtime, 1) else refuse(call, limit))
+            return await (run(call) if self.budget.take(runtime, 1) else refuse(call, limit))
 
-        limit = Refused(f"not run: at most {self._budget.calls} tools may be called in one run")
+        limit = Refused(f"not run: at most {self.budget.calls} tools may be called in one run")
         made: Callable[[ToolCall], Any] = run
         if self.model.middleware.around_calls:
-            visit = OwnVisit(self._name, self.model, (state, caller, runtime))
+            visit = OwnVisit(self.service.name, self.model, (state, caller, runtime))
             made = partial(self.model.middleware.call, visit, made=run, again=again, refused=refuse)
         results = await asyncio.gather(*map(made, waiting[:taken]), return_exceptions=True)
         messages: list[ToolMessage] = []
@@ -200,23 +186,23 @@ class ServiceNode:
         if proposed:
             update["proposed"] = proposed
         if credential.renewed:
-            update["credentials"] = RunCredentials({self._name: credential.renewed})
+            update["credentials"] = RunCredentials({self.service.name: credential.renewed})
         return update
 
     def only_reads(self, tool: str) -> bool:
-        return self._service.policy(tool).effect is Effect.READ
+        return self.service.policy(tool).effect is Effect.READ
 
     def labels(self, tool: str) -> dict[str, str]:
-        return labels_of(self._name, tool, self._service.policy(tool))
+        return labels_of(self.service.name, tool, self.service.policy(tool))
 
     async def _begin(
         self, state: AgentState, call: ToolCall, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
     ) -> bool:
         """False for a call that was begun before and may have changed something."""
-        if self._begun_calls is None or self.only_reads(call["name"]):
+        if self.begun_calls is None or self.only_reads(call["name"]):
             return True
         name = call_name(state, call, caller.principal, runtime)
-        return name is None or await self._begun_calls.begin(name)
+        return name is None or await self.begun_calls.begin(name)
 
     async def _call(
         self, call: ToolCall, credential: ServiceCredential, progressed: Report
@@ -226,8 +212,8 @@ class ServiceNode:
         A graph that the tool runs finds nothing of this run: neither its context, with the access token, nor
         its checkpointer.
         """
-        service, of_run = self._service, copy_context()
-        of_call, limit = _CallCredential(credential), TimeLimit(self._seconds)
+        service, of_run = self.service, copy_context()
+        of_call, limit = _CallCredential(credential), TimeLimit(self.seconds)
         error: AgentError
         outer = var_child_runnable_config.set(None)
         try:
@@ -240,7 +226,7 @@ class ServiceNode:
         except AgentError as failure:
             error = failure
         except TimeoutError:
-            error = ServiceError(service.error_code, f"no response within {self._seconds:g} s")
+            error = ServiceError(service.error_code, f"no response within {self.seconds:g} s")
         except Exception as fault:  # noqa: BLE001 - a fault of a tool must not end the run
             # Its text is not logged, because it may contain anything.
             logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, place_of(fault))  # noqa: TRY400 - see above
