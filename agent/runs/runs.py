@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, cast
 
 from langchain_core.messages import AnyMessage, ToolCall
@@ -67,36 +67,27 @@ class _UnkeptWork:
         """See `Work`."""
 
 
+@dataclass(slots=True)
 class Runs:
-    """Starts runs of one graph, and keeps them until they end."""
+    """Starts runs of one graph, and keeps them until they end. `leases` limits a caller's runs over all
+    processes. `traced` sends the runs to LangSmith. `measures` counts them.
+    """
 
-    def __init__(
-        self,
-        graph: CompiledAgentGraph,
-        *,
-        timeout: float,
-        limit: RunLimit | None = None,
-        leases: RunLeases | None = None,
-        traced: bool = False,
-        measures: RunMeasures | None = None,
-    ) -> None:
-        """`leases` limits a caller's runs over all processes. `traced` sends the runs to LangSmith.
-        `measures` counts them.
-        """
-        self._graph = graph
-        self._traced = traced
-        self._timeout = timeout
-        self._limit = limit or RunLimit()
-        self._leases = leases
-        self._measures = measures
-        self._running: dict[LiveRun, VerifiedAccessToken] = {}
-        self._ended_by: Callable[[], AgentError] | None = None
+    graph: CompiledAgentGraph
+    _: KW_ONLY
+    timeout: float
+    limit: RunLimit = field(default_factory=RunLimit)
+    leases: RunLeases | None = None
+    traced: bool = False
+    measures: RunMeasures | None = None
+    _running: dict[LiveRun, VerifiedAccessToken] = field(init=False, default_factory=dict)
+    _ended_by: Callable[[], AgentError] | None = field(init=False, default=None)
 
     def check(self, caller: Principal) -> None:
         """Raises what `start` would raise now, so that a request can be refused before its body is read."""
         if self._ended_by is not None:
             raise self._ended_by()
-        self._limit.check(caller)
+        self.limit.check(caller)
 
     def start(
         self,
@@ -119,16 +110,14 @@ class Runs:
         """
         self.check(caller.principal)
         asked, files = detached(messages)
-        work = _UnkeptWork(self._graph, asked, caller, self.acquire_lease, streaming, steps, call, files)
-        run = LiveRun(
-            work, seconds=self._timeout, one_reader=True, traced=self._traced, measures=self._measures
-        )
+        work = _UnkeptWork(self.graph, asked, caller, self.acquire_lease, streaming, steps, call, files)
+        run = LiveRun(work, seconds=self.timeout, one_reader=True, traced=self.traced, measures=self.measures)
         self.track(run, caller)
         return run.events(keep=False)
 
     def track(self, run: LiveRun, caller: VerifiedAccessToken) -> None:
         """Counts `run`, which was created after `check`, until its task is done; `end` and others end it."""
-        self._limit.count(caller.principal, run.task)
+        self.limit.count(caller.principal, run.task)
         self._running[run] = caller
         run.task.add_done_callback(lambda _: self._running.pop(run, None))
 
@@ -160,5 +149,5 @@ class Runs:
         the task is done. Raises `LimitError` if none is left.
         """
         task = asyncio.current_task()
-        if self._leases is not None and task is not None:
-            await self._leases.acquire(caller, task)
+        if self.leases is not None and task is not None:
+            await self.leases.acquire(caller, task)

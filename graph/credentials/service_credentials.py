@@ -1,7 +1,7 @@
 """The credentials of services for one verified caller: from the state while they are valid, else obtained."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 from graph.credentials.run_credentials import InState, UnavailableCredential, in_state
@@ -46,61 +46,52 @@ def requirements(
     return required
 
 
+@dataclass(slots=True)
 class ServiceCredential:
-    """One caller's credential for one service, for one node of one run (`tools.service.Access`)."""
+    """One caller's credential for one service, for one node of one run (`tools.service.Access`). `name` is
+    the node's, by which errors name the service. `found` is what the state has.
 
-    def __init__(
-        self,
-        name: str,
-        requirement: ServiceRequirement | None,
-        caller: VerifiedAccessToken | None,
-        source: CredentialBroker,
-        found: InState,
-        clock: Callable[[], float],
-        *,
-        renews: bool = True,
-    ) -> None:
-        """`name` is the node's, by which errors name the service. `found` is what the state has.
+    Machine identity needs no `token` of a caller. Unless it `renews`, `cached` starts no request.
+    """
 
-        Machine identity needs no `caller`. Unless it `renews`, `cached` starts no request.
-        """
-        self._name = name
-        self._requirement = requirement
-        self._caller = caller
-        self._source = source
-        self._found = found
-        self._clock = clock
-        self._renews = renews
-        self.renewed: Credential | None = None
-        """The credential that this node obtained, for the state."""
+    name: str
+    requirement: ServiceRequirement | None
+    token: VerifiedAccessToken | None
+    source: CredentialBroker
+    found: InState
+    clock: Callable[[], float]
+    _: KW_ONLY
+    renews: bool = True
+    renewed: Credential | None = field(init=False, default=None)
+    """The credential that this node obtained, for the state."""
 
     @property
     def caller(self) -> Caller | None:
         """See `Access`."""
-        return self._caller.caller if self._caller else None
+        return self.token.caller if self.token else None
 
     async def credential(self) -> Credential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
-        found = self._found
+        found = self.found
         if isinstance(found, UnavailableCredential):
-            raise found.error(self._name)
+            raise found.error(self.name)
         if isinstance(found, Credential) and self._is_valid(found):
             return found
         return await self._obtain()
 
     def cached(self) -> Credential | None:
         """The credential if no request is needed for it."""
-        if isinstance(self._found, Credential) and self._is_valid(self._found):
-            return self._found
-        required, caller = self._requirement, self._caller
+        if isinstance(self.found, Credential) and self._is_valid(self.found):
+            return self.found
+        required, caller = self.requirement, self.token
         if required is None or (caller is None and required.access_identity is AccessIdentity.HUMAN):
             return None
-        identity, renews = required.access_identity, self._renews
-        return self._source.cached(required.credential, identity, caller, renews=renews)
+        identity, renews = required.access_identity, self.renews
+        return self.source.cached(required.credential, identity, caller, renews=renews)
 
     def known(self) -> InState:
         """The credential, or why there is none, if no request is needed to know; else `None`."""
-        return self._found if isinstance(self._found, UnavailableCredential) else self.cached()
+        return self.found if isinstance(self.found, UnavailableCredential) else self.cached()
 
     async def renew(self, refused: Credential) -> Credential:
         """A credential in place of `refused`, obtained once for all calls of the node that were refused.
@@ -108,40 +99,40 @@ class ServiceCredential:
         Returns `refused` itself if it is too new to be renewed. Raises `CredentialError` or
         `UnreachableError`.
         """
-        found = self._found
+        found = self.found
         if isinstance(found, Credential) and found is not refused and self._is_valid(found):
             return found
-        self._source.invalidate(refused, self._caller)
+        self.source.invalidate(refused, self.token)
         return await self._obtain()
 
     async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
         """See `Access`. The state keeps the credential that the service declares."""
-        if self._requirement is None:
+        if self.requirement is None:
             raise LookupError("the service declares no credential")
         try:
-            return await self._source.obtain(requirement, self._requirement.access_identity, self._caller)
+            return await self.source.obtain(requirement, self.requirement.access_identity, self.token)
         except (CredentialError, UnreachableError) as error:
-            raise error_of_node(error, self._name) from None
+            raise error_of_node(error, self.name) from None
 
     async def _obtain(self) -> Credential:
-        if self._requirement is None:
+        if self.requirement is None:
             raise LookupError("the service declares no credential")
-        self._found = self.renewed = obtained = await self.stepped_up(self._requirement.credential)
+        self.found = self.renewed = obtained = await self.stepped_up(self.requirement.credential)
         return obtained
 
     def _is_valid(self, credential: Credential) -> bool:
         """Whether a credential of the state fulfils the requirement, for this caller, and is not expiring."""
         return (
-            self._requirement is not None
-            and credential.requirement == self._requirement.credential
-            and credential.access_identity == self._requirement.access_identity
+            self.requirement is not None
+            and credential.requirement == self.requirement.credential
+            and credential.access_identity == self.requirement.access_identity
             and credential.principal == self._principal()
-            and credential.expires_at - _SKEW_SECONDS > self._clock()
+            and credential.expires_at - _SKEW_SECONDS > self.clock()
         )
 
     def _principal(self) -> Principal | None:
-        human = self._requirement and self._requirement.access_identity is AccessIdentity.HUMAN
-        return self._caller.principal if human and self._caller else None
+        human = self.requirement and self.requirement.access_identity is AccessIdentity.HUMAN
+        return self.token.principal if human and self.token else None
 
 
 def secrets_of(state: AgentState, caller: VerifiedAccessToken) -> list[Secret]:

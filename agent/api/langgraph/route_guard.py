@@ -15,6 +15,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import Final
 
@@ -53,12 +54,17 @@ _DISCARDED: Final = 16 * 1024 * 1024
 """Bytes of a body above the limit that are read so that the refusal arrives."""
 
 
+def _left_to_the_server(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in AUTHENTICATED_BY_THE_SERVER)
+
+
 def guarded(
     app: ASGIApp,
     *,
     threads: ServerThreads | None = None,
     public: Collection[str] = (PUBLIC,),
-    allows: Callable[[Scope], bool] | None = None,
+    allows: Callable[[Scope], bool] = _left_to_the_server,
     sealed: bool = False,
 ) -> ASGIApp:
     """`app`, a server of LangGraph's API, behind all guards. From the outside in:
@@ -74,29 +80,23 @@ def guarded(
     return CrossOrigin(RouteGuard(judged, public=public, allows=allows, sealed=sealed))
 
 
+@dataclass(frozen=True, slots=True)
 class RouteGuard:
-    """A pure ASGI middleware: 401 or 403 without a valid token, 404 for closed routes with one."""
+    """A pure ASGI middleware: 401 or 403 without a valid token, 404 for closed routes with one. `allows`:
+    whether a verified caller's request reaches the server. By default the routes above. `sealed`: see
+    `AdmittedRequest`.
+    """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        public: Collection[str] = (PUBLIC,),
-        allows: Callable[[Scope], bool] | None = None,
-        sealed: bool = False,
-    ) -> None:
-        """`allows`: whether a verified caller's request reaches the server. By default the routes above.
-        `sealed`: see `AdmittedRequest`.
-        """
-        self._app = app
-        self._sealed = sealed
-        self._public = public
-        self._allows = allows or _left_to_the_server
+    app: ASGIApp
+    _: KW_ONLY
+    public: Collection[str] = (PUBLIC,)
+    allows: Callable[[Scope], bool] = _left_to_the_server
+    sealed: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes allowed requests to the application and refuses the others."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, _ending(send))
+            await self.app(scope, receive, _ending(send))
             return
         if scope["type"] != "http":  # a websocket: every route of that kind is closed
             await send({"type": "websocket.close", "code": 1008})
@@ -116,8 +116,8 @@ class RouteGuard:
             await send(message)
 
         reads = scope["method"] in ("GET", "HEAD")
-        if scope["path"] in self._public and reads:
-            await self._app(without_tokens(scope), receive, marked)
+        if scope["path"] in self.public and reads:
+            await self.app(without_tokens(scope), receive, marked)
             return
         try:
             agent = await agent_of_this_loop()
@@ -128,16 +128,16 @@ class RouteGuard:
         if (role := agent.settings.header_role) is not None:
             scope = take_role_headers(scope, role, verified=True)
         scope = without_tokens(scope)
-        if self._allows(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
+        if self.allows(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
             limit = agent.settings.max_body_bytes
             bounded = body_limit(
-                self._app,
+                self.app,
                 max_bytes=limit,
                 discarded=_DISCARDED,
                 arrived=lambda _: agent.admission.admit_again(caller),
             )
             stream = VerifiedStream(receive, marked, partial(agent.verifier.verify, caller.token))
-            token = ADMITTED.set(AdmittedRequest(caller, self._sealed))
+            token = ADMITTED.set(AdmittedRequest(caller, self.sealed))
             try:
                 with suppress(ClientDisconnect):
                     await bounded(scope, stream.receive, stream.send)
@@ -153,11 +153,6 @@ class RouteGuard:
 def _refusal(error: AgentError) -> Response:
     challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, AccessTokenError) else {}
     return error_response(error, challenge)
-
-
-def _left_to_the_server(scope: Scope) -> bool:
-    path: str = scope["path"]
-    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in AUTHENTICATED_BY_THE_SERVER)
 
 
 def _ending(send: Send) -> Send:
