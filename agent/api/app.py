@@ -64,7 +64,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
 
     async def agent_error(request: Request, error: AgentError) -> Response:
         challenge = composed.admission_of(request.scope["path"]).challenge
-        return error_response(error, challenge.headers(error, request.scope))
+        return error_response(error, challenge(error, request.scope))
 
     async def request_error(_: Request, error: RequestError) -> Response:
         return error_response(error)

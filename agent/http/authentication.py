@@ -75,30 +75,6 @@ def bearer_token(authorization: Iterable[str]) -> Secret:
             )
 
 
-class Challenge:
-    """The `WWW-Authenticate` header of a refused request (RFC 6750, section 3; RFC 9728, section 5.1)."""
-
-    def __init__(self, required_scope: str, public_url: str | None = None) -> None:
-        """`public_url` is the agent's address for clients, by default the address of each request."""
-        self._required_scope = required_scope
-        self._public_url = public_url
-
-    def headers(self, error: Exception, scope: Scope) -> dict[str, str]:
-        """The header for `error`, if it is about the access token. No error code if no token was sent."""
-        if not isinstance(error, AccessTokenError):
-            return {}
-        base = self._public_url or str(Request(scope).base_url)
-        metadata = MCP_RESOURCE_PATH if scope["path"] == MCP_PATH else PROTECTED_RESOURCE_PATH
-        parts = {"realm": "idaas-agent", "resource_metadata": base.rstrip("/") + metadata}
-        if error.code is not GraphCode.ACCESS_TOKEN_MISSING:
-            narrow = isinstance(error, InsufficientScopeError)
-            parts["error"] = "insufficient_scope" if narrow else "invalid_token"
-            parts["error_description"] = _DESCRIPTIONS[narrow]
-        parts["scope"] = self._required_scope
-        parameters = ", ".join(f'{name}="{_quoted(text)}"' for name, text in parts.items())
-        return {"WWW-Authenticate": f"Bearer {parameters}"}
-
-
 def authentication(
     app: ASGIApp,
     *,
@@ -126,7 +102,7 @@ def authentication(
             if scope["type"] == "websocket":
                 await WebSocketClose(1008)(scope, receive, send)
             else:
-                await error_response(error, admission.challenge.headers(error, scope))(scope, receive, send)
+                await error_response(error, admission.challenge(error, scope))(scope, receive, send)
 
     return authenticated
 
@@ -168,12 +144,12 @@ class Admission:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """For `scope`, of the audience of the settings."""
-        audience, user = settings.agent_audience, settings.telemetry_user
-        self.challenge: Final = Challenge(f"{audience}|{scope}", settings.agent_public_url)
+        user = settings.telemetry_user
         self._verifier = verifier
         self._audit = audit
-        self._audience = audience
+        self._audience = settings.agent_audience
         self._scope = scope
+        self._public_url = settings.agent_public_url
         self._user = user_label(user)
         self._recorded: TTLCache[str, bool] = TTLCache(_TOKENS, _RECORDED_SECONDS, clock)
         """The tokens whose unrecorded use was recorded in the last hour, by their fingerprints."""
@@ -215,6 +191,23 @@ class Admission:
         except AccessTokenError as error:
             await self._step(caller.token).ended_by(error)
             raise
+
+    def challenge(self, error: Exception, scope: Scope) -> dict[str, str]:
+        """The `WWW-Authenticate` header for `error`, if it is about the access token (RFC 6750, section 3; RFC
+        9728, section 5.1). No error code if no token was sent.
+        """
+        if not isinstance(error, AccessTokenError):
+            return {}
+        base = self._public_url or str(Request(scope).base_url)
+        metadata = MCP_RESOURCE_PATH if scope["path"] == MCP_PATH else PROTECTED_RESOURCE_PATH
+        parts = {"realm": "idaas-agent", "resource_metadata": base.rstrip("/") + metadata}
+        if error.code is not GraphCode.ACCESS_TOKEN_MISSING:
+            narrow = isinstance(error, InsufficientScopeError)
+            parts["error"] = "insufficient_scope" if narrow else "invalid_token"
+            parts["error_description"] = _DESCRIPTIONS[narrow]
+        parts["scope"] = f"{self._audience}|{self._scope}"
+        parameters = ", ".join(f'{name}="{_quoted(text)}"' for name, text in parts.items())
+        return {"WWW-Authenticate": f"Bearer {parameters}"}
 
     def _step(self, presented: Secret | None) -> Step:
         return self._audit.authentication(presented, self._audience, self._scope)

@@ -14,7 +14,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -115,19 +115,16 @@ class Lingering:
         self._lingers.pop(linger, None)
 
 
-class ClosingTransport(asyncio.Transport):
-    """A transport whose protocol decides how it closes. Everything else is passed on."""
+class ClosingTransport:
+    """A transport whose protocol decides how it closes. Everything else is that of `inner`."""
 
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        super().__init__()
-        self._transport = transport
+    def __init__(self, inner: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.inner: Final = inner
         self._close = close
         self._closing = False
 
-    @property
-    def inner(self) -> asyncio.Transport:
-        """The wrapped transport."""
-        return self._transport
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - asyncio's own
+        return getattr(self.inner, name)
 
     def close(self) -> None:
         """Lets the protocol close, once."""
@@ -137,29 +134,17 @@ class ClosingTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         """Whether `close` or `abort` was called, or the connection is lost."""
-        return self._closing or self._transport.is_closing()
+        return self._closing or self.inner.is_closing()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Sends `data`, unless the transport is closing."""
         if not self._closing:
-            self._transport.write(data)
+            self.inner.write(data)
 
     def abort(self) -> None:
         """Closes at once; unsent data is lost."""
         self._closing = True
-        self._transport.abort()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - asyncio's own
-        """See `asyncio.BaseTransport`."""
-        return self._transport.get_extra_info(name, default)
-
-    def pause_reading(self) -> None:
-        """See `asyncio.ReadTransport`."""
-        self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """See `asyncio.ReadTransport`."""
-        self._transport.resume_reading()
+        self.inner.abort()
 
 
 _LOG: Final = logging.getLogger("idaas_agent.connection")
@@ -226,7 +211,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begins to wait for the first request."""
-        super().connection_made(ClosingTransport(transport, self._close))
+        super().connection_made(cast(asyncio.Transport, ClosingTransport(transport, self._close)))
         self._wait(self._limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:

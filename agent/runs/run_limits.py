@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -76,7 +76,7 @@ class RunLeases:
     _: KW_ONLY
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _process: str = field(init=False, default_factory=lambda: secrets.token_hex(8))
-    _numbers: itertools.count[int] = field(init=False, default_factory=itertools.count)
+    _numbers: Iterator[int] = field(init=False, default_factory=itertools.count)
     _taken: dict[str, str] = field(init=False, default_factory=dict)
     """The keys of the principals, by the names of their places."""
     _left: dict[str, str] = field(init=False, default_factory=dict)

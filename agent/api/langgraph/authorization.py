@@ -105,13 +105,8 @@ def _principal(agent: Agent, user: Auth.types.BaseUser) -> Principal:
     return Principal(agent.settings.idaas.issuer, user.identity)
 
 
-@auth.on.assistants.read
-async def read_assistants(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - every caller
-    """Every verified caller may read the graph."""
-    return True
-
-
+@auth.on.assistants.read  # type: ignore[arg-type]  # it takes the values of both
 @auth.on.assistants.search
-async def search_assistants(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - every caller
-    """Every verified caller may find the graph."""
+async def read_assistants(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - every caller
+    """Every verified caller may find and read the graph."""
     return True
