@@ -9,8 +9,15 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from agent.api.response_models import Approval, PreparedRun, PreparedRunList, Wire, documented
-from agent.api.threads.models import Body, StartedRun, documented_body, read_body
+from agent.api.response_models import (
+    Approval,
+    PreparedRun,
+    PreparedRunList,
+    Wire,
+    documented,
+    documented_body,
+)
+from agent.api.threads.models import Body, StartedRun, read_body
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 from agent.runs.prepared_runs import PreparedRuns

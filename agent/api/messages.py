@@ -25,14 +25,15 @@ class Part(BaseModel):
     image_url: dict[Literal["url", "detail"], str] | None = None
 
 
-def _kind(content: object) -> str:
+def content_kind(content: object) -> str:
+    """The tag of a content: the parts of a list, or a text."""
     return "list" if isinstance(content, list) else "str"
 
 
 # The discriminator chooses the type first, so that a fault in a part is not reported as "must be a string".
 Content = Annotated[
     Annotated[str, Tag("str")] | Annotated[list[Part], Field(fail_fast=True), Tag("list")],
-    Discriminator(_kind),
+    Discriminator(content_kind),
 ]
 
 

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from agent.api.messages import without_references
 from graph.events import ConsentRequired, ToolFinished, ToolProgress, ToolStarted
 
 
@@ -246,6 +247,12 @@ class ProtectedResource(Wire):
     scopes_supported: list[str]
     bearer_methods_supported: list[Literal["header"]]
     resource_name: str
+
+
+def documented_body(body: type[BaseModel] | dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """A route's `openapi_extra`: its request body, by a model or a JSON Schema without references."""
+    schema = body if isinstance(body, dict) else without_references(body.model_json_schema())
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
 def documented(model: type[Any], **statuses: type[BaseModel]) -> dict[int | str, dict[str, Any]]:

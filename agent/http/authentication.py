@@ -193,8 +193,8 @@ class Admission:
             raise
 
     def challenge(self, error: Exception, scope: Scope) -> dict[str, str]:
-        """The `WWW-Authenticate` header for `error`, if it is about the access token (RFC 6750, section 3; RFC
-        9728, section 5.1). No error code if no token was sent.
+        """The `WWW-Authenticate` header for `error`, if it is about the access token (RFC 6750, section 3;
+        RFC 9728, section 5.1). No error code if no token was sent.
         """
         if not isinstance(error, AccessTokenError):
             return {}

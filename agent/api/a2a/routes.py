@@ -14,6 +14,7 @@ from agent.api.a2a.tasks import Tasks
 from agent.api.a2a.version import version_of
 from agent.api.direct_route import DirectRoute
 from agent.api.openapi_document import EVENTS
+from agent.api.response_models import documented_body
 from agent.http.authentication import AGENT_CARD_PATH, caller_of
 from agent.settings.settings import Settings
 from identity.errors import AgentError
@@ -67,9 +68,7 @@ def a2a_routes(settings: Settings, tasks: Tasks) -> APIRouter:
                 "content": {"application/json": {"schema": _RESPONSE}, "text/event-stream": EVENTS},
             }
         },
-        openapi_extra={
-            "requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST}}}
-        },
+        openapi_extra=documented_body(_REQUEST),
     )
     async def a2a(request: Request) -> Response:
         """One request of A2A. Errors are JSON-RPC's, unless they concern the access token or a limit."""

@@ -16,19 +16,13 @@ from starlette.types import Receive
 from agent.api.ag_ui.encoder import RunEncoder, encoded
 from agent.api.ag_ui.messages import conversation, user_message
 from agent.api.ag_ui.resume import answers_in
-from agent.api.ag_ui.run_input import (
-    AssistantInput,
-    InputMessage,
-    RunAgentInput,
-    UserInput,
-    read_run_input,
-    run_input_schema,
-)
+from agent.api.ag_ui.run_input import AssistantInput, InputMessage, RunAgentInput, UserInput, read_run_input
 from agent.api.ag_ui.wire import server_sent
 from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream
 from agent.api.openapi_document import EVENTS
+from agent.api.response_models import documented_body
 from agent.conversations.thread import MessageStoredError, is_thread_id, owner_of
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
@@ -38,7 +32,6 @@ from agent.runs.runs import Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
 
-_BODY: Final = {"schema": run_input_schema()}
 MAX_SNAPSHOT: Final = 1_000
 """Messages of a conversation that is sent whole, if they are not too large (`PAGE_BYTES`). Of a longer one no
 snapshot is sent: a part would delete the rest of what the client has."""
@@ -228,7 +221,7 @@ def ag_ui_routes(
         "/agent",
         response_class=Response,
         responses={200: {"description": "AG-UI's events.", "content": {"text/event-stream": EVENTS}}},
-        openapi_extra={"requestBody": {"required": True, "content": {"application/json": _BODY}}},
+        openapi_extra=documented_body(RunAgentInput),
     )
     async def agent(request: Request) -> Response:
         """Continues a conversation, as a stream of AG-UI's events.

@@ -4,12 +4,12 @@ Everything in it is a claim of the client. Only what the agent uses is validated
 know, or has no use for (`context`, `tools`), are ignored.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic.alias_generators import to_camel
 
-from agent.api.messages import without_references
+from agent.api.messages import content_kind
 from agent.api.validation_fault import json_object, validated
 
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
@@ -29,10 +29,6 @@ class ContentPart(_Wire):
     source: dict[str, Any] | None = None
 
 
-def _kind(content: object) -> str:
-    return "list" if isinstance(content, list) else "str"
-
-
 class UserInput(_Wire):
     """A message of the user."""
 
@@ -40,7 +36,7 @@ class UserInput(_Wire):
     role: Literal["user"]
     content: Annotated[
         Annotated[str, Tag("str")] | Annotated[list[ContentPart], Field(fail_fast=True), Tag("list")],
-        Discriminator(_kind),
+        Discriminator(content_kind),
     ]
 
 
@@ -95,14 +91,6 @@ class RunAgentInput(_Wire):
         """A member of `forwardedProps`, which may be anything."""
         props = self.forwarded_props
         return props.get(name, default) if isinstance(props, dict) else default
-
-
-_SCHEMA: Final = "RunAgentInput"
-
-
-def run_input_schema() -> dict[str, Any]:
-    """The JSON Schema of the body, without references, for the OpenAPI document."""
-    return without_references(RunAgentInput.model_json_schema()) | {"title": _SCHEMA}
 
 
 def read_run_input(body: bytes) -> RunAgentInput:

@@ -27,6 +27,7 @@ from agent.api.mcp.message import (
     read_message,
 )
 from agent.api.openapi_document import EVENTS
+from agent.api.response_models import documented_body
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError
 from agent.http.authentication import MCP_PATH, caller_of
@@ -69,9 +70,7 @@ def mcp_routes(agent: Agent) -> APIRouter:
             },
             202: {"description": "A notification was received."},
         },
-        openapi_extra={
-            "requestBody": {"required": True, "content": {"application/json": {"schema": _MESSAGE}}}
-        },
+        openapi_extra=documented_body(_MESSAGE),
     )
     async def mcp(request: Request) -> Response:
         """One message of MCP. Errors are JSON-RPC's, unless they concern the access token or a limit."""

@@ -53,8 +53,13 @@ def _kind(value: object) -> str:
     return "list" if isinstance(value, list) else "dict" if isinstance(value, dict) else "str"
 
 
-_Stop = Annotated[
-    Annotated[str, Tag("str")] | Annotated[list[str], Field(max_length=4), Tag("list")], Discriminator(_kind)
+_KIND: Final = Discriminator(_kind)
+_Stop = Annotated[Annotated[str, Tag("str")] | Annotated[list[str], Field(max_length=4), Tag("list")], _KIND]
+_FunctionCall = Annotated[
+    Annotated[Literal["none", "auto"], Tag("str")] | Annotated[_Object, Tag("dict")], _KIND
+]
+_ToolChoice = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("str")] | Annotated[_Object, Tag("dict")], _KIND
 ]
 
 
@@ -126,13 +131,7 @@ class Refused(_Strict):
     """Parameters that are refused unless their value is one of `NEUTRAL`."""
 
     audio: _Object | None = None
-    function_call: (
-        Annotated[
-            Annotated[Literal["none", "auto"], Tag("str")] | Annotated[_Object, Tag("dict")],
-            Discriminator(_kind),
-        ]
-        | None
-    ) = None
+    function_call: _FunctionCall | None = None
     functions: Annotated[list[_Object], Field(max_length=128)] | None = None
     logprobs: bool | None = None
     modalities: Annotated[list[Literal["text", "audio"]], Field(fail_fast=True)] | None = None
@@ -140,13 +139,7 @@ class Refused(_Strict):
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     response_format: _ResponseFormat | None = None
     stop: _Stop | None = None
-    tool_choice: (
-        Annotated[
-            Annotated[Literal["none", "auto", "required"], Tag("str")] | Annotated[_Object, Tag("dict")],
-            Discriminator(_kind),
-        ]
-        | None
-    ) = None
+    tool_choice: _ToolChoice | None = None
     tools: Annotated[list[_Object], Field(max_length=128)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     web_search_options: _Object | None = None
@@ -154,6 +147,8 @@ class Refused(_Strict):
 
 class ChatBody(Honoured, Ignored, Refused):
     """The whole body."""
+
+    model_config = ConfigDict(title="ChatRequest")
 
 
 NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(

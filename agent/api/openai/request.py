@@ -3,18 +3,11 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
-from agent.api.messages import (
-    AssistantMessage,
-    InstructionMessage,
-    UserMessage,
-    WireMessage,
-    conversation,
-    without_references,
-)
+from agent.api.messages import AssistantMessage, InstructionMessage, UserMessage, WireMessage, conversation
 from agent.api.openai.parameters import NEUTRAL, ChatBody, Refused
 from agent.api.validation_fault import json_object, validated
 from agent.conversations.thread import is_thread_id
@@ -84,11 +77,6 @@ _WHY: Final = {
     "functions": "this agent has its own tools and runs them itself",
     "n": "this agent returns one choice",
 }
-
-
-def chat_request_schema() -> dict[str, Any]:
-    """The JSON Schema of the body, without references, for the OpenAPI document."""
-    return without_references(ChatBody.model_json_schema()) | {"title": "ChatRequest"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,25 +6,24 @@ its own status.
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
-from agent.api.openai.request import ChatRequest, chat_request_schema, read_chat_request
+from agent.api.openai.parameters import ChatBody
+from agent.api.openai.request import ChatRequest, read_chat_request
 from agent.api.openai.response import CompletionStream, completion
 from agent.api.openapi_document import CHAT_EVENTS
-from agent.api.response_models import Completion, ModelEntry, ModelList, documented
+from agent.api.response_models import Completion, ModelEntry, ModelList, documented, documented_body
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import RunReader, end_of
 from agent.runs.runs import Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
-
-_BODY: Final = {"schema": chat_request_schema()}
 
 
 def openai_routes(
@@ -62,7 +61,7 @@ def openai_routes(
     @router.post(
         "/chat/completions",
         responses={200: {"model": Completion, "content": {"text/event-stream": CHAT_EVENTS}}},
-        openapi_extra={"requestBody": {"required": True, "content": {"application/json": _BODY}}},
+        openapi_extra=documented_body(ChatBody),
     )
     async def chat_completions(request: Request) -> Response:
         """Continues a conversation, as one object or as a stream.

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from agent.api.messages import without_references
 from agent.api.response_models import Approval, Wire
 from agent.api.validation_fault import json_object, validated
 from agent.conversations.thread import MAX_TITLE, is_thread_id, one_line
@@ -187,9 +186,3 @@ B = TypeVar("B", bound=BaseModel)
 def read_body(model: type[B], body: bytes) -> B:
     """Validates a body. An absent body is an empty object. Raises `RequestError`."""
     return validated(model, json_object(body or b"{}"))
-
-
-def documented_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
-    """The request body for the API document."""
-    schema = without_references(model.model_json_schema())
-    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from agent.api.ag_ui.messages import to_ag_ui
 from agent.api.ag_ui.wire import METADATA_KEY
 from agent.api.disconnect import while_connected
-from agent.api.response_models import documented
+from agent.api.response_models import documented, documented_body
 from agent.api.threads.models import (
     Deleted,
     ExportedThread,
@@ -23,7 +23,6 @@ from agent.api.threads.models import (
     ThreadList,
     ThreadModel,
     WholeThread,
-    documented_body,
     read_body,
 )
 from agent.conversations.message_json import encoded

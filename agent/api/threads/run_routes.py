@@ -21,8 +21,8 @@ from agent.api.ag_ui.messages import to_ag_ui
 from agent.api.ag_ui.wire import Event, server_sent
 from agent.api.event_stream import EventStream
 from agent.api.openapi_document import EVENTS
-from agent.api.response_models import documented
-from agent.api.threads.models import Cancelled, Decision, NewVersion, StartedRun, documented_body, read_body
+from agent.api.response_models import documented, documented_body
+from agent.api.threads.models import Cancelled, Decision, NewVersion, StartedRun, read_body
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import Finished, Paused, Run, RunReader
