@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
@@ -97,55 +97,42 @@ def _signature(path: Path) -> tuple[int, ...] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+@dataclass(frozen=True, slots=True)
 class CedarPolicy:
     """Decides by `declared` first, which keeps its meaning, and then by the rules of a file.
 
     Each decision names the file's digest and the rules. What cannot be decided is denied: a tool that is not
-    known, arguments that have no form in Cedar, a rule that fails, and counts that cannot be read.
-    With `observes`, the file decides nothing: what it would have decided otherwise is recorded and counted.
+    known, arguments that have no form in Cedar, a rule that fails, and counts that cannot be read. With
+    `observes`, the file decides nothing: what it would have decided otherwise is recorded and counted.
+    `identities` returns the access identity of a service's calls, and `access` a caller's access.
     """
 
-    def __init__(
-        self,
-        declared: CallPolicy,
-        file: PolicyFile,
-        services: Mapping[str, Service],
-        identities: Callable[[str], AccessIdentity | None],
-        access: Callable[[str, VerifiedAccessToken], Access],
-        *,
-        counters: CallCounters | None,
-        group_claim: str,
-        zone: tzinfo,
-        observes: bool,
-        observed: Counter,
-        clock: Callable[[], float],
-    ) -> None:
-        """`identities` returns the access identity of a service's calls, and `access` a caller's access."""
-        self._declared = declared
-        self._file = file
-        self._services = services
-        self._identities = identities
-        self._access = access
-        self._counters = counters
-        self._group_claim = group_claim
-        self._zone = zone
-        self._observes = observes
-        self._observed = observed
-        self._clock = clock
+    declared: CallPolicy
+    file: PolicyFile
+    services: Mapping[str, Service]
+    identities: Callable[[str], AccessIdentity | None]
+    access: Callable[[str, VerifiedAccessToken], Access]
+    _: KW_ONLY
+    counters: CallCounters | None
+    group_claim: str
+    zone: tzinfo
+    observes: bool
+    observed: Counter
+    clock: Callable[[], float]
 
     async def check(self) -> None:
         """Raises `ConfigurationError` if the file is refused."""
-        await self._file.check()
+        await self.file.check()
 
     async def in_force(self) -> dict[str, str]:
         """What people see of it: the SHA-256 of the file, and the mode."""
-        mode = "observe" if self._observes else "enforce"
-        return {"digest": (await self._file.current()).digest, "mode": mode}
+        mode = "observe" if self.observes else "enforce"
+        return {"digest": (await self.file.current()).digest, "mode": mode}
 
     @property
     def sign_in_lines(self) -> list[int]:
         """The lines of the rules that require a recent sign-in."""
-        return [each.line for each in self._file.rules.statements if "authAge" in each.members]
+        return [each.line for each in self.file.rules.statements if "authAge" in each.members]
 
     def decides(self, call: ToolCall, service: str) -> bool:  # noqa: ARG002 - the seam's
         """See `CallPolicy`. A file may deny any call."""
@@ -153,29 +140,29 @@ class CedarPolicy:
 
     async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
         """See `CallPolicy`."""
-        declared = await self._declared.decide(pending, caller, facts)
+        declared = await self.declared.decide(pending, caller, facts)
         if isinstance(declared, Deny):
             return declared
-        rules = await self._file.current()
+        rules = await self.file.current()
         decided, others = await self._by_file(rules, pending, caller, facts, declared)
-        if self._observes:
+        if self.observes:
             if isinstance(declared, Allow) and isinstance(decided, Allow):
                 declared = replace(declared, take_back=decided.take_back)
             others, decided = decided, declared
         observed = None if others is None or type(others) is type(decided) else type(others).__name__.lower()
         if observed is not None:
-            self._observed.add(pending.service, observed)
+            self.observed.add(pending.service, observed)
         if isinstance(others, Allow) and others.take_back and not isinstance(decided, Allow):
             await others.take_back()
         return replace(decided, policy=rules.digest, observed=observed)
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """See `CallPolicy`."""
-        declared = await self._declared.outlook(service, tool, user)
-        if self._observes or isinstance(declared, Deny):
+        declared = await self.declared.outlook(service, tool, user)
+        if self.observes or isinstance(declared, Deny):
             return declared
-        rules = await self._file.current()
-        certain, effect = rules.without(_OF_A_CALL), self._services[service].policy(tool.name).effect
+        rules = await self.file.current()
+        certain, effect = rules.without(_OF_A_CALL), self.services[service].policy(tool.name).effect
         action = ToolAction(service, tool.name, effect, {"type": "object"})
         try:
             if tool.parameters:
@@ -183,7 +170,7 @@ class CedarPolicy:
             of_tool = certain.of(action)
         except AgentError:
             return Deny(reason=FAILED, policy=rules.digest)
-        situation = self._situation(rules, service, user, datetime.fromtimestamp(self._clock(), self._zone))
+        situation = self._situation(rules, service, user, datetime.fromtimestamp(self.clock(), self.zone))
         asks = declared if isinstance(declared, Ask) else None
         decided: Outlook = decide(certain.enforced, of_tool, situation, Facts(), asks)
         undecided = rules.undecided(action, _OF_A_CALL, denied=isinstance(decided, Deny))
@@ -208,7 +195,7 @@ class CedarPolicy:
         except AgentError as error:
             _LOG.error('"%s.%s" is denied: %s', pending.service, pending.call["name"], error.detail)
             return Deny(reason=FAILED), None
-        now = datetime.fromtimestamp(self._clock(), self._zone)
+        now = datetime.fromtimestamp(self.clock(), self.zone)
         situation = self._situation(rules, pending.service, caller, now)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         entry: Entry | None = None
@@ -234,10 +221,10 @@ class CedarPolicy:
 
     async def _action(self, pending: PendingCall, caller: VerifiedAccessToken) -> ToolAction | None:
         """Raises `AgentError` if a server's tools cannot be listed."""
-        service, tool = self._services[pending.service], pending.call["name"]
-        if known := self._file.vocabulary.actions.get(f"{service.name}.{tool}"):
+        service, tool = self.services[pending.service], pending.call["name"]
+        if known := self.file.vocabulary.actions.get(f"{service.name}.{tool}"):
             return known
-        access = self._access(service.name, caller)
+        access = self.access(service.name, caller)
         listed = service.cached_tools(access)
         for each in await service.tools(access) if listed is None else listed:
             if each.name == tool:
@@ -245,8 +232,8 @@ class CedarPolicy:
         return None
 
     def _situation(self, rules: Rules, service: str, user: AnyUser, now: datetime) -> Situation:
-        known, identity = rules.vocabulary, self._identities(service)
-        return situation_of(user, identity, now, known.groups, known.attributes, self._group_claim)
+        known, identity = rules.vocabulary, self.identities(service)
+        return situation_of(user, identity, now, known.groups, known.attributes, self.group_claim)
 
     async def _take_back(self, entry: Entry) -> None:
         """A call that cannot be taken back stays counted until the day ends."""
@@ -256,8 +243,8 @@ class CedarPolicy:
             _LOG.warning("a call that was not made stays counted: %s", error.detail)
 
     def _required_counters(self) -> CallCounters:
-        assert self._counters is not None  # noqa: S101 - `Rules.of` refuses rules that need them
-        return self._counters
+        assert self.counters is not None  # noqa: S101 - `Rules.of` refuses rules that need them
+        return self.counters
 
 
 def _entry(of_tool: ToolRules, pending: PendingCall, now: datetime) -> Entry:
