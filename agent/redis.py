@@ -18,7 +18,9 @@ from identity.secrets.secret import Secret
 from identity.transport.http1.transport import PoolUse
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio import Redis as Redis
+else:
+    Redis = Any  # the import takes time, and most agents use no Redis
 
 T = TypeVar("T")
 
@@ -77,7 +79,7 @@ class SharedRedis:
         """The name of a key or a channel."""
         return ":".join((self._name, *parts))
 
-    async def use(self, operation: Callable[["Redis"], Awaitable[T]], seconds: float | None = None) -> T:
+    async def use(self, operation: Callable[[Redis], Awaitable[T]], seconds: float | None = None) -> T:
         """The result of `operation`, within `seconds`. Raises `RedisUnavailableError` on any failure."""
         if self._monotonic() < self._away_until:
             raise RedisUnavailableError(self._failure)
@@ -194,7 +196,7 @@ async def _time_limit(seconds: float) -> AsyncGenerator[None]:
             raise asyncio.CancelledError
 
 
-def _client(address: str, cafile: str | None) -> "Redis":
+def _client(address: str, cafile: str | None) -> Redis:
     """Opens no connection yet. The import is here because it takes time and most agents use no Redis."""
     from redis.asyncio import BlockingConnectionPool, Redis
     from redis.asyncio.retry import Retry

@@ -14,20 +14,17 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_response
 from agent.http.authentication import CALLER
-from agent.redis import RedisUnavailableError, SharedRedis
+from agent.redis import Redis, RedisUnavailableError, SharedRedis
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, LimitError
 from identity.principal import Principal
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 WINDOW_SECONDS: Final = 60
 
@@ -93,7 +90,7 @@ class RedisWindow:
     Raises the client's errors.
     """
 
-    def __init__(self, limit: int, redis: "Redis") -> None:
+    def __init__(self, limit: int, redis: Redis) -> None:
         self._limit = limit
         self._take = redis.register_script(_TAKE)
 
@@ -180,7 +177,7 @@ class RequestRate:
                 pass
         return await self._local.take(*unit)
 
-    def _window(self, redis: "Redis") -> RedisWindow:
+    def _window(self, redis: Redis) -> RedisWindow:
         if self._shared is None:
             self._shared = RedisWindow(self.per_minute, redis)
         return self._shared

@@ -13,17 +13,14 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.conversations.encryption.encryption import Encryption
-from agent.redis import RedisUnavailableError, SharedRedis
+from agent.redis import Redis, RedisUnavailableError, SharedRedis
 from agent.runs.event_stream import ENTRY, EventEntry, StreamKeys, place
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Paused, size_of
 from graph.events import AgentEvent
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 PAUSE_SECONDS: Final = 0.1
 """Between two exchanges, and so the time by which a reader in another process is later."""
@@ -158,7 +155,7 @@ class EventWriter:
                 self._wake.set()
                 await self.sleep(_RETRY_SECONDS)
 
-    async def _exchange(self, redis: "Redis", changed: "dict[LiveRun, _Stream]") -> None:
+    async def _exchange(self, redis: Redis, changed: "dict[LiveRun, _Stream]") -> None:
         newest = ((stream, stream.next_entry()) for stream in changed.values())
         entries = [(stream, entry) for stream, entry in newest if entry is not None]
         if not entries:

@@ -9,21 +9,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
-from agent.redis import RedisUnavailableError, SharedRedis
+from agent.redis import Redis, RedisUnavailableError, SharedRedis
 from agent.runs.event_stream import StreamKeys
 from agent.runs.event_writer import ACCEPTED_SECONDS, REFUSED_SECONDS, EventWriter
 from agent.runs.live_run import LiveRuns
 from agent.runs.relayed_runs import RelayedRuns
 from identity.errors import AgentError, ThreadNotFoundError
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
 
 _ATTEMPTS: Final = 40
 _PAUSE_SECONDS: Final = 0.05
@@ -174,7 +170,7 @@ class Relay:
                 return
             await self._sleep(_RETRY_SECONDS)
 
-    async def _removed(self, owner: str, runs: Sequence[str], redis: "Redis") -> None:
+    async def _removed(self, owner: str, runs: Sequence[str], redis: Redis) -> None:
         keys = StreamKeys(self._redis, owner)
         pipeline = redis.pipeline(transaction=False)
         for run_id in runs:  # from then on, no process adds to the streams that are removed below

@@ -13,17 +13,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RETRY_AFTER_SECONDS
-from agent.redis import RedisUnavailableError, SharedRedis
+from agent.redis import Redis, RedisUnavailableError, SharedRedis
 from identity.errors import LimitError, UnavailableError
 from identity.principal import Principal
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
 
 LEASE_SECONDS: Final = 30.0
 _RENEW_SECONDS: Final = 10.0
@@ -169,7 +165,7 @@ class RunLeases:
             except RedisUnavailableError:
                 continue  # their leases end
 
-    async def _renewed(self, names: list[str], redis: "Redis") -> None:
+    async def _renewed(self, names: list[str], redis: Redis) -> None:
         pipeline = redis.pipeline(transaction=False)
         for name in names:
             if key := self._taken.get(name):
@@ -181,11 +177,11 @@ class RunLeases:
         return self.redis.name("runs", hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest())
 
 
-async def _script(redis: "Redis", script: str, key: str, arguments: list[Any]) -> int:
+async def _script(redis: Redis, script: str, key: str, arguments: list[Any]) -> int:
     return int(await redis.register_script(script)(keys=[key], args=arguments))
 
 
-async def _removed(left: dict[str, str], redis: "Redis") -> None:
+async def _removed(left: dict[str, str], redis: Redis) -> None:
     pipeline = redis.pipeline(transaction=False)
     for name, key in left.items():
         pipeline.zrem(key, name)

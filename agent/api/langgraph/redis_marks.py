@@ -8,14 +8,11 @@ import math
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.errors.error_codes import AgentCode
-from agent.redis import RedisUnavailableError, SharedRedis
+from agent.redis import Redis, RedisUnavailableError, SharedRedis
 from identity.errors import UnavailableError
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 _SECONDS: Final = 2.0
 _MARGIN: Final = 60.0
@@ -47,7 +44,7 @@ class RedisMarks:
     async def _set_once(self, key: str, value: str, seconds: float) -> bool:
         """Whether the mark has this value now. A repeated command finds its own value."""
 
-        async def set_once(redis: "Redis") -> bool:
+        async def set_once(redis: Redis) -> bool:
             if await redis.set(key, value, nx=True, ex=max(1, math.ceil(seconds))):
                 return True
             return bool(await redis.get(key) == value.encode())
