@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, cast
 
-from agent.conversations.database.database import Statement, Transaction, query
+from agent.conversations.database.database import Rows, Statement
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
 from agent.conversations.run_state import Change
@@ -63,22 +63,18 @@ def removal(change: Change) -> Statement:
     )
 
 
-def drafted(
-    key: int, owner: str, thread_id: str, run_id: str, encryption: Encryption
-) -> Transaction[list[AgentEvent]]:
-    """The events in the drafts of a run. Raises `ConfigurationError` if one is damaged."""
-    rows = yield from query(
-        "SELECT number, body FROM drafts WHERE thread_key = ? AND run_id = ? ORDER BY number", key, run_id
-    )
+def read(rows: Rows, encryption: Encryption, *place: str) -> list[AgentEvent]:
+    """The events in the drafts of a run, whose rows have their numbers and bodies; `place` is its owner,
+    thread and id. Raises `ConfigurationError` if one is damaged.
+    """
     events: list[AgentEvent] = []
     for number, body in rows:
-        kept = encryption.open(body, "draft", owner, thread_id, run_id, number)
+        kept = encryption.open(body, "draft", *place, number)
         try:
             events += _read(json.loads(kept)["events"])
         except (ValueError, KeyError, TypeError):
-            raise encryption.refusal(
-                f"a draft of thread {thread_id} does not have the expected form"
-            ) from None
+            fault = f"a draft of thread {place[1]} does not have the expected form"
+            raise encryption.refusal(fault) from None
     return events
 
 

@@ -200,7 +200,9 @@ class Transcript:
 
     def drafted(self, thread: ThreadKey, run_id: str) -> Transaction[list[AgentEvent]]:
         """The events in the drafts of a run."""
-        return drafts.drafted(thread.key, thread.owner, thread.thread_id, run_id, self._encryption)
+        sql = "SELECT number, body FROM drafts WHERE thread_key = ? AND run_id = ? ORDER BY number"
+        rows = yield from query(sql, thread.key, run_id)
+        return drafts.read(rows, self._encryption, thread.owner, thread.thread_id, run_id)
 
     def latest(self, change: Change) -> Statement:
         """The rows of the newest messages, for `window`. Those of `change` are not there yet."""

@@ -272,7 +272,7 @@ class SqliteDatabase:
             return f"{self._path} is created by the first conversation"
         if not os.access(self._path, os.R_OK | os.W_OK):
             raise self._unavailable("it cannot be read and written")
-        self._transaction("BEGIN", _first_thread)
+        self._transaction("BEGIN", lambda: query("SELECT 1 FROM threads LIMIT 1"))
         return f"{self._path}, tables of version {SCHEMA_VERSION}"
 
     def _scrub(self) -> None:
@@ -296,10 +296,6 @@ class SqliteDatabase:
 
     def _unavailable(self, why: str) -> UnavailableError:
         return UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, f'file "{self._path}": {why}')
-
-
-def _first_thread() -> Transaction[Rows]:
-    return (yield from query("SELECT 1 FROM threads LIMIT 1"))
 
 
 def _driven(
