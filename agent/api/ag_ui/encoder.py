@@ -102,22 +102,6 @@ def usage_of(usage: Usage, model: str | None) -> Event:
     return {"usage": [{**named, **counted, **reasoning}]}
 
 
-def run_error(error: AgentError) -> Event:
-    """The end of a run that failed: its code and the person's text. It is also logged for operators."""
-    body = reported_body(error)["error"]
-    about = {name: body[name] for name in ("request_id", "service", "retry_after") if body.get(name)}
-    return _error(body["message"], body["code"], about)
-
-
-def run_cancelled() -> Event:
-    """The end of a run that was cancelled by another request.
-
-    Not the outcome `cancelled`: clients before version 1.0 fail on it.
-    """
-    code = AgentCode.RUN_CANCELLED
-    return _error(code.row.for_person(), code.value, {})
-
-
 def _error(message: str, code: str, about: dict[str, Any]) -> Event:
     metadata = {"metadata": {METADATA_KEY: about}} if about else {}
     return {"type": "RUN_ERROR", "message": message, "code": code, **metadata}
@@ -217,12 +201,18 @@ class RunEncoder:
         return [*self._snapshots(messages, status), self._finished({"type": "success"}, {})]
 
     def failed(self, error: AgentError) -> list[Event]:
-        """The end of a run that failed. It is also logged for operators."""
-        return [run_error(error)]
+        """The end of a run that failed: its code and the person's text. It is also logged for operators."""
+        body = reported_body(error)["error"]
+        about = {name: body[name] for name in ("request_id", "service", "retry_after") if body.get(name)}
+        return [_error(body["message"], body["code"], about)]
 
     def cancelled(self) -> list[Event]:
-        """The end of a run that another request has cancelled."""
-        return [run_cancelled()]
+        """The end of a run that another request has cancelled.
+
+        Not the outcome `cancelled`: clients before version 1.0 fail on it.
+        """
+        code = AgentCode.RUN_CANCELLED
+        return [_error(code.row.for_person(), code.value, {})]
 
     def _closed(self) -> list[Event]:
         """Closes everything that is open, as the end of a run requires."""

@@ -76,7 +76,9 @@ class CompletionStream(EventStream):
             yield server_sent([reported_body(error)])
             return
         if not ended:
-            yield server_sent([error_body(_cancelled())])
+            code = AgentCode.RUN_CANCELLED  # by another request
+            cancelled = RequestError(None, code.row.for_person(), code=code.value, status=409)
+            yield server_sent([error_body(cancelled)])
 
     def _event(self, event: RunEvent) -> list[str]:
         if isinstance(event, Paused):
@@ -103,12 +105,6 @@ class CompletionStream(EventStream):
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
         usage = ', "usage": null' if self._include_usage else ""
         return f"{self._head}[{json.dumps(choice, ensure_ascii=False)}]{usage}{more}}}\n\n"
-
-
-def _cancelled() -> RequestError:
-    """The end of a run that another request has cancelled."""
-    code = AgentCode.RUN_CANCELLED
-    return RequestError(None, code.row.for_person(), code=code.value, status=409)
 
 
 def _approval_required(pending: PendingApproval) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agent.api.response_models import Approval, Wire
 from agent.api.validation_fault import json_object, validated
-from agent.conversations.thread import MAX_TITLE, is_thread_id, one_line
+from agent.conversations.thread import MAX_TITLE, one_line
 from agent.errors.error_response import RequestError
 from graph.approvals.answer import MAX_MESSAGE
 from graph.call_arguments import are_valid_arguments
@@ -103,12 +103,6 @@ class ExportedThread(Wire):
     files: list[dict[str, Any]]
 
 
-def _thread_id(value: str) -> str:
-    if not is_thread_id(value):
-        raise ValueError("expected 1 to 64 letters, digits, - and _")
-    return value
-
-
 def _title(value: str) -> str:
     if not (title := one_line(value)):
         raise ValueError("expected a text that can be read")
@@ -133,7 +127,7 @@ class Body(BaseModel):
 class NewThread(Body):
     """The body of `POST /threads`. The agent chooses an identifier if there is none."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$"), AfterValidator(_thread_id)] | None = None
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     title: _Title | None = None
 
 
