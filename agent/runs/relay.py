@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread
@@ -60,7 +60,8 @@ class Cancellations:
         """Whether another process may have received it."""
         given = [cancellation.owner, cancellation.thread_id, cancellation.run_id]
         try:
-            return await self.redis.use(lambda redis: _published(redis, self._channel, json.dumps(given))) > 0
+            channel, text = self._channel, json.dumps(given)
+            return await self.redis.use(lambda redis: redis.publish(channel, text)) > 0
         except RedisUnavailableError:
             return False
 
@@ -94,10 +95,6 @@ class Cancellations:
             return
         if isinstance(owner, str):
             self.cancel(Cancellation(owner, thread_id, run_id))
-
-
-async def _published(redis: Any, channel: str, text: str) -> int:  # noqa: ANN401 - the client of Redis
-    return int(await redis.publish(channel, text))
 
 
 class Relay:

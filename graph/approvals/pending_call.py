@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 from langgraph.runtime import Runtime
@@ -67,11 +67,6 @@ def pending_call(
 def checkpoint_of(runtime: Runtime[AgentContext]) -> str:
     """The state in which the run is: that in which it paused, when it is resumed."""
     return runtime.execution_info.checkpoint_id if runtime.execution_info is not None else ""
-
-
-class _Times(TypedDict):
-    created_at: float
-    expires_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +144,7 @@ class ApprovalRequests:
             **self._times(),
         )
 
-    def _times(self) -> _Times:
+    def _times(self) -> dict[str, Any]:
         now = self.clock()
         return {"created_at": now, "expires_at": now + self.seconds}
 

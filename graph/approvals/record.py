@@ -169,11 +169,11 @@ class ApprovalState:
         decided = replace(self, decided_at=at, approver=approver)
         decided.require_approver()
         if approver is not None and digest not in (None, self.request.digest):
-            raise _error(GraphCode.APPROVAL_INVALID, "an approver changes nothing of a call")
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "an approver changes nothing of a call")
         if not approved:
             return replace(decided, status=ApprovalStatus.REJECTED)
         if digest is None:
-            raise _error(GraphCode.APPROVAL_INVALID, "an approval names no arguments")
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "an approval names no arguments")
         return replace(decided, status=ApprovalStatus.APPROVED, approved_digest=digest)
 
     def used(self, digest: str, at: float) -> "ApprovalState":
@@ -184,7 +184,7 @@ class ApprovalState:
         self._require(ApprovalStatus.APPROVED, at)
         self.require_approver()
         if digest != self.approved_digest:
-            raise _error(GraphCode.APPROVAL_INVALID, "the arguments are not those that were approved")
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "the arguments are not those that were approved")
         return replace(self, status=ApprovalStatus.USED)
 
     def withdrawn(self, at: float) -> "ApprovalState":
@@ -211,9 +211,9 @@ class ApprovalState:
         """Raises `ApprovalError` unless it was decided by those whom it asks."""
         group, approver, asker = self.request.approvers, self.approver, self.request.principal
         if (group is None) != (approver is None):
-            raise _error(GraphCode.APPROVAL_INVALID, "another person decides about the call")
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "another person decides about the call")
         if approver is not None and not (group and approver.may_approve(asker, group)):
-            raise _error(GraphCode.APPROVAL_INVALID, "the approver is the asker, or not of the group")
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "the approver is the asker, or not of the group")
 
     def _require(self, expected: ApprovalStatus, at: float) -> None:
         found = self.status_at(at)
@@ -241,10 +241,6 @@ class PendingApproval:
     asked: bool = True
     lasting: Lasting | None = None
     parameters: Mapping[str, Any] | None = None
-
-
-def _error(code: GraphCode, detail: str) -> ApprovalError:
-    return ApprovalError(code, detail)
 
 
 class ApprovalStore(Protocol):
