@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, Protocol, cast
 
 from langchain_core.callbacks import BaseCallbackManager
@@ -61,28 +62,21 @@ class ModelProvider(Protocol):
         """Closes the connections."""
 
 
+@dataclass(frozen=True, slots=True)
 class ChatModelProvider:
     """A `ModelProvider` by a LangChain chat model, which gets the key as its option `api_key`.
 
     LangChain's callbacks and tracers see its calls; of the key they see a `Secret`, which shows a constant.
     The chat model reports the finish reason as `ModelProvider` says. Not bounded: what it keeps of a stream.
+    `tool_options` are the options of calls that offer tools. `close` closes the connections, whose use
+    `pool_use` shows.
     """
 
-    def __init__(
-        self,
-        chat: BaseChatModel,
-        *,
-        tool_options: Mapping[str, Any] | None = None,
-        close: Callable[[], Awaitable[None]] | None = None,
-        pool_use: PoolUse | None = None,
-    ) -> None:
-        """`tool_options` are the options of calls that offer tools. `close` closes the connections, whose use
-        `pool_use` shows.
-        """
-        self.chat: Final = chat
-        self._tool_options: Final = dict(tool_options or {})
-        self._close: Final = close
-        self.pool_use: Final = pool_use
+    chat: BaseChatModel
+    _: KW_ONLY
+    tool_options: Mapping[str, Any] | None = None
+    close: Callable[[], Awaitable[None]] | None = None
+    pool_use: PoolUse | None = None
 
     async def complete(
         self,
@@ -130,11 +124,11 @@ class ChatModelProvider:
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        if self._close is not None:
-            await self._close()
+        if self.close is not None:
+            await self.close()
 
     def _options(self, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        return {"tools": list(tools), **self._tool_options} if tools else {}
+        return {"tools": list(tools), **(self.tool_options or {})} if tools else {}
 
 
 _FORM_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)

@@ -88,6 +88,10 @@ class TracedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         assert isinstance(made, cls)  # noqa: S101 - as assigned
         return made
 
+    async def _given(self, given: Any, config: RunnableConfig | None) -> tuple[Any, RunnableConfig | None]:  # noqa: ANN401 - any input
+        """What the graph is given, and the configuration of the run."""
+        return given, config
+
     async def astream(
         self,
         input: Any,  # noqa: A002, ANN401 - the name of the base
@@ -95,6 +99,7 @@ class TracedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         **options: Any,  # noqa: ANN401 - the base's
     ) -> AsyncIterator[Any]:
         """Streams the run within its span."""
+        input, config = await self._given(input, config)  # noqa: A001 - as above
         stream = super().astream(input, config, **options)
         if self.spans is None:
             async for part in stream:

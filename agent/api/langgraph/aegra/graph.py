@@ -1,6 +1,6 @@
 """The graph that `aegra.json` names. Aegra loads this file as a module of its own."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
@@ -33,20 +33,12 @@ class ContinuedGraph(TracedGraph):
         made.stream_transformers = (EventChannels,)  # which Aegra does not look for
         return made
 
-    async def astream(
-        self,
-        input: Any,  # noqa: A002, ANN401 - the name of the base
-        config: RunnableConfig | None = None,
-        **options: Any,  # noqa: ANN401 - the base's
-    ) -> AsyncIterator[Any]:
-        """Streams the run. Every other method that Aegra calls goes through this one."""
-        given = input.resume if isinstance(input, Command) and is_input(input.resume) else input
+    async def _given(self, given: Any, config: RunnableConfig | None) -> tuple[Any, RunnableConfig | None]:  # noqa: ANN401 - the base's
+        given = given.resume if isinstance(given, Command) and is_input(given.resume) else given
         configurable: dict[str, Any] = {**(config or {}).get("configurable", {})}
         configurable[GIVEN] = run_digest(given, configurable.get("checkpoint_id"))
         continued = None if await self._was_begun(configurable) else given
-        bound: RunnableConfig = {**(config or {}), "configurable": configurable}
-        async for part in super().astream(continued, bound, **options):
-            yield part
+        return continued, {**(config or {}), "configurable": configurable}
 
     async def _was_begun(self, configurable: Mapping[str, Any]) -> bool:
         run_id, thread_id = configurable.get("run_id"), configurable.get("thread_id")
