@@ -109,47 +109,41 @@ class ToolCatalog:
 
     def _joined(self, found: Sequence[_Found]) -> OfferedTools:
         colliding = collisions(self._services, found)
-        for collision in colliding.values():
-            if collision not in self._reported:
-                self._reported[collision] = True
-                logger.warning("%s; give one of them a prefix", collision)
-        return _joined(self._services, found, colliding)
-
-
-def _joined(
-    services: Sequence[Service], found: Sequence[_Found], colliding: Mapping[str, Collision]
-) -> OfferedTools:
-    offered = OfferedTools([], {}, [])
-    for service, tools in zip(services, found, strict=True):
-        if isinstance(tools, AgentError):
-            log_failure(tools.of(service.name, service.settings))
-            fault = failure_text(tools, service.name)
-            offered.notes.append(
-                f'The tools of the service "{service.name}" cannot be used now: {fault} '
-                "If the user needs them, say this."
-            )
-            offered.withheld.update(dict.fromkeys(service.tool_names, fault))
-            continue
-        for name in set(service.tool_names) - colliding.keys():
-            offered.withheld[name] = (
-                f'the service "{service.name}" does not offer the tool "{name}" to this user'
-            )
-        for tool in tools:
-            collision = colliding.get(tool.name)
-            if tool.name in offered.services or (collision and collision.offered != service.name):
+        for each in colliding.values():
+            if each not in self._reported:
+                self._reported[each] = True
+                logger.warning("%s; give one of them a prefix", each)
+        offered = OfferedTools([], {}, [])
+        for service, tools in zip(self._services, found, strict=True):
+            if isinstance(tools, AgentError):
+                log_failure(tools.of(service.name, service.settings))
+                fault = failure_text(tools, service.name)
+                offered.notes.append(
+                    f'The tools of the service "{service.name}" cannot be used now: {fault} '
+                    "If the user needs them, say this."
+                )
+                offered.withheld.update(dict.fromkeys(service.tool_names, fault))
                 continue
-            offered.services[tool.name] = service.name
-            offered.tools.append(
-                {
-                    "type": "function",
-                    "function": {
-                        "name": tool.name,
-                        "description": tool.description,
-                        "parameters": dict(tool.parameters),
-                    },
-                }
-            )
-    return offered
+            for name in set(service.tool_names) - colliding.keys():
+                offered.withheld[name] = (
+                    f'the service "{service.name}" does not offer the tool "{name}" to this user'
+                )
+            for tool in tools:
+                collision = colliding.get(tool.name)
+                if tool.name in offered.services or (collision and collision.offered != service.name):
+                    continue
+                offered.services[tool.name] = service.name
+                offered.tools.append(
+                    {
+                        "type": "function",
+                        "function": {
+                            "name": tool.name,
+                            "description": tool.description,
+                            "parameters": dict(tool.parameters),
+                        },
+                    }
+                )
+        return offered
 
 
 async def _list(
