@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from langchain_core.messages import AnyMessage
 
@@ -57,6 +57,7 @@ from graph.events import AgentEvent
 from graph.files import file_parts
 from identity.errors import ConfigurationError, ThreadBusyError
 
+T = TypeVar("T")
 # A method is named `list`.
 Threads: TypeAlias = list[Thread]
 Messages: TypeAlias = list[AnyMessage]
@@ -193,12 +194,7 @@ class ThreadStore:
         """Messages as they are stored, those after the position `after` first, the oldest first: as many as
         fit into little memory, and none if there are no others.
         """
-
-        def work() -> Transaction[StoredJsons]:
-            thread = yield from thread_key(owner, thread_id)
-            return (yield from self._transcript.exported(thread, after))
-
-        return await self._database.read(work)
+        return await self._read(owner, thread_id, lambda thread: self._transcript.exported(thread, after))
 
     async def messages(
         self,
@@ -212,12 +208,8 @@ class ThreadStore:
         """The newest messages before the position `before`, the oldest first: at most `limit`, and none
         before the one that exceeds `most_bytes`, as they are stored.
         """
-
-        def work() -> Transaction[StoredMessages]:
-            thread = yield from thread_key(owner, thread_id)
-            return (yield from self._transcript.page(thread, before, limit, most_bytes))
-
-        return await self._database.read(work)
+        page = self._transcript.page
+        return await self._read(owner, thread_id, lambda thread: page(thread, before, limit, most_bytes))
 
     async def show(self, owner: str, thread_id: str, version: int) -> Thread:
         """Shows the version of a question at this position, with what followed it, in place of another.
@@ -235,12 +227,7 @@ class ThreadStore:
 
     async def window(self, owner: str, thread_id: str, tokens: int) -> Messages:
         """The newest whole turns within `tokens`, as the model is to receive them."""
-
-        def work() -> Transaction[Messages]:
-            thread = yield from thread_key(owner, thread_id)
-            return (yield from self._transcript.window(thread, tokens))
-
-        return await self._database.read(work)
+        return await self._read(owner, thread_id, lambda thread: self._transcript.window(thread, tokens))
 
     async def begin_run(
         self,
@@ -346,13 +333,12 @@ class ThreadStore:
         of a run have.
         """
 
-        def work() -> Transaction[tuple[Messages, Events]]:
-            thread = yield from thread_key(owner, thread_id)
+        def work(thread: ThreadKey) -> Transaction[tuple[Messages, Events]]:
             newest = yield from self._transcript.turn(thread)
             shown = yield from self._transcript.drafted(thread, run_id)
             return [each.message for each in newest], shown
 
-        return await self._database.read(work)
+        return await self._read(owner, thread_id, work)
 
     async def end_run(
         self,
@@ -399,6 +385,14 @@ class ThreadStore:
 
     def _title_anew(self, key: int, terms: Terms) -> Transaction[None]:
         yield [Statement("DELETE FROM terms WHERE thread_key = ?", (key,)), *insertion(terms, "key = ?", key)]
+
+    async def _read(self, owner: str, thread_id: str, work: Callable[[ThreadKey], Transaction[T]]) -> T:
+        """What `work` reads of the thread."""
+
+        def of_thread() -> Transaction[T]:
+            return (yield from work((yield from thread_key(owner, thread_id))))
+
+        return await self._database.read(of_thread)
 
     async def _changed(
         self, owner: str, thread_id: str, change: str, *values: Value, deleted: bool = False
