@@ -97,7 +97,7 @@ def _signature(path: Path) -> tuple[int, ...] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CedarPolicy:
     """Decides by `declared` first, which keeps its meaning, and then by the rules of a file.
 

@@ -142,7 +142,7 @@ async def busy_client(sandbox: Sandbox, **variables: str) -> AsyncIterator[httpx
     headers = signed_in(sandbox)
     alice = await agent.admission.admit([headers["Authorization"]])
     running = asyncio.create_task(asyncio.Event().wait())
-    agent.runs._limit.count(alice.principal, running)
+    agent.runs.limit.count(alice.principal, running)
     transport = httpx.ASGITransport(create_app(settings, agent))
     async with httpx.AsyncClient(transport=transport, base_url="http://agent", headers=headers) as http:
         yield http

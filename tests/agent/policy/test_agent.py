@@ -36,7 +36,7 @@ def publish(file: Path, text: str) -> Path:
 def look_again(agent: Agent) -> None:
     """As if a second had passed."""
     assert isinstance(agent.policy, CedarPolicy)
-    agent.policy._file._looked = float("-inf")
+    agent.policy.file._looked = float("-inf")
     agent.readiness.forget()
 
 

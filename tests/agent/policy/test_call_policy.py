@@ -193,7 +193,7 @@ async def test_records_of_a_call_name_the_file_and_the_rules(company: CompanyOf)
     await recorded.submit(5.0)
     await recorded.submit(21_000.0)
     ruled = [event.ruled for event in recorded.records.events if event.tool == "submit_expense"]
-    digest = (await recorded.policy._file.current()).digest
+    digest = (await recorded.policy.file.current()).digest
     assert [(each.policy, each.rules) for each in ruled if each is not None] == [
         *[(digest, ("all",))] * 2,
         (digest, ("ask-above-500", "four-eyes", "daily")),
@@ -248,7 +248,7 @@ async def test_call_is_denied_while_calls_cannot_be_counted(company: CompanyOf) 
             raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
 
     away = company()
-    away.policy._counters = CallCounters(Away())  # type: ignore[arg-type]  # a stand-in
+    away.policy.counters = CallCounters(Away())  # type: ignore[arg-type]  # a stand-in
     found = await decided(away, amount(5.0))
     assert (type(found), json.dumps(found.rules)) == (Deny, "[]")
     assert isinstance(await decided(away, {}, tool="list_expenses"), Allow)
@@ -256,7 +256,7 @@ async def test_call_is_denied_while_calls_cannot_be_counted(company: CompanyOf) 
 
 async def test_only_tools_whose_rules_count_are_counted(company: CompanyOf) -> None:
     counting = company(calls(("list_expenses", {}), ("pay_out", {"report": "r1"})))
-    counting.counters = counting.policy._counters = None  # type: ignore[assignment]  # as without a database
+    counting.counters = counting.policy.counters = None  # type: ignore[assignment]  # as without a database
     counting.tokens.claims["alice"] = {"groups": "finance"}
     assert await counting.say() == ["done", "done"]
 

@@ -301,8 +301,8 @@ async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown
     redis: RedisProcess, pair: Pair
 ) -> None:
     encryption = Encryption(SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode()))
-    pair.writer._encryption = encryption
-    pair.reading._encryption = encryption
+    pair.writer.encryption = encryption
+    pair.reading.encryption = encryption
     run = pair.begin()
     await pair.emits(run, "Once")
     await pair.writer.write()
@@ -324,8 +324,8 @@ async def test_run_of_another_owner_is_not_found_by_its_ids(pair: Pair) -> None:
 @pytest.mark.promise("threads-are-private")
 async def test_under_a_key_an_entry_of_another_stream_is_not_shown(pair: Pair) -> None:
     encryption = Encryption(SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode()))
-    pair.writer._encryption = encryption
-    pair.reading._encryption = encryption
+    pair.writer.encryption = encryption
+    pair.reading.encryption = encryption
     run = pair.begin()
     await pair.emits(run, "Once")
     await pair.writer.write()

@@ -57,18 +57,18 @@ async def test_stream_is_continued_also_before_its_events_are_in_redis(
     threads: ThreadsOf, redis: RedisProcess
 ) -> None:
     a, b = await two(threads, redis, [TALE], waits=True)
-    relay_of(a).writer._sleep = hangs  # its events are written when this test says it
+    relay_of(a).writer.sleep = hangs  # its events are written when this test says it
 
     async def are_written(_: float) -> None:
         await relay_of(a).writer.write()
 
     async with run_that_waits(a), followed(a) as at_a:
         await at_a.until("TEXT_MESSAGE_CONTENT")
-        relay_of(b).runs._sleep = are_written
+        relay_of(b).runs.sleep = are_written
         async with followed(b, **{"Last-Event-ID": at_a.ids[-1]}) as reader:
             a.model.one_more()
             assert (await reader.next())["delta"] == "upon "  # type: ignore[index]  # of this type of event
-        relay_of(b).runs._sleep = asyncio.sleep
+        relay_of(b).runs.sleep = asyncio.sleep
         await at_a.until("TEXT_MESSAGE_CONTENT")
         a.model.one_more()
         await at_a.until("TEXT_MESSAGE_CONTENT")
@@ -84,7 +84,7 @@ async def test_stream_is_continued_also_before_its_events_are_in_redis(
         assert await reader.rest() == rest_at_a
 
     await a.say("Another tale", stream=True)
-    relay_of(b).runs._sleep = are_written
+    relay_of(b).runs.sleep = are_written
     ids, _ = await whole(b, **{"Last-Event-ID": reader.ids[-1]})
     assert ids == (await whole(a))[0]
 
@@ -219,7 +219,7 @@ async def test_replica_that_wakes_after_its_conversation_was_deleted_writes_no_e
     threads: ThreadsOf, redis: RedisProcess, path: str
 ) -> None:
     a, b = await two(threads, redis, [TALE], waits=True)
-    relay_of(a).writer._sleep = hangs
+    relay_of(a).writer.sleep = hangs
     async with run_that_waits(a):
         assert (await b.ask("DELETE", path)).is_success
     await written(a)
