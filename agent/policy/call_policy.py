@@ -99,7 +99,7 @@ def _signature(path: Path) -> tuple[int, ...] | None:
 
 @dataclass(slots=True)
 class CedarPolicy:
-    """Decides by `declared` first, which keeps its meaning, and then by the rules of a file.
+    """A `CallPolicy` by `declared` first, which keeps its meaning, and then by the rules of a file.
 
     Each decision names the file's digest and the rules. What cannot be decided is denied: a tool that is not
     known, arguments that have no form in Cedar, a rule that fails, and counts that cannot be read. With
@@ -135,11 +135,10 @@ class CedarPolicy:
         return [each.line for each in self.file.rules.statements if "authAge" in each.members]
 
     def decides(self, call: ToolCall, service: str) -> bool:  # noqa: ARG002 - the seam's
-        """See `CallPolicy`. A file may deny any call."""
+        """A file may deny any call."""
         return True
 
     async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
-        """See `CallPolicy`."""
         declared = await self.declared.decide(pending, caller, facts)
         if isinstance(declared, Deny):
             return declared
@@ -157,7 +156,6 @@ class CedarPolicy:
         return replace(decided, policy=rules.digest, observed=observed)
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
-        """See `CallPolicy`."""
         declared = await self.declared.outlook(service, tool, user)
         if self.observes or isinstance(declared, Deny):
             return declared

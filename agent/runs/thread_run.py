@@ -93,7 +93,6 @@ class ThreadRun:
         return Paused(shown, of_model.usage, self._transcript.response)
 
     async def close(self, outcome: Outcome) -> None:
-        """See `Work`."""
         if self._begun is None:
             return
         threads, approvals, run = self._parts.threads, self._parts.approvals, self._run

@@ -123,17 +123,15 @@ class CallPolicy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeclaredPolicy:
-    """Decides by the policies that services declare (`tools.approval_policy.ToolPolicy`)."""
+    """A `CallPolicy` by what services declare (`tools.approval_policy.ToolPolicy`)."""
 
     services: Mapping[str, Service]
     requirements: Mapping[str, ServiceRequirement]
 
     def decides(self, call: ToolCall, service: str) -> bool:
-        """See `CallPolicy`."""
         return self._mode(call, service) is not ApprovalMode.ALLOW
 
     async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
-        """See `CallPolicy`."""
         mode = self._mode(pending.call, pending.service)
         policy = self.services[pending.service].policy(pending.call["name"])
         if mode is ApprovalMode.DENY:
@@ -156,7 +154,6 @@ class DeclaredPolicy:
         return Ask(lasting=() if lasting is None else (lasting.seconds,))
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
-        """See `CallPolicy`."""
         policy = self.services[service].policy(tool.name)
         match policy.modes(self.access_identity(service)):
             case [ApprovalMode.ALLOW]:

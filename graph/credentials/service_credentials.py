@@ -67,7 +67,6 @@ class ServiceCredential:
 
     @property
     def caller(self) -> Caller | None:
-        """See `Access`."""
         return self.token.caller if self.token else None
 
     async def credential(self) -> Credential:

@@ -64,7 +64,7 @@ async def _value(connection: "Connection", sql: str, *values: object) -> Any:  #
 
 
 class PostgresDatabase:
-    """A `Database`. Its tables are in a schema of their own, which the first use makes.
+    """A `ConversationDatabase`. Its tables are in a schema of their own, which the first use makes.
 
     Commits are as durable as the server is configured; with `durable`, on disk. A transaction that finds its
     connection broken before the commit is repeated once, on a new connection. One that is not done within
@@ -98,20 +98,17 @@ class PostgresDatabase:
         return await self._mapped(self._batches(work), "batches")
 
     async def check(self) -> str:
-        """See `ConversationDatabase`."""
         [[version]] = await self.read(lambda: query("SHOW server_version"))
         self._writes.check()
         return f"PostgreSQL {version}, tables of version {SCHEMA_VERSION}"
 
     async def exists(self) -> bool:
-        """See `ConversationDatabase`."""
         return True
 
     async def scrub(self) -> None:
         """See `ConversationDatabase`. PostgreSQL's vacuum reuses the space of what was deleted."""
 
     async def aclose(self) -> None:
-        """See `ConversationDatabase`."""
         if self._migration is not None:
             self._migration.cancel()
             await asyncio.wait([self._migration])

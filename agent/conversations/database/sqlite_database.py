@@ -80,7 +80,7 @@ class WorkThread:
 
 
 class SqliteDatabase:
-    """A `Database` in the file `path`, which the first transaction creates, with mode 600.
+    """A `ConversationDatabase` in the file `path`, which the first transaction creates, with mode 600.
 
     A transaction costs one hop to a thread of its own, whatever the number of its statements. The file has a
     write-ahead log: what is committed outlasts the process, and with `durable` a failure of power (fsync).
@@ -121,7 +121,6 @@ class SqliteDatabase:
         return found
 
     async def exists(self) -> bool:
-        """See `ConversationDatabase`."""
         return await self._in_thread(lambda: os.path.lexists(self._path))
 
     async def scrub(self) -> None:
@@ -129,7 +128,6 @@ class SqliteDatabase:
         await self._in_thread(self._scrub)
 
     async def aclose(self) -> None:
-        """See `ConversationDatabase`."""
         if (thread := self._thread) is not None:
             await self._in_thread(self._close)
             self._thread = None
