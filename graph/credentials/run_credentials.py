@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from langgraph.channels import UntrackedValue
-from pydantic import BaseModel, ConfigDict
 
 from identity.credentials.credential import Credential
 from identity.errors import AgentError, ConsentRequiredError, CredentialError, ErrorCode
-from identity.secrets.secret import Secret
-
-_NO_FIELDS: set[str] = set()
+from identity.secrets.secret import Secret, Unshown
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +42,20 @@ InState: TypeAlias = Credential | UnavailableCredential | None
 """`None`: not resolved, or no longer valid."""
 
 
-class RunCredentials(BaseModel):
+class RunCredentials(Unshown):
     """Credentials by the names of nodes: `model`, and each service's.
 
     Streams of every mode, tracers, JSON and checkpoints see an empty object: neither secrets, nor what they
     are for, where they are sent and when they expire. Pickling is refused; a copy is the same object.
-
-    It is a pydantic model without fields for the reason that `identity.secrets.secret.Secret` is one.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     __slots__ = ("_by_name",)
 
     _by_name: Mapping[str, InState]
 
     def __init__(self, by_name: Mapping[str, InState]) -> None:
-        set_attribute = object.__setattr__  # in place of `super().__init__()`: the same state in less time
-        set_attribute(self, "__pydantic_fields_set__", _NO_FIELDS)
-        set_attribute(self, "__pydantic_extra__", None)
-        set_attribute(self, "__pydantic_private__", None)
-        set_attribute(self, "_by_name", by_name)
+        super().__init__()
+        object.__setattr__(self, "_by_name", by_name)
 
     def get(self, name: str) -> InState:
         """The credential of the node `name`."""
@@ -84,15 +74,6 @@ class RunCredentials(BaseModel):
         return "RunCredentials()"
 
     __str__ = __repr__
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("the credentials of a run cannot be pickled")
 
 
 NO_CREDENTIALS = RunCredentials({})
