@@ -52,18 +52,14 @@ def build_prompt(
     system = "\n\n".join([system_prompt, *notes, *(str(message.text) for message in messages[:leading])])
     sent: list[AnyMessage] = [SystemMessage(system)]
     waiting: dict[str, ToolCall] = {}
-    for message in messages[leading:]:
+    for message in [*messages[leading:], None]:
         if isinstance(message, ToolMessage):
             waiting.pop(message.tool_call_id, None)
         else:
-            sent.extend(
+            sent += [
                 refusal(call, "this call was interrupted and has no result") for call in waiting.values()
-            )
-            waiting = (
-                {call["id"] or "": call for call in message.tool_calls}
-                if isinstance(message, AIMessage)
-                else {}
-            )
-        sent.append(message)
-    sent.extend(refusal(call, "this call was interrupted and has no result") for call in waiting.values())
+            ]
+            calls = message.tool_calls if isinstance(message, AIMessage) else ()
+            waiting = {call["id"] or "": call for call in calls}
+        sent += [message] if message is not None else []
     return sent

@@ -95,10 +95,6 @@ class Lingering:
         self._limits: Final = limits
         self._lingers: dict[Linger, None] = {}
 
-    def __len__(self) -> int:
-        """The number of lingering connections."""
-        return len(self._lingers)
-
     def begin(self, transport: asyncio.Transport) -> Linger:
         """Lets `transport` linger. If there are too many, the oldest is aborted."""
         if len(self._lingers) >= self._limits.connections:

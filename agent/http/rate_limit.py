@@ -40,10 +40,6 @@ class LocalWindow:
         self._callers: dict[str, dict[str, float]] = {}
         self._swept_at = monotonic()
 
-    def __len__(self) -> int:
-        """The number of callers in memory."""
-        return len(self._callers)
-
     async def take(self, caller: str, name: str, amount: int, replaces: str = "") -> float:
         """Takes `amount` units, at most the limit, named `name.0`, `name.1`, …, in place of the unit
         `replaces`, if there is one.
@@ -97,11 +93,7 @@ class RedisWindow:
     async def take(self, caller: str, name: str, amount: int, replaces: str = "") -> float:
         """See `LocalWindow`."""
         arguments: list[str | int] = [WINDOW_SECONDS * 1000, self._limit, amount, name, replaces]
-        return int(await self._take(keys=[_key(caller)], args=arguments)) / 1000
-
-
-def _key(caller: str) -> str:
-    return f"idaas-agent:minute:{caller}"
+        return int(await self._take(keys=[f"idaas-agent:minute:{caller}"], args=arguments)) / 1000
 
 
 # Only an admission renews the expiry of the key: it expires in a minute even if Redis's clock is set back.

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
-from langchain_core.messages.ai import UsageMetadata
 from langchain_openai.chat_models.base import _create_usage_metadata
 
 from graph.call_arguments import parse_arguments
@@ -96,7 +95,7 @@ class ModelResponse:
             tool_calls=redact(calls[0]),
             invalid_tool_calls=redact(calls[1]),
             response_metadata=redact(metadata),
-            usage_metadata=self._used(),
+            usage_metadata=_create_usage_metadata(self._usage) if self._usage else None,
             id=message_id,
         )
         return checked(message)
@@ -123,9 +122,6 @@ class ModelResponse:
         if self._characters > MAX_CHARACTERS:
             raise ResponseTooLargeError(MAX_CHARACTERS, "characters")
         return text
-
-    def _used(self) -> UsageMetadata | None:
-        return _create_usage_metadata(self._usage) if self._usage else None
 
 
 def parsed_calls(

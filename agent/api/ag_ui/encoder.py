@@ -19,7 +19,8 @@ from agent.api.ag_ui.tool_call_events import (
     interrupt_of,
     on_interrupt,
 )
-from agent.api.ag_ui.wire import METADATA_KEY, PROTOCOL_VERSION, Event, reasoning_id, server_sent
+from agent.api.ag_ui.wire import METADATA_KEY, PROTOCOL_VERSION, Event, reasoning_id
+from agent.api.event_stream import server_sent
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import Finished, Paused, RunEvent, RunReader, Usage, is_step

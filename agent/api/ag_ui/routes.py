@@ -17,10 +17,9 @@ from agent.api.ag_ui.encoder import RunEncoder, encoded
 from agent.api.ag_ui.messages import conversation, user_message
 from agent.api.ag_ui.resume import answers_in
 from agent.api.ag_ui.run_input import AssistantInput, InputMessage, RunAgentInput, UserInput, read_run_input
-from agent.api.ag_ui.wire import server_sent
 from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
-from agent.api.event_stream import EventStream
+from agent.api.event_stream import EventStream, server_sent
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
 from agent.conversations.thread import MessageStoredError, is_thread_id, owner_of

@@ -2,9 +2,6 @@
 
 from typing import Any, Final, TypeAlias
 
-from agent.api.event_stream import json_text as json_text
-from agent.api.event_stream import server_sent as server_sent
-
 PROTOCOL_VERSION: Final = "1.0"
 
 METADATA_KEY: Final = "idaas-agent"

@@ -21,7 +21,6 @@ from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
 from agent.api.langgraph.sealed_callers import SEALED
 from agent.api.langgraph.server_agent import agent_of_this_loop, server_agent
 from agent.api.langgraph.token_references import REFERENCE, identity_of, token_references
-from agent.composition.agent import Agent
 from identity.principal import Principal
 
 auth = Auth()
@@ -98,11 +97,8 @@ async def _create_run(
 async def _withdraw_approvals(user: Auth.types.BaseUser, thread_id: str) -> None:
     agent = await agent_of_this_loop()
     if agent.approvals is not None:
-        await agent.approvals.withdraw(_principal(agent, user), thread_id, time.time())
-
-
-def _principal(agent: Agent, user: Auth.types.BaseUser) -> Principal:
-    return Principal(agent.settings.idaas.issuer, user.identity)
+        principal = Principal(agent.settings.idaas.issuer, user.identity)
+        await agent.approvals.withdraw(principal, thread_id, time.time())
 
 
 @auth.on.assistants.read  # type: ignore[arg-type]  # it takes the values of both

@@ -39,10 +39,6 @@ class TokenReferences:
         self._tokens[reference] = token
         return reference
 
-    def __len__(self) -> int:
-        """The number of tokens in memory."""
-        return len(self._tokens)
-
     def find(self, reference: object, identity: object) -> Secret | None:
         """The token, if it is in memory, has not expired, and belongs to `identity` (see `identity_of`)."""
         token = self._tokens.get(reference) if isinstance(reference, str) else None

@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 
 from agent.api.ag_ui.encoder import RunEncoder
 from agent.api.ag_ui.messages import to_ag_ui
-from agent.api.ag_ui.wire import Event, server_sent
-from agent.api.event_stream import EventStream
+from agent.api.ag_ui.wire import Event
+from agent.api.event_stream import EventStream, server_sent
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented, documented_body
 from agent.api.threads.models import Cancelled, Decision, NewVersion, StartedRun, read_body

@@ -46,7 +46,7 @@ def test_expired_token_is_not_found_and_is_removed() -> None:
     clock.now = 2000.0
     assert references.find(reference, "user_alice") is None
     references.add(token("bob", expires_at=3000.0))
-    assert len(references) == 1
+    assert len(references._tokens) == 1
 
 
 def test_least_recently_used_token_is_removed_above_the_capacity() -> None:
