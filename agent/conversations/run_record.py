@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 from agent.conversations.database.database import Database, Row, Statement, Transaction, Value, query
 from agent.conversations.listing import cursor_of, place_of
 from agent.conversations.run_state import Change
-from agent.conversations.thread import StoppedRun, StoredMessage, ThreadStatus
+from agent.conversations.thread import StoppedRun, StoredMessage
 from agent.conversations.transcript import PAGE_BYTES, ThreadKey, Transcript
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import ERROR_CODES
@@ -46,19 +46,8 @@ class RunEnd:
     reason: str | None = None
     expires_at: float | None = None
 
-    @classmethod
-    def of(cls, status: ThreadStatus) -> "RunEnd":
-        """The state of a run, of which only the status of its thread is known."""
-        return cls(_STATES[status])
 
-
-_STATES: Final[dict[ThreadStatus, RunState]] = {
-    "idle": "completed",
-    "running": "working",
-    "paused": "input_required",
-    "interrupted": "failed",
-    "failed": "failed",
-}
+COMPLETED: Final = RunEnd("completed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from agent.conversations.grants import end_grants
 from agent.conversations.listing import COLUMNS, Reading
 from agent.conversations.message_json import encoded
 from agent.conversations.process_runs import ProcessRuns
-from agent.conversations.run_record import RunEnd, RunHistory
+from agent.conversations.run_record import COMPLETED, RunEnd, RunHistory
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
 from agent.conversations.thread import (
@@ -347,17 +347,17 @@ class ThreadStore:
         run_id: str,
         status: ThreadStatus,
         messages: Sequence[AnyMessage] = (),
-        end: RunEnd | None = None,
+        end: RunEnd = COMPLETED,
         read: Mapping[str, str] | None = None,
     ) -> bool:
-        """Ends the run with `status`, and appends its last messages; one transaction. `end` is recorded;
-        without it, what `status` says. `read` is as in `append`.
+        """Ends the run with `status`, and appends its last messages; one transaction. `end` is recorded.
+        `read` is as in `append`.
 
         Also ends a run that waits. False, and nothing is changed, if it is not the thread's run any more.
         """
         change, insertions = self._transcript.appended(owner, thread_id, run_id, self._clock(), messages)
         change = replace(change, labels=self._sealed_labels(owner, thread_id, read))
-        record = run_record.ended(change, end or RunEnd.of(status))
+        record = run_record.ended(change, end)
 
         def work() -> Transaction[bool]:
             found, *_ = yield [run_state.end(change, status), *record, *insertions, drafts.removal(change)]

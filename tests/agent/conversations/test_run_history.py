@@ -115,19 +115,19 @@ async def test_cursor_that_is_none_is_a_value_error(threads: ThreadStore, cursor
 @pytest.mark.parametrize(
     ("status", "end", "state"),
     [
-        ("idle", None, "completed"),
+        ("idle", RunEnd("completed"), "completed"),
         ("idle", RunEnd("canceled", "run_cancelled"), "canceled"),
         ("failed", RunEnd("failed", "model_call_failed"), "failed"),
         ("interrupted", RunEnd("failed", "shutting_down"), "failed"),
     ],
 )
 async def test_state_of_a_run_that_has_ended_is_never_changed(
-    threads: ThreadStore, status, end: RunEnd | None, state: str
+    threads: ThreadStore, status, end: RunEnd, state: str
 ) -> None:
     await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("Hello")])
     await threads.end_run(ALICE, "t", "r", status, [], end)
     ended = await run_of(threads)
-    assert (ended.state, ended.reason) == (state, end and end.reason)
+    assert (ended.state, ended.reason) == (state, end.reason)
 
     await threads.begin_run(ALICE, "t", "r", "p", messages=[AIMessage("late")])  # the same run again
     assert await run_of(threads) == ended
