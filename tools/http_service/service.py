@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, TypeVar, overload
 
@@ -140,19 +141,10 @@ class HTTPService:
         for known in self.services:
             if known.credential == with_it:
                 return known
-        made = HTTPService(
-            f"{self.name}/{permission}",
-            self._endpoint.url,
-            with_it,
-            access_identity=self.access_identity,
-            error_code=self.error_code,
-            settings=self.settings,
-            prefix=self._prefix,
-            seconds=self._seconds,
-            max_bytes=self._endpoint.max_bytes,
-            http=self._http,
-        )
-        made._policies, made.services = self._policies, self.services
+        made = copy(self)
+        made.name, made.credential, made.pool_use = f"{self.name}/{permission}", with_it, PoolUse()
+        made._endpoint = replace(self._endpoint, service=made.name, placement=with_it.placement)  # noqa: SLF001 - its own class
+        made._tools, made._schemas, made.tool_names, made._declared_policies = {}, [], frozenset(), {}  # noqa: SLF001 - as above
         self.services.append(made)
         return made
 
