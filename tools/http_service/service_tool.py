@@ -4,7 +4,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import wraps
 from typing import Annotated, Any, Final, Literal, get_args
 
 import httpx
@@ -172,7 +172,8 @@ class ServiceTool:
         else:
             checked_draft(schema)
             parameters = _without(schema, self._injected)
-            self._check = partial(_schema_faults, BoundedValidator(parameters))
+            validator = BoundedValidator(parameters)
+            self._check = lambda arguments, _: validator.faults(arguments)
         parameters = {"type": "object", "properties": {}, "additionalProperties": False} | parameters
         if not FUNCTION_NAME.fullmatch(name) or parameters["type"] != "object":
             raise ValueError(f'tool "{name}" must have the name and the parameters of a function')
@@ -207,12 +208,6 @@ class ServiceTool:
 
 _Check = Callable[[Mapping[str, Any], Mapping[str, Any]], list[ArgumentFault]]
 """The faults of arguments as the model gave them and as the tool gets them."""
-
-
-def _schema_faults(
-    validator: BoundedValidator, arguments: Mapping[str, Any], _: object
-) -> list[ArgumentFault]:
-    return validator.faults(arguments)
 
 
 class _ModelCheck:
