@@ -62,16 +62,17 @@ class RunIdentity:
 class RunModel:
     """The model that runs call. `api_key` is a requirement that IDaaS fulfils for each caller, or one static
     key for all callers. `name` is recorded with each call. `system_prompt` begins the first system message;
-    notes of the agent and the system messages of the conversation follow it. `fallback` responds if the
-    provider fails, with the same key.
+    notes of the agent and the system messages of the conversation follow it. Of the `others`, by name,
+    `fallback` responds if a model fails, and that of a group in `of_groups` to its callers, by one key.
     """
 
     provider: ModelProvider
     api_key: ApiKeyRequirement | Secret
     name: str | None = None
     system_prompt: str = SYSTEM_PROMPT
-    fallback: ModelProvider | None = None
-    fallback_name: str | None = None
+    others: Mapping[str, ModelProvider] = field(default_factory=dict)
+    fallback: str | None = None
+    of_groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +154,13 @@ def graph_parts(
     answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))
     budget = CallBudget(limits.run_calls)
 
-    def model_steps(provider: ModelProvider, name: str | None, second: ModelSteps | None) -> ModelSteps:
+    def model_steps(provider: ModelProvider, name: str | None, *more: Any) -> ModelSteps:  # noqa: ANN401 - passed on
         key, seconds = required.get(MODEL), limits.model_seconds
-        return ModelSteps(provider, name, key, records.audit, records.calls, seconds, second)
+        return ModelSteps(provider, name, key, records.audit, records.calls, seconds, *more)
 
-    second = model_steps(model.fallback, model.fallback_name, None) if model.fallback else None
-    requests = model_steps(model.provider, model.name, second)
+    others = {name: model_steps(provider, name) for name, provider in model.others.items()}
+    of_groups = {group: others[name] for group, name in model.of_groups.items() if name in others}
+    requests = model_steps(model.provider, model.name, others.get(model.fallback or ""), of_groups)
     callers: CallersOfRuns = Callers(identity.verifier, identity.token_of)
     consents: Consents | None = None
     if asks.store is not None:

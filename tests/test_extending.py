@@ -407,3 +407,32 @@ async def test_prompt_of_the_page_is_for_the_callers_groups(sandbox, tmp_path):
         "You are the assistant of Example Ltd. You speak with Alice.\n\nShow sums with two decimals.",
         "You are the assistant of Example Ltd. You speak with A [group hr] b.",
     ]
+
+
+class NamedModel(ScriptedModel):
+    """A provider whose responses are its name."""
+
+    def __init__(self, model, **_):
+        super().__init__(model)
+
+
+async def test_callers_of_two_groups_get_two_models_at_each_question_and_choose_none(sandbox, tmp_path):
+    given = {
+        "LLM_PROVIDER": f"{__name__}:NamedModel",
+        "LLM_BASE_URL": "https://models.example.com",
+        "LLM_MODEL": "small",
+        "LLM_GROUP_MODELS": "finance=large, team a=middle",
+        "CALLER_CLAIMS": "groups",
+        "CONVERSATIONS_URL": f"sqlite:///{tmp_path}/threads.db",
+    }
+    settings, shown = read_settings(sandbox.environment | given), []
+    async with Agent(settings, clock=sandbox.clock) as agent:
+        transport = httpx.ASGITransport(create_app(settings, agent))
+        async with httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=60) as http:
+            for groups in (["finance"], ["x", "team a"], ["team a", "finance"], ["x"]):
+                headers = {"Authorization": f"Bearer {sandbox.access_token(groups=groups)}"}
+                for kept in ({"metadata": {"thread_id": "t-1"}}, {}):
+                    body = asked("hi", model="large", **kept)
+                    answer = await http.post("/openai/v1/chat/completions", json=body, headers=headers)
+                    shown.append(answer.json()["choices"][0]["message"]["content"])
+    assert shown == ["large", "large", "middle", "middle", "large", "large", "small", "small"]

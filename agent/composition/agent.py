@@ -131,9 +131,9 @@ class Agent:
             lambda: services(settings, tls, accepts_tools=accepts_tools),
             lambda: model_provider(settings, tls) if model is None else model,
         )
-        second = None if model is not None else settings.llm_fallback_model
-        self.fallback: Final = model_provider(settings, tls, second) if second else None
-        """The second model; `None`: a failure of the first one ends the run."""
+        self.group_models: Final = dict(each.rsplit("=", 1) for each in settings.llm_group_models)
+        names = {settings.llm_fallback_model, *self.group_models.values()} if model is None else ()
+        self.other_models: Final = {name: model_provider(settings, tls, name) for name in names if name}
         self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
             settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE
         )
@@ -285,8 +285,9 @@ class Agent:
                 api_key=self.llm_api_key,
                 name=settings.llm_model,
                 system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
-                fallback=self.fallback,
-                fallback_name=settings.llm_fallback_model,
+                others=self.other_models,
+                fallback=settings.llm_fallback_model,
+                of_groups=self.group_models,
             ),
             approvals=RunApprovals(
                 store=self.approvals,
@@ -419,7 +420,7 @@ class Agent:
         if self.events_jwks is not None:
             await self.events_jwks.aclose()
         await self.http.aclose()
-        await asyncio.gather(*(each.aclose() for each in (self.model, self.fallback) if each))
+        await asyncio.gather(*(each.aclose() for each in (self.model, *self.other_models.values())))
         for part in (self.run_leases, self.redis):
             if part is not None:
                 await part.aclose()

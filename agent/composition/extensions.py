@@ -87,15 +87,19 @@ def services(
     for declared in declared_services(settings):
         try:
             service = _service(declared, folder, tls)
-            listed += _parts(service)
-            faults += _unused_policies(service)
+            listed += service.services if isinstance(service, HTTPService) else [service]
+            unused = service.unused_policies if isinstance(service, HTTPService) else ()
+            place = f"SERVICES_FILE: services.{declared.name}.policies"
+            # a misspelled name would leave a tool without its policy
+            faults += [f'{place}: the service has no tool "{tool}"' for tool in unused]
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             declaration = f"SERVICES_FILE: services.{declared.name}.python"
             place = declaration if declared.name in settings.services else f'service "{declared.name}"'
             faults.append(f"{place} cannot be used: {failure_of(error)}")
     for entry in entry_points(group=ENTRY_POINTS) if installed is None else installed:
         try:
-            listed += _parts(entry.load()(tls))
+            service = entry.load()(tls)
+            listed += service.services if isinstance(service, HTTPService) else [service]
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             faults.append(f'entry point "{entry.name}" cannot be used: {failure_of(error)}')
     names = [service.name for service in listed]
@@ -109,21 +113,6 @@ def services(
         if isinstance(service, MCPService):
             service.selection.keep_to(accepted)
     return listed
-
-
-def _parts(service: Service) -> list[Service]:
-    """The service, and those of its tools' own permissions."""
-    return [*service.services] if isinstance(service, HTTPService) else [service]
-
-
-def _unused_policies(service: Service) -> list[str]:
-    """A misspelled name would leave a tool without its policy, so it is a fault."""
-    if not isinstance(service, HTTPService):
-        return []
-    return [
-        f'SERVICES_FILE: services.{service.name}.policies: the service has no tool "{tool}"'
-        for tool in service.unused_policies
-    ]
 
 
 def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Service:

@@ -7,8 +7,8 @@ them: services put content into it.
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 from langgraph.types import StreamWriter
@@ -62,9 +62,13 @@ class ModelSteps:
         measures: CallMeasures,
         seconds: float,
         fallback: "ModelSteps | None" = None,
+        of_groups: "Mapping[str, ModelSteps] | None" = None,
     ) -> None:
-        """`seconds` bounds the time of each request. `fallback` responds if this model fails."""
+        """`seconds` bounds the time of each request. `fallback` responds if the model fails, and the first of
+        `of_groups` whose group the caller has in place of this model.
+        """
         self._fallback = fallback
+        self._of_groups = of_groups or {}
         self._provider = provider
         self._name = name
         self._credential = requirement.credential if requirement else None
@@ -81,25 +85,25 @@ class ModelSteps:
 
         Raises as `request` does, and `AuditError` if it cannot be recorded.
         """
+        groups = caller.caller.groups
+        model = next((each for group, each in self._of_groups.items() if group in groups), self)
         if self._fallback is None:
-            return await self._own_response(call, key, caller)
+            return await model.own_response(call, key, caller)
         written: list[object] = []
 
         def write(event: object) -> None:
             written.append(event)
-            if call.writer is not None:
-                call.writer(event)
+            cast(StreamWriter, call.writer)(event)
 
         try:
-            noted = call._replace(writer=call.writer and write)
-            return await self._own_response(noted, key, caller)
+            return await model.own_response(call._replace(writer=call.writer and write), key, caller)
         except ServiceError as error:
             if written or error.status in (401, 403):
                 raise
             log_failure(error)
         return await self._fallback.response(call, key, caller)
 
-    async def _own_response(
+    async def own_response(
         self, call: ModelCall, key: ServiceCredential | Secret, caller: VerifiedAccessToken
     ) -> AIMessage:
         """The response of this model. A credential that the service refuses is renewed once."""
@@ -115,7 +119,7 @@ class ModelSteps:
             if isinstance(key, Secret):
                 response = await self.request(call, key)
             else:
-                response = await send_with_credential(key, send, _is_refused)
+                response = await send_with_credential(key, send, lambda sent: isinstance(sent, ServiceError))
             if isinstance(response, ServiceError):
                 raise response
             if (used := response.usage_metadata) is not None:
@@ -191,10 +195,6 @@ class ModelSteps:
                 span.set(Attribute.REASONING_TOKENS, reasoning)
         if span.recording and (reason := response.response_metadata.get("finish_reason")):
             span.set(Attribute.FINISH_REASONS, (reason,))
-
-
-def _is_refused(response: AIMessage | ServiceError) -> bool:
-    return isinstance(response, ServiceError)
 
 
 class _Reader:
