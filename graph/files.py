@@ -17,8 +17,8 @@ _OLDER: Final = "attached by the user, and not shown any more"
 
 def file_parts(message: AnyMessage) -> list[dict[str, Any]]:
     """The references to files in a message of a person."""
-    content = message.content if isinstance(message, HumanMessage) else ""
-    return [part for part in content if isinstance(part, dict) and _is_file(part)]
+    listed = isinstance(message, HumanMessage) and isinstance(message.content, list)
+    return [part for part in message.content if isinstance(part, dict) and _is_file(part)] if listed else []
 
 
 def detached(messages: Sequence[AnyMessage]) -> tuple[list[AnyMessage], dict[str, bytes]]:
