@@ -5,8 +5,11 @@ And `serve`, for tests that need a server of their own.
 
 import asyncio
 import gc
+import os
+import re
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -23,7 +26,11 @@ from sandbox.state.cloud import Cloud
 from sandbox.state.directory import AGENT_AUDIENCE
 from tests.clock import SettableClock
 
-pytest_plugins = [
+_ONLY_DISTRIBUTES = "PYTEST_XDIST_WORKER" not in os.environ and bool(
+    re.search(r" -n ?([1-9]|auto|logical)", " ".join(sys.argv))
+)
+"""Whether this process gives the tests to others, and needs no fixtures: they take two seconds to import."""
+_FIXTURES = [
     "tests.remembered",
     "tests.agent.api.langgraph.langgraph_process",
     "tests.aegra.aegra_fixtures",
@@ -34,6 +41,7 @@ pytest_plugins = [
     "tests.deploy.shipped",
 ]
 """Fixtures that several folders use: `langgraph_server`, `start_agent`."""
+pytest_plugins = [] if _ONLY_DISTRIBUTES else _FIXTURES
 
 gc.disable()  # until everything is collected: `pytest_collection_finish`
 
@@ -92,6 +100,21 @@ class ByServer(LoadScopeScheduling):
         return shared or nodeid.partition("::")[0]
 
 
+def _tell_results_only(worker: Any) -> None:
+    """Of a test that passes, one report goes to the process that counts them, not the begin and end of each
+    part: each message wakes it.
+    """
+    tell = worker.sendevent
+
+    def results(name: str, **content: Any) -> None:
+        report = content.get("data", {})
+        passed_part = report.get("when") in ("setup", "teardown") and report.get("outcome") == "passed"
+        if name not in ("logstart", "logfinish") and not passed_part:
+            tell(name, **content)
+
+    worker.sendevent = results
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
     """`--dist loadfile` is `ByServer`."""
     return ByServer(config, log) if config.getoption("dist") == "loadfile" else None
@@ -103,8 +126,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: [part not in nodeid for nodeid in (item.nodeid,) for part in _LONGEST])
 
 
-def pytest_collection_finish() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "the server that `langgraph_server` is: `langgraph dev`, or Aegra"
+    parser.addoption("--langgraph-server", choices=["dev", "aegra"], default="dev", help=words)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Thousands of tests are never garbage: collecting among them takes a sixth of the processor time."""
+    options = session.config.option
+    if not (options.durations or options.verbose > 0 or options.xmlpath):
+        for plugin in session.config.pluginmanager.get_plugins():
+            if type(plugin).__name__ == "WorkerInteractor":
+                _tell_results_only(plugin)
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     gc.enable()

@@ -107,11 +107,6 @@ def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Serv
         assert '"audit_ended"' in (folder / "audit.log").read_text().splitlines()[-1]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    words = "the server that `langgraph_server` is: `langgraph dev`, or Aegra"
-    parser.addoption("--langgraph-server", choices=["dev", "aegra"], default="dev", help=words)
-
-
 @pytest.fixture(scope="session")
 def langgraph_server(
     request: pytest.FixtureRequest, running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory
