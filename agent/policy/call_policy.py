@@ -197,7 +197,7 @@ class CedarPolicy:
         situation = self._situation(rules, pending.service, caller, now)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         entry: Entry | None = None
-        if of_tool.today:
+        if "today" in of_tool.members:
             try:
                 entry = _entry(of_tool, pending, now)
                 calls, amount = await self._required_counters().enter(entry)

@@ -21,7 +21,7 @@ def decide(
     With `declared`, the call is allowed only with an approval, by whom and for as long as that says. What
     cannot be evaluated is denied.
     """
-    durations = DURATIONS if of_tool.lasting else ()
+    durations = DURATIONS if "consent" in of_tool.members else ()
     steps = deciding(situation, facts, declared, of_tool.groups, of_tool.ages, durations)
     try:
         evaluate = _evaluation(policies, of_tool, situation)
@@ -45,14 +45,12 @@ class _Result:
 def _evaluation(
     policies: Policies, of_tool: ToolRules, situation: Situation
 ) -> Callable[[Facts, int | None], _Result]:
-    """Evaluates one call as if the user had signed in some seconds ago; `None`: when they did. Raises
-    `ValueError`, as does each evaluation, if the call cannot be expressed.
+    """Evaluates one call by a consent and the age of the sign-in (`None`: the true one). Raises `ValueError`,
+    as does each evaluation, if the call cannot be expressed.
     """
-    of_call = {"input": cedar_value(situation.arguments, of_tool.input)}
-    if of_tool.today:
-        of_call["today"] = {"count": situation.calls}
-        if of_tool.sum is not None:
-            of_call["today"]["sum"] = decimal_text(situation.amount)
+    summed = {} if of_tool.sum is None else {"sum": decimal_text(situation.amount)}
+    today = {"count": situation.calls, **summed}
+    of_call = {"input": cedar_value(situation.arguments, of_tool.input), "today": today}
 
     def result(facts: Facts, age: int | None) -> _Result:
         people: dict[str, tuple[Mapping[str, str], frozenset[str]]] = {}
@@ -67,7 +65,7 @@ def _evaluation(
             "principal": {"type": "User", "id": situation.subject},
             "action": {"type": "Action", "id": of_tool.action.name},
             "resource": {"type": "Service", "id": of_tool.action.service},
-            "context": context,
+            "context": {name: value for name, value in context.items() if name in of_tool.members},
         }
         people[situation.subject] = situation.claims, situation.groups
         known = tuple((name, *claims.items(), groups) for name, (claims, groups) in people.items())

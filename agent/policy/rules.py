@@ -180,19 +180,18 @@ class ToolRules:
     """What decides about the calls of one tool, and which facts it mentions.
 
     `groups` are those of which an approver may have to be, `sum` is the summed argument, `ages` are those
-    of a sign-in that are tried, the longest first.
+    of a sign-in that are tried, the longest first. `members` are the members of records that it mentions.
     """
 
     action: ToolAction
     schema: Schema
     input: RecordType
     statements: Sequence[Statement]
-    today: bool
+    members: frozenset[str]
     sum: str | None
     groups: Sequence[str]
     known_groups: frozenset[str]
     ages: Sequence[int]
-    lasting: bool
     entities: LRUCache[tuple[object, ...], Entities] = field(default_factory=lambda: LRUCache(256))
     """Of the people of the latest calls."""
 
@@ -270,8 +269,8 @@ class Rules:
         members = frozenset[str]().union(*(statement.members for statement in statements))
         sums = {statement.sum for statement in statements if statement.sum is not None}
         kind = input_type(action.parameters)
-        today, faults = "today" in members, []
-        if today and not known.counts:
+        faults = []
+        if "today" in members and not known.counts:
             faults.append(f'"{action.name}": context.today needs CONVERSATIONS_URL, where calls are counted')
         if len(sums) > 1:
             faults.append(
@@ -289,7 +288,7 @@ class Rules:
             services=known.services,
             groups=sorted(known.groups),
             attributes=known.attributes,
-            today=today,
+            mentioned=members,
             summed=bool(sums),
         )
         schema = Schema.from_str(text)
@@ -306,12 +305,11 @@ class Rules:
             schema,
             kind,
             statements,
-            today=today,
+            members=members,
             sum=next(iter(sums), None),
             groups=sorted(frozenset[str]().union(*(statement.groups for statement in asking))),
             known_groups=known.groups,
             ages=sorted(frozenset[int]().union(*(each.ages for each in statements)), reverse=True),
-            lasting="consent" in members,
         )
 
 

@@ -156,23 +156,26 @@ def schema_text(
     services: Iterable[str],
     groups: Collection[str],
     attributes: Iterable[str],
-    today: bool,
+    mentioned: Collection[str],
     summed: bool,
 ) -> str:
     """The schema in which calls of one tool are decided: its action, and the names that rules may mention.
 
     `others` are the actions of other tools, `groups` those of the operator, `attributes` the users' claims.
-    Only a tool whose rules mention it has `context.today`, and only one with a sum has that.
+    The context has the members that rules of the tool mention: Cedar checks each in each evaluation.
     """
-    members = [
-        f"input: {_text(input_type(action.parameters))}",
-        "identity: String, approved: Bool, approver?: User, authAge?: Long",
-        "consent?: { lasting: Bool, seconds: Long }",
-        "now: { time: datetime, minute: Long, weekday: Long }",
-        "read: { confidential: Bool, untrusted: Bool, services: Set<String> }",
-    ]
-    if today:
-        members.append(f"today: {{ count: Long{', sum: decimal' if summed else ''} }}")
+    members = {
+        "input": _text(input_type(action.parameters)),
+        "identity": "String",
+        "approved": "Bool",
+        "approver?": "User",
+        "authAge?": "Long",
+        "consent?": "{ lasting: Bool, seconds: Long }",
+        "now": "{ time: datetime, minute: Long, weekday: Long }",
+        "read": "{ confidential: Bool, untrusted: Bool, services: Set<String> }",
+        "today": f"{{ count: Long{', sum: decimal' if summed else ''} }}",
+    }
+    context = (f"{name}: {kind}" for name, kind in members.items() if name.rstrip("?") in mentioned)
     of_users = ", ".join(f"{json.dumps(name)}?: String" for name in attributes)
     return "\n".join(
         [
@@ -181,7 +184,7 @@ def schema_text(
             f"entity Service enum [{_quoted(services)}];",
             f"action {_quoted([*Effect, *sorted({*others} - {action.name, *Effect})])};",
             f"action {_quoted([action.name])} in [{_quoted([action.effect])}] appliesTo {{ principal: User,",
-            f"  resource: Service, context: {{ {', '.join(members)} }} }};",
+            f"  resource: Service, context: {{ {', '.join(context)} }} }};",
         ]
     )
 
