@@ -31,6 +31,7 @@ class GrantModel(Wire):
     created_at: str
     ends_at: str
     uses: int
+    last_used_at: str | None
 
 
 class GrantList(Wire):

@@ -17,7 +17,7 @@ from identity.errors import ApprovalError
 from identity.principal import Principal
 from tools.lasting import Lasting
 
-_COLUMNS: Final = "id, owner, thread_id, ends_at, uses, body"
+_COLUMNS: Final = "id, owner, thread_id, ends_at, uses, last_used_at, body"
 _MOST: Final = 500
 """Grants of one principal that are looked at, the newest."""
 
@@ -65,9 +65,9 @@ class SqlGrantStore:
 
         def work() -> Transaction[None]:
             rows = yield from query(
-                "UPDATE grants SET uses = uses + 1 WHERE id = ? AND owner = ? AND ends_at > ?"  # noqa: S608 - constants
-                f" RETURNING {_COLUMNS}",
-                *(grant.id, owner, at),
+                "UPDATE grants SET uses = uses + 1, last_used_at = ?"  # noqa: S608 - constants
+                f" WHERE id = ? AND owner = ? AND ends_at > ? RETURNING {_COLUMNS}",
+                *(at, grant.id, owner, at),
             )
             if not rows or self._grant(rows[0]).lasting != grant.lasting:
                 raise ApprovalError(GraphCode.APPROVAL_INVALID, "the grant was withdrawn, or has ended")
@@ -94,7 +94,7 @@ class SqlGrantStore:
 
     def _grant(self, row: Row) -> Grant:
         """Raises `ConfigurationError` if it is not what was stored."""
-        grant_id, owner, thread_id, ends_at, uses, body = row
+        grant_id, owner, thread_id, ends_at, uses, last_used_at, body = row
         kept = json.loads(self._encryption.open(body, "grant", owner, grant_id))
         principal = Principal(**kept["principal"])
         grant = Grant(
@@ -104,6 +104,7 @@ class SqlGrantStore:
             token=kept["token"],
             created_at=kept["created_at"],
             uses=uses,
+            last_used_at=last_used_at,
         )
         if (owner_of(principal), grant.thread_id, grant.ends_at) != (owner, thread_id, ends_at):
             raise self._encryption.refusal("a grant was changed")

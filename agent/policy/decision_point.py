@@ -83,12 +83,10 @@ class DecisionPointPolicy:
             return decided
         settings, asks = self.settings, decided if isinstance(decided, Ask) else None
         now = datetime.fromtimestamp(self.clock(), ZoneInfo(settings.policy_time_zone))
-        known = (
-            frozenset(settings.policy_groups),
-            settings.caller_claims.split(),
-            settings.policy_groups_claim,
-        )
-        situation = situation_of(caller, self.declared.access_identity(pending.service), now, *known)
+        listed = frozenset(settings.policy_groups)
+        claims = settings.caller_claims.split(), settings.policy_groups_claim
+        identity = self.declared.access_identity(pending.service)
+        situation = situation_of(caller, identity, now, listed, *claims)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         steps = deciding(situation, facts, asks, settings.policy_groups, ages=(0,))
         try:

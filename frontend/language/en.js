@@ -262,6 +262,7 @@ export const en = Object.freeze({
   'grants.none': 'Nothing: the agent asks about each call that needs it.',
   'grants.call': '{service}: {tool}',
   'grants.until': 'Until {time}. Calls made: {count}.',
+  'grants.last_used': 'The last one: {time}.',
   'grants.everywhere': 'In all of your conversations',
   'grants.only_in': 'Only in “{title}”',
   'grants.withdraw': 'Withdraw',

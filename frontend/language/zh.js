@@ -262,6 +262,7 @@ export const zh = Object.freeze({
   'grants.none': '没有：每次需要批准的调用，智能体都会询问。',
   'grants.call': '{service}的工具 {tool}',
   'grants.until': '有效至 {time}。已调用 {count} 次。',
+  'grants.last_used': '最近一次：{time}。',
   'grants.everywhere': '适用于你的所有对话',
   'grants.only_in': '仅限“{title}”',
   'grants.withdraw': '撤回',

@@ -83,13 +83,14 @@ export class RightsView {
 
   #grant(grant) {
     const { language } = this;
-    const { service, tool, display, ends_at: end, uses, access_identity: accessIdentity, credential } = grant;
+    const { service, tool, display, ends_at: end, uses, last_used_at: used, access_identity: accessIdentity, credential } = grant;
     const bounds = display.flatMap(({ label, text }) => [element('dt', {}, label), element('dd', {}, text)]);
     const name = language.text('grants.call', { service: serviceName(language, service), tool });
     return element('li', { class: 'card grant' },
       element('p', {}, element('strong', {}, name), ' ', identityBadge(language, identityKind({ accessIdentity, credential: credential ?? undefined }))),
       bounds.length > 0 && element('dl', { class: 'arguments' }, ...bounds),
-      element('p', { class: 'note' }, language.text('grants.until', { time: language.until(Date.parse(end)), count: uses })),
+      element('p', { class: 'note' }, language.text('grants.until', { time: language.until(Date.parse(end)), count: uses }),
+        used !== null && ` ${language.text('grants.last_used', { time: language.moment(Date.parse(used)) })}`),
       element('div', { class: 'actions' }, this.#where(grant),
         element('button', { 'type': 'button', 'class': 'quiet', 'aria-label': language.text('grants.withdraw_of', { name }), 'onclick': () => this.#withdraw(grant.id, name) },
           icon('trash'), language.text('grants.withdraw'))));

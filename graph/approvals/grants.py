@@ -41,6 +41,7 @@ class Grant:
     token: str
     created_at: float
     uses: int = 0
+    last_used_at: float | None = None
 
     @property
     def id(self) -> str:

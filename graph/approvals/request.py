@@ -159,6 +159,7 @@ def grant_of(grant: Grant) -> dict[str, Any]:
         "created_at": rfc3339(grant.created_at),
         "ends_at": rfc3339(grant.ends_at),
         "uses": grant.uses,
+        "last_used_at": None if grant.last_used_at is None else rfc3339(grant.last_used_at),
     }
 
 

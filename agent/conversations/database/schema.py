@@ -138,6 +138,7 @@ _TABLES: Final = (
         created_at {time} NOT NULL,
         ends_at {time} NOT NULL,
         uses {number} NOT NULL,
+        last_used_at {time},
         body {bytes} NOT NULL
     )
     """,

@@ -50,11 +50,13 @@ async def test_each_call_is_used_once_and_counted_until_the_grant_is_withdrawn_o
     grant = grant_of(request_of)
     await store.add(grant)
     called = [request_of(id=f"{n % 5}", call_id=f"{n % 5}") for n in range(10)]
-    uses = [each.use(grant, call, NOW) for each, call in zip([store, other] * 5, called, strict=True)]
+    assert [each.last_used_at for each in await other.of(ALICE, NOW)] == [None]
+    uses = [each.use(grant, call, NOW + 1) for each, call in zip([store, other] * 5, called, strict=True)]
     found = await asyncio.gather(*uses, return_exceptions=True)
     assert Counter(map(type, found)) == {type(None): 5, ApprovalError: 5}
     assert {each.code for each in found if isinstance(each, ApprovalError)} == {GraphCode.APPROVAL_USED}
-    assert [(each.id, each.uses) for each in await other.of(ALICE, NOW)] == [("given", 5)]
+    counted = [(each.id, each.uses, each.last_used_at) for each in await other.of(ALICE, NOW)]
+    assert counted == [("given", 5, NOW + 1)]
     state = await approvals.get("0", ALICE)
     assert state is not None
     assert (state.status, state.approved_digest) == ("used", state.request.digest)

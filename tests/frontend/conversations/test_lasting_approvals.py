@@ -95,6 +95,8 @@ async def test_bounds_are_narrowed_before_more_is_approved_and_a_grant_is_withdr
         "Calls made: 0.",
     ):
         await expect(grants).to_contain_text(shown)
+    for missing in ("The last one", "null"):
+        await expect(grants).not_to_contain_text(missing)
     await grants.get_by_text("Amap", exact=True).click()
     tools = grants.get_by_role("listitem").filter(has_text="maps_")
     for tool, decision in (

@@ -88,6 +88,7 @@ async def test_grant_covers_calls_within_its_bounds_and_is_listed_counted_and_au
     assert "上海" in str([each.content for each in served.model.asked[-1] if each.type == "tool"])
     [grant] = await grants(served)
     assert (grant["id"], grant["uses"], grant["thread_id"]) == (approval["id"], 1, None)
+    assert grant["created_at"] <= grant["last_used_at"] < grant["ends_at"]
     assert (grant["bounds"], grant["tool"], grant["access_identity"]) == (
         offered["bounds"],
         "maps_weather",
