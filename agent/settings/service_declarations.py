@@ -149,8 +149,9 @@ class CredentialDeclaration(_Table):
         """What calls of the service require. `key_error_code` is the code of an API key that is refused."""
         placement = BEARER if self.placement is None else self.placement.made()
         if self.access_token is not None:
-            more = getattr(self, "step_up", ())
-            return AccessTokenRequirement(self.access_token, more, placement=placement)
+            return AccessTokenRequirement(
+                self.access_token, getattr(self, "step_up", ()), placement=placement
+            )
         if self.api_key is not None:
             return ApiKeyRequirement(self.api_key, key_error_code, placement=placement)
         if self.credential_key is None:

@@ -88,15 +88,14 @@ class ModelNode:
             offered = await self._catalog.offered(credentials)
         else:
             offered, calls = OfferedTools([], {}, [LAST_ROUND]), []
-        searches = 0 < self._limits.listed_tools < len(offered.tools)
+        most = self._limits.listed_tools
+        searches = 0 < most < len(offered.tools)
 
         async def respond(messages: Sequence[AnyMessage], *, shown: bool = False) -> AIMessage:
             instructions = prompt_for(state.get("instructions") or self._system_prompt, caller.caller)
             prompt = build_prompt(instructions, messages, offered.notes)
             key = self._static_key or credentials[MODEL]
-            tools = offered.tools
-            if searches:
-                tools = listed_tools(offered, state["messages"], self._limits.listed_tools)
+            tools = listed_tools(offered, state["messages"], most) if searches else offered.tools
             request = await self._call(prompt, tools, runtime, shown=shown)
             return await self._model.response(request, key, caller)
 

@@ -19,15 +19,13 @@ from tools.service import ToolResult
 
 FIND_TOOLS: Final = "find_tools"
 _MAX_FOUND: Final = 10
-_MAX_QUERY: Final = 500
-_MAX_SUMMARY: Final = 200
-"""Characters of a query that count, and of a description in a result."""
+_MAX_CHARACTERS: Final = 300
+"""Of a query that count, and of a description in a result."""
 _IN_NAME: Final = 3
 """How much more a word counts in the name of a tool."""
-_WORDS: Final = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_a-zA-Z]+"
-)
-_WITHOUT_SPACES: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_a-zA-Z]+")
+_KANA: Final = "\u3040"
+"""The first letter of the scripts that have no spaces between words, and of Korean."""
 
 
 def search_tool(offered: OfferedTools) -> dict[str, Any]:
@@ -73,8 +71,7 @@ async def found_tools(
         if len(found) == min(_MAX_FOUND, most):
             break
         if function["name"] != FIND_TOOLS and await may_use(function):
-            summary = function["description"][:_MAX_SUMMARY]
-            found.append({"name": function["name"], "description": summary})
+            found.append({"name": function["name"], "description": function["description"][:_MAX_CHARACTERS]})
     note = "These can be called now." if found else "No tool matches. Other words may find one."
     return ToolResult(json.dumps({"tools": found, "note": note}, ensure_ascii=False))
 
@@ -89,23 +86,19 @@ def ranked(query: str, tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     in_names = [_words(each["name"]) for each in functions]
     words = [name | _words(each["description"]) for name, each in zip(in_names, functions, strict=True)]
     having = Counter(word for each in words for word in each)
-    wanted = _words(query[:_MAX_QUERY])
-
-    def score(place: int) -> float:
-        return sum(
-            math.log(1 + len(tools) / having[word]) * (_IN_NAME if word in in_names[place] else 1)
-            for word in wanted & words[place]
-        )
-
-    scores = [score(place) for place in range(len(functions))]
-    order = sorted(range(len(functions)), key=lambda place: -scores[place])
-    return [functions[place] for place in order if scores[place] > 0]
+    wanted = _words(query[:_MAX_CHARACTERS])
+    scores = [
+        sum(math.log(1 + len(tools) / having[w]) * (_IN_NAME if w in name else 1) for w in wanted & each)
+        for name, each in zip(in_names, words, strict=True)
+    ]
+    best = sorted(enumerate(scores), key=lambda each: -each[1])
+    return [functions[place] for place, score in best if score > 0]
 
 
 def _words(text: str) -> set[str]:
     words: set[str] = set()
     for word in _WORDS.findall(text):
-        if _WITHOUT_SPACES.match(word):
+        if word >= _KANA:
             words |= {*word, *map("".join, pairwise(word))}
         elif len(word) > 1:
             lower = word.lower()

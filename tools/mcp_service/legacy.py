@@ -10,7 +10,6 @@ https://modelcontextprotocol.io/specification/2025-06-18/basic/transports
 """
 
 import asyncio
-import contextvars
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -27,7 +26,7 @@ from identity.observation.span import CURRENT_SPAN
 from identity.observation.traceparent import HEADER, Receiver
 from identity.secrets.secret import Secret
 from tools import VERSION
-from tools.mcp_service.session import Listing, MCPCallError, MCPRequestError, Session
+from tools.mcp_service.session import CLOSE_TIMEOUT, Listing, MCPCallError, MCPRequestError, Session
 from tools.mcp_service.tool import (
     MAX_LISTED,
     MAX_PAGES,
@@ -42,8 +41,6 @@ from tools.progress import Report
 from tools.service import ToolResult
 
 _MALFORMED: Final = "the response does not follow the MCP protocol"
-_CLOSE_TIMEOUT: Final = 2.0
-"""Seconds for messages that have no caller: cancellations and the end of the session."""
 _MAX_ANSWERS: Final = 10
 """How many requests of the server receive a response during one request."""
 _UNDELIVERED: Final = (httpx.HTTPError, TimeoutError, RuntimeError, MCPRequestError)
@@ -77,7 +74,6 @@ class LegacySession(Session):
         self._session_id: str | None = None
         self._protocol_version: str | None = None
         """That of the session, once it is open."""
-        self._cancellations: set[asyncio.Task[None]] = set()
         self._pages = self._read = 0
         """Of the list that is being read."""
 
@@ -207,7 +203,7 @@ class LegacySession(Session):
     async def _leave(self) -> None:
         """Waits for pending cancellations and ends the session at the server, for two seconds at most."""
         with suppress(*_UNDELIVERED):
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await asyncio.gather(*self._cancellations)
                 if self._session_id is not None:
                     async with self._wire.request("DELETE", self.secret, self._headers()):
@@ -219,15 +215,7 @@ class LegacySession(Session):
             return
         params = {"requestId": number, "reason": "the caller no longer waits for the response"}
         members = {"method": "notifications/cancelled", "params": params}
-        task = asyncio.create_task(self._notify_later(members), context=contextvars.Context())
-        self._cancellations.add(task)
-        task.add_done_callback(self._cancellations.discard)
-
-    async def _notify_later(self, members: Mapping[str, Any]) -> None:
-        """A server that hangs must not occupy a connection for each cancelled call."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self._notify(members)
+        self._cancel_later(self._notify(members))
 
     async def _response_to(self, number: int, response: httpx.Response) -> Mapping[str, Any]:
         if not 200 <= response.status_code < 300:

@@ -5,11 +5,13 @@ https://modelcontextprotocol.io/specification/2026-07-28
 
 import asyncio
 import base64
+import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import httpx
 
@@ -41,12 +43,15 @@ _MAX_ROUNDS: Final = 10
 _MAX_STATE: Final = 64 * 1024
 """Characters of a `requestState`, which is sent back."""
 _PAUSE: Final = 0.05
-"""Seconds before a call is repeated."""
+"""Seconds before a call is repeated, and between two polls of a task at least."""
+_TASKS: Final = f"{_META}tasks"
+_MAX_POLLS: Final = 1_000
 _MIN_LIST_SECONDS: Final = 5.0
 """A question and its call use one list, whatever its `ttlMs`."""
 _MAX_HEADERS: Final = 8_192
 """Characters of all headers from arguments."""
 _MAX_INTEGER: Final = 2**53 - 1
+_Json: TypeAlias = Mapping[str, Any]
 _PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -123,8 +128,10 @@ class ModernServer:
             f"{_META}clientInfo": {"name": "idaas-agent", "version": VERSION},
             f"{_META}clientCapabilities": {},
         }
-        if method == "tools/call" and ANSWERED.get() is not None:
-            meta[f"{_META}clientCapabilities"] = {"elicitation": {"form": {}, "url": {}}}
+        if method.startswith(("tools/call", "tasks/")):
+            meta[f"{_META}clientCapabilities"] = {"extensions": {_TASKS: {}}}
+            if ANSWERED.get() is not None:
+                meta[f"{_META}clientCapabilities"]["elicitation"] = {"form": {}, "url": {}}
         if progressed is not None:
             meta["progressToken"] = number
         if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
@@ -212,7 +219,7 @@ class ModernSession(Session):
 
         The capability to ask the user is declared if the user can be asked (`tools.elicitation`): then the
         result may be the server's question. A server that asks all the same gets no answer, and the call ends
-        at once.
+        at once. A call that becomes a task is polled until it ends or asks.
         """
         span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
         span.set(Attribute.MCP_METHOD, "tools/call")
@@ -225,6 +232,10 @@ class ModernSession(Session):
             more["requestState"] = given.state.reveal()
         try:
             async with self._until_closed():
+                if (task := _Task.waiting(given.state)) is not None:
+                    return await self._followed(
+                        task, {"pollIntervalMs": 0}, given.responses, rounds, progressed
+                    )
                 response = await self._called(tool, arguments, more, progressed)
                 if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
                     self._last = self._server.public = None
@@ -235,6 +246,8 @@ class ModernSession(Session):
                     await asyncio.sleep(_PAUSE)
                     rounds += 1
                     response = await self._called(tool, arguments, {"requestState": state}, progressed)
+                if (about := response.get("result", {})).get("resultType") == "task":
+                    return await self._followed(_Task(about.get("taskId")), about, {}, rounds, progressed)
                 return _result(response, rounds)
         except _UnsendableError as error:
             return ToolResult(str(error), ok=False, called=False)
@@ -244,6 +257,37 @@ class ModernSession(Session):
             raise MCPCallError.of(failure) from None
         except ValueError:
             raise MCPRequestError("the response does not follow the MCP protocol") from None
+
+    async def _followed(
+        self, task: "_Task", about: _Json, answers: _Json, rounds: int, progressed: Report
+    ) -> ToolResult:
+        """The result of the task, or its new questions; `about` is what is known of it. A failure is final:
+        the call is not made again. A task whose end is not awaited is cancelled at the server.
+        """
+        is_left, seen = True, None
+        try:
+            if answers:
+                await self._of_task("tasks/update", task, inputResponses=answers)
+            for _ in range(_MAX_POLLS):
+                await asyncio.sleep(_poll_seconds(about))
+                response = await self._of_task("tasks/get", task)
+                about = response.get("result", {})
+                if (outcome := response if "error" in response else task.outcome(about)) is not None:
+                    result = _result(outcome, rounds)
+                    is_left = about.get("status") == "input_required" and result.asks is None
+                    return result
+                if (known := (about.get("statusMessage"), about.get("lastUpdatedAt"))) != seen:
+                    progressed(None, str(known[0] or ""))
+                    seen = known
+            return ToolResult("the server does not end the task", ok=False)
+        except MCPRequestError as failure:
+            raise MCPCallError(failure.detail, failure.status, final=True) from None
+        finally:
+            if is_left:
+                self._cancel_later(self._of_task("tasks/cancel", task))
+
+    async def _of_task(self, method: str, task: "_Task", **more: _Json) -> _Json:
+        return await self._sent(method, {"taskId": task.id, **more}, {"Mcp-Name": header_value(task.id)})
 
     async def _called(
         self, tool: str, arguments: Mapping[str, Any], more: Mapping[str, Any], progressed: Report
@@ -279,7 +323,57 @@ class ModernSession(Session):
         return response
 
     async def _leave(self) -> None:
-        """There is nothing to end."""
+        """Waits for cancellations; there is nothing to end."""
+        await asyncio.gather(*self._cancellations)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A call that goes on at the server (the extension `tasks`). `asked` are the keys of its questions so
+    far: each is asked once. Raises `ValueError` for what is not the id of a task.
+    """
+
+    id: Any
+    asked: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.id, str) or not 0 < len(self.id) <= 1_024:
+            raise ValueError("not the id of a task")
+
+    @classmethod
+    def waiting(cls, state: Secret | None) -> "_Task | None":
+        """The task that waits for its user, by the state of its questions; `None` for another state."""
+        if state is None or not (text := state.reveal()).startswith(_TASKS):
+            return None
+        task_id, *asked = json.loads(text.removeprefix(_TASKS))
+        return cls(task_id, asked)
+
+    def outcome(self, about: _Json) -> _Json | None:
+        """The response of the call, if the task has ended or has new questions; `None` while it goes on.
+
+        Raises `ValueError` for a task of another form.
+        """
+        match about:
+            case {"status": "completed", "result": dict(result)}:
+                return {"result": {**result, "resultType": "complete"}}
+            case {"status": "failed"} if protocol_error(about):
+                return about
+            case {"status": "cancelled"}:
+                return {"error": {"code": 0, "message": "the server cancelled the task"}}
+            case {"status": "input_required", "inputRequests": dict(requests)}:
+                new = {key: each for key, each in requests.items() if key not in self.asked}
+                state = _TASKS + json.dumps([self.id, *self.asked, *new])
+                asking = {"resultType": "input_required", "inputRequests": new, "requestState": state}
+                return {"result": asking} if new else None
+            case {"status": "working"}:
+                return None
+        raise ValueError("not a task")
+
+
+def _poll_seconds(about: Mapping[str, Any]) -> float:
+    """When a task is polled again: the time that the server gives, from 0.05 to 60 s; by default 1 s."""
+    interval = about.get("pollIntervalMs")
+    return max(_PAUSE, min(interval, 60_000) / 1000) if type(interval) is int else 1.0
 
 
 class _UnsendableError(Exception):
@@ -363,15 +457,15 @@ def _progress(message: Any, number: int) -> tuple[float, float | None, str]:  # 
 def _state(response: Mapping[str, Any]) -> str | None:
     """The `requestState` with which a call is repeated at once: its result asks nothing.
 
-    Raises `MCPRequestError` for one that is too large to be sent back.
+    Raises `MCPRequestError` for one that is too large to be sent back, or has the form of a task's.
     """
     result = response.get("result", {})
     if result.get("resultType") != "input_required" or not isinstance(
         state := result.get("requestState"), str
     ):
         return None
-    if len(state) > _MAX_STATE:
-        raise MCPRequestError(f"the server sends a state of more than {_MAX_STATE} characters")
+    if len(state) > _MAX_STATE or state.startswith(_TASKS):
+        raise MCPRequestError(f"the server sends a state of more than {_MAX_STATE} characters, or of a task")
     return None if result.get("inputRequests") else state
 
 

@@ -174,12 +174,7 @@ class MCPService:
             listed = (await session.listing()).tools.get(self.selection.servers_name(tool))
             return [] if listed is None else listed.validator.faults(arguments)
 
-        failure: MCPRequestError | None = None
-        try:
-            return await self._with_session(access, found, self._listing_limit())
-        except MCPRequestError as error:
-            failure = error
-        raise self._error(failure)
+        return await self._or_error(self._with_session(access, found, self._listing_limit()))
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
@@ -196,18 +191,10 @@ class MCPService:
                 return ToolResult(invalid_arguments(faults), ok=False, called=False)
             return await session.call(name, arguments, progress)
 
-        failure: MCPRequestError | None = None
-        try:
-            with reported_to(limit.progressed):
-                result = await self._with_session(access, called, limit)
-        except MCPRequestError as error:
-            failure = error
-        if failure is not None:
-            raise self._error(failure)
+        with reported_to(limit.progressed):
+            result = await self._or_error(self._with_session(access, called, limit))
         files = [file for file in result.files if not contains(file[1], presented)]
-        asks = result.asks
-        if asks is not None:
-            asks = replace(asks, questions=redact(asks.questions, presented))
+        asks = result.asks and replace(result.asks, questions=redact(result.asks.questions, presented))
         return replace(result, text=model_text(result.text, presented), files=files, asks=asks)
 
     async def metadata(self) -> Mapping[str, Any] | None:
@@ -215,12 +202,9 @@ class MCPService:
 
         It is requested without a credential, and nothing of it is followed. Raises `ServiceError`.
         """
-        failure: MCPRequestError | None = None
         try:
             async with self._listing_limit().timeout:
-                return await self._wire.metadata()
-        except MCPRequestError as error:
-            failure = error
+                return await self._or_error(self._wire.metadata())
         except TimeoutError:
             failure = MCPRequestError("no metadata in time", timed_out=True)
         raise self._error(failure)
@@ -229,6 +213,14 @@ class MCPService:
         """Ends all sessions; calls in flight fail."""
         await self._sessions.aclose()
         await self._http.aclose()
+
+    async def _or_error(self, work: Awaitable[_T]) -> _T:
+        """The result of `work`. Raises `ServiceError`, without the failure as its context."""
+        try:
+            return await work
+        except MCPRequestError as error:
+            failure = error
+        raise self._error(failure)
 
     def _error(self, failure: MCPRequestError) -> ServiceError:
         code = ToolCode.PERMISSION_MISSING if failure.missing else self.error_code
@@ -251,9 +243,7 @@ class MCPService:
         raise MCPRequestError(detail, timed_out=True)
 
     async def _renewed_once(self, access: Access, work: Callable[[Session], Awaitable[_T]]) -> _T:
-        """The result of `work`; after a refusal the credential is renewed once, or permissions that it lacks
-        are obtained. Raises `MCPRequestError`.
-        """
+        """The result of `work`, repeated with a credential that may be accepted. Raises `MCPRequestError`."""
         send = partial(self._in_session, work)
         outcome = await send_with_credential(
             access,

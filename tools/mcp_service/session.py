@@ -8,7 +8,7 @@ import contextvars
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -19,6 +19,8 @@ from tools.mcp_service.tool import MCPTool
 from tools.progress import Report
 from tools.service import ToolResult, ToolSchema
 
+CLOSE_TIMEOUT: Final = 2.0
+"""Seconds for messages that have no caller: cancellations and the end of the session."""
 _CLOSED: Final = "the session was closed"
 
 
@@ -96,6 +98,7 @@ class Session(ABC):
         self._ending: asyncio.Task[None] | None = None
         self._last: Listing | None = None
         self._listing = asyncio.Lock()
+        self._cancellations: set[asyncio.Task[None]] = set()
 
     @property
     def is_open(self) -> bool:
@@ -164,6 +167,19 @@ class Session(ABC):
     @abstractmethod
     async def _leave(self) -> None:
         """Ends what the server keeps for the session. Does not fail."""
+
+    def _cancel_later(self, cancellation: Coroutine[Any, Any, object]) -> None:
+        """Cancels a call at the server, in two seconds at most: one that hangs must occupy no connection."""
+
+        async def bounded() -> None:
+            with suppress(
+                MCPRequestError, TimeoutError, RuntimeError
+            ):  # `RuntimeError`: the client is closed
+                await asyncio.wait_for(cancellation, CLOSE_TIMEOUT)
+
+        task = asyncio.create_task(bounded(), context=contextvars.Context())
+        self._cancellations.add(task)
+        task.add_done_callback(self._cancellations.discard)
 
     @asynccontextmanager
     async def _until_closed(self) -> AsyncIterator[None]:

@@ -147,9 +147,8 @@ def refusal(response: httpx.Response, secret: Secret, *, may_renew: bool) -> MCP
     status, challenge = response.status_code, response.headers.get("www-authenticate", "")
     named = _SCOPE.search(challenge) if status == 403 and _INSUFFICIENT.search(challenge) else None
     missing = redact(named[1], [secret]) if named else ""
-    return MCPRequestError(
-        status=status, missing=missing, final=status == 403 and (bool(missing) or not may_renew)
-    )
+    final = status == 403 and (bool(missing) or not may_renew)
+    return MCPRequestError(status=status, missing=missing, final=final)
 
 
 def response_to(number: int, message: Any) -> Mapping[str, Any] | None:  # noqa: ANN401 - any JSON value

@@ -50,7 +50,10 @@ class Bank(ModernServer):
         return await super().answer(given, body)
 
     def called(self, params: dict[str, Any]) -> dict[str, Any]:
-        self.capabilities.append(params["_meta"][META + "clientCapabilities"])
+        declared = params["_meta"][META + "clientCapabilities"]
+        self.capabilities.append(
+            {"elicitation": declared["elicitation"]} if "elicitation" in declared else {}
+        )
         if (given := params.get("inputResponses")) is not None:
             self.answered.append(given)
             return TEXT

@@ -133,7 +133,7 @@ async def test_call_goes_on_once_with_the_users_answer_and_the_unchanged_state(
     assert shown["parameters"] == {**ACCOUNTS, "additionalProperties": False}
     messages = await bank.answer(SAVINGS)
     first, second = server.calls
-    assert first["_meta"][META + "clientCapabilities"] == {"elicitation": {"form": {}, "url": {}}}
+    assert first["_meta"][META + "clientCapabilities"]["elicitation"] == {"form": {}, "url": {}}
     assert second["inputResponses"] == {"q": SAVINGS}
     assert (second["requestState"], second["arguments"]) == ("state-canary", {"amount": 5})
     assert (result_of(messages).text, messages[-1].text) == ("sunny", "done")
@@ -336,11 +336,23 @@ async def test_resume_value_of_langgraph_answers_and_refers_to_the_url(
     assert server.calls[-1]["inputResponses"] == {"first": {"action": "accept"}, "second": SAVINGS}
 
 
+async def test_task_asks_in_the_pause_and_goes_on_with_the_answer_without_a_second_call(
+    server: Asking, bank_of: BankOf
+) -> None:
+    server.works({"status": "input_required", "inputRequests": {"q": FORM}})
+    bank = bank_of()
+    await bank.ask()
+    server.works({"status": "completed", "result": TEXT})
+    assert result_of(await bank.answer(SAVINGS)).text == "sunny"
+    updates = [body["params"]["inputResponses"] for _, body in server.requests if "update" in body["method"]]
+    assert (updates, len(server.calls)) == ([{"q": SAVINGS}], 1)
+
+
 async def test_run_that_is_not_kept_declares_nothing_and_ends_the_call_at_once(
     server: Asking, bank_of: BankOf
 ) -> None:
     messages = await bank_of(options={"store": None}).ask()
-    assert server.calls[0]["_meta"][META + "clientCapabilities"] == {}
+    assert "elicitation" not in server.calls[0]["_meta"][META + "clientCapabilities"]
     assert "not possible here" in result_of(messages).text
 
 
@@ -352,7 +364,8 @@ async def test_server_does_not_ask_about_the_call_of_a_sub_agent(server: Asking,
     bank = bank_of(turns=[calls(("research", {})), DONE], more=[EchoService("other", research=pays)])
     messages = await bank.ask()
     [made] = server.calls
-    assert (made["arguments"], made["_meta"][META + "clientCapabilities"]) == ({"amount": 5}, {})
+    assert made["arguments"] == {"amount": 5}
+    assert "elicitation" not in made["_meta"][META + "clientCapabilities"]
     assert "not possible here" in result_of(messages).text
     assert messages[-1].text == "done"
 

@@ -150,7 +150,7 @@ async def failure_of(call) -> ServiceError:
     return error
 
 
-def ignored():
+def ignored(*_):
     """Takes no notice of progress."""
 
 
