@@ -143,6 +143,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """What is garbage is told now, once: pytest and the interpreter collect again as a process ends."""
+    gc.collect()
+    gc.freeze()
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """The running sandbox, as tests use it.
