@@ -31,7 +31,7 @@ upstream response, so they may be logged. A traceback shows them as a note.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from identity.secrets.secret import Secret
 
@@ -206,11 +206,10 @@ class ConsentRequiredError(RequirementRefusedError):
         code: ErrorCode,
         detail: str,
         *,
-        about: str = "",
-        service: str | None = None,
         authorization_url: Secret,
+        **named: Any,  # noqa: ANN401 - as in `AgentError`
     ) -> None:
-        super().__init__(code, detail, about=about, service=service)
+        super().__init__(code, detail, **named)
         self.authorization_url = authorization_url
 
 
@@ -298,10 +297,9 @@ class ServiceError(AgentError):
         detail: str,
         *,
         status: int | None = None,
-        retry_after: float | None = None,
         body: str = "",
-        settings: Sequence[str] = (),
+        **named: Any,  # noqa: ANN401 - as in `AgentError`
     ) -> None:
-        super().__init__(code, detail, settings=settings, retry_after=retry_after)
+        super().__init__(code, detail, **named)
         self.status = status
         self.body = body

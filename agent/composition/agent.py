@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from agent.composition.extensions import agent_graph, load_both, model_provider, services
@@ -407,24 +407,10 @@ class Agent:
             await asyncio.wait([self._warm_up])
         await self.readiness.aclose()
         await self.shutdown.ended()
-        if self.webhook is not None:
-            await self.webhook.aclose()
-        if self.conversations is not None:
-            await self.conversations.aclose()
-        if self.conversation_storage is not None:
-            await self.conversation_storage.aclose()
+        await _closed(self.webhook, self.conversations, self.conversation_storage)
         await asyncio.gather(*(service.aclose() for service in self.services))
-        await self.revocation.aclose()
-        await self.broker.aclose()
-        await self.jwks.aclose()
-        if self.events_jwks is not None:
-            await self.events_jwks.aclose()
-        await self.http.aclose()
-        await asyncio.gather(*(each.aclose() for each in (self.model, *self.other_models.values())))
-        for part in (self.run_leases, self.redis):
-            if part is not None:
-                await part.aclose()
-        await self.audit_log.aclose()
+        await _closed(self.revocation, self.broker, self.jwks, self.events_jwks, self.http)
+        await _closed(self.model, *self.other_models.values(), self.run_leases, self.redis, self.audit_log)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
 
@@ -467,6 +453,13 @@ class Agent:
         if self.conversations is not None:
             self.conversations.readers.end_of(callers, reason)
         return self.runs.end_of(callers, reason)
+
+
+async def _closed(*parts: Any) -> None:  # noqa: ANN401 - what has `aclose`
+    """Closes the parts that there are, in this order."""
+    for part in parts:
+        if part is not None:
+            await part.aclose()
 
 
 async def _in_time(check: Check, code: AgentCode) -> None:

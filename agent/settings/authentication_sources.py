@@ -18,7 +18,7 @@ from identity.idaas.client_authentication.role_credential import (
     RoleCredential,
 )
 from identity.idaas.client_authentication.role_sources import CredentialsUri, EcsRole, OidcRole
-from identity.secrets.secret_source import FixedSecret, SecretSource
+from identity.secrets.secret_file import FixedSecret, SecretSource
 from identity.transport.client import direct_client, http_client
 
 _SECONDS: Final = 10.0

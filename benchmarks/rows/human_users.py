@@ -33,7 +33,7 @@ from identity.idaas.client_authentication.own_credential import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
-from identity.secrets.secret_source import FixedSecret
+from identity.secrets.secret_file import FixedSecret
 
 _NEEDS: Final[tuple[CredentialRequirement, ...]] = (
     ApiKeyRequirement("llm_api_key"),

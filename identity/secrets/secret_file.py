@@ -1,4 +1,6 @@
-"""Secrets in files: one that the agent presents is read again when its file changes, without a restart.
+"""Secrets and keys that may be replaced while the agent runs, and those that do not change.
+
+One in a file that the agent presents is read again when its file changes, without a restart.
 
 A file may contain two values, the preferred one first. The second is for the time in which the server accepts
 only one of them, and which one is not known: a value that is refused is replaced by the other.
@@ -9,17 +11,42 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from identity.secrets.secret import Secret
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _LOG: Final = logging.getLogger("idaas_agent.secret_file")
 _MAX_BYTES: Final = 65_536
 _MAX_VALUES: Final = 2
 _MAX_TOKEN_BYTES: Final = 16_384
+
+
+class SecretSource(Protocol[T_co]):
+    """A secret, a key or another credential of the agent itself. Neither method blocks the event loop."""
+
+    async def current(self) -> T_co:
+        """The value to present now. Raises `UnreachableError` if there is none."""
+
+    async def renew(self, refused: object) -> bool:
+        """Whether `current` now gives another value than `refused`, which the server did not accept."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedSecret(Generic[T]):
+    """A `SecretSource` whose value never changes, such as that of an environment variable."""
+
+    value: T
+
+    async def current(self) -> T:
+        return self.value
+
+    async def renew(self, refused: object) -> bool:
+        return self.value != refused
 
 
 class SecretFile(Generic[T]):

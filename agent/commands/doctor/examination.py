@@ -25,8 +25,7 @@ from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.operations.audit.syslog import Syslog
 from agent.settings.settings import TOKEN_VARIABLE, Settings, read_settings
-from agent.settings.syslog_address import SyslogAddress
-from agent.settings.variables.observation import STANDARD_OUTPUT
+from agent.settings.variables.observation import STANDARD_OUTPUT, SyslogAddress
 from graph.error_codes import GraphCode
 from graph.tool_calls.tool_catalog import collisions
 from identity.access_token.claims import read_claims

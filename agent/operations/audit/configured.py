@@ -9,8 +9,7 @@ from agent.operations.audit.file_destination import AuditFile, StandardOutput
 from agent.operations.audit.log import AuditLog
 from agent.operations.audit.syslog import Syslog
 from agent.settings.settings import Settings
-from agent.settings.syslog_address import SyslogAddress
-from agent.settings.variables.observation import STANDARD_OUTPUT
+from agent.settings.variables.observation import STANDARD_OUTPUT, SyslogAddress
 from identity.audit.trail import AuditSink, AuditTrail
 
 

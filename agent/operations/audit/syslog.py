@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from agent.operations.audit.chain import Head
-from agent.settings.syslog_address import SyslogAddress
+from agent.settings.variables.observation import SyslogAddress
 
 _SECONDS: Final = 5.0
 _FACILITY: Final = 13

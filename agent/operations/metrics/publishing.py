@@ -75,9 +75,8 @@ async def count_approvals(measures: "AgentMeasures", *, sleep: Sleep = asyncio.s
     while (count := measures.count_approvals) is not None:
         try:
             measures.approvals_waiting = await count()
-        except AgentError:
-            measures.approvals_waiting = None
         except Exception as error:  # noqa: BLE001 - the task must outlive it
             measures.approvals_waiting = None
-            _LOG.error("approvals could not be counted: %s", type(error).__name__)
+            if not isinstance(error, AgentError):
+                _LOG.error("approvals could not be counted: %s", type(error).__name__)
         await sleep(_COUNT_SECONDS)

@@ -6,14 +6,14 @@ The SDK reads further ones itself (`OTEL_EXPORTER_OTLP_TIMEOUT`, `…_COMPRESSIO
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, InstanceOf
 
-from agent.settings.syslog_address import SyslogAddress
 from agent.settings.values import TRUE, VariableGroup, Word, checked_by, holds, listed, lower_case, parsed_by
 from agent.settings.variables.server import ServerVariables
 from identity.observation.request_context import UserLabel
@@ -57,6 +57,41 @@ def keys_in_file(path: str | Path) -> tuple[Secret, ...]:
         )
         raise ValueError(fault)
     return tuple(map(Secret, keys))
+
+
+_PORTS: Final = {"udp": 514, "tcp": 601, "tls": 6514}
+
+
+@dataclass(frozen=True, slots=True)
+class SyslogAddress:
+    """`scheme` is `udp`, `tcp` or `tls`, with `host` and `port`, or `unix`, with `path`."""
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """The address in `udp://host:514`, `tcp://host:601`, `tls://host:6514` or `unix:///dev/log`. These
+        are the default ports. Raises `ValueError`.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            parts, host, port = urlsplit(""), "", None
+        whole = not (parts.query or parts.fragment or parts.username or parts.password)
+        if whole and parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
+            return cls("unix", path=unquote(parts.path))
+        if whole and parts.scheme in _PORTS and host and parts.path in ("", "/"):
+            return cls(parts.scheme, host, port or _PORTS[parts.scheme])
+        raise ValueError(
+            "must have the form udp://host:514, tcp://host:601, tls://host:6514 or unix:///dev/log"
+        )
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}" if self.scheme == "unix" else f"{self.scheme}://{self.host}:{self.port}"
 
 
 class RecordVariables(VariableGroup):

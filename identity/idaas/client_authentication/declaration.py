@@ -19,8 +19,7 @@ from identity.idaas.client_authentication.metadata_service import MetadataServic
 from identity.idaas.client_authentication.role_credential import RoleCredential
 from identity.idaas.configuration_members import ConfigurationMembers
 from identity.secrets.secret import Secret
-from identity.secrets.secret_file import SecretFile, parse_secret_lines
-from identity.secrets.secret_source import FixedSecret, SecretSource
+from identity.secrets.secret_file import FixedSecret, SecretFile, SecretSource, parse_secret_lines
 
 T = TypeVar("T")
 

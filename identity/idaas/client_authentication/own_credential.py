@@ -19,7 +19,7 @@ from identity.idaas.client_authentication.method import (
     assertion_form,
 )
 from identity.secrets.secret import Secret
-from identity.secrets.secret_source import SecretSource
+from identity.secrets.secret_file import SecretSource
 
 T = TypeVar("T")
 

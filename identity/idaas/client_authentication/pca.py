@@ -22,7 +22,7 @@ from identity.idaas.client_authentication.method import (
     assertion_claims,
     federated_form,
 )
-from identity.secrets.secret_source import SecretSource
+from identity.secrets.secret_file import SecretSource
 
 
 @dataclass(frozen=True, slots=True)

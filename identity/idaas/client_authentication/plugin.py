@@ -23,7 +23,7 @@ from identity.idaas.client_authentication.method import (
     TokenRequest,
 )
 from identity.idaas.client_authentication.role_credential import RoleCredential
-from identity.secrets.secret_source import SecretSource
+from identity.secrets.secret_file import SecretSource
 
 PLUGIN_NAME = "alibabacloudPluginCredentialProvider"
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
-from identity.secrets.secret_source import SecretSource
+from identity.secrets.secret_file import SecretSource
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,8192}")  # it stands in headers
 

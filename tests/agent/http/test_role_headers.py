@@ -12,7 +12,7 @@ from identity.idaas.client_authentication.role_credential import (
     RequestHeaderRole,
     role_credential,
 )
-from identity.secrets.secret_source import FixedSecret
+from identity.secrets.secret_file import FixedSecret
 
 ENVIRONMENT = FixedSecret(role_credential("STS.start", "secret", "token", provider="default/env"))
 

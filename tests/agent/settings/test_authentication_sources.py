@@ -13,7 +13,7 @@ from identity.idaas.client_authentication.role_credential import (
     RoleCredential,
 )
 from identity.idaas.client_authentication.role_sources import CredentialsUri, EcsRole, OidcRole
-from identity.secrets.secret_source import FixedSecret
+from identity.secrets.secret_file import FixedSecret
 
 KEY = {
     "alibaba_cloud_access_key_id": "STS.canary-id",

@@ -27,7 +27,7 @@ from identity.idaas.client_authentication.own_credential import ClientSecretBasi
 from identity.idaas.configuration import SdkConfiguration
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
-from identity.secrets.secret_source import FixedSecret
+from identity.secrets.secret_file import FixedSecret
 from identity.transport.retry import RetryPolicy, retry_after
 from sandbox.faults.faults import Fault
 from tests.identity.idaas.sandbox_client import ENTERPRISE, LEAVE, LLM_KEY, PAM, Waits, refusal

@@ -20,7 +20,7 @@ from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication.own_credential import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.secrets.secret import Secret
-from identity.secrets.secret_source import FixedSecret
+from identity.secrets.secret_file import FixedSecret
 from identity.transport.retry import RetryPolicy
 from tests.identity.idaas.sandbox_client import LLM_KEY, PAM, refusal
 

@@ -32,7 +32,7 @@ from identity.idaas.client_authentication.own_credential import (
 )
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import REDACTED, Secret
-from identity.secrets.secret_source import FixedSecret
+from identity.secrets.secret_file import FixedSecret
 
 CANARY = "sk-canary-5f0c9d7e"
 

@@ -12,7 +12,7 @@ from agent.operations.audit.file_destination import AuditFile
 from agent.operations.audit.log import AuditLog
 from agent.operations.audit.syslog import Syslog, syslog_message
 from agent.operations.audit.verify import verify
-from agent.settings.syslog_address import SyslogAddress
+from agent.settings.variables.observation import SyslogAddress
 from identity.errors import AuditError
 from sandbox.certificates import kept_certificates
 from tests.agent.operations.audit.audit_lines import event, put_lines, records_of

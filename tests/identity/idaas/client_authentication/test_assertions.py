@@ -12,7 +12,7 @@ from identity.idaas.client_authentication.declaration import read_private_key
 from identity.idaas.client_authentication.method import Grant, TokenRequest
 from identity.idaas.client_authentication.own_credential import ClientSecretJwt, PrivateKeyJwt
 from identity.secrets.secret import Secret
-from identity.secrets.secret_source import FixedSecret
+from identity.secrets.secret_file import FixedSecret
 
 TOKEN_ENDPOINT = "https://idaas.example/token"
 REQUEST = TokenRequest.unauthenticated(Grant("https://service.example|read"), TOKEN_ENDPOINT)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from identity.errors import ConfigurationError
 from identity.idaas.client_authentication.own_credential import PrivateKeyJwt
 from identity.idaas.configuration import SdkConfiguration
-from identity.secrets.secret_source import FixedSecret
+from identity.secrets.secret_file import FixedSecret
 from tests.identity.idaas.sdk_configurations import parsed, with_authn
 
 
