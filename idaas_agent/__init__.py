@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from graph.nodes.own import NodeContext
     from graph.parts import GraphParts
     from graph.state import AgentState
-    from identity.credentials.credential import Credential
     from identity.credentials.requirement import (
         AccessTokenRequirement,
         ApiKeyRequirement,
         CloudRoleRequirement,
+        Credential,
         CredentialRequirement,
         IssuedJwtRequirement,
         OAuthTokenRequirement,
@@ -83,7 +83,6 @@ __all__ = [
 ]
 
 _MODULES: Final = (
-    "identity.credentials.credential",
     "identity.credentials.requirement",
     "identity.errors",
     "identity.principal",

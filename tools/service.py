@@ -7,8 +7,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from langchain_core.messages.tool import ToolOutputMixin
 
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import CredentialRequirement
+from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.errors import ErrorCode
 from identity.principal import AccessIdentity, Caller
 from tools.approval_policy import ToolPolicy

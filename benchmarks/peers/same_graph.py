@@ -27,8 +27,7 @@ from graph.models.provider import ChatModelProvider
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement, Credential
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 

@@ -17,8 +17,7 @@ from benchmarks.issuer import AUDIENCE, ISSUER, Issuer
 from benchmarks.micro import RowCases, Timed, micro, timed, timed_async
 from benchmarks.report import Figure, Series, at_most, interleave
 from identity.access_token.jws import parse_compact_jws
-from identity.access_token.sealed_caller import CallerSeal
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import CallerSeal, SealingKeys
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AccessTokenError
 from identity.secrets.secret import Secret

@@ -14,8 +14,7 @@ from benchmarks.bench import Bench
 from benchmarks.micro import Timed, timed_async
 from benchmarks.processes import row_server
 from benchmarks.report import Figure, Series, at_most, interleave, series
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService

@@ -20,7 +20,7 @@ from graph.credentials.run_credentials import UnavailableCredential
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import Credential
+from identity.credentials.requirement import Credential
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConsentRequiredError, CredentialError
 

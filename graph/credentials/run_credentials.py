@@ -6,7 +6,7 @@ from typing import Any, Self, TypeAlias
 
 from langgraph.channels import UntrackedValue
 
-from identity.credentials.credential import Credential
+from identity.credentials.requirement import Credential
 from identity.errors import AgentError, ConsentRequiredError, CredentialError, ErrorCode
 from identity.secrets.secret import Secret, Unshown
 

@@ -9,8 +9,7 @@ from graph.error_codes import MODEL, error_of_node
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.errors import CredentialError, UnreachableError
 from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret

@@ -15,7 +15,7 @@ from graph.error_codes import MODEL, error_of_node
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import called_services
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import Credential
+from identity.credentials.requirement import Credential
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, AuditError, UnreachableError
 from tools.service import Service

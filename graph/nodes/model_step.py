@@ -23,7 +23,7 @@ from graph.models.response import checked
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction
 from identity.audit.trail import AuditTrail
-from identity.credentials.credential import Credential
+from identity.credentials.requirement import Credential
 from identity.errors import ServiceError
 from identity.observation.attribute import Attribute
 from identity.observation.failure import log_failure

@@ -30,8 +30,7 @@ from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import CredentialRequirement
+from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
 from tools.approval_policy import Effect

@@ -10,24 +10,72 @@ An envelope is no secret: without the key it contains nothing that can be used.
 """
 
 import hashlib
+import hmac
 import json
 import math
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from types import MappingProxyType
+from typing import Final, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from identity.access_token.sealing_keys import SealingKeys
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.base64url import decode_base64url
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
+
+_KEY_BYTES: Final = 32
+_MAX_KEYS: Final = 2
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SealingKeys:
+    """The first key seals, every key opens. A key is named by the beginning of its SHA-256."""
+
+    sealing: str
+    by_name: Mapping[str, AESGCM]
+    for_hashes: Mapping[str, bytes]
+    """By name: 32 bytes for keyed hashes, derived from the key, which cannot be derived from them."""
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """The keys of a file: base64url of 32 random bytes, one or two lines, the sealing key first.
+
+        Raises `ValueError`, without a key, if there are none, more than two, or one cannot be used.
+        """
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if not 1 <= len(lines) <= _MAX_KEYS:
+            fault = f"must contain one key or two, found {len(lines)}"
+            raise ValueError(fault)
+        keys = [_key(line) for line in lines]
+        names = [hashlib.sha256(key).hexdigest()[:8] for key in keys]
+        by_name = {name: AESGCM(key) for name, key in zip(names, keys, strict=True)}
+        for_hashes = {
+            name: hmac.digest(key, b"keyed hashes", "sha256") for name, key in zip(names, keys, strict=True)
+        }
+        return cls(names[0], MappingProxyType(by_name), MappingProxyType(for_hashes))
+
+    def __repr__(self) -> str:
+        return f"SealingKeys({', '.join(self.by_name)})"
+
+
+def _key(line: str) -> bytes:
+    try:
+        key = decode_base64url(line.rstrip("="))
+    except ValueError:
+        raise ValueError("must contain keys in base64url") from None
+    if len(key) != _KEY_BYTES:
+        fault = f"must contain keys of {_KEY_BYTES} bytes, found {len(key)}"
+        raise ValueError(fault)
+    return key
+
 
 _VERSION: Final = "v1"
 _NONCE_BYTES: Final = 12

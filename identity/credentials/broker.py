@@ -10,7 +10,6 @@ from cachetools import FIFOCache
 
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
-from identity.credentials.credential import Credential
 from identity.credentials.credential_cache import (
     CachedCredential,
     CredentialCache,
@@ -22,7 +21,7 @@ from identity.credentials.credential_cache import (
     token_freshness,
 )
 from identity.credentials.issuer import CredentialIssuer, IssuedCredential
-from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (
     AccessTokenError,

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import CredentialRequirement
+from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 

@@ -1,4 +1,4 @@
-"""The credential that a service declares it requires.
+"""The credential that a service declares it requires, and one that was issued.
 
 A further kind of credential is a subclass of `CredentialRequirement` here and its action in `AuditedAction`;
 the operation of `identity.idaas` that obtains it, and the row of `IDaaSClient` that names the operation; and
@@ -13,10 +13,11 @@ from typing_extensions import TypedDict  # pydantic makes schemas of no other be
 
 from identity.audit.event import AuditedAction
 from identity.credentials.placement import BEARER, Placement
-from identity.credentials.signed_request import SIGNED_REQUEST, SignedRequest
+from identity.credentials.signed_request import SIGNED_REQUEST, SignedRequest, StsCredential
 from identity.error_codes import IdentityCode
 from identity.errors import ErrorCode
-from identity.principal import AccessIdentity
+from identity.principal import AccessIdentity, Principal
+from identity.secrets.secret import Secret
 
 _IDAAS_AUDIENCES: Final = "urn:cloud:idaas"
 _ISSUERS_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
@@ -211,3 +212,28 @@ class OAuthTokenRequirement(CredentialRequirement):
 
     def __str__(self) -> str:
         return f'a token of the OAuth provider "{self.provider}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An API key, a token, or the packed credentials of a cloud role, that was issued.
+
+    It must not be used at or after `expires_at`, in unix seconds: never later than the token's own `exp` or,
+    under Human identity, the end of the user's access token. An API key does not expire; for it, `expires_at`
+    is the end of its use without confirmation by the issuer. `principal` is the user whose rights it has, and
+    `None` for the agent's own.
+    """
+
+    requirement: CredentialRequirement
+    access_identity: AccessIdentity
+    secret: Secret
+    expires_at: float
+    principal: Principal | None = None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The secrets that must not be shown: `secret`, or what is packed in it."""
+        if not isinstance(self.requirement, CloudRoleRequirement):
+            return (self.secret,)
+        sts = StsCredential.unpacked(self.secret)
+        return (sts.access_key_secret, sts.security_token)

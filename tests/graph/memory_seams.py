@@ -5,8 +5,12 @@ import hashlib
 import time
 
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement, OAuthTokenRequirement
+from identity.credentials.requirement import (
+    ApiKeyRequirement,
+    Credential,
+    CredentialRequirement,
+    OAuthTokenRequirement,
+)
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError, ErrorCode
 from identity.principal import AccessIdentity, Principal

@@ -4,8 +4,7 @@ import time
 
 import pytest
 
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.principal import AccessIdentity, Caller
 from identity.secrets.secret import Secret
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import AccessTokenRequirement
+from identity.credentials.requirement import AccessTokenRequirement, Credential
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.service import send_with_credential

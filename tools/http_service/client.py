@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import httpx
 
-from identity.credentials.credential import Credential
 from identity.credentials.placement import BEARER, Placement
+from identity.credentials.requirement import Credential
 from identity.credentials.signed_request import SignedRequest
 from identity.errors import ErrorCode, ServiceError
 from identity.observation.metrics import OTHER

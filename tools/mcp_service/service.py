@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cachetools import LRUCache
 
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
+from identity.credentials.requirement import AccessTokenRequirement, Credential, CredentialRequirement
 from identity.errors import ErrorCode, ServiceError
 from identity.principal import AccessIdentity
 from identity.secrets.redaction import redact

@@ -31,8 +31,7 @@ from graph.tool_calls.tool_catalog import collisions
 from identity.access_token.claims import read_claims
 from identity.access_token.jws import parse_compact_jws, read_header
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import AccessTokenRequirement
+from identity.credentials.requirement import AccessTokenRequirement, Credential
 from identity.error_codes import IdentityCode
 from identity.errors import (
     AccessTokenError,

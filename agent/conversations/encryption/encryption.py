@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 
 from agent.conversations.database.database import Transaction, query
 from agent.errors.error_codes import AgentCode
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from pydantic import Field, InstanceOf
 
 from agent.settings.values import SecretInFile, Url, VariableGroup, Word, checked_by, parsed_by, set_together
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import read_bounded_text
 

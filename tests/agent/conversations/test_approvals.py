@@ -14,7 +14,7 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from graph.approvals.record import ApprovalKind, ApprovalState
 from graph.error_codes import GraphCode
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ApprovalError, LimitError, UnavailableError
 from identity.principal import Principal
 from tests.agent.conftest import NewDatabase

@@ -19,7 +19,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_checkpoint import RunCheckpoint
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError
 from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import ALICE

@@ -13,7 +13,7 @@ from agent.conversations.grants import SqlGrantStore
 from graph.approvals.grants import Grant, Grants
 from graph.error_codes import GraphCode
 from identity.access_token.revocation_list import RevocationList
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ApprovalError

@@ -10,7 +10,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.search_terms import MOST_TERMS, MOST_WANTED, TERM_BYTES, SearchTerms
 from agent.conversations.storage import ConversationStorage
 from agent.conversations.threads import ThreadStore
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, CountedReads, asked
 

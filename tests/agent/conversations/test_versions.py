@@ -11,7 +11,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage_limits import StorageLimits
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import StorageLimitError, ThreadBusyError
 from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import ALICE, Clock

@@ -12,7 +12,7 @@ from agent.runs.run import Finished, Paused
 from agent.runs.run_transcript import NOT_APPROVED, WITHDRAWN
 from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ApprovalError, ConfigurationError, ThreadBusyError, ThreadNotFoundError
 from tests.agent.conversations.processes import ALICE, BOB, THREAD, Process, ProcessOf, in_brief
 from tests.graph.approvals.bank import PAY_SCHEMA

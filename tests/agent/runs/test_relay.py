@@ -20,7 +20,7 @@ from agent.runs.live_run import LiveRun, LiveRuns
 from agent.runs.relay import Relay
 from agent.runs.relayed_runs import SILENT_ROUNDS, RelayedRun, RelayedRuns
 from agent.runs.run import Finished, RunEvent
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import AgentError, LimitError, UnavailableError
 from identity.secrets.secret import Secret
 from tests.agent.runs.test_live_run import Script, live_run, piece

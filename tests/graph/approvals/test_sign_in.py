@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from graph.approvals.record import ApprovalKind, ApprovalStatus
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
-from identity.credentials.credential import Credential
+from identity.credentials.requirement import Credential
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, ApprovalError
 from identity.secrets.secret import Secret

@@ -6,8 +6,7 @@ import pytest
 
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement, requirements
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, Credential
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.graph.echo_service import EchoService

@@ -6,8 +6,7 @@ import time
 import pytest
 
 from graph.context import AgentContext
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, Credential
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError
 from identity.principal import AccessIdentity, Principal

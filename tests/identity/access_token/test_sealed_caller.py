@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from identity.access_token.sealed_caller import CallerSeal
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import CallerSeal, SealingKeys
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import AccessTokenError
 from identity.principal import Principal

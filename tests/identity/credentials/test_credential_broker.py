@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError, UnreachableError
 from identity.principal import AccessIdentity

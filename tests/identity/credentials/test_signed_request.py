@@ -3,8 +3,7 @@
 import httpx
 import pytest
 
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import CloudRoleRequirement
+from identity.credentials.requirement import CloudRoleRequirement, Credential
 from identity.credentials.signed_request import SignedRequest, StsCredential, authorization, sha256_hex
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret

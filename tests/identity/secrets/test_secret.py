@@ -22,9 +22,8 @@ from rich.pretty import pretty_repr
 from rich.traceback import Traceback
 
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
-from identity.credentials.credential import Credential
 from identity.credentials.issuer import IssuedCredential
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement, Credential
 from identity.idaas.client_authentication.own_credential import (
     ClientSecretBasic,
     ClientSecretJwt,

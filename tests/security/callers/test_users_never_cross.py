@@ -13,9 +13,8 @@ from starlette.responses import JSONResponse
 
 from agent.errors.error_table import ERROR_CODES
 from identity.access_token.verified_access_token import assume_verified
-from identity.credentials.credential import Credential
 from identity.credentials.credential_cache import CachedCredential, CredentialCache, credential_key
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, Credential
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from sandbox.faults.faults import Fault

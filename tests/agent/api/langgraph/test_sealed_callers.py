@@ -14,8 +14,7 @@ from typing_extensions import TypedDict
 
 from agent.api.langgraph.aegra.graph import ContinuedGraph
 from agent.api.langgraph.sealed_callers import GIVEN, SEALED, SealedCallers, run_digest
-from identity.access_token.sealed_caller import CallerSeal
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import CallerSeal, SealingKeys
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import AccessTokenError
 from identity.principal import Principal

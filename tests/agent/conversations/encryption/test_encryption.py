@@ -7,7 +7,7 @@ import pytest
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.errors.error_codes import AgentCode
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError
 from tests.clock import Clock
 

@@ -16,7 +16,7 @@ from agent.conversations.storage import ConversationStorage
 from agent.conversations.thread import owner_of
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError
 from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, request_of  # noqa: F401 - a fixture

@@ -17,7 +17,7 @@ from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from graph.approvals.grants import Grant
 from graph.approvals.record import Approver
-from identity.access_token.sealing_keys import SealingKeys
+from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError
 from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401 - a fixture
