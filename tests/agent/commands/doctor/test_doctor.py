@@ -57,6 +57,7 @@ NOT_MET: Mapping[str, str] = {
     "thread_not_found": "of a caller's conversation; doctor opens none",
     "thread_busy": "of a caller's conversation; doctor opens none",
     "conversation_unreadable": "of a caller's conversation; doctor opens none",
+    "permission_missing": "of a call whose server names a permission; tests/tools/mcp_service has it",
     "revocations_lost": "of a running agent, which knows what a store had",
     "access_revoked": "of a user's token; the revocation tests have it",
 }
