@@ -5,7 +5,7 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -82,45 +82,38 @@ class Readers:
             del self._counts[caller.principal]
 
 
+@dataclass(slots=True)
 class Conversations:
     """The runs of threads. A thread has one run at a time, over all processes.
 
     Every method acts on the threads of one principal: another's raises `ThreadNotFoundError`, as one that
     does not exist does. Runs are counted, limited and ended by `runs`. Methods raise also what the store
-    raises.
+    raises. `seconds` is the time limit of a run; the time in which it waits for an approval does not count.
+    `relay` shares the runs of `live` with other processes.
     """
 
-    def __init__(
-        self,
-        parts: RunParts,
-        runs: Runs,
-        *,
-        seconds: float,
-        traced: bool = False,
-        measures: RunMeasures | None = None,
-        live: LiveRuns | None = None,
-        relay: Relay | None = None,
-    ) -> None:
-        """`seconds` is the time limit of a run; the time in which it waits for an approval does not count.
-        `relay` shares the runs of `live` with other processes.
-        """
-        self._parts = parts
-        self.threads: Final[ThreadStore] = parts.threads
-        self._runs = runs
-        self._seconds = seconds
-        self._traced = traced
-        self._measures = measures
-        self._relay = relay
-        self.live: Final = live or LiveRuns()
-        self.readers: Final = Readers()
-        self.drafts: Final = Drafts(parts.threads)
-        self.heartbeat: Final = Heartbeat(parts, self.live, self.drafts)
+    parts: RunParts
+    runs: Runs
+    _: KW_ONLY
+    seconds: float
+    traced: bool = False
+    measures: RunMeasures | None = None
+    live: LiveRuns = field(default_factory=LiveRuns)
+    relay: Relay | None = None
+    readers: Readers = field(init=False, default_factory=Readers)
+    threads: ThreadStore = field(init=False)
+    drafts: Drafts = field(init=False)
+    heartbeat: Heartbeat = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.threads, self.drafts = self.parts.threads, Drafts(self.parts.threads)
+        self.heartbeat = Heartbeat(self.parts, self.live, self.drafts)
 
     def start_tasks(self) -> None:
         """Starts the heartbeat, and listens to cancellations of other processes."""
         self.heartbeat.start()
-        if self._relay is not None:
-            self._relay.cancellations.start()
+        if self.relay is not None:
+            self.relay.cancellations.start()
 
     async def start(
         self,
@@ -162,15 +155,15 @@ class Conversations:
         the forms of `graph.approvals.answer`, and nothing else is answered; `AccessTokenError` if the token
         has expired; and what `AnswerReader.read` raises.
         """
-        require_signed_in(caller, self._parts.clock())
+        require_signed_in(caller, self.parts.clock())
         principal = caller.principal
         owner = owner_of(principal)
         thread = await self.threads.get(owner, thread_id)
-        paused = await PausedRun.of(self._parts, owner, thread)
+        paused = await PausedRun.of(self.parts, owner, thread)
         if await self._others_decided(principal, paused):
             return await self._resumed(caller, thread, paused, {}, streaming=streaming)
-        await check_open(self._parts, principal, thread, answers)
-        await paused.check(answers, caller, self._parts.answers)
+        await check_open(self.parts, principal, thread, answers)
+        await paused.check(answers, caller, self.parts.answers)
         return await self._resumed(caller, thread, paused, answers, streaming=streaming)
 
     async def _resumed(
@@ -202,7 +195,7 @@ class Conversations:
         """
         run = self._run(caller, thread_id, streaming)
         thread = await self.threads.get(run.owner, thread_id)
-        paused = await PausedRun.of(self._parts, run.owner, thread)
+        paused = await PausedRun.of(self.parts, run.owner, thread)
         if await self._others_decided(caller.principal, paused):
             return await self._resumed(caller, thread, paused, {}, streaming=streaming)
 
@@ -213,7 +206,7 @@ class Conversations:
             elif thread.status not in ("interrupted", "failed", "running"):
                 raise ThreadBusyError(AgentCode.NOTHING_TO_CONTINUE, f"the thread is {thread.status}")
             elif thread.status != "running":  # it may have been cut off when it had asked
-                await self._parts.approvals.withdraw(caller.principal, thread_id, self._parts.clock())
+                await self.parts.approvals.withdraw(caller.principal, thread_id, self.parts.clock())
             begun = await self._begin_run(run, unchanged=thread)
             return RunStart(input={"messages": without_unfinished(begun.window)}, read=begun.read)
 
@@ -265,12 +258,12 @@ class Conversations:
             live.cancel()
             await asyncio.wait([live.task])
             return True
-        if thread.status == "running" and self._relay is not None:
-            if await self._relay.cancel(owner, thread):
+        if thread.status == "running" and self.relay is not None:
+            if await self.relay.cancel(owner, thread):
                 return True
             thread = await self.threads.get(owner, thread_id)
         if thread.status in ("paused", "running") and run_id in (None, thread.run_id):
-            return await end_run_elsewhere(self._parts, owner, principal, thread, WITHDRAWN)
+            return await end_run_elsewhere(self.parts, owner, principal, thread, WITHDRAWN)
         return False
 
     async def follow(
@@ -298,8 +291,8 @@ class Conversations:
         run = self.live.latest(owner, thread_id)
         if run is not None and (run is not before or _is_latest(run, thread, had_ended=had_ended)):
             return run
-        if self._relay is not None and (relayed := await self._relay.runs.open(owner, thread)) is not None:
-            self._relay.runs.follow(relayed)
+        if self.relay is not None and (relayed := await self.relay.runs.open(owner, thread)) is not None:
+            self.relay.runs.follow(relayed)
             return relayed
         if thread.status != "running":
             return None
@@ -311,26 +304,26 @@ class Conversations:
         """`end` with what the thread waits for, as `caller` sees it."""
         owner = owner_of(caller.principal)
         thread = await self.threads.get(owner, thread_id)
-        paused = await PausedRun.of(self._parts, owner, thread)
+        paused = await PausedRun.of(self.parts, owner, thread)
         if not paused.waiting:
             raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
         response = next((each for each in paused.calls if isinstance(each, AIMessage)), None)
-        return Paused(await self._parts.shown(paused.waiting, caller), end.usage, response)
+        return Paused(await self.parts.shown(paused.waiting, caller), end.usage, response)
 
     async def pending(self, caller: VerifiedAccessToken, thread_id: str) -> list[PendingApproval]:
         """The approvals that the thread waits for, and that can still be given."""
         owner = owner_of(caller.principal)
         thread = await self.threads.get(owner, thread_id)
-        waiting, now = (await PausedRun.of(self._parts, owner, thread)).waiting, self._parts.clock()
+        waiting, now = (await PausedRun.of(self.parts, owner, thread)).waiting, self.parts.clock()
         in_time = [pending for pending in waiting if pending.request.expires_at > now]
-        return list(await self._parts.shown(in_time, caller))
+        return list(await self.parts.shown(in_time, caller))
 
     async def _others_decided(self, principal: Principal, paused: PausedRun) -> bool:
         """Whether the run waited for other persons only, and all have decided in time."""
-        ids, now = [each.request.id for each in paused.waiting if each.request.approvers], self._parts.clock()
+        ids, now = [each.request.id for each in paused.waiting if each.request.approvers], self.parts.clock()
         if not ids or len(ids) < len(paused.waiting):
             return False
-        states = await self._parts.approvals.find(ids, principal)
+        states = await self.parts.approvals.find(ids, principal)
         return len([each for each in states if each.status_at(now) in _DECIDED]) == len(ids)
 
     async def require_open(
@@ -339,14 +332,14 @@ class Conversations:
         """Raises `ApprovalError` with the reason why the approval, or the latest, cannot be answered."""
         thread = await self.threads.get(owner_of(caller.principal), thread_id)
         if approval_id is None:
-            latest = await self._parts.approvals.latest(caller.principal, thread_id)
+            latest = await self.parts.approvals.latest(caller.principal, thread_id)
             approval_id = "" if latest is None else latest.request.id
-        await check_open(self._parts, caller.principal, thread, [approval_id])
+        await check_open(self.parts, caller.principal, thread, [approval_id])
 
     async def open_approvals(self, principal: Principal) -> list[ApprovalState]:
         """The approvals of all threads of `principal` that can still be given."""
-        now = self._parts.clock()
-        states = await self._parts.approvals.pending(principal)
+        now = self.parts.clock()
+        states = await self.parts.approvals.pending(principal)
         return [state for state in states if state.status_at(now) is ApprovalStatus.OPEN]
 
     async def delete(self, principal: Principal, thread_id: str) -> None:
@@ -356,8 +349,8 @@ class Conversations:
         owner = owner_of(principal)
         await self.threads.delete(owner, thread_id)
         self.live.forget(owner, thread_id)
-        if self._relay is not None:
-            await self._relay.forget(owner, thread_id)
+        if self.relay is not None:
+            await self.relay.forget(owner, thread_id)
 
     async def delete_all(self, principal: Principal) -> int:
         """Ends the runs of all threads of the principal, and deletes them; how many.
@@ -365,26 +358,26 @@ class Conversations:
         Runs of other processes end there within a few seconds.
         """
         owner = owner_of(principal)
-        if self._relay is not None:
-            await self._relay.cancel_all(owner)
+        if self.relay is not None:
+            await self.relay.cancel_all(owner)
         for live in self.live.of_owner(owner):
             live.cancel()
             await asyncio.wait([live.task])
             self.live.forget(owner, live.thread_id)
         with _unreadable_ignored():
-            for state in await self._parts.approvals.pending(principal):
-                await self._parts.approvals.withdraw(principal, state.request.thread_id, self._parts.clock())
+            for state in await self.parts.approvals.pending(principal):
+                await self.parts.approvals.withdraw(principal, state.request.thread_id, self.parts.clock())
         deleted = await self.threads.delete_all(owner)
-        if self._relay is not None:
-            await self._relay.forget(owner)
+        if self.relay is not None:
+            await self.relay.forget(owner)
         return deleted
 
     async def aclose(self) -> None:
         """Stops the tasks and the drafts. The runs have been ended before, by `Runs`."""
         await self.heartbeat.aclose()
         await self.drafts.aclose()
-        if self._relay is not None:
-            await self._relay.aclose()
+        if self.relay is not None:
+            await self.relay.aclose()
 
     def _run(
         self, caller: VerifiedAccessToken, thread_id: str, streaming: bool, run_id: str | None = None
@@ -398,19 +391,19 @@ class Conversations:
         )
 
     async def _started(self, run: RunRequest, begin: Callable[[], Awaitable[RunStart]]) -> LiveRun:
-        self._runs.check(run.caller.principal)
+        self.runs.check(run.caller.principal)
         live = LiveRun(
-            ThreadRun(self._parts, run, begin, self._runs.acquire_lease, self.drafts),
+            ThreadRun(self.parts, run, begin, self.runs.acquire_lease, self.drafts),
             id=run.run_id,
             thread_id=run.thread_id,
             owner=run.owner,
-            seconds=self._seconds,
-            traced=self._traced,
-            measures=self._measures,
+            seconds=self.seconds,
+            traced=self.traced,
+            measures=self.measures,
             on_begin=self._began,
-            on_change=None if self._relay is None else self._relay.writer.note,
+            on_change=None if self.relay is None else self.relay.writer.note,
         )
-        self._runs.track(live, run.caller)
+        self.runs.track(live, run.caller)
         try:
             await live.begun()
         except BaseException:
@@ -420,8 +413,8 @@ class Conversations:
 
     def _began(self, live: LiveRun) -> None:
         self.live.add(live)
-        if self._relay is not None:
-            self._relay.writer.begin(live)
+        if self.relay is not None:
+            self.relay.writer.begin(live)
 
     async def _begin_run(
         self,
@@ -434,9 +427,9 @@ class Conversations:
             run.owner,
             run.thread_id,
             run.run_id,
-            self._parts.process_id,
+            self.parts.process_id,
             messages=messages,
-            tokens=self._parts.window_tokens,
+            tokens=self.parts.window_tokens,
             unchanged=unchanged,
             replaces=replaces,
             files=run.files,
@@ -459,13 +452,13 @@ class Conversations:
 
         Raises `ApprovalError` if an answer can come.
         """
-        principal, now = run.caller.principal, self._parts.clock()
+        principal, now = run.caller.principal, self.parts.clock()
         thread = await self.threads.get(run.owner, run.thread_id)
-        for state in await self._parts.approvals.pending(principal, run.thread_id):
+        for state in await self.parts.approvals.pending(principal, run.thread_id):
             if state.status_at(now) is ApprovalStatus.OPEN:
                 raise ApprovalError(GraphCode.APPROVAL_OPEN, f"approval {state.request.id} is open")
         if thread.status == "paused":
-            await end_run_elsewhere(self._parts, run.owner, principal, thread, NOT_APPROVED)
+            await end_run_elsewhere(self.parts, run.owner, principal, thread, NOT_APPROVED)
         return await self.threads.get(run.owner, run.thread_id)
 
 

@@ -204,7 +204,7 @@ async def test_database_that_hangs_delays_no_stateless_chat_and_takes_no_replica
         assert storage is not None
         storage.database._seconds = 0.5  # type: ignore[attr-defined]  # of the implementation that runs here
         revocations: Any = agent.composed.revocation._followed[0].store
-        revocations._database._seconds = 0.5
+        revocations.database._seconds = 0.5
         proxy.hang()
         assert (await agent.ask(GREETING, token)).status == 200
         await becomes(agent, "degraded", "conversations_unavailable", "revocations_unavailable")
@@ -216,7 +216,7 @@ async def test_database_that_hangs_delays_no_stateless_chat_and_takes_no_replica
         assert (await agent.ask(GREETING, token)).status == 200
         proxy.go_on()
         storage.database._seconds = 30.0  # type: ignore[attr-defined]  # of the implementation that runs here
-        revocations._database._seconds = 30.0
+        revocations.database._seconds = 30.0
         assert (await kept("afterwards"))[0] == 200
         await becomes(agent, "ready")
 
@@ -281,7 +281,7 @@ async def test_revocation_reaches_other_replicas_while_the_database_hangs_and_is
             await start_agent("Machine", CONVERSATIONS_URL=url, REDIS_URL=redis.url) for _ in range(2)
         ]
         assert (await other.ask(GREETING, token)).status == 200
-        one.composed.revocation._followed[0].store._database._seconds = 0.5  # type: ignore[attr-defined]  # of the implementation that runs here
+        one.composed.revocation._followed[0].store.database._seconds = 0.5  # type: ignore[attr-defined]  # of the implementation that runs here
         proxy.hang()
         with pytest.raises(StoreError):
             await revoked(one, sandbox.clock)

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any, Final, Protocol
@@ -47,26 +47,20 @@ class Destination(Protocol):
         """Releases what is open."""
 
 
+@dataclass(slots=True)
 class _ChainWriter:
     """Writes to `destination`, if there is one, and, if `logged`, to the logger. Not thread-safe.
 
     The first line is `audit_started`. Each record is one line, and is written once.
     """
 
-    def __init__(
-        self,
-        destination: Destination | None,
-        *,
-        linked: Callable[[dict[str, Any], Head], tuple[dict[str, Any], str, Head]],
-        clock: Callable[[], float],
-        logged: bool = True,
-    ) -> None:
-        self._destination = destination
-        self._linked = linked
-        self._head = Head(secrets.token_hex(8))
-        """The head of the latest written line: a line that could not be written leaves no gap."""
-        self._clock = clock
-        self._logged = logged
+    destination: Destination | None
+    _: KW_ONLY
+    linked: Callable[[dict[str, Any], Head], tuple[dict[str, Any], str, Head]]
+    clock: Callable[[], float]
+    logged: bool = True
+    _head: Head = field(init=False, default_factory=lambda: Head(secrets.token_hex(8)))
+    """The head of the latest written line: a line that could not be written leaves no gap."""
 
     def write(self, records: Sequence[dict[str, Any]]) -> int:
         """Writes `records`, and returns how many of them, from the first, are written.
@@ -76,8 +70,8 @@ class _ChainWriter:
         """
         own = []
         if self._head.seq == 0:
-            anchors = [] if self._destination is None else map(asdict, self._destination.heads())
-            own = [log_record(self._clock(), LogEvent.STARTED, anchors=list(anchors))]
+            anchors = [] if self.destination is None else map(asdict, self.destination.heads())
+            own = [log_record(self.clock(), LogEvent.STARTED, anchors=list(anchors))]
         written = self._append([*own, *records])
         return max(0, written - len(own))
 
@@ -85,24 +79,24 @@ class _ChainWriter:
         """Writes `audit_ended`, if all records are written and a line can be; releases the destination."""
         try:
             if in_order and self._head.seq > 0:
-                self._append([log_record(self._clock(), LogEvent.ENDED)])
+                self._append([log_record(self.clock(), LogEvent.ENDED)])
         except OSError:
             return
         finally:
-            if self._destination is not None:
-                self._destination.close()
+            if self.destination is not None:
+                self.destination.close()
 
     def _append(self, records: Sequence[dict[str, Any]]) -> int:
-        logged = self._logged and _RECORDS.isEnabledFor(logging.INFO)
-        if self._destination is None and not logged:
+        logged = self.logged and _RECORDS.isEnabledFor(logging.INFO)
+        if self.destination is None and not logged:
             return len(records)
         head, links = self._head, []
         for record in records:
-            links.append(self._linked(record, head))
+            links.append(self.linked(record, head))
             head = links[-1][2]
         written = len(links)
-        if self._destination is not None:
-            written = self._destination.append([line for _, line, _ in links])
+        if self.destination is not None:
+            written = self.destination.append([line for _, line, _ in links])
         for linked, line, head in links[:written]:
             self._head = head
             if logged:

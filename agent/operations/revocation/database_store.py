@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import Final, TypeVar
 
@@ -44,32 +45,24 @@ _AFTER: Final = """
 """
 
 
+@dataclass(frozen=True, slots=True)
 class DatabaseStore:
     """A `RevocationStore` over the table `revocations`.
 
     A `put` is on disk when it returns. Other processes read it within half a second as long as the server
     responds, or within a tenth of a second from a file, which the first `put` creates. `changes` ends when
     rows are gone: the table was emptied or restored to a former state, or the file was removed. Users' `sub`
-    and SHA-256 values of tokens are stored in clear.
+    and SHA-256 values of tokens are stored in clear. `database` has connections of its own, so that
+    conversations delay no revocation. `shared`: it is a PostgreSQL.
     """
 
-    lasts: Final = True
+    lasts = True
 
-    def __init__(
-        self,
-        database: ConversationDatabase,
-        name: str,
-        *,
-        shared: bool,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
-        """`database` has connections of its own, so that conversations delay no revocation. `shared`: it is a
-        PostgreSQL.
-        """
-        self.name: Final = name
-        self.shared: Final = shared
-        self._database = database
-        self._sleep = sleep
+    database: ConversationDatabase
+    name: str
+    _: KW_ONLY
+    shared: bool
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
         rows = [(*_key(each), each.until, each.changed_at) for each in revocations]
@@ -89,20 +82,20 @@ class DatabaseStore:
                 if not all_sent:
                     yield []
                     all_sent = True
-                await self._sleep(_SHARED_SECONDS if self.shared else _LOCAL_SECONDS)
+                await self.sleep(_SHARED_SECONDS if self.shared else _LOCAL_SECONDS)
 
     async def remove(self, revocations: Sequence[Revocation]) -> None:
         await self._written([], _REMOVE, [(*_key(each), *each.order) for each in revocations])
 
     async def aclose(self) -> None:
-        await self._database.aclose()
+        await self.database.aclose()
 
     async def _later(self, seen: int) -> tuple[int, Rows]:
         """The number of the last row, and the rows after `seen`."""
-        if not seen and not await self._done(self._database.exists()):
+        if not seen and not await self._done(self.database.exists()):
             return 0, ()
         page = [_LAST, Statement(_AFTER, (seen, _PAGE))]
-        [[(last,)], rows] = await self._done(self._database.read(partial(_sent, page)))
+        [[(last,)], rows] = await self._done(self.database.read(partial(_sent, page)))
         return last or 0, rows
 
     async def _written(
@@ -111,7 +104,7 @@ class DatabaseStore:
         """One statement of `text` for each of `rows`, in transactions that begin with `first`."""
         for start in range(0, len(rows), _CHUNK):
             statements = [*first, *(Statement(text, row) for row in rows[start : start + _CHUNK])]
-            await self._done(self._database.write(partial(_sent, statements), durable=durable))
+            await self._done(self.database.write(partial(_sent, statements), durable=durable))
 
     async def _done(self, running: Awaitable[T]) -> T:
         try:

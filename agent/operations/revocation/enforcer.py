@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 from agent.errors.error_codes import AgentCode
@@ -37,49 +38,38 @@ def revoked_error() -> AccessTokenError:
     return AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked during the run")
 
 
+@dataclass(slots=True)
 class RevocationEnforcer:
     """Applies what the stores contain, and what `put` adds, to `revocations`, which the verifier consults.
 
     Guaranteed when `put` returns or raises: this process refuses the tokens, has removed the users' cached
     credentials and has ended their runs. Other processes follow when a store notifies them. A store that
     fails is read again twice a second; `check` raises until it was read. What a store contains is applied in
-    parts, between which other tasks run.
+    parts, between which other tasks run. `stores` are read in their order at first.
 
-    Each store that was read as a whole receives what this process knows and the store lacks. If it had that
-    before, the store has lost data: an error in the log, `lost` counts it, and `check` raises until it is
-    restored. What no valid token can reach is removed from each.
+    Each store that was read as a whole receives what this process knows and the store lacks; one that could
+    not be written does after `repair_seconds`. If it had that before, the store has lost data: an error in
+    the log, `lost` counts it, and `check` raises until it is restored. What no valid token can reach is
+    removed from each. `applied` counts the revocations that came into force, by target.
     """
 
-    def __init__(
-        self,
-        revocations: RevocationList,
-        stores: Sequence[RevocationStore],
-        *,
-        forget_users: Callable[[Callable[[str, Principal], bool]], int],
-        end_runs: Callable[[Callable[[VerifiedAccessToken], bool], Callable[[], AccessTokenError]], int],
-        audit: AuditTrail,
-        issuer: str,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        repair_seconds: float = _REPAIR_SECONDS,
-        applied: Counter | None = None,
-        lost: Counter | None = None,
-    ) -> None:
-        """`stores` are read in their order at first. A store that could not be written receives what it lacks
-        after `repair_seconds`. `applied` counts the revocations that came into force, by target, and `lost`
-        how often a store that lasts had lost some.
-        """
-        self._revocations = revocations
-        self._followed = [_Followed(store) for store in stores]
-        self._forget_users = forget_users
-        self._end_runs = end_runs
-        self._audit = audit
-        self._issuer = issuer
-        self._sleep = sleep
-        self._repair_seconds = repair_seconds
-        self._applied = applied or Counter()
-        self._lost = lost or Counter()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._received = asyncio.Event()
+    revocations: RevocationList
+    stores: Sequence[RevocationStore]
+    _: KW_ONLY
+    forget_users: Callable[[Callable[[str, Principal], bool]], int]
+    end_runs: Callable[[Callable[[VerifiedAccessToken], bool], Callable[[], AccessTokenError]], int]
+    audit: AuditTrail
+    issuer: str
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    repair_seconds: float = _REPAIR_SECONDS
+    applied: Counter = field(default_factory=Counter)
+    lost: Counter = field(default_factory=Counter)
+    _followed: list["_Followed"] = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
+    _received: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._followed = [_Followed(store) for store in self.stores]
 
     async def start(self) -> None:
         """Reads the stores, and follows them from then on. Returns when each lasting store was read, or one
@@ -130,7 +120,7 @@ class RevocationEnforcer:
         Raises `StoreError` if they could not be stored, and `AuditError` if they could not be recorded.
         """
         self._apply(revocations)
-        superseded = frozenset(filter(self._revocations.supersedes, revocations))
+        superseded = frozenset(filter(self.revocations.supersedes, revocations))
         in_force = [each for each in revocations if each not in superseded]
         outcome = AuditOutcome.FAILED
         try:
@@ -138,7 +128,7 @@ class RevocationEnforcer:
             outcome = AuditOutcome.SUCCEEDED
         finally:
             for revocation in in_force:
-                await self._audit.revocation(revocation, self._issuer).ended(outcome)
+                await self.audit.revocation(revocation, self.issuer).ended(outcome)
         return superseded
 
     @property
@@ -163,29 +153,27 @@ class RevocationEnforcer:
         try:
             await followed.store.put(revocations)
         except StoreError:
-            followed.read_again(self._repair_seconds)
+            followed.read_again(self.repair_seconds)
             raise
         followed.has(revocations)
 
     def _apply(self, revocations: Sequence[Revocation]) -> list[Revocation]:
         """Enforces `revocations`. Returns the ones that this process did not know."""
         new = [
-            each
-            for each in revocations
-            if not self._revocations.has(each) and self._revocations.reaches(each)
+            each for each in revocations if not self.revocations.has(each) and self.revocations.reaches(each)
         ]
-        changed = [each for each in revocations if self._revocations.apply(each) and each.until is not None]
+        changed = [each for each in revocations if self.revocations.apply(each) and each.until is not None]
         if not changed:
             return new
         for each in changed:
-            self._applied.add(each.target.value)
+            self.applied.add(each.target.value)
         users = {each.name for each in changed if each.target is Target.USER}
         tokens = {each.name for each in changed if each.target is Target.TOKEN}
         all_tokens = any(each.target is Target.ALL for each in changed)
-        forgotten = self._forget_users(
+        forgotten = self.forget_users(
             lambda fingerprint, principal: all_tokens or principal.subject in users or fingerprint in tokens
         )
-        ended = self._end_runs(self._is_revoked, revoked_error)
+        ended = self.end_runs(self._is_revoked, revoked_error)
         if forgotten or ended or self._is_read:
             _LOG.info(
                 "%d revocations in force: credentials of %d access tokens removed, %d runs ended",
@@ -194,7 +182,7 @@ class RevocationEnforcer:
         return new
 
     def _is_revoked(self, caller: VerifiedAccessToken) -> bool:
-        return self._revocations.refuses(caller.principal.subject, caller.issued_at, caller.fingerprint)
+        return self.revocations.refuses(caller.principal.subject, caller.issued_at, caller.fingerprint)
 
     async def _follow(self, followed: "_Followed") -> None:
         for earlier in self._followed[: self._followed.index(followed)]:
@@ -210,13 +198,13 @@ class RevocationEnforcer:
             except Exception as error:  # noqa: BLE001 - else the task would end, and revocations with it, unnoticed
                 followed.failed(f"the store failed unexpectedly ({type(error).__name__})")
             self._received.set()
-            await self._sleep(_RETRY_SECONDS)
+            await self.sleep(_RETRY_SECONDS)
 
     async def _read(self, followed: "_Followed") -> None:
         """Reads one store as a whole, and follows it until it ends. It is repaired meanwhile."""
-        while self._revocations.drop(_AT_ONCE):  # noqa: ASYNC110 - in parts, between which other tasks run
+        while self.revocations.drop(_AT_ONCE):  # noqa: ASYNC110 - in parts, between which other tasks run
             await asyncio.sleep(0)
-        unfound: Unfound | None = self._revocations.unfound()
+        unfound: Unfound | None = self.revocations.unfound()
         expired: list[Revocation] = []
         async with aclosing(followed.store.changes()) as changes, AsyncExitStack() as repairing:
             async for revocations in changes:
@@ -229,7 +217,7 @@ class RevocationEnforcer:
                         expired += (each for each in part if not self._reaches_store(each))
                     await asyncio.sleep(0)
                 if unfound is not None and not revocations:
-                    lacking = list(filter(self._revocations.reaches, unfound.entries()))
+                    lacking = list(filter(self.revocations.reaches, unfound.entries()))
                     unfound = None
                     self._judge(followed, lacking)
                     repair = asyncio.create_task(self._repair(followed, lacking, expired))
@@ -240,7 +228,7 @@ class RevocationEnforcer:
         """Applies what a store has sent, and stores on this machine what others have announced."""
         new = self._apply(revocations)
         if source.awaited:
-            source.has([each for each in revocations if not self._revocations.supersedes(each)])
+            source.has([each for each in revocations if not self.revocations.supersedes(each)])
         for other in self._followed:
             if new and other is not source:
                 other.awaits(new)
@@ -258,7 +246,7 @@ class RevocationEnforcer:
             followed.succeeded()
         elif lost and followed.store.lasts and not followed.has_lost:
             followed.lost(len(lost))
-            self._lost.add(followed.store.name)
+            self.lost.add(followed.store.name)
 
     async def _repair(
         self, followed: "_Followed", lacking: Sequence[Revocation], expired: Sequence[Revocation]
@@ -277,10 +265,10 @@ class RevocationEnforcer:
                 _LOG.warning("old revocations are not removed: %s", error)
         except Exception as error:  # noqa: BLE001 - else it would be unnoticed
             followed.failed(f"the store failed unexpectedly ({type(error).__name__})")
-            followed.read_again(self._repair_seconds)
+            followed.read_again(self.repair_seconds)
 
     def _reaches_store(self, revocation: Revocation) -> bool:
-        return self._revocations.reaches(revocation, _KEPT_LONGER_SECONDS)
+        return self.revocations.reaches(revocation, _KEPT_LONGER_SECONDS)
 
 
 class _Followed:

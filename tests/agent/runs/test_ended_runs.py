@@ -337,7 +337,7 @@ async def test_heartbeat_waits_for_a_database_and_creates_none(process: ProcessO
         await go_on.acquire()
 
     heartbeat = Heartbeat(
-        one.conversations._parts, one.conversations.live, one.conversations.drafts, sleep=sleep
+        one.conversations.parts, one.conversations.live, one.conversations.drafts, sleep=sleep
     )
     heartbeat.start()
     await rounds.get()

@@ -64,8 +64,8 @@ async def in_redis(agent: RunningAgent, redis: RedisProcess) -> str:
     """All keys and values, after the latest events were written."""
     conversations = agent.composed.conversations
     assert conversations is not None
-    assert conversations._relay is not None
-    writer = conversations._relay.writer
+    assert conversations.relay is not None
+    writer = conversations.relay.writer
     while writer._streams:
         await asyncio.gather(writer.write(), asyncio.sleep(0))
     return redis.contents()

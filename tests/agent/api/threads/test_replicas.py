@@ -246,8 +246,8 @@ async def written(served: Threads, *, ended: bool = True) -> None:
 def relay_of(served: Threads) -> Relay:
     conversations = served.agent.conversations
     assert conversations is not None
-    assert conversations._relay is not None
-    return conversations._relay
+    assert conversations.relay is not None
+    return conversations.relay
 
 
 async def test_ag_ui_shows_a_run_of_another_replica(threads: ThreadsOf, redis: RedisProcess) -> None:
