@@ -16,7 +16,19 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, create_react_agent, tools_condition
 
 from graph.limits import Limits
-from idaas_agent import READS, ApprovalMode, Data, Effect, HTTPService, ToolPolicy, Trust
+from idaas_agent import (
+    READS,
+    ApprovalMode,
+    Data,
+    Effect,
+    GraphCode,
+    HTTPService,
+    ServiceClient,
+    ServiceError,
+    ToolPolicy,
+    Trust,
+    progress,
+)
 from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from tests.graph.approvals.bank import ARGUMENTS, Bank
@@ -271,10 +283,39 @@ async def test_lent_tool_that_is_kept_cannot_be_called_after_the_call() -> None:
     assert http.requests == []
 
 
+async def test_tool_asks_the_model_and_its_own_service_as_the_user_and_is_given_both_by_the_agent() -> None:
+    def add(service: HTTPService, _: Any) -> None:
+        @service.tool(policy=READS)
+        async def research(http: ServiceClient, model: BaseChatModel, question: str) -> str:
+            """Researches a question."""
+            progress(0.5, "thinking")
+            found = await http.get("payslips", "2026-10")
+            return (await model.ainvoke(f"{question} {found.text}")).text
+
+    model, tools = ScriptedModel(*researching("8,000")), ToolsUnderTest(add)
+    tools.responds(text="net 8,000")
+    under_test = AgentUnderTest(model, tools)
+    assert set(tools.parameters("research")["properties"]) == {"question"}
+    assert await under_test.ask("How much?") == "done"
+    assert [(each.path, each.acts_for) for each in tools.requests] == [("/payslips/2026-10", "user")]
+    assert [each.text for each in under_test.messages] == ["How much?", "", "8,000", "done"]
+    assert model.offered == [["research"], [], ["research"]]
+    assert [each["type"] for each in under_test.events][:2] == ["tool_started", "tool_progress"]
+
+
+async def test_failure_of_the_model_is_the_failure_of_the_sub_agents_call() -> None:
+    failure = ServiceError(GraphCode.MODEL_CALL_FAILED, "down")
+    under_test = AgentUnderTest(ScriptedModel(*researching(failure)), ToolsUnderTest(company(react)))
+    assert await under_test.ask("How much?") == "done"
+    assert under_test.messages[2].text.startswith("model_call_failed")
+
+
 async def test_tool_with_lent_parts_is_called_alone_in_a_test_of_it() -> None:
     async def agent(model: BaseChatModel, tools: list[BaseTool], question: str) -> str:
         with pytest.raises(RuntimeError, match="for the time of a call"):
             await model.ainvoke(question)
+        with pytest.raises(NotImplementedError):
+            model.invoke(question)
         return str(len(tools))
 
     tools = ToolsUnderTest(company(agent))
