@@ -15,6 +15,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 from agent.errors.error_codes import AgentCode
@@ -30,36 +31,29 @@ _UNFIT: Final = frozenset({AgentCode.CONVERSATIONS_SCHEMA_UNKNOWN})
 Check = Callable[[], Awaitable[object]]
 
 
+@dataclass(slots=True)
 class Readiness:
     """Runs checks concurrently, each within `seconds`; concurrent callers share one round."""
 
-    def __init__(
-        self,
-        checks: Mapping[str, Check],
-        *,
-        optional: Mapping[str, Check] | None = None,
-        seconds: float = 10.0,
-        remembered_seconds: float = 1.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._optional = frozenset(optional or {})
-        self._checks = {**checks, **(optional or {})}
-        self._seconds = seconds
-        self._remembered_seconds = remembered_seconds
-        self._clock = clock
-        self._round: asyncio.Task[Mapping[str, AgentError | None]] | None = None
-        self._checked_at = float("-inf")
-        self._reported: dict[str, ErrorCode] = {}
-        """The codes of the failures that were logged, by check."""
-        self._ended_by: AgentError | None = None
+    checks: Mapping[str, Check]
+    _: KW_ONLY
+    optional: Mapping[str, Check] = field(default_factory=dict)
+    seconds: float = 10.0
+    remembered_seconds: float = 1.0
+    clock: Callable[[], float] = time.monotonic
+    _round: asyncio.Task[Mapping[str, AgentError | None]] | None = field(init=False, default=None)
+    _checked_at: float = field(init=False, default=float("-inf"))
+    _reported: dict[str, ErrorCode] = field(init=False, default_factory=dict)
+    """The codes of the failures that were logged, by check."""
+    _ended_by: AgentError | None = field(init=False, default=None)
 
     async def failures(self) -> Mapping[str, AgentError | None]:
         """The failure of each check, or `None`."""
         if self._ended_by is not None:
             return {"shutdown": self._ended_by}
-        fresh = self._clock() - self._checked_at < self._remembered_seconds
+        fresh = self.clock() - self._checked_at < self.remembered_seconds
         if self._round is None or (self._round.done() and not fresh):
-            self._checked_at = self._clock()
+            self._checked_at = self.clock()
             self._round = asyncio.create_task(self._run())
         return await asyncio.shield(self._round)
 
@@ -97,14 +91,15 @@ class Readiness:
             await asyncio.wait([self._round])
 
     async def _run(self) -> Mapping[str, AgentError | None]:
-        results = await asyncio.gather(*(self._one(name, check) for name, check in self._checks.items()))
-        failures = dict(zip(self._checks, results, strict=True))
+        checks = {**self.checks, **self.optional}
+        results = await asyncio.gather(*(self._one(name, check) for name, check in checks.items()))
+        failures = dict(zip(checks, results, strict=True))
         for name, error in failures.items():
             self._report(name, error)
         return failures
 
     def _is_bearable(self, name: str, error: AgentError) -> bool:
-        return name in self._optional and error.code not in _UNFIT
+        return name in self.optional and error.code not in _UNFIT
 
     def _report(self, name: str, error: AgentError | None) -> None:
         known = self._reported.pop(name, None)
@@ -121,12 +116,12 @@ class Readiness:
 
     async def _one(self, name: str, check: Check) -> AgentError | None:
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self.seconds):
                 await check()
         except AgentError as error:
             return error
         except TimeoutError:
-            return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"no response within {self._seconds:g} s")
+            return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"no response within {self.seconds:g} s")
         except Exception as error:  # noqa: BLE001 - a fault of the agent is a result, too
             kind = type(error).__name__
             _LOG.error('check "%s" raised %s at %s', name, kind, place_of(error))

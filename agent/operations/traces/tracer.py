@@ -4,7 +4,8 @@ OpenTelemetry's SDK is imported only while the settings export spans.
 """
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final, TypeAlias
 
 from agent.operations.otlp import Signal, otlp_signal
@@ -21,42 +22,33 @@ _LOW_BITS: Final = (1 << 64) - 1
 _PROPAGATOR: Final = "tracecontext"
 
 
+@dataclass(frozen=True, slots=True)
 class Tracer:
-    """Begins traces whose spans go to `sink`."""
+    """Begins traces whose spans go to `sink`. `receivers` may know of a trace. Every span has `attributes`.
+    `stop` exports what is left.
 
-    def __init__(
-        self,
-        sink: SpanSink,
-        sampler: Sampler,
-        *,
-        receivers: Iterable[Receiver] = (),
-        trusts_callers: bool = False,
-        content: bool = False,
-        attributes: Mapping[Attribute, Value] | None = None,
-        stop: Callable[[], None] = lambda: None,
-    ) -> None:
-        """`receivers` may know of a trace. Every span has `attributes`. `stop` exports what is left.
+    `trusts_callers`: a caller's trace is continued, and its decision whether it is recorded may count. If
+    not, the agent's own trace has a link to it, because a `traceparent` is a claim: any caller could join a
+    trace of others, or have everything recorded.
+    """
 
-        `trusts_callers`: a caller's trace is continued, and its decision whether it is recorded may count.
-        If not, the agent's own trace has a link to it, because a `traceparent` is a claim: any caller could
-        join a trace of others, or have everything recorded.
-        """
-        self.stop: Final = stop
-        self._sink = sink
-        self._sampler = sampler
-        self._receivers = frozenset(receivers)
-        self._trusts_callers = trusts_callers
-        self._content = content
-        self._attributes = dict(attributes or {})
+    sink: SpanSink
+    sampler: Sampler
+    _: KW_ONLY
+    receivers: frozenset[Receiver] = frozenset()
+    trusts_callers: bool = False
+    content: bool = False
+    attributes: Mapping[Attribute, Value] = field(default_factory=dict)
+    stop: Callable[[], None] = lambda: None
 
     def begin(self, name: str, kind: SpanKind, inbound: TraceContext | None) -> Span:
         """The first span in this process of the trace of one request. `inbound` is its caller's context."""
-        parent = inbound if self._trusts_callers else None
+        parent = inbound if self.trusts_callers else None
         trace_id = parent.trace_id if parent is not None else random.getrandbits(128) or 1
-        if not self._sampler(trace_id, parent):
-            return UnsampledSpan(trace_id, self._receivers)
-        trace = Trace(trace_id, self._sink, receivers=self._receivers, content=self._content)
-        trace.attributes.update(self._attributes)
+        if not self.sampler(trace_id, parent):
+            return UnsampledSpan(trace_id, self.receivers)
+        trace = Trace(trace_id, self.sink, receivers=self.receivers, content=self.content)
+        trace.attributes.update(self.attributes)
         parent_id = None if parent is None else parent.span_id
         return RecordedSpan(trace, name, kind, parent_id, link=None if parent is not None else inbound)
 
@@ -82,7 +74,7 @@ def tracer(settings: Settings, sink: SpanSink, stop: Callable[[], None] = lambda
     return Tracer(
         sink,
         sampler(s.otel_traces_sampler, s.otel_traces_sampler_arg),
-        receivers=s.traceparent_receivers if propagates else (),
+        receivers=frozenset(s.traceparent_receivers if propagates else ()),
         trusts_callers=s.traceparent_trusted and propagates,
         content=s.otel_instrumentation_genai_capture_message_content is CapturedContent.SPAN_ONLY,
         attributes={Attribute.CLIENT: s.idaas.client_id},
