@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.api.ag_ui.encoder import RunEncoder
-from agent.api.ag_ui.wire import server_sent
+from agent.api.event_stream import server_sent
 from agent.runs.run import Finished, Usage
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
