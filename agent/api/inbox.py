@@ -89,10 +89,11 @@ def prepared_routes(prepared: PreparedRuns) -> APIRouter:
 
     @router.post("", status_code=201, responses={201: {"model": PreparedRun}}, openapi_extra=body)
     async def prepare(request: Request) -> JSONResponse:
-        """Prepares a run for a user. Nothing runs before they accept it."""
+        """Prepares a run for a user, once with an `Idempotency-Key`. Nothing runs before they accept it."""
         given, client = read_body(NewPreparedRun, await request.body()), caller_of(request.scope)
-        state = await prepared.prepare(client, given.user, given.question, given.seconds)
-        return JSONResponse(_prepared(state, state.status), 201)
+        key = request.headers.get("idempotency-key", "")
+        state = await prepared.prepare(client, given.user, given.question, given.seconds, key)
+        return JSONResponse(_prepared(state, prepared.status(state)), 201)
 
     @router.get("", responses=documented(PreparedRunList))
     async def list_prepared(request: Request) -> JSONResponse:

@@ -14,6 +14,7 @@ from agent.errors.error_response import RequestError
 from identity.strict_json import read_value
 
 M = TypeVar("M", bound=BaseModel)
+NO_JSON: Final = "The body is not valid JSON"
 
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "activity", "reasoning"})
 _UNIONS: Final = frozenset({"content", "stop", "tool_choice", "function_call"})
@@ -38,14 +39,19 @@ _KINDS: Final = {
 }
 
 
+def json_value(body: bytes, fault: Exception) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value of a body. Raises `fault`."""
+    try:
+        return read_value(body)
+    except ValueError:
+        raise fault from None
+
+
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object of a request's body. Raises `RequestError`."""
-    try:
-        given = read_value(body)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
-        raise RequestError(None, "the body must be a JSON object")
+    fault = RequestError(None, "the body must be a JSON object")
+    if not isinstance(given := json_value(body, fault), dict):
+        raise fault
     return given
 
 

@@ -111,21 +111,26 @@ class SqlApprovalStore:
     async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
         await self._changed(approval_id, principal, lambda state: state.used(digest, at))
 
-    async def prepare(self, request: ApprovalRequest, most_by_client: int, most_for_user: int) -> None:
-        """Adds a prepared run. Raises `LimitError` if as many of its client, or for its user, wait."""
+    async def prepare(self, request: ApprovalRequest, of_client: int, of_user: int) -> ApprovalState | None:
+        """Adds a prepared run, or returns the one of its id. Raises `LimitError` if as many of its client, or
+        for its user, wait.
+        """
         client, user, now = _preparer(request), owner_of(request.principal), request.created_at
         waiting_of = "SELECT count(*) FROM approvals WHERE status = 'open' AND expires_at > ? AND prepared_by"
 
-        def work() -> Transaction[None]:
+        def adding() -> Transaction[ApprovalState | None]:
+            if not (yield from self.added(ApprovalState(request))):
+                sql = f"SELECT {_COLUMNS} FROM approvals WHERE id = ?"  # noqa: S608 - constants
+                return self._state(None, (yield from query(sql, request.id))[0])
             by_client = yield from query(f"{waiting_of} = ?", now, client)
             for_user = yield from query(f"{waiting_of} IS NOT NULL AND owner = ?", now, user)
-            for [[waiting]], most in ((by_client, most_by_client), (for_user, most_for_user)):
-                if waiting >= most:
-                    raise LimitError(AgentCode.TOO_MANY_RUNS, f"{waiting} prepared runs wait")
-            yield from self.added(ApprovalState(request))
+            for [[waiting]], most in ((by_client, of_client), (for_user, of_user)):
+                if waiting > most:  # with this one, which is not kept then
+                    raise LimitError(AgentCode.TOO_MANY_RUNS, f"{most} prepared runs wait")
+            return None
 
         async with available():
-            await self._database.write(work, durable=True)
+            return await self._database.write(adding, durable=True)
 
     async def prepared(self, principal: Principal, *, by_client: bool = False) -> Sequence[ApprovalState]:
         """The newest 1,000 that were prepared for a user, or by a client, in any status."""
@@ -168,8 +173,7 @@ class SqlApprovalStore:
             return state.withdrawn(at) if call_id in (None, state.request.call_id) else state
 
         async with available():
-            work = lambda: self._undecided(principal, thread_id, withdrawn)  # noqa: E731 - one of two
-            await self._database.write(work, durable=True)
+            await self._database.write(lambda: self._undecided(principal, thread_id, withdrawn), durable=True)
 
     async def _read(
         self, principal: Principal | None, condition: str, *values: str

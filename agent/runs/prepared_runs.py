@@ -6,7 +6,7 @@ kept in the same store, decided once by its person, expired or withdrawn.
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langchain_core.messages import HumanMessage
 
@@ -45,14 +45,18 @@ class PreparedRuns:
     webhook: ApprovalWebhook | None
 
     async def prepare(
-        self, client: VerifiedAccessToken, subject: str, question: str, seconds: float | None
+        self, client: VerifiedAccessToken, subject: str, question: str, seconds: float | None, key: str = ""
     ) -> ApprovalState:
-        """Keeps, records and announces what `client` asks `subject`, a user of its own issuer, to begin.
+        """Keeps, records and announces what `client` asks `subject`, a user of its own issuer, to begin, once
+        with a `key`: again, it returns the first.
 
-        Raises `LimitError`, and `AuditError` if it cannot be recorded: then it was withdrawn.
+        Raises `LimitError`, `ApprovalError` if the key was used for something else, and `AuditError` if it
+        cannot be recorded: then it was withdrawn.
         """
         now, arguments, settings = self.clock(), {"question": question}, self.settings
-        most, approval_id = settings.prepared_run_seconds, secrets.token_hex(16)
+        most, by = settings.prepared_run_seconds, client.principal
+        lasts, names = min(seconds or most, most), [by.issuer, by.subject, key or secrets.token_hex(16)]
+        approval_id = arguments_digest({"prepared": names})[:32]
         request = ApprovalRequest(
             id=approval_id,
             kind=ApprovalKind.PREPARED_RUN,
@@ -62,10 +66,15 @@ class PreparedRuns:
             effect=Effect.UNKNOWN,
             arguments=arguments,
             created_at=now,
-            expires_at=now + min(seconds or most, most),
+            expires_at=now + lasts,
             prepared_by=client.principal.subject,
         )
-        await self.store.prepare(request, settings.max_prepared_by_client, settings.max_prepared_for_user)
+        limits = settings.max_prepared_by_client, settings.max_prepared_for_user
+        if (known := await self.store.prepare(request, *limits)) is not None:
+            since = known.request.created_at
+            if known.request != replace(request, created_at=since, expires_at=since + lasts):
+                raise ApprovalError(GraphCode.APPROVAL_USED, "the Idempotency-Key had another body")
+            return known
         try:
             await self._step(AuditedAction.APPROVAL_REQUESTED, request, client).ended(AuditOutcome.SUCCEEDED)
         except AuditError:

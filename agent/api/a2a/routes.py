@@ -8,13 +8,14 @@ from starlette.responses import JSONResponse, Response
 from agent.api.a2a.agent_card import agent_card
 from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.methods import METHODS, Methods
-from agent.api.a2a.rpc_error import WITH_STATUS, RpcError, rpc_error_of, rpc_error_response
-from agent.api.a2a.rpc_request import RequestId, parsed, request_id_of, rpc_request
+from agent.api.a2a.rpc_error import WITH_STATUS, RpcCode, RpcError, rpc_error_of, rpc_error_response
+from agent.api.a2a.rpc_request import RequestId, request_id_of, rpc_request
 from agent.api.a2a.tasks import Tasks
 from agent.api.a2a.version import version_of
 from agent.api.direct_route import DirectRoute
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
+from agent.api.validation_fault import NO_JSON, json_value
 from agent.http.authentication import AGENT_CARD_PATH, caller_of
 from agent.settings.settings import Settings
 from identity.errors import AgentError
@@ -74,7 +75,7 @@ def a2a_routes(settings: Settings, tasks: Tasks) -> APIRouter:
         """One request of A2A. Errors are JSON-RPC's, unless they concern the access token or a limit."""
         request_id: RequestId = None
         try:
-            given = parsed(await request.body())
+            given = json_value(await request.body(), RpcError(RpcCode.JSON_PARSE_ERROR, NO_JSON))
             request_id = request_id_of(given)
             called = rpc_request(given)
             version = version_of(request.headers.get(VERSION_HEADER))

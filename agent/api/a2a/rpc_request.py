@@ -12,7 +12,6 @@ from pydantic.alias_generators import to_camel
 
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
 from agent.api.validation_fault import openai_fault
-from identity.strict_json import read_value
 
 RequestId = str | int | None
 
@@ -104,14 +103,6 @@ class ListParams(_Wire):
 
 
 P = TypeVar("P", bound=_Wire)
-
-
-def parsed(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """The JSON value of a body. Raises `RpcError`."""
-    try:
-        return read_value(body)
-    except ValueError:
-        raise RpcError(RpcCode.JSON_PARSE_ERROR, "The body is not valid JSON") from None
 
 
 def request_id_of(given: Any) -> RequestId:  # noqa: ANN401 - any JSON value

@@ -40,6 +40,7 @@ from starlette.responses import Response
 
 from agent.api.disconnect import ClientDisconnectedError, disconnected, while_connected
 from agent.api.messages import first_fault, langchain_conversation
+from agent.api.validation_fault import json_value
 from agent.errors.error_response import RequestError, internal_error_body, reported_body, status_of
 from agent.http.authentication import caller_of
 from agent.http.rate_limit import counted_request
@@ -49,7 +50,6 @@ from agent.settings.settings import Settings
 from graph.models.piece import JoinedPieces, Piece
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
-from identity.strict_json import read_value
 
 _AT_ONCE: Final = 2_048
 _MOST: Final = 65_536
@@ -184,10 +184,7 @@ class ChatInput(BaseModel):
 
 def read_inputs(body: bytes, *, batch: bool, most: int) -> tuple[str, list[object]]:
     """The name of the member with the inputs, and at most `most` inputs, which are not validated yet."""
-    try:
-        given = read_value(body)
-    except ValueError:
-        raise RequestError(None, "body: must be JSON", status=422) from None
+    given = json_value(body, RequestError(None, "body: must be JSON", status=422))
     name = "inputs" if batch else "input"
     if not isinstance(given, dict) or name not in given:
         raise RequestError(name, "must be given", status=422)

@@ -12,7 +12,6 @@ from typing import Any, Final, TypeAlias
 from starlette.datastructures import Headers
 
 from agent.errors.error_response import note_error
-from identity.strict_json import read_value
 from tools import VERSION
 
 MODERN: Final = "2026-07-28"
@@ -80,14 +79,6 @@ class McpMessage:
         if self.modern:
             members = {"resultType": "complete", "_meta": {f"{META}serverInfo": SERVER}} | members
         return {"jsonrpc": "2.0", "id": self.id, "result": members}
-
-
-def parsed(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """The JSON value of a body. Raises `McpError`."""
-    try:
-        return read_value(body)
-    except ValueError:
-        raise McpError(PARSE_ERROR, "The body is not valid JSON") from None
 
 
 def id_of(given: Any) -> MessageId:  # noqa: ANN401 - any JSON value

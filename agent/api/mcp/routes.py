@@ -16,6 +16,7 @@ from agent.api.mcp.message import (
     LEGACY,
     METHOD_NOT_FOUND,
     MODERN,
+    PARSE_ERROR,
     SERVER,
     McpError,
     McpMessage,
@@ -23,11 +24,11 @@ from agent.api.mcp.message import (
     MessageId,
     id_of,
     is_modern,
-    parsed,
     read_message,
 )
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
+from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError
 from agent.http.authentication import MCP_PATH, caller_of
@@ -81,7 +82,7 @@ def mcp_routes(agent: Agent) -> APIRouter:
         request_id: MessageId = None
         modern = False
         try:
-            given = parsed(await request.body())
+            given = json_value(await request.body(), McpError(PARSE_ERROR, NO_JSON))
             request_id, modern = id_of(given), is_modern(given, request.headers)
             message = read_message(given, request.headers, modern=modern)
             return await server.response(message, request)

@@ -10,11 +10,11 @@ from agent.api.a2a.rpc_request import (
     ListParams,
     SendParams,
     TaskParams,
-    parsed,
     read_params,
     request_id_of,
     rpc_request,
 )
+from agent.api.validation_fault import json_value
 
 CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": "1", "method": "GetTask", "params": {"id": "t"}}
 
@@ -27,7 +27,8 @@ def code_of(of: Any, *arguments: Any) -> RpcCode:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b'{"a": NaN}', b'"\\ud800"', b"\xff", b"[" * 5000])
 def test_body_that_is_no_json_is_refused(body: bytes) -> None:
-    assert code_of(parsed, body) is RpcCode.JSON_PARSE_ERROR
+    fault = RpcError(RpcCode.JSON_PARSE_ERROR, "no JSON")
+    assert code_of(json_value, body, fault) is RpcCode.JSON_PARSE_ERROR
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_value_that_is_no_request_is_refused(given: Any) -> None:
 
 @pytest.mark.parametrize("request_id", ["1", 1, 0, None])
 def test_request_has_the_id_that_its_response_repeats(request_id: Any) -> None:
-    assert rpc_request(parsed(json.dumps(CALL | {"id": request_id}).encode())).id == request_id
+    assert rpc_request(json.loads(json.dumps(CALL | {"id": request_id}))).id == request_id
 
 
 def test_only_ids_that_json_rpc_allows_are_repeated() -> None:

@@ -242,3 +242,31 @@ async def test_run_that_cannot_begin_is_accepted_again_and_keeps_its_state_when_
         await events.aread()
     assert (await served.ask("GET", f"/threads/{made['id']}")).json()["status"] == "failed"
     assert await states(served) == ["approved"]
+
+
+async def test_request_with_the_same_key_prepares_one_run_and_another_body_is_refused(
+    replica: Replica, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    first, second = await replica(MAX_PREPARED_BY_CLIENT="1", AUDIT_LOG_FILE=str(log)), await replica()
+    key = {"idempotency-key": "invoice-17"}
+
+    def sent(served: Threads, by: str = JOB, **members: Any) -> Awaitable[Any]:
+        return served.ask("POST", "/prepared", by, {**QUESTION, **members}, **key)
+
+    made = await asyncio.gather(*(sent(served) for served in (first, second) for _ in range(3)))
+    assert {(each.status_code, each.json()["id"]) for each in made} == {(201, made[0].json()["id"])}
+    assert await states(first) == ["open"]
+    assert "invoice-17" not in log.read_text()
+
+    for other in ({"question": "Pay mine"}, {"user": "user_bob01"}, {"seconds": 60}):
+        refused = await sent(second, **other)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "approval_used")
+    assert (await sent(first, "other")).json()["id"] != made[0].json()["id"]
+    limited = await first.ask("POST", "/prepared", JOB, QUESTION)
+    assert limited.status_code == 429
+
+    path = f"/approvals/{made[0].json()['id']}"
+    assert (await first.ask("POST", path, "alice", REJECT)).status_code == 204
+    assert (await sent(first)).json()["status"] == "rejected"
+    assert await states(first) == ["rejected"]
