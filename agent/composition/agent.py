@@ -387,7 +387,7 @@ class Agent:
         """Warms up in the background, so that the agent starts while IDaaS is unavailable."""
         await self.revocation.start()
         if self.conversation_storage is not None:
-            self.conversation_storage.start()
+            self.conversation_storage.retention.start()
         if self.conversations is not None:
             self.conversations.start_tasks()
         self._warm_up = asyncio.create_task(self.readiness.warm_up(self._list_tools), name="warm-up")

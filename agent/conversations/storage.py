@@ -83,10 +83,6 @@ class ConversationStorage:
             pool_use=pool_use,
         )
 
-    def start(self) -> None:
-        """Starts retention."""
-        self.retention.start()
-
     async def check(self) -> str:
         """Describes the database, for readiness and `doctor`. Raises what the database raises, and the error
         of a stored value that was refused lately.

@@ -225,10 +225,6 @@ class ThreadStore:
 
         return await self._database.write(work)
 
-    async def window(self, owner: str, thread_id: str, tokens: int) -> Messages:
-        """The newest whole turns within `tokens`, as the model is to receive them."""
-        return await self._read(owner, thread_id, lambda thread: self._transcript.window(thread, tokens))
-
     async def begin_run(
         self,
         owner: str,

@@ -197,7 +197,7 @@ class LiveRun(Run):
                 case AgentError():
                     measure.failed(outcome)
                 case Cancelled():
-                    measure.cancelled()
+                    measure.failed(asyncio.CancelledError())
                 case _:
                     measure.record(outcome)
         self._may_cancel, self._measure = False, None

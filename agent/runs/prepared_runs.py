@@ -5,7 +5,7 @@ kept in the same store, decided once by its person, expired or withdrawn.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from langchain_core.messages import HumanMessage
@@ -88,10 +88,6 @@ class PreparedRuns:
         """What was prepared for `caller` and can be accepted now, the oldest first."""
         found = await self.store.prepared(caller.principal)
         return [each for each in reversed(found) if self.status(each) is ApprovalStatus.OPEN]
-
-    async def of(self, client: VerifiedAccessToken) -> Sequence[ApprovalState]:
-        """What `client` has prepared, in any status, the newest first."""
-        return await self.store.prepared(client.principal, by_client=True)
 
     def status(self, state: ApprovalState) -> ApprovalStatus:
         """The status now. What is open is withdrawn by any later decision about the access of its user or its

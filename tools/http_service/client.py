@@ -25,7 +25,7 @@ from identity.transport.body import (
     media_type,
     truncate_body,
 )
-from identity.transport.client_span import client_span, responded
+from identity.transport.bounded_response import client_span, responded
 from identity.transport.json_size import read_json
 from tools.error_codes import ToolCode
 from tools.result import model_text

@@ -26,7 +26,7 @@ from identity.transport.body import (
     limit_body,
     media_type,
 )
-from identity.transport.client_span import client_span, responded
+from identity.transport.bounded_response import client_span, responded
 from identity.transport.json_size import read_json
 from identity.transport.server_sent_events import events
 from tools.mcp_service.session import MCPRequestError

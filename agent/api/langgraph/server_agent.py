@@ -77,7 +77,7 @@ async def _start() -> ServerAgent:
     made = await asyncio.to_thread(_make)
     await made.agent.revocation.start()
     if made.agent.conversation_storage is not None:
-        made.agent.conversation_storage.start()
+        made.agent.conversation_storage.retention.start()
     return made
 
 

@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from identity.observation.attribute import Attribute
-from identity.observation.metrics import CANCELLED, LONG_SECONDS, Kind, Metrics, error_type
+from identity.observation.metrics import LONG_SECONDS, Kind, Metrics, error_type
 from identity.observation.span import timed_span
 
 AGENT: Final = "idaas-agent"
@@ -60,12 +60,8 @@ class RunMeasure:
             span.set(Attribute.OUTPUT_TOKENS, usage.output_tokens)
 
     def failed(self, error: BaseException) -> None:
-        """The run ends with `error`, which is not raised through the block."""
+        """The run ends with `error`, also `CancelledError`, which is not raised through the block."""
         self._timed.fail(error_type(error))
-
-    def cancelled(self) -> None:
-        """The run was cancelled, which is not raised through the block."""
-        self._timed.fail(CANCELLED)
 
     def __enter__(self) -> Self:
         self._measures.open += 1

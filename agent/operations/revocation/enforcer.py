@@ -214,7 +214,8 @@ class RevocationEnforcer:
                     if unfound is not None:
                         for each in part:
                             unfound.found(each)
-                        expired += (each for each in part if not self._reaches_store(each))
+                        reaches, later = self.revocations.reaches, _KEPT_LONGER_SECONDS
+                        expired += (each for each in part if not reaches(each, later))
                     await asyncio.sleep(0)
                 if unfound is not None and not revocations:
                     lacking = list(filter(self.revocations.reaches, unfound.entries()))
@@ -266,9 +267,6 @@ class RevocationEnforcer:
         except Exception as error:  # noqa: BLE001 - else it would be unnoticed
             followed.failed(f"the store failed unexpectedly ({type(error).__name__})")
             followed.read_again(self.repair_seconds)
-
-    def _reaches_store(self, revocation: Revocation) -> bool:
-        return self.revocations.reaches(revocation, _KEPT_LONGER_SECONDS)
 
 
 class _Followed:

@@ -1,6 +1,7 @@
 """Two owners, threads with finished runs, and a database that counts what is read."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage
 
@@ -61,3 +62,8 @@ class CountedReads:
         except StopIteration as end:
             self.transactions.append((rows, size))
             return end.value
+
+
+async def window(threads: ThreadStore, owner: str, thread_id: str) -> list[Any]:
+    """What the model is to receive of a thread, within 1,000 tokens."""
+    return await threads._read(owner, thread_id, lambda thread: threads._transcript.window(thread, 1000))

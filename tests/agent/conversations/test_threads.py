@@ -14,7 +14,7 @@ from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
 from tests.agent.conftest import NewDatabase
-from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, asked
+from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, asked, window
 
 ASKED = HumanMessage("And now?", id="m-1")
 
@@ -87,7 +87,7 @@ async def test_thread_of_another_owner_is_absent_for_every_operation(threads: Th
         threads.restore(BOB, "t"),
         threads.exported(BOB, "t"),
         threads.messages(BOB, "t", limit=10),
-        threads.window(BOB, "t", 1000),
+        window(threads, BOB, "t"),
     ]
     for attempt in attempts:
         with pytest.raises(ThreadNotFoundError) as caught:
@@ -103,8 +103,8 @@ async def test_thread_of_another_owner_is_absent_for_every_operation(threads: Th
 async def test_one_identifier_of_two_owners_is_two_threads(threads: ThreadStore) -> None:
     await asked(threads, "same", "Alice asks", owner=ALICE)
     await asked(threads, "same", "Bob asks", owner=BOB)
-    assert texts(await threads.window(ALICE, "same", 1000)) == ["Alice asks", "Answer to Alice asks"]
-    assert texts(await threads.window(BOB, "same", 1000)) == ["Bob asks", "Answer to Bob asks"]
+    assert texts(await window(threads, ALICE, "same")) == ["Alice asks", "Answer to Alice asks"]
+    assert texts(await window(threads, BOB, "same")) == ["Bob asks", "Answer to Bob asks"]
     assert await threads.delete_all(BOB) == 1
     assert (await threads.get(ALICE, "same")).title == "Alice asks"
 
@@ -120,9 +120,9 @@ async def test_title_is_the_first_question_until_a_person_renames(threads: Threa
 async def test_begun_run_returns_what_was_said_before(threads: ThreadStore) -> None:
     await asked(threads, "t", "One", "Two")
     begun = await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("Three")], tokens=1000)
-    window = begun.window
-    assert texts(window) == ["One", "Answer to One", "Two", "Answer to Two"]
-    assert texts(await threads.window(ALICE, "t", 1000)) == [*texts(window), "Three"]
+    before = ["One", "Answer to One", "Two", "Answer to Two"]
+    assert texts(begun.window) == before
+    assert texts(await window(threads, ALICE, "t")) == [*before, "Three"]
 
 
 async def test_second_run_of_a_thread_is_refused_until_the_first_has_ended(threads: ThreadStore) -> None:
@@ -222,13 +222,13 @@ async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore
         threads.open(ALICE, "t"),
         threads.begin_run(ALICE, "t", "r", "p"),
         threads.messages(ALICE, "t", limit=10),
-        threads.window(ALICE, "t", 1000),
+        window(threads, ALICE, "t"),
     ):
         with pytest.raises(ThreadNotFoundError):
             await attempt
     assert await threads.list(ALICE, limit=10) == ([], None)
     assert (await threads.restore(ALICE, "t")).deleted_at is None
-    assert texts(await threads.window(ALICE, "t", 1000)) == ["One", "Answer to One"]
+    assert texts(await window(threads, ALICE, "t")) == ["One", "Answer to One"]
     with pytest.raises(ThreadNotFoundError):
         await threads.restore(ALICE, "t")
 
@@ -281,4 +281,4 @@ async def test_threads_outlast_the_process(new_database: NewDatabase, clock: Clo
     await asked(ThreadStore(first, clock=clock), "t", "One")
     await first.aclose()
     second = ThreadStore(new_database(), clock=clock)
-    assert texts(await second.window(ALICE, "t", 1000)) == ["One", "Answer to One"]
+    assert texts(await window(second, ALICE, "t")) == ["One", "Answer to One"]

@@ -19,6 +19,7 @@ from agent.errors.error_codes import AgentCode
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError
 from tests.agent.conftest import NewDatabase
+from tests.agent.conversations.stored_threads import window as window_of
 from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, request_of  # noqa: F401 - a fixture
 
 OWNER = owner_of(ALICE)
@@ -119,7 +120,7 @@ async def test_everything_is_brought_under_the_present_key(
     terms = await database.read(lambda: query("SELECT term FROM terms"))
     assert len(terms) == 4 * 8 + 3 * 3  # of the former key, none is left
     assert (await present.threads.get(OWNER, "t2")).title == "My plan"
-    window = await present.threads.window(OWNER, "t1", 1000)
+    window = await window_of(present.threads, OWNER, "t1")
     assert [message.text for message in window] == ["My plan", "The plan is fine"]
     await present.approvals.use("1", ALICE, DIGEST, NOW)
     _, [shown] = await present.threads.drafted(OWNER, "t3", "r")

@@ -20,6 +20,7 @@ from graph.approvals.record import Approver
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError
 from tests.agent.conftest import NewDatabase
+from tests.agent.conversations.stored_threads import window
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401 - a fixture
 from tools.lasting import Bound, Lasting
 
@@ -101,7 +102,7 @@ def titles(storage: ConversationStorage) -> Awaitable[Any]:
 
 
 def messages(storage: ConversationStorage) -> Awaitable[Any]:
-    return storage.threads.window(OF_BOB, "t", 1000)
+    return window(storage.threads, OF_BOB, "t")
 
 
 def use(storage: ConversationStorage) -> Awaitable[Any]:
@@ -134,7 +135,7 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "thread given to another owner": (
         f"UPDATE threads SET owner = '{OF_BOB}' WHERE id = 't2'",  # noqa: S608 - constants
-        lambda storage: storage.threads.window(OF_BOB, "t2", 1000),
+        lambda storage: window(storage.threads, OF_BOB, "t2"),
     ),
     "labels of another owner": (
         moved("threads", "labels", title(OF_ALICE, "t"), title(OF_BOB, "t")),
@@ -146,7 +147,7 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "message of another thread": (
         moved("messages", "body", message(OF_ALICE, "t", "r"), message(OF_ALICE, "t2", "r")),
-        lambda storage: storage.threads.window(OF_ALICE, "t2", 1000),
+        lambda storage: window(storage.threads, OF_ALICE, "t2"),
     ),
     "message of another run": (
         moved("messages", "body", message(OF_BOB, "t", "r2"), message(OF_BOB, "t", "r")),
