@@ -139,13 +139,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             if type(plugin).__name__ == "WorkerInteractor":
                 _tell_results_only(plugin)
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(100_000, 20, 50)
     gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish() -> None:
-    """What is garbage is told now, once: pytest and the interpreter collect again as a process ends."""
+    """Garbage is reported now, once: pytest and the interpreter collect again as a process ends."""
     gc.collect()
     gc.freeze()
 
