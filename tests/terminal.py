@@ -11,10 +11,12 @@ from pathlib import Path
 
 CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
 _ON_A_TERMINAL = (
-    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-    "os.execv(sys.argv[1], sys.argv[1:])"
+    "import fcntl, os, signal, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 )
-"""Without a controlling terminal, Ctrl-C is a character."""
+"""Without a controlling terminal, Ctrl-C is a character. A shell that starts the tests in the background lets
+them ignore it.
+"""
 
 
 @dataclass
