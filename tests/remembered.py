@@ -1,14 +1,17 @@
 """What libraries compute anew for every agent that is composed, the same each time, is computed once."""
 
+import dis
 import functools
 import importlib.metadata
 import inspect
 from collections.abc import Callable
 from importlib.metadata import Distribution, EntryPoints, PathDistribution
 from pathlib import Path
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 import langchain_core.tools.structured
+import langgraph.pregel._utils
 
 _create = langchain_core.tools.structured.create_schema_from_function
 _schemas: dict[Any, Any] = {}
@@ -30,6 +33,13 @@ def _entry_points(folder: Path) -> EntryPoints:
     return found
 
 
+@functools.cache
+def _instructions(code: CodeType) -> list[dis.Instruction]:
+    return list(dis.get_instructions(code))
+
+
 langchain_core.tools.structured.create_schema_from_function = _schema
+# The bytecode of a graph's nodes, in which LangGraph looks for graphs.
+langgraph.pregel._utils.dis = SimpleNamespace(get_instructions=_instructions)  # type: ignore[assignment]  # replaced for all tests
 # The entry points of each installed distribution.
 importlib.metadata.PathDistribution.entry_points = property(lambda self: _entry_points(self._path))  # type: ignore[assignment]  # replaced for all tests
