@@ -9,6 +9,8 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
+from identity.strict_json import read_object
+
 _MAX_NAME = 255
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LAST_SECOND = 253_402_300_799.0
@@ -76,6 +78,7 @@ def to_json(revocation: Revocation) -> str:
 
 def from_json(text: bytes) -> Revocation:
     """The revocation that `to_json` wrote. Raises only `ValueError`."""
+    read_object(text)  # no member twice, which another reader may read differently
     return _REVOCATIONS.validate_json(text, strict=True)
 
 

@@ -226,18 +226,10 @@ class AuditTrail:
         conversation had `read`.
         """
         if requirement is not None:
-            declared = requirement.declared
-            members["audience"] = declared.get("audience")
-            members["scope"] = declared.get("scope")
-            members["credential"] = declared.get("credential")
+            members.update(requirement.declared)
         if caller is not None:
-            members["token_hash"] = self._hash(caller.fingerprint)
-        return self._step(
-            action,
-            access_identity=access_identity,
-            principal=None if caller is None else caller.principal,
-            **members,
-        )
+            members |= {"principal": caller.principal, "token_hash": self._hash(caller.fingerprint)}
+        return self._step(action, access_identity=access_identity, **members)
 
     def approval(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
-from cachetools import FIFOCache
+from cachetools import TTLCache
 
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
@@ -61,8 +61,8 @@ class CredentialBroker:
     - A credential is renewed ahead of its end, in the background, when it is used; there are no timers. While
       the issuer does not respond, a credential that has not expired stays in use, and attempts are delayed.
     - An API key does not expire. It is read again after ten minutes, and used for up to an hour while the
-      issuer does not respond. It is removed at once if the issuer
-      refuses it, its prerequisite, or the agent itself (`client_authentication_failed`).
+      issuer does not respond. It is removed at once if the issuer refuses it, its prerequisite, or the
+      agent itself (`client_authentication_failed`).
     - A prerequisite (`CredentialIssuer.prerequisite`) is a credential like any other: cached, shared, renewed
       ahead, audited, and bound to the same holder. If it is refused, it is renewed once.
     - A credential that was obtained less than `renewal_seconds` ago is not invalidated: a service that
@@ -94,7 +94,9 @@ class CredentialBroker:
         self._clock = clock
         self._renewal_seconds = renewal_seconds
         self._cache = CredentialCache(capacity)
-        self._refusals: FIFOCache[CredentialKey, tuple[float, CredentialError]] = FIFOCache(_MAX_REFUSALS)
+        self._refusals = TTLCache[CredentialKey, tuple[float, CredentialError]](
+            _MAX_REFUSALS, _REFUSAL_SECONDS, timer=clock
+        )
         """Each with the time at which it arrived."""
         self._use = use or CacheUse()
         self._audit = audit or AuditTrail(clock=clock)
@@ -289,7 +291,7 @@ class CredentialBroker:
     def _raise_recent_refusal(self, key: CredentialKey, now: float) -> None:
         """If the clock was set back, a refusal does not count for longer."""
         at, refusal = self._refusals.get(key, (0.0, None))
-        if refusal is not None and 0 <= now - at < _REFUSAL_SECONDS:
+        if refusal is not None and at <= now:
             raise refusal.again()
 
     def _record_failure(self, key: CredentialKey, error: AgentError) -> None:

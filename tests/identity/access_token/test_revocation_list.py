@@ -202,6 +202,8 @@ def test_revocation_is_equal_after_json(revocation):
         '{"target":"user","name":"a","origin":"operator","until":1,"changed_at":1e300}',
         '{"target":"token","name":"ABC","origin":"operator","until":1,"changed_at":1}',
         '{"target":"all","name":"a","origin":"operator","until":1,"changed_at":1}',
+        '{"target":"user","name":"a","name":"b","origin":"operator","until":1,"changed_at":1}',
+        '{"target":"user","name":"a","origin":"operator","until":NaN,"changed_at":1}',
     ],
 )
 def test_text_of_another_form_is_refused(text):

@@ -120,6 +120,30 @@ async def test_clock_set_back_does_not_prolong_a_refusal(
     assert await broker.obtain(TOKEN, MACHINE, None)
 
 
+async def test_refusals_are_bounded_and_dropped_when_they_have_expired(
+    issuer: ControlledIssuer, clock: Any, caller: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identity.credentials.broker._MAX_REFUSALS", 100)
+    broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0)
+    issuer.errors[TOKEN.scope] = NO_TOKEN
+    for number in range(300):
+        await refusal(broker, TOKEN, HUMAN, caller(f"user-{number}"))
+    assert len(broker._refusals) == 100
+    clock.advance(2.0)
+    await refusal(broker, TOKEN, HUMAN, caller("one"))
+    assert len(broker._refusals) == 1
+
+
+async def test_refusal_counts_no_longer_when_the_clock_is_set_back(
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
+) -> None:
+    issuer.errors[TOKEN.scope] = NO_TOKEN
+    await refusal(broker, TOKEN, MACHINE, None)
+    clock.advance(-60.0)
+    await refusal(broker, TOKEN, MACHINE, None)
+    assert issuer.count(TOKEN.scope) == 2
+
+
 async def test_error_of_a_waiter_refers_to_no_other_request(
     broker: CredentialBroker, issuer: ControlledIssuer
 ) -> None:
