@@ -72,7 +72,7 @@ def test_every_request_of_a_signed_in_user_gets_a_documented_response(server: Ag
     for operation in operations(server):
         # Generating LangServe's input takes most of the time, and its other routes take that of `invoke`.
         again = operation.path.startswith("/agent/") and operation.path != "/agent/invoke"
-        examples = 1 if again else 2
+        examples = 1 if again else 3
         ask(operation, examples, lambda case: case.call_and_validate(headers=headers, checks=documented))
 
 
