@@ -80,7 +80,7 @@ soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,0
 wheel: npm $(VENV)/.dev frontend/node_modules/.installed ## build dist/idaas_agent-….whl, which installs one name and has the page in it
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
-docs: .venv-docs/.installed ## build the documentation site into build/site, with search, and check its links; needs no network then
+docs: npm .venv-docs/.installed ## build the documentation site into build/site, and check its links and its search; needs no network then
 	@.venv-docs/bin/python scripts/docs_site.py
 
 check: $(VENV)/.dev ## lint, format, types, the import rule and the sizes

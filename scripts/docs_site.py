@@ -4,14 +4,16 @@
 
 The pages and what they link to are copied to `build/docs`, each with the minutes that it takes; MkDocs makes
 `build/site` of them and fails at a link or an anchor that does not exist. Beside each page is its Markdown,
-and `llms.txt` lists them.
+and `llms.txt` lists them. Last, the site's own search is asked what people look for (`docs_questions.toml`).
 """
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -22,6 +24,16 @@ LINK = re.compile(r"(!?\[[^\]]*\]\()(?!https?:|#|mailto:)([^)#\s]+)([^)]*\))")
 WORDS_A_MINUTE = 220
 CHARACTERS_A_MINUTE = 400
 """Of Chinese."""
+SEARCH = {
+    "docs/decisions": "exclude: true",  # reached by links
+    "docs/zh": "boost: 0.5",  # words of a Chinese question are in no other page
+    "CHANGELOG.md": "boost: 0.2",
+    "docs/benchmarks.md": "boost: 0.5",
+    "docs/errors.md": "boost: 2",  # other pages name a code; this one explains it
+}
+"""What the search does with a page, or with those of a folder."""
+FIRST = 2
+"""The search finds the page that answers a question among so many."""
 
 
 def pages(nav: list[object]) -> list[tuple[str, str, str]]:
@@ -80,8 +92,9 @@ def copy(path: Path, copied: set[Path]) -> None:
 
     text = LINK.sub(linked, path.read_text(encoding="utf-8"))
     text = timed(text)
-    if path.parent.name == "decisions":  # reached by links: for readers of one page, not of a search
-        text = "---\nsearch:\n  exclude: true\n---\n\n" + text
+    place = path.relative_to(ROOT)
+    if searched := SEARCH.get(str(place)) or SEARCH.get(str(place.parent)):
+        text = f"---\nsearch:\n  {searched}\n---\n\n{text}"
     target.write_text(text, encoding="utf-8")
 
 
@@ -104,8 +117,34 @@ def index(listed: list[tuple[str, str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def questions() -> dict[str, str]:
+    """What people search for, and the page that answers it."""
+    with (ROOT / "scripts" / "docs_questions.toml").open("rb") as file:
+        return {query: path for group in tomllib.load(file).values() for query, path in group.items()}
+
+
+def address(path: str) -> str:
+    """Where the page is on the site."""
+    name = path.removesuffix(".md").removesuffix("README").removesuffix("/")
+    return f"{name}/" if name else ""
+
+
+def unanswered() -> list[str]:
+    """The questions for which the search of the site does not find their page among the first ones."""
+    asked = questions()
+    command = ["node", str(ROOT / "scripts" / "docs_search.js"), str(SITE)]
+    answers = subprocess.run(  # noqa: S603 - our own command
+        command, input=json.dumps(list(asked)), text=True, stdout=subprocess.PIPE, check=True
+    ).stdout
+    return [
+        f'the search for "{query}" must find {path} among the first {FIRST}; it finds {found[:FIRST]}'
+        for query, found in json.loads(answers).items()
+        if address(path := asked[query]) not in found[:FIRST]
+    ]
+
+
 def main() -> int:
-    """The exit status of MkDocs."""
+    """The exit status of MkDocs, or 1 if the search misses a page."""
     with (ROOT / "mkdocs.yml").open(encoding="utf-8") as file:
         listed = pages(yaml.safe_load(file)["nav"])
     shutil.rmtree(SOURCE, ignore_errors=True)
@@ -130,6 +169,9 @@ def main() -> int:
             shutil.copyfile(page, SITE / page.relative_to(SOURCE))
         (SITE / "llms.txt").write_text(index(listed), encoding="utf-8")
         sys.stdout.write(f"{SITE}: {len(listed)} pages, llms.txt and their Markdown\n")
+        if missed := unanswered():
+            sys.stderr.write("\n".join([*missed, ""]))
+            return 1
     return status
 
 

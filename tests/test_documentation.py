@@ -68,6 +68,10 @@ def test_every_link_of_the_documents_exists():
     assert not wrong
 
 
+def read(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
 def site_pages() -> list[tuple[str, str, str]]:
     """Section, title and path of each page of the site."""
     site = runpy.run_path(str(ROOT / "scripts" / "docs_site.py"))
@@ -80,13 +84,10 @@ def test_each_page_is_on_the_site_once_and_begins_with_its_readers():
     written |= {str(page.relative_to(ROOT)) for page in (ROOT / "docs" / "zh").glob("*.md")}
     assert len(paths) == len(set(paths))
     assert written <= set(paths)
-    about_itself = {
-        "README.md",
-        "docs/mcp.md",
-    }  # the second begins with its two halves, each with its readers
-    first = {path: (ROOT / path).read_text(encoding="utf-8").split("\n\n")[1] for path in paths}
+    first = {path: read(path).split("\n\n")[1] for path in paths}
+    about_itself = "README.md"
     assert [
-        path for path in first if path not in about_itself and not first[path].startswith(("For ", "面向"))
+        path for path in first if path != about_itself and not first[path].startswith(("For ", "面向"))
     ] == []
 
 
@@ -108,4 +109,17 @@ def test_a_page_of_the_site_has_its_minutes_and_a_line_in_the_index():
     site = runpy.run_path(str(ROOT / "scripts" / "docs_site.py"))
     text = "# Title\n\nFor operators.\n\n" + "word " * 660
     assert site["timed"](text).startswith("# Title\n\nFor operators. *(3 min)*\n\nword")
+    paths = [path for _, _, path in site_pages()]
+    assert [
+        path for path in paths if " min)*" not in (page := site["timed"](read(path))) and "分钟)*" not in page
+    ] == []
     assert "- [Runbook](docs/runbook.md): For operators on duty" in site["index"](site_pages())
+
+
+def test_each_question_that_the_search_of_the_site_is_asked_has_a_page_of_the_site():
+    site = runpy.run_path(str(ROOT / "scripts" / "docs_site.py"))
+    paths = {path for _, _, path in site_pages()}
+    assert set(site["questions"]().values()) <= paths
+    assert site["address"]("README.md") == ""
+    assert site["address"]("sandbox/README.md") == "sandbox/"
+    assert site["address"]("docs/errors.md") == "docs/errors/"
