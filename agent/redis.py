@@ -91,7 +91,10 @@ class SharedRedis:
             raise self._failed(type(error).__name__) from None
         finally:
             self.pool_use.in_use -= 1
-        self._recovered()
+        self._failure = None
+        if self._is_logged:
+            self._is_logged = False
+            _LOG.info("REDIS_URL: Redis responds again")
         return result
 
     async def messages(self, channel: str) -> AsyncGenerator[bytes | None]:
@@ -166,12 +169,6 @@ class SharedRedis:
             else:
                 self._away_until = float("-inf")
                 return
-
-    def _recovered(self) -> None:
-        self._failure = None
-        if self._is_logged:
-            self._is_logged = False
-            _LOG.info("REDIS_URL: Redis responds again")
 
 
 @asynccontextmanager

@@ -103,9 +103,9 @@ class RunLeases:
     async def _acquired(self, key: str, name: str) -> bool:
         """Whether the place is taken, or Redis is away."""
         left = [each for each, its_key in self._left.items() if its_key == key][:_AT_ONCE]
-        arguments = [name, self.per_caller, round(LEASE_SECONDS * 1000), *left]
+        arguments: list[Any] = [name, self.per_caller, round(LEASE_SECONDS * 1000), *left]
         try:
-            taken = await self.redis.use(lambda redis: _script(redis, _TAKE, key, arguments))
+            taken = await self.redis.use(lambda redis: redis.register_script(_TAKE)([key], arguments))
         except RedisUnavailableError:
             return True
         for each in left:
@@ -175,10 +175,6 @@ class RunLeases:
     def _key(self, caller: Principal) -> str:
         text = f"{caller.issuer}\0{caller.subject}"
         return self.redis.name("runs", hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest())
-
-
-async def _script(redis: Redis, script: str, key: str, arguments: list[Any]) -> int:
-    return int(await redis.register_script(script)(keys=[key], args=arguments))
 
 
 async def _removed(left: dict[str, str], redis: Redis) -> None:

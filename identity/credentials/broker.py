@@ -103,7 +103,8 @@ class CredentialBroker:
         self._seconds = requests or Histogram()
         self._jitter = jitter
         self._shared_keys: dict[CredentialRequirement, Secret] = {}
-        self._flights = SingleFlight[Credential](_closed_error)
+        closed = partial(UnreachableError, IdentityCode.IDAAS_UNREACHABLE, "the agent is shutting down")
+        self._flights = SingleFlight[Credential](closed)
         self._prerequisites: set[CredentialRequirement] = set()
 
     def cached(
@@ -338,7 +339,3 @@ class CredentialBroker:
         entry = self._cache.get(key)
         if entry is not None and entry.credential.secret is credential.secret:
             self._cache.remove(key)
-
-
-def _closed_error() -> AgentError:
-    return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "the agent is shutting down")

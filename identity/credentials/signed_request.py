@@ -76,10 +76,6 @@ def authorization(
     return f"{ALGORITHM} Credential={access_key_id},SignedHeaders={names},Signature={signature}"
 
 
-def _nonce() -> str:
-    return uuid.uuid4().hex
-
-
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
     """Signs the method, path, query, body, host and every `x-acs-*` header of a request.
@@ -90,7 +86,7 @@ class SignedRequest:
     """
 
     clock: Callable[[], float] = time.time
-    nonce: Callable[[], str] = _nonce
+    nonce: Callable[[], str] = lambda: uuid.uuid4().hex
 
     def attach(self, request: httpx.Request, secret: Secret) -> None:
         """Signs `request` with the packed `secret`; a request that is sent again is signed again.

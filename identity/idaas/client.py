@@ -158,7 +158,8 @@ class IDaaSClient:
     async def _token(self, grant: Grant, refused: ErrorCode) -> IssuedCredential:
         requested_at = self._clock()
         request, response = await self._authenticated(grant)
-        if _refuses_client(response) and await self._renewed(request):
+        refused_client = response.status != 200 and client_is_refused(read_refusal(response))
+        if refused_client and await self._renewed(request):
             request, response = await self._authenticated(grant)
         if response.status == 200:
             try:  # without a local variable for the token: error reporters show local variables
@@ -249,10 +250,6 @@ def _final(response: Response | TransportFailure, endpoint: str) -> Response:
             retry_after=retry_after(response.headers),
         )
     return response
-
-
-def _refuses_client(response: Response) -> bool:
-    return response.status != 200 and client_is_refused(read_refusal(response))
 
 
 def _json_object(response: Response, endpoint: str) -> Mapping[str, Any]:

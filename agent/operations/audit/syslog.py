@@ -103,7 +103,7 @@ class Syslog:
             except BaseException:
                 connected.close()
                 raise
-        return connected, _with_length
+        return connected, lambda message: b"%d %s" % (len(message), message)
 
     def _connect_datagrams(self) -> socket.socket:
         failure: OSError | None = None
@@ -121,7 +121,7 @@ class Syslog:
         raise failure or OSError(errno.EADDRNOTAVAIL, "no address")
 
     def _connect_locally(self) -> tuple[socket.socket, Callable[[bytes], bytes]]:
-        for kind, frame in ((socket.SOCK_DGRAM, bytes), (socket.SOCK_STREAM, _with_line_end)):
+        for kind, frame in ((socket.SOCK_DGRAM, bytes), (socket.SOCK_STREAM, lambda sent: sent + b"\n")):
             connected = socket.socket(socket.AF_UNIX, kind)
             try:
                 connected.settimeout(self._seconds)
@@ -133,14 +133,6 @@ class Syslog:
             else:
                 return connected, frame
         raise OSError(errno.EPROTOTYPE, "neither a datagram nor a stream socket")
-
-
-def _with_length(message: bytes) -> bytes:
-    return b"%d %s" % (len(message), message)
-
-
-def _with_line_end(message: bytes) -> bytes:
-    return message + b"\n"
 
 
 def syslog_message(line: str, hostname: str, process: int) -> bytes:
