@@ -104,7 +104,8 @@ def prepared_routes(prepared: PreparedRuns) -> APIRouter:
     @router.delete("/{prepared_id}", status_code=204, response_class=Response)
     async def withdraw(request: Request, prepared_id: str) -> Response:
         """Withdraws one that waits."""
-        await prepared.withdraw(prepared_id, caller_of(request.scope))
+        caller = caller_of(request.scope)
+        await prepared.withdraw(prepared_id, caller.principal, caller)
         return Response(status_code=204)
 
     return router

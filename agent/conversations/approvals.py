@@ -138,6 +138,11 @@ class SqlApprovalStore:
         condition += " ORDER BY created_at DESC, id LIMIT 1000"
         return await self._read(None, condition, owner_of(principal))
 
+    async def all_prepared(self, at: float) -> Sequence[ApprovalState]:
+        """All that are open, and have not expired at `at`, the newest first, for operators."""
+        condition = "prepared_by IS NOT NULL AND status = 'open' AND expires_at > ?"
+        return await self._read(None, f"{condition} ORDER BY created_at DESC, id", at)
+
     async def withdraw_prepared(self, approval_id: str, client: Principal, at: float) -> ApprovalState:
         """Withdraws an open one of `client`. Raises `ApprovalError` for every other."""
 
@@ -176,7 +181,7 @@ class SqlApprovalStore:
             await self._database.write(lambda: self._undecided(principal, thread_id, withdrawn), durable=True)
 
     async def _read(
-        self, principal: Principal | None, condition: str, *values: str
+        self, principal: Principal | None, condition: str, *values: str | float
     ) -> Sequence[ApprovalState]:
         """See `_state` for `principal`."""
         sql = f"SELECT {_COLUMNS} FROM approvals WHERE {condition}"  # noqa: S608 - constants

@@ -129,12 +129,17 @@ class PreparedRuns:
         by = printable(request.prepared_by or "")
         return HumanMessage(f"Prepared by {by}:\n\n{question}", id=request.id)
 
-    async def withdraw(self, approval_id: str, client: VerifiedAccessToken) -> None:
-        """Ends and records an open one of `client`. Raises `ApprovalError` for every other."""
-        state = await self.store.withdraw_prepared(approval_id, client.principal, self.clock())
-        step = self._step(AuditedAction.APPROVAL_DECIDED, state.request, client)
+    async def withdraw(self, approval_id: str, client: Principal, caller: VerifiedAccessToken | None) -> None:
+        """Ends and records an open one of `client`, which `caller` is; `None`: an operator withdraws it.
+        Raises `ApprovalError` for every other.
+        """
+        state = await self.store.withdraw_prepared(approval_id, client, self.clock())
+        step = self._step(AuditedAction.APPROVAL_DECIDED, state.request, caller)
         await step.ended(AuditOutcome.CANCELLED)
 
-    def _step(self, action: AuditedAction, request: ApprovalRequest, caller: VerifiedAccessToken) -> Step:
-        about = {**request.audited(), "arguments_digest": request.digest, "client": request.prepared_by}
+    def _step(
+        self, action: AuditedAction, request: ApprovalRequest, caller: VerifiedAccessToken | None
+    ) -> Step:
+        client = "operator" if caller is None else request.prepared_by
+        about = {**request.audited(), "arguments_digest": request.digest, "client": client}
         return self.audit.approval(action, request.principal, caller, **about)

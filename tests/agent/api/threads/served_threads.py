@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import httpx
 import pytest
+from click.testing import Result
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
+from typer.testing import CliRunner
 
 from agent.api.app import create_app
+from agent.commands.command_line import app
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
@@ -66,6 +70,7 @@ class Threads:
     model: WaitingModel
     sandbox: Sandbox
     http: httpx.AsyncClient
+    environment: dict[str, str]
     tokens: dict[str, str] = field(default_factory=dict)
 
     def headers(self, user: str = "alice") -> dict[str, str]:
@@ -89,6 +94,13 @@ class Threads:
         messages = [{"role": "user", "content": text}]
         return await self.ask("POST", CHAT, user, {"messages": messages, "metadata": metadata, **more})
 
+    async def command(self, *arguments: str) -> Result:
+        """`idaas-agent`, as an operator types it who has the agent's settings."""
+        with NamedTemporaryFile("w", suffix=".env") as file:
+            file.write("".join(f"{name}={value}\n" for name, value in self.environment.items()))
+            file.flush()
+            return await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--env-file", file.name])
+
     def stream(self, method: str, path: str, user: str = "alice", body: Any = None, **headers: str) -> Any:
         """A response that is read as it arrives."""
         return self.http.stream(method, self.origin + path, json=body, headers=self.headers(user) | headers)
@@ -106,12 +118,13 @@ async def threads(
     async def start(turns: Any = (DONE,), *, waits: bool = False, **variables: str) -> Threads:
         model = WaitingModel(turns=list(turns), waits=waits)
         database = {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
-        settings = read_settings(sandbox.environment | database | variables)
+        environment = sandbox.environment | database | variables
+        settings = read_settings(environment)
         agent = Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model))
         if agent.redis is not None:
             agent.redis.seconds = 30.0  # on a busy machine, a Redis that is late is not away
         origin = await serve(create_app(settings, agent))
-        return Threads(origin, agent, model, sandbox, http)
+        return Threads(origin, agent, model, sandbox, http, environment)
 
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=60, trust_env=False, verify=NO_TLS))

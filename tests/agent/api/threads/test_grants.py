@@ -1,6 +1,5 @@
 """Approvals that last, over `/threads` and `/grants`: what they cover, and what ends them."""
 
-import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -210,20 +209,12 @@ async def test_grant_covers_no_call_with_other_rights_or_another_effect(
 async def test_operator_sees_and_ends_grants_by_a_command(
     replica: Callable[..., Awaitable[Threads]], tmp_path: Path
 ) -> None:
-    log, revocations = tmp_path / "audit.jsonl", tmp_path / "revocations"
+    log = tmp_path / "audit.jsonl"
     served = await replica([weather(), DONE, weather()], AUDIT_LOG_FILE=str(log), AUDIT_REQUIRED="true")
     served.sandbox.clock.advance(time.time() - served.sandbox.clock())
     [approval] = await asked(served)
     await answered(served, approval, {})
-    variables = {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db", "AUDIT_LOG_FILE": str(log)}
-    variables |= {"REVOCATIONS_FILE": str(revocations), **served.sandbox.environment} | variables
-    file = tmp_path / "agent.env"
-    file.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
-
-    async def command(*arguments: str) -> Any:
-        invoke = partial(CliRunner().invoke, app, ["grants", "--env-file", str(file), *arguments])
-        return await asyncio.to_thread(invoke)
-
+    command = partial(served.command, "grants")
     shown = json.loads((await command()).stdout)
     assert (shown["id"], shown["bounds"]) == (approval["id"], (await grants(served))[0]["bounds"])
     assert "no grant" in (await command("--user", "mallory")).stdout

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +272,34 @@ async def test_request_with_the_same_key_prepares_one_run_and_another_body_is_re
     assert (await first.ask("POST", path, "alice", REJECT)).status_code == 204
     assert (await sent(first)).json()["status"] == "rejected"
     assert await states(first) == ["rejected"]
+
+
+async def test_operator_sees_and_withdraws_one_by_a_command_and_the_others_wait_at_every_replica(
+    replica: Replica, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    first, second = await replica(), await replica(AUDIT_LOG_FILE=str(log))
+    command = partial(second.command, "grants")
+    first.sandbox.clock.advance(time.time() - first.sandbox.clock())
+    made = await prepared(first)
+    first.sandbox.clock.advance(1)
+    other = await prepared(first, user="user_bob01")
+
+    shown = [json.loads(line) for line in (await command()).stdout.splitlines()]
+    assert [(each["kind"], each["id"], each["user"], each["prepared_by"]) for each in shown] == [
+        ("prepared_run", each["id"], each["user"], JOB) for each in (other, made)
+    ]
+    assert "invoice" not in json.dumps(shown)
+    assert made["id"] not in (await command("--user", "user_bob01")).stdout
+    assert (await command("--user", "user_bob01", "--withdraw", made["id"])).exit_code == 1
+    assert (await command("--withdraw", made["id"])).exit_code == 0
+
+    assert (await inbox(second), await states(first)) == ([], ["open", "withdrawn"])
+    refused = await refusal(second, "POST", f"/approvals/{made['id']}", "alice", APPROVE)
+    assert refused == (409, "approval_used")
+    assert [each["id"] for each in await inbox(second, "bob")] == [other["id"]]
+    assert (await command("--withdraw", made["id"])).exit_code == 1
+    [line] = [json.loads(each) for each in log.read_text().splitlines() if made["id"] in each]
+    found = [line[name] for name in ("event", "outcome", "approval", "client")]
+    assert found == ["approval_decided", "cancelled", made["id"], "operator"]
+    assert line["principal"]["sub"] == "user_alice01"
