@@ -1,7 +1,7 @@
 """What your own code imports: services, tools, policies, credentials, results, errors, models and graphs.
 
 Nothing else of this project is public. A name stays, with its meaning, until a version whose changelog has
-announced its end in the version before. `docs/extending.md` shows each of them in use.
+announced its end in the version before. `docs/extending.md`, `models.md` and `graphs.md` show them in use.
 
 A name is loaded when it is first used: importing this package costs nothing.
 """

@@ -1,4 +1,4 @@
-"""docs/extending.md runs as printed; only the addresses of the sandbox and of the MCP server differ."""
+"""docs/extending.md, models.md and graphs.md run as printed, but for the addresses of servers."""
 
 import asyncio
 import importlib
@@ -38,7 +38,10 @@ from tools.approval_policy import Effect
 from tools.http_service.service import HTTPService
 from tools.service import Access
 
-PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = "".join(
+    (DOCS / page).read_text(encoding="utf-8") for page in ("extending.md", "models.md", "graphs.md")
+)
 BLOCKS = re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
 SANDBOX, MCP_SERVER = "https://localhost:9445", "https://maps.example.com"
 MODEL, GATEWAY = "https://models.example.com", "https://gateway.example.com"

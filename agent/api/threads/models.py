@@ -82,7 +82,7 @@ class Deleted(Wire):
 
 
 class ExportedMessage(BaseModel):
-    """A message as it is stored (`docs/conversations.md`)."""
+    """A message as it is stored (`docs/conversations-api.md`)."""
 
     model_config = ConfigDict(extra="allow")
 

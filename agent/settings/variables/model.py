@@ -58,7 +58,7 @@ class ModelVariables(VariableGroup):
 
     llm_provider: Annotated[str, AfterValidator(_provider)] = LlmProvider.MODEL_STUDIO.value
     """`model_studio`; `openai_compatible` for any other OpenAI-compatible endpoint, which receives no
-    parameter that it may not know; or `package.module:function` for your own provider (`docs/extending.md`).
+    parameter that it may not know; or `package.module:function` for your own provider (`docs/models.md`).
     The last two need `LLM_BASE_URL` and `LLM_MODEL`."""
     llm_base_url: Url = f"{MODEL_STUDIO}/compatible-mode/v1"
     """The OpenAI-compatible endpoint of Model Studio in your region, or of your provider."""

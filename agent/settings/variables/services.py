@@ -40,7 +40,7 @@ class ServiceVariables(VariableGroup):
     """More services and tools, as TOML (`docs/extending.md`)."""
     graph: Annotated[str, Field(pattern=r"^(\S+\.py|[^\W\d][\w.]*):[^\W\d]\w*$")] | None = None
     """Your own graph: `package.module:function`, or `file.py:function` in the folder of `SERVICES_FILE`, else
-    in the working directory (`docs/extending.md`). Default: the agent's graph."""
+    in the working directory (`docs/graphs.md`). Default: the agent's graph."""
     accepted_tools_file: Path = Path(".idaas-agent/accepted-tools.json")
     """The file with digests of what is accepted of the tools of MCP servers (`docs/extending.md`): a server's
     first list creates it; what the server changes later is withheld until `idaas-agent accept-tools`. For the
