@@ -44,3 +44,21 @@ async def test_own_graph_refuses_before_the_model_and_keeps_the_agents_nodes(
     assert visited[:3] == ["authenticate", "guardrail", "credentials"]
     assert visited[-2:] == ["model", "notice"]
     assert "Hangzhou" in answer
+
+
+@pytest.mark.promise("approval-binds")
+async def test_middleware_around_the_calls_of_an_own_graph_changes_none_that_was_approved(
+    langgraph_server: Server, sandbox: Sandbox, leave: Leave
+) -> None:
+    """It is around every call of the shared server: the other tests approve with it, too."""
+    client = get_client(url=langgraph_server.url, api_key=sandbox.access_token("alice"))
+    thread = (await client.threads.create())["thread_id"]
+    given = {"messages": [{"role": "user", "content": f"{leave.question}, whatever middleware says"}]}
+    waiting = dict(await client.runs.wait(thread, "agent", input=given))
+    [interrupt] = waiting["__interrupt__"]
+    assert interrupt["value"]["action_requests"][0]["args"] == leave.arguments
+    answer = {interrupt["value"]["approval"]["id"]: {"type": "approve"}}
+    done = dict(await client.runs.wait(thread, "agent", command={"resume": answer}))
+    [result] = [message for message in done["messages"] if message["type"] == "tool"]
+    assert result["content"] == "not run: the user has not approved this call"
+    assert await leave.days() == []

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.agent.api.langgraph.langgraph_process import langgraph_dev
+from tests.agent.api.langgraph.langgraph_process import langgraph_dev, own_parts
 from tests.agent.operations.test_otlp import Collector as OtlpCollector
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.secrecy.canaries import leaks, secrets_of
@@ -71,6 +71,7 @@ async def test_on_langgraph_server_only_the_setting_enables_tracing(sandbox, ser
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{await serve(spans.app)}/v1/traces",
         "LANGSMITH_TRACING": "true",
         "LANGCHAIN_TRACING": "true",
+        **own_parts(sandbox.running, tmp_path, "longer, signed"),
     }
     if asked:
         variables["AGENT_TRACING"] = "langsmith"
@@ -83,7 +84,7 @@ async def test_on_langgraph_server_only_the_setting_enables_tracing(sandbox, ser
         traced = {"configurable": {"langsmith-trace": "20251125T000000000000Z" + "0" * 8}}
         for config in ({}, traced):
             values = await client.runs.wait(thread["thread_id"], "agent", input=question, config=config)
-            assert "alice" in values["messages"][-1]["content"]
+            assert values["messages"][-1]["content"].endswith(" (user_alice01)")  # by the middleware
     finally:
         await asyncio.to_thread(server.__exit__, None, None, None)
     assert bool([text for text in collector.sent if ENTERPRISE in text]) is asked
