@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 if TYPE_CHECKING:
     from agent.settings.values import VariableGroup
 
+PAGE = re.compile(r"`?docs/([\w-]+)\.md`?")
 FILE_BLOCK = re.compile(r"<!-- (?P<path>[\w/]+\.py) -->\n```python\n.*?```\n", re.DOTALL)
 METRICS_BLOCK = re.compile(r"<!-- metrics -->\n(?:\n?\|[^\n]*\n)*")
 TABLE_BLOCK = re.compile(r"<!-- error table -->\n(?:\n?\|[^\n]*\n)*")
@@ -41,6 +42,11 @@ def excerpt(source: str) -> str:
     """The text between `# readme: begin` and `# readme: end`, or the whole file."""
     _, begin, rest = source.partition("# readme: begin\n")
     return rest.partition("# readme: end\n")[0] if begin else source
+
+
+def linked(text: str) -> str:
+    """The text with links in place of names of pages, such as `docs/errors.md`, for a page beside them."""
+    return PAGE.sub(r"[\1](\1.md)", text)
 
 
 def errors(page: str) -> str:
@@ -103,7 +109,7 @@ def observability(page: str) -> str:
 
     rows = "".join(
         f"| `{metric.name}` | `{sample_name(metric)}` | {metric.kind} | "
-        f"{', '.join(f'`{label}`' for label in metric.labels) or '–'} | {metric.description} |\n"
+        f"{', '.join(f'`{label}`' for label in metric.labels) or '–'} | {linked(metric.description)} |\n"
         for metric in AgentMeasures().metrics.declared()
     )
     head = "| metric | for Prometheus | kind | attributes | meaning |\n|---|---|---|---|---|\n"
@@ -137,7 +143,7 @@ def variable_rows(group: "type[VariableGroup]") -> str:
     }
     rows = []
     for field, declared in group.model_fields.items():
-        name, description, default = field.upper(), texts[field], declared.default
+        name, description, default = field.upper(), linked(texts[field]), declared.default
         if declared.is_required():
             shown = "**must be set**"
         elif default is None:
@@ -151,7 +157,8 @@ def variable_rows(group: "type[VariableGroup]") -> str:
 
 CONFIGURATION = """# Configuration
 
-For operators: every environment variable.
+For operators: every environment variable, with its default. What an instance of IDaaS needs:
+[connect the real cloud](connect-idaas.md).
 
 Faults stop the start and are reported all at once, each with the variable's name. `idaas-agent doctor`
 checks whether the values work. URLs must be https, except to loopback addresses. An empty variable counts
