@@ -87,7 +87,7 @@ def prepared_routes(prepared: PreparedRuns) -> APIRouter:
 
     body = documented_body(NewPreparedRun)
 
-    @router.post("", status_code=201, responses={201: {"model": PreparedRun}}, openapi_extra=body)
+    @router.post("", status_code=201, responses=documented(PreparedRun, 201), openapi_extra=body)
     async def prepare(request: Request) -> JSONResponse:
         """Prepares a run for a user, once with an `Idempotency-Key`. Nothing runs before they accept it."""
         given, client = read_body(NewPreparedRun, await request.body()), caller_of(request.scope)
@@ -135,7 +135,7 @@ def inbox_routes(inbox: Inbox, conversations: Conversations, prepared: PreparedR
         status_code=204,
         response_class=Response,
         response_description="The decision counts.",
-        responses={202: {"model": StartedRun}},
+        responses=documented(StartedRun, 202),
         openapi_extra=documented_body(ApproverDecision),
     )
     async def decide(request: Request, approval_id: str) -> Response:

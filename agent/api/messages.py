@@ -6,12 +6,13 @@ additional keyword arguments) are dropped, so that a client cannot change a run 
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, get_args
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from agent.api.attachments import Image, content_of, of_data_url
+from agent.api.response_models import reference
 from agent.api.validation_fault import member_path
 from agent.errors.error_response import RequestError
 from graph.call_arguments import parse_arguments
@@ -134,31 +135,15 @@ def conversation(wire: Sequence[WireMessage], most_images: int = 0) -> list[AnyM
 
 
 def conversation_schema() -> dict[str, Any]:
-    """The JSON Schema of a conversation in either form, for the API document, without references."""
-    openai = without_references(_MESSAGES.json_schema())
+    """The JSON Schema of a conversation in either form, for the API document."""
+    openai = [reference(each, "validation") for each in get_args(get_args(WireMessage)[0])]
     langchain = {
         "type": "object",
         "description": "A message in LangChain's form.",
         "properties": {"type": {"enum": sorted({*_ROLES} - {"tool"})}, "content": {"type": "string"}},
         "required": ["type", "content"],
     }
-    return openai | {"minItems": 1, "items": {"anyOf": [*openai["items"]["oneOf"], langchain]}}
-
-
-def without_references(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same schema with each reference replaced by its definition."""
-    definitions = schema.get("$defs", {})
-
-    def inlined(part: Any) -> Any:  # noqa: ANN401 - a part of a schema
-        if isinstance(part, list):
-            return [inlined(each) for each in part]
-        if not isinstance(part, dict):
-            return part
-        if reference := part.get("$ref"):
-            return inlined(definitions[reference.rpartition("/")[2]])
-        return {name: inlined(each) for name, each in part.items() if name not in ("$defs", "discriminator")}
-
-    return cast(dict[str, Any], inlined(schema))
+    return {"type": "array", "minItems": 1, "items": {"anyOf": [*openai, langchain]}}
 
 
 def langchain_conversation(given: Sequence[object]) -> list[AnyMessage]:

@@ -8,12 +8,10 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from agent.api.langserve.routes import MAX_BATCH
 from agent.api.messages import conversation_schema
-from agent.api.response_models import CompletionChunk, ErrorResponse
+from agent.api.response_models import CompletionChunk, ErrorResponse, definitions, reference
 from agent.http.authentication import PUBLIC_PATHS
 
 _STREAMS: Final = ("stream", "stream_log", "stream_events")
@@ -22,7 +20,6 @@ EVENTS: Final = {
     "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 }
 """Server-sent events, each as an object of its fields."""
-_SCHEMAS: Final = "#/components/schemas/"
 CHAT_EVENTS: Final = {
     "schema": {
         "type": "object",
@@ -30,7 +27,7 @@ CHAT_EVENTS: Final = {
             "data": {
                 "type": "string",
                 "contentMediaType": "application/json",
-                "contentSchema": {"$ref": f"{_SCHEMAS}{CompletionChunk.__name__}"},
+                "contentSchema": reference(CompletionChunk),
             }
         },
     }
@@ -53,6 +50,7 @@ _ERRORS_OF_BODIES: Final = {
     502: "A credential was refused, or a service failed.",
     504: "The run exceeded its time limit.",
 }
+_ERROR: Final = {"application/json": {"schema": reference(ErrorResponse)}}
 _CHALLENGE: Final = {
     "WWW-Authenticate": {"description": "RFC 6750, section 3.", "schema": {"type": "string"}}
 }
@@ -80,12 +78,6 @@ def api_document(app: FastAPI) -> Callable[[], dict[str, Any]]:
 def _complete(document: dict[str, Any]) -> None:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        (ErrorResponse, "serialization"),
-        (CompletionChunk, "serialization"),
-    ]
-    _, definitions = models_json_schema(models, ref_template=_SCHEMAS + "{model}")
-    schemas |= definitions["$defs"]
     components["securitySchemes"] = {
         _SCHEME: {
             "type": "http",
@@ -102,6 +94,7 @@ def _complete(document: dict[str, Any]) -> None:
                 operations["post"]["responses"]["200"] = events
         for operation in operations.values():
             _complete_operation(operation, protected=path not in PUBLIC_PATHS)
+    schemas |= definitions()
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
 
@@ -138,8 +131,7 @@ def _complete_operation(operation: dict[str, Any], *, protected: bool) -> None:
     if protected and "requestBody" in operation:
         errors |= _ERRORS_OF_BODIES
     for status, description in errors.items():
-        error = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}{ErrorResponse.__name__}"}}}
-        response = {"description": description, "content": error}
+        response = {"description": description, "content": _ERROR}
         if headers := _HEADERS.get(status):
             response["headers"] = headers
         responses.setdefault(str(status), response)

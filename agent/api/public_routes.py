@@ -22,7 +22,7 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
         return JSONResponse({"status": "ok"})
 
     @router.head("/ready", include_in_schema=False)
-    @router.get("/ready", responses=documented(ReadinessReport, _503=ReadinessReport))
+    @router.get("/ready", responses=documented(ReadinessReport, 200, 503))
     async def ready() -> JSONResponse:
         """200 if a request can be served now, also if an optional part fails (`degraded`); otherwise 503.
 

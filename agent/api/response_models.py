@@ -1,11 +1,15 @@
 """The agent's responses as models, for the OpenAPI document and for clients that are generated from it."""
 
-from typing import Any, Literal
+from http import HTTPStatus
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
-from agent.api.messages import without_references
 from graph.events import ConsentRequired, ToolFinished, ToolProgress, ToolStarted
+
+_SCHEMAS: Final = "#/components/schemas/"
+_DOCUMENTED: Final[dict[str, tuple[type[Any], JsonSchemaMode]]] = {}
 
 
 class Wire(BaseModel):
@@ -250,12 +254,28 @@ class ProtectedResource(Wire):
 
 
 def documented_body(body: type[BaseModel] | dict[str, Any], *, required: bool = True) -> dict[str, Any]:
-    """A route's `openapi_extra`: its request body, by a model or a JSON Schema without references."""
-    schema = body if isinstance(body, dict) else without_references(body.model_json_schema())
+    """A route's `openapi_extra`: its request body, by a model or a JSON Schema."""
+    schema = body if isinstance(body, dict) else reference(body, "validation")
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
-def documented(model: type[Any], **statuses: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """A route's `responses`: the model of status 200, and the models of other statuses as `_503=…`."""
-    responses: dict[int | str, dict[str, Any]] = {200: {"model": model}}
-    return responses | {int(name.removeprefix("_")): {"model": each} for name, each in statuses.items()}
+def documented(model: type[Any], *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """A route's `responses`: `model`, with status 200 or those given."""
+    content = {"application/json": {"schema": reference(model)}}
+    return {code: {"description": HTTPStatus(code).phrase, "content": content} for code in statuses or (200,)}
+
+
+def definitions() -> dict[str, Any]:
+    """The schemas that `documented` and `documented_body` refer to, by name."""
+    adapters = [(name, mode, TypeAdapter(model)) for name, (model, mode) in _DOCUMENTED.items()]
+    _, schemas = TypeAdapter.json_schemas(adapters, ref_template=_SCHEMAS + "{model}")
+    found: dict[str, Any] = schemas["$defs"]
+    return found
+
+
+def reference(model: type[Any], mode: JsonSchemaMode = "serialization") -> dict[str, str]:
+    """A reference to the schema of `model`. Given the model itself, FastAPI would build a validator of it at
+    every start.
+    """
+    _DOCUMENTED[model.__name__] = (model, mode)
+    return {"$ref": _SCHEMAS + model.__name__}

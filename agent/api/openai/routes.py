@@ -6,7 +6,7 @@ its own status.
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -24,6 +24,9 @@ from agent.runs.conversation_runs import Conversations
 from agent.runs.run import RunReader, end_of
 from agent.runs.runs import Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
+
+_COMPLETIONS: Final = documented(Completion)
+_COMPLETIONS[200]["content"]["text/event-stream"] = CHAT_EVENTS
 
 
 def openai_routes(
@@ -58,11 +61,7 @@ def openai_routes(
 
     entry = {"id": model, "object": "model", "created": int(clock()), "owned_by": "idaas-agent"}
 
-    @router.post(
-        "/chat/completions",
-        responses={200: {"model": Completion, "content": {"text/event-stream": CHAT_EVENTS}}},
-        openapi_extra=documented_body(ChatBody),
-    )
+    @router.post("/chat/completions", responses=_COMPLETIONS, openapi_extra=documented_body(ChatBody))
     async def chat_completions(request: Request) -> Response:
         """Continues a conversation, as one object or as a stream.
 

@@ -38,7 +38,7 @@ from tools.file import UNKNOWN, media_type
 _PAGE: Final = 50
 _NEW: Final = documented_body(NewThread, required=False)
 _CHANGE: Final = documented_body(ThreadChange)
-_OPENED: Final[dict[int | str, dict[str, Any]]] = {201: {"model": ThreadModel}}
+_OPENED: Final = documented(ThreadModel, 201)
 _FILE: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "The bytes.", "content": {UNKNOWN: {}}}}
 _SANDBOX: Final = "sandbox; default-src 'none'; frame-ancestors 'none'"
 _NO_CONTENT: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "Done."}}

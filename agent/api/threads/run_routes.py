@@ -29,7 +29,7 @@ from agent.runs.run import Finished, Paused, Run, RunReader
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 
-_STARTED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": StartedRun}}
+_STARTED: Final = documented(StartedRun, 202)
 _DECISION: Final = documented_body(Decision)
 _VERSION: Final = documented_body(NewVersion)
 _FOLLOWED: Final[dict[int | str, dict[str, Any]]] = {
