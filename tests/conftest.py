@@ -45,6 +45,10 @@ pytest_plugins = [] if _ONLY_DISTRIBUTES else _FIXTURES
 
 gc.disable()  # until everything is collected: `pytest_collection_finish`
 
+# Clients of tests trust no server by default, and need not read all public authorities each time.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("no_server.pem"))
+os.environ.pop("SSL_CERT_DIR", None)
+
 # No test fails because the machine is busy.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -139,7 +143,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             if type(plugin).__name__ == "WorkerInteractor":
                 _tell_results_only(plugin)
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(100_000, 10, 10)
     gc.enable()
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import langchain_core.tools.structured
 import langgraph.pregel._utils
 
+from agent.commands.package import one_package
+
 _create = langchain_core.tools.structured.create_schema_from_function
 _schemas: dict[Any, Any] = {}
 
@@ -43,3 +45,5 @@ langchain_core.tools.structured.create_schema_from_function = _schema
 langgraph.pregel._utils.dis = SimpleNamespace(get_instructions=_instructions)  # type: ignore[assignment]  # replaced for all tests
 # The entry points of each installed distribution.
 importlib.metadata.PathDistribution.entry_points = property(lambda self: _entry_points(self._path))  # type: ignore[assignment]  # replaced for all tests
+# The agent's files as one package.
+one_package.moved_imports = functools.cache(one_package.moved_imports)

@@ -301,7 +301,8 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # `inspect` reads it
     run.__annotations__ = {p.name: p.annotation for p in parameters if p.annotation is not p.empty}
     tool = StructuredTool.from_function(coroutine=run, name=name, description=description)
-    hidden = [p.name for p in parameters if not is_injected(p.annotation) and p.name not in tool.args]
+    shown = tool.args  # computed anew at each access
+    hidden = [p.name for p in parameters if not is_injected(p.annotation) and p.name not in shown]
     if hidden:
         raise ValueError(f'tool "{name}" cannot have a parameter "{hidden[0]}"')
     return tool

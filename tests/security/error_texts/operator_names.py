@@ -20,7 +20,7 @@ IDENTIFIERS = ("llm_api_key", "amap_api_key", "canary_identifier")
 
 NAMES = (*variables(), *CONFIGURATION_MEMBERS, AGENT, PAGE, *AUDIENCES, *PERMISSIONS, *IDENTIFIERS)
 # A code such as `llm_api_key_unavailable` is not the identifier `llm_api_key`.
-_NAME = re.compile("|".join(rf"(?<![\w]){re.escape(name)}(?![\w])" for name in NAMES))
+_NAME = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, NAMES))})(?!\w)")
 _DECLARED = re.compile(r'\\?"(?:audience|scope|credential)\\?": ?\\?"[^"\\]*\\?"')
 """The credential of a call in tool events, which the page shows."""
 
