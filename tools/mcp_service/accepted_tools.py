@@ -15,9 +15,11 @@ import json
 import logging
 import os
 from collections.abc import Collection, Iterator, Mapping, Set
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
 
 from identity.secrets.secret_file import read_bounded_file
 
@@ -64,7 +66,10 @@ class Review:
 @dataclass(frozen=True, slots=True)
 class _Accepted:
     url: str
-    tools: Mapping[str, ToolDigest]
+    tools: dict[str, ToolDigest]
+
+
+_FILE: Final = TypeAdapter(dict[str, _Accepted])
 
 
 class AcceptedTools:
@@ -160,10 +165,11 @@ class AcceptedTools:
         if seen == self._seen:
             return
         try:
-            self._in_file = _parsed(json.loads(read_bounded_file(self.path, _MAX_BYTES)))
+            self._in_file = _FILE.validate_json(read_bounded_file(self.path, _MAX_BYTES))
+        except ValidationError:
+            raise AcceptedToolsError(f"{self.path} is not a file of accepted tools") from None
         except ValueError as error:
-            detail = str(error) if "cannot be read" in str(error) else "is not a file of accepted tools"
-            raise AcceptedToolsError(f"{self.path} {detail}") from None
+            raise AcceptedToolsError(f"{self.path} {error}") from None
         self._seen = seen
 
     @contextlib.contextmanager
@@ -180,17 +186,10 @@ class AcceptedTools:
 
     def _write(self, service: str, url: str, tools: Mapping[str, ToolDigest]) -> None:
         """Replaces the file by one with `tools`."""
-        accepted = {**self._in_file, service: _Accepted(url, tools)}
-        members = {
-            name: {
-                "url": each.url,
-                "tools": {tool: asdict(digest) for tool, digest in sorted(each.tools.items())},
-            }
-            for name, each in sorted(accepted.items())
-        }
+        accepted = {**self._in_file, service: _Accepted(url, dict(sorted(tools.items())))}
         new = self.path.with_name(f"{self.path.name}.new")
-        with new.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(members, indent=2) + "\n")
+        with new.open("wb") as file:
+            file.write(_FILE.dump_json(dict(sorted(accepted.items())), indent=2) + b"\n")
             file.flush()
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
@@ -199,23 +198,6 @@ class AcceptedTools:
     def _error(self, verb: str, error: OSError) -> AcceptedToolsError:
         reason = (error.strerror or "it failed").lower()
         return AcceptedToolsError(f"{self.path} cannot be {verb}: {reason}")
-
-
-def _parsed(members: Any) -> dict[str, _Accepted]:  # noqa: ANN401 - JSON
-    """Raises `ValueError` for JSON of another form."""
-    try:
-        return {
-            str(name): _Accepted(
-                str(each["url"]),
-                {
-                    str(tool): ToolDigest(*(str(digest[part]) for part in _PARTS))
-                    for tool, digest in each["tools"].items()
-                },
-            )
-            for name, each in members.items()
-        }
-    except (KeyError, TypeError, AttributeError):
-        raise ValueError from None
 
 
 def _sha256(text: str) -> str:
