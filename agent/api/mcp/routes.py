@@ -35,6 +35,7 @@ from agent.http.authentication import MCP_PATH, caller_of
 from agent.runs.run import RunReader
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AccessTokenError, AgentError, LimitError, ThreadNotFoundError, UnavailableError
+from identity.transport.secure_url import is_loopback
 from tools.approval_policy import Effect
 
 _WITH_STATUS: Final = (AccessTokenError, LimitError, UnavailableError)
@@ -75,9 +76,10 @@ def mcp_routes(agent: Agent) -> APIRouter:
     )
     async def mcp(request: Request) -> Response:
         """One message of MCP. Errors are JSON-RPC's, unless they concern the access token or a limit."""
-        own = (agent.settings.agent_public_url or str(request.base_url)).rstrip("/")
-        origin = request.headers.get("Origin")
-        if origin is not None and origin not in (own, *agent.settings.cors_allowed_origins):
+        origin, own = request.headers.get("Origin"), agent.settings.agent_public_url
+        if own is None and is_loopback(request.base_url.hostname or ""):  # another name may be the page's own
+            own = str(request.base_url)
+        if origin not in (None, (own or "-").rstrip("/"), *agent.settings.cors_allowed_origins):
             raise RequestError(None, "pages of this origin may not call the agent", status=403)
         request_id: MessageId = None
         modern = False
