@@ -38,11 +38,8 @@ class Access(Protocol):
         must not be sent again.
         """
 
-    async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
-        """A credential with more permissions than the service's, for one request that needs them.
-
-        Raises what `credential` raises.
-        """
+    def stepped_up(self, requirement: CredentialRequirement) -> "Access":
+        """An access with more permissions than the service's, for one request that needs them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from identity.credentials.requirement import ApiKeyRequirement, Credential, Cred
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService
+from tools.service import Access
 
 _VERSIONS: Final = {"2026-07-28": "new", "2025-11-25": "mcp"}
 """The paths of the servers."""
@@ -50,7 +51,7 @@ class _Access:
     async def renew(self, refused: Credential) -> Credential:
         raise NotImplementedError
 
-    async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
+    def stepped_up(self, requirement: CredentialRequirement) -> Access:
         raise NotImplementedError
 
 

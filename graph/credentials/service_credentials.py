@@ -1,7 +1,7 @@
 """The credentials of services for one verified caller: from the state while they are valid, else obtained."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Final
 
 from graph.credentials.run_credentials import InState, UnavailableCredential, in_state
@@ -103,20 +103,23 @@ class ServiceCredential:
         self.source.invalidate(refused, self.token)
         return await self._obtain()
 
-    async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
+    def stepped_up(self, requirement: CredentialRequirement) -> "ServiceCredential":
         """See `Access`. The state keeps the credential that the service declares."""
-        if self.requirement is None:
-            raise LookupError("the service declares no credential")
-        try:
-            return await self.source.obtain(requirement, self.requirement.access_identity, self.token)
-        except (CredentialError, UnreachableError) as error:
-            raise error_of_node(error, self.name) from None
+        return replace(self, requirement=replace(self._declared(), credential=requirement), found=None)
 
     async def _obtain(self) -> Credential:
+        declared = self._declared()
+        obtaining = self.source.obtain(declared.credential, declared.access_identity, self.token)
+        try:
+            self.found = self.renewed = obtained = await obtaining
+        except (CredentialError, UnreachableError) as error:
+            raise error_of_node(error, self.name) from None
+        return obtained
+
+    def _declared(self) -> ServiceRequirement:
         if self.requirement is None:
             raise LookupError("the service declares no credential")
-        self.found = self.renewed = obtained = await self.stepped_up(self.requirement.credential)
-        return obtained
+        return self.requirement
 
     def _is_valid(self, credential: Credential) -> bool:
         """Whether a credential of the state fulfils the requirement, for this caller, and is not expiring."""

@@ -240,15 +240,16 @@ class ServiceNode:
 class _CallCredential:
     """The service's credential for one call (`tools.service.Access`); notes whether the call obtained it."""
 
-    def __init__(self, credential: ServiceCredential) -> None:
+    def __init__(self, credential: ServiceCredential, declared: "_CallCredential | None" = None) -> None:
         self._credential = credential
+        self._declared = declared or self
         self.caller = credential.caller
         self.obtained = False
         """Without its credential, a call makes no request."""
 
     async def credential(self) -> Credential:
         credential = await self._credential.credential()
-        self.obtained = True
+        self._declared.obtained = True
         return credential
 
     def cached(self) -> Credential | None:
@@ -257,8 +258,8 @@ class _CallCredential:
     async def renew(self, refused: Credential) -> Credential:
         return await self._credential.renew(refused)
 
-    async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
-        return await self._credential.stepped_up(requirement)
+    def stepped_up(self, requirement: CredentialRequirement) -> "_CallCredential":
+        return _CallCredential(self._credential.stepped_up(requirement), self)
 
 
 @dataclass(slots=True)

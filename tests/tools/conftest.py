@@ -31,9 +31,9 @@ class KeyRing:
         self._credential = self._next()
         return self._credential
 
-    async def stepped_up(self, requirement: CredentialRequirement) -> Credential:
+    def stepped_up(self, requirement: CredentialRequirement) -> "KeyRing":
         self.stepped.append(requirement)
-        return Credential(requirement, AccessIdentity.MACHINE, Secret("K2"), time.time() + 600)
+        return KeyRing("K2", "K3")
 
     def _next(self) -> Credential:
         key = self._keys.pop(0) if len(self._keys) > 1 else self._keys[0]

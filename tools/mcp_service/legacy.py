@@ -13,6 +13,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from identity.observation.span import CURRENT_SPAN
 from identity.observation.traceparent import HEADER, Receiver
 from identity.secrets.secret import Secret
 from tools import VERSION
-from tools.mcp_service.session import CLOSE_TIMEOUT, Listing, MCPCallError, MCPRequestError, Session
+from tools.mcp_service.session import CLOSE_TIMEOUT, Listing, MCPRequestError, Session
 from tools.mcp_service.tool import (
     MAX_LISTED,
     MAX_PAGES,
@@ -41,6 +42,7 @@ from tools.progress import Report
 from tools.service import ToolResult
 
 _MALFORMED: Final = "the response does not follow the MCP protocol"
+_LIST_CHANGED: Final = "notifications/tools/list_changed"
 _MAX_ANSWERS: Final = 10
 """How many requests of the server receive a response during one request."""
 _UNDELIVERED: Final = (httpx.HTTPError, TimeoutError, RuntimeError, MCPRequestError)
@@ -130,9 +132,8 @@ class LegacySession(Session):
                     return ToolResult(f"error {error['code']}: {error['message']}", ok=False)
                 return result_of(response["result"])
         except MCPRequestError as failure:
-            if failure.status is None or await self._is_forgotten(failure.status):
-                raise
-            raise MCPCallError.of(failure) from None
+            failure.of_call = failure.status is not None and not await self._is_forgotten(failure.status)
+            raise
         except ValueError:
             raise MCPRequestError(_MALFORMED) from None
 
@@ -159,7 +160,7 @@ class LegacySession(Session):
         number = next(self._numbers)
         if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
             params = {**params, "_meta": {**params.get("_meta", {}), HEADER: context}}
-        message = _message({"id": number, "method": method, "params": params})
+        message = {"id": number, "method": method, "params": params}
 
         async def read(response: httpx.Response) -> Mapping[str, Any]:
             return await self._response_to(number, response)
@@ -190,10 +191,9 @@ class LegacySession(Session):
             raise ValueError("not a version that is spoken")
         await self._notify({"method": "notifications/initialized"})
 
-    async def _notify(self, members: Mapping[str, Any]) -> None:
+    async def _notify(self, message: Mapping[str, Any]) -> None:
         """Sends a message that has no response. Not checked: whether it arrived."""
         with suppress(*_UNDELIVERED):
-            message = _message(members)
             async with (
                 asyncio.timeout(self._seconds),
                 self._wire.request("POST", self.secret, self._headers(), message),
@@ -228,6 +228,8 @@ class LegacySession(Session):
                 if self._protocol_version is None and "result" in found:
                     self._protocol_version = str(found["result"].get("protocolVersion", ""))
                 return found
+            if self._last and isinstance(message, dict) and message.get("method") == _LIST_CHANGED:
+                self._last = replace(self._last, until=self._clock())
             if answered < _MAX_ANSWERS and (answer := _answer(message)) is not None:
                 answered += 1
                 await self._notify(answer)
@@ -236,10 +238,6 @@ class LegacySession(Session):
     def _headers(self) -> dict[str, str]:
         headers = {"Mcp-Session-Id": self._session_id, "MCP-Protocol-Version": self._protocol_version}
         return {name: value for name, value in headers.items() if value}
-
-
-def _message(members: Mapping[str, Any]) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", **members}
 
 
 def _session_id(headers: httpx.Headers) -> str | None:

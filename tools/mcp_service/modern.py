@@ -7,8 +7,9 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
 from typing import Any, Final, TypeAlias
@@ -23,7 +24,7 @@ from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
 from tools import VERSION
 from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
-from tools.mcp_service.session import Listing, MCPCallError, MCPRequestError, Session
+from tools.mcp_service.session import Listing, MCPRequestError, Session
 from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, result_of, usable_tools, well_formed
 from tools.mcp_service.wire import Wire, protocol_error, refusal, response_to
 from tools.progress import Report
@@ -136,7 +137,7 @@ class ModernServer:
             meta["progressToken"] = number
         if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
             meta[HEADER] = context
-        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": {**params, "_meta": meta}}
+        message = {"id": number, "method": method, "params": {**params, "_meta": meta}}
         headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method, **headers}
 
         async def read(response: httpx.Response) -> tuple[httpx.Response, Mapping[str, Any]]:
@@ -188,7 +189,8 @@ class ModernSession(Session):
         for _ in range(MAX_PAGES):
             page = await self._page(params)
             tools += page["tools"]
-            seconds = min(seconds, self._seconds_of(page))
+            if (current := _seconds(page, "ttlMs")) is not None:
+                seconds = min(seconds, max(current, _MIN_LIST_SECONDS))
             public &= page.get("cacheScope") == "public"
             if not isinstance(cursor := page.get("nextCursor"), str) or len(tools) >= MAX_LISTED:
                 break
@@ -208,12 +210,6 @@ class ModernSession(Session):
             raise MCPRequestError("the response does not follow the MCP protocol")
         return result
 
-    def _seconds_of(self, page: Mapping[str, Any]) -> float:
-        milliseconds = page.get("ttlMs")
-        if type(milliseconds) is not int or milliseconds < 0:
-            return self._tools_seconds
-        return max(min(milliseconds, 86_400_000) / 1000, _MIN_LIST_SECONDS)  # it may be too large for a float
-
     async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.
 
@@ -230,12 +226,10 @@ class ModernSession(Session):
             more["inputResponses"] = dict(given.responses)
         if given.state is not None:
             more["requestState"] = given.state.reveal()
+        if (task := _Task.waiting(given.state)) is not None:
+            return await self.follow(task, {"pollIntervalMs": 0}, given.responses, rounds, progressed)
         try:
-            async with self._until_closed():
-                if (task := _Task.waiting(given.state)) is not None:
-                    return await self._followed(
-                        task, {"pollIntervalMs": 0}, given.responses, rounds, progressed
-                    )
+            async with self._guarded():
                 response = await self._called(tool, arguments, more, progressed)
                 if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
                     self._last = self._server.public = None
@@ -246,45 +240,61 @@ class ModernSession(Session):
                     await asyncio.sleep(_PAUSE)
                     rounds += 1
                     response = await self._called(tool, arguments, {"requestState": state}, progressed)
-                if (about := response.get("result", {})).get("resultType") == "task":
-                    return await self._followed(_Task(about.get("taskId")), about, {}, rounds, progressed)
-                return _result(response, rounds)
+                if (about := response.get("result", {})).get("resultType") != "task":
+                    return _result(response, rounds)
+                task = _Task(about.get("taskId"))
         except _UnsendableError as error:
             return ToolResult(str(error), ok=False, called=False)
-        except MCPRequestError as failure:
-            if failure.status is None or self._server.verdict is Verdict.LEGACY:
-                raise
-            raise MCPCallError.of(failure) from None
-        except ValueError:
-            raise MCPRequestError("the response does not follow the MCP protocol") from None
+        return await self.follow(task, about, {}, rounds, progressed)
 
-    async def _followed(
+    async def follow(
         self, task: "_Task", about: _Json, answers: _Json, rounds: int, progressed: Report
     ) -> ToolResult:
-        """The result of the task, or its new questions; `about` is what is known of it. A failure is final:
-        the call is not made again. A task whose end is not awaited is cancelled at the server.
+        """The result of the task, or its new questions; `about` is what is known of it. After a failure the
+        call is not made again: if the credential was refused, the session of another one goes on. A task
+        whose end is not awaited is cancelled at the server. Raises `MCPRequestError`.
         """
         is_left, seen = True, None
         try:
-            if answers:
-                await self._of_task("tasks/update", task, inputResponses=answers)
-            for _ in range(_MAX_POLLS):
-                await asyncio.sleep(_poll_seconds(about))
-                response = await self._of_task("tasks/get", task)
-                about = response.get("result", {})
-                if (outcome := response if "error" in response else task.outcome(about)) is not None:
-                    result = _result(outcome, rounds)
-                    is_left = about.get("status") == "input_required" and result.asks is None
-                    return result
-                if (known := (about.get("statusMessage"), about.get("lastUpdatedAt"))) != seen:
-                    progressed(None, str(known[0] or ""))
-                    seen = known
-            return ToolResult("the server does not end the task", ok=False)
+            async with self._guarded():
+                if answers:
+                    await self._of_task("tasks/update", task, inputResponses=answers)
+                    answers = {}
+                for _ in range(_MAX_POLLS):
+                    if not task.is_kept(about, pause := _poll_seconds(about)):
+                        text = "the server keeps the task no longer: it may have taken effect, or may yet"
+                        return ToolResult(text, ok=False)
+                    await asyncio.sleep(pause)
+                    response = await self._of_task("tasks/get", task)
+                    about = response.get("result", {})
+                    if (outcome := response if "error" in response else task.outcome(about)) is not None:
+                        result = _result(outcome, rounds)
+                        is_left = about.get("status") == "input_required" and result.asks is None
+                        return result
+                    if (known := (about.get("statusMessage"), about.get("lastUpdatedAt"))) != seen:
+                        progressed(None, str(known[0] or ""))
+                        seen = known
+                return ToolResult("the server does not end the task", ok=False)
         except MCPRequestError as failure:
-            raise MCPCallError(failure.detail, failure.status, final=True) from None
+            is_left = failure.status != 401 and not failure.missing
+            failure.of_call, failure.final = True, failure.final or is_left
+            failure.goes_on = lambda session: session.follow(task, about, answers, rounds, progressed)
+            raise
         finally:
             if is_left:
                 self._cancel_later(self._of_task("tasks/cancel", task))
+
+    @asynccontextmanager
+    async def _guarded(self) -> AsyncIterator[None]:
+        """Ends the block with `MCPRequestError` when the session is closed, and for a malformed response."""
+        try:
+            async with self._until_closed():
+                yield
+        except MCPRequestError as failure:
+            failure.of_call = failure.status is not None and self._server.verdict is not Verdict.LEGACY
+            raise
+        except ValueError:
+            raise MCPRequestError("the response does not follow the MCP protocol") from None
 
     async def _of_task(self, method: str, task: "_Task", **more: _Json) -> _Json:
         return await self._sent(method, {"taskId": task.id, **more}, {"Mcp-Name": header_value(task.id)})
@@ -335,6 +345,7 @@ class _Task:
 
     id: Any
     asked: Sequence[str] = ()
+    begun: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not 0 < len(self.id) <= 1_024:
@@ -347,6 +358,11 @@ class _Task:
             return None
         task_id, *asked = json.loads(text.removeprefix(_TASKS))
         return cls(task_id, asked)
+
+    def is_kept(self, about: _Json, seconds: float) -> bool:
+        """Whether the server still keeps the task in `seconds`, by the `ttlMs` of `about`."""
+        kept, age = _seconds(about, "ttlMs"), asyncio.get_running_loop().time() - self.begun
+        return kept is None or age + seconds <= kept
 
     def outcome(self, about: _Json) -> _Json | None:
         """The response of the call, if the task has ended or has new questions; `None` while it goes on.
@@ -370,10 +386,16 @@ class _Task:
         raise ValueError("not a task")
 
 
-def _poll_seconds(about: Mapping[str, Any]) -> float:
+def _poll_seconds(about: _Json) -> float:
     """When a task is polled again: the time that the server gives, from 0.05 to 60 s; by default 1 s."""
-    interval = about.get("pollIntervalMs")
-    return max(_PAUSE, min(interval, 60_000) / 1000) if type(interval) is int else 1.0
+    interval = _seconds(about, "pollIntervalMs")
+    return 1.0 if interval is None else max(_PAUSE, min(interval, 60.0))
+
+
+def _seconds(members: _Json, name: str) -> float | None:
+    """A time that is given in milliseconds, up to a day; `None` if there is no valid one."""
+    given = members.get(name)  # it may be too large for a float
+    return min(given, 86_400_000) / 1000 if type(given) is int and given >= 0 else None
 
 
 class _UnsendableError(Exception):

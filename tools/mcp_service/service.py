@@ -6,11 +6,10 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from identity.credentials.requirement import AccessTokenRequirement, Credential, CredentialRequirement
 from identity.errors import ErrorCode, ServiceError
@@ -25,7 +24,7 @@ from tools.error_codes import ToolCode
 from tools.file import contains
 from tools.mcp_service.modern import ModernServer, ModernSession, Verdict
 from tools.mcp_service.selection import ToolSelection
-from tools.mcp_service.session import MCPCallError, MCPRequestError, Session, SessionPool
+from tools.mcp_service.session import MCPRequestError, Session, SessionPool
 from tools.mcp_service.wire import Wire
 from tools.progress import TimeLimit, progress, reported_to
 from tools.result import model_text
@@ -45,11 +44,11 @@ class MCPService:
     A warm call is one request. After a 401, and a 403 of the older version, the credential is renewed once
     and the request sent again, unless the credential is too new to be renewed. If a 403 names permissions
     that are missing, and `credential` may step up to them, it is sent once with an access token that has them
-    too. A session that the server has forgotten is opened anew, once. `prefix`, `allowed_tools`,
-    `reading_tools`, `policies` and `trusted` are those of `ToolSelection`: only what it chooses is offered
-    and called. What the server says of its tools (annotations) is not used. `seconds` bounds a whole call, or
-    the time between two reports of its progress. At most `sessions` are open; the least recently used one
-    ends when its calls have ended.
+    too, and for `tools_seconds` the caller's next calls of the tool begin with that. A session that the
+    server has forgotten is opened anew, once. `prefix`, `allowed_tools`, `reading_tools`, `policies` and
+    `trusted` are those of `ToolSelection`: only what it chooses is offered and called. What the server says
+    of its tools (annotations) is not used. `seconds` bounds a whole call, or the time between two reports of
+    its progress. At most `sessions` are open; the least recently used one ends when its calls have ended.
 
     A refused call fails alone: the session and its tools remain. If the server refuses to open a session or
     to list its tools, no tool is offered to the principal of that credential.
@@ -109,6 +108,7 @@ class MCPService:
         self._server = ModernServer(self._wire)
         self._sessions = SessionPool(self._open, sessions)
         self._last_listed: LRUCache[Hashable, list[ToolSchema]] = LRUCache(sessions)
+        self._stepped_up: TTLCache[Hashable, AccessTokenRequirement] = TTLCache(1_000, tools_seconds, clock)
 
     @property
     def may_ask(self) -> bool:
@@ -127,28 +127,24 @@ class MCPService:
         """
         credential = await access.credential()
         key, holder = _key(credential.secret), _holder(credential)
-        known = self._last_listed.get(holder)
         paused = self._paused_until is not None and self._clock() < self._paused_until
-        if paused and self._sessions.current(key) is None:
-            if known:
-                return known
-            raise self._error(MCPRequestError("a request timed out seconds ago"))
 
         async def listed(session: Session) -> list[ToolSchema]:
             tools = (await session.listing()).schemas
             self._last_listed[holder] = tools
             return tools
 
-        try:
-            return await self._with_session(access, listed, self._listing_limit())
-        except MCPRequestError as error:
-            failure = error
+        failure = MCPRequestError("a request timed out seconds ago")
+        if not paused or self._sessions.current(key) is not None:
+            try:
+                return await _in_time(self._listing_limit(), self._with_session(access, listed))
+            except MCPRequestError as error:
+                failure = error
         if failure.is_credential_refused:
             self._last_listed.pop(holder, None)
-            known = None
         if failure.timed_out:
             self._paused_until = self._clock() + self._pause_seconds
-        if known:
+        if known := self._last_listed.get(holder):
             return known
         raise self._error(failure)
 
@@ -173,7 +169,7 @@ class MCPService:
             listed = (await session.listing()).tools.get(self.selection.servers_name(tool))
             return [] if listed is None else listed.validator.faults(arguments)
 
-        return await self._or_error(self._with_session(access, found, self._listing_limit()))
+        return await self._or_error(_in_time(self._listing_limit(), self._with_session(access, found)))
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
@@ -191,7 +187,7 @@ class MCPService:
             return await session.call(name, arguments, progress)
 
         with reported_to(limit.progressed):
-            result = await self._or_error(self._with_session(access, called, limit))
+            result = await self._or_error(_in_time(limit, self._with_session(access, called, tool)))
         files = [file for file in result.files if not contains(file[1], presented)]
         asks = result.asks and replace(result.asks, questions=redact(result.asks.questions, presented))
         return replace(result, text=model_text(result.text, presented), files=files, asks=asks)
@@ -201,12 +197,7 @@ class MCPService:
 
         It is requested without a credential, and nothing of it is followed. Raises `ServiceError`.
         """
-        try:
-            async with self._listing_limit().timeout:
-                return await self._or_error(self._wire.metadata())
-        except TimeoutError:
-            failure = MCPRequestError("no metadata in time", timed_out=True)
-        raise self._error(failure)
+        return await self._or_error(_in_time(self._listing_limit(), self._wire.metadata()))
 
     async def aclose(self) -> None:
         """Ends all sessions; calls in flight fail."""
@@ -228,34 +219,34 @@ class MCPService:
         )
 
     async def _with_session(
-        self, access: Access, work: Callable[[Session], Awaitable[_T]], limit: TimeLimit
+        self, access: Access, work: Callable[[Session], Awaitable[_T]], tool: str = ""
     ) -> _T:
-        """The result of `work`. Raises `MCPRequestError` and the identity layer's errors."""
-        try:
-            async with limit.timeout:
-                result = await self._renewed_once(access, work)
-        except TimeoutError:
-            detail = f"no response within {limit.seconds:g} s"
-        else:
-            self._paused_until = None
-            return result
-        raise MCPRequestError(detail, timed_out=True)
+        """The result of `work`, repeated with a credential that may be accepted. It begins with the
+        permissions that `tool` has lately needed for this caller.
 
-    async def _renewed_once(self, access: Access, work: Callable[[Session], Awaitable[_T]]) -> _T:
-        """The result of `work`, repeated with a credential that may be accepted. Raises `MCPRequestError`."""
-        send = partial(self._in_session, work)
-        outcome = await send_with_credential(
-            access,
-            send,
-            lambda outcome: (
-                isinstance(outcome, MCPRequestError) and outcome.is_credential_refused and not outcome.final
-            ),
-        )
+        Raises `MCPRequestError` and the identity layer's errors.
+        """
+
+        async def send(credential: Credential) -> _T | MCPRequestError:
+            nonlocal work
+            outcome = await self._in_session(work, credential)
+            if isinstance(outcome, MCPRequestError):
+                work = outcome.goes_on or work
+            return outcome
+
+        key = tool, access.caller and access.caller.principal
+        wider = self._stepped_up.get(key)
+        using = access if wider is None else access.stepped_up(wider)
+        outcome = await send_with_credential(using, send, _may_be_renewed)
         if isinstance(outcome, MCPRequestError) and isinstance(self.credential, AccessTokenRequirement):
-            wider = self.credential.stepped_up(outcome.missing)
-            outcome = outcome if wider is None else await send(await access.stepped_up(wider))
+            wider = (wider or self.credential).stepped_up(outcome.missing)
+            if wider is not None:
+                outcome = await send_with_credential(access.stepped_up(wider), send, _may_be_renewed)
         if isinstance(outcome, MCPRequestError):
             raise outcome
+        if wider is not None:
+            self._stepped_up[key] = wider
+        self._paused_until = None
         return outcome
 
     async def _in_session(
@@ -268,34 +259,28 @@ class MCPService:
         """
         key = _key(credential.secret)
         established = self._sessions.current(key)
-        session: Session | None = None
-        failure = MCPRequestError()
-        while session is None or session is established:
-            session = None
+        while True:
             try:
                 session = await self._sessions.session(key, credential.secret)
+            except MCPRequestError as refusal:
+                return refusal
+            try:
                 with session.in_use():
                     return await work(session)
             except MCPRequestError as error:
                 failure = error
-            if session is None or isinstance(failure, MCPCallError):
-                break
+            if failure.of_call:
+                return failure
             forgotten = failure.status in (400, 404) and session is established
             if forgotten or failure.is_credential_refused:
                 self._sessions.drop(key, session)
             if not forgotten:
-                break
-        return failure
+                return failure
 
     async def _open(self, secret: Secret) -> Session:
         # Other callers wait for this opening: one that hangs must not delay them after the server recovers.
         limit = self._listing_limit()
-        try:
-            async with limit.timeout:
-                return await self._opened(secret, limit)
-        except TimeoutError:
-            detail = f"no session within {limit.seconds:g} s"
-            raise MCPRequestError(detail, timed_out=True) from None
+        return await _in_time(limit, self._opened(secret, limit))
 
     async def _opened(self, secret: Secret, limit: TimeLimit) -> Session:
         """A session in the version that the server speaks, which is probed if it is not known.
@@ -303,15 +288,17 @@ class MCPService:
         Without a proof the older version is tried, and the next session probes again. A server that refuses
         it is probed again at once, because it may have been replaced.
         """
+        options: dict[str, Any] = {"tools_seconds": self._tools_seconds, "clock": self._clock}
+        options["usable"] = self.selection.used
         for known in (self._server.verdict, None):
             verdict = known or await self._server.probe(secret)
             if verdict is Verdict.MODERN:
-                return ModernSession(self._server, secret, **self._listing_options())
+                return ModernSession(self._server, secret, **options)
             limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
             legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")
             limit.progressed()
             session: LegacySession = legacy.LegacySession(
-                self._wire, secret, seconds=self._seconds, **self._listing_options()
+                self._wire, secret, seconds=self._seconds, **options
             )
             try:
                 await session.open()
@@ -323,11 +310,22 @@ class MCPService:
                 return session
         raise AssertionError
 
-    def _listing_options(self) -> dict[str, Any]:
-        return {"tools_seconds": self._tools_seconds, "usable": self.selection.used, "clock": self._clock}
-
     def _listing_limit(self) -> TimeLimit:
         return TimeLimit(min(self._listing_seconds, self._seconds))
+
+
+async def _in_time(limit: TimeLimit, work: Awaitable[_T]) -> _T:
+    """The result of `work`. Raises `MCPRequestError` at the limit."""
+    try:
+        async with limit.timeout:
+            return await work
+    except TimeoutError:
+        detail = f"no response within {limit.seconds:g} s"
+    raise MCPRequestError(detail, timed_out=True)
+
+
+def _may_be_renewed(outcome: object) -> bool:
+    return isinstance(outcome, MCPRequestError) and outcome.is_credential_refused and not outcome.final
 
 
 def _key(secret: Secret) -> str:

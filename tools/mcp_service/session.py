@@ -7,7 +7,7 @@ import asyncio
 import contextvars
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,8 +29,13 @@ class MCPRequestError(Exception):
 
     `timed_out` is true if the server used all the time that it had. `final` is true of a refusal that a new
     credential would not change. `missing` is the scope that the server wants, and the credential lacks.
-    `detail` contains no other text of the server, which may contain anything.
+    `detail` contains no other text of the server, which may contain anything. `of_call` is true if one tool
+    call failed, in a session that remains usable. `goes_on`, in a session of another credential, goes on with
+    the call, which is not made again.
     """
+
+    of_call = False
+    goes_on: "Callable[[Any], Awaitable[Any]] | None" = None
 
     def __init__(
         self,
@@ -54,15 +59,6 @@ class MCPRequestError(Exception):
     def is_credential_refused(self) -> bool:
         """Whether the server does not accept the credential."""
         return self.status in (401, 403)
-
-
-class MCPCallError(MCPRequestError):
-    """One tool call failed, in a session that remains usable."""
-
-    @classmethod
-    def of(cls, failure: MCPRequestError) -> "MCPCallError":
-        """The failure of a call."""
-        return cls(failure.detail, failure.status, final=failure.final, missing=failure.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +155,8 @@ class Session(ABC):
     async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
         """One `tools/call`. An error that the server reports by the protocol is a result.
 
-        `progressed` is called when the server reports progress. Raises `MCPRequestError`; it is an
-        `MCPCallError` if it concerns this call only, as every HTTP status does while the server knows the
-        session.
+        `progressed` is called when the server reports progress. Raises `MCPRequestError`; it is `of_call` if
+        it concerns this call only, as every HTTP status does while the server knows the session.
         """
 
     @abstractmethod

@@ -102,7 +102,7 @@ class Wire:
         message: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[httpx.Response]:
         """The response, whose connection closes with the block. Raises errors of `httpx` too."""
-        content = None if message is None else to_json(message)
+        content = None if message is None else to_json({"jsonrpc": "2.0", **message})
         request = self._http.build_request(
             method, self._url, content=content, headers={**_ACCEPTED, **headers}
         )

@@ -93,7 +93,9 @@ async def test_wider_credential_is_the_users_and_not_kept_for_the_service(vault:
     required = ServiceRequirement(AccessTokenRequirement("maps|read"), HUMAN)
     access = ServiceCredentials({"maps": required}, vault, lambda: 0.0).of(caller, "maps")
     before = await access.credential()
-    await access.stepped_up(AccessTokenRequirement("maps|read maps|write"))
-    assert vault.obtained == [("maps|read", "alice"), ("maps|read maps|write", "alice")]
+    wider = access.stepped_up(AccessTokenRequirement("maps|read maps|write"))
+    refused = await wider.credential()
+    await wider.renew(refused)
+    assert vault.obtained == [("maps|read", "alice"), *[("maps|read maps|write", "alice")] * 2]
     assert access.renewed is before
     assert await access.credential() is before

@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.limits import Limits
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import CredentialError, ServiceError
 from tests.graph.conftest import BenchOf, CallTools
 from tests.graph.echo_service import EchoService
@@ -88,6 +88,21 @@ async def test_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
         "duration_ms": result.artifact["duration_ms"],
     }  # fmt: skip
     assert final.text == "done"
+
+
+async def test_call_with_a_wider_credential_alone_is_recorded_as_made(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
+    class Wider(echo):  # type: ignore[misc, valid-type]  # the fixture is a class
+        async def call(self, _tool, _arguments, access):
+            await access.stepped_up(AccessTokenRequirement("maps|read maps|write")).credential()
+            raise ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "status 500", status=500)
+
+    b = bench(
+        [call_tools(("weather", {})), DONE], Wider("maps", AccessTokenRequirement("maps|read"), weather="")
+    )
+    _, result, _ = await b.ask()
+    assert result.artifact["called"] is True
 
 
 async def test_fault_of_a_tool_is_a_result_without_its_text(

@@ -88,6 +88,18 @@ async def test_messages_before_the_response_block_nothing_and_few_pings_get_a_re
     assert server.counted("response") == 10
 
 
+async def test_list_that_the_server_says_has_changed_is_read_again(server, session):
+    changed = 'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n'
+    server.results["tools/call"] = lambda m: streamed(m, {"content": []}, changed * 2)
+    for _ in range(2):
+        assert list((await session.listing()).tools) == ["weather"]
+    await session.call("weather", {}, ignored)
+    assert session.current is None
+    server.results["tools/list"] = {"tools": [{**TOOL, "name": "tides"}]}
+    assert list((await session.listing()).tools) == ["tides"]
+    assert server.counted("tools/list") == 2
+
+
 WIDE = {
     "lists": '{"jsonrpc":"2.0","id":%d,"result":{"content":[],"x":[' + "[]," * 340_000 + "1]}}",
     "objects": '{"jsonrpc":"2.0","id":%d,"result":{"content":[],"x":[' + "{}," * 340_000 + "1]}}",

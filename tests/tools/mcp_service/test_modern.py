@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
+from identity.principal import Caller, Principal
 from identity.secrets.secret import Secret
 from tests.responsive import responsive
 from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, ignored, unchanged
@@ -184,9 +185,9 @@ async def test_403_renews_no_credential_and_names_what_is_missing(
 
 @pytest.fixture
 async def lacking(server, serve, service_at, key_ring):
-    """The call of a service that may step up, for a challenge of the server; only `K2` has what it wants."""
+    """The call of a service that may step up, for a challenge of the server; `K1` lacks what it wants."""
 
-    def lacking(challenge, accepted=("K2",)):
+    def lacking(challenge, accepted=("K2", "K3")):
         def called(_):
             key = server.requests[-1][0]["authorization"].removeprefix("Bearer ")
             refused = Response(status_code=403, headers={"www-authenticate": challenge})
@@ -216,6 +217,39 @@ async def test_refusal_after_the_permission_was_obtained_is_final(lacking, serve
     assert (await failure_of(call)).code is ToolCode.PERMISSION_MISSING
     assert [each.permission for each in access.stepped] == ["read admin write"]
     assert server.counts["tools/call"] == 2
+
+
+async def test_permission_that_a_tool_needed_is_requested_at_once_by_its_next_call_of_this_user(
+    server, serve, service_at, key_ring
+):
+    now = 0.0
+    challenge = Response(status_code=403, headers={"www-authenticate": f'{LACKS}"write"'})
+    server.results["tools/list"] = listed(TOOL, {**TOOL, "name": "other"}, cacheScope="public")
+    server.results["tools/call"] = lambda params: (
+        challenge
+        if params["name"] == "weather" and server.requests[-1][0]["authorization"] == "Bearer K1"
+        else TEXT
+    )
+    service, access = service_at(await serve(server), TOKEN, clock=lambda: now), key_ring("K1")
+    alice = Caller(Principal("https://idp.example", "alice"))
+
+    async def sent(tool="weather", caller=None):
+        access.caller = caller
+        server.counts.clear()
+        assert (await service.call(tool, {}, access)).ok
+        return server.counts["tools/call"]
+
+    assert [await sent(), await sent(), await sent("other"), await sent(caller=alice)] == [2, 1, 1, 2]
+    assert len(access.stepped) == 3
+    now = 301
+    assert (await sent(), access.renewals) == (2, [])
+
+
+async def test_refused_token_with_the_permission_is_renewed(lacking, server):
+    server.keys = {"K1", "K3"}
+    call, access = lacking(f'{LACKS}"write"')
+    assert (await call).text == "sunny"
+    assert (len(access.stepped), server.counts["tools/call"]) == (1, 2)
 
 
 @pytest.mark.promise("servers-cannot-steer")
@@ -620,7 +654,56 @@ async def test_failure_of_a_poll_never_makes_the_call_again(server, service, key
         server.results["tasks/get"] = lambda _, status=status: Response(status_code=status)
         server.counts.clear()
         await failure_of(service.call("weather", {}, access))
-        assert (server.counts["tools/call"], access.renewals) == (1, [])
+        assert (server.counts["tools/call"], len(access.renewals)) == (1, status == 401)
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_credential_that_is_refused_while_a_task_is_polled_is_renewed_once_and_the_task_goes_on(
+    server, service, key_ring, young_access
+):
+    def ends(_):
+        server.keys = {"K2"}
+        return {"status": "completed", "result": TEXT}
+
+    def works(_):
+        server.keys, server.results["tasks/get"] = {"K2"}, ends
+        return {"status": "working"}
+
+    for access, text in ((key_ring("K1", "K2"), "sunny"), (young_access("K1"), None)):
+        server.keys = {"K1", "K2"}
+        server.counts.clear()
+        server.works()
+        server.results["tasks/get"] = works
+        call = service.call("weather", {}, access)
+        assert (await call).text == text if text else (await failure_of(call)).status == 401
+        assert (server.counts["tools/call"], len(access.renewals)) == (1, 1)
+        assert server.counts["tasks/get"] == (3 if text else 2)
+
+
+async def test_answer_to_a_task_is_sent_again_only_if_it_did_not_arrive(server, service, key_ring):
+    given = {"q": {"action": "accept", "content": {}}}
+    for refused, updates in (("tasks/update", 2), ("tasks/get", 1)):
+        server.works({"status": "completed", "result": TEXT})
+        answer = server.results[refused]
+
+        def refuses(params, refused=refused, answer=answer):
+            server.results[refused] = answer
+            return Response(status_code=401)
+
+        server.results[refused] = refuses
+        server.counts.clear()
+        ANSWERED.set(Answered(given, Secret(f'{TASKS}["t \u00e9", "q"]')))
+        assert (await service.call("weather", {}, key_ring("K1", "K2"))).text == "sunny"
+        assert (server.counts["tools/call"], server.counts["tasks/update"]) == (0, updates)
+
+
+@pytest.mark.parametrize("ttl", [0, 49])
+async def test_task_is_not_polled_when_the_server_keeps_it_no_longer(server, service, key_ring, ttl):
+    server.works({"status": "working", "ttlMs": 10**400}, {"status": "working", "ttlMs": ttl})
+    result = await service.call("weather", {}, key_ring("K1"))
+    assert (result.ok, result.called, "keeps the task no longer" in result.text) == (False, True, True)
+    assert server.counts["tasks/get"] == 2
+    await asyncio.wait_for(server.cancelled.wait(), 5)
 
 
 async def test_state_of_a_server_is_not_taken_for_a_task(server, session):
