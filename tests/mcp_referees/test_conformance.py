@@ -28,6 +28,14 @@ SERVER = [
     ("ping", "2025-11-25"),
     ("tools-list", "2025-11-25"),
     ("tools-list", "2026-07-28"),
+    ("tools-call-simple-text", "2025-11-25"),
+    ("tools-call-simple-text", "2026-07-28"),
+    ("tools-call-error", "2025-11-25"),
+    ("tools-call-error", "2026-07-28"),
+    ("tools-call-with-progress", "2025-11-25"),
+    ("tools-call-with-progress", "2026-07-28"),
+    ("dns-rebinding-protection", "2025-11-25"),
+    ("dns-rebinding-protection", "2026-07-28"),
     ("server-stateless", "2026-07-28"),
     ("caching", "2026-07-28"),
     ("http-header-validation", "2026-07-28"),
@@ -53,7 +61,32 @@ CLIENT = [
     ("http-custom-headers", "2026-07-28"),
     ("http-invalid-tool-headers", "2026-07-28"),
     ("json-schema-ref-no-deref", "2026-07-28"),
+    ("json-schema-2020-12-preservation", "2025-11-25"),
+    ("json-schema-2020-12-preservation", "2026-07-28"),
+    ("sep-2322-client-request-state", "2026-07-28"),
 ]
+TOOLS = '''
+from idaas_agent import progress
+
+
+def service(runner, settings):
+    @runner.tool
+    async def test_simple_text(http) -> str:
+        """What the runner calls by this name."""
+        return "ready"
+
+    @runner.tool
+    async def test_error_handling(http) -> str:
+        """Fails."""
+        raise RuntimeError
+
+    @runner.tool
+    async def test_tool_with_progress(http) -> str:
+        """Reports progress."""
+        for percent in (0, 50, 100):
+            progress(percent / 100, f"{percent} %")
+        return "ready"
+'''
 
 
 async def run(role: str, scenario: str, version: str, folder: Path, *options: str) -> None:
@@ -83,7 +116,13 @@ def results(folder: Path) -> list[Any]:
 async def test_agent_conforms_as_a_server(
     sandbox: Sandbox, serve: Any, tmp_path: Path, scenario: str, version: str
 ) -> None:
+    (tmp_path / "runner.py").write_text(TOOLS)
+    python = (
+        'services.runner = { type = "http", url = "https://runner.example", python = "runner.py:service" }'
+    )
+    (tmp_path / "services.toml").write_text(python)
     variables = {"ACCESS_IDENTITY": "Human", "CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
+    variables["SERVICES_FILE"] = f"{tmp_path}/services.toml"
     settings = read_settings(sandbox.environment | variables)
     model = ChatModelProvider(ScriptedModel(turns=[DONE]))
     app = create_app(settings, Agent(settings, clock=sandbox.clock, model=model))

@@ -1,8 +1,9 @@
-"""Both roles against the official SDK 2.x, which cannot be installed beside 1.x: `make mcp-test`."""
+"""Both roles against the official SDK 2.x (it needs an environment of its own), and a server of 1.x."""
 
 import asyncio
 import json
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -77,11 +78,12 @@ async def test_client_in_the_older_version_receives_the_address_of_the_page(serv
     assert refused["error"]["data"]["elicitations"][0]["url"] == "https://page.example"
 
 
-@pytest.fixture
-async def service() -> AsyncIterator[MCPService]:
-    """The agent's client of an official server of SDK 2.x."""
+@pytest.fixture(params=["1.x", "2.x"])
+async def service(request: pytest.FixtureRequest) -> AsyncIterator[MCPService]:
+    """The agent's client of an official server, which has the same tools on either SDK."""
+    python = sys.executable if request.param == "1.x" else PYTHON
     process = await asyncio.create_subprocess_exec(
-        PYTHON, FOLDER / "sdk2_server.py", stdout=asyncio.subprocess.PIPE
+        python, FOLDER / "sdk_server.py", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     port = int(await process.stdout.readline())
@@ -92,14 +94,30 @@ async def service() -> AsyncIterator[MCPService]:
     await process.wait()
 
 
-async def test_agent_speaks_the_newer_version_to_a_server_of_both(service: MCPService) -> None:
-    access = KeyRing("K1")
-    tools = {tool.name for tool in await service.tools(access)}
-    results = [
-        await service.call(name, arguments, access)
-        for name, arguments in (("add", {"a": 1, "b": 2}), ("slow", {}), ("broken", {}))
-    ]
+CALLS = {
+    ("add", '{"a": 1, "b": 2}'): "3",
+    ("add", '{"a": 1}'): None,
+    ("slow", "{}"): "ready",
+    ("picture", "{}"): "here:\n[image, image/png, 2 bytes, not shown]",
+    ("broken", "{}"): None,
+    ("no_such_tool", "{}"): None,
+}
+"""The text of each call's result; `None` for one that fails."""
 
-    assert {"add", "slow", "broken"} <= tools
-    assert [result.ok for result in results] == [True, True, False]
-    assert [result.text for result in results[:2]] == ["3", "ready"]
+
+async def test_agent_lists_and_calls_in_the_newest_version_of_the_server(
+    service: MCPService, request: pytest.FixtureRequest
+) -> None:
+    access = KeyRing("K1")
+    tools = {tool.name: tool for tool in await service.tools(access)}
+    results = [await service.call(name, json.loads(arguments), access) for name, arguments in CALLS]
+
+    assert tools.keys() == {"add", "slow", "picture", "broken"}
+    assert (tools["add"].description, list(tools["add"].parameters["properties"])) == (
+        "Adds two numbers.",
+        ["a", "b"],
+    )
+    assert [result.text if result.ok else None for result in results] == list(CALLS.values())
+    assert [result.called for result in results] == [True, False, True, True, True, False]
+    assert [name for result in results for name, _ in result.files] == ["image.png"]
+    assert service.may_ask is (request.node.callspec.params["service"] == "2.x")

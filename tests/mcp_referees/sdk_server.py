@@ -1,12 +1,17 @@
-"""An official server of SDK 2.x, of both versions, on a port of loopback that it prints."""
+"""An official server on a port of loopback that it prints: of SDK 2.x, or of the 1.x that is installed."""
 
 import socket
 from typing import Annotated
 
 import uvicorn
-from mcp.server import MCPServer
-from mcp.server.mcpserver import Context
 from pydantic import Field
+
+try:
+    from mcp.server import MCPServer
+    from mcp.server.mcpserver import Context, Image
+except ImportError:
+    from mcp.server.fastmcp import Context, Image
+    from mcp.server.fastmcp import FastMCP as MCPServer
 
 server = MCPServer("referee")
 
@@ -28,6 +33,12 @@ async def slow(context: Context) -> str:
     """Reports progress."""
     await context.report_progress(0.5, 1, "half")
     return "ready"
+
+
+@server.tool(structured_output=False)
+def picture() -> list:
+    """Draws."""
+    return ["here:", Image(data=b"hi", format="png")]
 
 
 @server.tool()
