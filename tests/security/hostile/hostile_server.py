@@ -28,13 +28,14 @@ class HostileServer:
     """Speaks MCP over HTTP, stateless, by `listing` and `result`, whose argument is the received key.
 
     `besides` are messages that it sends before its response. `requests` are those it received. With
-    `streams` it sends its messages as events, else its response as JSON.
+    `streams` it sends its messages as events, else its response as JSON. A `modern` one speaks 2026-07-28.
     """
 
     listing: Callable[[str], list[dict[str, Any]]]
     result: Callable[[str], dict[str, Any]] = lambda _: TEXT
     besides: Callable[[str], list[dict[str, Any]]] = lambda _: []
     streams: bool = True
+    modern: bool = False
     requests: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +55,9 @@ class HostileServer:
     def _answer(self, message: dict[str, Any], key: str) -> Response:
         result: dict[str, Any]
         match message["method"]:
-            case "initialize":
+            case "server/discover" if self.modern:
+                result = {"supportedVersions": ["2026-07-28"], "capabilities": {}, "instructions": key}
+            case "initialize" if not self.modern:
                 result = {
                     "protocolVersion": "2025-06-18",
                     "capabilities": {"tools": {"listChanged": True}, "logging": {}},
@@ -67,6 +70,7 @@ class HostileServer:
                 result = self.result(key)
             case _:
                 return Response(status_code=202)
+        result = result | {"resultType": "complete"} if self.modern else result
         response = {"jsonrpc": "2.0", "id": message["id"], "result": result}
         if not self.streams:
             return JSONResponse(response)
