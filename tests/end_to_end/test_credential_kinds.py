@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.configuration.configuration import parse_configuration
 from tests.agent.api.a2a.official_client import official_client
+from tests.agent.api.mcp.modern_client import headers_of, request
 
 REPORTS = "https://reports.sandbox.example"
 REPORT = 'call sales_report with {"month": "2026-10"}'
@@ -234,3 +235,33 @@ async def test_agents_own_identity_cannot_consent_for_a_user(start_agent, sandbo
     answer = await agent.ask(REPORT, sandbox.access_token("alice"), stream=True)
     assert answer.tool_events[-1]["error"] == "service_credential_unavailable"
     assert sandbox.cloud.oauth_providers.sessions() == ()
+
+
+async def test_mcp_client_opens_the_address_of_the_consent_and_sends_the_call_again(
+    start_agent, sandbox, calendar, tmp_path
+):
+    cloud, alice = sandbox.cloud, {"Authorization": f"Bearer {sandbox.access_token('alice')}"}
+    variables = calendar("calendar") | {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
+    agent = await start_agent("Human", **variables)
+
+    async def send(body, **headers):
+        return (await agent.http.post(f"{agent.origin}/mcp", json=body, headers=alice | headers)).json()
+
+    def ask(**again):
+        return request("tools/call", {"name": "ask", "arguments": {"question": REPORT}, **again})
+
+    asked = (await send(ask(), **headers_of(ask())))["result"]
+    (session,) = cloud.oauth_providers.sessions()
+    url = f"{cloud.addresses.idaas_plain}/calendar/{session.session_id}"
+    assert asked["inputRequests"]["answer"]["params"].items() >= {"mode": "url", "url": url}.items()
+    legacy = {**ask(), "params": {"name": "ask", "arguments": {"question": REPORT}}}
+    for _ in range(2):
+        refused = (await send(legacy))["error"]
+        assert (refused["code"], refused["data"]["elicitations"][0]["mode"]) == (-32042, "url")
+    address = refused["data"]["elicitations"][0]["url"]
+    for each in (url, address):
+        await agent.http.post(each, data={"decision": "allow"})
+    state = {"requestState": asked["requestState"], "inputResponses": {"answer": {"action": "accept"}}}
+    ended = (await send(ask(**state), **headers_of(ask())))["result"]
+    assert "user_alice01" in ended["structuredContent"]["answer"]
+    assert "user_alice01" in (await send(legacy))["result"]["structuredContent"]["answer"]

@@ -138,13 +138,8 @@ class AcceptedTools:
                 if first := self._first(first, accepted, named):
                     self._write(service, url, {**accepted, **first})
         except OSError as error:
-            reason = (error.strerror or "it failed").lower()
-            logger.warning(
-                'the tools of "%s" are accepted for this process only, because %s cannot be written: %s',
-                service,
-                self.path,
-                reason,
-            )
+            text = 'the tools of "%s" are accepted for this process only, because %s'
+            logger.warning(text, service, self._error("written", error))
             self._in_memory[service] = _Accepted(url, {**self._accepted(service, url), **first})
         return self._accepted(service, url)
 

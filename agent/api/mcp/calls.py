@@ -229,15 +229,20 @@ class Calls:
         return in_time and latest is not None and latest.request.created_at >= since
 
     async def _outcome(self, kept: Conversations, caller: VerifiedAccessToken, thread_id: str) -> Begun:
-        """What a call that waited waits for now, or what became of it. One that others have approved goes on.
+        """What a call that waited waits for now, or what became of it. One that others have approved goes on,
+        and one that waited for something done elsewhere, which is tried again.
 
         Raises `ApprovalError` if the user did not decide in time.
         """
         owner = owner_of(caller.principal)
         if pending := await kept.pending(caller, thread_id):
-            if pending[0].request.approvers is not None:
-                with suppress(ApprovalError):  # they have not decided
+            waits = pending[0].request
+            with suppress(ApprovalError):  # they have not decided
+                if waits.approvers is not None:
                     return (await kept.continue_(caller, thread_id, streaming=True)).events()
+                if waits.kind in (ApprovalKind.CONSENT_REQUIRED, ApprovalKind.SIGN_IN_REQUIRED):
+                    done = {waits.id: {"approved": True}}
+                    return (await kept.resume(caller, thread_id, done, streaming=True)).events()
             return Paused(tuple(pending))
         thread = await kept.threads.get(owner, thread_id)
         if thread.status == "paused":
