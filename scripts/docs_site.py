@@ -30,7 +30,6 @@ SEARCH = {
     "docs/page.md": "boost: 2",  # the only one for employees
     "CHANGELOG.md": "boost: 0.2",
     "docs/benchmarks.md": "boost: 0.5",
-    "docs/errors.md": "boost: 2",  # other pages name a code; this one explains it
 }
 """What the search does with a page, or with those of a folder."""
 FIRST = 2

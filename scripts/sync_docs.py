@@ -1,9 +1,9 @@
 """Updates the generated documentation: README.md, docs/{errors,configuration,observability}.md,
 docs/zh/errors.md and docs/services.schema.json.
 
-A generated part of the README is the block after `<!-- path/of/a/file -->`; the tables of docs/errors.md and
-docs/observability.md follow `<!-- error table -->` and `<!-- metrics -->`. Run it after a change of a source;
-a test fails while the two differ.
+A generated part of the README is the block after `<!-- path/of/a/file -->`; the codes of docs/errors.md and
+the table of docs/observability.md follow `<!-- error codes -->` and `<!-- metrics -->`. Run it after a change
+of a source; a test fails while the two differ.
 """
 
 import ast
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PAGE = re.compile(r"`?docs/([\w-]+)\.md`?")
 FILE_BLOCK = re.compile(r"<!-- (?P<path>[\w/]+\.py) -->\n```python\n.*?```\n", re.DOTALL)
 METRICS_BLOCK = re.compile(r"<!-- metrics -->\n(?:\n?\|[^\n]*\n)*")
-TABLE_BLOCK = re.compile(r"<!-- error table -->\n(?:\n?\|[^\n]*\n)*")
+CODES_BLOCK = re.compile(r"<!-- error codes -->\n.*", re.DOTALL)
 
 
 def synced(readme: str) -> str:
@@ -50,22 +50,26 @@ def linked(text: str) -> str:
 
 
 def errors(page: str) -> str:
-    """`docs/errors.md` with its table replaced by the error table."""
-    table = error_table()
-    return TABLE_BLOCK.sub(lambda _: f"<!-- error table -->\n\n{table}", page)
+    """`docs/errors.md` with its end replaced by the error codes."""
+    return CODES_BLOCK.sub(lambda _: f"<!-- error codes -->\n{error_codes()}", page)
 
 
-def error_table() -> str:
-    """The error table as Markdown, in the order of the source."""
+def error_codes() -> str:
+    """The error table, in the order of the source: a heading for each code, which a search finds."""
     from agent.errors.error_table import ERROR_CODES, row_of
 
-    rows = []
+    sections = []
     for code in ERROR_CODES:
         row = row_of(code, ("*the settings of the service*",))
         person = row.person.replace("{service}", "*the service*")
-        rows.append(f"| `{code}` | {person}. | {row.cause} | {row.remedy} |\n")
-    head = "| code | what the user reads | likely cause | remedy |\n|---|---|---|---|\n"
-    return head + "".join(rows)
+        cause, remedy = sentence(row.cause), sentence(row.remedy)
+        sections.append(f"\n### {code}\n\n> {person}.\n\n{cause} **Remedy:** {remedy}\n")
+    return "".join(sections)
+
+
+def sentence(words: str) -> str:
+    """The words as a sentence; the name of a variable or command at the beginning stays."""
+    return f"{words[0].upper()}{words[1:]}." if re.match(r"[a-z]+\b(?!-agent)", words) else f"{words}."
 
 
 def errors_zh() -> str:
