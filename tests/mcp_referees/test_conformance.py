@@ -1,7 +1,8 @@
 """The official conformance runner, in both roles and versions, with the scenarios of what the agent has.
 
-The others are about prompts, resources, sampling, roots and sessions, about the flow by which a client
-obtains a token, and about tools that only a server made for the runner has.
+The others are about prompts, resources, sampling, roots, sessions and tasks of a server, about the flow by
+which a client obtains a token from an MCP server's own authorization server, and about tools that only a
+server made for the runner has.
 """
 
 import asyncio
@@ -44,11 +45,9 @@ NOT_HERE = {
     "sep-2549-prompts-list-caching-hints",  # the agent has neither prompts nor resources
     "sep-2549-resources-list-caching-hints",
     "sep-2549-resources-templates-list-caching-hints",
-    "sep-2575-http-server-no-independent-requests-on-stream",  # by a tool that the runner's own server has
-    "sep-2575-missing-capability-http-400",
-    "sep-2575-server-no-log-without-loglevel",
+    "sep-2575-missing-capability-http-400",  # by a tool that needs sampling, which the agent never uses
     "sep-2575-server-rejects-undeclared-capability",
-    "sep-2243-server-accepts-whitespace-header-value",  # by a call without arguments of the first tool
+    "sep-2243-server-accepts-whitespace-header-value",  # by a call without arguments of the first tool, `ask`
     "sep-2243-client-omit-null",  # the agent's client sends no argument that the schema of its tool refuses
 }
 """Checks that fail because they have nothing to check."""
@@ -66,7 +65,9 @@ CLIENT = [
     ("sep-2322-client-request-state", "2026-07-28"),
 ]
 TOOLS = '''
-from idaas_agent import progress
+import logging
+
+from idaas_agent import Effect, ToolPolicy, progress
 
 
 def service(runner, settings):
@@ -85,6 +86,17 @@ def service(runner, settings):
         """Reports progress."""
         for percent in (0, 50, 100):
             progress(percent / 100, f"{percent} %")
+        return "ready"
+
+    @runner.tool
+    async def test_logging_tool(http) -> str:
+        """Logs, which no client reads."""
+        logging.getLogger("runner").warning("a line")
+        return "ready"
+
+    @runner.tool(policy=ToolPolicy(Effect.WRITE))
+    async def test_streaming_elicitation(http) -> str:
+        """Needs an approval, which is asked for in the result."""
         return "ready"
 '''
 

@@ -29,8 +29,9 @@ BALANCE = calls(("leave_balance", {}), text="One moment.")
 
 
 @pytest.fixture
-async def served(threads: ThreadsOf) -> Threads:
-    return await threads([DONE], ACCESS_IDENTITY="Human", CORS_ALLOWED_ORIGINS="https://page.example")
+async def served(threads: ThreadsOf, tmp_path: Path) -> Threads:
+    variables = {"ACCESS_IDENTITY": "Human", "AUDIT_LOG_FILE": f"{tmp_path}/audit.jsonl"}
+    return await threads([DONE], **variables, CORS_ALLOWED_ORIGINS="https://page.example")
 
 
 async def balance(served: Threads) -> int:
@@ -123,7 +124,9 @@ class TestApprovals:
         assert asked["resultType"] == "input_required"
         return asked
 
-    async def test_call_is_made_once_after_its_user_approved_it(self, served: Threads) -> None:
+    async def test_call_is_made_once_after_its_user_approved_it(
+        self, served: Threads, tmp_path: Path
+    ) -> None:
         before, asked = await balance(served), await self.waiting(served)
         form = asked["inputRequests"]["answer"]["params"]
         again = {"requestState": asked["requestState"], "inputResponses": APPROVE}
@@ -138,6 +141,15 @@ class TestApprovals:
         assert before - after == 3
         assert (await balance(served), repeated["content"]) == (after, made["content"])
         assert served.model.asked == []
+        lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+        of_call = [line for line in lines if line["tool"] == "leave_apply"]
+        assert [(line["event"], line["outcome"]) for line in of_call] == [
+            *(("approval_requested", "succeeded"), ("approval_decided", "succeeded")),
+            *(("tool_call", "started"), ("tool_call", "succeeded")),
+        ]
+        assert {(line["principal"]["sub"], line["access_identity"]) for line in of_call} == {
+            ("user_alice01", "Human")
+        }
 
     @pytest.mark.parametrize(
         "response",
