@@ -150,7 +150,7 @@ def graph_parts(
     resolved = ServiceCredentials(required, identity.credentials, clock)
     gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, asks.policy, asks.grants)
     prompts = ApprovalPrompts(gate, records.audit, clock, asks.announce)
-    steps = ToolSteps(services, required, records.audit, records.calls)
+    steps = ToolSteps(gate.services, required, records.audit, records.calls)
     answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))
     budget = CallBudget(limits.run_calls)
 

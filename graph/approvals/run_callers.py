@@ -1,6 +1,7 @@
 """The caller of a run that is kept: the user who began it, who may have to sign in again to go on."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from cachetools import LRUCache
@@ -29,6 +30,7 @@ class _Verified(NamedTuple):
     expires_at: float
 
 
+@dataclass(frozen=True, slots=True)
 class RunCallers:
     """The `CallersOfRuns` of runs that may be kept.
 
@@ -37,24 +39,21 @@ class RunCallers:
     refused for another reason, such as a revocation, ends the run, as does one that had expired before.
     """
 
-    def __init__(
-        self, callers: CallersOfRuns, gate: ApprovalGate, prompts: ApprovalPrompts, clock: Callable[[], float]
-    ) -> None:
-        self._callers = callers
-        self._gate = gate
-        self._prompts = prompts
-        self._clock = clock
-        self._verified: LRUCache[Any, _Verified] = LRUCache(_RUNS)
+    callers: CallersOfRuns
+    gate: ApprovalGate
+    prompts: ApprovalPrompts
+    clock: Callable[[], float]
+    _verified: LRUCache[Any, _Verified] = field(default_factory=lambda: LRUCache(_RUNS))
 
     async def of(
         self, state: AgentState, runtime: Runtime[AgentContext], *, begins: bool = False
     ) -> VerifiedAccessToken:
         """See `CallersOfRuns`. Raises `ApprovalError` too."""
         if begins:
-            return self._remembered(await self._callers.of(state, runtime), runtime)
+            return self._remembered(await self.callers.of(state, runtime), runtime)
         resumed = runtime.control not in self._verified  # no earlier node of this run was visited
         try:
-            caller = self._remembered(await self._callers.of(state, runtime), runtime)
+            caller = self._remembered(await self.callers.of(state, runtime), runtime)
         except AccessTokenError as error:
             await self._sign_in(error, state, runtime)
             raise
@@ -79,24 +78,24 @@ class RunCallers:
         verified = self._verified.get(runtime.control)
         if error.code is IdentityCode.SIGN_IN_REQUIRED:
             principal = _principal(state)
-        elif error.code in _EXPIRED and verified is not None and verified.expires_at <= self._clock():
+        elif error.code in _EXPIRED and verified is not None and verified.expires_at <= self.clock():
             principal = verified.principal
         if conversation is None or principal is None:
             return
-        request = self._gate.requests.of_sign_in(principal, conversation, checkpoint_of(runtime))
-        known = await self._gate.known(request)
+        request = self.gate.requests.of_sign_in(principal, conversation, checkpoint_of(runtime))
+        known = await self.gate.known(request)
         request = known.request if known else request
-        await self._prompts.pause(PendingApproval(request, {}, asked=known is not None), None)
+        await self.prompts.pause(PendingApproval(request, {}, asked=known is not None), None)
 
     async def _signed_in(
         self, caller: VerifiedAccessToken, conversation: Conversation, runtime: Runtime[AgentContext]
     ) -> None:
         """Closes the question to sign in, if the run was paused by it: the caller's token is verified."""
-        request = self._gate.requests.of_sign_in(caller.principal, conversation, checkpoint_of(runtime))
-        known = await self._gate.known(request)
-        in_time = caller.expires_at > self._clock()
+        request = self.gate.requests.of_sign_in(caller.principal, conversation, checkpoint_of(runtime))
+        known = await self.gate.known(request)
+        in_time = caller.expires_at > self.clock()
         if known is not None and known.status is ApprovalStatus.OPEN and in_time:
-            await self._prompts.decide(request, request.digest, caller)
+            await self.prompts.decide(request, request.digest, caller)
 
 
 def _principal(state: AgentState) -> Principal | None:

@@ -8,6 +8,7 @@ them: services put content into it.
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
@@ -50,32 +51,22 @@ class ModelCall(NamedTuple):
     images: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
 class ModelSteps:
-    """The responses of one graph's model, `name`. Its key is `requirement`'s; `None`: the key is static."""
+    """The responses of one graph's model, `name`. Its key is `requirement`'s; `None`: the key is static.
 
-    def __init__(
-        self,
-        provider: ModelProvider,
-        name: str | None,
-        requirement: ServiceRequirement | None,
-        audit: AuditTrail,
-        measures: CallMeasures,
-        seconds: float,
-        fallback: "ModelSteps | None" = None,
-        of_groups: "Mapping[str, ModelSteps] | None" = None,
-    ) -> None:
-        """`seconds` bounds the time of each request. `fallback` responds if the model fails, and the first of
-        `of_groups` whose group the caller has in place of this model.
-        """
-        self._fallback = fallback
-        self._of_groups = of_groups or {}
-        self._provider = provider
-        self._name = name
-        self._credential = requirement.credential if requirement else None
-        self._acts_as = requirement.access_identity if requirement else None
-        self._audit = audit
-        self._measures = measures
-        self._seconds = seconds
+    `seconds` bounds the time of each request. `fallback` responds if the model fails, and the first of
+    `of_groups` whose group the caller has in place of this model.
+    """
+
+    provider: ModelProvider
+    name: str | None
+    requirement: ServiceRequirement | None
+    audit: AuditTrail
+    measures: CallMeasures
+    seconds: float
+    fallback: "ModelSteps | None" = None
+    of_groups: "Mapping[str, ModelSteps]" = field(default_factory=dict)
 
     async def response(
         self, call: ModelCall, key: ServiceCredential | Secret, caller: VerifiedAccessToken
@@ -86,8 +77,8 @@ class ModelSteps:
         Raises as `request` does, and `AuditError` if it cannot be recorded.
         """
         groups = caller.caller.groups
-        model = next((each for group, each in self._of_groups.items() if group in groups), self)
-        if self._fallback is None:
+        model = next((each for group, each in self.of_groups.items() if group in groups), self)
+        if self.fallback is None:
             return await model.own_response(call, key, caller)
         written: list[object] = []
 
@@ -101,7 +92,7 @@ class ModelSteps:
             if written or error.status in (401, 403):
                 raise
             log_failure(error)
-        return await self._fallback.response(call, key, caller)
+        return await self.fallback.response(call, key, caller)
 
     async def own_response(
         self, call: ModelCall, key: ServiceCredential | Secret, caller: VerifiedAccessToken
@@ -111,9 +102,10 @@ class ModelSteps:
         async def send(credential: Credential) -> AIMessage | ServiceError:
             return await self.request(call, credential.secret)
 
-        recorded = self._audit.call(
-            AuditedAction.MODEL_CALL, self._credential, self._acts_as, caller, model=self._name
-        )
+        required = self.requirement
+        credential = required.credential if required else None
+        acts_as = required.access_identity if required else None
+        recorded = self.audit.call(AuditedAction.MODEL_CALL, credential, acts_as, caller, model=self.name)
         async with recorded as step:
             step.found(files=call.images or None)
             if isinstance(key, Secret):
@@ -132,8 +124,8 @@ class ModelSteps:
         Any other failure raises `ServiceError`, also a response that takes too long or is not whole
         (`graph.models.response.checked`).
         """
-        model = self._name or ""
-        timed = timed_span(self._measures.inference, (model,), "chat", model, SpanKind.CLIENT)
+        model = self.name or ""
+        timed = timed_span(self.measures.inference, (model,), "chat", model, SpanKind.CLIENT)
         with timed:
             span = timed.span
             if span.recording:
@@ -146,7 +138,7 @@ class ModelSteps:
 
             def first_chunk() -> None:
                 seconds = timed.elapsed
-                self._measures.first_chunk.observe(seconds, model)
+                self.measures.first_chunk.observe(seconds, model)
                 span.set(Attribute.FIRST_CHUNK, seconds)
 
             reader = call.writer and _Reader(call.writer, first_chunk, announced=call.announced)
@@ -165,14 +157,14 @@ class ModelSteps:
         fault = "the response was empty"
         response = None
         try:
-            async with asyncio.timeout(self._seconds):
-                response = await self._provider.complete(call.prompt, call.tools, api_key=key, reader=reader)
+            async with asyncio.timeout(self.seconds):
+                response = await self.provider.complete(call.prompt, call.tools, api_key=key, reader=reader)
         except ServiceError as error:
             if error.status == 401 and (reader is None or not reader.begun):
                 return error
             raise
         except TimeoutError:
-            fault = f"no complete response within {self._seconds:g} s"
+            fault = f"no complete response within {self.seconds:g} s"
         if not isinstance(response, AIMessage):
             raise ServiceError(GraphCode.MODEL_CALL_FAILED, fault)
         response = checked(response)
@@ -185,7 +177,7 @@ class ModelSteps:
     def _count(self, response: AIMessage, span: Span) -> None:
         """Counts the tokens of `response`, which is whole or cut off."""
         if (used := response.usage_metadata) is not None:
-            model, measures = self._name or "", self._measures
+            model, measures = self.name or "", self.measures
             measures.input_tokens.add(model, amount=used["input_tokens"])
             measures.output_tokens.add(model, amount=used["output_tokens"])
             span.set(Attribute.INPUT_TOKENS, used["input_tokens"])

@@ -5,7 +5,7 @@ Each call is opened and closed here, whether it is made or refused. The audit lo
 
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
@@ -68,20 +68,14 @@ class StepRun:
     keep: Callable[[bytes], Awaitable[str | None]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class ToolSteps:
     """The calls of one graph: of its services, and of tools that do not exist."""
 
-    def __init__(
-        self,
-        services: Iterable[Service],
-        requirements: Mapping[str, ServiceRequirement],
-        audit: AuditTrail,
-        calls: CallMeasures,
-    ) -> None:
-        self._services = {service.name: service for service in services}
-        self._requirements = requirements
-        self._audit = audit
-        self._calls = calls
+    services: Mapping[str, Service]
+    requirements: Mapping[str, ServiceRequirement]
+    audit: AuditTrail
+    calls: CallMeasures
 
     def step(
         self,
@@ -94,9 +88,9 @@ class ToolSteps:
         """`call` in `run`. `service` is `None` if no service has the tool; `approval` is the id of the
         approval that permits or refuses the call, `ruled` the decision of the policy.
         """
-        called = self._services[service] if service else None
-        requirement = self._requirements.get(service) if service else None
-        return ToolStep(call, called, requirement, run, approval, ruled, self._audit, self._calls)
+        called = self.services[service] if service else None
+        requirement = self.requirements.get(service) if service else None
+        return ToolStep(call, called, requirement, run, approval, ruled, self.audit, self.calls)
 
 
 class ToolStep:

@@ -17,7 +17,7 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from types import MappingProxyType
 from typing import Final, Protocol, Self
 
@@ -101,6 +101,7 @@ class SealedCaller:
     expires_at: float
 
 
+@dataclass(frozen=True, slots=True)
 class CallerSeal:
     """Seals and opens callers. Neither keeps anything.
 
@@ -109,13 +110,11 @@ class CallerSeal:
     or under a key that is not known. Which of these it is, only the operator's detail contains.
     """
 
-    def __init__(
-        self, keys: SealingKeys, *, audience: str, claims: SealClaims, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._keys = keys
-        self._audience = audience
-        self._claims = claims
-        self._clock = clock
+    keys: SealingKeys
+    _: KW_ONLY
+    audience: str
+    claims: SealClaims
+    clock: Callable[[], float] = time.time
 
     def seal(self, caller: VerifiedAccessToken, thread_id: str, given: str) -> str:
         """The envelope of `caller` for a run of `thread_id`. It expires with the caller's token.
@@ -123,10 +122,10 @@ class CallerSeal:
         `given` is the digest of what the run is given.
         """
         expiry = math.floor(caller.expires_at)
-        name = self._keys.sealing
+        name = self.keys.sealing
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        bound = _associated_data(caller.principal, thread_id, given, self._audience, expiry)
-        ciphertext = self._keys.by_name[name].encrypt(nonce, caller.token.reveal().encode("ascii"), bound)
+        bound = _associated_data(caller.principal, thread_id, given, self.audience, expiry)
+        ciphertext = self.keys.by_name[name].encrypt(nonce, caller.token.reveal().encode("ascii"), bound)
         payload = urlsafe_b64encode(nonce + ciphertext).rstrip(b"=").decode("ascii")
         return f"{_VERSION}.{name}.{expiry}.{payload}"
 
@@ -139,7 +138,7 @@ class CallerSeal:
         raise if they cannot be reached.
         """
         opened = self._opened(envelope, principal, thread_id, given)
-        if not await self._claims.claim(opened.envelope_id, run_id, opened.expires_at):
+        if not await self.claims.claim(opened.envelope_id, run_id, opened.expires_at):
             raise _refused("it was sealed for another run")
         return opened
 
@@ -151,12 +150,12 @@ class CallerSeal:
         expiry, _, payload = rest.partition(".")
         if version != _VERSION or not expiry.isascii() or not expiry.isdecimal() or len(expiry) > 12:
             raise _refused("it is malformed")
-        if (key := self._keys.by_name.get(name)) is None:
+        if (key := self.keys.by_name.get(name)) is None:
             raise _refused("it was sealed under a key that is not known")
         expires_at = int(expiry)
-        if expires_at <= self._clock():
+        if expires_at <= self.clock():
             raise _refused("it has expired")
-        bound = _associated_data(principal, thread_id, given, self._audience, expires_at)
+        bound = _associated_data(principal, thread_id, given, self.audience, expires_at)
         try:
             sealed = decode_base64url(payload)
             token = key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound).decode("ascii")

@@ -7,6 +7,7 @@ recorded and nothing allocated.
 import random
 import time
 from contextvars import ContextVar, Token
+from dataclasses import KW_ONLY, dataclass, field
 from enum import IntEnum
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -94,23 +95,20 @@ class SpanSink(Protocol):
         """Takes `span`, which does not change any more. Must not block."""
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Trace:
     """One trace in this process: its spans share who receives them, and who receives its context.
 
     `content`: spans may have the attributes of `CONTENT`.
     """
 
-    __slots__ = ("attributes", "content", "receivers", "sink", "trace_id")
-
-    def __init__(
-        self, trace_id: int, sink: SpanSink, *, receivers: frozenset[Receiver], content: bool = False
-    ) -> None:
-        self.trace_id = trace_id
-        self.sink = sink
-        self.receivers = receivers
-        self.content = content
-        self.attributes: dict[Attribute, Value] = {}
-        """The attributes of all spans of the trace."""
+    trace_id: int
+    sink: SpanSink
+    _: KW_ONLY
+    receivers: frozenset[Receiver]
+    content: bool = False
+    attributes: dict[Attribute, Value] = field(init=False, default_factory=dict)
+    """The attributes of all spans of the trace."""
 
 
 class RecordedSpan(Span):
@@ -204,6 +202,7 @@ again (`identity.observation.request_context`).
 """
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class timed_span:  # noqa: N801 - used as a function
     """A context manager: a span within the current one, current in the block, and the seconds of the block.
 
@@ -212,35 +211,15 @@ class timed_span:  # noqa: N801 - used as a function
     code. Without a sampled trace the span costs a look-up.
     """
 
-    __slots__ = (
-        "_began",
-        "_failure",
-        "_kind",
-        "_labels",
-        "_operation",
-        "_seconds",
-        "_subject",
-        "_token",
-        "span",
-    )
-
-    def __init__(
-        self,
-        seconds: Histogram,
-        labels: tuple[str, ...],
-        operation: str,
-        subject: str = "",
-        kind: SpanKind = SpanKind.INTERNAL,
-    ) -> None:
-        self._seconds = seconds
-        self._labels = labels
-        self._operation = operation
-        self._subject = subject
-        self._kind = kind
-        self._failure = SUCCESS
-        self._token: Token[Span] | None = None
-        self._began = 0.0
-        self.span: Span = NO_SPAN
+    seconds: Histogram
+    labels: tuple[str, ...]
+    operation: str
+    subject: str = ""
+    kind: SpanKind = SpanKind.INTERNAL
+    span: Span = field(init=False, default=NO_SPAN)
+    _failure: str = field(init=False, default=SUCCESS)
+    _token: Token[Span] | None = field(init=False, default=None)
+    _began: float = field(init=False, default=0.0)
 
     @property
     def elapsed(self) -> float:
@@ -254,8 +233,8 @@ class timed_span:  # noqa: N801 - used as a function
     def __enter__(self) -> Self:
         self.span = parent = CURRENT_SPAN.get()
         if parent.recording:
-            name = f"{self._operation} {self._subject}" if self._subject else self._operation
-            self.span = parent.child(name, self._kind)
+            name = f"{self.operation} {self.subject}" if self.subject else self.operation
+            self.span = parent.child(name, self.kind)
             self._token = CURRENT_SPAN.set(self.span)
         self._began = time.perf_counter()
         return self
@@ -264,7 +243,7 @@ class timed_span:  # noqa: N801 - used as a function
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         failure = self._failure if error is None else error_type(error)
-        self._seconds.observe(time.perf_counter() - self._began, *self._labels, failure)
+        self.seconds.observe(time.perf_counter() - self._began, *self.labels, failure)
         if self._token is not None:
             CURRENT_SPAN.reset(self._token)
             self.span.fail(failure)

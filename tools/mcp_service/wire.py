@@ -7,6 +7,7 @@ text, or the request.
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -39,21 +40,15 @@ _METADATA: Final = "/.well-known/oauth-protected-resource"
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True, slots=True)
 class Wire:
     """Requests to `url`. `max_bytes` bounds each response; the caller bounds the time."""
 
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        url: str,
-        *,
-        max_bytes: int,
-        placement: Placement | SignedRequest = BEARER,
-    ) -> None:
-        self._http = http
-        self._url = url
-        self._max_bytes = max_bytes
-        self._placement = placement
+    http: httpx.AsyncClient
+    url: str
+    _: KW_ONLY
+    max_bytes: int
+    placement: Placement | SignedRequest = BEARER
 
     async def exchange(
         self,
@@ -81,12 +76,12 @@ class Wire:
         """The metadata of the protected resource at the URL (RFC 9728, section 3.1), or of its origin; `None`
         if there is none. Raises `MCPRequestError`.
         """
-        url = httpx.URL(self._url)
+        url = httpx.URL(self.url)
         try:
             for path in (f"{_METADATA}{url.path.rstrip('/')}", _METADATA):
-                async with self._http.stream("GET", url.copy_with(path=path, query=None)) as response:
+                async with self.http.stream("GET", url.copy_with(path=path, query=None)) as response:
                     if response.status_code == 200:
-                        limit_body(response, self._max_bytes)
+                        limit_body(response, self.max_bytes)
                         found = read_json(decode_utf8(await response.aread()))
                         return found if isinstance(found, dict) else {}
         except (httpx.HTTPError, ResponseTooLargeError, EncodedResponseError, ValueError):
@@ -103,17 +98,15 @@ class Wire:
     ) -> AsyncIterator[httpx.Response]:
         """The response, whose connection closes with the block. Raises errors of `httpx` too."""
         content = None if message is None else to_json({"jsonrpc": "2.0", **message})
-        request = self._http.build_request(
-            method, self._url, content=content, headers={**_ACCEPTED, **headers}
-        )
+        request = self.http.build_request(method, self.url, content=content, headers={**_ACCEPTED, **headers})
         try:
-            self._placement.attach(request, secret)
+            self.placement.attach(request, secret)
         except ValueError as error:
             raise MCPRequestError(str(error)) from None
         span = client_span(request, Receiver.MCP)
         span.set(Attribute.MCP_METHOD, None if message is None else message.get("method"))
         try:
-            response = await self._http.send(request, stream=True)
+            response = await self.http.send(request, stream=True)
             responded(span, response.status_code)
             try:
                 yield response
@@ -131,11 +124,11 @@ class Wire:
         Raises `ValueError` for text that is not JSON or beyond the bounds, and what `limit_body` does.
         """
         kind = media_type(response.headers.get("content-type"))
-        limit_body(response, self._max_bytes)
+        limit_body(response, self.max_bytes)
         if kind == "application/json":
             yield read_json(decode_utf8(await response.aread()))
         elif kind == "text/event-stream":
-            async for event in events(response.aiter_bytes(), self._max_bytes):
+            async for event in events(response.aiter_bytes(), self.max_bytes):
                 if event.kind == "message" and event.data:
                     yield read_json(event.data)
 

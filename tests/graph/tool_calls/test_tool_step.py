@@ -25,7 +25,8 @@ async def test_tool_call_shows_its_credential_and_its_approval(ended_spans: list
     async def pay() -> tuple[ToolResult, None]:
         return ToolResult("paid"), None
 
-    await ToolSteps([service], required, AuditTrail(), calls).step(call, "shop", run, "f00d").made(pay)
+    steps = ToolSteps({"shop": service}, required, AuditTrail(), calls)
+    await steps.step(call, "shop", run, "f00d").made(pay)
     (span,) = ended_spans
     shown = {attribute.value: value for attribute, value in span.attributes.items()}
     assert (
