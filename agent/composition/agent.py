@@ -25,6 +25,7 @@ from agent.operations.revocation.configured import events_jwks, revocation_store
 from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.traces.langsmith import trace_by_default
 from agent.operations.traces.tracer import Tracer, tracer_of
+from agent.policy.counters import CallCounters
 from agent.redis import shared_redis
 from agent.runs.conversation_runs import Conversations
 from agent.runs.live_run import LiveRuns
@@ -241,16 +242,17 @@ class Agent:
         settings, storage = self.settings, self.conversation_storage
         services = {each.name: each for each in self.services}
         declared = DeclaredPolicy(services, self.requirements)
+        counters = CallCounters(storage.database) if storage else None
         if settings.policy_url is not None:
             from agent.policy.decision_point import DecisionPointPolicy
 
-            return DecisionPointPolicy(declared, settings, services, self.http, self.broker, self.clock)
+            http, broker = self.http, self.broker
+            return DecisionPointPolicy(declared, settings, services, http, broker, self.clock, counters)
         if settings.policy_file is None:
             return None
         if find_spec("cedarpy") is None:
             raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
         from agent.policy.call_policy import CedarPolicy, PolicyFile
-        from agent.policy.counters import CallCounters
         from agent.policy.rules import vocabulary_of
 
         vocabulary = vocabulary_of(settings, self.services, self.listed_tools, counts=storage is not None)
@@ -260,7 +262,7 @@ class Agent:
             services,
             declared.access_identity,
             self.access,
-            counters=CallCounters(storage.database) if storage else None,
+            counters=counters,
             group_claim=settings.policy_groups_claim,
             zone=ZoneInfo(settings.policy_time_zone),
             observes=settings.policy_mode is PolicyMode.OBSERVE,

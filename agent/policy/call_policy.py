@@ -1,11 +1,8 @@
 """The `CallPolicy` of POLICY_FILE: a call is made only if the declared policy and the file both allow it."""
 
 import asyncio
-import hashlib
-import json
 import logging
 import os
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
@@ -17,7 +14,7 @@ from langchain_core.messages import ToolCall
 
 from agent.policy.counters import CallCounters, Entry
 from agent.policy.decision import decide
-from agent.policy.rules import Rules, ToolRules, Vocabulary, read_rules
+from agent.policy.rules import Rules, Vocabulary, read_rules
 from agent.policy.schema import ToolAction, ten_thousandths
 from agent.policy.situation import FAILED, Situation, situation_of
 from graph.approvals.pending_call import PendingCall
@@ -199,8 +196,12 @@ class CedarPolicy:
         entry: Entry | None = None
         if "today" in of_tool.members:
             try:
-                entry = _entry(of_tool, pending, now)
-                calls, amount = await self._required_counters().enter(entry)
+                amount = 0 if of_tool.sum is None else ten_thousandths(pending.call["args"].get(of_tool.sum))
+                if not 0 <= amount <= _MAX_AMOUNT:
+                    return Deny(reason=_AMOUNT), None
+                entry = Entry.of(pending, now.date(), amount)
+                assert self.counters is not None  # noqa: S101 - `Rules.of` refuses rules that need them
+                calls, amount = await self.counters.enter(entry)
             except ValueError:
                 return Deny(reason=_AMOUNT), None
             except UnavailableError:
@@ -210,11 +211,8 @@ class CedarPolicy:
         decided = decide(rules.enforced, of_tool, situation, facts, asks)
         if rules.with_observed is not None:
             others = decide(rules.with_observed, of_tool, situation, facts, asks)
-        if entry is not None:
-            if isinstance(decided, Allow):
-                decided = replace(decided, take_back=lambda: self._take_back(entry))
-            else:
-                await self._take_back(entry)
+        if entry is not None and self.counters is not None:
+            decided = await self.counters.settled(entry, decided)
         return decided, others
 
     async def _action(self, pending: PendingCall, caller: VerifiedAccessToken) -> ToolAction | None:
@@ -232,27 +230,3 @@ class CedarPolicy:
     def _situation(self, rules: Rules, service: str, user: AnyUser, now: datetime) -> Situation:
         known, identity = rules.vocabulary, self.identities(service)
         return situation_of(user, identity, now, known.groups, known.attributes, self.group_claim)
-
-    async def _take_back(self, entry: Entry) -> None:
-        """A call that cannot be taken back stays counted until the day ends."""
-        try:
-            await self._required_counters().take_back(entry)
-        except UnavailableError as error:
-            _LOG.warning("a call that was not made stays counted: %s", error.detail)
-
-    def _required_counters(self) -> CallCounters:
-        assert self.counters is not None  # noqa: S101 - `Rules.of` refuses rules that need them
-        return self.counters
-
-
-def _entry(of_tool: ToolRules, pending: PendingCall, now: datetime) -> Entry:
-    """Raises `ValueError` for an amount that is not counted."""
-    amount = 0 if of_tool.sum is None else ten_thousandths(pending.call["args"].get(of_tool.sum))
-    if not 0 <= amount <= _MAX_AMOUNT:
-        raise ValueError("an amount must not be negative, nor too large")
-    call_id = secrets.token_hex(16)
-    if pending.conversation is not None:
-        about = [pending.conversation.run_id, pending.response.id, pending.call["id"], of_tool.action.name]
-        known_by = json.dumps([pending.principal.issuer, pending.principal.subject, *about])
-        call_id = hashlib.sha256(known_by.encode()).hexdigest()[:32]
-    return Entry(call_id, pending.principal, of_tool.action.name, now.date(), amount)

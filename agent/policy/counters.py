@@ -5,14 +5,22 @@ each sees those that were entered before it, so that no sum of permitted calls e
 not permitted, or that was certainly not sent, is taken out again; one of which that is not known stays.
 """
 
-from dataclasses import dataclass
+import hashlib
+import json
+import logging
+import secrets
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, Self
 
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.thread import owner_of
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Allow, Decision
+from identity.errors import UnavailableError
 from identity.principal import Principal
 
+_LOG: Final = logging.getLogger("idaas_agent.policy")
 _KEPT: Final = timedelta(days=2)
 
 
@@ -29,6 +37,16 @@ class Entry:
     day: date
     amount: int
 
+    @classmethod
+    def of(cls, pending: PendingCall, day: date, amount: int = 0) -> Self:
+        """That of a call, which has one id in every process, unless its conversation is not kept."""
+        tool, call_id = f"{pending.service}.{pending.call['name']}", secrets.token_hex(16)
+        if pending.conversation is not None:
+            about = [pending.conversation.run_id, pending.response.id, pending.call["id"], tool]
+            known_by = json.dumps([pending.principal.issuer, pending.principal.subject, *about])
+            call_id = hashlib.sha256(known_by.encode()).hexdigest()[:32]
+        return cls(call_id, pending.principal, tool, day, amount)
+
     @property
     def key(self) -> tuple[str, str, str]:
         """What is counted together. Of the principal only the digest is stored."""
@@ -36,13 +54,16 @@ class Entry:
 
 
 class CallCounters:
-    """In the database of conversations, over all processes. The methods raise `UnavailableError`."""
+    """In the database of conversations, over all processes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def enter(self, entry: Entry) -> tuple[int, int]:
-        """Adds the call, on disk when it returns. Returns the number of calls and their sum, this one too."""
+        """Adds the call, on disk when it returns. Returns the number of calls and their sum, this one too.
+
+        Raises `UnavailableError`.
+        """
 
         def work() -> Transaction[tuple[int, int]]:
             added = yield from query(
@@ -65,8 +86,17 @@ class CallCounters:
 
         return await self._database.write(work, durable=True)
 
+    async def settled(self, entry: Entry, decision: Decision) -> Decision:
+        """`decision`, with which the call stays counted only if it is made."""
+        if isinstance(decision, Allow):
+            return replace(decision, take_back=lambda: self.take_back(entry))
+        await self.take_back(entry)
+        return decision
+
     async def take_back(self, entry: Entry) -> None:
-        """Removes the call, which was not sent."""
+        """Removes the call, which was not sent. If that is not possible, it stays counted until the day
+        ends.
+        """
 
         def work() -> Transaction[None]:
             removed = yield from query("DELETE FROM counted_calls WHERE id = ? RETURNING amount", entry.id)
@@ -77,4 +107,7 @@ class CallCounters:
                     *(amount, *entry.key),
                 )
 
-        await self._database.write(work)
+        try:
+            await self._database.write(work)
+        except UnavailableError as error:
+            _LOG.warning("a call that was not made stays counted: %s", error.detail)

@@ -1,7 +1,7 @@
 """The `CallPolicy` of POLICY_URL: a call is made only if the declared policy and a decision point allow it.
 
 The decision point evaluates requests by AuthZEN 1.0 (OpenID Authorization API). Of a response `decision` is
-used, and whether it has obligations; no text of it gets anywhere.
+used, `lasting_seconds`, and whether it has obligations; no text of it gets anywhere.
 """
 
 import asyncio
@@ -19,19 +19,21 @@ import httpx
 from langchain_core.messages import ToolCall
 
 from agent.errors.error_codes import AgentCode
+from agent.policy.counters import CallCounters, Entry
 from agent.policy.situation import FAILED, Situation, context_of, deciding, situation_of
 from agent.settings.settings import Settings
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import AnyUser, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, Outlook
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.requirement import AccessTokenRequirement
+from identity.credentials.requirement import AccessTokenRequirement, Credential
 from identity.errors import AgentError, UnreachableError
 from identity.observation.request_context import REQUEST_ID
 from identity.principal import AccessIdentity, Principal
 from identity.strict_json import read_object
-from identity.transport.bounded_response import TransportFailure
+from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
+from tools.lasting import LONGEST_SECONDS
 from tools.service import Service, ToolSchema
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
@@ -59,6 +61,8 @@ class DecisionPointPolicy:
     http: httpx.AsyncClient
     credentials: CredentialBroker
     clock: Callable[[], float]
+    counters: CallCounters | None
+    """`None`: calls are not counted, and `today` is not sent."""
     retries: RetryPolicy = _RETRIES
     requests: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(64))
     sign_in_lines: ClassVar[Sequence[int]] = ()
@@ -67,7 +71,7 @@ class DecisionPointPolicy:
     async def check(self) -> None:
         """Raises `AgentError` if the decision point does not decide about the agent itself."""
         user, service = ({"type": kind, "id": self.settings.idaas.client_id} for kind in ("user", "service"))
-        await self._allows({"subject": user, "action": {"name": "ready"}, "resource": service}, _CHECK)
+        await self._evaluated({"subject": user, "action": {"name": "ready"}, "resource": service}, _CHECK)
 
     async def in_force(self) -> None:
         """People see nothing of it."""
@@ -88,20 +92,30 @@ class DecisionPointPolicy:
         identity = self.declared.access_identity(pending.service)
         situation = situation_of(caller, identity, now, listed, *claims)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
-        steps = deciding(situation, facts, asks, settings.policy_groups, ages=(0,))
+        lasting: list[int] = []
+        steps = deciding(situation, facts, asks, settings.policy_groups, ages=(0,), durations=lasting)
+        entry, decided = Entry.of(pending, now.date()), Deny(reason=FAILED)
         try:
             async with asyncio.timeout(_DECISION_SECONDS):
+                if self.counters is not None:
+                    situation = replace(situation, calls=(await self.counters.enter(entry))[0])
                 tried = next(steps)
                 while True:
                     request = self._request(pending, situation, *tried)
                     request["context"]["hypothetical"] = tried != (facts, None)
-                    tried = steps.send(await self._allows(request, self.retries))
+                    allowed, seconds = await self._evaluated(request, self.retries)
+                    if tried[0].lasting is None:
+                        lasting[:] = seconds
+                    tried = steps.send(allowed)
         except StopIteration as ended:
             decided = ended.value
         except (AgentError, TimeoutError) as failure:
             error = failure if isinstance(failure, AgentError) else _unavailable("no decision in time")
             _LOG.error('"%s.%s" is denied: %s', pending.service, pending.call["name"], error.detail)
             decided = Deny(reason=FAILED, error=error.code)
+        finally:
+            if self.counters is not None:
+                decided = await self.counters.settled(entry, decided)
         return replace(decided, policy=f"authzen:{urlsplit(settings.policy_url or '').netloc}")
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
@@ -118,6 +132,8 @@ class DecisionPointPolicy:
         user = _subject(pending.principal, situation.groups, situation.claims)
         given = {name: value for name, value in situation.arguments.items() if value is not None}
         context = {**context_of(situation, facts, age), "input": given}
+        if situation.calls:
+            context["today"] = {"count": situation.calls}
         if facts.approved:
             context["approver"] = user if by is None else _subject(by.principal, by.groups & listed, {})
         effect = self.services[service].policy(tool).effect
@@ -128,16 +144,22 @@ class DecisionPointPolicy:
             "context": context,
         }
 
-    async def _allows(self, evaluation: Mapping[str, Any], retries: RetryPolicy) -> bool:
-        """Raises `AgentError` if that is not decided."""
+    async def _evaluated(
+        self, evaluation: Mapping[str, Any], retries: RetryPolicy
+    ) -> tuple[bool, Sequence[int]]:
+        """The decision, and for how many seconds a consent may last, if it says that. A token that is refused
+        is renewed once. Raises `AgentError` if that is not decided.
+        """
         try:
             content = json.dumps(evaluation, ensure_ascii=False, separators=(",", ":")).encode()
             read_object(content, integers=_EXACT)
         except ValueError:  # its text may contain arguments
             raise _unavailable("not asked, because JSON cannot express the arguments exactly") from None
         settings = self.settings
+        token: Credential | None = None
 
         async def request() -> httpx.Request:
+            nonlocal token
             headers = {"Content-Type": "application/json"}
             headers["X-Request-ID"] = REQUEST_ID.get() or secrets.token_hex(16)
             if settings.policy_scope is not None:
@@ -149,6 +171,9 @@ class DecisionPointPolicy:
             )
 
         response = await retries.send(self.http, request, self.requests)
+        if isinstance(response, Response) and response.status == 401 and token is not None:
+            self.credentials.invalidate(token, None)
+            response = await retries.send(self.http, request, self.requests)
         if isinstance(response, TransportFailure):
             raise _unavailable(response.reason)
         if response.status != 200:
@@ -162,7 +187,10 @@ class DecisionPointPolicy:
             raise _unavailable('"decision" must be true or false')
         if decision and (context.get("obligations") if isinstance(context, dict) else context):
             raise _unavailable("it permits with obligations, which the agent does not fulfil")
-        return decision
+        seconds = context.get("lasting_seconds") if decision and context else None
+        if seconds is not None and not (type(seconds) is int and 0 < seconds <= LONGEST_SECONDS):
+            raise _unavailable(f'"lasting_seconds" must be a whole number from 1 to {LONGEST_SECONDS}')
+        return decision, () if seconds is None else (seconds,)
 
 
 def _subject(principal: Principal, groups: frozenset[str], claims: Mapping[str, str]) -> dict[str, Any]:

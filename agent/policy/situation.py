@@ -111,7 +111,8 @@ def deciding(
     It yields a consent and the age of a sign-in in seconds (`None`: the true one), first those that are true,
     and is sent whether the call is allowed then. With `declared`, it asks for an approval in any case, by
     whom and for as long as that says. An approver may have to be of one of `groups`, a sign-in of one of
-    `ages`, the longest first, and a consent may have one of `durations`.
+    `ages`, the longest first, and a consent may have one of `durations`, which are read when a consent to
+    this call is found to be enough.
     """
     if (yield facts, None) and (facts.approved or declared is None):
         return Allow()

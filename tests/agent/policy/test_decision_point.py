@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, ToolCall
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from agent.errors.error_codes import AgentCode
+from agent.policy.counters import CallCounters
 from agent.policy.decision_point import DecisionPointPolicy
 from agent.policy.situation import FAILED
 from agent.settings.settings import read_settings
@@ -24,7 +25,7 @@ from graph.credentials.service_credentials import requirements
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.error_codes import IdentityCode
-from identity.errors import ConfigurationError, CredentialError, UnreachableError
+from identity.errors import ConfigurationError, CredentialError, UnavailableError, UnreachableError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from identity.transport.client import http_client
@@ -55,11 +56,13 @@ class Asked:
     async def caller(self) -> VerifiedAccessToken:
         return await self.tokens.verify(Secret("alice-at"))
 
-    async def decided(self, facts: Facts | None = None, **arguments: Any) -> Decision:
+    async def decided(
+        self, facts: Facts | None = None, call_id: str = "call_1", **arguments: Any
+    ) -> Decision:
         """The decision about an expense of alice."""
         caller = await self.caller()
         arguments = arguments or {"amount": 620.5, "reason": "train", "note": None}
-        call = ToolCall(name="submit_expense", args=arguments, id="call_1", type="tool_call")
+        call = ToolCall(name="submit_expense", args=arguments, id=call_id, type="tool_call")
         response, conversation = AIMessage("", id="r1"), Conversation("t1", "run1")
         pending = PendingCall(call, "expenses", response, caller.principal, conversation)
         return await self.policy.decide(pending, caller, facts or Facts())
@@ -69,7 +72,9 @@ AskedOf = Callable[..., Awaitable[Asked]]
 
 
 @pytest.fixture
-async def asked(sandbox: Sandbox, serve: Callable[..., Awaitable[str]]) -> AsyncIterator[AskedOf]:
+async def asked(
+    sandbox: Sandbox, serve: Callable[..., Awaitable[str]], counters: CallCounters
+) -> AsyncIterator[AskedOf]:
     http = http_client(None, 5.0)
 
     async def nothing(_: float) -> None: ...
@@ -88,7 +93,9 @@ async def asked(sandbox: Sandbox, serve: Callable[..., Awaitable[str]]) -> Async
         declared = DeclaredPolicy(services, requirements([service], AccessIdentity.HUMAN, LLM))
         retries = RetryPolicy(attempts=attempts, deadline=5.0, sleep=nothing)
         vault: Any = Vault()
-        policy = DecisionPointPolicy(declared, settings, services, http, vault, lambda: FRIDAY, retries)
+        policy = DecisionPointPolicy(
+            declared, settings, services, http, vault, lambda: FRIDAY, counters, retries
+        )
         return Asked(point, policy, service, vault)
 
     yield make
@@ -99,8 +106,8 @@ async def test_request_is_that_of_the_page_and_what_is_permitted_is_called(asked
     agent = await asked()
     agent.tokens.claims["alice"] = {"groups": ("staff", "secret"), "team": "sales", "other": "x"}
     agent.tokens.signed_in_at["alice-at"] = FRIDAY - 60
-    decision = await agent.decided()
-    assert decision == Allow(policy=f"authzen:{agent.point.url.split('/')[2]}")
+    decision: Any = await agent.decided()
+    assert replace(decision, take_back=None) == Allow(policy=f"authzen:{agent.point.url.split('/')[2]}")
     [(headers, given)] = agent.point.requests
     assert given == json.loads(DOCUMENTED.partition("/access/v1/evaluation\n")[2].partition("```")[0])
     assert headers["content-type"] == "application/json"
@@ -175,6 +182,94 @@ async def test_declared_policy_keeps_its_meaning(asked: AskedOf) -> None:
     tool, user = agent.service.schemas[0], User(Principal("https://idaas.example", "alice"), {})
     assert isinstance(await agent.policy.outlook("expenses", tool, user), Depends)
     assert all(given["context"]["approved"] for given in agent.point.evaluations[1:])
+
+
+async def test_calls_of_today_are_counted_before_a_replica_asks_about_them(asked: AskedOf) -> None:
+    def two_a_day(given: Any) -> bool:
+        return bool(given["context"]["today"]["count"] <= 2)
+
+    agents = [await asked(two_a_day) for _ in range(2)]
+    decisions = await asyncio.gather(*(agents[n % 2].decided(call_id=f"call_{n}") for n in range(8)))
+    allowed = [each for each in decisions if isinstance(each, Allow)]
+    assert len(allowed) <= 2
+    for number in range(8, 10 - len(allowed)):  # those that were refused are not counted
+        assert isinstance(await agents[0].decided(call_id=f"call_{number}"), Allow)
+    agents[0].service.policies["submit_expense"] = ASKS
+    assert isinstance(await agents[0].decided(call_id="call_9"), Deny)
+    agents[1].point.decide = lambda _: True
+    last = await agents[1].decided(call_id="call_10")
+    assert isinstance(last, Allow)
+    await last.taken_back()
+    await agents[1].decided(call_id="call_11")
+    assert agents[1].point.evaluations[-1]["context"]["today"] == {"count": 3}
+
+
+async def test_call_whose_decision_is_cancelled_or_fails_is_not_counted(asked: AskedOf) -> None:
+    began = asyncio.Event()
+
+    async def silent(_: Any) -> Any:
+        began.set()
+        await asyncio.Event().wait()
+
+    agent = await asked(silent)
+    deciding = asyncio.create_task(agent.decided())
+    await began.wait()
+    deciding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await deciding
+    agent.point.decide = lambda _: JSONResponse({}, 500)
+    assert isinstance(await agent.decided(call_id="call_2"), Deny)
+    agent.point.decide = lambda _: True
+    assert isinstance(await agent.decided(call_id="call_3"), Allow)
+    assert agent.point.evaluations[-1]["context"]["today"] == {"count": 1}
+
+
+async def test_call_is_denied_while_it_cannot_be_counted_and_has_no_count_without_a_database(
+    asked: AskedOf,
+) -> None:
+    class Away:
+        async def write(self, *_: Any, **__: Any) -> Any:
+            raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
+
+    agent = await asked()
+    away: Any = Away()
+    agent.policy = replace(agent.policy, counters=CallCounters(away))
+    decision = await agent.decided()
+    assert isinstance(decision, Deny)
+    assert (decision.error, agent.point.requests) == (AgentCode.CONVERSATIONS_UNAVAILABLE, [])
+    agent.policy = replace(agent.policy, counters=None)
+    assert isinstance(await agent.decided(), Allow)
+    assert "today" not in agent.point.evaluations[-1]["context"]
+
+
+async def test_consent_lasts_as_long_as_the_decision_point_says_and_permits(asked: AskedOf) -> None:
+    said: list[Any] = [3600]
+
+    def an_hour(given: Any) -> Any:
+        consent = given["context"].get("consent")
+        if consent is None or consent["seconds"] > 3600:
+            return False
+        return JSONResponse({"decision": True, "context": {"lasting_seconds": said[0]}})
+
+    agent = await asked(an_hour)
+    for said[0], expected in ((3600, Ask(lasting=(3600,))), (None, Ask()), (7200, Ask())):
+        assert replace(await agent.decided(), policy=None) == expected
+    assert [each["context"].get("consent") for each in agent.point.evaluations[:3]] == [
+        None,
+        {"lasting": False, "seconds": 0},
+        {"lasting": True, "seconds": 3600},
+    ]
+    said[0] = 3600
+    assert isinstance(await agent.decided(Facts(approved=True, lasting=600)), Allow)
+    assert agent.point.evaluations[-1]["context"]["hypothetical"] is False
+    assert isinstance(await agent.decided(Facts(approved=True, lasting=7200)), Deny)
+    agent.service.policies["submit_expense"] = ASKS  # which offers no longer consent
+    assert replace(await agent.decided(), policy=None) == Ask()
+    for said[0] in (0, -1, 86_401, 1.5, "3600", True):
+        agent.service.policies = dict(ALLOWED)
+        decision = await agent.decided()
+        assert isinstance(decision, Deny)
+        assert decision.error is AgentCode.POLICY_UNAVAILABLE
 
 
 OBLIGED = {"decision": True, "context": {"obligations": [{"id": "1", "type": "notify"}]}}
@@ -263,6 +358,24 @@ async def test_token_of_the_agent_itself_is_sent_and_without_one_nothing_is_aske
     assert isinstance(decision, Deny)
     assert decision.error is IdentityCode.MACHINE_TOKEN_FAILED
     assert len(agent.point.requests) == 1
+
+
+async def test_token_that_the_decision_point_refuses_is_renewed_once(asked: AskedOf) -> None:
+    scope = "https://pdp.example|evaluate"
+    refused = JSONResponse({}, 401)
+    left: list[Any] = [refused]
+    agent = await asked(lambda _: left.pop(0) if left else True, POLICY_SCOPE=scope)
+    assert isinstance(await agent.decided(), Allow)
+    tokens = [headers["authorization"][-1] for headers, _ in agent.point.requests]
+    assert tokens == ["0", "1"]
+    left[:] = [refused, refused]
+    decision = await agent.decided()
+    assert isinstance(decision, Deny)
+    assert decision.error is AgentCode.POLICY_UNAVAILABLE
+    assert len(agent.point.requests) == 4
+    left[:] = [JSONResponse({}, 403)]
+    assert isinstance(await agent.decided(), Deny)
+    assert len(agent.point.requests) == 5
 
 
 @pytest.mark.parametrize(
