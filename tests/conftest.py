@@ -5,6 +5,7 @@ And `serve`, for tests that need a server of their own.
 
 import asyncio
 import gc
+import importlib
 import os
 import re
 import socket
@@ -117,6 +118,18 @@ def _tell_results_only(worker: Any) -> None:
             tell(name, **content)
 
     worker.sendevent = results
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Each process imports another part of the tests first: in a fresh clone it compiles them for all."""
+    worker: dict[str, Any] = getattr(session.config, "workerinput", {})
+    if worker and session.config.args == [*session.config.getini("testpaths")]:
+        root, number = session.config.rootpath, int(worker["workerid"].removeprefix("gw"))
+        files = sorted(root.glob("tests/**/test_*.py"))[number :: worker["workercount"]]
+        for file in files:
+            if not any(file.is_relative_to(folder) for folder in _NAMED_ONLY):
+                importlib.import_module(".".join(file.relative_to(root).with_suffix("").parts))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
