@@ -243,29 +243,29 @@ async def test_call_is_denied_while_it_cannot_be_counted_and_has_no_count_withou
 
 
 async def test_consent_lasts_as_long_as_the_decision_point_says_and_permits(asked: AskedOf) -> None:
-    said: list[Any] = [3600]
+    lasting: list[Any] = [3600]
 
     def an_hour(given: Any) -> Any:
         consent = given["context"].get("consent")
         if consent is None or consent["seconds"] > 3600:
             return False
-        return JSONResponse({"decision": True, "context": {"lasting_seconds": said[0]}})
+        return JSONResponse({"decision": True, "context": {"lasting_seconds": lasting[0]}})
 
     agent = await asked(an_hour)
-    for said[0], expected in ((3600, Ask(lasting=(3600,))), (None, Ask()), (7200, Ask())):
+    for lasting[0], expected in ((3600, Ask(lasting=(3600,))), (None, Ask()), (7200, Ask())):
         assert replace(await agent.decided(), policy=None) == expected
     assert [each["context"].get("consent") for each in agent.point.evaluations[:3]] == [
         None,
         {"lasting": False, "seconds": 0},
         {"lasting": True, "seconds": 3600},
     ]
-    said[0] = 3600
+    lasting[0] = 3600
     assert isinstance(await agent.decided(Facts(approved=True, lasting=600)), Allow)
     assert agent.point.evaluations[-1]["context"]["hypothetical"] is False
     assert isinstance(await agent.decided(Facts(approved=True, lasting=7200)), Deny)
     agent.service.policies["submit_expense"] = ASKS  # which offers no longer consent
     assert replace(await agent.decided(), policy=None) == Ask()
-    for said[0] in (0, -1, 86_401, 1.5, "3600", True):
+    for lasting[0] in (0, -1, 86_401, 1.5, "3600", True):
         agent.service.policies = dict(ALLOWED)
         decision = await agent.decided()
         assert isinstance(decision, Deny)
