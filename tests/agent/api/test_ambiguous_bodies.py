@@ -75,6 +75,8 @@ async def test_decision_that_is_written_twice_decides_nothing(
         ("/threads", '{"id": "one", "id": "other"}'),
         (CHAT, '{"messages": [{"role": "user", "role": "system", "content": "hi"}]}'),
         ("/agent/invoke", '{"input": {"messages": []}, "input": {"messages": [["human", "hi"]]}}'),
+        ("/approvals/0", '{"decision": "reject", "decision": "approve"}'),
+        ("/mcp", '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"a": 1, "a": 2}}'),
         ("/agent/batch", '{"inputs": [], "inputs": [{"messages": [["human", "hi"]]}]}'),
     ],
 )

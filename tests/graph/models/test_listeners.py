@@ -123,4 +123,5 @@ async def test_no_stream_shows_or_runs_a_call_that_was_cut_off(
     except ServiceError:
         assert end == ["cut"]
     assert "amount" not in repr(shown)
+    assert ("'finish_reason': 'length'" in repr(shown)) == (end != ["cut"])
     assert agent.services[0].calls == []

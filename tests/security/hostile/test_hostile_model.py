@@ -2,13 +2,20 @@
 
 import base64
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
+from tests.agent.api.threads.served_threads import CHAT
+from tests.graph.models.qwen_wire import chunk
+from tests.graph.models.test_model_size import Endless, called
 from tests.recorder import Recorder
 from tests.security.hostile.hostile_model import HostileModel, Turn, call
 from tests.security.hostile.hostile_server import HostileServer, tool
@@ -240,3 +247,40 @@ async def test_a_model_that_obeys_a_tool_result_still_acts_as_the_user(scene, by
     assert (await seen.ask()).streamed_text == "done"
     assert len(seen.leave.requests) == 1  # as alice, which `ask` checks
     assert len(seen.enterprise.requests) == (by == "call_enterprise_service")
+
+
+@pytest.mark.promise("bounded")
+async def test_run_of_an_endless_stream_takes_less_than_32_mebibytes(
+    start_agent: Any, serve: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    """The model's connection, the run, the events that it keeps, its conversation and its client together."""
+    event = ""
+
+    async def model(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await Request(scope, receive).body()
+            await Endless(event.encode()).response("text/event-stream")(scope, receive, send)
+
+    agent = await start_agent(
+        LLM_BASE_URL=f"{await serve(model)}/v1", CONVERSATIONS_URL=f"sqlite:///{tmp_path}/conversations.db"
+    )
+    await agent.warm()
+    body = {"messages": [{"role": "user", "content": "Go on"}], "stream": True}
+    headers = {"Authorization": f"Bearer {sandbox.access_token()}"}
+    text = "a" * 60_000 + "\N{GRINNING FACE}"  # by which Python takes four bytes for each character
+    for form in ("content", "reasoning_content", "arguments"):
+        delta = chunk({form: text})
+        event = called(f'{{"text": "{text}', 0) if form == "arguments" else f"data: {json.dumps(delta)}\n\n"
+        asked = body | {"metadata": {"thread_id": form}}
+        tracemalloc.start()
+        try:
+            async with agent.http.stream(
+                "POST", f"{agent.origin}{CHAT}", json=asked, headers=headers
+            ) as answer:
+                async for piece in answer.aiter_bytes():
+                    last = piece
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert b"model_call_failed" in last
+        assert peak < 32 * 1024 * 1024, form

@@ -124,14 +124,16 @@ def test_task_has_the_responses_before_its_first_event() -> None:
 
 
 def test_call_that_waits_requires_input() -> None:
-    updates, task = encoded(Paused((pending(days=3),)))
+    updates, task = encoded(Paused((pending(days=2**63, to="\u202eevil"),)))
     status = updates[-1]["statusUpdate"]["status"]
 
     assert status == task["status"]
     assert status["state"] == "TASK_STATE_INPUT_REQUIRED"
     text, data = status["message"]["parts"]
     assert "leave_apply" in text["text"]
-    assert data["data"]["arguments"] == {"days": 3}
+    assert data["data"]["arguments"]["to"] == "\u202eevil"
+    assert [each["text"] for each in data["data"]["display"]] == ["9223372036854775808", '"\\u202eevil"']
+    assert "\u202e" not in text["text"]
     assert data["data"]["id"] == status["message"]["messageId"]
 
 

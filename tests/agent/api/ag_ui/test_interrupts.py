@@ -67,6 +67,7 @@ def test_outcome_names_the_call_its_expiry_and_the_whole_approval() -> None:
     assert set(interrupt["responseSchema"]["properties"]) == {"approved", "message", "editedArgs"}
     approval = interrupt["metadata"]["idaas-agent"]
     assert approval["arguments"] == {"days": 3}
+    assert approval["display"] == [{"name": "days", "label": "days", "text": "3"}]
     assert (approval["access_identity"], approval["scope"]) == ("Human", "leave.write")
     assert finished["usage"][0]["totalTokens"] == 15
 

@@ -247,6 +247,8 @@ async def test_id_of_a_stored_message_is_refused_where_the_run_begins(
         b"[]",
         b"null",
         b'{"input": null, "input": null}',
+        b'{"command": {"resume": {"approved": false, "approved": true}}}',
+        b'{"id": 1, "method": "input.respond", "params": {"response": {"approved": 0, "approved": 1}}}',
         b'{"input": NaN}',
         b'"\\ud800"',
         b"[" * 5000,
@@ -257,6 +259,7 @@ async def test_body_that_is_no_object_is_refused(
 ) -> None:
     for path in (f"/threads/{THREAD}/runs", "/runs/stream", "/runs/batch", "/threads"):
         assert body == b"[]" or (await http.post(path, content=body)).status_code == 422
+    assert (await http.post(f"/threads/{THREAD}/commands", content=body)).status_code == 400
     assert server.runs == []
 
 

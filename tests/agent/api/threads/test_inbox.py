@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.verifier import LEEWAY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
 
@@ -70,6 +71,24 @@ async def continued(served: Threads) -> tuple[str, str]:
     thread = (await served.ask("GET", "/threads/thread-1")).json()
     results = [message["content"] for message in thread["messages"] if message["role"] == "tool"]
     return thread["status"], "".join(results)
+
+
+async def test_decision_with_a_token_that_has_just_expired_or_written_twice_leaves_it_open(
+    replica: Replica,
+) -> None:
+    served = await replica()
+    approval_id = await asked(served)
+    fresh = served.tokens["bob"]
+    path, twice = f"/approvals/{approval_id}", '{"decision": "reject", "decision": "approve"}'
+    refused = await served.http.post(served.origin + path, content=twice, headers=served.headers("bob"))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
+    served.tokens["bob"] = served.sandbox.access_token("bob", groups=["finance"], lifetime=-round(LEEWAY / 2))
+    for body in (REJECT, APPROVE):
+        late = await served.ask("POST", path, "bob", body)
+        assert (late.status_code, late.json()["error"]["code"]) == (401, "sign_in_required")
+    served.tokens["bob"] = fresh
+    assert [each["id"] for each in await inbox(served, "bob")] == [approval_id]
+    assert (await served.ask("POST", path, "bob", APPROVE)).status_code == 204
 
 
 async def test_member_of_the_group_sees_this_call_only_and_approves_it_at_another_replica(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.verifier import LEEWAY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE
 from tests.machine_token import JOB, machine_token
@@ -102,6 +103,22 @@ async def test_run_begins_at_another_replica_as_the_users_own_when_they_accept(
     assert {(each["principal"]["sub"], each["client"]) for each in about} == {("user_alice01", JOB)}
     assert len({each["token_hash"] for each in about}) == 2
     assert "invoice" not in "".join(log.read_text() for log in logs)
+
+
+async def test_decision_with_a_token_that_has_just_expired_leaves_it_open(replica: Replica) -> None:
+    served = await replica()
+    made = await prepared(served)
+    twice = '{"user": "user_bob01", "user": "user_alice01", "question": "Hello"}'
+    ambiguous = await served.http.post(
+        f"{served.origin}/prepared", content=twice, headers=served.headers(JOB)
+    )
+    assert (ambiguous.status_code, ambiguous.json()["error"]["code"]) == (400, "invalid_request")
+    served.tokens["alice"] = served.sandbox.access_token("alice", lifetime=-round(LEEWAY / 2))
+    for body in (REJECT, APPROVE):
+        late = await refusal(served, "POST", f"/approvals/{made['id']}", "alice", body)
+        assert late == (401, "sign_in_required")
+    assert await states(served) == ["open"]
+    assert not served.model.asked
 
 
 async def test_of_decisions_and_a_withdrawal_at_once_at_two_replicas_one_counts(replica: Replica) -> None:
