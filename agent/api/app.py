@@ -170,10 +170,10 @@ def _starts_run(scope: Scope) -> bool:
 
 
 def _reads_own_list(scope: Scope) -> bool:
-    """Whether the request reads the list of the caller's conversations, as each open page does again and
-    again.
+    """Whether the request reads the list of the caller's conversations, or of what waits for the caller, as
+    each open page does again and again.
     """
-    return bool(scope["path"] == "/threads" and scope.get("method") == "GET")
+    return bool(scope["path"] in ("/threads", "/approvals") and scope.get("method") == "GET")
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}

@@ -14,7 +14,7 @@ from tests.conftest import Sandbox
 pytestmark = pytest.mark.promise("on-record")
 
 
-async def test_reading_ones_own_list_is_counted_and_recorded_once_an_hour(
+async def test_what_an_open_page_reads_is_counted_and_recorded_once_an_hour(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     log, database = tmp_path / "audit.jsonl", f"sqlite:///{tmp_path}/threads.db"
@@ -29,10 +29,11 @@ async def test_reading_ones_own_list_is_counted_and_recorded_once_an_hour(
         return [line["outcome"] for line in lines if line["event"] == "authentication"]
 
     async with httpx.AsyncClient(transport=transport, base_url="http://agent", headers=headers) as http:
-        for _ in range(20):
-            assert (await http.get("/threads?limit=50")).status_code == 200
+        for path in ("/threads?limit=50", "/approvals") * 20:
+            assert (await http.get(path)).status_code == 200
         assert recorded() == ["succeeded"]
-        assert sum(agent.measures.requests.seconds.values["GET", "/threads", "200"][:-1]) == 20
+        for path in ("/threads", "/approvals"):
+            assert sum(agent.measures.requests.seconds.values["GET", path, "200"][:-1]) == 20
         for path in ("/threads/one", "/threads/export"):
             assert (await http.get(path)).status_code in (200, 404)
         await http.post("/threads", json={})
