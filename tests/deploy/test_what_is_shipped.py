@@ -149,7 +149,7 @@ async def serves_everything(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
     messages = (await http.get("/threads/calendar")).json()["messages"]
     assert json.loads(messages[2]["content"])["account"] == "user_alice01"
     for method, path in requests([route for routes in AGENT.values() for route in routes]):
-        if (method, path) != ("DELETE", "/threads"):  # the conversation is needed afterwards
+        if (method, path) != ("DELETE", "/threads"):  # the conversations are needed afterwards
             response = await http.request(method, path, json={})
             assert response.status_code < 500, (method, path, response.text)
             assert '"not_found"' not in response.text, (method, path, response.text)
@@ -190,6 +190,8 @@ async def test_shipped_agent_serves_everything(
     async with running(*command, folder=tmp_path, **variables) as agent:
         async with http_of(agent, token) as http:
             await serves_everything(http, sandbox)
+            if form == "unpacked":
+                assert (await http.delete("/threads")).json()["deleted"] >= 2
         agent.send_signal(signal.SIGTERM)
         assert await agent.ends() == 0
     assert {"invoke_agent idaas-agent", "execute_tool payday"} <= {span.name for span in collector.spans()}

@@ -202,11 +202,13 @@ async def test_database_that_hangs_delays_no_stateless_chat_and_takes_no_replica
         assert (await kept("before"))[0] == 200
         storage = agent.composed.conversation_storage
         assert storage is not None
-        storage.database._seconds = 0.5  # type: ignore[attr-defined]  # of the implementation that runs here
+        storage.database._seconds = 60.0  # type: ignore[attr-defined]  # `/ready` does not wait for it
         revocations: Any = agent.composed.revocation._followed[0].store
         revocations.database._seconds = 0.5
         proxy.hang()
         assert (await agent.ask(GREETING, token)).status == 200
+        assert "conversations_unavailable" in (await status_of(agent))[2]
+        storage.database._seconds = 0.5  # type: ignore[attr-defined]  # of the implementation that runs here
         await becomes(agent, "degraded", "conversations_unavailable", "revocations_unavailable")
         paths = ("/threads", "/threads/before", "/threads/before/events")
         refused = await asyncio.gather(

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
+from agent.api.a2a.rpc_error import RpcCode
 from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
@@ -174,5 +176,11 @@ async def test_request_refused_after_its_body_was_read_is_counted(sandbox: Sandb
     sent = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}
     async with busy_client(sandbox, MAX_REQUESTS_PER_MINUTE="3") as http:
         http.headers["A2A-Version"] = "1.0"
-        codes = [(await http.post("/a2a", json=sent)).json()["error"]["code"] for _ in range(4)]
-    assert codes == [AgentCode.TOO_MANY_RUNS] * 3 + [AgentCode.RATE_LIMITED]
+        bodies = [json.dumps(sent), "{", "{}", "{}"]
+        codes = [(await http.post("/a2a", content=body)).json()["error"]["code"] for body in bodies]
+    assert codes == [
+        AgentCode.TOO_MANY_RUNS,
+        RpcCode.JSON_PARSE_ERROR,
+        RpcCode.INVALID_REQUEST,
+        AgentCode.RATE_LIMITED,
+    ]

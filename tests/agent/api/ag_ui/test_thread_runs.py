@@ -176,7 +176,10 @@ async def test_answer_to_nothing_is_refused(threads: ThreadsOf) -> None:
     assert await status_and_code(served, body(**answer, thread="other")) == (404, "thread_not_found")
 
 
-async def test_conversation_that_is_too_long_is_not_sent_in_part(threads: ThreadsOf) -> None:
+@pytest.mark.parametrize("texts", [["x"] * MAX_SNAPSHOT, ["x" * 600_000] * 2], ids=["messages", "bytes"])
+async def test_conversation_that_is_too_long_is_not_sent_in_part(
+    threads: ThreadsOf, texts: list[str]
+) -> None:
     served = await threads()
     await run(served, "hello")
     stored = served.agent.conversations
@@ -185,9 +188,8 @@ async def test_conversation_that_is_too_long_is_not_sent_in_part(threads: Thread
     assert len(thread["messages"]) == 2
     before = await run(served)
     owner = next(iter(stored.live._latest.values())).owner
-    await stored.threads.begin_run(
-        owner, "thread-1", "r", "p", messages=[AIMessage("x", id=f"m{n}") for n in range(MAX_SNAPSHOT)]
-    )
+    more = [AIMessage(text, id=f"m{number}") for number, text in enumerate(texts)]
+    await stored.threads.begin_run(owner, "thread-1", "r", "p", messages=more)
     await stored.threads.end_run(owner, "thread-1", "r", "idle")
 
     assert of_type(before, "MESSAGES_SNAPSHOT")

@@ -1,12 +1,15 @@
 """`/threads`: conversations are listed, read, renamed, deleted, restored and exported by their owner."""
 
+import asyncio
 import json
 from typing import Any
 
+import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import query
 from agent.conversations.thread import MAX_TITLE
+from agent.conversations.threads import ThreadStore
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
 from tests.responsive import responsive
@@ -67,6 +70,26 @@ async def test_list_has_pages_and_a_search(threads: ThreadsOf) -> None:
     await served.say("What is the weather on the lake?", "t1")
     assert await listed(served, "?search=weather LAKE done") == ["t1"]
     assert await listed(served, "?search=weather", "bob") == []
+
+
+async def test_search_of_a_client_that_leaves_ends(
+    threads: ThreadsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, begun, ended = await threads(), asyncio.Event(), asyncio.Event()
+
+    async def search(*_: Any, **__: Any) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(ThreadStore, "list", search)
+    asked = asyncio.create_task(served.ask("GET", "/threads?search=lake"))
+    async with asyncio.timeout(30):
+        await begun.wait()
+        asked.cancel()
+        await ended.wait()
 
 
 async def test_renamed_thread_keeps_its_title(threads: ThreadsOf) -> None:
