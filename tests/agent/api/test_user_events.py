@@ -23,6 +23,10 @@ async def agent(start_agent, serve, sandbox, tmp_path):
     return Reported(running, sandbox, synchronization)
 
 
+MAX_BODY_BYTES = 1_048_576
+"""By default."""
+
+
 class Reported:
     def __init__(self, running, sandbox, synchronization):
         self.running = running
@@ -35,9 +39,12 @@ class Reported:
         given = {**event, "eventId": f"evnt_{kind}_{user}", **members}
         return {name: value for name, value in given.items() if value is not ...}
 
+    def body(self, *events):
+        return json.dumps(self._synchronization.request(*events)).encode()
+
     async def report(self, *events):
         """The status, and of each list its ids; an event is an object or a text in its place."""
-        response = await self.send(json.dumps(self._synchronization.request(*events)).encode())
+        response = await self.send(self.body(*events))
         lists = response.json() if response.status_code == httpx.codes.OK else {}
         ids = {name: [event["eventId"] for event in listed] for name, listed in lists.items() if listed}
         return response.status_code, ids
@@ -148,15 +155,18 @@ async def test_disable_dated_ahead_counts_as_now(agent):
 
 
 async def test_request_of_1000_events_is_judged_and_one_of_more_is_not_called_unsigned(agent):
+    record = json.dumps({"displayName": "x" * 350})
     users = [
-        agent.event("disable", bizId=f"user_{n:03}", bizData="{}", eventId=f"evnt_{n}") for n in range(998)
+        agent.event("disable", bizId=f"user_{n:03}", bizData=record, eventId=f"evnt_{n}") for n in range(998)
     ]
-    status, lists = await agent.report(agent.event("disable"), *users, agent.event("disable", "bob"))
+    events = [agent.event("disable"), *users, agent.event("disable", "bob")]
+    assert 900_000 < len(agent.body(*events)) <= MAX_BODY_BYTES
+    status, lists = await agent.report(*events)
     assert (status, len(lists["successEvents"])) == (200, 1000)
     assert await agent.blocked() == {"alice", "bob"}
     assert (await agent.report(*users, *users[:3]))[0] == httpx.codes.BAD_REQUEST
 
 
 async def test_request_over_max_body_bytes_is_too_large(agent):
-    response = await agent.send(b"x" * (1_048_576 + 1))
+    response = await agent.send(b"x" * (MAX_BODY_BYTES + 1))
     assert (response.status_code, response.json()["error"]["code"]) == (413, "request_too_large")
