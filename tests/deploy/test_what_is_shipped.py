@@ -187,8 +187,12 @@ async def test_shipped_agent_serves_everything(
         "REPLICAS": "2",
     }
     token = sandbox.access_token("alice")
+    if form == "installed":
+        await is_killed_within_a_run(sandbox, tmp_path, command, variables, token)
     async with running(*command, folder=tmp_path, **variables) as agent:
         async with http_of(agent, token) as http:
+            if form == "installed":
+                await continues_the_run(http)
             await serves_everything(http, sandbox)
             if form == "unpacked":
                 assert (await http.delete("/threads")).json()["deleted"] >= 2
@@ -197,14 +201,13 @@ async def test_shipped_agent_serves_everything(
     assert {"invoke_agent idaas-agent", "execute_tool payday"} <= {span.name for span in collector.spans()}
     assert "/v1/metrics" in collector.received
     if form == "installed":
-        await is_killed_and_goes_on(sandbox, tmp_path, command, variables, token)
         await goes_back_one_version(database, tmp_path, command, variables, token)
 
 
-async def is_killed_and_goes_on(
+async def is_killed_within_a_run(
     sandbox: Sandbox, folder: Path, command: list[str], variables: dict[str, str], token: str
 ) -> None:
-    """A run of a killed process is continued by the next one."""
+    """The process is killed while a service does not answer."""
     sandbox.cloud.faults.set("function_compute", Fault(hang=True))
     question = {"role": "user", "content": ENTERPRISE}
     asked = {"messages": [question], "stream": True}
@@ -216,13 +219,15 @@ async def is_killed_and_goes_on(
                     break
         agent.send_signal(signal.SIGKILL)
     sandbox.cloud.faults.clear()
-    async with running(*command, folder=folder, **variables) as agent, http_of(agent, token) as http:
-        async with http.stream("GET", "/threads/killed/events") as following:
-            assert (await Events(following).rest())[-1]["code"] == "run_interrupted"
-        assert (await http.post("/threads/killed/continue")).status_code == 202
-        async with http.stream("GET", "/threads/killed/events") as following:
-            assert (await Events(following).rest())[-1]["type"] == "RUN_FINISHED"
-        agent.send_signal(signal.SIGTERM)
+
+
+async def continues_the_run(http: httpx.AsyncClient) -> None:
+    """The run of the killed process is continued by the next one."""
+    async with http.stream("GET", "/threads/killed/events") as following:
+        assert (await Events(following).rest())[-1]["code"] == "run_interrupted"
+    assert (await http.post("/threads/killed/continue")).status_code == 202
+    async with http.stream("GET", "/threads/killed/events") as following:
+        assert (await Events(following).rest())[-1]["type"] == "RUN_FINISHED"
 
 
 async def goes_back_one_version(
