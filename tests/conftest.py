@@ -81,6 +81,8 @@ _FORKING = (
     "tests/end_to_end/test_backup",
     "tests/end_to_end/test_replicas",
     "tests/end_to_end/test_shutdown",
+    "tests/test_examples",
+    "tests/test_extending",
 )
 _SHARING = dict.fromkeys(_FORKING, "forks") | {
     part: part for part in ("langgraph", "tests/frontend/", "tests/front_ends/")

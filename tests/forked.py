@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import runpy
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -24,6 +25,14 @@ def fork(command: Sequence[str], environment: Mapping[str, str], folder: Path, o
     process.start()
     connection.close()
     return process
+
+
+def printed_by(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> str:
+    """Runs `command` to its end, and returns what it printed."""
+    with tempfile.TemporaryFile() as output:
+        fork(command, environment, folder, output.fileno()).join()
+        output.seek(0)
+        return output.read().decode()
 
 
 def _run(command: list[str], environment: dict[str, str], folder: str, output: Connection) -> None:

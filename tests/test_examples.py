@@ -6,9 +6,9 @@ import hmac
 import importlib
 import itertools
 import json
+import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 import tomllib
@@ -31,6 +31,7 @@ from agent.settings.settings import read_settings
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from sandbox.server.server import SandboxOptions, start_sandbox
+from tests.forked import printed_by
 from tests.loopback import NO_TLS
 from tests.running_agent import LEAVE
 from tests.tools.mcp_service.mcp_server import Server
@@ -123,10 +124,9 @@ def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(pr
     assert "my-agent" not in texts
     assert "my_agent" not in texts
     folders = [project, *(EXAMPLES / name for name in ("human_tool", "sub_agent", "guardrail"))]
-    options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]  # one process: imports cost seconds
-    command = [sys.executable, "-m", "pytest", *options, *folders]
-    passed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603 - this test's own command
-    assert "9 passed" in passed.stdout, passed.stdout
+    options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]
+    passed = printed_by([sys.executable, "-m", "pytest", *options, *map(str, folders)], os.environ, project)
+    assert "9 passed" in passed, passed
     again = CliRunner().invoke(app, ["new", "my-payroll"])
     assert (again.exit_code, CliRunner().invoke(app, ["new", "../x"]).exit_code) == (1, 1)
 

@@ -3,9 +3,9 @@
 import asyncio
 import importlib
 import json
+import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from identity.errors import ConfigurationError, ServiceError
 from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
 from sandbox.server.server import SandboxOptions, start_sandbox
+from tests.forked import printed_by
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
 from tests.graph.scripted_model import ScriptedModel as ScriptedChat
@@ -114,9 +115,9 @@ async def test_own_tool_calls_its_service_as_the_user(agent, running):
 def test_tests_of_the_page_pass(tmp_path):
     for name in ("payroll.py", "test_payroll.py"):
         (tmp_path / name).write_text(printed(name))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
-    passed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - this test's own command
-    assert "2 passed" in passed.stdout, passed.stdout
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    printed_by_pytest = printed_by(command, os.environ, tmp_path)
+    assert "2 passed" in printed_by_pytest, printed_by_pytest
 
 
 async def test_stand_in_model_calls_an_own_tool_by_the_sentence_of_the_page(agent, running):
