@@ -27,7 +27,7 @@ from tests.browser import launch
 from tests.frontend import reports
 from tests.frontend.chat_page import PAGE
 from tests.frontend.lasting_agent import BANK, SERVICES, LastingAgent
-from tests.frontend.page_switch import PageSwitch
+from tests.frontend.page_switch import FRONTEND, PageSwitch, joined_page
 from tests.frontend.sandbox_sign_in import fill_form
 from tests.frontend.scripted_agent import ScriptedAgent
 from tests.graph.scripted_model import DONE
@@ -45,10 +45,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def page_switch(serving: Serving) -> AsyncIterator[tuple[PageSwitch, str]]:
-    switch = PageSwitch()
+async def page_switch(
+    serving: Serving, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[PageSwitch, str]]:
+    switch = PageSwitch(joined_page(tmp_path_factory.mktemp("joined")))
     async with serving(switch) as origin:
         yield switch, origin
+
+
+@pytest.fixture
+def shipped_modules(page_switch: tuple[PageSwitch, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is served with its modules as they are shipped."""
+    monkeypatch.setattr(page_switch[0], "folder", FRONTEND)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -13,6 +13,8 @@ from agent.commands.sandbox_options import PageGrant, sandbox_page_config
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 
+pytestmark = pytest.mark.usefixtures("shipped_modules")
+
 PAGE = "http://localhost:9001/"
 
 

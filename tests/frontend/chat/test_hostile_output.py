@@ -10,6 +10,8 @@ from playwright.async_api import Page, expect
 from tests.frontend import chat_page
 from tests.frontend.chat_page import answered
 
+pytestmark = pytest.mark.usefixtures("shipped_modules")
+
 ELSEWHERE = "http://127.0.0.1:9"
 """The target of the payloads. Nothing listens there; the test sees a request before it is sent."""
 
