@@ -311,9 +311,9 @@ export class Application extends EventTarget {
     const kept = await this.threads.read(thread).catch(() => undefined);
     const still = kept?.approvals.some(({ id }) => id === approval.id);
     if (!kept || still || this.session !== session || chat.thread !== thread) return;
-    const { code, decidedAt } = chat.turns.at(-1).answer.failure;
+    const { code, decidedAt, decidedOn } = chat.turns.at(-1).answer.failure;
     this.#show(kept);
-    if (code === DECIDED[0]) chat.remark(decidedAt ?? Date.parse(kept.updated_at));
+    if (code === DECIDED[0]) chat.remark(decidedAt ?? Date.parse(kept.updated_at), decidedOn);
   }
 
   chooseLanguage(code) {

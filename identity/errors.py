@@ -28,7 +28,7 @@ may name clients, scopes, credentials and settings, but never contain a token, a
 upstream response, so they may be logged. A traceback shows them as a note.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
@@ -222,14 +222,20 @@ class ApprovalError(AgentError):
     arguments.
 
     `argument` is the path of an edited argument that does not fit the tool, such as `order.amount`; empty for
-    all of them. `decided_at` is when it was decided, in unix seconds, if it was.
+    all of them. `decided` is what the person may know of the decision before theirs: `decided_at`, in unix
+    seconds, `decided_by`, a `sub`, and `decided_on`, a device.
     """
 
     def __init__(
-        self, code: ErrorCode, detail: str, *, argument: str | None = None, decided_at: float | None = None
+        self,
+        code: ErrorCode,
+        detail: str,
+        *,
+        argument: str | None = None,
+        decided: Mapping[str, object] | None = None,
     ) -> None:
         self.argument = argument
-        self.decided_at = decided_at
+        self.decided = decided or {}
         super().__init__(code, detail)
 
     def for_person(self, reference: str | None = None) -> str:

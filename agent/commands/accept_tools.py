@@ -33,6 +33,8 @@ def accept_tools(
     Running agents use them within five minutes. In Human identity, set IDAAS_AGENT_ACCESS_TOKEN to the access
     token of a user, for whom the server lists its tools.
     """
+    from tools.mcp_service.accepted_tools import AcceptedToolsError
+
     logging.basicConfig(level=logging.CRITICAL)
     settings = operator_settings(env_file)
     try:
@@ -54,7 +56,10 @@ def accept_tools(
     elif digest != expected:
         stop(f'what "{service}" lists now is not what was shown', "show it again, without the digest")
     else:
-        _accept(selection)
+        try:
+            selection.accept()
+        except AcceptedToolsError as error:
+            stop(str(error), "run the command where ACCEPTED_TOOLS_FILE can be written")
         out.print(f'accepted {len(unaccepted)} tools of "{service}"; running agents use them within minutes')
 
 
@@ -71,15 +76,6 @@ async def _selection(settings: Settings, service: str) -> "ToolSelection | None"
                 await each.tools(agent.access(service, caller))
                 return each.selection
         return None
-
-
-def _accept(selection: "ToolSelection") -> None:
-    from tools.mcp_service.accepted_tools import AcceptedToolsError
-
-    try:
-        selection.accept()
-    except AcceptedToolsError as error:
-        stop(str(error), "run the command where ACCEPTED_TOOLS_FILE can be written")
 
 
 def _shown(unaccepted: "Mapping[str, UnacceptedTool]") -> str:

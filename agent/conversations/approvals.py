@@ -14,6 +14,7 @@ from agent.errors.error_codes import AgentCode
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus, Approver
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ConfigurationError, ErrorCode, LimitError, UnavailableError
+from identity.observation.request_context import DEVICE
 from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import Effect
 
@@ -84,9 +85,9 @@ class SqlApprovalStore:
     async def decide(
         self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
     ) -> ApprovalState:
-        return await self._changed(
-            approval_id, principal, lambda state: state.decided(approved=approved, digest=digest, at=at)
-        )
+        device = DEVICE.get()  # here, because a database may do its work in another thread
+        about: dict[str, Any] = {"approved": approved, "digest": digest, "at": at, "device": device}
+        return await self._changed(approval_id, principal, lambda state: state.decided(**about))
 
     async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
         groups = approver.known_as[:_MOST_GROUPS]
@@ -101,10 +102,11 @@ class SqlApprovalStore:
     async def decide_for(
         self, approval_id: str, approver: Approver, *, approved: bool, at: float
     ) -> ApprovalState:
+        device = DEVICE.get()
 
         def decided(state: ApprovalState) -> ApprovalState:
             digest = state.request.digest
-            return state.decided(approved=approved, digest=digest, at=at, approver=approver)
+            return state.decided(approved=approved, digest=digest, at=at, approver=approver, device=device)
 
         return await self._changed(approval_id, None, decided)
 
@@ -147,7 +149,7 @@ class SqlApprovalStore:
         """Withdraws an open one of `client`. Raises `ApprovalError` for every other."""
 
         def withdrawn(state: ApprovalState) -> ApprovalState:
-            state.require_open(at)
+            state.require_open(at, Approver(client))
             return state.withdrawn(at)
 
         return await self._changed(approval_id, None, withdrawn, client)
@@ -242,7 +244,7 @@ class SqlApprovalStore:
 
     def _sealed(self, owner: str, state: ApprovalState) -> bytes:
         kept: dict[str, Any] = {"status": state.status, "digest": state.approved_digest}
-        kept["decided_at"] = state.decided_at
+        kept |= {"decided_at": state.decided_at, "device": state.device}
         if (by := state.approver) is not None:
             kept["approver"] = [by.principal.issuer, by.principal.subject, sorted(by.groups), by.token]
         place = "state", owner, state.request.thread_id, state.request.id
@@ -267,7 +269,8 @@ class SqlApprovalStore:
         if (kept := state.get("approver")) is not None:
             issuer, subject, groups, token = kept
             by = Approver(Principal(issuer, subject), frozenset(groups), token)
-        return ApprovalState(request, ApprovalStatus(status), state["digest"], state["decided_at"], by)
+        digest, decided_at, device = state["digest"], state["decided_at"], state.get("device")
+        return ApprovalState(request, ApprovalStatus(status), digest, decided_at, by, device)
 
 
 def members_of(request: ApprovalRequest) -> dict[str, Any]:

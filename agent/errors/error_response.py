@@ -126,8 +126,8 @@ def error_body(error: AgentError | RequestError) -> dict[str, Any]:
     argument = error.argument if isinstance(error, ApprovalError) else None
     param = None if argument is None else f"arguments.{argument}" if argument else "arguments"
     body = _body(status, error.for_person(REQUEST_ID.get()), error.code.value, param)
-    if isinstance(error, ApprovalError) and error.decided_at is not None:
-        body["error"]["decided_at"] = int(error.decided_at)
+    if isinstance(error, ApprovalError):
+        body["error"] |= error.decided
     if error.service is not None:
         body["error"]["service"] = error.service
     if isinstance(error, StorageLimitError):

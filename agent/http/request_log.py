@@ -9,7 +9,7 @@ import secrets
 import time
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,12 +19,15 @@ from agent.operations.metrics.request_measures import METHODS, NO_ROUTE, Request
 from agent.operations.traces.tracer import Tracer
 from identity.observation.attribute import Attribute
 from identity.observation.metrics import OTHER, error_type
-from identity.observation.request_context import REQUEST_ID, USER
+from identity.observation.request_context import DEVICE, REQUEST_ID, USER
 from identity.observation.span import CURRENT_SPAN, NO_SPAN, Span, SpanKind
 from identity.observation.traceparent import HEADER, parse_traceparent
+from identity.printable import printable
 
 _LOG: Final = logging.getLogger("idaas_agent.request")
 _TRACEPARENT: Final = HEADER.encode("ascii")
+_DEVICE: Final = 200
+"""The most characters of `DEVICE`."""
 
 
 def request_log(
@@ -47,6 +50,7 @@ def request_log(
         span = NO_SPAN if tracer is None else _begun(tracer, scope)
         span.set_for_trace(Attribute.REQUEST_ID, request_id)
         outer_id, outer_user = REQUEST_ID.set(request_id), USER.set(None)
+        outer_device = DEVICE.set(printable(Headers(scope=scope).get("user-agent", ""))[:_DEVICE] or None)
         outer_outcome, outer_span = REQUEST_OUTCOME.set(outcome), CURRENT_SPAN.set(span)
         counted.open += 1
 
@@ -89,6 +93,7 @@ def request_log(
             _LOG.log(logging.ERROR if failure else logging.INFO, "request", extra={"fields": line})
             REQUEST_ID.reset(outer_id)
             USER.reset(outer_user)
+            DEVICE.reset(outer_device)
             REQUEST_OUTCOME.reset(outer_outcome)
             CURRENT_SPAN.reset(outer_span)
             _end(span, scope, status)

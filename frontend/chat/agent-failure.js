@@ -5,14 +5,16 @@
 export class AgentFailure extends Error {
   /**
    * @param {{code: string, status?: number, message?: string, service?: string, param?: string, requestId?: string, retryAt?: number,
-   *   limit?: {unit: 'bytes' | 'messages' | 'conversations', most: number}, decidedAt?: number}} failure
+   *   limit?: {unit: 'bytes' | 'messages' | 'conversations', most: number}, decidedAt?: number, decidedBy?: string,
+   *   decidedOn?: string}} failure
    *   `message` is the agent's text for the user, kept as `userText`; `param` names the invalid member of the request;
-   *   `retryAt` and `decidedAt` are in milliseconds since 1970; `limit` is what was reached
+   *   `retryAt` and `decidedAt` are in milliseconds since 1970; `limit` is what was reached; `decidedBy`
+   *   is a `sub`, `decidedOn` the `User-Agent` of the user's own decision
    */
-  constructor({ code, status, message, service, param, requestId, retryAt, limit, decidedAt }) {
+  constructor({ code, status, message, service, param, requestId, retryAt, limit, decidedAt, decidedBy, decidedOn }) {
     super(code);
     this.name = 'AgentFailure';
-    Object.assign(this, { code, status, userText: message, service, param, requestId, retryAt, limit, decidedAt });
+    Object.assign(this, { code, status, userText: message, service, param, requestId, retryAt, limit, decidedAt, decidedBy, decidedOn });
   }
 
   /** Whether the user should sign in again. */
@@ -47,6 +49,8 @@ export function failureFromBody(body, { status, headers, now = Date.now() } = {}
     param: text('param'),
     requestId: text('request_id') ?? headers?.get('x-request-id') ?? undefined,
     decidedAt: Number.isFinite(error.decided_at) ? error.decided_at * 1000 : undefined,
+    decidedBy: text('decided_by'),
+    decidedOn: text('decided_on'),
     limit: Number.isFinite(error.limit?.most) ? error.limit : undefined,
     retryAt: seconds > 0 ? now + Math.min(seconds, LONGEST_WAIT_SECONDS) * 1000 : undefined,
   });

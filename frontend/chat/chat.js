@@ -38,7 +38,7 @@ export class Chat extends EventTarget {
   /** The services that were called for the version that was replaced last: nothing of it is undone. @type {string[]} */
   notUndone = [];
 
-  /** When an approval that could not be decided here was decided elsewhere. @type {number | undefined} */
+  /** When, and on which device, an approval that could not be decided here was. @type {{at: number, on?: string} | undefined} */
   decidedElsewhere;
 
   /** What `undo` restores, and which action removed it. @type {{turns: object[], by: 'replaced' | 'cleared'} | undefined} */
@@ -135,9 +135,9 @@ export class Chat extends EventTarget {
     return { decision: 'reject' };
   }
 
-  /** An approval was decided elsewhere, at this time. */
-  remark(decidedAt) {
-    this.decidedElsewhere = decidedAt;
+  /** An approval was decided elsewhere, at this time, with this `User-Agent`. */
+  remark(at, on) {
+    this.decidedElsewhere = { at, on };
     this.#notify('turns');
   }
 
@@ -385,6 +385,6 @@ function failureMembers(error) {
     console.error(error); // contains no secret: messages of the page and of the browser
     return { code: 'page_failed' };
   }
-  const { code, status, userText, service, param, requestId, retryAt, signInAgain, limit, decidedAt } = error;
-  return { code, status, userText, service, param, requestId, retryAt, signInAgain, limit, decidedAt };
+  const { code, status, userText, service, param, requestId, retryAt, signInAgain, limit, decidedAt, decidedOn } = error;
+  return { code, status, userText, service, param, requestId, retryAt, signInAgain, limit, decidedAt, decidedOn };
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Language } from '../language/language.js';
 import { endNote } from '../view/answer-end.js';
 import { agentState, serviceUses } from '../view/chain.js';
+import { deviceName } from '../view/device.js';
 import { failureWords } from '../view/failure.js';
 import { identityKind, identitySentence } from '../view/identity.js';
 import { plainText } from '../view/markdown.js';
@@ -75,4 +76,14 @@ test('Markdown becomes plain text for screen readers', () => {
   const read = plainText(markdown);
   assert.equal(read, 'Plan\nIt is 24 °C in Hangzhou, now.\nDay, High\nMon, 24\none\ntwo\nthree\nlet x;\nquote\n1 < 2 & <b>x</b> chart\ndone');
   assert.equal(plainText('5 * 3 = 15, a_b_c'), '5 * 3 = 15, a_b_c');
+});
+
+test('a device is named by its browser and its system, another program by its own words', () => {
+  const chrome = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36';
+  assert.equal(deviceName(chrome), 'Chrome, Windows');
+  assert.equal(deviceName(`${chrome} Edg/142.0.0.0`), 'Edge, Windows');
+  assert.equal(deviceName('Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1'), 'Safari, iPhone');
+  assert.equal(deviceName('python-httpx/0.28.1'), 'python-httpx/0.28.1');
+  assert.equal(deviceName('x'.repeat(200)).length, 60);
+  assert.equal(deviceName(), '');
 });

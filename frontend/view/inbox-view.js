@@ -1,6 +1,7 @@
 /** What waits for the user: calls of others, with their arguments as they bind, prepared runs, and own conversations. */
 
 import { ApprovalCard } from './approval-card.js';
+import { deviceName } from './device.js';
 import { arrange, element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
@@ -79,7 +80,10 @@ export class InboxView {
         this.#cards.get(approval.id)?.refused(error);
         return;
       }
-      const when = error.decidedAt && language.text('inbox.decided_at', { time: language.time(error.decidedAt) });
+      const { decidedAt, decidedBy, decidedOn } = error;
+      const known = { time: decidedAt && language.time(decidedAt), who: decidedBy, device: deviceName(decidedOn) };
+      const key = decidedOn ? 'inbox.decided_on' : decidedBy ? 'inbox.decided_by' : 'inbox.decided_at';
+      const when = decidedAt && language.text(key, known);
       this.#say([language.text(`inbox.${error.code}`), when].filter(Boolean).join(' '));
       await app.inbox.refresh();
     }

@@ -1,5 +1,6 @@
 /** Above the composer: what an action has changed or will do, and its undo. It stays until the next question. */
 
+import { deviceName } from './device.js';
 import { element } from './element.js';
 import { serviceName } from './identity.js';
 
@@ -27,7 +28,9 @@ export class Notice {
       shown.push(language.text(editing.id === turns.at(-1).id ? 'chat.editing' : 'chat.editing_earlier'), ['chat.cancel', actions.cancel]);
       if (called.length > 0) shown[0] += ` ${language.text('chat.not_undone', { services: services(called) })}`;
     } else if (decidedElsewhere !== undefined) {
-      shown.push(language.text('approval.decided_elsewhere', { time: language.time(decidedElsewhere) }));
+      const { at, on } = decidedElsewhere;
+      const values = { time: language.time(at), device: deviceName(on) };
+      shown.push(language.text(on ? 'approval.decided_on' : 'approval.decided_elsewhere', values));
     } else if (undoable) {
       shown.push(language.text(`chat.undo_${undoable.by}`), ['chat.undo', actions.undo]);
     } else if (notUndone.length > 0) {

@@ -145,6 +145,8 @@ class ApprovalState:
     decided_at: float | None = None
     approver: Approver | None = None
     """Who decided, if it was not the principal of the request."""
+    device: str | None = None
+    """With which they decided (`DEVICE`), if that is known."""
 
     def status_at(self, now: float) -> ApprovalStatus:
         """The status at `now`. An open request expires; so does an approval that is not used, as long after
@@ -158,15 +160,21 @@ class ApprovalState:
         return ApprovalStatus.EXPIRED if until is not None and now >= until else self.status
 
     def decided(
-        self, *, approved: bool, digest: str | None, at: float, approver: Approver | None = None
+        self,
+        *,
+        approved: bool,
+        digest: str | None,
+        at: float,
+        approver: Approver | None = None,
+        device: str | None = None,
     ) -> "ApprovalState":
         """The state after the person's decision at `at`. `digest` is that of the approved arguments.
 
         Raises `ApprovalError` unless it is open; and for a question to approvers, unless it is a decision of
         one of them about the call as it was asked.
         """
-        self.require_open(at)
-        decided = replace(self, decided_at=at, approver=approver)
+        self.require_open(at, approver)
+        decided = replace(self, decided_at=at, approver=approver, device=device)
         decided.require_approver()
         if approver is not None and digest not in (None, self.request.digest):
             raise ApprovalError(GraphCode.APPROVAL_INVALID, "an approver changes nothing of a call")
@@ -203,9 +211,11 @@ class ApprovalState:
         )
         return self.withdrawn(request.created_at) if same and earlier.id != request.id else self
 
-    def require_open(self, at: float) -> None:
-        """Raises `ApprovalError` with the reason why it cannot be answered at `at`."""
-        self._require(ApprovalStatus.OPEN, at)
+    def require_open(self, at: float, approver: Approver | None = None) -> None:
+        """Raises `ApprovalError` with the reason why it cannot be answered at `at`, for its principal, or for
+        `approver`.
+        """
+        self._require(ApprovalStatus.OPEN, at, approver)
 
     def require_approver(self) -> None:
         """Raises `ApprovalError` unless it was decided by those whom it asks."""
@@ -215,7 +225,20 @@ class ApprovalState:
         if approver is not None and not (group and approver.may_approve(asker, group)):
             raise ApprovalError(GraphCode.APPROVAL_INVALID, "the approver is the asker, or not of the group")
 
-    def _require(self, expected: ApprovalStatus, at: float) -> None:
+    def _seen_by(self, approver: Approver | None) -> dict[str, object]:
+        """When it was decided; for those whom it asks also by whom, and for that person on which device."""
+        asker, group = self.request.principal, self.request.approvers
+        if self.decided_at is None:
+            return {}
+        seen: dict[str, object] = {"decided_at": int(self.decided_at)}
+        if approver is None if group is None else approver is not None and approver.may_approve(asker, group):
+            by, caller = (asker if each is None else each.principal for each in (self.approver, approver))
+            seen["decided_by"] = by.subject
+            if by == caller and self.device is not None:
+                seen["decided_on"] = self.device
+        return seen
+
+    def _require(self, expected: ApprovalStatus, at: float, approver: Approver | None = None) -> None:
         found = self.status_at(at)
         if found is expected:
             return
@@ -223,7 +246,7 @@ class ApprovalState:
         if found is ApprovalStatus.EXPIRED:
             code = GraphCode.APPROVAL_EXPIRED
         text = f'status must be "{expected}", found "{found}"'
-        raise ApprovalError(code, text, decided_at=self.decided_at)
+        raise ApprovalError(code, text, decided=self._seen_by(approver))
 
 
 @dataclass(frozen=True, slots=True)

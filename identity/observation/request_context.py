@@ -18,22 +18,26 @@ REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("idaas_agent.request_id",
 """The id of the request: in its response, its log lines and its audit events."""
 USER: Final[ContextVar[str | None]] = ContextVar("idaas_agent.user", default=None)
 """The caller of the request, named by `user_label`; `None` before authentication."""
+DEVICE: Final[ContextVar[str | None]] = ContextVar("idaas_agent.device", default=None)
+"""The `User-Agent` of the request, cut and printable: for the person who sent it alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class CarriedContext:
-    """A request's id, its caller and its span, for work in a task with a context of its own; nothing else of
-    the context.
+    """A request's id, its caller, its device and its span, for work in a task with a context of its own;
+    nothing else of the context.
     """
 
     request_id: str | None
     user: str | None
+    device: str | None
     span: Span
 
     def enter(self) -> None:
         """Sets them in the current context."""
         REQUEST_ID.set(self.request_id)
         USER.set(self.user)
+        DEVICE.set(self.device)
         CURRENT_SPAN.set(self.span)
 
     def new_context(self) -> Context:
@@ -45,7 +49,7 @@ class CarriedContext:
 
 def carried_context() -> CarriedContext:
     """The request's facts in the current context."""
-    return CarriedContext(REQUEST_ID.get(), USER.get(), CURRENT_SPAN.get())
+    return CarriedContext(REQUEST_ID.get(), USER.get(), DEVICE.get(), CURRENT_SPAN.get())
 
 
 class UserLabel(StrEnum):

@@ -111,48 +111,28 @@ class Trace:
     """The attributes of all spans of the trace."""
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class RecordedSpan(Span):
     """A span of a sampled trace. Not thread-safe."""
 
-    __slots__ = (
-        "_began",
-        "attributes",
-        "content",
-        "ended_at",
-        "error",
-        "kind",
-        "link",
-        "name",
-        "parent_id",
-        "span_id",
-        "started_at",
-        "trace",
-    )
-
+    trace: Trace
+    name: str
+    kind: SpanKind
+    parent_id: int | None = None
+    link: TraceContext | None = None
+    """A context of another trace, which this one belongs to in some way."""
+    content: bool = field(init=False, default=False)
+    span_id: int = field(init=False, default_factory=lambda: _new_span_id())
+    attributes: dict[Attribute, Value] = field(init=False, default_factory=dict)
+    error: str = field(init=False, default="")
+    started_at: int = field(init=False, default_factory=time.time_ns)
+    """Unix time in nanoseconds, as `ended_at`; 0 until the end."""
+    ended_at: int = field(init=False, default=0)
+    _began: int = field(init=False, default_factory=time.perf_counter_ns)
     recording = True
 
-    def __init__(
-        self,
-        trace: Trace,
-        name: str,
-        kind: SpanKind,
-        parent_id: int | None = None,
-        link: TraceContext | None = None,
-    ) -> None:
-        """`link` is a context of another trace, which this one belongs to in some way."""
-        self.trace = trace
-        self.content = trace.content
-        self.name = name
-        self.kind = kind
-        self.parent_id = parent_id
-        self.link = link
-        self.span_id = _new_span_id()
-        self.attributes: dict[Attribute, Value] = {}
-        self.error = ""
-        self.started_at = time.time_ns()
-        """Unix time in nanoseconds, as `ended_at`; 0 until the end."""
-        self.ended_at = 0
-        self._began = time.perf_counter_ns()
+    def __post_init__(self) -> None:
+        self.content = self.trace.content
 
     @property
     def trace_id(self) -> str:

@@ -56,9 +56,10 @@ def question(message: Message, most_images: int = 0) -> HumanMessage:
     parts: list[str | Image] = []
     for number, part in enumerate(message.parts):
         content = _content(part, number)
+        is_text = (part.media_type or "text/").lower().startswith("text/")
         if content == "raw":
             parts.append(Image(part.raw, part.filename or "image"))
-        elif content == "text" and part.text is not None and _is_text(part.media_type):
+        elif content == "text" and part.text is not None and is_text:
             parts.append(f"\n{part.text}" if parts and isinstance(parts[-1], str) else part.text)
         else:
             problem = f"message.parts[{number}]: only text, and images as raw, are supported"
@@ -95,10 +96,6 @@ def _content(part: Part, number: int) -> str:
         problem = f"expected one of {', '.join(_CONTENTS)}, found {len(given)}"
         raise invalid_params(f"message.parts[{number}]", problem)
     return given[0]
-
-
-def _is_text(media_type: str | None) -> bool:
-    return not media_type or media_type.lower().startswith("text/")
 
 
 def _with_integers(value: Any) -> Any:  # noqa: ANN401 - any JSON value

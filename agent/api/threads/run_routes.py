@@ -70,7 +70,9 @@ class RunEvents:
         if not position:
             yield server_sent(encoder.started())
         if position + 1 < run.replay.oldest:
-            yield server_sent([await self._snapshot(run.owner, run.thread_id)])
+            stored = await self._conversations.threads.messages(run.owner, run.thread_id, limit=self._most)
+            messages = to_ag_ui(each.message for each in stored)
+            yield server_sent([{"type": "MESSAGES_SNAPSHOT", "messages": messages}])
         try:
             async for event in reader:
                 events = encoder.event(event)
@@ -95,10 +97,6 @@ class RunEvents:
             latest=run_id,
             new_id=lambda: f"{run_id}-{next(numbers)}",  # the same for every reader
         )
-
-    async def _snapshot(self, owner: str, thread_id: str) -> Event:
-        stored = await self._conversations.threads.messages(owner, thread_id, limit=self._most)
-        return {"type": "MESSAGES_SNAPSHOT", "messages": to_ag_ui(each.message for each in stored)}
 
 
 def _identified(events: list[Event], run: Run, position: int | None) -> str:

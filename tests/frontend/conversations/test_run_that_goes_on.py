@@ -1,5 +1,6 @@
 """A run that goes on while the page is reloaded, in two tabs, and on two devices."""
 
+import re
 from typing import Any
 
 from langchain_core.messages import AIMessage
@@ -139,6 +140,8 @@ async def test_decision_that_comes_second_shows_the_first(
     await card(page).get_by_role("button", name="Approve").click()
     await expect(prose(page)).to_have_text("You declined.")
     await expect(card(page)).to_have_count(0)
+    notice = re.compile("You decided this at .+, with python-httpx/.+ changed nothing")
+    await expect(page.get_by_role("status").filter(has_text=notice)).to_be_visible()
 
 
 async def test_progress_of_a_long_call_is_shown_until_its_result(

@@ -1,13 +1,15 @@
 """The rules of an approval: decided once and in time, used once and in time, for what was approved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
-from graph.approvals.record import ApprovalState, ApprovalStatus
+from graph.approvals.record import ApprovalState, ApprovalStatus, Approver
 from graph.call_arguments import arguments_digest
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
+from identity.principal import Principal
 from tests.graph.approvals.conftest import DIGEST, NOW, SECONDS, RequestOf
 
 pytestmark = pytest.mark.promise("approval-binds")
@@ -40,6 +42,33 @@ def test_decision_is_final(state: ApprovalState, first: bool, second: bool) -> N
     decided = state.decided(approved=first, digest=DIGEST, at=NOW)
     again = code_of(lambda: decided.decided(approved=second, digest=DIGEST, at=NOW + 1))
     assert again is GraphCode.APPROVAL_USED
+
+
+def seen(state: ApprovalState, approver: Approver | None = None) -> Mapping[str, object]:
+    """What a late decision of the principal, or of `approver`, gets."""
+    with pytest.raises(ApprovalError) as caught:
+        state.decided(approved=True, digest=DIGEST, at=NOW + 1, approver=approver)
+    return caught.value.decided
+
+
+def test_late_decision_says_who_decided_when_and_on_which_device_to_those_who_may_know(
+    state: ApprovalState,
+) -> None:
+    asker = state.request.principal
+    bob, carol, dave = (
+        Approver(Principal(asker.issuer, name), frozenset({group}))
+        for name, group in (("bob", "finance"), ("carol", "finance"), ("dave", "sales"))
+    )
+    asked = replace(state, request=replace(state.request, approvers="finance"))
+    own = state.decided(approved=True, digest=DIGEST, at=NOW, device="Firefox")
+    of_bob = asked.decided(approved=False, digest=None, at=NOW, approver=bob, device="Firefox")
+    when = {"decided_at": NOW}
+    assert seen(own) == {**when, "decided_by": asker.subject, "decided_on": "Firefox"}
+    assert seen(own, bob) == when  # as the client of a prepared run
+    assert seen(of_bob, bob) == {**when, "decided_by": "bob", "decided_on": "Firefox"}
+    assert seen(of_bob, carol) == {**when, "decided_by": "bob"}
+    assert seen(of_bob, dave) == seen(of_bob) == when
+    assert seen(state.withdrawn(NOW)) == {}
 
 
 def test_approval_holds_for_the_approved_arguments_only(state: ApprovalState) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from identity.access_token.verifier import LEEWAY
@@ -88,6 +89,9 @@ async def test_answer_of_an_older_ag_ui_client_to_a_used_approval_is_refused_as_
     refused = await served.ask("POST", "/ag-ui/agent", body=given)
 
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "approval_used")
+    late = (await answer(await threads(ACCESS_IDENTITY="Human"), approval)).json()["error"]
+    assert late["decided_by"] == "user_alice01"
+    assert late["decided_on"] == f"python-httpx/{httpx.__version__}"
 
 
 async def test_approval_of_another_conversation_is_no_approval_of_this_one(threads: ThreadsOf) -> None:
