@@ -40,20 +40,25 @@ async def test_argument_is_encoded_into_one_path_segment(serve, service_at, key_
 
 @pytest.mark.promise("model-cannot-steer")
 @pytest.mark.parametrize("name", ["Host", "authorization", "Cookie", "Transfer-Encoding", "X_y", ""])
-async def test_further_headers_of_a_tool_begin_with_x(serve, service_at, key_ring, name):
-    recorder = Recorder(lambda _: Response("ok"))
+async def test_further_headers_of_a_tool_are_for_conditions_and_retries_or_begin_with_x(
+    serve, service_at, key_ring, name
+):
+    recorder = Recorder(lambda _: Response("ok", headers={"ETag": '"7"'}))
     service = service_at(await serve(recorder))
 
     @service.tool
     async def tagged(http, name: str):
         """Sends a header."""
-        return (await http.get(headers={"X-Tag": "1", name: "2"})).text
+        return (await http.get(headers={"X-Tag": "1", name: "2"})).headers["etag"]
 
     await failure_of(service.call("tagged", {"name": name}, key_ring("K1")))
     assert recorder.requests == []
     assert (await service.call("tagged", {"name": "x-acs-action"}, key_ring("K1"))).ok
     (request,) = recorder.requests
     assert (request.headers["x-tag"], request.headers["x-acs-action"], bearer(request)) == ("1", "2", "K1")
+    for of_request in ("If-Match", "If-None-Match", "Idempotency-Key"):
+        assert (await service.call("tagged", {"name": of_request}, key_ring("K1"))).text == '"7"'
+        assert recorder.requests[-1].headers[of_request] == "2"
 
 
 async def test_body_is_sent_as_json(serve, service_at, key_ring):
