@@ -172,7 +172,7 @@ async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within
     if await card(page).count():  # unless it has noticed by itself
         await card(page).get_by_role("button", name="Approve as changed").click()
         await expect(page.locator(".foot .notice")).to_contain_text(
-            re.compile(r"decided at \d.*elsewhere|decided at \d.* device")
+            re.compile(r"decided (?:this )?at \d.*(?:elsewhere|device|with Chrome)")
         )
     await expect(prose(page)).to_have_text("Applied.")
 
