@@ -63,7 +63,8 @@ async def test_client_uses_what_the_agent_may_and_nothing_of_human_identity(
     start_impatient_agent, sandbox, tmp_path
 ):
     log = tmp_path / "audit.jsonl"
-    settings = {"CLIENT_IDS": JOB, "ALLOW_CLIENT_CALLERS": "true", "AUDIT_LOG_FILE": str(log)}
+    settings = {"CLIENT_IDS": JOB, "ALLOW_CLIENT_CALLERS": "true"}
+    settings |= {"AUDIT_LOG_FILE": str(log), "AUDIT_REQUIRED": "true"}
     token = machine_token(sandbox, "agent.access")
     started = await start_impatient_agent("Machine", **settings)
     assert "access identity: Machine" in (await started.agent.ask(ENTERPRISE, token)).text

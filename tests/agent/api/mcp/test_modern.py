@@ -30,8 +30,9 @@ BALANCE = calls(("leave_balance", {}), text="One moment.")
 
 @pytest.fixture
 async def served(threads: ThreadsOf, tmp_path: Path) -> Threads:
-    variables = {"ACCESS_IDENTITY": "Human", "AUDIT_LOG_FILE": f"{tmp_path}/audit.jsonl"}
-    return await threads([DONE], **variables, CORS_ALLOWED_ORIGINS="https://page.example")
+    audit = {"AUDIT_LOG_FILE": f"{tmp_path}/audit.jsonl", "AUDIT_REQUIRED": "true"}
+    origins = "https://page.example"
+    return await threads([DONE], ACCESS_IDENTITY="Human", CORS_ALLOWED_ORIGINS=origins, **audit)
 
 
 async def balance(served: Threads) -> int:

@@ -267,7 +267,8 @@ async def test_request_with_the_same_key_prepares_one_run_and_another_body_is_re
     replica: Replica, tmp_path: Path
 ) -> None:
     log = tmp_path / "audit.jsonl"
-    first, second = await replica(MAX_PREPARED_BY_CLIENT="1", AUDIT_LOG_FILE=str(log)), await replica()
+    audit = {"AUDIT_LOG_FILE": str(log), "AUDIT_REQUIRED": "true"}
+    first, second = await replica(MAX_PREPARED_BY_CLIENT="1", **audit), await replica()
     key = {"idempotency-key": "invoice-17"}
 
     def sent(served: Threads, by: str = JOB, **members: Any) -> Awaitable[Any]:

@@ -29,7 +29,8 @@ def revocations(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def agent(sandbox: Sandbox, tmp_path: Path, revocations: Path) -> Iterator[AgentServer]:
-    variables = {"REVOCATIONS_FILE": str(revocations), "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl")}
+    audit = {"AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"), "AUDIT_REQUIRED": "true"}
+    variables = {"REVOCATIONS_FILE": str(revocations), **audit}
     with running_agent(sandbox, ACCESS_IDENTITY="Human", **variables) as server:
         sandbox.cloud.user_events_url = f"{server.url}/events/idaas"
         yield server
