@@ -18,7 +18,8 @@ from identity.principal import Principal
 from tools.lasting import Lasting
 
 _COLUMNS: Final = "id, owner, thread_id, ends_at, uses, last_used_at, body"
-_MOST: Final = 500
+_NEWEST: Final = "ORDER BY created_at DESC, id"
+MOST: Final = 500
 """Grants of one principal that are looked at, the newest."""
 
 
@@ -52,11 +53,12 @@ class SqlGrantStore:
             await self._database.write(lambda: query(sql, *values), durable=True)
 
     async def of(self, principal: Principal, at: float) -> Sequence[Grant]:
-        return await self._found("owner = ? AND ends_at > ?", owner_of(principal), at)
+        condition = f"owner = ? AND ends_at > ? {_NEWEST} LIMIT {MOST}"
+        return await self._found(condition, owner_of(principal), at)
 
     async def of_all(self, at: float) -> Sequence[Grant]:
         """The grants of all principals that have not ended, the newest first, for operators."""
-        return await self._found("ends_at > ?", at)
+        return await self._found(f"ends_at > ? {_NEWEST}", at)
 
     async def use(self, grant: Grant, call: ApprovalRequest, at: float) -> None:
         """See `GrantStore`. A use, and with it the approval of the call, is on disk when this returns."""
@@ -84,10 +86,7 @@ class SqlGrantStore:
             return self._grant(rows[0]) if rows else None
 
     async def _found(self, condition: str, *values: str | float) -> Sequence[Grant]:
-        sql = (
-            f"SELECT {_COLUMNS} FROM grants WHERE {condition}"  # noqa: S608 - constants
-            f" ORDER BY created_at DESC, id LIMIT {_MOST}"
-        )
+        sql = f"SELECT {_COLUMNS} FROM grants WHERE {condition}"  # noqa: S608 - constants
         async with available():
             rows: Rows = await self._database.read(lambda: query(sql, *values))
             return [self._grant(row) for row in rows]

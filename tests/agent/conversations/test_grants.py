@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from agent.conversations import grants
 from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.database.database import Database
 from agent.conversations.encryption.encryption import Encryption
@@ -72,6 +74,20 @@ async def test_each_call_is_used_once_and_counted_until_the_grant_is_withdrawn_o
         with pytest.raises(ApprovalError):
             await other.use(grant, call, NOW)
         assert await approvals.get(call.id, ALICE) is None
+
+
+async def test_operator_sees_every_grant_that_counts_and_a_user_the_newest(
+    new_database: NewDatabase,
+    request_of: RequestOf,  # noqa: F811 - a fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grants, "MOST", 2)
+    _, store = stores(new_database())
+    for number in range(3):
+        given = request_of(id=str(number), call_id=str(number))
+        await store.add(replace(grant_of(request_of, created_at=NOW + number), request=given))
+    assert [each.id for each in await store.of(ALICE, NOW)] == ["2", "1"]
+    assert [each.id for each in await store.of_all(NOW)] == ["2", "1", "0"]
 
 
 class GrantingBank:
