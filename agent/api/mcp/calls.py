@@ -6,7 +6,7 @@ conversation is the caller's own, and its latest message has the digest of the c
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -141,12 +141,21 @@ class Calls:
             return self._agent.runs.start([asked.message()], caller, streaming=streaming, call=call)
         if thread_id is not None:
             await kept.threads.get(owner_of(caller.principal), thread_id)  # is not opened
-        if not asked.modern:
-            thread_id = thread_id or await self._place(kept, asked, caller)
-            if thread_id is not None and await self._waited(kept, asked, caller, thread_id):
-                return await self._outcome(kept, caller, thread_id)
-        run = await kept.start(caller, thread_id, [asked.message()], streaming=streaming, call=call)
-        return run.events(keep=not asked.modern)
+        deleted: set[str] = set()
+        while True:
+            place = thread_id
+            if not asked.modern:
+                place = thread_id or await self._place(kept, asked, caller, deleted)
+                if place is not None and await self._waited(kept, asked, caller, place):
+                    return await self._outcome(kept, caller, place)
+            try:
+                run = await kept.start(caller, place, [asked.message()], streaming=streaming, call=call)
+            except ThreadNotFoundError:
+                if place is None or place == thread_id:
+                    raise
+                deleted.add(place)
+            else:
+                return run.events(keep=not asked.modern)
 
     async def resume(
         self, asked: AskedCall, state: object, responses: object, caller: VerifiedAccessToken
@@ -182,9 +191,11 @@ class Calls:
             return Paused(tuple(pending))  # what is no answer asks again
         return run.events(keep=False)
 
-    async def _place(self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken) -> str | None:
+    async def _place(
+        self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken, deleted: Collection[str]
+    ) -> str | None:
         """The conversation of a legacy call that names none. It follows from the call and the time, so that
-        the call is found when it is sent again. `None`: any.
+        the call is found when it is sent again; none of `deleted` is used again. `None`: any.
         """
         window = int(self._agent.clock() // self._agent.settings.approval_seconds)
         free: list[str] = []
@@ -192,6 +203,8 @@ class Calls:
             for number in range(_REPEATS):
                 known_by = f"{asked.digest}.{at}.{number}".encode()
                 thread_id = _MARK + hashlib.sha256(known_by).hexdigest()[:32]
+                if thread_id in deleted:
+                    continue
                 try:
                     await kept.threads.get(owner_of(caller.principal), thread_id)
                 except ThreadNotFoundError:

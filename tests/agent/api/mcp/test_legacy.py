@@ -148,3 +148,19 @@ async def test_versions_and_methods_are_those_of_the_specification(threads: Thre
     assert (await ask("ping", MCP_Protocol_Version="1999-01-01"))["error"]["code"] == -32602
     answer = await served.ask("POST", "/mcp", body={"jsonrpc": "2.0", "id": 1, "result": {}})
     assert answer.status_code == 202
+
+
+async def test_question_and_call_whose_conversation_was_deleted_are_asked_again(threads: ThreadsOf) -> None:
+    served = await threads([DONE, DONE], ACCESS_IDENTITY="Human", AGENT_PAGE_URL=PAGE)
+    async with official_client(served) as client:
+        for _ in range(2):
+            answered = await client.call_tool("ask", {"question": "Hello"})
+            assert text(answered) == "done "
+            assert (await served.ask("DELETE", "/threads")).status_code == 200
+        before = await days_left(client)
+        await url_of(client, "leave_apply", LEAVE)
+        assert (await served.ask("DELETE", "/threads")).status_code == 200
+        await url_of(client, "leave_apply", LEAVE)
+        await decide(served)
+        made = await client.call_tool("leave_apply", LEAVE)
+        assert (json.loads(text(made))["days"], before - await days_left(client)) == (3, 3)
