@@ -170,9 +170,7 @@ def _starts_run(scope: Scope) -> bool:
 
 
 def _reads_own_list(scope: Scope) -> bool:
-    """Whether the request reads the list of the caller's conversations, or of what waits for the caller, as
-    each open page does again and again.
-    """
+    """Whether the request lists the caller's conversations or inbox, as each open page does repeatedly."""
     return bool(scope["path"] in ("/threads", "/approvals") and scope.get("method") == "GET")
 
 

@@ -150,12 +150,11 @@ class Calls:
                     return await self._outcome(kept, caller, place)
             try:
                 run = await kept.start(caller, place, [asked.message()], streaming=streaming, call=call)
+                return run.events(keep=not asked.modern)
             except ThreadNotFoundError:
                 if place is None or place == thread_id:
                     raise
                 deleted.add(place)
-            else:
-                return run.events(keep=not asked.modern)
 
     async def resume(
         self, asked: AskedCall, state: object, responses: object, caller: VerifiedAccessToken
