@@ -277,5 +277,6 @@ def reference(model: type[Any], mode: JsonSchemaMode = "serialization") -> dict[
     """A reference to the schema of `model`. Given the model itself, FastAPI would build a validator of it at
     every start.
     """
-    _DOCUMENTED[model.__name__] = (model, mode)
+    if _DOCUMENTED.setdefault(model.__name__, (model, mode)) != (model, mode):
+        raise ValueError(f"there is another model {model.__name__!r}, or it is a body and a response")
     return {"$ref": _SCHEMAS + model.__name__}

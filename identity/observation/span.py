@@ -75,6 +75,11 @@ class Span:
 NO_SPAN: Final = Span()
 
 
+def _new_span_id() -> int:
+    """A random identifier, never 0. It needs to be unique, not secret."""
+    return random.getrandbits(64) or 1
+
+
 class UnsampledSpan(Span):
     """All spans of a trace that is not recorded. Receivers of its context learn that."""
 
@@ -122,7 +127,7 @@ class RecordedSpan(Span):
     link: TraceContext | None = None
     """A context of another trace, which this one belongs to in some way."""
     content: bool = field(init=False, default=False)
-    span_id: int = field(init=False, default_factory=lambda: _new_span_id())
+    span_id: int = field(init=False, default_factory=_new_span_id)
     attributes: dict[Attribute, Value] = field(init=False, default_factory=dict)
     error: str = field(init=False, default="")
     started_at: int = field(init=False, default_factory=time.time_ns)
@@ -169,11 +174,6 @@ class RecordedSpan(Span):
 def _cut(attribute: Attribute, value: Value) -> Value:
     longest = MAX_CONTENT if attribute in CONTENT else MAX_CHARACTERS
     return value[:longest] if isinstance(value, str) else value
-
-
-def _new_span_id() -> int:
-    """A random identifier, never 0. It needs to be unique, not secret."""
-    return random.getrandbits(64) or 1
 
 
 CURRENT_SPAN: Final[ContextVar[Span]] = ContextVar("idaas_agent.span", default=NO_SPAN)

@@ -3,14 +3,19 @@
 The same examples in every run, and few: this finds what a document and its app disagree about.
 """
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from agent.api.response_models import Health, Wire, reference
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
+from tests.loopback import NO_TLS
 
 
 def checks() -> list[Any]:
@@ -87,3 +92,16 @@ def test_without_a_token_only_public_routes_respond(server: AgentServer) -> None
             case.validate_response(response, checks=documented)
 
         ask(operation, 1, check)
+
+
+def test_each_reference_of_the_document_names_a_schema_that_it_has(server: AgentServer) -> None:
+    document = httpx.get(f"{server.url}/openapi.json", headers=server.headers(), verify=NO_TLS).json()
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert {"ChatBody", "Completion", "ErrorResponse", "RunAgentInput", "UserRights"} <= named
+    assert named <= document["components"]["schemas"].keys()
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    reference(Health)
+    with pytest.raises(ValueError, match="there is another model 'Health'"):
+        reference(type("Health", (Wire,), {}))
