@@ -12,7 +12,7 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,8 @@ def pytest_collection(session: pytest.Session) -> None:
         files = sorted(root.glob("tests/**/test_*.py"))[number :: worker["workercount"]]
         for file in files:
             if not any(file.is_relative_to(folder) for folder in _NAMED_ONLY):
-                importlib.import_module(".".join(file.relative_to(root).with_suffix("").parts))
+                with suppress(Exception):  # the collection imports it again, and reports why it cannot
+                    importlib.import_module(".".join(file.relative_to(root).with_suffix("").parts))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
