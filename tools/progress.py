@@ -44,3 +44,8 @@ class TimeLimit:
         if not self.timeout.expired():
             now = asyncio.get_running_loop().time()
             self.timeout.reschedule(min(now + self.seconds, self._last))
+
+    def end(self) -> None:
+        """The time ends now, for a block that is in `timeout`."""
+        self._last = 0.0
+        self.progressed()

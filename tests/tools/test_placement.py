@@ -104,7 +104,7 @@ async def test_mcp_service_places_its_key_on_every_request_of_a_session(maps, ke
     await server.stopped.wait()
     await service.aclose()
     assert {method for method, _, _ in server.seen} == {
-        "server/discover", "initialize", "notifications/initialized", "tools/list", "tools/call",
+        "tools/list of 2026-07-28", "initialize", "notifications/initialized", "tools/list", "tools/call",
         "notifications/cancelled", "DELETE",
     }  # fmt: skip
     assert {key for _, key, _ in server.seen} == {"canary"}

@@ -11,7 +11,7 @@ https://modelcontextprotocol.io/specification/2025-06-18/basic/transports
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -22,26 +22,24 @@ from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, ListToolsResult
 
-from identity.observation.attribute import Attribute
 from identity.observation.span import CURRENT_SPAN
 from identity.observation.traceparent import HEADER, Receiver
 from identity.secrets.secret import Secret
 from tools import VERSION
-from tools.mcp_service.session import CLOSE_TIMEOUT, Listing, MCPRequestError, Session
-from tools.mcp_service.tool import (
-    MAX_LISTED,
-    MAX_PAGES,
-    ListedTool,
-    MCPTool,
-    result_of,
-    usable_tools,
-    well_formed,
+from tools.mcp_service.session import (
+    CLOSE_TIMEOUT,
+    CUT_OFF,
+    MALFORMED,
+    Listing,
+    Lists,
+    MCPRequestError,
+    Session,
 )
+from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, ListedTool, result_of, well_formed
 from tools.mcp_service.wire import Wire, refusal, response_to
 from tools.progress import Report
 from tools.service import ToolResult
 
-_MALFORMED: Final = "the response does not follow the MCP protocol"
 _LIST_CHANGED: Final = "notifications/tools/list_changed"
 _MAX_ANSWERS: Final = 10
 """How many requests of the server receive a response during one request."""
@@ -49,55 +47,38 @@ _UNDELIVERED: Final = (httpx.HTTPError, TimeoutError, RuntimeError, MCPRequestEr
 """Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
 _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
 """Visible ASCII, as the protocol requires, because it is sent in a header."""
-_Chosen = Callable[[Mapping[str, MCPTool]], Awaitable[Mapping[str, MCPTool]]]
 
 
 class LegacySession(Session):
-    """One session. A list of tools is current for `tools_seconds`; of each list, `usable` chooses.
+    """One session. `seconds` bounds each request."""
 
-    `seconds` bounds each request.
-    """
-
-    def __init__(
-        self,
-        wire: Wire,
-        secret: Secret,
-        *,
-        seconds: float,
-        tools_seconds: float,
-        usable: _Chosen,
-        clock: Callable[[], float],
-    ) -> None:
-        super().__init__(secret, tools_seconds, clock)
+    def __init__(self, wire: Wire, secret: Secret, lists: Lists, *, seconds: float) -> None:
+        super().__init__(secret, lists)
         self._wire = wire
         self._seconds = seconds
-        self._usable = usable
         self._numbers = count()
         self._session_id: str | None = None
-        self._protocol_version: str | None = None
-        """That of the session, once it is open."""
         self._pages = self._read = 0
         """Of the list that is being read."""
 
-    async def open(self) -> None:
-        """Initializes the session. Raises `MCPRequestError`, after the session is ended at the server."""
+    async def open(self) -> bool:
+        """Initializes the session. If it fails, the session is ended at the server."""
         try:
-            async with self._until_closed():
-                await self._initialize()
+            await self._initialize()
         except BaseException as error:
             await self._leave()
             if isinstance(error, ValueError):
-                raise MCPRequestError(_MALFORMED) from None
+                raise MCPRequestError(MALFORMED) from None
             raise
+        return True
 
     async def _listed(self) -> Listing:
         try:
             tools = await load_mcp_tools(self)  # type: ignore[arg-type]  # calls list_tools alone
         except (RuntimeError, ValueError):
-            raise MCPRequestError(_MALFORMED) from None
+            raise MCPRequestError(MALFORMED) from None
         listed = [ListedTool(tool.name, tool.description, tool.args_schema) for tool in tools]
-        used = await self._usable(await usable_tools(listed, self.secret))
-        return Listing(used, self._clock() + self._tools_seconds)
+        return await self._chosen(listed, self._lists.seconds)
 
     async def list_tools(self, cursor: str | None = None) -> ListToolsResult:
         """One page, for `load_mcp_tools`, which calls nothing else of an official session, and follows
@@ -121,21 +102,13 @@ class LegacySession(Session):
         progressed: Report,  # noqa: ARG002 - progress is not reported
     ) -> ToolResult:
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years."""
-        span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
-        span.set(Attribute.MCP_METHOD, "tools/call")
-        span.set(Attribute.MCP_VERSION, self._protocol_version)
-        params = {"name": tool, "arguments": dict(arguments)}
         try:
-            async with self._until_closed():
-                response = await self._send("tools/call", params)
-                if (error := response.get("error")) is not None:
-                    return ToolResult(f"error {error['code']}: {error['message']}", ok=False)
-                return result_of(response["result"])
+            return result_of(await self._send("tools/call", {"name": tool, "arguments": dict(arguments)}))
         except MCPRequestError as failure:
             failure.of_call = failure.status is not None and not await self._is_forgotten(failure.status)
             raise
         except ValueError:
-            raise MCPRequestError(_MALFORMED) from None
+            raise MCPRequestError(MALFORMED) from None
 
     async def _is_forgotten(self, status: int) -> bool:
         """Whether the server no longer knows the session, checked by a ping.
@@ -146,8 +119,7 @@ class LegacySession(Session):
         if status not in (400, 404) or self._session_id is None:
             return False
         try:
-            async with self._until_closed():
-                await self._send("ping", {})
+            await self._send("ping", {})
         except MCPRequestError as error:
             return error.status in (400, 404)
         return False
@@ -187,7 +159,7 @@ class LegacySession(Session):
         """Opens the session. Raises `MCPRequestError`, and `ValueError` for a version that is not spoken."""
         about = {"clientInfo": {"name": "idaas-agent", "version": VERSION}, "capabilities": {}}
         await self._result("initialize", {"protocolVersion": LATEST_PROTOCOL_VERSION, **about})
-        if self._protocol_version not in SUPPORTED_PROTOCOL_VERSIONS:
+        if self.version not in SUPPORTED_PROTOCOL_VERSIONS:
             raise ValueError("not a version that is spoken")
         await self._notify({"method": "notifications/initialized"})
 
@@ -220,23 +192,23 @@ class LegacySession(Session):
     async def _response_to(self, number: int, response: httpx.Response) -> Mapping[str, Any]:
         if not 200 <= response.status_code < 300:
             raise refusal(response, self.secret, may_renew=True)
-        if self._protocol_version is None:
+        if self.version is None:
             self._session_id = _session_id(response.headers)
         answered = 0
         async for message in self._wire.messages(response):
             if found := response_to(number, message):
-                if self._protocol_version is None and "result" in found:
-                    self._protocol_version = str(found["result"].get("protocolVersion", ""))
+                if self.version is None and "result" in found:
+                    self.version = str(found["result"].get("protocolVersion", ""))
                 return found
             if self._last and isinstance(message, dict) and message.get("method") == _LIST_CHANGED:
-                self._last = replace(self._last, until=self._clock())
+                self._last = replace(self._last, until=self._lists.clock())
             if answered < _MAX_ANSWERS and (answer := _answer(message)) is not None:
                 answered += 1
                 await self._notify(answer)
-        raise MCPRequestError("the response was cut off or has an unexpected media type")
+        raise MCPRequestError(CUT_OFF)
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Mcp-Session-Id": self._session_id, "MCP-Protocol-Version": self._protocol_version}
+        headers = {"Mcp-Session-Id": self._session_id, "MCP-Protocol-Version": self.version}
         return {name: value for name, value in headers.items() if value}
 
 

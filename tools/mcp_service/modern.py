@@ -7,8 +7,8 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
@@ -16,7 +16,6 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 
-from identity.observation.attribute import Attribute
 from identity.observation.span import CURRENT_SPAN
 from identity.observation.traceparent import HEADER, Receiver
 from identity.secrets.secret import Secret
@@ -24,8 +23,8 @@ from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
 from tools import VERSION
 from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
-from tools.mcp_service.session import Listing, MCPRequestError, Session
-from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, result_of, usable_tools, well_formed
+from tools.mcp_service.session import CUT_OFF, MALFORMED, Listing, Lists, MCPRequestError, Session
+from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, result_of, well_formed
 from tools.mcp_service.wire import Wire, protocol_error, refusal, response_to
 from tools.progress import Report
 from tools.service import ToolResult
@@ -61,15 +60,13 @@ class Verdict(Enum):
 
     MODERN = "2026-07-28"
     LEGACY = "2025-11-25 or older"
-    UNPROVEN = "unproven"
-    """The server has responded, with what either version may send."""
 
 
 class ModernServer:
     """What is known of the server behind `wire`, whatever the credential.
 
-    `verdict` is `None` until a probe has proved it, and after a response that contradicts it. It is kept in
-    this process for this URL: servers behind one gateway may speak different versions.
+    `verdict` is `None` until a response has proved it, and after one that contradicts it. It is that of this
+    URL: servers behind one gateway may speak different versions.
     """
 
     def __init__(self, wire: Wire) -> None:
@@ -79,50 +76,34 @@ class ModernServer:
         self._wire = wire
         self._numbers = count(1)
 
-    async def probe(self, secret: Secret) -> Verdict:
+    async def probe(self, secret: Secret) -> Verdict | None:
         """Which version the server speaks, by `server/discover`, which acts on nothing; kept if it is proved.
 
-        Raises `MCPRequestError` if there is no response, or if the server speaks no version of the agent's.
+        `None` for a response that either version may send. Raises `MCPRequestError` if there is no response,
+        or if the server speaks no version of the agent's.
         """
-        response, answer = await self._exchange("server/discover", {}, secret, {}, None)
-        status = response.status_code
-        if status in _NO_PROOF or not (200 <= status < 300 or 400 <= status < 500):
-            return Verdict.UNPROVEN
+        return self.judge(*await self.exchange("server/discover", {}, secret))
+
+    def judge(self, response: httpx.Response, answer: _Json) -> Verdict | None:
+        """As `probe`, by a response to it, or to a request of the list."""
+        if response.status_code in _NO_PROOF or not (response.is_success or response.is_client_error):
+            return None
         self.verdict = _verdict(answer)
         return self.verdict
 
-    async def send(
+    async def exchange(
         self,
         method: str,
-        params: Mapping[str, Any],
+        params: _Json,
         secret: Secret,
         headers: Mapping[str, str] | None = None,
         progressed: Report | None = None,
-    ) -> Mapping[str, Any]:
-        """The response, with `result` or `error`: one POST. Raises `MCPRequestError`.
+    ) -> tuple[httpx.Response, _Json]:
+        """One POST: the HTTP response, and the message in it, which is empty if there is none.
 
         If the caller stops waiting, the connection is closed, which cancels the request at the server.
-        `progressed` is called when the server reports progress.
+        `progressed` is called when the server reports progress. Raises `MCPRequestError`.
         """
-        response, answer = await self._exchange(method, params, secret, headers or {}, progressed)
-        status = response.status_code
-        if 200 <= status < 300:
-            if not answer:
-                raise MCPRequestError("the response was cut off or has an unexpected media type")
-            return answer
-        if not answer or status in _NO_PROOF or status >= 500:
-            raise refusal(response, secret, may_renew=False)
-        return answer
-
-    async def _exchange(
-        self,
-        method: str,
-        params: Mapping[str, Any],
-        secret: Secret,
-        headers: Mapping[str, str],
-        progressed: Report | None,
-    ) -> tuple[httpx.Response, Mapping[str, Any]]:
-        """The HTTP response, and the message in it, which is empty if there is none."""
         number = next(self._numbers)
         meta: dict[str, Any] = {
             f"{_META}protocolVersion": PROTOCOL_VERSION,
@@ -138,9 +119,9 @@ class ModernServer:
         if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
             meta[HEADER] = context
         message = {"id": number, "method": method, "params": {**params, "_meta": meta}}
-        headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method, **headers}
+        headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method, **(headers or {})}
 
-        async def read(response: httpx.Response) -> tuple[httpx.Response, Mapping[str, Any]]:
+        async def read(response: httpx.Response) -> tuple[httpx.Response, _Json]:
             if not 200 <= response.status_code < 300:
                 truncate_body(response, _MAX_ERROR_BYTES)
                 return response, _error_in(await response.aread())
@@ -157,35 +138,38 @@ class ModernServer:
 
 
 class ModernSession(Session):
-    """The use of a server of this version under one credential: nothing is opened, and nothing is left.
+    """The use of `server` in this version under one credential: nothing is opened, and nothing is left.
 
-    A list is current for its `ttlMs`, from 5 seconds to `tools_seconds`, so that what an operator accepts
-    takes effect. A public one is shared through `server`. Of each list, `usable` chooses.
+    A list is current for its `ttlMs`, from 5 seconds to those of `lists`, so that what an operator accepts
+    takes effect. A public one is shared through `server`.
     """
 
-    def __init__(
-        self,
-        server: ModernServer,
-        secret: Secret,
-        *,
-        tools_seconds: float,
-        usable: Callable[[Mapping[str, MCPTool]], Awaitable[Mapping[str, MCPTool]]],
-        clock: Callable[[], float],
-    ) -> None:
-        super().__init__(secret, tools_seconds, clock)
+    version = PROTOCOL_VERSION
+
+    def __init__(self, server: ModernServer, secret: Secret, lists: Lists) -> None:
+        super().__init__(secret, lists)
         self._server = server
-        self._usable = usable
+
+    async def open(self) -> bool:
+        """See `Session`. If that is not known, the list is requested, which is needed anyway, and a probe
+        follows only if the response proves nothing: after a restart of the agent too, a server of this
+        version receives no other request.
+        """
+        if self._server.verdict is None:
+            with suppress(MCPRequestError):
+                await self.listing()
+        return (self._server.verdict or await self._server.probe(self.secret)) is Verdict.MODERN
 
     @property
     def current(self) -> Listing | None:
         """See `Session`."""
         public = self._server.public
-        return public if public is not None and self._clock() < public.until else super().current
+        return public if public is not None and self._lists.clock() < public.until else super().current
 
     async def _listed(self) -> Listing:
         tools: list[Any] = []
         params: dict[str, str] = {}
-        seconds, public = self._tools_seconds, True
+        seconds, public = self._lists.seconds, True
         for _ in range(MAX_PAGES):
             page = await self._page(params)
             tools += page["tools"]
@@ -195,8 +179,7 @@ class ModernSession(Session):
             if not isinstance(cursor := page.get("nextCursor"), str) or len(tools) >= MAX_LISTED:
                 break
             params = {"cursor": cursor}
-        usable = await usable_tools(well_formed(tools), self.secret, annotated=True)
-        listing = Listing(await self._usable(usable), self._clock() + seconds, public)
+        listing = await self._chosen(well_formed(tools), seconds, annotated=True, public=public)
         if public:
             self._server.public = listing
         return listing
@@ -207,7 +190,7 @@ class ModernSession(Session):
             raise MCPRequestError(f"protocol error {response['error']['code']}")
         result: Mapping[str, Any] = response["result"]
         if result.get("resultType", "complete") != "complete" or not isinstance(result.get("tools"), list):
-            raise MCPRequestError("the response does not follow the MCP protocol")
+            raise MCPRequestError(MALFORMED)
         return result
 
     async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
@@ -217,9 +200,6 @@ class ModernSession(Session):
         result may be the server's question. A server that asks all the same gets no answer, and the call ends
         at once. A call that becomes a task is polled until it ends or asks.
         """
-        span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
-        span.set(Attribute.MCP_METHOD, "tools/call")
-        span.set(Attribute.MCP_VERSION, PROTOCOL_VERSION)
         given = ANSWERED.get() or Answered()
         rounds, more = given.rounds + 1, dict[str, Any]()
         if given.responses:
@@ -229,7 +209,7 @@ class ModernSession(Session):
         if (task := _Task.waiting(given.state)) is not None:
             return await self.follow(task, {"pollIntervalMs": 0}, given.responses, rounds, progressed)
         try:
-            async with self._guarded():
+            with self._guarded():
                 response = await self._called(tool, arguments, more, progressed)
                 if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
                     self._last = self._server.public = None
@@ -256,7 +236,7 @@ class ModernSession(Session):
         """
         is_left, seen = True, None
         try:
-            async with self._guarded():
+            with self._guarded():
                 if answers:
                     await self._of_task("tasks/update", task, inputResponses=answers)
                     answers = {}
@@ -284,17 +264,16 @@ class ModernSession(Session):
             if is_left:
                 self._cancel_later(self._of_task("tasks/cancel", task))
 
-    @asynccontextmanager
-    async def _guarded(self) -> AsyncIterator[None]:
-        """Ends the block with `MCPRequestError` when the session is closed, and for a malformed response."""
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Ends the block with `MCPRequestError` for a malformed response."""
         try:
-            async with self._until_closed():
-                yield
+            yield
         except MCPRequestError as failure:
             failure.of_call = failure.status is not None and self._server.verdict is not Verdict.LEGACY
             raise
         except ValueError:
-            raise MCPRequestError("the response does not follow the MCP protocol") from None
+            raise MCPRequestError(MALFORMED) from None
 
     async def _of_task(self, method: str, task: "_Task", **more: _Json) -> _Json:
         return await self._sent(method, {"taskId": task.id, **more}, {"Mcp-Name": header_value(task.id)})
@@ -311,26 +290,29 @@ class ModernSession(Session):
     async def _sent(
         self,
         method: str,
-        params: Mapping[str, Any],
+        params: _Json,
         headers: Mapping[str, str] | None = None,
         progressed: Report | None = None,
-    ) -> Mapping[str, Any]:
-        """As `ModernServer.send`. What a server of another version would respond is followed by a probe.
-
-        If it is one, raises `MCPRequestError` with the status 404, as if it had forgotten a session.
+    ) -> _Json:
+        """The response, with `result` or `error`. What a server of another version would respond is followed
+        by a probe, unless it is the first list, which proves as much. If it is such a server, raises
+        `MCPRequestError` with the status 404, as if a session was forgotten.
         """
-        response: Mapping[str, Any] = {}
-        failure: MCPRequestError | None = None
-        try:
-            response = await self._server.send(method, params, self.secret, headers, progressed)
-            doubtful = response.get("error", {}).get("code") in _OTHER_VERSION
-        except MCPRequestError as error:
-            failure, doubtful = error, error.status in (400, 404, 405)
-        if doubtful and await self._server.probe(self.secret) is Verdict.LEGACY:
-            failure = MCPRequestError(status=404)
-        if failure is not None:
-            raise failure
-        return response
+        response, answer = await self._server.exchange(method, params, self.secret, headers, progressed)
+        status = response.status_code
+        refused = not response.is_success and (not answer or status in _NO_PROOF or status >= 500)
+        verdict: Verdict | None = None
+        if method == "tools/list" and self._server.verdict is None:
+            verdict = self._server.judge(response, answer)
+        elif status in (400, 404, 405) if refused else answer.get("error", {}).get("code") in _OTHER_VERSION:
+            verdict = await self._server.probe(self.secret)
+        if verdict is Verdict.LEGACY:
+            raise MCPRequestError(status=404)
+        if refused:
+            raise refusal(response, self.secret, may_renew=False)
+        if not answer:
+            raise MCPRequestError(CUT_OFF)
+        return answer
 
     async def _leave(self) -> None:
         """Waits for cancellations; there is nothing to end."""
@@ -496,13 +478,10 @@ def _result(response: Mapping[str, Any], rounds: int) -> ToolResult:
 
     Raises `ValueError` for one of another form.
     """
-    if "error" in response:
-        error = response["error"]
-        return ToolResult(f"error {error['code']}: {error['message']}", ok=False)
-    result: Mapping[str, Any] = response["result"]
+    result: _Json = response.get("result", {})
     match result.get("resultType", "complete"):
         case "complete":
-            return result_of(result)
+            return result_of(response)
         case "input_required":
             requests, state = result.get("inputRequests"), result.get("requestState")
             if ANSWERED.get() is None or rounds >= _MAX_ROUNDS or not isinstance(requests, dict):

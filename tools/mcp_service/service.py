@@ -7,12 +7,14 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from cachetools import LRUCache, TTLCache
 
 from identity.credentials.requirement import AccessTokenRequirement, Credential, CredentialRequirement
 from identity.errors import ErrorCode, ServiceError
+from identity.observation.attribute import Attribute
+from identity.observation.span import CURRENT_SPAN
 from identity.principal import AccessIdentity
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
@@ -24,20 +26,17 @@ from tools.error_codes import ToolCode
 from tools.file import contains
 from tools.mcp_service.modern import ModernServer, ModernSession, Verdict
 from tools.mcp_service.selection import ToolSelection
-from tools.mcp_service.session import MCPRequestError, Session, SessionPool
+from tools.mcp_service.session import CLOSED, Lists, MCPRequestError, Session, SessionPool
 from tools.mcp_service.wire import Wire
 from tools.progress import TimeLimit, progress, reported_to
 from tools.result import model_text
 from tools.service import Access, ToolResult, ToolSchema, send_with_credential
 
-if TYPE_CHECKING:
-    from tools.mcp_service.legacy import LegacySession
-
 _T = TypeVar("_T")
 
 
 class MCPService:
-    """Which version of MCP the server speaks is probed by its first use (`docs/mcp.md`). Each credential has
+    """Which version of MCP the server speaks is found by its first use (`docs/mcp.md`). Each credential has
     its own session, which is kept for later calls. Callers with equal credentials share one, because the
     credential is all that the server knows of them.
 
@@ -97,11 +96,13 @@ class MCPService:
             trusted=trusted,
         )
         self._seconds = seconds
-        self._tools_seconds = tools_seconds
+        self._lists = Lists(self.selection.used, tools_seconds, clock)
         self._listing_seconds = listing_seconds
         self._pause_seconds = pause_seconds
         self._clock = clock
         self._paused_until: float | None = None
+        self._limits: set[TimeLimit] = set()
+        self._closed = False
         self.pool_use = PoolUse()
         self._http = http_client(ssl_context, seconds, self.pool_use)
         self._wire = Wire(self._http, checked_url(url), max_bytes=max_bytes, placement=credential.placement)
@@ -137,7 +138,7 @@ class MCPService:
         failure = MCPRequestError("a request timed out seconds ago")
         if not paused or self._sessions.current(key) is not None:
             try:
-                return await _in_time(self._listing_limit(), self._with_session(access, listed))
+                return await self._in_time(self._listing_limit(), self._with_session(access, listed))
             except MCPRequestError as error:
                 failure = error
         if failure.is_credential_refused:
@@ -169,7 +170,7 @@ class MCPService:
             listed = (await session.listing()).tools.get(self.selection.servers_name(tool))
             return [] if listed is None else listed.validator.faults(arguments)
 
-        return await self._or_error(_in_time(self._listing_limit(), self._with_session(access, found)))
+        return await self._or_error(self._in_time(self._listing_limit(), self._with_session(access, found)))
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
@@ -178,6 +179,9 @@ class MCPService:
 
         async def called(session: Session) -> ToolResult:
             presented.append(session.secret)
+            span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
+            span.set(Attribute.MCP_METHOD, "tools/call")
+            span.set(Attribute.MCP_VERSION, session.version)
             name = self.selection.servers_name(tool)
             listed = (await session.listing()).tools.get(name)
             if listed is None:
@@ -187,7 +191,7 @@ class MCPService:
             return await session.call(name, arguments, progress)
 
         with reported_to(limit.progressed):
-            result = await self._or_error(_in_time(limit, self._with_session(access, called, tool)))
+            result = await self._or_error(self._in_time(limit, self._with_session(access, called, tool)))
         files = [file for file in result.files if not contains(file[1], presented)]
         asks = result.asks and replace(result.asks, questions=redact(result.asks.questions, presented))
         return replace(result, text=model_text(result.text, presented), files=files, asks=asks)
@@ -197,10 +201,13 @@ class MCPService:
 
         It is requested without a credential, and nothing of it is followed. Raises `ServiceError`.
         """
-        return await self._or_error(_in_time(self._listing_limit(), self._wire.metadata()))
+        return await self._or_error(self._in_time(self._listing_limit(), self._wire.metadata()))
 
     async def aclose(self) -> None:
         """Ends all sessions; calls in flight fail."""
+        self._closed = True
+        for limit in self._limits:
+            limit.end()
         await self._sessions.aclose()
         await self._http.aclose()
 
@@ -280,26 +287,22 @@ class MCPService:
     async def _open(self, secret: Secret) -> Session:
         # Other callers wait for this opening: one that hangs must not delay them after the server recovers.
         limit = self._listing_limit()
-        return await _in_time(limit, self._opened(secret, limit))
+        return await self._in_time(limit, self._opened(secret, limit))
 
     async def _opened(self, secret: Secret, limit: TimeLimit) -> Session:
-        """A session in the version that the server speaks, which is probed if it is not known.
+        """A session in the version that the server speaks.
 
-        Without a proof the older version is tried, and the next session probes again. A server that refuses
-        it is probed again at once, because it may have been replaced.
+        Without a proof the older version is tried, and the next session tries the newer one again. So does
+        this one if the server was known to speak the older one and refuses it: it may have been replaced.
         """
-        options: dict[str, Any] = {"tools_seconds": self._tools_seconds, "clock": self._clock}
-        options["usable"] = self.selection.used
         for known in (self._server.verdict, None):
-            verdict = known or await self._server.probe(secret)
-            if verdict is Verdict.MODERN:
-                return ModernSession(self._server, secret, **options)
+            modern = ModernSession(self._server, secret, self._lists)
+            if await modern.open():
+                return modern
             limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
             legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")
             limit.progressed()
-            session: LegacySession = legacy.LegacySession(
-                self._wire, secret, seconds=self._seconds, **options
-            )
+            session: Session = legacy.LegacySession(self._wire, secret, self._lists, seconds=self._seconds)
             try:
                 await session.open()
             except MCPRequestError as error:
@@ -313,15 +316,17 @@ class MCPService:
     def _listing_limit(self) -> TimeLimit:
         return TimeLimit(min(self._listing_seconds, self._seconds))
 
-
-async def _in_time(limit: TimeLimit, work: Awaitable[_T]) -> _T:
-    """The result of `work`. Raises `MCPRequestError` at the limit."""
-    try:
-        async with limit.timeout:
-            return await work
-    except TimeoutError:
-        detail = f"no response within {limit.seconds:g} s"
-    raise MCPRequestError(detail, timed_out=True)
+    async def _in_time(self, limit: TimeLimit, work: Awaitable[_T]) -> _T:
+        """The result of `work`. Raises `MCPRequestError` at the limit, and when the service is closed."""
+        try:
+            async with limit.timeout:
+                self._limits.add(limit)
+                return await work
+        except TimeoutError:
+            detail = CLOSED if self._closed else f"no response within {limit.seconds:g} s"
+        finally:
+            self._limits.discard(limit)
+        raise MCPRequestError(detail, timed_out=True)
 
 
 def _may_be_renewed(outcome: object) -> bool:

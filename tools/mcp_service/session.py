@@ -7,21 +7,23 @@ import asyncio
 import contextvars
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
 from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
-from tools.mcp_service.tool import MCPTool
+from tools.mcp_service.tool import ListedTool, MCPTool, usable_tools
 from tools.progress import Report
 from tools.service import ToolResult, ToolSchema
 
 CLOSE_TIMEOUT: Final = 2.0
 """Seconds for messages that have no caller: cancellations and the end of the session."""
-_CLOSED: Final = "the session was closed"
+MALFORMED: Final = "the response does not follow the MCP protocol"
+CUT_OFF: Final = "the response was cut off or has an unexpected media type"
+CLOSED: Final = "the session was closed"
 
 
 class MCPRequestError(Exception):
@@ -78,19 +80,29 @@ class Listing:
         object.__setattr__(self, "schemas", [tool.schema for tool in self.tools.values()])
 
 
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """How lists of tools are used: what `choose` returns of one, for `seconds` of the `clock` at most."""
+
+    choose: Callable[[Mapping[str, MCPTool]], Awaitable[Mapping[str, MCPTool]]]
+    seconds: float
+    clock: Callable[[], float]
+
+
 class Session(ABC):
     """The use of a server under one credential. Calls may come from any task and do not affect each other.
 
-    A list that the server does not renew is used for another `tools_seconds`.
+    A list that the server does not renew is used for another `seconds` of `lists`. `version` is that of the
+    protocol, once the session is open.
     """
 
-    def __init__(self, secret: Secret, tools_seconds: float, clock: Callable[[], float]) -> None:
+    version: str | None = None
+
+    def __init__(self, secret: Secret, lists: Lists) -> None:
         self.secret: Final = secret
-        self._tools_seconds = tools_seconds
-        self._clock = clock
-        self._retired = self._closed = False
+        self._lists = lists
+        self._retired = False
         self._in_use = 0
-        self._deadlines: set[asyncio.Timeout] = set()
         self._ending: asyncio.Task[None] | None = None
         self._last: Listing | None = None
         self._listing = asyncio.Lock()
@@ -104,7 +116,7 @@ class Session(ABC):
     @property
     def current(self) -> Listing | None:
         """What `listing` returns, if that needs no request."""
-        return self._last if self._last is not None and self._clock() < self._last.until else None
+        return self._last if self._last is not None and self._lists.clock() < self._last.until else None
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -124,10 +136,8 @@ class Session(ABC):
             self._end()
 
     async def close(self) -> None:
-        """Ends the session now. Calls in flight raise `MCPRequestError`."""
-        self._retired = self._closed = True
-        for deadline in self._deadlines:
-            deadline.reschedule(0)
+        """Ends the session now, which no call uses any more."""
+        self._retired = True
         await self._end()
 
     async def listing(self) -> Listing:
@@ -138,18 +148,31 @@ class Session(ABC):
         async with self._listing:
             if (listing := self.current) is None:
                 try:
-                    async with self._until_closed():
-                        listing = await self._listed()
+                    listing = await self._listed()
                 except MCPRequestError as failure:
-                    if self._last is None or self._closed or failure.is_credential_refused:
+                    if self._last is None or failure.is_credential_refused:
                         raise
-                    listing = replace(self._last, until=self._clock() + self._tools_seconds)
+                    listing = replace(self._last, until=self._lists.clock() + self._lists.seconds)
                 self._last = listing
             return listing
 
     @abstractmethod
+    async def open(self) -> bool:
+        """Whether the server speaks the version of the session, which can be used then.
+
+        Raises `MCPRequestError`.
+        """
+
+    @abstractmethod
     async def _listed(self) -> Listing:
         """The server's list. Raises `MCPRequestError`."""
+
+    async def _chosen(
+        self, tools: Iterable[ListedTool], seconds: float, *, annotated: bool = False, public: bool = False
+    ) -> Listing:
+        """What is used of the server's list, which is current for `seconds`."""
+        chosen = await self._lists.choose(await usable_tools(tools, self.secret, annotated=annotated))
+        return Listing(chosen, self._lists.clock() + seconds, public)
 
     @abstractmethod
     async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
@@ -176,23 +199,6 @@ class Session(ABC):
         self._cancellations.add(task)
         task.add_done_callback(self._cancellations.discard)
 
-    @asynccontextmanager
-    async def _until_closed(self) -> AsyncIterator[None]:
-        """Ends the block with `MCPRequestError` when the session is closed, or if it is."""
-        if self._closed:
-            raise MCPRequestError(_CLOSED)
-        deadline = asyncio.timeout(None)
-        self._deadlines.add(deadline)
-        try:
-            async with deadline:
-                yield
-        except TimeoutError:
-            if deadline.expired():
-                raise MCPRequestError(_CLOSED) from None
-            raise
-        finally:
-            self._deadlines.discard(deadline)
-
     def _end(self) -> "asyncio.Task[None]":
         if self._ending is None:
             self._ending = asyncio.create_task(self._leave(), context=contextvars.Context())
@@ -210,7 +216,7 @@ class SessionPool:
     ) -> None:
         self._open_session = open_session
         self._max_sessions = max_sessions
-        self._openings: SingleFlight[Session] = SingleFlight(lambda: MCPRequestError(_CLOSED))
+        self._openings: SingleFlight[Session] = SingleFlight(lambda: MCPRequestError(CLOSED))
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def current(self, key: str) -> Session | None:
@@ -244,7 +250,7 @@ class SessionPool:
         session.retire()
 
     async def aclose(self) -> None:
-        """Ends all sessions; calls in flight fail."""
+        """Ends all sessions, which no call uses any more; none is opened later."""
         await self._openings.aclose()
         await asyncio.gather(*(session.close() for session in self._sessions.values()))
 

@@ -173,12 +173,16 @@ def _headers(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
     return found
 
 
-def result_of(result: Mapping[str, Any]) -> ToolResult:
+def result_of(response: Mapping[str, Any]) -> ToolResult:
     """The result of a call: its texts, one on each line, a description of what is not text, and its files.
+    An error of the protocol is a failed result.
 
     Structured output is for the model if there is no text, which should have the same content. Raises
     `ValueError` for a result of another form.
     """
+    if (error := response.get("error")) is not None:
+        return ToolResult(f"error {error['code']}: {error['message']}", ok=False)
+    result = response["result"]
     content = result.get("content", [] if "structuredContent" in result else None)
     if not isinstance(content, list):
         raise ValueError("not the content of a result")  # noqa: TRY004 - a value from outside

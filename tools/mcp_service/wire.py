@@ -30,7 +30,7 @@ from identity.transport.body import (
 from identity.transport.bounded_response import client_span, responded
 from identity.transport.json_size import read_json
 from identity.transport.server_sent_events import events
-from tools.mcp_service.session import MCPRequestError
+from tools.mcp_service.session import MALFORMED, MCPRequestError
 
 _ACCEPTED: Final = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 _INSUFFICIENT: Final = re.compile(r'error="?insufficient_scope\b')
@@ -69,7 +69,7 @@ class Wire:
         except httpx.HTTPError:
             detail = "the connection failed"
         except ValueError:
-            detail = "the response does not follow the MCP protocol"
+            detail = MALFORMED
         raise MCPRequestError(detail, timed_out=timed_out)
 
     async def metadata(self) -> Mapping[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +39,12 @@ def against(start_agent, serve, modern):
         return await start_agent(access_identity, EXTERNAL_SERVER_URL=f"{origin}/mcp", **variables), server
 
     return start
+
+
+def at_each_use(agent):
+    """The server is asked for its list whenever that is used."""
+    service = agent.composed.services[0]
+    service._lists = replace(service._lists, seconds=0.0)
 
 
 @pytest.fixture
@@ -139,7 +146,7 @@ async def test_what_a_server_changes_is_withheld_unless_it_is_trusted(
     listing, file = [tool("maps_weather")], tmp_path / "services.toml"
     file.write_text(f'services.amap = {{ type = "built-in", trusted = {str(trusted).lower()} }}')
     agent, server = await against(lambda _: listing, "Machine", SERVICES_FILE=str(file))
-    agent.composed.services[0]._tools_seconds = 0.0
+    at_each_use(agent)
     assert list(await offered(agent, sandbox)) == ["maps_weather"]
     changed = listing[0] = CHANGES[what]
     assert list(await offered(agent, sandbox)) == [changed["name"]] * trusted
@@ -302,13 +309,14 @@ async def test_hostile_schema_causes_no_fetch_and_bounded_work(against, sandbox,
 
 @BOTH
 async def test_changes_between_listing_and_call_are_checked_at_the_call(against, sandbox):
-    listings = [[tool("maps_weather")], [tool("maps_weather", city={"type": "number"})], []]
+    first = [tool("maps_weather")]  # twice: the first list proves the version
+    listings = [first, first, [tool("maps_weather", city={"type": "number"})], []]
 
     def changing(_):
         return listings.pop(0) if len(listings) > 1 else listings[0]
 
     agent, server = await against(changing)
-    agent.composed.services[0]._tools_seconds = 0.0
+    at_each_use(agent)
     answer = await agent.ask(WEATHER, sandbox.access_token(), stream=True)
     assert answer.status == 200
     assert server.calls() == []

@@ -15,6 +15,7 @@ from identity.secrets.secret import Secret
 from tests.tools import service_failure
 from tools.error_codes import ToolCode
 from tools.mcp_service.legacy import LegacySession
+from tools.mcp_service.session import Lists
 from tools.mcp_service.wire import Wire
 
 MIB = 1024 * 1024
@@ -27,7 +28,9 @@ class Question(BaseModel):
 
 
 class Server:
-    """An MCP server that checks keys. `response`, if set, is its response to every request."""
+    """An MCP server that checks keys. `response`, if set, is its response to every request. A request of the
+    newer version is counted as such.
+    """
 
     def __init__(self, *, stateless=False, json=False):
         self.options = {"stateless_http": stateless, "json_response": json}
@@ -120,6 +123,8 @@ class Server:
         request = Request(scope, receive)
         body = await request.body()
         method = (await request.json()).get("method", "response") if body else request.method
+        if "mcp-method" in request.headers:
+            method = f"{method} of 2026-07-28"
         self.counts[method] += 1
         key = request.headers.get("authorization", "").removeprefix("Bearer ")
         self.seen.append((method, key, request.headers.get("mcp-session-id")))
@@ -161,5 +166,4 @@ async def unchanged(tools):
 def session_on(http, *, seconds=10.0, max_bytes=MIB):
     """A session of the older version over `http`, which is not open yet."""
     wire = Wire(http, "http://localhost/mcp", max_bytes=max_bytes)
-    options = {"tools_seconds": 300, "usable": unchanged, "clock": time.monotonic}
-    return LegacySession(wire, Secret("K1"), seconds=seconds, **options)
+    return LegacySession(wire, Secret("K1"), Lists(unchanged, 300, time.monotonic), seconds=seconds)

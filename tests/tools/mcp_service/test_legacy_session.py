@@ -79,12 +79,6 @@ async def test_call_cancelled_at_any_step_does_not_affect_the_session(session):
     assert 0 < cancelled_calls < _MAX_STEPS  # from before the request to after the response
 
 
-async def test_call_in_a_closed_session_is_a_request_error(session):
-    await session.close()
-    with pytest.raises(MCPRequestError):
-        await session.call("weather", {}, ignored)
-
-
 async def test_cancelled_call_cancels_its_own_request_at_the_server_only(session, server):
     server.open.clear()
     cancelled = asyncio.create_task(session.call("weather", {}, ignored))

@@ -197,7 +197,8 @@ async def test_closing_the_service_ends_calls_in_flight(serve, key_ring):
     waiting = asyncio.create_task(service.call("waits", {}, key_ring("K1")))
     await server.entered.wait()
     await service.aclose()
-    await failure_of(waiting)
+    for call in (waiting, service.call("weather", {"city": "x"}, key_ring("K1"))):
+        assert "the session was closed" in (await failure_of(call)).detail
 
 
 async def test_echoed_key_does_not_reach_the_model(serve, service_at, key_ring):

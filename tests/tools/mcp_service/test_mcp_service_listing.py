@@ -35,7 +35,7 @@ async def test_listing_pauses_for_a_second_after_a_timeout(serve, service_at, ke
     access = key_ring("K1")
     await failure_of(service.tools(access))
     await failure_of(service.tools(access))
-    assert server.counts["server/discover"] == 1
+    assert server.counts == {"tools/list of 2026-07-28": 1}
     server.response = None
     now = 1.0
     assert await service.tools(access)

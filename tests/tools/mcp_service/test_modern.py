@@ -30,7 +30,7 @@ from tools.elicitation import ANSWERED, Answered
 from tools.error_codes import ToolCode
 from tools.mcp_service.modern import ModernServer as Client
 from tools.mcp_service.modern import ModernSession, header_value
-from tools.mcp_service.session import MCPRequestError
+from tools.mcp_service.session import Lists, MCPRequestError
 from tools.mcp_service.wire import Wire
 from tools.progress import TimeLimit
 
@@ -52,8 +52,7 @@ async def service(server, serve, service_at):
 async def session(server):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(server)) as http:
         client = Client(Wire(http, "http://localhost/mcp", max_bytes=MIB))
-        options = {"tools_seconds": 300, "usable": unchanged, "clock": lambda: 0.0}
-        yield ModernSession(client, Secret("K1"), **options)
+        yield ModernSession(client, Secret("K1"), Lists(unchanged, 300, lambda: 0.0))
 
 
 def listed(*tools, **members):
@@ -74,11 +73,13 @@ def annotated(header, kind="string"):
     return shaped(properties={"region": marked(header, kind)})
 
 
-async def test_new_server_is_probed_once_and_a_warm_call_is_one_request(server, service, key_ring):
+async def test_list_of_a_new_server_proves_its_version_and_a_warm_call_is_one_request(
+    server, service, key_ring
+):
     access = key_ring("K1")
     assert [tool.name for tool in await service.tools(access)] == ["weather"]
     assert (await service.call("weather", {"city": "x"}, access)).text == "sunny"
-    assert server.counts == {"server/discover": 1, "tools/list": 1, "tools/call": 1}
+    assert server.counts == {"tools/list": 1, "tools/call": 1}
     server.counts.clear()
     assert (await service.call("weather", {}, access)).ok
     assert server.counts == {"tools/call": 1}
@@ -86,6 +87,19 @@ async def test_new_server_is_probed_once_and_a_warm_call_is_one_request(server, 
     assert body["params"]["_meta"][META + "clientCapabilities"] == {"extensions": {TASKS: {}}}
     assert body["params"]["_meta"][META + "clientInfo"]["name"] == "idaas-agent"
     assert "mcp-session-id" not in headers
+
+
+async def test_after_a_restart_no_probe_is_sent_and_a_new_users_first_call_is_one_request(
+    server, serve, service_at, key_ring
+):
+    server.results["tools/list"] = listed(TOOL, cacheScope="public")
+    origin = await serve(server)
+    for _ in range(2):
+        restarted = service_at(origin)
+        server.counts.clear()
+        assert await restarted.tools(key_ring("K1"))
+        assert (await restarted.call("weather", {}, key_ring("K2"))).ok
+        assert server.counts == {"tools/list": 1, "tools/call": 1}
 
 
 ANSWERS = {
@@ -106,23 +120,31 @@ ANSWERS = {
 }
 
 
+@pytest.mark.parametrize("method", ["tools/list", "server/discover"])
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_answer_to_the_probe_decides_which_version_is_spoken(serve, service_at, key_ring, answer):
-    """Behind the probe is a server of the old version, or of the new one. No tool is called to find out."""
+async def test_answer_to_the_first_list_or_else_to_the_probe_decides_which_version_is_spoken(
+    serve, service_at, key_ring, answer, method
+):
+    """Behind it is a server of the old version, or of the new one. No tool is called to find out."""
     response, verdict = ANSWERS[answer]
+    first = response if method == "tools/list" else Response(status_code=503)
     old, new = Server(json=True), ModernServer()
     new.results["server/discover"] = lambda _: response
+    new.results["tools/list"] = lambda _: (
+        first if verdict != "modern" or new.counts["tools/list"] == 1 else listed(TOOL)
+    )
 
     async def app(scope, receive, send):
-        is_probe = dict(scope.get("headers", [])).get(b"mcp-method") == b"server/discover"
-        await (new if is_probe or verdict == "modern" else old)(scope, receive, send)
+        finds_out = dict(scope.get("headers", [])).get(b"mcp-method") in (b"tools/list", b"server/discover")
+        await (new if finds_out or verdict == "modern" else old)(scope, receive, send)
 
     service, access = service_at(await serve(app)), key_ring("K1")
     assert (await service.call("weather", {"city": "x"}, access)).ok
     assert old.counts["initialize"] == (verdict != "modern")
-    assert new.counts["server/discover"] == 1
+    probes = verdict == "unproven" or method == "server/discover"
+    assert new.counts["server/discover"] == probes
     assert (await service.call("weather", {"city": "x"}, key_ring("K2"))).ok
-    assert new.counts["server/discover"] == (2 if verdict == "unproven" else 1)
+    assert new.counts["server/discover"] == (2 if verdict == "unproven" else probes)
 
 
 async def test_server_that_is_replaced_by_one_of_another_version_is_probed_again(serve, service_at, key_ring):
@@ -135,7 +157,8 @@ async def test_server_that_is_replaced_by_one_of_another_version_is_probed_again
     service, access = service_at(await serve(app)), key_ring("K1")
     for current in (old, new, old):  # noqa: B007 - the server reads it
         assert (await service.call("weather", {"city": "x"}, access)).ok
-    assert (old.counts["tools/call"], new.counts["tools/call"]) == (3, 2)
+    assert (old.counts["tools/call"], old.counts["tools/call of 2026-07-28"]) == (2, 1)
+    assert new.counts["tools/call"] == 2  # the first one in the older version, which it refuses
 
 
 async def test_call_that_a_new_server_rejects_is_sent_once_and_leaves_the_session(server, service, key_ring):
@@ -152,7 +175,8 @@ async def test_call_that_a_new_server_rejects_is_sent_once_and_leaves_the_sessio
 
 
 async def test_server_without_a_common_version_is_an_error_that_says_so(server, service, key_ring):
-    server.results["server/discover"] = lambda _: error(-32022, supported=["2027-01-01"])
+    for method in ("server/discover", "tools/list"):
+        server.results[method] = lambda _: error(-32022, supported=["2027-01-01"])
     assert "no version" in (await failure_of(service.tools(key_ring("K1")))).detail
 
 
@@ -409,7 +433,7 @@ async def test_abandoned_call_closes_its_stream_and_affects_no_other(server, ser
     assert (await service.call("weather", {}, key_ring("K1"))).ok
     waiting.cancel()
     await asyncio.wait_for(server.left.wait(), 5)
-    assert server.counts == {"server/discover": 1, "tools/list": 1, "tools/call": 2}
+    assert server.counts == {"tools/list": 1, "tools/call": 2}
 
 
 async def test_broken_stream_is_an_error_and_is_not_sent_again(server, service, key_ring):
