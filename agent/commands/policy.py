@@ -54,6 +54,7 @@ class Case(BaseModel):
     signed_in: int | None = None
     approved_by: str | None = None
     approver_groups: list[str] = []
+    read: dict[str, str] = {}
     calls: int = 1
     total: float = 0
     expect: str = ""
@@ -78,12 +79,15 @@ class _Loaded:
 
     def decided(self, case: Case) -> "tuple[Decision, ToolRules, Situation, Facts, Ask | None]":
         """The decision about a case, and what it was made of. The declared policy decides first."""
+        from langchain_core.messages import AIMessage, ToolCall
+
         from agent.policy.decision import decide
         from agent.policy.schema import ten_thousandths
         from agent.policy.situation import Situation
-        from graph.approvals.policy import Approver, Ask, Deny, Facts
+        from graph.approvals.pending_call import PendingCall
+        from graph.approvals.policy import Approver, Ask, DeclaredPolicy, Deny, Facts, User
+        from graph.credentials.service_credentials import ServiceRequirement
         from identity.principal import AccessIdentity, Principal
-        from tools.approval_policy import ApprovalMode
 
         action = self.action(case.tool)
         of_tool, known = self.rules.of(action), self.rules.vocabulary
@@ -98,19 +102,23 @@ class _Loaded:
             sign_in_age=case.signed_in,
             calls=case.calls,
             amount=ten_thousandths(case.total),
+            read=case.read,
         )
         facts = Facts()
         if case.approved_by is not None:
             by = Approver(Principal("", case.approved_by), frozenset(case.approver_groups))
             facts = Facts(approved=True, approver=None if case.approved_by == case.user else by)
         identity = AccessIdentity(case.identity) if case.identity in list(AccessIdentity) else None
-        policy = self.services[action.service].policy(action.tool)
-        mode = policy.mode_for(case.arguments, identity)
-        declared = Ask(approvers=policy.approvers) if mode is ApprovalMode.ASK else None
-        if mode is ApprovalMode.DENY:
-            return Deny(rules=("the declared policy",)), of_tool, situation, facts, declared
-        decision = decide(self.rules.enforced, of_tool, situation, facts, declared)
-        return decision, of_tool, situation, facts, declared
+        credential = self.services[action.service].credential
+        required = {} if identity is None else {action.service: ServiceRequirement(credential, identity)}
+        user = User(Principal("", case.user), case.claims)
+        call = ToolCall(name=action.tool, args=case.arguments, id="", type="tool_call")
+        pending = PendingCall(call, action.service, AIMessage(""), user.principal, None, read=case.read)
+        declared = asyncio.run(DeclaredPolicy(self.services, required).decide(pending, user, facts))
+        if isinstance(declared, Deny):
+            return Deny(rules=("the declared policy",)), of_tool, situation, facts, None
+        asks = declared if isinstance(declared, Ask) else None
+        return decide(self.rules.enforced, of_tool, situation, facts, asks), of_tool, situation, facts, asks
 
 
 def _load(file: Path | None, env_file: Path | None) -> _Loaded:
@@ -263,11 +271,9 @@ def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
     of_tool = certain.of(ToolAction(action.service, action.tool, action.effect, {"type": "object"}))
     situation = Situation(
         subject=(record.get("principal") or {}).get("sub", ""),
-        groups=frozenset(),
-        claims={},
         identity=record.get("access_identity") or "None",
-        arguments={},
         now=datetime.fromisoformat(record["time"]).astimezone(loaded.zone),
+        read=dict(each.replace(",", "").split(": ") for each in record.get("read") or ()),
     )
     facts = Facts(approved=record.get("approval") is not None)
     decision = decide(certain.enforced, of_tool, situation, facts)

@@ -39,11 +39,11 @@ class Situation:
     """
 
     subject: str
-    groups: frozenset[str]
-    claims: Mapping[str, str]
     identity: str
-    arguments: Mapping[str, Any]
     now: datetime
+    groups: frozenset[str] = frozenset()
+    claims: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     sign_in_age: int | None = None
     calls: int = 0
     amount: int = 0
@@ -70,7 +70,6 @@ def situation_of(
         groups=frozenset(groups & {*((named,) if isinstance(named, str) else named)}),
         claims={name: text for name, text in known if isinstance(text, str)},
         identity="None" if identity is None else identity.value,
-        arguments={},
         now=now,
         sign_in_age=None if age is None or age < -LEEWAY else max(0, int(age)),
     )
@@ -109,12 +108,12 @@ def deciding(
     """Decides about a call, and if it is denied, finds what would permit it; first without another sign-in.
 
     It yields a consent and the age of a sign-in in seconds (`None`: the true one), first those that are true,
-    and is sent whether the call is allowed then. With `declared`, it asks for an approval in any case, by
-    whom and for as long as that says. An approver may have to be of one of `groups`, a sign-in of one of
-    `ages`, the longest first, and a consent may have one of `durations`, which are read when a consent to
-    this call is found to be enough.
+    and is sent whether the call is allowed then. With `declared`, which `facts` do not satisfy, it asks for
+    an approval in any case, by whom and for as long as that says; after a consent, it denies. An approver may
+    have to be of one of `groups`, a sign-in of one of `ages`, the longest first, and a consent may have one
+    of `durations`, which are read when a consent to this call is found to be enough.
     """
-    if (yield facts, None) and (facts.approved or declared is None):
+    if (yield facts, None) and declared is None:
         return Allow()
     consents: list[tuple[Facts, str | None]] = [(Facts(), None)] if declared is None else []
     if declared is not None and declared.approvers is not None:

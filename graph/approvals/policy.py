@@ -131,7 +131,7 @@ class DeclaredPolicy:
     def decides(self, call: ToolCall, service: str) -> bool:
         return self._mode(call, service) is not ApprovalMode.ALLOW
 
-    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
+    async def decide(self, pending: PendingCall, caller: AnyUser, facts: Facts) -> Decision:
         mode = self._mode(pending.call, pending.service)
         policy = self.services[pending.service].policy(pending.call["name"])
         if mode is ApprovalMode.DENY:

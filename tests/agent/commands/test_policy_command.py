@@ -21,6 +21,7 @@ when { context.now.weekday >= 6 };
 // end
 """
 RULES = RULES.replace("context.approved && context.authAge", "context has authAge && context.authAge")
+SECRECY = "forbid (principal, action, resource) when { context.read.confidential };\n"
 CASES = """[[cases]]
 user = "alice"
 tool = "leave_apply"
@@ -44,6 +45,22 @@ arguments = { days = 11, first_day = "2026-12-07" }
 at = 2026-11-27T10:00:00Z
 signed_in = 600
 expect = "sign in"
+"""
+
+
+PAYMENTS = """
+def service(payments, settings):
+    @payments.tool
+    async def pay(http) -> str:
+        \"\"\"Pays.\"\"\"
+        return ""
+"""
+SERVICES = """[services.payments]
+type = "http"
+url = "https://localhost:9445"
+python = "pay.py:service"
+access_token = "https://enterprise.sandbox.example|service.invoke"
+policies = { pay = { effect = "write", policy = "ask", approvers = "finance" } }
 """
 
 
@@ -85,6 +102,24 @@ def test_cases_beside_the_file_are_decided_as_the_agent_would(policy: Command) -
     )
 
 
+@pytest.mark.promise("another-decides", "confidential-data-stays")
+def test_case_has_the_declared_approvers_and_what_had_been_read(policy: Command, tmp_path: Path) -> None:
+    (tmp_path / "pay.py").write_text(PAYMENTS)
+    (tmp_path / "services.toml").write_text(SERVICES)
+    policy.variables |= {"SERVICES_FILE": str(tmp_path / "services.toml")}
+    policy.file.write_text(f"{SECRECY}{RULES}")
+    first = CASES.partition("tool =")[0] + 'tool = "pay"\nat = 2026-11-27T10:00:00Z\n'
+    expected = {
+        "": "ask finance",
+        'approved_by = "alice"': "deny",
+        'approved_by = "fay"\napprover_groups = ["finance"]': "allow",
+        'read = { "payroll.payslip" = "confidential" }': "deny",
+    }
+    cases = [f'{first}{member}\nexpect = "{found}"\n' for member, found in expected.items()]
+    policy.file.with_suffix(".cases.toml").write_text("".join(cases))
+    assert policy("test").output == "4 of 4 cases are as expected\n"
+
+
 def test_explain_shows_each_rule_with_its_line_and_what_would_change_the_decision(policy: Command) -> None:
     arguments = json.dumps({"days": 11, "first_day": "2026-12-07"})
     call = ["--user", "alice", "--tool", "leave_apply", "--args", arguments, "--at", "2026-11-28T10:00:00Z"]
@@ -109,9 +144,12 @@ def test_replay_compares_the_calls_of_an_audit_log_and_names_what_it_cannot_know
     friday = call | {"time": "2026-11-27T10:00:00.000Z"}
     records = [call | {"tool": "leave_apply"}, call | {"tool": "leave_apply", "outcome": "succeeded"}]
     records += [friday | {"tool": tool} for tool in ("leave_apply", "leave_cancel")]
+    policy.file.write_text(f"{SECRECY}{RULES}")
+    records += [friday | {"tool": "leave_cancel", "read": ["payroll.payslip: confidential, untrusted"]}]
     log.write_text("".join(f"{json.dumps(record)}\n" for record in records))
     assert [line.strip() for line in policy("replay", "--audit", log).output.splitlines()] == [
-        "1  leave.leave_apply: made, now as the rules of lines 3 decide",
+        "1  leave.leave_apply: made, now as the rules of lines 4 decide",
         "1  leave.leave_apply: made, now deny",
         "1  leave.leave_cancel: made, now allow",
+        "1  leave.leave_cancel: made, now deny",
     ]
