@@ -34,7 +34,7 @@ _MAX_DOTS: Final = 200
 """In one rule. Some 670 nested parentheses, or 5,000 nested `if`, end the process; the time for `has a.b.c`
 grows with the cube of its length.
 """
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|//[^\n]*|[][(){};.]|\bif\b', re.DOTALL)
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|//[^\r\n]*|[][(){};.]|\bif\b', re.DOTALL)
 _ERROR: Final = re.compile(r"^for policy `policy\d+`[:,] ")
 
 
@@ -273,9 +273,8 @@ class Rules:
         if "today" in members and not known.counts:
             faults.append(f'"{action.name}": context.today needs CONVERSATIONS_URL, where calls are counted')
         if len(sums) > 1:
-            faults.append(
-                f'"{action.name}" has sums of {_quoted(sums)}: one argument of a tool can be summed'
-            )
+            named = " and ".join(f'"{name}"' for name in sorted(sums))
+            faults.append(f'"{action.name}" has sums of {named}: one argument of a tool can be summed')
         faults += [
             f'@sum("{name}"): "{action.name}" requires no number of this name'
             for name in sums
@@ -320,6 +319,8 @@ def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
     which a server has not listed yet is checked when it has (`Rules.of`).
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would block
+            raise _invalid(["is not a file"])
         text = read_bounded_text(path, _MAX_BYTES)
     except ValueError as error:
         raise _invalid([str(error)]) from None
@@ -374,7 +375,7 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
             raise _invalid([f"{line}: a file must have at most {_MAX_RULES} rules"])
         yield line, rule.strip()
         began, depth, deepest, dots, ifs = token.end(), 0, 0, 0, 0
-    if rest := re.sub(r"//[^\n]*", "", text[began:]).strip():
+    if rest := re.sub(r"//[^\r\n]*", "", text[began:]).strip():
         line = text.count("\n", 0, text.index(rest.split("\n")[0], began)) + 1
         raise _invalid([f'{line}: a rule ends without ";"'])
 
@@ -399,10 +400,6 @@ def _parsed(rules: Sequence[tuple[int, str]]) -> list[Statement]:
 
 def _joined(statements: Iterable[Statement]) -> str:
     return "\n".join(statement.text for statement in statements)
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return " and ".join(f'"{name}"' for name in sorted(names))
 
 
 def _invalid(faults: Sequence[str]) -> ConfigurationError:

@@ -1,5 +1,6 @@
 """A file of rules is taken whole or refused, with the lines of its faults."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,23 @@ def test_file_that_is_empty_huge_or_no_text_is_refused(tmp_path: Path, text: byt
     if text == b"":
         assert faults(tmp_path, text) == ['1: the last line must be "// end": the file may be cut off']
     assert faults(tmp_path, text)
+
+
+def test_rule_after_the_end_of_a_comment_counts_whichever_the_line_break_is(tmp_path: Path) -> None:
+    rule = 'forbid (principal, action == Action::"expenses.pay_out", resource);'
+    for line_break in ("\n", "\r\n", "\r"):
+        text = f"{ALL.strip()}{line_break}// a note{line_break}{rule}\n// end"
+        assert len(read(tmp_path, text).statements) == 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_path_that_leads_to_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    circle, pipe = tmp_path / "circle.cedar", tmp_path / "pipe.cedar"
+    circle.symlink_to(circle)
+    os.mkfifo(pipe)
+    for path in (circle, pipe, tmp_path):
+        with pytest.raises(ConfigurationError):
+            read_rules(path, VOCABULARY)
 
 
 def test_rule_about_a_tool_that_a_server_lists_is_checked_when_it_is_listed(tmp_path: Path) -> None:
