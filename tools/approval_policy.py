@@ -133,6 +133,7 @@ class ToolPolicy:
     `data` and `trust` label what it returns; without `trust`, the tools of an MCP server are untrusted, and
     others trusted. `after_confidential` is for a call that could carry confidential data, which the
     conversation has read, out of the service that it is from (`graph.data_labels`).
+    `sum` is a required number, whose sum of the user's calls today a decision point learns (`POLICY_URL`).
     """
 
     effect: Effect = Effect.READ
@@ -143,6 +144,7 @@ class ToolPolicy:
     data: Data = Data.INTERNAL
     trust: Trust | None = None
     after_confidential: ApprovalMode = ApprovalMode.ASK
+    sum: str | None = None
 
     def mode_for(self, arguments: Mapping[str, Any], access_identity: AccessIdentity | None) -> ApprovalMode:
         """The strictest of the policy's mode and of its rules for `arguments`.

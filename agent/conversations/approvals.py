@@ -85,9 +85,7 @@ class SqlApprovalStore:
     async def decide(
         self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
     ) -> ApprovalState:
-        device = DEVICE.get()  # here, because a database may do its work in another thread
-        about: dict[str, Any] = {"approved": approved, "digest": digest, "at": at, "device": device}
-        return await self._changed(approval_id, principal, lambda state: state.decided(**about))
+        return await self._decided(approval_id, principal, approved=approved, digest=digest, at=at)
 
     async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
         groups = approver.known_as[:_MOST_GROUPS]
@@ -102,13 +100,11 @@ class SqlApprovalStore:
     async def decide_for(
         self, approval_id: str, approver: Approver, *, approved: bool, at: float
     ) -> ApprovalState:
-        device = DEVICE.get()
+        return await self._decided(approval_id, None, approved=approved, at=at, approver=approver)
 
-        def decided(state: ApprovalState) -> ApprovalState:
-            digest = state.request.digest
-            return state.decided(approved=approved, digest=digest, at=at, approver=approver, device=device)
-
-        return await self._changed(approval_id, None, decided)
+    async def _decided(self, approval_id: str, principal: Principal | None, **about: Any) -> ApprovalState:  # noqa: ANN401 - of any type
+        about["device"] = DEVICE.get()  # here, because a database may do its work in another thread
+        return await self._changed(approval_id, principal, lambda state: state.decided(**about))
 
     async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
         await self._changed(approval_id, principal, lambda state: state.used(digest, at))

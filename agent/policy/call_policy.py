@@ -12,10 +12,10 @@ from typing import Final
 
 from langchain_core.messages import ToolCall
 
-from agent.policy.counters import CallCounters, Entry
+from agent.policy.counters import UNCOUNTED, CallCounters, Entry
 from agent.policy.decision import decide
 from agent.policy.rules import Rules, Vocabulary, read_rules
-from agent.policy.schema import ToolAction, ten_thousandths
+from agent.policy.schema import ToolAction
 from agent.policy.situation import FAILED, Situation, situation_of
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Deny, Depends, Facts, Outlook
@@ -27,15 +27,10 @@ from tools.service import Access, Service, ToolSchema
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
 _LOOK_SECONDS: Final = 0.5
-_MAX_AMOUNT: Final = 10**15
-"""Of one call, in ten-thousandths: a sum of thousands of calls is still a decimal."""
 _OF_A_CALL: Final = frozenset({"input", "today"})
 """Members of the context that only a call has."""
 _NOT_COUNTED: Final = (
     "not run: the calls of today cannot be counted now, and the policy of the agent requires it"
-)
-_AMOUNT: Final = (
-    "not run: the amount of the call cannot be counted: it must be 0 or more, with four digits at most"
 )
 
 
@@ -193,26 +188,22 @@ class CedarPolicy:
         now = datetime.fromtimestamp(self.clock(), self.zone)
         situation = self._situation(rules, pending.service, caller, now)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
-        entry: Entry | None = None
+        counted: Entry | None = None
         if "today" in of_tool.members:
             try:
-                amount = 0 if of_tool.sum is None else ten_thousandths(pending.call["args"].get(of_tool.sum))
-                if not 0 <= amount <= _MAX_AMOUNT:
-                    return Deny(reason=_AMOUNT), None
-                entry = Entry.of(pending, now.date(), amount)
                 assert self.counters is not None  # noqa: S101 - `Rules.of` refuses rules that need them
-                calls, amount = await self.counters.enter(entry)
+                counted = await self.counters.enter(Entry.of(pending, now.date(), of_tool.sum))
             except ValueError:
-                return Deny(reason=_AMOUNT), None
+                return Deny(reason=UNCOUNTED), None
             except UnavailableError:
                 return Deny(reason=_NOT_COUNTED), None
-            situation = replace(situation, calls=calls, amount=amount)
+            situation = replace(situation, calls=counted.calls, amount=counted.total)
         asks, others = declared if isinstance(declared, Ask) else None, None
         decided = decide(rules.enforced, of_tool, situation, facts, asks)
         if rules.with_observed is not None:
             others = decide(rules.with_observed, of_tool, situation, facts, asks)
-        if entry is not None and self.counters is not None:
-            decided = await self.counters.settled(entry, decided)
+        if counted is not None and self.counters is not None:
+            decided = await self.counters.settled(counted, decided)
         return decided, others
 
     async def _action(self, pending: PendingCall, caller: VerifiedAccessToken) -> ToolAction | None:

@@ -2,7 +2,8 @@
 
 A call is entered first, and then decided with itself in the count: of calls in several processes at once,
 each sees those that were entered before it, so that no sum of permitted calls exceeds a limit. A call that is
-not permitted, or that was certainly not sent, is taken out again; one of which that is not known stays.
+not permitted, or that was certainly not sent, is taken out again by what has entered it; one of which that is
+not known stays.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from typing import Final, Self
 
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.thread import owner_of
+from agent.policy.schema import ten_thousandths
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, Decision
 from identity.errors import UnavailableError
@@ -22,13 +24,19 @@ from identity.principal import Principal
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
 _KEPT: Final = timedelta(days=2)
+_MAX_AMOUNT: Final = 10**15
+"""Of one call, in ten-thousandths: a sum of thousands of calls is still a decimal."""
+UNCOUNTED: Final = (
+    "not run: the amount of the call cannot be counted: it must be 0 or more, with four digits at most"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One call of `tool` by a user on `day`, the operator's. `amount` is in ten-thousandths, 0 or more.
 
-    `id` is the call's: entered twice, it counts once.
+    `id` is the call's: entered twice, it counts once. Then it is not `added`, because it may have been sent
+    where it was. `calls` and `total` are those of the day, once it was entered.
     """
 
     id: str
@@ -36,10 +44,18 @@ class Entry:
     tool: str
     day: date
     amount: int
+    added: bool = False
+    calls: int = 0
+    total: int = 0
 
     @classmethod
-    def of(cls, pending: PendingCall, day: date, amount: int = 0) -> Self:
-        """That of a call, which has one id in every process, unless its conversation is not kept."""
+    def of(cls, pending: PendingCall, day: date, argument: str | None) -> Self:
+        """That of a call, which has one id in every process, unless its conversation is not kept. Raises
+        `ValueError` if `argument` is an amount that cannot be counted.
+        """
+        amount = 0 if argument is None else ten_thousandths(pending.call["args"].get(argument))
+        if not 0 <= amount <= _MAX_AMOUNT:
+            raise ValueError("an amount is negative or too large")
         tool, call_id = f"{pending.service}.{pending.call['name']}", secrets.token_hex(16)
         if pending.conversation is not None:
             about = [pending.conversation.run_id, pending.response.id, pending.call["id"], tool]
@@ -59,13 +75,10 @@ class CallCounters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def enter(self, entry: Entry) -> tuple[int, int]:
-        """Adds the call, on disk when it returns. Returns the number of calls and their sum, this one too.
+    async def enter(self, entry: Entry) -> Entry:
+        """Adds the call, on disk when it returns. Raises `UnavailableError`."""
 
-        Raises `UnavailableError`.
-        """
-
-        def work() -> Transaction[tuple[int, int]]:
+        def work() -> Transaction[Entry]:
             added = yield from query(
                 "INSERT INTO counted_calls (id, owner, tool, day, amount) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO NOTHING RETURNING 1",
@@ -82,15 +95,16 @@ class CallCounters:
                 before = (entry.day - _KEPT).isoformat()
                 yield from query("DELETE FROM counted_calls WHERE day < ?", before)
                 yield from query("DELETE FROM call_totals WHERE day < ?", before)
-            return int(calls), int(amount)
+            return replace(entry, added=bool(added), calls=int(calls), total=int(amount))
 
         return await self._database.write(work, durable=True)
 
     async def settled(self, entry: Entry, decision: Decision) -> Decision:
-        """`decision`, with which the call stays counted only if it is made."""
-        if isinstance(decision, Allow):
+        """`decision`, with which the call stays counted only if it is made, here or where it was added."""
+        if entry.added and isinstance(decision, Allow):
             return replace(decision, take_back=lambda: self.take_back(entry))
-        await self.take_back(entry)
+        if entry.added:
+            await self.take_back(entry)
         return decision
 
     async def take_back(self, entry: Entry) -> None:

@@ -19,7 +19,8 @@ import httpx
 from langchain_core.messages import ToolCall
 
 from agent.errors.error_codes import AgentCode
-from agent.policy.counters import CallCounters, Entry
+from agent.policy.counters import UNCOUNTED, CallCounters, Entry
+from agent.policy.schema import FRACTION
 from agent.policy.situation import FAILED, Situation, context_of, deciding, situation_of
 from agent.settings.settings import Settings
 from graph.approvals.pending_call import PendingCall
@@ -94,11 +95,17 @@ class DecisionPointPolicy:
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         lasting: list[int] = []
         steps = deciding(situation, facts, asks, settings.policy_groups, ages=(0,), durations=lasting)
-        entry, decided = Entry.of(pending, now.date()), Deny(reason=FAILED)
+        policy = f"authzen:{urlsplit(settings.policy_url or '').netloc}"
+        summed, decided = self.services[pending.service].policy(pending.call["name"]).sum, Deny(reason=FAILED)
+        try:
+            entry = Entry.of(pending, now.date(), summed)
+        except ValueError:
+            return Deny(reason=UNCOUNTED, policy=policy)
         try:
             async with asyncio.timeout(_DECISION_SECONDS):
                 if self.counters is not None:
-                    situation = replace(situation, calls=(await self.counters.enter(entry))[0])
+                    entry = await self.counters.enter(entry)
+                    situation = replace(situation, calls=entry.calls, amount=entry.total)
                 tried = next(steps)
                 while True:
                     request = self._request(pending, situation, *tried)
@@ -116,7 +123,7 @@ class DecisionPointPolicy:
         finally:
             if self.counters is not None:
                 decided = await self.counters.settled(entry, decided)
-        return replace(decided, policy=f"authzen:{urlsplit(settings.policy_url or '').netloc}")
+        return replace(decided, policy=policy)
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """See `CallPolicy`."""
@@ -132,14 +139,15 @@ class DecisionPointPolicy:
         user = _subject(pending.principal, situation.groups, situation.claims)
         given = {name: value for name, value in situation.arguments.items() if value is not None}
         context = {**context_of(situation, facts, age), "input": given}
-        if situation.calls:
-            context["today"] = {"count": situation.calls}
+        policy = self.services[service].policy(tool)
+        if self.counters is not None:
+            summed = {} if policy.sum is None else {"sum": situation.amount / FRACTION}
+            context["today"] = {"count": situation.calls, **summed}
         if facts.approved:
             context["approver"] = user if by is None else _subject(by.principal, by.groups & listed, {})
-        effect = self.services[service].policy(tool).effect
         return {
             "subject": user,
-            "action": {"name": f"{service}.{tool}", "properties": {"effect": effect}},
+            "action": {"name": f"{service}.{tool}", "properties": {"effect": policy.effect}},
             "resource": {"type": "service", "id": service},
             "context": context,
         }

@@ -19,7 +19,7 @@ _MAX_DEPTH: Final = 8
 _NAME: Final = re.compile(r"(?!__)[\w.-]{1,64}", re.ASCII)
 _SCALARS: Final = {"string": "String", "boolean": "Bool", "integer": "Long", "number": "decimal"}
 _LONG: Final = 2**63
-_FRACTION: Final = 10_000
+FRACTION: Final = 10_000
 """Of a decimal: its unit is the ten-thousandth."""
 
 
@@ -134,7 +134,7 @@ def ten_thousandths(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a value is no number")  # noqa: TRY004 - one error for all values
     try:
-        exact = Decimal(str(value)) * _FRACTION
+        exact = Decimal(str(value)) * FRACTION
         units = int(exact)
     except (InvalidOperation, OverflowError, ValueError):
         raise ValueError("a number cannot be a decimal") from None
@@ -145,7 +145,7 @@ def ten_thousandths(value: object) -> int:
 
 def decimal_text(units: int) -> str:
     """Ten-thousandths as Cedar's text of a decimal."""
-    whole, fraction = divmod(abs(units), _FRACTION)
+    whole, fraction = divmod(abs(units), FRACTION)
     return f"{'-' if units < 0 else ''}{whole}.{fraction:04}"
 
 

@@ -244,21 +244,16 @@ class PolicyDeclaration(_Table):
     after_confidential: ApprovalMode = Field(
         ApprovalMode.ASK, description="For calls that could carry confidential data elsewhere."
     )
+    sum: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="With `POLICY_URL`: the required number whose sum `today` has."
+    )
 
     def made(self) -> ToolPolicy:
         """The policy."""
         rules = tuple(rule.made() for rule in self.rules)
         lasting = None if self.lasting is None else self.lasting.made()
-        return ToolPolicy(
-            self.effect,
-            self.policy,
-            rules,
-            lasting,
-            self.approvers,
-            self.data,
-            self.trust,
-            self.after_confidential,
-        )
+        others = self.model_dump(exclude={"effect", "policy", "rules", "lasting"})
+        return ToolPolicy(self.effect, self.policy, rules, lasting, **others)
 
 
 _Url = Annotated[str, AfterValidator(checked_url), Field(description="https, or http to a loopback address.")]

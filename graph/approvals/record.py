@@ -163,12 +163,13 @@ class ApprovalState:
         self,
         *,
         approved: bool,
-        digest: str | None,
+        digest: str | None = None,
         at: float,
         approver: Approver | None = None,
         device: str | None = None,
     ) -> "ApprovalState":
-        """The state after the person's decision at `at`. `digest` is that of the approved arguments.
+        """The state after the person's decision at `at`. `digest` is that of the approved arguments; without
+        it, an approver approves them as asked.
 
         Raises `ApprovalError` unless it is open; and for a question to approvers, unless it is a decision of
         one of them about the call as it was asked.
@@ -180,6 +181,7 @@ class ApprovalState:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, "an approver changes nothing of a call")
         if not approved:
             return replace(decided, status=ApprovalStatus.REJECTED)
+        digest = self.request.digest if approver is not None else digest
         if digest is None:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, "an approval names no arguments")
         return replace(decided, status=ApprovalStatus.APPROVED, approved_digest=digest)

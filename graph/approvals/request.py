@@ -31,6 +31,9 @@ _DESCRIPTIONS: Final = {
     ApprovalKind.ELICITATION: "The {service} service asks: {message}",
 }
 
+_OF_TOOL: Final = ("service", "tool", "effect", "access_identity", "audience", "scope", "credential")
+_NAMED: Final = ("id", "kind", "thread_id", *_OF_TOOL, "call_id", "digest", "approvers")
+
 
 def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[str, Any]:
     """The value for `langgraph.types.interrupt`: JSON, without a secret.
@@ -126,20 +129,9 @@ def _bounds_display(lasting: Lasting) -> dict[str, Any]:
 
 def approval_members(request: ApprovalRequest) -> dict[str, Any]:
     """The members of a request for its principal, as JSON. Times are RFC 3339, UTC."""
+    named = {name: getattr(request, name) for name in _NAMED}
     return {
-        "id": request.id,
-        "kind": request.kind.value,
-        "thread_id": request.thread_id,
-        "service": request.service,
-        "tool": request.tool,
-        "call_id": request.call_id,
-        "digest": request.digest,
-        "effect": request.effect.value,
-        "access_identity": request.access_identity and request.access_identity.value,
-        "audience": request.audience,
-        "scope": request.scope,
-        "credential": request.credential,
-        "approvers": request.approvers,
+        **{name: None if value is None else str(value) for name, value in named.items()},
         "created_at": rfc3339(request.created_at),
         "expires_at": rfc3339(request.expires_at),
         "read": list(request.read),
@@ -148,12 +140,11 @@ def approval_members(request: ApprovalRequest) -> dict[str, Any]:
 
 def grant_of(grant: Grant) -> dict[str, Any]:
     """A grant as JSON for its principal."""
-    of_tool = ("service", "tool", "effect", "access_identity", "audience", "scope", "credential")
     members = approval_members(grant.request)
     return {
         "id": grant.id,
         "thread_id": grant.thread_id,
-        **{name: members[name] for name in of_tool},
+        **{name: members[name] for name in _OF_TOOL},
         "bounds": grant.lasting.as_json()["bounds"],
         **_bounds_display(grant.lasting),
         "created_at": rfc3339(grant.created_at),

@@ -125,7 +125,6 @@ class ServiceNode:
                 if isinstance(used, Refused):
                     return await refuse(call, used)
                 answers, approval = used, goes_on["asked"][-1]
-                await ruled.taken_back()  # it was counted when the call began
             elif not await self._begin(state, call, caller, runtime):
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, approval, ruled=ruled))
             context.begun_calls.add(str(call["id"]))

@@ -21,12 +21,15 @@ from identity.secrets.secret import Secret
 from tests.agent.policy.company import FRIDAY, RULES, Company, expense, not_called
 from tests.graph.scripted_model import calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+from tools.elicitation import ANSWERED, InputRequired
 from tools.lasting import LONGEST_SECONDS
+from tools.service import ToolResult
 
 pytestmark = pytest.mark.promise("policy-decides")
 
 CompanyOf = Callable[..., Company]
 ALL = '@id("all") permit (principal, action, resource);\n'
+CONFIRMS = InputRequired({"q": {"mode": "form", "message": "Sure?", "schema": {"properties": {}}}})
 DENIED = "not run: the policy of the agent denies this call"
 FAILED = "not run: the policy of the agent could not be evaluated for this call"
 FINANCE = Approver(Principal("https://idaas.example", "fay"), frozenset({"finance", "unlisted"}))
@@ -233,6 +236,32 @@ async def test_call_that_was_not_sent_is_not_counted_and_a_failed_one_is(company
     assert await counted.submit(15_000.0) == DENIED
 
 
+async def test_call_whose_server_asks_its_user_counts_once(company: CompanyOf) -> None:
+    counted = company(rules=RULES.replace('"500.0"', '"90000.0"').replace('"5000.0"', '"90000.0"'))
+
+    async def answer() -> object:
+        answered = ANSWERED.get()
+        return "done" if answered and answered.responses else ToolResult("", asks=CONFIRMS)
+
+    counted.service.answers["submit_expense"] = answer
+    assert await counted.submit(15_000.0) == "ask"
+    assert await counted.approve() == ["done"]
+    assert await counted.submit(15_000.0) == DENIED
+
+
+async def test_call_that_another_process_has_sent_stays_counted_when_it_is_refused_here(
+    company: CompanyOf,
+) -> None:
+    counting = company(rules=RULES.replace('"500.0"', '"90000.0"').replace('"5000.0"', '"90000.0"'))
+    sent = await decided(counting, amount(15_000.0))
+    again = await decided(counting, amount(15_000.0))
+    assert isinstance(sent, Allow)
+    assert isinstance(again, Allow)
+    await again.taken_back()
+    other = await decided(counting, amount(15_000.0), response=AIMessage("", id="r2"))
+    assert isinstance(other, Deny)
+
+
 @pytest.mark.parametrize("spent", [-1.0, 10.0**12, 0.00001])
 async def test_amount_that_would_not_count_is_denied(company: CompanyOf, spent: float) -> None:
     found = await decided(company(), amount(spent))
@@ -259,6 +288,21 @@ async def test_only_tools_whose_rules_count_are_counted(company: CompanyOf) -> N
     counting.counters = counting.policy.counters = None  # type: ignore[assignment]  # as without a database
     counting.tokens.claims["alice"] = {"groups": "finance"}
     assert await counting.say() == ["done", "done"]
+
+
+@pytest.mark.promise("confidential-data-stays", "grants-are-bounded", "another-decides")
+async def test_consent_counts_beside_the_file_as_far_as_for_the_declared_policy(company: CompanyOf) -> None:
+    read, granted = {"payroll.payslip": "confidential"}, Facts(approved=True, lasting=3600)
+    asking = company(rules="")
+    assert isinstance(await decided(asking, amount(5.0), granted), Allow)
+    assert isinstance(await decided(asking, amount(5.0), granted, read=read), Deny)
+    assert isinstance(await decided(asking, amount(5.0), Facts(approved=True), read=read), Allow)
+    asking.service.policies["submit_expense"] = ToolPolicy(
+        Effect.WRITE, ApprovalMode.ASK, approvers="finance"
+    )
+    own, by = Facts(approved=True), Facts(approved=True, approver=FINANCE)
+    assert isinstance(await decided(asking, amount(5.0), own), Deny)
+    assert isinstance(await decided(asking, amount(5.0), by), Allow)
 
 
 async def test_rules_know_what_the_conversation_has_read(company: CompanyOf) -> None:

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, ToolCall
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from agent.errors.error_codes import AgentCode
-from agent.policy.counters import CallCounters
+from agent.policy.counters import UNCOUNTED, CallCounters
 from agent.policy.decision_point import DecisionPointPolicy
 from agent.policy.situation import FAILED
 from agent.settings.settings import read_settings
@@ -106,6 +106,7 @@ async def test_request_is_that_of_the_page_and_what_is_permitted_is_called(asked
     agent = await asked()
     agent.tokens.claims["alice"] = {"groups": ("staff", "secret"), "team": "sales", "other": "x"}
     agent.tokens.signed_in_at["alice-at"] = FRIDAY - 60
+    agent.service.policies["submit_expense"] = replace(ALLOWED["submit_expense"], sum="amount")
     decision: Any = await agent.decided()
     assert replace(decision, take_back=None) == Allow(policy=f"authzen:{agent.point.url.split('/')[2]}")
     [(headers, given)] = agent.point.requests
@@ -202,6 +203,33 @@ async def test_calls_of_today_are_counted_before_a_replica_asks_about_them(asked
     await last.taken_back()
     await agents[1].decided(call_id="call_11")
     assert agents[1].point.evaluations[-1]["context"]["today"] == {"count": 3}
+
+
+async def test_permitted_sum_of_today_exceeds_no_limit_when_replicas_race(asked: AskedOf) -> None:
+    def a_thousand_a_day(given: Any) -> bool:
+        return bool(given["context"]["today"]["sum"] <= 1000)
+
+    agents = [await asked(a_thousand_a_day) for _ in range(2)]
+    for agent in agents:
+        agent.service.policies["submit_expense"] = replace(ALLOWED["submit_expense"], sum="amount")
+    spent = [70.25 + number for number in range(16)]
+    asking = (agents[n % 2].decided(call_id=f"call_{n}", amount=each) for n, each in enumerate(spent))
+    decisions = await asyncio.gather(*asking)
+    permitted = sum(n for n, each in zip(spent, decisions, strict=True) if isinstance(each, Allow))
+    assert permitted <= 1000
+    await agents[0].decided(call_id="call_16", amount=0)
+    assert agents[0].point.evaluations[-1]["context"]["today"]["sum"] == permitted
+
+
+@pytest.mark.parametrize("spent", [-1.0, 10.0**12, 0.00001, "5", None])
+async def test_amount_that_would_not_count_is_denied_before_anything_is_asked(
+    asked: AskedOf, spent: object
+) -> None:
+    agent = await asked()
+    agent.service.policies["submit_expense"] = replace(ALLOWED["submit_expense"], sum="amount")
+    decision = await agent.decided(amount=spent)
+    assert isinstance(decision, Deny)
+    assert (decision.reason, agent.point.requests) == (UNCOUNTED, [])
 
 
 async def test_call_whose_decision_is_cancelled_or_fails_is_not_counted(asked: AskedOf) -> None:

@@ -57,7 +57,7 @@ url = "{url}"
 python = "expenses.py:service"
 access_token = "https://enterprise.sandbox.example|service.invoke"
 [services.expenses.policies]
-submit_expense = {{ effect = "write", policy = "allow" }}
+submit_expense = {{ effect = "write", policy = "allow"{sum} }}
 pay_out = {{ effect = "write", policy = "allow" }}
 list_expenses = {{ effect = "read" }}
 """
@@ -176,7 +176,8 @@ async def company(
     ) -> tuple[Surface, Threads, list[float]]:
         origin = await serve(Starlette(routes=[Route("/{path}", endpoint, methods=["POST"])]))
         (tmp_path / "expenses.py").write_text(TOOLS)
-        (tmp_path / "services.toml").write_text(SERVICES.format(url=origin))
+        summed = "" if point is None else ', sum = "amount"'  # a file names it itself
+        (tmp_path / "services.toml").write_text(SERVICES.format(url=origin, sum=summed))
         variables = {
             "SERVICES_FILE": str(tmp_path / "services.toml"),
             **(
@@ -253,7 +254,7 @@ async def test_the_five_cases_of_the_documented_file(
 
 @pytest.mark.parametrize("surface", ["http", "worker"])
 @pytest.mark.parametrize("identity", ["Human", "Machine"])
-async def test_cases_that_a_decision_point_decides(
+async def test_the_five_cases_as_a_decision_point_decides_them(
     company: CompanyOf, serve: Callable[..., Awaitable[str]], tmp_path: Path, identity: str, surface: str
 ) -> None:
     point = await DecisionPoint(company_rules).served(serve)
@@ -283,11 +284,15 @@ async def test_cases_that_a_decision_point_decides(
     }
     assert approver == "user_bob01"
     assert {headers["authorization"][:7] for headers, _ in point.requests} == {"Bearer "}
+    point.decide = lambda given: company_rules(given | {"context": given["context"] | {"approved": True}})
+    assert [await submit(5000.0) for _ in range(3)] == ['"done"', '"done"', DENIED]
+    at(served, MONDAY + 5 * 86_400)
+    assert await submit(5.0) == DENIED
 
     point.decide = lambda _: Response(status_code=500)
     assert await submit(5.0) == FAILED
     assert await agent.call("list_expenses") == FAILED
-    assert submitted == [500.0, 500.01, 6000.0]
+    assert submitted == [500.0, 500.01, 6000.0, 5000.0, 5000.0]
     lines = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
     [*_, recorded] = [line for line in lines if line["event"] == "tool_call"]
     assert recorded["policy"] == f"authzen:{point.url.split('/')[2]}"
@@ -299,7 +304,7 @@ async def test_cases_that_a_decision_point_decides(
         point.decide = company_rules
         served.agent.readiness.forget()
         assert (await served.ask("GET", "/ready")).json()["status"] == "ready"
-        assert await submit(5.0) == '"done"'
+        assert await agent.call("list_expenses") == '"done"'
         rights = (await served.ask("GET", "/rights")).json()
         assert rights["policy"] is None
         [expenses] = [each for each in rights["services"] if each["name"] == "expenses"]
