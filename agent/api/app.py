@@ -7,7 +7,6 @@ of bodies, the routes. No middleware before authentication reads a body.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +18,6 @@ from starlette.types import Scope
 
 from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.routes import a2a_routes
-from agent.api.a2a.tasks import StatelessTasks, ThreadTasks
 from agent.api.ag_ui.routes import MAX_SNAPSHOT, ThreadRuns, ag_ui_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.grants import grant_routes
@@ -118,21 +116,13 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     )
     app.openapi = api_document(app)  # type: ignore[method-assign]  # as FastAPI documents
     app.include_router(public_routes(settings, composed.readiness))
-    most = settings.llm_images
-    questions: dict[str, Any] = {
-        "model": settings.llm_model,
-        "max_messages": settings.max_messages,
-        "most_images": most,
-    }
-    app.include_router(openai_routes(composed.runs, composed.conversations, **questions))
+    app.include_router(openai_routes(composed))
     threads = None
     if composed.conversations is not None:
         follow = RunEvents(composed.conversations, model=settings.llm_model, snapshot=MAX_SNAPSHOT).response
-        threads = ThreadRuns(composed.conversations, follow, **questions)
-    app.include_router(ag_ui_routes(composed.runs, threads, **questions))
-    kept = composed.conversations
-    tasks = StatelessTasks(composed.runs, most)
-    app.include_router(a2a_routes(settings, ThreadTasks(kept, most) if kept else tasks))
+        threads = ThreadRuns(composed.conversations, follow, settings)
+    app.include_router(ag_ui_routes(composed, threads))
+    app.include_router(a2a_routes(composed))
     app.include_router(mcp_routes(composed))
     app.state.runs, app.state.settings = composed.runs, settings
     app.include_router(langserve_routes())
@@ -152,14 +142,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     if composed.prepared is not None:
         app.include_router(prepared_routes(composed.prepared))
     if composed.user_events is not None:
-        app.include_router(
-            user_event_routes(
-                composed.user_events,
-                subject=settings.idaas_events_subject,
-                clock=composed.clock,
-                revoke=composed.revocation.put,
-            )
-        )
+        app.include_router(user_event_routes(composed, composed.user_events))
     return app
 
 

@@ -1,13 +1,14 @@
 """`POST /events/idaas`: user events of IDaaS. Public: the signature of each request is its authentication."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from agent.composition.agent import Agent
 from agent.http.authentication import EVENTS_PATH
 from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Revocation
@@ -20,13 +21,10 @@ _LOG: Final = logging.getLogger("idaas_agent.user_events")
 
 _Outcome: TypeAlias = tuple[str, str, str]
 """The list of the response, and the code and text of the event there."""
-Revoke: TypeAlias = Callable[[Sequence[Revocation]], Awaitable[Collection[Revocation]]]
 
 
-def user_event_routes(
-    reader: UserEventReader, *, subject: SubjectMember, clock: Callable[[], float], revoke: Revoke
-) -> APIRouter:
-    """The route. `revoke` enforces and stores revocations, and returns those that later ones supersede.
+def user_event_routes(agent: Agent, reader: UserEventReader) -> APIRouter:
+    """The route, whose events `reader` reads.
 
     The events of a request are judged one by one, and processed before the response, so that a frozen
     instance loses none. Events that could not be stored are in force in this process, and IDaaS is requested
@@ -54,11 +52,11 @@ def user_event_routes(
         return JSONResponse(results)
 
     async def _process(events: Sequence[UserEvent]) -> Sequence[_Outcome]:
-        now = clock()
+        now, subject = agent.clock(), agent.settings.idaas_events_subject
         judged = [_judged(event, subject, now) for event in events]
         decisions = [decision for _, decision in judged if decision is not None]
         try:
-            superseded = await revoke(decisions) if decisions else ()
+            superseded = await agent.revocation.put(decisions) if decisions else ()
         except (StoreError, AgentError) as error:
             _LOG.error("user events could not be stored: %s", error)
             return [outcome if decision is None else _NOT_STORED for outcome, decision in judged]

@@ -10,14 +10,14 @@ from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.methods import METHODS, Methods
 from agent.api.a2a.rpc_error import WITH_STATUS, RpcCode, RpcError, rpc_error_of, rpc_error_response
 from agent.api.a2a.rpc_request import RequestId, request_id_of, rpc_request
-from agent.api.a2a.tasks import Tasks
+from agent.api.a2a.tasks import StatelessTasks, ThreadTasks
 from agent.api.a2a.version import version_of
 from agent.api.direct_route import DirectRoute
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
 from agent.api.validation_fault import NO_JSON, json_value
+from agent.composition.agent import Agent
 from agent.http.authentication import AGENT_CARD_PATH, caller_of
-from agent.settings.settings import Settings
 from identity.errors import AgentError
 
 _ID: Final = {"type": ["string", "integer", "null"]}
@@ -49,9 +49,11 @@ _RESPONSE: Final = {
 _CARD: Final[dict[str, Any]] = {"type": "object", "required": ["name", "version", "skills"]}
 
 
-def a2a_routes(settings: Settings, tasks: Tasks) -> APIRouter:
+def a2a_routes(agent: Agent) -> APIRouter:
     """The routes. The card has the address in the settings, or the address of the request."""
-    methods = Methods(tasks)
+    settings, kept = agent.settings, agent.conversations
+    most = settings.llm_images
+    methods = Methods(ThreadTasks(kept, most) if kept else StatelessTasks(agent.runs, most))
     router = APIRouter(route_class=DirectRoute)
 
     @router.head(AGENT_CARD_PATH, include_in_schema=False)

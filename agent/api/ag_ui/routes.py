@@ -5,7 +5,7 @@ own status.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from fastapi import APIRouter, Request
@@ -22,12 +22,13 @@ from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
+from agent.composition.agent import Agent
 from agent.conversations.thread import MessageStoredError, is_thread_id, owner_of
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import Paused, Run
-from agent.runs.runs import Runs
+from agent.settings.settings import Settings
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
 
@@ -44,16 +45,11 @@ Follow: TypeAlias = Callable[[VerifiedAccessToken, str, str | None], Awaitable[R
 
 @dataclass(frozen=True, slots=True)
 class ThreadRuns:
-    """Responds to requests on conversations. Another principal's conversation is absent. `model` names the
-    model in the usage. At most `max_messages` are new, each with `most_images`.
-    """
+    """Responds to requests on conversations. Another principal's conversation is absent."""
 
     conversations: Conversations
     follow: Follow
-    _: KW_ONLY
-    model: str
-    max_messages: int
-    most_images: int = 0
+    settings: Settings
 
     async def response(self, given: RunAgentInput, caller: VerifiedAccessToken, receive: Receive) -> Response:
         """The events of a run, or of the conversation if the request adds nothing to it.
@@ -84,7 +80,7 @@ class ThreadRuns:
                 await self.conversations.require_open(caller, thread_id)
             named = answers.named(pending)
             return await self.conversations.resume(caller, thread_id, named, streaming=True)
-        most, most_images = self.max_messages, self.most_images
+        most, most_images = self.settings.max_messages, self.settings.llm_images
         questions = last_questions(given.messages, most=most, most_images=most_images)
         if not questions:
             return None
@@ -170,7 +166,8 @@ class ThreadRuns:
     def _encoder(
         self, given: RunAgentInput, announced: frozenset[str] | tuple[()], latest: str | None
     ) -> RunEncoder:
-        return RunEncoder(given.thread_id, given.run_id, model=self.model, announced=announced, latest=latest)
+        model = self.settings.llm_model
+        return RunEncoder(given.thread_id, given.run_id, model=model, announced=announced, latest=latest)
 
 
 def _keeps_run(given: RunAgentInput) -> bool:
@@ -207,13 +204,9 @@ def unknown(questions: Sequence[HumanMessage], stored: Sequence[AnyMessage]) -> 
     return [question for question in questions if question.id not in known]
 
 
-def ag_ui_routes(
-    runs: Runs, threads: ThreadRuns | None = None, *, model: str, max_messages: int, most_images: int = 0
-) -> APIRouter:
-    """The route. `model` names the model in the usage.
-
-    Without `threads`, the client's messages are the conversation, and no call is approved.
-    """
+def ag_ui_routes(composed: Agent, threads: ThreadRuns | None) -> APIRouter:
+    """The route. Without `threads`, the client's messages are the conversation, and no call is approved."""
+    settings = composed.settings
     router = APIRouter(prefix="/ag-ui", route_class=DirectRoute)
 
     @router.post(
@@ -231,10 +224,11 @@ def ag_ui_routes(
         if threads is not None:
             return await threads.response(given, caller, request.receive)
         _refuse_answers(given)
-        messages = conversation(given.messages, most=max_messages, most_images=most_images)
-        run = runs.start(messages, caller, streaming=True, steps=True)
+        most, most_images = settings.max_messages, settings.llm_images
+        messages = conversation(given.messages, most=most, most_images=most_images)
+        run = composed.runs.start(messages, caller, streaming=True, steps=True)
         await while_connected(run.first(), request.receive, run.leave)
-        encoder = RunEncoder(given.thread_id, given.run_id, model=model)
+        encoder = RunEncoder(given.thread_id, given.run_id, model=settings.llm_model)
         return EventStream(encoded(encoder, run), run.leave)
 
     return router

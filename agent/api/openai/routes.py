@@ -4,8 +4,6 @@ The response begins after the first event of the run, so that a refused credenti
 its own status.
 """
 
-import time
-from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -18,35 +16,28 @@ from agent.api.openai.request import ChatRequest, read_chat_request
 from agent.api.openai.response import CompletionStream, completion
 from agent.api.openapi_document import CHAT_EVENTS
 from agent.api.response_models import Completion, ModelEntry, ModelList, documented, documented_body
+from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
-from agent.runs.conversation_runs import Conversations
 from agent.runs.run import RunReader, end_of
-from agent.runs.runs import Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 _COMPLETIONS: Final = documented(Completion)
 _COMPLETIONS[200]["content"]["text/event-stream"] = CHAT_EVENTS
 
 
-def openai_routes(
-    runs: Runs,
-    conversations: Conversations | None = None,
-    *,
-    model: str,
-    max_messages: int,
-    most_images: int = 0,
-    clock: Callable[[], float] = time.time,
-) -> APIRouter:
-    """The routes. Responses name `model`, also if a request names another one.
+def openai_routes(agent: Agent) -> APIRouter:
+    """The routes. Responses name the configured model, also if a request names another one.
 
-    Without `conversations`, a request that names one is refused.
+    If the agent stores no conversations, a request that names one is refused.
     """
+    settings, clock, conversations = agent.settings, agent.clock, agent.conversations
+    model = settings.llm_model
     router = APIRouter(prefix="/openai/v1", route_class=DirectRoute)
 
     async def start(chat: ChatRequest, caller: VerifiedAccessToken) -> RunReader:
         if chat.thread is None:
-            return runs.start(chat.messages, caller, streaming=chat.stream)
+            return agent.runs.start(chat.messages, caller, streaming=chat.stream)
         if conversations is None:
             problem = "this agent stores no conversations"
             raise RequestError("metadata.thread_id", problem, code="unsupported_value")
@@ -68,7 +59,7 @@ def openai_routes(
         Errors before the first byte have a status.
         """
         thread_id = request.headers.get("X-Thread-Id")
-        most: dict[str, Any] = {"max_messages": max_messages, "most_images": most_images}
+        most: dict[str, Any] = {"max_messages": settings.max_messages, "most_images": settings.llm_images}
         chat = read_chat_request(await request.body(), thread_header=thread_id, **most)
         run = await start(chat, caller_of(request.scope))
         created, headers = int(clock()), {"X-Thread-Id": chat.thread.id} if chat.thread else {}
