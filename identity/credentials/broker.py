@@ -14,10 +14,9 @@ from identity.credentials.credential_cache import (
     CachedCredential,
     CredentialCache,
     CredentialKey,
+    WantedCredential,
     api_key_freshness,
     cached_credential,
-    credential_key,
-    required_caller,
     token_freshness,
 )
 from identity.credentials.issuer import CredentialIssuer, IssuedCredential
@@ -119,8 +118,8 @@ class CredentialBroker:
 
         No I/O. If it `renews`, it starts a refresh that is due, so it must be called in the event loop.
         """
-        key = credential_key(requirement, access_identity, caller)
-        entry = self._cache.get(key)
+        wanted = WantedCredential.of(requirement, access_identity, caller)
+        entry = self._cache.get(key := wanted.key)
         if entry is None:
             return None
         now = self._clock()
@@ -129,7 +128,7 @@ class CredentialBroker:
         due = renews and now >= entry.refresh_at and now >= entry.retry_at
         if due and not self._flights.is_closed:
             self._use.renewed += key not in self._flights
-            self._flights.start(key, self._fetcher(key, access_identity, caller))
+            self._flights.start(key, self._fetcher(wanted))
         self._use.found += 1
         return entry.credential
 
@@ -149,11 +148,11 @@ class CredentialBroker:
         credential = self.cached(requirement, access_identity, caller)
         if credential is not None:
             return credential
-        if access_identity is AccessIdentity.HUMAN and required_caller(caller).is_client:
+        wanted = WantedCredential.of(requirement, access_identity, caller)
+        if wanted.user is not None and wanted.user.is_client:
             raise CredentialError(IdentityCode.USER_TOKEN_REFUSED, "the caller is a client, and no person")
-        key = credential_key(requirement, access_identity, caller)
-        now = self._clock()
-        if key[0] is not None and now >= required_caller(caller).expires_at:
+        key, now = wanted.key, self._clock()
+        if wanted.user is not None and now >= wanted.user.expires_at:
             raise AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
         stale = self._cache.get(key)
         if stale is not None and stale.serves_stale(now):
@@ -164,8 +163,8 @@ class CredentialBroker:
             self._raise_recent_refusal(key, now)
             if (prerequisite := self._issuer.prerequisite(requirement)) is not None:
                 self._raise_recent_refusal((key[0], prerequisite), now)
-                self._start_prerequisite(prerequisite, access_identity, caller)
-            return await self._flights.run(key, self._fetcher(key, access_identity, caller))
+                self._start_prerequisite(wanted._replace(requirement=prerequisite))
+            return await self._flights.run(key, self._fetcher(wanted))
         except UnreachableError:
             stale = self._cache.get(key)
             if stale is None or self._clock() >= stale.credential.expires_at:
@@ -183,7 +182,7 @@ class CredentialBroker:
 
         A credential that was obtained a few seconds ago also stays: `obtain` returns the same object again.
         """
-        key = credential_key(credential.requirement, credential.access_identity, caller)
+        key = WantedCredential.of(credential.requirement, credential.access_identity, caller).key
         entry = self._cache.get(key)
         if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
             self._remove(key, credential)
@@ -198,86 +197,60 @@ class CredentialBroker:
         """Cancels the requests in flight; their waiters receive `UnreachableError`."""
         await self._flights.aclose()
 
-    def _start_prerequisite(
-        self,
-        prerequisite: CredentialRequirement,
-        access_identity: AccessIdentity,
-        caller: VerifiedAccessToken | None,
-    ) -> None:
+    def _start_prerequisite(self, prerequisite: WantedCredential) -> None:
         """Requests the prerequisite first, because its credential needs two requests one after the other."""
-        key = credential_key(prerequisite, access_identity, caller)
-        if self._cache.get(key) is None:
-            self._flights.start(key, self._fetcher(key, access_identity, caller))
+        if self._cache.get(prerequisite.key) is None:
+            self._flights.start(prerequisite.key, self._fetcher(prerequisite))
 
-    def _fetcher(
-        self, key: CredentialKey, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
-    ) -> Callable[[], Coroutine[Any, Any, Credential]]:
+    def _fetcher(self, wanted: WantedCredential) -> Callable[[], Coroutine[Any, Any, Credential]]:
         """The coroutine function of a flight, recorded under the id of the current request."""
-        return partial(self._fetch, key, access_identity, caller, carried_context())
+        return partial(self._fetch, wanted, carried_context())
 
-    async def _fetch(
-        self,
-        key: CredentialKey,
-        access_identity: AccessIdentity,
-        caller: VerifiedAccessToken | None,
-        carried: CarriedContext,
-    ) -> Credential:
+    async def _fetch(self, wanted: WantedCredential, carried: CarriedContext) -> Credential:
         carried.enter()  # a flight starts in an empty context
-        requirement = key[1]
         try:
-            entry = await self._issue(requirement, access_identity, caller)
+            entry = await self._issue(wanted)
         except AgentError as error:
-            self._record_failure(key, error)
+            self._record_failure(wanted.key, error)
             raise
         now = self._clock()
         if now >= entry.credential.expires_at:
             raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "the credential expired before it arrived")
-        self._cache.put(key, entry, now)
+        self._cache.put(wanted.key, entry, now)
         return entry.credential
 
-    async def _issue(
-        self,
-        requirement: CredentialRequirement,
-        access_identity: AccessIdentity,
-        caller: VerifiedAccessToken | None,
-    ) -> CachedCredential:
-        prerequisite = self._issuer.prerequisite(requirement)
+    async def _issue(self, wanted: WantedCredential) -> CachedCredential:
+        prerequisite = self._issuer.prerequisite(wanted.requirement)
         if prerequisite is None:
-            return await self._request(requirement, access_identity, caller, None)
+            return await self._request(wanted, None)
         self._prerequisites.add(prerequisite)
-        first = await self.obtain(prerequisite, access_identity, caller)
+        first = await self.obtain(prerequisite, wanted.access_identity, wanted.user)
         try:
-            return await self._request(requirement, access_identity, caller, first.secret)
+            return await self._request(wanted, first.secret)
         except PrerequisiteRefusedError:
-            self._remove(credential_key(prerequisite, access_identity, caller), first)
-        second = await self.obtain(prerequisite, access_identity, caller)
-        return await self._request(requirement, access_identity, caller, second.secret)
+            self._remove(wanted._replace(requirement=prerequisite).key, first)
+        second = await self.obtain(prerequisite, wanted.access_identity, wanted.user)
+        return await self._request(wanted, second.secret)
 
-    async def _request(
-        self,
-        requirement: CredentialRequirement,
-        access_identity: AccessIdentity,
-        caller: VerifiedAccessToken | None,
-        prerequisite: Secret | None,
-    ) -> CachedCredential:
+    async def _request(self, wanted: WantedCredential, prerequisite: Secret | None) -> CachedCredential:
         """Sends one request, measured, and recorded before its credential is used.
 
         Raises what the issuer raises, and `AuditError`.
         """
         requested_at = self._clock()
-        user = required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
-        operation = requirement.issue_action(access_identity).value
+        requirement, identity, user = wanted.requirement, wanted.access_identity, wanted.user
+        operation = requirement.issue_action(identity).value
         timed = timed_span(self._seconds, (operation,), "issue", operation)
-        async with self._audit.issue(requirement, access_identity, user).timed(timed) as step:
+        async with self._audit.issue(requirement, identity, user).timed(timed) as step:
             step.span.set(Attribute.ISSUE, operation)
-            issued = await self._issuer.issue(requirement, access_identity, user, prerequisite)
+            issued = await self._issuer.issue(requirement, identity, user, prerequisite)
         if issued.expires_at is not None:
             secret = issued.secret
             freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
         else:
             secret = self._shared(requirement, issued)
             freshness = api_key_freshness(requested_at, _API_KEY_MAX_AGE, _API_KEY_MAX_STALE, self._jitter())
-        return cached_credential(requirement, access_identity, caller, secret, freshness, self._clock())
+        return cached_credential(wanted, secret, freshness, self._clock())
 
     def _shared(self, requirement: CredentialRequirement, issued: IssuedCredential) -> Secret:
         """The key as one object for all users who read the same one.

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import Credential, CredentialRequirement
@@ -13,22 +14,33 @@ CredentialKey = tuple[str | None, CredentialRequirement]
 """The holder (the fingerprint of a user's access token; `None` is the agent itself) and the requirement."""
 
 
-def credential_key(
-    requirement: CredentialRequirement, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
-) -> CredentialKey:
-    """The key of a credential. Under Human identity there must be a `caller`, else: `TypeError`."""
-    if access_identity is AccessIdentity.MACHINE:
-        return None, requirement
-    if access_identity is AccessIdentity.HUMAN:
-        return required_caller(caller).fingerprint, requirement
-    raise TypeError("the access identity must be an AccessIdentity")
+class WantedCredential(NamedTuple):
+    """A credential by its requirement, and by whose rights it has: `user`'s; `None`: the agent's own."""
 
+    requirement: CredentialRequirement
+    access_identity: AccessIdentity
+    user: VerifiedAccessToken | None
 
-def required_caller(caller: VerifiedAccessToken | None) -> VerifiedAccessToken:
-    """`caller`; raises `TypeError` if there is none."""
-    if caller is None:
-        raise TypeError("under Human identity there must be a caller")
-    return caller
+    @classmethod
+    def of(
+        cls,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,
+        caller: VerifiedAccessToken | None,
+    ) -> Self:
+        """Under Human identity there must be a `caller`, else: `TypeError`."""
+        if access_identity is AccessIdentity.MACHINE:
+            return cls(requirement, access_identity, None)
+        if access_identity is not AccessIdentity.HUMAN:
+            raise TypeError("the access identity must be an AccessIdentity")
+        if caller is None:
+            raise TypeError("under Human identity there must be a caller")
+        return cls(requirement, access_identity, caller)
+
+    @property
+    def key(self) -> CredentialKey:
+        """Its key in the cache."""
+        return None if self.user is None else self.user.fingerprint, self.requirement
 
 
 _SKEW = 30.0  # the clocks of the agent and of a service may differ by so many seconds
@@ -102,18 +114,14 @@ class CachedCredential:
 
 
 def cached_credential(
-    requirement: CredentialRequirement,
-    access_identity: AccessIdentity,
-    caller: VerifiedAccessToken | None,
-    secret: Secret,
-    freshness: Freshness,
-    obtained_at: float,
+    wanted: WantedCredential, secret: Secret, freshness: Freshness, obtained_at: float
 ) -> CachedCredential:
     """The entry for an issued `secret`. Under Human identity it ends with the caller's access token."""
-    end = float("inf") if access_identity is AccessIdentity.MACHINE else required_caller(caller).expires_at
-    holder = None if access_identity is AccessIdentity.MACHINE else required_caller(caller).principal
+    user = wanted.user
+    end, holder = (float("inf"), None) if user is None else (user.expires_at, user.principal)
+    expires_at = min(freshness.expires_at, end)
     return CachedCredential(
-        Credential(requirement, access_identity, secret, min(freshness.expires_at, end), holder),
+        Credential(wanted.requirement, wanted.access_identity, secret, expires_at, holder),
         obtained_at=obtained_at,
         refresh_at=freshness.refresh_at,
         stale_at=min(freshness.stale_at, end),

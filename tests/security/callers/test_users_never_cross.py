@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from agent.errors.error_table import ERROR_CODES
 from identity.access_token.verified_access_token import assume_verified
-from identity.credentials.credential_cache import CachedCredential, CredentialCache, credential_key
+from identity.credentials.credential_cache import CachedCredential, CredentialCache, WantedCredential
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, Credential
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
@@ -115,11 +115,12 @@ def test_a_cached_credential_is_found_only_for_its_user(pairs):
         caller = None if holder is None else caller_with(holder)
         credential = Credential(requirement, human, Secret(str(number)), 1e12)
         entry = CachedCredential(credential, obtained_at=0.0, refresh_at=1e12, stale_at=1e12)
-        cache.put(credential_key(requirement, human, caller), entry, now=0.0)
+        cache.put(WantedCredential.of(requirement, human, caller).key, entry, now=0.0)
         model[asked(holder, requirement)] = credential
     for holder, requirement in pairs:
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
-        found = cache.get(credential_key(requirement, human, None if holder is None else caller_with(holder)))
+        caller = None if holder is None else caller_with(holder)
+        found = cache.get(WantedCredential.of(requirement, human, caller).key)
         assert found is not None
         assert found.credential is model[asked(holder, requirement)]
 
