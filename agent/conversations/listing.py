@@ -3,9 +3,10 @@
 import base64
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
-from agent.conversations.database.database import Row, Rows, Transaction, query
+from agent.conversations.database.database import Database, Row, Rows, Transaction, query
 from agent.conversations.search_terms import having
 from agent.conversations.thread import Thread, is_thread_id
 
@@ -17,52 +18,46 @@ _SEARCHED: Final = 500
 _MOST_READINGS: Final = 200
 
 
-class Reading:
-    """Reads one page. While `goes_on`, its caller runs `next`, and gives the rows to `add`."""
+async def thread_page(
+    database: Database,
+    owner: str,
+    thread_of: Callable[[Row], Thread],
+    *,
+    limit: int,
+    before: str | None,
+    wanted: Sequence[Sequence[bytes]] | None,
+) -> tuple[list[Thread], str | None]:
+    """The latest `limit` threads after the cursor `before`, and a cursor if there may be more; those that
+    have one of the terms of each of `wanted`. A search without terms finds nothing.
 
-    def __init__(
-        self, owner: str, *, limit: int, before: str | None, wanted: Sequence[Sequence[bytes]] | None
-    ) -> None:
-        """The latest `limit` threads after the cursor `before`; those that have one of the terms of each of
-        `wanted`. Raises `ValueError` for a cursor that is none.
-        """
-        self._owner = owner
-        self._limit = limit
-        self._wanted = wanted
-        self._size = limit + 1 if wanted is None else _SEARCHED
-        self._after = None if before is None else place_of(before)
-        self._found: list[Thread] = []
-        self._readings = 0
-        self.goes_on = wanted is None or bool(wanted)
-        """Whether there may be more. A search without terms finds nothing."""
+    Raises `ValueError` for a cursor that is none.
+    """
+    after = None if before is None else place_of(before)
+    size = limit + 1 if wanted is None else _SEARCHED
+    found: list[Thread] = []
+    for _ in range(_MOST_READINGS if wanted is None or wanted else 0):
+        rows = await database.read(partial(listed_threads, owner, after, wanted or (), size))
+        found += [thread_of(row[:-1]) for row in rows if row[-1]]
+        after = (rows[-1][3], rows[-1][0]) if len(rows) == size else None
+        if after is None or len(found) > limit:
+            break
+    if len(found) > limit:
+        last = found[limit - 1]
+        return found[:limit], cursor_of(last.updated_at, last.id)
+    return found, None if after is None else cursor_of(*after)
 
-    def next(self) -> Transaction[Rows]:
-        """Some threads, and of each whether it is wanted."""
-        is_wanted, terms = having(self._wanted or ())
-        after, place = ("", ()) if self._after is None else (" AND (updated_at, id) < (?, ?)", self._after)
-        return query(
-            f"SELECT {COLUMNS}, {is_wanted} FROM threads WHERE owner = ? AND deleted_at IS NULL{after}"  # noqa: S608 - constants
-            " ORDER BY updated_at DESC, id DESC LIMIT ?",
-            *(*terms, self._owner, *place, self._size),
-        )
 
-    def add(self, rows: Rows, thread_of: Callable[[Row], Thread]) -> None:
-        """Takes the rows of `next`."""
-        self._readings += 1
-        self._found += [thread_of(row[:-1]) for row in rows if row[-1]]
-        if rows:
-            self._after = rows[-1][3], rows[-1][0]
-        if len(rows) < self._size:
-            self._after = None
-        more = self._after is not None and len(self._found) <= self._limit
-        self.goes_on = more and self._readings < _MOST_READINGS
-
-    def page(self) -> tuple[list[Thread], str | None]:
-        """The threads, and a cursor if there may be more."""
-        if len(self._found) > self._limit:
-            last = self._found[self._limit - 1]
-            return self._found[: self._limit], cursor_of(last.updated_at, last.id)
-        return self._found, None if self._after is None else cursor_of(*self._after)
+def listed_threads(
+    owner: str, after: tuple[float, str] | None, wanted: Sequence[Sequence[bytes]], size: int
+) -> Transaction[Rows]:
+    """The rows of `size` threads after the place `after`, each with whether it is wanted."""
+    is_wanted, terms = having(wanted)
+    later, place = ("", ()) if after is None else (" AND (updated_at, id) < (?, ?)", after)
+    return query(
+        f"SELECT {COLUMNS}, {is_wanted} FROM threads WHERE owner = ? AND deleted_at IS NULL{later}"  # noqa: S608 - constants
+        " ORDER BY updated_at DESC, id DESC LIMIT ?",
+        *(*terms, owner, *place, size),
+    )
 
 
 def cursor_of(changed_at: float, identifier: str) -> str:

@@ -29,7 +29,7 @@ from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.files import FileStore
 from agent.conversations.grants import end_grants
-from agent.conversations.listing import COLUMNS, Reading
+from agent.conversations.listing import COLUMNS, thread_page
 from agent.conversations.message_json import encoded
 from agent.conversations.process_runs import ProcessRuns
 from agent.conversations.run_record import COMPLETED, RunEnd, RunHistory
@@ -149,11 +149,8 @@ class ThreadStore:
         Raises `ValueError` for a cursor that is none.
         """
         wanted = self._terms.wanted(owner, search) if search else None
-        reading = Reading(owner, limit=limit, before=before, wanted=wanted)
-        while reading.goes_on:
-            rows = await self._database.read(reading.next)
-            reading.add(rows, partial(self._shown, owner))
-        return reading.page()
+        shown = partial(self._shown, owner)
+        return await thread_page(self._database, owner, shown, limit=limit, before=before, wanted=wanted)
 
     async def rename(self, owner: str, thread_id: str, title: str) -> Thread:
         """The thread, with `title`, which is one line (`agent.conversations.thread`)."""

@@ -15,7 +15,7 @@ from agent.conversations.database.postgres_connections import SCHEMA, PostgresCo
 from agent.conversations.database.postgres_database import _LOCK, PostgresDatabase
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.listing import Reading
+from agent.conversations.listing import listed_threads
 from agent.conversations.search_terms import SearchTerms
 from agent.conversations.thread import MessageStoredError
 from agent.conversations.threads import ThreadStore
@@ -364,7 +364,7 @@ async def test_search_uses_the_index_of_terms(postgres: PostgresProcess, databas
     database = database_of()
     await ThreadStore(database).open("owner")
     wanted = SearchTerms(Encryption()).wanted("owner", "leave balance")
-    [statement] = next(Reading("owner", limit=50, before=None, wanted=wanted).next())
+    [statement] = next(listed_threads("owner", None, wanted, 500))
     with psycopg.connect(postgres.url, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
         connection.execute(
             "INSERT INTO threads (owner, id, status, last_seq, bytes, created_at, updated_at)"
