@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import Final
 
+from agent.background import Background
 from agent.conversations.database.database import ConversationDatabase, Transaction, query
 from agent.conversations.grants import end_grants
 from identity.errors import AgentError
@@ -25,8 +26,8 @@ _OF_ENDED_RUNS: Final = (
 
 
 @dataclass(slots=True)
-class Retention:
-    """Purges conversations with all that belongs to them, for good, every ten minutes.
+class Retention(Background):
+    """Purges conversations with all that belongs to them, for good, every ten minutes. Creates no database.
 
     `also` is called after each round. Several processes may do the same at the same time.
     """
@@ -37,17 +38,6 @@ class Retention:
     clock: Callable[[], float]
     also: Callable[[], Awaitable[object]]
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-    _task: asyncio.Task[None] | None = field(init=False, default=None)
-
-    def start(self) -> None:
-        """Starts the rounds, the first after ten minutes. They create no database."""
-        self._task = asyncio.create_task(self._rounds(), name="retention of conversations")
-
-    async def aclose(self) -> None:
-        """Stops the rounds."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
 
     async def purge(self) -> int:
         """Deletes conversations for good when their time has come. Returns how many. Raises what the database
@@ -65,7 +55,7 @@ class Retention:
             _LOG.info("%d conversations were purged", purged)
         return purged
 
-    async def _rounds(self) -> None:
+    async def _work(self) -> None:
         while True:
             await self.sleep(_ROUND_SECONDS)
             try:

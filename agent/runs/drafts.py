@@ -13,6 +13,7 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage, ToolMessage
 
+from agent.background import Background
 from agent.conversations.drafts import Draft, is_kept
 from agent.conversations.threads import ThreadStore
 from agent.runs.run_parts import RunRequest
@@ -79,7 +80,7 @@ class RunDraft:
 
 
 @dataclass(slots=True)
-class Drafts:
+class Drafts(Background):
     """Begins with the first run. A run never waits for it."""
 
     threads: ThreadStore
@@ -88,12 +89,10 @@ class Drafts:
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _open: dict[str, RunDraft] = field(init=False, default_factory=dict)
     _shown: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _task: asyncio.Task[None] | None = field(init=False, default=None)
 
     def begin(self, run: RunRequest) -> RunDraft:
         """The draft of a run that has begun."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._rounds(), name="drafts of runs")
+        self.start()
         draft = self._open[run.run_id] = RunDraft(run, self.clock, self._shown.set)
         return draft
 
@@ -117,13 +116,7 @@ class Drafts:
             for draft, _ in written:
                 draft.written()
 
-    async def aclose(self) -> None:
-        """Stops writing. All runs have ended before."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _rounds(self) -> None:
+    async def _work(self) -> None:
         while True:
             await self._shown.wait()
             self._shown.clear()

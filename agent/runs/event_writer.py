@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
+from agent.background import Background
 from agent.conversations.encryption.encryption import Encryption
 from agent.redis import Redis, RedisUnavailableError, SharedRedis
 from agent.runs.event_stream import ENTRY, EventEntry, StreamKeys, place
@@ -74,7 +75,7 @@ _SHA: Final = hashlib.sha1(_WRITE.encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(slots=True)
-class EventWriter:
+class EventWriter(Background):
     """Begins with the first run."""
 
     redis: SharedRedis
@@ -87,13 +88,11 @@ class EventWriter:
     _written: int = field(init=False, default=0)
     """Runs in the last exchange."""
     _wake: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _task: asyncio.Task[None] | None = field(init=False, default=None)
 
     def begin(self, run: LiveRun) -> None:
         """A run that has begun."""
         self._streams[run] = _Stream(run, StreamKeys(self.redis, run.owner))
-        if self._task is None:
-            self._task = asyncio.create_task(self._writes(), name="events of runs")
+        self.start()
         self.note(run)
 
     def note(self, run: LiveRun) -> None:
@@ -134,17 +133,14 @@ class EventWriter:
 
     async def aclose(self) -> None:
         """Writes the rest. All runs have ended before."""
-        if self._task is None:
-            return
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        await Background.aclose(self)  # `super()` has no class in a dataclass with slots
         try:
             while self._changed:
                 await self.write()
         except RedisUnavailableError:
             return
 
-    async def _writes(self) -> None:
+    async def _work(self) -> None:
         while True:
             await self._wake.wait()
             await self.sleep(self.pause)

@@ -8,6 +8,7 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage
 
+from agent.background import Background
 from agent.conversations.run_record import RunEnd
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
@@ -29,7 +30,7 @@ OLD_SECONDS: Final = 45.0
 
 
 @dataclass(slots=True)
-class Heartbeat:
+class Heartbeat(Background):
     """Waits until there is a database, and creates none.
 
     Silence is measured by the clock of the process that observes it, so that clocks may differ. After a gap
@@ -42,21 +43,10 @@ class Heartbeat:
     drafts: Drafts
     _: KW_ONLY
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-    _task: asyncio.Task[None] | None = field(init=False, default=None)
     _last: float = field(init=False, default=float("-inf"))
     """When the last heartbeat was."""
     _observed: dict[str, tuple[float | None, float]] = field(init=False, default_factory=dict)
     """For each other process: when it was seen last, by its clock; since when that is known, by ours."""
-
-    def start(self) -> None:
-        """Starts the heartbeats."""
-        self._task = asyncio.create_task(self._beats(), name="heartbeat of runs")
-
-    async def aclose(self) -> None:
-        """Stops it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
 
     async def beat(self) -> None:
         """Records that this process lives, ends its runs that another process has ended, and completes the
@@ -94,7 +84,7 @@ class Heartbeat:
         observed = self._observed.items()
         return [(each, at) for each, (at, since) in observed if now - since >= SILENT_SECONDS]
 
-    async def _beats(self) -> None:
+    async def _work(self) -> None:
         while True:
             try:
                 if await self.parts.threads.exist():

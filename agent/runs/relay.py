@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import Final
 
+from agent.background import Background
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
@@ -41,7 +42,7 @@ class Cancellation:
 
 
 @dataclass(slots=True)
-class Cancellations:
+class Cancellations(Background):
     """A channel of Redis that all processes listen to. It has identifiers, and no content. `cancel` ends runs
     of this process, and does not wait for their end.
     """
@@ -50,11 +51,6 @@ class Cancellations:
     cancel: Callable[[Cancellation], None]
     _: KW_ONLY
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-    _task: asyncio.Task[None] | None = field(init=False, default=None)
-
-    def start(self) -> None:
-        """Starts listening."""
-        self._task = asyncio.create_task(self._listen(), name="cancellations of runs")
 
     async def send(self, cancellation: Cancellation) -> bool:
         """Whether another process may have received it."""
@@ -65,17 +61,11 @@ class Cancellations:
         except RedisUnavailableError:
             return False
 
-    async def aclose(self) -> None:
-        """Stops listening."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
     @property
     def _channel(self) -> str:
         return self.redis.name("cancellations")
 
-    async def _listen(self) -> None:
+    async def _work(self) -> None:
         while True:
             try:
                 async with aclosing(self.redis.messages(self._channel)) as messages:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final
 
+from agent.background import Background
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
@@ -83,7 +84,7 @@ class RelayedRun(Run):
 
 
 @dataclass(slots=True)
-class RelayedRuns:
+class RelayedRuns(Background):
     """Reads the events of all followed runs by one command to Redis, ten times a second while there are
     readers.
     """
@@ -98,7 +99,6 @@ class RelayedRuns:
     """The rounds since the last event of each run that has readers."""
     _ended: set[RelayedRun] = field(init=False, default_factory=set)
     """Runs that have ended in the database, while their end event is pending."""
-    _task: asyncio.Task[None] | None = field(init=False, default=None)
 
     async def open(self, owner: str, thread: Thread) -> RelayedRun | None:
         """The latest run of the thread, with its events so far; `None` if Redis does not have it.
@@ -122,8 +122,7 @@ class RelayedRuns:
         """Adds further events to `run`, which `open` has returned just now, while it has readers."""
         if run.outcome is None and run not in self._followed:
             self._followed[run] = 0
-            if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._rounds(), name="events of relayed runs")
+            self.start()
 
     def left(self, run: RelayedRun) -> None:
         """The run has no readers any more."""
@@ -144,13 +143,7 @@ class RelayedRuns:
                 self._followed[run] = 0
                 self._ended.discard(run)
 
-    async def aclose(self) -> None:
-        """Ends all readers. They are of surfaces that have ended before."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _rounds(self) -> None:
+    async def _work(self) -> None:
         while self._followed:
             await self.sleep(PAUSE_SECONDS)
             try:
