@@ -326,15 +326,7 @@ class Agent:
             consent_urls=self.consent_urls,
         )
         shared = Relay(redis, storage.encryption, storage.threads, live, clock=self.clock) if redis else None
-        return Conversations(
-            parts,
-            self.runs,
-            seconds=self.settings.run_timeout_seconds,
-            traced=self.settings.agent_tracing is Tracing.LANGSMITH,
-            measures=self.measures.runs,
-            live=live,
-            relay=shared,
-        )
+        return Conversations(parts, self.runs, live=live, relay=shared)
 
     def _show_measures(self, pool: PoolUse) -> None:
         """Gives the metrics what the parts count themselves. `pool` has the connections to IDaaS."""

@@ -14,7 +14,6 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 from agent.conversations.thread import StoredMessage, Thread, owner_of
 from agent.conversations.threads import BegunRun, ThreadStore
 from agent.errors.error_codes import AgentCode
-from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.drafts import Drafts
 from agent.runs.heartbeat import Heartbeat, end_run_elsewhere
 from agent.runs.live_run import LiveRun, LiveRuns
@@ -87,17 +86,14 @@ class Conversations:
     """The runs of threads. A thread has one run at a time, over all processes.
 
     Every method acts on the threads of one principal: another's raises `ThreadNotFoundError`, as one that
-    does not exist does. Runs are counted, limited and ended by `runs`. Methods raise also what the store
-    raises. `seconds` is the time limit of a run; the time in which it waits for an approval does not count.
-    `relay` shares the runs of `live` with other processes.
+    does not exist does. Runs are started, counted, limited and ended by `runs`; the time in which one waits
+    for an approval does not count. Methods raise also what the store raises. `relay` shares the runs of
+    `live` with other processes.
     """
 
     parts: RunParts
     runs: Runs
     _: KW_ONLY
-    seconds: float
-    traced: bool = False
-    measures: RunMeasures | None = None
     live: LiveRuns = field(default_factory=LiveRuns)
     relay: Relay | None = None
     readers: Readers = field(init=False, default_factory=Readers)
@@ -391,19 +387,15 @@ class Conversations:
         )
 
     async def _started(self, run: RunRequest, begin: Callable[[], Awaitable[RunStart]]) -> LiveRun:
-        self.runs.check(run.caller.principal)
-        live = LiveRun(
+        live = self.runs.run(
             ThreadRun(self.parts, run, begin, self.runs.acquire_lease, self.drafts),
+            run.caller,
             id=run.run_id,
             thread_id=run.thread_id,
             owner=run.owner,
-            seconds=self.seconds,
-            traced=self.traced,
-            measures=self.measures,
             on_begin=self._began,
             on_change=None if self.relay is None else self.relay.writer.note,
         )
-        self.runs.track(live, run.caller)
         try:
             await live.begun()
         except BaseException:

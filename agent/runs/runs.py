@@ -9,7 +9,7 @@ from typing import Any, cast
 from langchain_core.messages import AnyMessage, ToolCall
 
 from agent.operations.metrics.run_measures import RunMeasures
-from agent.runs.live_run import LiveRun
+from agent.runs.live_run import LiveRun, Work
 from agent.runs.run import Finished, Outcome, RunReader
 from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_transcript import ModelMessages
@@ -108,18 +108,20 @@ class Runs:
 
         Raises `LimitError` or `UnavailableError` if there are too many in this process.
         """
-        self.check(caller.principal)
         asked, files = detached(messages)
         work = _UnkeptWork(self.graph, asked, caller, self.acquire_lease, streaming, steps, call, files)
-        run = LiveRun(work, seconds=self.timeout, one_reader=True, traced=self.traced, measures=self.measures)
-        self.track(run, caller)
-        return run.events(keep=False)
+        return self.run(work, caller, one_reader=True).events(keep=False)
 
-    def track(self, run: LiveRun, caller: VerifiedAccessToken) -> None:
-        """Counts `run`, which was created after `check`, until its task is done; `end` and others end it."""
+    def run(self, work: Work, caller: VerifiedAccessToken, **options: Any) -> LiveRun:  # noqa: ANN401 - those of `LiveRun`
+        """The run of `work`, counted until its task is done; `end` and others end it. Raises what `check`
+        raises.
+        """
+        self.check(caller.principal)
+        run = LiveRun(work, seconds=self.timeout, traced=self.traced, measures=self.measures, **options)
         self.limit.count(caller.principal, run.task)
         self._running[run] = caller
         run.task.add_done_callback(lambda _: self._running.pop(run, None))
+        return run
 
     def end(self, reason: Callable[[], AgentError]) -> None:
         """Ends all runs with the error `reason()`, which later calls of `start` raise. Does not wait."""

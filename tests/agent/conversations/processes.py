@@ -140,7 +140,7 @@ class SharedDatabase:
             clock=clock,
         )
         runs = Runs(bench.graph, timeout=seconds, limit=RunLimit(per_caller=2))
-        conversations = Conversations(parts, runs, seconds=seconds)
+        conversations = Conversations(parts, runs)
         return Process(bench, conversations, runs, threads, self.approvals, database, self.now)
 
 
