@@ -334,7 +334,8 @@ class Agent:
         measures.audit_logs = (self.audit_log, *self.audit_log.others)
         measures.redis = self.redis
         measures.pools["idaas"] = pool
-        measures.add_pools(self.services, model=self.model, postgresql=storage, redis=self.redis)
+        database = storage and storage.database
+        measures.add_pools(self.services, model=self.model, postgresql=database, redis=self.redis)
         if storage is not None:
             measures.count_approvals = lambda: storage.approvals.count_open(
                 self.clock() - self.settings.approval_seconds

@@ -105,8 +105,11 @@ class ProcessRuns:
         self, interruption: Callable[[], Transaction[StoppedRuns]], now: float, complete: Complete
     ) -> StoppedRuns:
         def work() -> Transaction[StoppedRuns]:
-            completed = self._transcript.completed(interruption(), now, complete)
-            return (yield from run_record.with_stopped(completed, now))
+            runs = yield from interruption()
+            for run in runs:
+                yield from self._transcript.complete(run, now, complete)
+                yield [run_record.stopped(run, now)]
+            return runs
 
         return await self._database.write(work)
 

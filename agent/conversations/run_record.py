@@ -114,17 +114,14 @@ def ended(change: Change, end: RunEnd) -> list[Statement]:
     return [expired(change.owner, change.now), statement] if end.state == "canceled" else [statement]
 
 
-def with_stopped(interruption: Transaction[list[StoppedRun]], now: float) -> Transaction[list[StoppedRun]]:
-    """`interruption`, and the end of the runs that it returns: their processes have stopped."""
-    runs = yield from interruption
-    for run in runs:
-        yield from query(
-            f"UPDATE runs SET state = 'failed', reason = ?, changed_at = ?, {_TO_THE_END}"  # noqa: S608 - constants
-            " WHERE run_id = ? AND thread_key = (SELECT key FROM threads WHERE owner = ? AND id = ?)"
-            " AND state = 'working'",
-            *(AgentCode.RUN_INTERRUPTED.value, now, run.run_id, run.owner, run.thread_id),
-        )
-    return runs
+def stopped(run: StoppedRun, now: float) -> Statement:
+    """The run has ended: its process has stopped."""
+    sql = (
+        f"UPDATE runs SET state = 'failed', reason = ?, changed_at = ?, {_TO_THE_END}"  # noqa: S608 - constants
+        " WHERE run_id = ? AND thread_key = (SELECT key FROM threads WHERE owner = ? AND id = ?)"
+        " AND state = 'working'"
+    )
+    return Statement(sql, (AgentCode.RUN_INTERRUPTED.value, now, run.run_id, run.owner, run.thread_id))
 
 
 def expired(owner: str, now: float) -> Statement:

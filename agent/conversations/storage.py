@@ -17,7 +17,6 @@ from agent.conversations.storage_limits import UNLIMITED, StorageLimits
 from agent.conversations.threads import ThreadStore
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import SqliteFile
-from identity.transport.http1.transport import PoolUse
 
 
 class ConversationStorage:
@@ -31,12 +30,9 @@ class ConversationStorage:
         days: float,
         clock: Callable[[], float],
         limits: StorageLimits = UNLIMITED,
-        pool_use: PoolUse | None = None,
     ) -> None:
         """`days` is how long a conversation is kept after its last change."""
         self.database: Final = database
-        self.pool_use: Final = pool_use
-        """The connections to a PostgreSQL; `None` for a file."""
         self.encryption: Final = encryption
         self.threads: Final = ThreadStore(database, encryption, limits=limits, clock=clock)
         self.approvals: Final = SqlApprovalStore(database, encryption)
@@ -60,28 +56,18 @@ class ConversationStorage:
         )
         enter = KeyRegister(encryption).enter
         database: ConversationDatabase
-        pool_use = None
         if isinstance(settings.conversations_url, SqliteFile):
             database = SqliteDatabase(settings.conversations_url.path, enter)
         else:
-            cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
-            address = conninfo(settings.conversations_url.url, cafile)
-            connections = PostgresConnections(address)
-            database, pool_use = PostgresDatabase(connections, enter), connections.pool_use
+            address = conninfo(settings.conversations_url.url, settings.ssl_cert_file)
+            database = PostgresDatabase(PostgresConnections(address), enter)
         limits = StorageLimits(
             thread_bytes=settings.max_thread_bytes,
             thread_messages=settings.max_thread_messages,
             user_bytes=settings.max_user_bytes,
             user_threads=settings.max_user_threads,
         )
-        return cls(
-            database,
-            encryption,
-            days=settings.conversation_days,
-            limits=limits,
-            clock=clock,
-            pool_use=pool_use,
-        )
+        return cls(database, encryption, days=settings.conversation_days, limits=limits, clock=clock)
 
     async def check(self) -> str:
         """Describes the database, for readiness and `doctor`. Raises what the database raises, and the error

@@ -176,27 +176,21 @@ class Transcript:
         ]
         return change, insertions + insertion(terms, "owner = ? AND id = ? AND change = ?", *thread)
 
-    def completed(
-        self, interruption: Transaction[list[StoppedRun]], now: float, complete: Complete
-    ) -> Transaction[list[StoppedRun]]:
-        """`interruption`, and what `complete` makes of the newest messages and the drafts of each run that it
-        returns.
-        """
-        runs = yield from interruption
-        for run in runs:
-            [(key,)] = yield from query(
-                "SELECT key FROM threads WHERE owner = ? AND id = ?", run.owner, run.thread_id
-            )
-            try:
-                newest = yield from self.turn(ThreadKey(key, run.owner, run.thread_id))
-                shown = yield from self.drafted(ThreadKey(key, run.owner, run.thread_id), run.run_id)
-            except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
-                continue
-            if messages := complete([each.message for each in newest], shown):
-                change, insertions = self.appended(run.owner, run.thread_id, run.run_id, now, messages)
-                yield [room_after(change), *insertions]
-            yield from query("DELETE FROM drafts WHERE thread_key = ?", key)
-        return runs
+    def complete(self, run: StoppedRun, now: float, complete: Complete) -> Transaction[None]:
+        """Appends what `complete` makes of the newest messages and the drafts of the run."""
+        [(key,)] = yield from query(
+            "SELECT key FROM threads WHERE owner = ? AND id = ?", run.owner, run.thread_id
+        )
+        thread = ThreadKey(key, run.owner, run.thread_id)
+        try:
+            newest = yield from self.turn(thread)
+            shown = yield from self.drafted(thread, run.run_id)
+        except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
+            return
+        if messages := complete([each.message for each in newest], shown):
+            change, insertions = self.appended(run.owner, run.thread_id, run.run_id, now, messages)
+            yield [room_after(change), *insertions]
+        yield from query("DELETE FROM drafts WHERE thread_key = ?", key)
 
     def drafted(self, thread: ThreadKey, run_id: str) -> Transaction[list[AgentEvent]]:
         """The events in the drafts of a run."""

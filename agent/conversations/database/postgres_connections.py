@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from agent.errors.error_codes import AgentCode
@@ -66,7 +67,7 @@ def unavailable(why: str) -> UnavailableError:
     return UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, f"PostgreSQL of CONVERSATIONS_URL: {why}")
 
 
-def conninfo(url: Secret, cafile: str | None = None) -> Secret:
+def conninfo(url: Secret, cafile: Path | None = None) -> Secret:
     """`url` with what every connection has. Of another machine, the certificate and the name are verified,
     with the authorities of `cafile` or of the system, unless `url` names another `sslmode`.
     """
@@ -80,7 +81,7 @@ def conninfo(url: Secret, cafile: str | None = None) -> Secret:
         "keepalives_idle": 30,
     }
     if not all(each.startswith("/") or each in _LOCAL for each in str(given.get("host") or "").split(",")):
-        members |= {"sslmode": "verify-full", "sslrootcert": cafile or "system"}
+        members |= {"sslmode": "verify-full", "sslrootcert": str(cafile or "system")}
     options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
     return Secret(make_conninfo(**(members | given | {"options": options})))
 

@@ -1,7 +1,6 @@
 """Conversations in PostgreSQL, for the processes of several machines."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -68,22 +67,17 @@ class PostgresDatabase:
 
     Commits are as durable as the server is configured; with `durable`, on disk. A transaction that finds its
     connection broken before the commit is repeated once, on a new connection. One that is not done within
-    `seconds`, with the time in which it waits for a connection, is given up, whatever the server does.
+    eight seconds, with the time in which it waits for a connection, is given up, whatever the server does.
     """
 
     def __init__(
-        self,
-        connections: PostgresConnections,
-        on_open: Callable[[], Transaction[None]] | None = None,
-        *,
-        seconds: float = SECONDS,
-        monotonic: Callable[[], float] = time.monotonic,
+        self, connections: PostgresConnections, on_open: Callable[[], Transaction[None]] | None = None
     ) -> None:
         """`on_open` is the first transaction after the tables were made or checked."""
+        self.pool_use: Final = connections.pool_use
         self._connections = connections
         self._on_open = on_open
-        self._seconds = seconds
-        self._writes = Writes(monotonic)
+        self._writes = Writes()
         self._migration: asyncio.Task[None] | None = None
         self._migrated = False
 
@@ -160,7 +154,7 @@ class PostgresDatabase:
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator["Connection"]:
         """A connection whose schema is migrated, for one transaction."""
-        async with asyncio.timeout(self._seconds):
+        async with asyncio.timeout(SECONDS):
             if not self._migrated:
                 await self._prepared()
             async with self._connections.connection() as connection:

@@ -40,8 +40,8 @@ def _database_store(settings: Settings) -> RevocationStore:
     from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
     from agent.conversations.database.postgres_database import PostgresDatabase
 
-    cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
-    connections = PostgresConnections(conninfo(settings.conversations_url.url, cafile), most=_CONNECTIONS)
+    address = conninfo(settings.conversations_url.url, settings.ssl_cert_file)
+    connections = PostgresConnections(address, most=_CONNECTIONS)
     return DatabaseStore(PostgresDatabase(connections), "the PostgreSQL of CONVERSATIONS_URL", shared=True)
 
 

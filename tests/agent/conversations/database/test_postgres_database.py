@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -405,5 +406,5 @@ def test_certificate_of_another_machine_is_verified_unless_the_url_says_otherwis
 
 
 def test_own_authorities_are_trusted_if_they_are_set() -> None:
-    found = conninfo_to_dict(conninfo(Secret("postgresql://db.example/c"), "own.pem").reveal())
+    found = conninfo_to_dict(conninfo(Secret("postgresql://db.example/c"), Path("own.pem")).reveal())
     assert found["sslrootcert"] == "own.pem"
