@@ -20,16 +20,14 @@ EVENTS: Final = {
     "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 }
 """Server-sent events, each as an object of its fields."""
+_JSON: Final = [
+    {"contentMediaType": "application/json", "contentSchema": reference(model)}
+    for model in (CompletionChunk, ErrorResponse)
+]
 CHAT_EVENTS: Final = {
     "schema": {
         "type": "object",
-        "properties": {
-            "data": {
-                "type": "string",
-                "contentMediaType": "application/json",
-                "contentSchema": reference(CompletionChunk),
-            }
-        },
+        "properties": {"data": {"type": "string", "anyOf": [*_JSON, {"const": "[DONE]"}]}},
     }
 }
 """The chat's events. The `data` of the last one is `[DONE]`, or an error body."""

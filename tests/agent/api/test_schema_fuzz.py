@@ -5,12 +5,13 @@ The same examples in every run, and few: this finds what a document and its app 
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from jsonschema import Draft202012Validator
 
 from agent.api.response_models import Health, Wire, reference
 from tests.agent.conftest import AgentServer, running_agent
@@ -46,12 +47,23 @@ def operations(server: AgentServer) -> Iterator[Any]:
         yield found.ok()
 
 
-def ask(operation: Any, examples: int, check: Callable[[Any], None]) -> None:
-    """Runs `check` on generated cases of an operation, valid ones and, where possible, invalid ones."""
+_generated: dict[str, list[Any]] = {}
+
+
+def cases_of(operation: Any) -> list[Any]:
+    """Cases of an operation, the first of which is valid; where possible, there are invalid ones.
+
+    Generating them takes most of the time: it is done once.
+    """
     from schemathesis import GenerationMode
 
+    if (cases := _generated.get(operation.label)) is not None:
+        return cases
+    cases = _generated[operation.label] = []
+    # Generating LangServe's input takes longest, and its other routes take that of `invoke`.
+    again = operation.path.startswith("/agent/") and operation.path != "/agent/invoke"
     few = settings(
-        max_examples=examples,
+        max_examples=1 if again else 3,
         derandomize=True,
         database=None,
         deadline=None,
@@ -67,31 +79,49 @@ def ask(operation: Any, examples: int, check: Callable[[Any], None]) -> None:
         @few
         @given(operation.as_strategy(generation_mode=mode))
         def each(case: Any) -> None:
-            check(case)
+            cases.append(case)
 
         each()
+    return cases
 
 
 def test_every_request_of_a_signed_in_user_gets_a_documented_response(server: AgentServer) -> None:
     headers, documented = server.headers(), checks()
     for operation in operations(server):
-        # Generating LangServe's input takes most of the time, and its other routes take that of `invoke`.
-        again = operation.path.startswith("/agent/") and operation.path != "/agent/invoke"
-        examples = 1 if again else 3
-        ask(operation, examples, lambda case: case.call_and_validate(headers=headers, checks=documented))
+        for case in cases_of(operation):
+            response = case.call(base_url=server.url, headers=headers)
+            case.validate_response(response, checks=documented)
 
 
 def test_without_a_token_only_public_routes_respond(server: AgentServer) -> None:
     documented = checks()
     for operation in operations(server):
         expected = 401 if operation.definition.raw["security"] else 200
+        case = cases_of(operation)[0]
+        response = case.call(base_url=server.url)
+        assert response.status_code == expected
+        case.validate_response(response, checks=documented)
 
-        def check(case: Any, expected: int = expected) -> None:
-            response = case.call()
-            assert response.status_code == expected
-            case.validate_response(response, checks=documented)
 
-        ask(operation, 1, check)
+def test_each_event_of_a_streamed_chat_is_as_documented(server: AgentServer) -> None:
+    def get(path: str, **request: Any) -> httpx.Response:
+        return httpx.request(request.pop("method", "GET"), server.url + path, verify=NO_TLS, **request)
+
+    document = get("/openapi.json", headers=server.headers()).json()
+    responses = document["paths"]["/openai/v1/chat/completions"]["post"]["responses"]["200"]
+    data = responses["content"]["text/event-stream"]["schema"]["properties"]["data"]
+
+    def is_documented(text: str, kind: dict[str, Any]) -> bool:
+        if "const" in kind:
+            return bool(text == kind["const"])
+        schema = kind["contentSchema"] | {"components": document["components"]}
+        return text.startswith("{") and Draft202012Validator(schema).is_valid(json.loads(text))
+
+    body = {"messages": [{"role": "user", "content": "What is the weather?"}], "stream": True}
+    chat = get("/openai/v1/chat/completions", method="POST", json=body, headers=server.headers())
+    events = [line.removeprefix("data: ") for line in chat.text.splitlines() if line.startswith("data: ")]
+    assert len(events) > 2
+    assert [text for text in events if not any(is_documented(text, kind) for kind in data["anyOf"])] == []
 
 
 def test_each_reference_of_the_document_names_a_schema_that_it_has(server: AgentServer) -> None:
