@@ -1,4 +1,7 @@
-"""What libraries compute anew for every agent that is composed, the same each time, is computed once."""
+"""What libraries compute anew for every agent that is composed, the same each time, is computed once.
+
+What they remember of agents is forgotten.
+"""
 
 import dis
 import functools
@@ -10,8 +13,10 @@ from pathlib import Path
 from types import CodeType, SimpleNamespace
 from typing import Any
 
+import fastapi.dependencies.models
 import langchain_core.tools.structured
 import langgraph.pregel._utils
+import pytest
 
 from agent.commands.package import one_package
 
@@ -47,3 +52,12 @@ langgraph.pregel._utils.dis = SimpleNamespace(get_instructions=_instructions)  #
 importlib.metadata.PathDistribution.entry_points = property(lambda self: _entry_points(self._path))  # type: ignore[assignment]  # replaced for all tests
 # The agent's files as one package.
 one_package.moved_imports = functools.cache(one_package.moved_imports)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """FastAPI remembers thousands of functions, and with them the last hundred apps and their tasks."""
+    if nextitem is None or nextitem.path != item.path:
+        for remembered in vars(fastapi.dependencies.models).values():
+            if isinstance(remembered, functools._lru_cache_wrapper):
+                remembered.cache_clear()
