@@ -129,7 +129,7 @@ class ModernServer:
             async for received in self._wire.messages(response):
                 if found := response_to(number, received):
                     return response, found
-                if progressed is not None and (report := _progress(received, number))[0] > latest:
+                if progressed is not None and (report := _progress(received, number)) and report[0] > latest:
                     latest = report[0]
                     progressed(*report[1:])
             return response, {}
@@ -444,18 +444,20 @@ def _error_in(body: bytes) -> Mapping[str, Any]:
     return message if protocol_error(message) else {}
 
 
-def _progress(message: Any, number: int) -> tuple[float, float | None, str]:  # noqa: ANN401 - any JSON value
-    """How far the request `number` is, if `message` says so; otherwise less than anything. With the part that
-    is done, and a text for people.
-    """
-    params = message.get("params") if isinstance(message, dict) else None
-    if not isinstance(params, dict) or message.get("method") != "notifications/progress":
-        return float("-inf"), None, ""
-    done, total, text = params.get("progress"), params.get("total"), params.get("message")
-    if params.get("progressToken") != number or not isinstance(done, int | float):
-        return float("-inf"), None, ""
-    fraction = done / total if isinstance(total, int | float) and total > 0 else None
-    return done, fraction, text if isinstance(text, str) else ""
+def _progress(message: Any, number: int) -> tuple[float, float | None, str] | None:  # noqa: ANN401 - any JSON value
+    """How far the request `number` is, if `message` says so, with the part of it and a text for people."""
+    match message:
+        case {
+            "method": "notifications/progress",
+            "params": {"progressToken": token, "progress": int() | float() as done, **more},
+        } if token == number:
+            total, text = more.get("total"), more.get("message")
+            fraction: float | None = None
+            if isinstance(total, int | float) and total > 0:
+                with suppress(OverflowError):
+                    fraction = done / total
+            return done, fraction, text if isinstance(text, str) else ""
+    return None
 
 
 def _state(response: Mapping[str, Any]) -> str | None:

@@ -537,8 +537,9 @@ async def test_progress_of_the_own_call_holds_off_the_time_limit(server, session
     server.streams, reports = True, []
     server.before = [progress(), progress(), progress("x", 2), progress(value="3")]
     server.before += [progress(value=4, total=8, message="half"), progress(value=5, total=0, message=7)]
+    server.before += [progress(value=10**400, total=0.5)]
     assert (await session.call("weather", {}, lambda *report: reports.append(report))).ok
-    assert reports == [(None, ""), (0.5, "half"), (None, "")]
+    assert reports == [(None, ""), (0.5, "half"), (None, ""), (None, "")]
     limit = TimeLimit(60)
     async with limit.timeout:
         before = limit.timeout.when()
