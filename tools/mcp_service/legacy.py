@@ -35,7 +35,7 @@ from tools.mcp_service.session import (
     MCPRequestError,
     Session,
 )
-from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, ListedTool, result_of, well_formed
+from tools.mcp_service.tool import ListedTool, result_of, well_formed
 from tools.mcp_service.wire import Wire, refusal, response_to
 from tools.progress import Report
 from tools.service import ToolResult
@@ -50,16 +50,13 @@ _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
 
 
 class LegacySession(Session):
-    """One session. `seconds` bounds each request."""
+    """One session. The caller bounds the time of each request."""
 
-    def __init__(self, wire: Wire, secret: Secret, lists: Lists, *, seconds: float) -> None:
+    def __init__(self, wire: Wire, secret: Secret, lists: Lists) -> None:
         super().__init__(secret, lists)
         self._wire = wire
-        self._seconds = seconds
         self._numbers = count()
         self._session_id: str | None = None
-        self._pages = self._read = 0
-        """Of the list that is being read."""
 
     async def open(self) -> bool:
         """Initializes the session. If it fails, the session is ended at the server."""
@@ -80,20 +77,14 @@ class LegacySession(Session):
         listed = [ListedTool(tool.name, tool.description, tool.args_schema) for tool in tools]
         return await self._chosen(listed, self._lists.seconds)
 
-    async def list_tools(self, cursor: str | None = None) -> ListToolsResult:
-        """One page, for `load_mcp_tools`, which calls nothing else of an official session, and follows
-        cursors without end: the last page that is read has none. Raises `MCPRequestError`.
+    async def list_tools(self, cursor: str | None = None) -> ListToolsResult:  # noqa: ARG002 - there is one page
+        """The whole list, for `load_mcp_tools`, which calls nothing else of an official session.
+
+        Raises `MCPRequestError`.
         """
-        if cursor is None:
-            self._pages = self._read = 0
-        result = await self._result("tools/list", {} if cursor is None else {"cursor": cursor})
-        if isinstance(tools := result.get("tools"), list):  # validating the rest takes a second a megabyte
-            result = {**result, "tools": [tool._asdict() for tool in well_formed(tools)]}
-        page = ListToolsResult.model_validate(result)
-        self._pages, self._read = self._pages + 1, self._read + len(page.tools)
-        if self._pages >= MAX_PAGES or self._read >= MAX_LISTED:
-            page.nextCursor = None
-        return page
+        tools = [tool for page in await self._pages() for tool in page["tools"]]
+        # validating what is not used takes a second a megabyte
+        return ListToolsResult.model_validate({"tools": [tool._asdict() for tool in well_formed(tools)]})
 
     async def call(
         self,
@@ -125,9 +116,8 @@ class LegacySession(Session):
         return False
 
     async def _send(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
-        """The response, with `result` or `error`. Raises `MCPRequestError`.
-
-        `_meta` has the context of the trace.
+        """See `Session`. `_meta` has the context of the trace. If the caller stops waiting, the server is
+        notified, except about `initialize`, which MCP forbids.
         """
         number = next(self._numbers)
         if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
@@ -138,22 +128,12 @@ class LegacySession(Session):
             return await self._response_to(number, response)
 
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._wire.exchange(message, self.secret, self._headers(), read)
+            return await self._wire.exchange(message, self.secret, self._headers(), read)
         except asyncio.CancelledError:
-            self._cancel_at_server(number, method)
+            if method != "initialize":
+                about = {"requestId": number, "reason": "the caller no longer waits for the response"}
+                self._cancel_later(self._notify({"method": "notifications/cancelled", "params": about}))
             raise
-        except TimeoutError:
-            self._cancel_at_server(number, method)
-        raise MCPRequestError(f"no response within {self._seconds:g} s", timed_out=True)
-
-    async def _result(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
-        """The result. Raises `MCPRequestError`, also for an error of the server, without its text."""
-        response = await self._send(method, params)
-        if "error" in response:
-            raise MCPRequestError(f"protocol error {response['error']['code']}")
-        result: Mapping[str, Any] = response["result"]
-        return result
 
     async def _initialize(self) -> None:
         """Opens the session. Raises `MCPRequestError`, and `ValueError` for a version that is not spoken."""
@@ -166,28 +146,17 @@ class LegacySession(Session):
     async def _notify(self, message: Mapping[str, Any]) -> None:
         """Sends a message that has no response. Not checked: whether it arrived."""
         with suppress(*_UNDELIVERED):
-            async with (
-                asyncio.timeout(self._seconds),
-                self._wire.request("POST", self.secret, self._headers(), message),
-            ):
+            async with self._wire.request("POST", self.secret, self._headers(), message):
                 return
 
     async def _leave(self) -> None:
-        """Waits for pending cancellations and ends the session at the server, for two seconds at most."""
+        """See `Session`. It takes two seconds at most."""
         with suppress(*_UNDELIVERED):
             async with asyncio.timeout(CLOSE_TIMEOUT):
-                await asyncio.gather(*self._cancellations)
+                await super()._leave()
                 if self._session_id is not None:
                     async with self._wire.request("DELETE", self.secret, self._headers()):
                         return  # the body is not read: it may be endless
-
-    def _cancel_at_server(self, number: int, method: str) -> None:
-        """Notifies the server that the request is cancelled. MCP forbids this for `initialize`."""
-        if method == "initialize":
-            return
-        params = {"requestId": number, "reason": "the caller no longer waits for the response"}
-        members = {"method": "notifications/cancelled", "params": params}
-        self._cancel_later(self._notify(members))
 
     async def _response_to(self, number: int, response: httpx.Response) -> Mapping[str, Any]:
         if not 200 <= response.status_code < 300:

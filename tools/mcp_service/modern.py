@@ -24,7 +24,7 @@ from identity.transport.json_size import read_json
 from tools import VERSION
 from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
 from tools.mcp_service.session import CUT_OFF, MALFORMED, Listing, Lists, MCPRequestError, Session
-from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, result_of, well_formed
+from tools.mcp_service.tool import MCPTool, result_of, well_formed
 from tools.mcp_service.wire import Wire, protocol_error, refusal, response_to
 from tools.progress import Report
 from tools.service import ToolResult
@@ -167,31 +167,19 @@ class ModernSession(Session):
         return public if public is not None and self._lists.clock() < public.until else super().current
 
     async def _listed(self) -> Listing:
-        tools: list[Any] = []
-        params: dict[str, str] = {}
-        seconds, public = self._lists.seconds, True
-        for _ in range(MAX_PAGES):
-            page = await self._page(params)
-            tools += page["tools"]
-            if (current := _seconds(page, "ttlMs")) is not None:
-                seconds = min(seconds, max(current, _MIN_LIST_SECONDS))
-            public &= page.get("cacheScope") == "public"
-            if not isinstance(cursor := page.get("nextCursor"), str) or len(tools) >= MAX_LISTED:
-                break
-            params = {"cursor": cursor}
-        listing = await self._chosen(well_formed(tools), seconds, annotated=True, public=public)
+        pages = await self._pages()
+        if any(page.get("resultType", "complete") != "complete" for page in pages):
+            raise MCPRequestError(MALFORMED)
+        given = [
+            max(each, _MIN_LIST_SECONDS) for page in pages if (each := _seconds(page, "ttlMs")) is not None
+        ]
+        seconds = min([self._lists.seconds, *given])
+        public = all(page.get("cacheScope") == "public" for page in pages)
+        tools = well_formed(tool for page in pages for tool in page["tools"])
+        listing = await self._chosen(tools, seconds, annotated=True, public=public)
         if public:
             self._server.public = listing
         return listing
-
-    async def _page(self, params: Mapping[str, str]) -> Mapping[str, Any]:
-        response = await self._sent("tools/list", params)
-        if "error" in response:
-            raise MCPRequestError(f"protocol error {response['error']['code']}")
-        result: Mapping[str, Any] = response["result"]
-        if result.get("resultType", "complete") != "complete" or not isinstance(result.get("tools"), list):
-            raise MCPRequestError(MALFORMED)
-        return result
 
     async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.
@@ -276,7 +264,7 @@ class ModernSession(Session):
             raise MCPRequestError(MALFORMED) from None
 
     async def _of_task(self, method: str, task: "_Task", **more: _Json) -> _Json:
-        return await self._sent(method, {"taskId": task.id, **more}, {"Mcp-Name": header_value(task.id)})
+        return await self._send(method, {"taskId": task.id, **more}, {"Mcp-Name": header_value(task.id)})
 
     async def _called(
         self, tool: str, arguments: Mapping[str, Any], more: Mapping[str, Any], progressed: Report
@@ -285,16 +273,16 @@ class ModernSession(Session):
         listed = listing.tools.get(tool) if listing else None
         headers = {"Mcp-Name": header_value(tool), **(_parameters(listed, arguments) if listed else {})}
         params = {"name": tool, "arguments": dict(arguments), **more}
-        return await self._sent("tools/call", params, headers, progressed)
+        return await self._send("tools/call", params, headers, progressed)
 
-    async def _sent(
+    async def _send(
         self,
         method: str,
         params: _Json,
         headers: Mapping[str, str] | None = None,
         progressed: Report | None = None,
     ) -> _Json:
-        """The response, with `result` or `error`. What a server of another version would respond is followed
+        """See `Session`. What a server of another version would respond is followed
         by a probe, unless it is the first list, which proves as much. If it is such a server, raises
         `MCPRequestError` with the status 404, as if a session was forgotten.
         """
@@ -313,10 +301,6 @@ class ModernSession(Session):
         if not answer:
             raise MCPRequestError(CUT_OFF)
         return answer
-
-    async def _leave(self) -> None:
-        """Waits for cancellations; there is nothing to end."""
-        await asyncio.gather(*self._cancellations)
 
 
 @dataclass(frozen=True, slots=True)

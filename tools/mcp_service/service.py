@@ -302,7 +302,7 @@ class MCPService:
             limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
             legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")
             limit.progressed()
-            session: Session = legacy.LegacySession(self._wire, secret, self._lists, seconds=self._seconds)
+            session: Session = legacy.LegacySession(self._wire, secret, self._lists)
             try:
                 await session.open()
             except MCPRequestError as error:

@@ -9,13 +9,13 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, Final
 
 from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
-from tools.mcp_service.tool import ListedTool, MCPTool, usable_tools
+from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, ListedTool, MCPTool, usable_tools
 from tools.progress import Report
 from tools.service import ToolResult, ToolSchema
 
@@ -63,7 +63,7 @@ class MCPRequestError(Exception):
         return self.status in (401, 403)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listing:
     """The tools that are used of a list, by the server's names, current until `until` (of the clock).
 
@@ -73,11 +73,11 @@ class Listing:
     tools: Mapping[str, MCPTool]
     until: float
     public: bool = False
-    schemas: list[ToolSchema] = field(init=False)
-    """The same object for the same list."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "schemas", [tool.schema for tool in self.tools.values()])
+    @cached_property
+    def schemas(self) -> list[ToolSchema]:
+        """The same object for the same list."""
+        return [tool.schema for tool in self.tools.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +165,25 @@ class Session(ABC):
 
     @abstractmethod
     async def _listed(self) -> Listing:
-        """The server's list. Raises `MCPRequestError`."""
+        """What is used of the server's list. Raises `MCPRequestError`."""
+
+    async def _pages(self) -> list[Mapping[str, Any]]:
+        """The pages of the server's list, each with a list of `tools`. Raises `MCPRequestError`."""
+        pages: list[Mapping[str, Any]] = []
+        params: dict[str, Any] = {}
+        while sum(len(page["tools"]) for page in pages) < MAX_LISTED and len(pages) < MAX_PAGES:
+            pages.append(page := await self._result("tools/list", params))
+            if not isinstance(page.get("tools"), list):
+                raise MCPRequestError(MALFORMED)
+            if not isinstance(cursor := page.get("nextCursor"), str):
+                break
+            params = {"cursor": cursor}
+        return pages
 
     async def _chosen(
         self, tools: Iterable[ListedTool], seconds: float, *, annotated: bool = False, public: bool = False
     ) -> Listing:
-        """What is used of the server's list, which is current for `seconds`."""
+        """What is used of `tools`, which are current for `seconds`."""
         chosen = await self._lists.choose(await usable_tools(tools, self.secret, annotated=annotated))
         return Listing(chosen, self._lists.clock() + seconds, public)
 
@@ -183,8 +196,20 @@ class Session(ABC):
         """
 
     @abstractmethod
+    async def _send(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
+        """The response, with `result` or `error`. Raises `MCPRequestError`."""
+
+    async def _result(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
+        """The result. Raises `MCPRequestError`, also for an error of the server, without its text."""
+        response = await self._send(method, params)
+        if "error" in response:
+            raise MCPRequestError(f"protocol error {response['error']['code']}")
+        result: Mapping[str, Any] = response["result"]
+        return result
+
     async def _leave(self) -> None:
-        """Ends what the server keeps for the session. Does not fail."""
+        """Waits for pending cancellations, and ends what the server keeps for the session. Does not fail."""
+        await asyncio.gather(*self._cancellations)
 
     def _cancel_later(self, cancellation: Coroutine[Any, Any, object]) -> None:
         """Cancels a call at the server, in two seconds at most: one that hangs must occupy no connection."""

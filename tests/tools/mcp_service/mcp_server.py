@@ -163,7 +163,7 @@ async def unchanged(tools):
     return tools
 
 
-def session_on(http, *, seconds=10.0, max_bytes=MIB):
+def session_on(http, *, max_bytes=MIB):
     """A session of the older version over `http`, which is not open yet."""
     wire = Wire(http, "http://localhost/mcp", max_bytes=max_bytes)
-    return LegacySession(wire, Secret("K1"), Lists(unchanged, 300, time.monotonic), seconds=seconds)
+    return LegacySession(wire, Secret("K1"), Lists(unchanged, 300, time.monotonic))

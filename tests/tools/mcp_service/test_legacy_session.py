@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from tests.tools.mcp_service.mcp_server import ignored, session_on
-from tools.mcp_service.session import MCPRequestError
 
 _TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
 _MAX_STEPS = 60
@@ -90,14 +89,3 @@ async def test_cancelled_call_cancels_its_own_request_at_the_server_only(session
     assert notification["params"]["requestId"] == request["id"]
     server.open.set()
     assert (await other).text == "sunny"
-
-
-async def test_request_that_times_out_is_cancelled_at_the_server(server):
-    server.open.clear()
-    async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
-        session = session_on(http, seconds=0.05)
-        await session.open()
-        with pytest.raises(MCPRequestError, match="no response within"):
-            await session.call("weather", {}, ignored)
-        await server.next("notifications/cancelled")
-        await session.close()
