@@ -14,7 +14,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,17 +53,6 @@ class ToolDigest:
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
-    """`unaccepted` are the listed tools that are not accepted, with what differs of each.
-
-    `is_first` is true if nothing of the server is accepted.
-    """
-
-    unaccepted: Mapping[str, tuple[str, ...]]
-    is_first: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Accepted:
     url: str
     tools: dict[str, ToolDigest]
@@ -89,34 +78,31 @@ class AcceptedTools:
         self._in_memory: dict[str, _Accepted] = {}
         self._lock = asyncio.Lock()
 
-    def names(self, service: str, url: str) -> Set[str]:
-        """The names of the accepted tools. Raises `AcceptedToolsError`."""
-        return set(self._accepted(service, url))
+    def of(self, service: str, url: str) -> Mapping[str, ToolDigest]:
+        """The accepted tools. Raises `AcceptedToolsError`."""
+        self._read()
+        found = [kept.get(service) for kept in (self._in_memory, self._in_file)]
+        return {name: tool for each in found if each and each.url == url for name, tool in each.tools.items()}
 
-    async def review(
+    async def with_first(
         self, service: str, url: str, listed: Mapping[str, ToolDigest], named: Collection[str] = ()
-    ) -> Review:
-        """Compares what the server lists with what is accepted; a first list is accepted.
+    ) -> Mapping[str, ToolDigest]:
+        """The accepted tools, after a first list was accepted.
 
         A tool that the operator has `named` is accepted when it is listed for the first time, also later.
         Raises `AcceptedToolsError`.
         """
-        accepted = self._accepted(service, url)
+        accepted = self.of(service, url)
         if first := self._first(listed, accepted, named):
             async with self._lock:
                 accepted = await asyncio.to_thread(self._accept_first, service, url, first, named)
-        unaccepted = {
-            name: changed
-            for name, digest in listed.items()
-            if (changed := digest.changed_parts(accepted.get(name)))
-        }
-        return Review(unaccepted, is_first=not accepted)
+        return accepted
 
     def accept(self, service: str, url: str, tools: Mapping[str, ToolDigest]) -> None:
         """Accepts `tools`, as an operator has decided. Raises `AcceptedToolsError` if they cannot be kept."""
         try:
             with self._locked():
-                self._write(service, url, {**self._accepted(service, url), **tools})
+                self._write(service, url, {**self.of(service, url), **tools})
         except OSError as error:
             raise self._error("written", error) from None
 
@@ -134,19 +120,14 @@ class AcceptedTools:
         """What is accepted then. Another process may have accepted its list before."""
         try:
             with self._locked():
-                accepted = self._accepted(service, url)
+                accepted = self.of(service, url)
                 if first := self._first(first, accepted, named):
                     self._write(service, url, {**accepted, **first})
         except OSError as error:
             text = 'the tools of "%s" are accepted for this process only, because %s'
             logger.warning(text, service, self._error("written", error))
-            self._in_memory[service] = _Accepted(url, {**self._accepted(service, url), **first})
-        return self._accepted(service, url)
-
-    def _accepted(self, service: str, url: str) -> Mapping[str, ToolDigest]:
-        self._read()
-        found = [kept.get(service) for kept in (self._in_memory, self._in_file)]
-        return {name: tool for each in found if each and each.url == url for name, tool in each.tools.items()}
+            self._in_memory[service] = _Accepted(url, {**self.of(service, url), **first})
+        return self.of(service, url)
 
     def _read(self) -> None:
         try:

@@ -19,7 +19,7 @@ _MAX_NAMES: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class UnacceptedTool:
-    """A listed tool that is not accepted, and the parts that differ from what is accepted (`Review`)."""
+    """A listed tool that is not accepted, and the parts that differ from what is accepted (`ToolDigest`)."""
 
     tool: MCPTool
     changed: tuple[str, ...]
@@ -78,7 +78,7 @@ class ToolSelection:
             return
         self.accepted = accepted
         try:
-            names = accepted.names(self.service, self.url)
+            names = accepted.of(self.service, self.url)
         except AcceptedToolsError:
             return  # reported with the first list
         self._note({self._prefix + name for name in names if self._allows(name)})
@@ -119,16 +119,19 @@ class ToolSelection:
     async def _unaccepted(self, allowed: Mapping[str, MCPTool]) -> dict[str, UnacceptedTool]:
         if self.accepted is None:
             return {}
-        digests = {name: tool.digest for name, tool in allowed.items()}
+        digests, named = {name: tool.digest for name, tool in allowed.items()}, self._allowed_tools or ()
         try:
-            named = self._allowed_tools or ()
-            review = await self.accepted.review(self.service, self.url, digests, named)
+            accepted = await self.accepted.with_first(self.service, self.url, digests, named)
         except AcceptedToolsError as error:
             self.fault, self.is_first = error, False
             logger.error('no tool of "%s" is offered: %s', self.service, error)  # noqa: TRY400 - its text suffices
             return {name: UnacceptedTool(tool, ()) for name, tool in allowed.items()}
-        self.fault, self.is_first = None, review.is_first
-        return {name: UnacceptedTool(allowed[name], changed) for name, changed in review.unaccepted.items()}
+        self.fault, self.is_first = None, not accepted
+        return {
+            name: UnacceptedTool(tool, changed)
+            for name, tool in allowed.items()
+            if (changed := tool.digest.changed_parts(accepted.get(name)))
+        }
 
     def _allows(self, name: str) -> bool:
         fits = FUNCTION_NAME.fullmatch(self._prefix + name) is not None

@@ -22,13 +22,15 @@ def path(tmp_path: Path) -> Path:
 
 
 async def unaccepted(accepted: AcceptedTools, url: str = URL, named=(), **listed: ToolDigest):
-    return (await accepted.review("maps", url, listed, named)).unaccepted
+    known = await accepted.with_first("maps", url, listed, named)
+    found = {name: digest.changed_parts(known.get(name)) for name, digest in listed.items()}
+    return {name: changed for name, changed in found.items() if changed}
 
 
 async def test_first_list_is_accepted_and_kept_for_other_processes(path) -> None:
     assert await unaccepted(AcceptedTools(path), weather=WEATHER) == {}
     later = AcceptedTools(path)
-    assert later.names("maps", URL) == {"weather"}
+    assert later.of("maps", URL).keys() == {"weather"}
     assert await unaccepted(later, weather=WEATHER) == {}
     assert await unaccepted(later, weather=WEATHER, mail=OTHER) == {"mail": ("name",)}
     assert json.loads(path.read_text())["maps"]["url"] == URL
@@ -63,10 +65,10 @@ async def test_tool_that_the_operator_has_named_is_accepted_when_it_is_listed_fi
 async def test_server_under_another_url_begins_anew_and_others_are_kept(path) -> None:
     accepted = AcceptedTools(path)
     await unaccepted(accepted, weather=WEATHER)
-    await accepted.review("bank", URL, {"pay": OTHER})
+    await accepted.with_first("bank", URL, {"pay": OTHER})
     assert await unaccepted(accepted, f"{URL}2", weather=OTHER) == {}
     assert await unaccepted(accepted, f"{URL}2", weather=WEATHER) != {}
-    assert AcceptedTools(path).names("bank", URL) == {"pay"}
+    assert AcceptedTools(path).of("bank", URL).keys() == {"pay"}
 
 
 async def test_of_processes_that_start_at_once_one_accepts(path) -> None:
@@ -88,8 +90,9 @@ async def test_operator_accepts_in_another_process(path) -> None:
 
 
 async def test_command_that_looks_accepts_nothing(path) -> None:
-    review = await AcceptedTools(path, writes=False).review("maps", URL, {"weather": WEATHER})
-    assert (review.unaccepted, review.is_first) == ({"weather": ("name",)}, True)
+    looking = AcceptedTools(path, writes=False)
+    assert await unaccepted(looking, weather=WEATHER) == {"weather": ("name",)}
+    assert looking.of("maps", URL) == {}
     assert not path.exists()
 
 
