@@ -57,7 +57,7 @@ export class ApprovalCard {
     this.failure.hidden = failure === undefined;
     if (!failure) return;
     const name = failure.param?.split('.')[1];
-    const faulty = this.approval.display?.find((displayed) => displayed.name === name)?.label ?? (this.#schema(name) && labelOf(name, this.#schema(name)));
+    const faulty = labelOf(this.approval.display?.find((displayed) => displayed.name === name)?.label, this.#schema(name)) ?? (this.#schema(name) && name);
     const key = this.approval.question ? 'question.field' : 'approval.argument';
     const { symptom } = faulty ? { symptom: this.language.text(key, { name: faulty }) } : failureWords(this.language, failure);
     this.failure.textContent = this.language.sentence(symptom);

@@ -1,7 +1,9 @@
 """A service of the agent under test: a long call with progress, under bounds that can be narrowed."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from idaas_agent import ToolResult, progress
 from tests.graph.scripted_model import calls
@@ -24,6 +26,8 @@ effect = "read"
 """
 
 PRINT = calls(("print_report", {"pages": 9, "paper": "A5", "project": "P-71"}))
+PROJECT = "Project (项目)"
+"""The name that the tool gives its argument."""
 MAY_END = asyncio.Event()
 """The call ends when it is set."""
 PAGE = b"<!doctype html><script>document.title = 'taken over'</script>"
@@ -33,7 +37,9 @@ def service(reports: Any, _settings: Any) -> None:
     """Adds the tool to the service."""
 
     @reports.tool  # type: ignore[untyped-decorator] # the type is not exported
-    async def print_report(http: Any, pages: int, paper: str, project: str) -> str:
+    async def print_report(
+        http: Any, pages: int, paper: str, project: Annotated[str, Field(title=PROJECT)]
+    ) -> str:
         """Prints a report."""
         progress(None, "starting")
         progress(0.4, f"page 2 of {pages} for {project}")

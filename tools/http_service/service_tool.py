@@ -3,7 +3,6 @@
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
 from functools import wraps
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -13,6 +12,7 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, Tool, ToolException
 from langchain_core.utils.function_calling import convert_to_openai_function
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 from identity.principal import Caller
@@ -24,27 +24,22 @@ from tools.lent_agent import LentModel, lent_tools
 from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
 
 
-@dataclass(frozen=True, slots=True)
-class InjectedParameter:
-    """Its type, and whether the tool cannot be called without it."""
+def injected_parameters(tool: BaseTool) -> dict[str, tuple[Any, bool]]:
+    """The parameters, by name, of the function and the model class that LangChain hides from the model.
 
-    kind: Any
-    is_required: bool
-
-
-def injected_parameters(tool: BaseTool) -> dict[str, InjectedParameter]:
-    """The parameters, by name, of the function and the model class that LangChain hides from the model."""
-    found: dict[str, InjectedParameter] = {}
+    Of each its type, and whether the tool cannot be called without it.
+    """
+    found: dict[str, tuple[Any, bool]] = {}
     for function in _functions(tool):
         for parameter in _parameters(function):
             if is_injected(parameter.annotation):
-                is_required = parameter.default is parameter.empty
-                found[parameter.name] = InjectedParameter(get_args(parameter.annotation)[0], is_required)
+                kind = get_args(parameter.annotation)[0]
+                found[parameter.name] = kind, parameter.default is parameter.empty
     if json_schema(tool) is None:
         shown = model(tool.tool_call_schema, tool.name).model_fields
         for name, field in model(tool.get_input_schema(), tool.name).model_fields.items():
             if name not in shown:
-                found[name] = InjectedParameter(field.annotation, field.is_required())
+                found[name] = field.annotation, field.is_required()
     return found
 
 
@@ -59,8 +54,7 @@ def is_injected(annotation: Any) -> bool:  # noqa: ANN401 - any annotation
 def json_schema(tool: BaseTool) -> dict[str, Any] | None:
     """The JSON Schema of the arguments; `None` if they are a pydantic model."""
     if isinstance(tool, Tool) and tool.args_schema is None:  # takes one text
-        schema: dict[str, Any] = convert_to_openai_function(tool)["parameters"]
-        return schema
+        return dict(convert_to_openai_function(tool)["parameters"])
     return tool.args_schema if isinstance(tool.args_schema, dict) else None
 
 
@@ -78,6 +72,14 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     except NameError:  # such as a name that is imported for type checkers only
         signature = inspect.signature(function)
     return list(signature.parameters.values())
+
+
+def _titles(tool: BaseTool) -> dict[str, str]:
+    """The names of arguments for people, by argument, which LangChain leaves out of the schema."""
+    parameters = [each for function in _functions(tool) for each in _parameters(function)]
+    fields = [(p.name, each) for p in parameters for each in get_args(p.annotation)]
+    fields += model(tool.get_input_schema(), tool.name).model_fields.items()
+    return {name: each.title for name, each in fields if isinstance(each, FieldInfo) and each.title}
 
 
 def _functions(tool: BaseTool) -> list[Callable[..., Any]]:
@@ -141,17 +143,16 @@ class ServiceTool:
 
     A parameter `Annotated[ServiceClient, InjectedToolArg]` gets the service's client, a `Caller` the caller,
     an `httpx.Auth` the credential for an SDK (`ServiceClient.auth`), and a `BaseChatModel` the agent's model.
-    LangChain derives the schema and runs the tool. What it does not do is done here: it ignores unknown
-    arguments, converts values of another type, such as `true` to 1, passes arguments on unchecked if their
-    schema is a JSON Schema, sets no bound on their size, and lets a caller set an injected parameter. Each is
-    a failed result here, and the tool does not run.
+    LangChain derives the schema, without the titles that people read, which are kept here, and runs the tool.
+    It ignores unknown arguments, converts values of another type, such as `true` to 1, passes arguments on
+    unchecked if their schema is a JSON Schema, sets no bound on their size, and lets a caller set an injected
+    parameter. Each is a failed result here, and the tool does not run.
 
     Not checked: what the tool does beside its client. A tool without an `async` form runs in a thread, which
     a timeout does not end.
 
-    Raises `TypeError` for another kind of injected parameter that has no default, and `ValueError` for a tool
-    without a description, with a name that model services refuse, or with a JSON Schema that is malformed or
-    too large.
+    Raises `TypeError` for another injected parameter without a default, and `ValueError` for a tool without a
+    description, with a name that model services refuse, or with a malformed or too large JSON Schema.
     """
 
     def __init__(self, tool: BaseTool) -> None:
@@ -160,14 +161,15 @@ class ServiceTool:
             raise ValueError(f'tool "{name}" must have a description: the model chooses tools by it')
         injected = injected_parameters(tool)
         self._tool: Final = tool
-        self._kinds: Final = {n: each.kind for n, each in injected.items() if each.kind in INJECTED}
-        if any(each.is_required for name, each in injected.items() if name not in self._kinds):
+        self._kinds: Final = {name: kind for name, (kind, _) in injected.items() if kind in INJECTED}
+        if any(is_required for name, (_, is_required) in injected.items() if name not in self._kinds):
             raise TypeError(f'an injected parameter of tool "{name}" must be a ServiceClient')
         self._injected: Final = frozenset(injected)
-        schema = json_schema(tool)
-        if schema is None:
+        if (schema := json_schema(tool)) is None:
             parameters = convert_to_openai_function(tool)["parameters"]
             shown, whole = model(tool.tool_call_schema, name), model(tool.get_input_schema(), name)
+            for each in (titles := _titles(tool)).keys() & parameters.get("properties", {}).keys():
+                parameters["properties"][each]["title"] = titles[each]
             self._check: _Check = _ModelCheck(shown, whole, parameters).faults
         else:
             checked_draft(schema)
@@ -267,11 +269,9 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
     """`function` under `StructuredTool.from_function`, its first parameter the injected client.
 
     The other parameters, with their type hints, are the arguments that the model sees;
-    `Annotated[str, Field(description="…")]` describes one. The docstring is the description of the tool. A
-    result that is neither text nor a `ToolResult` becomes JSON. A parameter of a type in
-    `INJECTED` is injected; then the first one is the client only if it has no type.
-
-    LangChain alone would show a first parameter without a type to the model.
+    `Annotated[str, Field(description="…")]` describes one, `title` names it for people. The docstring is the
+    tool's description. A result that is neither text nor a `ToolResult` becomes JSON. A parameter of a type
+    in `INJECTED` is injected; then the first one is the client only if it has no type.
     Raises `TypeError` for a function of another form, and `ValueError` for one without a docstring or with a
     parameter name that LangChain reserves.
     """

@@ -57,7 +57,7 @@ async def test_bounds_are_narrowed_before_more_is_approved_and_a_grant_is_withdr
     for label, value, fault in (
         ("pages: to", "600", "“pages: to” must be 500 or less."),
         ("pages: from", "60", "“pages: from” must be 50 or less."),
-        ("project: begins with", "Q", "“project: begins with” must begin with “P-”."),
+        (f"{reports.PROJECT}: begins with", "Q", f"“{reports.PROJECT}: begins with” must begin with “P-”."),
     ):
         field = card(page).get_by_label(label)
         before = await field.input_value()
@@ -72,7 +72,7 @@ async def test_bounds_are_narrowed_before_more_is_approved_and_a_grant_is_withdr
     await expect(card(page)).to_contain_text("Choose one value or more.")
     assert (await lasting_agent.ask("GET", "/grants")).json() == {"grants": []}
     await card(page).get_by_label("A5").check()
-    await card(page).get_by_label("project: begins with").fill("P-7")
+    await card(page).get_by_label(f"{reports.PROJECT}: begins with").fill("P-7")
     await card(page).get_by_label("How long").select_option("3600")
     assert await violations(page, NARROW_IN_THE_DARK) == []
     await page.set_viewport_size({"width": 1280, "height": 900})

@@ -151,6 +151,7 @@ async def test_progress_of_a_long_call_is_shown_until_its_result(
     reports.MAY_END.clear()
     await lasting_agent.open_page(page)
     await ask(page, "Print it")
+    await expect(card(page).locator(".arguments")).to_contain_text(f"{reports.PROJECT}P-71")
     await card(page).get_by_role("button", name="Approve", exact=True).click()
     bar = page.get_by_role("progressbar", name="Progress of the call of reports: print_report")
     for _ in range(2):

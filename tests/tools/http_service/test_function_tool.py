@@ -37,7 +37,7 @@ async def schema_of(function, key_ring):
 async def test_schema_has_the_parameters_after_the_client_only(key_ring):
     async def book(
         http,
-        city: str,
+        city: Annotated[str, Field(title="城市")],
         nights: Annotated[int, Field(description="How long.", ge=1)] = 1,
         kind: Literal["a", "b"] = "a",
     ):
@@ -52,7 +52,7 @@ async def test_schema_has_the_parameters_after_the_client_only(key_ring):
     assert schema.parameters == {
         "type": "object",
         "properties": {
-            "city": {"type": "string"},
+            "city": {"type": "string", "title": "城市"},
             "nights": {"type": "integer", "description": "How long.", "minimum": 1, "default": 1},
             "kind": {"type": "string", "enum": ["a", "b"], "default": "a"},
         },
