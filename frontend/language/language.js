@@ -71,14 +71,18 @@ export class Language {
   wait(seconds) {
     let [value, unit] = seconds <= 90 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute'];
     if (seconds >= 7200) [value, unit] = [seconds / 3600, 'hour'];
-    return new Intl.NumberFormat(this.code, { style: 'unit', unit, unitDisplay: 'long', maximumFractionDigits: 1 }).format(value);
+    return this.#unit(value, { unit, unitDisplay: 'long', maximumFractionDigits: 1 });
   }
 
   /** A duration of a call: "85 ms", "1.2 s". */
   duration(milliseconds) {
     const [value, unit, digits] = milliseconds < 1000 ? [milliseconds, 'millisecond', 0] : [milliseconds / 1000, 'second', 1];
-    const options = { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits };
-    return new Intl.NumberFormat(this.code, options).format(value);
+    return this.#unit(value, { unit, unitDisplay: 'short', maximumFractionDigits: digits });
+  }
+
+  /** Chinese units are apart from their number, as in the messages. */
+  #unit(value, options) {
+    return new Intl.NumberFormat(this.code, { style: 'unit', ...options }).format(value).replace(/(\d)(?=\p{Script=Han})/u, '$1 ');
   }
 }
 

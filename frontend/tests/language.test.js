@@ -74,3 +74,9 @@ test('values are inserted literally and only once', () => {
   assert.equal(language.text('failure.code', { code: '{code} $& <b>' }), 'Code: {code} $& <b>');
   assert.equal(language.text('no.such.key'), 'no.such.key');
 });
+
+test('a number and a Chinese unit are apart, as in the messages', () => {
+  const language = new Language('zh');
+  assert.deepEqual([language.wait(600), language.wait(9000), language.duration(55), language.duration(1200)], ['10 分钟', '2.5 小时', '55 毫秒', '1.2 秒']);
+  assert.equal(new Language('en').wait(600), '10 minutes');
+});

@@ -64,6 +64,14 @@ test('a failure has the display name of the service in either language', () => {
   assert.equal(failureWords(english, { code: 'external_service_failed' }).symptom, 'The call to a service that the agent needs failed');
 });
 
+test('a model that is busy, unreachable or refuses has words of its own', () => {
+  for (const language of [english, chinese]) {
+    const symptoms = [429, 503, 502, 500].map((status) => failureWords(language, { code: 'model_call_failed', status }).symptom);
+    assert.equal(new Set(symptoms).size, 4);
+    assert.match(symptoms.join(), language === english ? /busy,.*could not be reached,.*refused the request/ : /繁忙,.*无法连接.*,.*拒绝/);
+  }
+});
+
 test('an unknown code has the agent\'s text, without the reference that the card shows separately', () => {
   const userText = 'The call to the stock service failed; reference 1f2e.';
   assert.equal(failureWords(english, { code: 'stock_failed', userText, requestId: '1f2e' }).symptom, 'The call to the stock service failed');

@@ -51,7 +51,7 @@ export class ConversationView {
       this.chain.element,
       this.section = element('section', { 'class': 'conversation', 'aria-label': language.text('chat.label'), 'tabindex': -1 },
         this.earlier.element, this.first, this.list),
-      element('div', { class: 'foot' }, this.latest, this.expiry, this.notice.element, this.composer.element),
+      this.foot = element('div', { class: 'foot' }, this.latest, this.expiry, this.notice.element, this.composer.element),
       this.status);
 
     const { signal } = this.#observing;
@@ -59,6 +59,9 @@ export class ConversationView {
     chat.addEventListener('answer', () => this.#scheduleUpdate(), { signal });
     app.inbox.addEventListener('change', () => this.#scheduleUpdate(), { signal });
     addEventListener('scroll', () => this.#showLatest(), { signal, passive: true });
+    const growth = new ResizeObserver(() => { if (this.#atEnd()) this.#scrollToEnd(); }); // what is written covers nothing
+    growth.observe(this.foot);
+    signal.addEventListener('abort', () => growth.disconnect());
     this.#update({ follow: true });
   }
 

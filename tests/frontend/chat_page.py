@@ -15,6 +15,12 @@ ENTERPRISE = {
     "audience": "https://enterprise.sandbox.example",
     "scope": "service.invoke",
 }
+COVERED = """(element) => {
+  const { x, y, width, height } = element.getBoundingClientRect();
+  const seen = (down) => element.contains(document.elementFromPoint(x + width / 2, y + height * down));
+  return !(seen(0.5) && seen(0.9));
+}"""
+"""In the browser: whether something else is where the middle of an element is, or its lower end."""
 
 
 def question(page: Page) -> Any:

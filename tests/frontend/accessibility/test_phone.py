@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask
+from tests.frontend.chat_page import COVERED, ENTERPRISE, WEATHER, answered, ask
 
 LEAVE = {**ENTERPRISE, "tool": "leave_balance", "service": "leave", "call_id": "call_3"}
 
@@ -52,6 +52,13 @@ async def test_the_opened_chain_is_in_sight_moves_nothing_and_folds_by_escape(
     assert await scrolled.evaluate("[scrollY, document.documentElement.scrollHeight]") == before
     await scrolled.keyboard.press("Escape")
     await expect(scrolled.locator(".chain .panel")).to_be_hidden()
+
+
+async def test_menu_covers_what_is_below_the_bar(scrolled: Page, browser_context: Any):
+    await scrolled.get_by_title("More").click()
+    entries = scrolled.locator(".menu .panel").locator("button:visible, label")
+    assert await entries.count() > 3
+    assert [await entry.inner_text() for entry in await entries.all() if await entry.evaluate(COVERED)] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,14 +9,9 @@ from playwright.async_api import Page, expect
 
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
-from tests.frontend.chat_page import PAGE, ask, question
+from tests.frontend.chat_page import COVERED, PAGE, ask, question
 from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
 from tests.graph.scripted_model import calls
-
-COVERED = """(element) => {
-  const { x, y, width, height } = element.getBoundingClientRect();
-  return !element.contains(document.elementFromPoint(x + width / 2, y + height / 2));
-}"""
 
 
 def questions(page: Page) -> Any:
@@ -151,6 +146,13 @@ async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within
         ):
             await expect(seen).to_be_in_viewport(ratio=1)
             assert not await seen.evaluate(COVERED), f"{seen} is covered at {width} px"
+        await question(page).fill("yes,\nplease\ndo it")  # the field grows, and covers no button
+        await page.wait_for_function(
+            """() => document.querySelector('.approval').getBoundingClientRect().bottom
+              <= document.querySelector('.foot').getBoundingClientRect().top""",
+            timeout=20_000,  # the list is read twice a minute, and then the page follows in any case
+        )
+        await question(page).fill("")
 
     await card(page).get_by_role("button", name="Change").click()
     first_day = card(page).get_by_label(re.compile("first_day", re.IGNORECASE))
