@@ -10,106 +10,82 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from graph.build import build_graph
-    from graph.error_codes import GraphCode
-    from graph.models.piece import Piece
-    from graph.models.provider import ChatModelProvider, ModelProvider, ResponseReader
-    from graph.nodes.own import NodeContext
-    from graph.parts import GraphParts
-    from graph.state import AgentState
-    from identity.credentials.requirement import (
-        AccessTokenRequirement,
-        ApiKeyRequirement,
-        CloudRoleRequirement,
-        Credential,
-        CredentialRequirement,
-        IssuedJwtRequirement,
-        OAuthTokenRequirement,
-    )
-    from identity.errors import AgentError, ErrorCode, ServiceError
-    from identity.principal import AccessIdentity, Caller
-    from identity.secrets.secret import Secret
-    from tools import VERSION as __version__  # noqa: N811 - the name that a package's version has
-    from tools.approval_policy import READS, ApprovalMode, ArgumentRule, Data, Effect, ToolPolicy, Trust
-    from tools.arguments.fault import ArgumentFault
-    from tools.error_codes import ToolCode
-    from tools.http_service.client import ServiceClient
-    from tools.http_service.service import HTTPService
-    from tools.mcp_service.service import MCPService
-    from tools.progress import progress
-    from tools.service import Access, Service, ToolResult, ToolSchema
+    from graph.build import build_graph as build_graph
+    from graph.error_codes import GraphCode as GraphCode
+    from graph.models.piece import Piece as Piece
+    from graph.models.provider import ChatModelProvider as ChatModelProvider
+    from graph.models.provider import ModelProvider as ModelProvider
+    from graph.models.provider import ResponseReader as ResponseReader
+    from graph.nodes.own import NodeContext as NodeContext
+    from graph.parts import GraphParts as GraphParts
+    from graph.state import AgentState as AgentState
+    from identity.credentials.requirement import AccessTokenRequirement as AccessTokenRequirement
+    from identity.credentials.requirement import ApiKeyRequirement as ApiKeyRequirement
+    from identity.credentials.requirement import CloudRoleRequirement as CloudRoleRequirement
+    from identity.credentials.requirement import Credential as Credential
+    from identity.credentials.requirement import CredentialRequirement as CredentialRequirement
+    from identity.credentials.requirement import IssuedJwtRequirement as IssuedJwtRequirement
+    from identity.credentials.requirement import OAuthTokenRequirement as OAuthTokenRequirement
+    from identity.errors import AgentError as AgentError
+    from identity.errors import ErrorCode as ErrorCode
+    from identity.errors import ServiceError as ServiceError
+    from identity.principal import AccessIdentity as AccessIdentity
+    from identity.principal import Caller as Caller
+    from identity.secrets.secret import Secret as Secret
+    from tools import VERSION as __version__  # noqa: F401, N811 - the name that a package's version has
+    from tools.approval_policy import READS as READS
+    from tools.approval_policy import ApprovalMode as ApprovalMode
+    from tools.approval_policy import ArgumentRule as ArgumentRule
+    from tools.approval_policy import Data as Data
+    from tools.approval_policy import Effect as Effect
+    from tools.approval_policy import ToolPolicy as ToolPolicy
+    from tools.approval_policy import Trust as Trust
+    from tools.arguments.fault import ArgumentFault as ArgumentFault
+    from tools.error_codes import ToolCode as ToolCode
+    from tools.http_service.client import ServiceClient as ServiceClient
+    from tools.http_service.service import HTTPService as HTTPService
+    from tools.mcp_service.service import MCPService as MCPService
+    from tools.progress import progress as progress
+    from tools.service import Access as Access
+    from tools.service import Service as Service
+    from tools.service import ToolResult as ToolResult
+    from tools.service import ToolSchema as ToolSchema
 
-__all__ = [
-    "READS",
-    "Access",
-    "AccessIdentity",
-    "AccessTokenRequirement",
-    "AgentError",
-    "AgentState",
-    "ApiKeyRequirement",
-    "ApprovalMode",
-    "ArgumentFault",
-    "ArgumentRule",
-    "Caller",
-    "ChatModelProvider",
-    "CloudRoleRequirement",
-    "Credential",
-    "CredentialRequirement",
-    "Data",
-    "Effect",
-    "ErrorCode",
-    "GraphCode",
-    "GraphParts",
-    "HTTPService",
-    "IssuedJwtRequirement",
-    "MCPService",
-    "ModelProvider",
-    "NodeContext",
-    "OAuthTokenRequirement",
-    "Piece",
-    "ResponseReader",
-    "Secret",
-    "Service",
-    "ServiceClient",
-    "ServiceError",
-    "ToolCode",
-    "ToolPolicy",
-    "ToolResult",
-    "ToolSchema",
-    "Trust",
-    "__version__",
-    "build_graph",
-    "progress",
-]
+_NAMES: Final = {
+    "identity.credentials.requirement": (
+        "AccessTokenRequirement ApiKeyRequirement CloudRoleRequirement Credential CredentialRequirement "
+        "IssuedJwtRequirement OAuthTokenRequirement"
+    ),
+    "identity.errors": "AgentError ErrorCode ServiceError",
+    "identity.principal": "AccessIdentity Caller",
+    "identity.secrets.secret": "Secret",
+    "tools.approval_policy": "READS ApprovalMode ArgumentRule Data Effect ToolPolicy Trust",
+    "tools.arguments.fault": "ArgumentFault",
+    "tools.error_codes": "ToolCode",
+    "tools.progress": "progress",
+    "tools.http_service.client": "ServiceClient",
+    "tools.http_service.service": "HTTPService",
+    "tools.mcp_service.service": "MCPService",
+    "tools.service": "Access Service ToolResult ToolSchema",
+    "graph.build": "build_graph",
+    "graph.error_codes": "GraphCode",
+    "graph.models.piece": "Piece",
+    "graph.models.provider": "ChatModelProvider ModelProvider ResponseReader",
+    "graph.nodes.own": "NodeContext",
+    "graph.parts": "GraphParts",
+    "graph.state": "AgentState",
+}
+"""The names, by the modules in which they are."""
 
-_MODULES: Final = (
-    "identity.credentials.requirement",
-    "identity.errors",
-    "identity.principal",
-    "identity.secrets.secret",
-    "tools.approval_policy",
-    "tools.arguments.fault",
-    "tools.error_codes",
-    "tools.progress",
-    "tools.http_service.client",
-    "tools.http_service.service",
-    "tools.mcp_service.service",
-    "tools.service",
-    "graph.build",
-    "graph.error_codes",
-    "graph.models.piece",
-    "graph.models.provider",
-    "graph.nodes.own",
-    "graph.parts",
-    "graph.state",
-)
-"""In which the names are, those first that cost the least to import."""
+__all__ = sorted(["__version__", *(name for names in _NAMES.values() for name in names.split())])
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the types are those above
     if name == "__version__":
-        return import_module("tools").VERSION
-    for module in _MODULES if name in __all__ else ():
-        if hasattr(found := import_module(module), name):
-            return getattr(found, name)
+        from tools import VERSION
+
+        return VERSION
+    for module, names in _NAMES.items():
+        if name in names.split():
+            return getattr(import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)

@@ -82,6 +82,14 @@ def test_wheel_has_one_name_and_a_true_record(wheel: Path) -> None:
     assert "idaas_agent/examples/my_agent/.github/workflows/test.yml" in names
 
 
+def test_installed_package_has_its_version_beside_a_package_called_tools(wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "tools.py").write_text("VERSION = 'of another'\n")
+    command = [sys.executable, "-c", "import idaas_agent; print(idaas_agent.__version__)"]
+    path = f"{tmp_path}:{wheel}"
+    printed = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": path}, capture_output=True, check=True)  # noqa: S603 - this test's own command
+    assert printed.stdout.decode().strip() in wheel.name
+
+
 async def test_installed_wheel_runs_with_its_page_beside_a_project_of_the_same_names(
     wheel: Path, dependencies: Path, tmp_path: Path
 ) -> None:
