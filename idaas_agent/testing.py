@@ -27,11 +27,11 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 
 from graph.approvals.gate import REJECTED
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, Ask, CallPolicy, Decision, DeclaredPolicy, Deny, Facts
+from graph.approvals.policy import Allow, AnyUser, Ask, Decision, DeclaredPolicy, Deny, Facts
 from graph.build import AgentGraph, build_graph, compiled_graph
 from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredentials, requirements
-from graph.models.provider import ModelProvider, ResponseReader
+from graph.models.provider import ModelProvider
 from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.event import AuditEvent
@@ -102,17 +102,11 @@ class ToolsUnderTest:
         self._added = HTTPService(name, _URL, required, access_identity=access_identity, http=http)
         add(self._added, settings or {})
 
-    def responds(
-        self,
-        status: int = 200,
-        *,
-        json: object = None,
-        text: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """What the service responds to the next request; the last one is repeated. `text` replaces `json`."""
-        given = {"text": text} if text is not None else {"json": json}
-        self._responses.append(httpx.Response(status, headers=headers, **given))
+    def responds(self, status: int = 200, **given: Any) -> None:  # noqa: ANN401 - of `httpx.Response`
+        """What the service responds to the next request; the last one is repeated. `given` are `json`,
+        `text`, `content` and `headers`, as `httpx.Response` takes them.
+        """
+        self._responses.append(httpx.Response(status, **given))
 
     def cannot_be_reached(self) -> None:
         """The connection of the next request fails."""
@@ -193,12 +187,7 @@ class ScriptedModel:
         """The names of the tools that it could call, by turn."""
 
     async def complete(
-        self,
-        messages: Sequence[AnyMessage],
-        tools: Sequence[Mapping[str, Any]],
-        *,
-        api_key: Secret,  # noqa: ARG002 - the seam's
-        reader: ResponseReader | None = None,  # noqa: ARG002 - the same
+        self, messages: Sequence[AnyMessage], tools: Sequence[Mapping[str, Any]], **_: object
     ) -> AIMessage:
         """See `ModelProvider`."""
         self.read.append(messages)
@@ -246,12 +235,12 @@ class AgentUnderTest:
         self._caller = caller
         identity = RunIdentity(verifier=self, credentials=issuer.broker, access_identity=AccessIdentity.HUMAN)
         required = requirements(services, AccessIdentity.HUMAN, _KEY)
-        declared = DeclaredPolicy({each.name: each for each in services}, required)
+        by_name = {each.name: each for each in services}
         parts = graph_parts(
             services,
             identity=identity,
             model=RunModel(provider=model, api_key=_KEY),
-            approvals=RunApprovals(policy=_Person(declared, self.asked, approves=approves)),
+            approvals=RunApprovals(policy=_Person(by_name, required, asked=self.asked, approves=approves)),
             records=RunRecords(audit=audit),
         )
         self._graph = compiled_graph(parts, build=graph)
@@ -272,22 +261,20 @@ class AgentUnderTest:
         self.audit.append(event)
 
 
-class _Person:
-    """A policy with the user's answers."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Person(DeclaredPolicy):
+    """The declared policy with the user's answers."""
 
-    def __init__(self, policy: CallPolicy, asked: dict[str, ToolCall], *, approves: bool) -> None:
-        self._policy = policy
-        self._asked = asked
-        self._approves = approves
-        self.decides, self.outlook = policy.decides, policy.outlook
+    asked: dict[str, ToolCall]
+    approves: bool
 
-    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
+    async def decide(self, pending: PendingCall, caller: AnyUser, facts: Facts) -> Decision:
         """See `CallPolicy`."""
-        decision = await self._policy.decide(pending, caller, facts)
+        decision = await DeclaredPolicy.decide(self, pending, caller, facts)
         if not isinstance(decision, Ask):
             return decision
-        self._asked[pending.call["id"] or ""] = pending.call
-        return Allow() if self._approves else Deny(reason=REJECTED)
+        self.asked[pending.call["id"] or ""] = pending.call
+        return Allow() if self.approves else Deny(reason=REJECTED)
 
 
 class _Issuer:

@@ -136,6 +136,18 @@ async def test_existing_langchain_tool_calls_its_service_with_the_key_in_its_hea
     assert (seen["path"], "x-api-key" in seen["headers"]) == ("/echo/rates/rates/EUR", True)
 
 
+async def test_request_of_the_page_carries_the_users_token_and_the_key_of_the_gateway(agent, running):
+    branches = service(agent, "branches")
+    arguments, alices = {"month": "2026-10"}, await access(agent, running, "branches")
+    result = await branches.call("branch_payslip", arguments, alices)
+    seen = json.loads(result.text)
+    assert seen["credential"]["claims"]["sub"] == "user_alice01"
+    assert "x-api-key" in seen["headers"]
+    key = running.cloud.vault.find("rates_api_key").api_key
+    assert [each.secret.reveal() for each in (await alices.credential()).also] == [key]
+    assert key not in result.text
+
+
 async def test_tool_that_writes_asks_by_the_policy_of_the_code_or_of_the_file(agent, running):
     expenses = service(agent, "expenses")
     writing = service(agent, "expenses/expenses.write")
@@ -296,7 +308,7 @@ def test_provider_that_cannot_be_used_is_a_fault_beside_those_of_services(
     with pytest.raises(ConfigurationError) as caught:
         Agent(read_settings({**sandbox.environment, **provider, "SERVICES_FILE": str(file)}))
     *of_services, of_model = caught.value.faults
-    assert len(of_services) == 3
+    assert len(of_services) == 4
     assert of_model.startswith(f"LLM_PROVIDER cannot be used: it raised {error}")
 
 

@@ -23,7 +23,7 @@ PRIVATE = re.compile(r"^\s*(?:from|import) (?:agent|graph|identity|tools|sandbox
 
 
 def test_public_names_are_frozen_few_and_there() -> None:
-    assert idaas_agent.__all__ == PUBLIC.split()
+    assert idaas_agent.__all__ == sorted(PUBLIC.split())
     assert len(idaas_agent.__all__) <= 40
     for name in idaas_agent.__all__:
         assert getattr(idaas_agent, name)

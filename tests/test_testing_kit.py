@@ -121,8 +121,15 @@ async def test_machine_identity_and_a_permission_of_its_own_are_seen_in_the_requ
             """Gets a report."""
             return (await http.get()).text
 
+        @service.tool(permission="reports.read reports.write")
+        async def correct_report(http):
+            """Corrects a report."""
+            return (await http.post()).text
+
     tools = ToolsUnderTest(reports, access_identity=AccessIdentity.MACHINE)
     tools.responds(text="all")
+    await tools.call("correct_report")
+    assert tools.requests.pop().permission == "reports.read reports.write"
     assert (await tools.call("report")).text == "all"
     await AgentUnderTest(ScriptedModel([call("report"), call("report")], "done"), tools).ask("both")
     assert [(each.acts_for, each.permission) for each in tools.requests] == [(None, "reports.read")] * 3

@@ -129,6 +129,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         "seconds": d.timeout_seconds,
     }
     if isinstance(d, HTTPDeclaration):
+        common |= {"max_bytes": d.max_response_bytes, "max_characters": d.max_result_characters}
         service = HTTPService(declared.name, d.url, credential, **common)
         load_function(d.python, folder)(service, d.settings)
         return service

@@ -1,5 +1,6 @@
 """The tables of SERVICES_FILE: a service over HTTP or MCP, its credential, and the policies of its tools."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import (
@@ -23,11 +24,13 @@ from identity.credentials.requirement import (
     IssuedJwtRequirement,
     OAuthTokenRequirement,
 )
+from identity.error_codes import IdentityCode
 from identity.errors import ErrorCode
 from identity.principal import AccessIdentity
 from identity.transport.client import checked_url
 from tools.approval_policy import ApprovalMode, ArgumentRule, Data, Effect, ToolPolicy, Trust
 from tools.lasting import LONGEST_SECONDS, Lasting
+from tools.result import MAX_CHARACTERS
 
 # The patterns list ASCII characters. A counted `\w` or `\d` also matches those of other scripts, and takes
 # milliseconds and megabytes to compile at each start.
@@ -73,9 +76,8 @@ class IssuedJwtDeclaration(_Made):
 
     def made(self, placement: Placement = BEARER) -> IssuedJwtRequirement:
         """What calls of the service require. Raises `ValueError` if it cannot be issued."""
-        return IssuedJwtRequirement(
-            self.provider, self.audience, tuple(sorted(self.claims.items())), placement=placement
-        )
+        claims = tuple(sorted(self.claims.items()))
+        return IssuedJwtRequirement(self.provider, self.audience, claims, placement=placement)
 
 
 class OAuthTokenDeclaration(_Made):
@@ -93,9 +95,8 @@ class OAuthTokenDeclaration(_Made):
 
     def made(self, placement: Placement = BEARER) -> OAuthTokenRequirement:
         """What calls of the service require."""
-        return OAuthTokenRequirement(
-            self.provider, self.scopes, tuple(sorted(self.parameters.items())), placement=placement
-        )
+        parameters = tuple(sorted(self.parameters.items()))
+        return OAuthTokenRequirement(self.provider, self.scopes, parameters, placement=placement)
 
 
 class CloudRoleDeclaration(_Made):
@@ -149,9 +150,8 @@ class CredentialDeclaration(_Table):
         """What calls of the service require. `key_error_code` is the code of an API key that is refused."""
         placement = BEARER if self.placement is None else self.placement.made()
         if self.access_token is not None:
-            return AccessTokenRequirement(
-                self.access_token, getattr(self, "step_up", ()), placement=placement
-            )
+            steps = getattr(self, "step_up", ())
+            return AccessTokenRequirement(self.access_token, steps, placement=placement)
         if self.api_key is not None:
             return ApiKeyRequirement(self.api_key, key_error_code, placement=placement)
         if self.credential_key is None:
@@ -174,11 +174,24 @@ class HTTPCredentialDeclaration(CredentialDeclaration):
         None, description="The credential is an access token that IDaaS obtained from another provider."
     )
 
+    also: tuple[CredentialDeclaration, ...] = Field(
+        (), description="Further credentials that each request carries, each with a placement of its own."
+    )
+
     @model_validator(mode="after")
-    def _signature_has_its_place(self) -> Self:
+    def _each_has_its_place(self) -> Self:
         if self.cloud_role is not None and self.placement is not None:
             raise ValueError("must have no placement with cloud_role: the request is signed")
+        if self.also and not (self.credential_key and all(each.credential_key for each in self.also)):
+            raise ValueError(f"must have one of {one_of()} in each table of also, and one beside it")
+        self.requirement(IdentityCode.SERVICE_KEY_UNAVAILABLE)
         return self
+
+    def requirement(self, key_error_code: ErrorCode) -> CredentialRequirement | None:
+        """With those of `also`. Raises `ValueError` for two in one place."""
+        found = super().requirement(key_error_code)
+        also = [each.requirement(key_error_code) for each in self.also]
+        return found and replace(found, also=tuple(each for each in also if each))
 
 
 def one_of() -> str:
@@ -308,6 +321,10 @@ class HTTPDeclaration(_Declaration, HTTPCredentialDeclaration):
         description="`my_tools.payroll:service`, or `payroll.py:service` for a file relative to this one."
     )
     settings: dict[str, Any] = Field(default_factory=dict, description="Passed to the function unchanged.")
+    max_response_bytes: Annotated[int, Field(ge=1, le=64 * 1024 * 1024)] = 256 * 1024
+    max_result_characters: Annotated[int, Field(ge=1, le=200_000)] = Field(
+        MAX_CHARACTERS, description="Of the text that the model reads; the rest is cut."
+    )
 
 
 class MCPDeclaration(_Declaration, _ListedTools):

@@ -1,41 +1,21 @@
 """The credentials of a run, on a channel of the state that is neither saved nor shown."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from langgraph.channels import UntrackedValue
 
 from identity.credentials.requirement import Credential
-from identity.errors import AgentError, ConsentRequiredError, CredentialError, ErrorCode
+from identity.errors import AgentError
 from identity.secrets.secret import Secret, Unshown
 
 
 @dataclass(frozen=True, slots=True)
 class UnavailableCredential:
-    """A service's credential could not be obtained: its calls in this run fail with this.
+    """A service's credential could not be obtained: its calls in this run fail with this `error`."""
 
-    `detail` is for operators.
-    """
-
-    code: ErrorCode
-    detail: Secret
-    authorization_url: Secret | None = None
-    """Where the user consents, if the error is `ConsentRequiredError`."""
-
-    @classmethod
-    def of(cls, error: AgentError) -> Self:
-        """The parts of `error` that a state may keep."""
-        url = error.authorization_url if isinstance(error, ConsentRequiredError) else None
-        return cls(error.code, Secret(error.detail), url)
-
-    def error(self, service: str) -> CredentialError:
-        """The error again, about `service`."""
-        if self.authorization_url is None:
-            return CredentialError(self.code, self.detail.reveal(), service=service)
-        return ConsentRequiredError(
-            self.code, self.detail.reveal(), service=service, authorization_url=self.authorization_url
-        )
+    error: AgentError = field(repr=False)
 
 
 InState: TypeAlias = Credential | UnavailableCredential | None

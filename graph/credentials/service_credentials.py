@@ -72,7 +72,7 @@ class ServiceCredential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
         found = self.found
         if isinstance(found, UnavailableCredential):
-            raise found.error(self.name)
+            raise found.error.of(self.name)
         if isinstance(found, Credential) and self._is_valid(found):
             return found
         return await self._obtain()
@@ -98,10 +98,11 @@ class ServiceCredential:
         `UnreachableError`.
         """
         found = self.found
-        if isinstance(found, Credential) and found is not refused and self._is_valid(found):
+        if isinstance(found, Credential) and found != refused and self._is_valid(found):
             return found
         self.source.invalidate(refused, self.token)
-        return await self._obtain()
+        fresh = await self._obtain()
+        return refused if fresh == refused else fresh
 
     def stepped_up(self, requirement: CredentialRequirement) -> "ServiceCredential":
         """See `Access`. The state keeps the credential that the service declares."""

@@ -32,7 +32,7 @@ from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text, with_arguments
 from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AgentError, CredentialError
+from identity.errors import AgentError
 from identity.observation.failure import log_failure
 from identity.secrets.redaction import redact
 from tools.arguments.fault import invalid_arguments
@@ -100,7 +100,7 @@ class ApprovalsNode:
         known, tool = in_state(state).get(service), pending.call["name"]
         error: AgentError
         if isinstance(known, UnavailableCredential):
-            error = CredentialError(known.code, known.detail.reveal(), service=service)
+            error = known.error
         elif known is None and self.gate.services[service].credential is not None:
             return None
         else:

@@ -62,8 +62,8 @@ class CredentialsNode:
         update: dict[str, Any] = {
             "credentials": RunCredentials(
                 {
-                    name: UnavailableCredential.of(outcome) if isinstance(outcome, AgentError) else outcome
-                    for name, outcome in resolved.items()
+                    name: UnavailableCredential(each.again()) if isinstance(each, AgentError) else each
+                    for name, each in resolved.items()
                 }
             )
         }

@@ -119,7 +119,7 @@ class ToolStep:
         self._shown: dict[str, Any] = {
             "service": service.name if service else None,
             "access_identity": acts_as and acts_as.value,
-            **(credential.declared if credential else {}),
+            **(credential.carried if credential else {}),
         }
         self._reports = 0
         self._step = audit.call(

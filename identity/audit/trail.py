@@ -226,7 +226,7 @@ class AuditTrail:
         conversation had `read`.
         """
         if requirement is not None:
-            members.update(requirement.declared)
+            members.update(requirement.carried)
         if caller is not None:
             members |= {"principal": caller.principal, "token_hash": self._hash(caller.fingerprint)}
         return self._step(action, access_identity=access_identity, **members)

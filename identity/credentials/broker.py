@@ -1,8 +1,11 @@
 """Obtains, caches, renews and invalidates all downstream credentials."""
 
+import asyncio
+import math
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +19,6 @@ from identity.credentials.credential_cache import (
     CredentialKey,
     WantedCredential,
     api_key_freshness,
-    cached_credential,
     token_freshness,
 )
 from identity.credentials.issuer import CredentialIssuer, IssuedCredential
@@ -118,6 +120,9 @@ class CredentialBroker:
 
         No I/O. If it `renews`, it starts a refresh that is due, so it must be called in the event loop.
         """
+        if requirement.also:
+            found = [self.cached(each, access_identity, caller, renews=renews) for each in requirement.parts]
+            return _together([each for each in found if each]) if all(found) else None
         wanted = WantedCredential.of(requirement, access_identity, caller)
         entry = self._cache.get(key := wanted.key)
         if entry is None:
@@ -145,6 +150,9 @@ class CredentialBroker:
         Raises `CredentialError` if the issuer refuses, `UnreachableError` if there is no usable response, and
         `AccessTokenError` if the caller's own token has expired since it was verified.
         """
+        if requirement.also:
+            parts = (self.obtain(each, access_identity, caller) for each in requirement.parts)
+            return _together(await asyncio.gather(*parts))
         credential = self.cached(requirement, access_identity, caller)
         if credential is not None:
             return credential
@@ -182,10 +190,11 @@ class CredentialBroker:
 
         A credential that was obtained a few seconds ago also stays: `obtain` returns the same object again.
         """
-        key = WantedCredential.of(credential.requirement, credential.access_identity, caller).key
-        entry = self._cache.get(key)
-        if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
-            self._remove(key, credential)
+        for each in credential.parts:
+            key = WantedCredential.of(each.requirement, each.access_identity, caller).key
+            entry = self._cache.get(key)
+            if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
+                self._remove(key, each)
 
     def forget_users(self, matches: Callable[[str, Principal], bool]) -> int:
         """Forgets the cached credentials of users who match, by the SHA-256 of their access token and their
@@ -250,7 +259,11 @@ class CredentialBroker:
         else:
             secret = self._shared(requirement, issued)
             freshness = api_key_freshness(requested_at, _API_KEY_MAX_AGE, _API_KEY_MAX_STALE, self._jitter())
-        return cached_credential(wanted, secret, freshness, self._clock())
+        # Under Human identity it ends with the caller's access token.
+        end, holder = (math.inf, None) if user is None else (user.expires_at, user.principal)
+        expires_at, stale_at = min(freshness.expires_at, end), min(freshness.stale_at, end)
+        credential = Credential(requirement, identity, secret, expires_at, holder)
+        return CachedCredential(credential, self._clock(), freshness.refresh_at, stale_at)
 
     def _shared(self, requirement: CredentialRequirement, issued: IssuedCredential) -> Secret:
         """The key as one object for all users who read the same one.
@@ -312,3 +325,7 @@ class CredentialBroker:
         entry = self._cache.get(key)
         if entry is not None and entry.credential.secret is credential.secret:
             self._cache.remove(key)
+
+
+def _together(parts: Sequence[Credential]) -> Credential:
+    return replace(parts[0], also=tuple(parts[1:]), expires_at=min(each.expires_at for each in parts))

@@ -8,7 +8,6 @@ from typing import NamedTuple, Self
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.principal import AccessIdentity, Principal
-from identity.secrets.secret import Secret
 
 CredentialKey = tuple[str | None, CredentialRequirement]
 """The holder (the fingerprint of a user's access token; `None` is the agent itself) and the requirement."""
@@ -111,21 +110,6 @@ class CachedCredential:
     def serves_stale(self, now: float) -> bool:
         """Whether it may be used although it is stale: the issuer did not respond to the last request."""
         return self.unreachable and now < self.retry_at and now < self.credential.expires_at
-
-
-def cached_credential(
-    wanted: WantedCredential, secret: Secret, freshness: Freshness, obtained_at: float
-) -> CachedCredential:
-    """The entry for an issued `secret`. Under Human identity it ends with the caller's access token."""
-    user = wanted.user
-    end, holder = (float("inf"), None) if user is None else (user.expires_at, user.principal)
-    expires_at = min(freshness.expires_at, end)
-    return CachedCredential(
-        Credential(wanted.requirement, wanted.access_identity, secret, expires_at, holder),
-        obtained_at=obtained_at,
-        refresh_at=freshness.refresh_at,
-        stale_at=min(freshness.stale_at, end),
-    )
 
 
 class CredentialCache:

@@ -45,15 +45,38 @@ class CredentialRequirement(ABC):
     placement: Placement | SignedRequest = field(default=BEARER, compare=False)
     """Where requests carry it. Not compared: a credential does not depend on its placement."""
 
+    also: "tuple[CredentialRequirement, ...]" = field(default=(), compare=False)
+    """Further ones that each request carries, each in a header or query parameter of its own."""
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for two credentials in one place."""
+        placed = [each.placement for each in self.parts if isinstance(each.placement, Placement)]
+        places = {(each.header.lower(), each.query) for each in placed}
+        if self.also and (len(places) < len(self.parts) or any(each.also for each in self.also)):
+            raise ValueError("each of several credentials must have a header or a query parameter of its own")
+
+    @property
+    def parts(self) -> "tuple[CredentialRequirement, ...]":
+        """Itself alone, and the others that requests carry."""
+        return (replace(self, also=()), *self.also) if self.also else (self,)
+
     @property
     @abstractmethod
     def declared(self) -> DeclaredCredential:
-        """What is shown and recorded."""
+        """What is shown and recorded of this one alone."""
+
+    @property
+    def carried(self) -> DeclaredCredential:
+        """What is shown and recorded of a call: the member `credential` names the further ones, too."""
+        if not self.also:
+            return self.declared
+        also = ("|".join(map(str, each.declared.values())) for each in self.also)
+        return {**self.declared, "credential": " ".join([self.declared.get("credential", ""), *also]).strip()}
 
     @property
     def at_most(self) -> DeclaredCredential:
-        """As `declared`, with all that a call may use: what its approval is for."""
-        return self.declared
+        """As `carried`, with all that a call may use: what its approval is for."""
+        return self.carried
 
     @abstractmethod
     def __str__(self) -> str:
@@ -113,7 +136,7 @@ class AccessTokenRequirement(CredentialRequirement):
 
     @property
     def at_most(self) -> DeclaredCredential:
-        return {**self.declared, "scope": " ".join((self.permission, *self.step_up))}
+        return {**self.carried, "scope": " ".join((self.permission, *self.step_up))}
 
     def stepped_up(self, missing: str) -> "AccessTokenRequirement | None":
         """The union of this scope and `missing`, permissions with or without the audience, if all that it
@@ -150,6 +173,7 @@ class IssuedJwtRequirement(CredentialRequirement):
     claims: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        CredentialRequirement.__post_init__(self)
         if self.audience.startswith(_IDAAS_AUDIENCES):
             message = f'an audience must not begin with "{_IDAAS_AUDIENCES}"'
             raise ValueError(message)
@@ -179,6 +203,7 @@ class CloudRoleRequirement(CredentialRequirement):
     placement: SignedRequest = field(default=SIGNED_REQUEST, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
+        CredentialRequirement.__post_init__(self)
         if not 900 <= self.seconds <= 43200:
             raise ValueError("the duration must be from 900 to 43200 seconds")
 
@@ -229,11 +254,18 @@ class Credential:
     secret: Secret
     expires_at: float
     principal: Principal | None = None
+    also: "tuple[Credential, ...]" = ()
+    """Those of `CredentialRequirement.also`; then `expires_at` is of the one that expires first."""
+
+    @property
+    def parts(self) -> "tuple[Credential, ...]":
+        """This one, and the others."""
+        return (self, *self.also)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The secrets that must not be shown: `secret`, or what is packed in it."""
+        """The secrets that must not be shown: of each part `secret`, or what is packed in it."""
         if not isinstance(self.requirement, CloudRoleRequirement):
-            return (self.secret,)
+            return tuple(each.secret for each in self.parts)
         sts = StsCredential.unpacked(self.secret)
         return (sts.access_key_secret, sts.security_token)

@@ -26,7 +26,7 @@ class EncodedResponseError(Exception):
         super().__init__("the response is compressed, which the request did not accept")
 
 
-def decode_utf8(body: bytes) -> str:
+def decode_utf8(body: bytes | bytearray) -> str:
     """`body` as UTF-8; invalid bytes become U+FFFD."""
     return body.decode("utf-8", "replace")
 

@@ -5,13 +5,14 @@ An exception of `httpx` refers to its request, and the request contains the clie
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
 
 from identity.observation.attribute import Attribute
-from identity.observation.metrics import OTHER
+from identity.observation.metrics import OTHER, error_type
 from identity.observation.span import CURRENT_SPAN, Span, SpanKind
 from identity.observation.traceparent import HEADER, Receiver
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, limit_body
@@ -47,16 +48,13 @@ async def send(
     of the request, which bound each phase, apply too. `receiver` is whose server it is, for traces.
     """
     request.headers["Accept-Encoding"] = "identity"
-    span = client_span(request, receiver)
-    try:
+    with client_span(request, receiver) as span:
         response = await _sent(http, request, max_bytes, deadline)
         if isinstance(response, Response):
             responded(span, response.status)
         else:
             span.fail(OTHER)
         return response
-    finally:
-        span.end()
 
 
 async def _sent(
@@ -90,8 +88,9 @@ async def _read(
         await response.aclose()
 
 
-def client_span(request: httpx.Request, receiver: Receiver) -> Span:
-    """A span within the current one; end it. `request` carries its context, if `receiver` may know of it.
+@contextmanager
+def client_span(request: httpx.Request, receiver: Receiver) -> Iterator[Span]:
+    """A span within the current one. `request` carries its context, if `receiver` may know of it.
 
     It has the method and the host of the request: a path may contain an argument of a tool, and a query a
     key.
@@ -103,7 +102,13 @@ def client_span(request: httpx.Request, receiver: Receiver) -> Span:
         span.set(Attribute.SERVER_PORT, request.url.port or {"https": 443, "http": 80}[request.url.scheme])
     if (context := span.traceparent(receiver)) is not None:
         request.headers[HEADER] = context
-    return span
+    try:
+        yield span
+    except BaseException as error:
+        span.fail(error_type(error))
+        raise
+    finally:
+        span.end()
 
 
 def responded(span: Span, status: int) -> None:

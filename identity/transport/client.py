@@ -72,12 +72,13 @@ def direct_client() -> httpx.AsyncClient:
 
 
 async def remove_location(response: Any) -> None:  # noqa: ANN401 - of `httpx` or `httpx2`
-    """An event hook that removes the `Location` header.
+    """An event hook that removes the `Location` header of a redirect.
 
     The library parses it even if redirects are not followed. Decoding its host as Punycode can raise
     undocumented exceptions, or take seconds.
     """
-    response.headers.pop("location", None)
+    if response.is_redirect:
+        response.headers.pop("location", None)
 
 
 def checked_url(url: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
+from identity.credentials.placement import Placement
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError, CredentialError, ServiceError
@@ -32,9 +34,10 @@ async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_
     bench: BenchOf, echo: type[EchoService], call_tools: CallTools, enterprise_scope: AccessTokenRequirement
 ) -> None:
     records = AuditRecords(TOOL_CALLS)
+    gateway = ApiKeyRequirement("gateway", placement=Placement("X-API-Key"))
     b = bench(
         [call_tools(("hours", {"week": "canary"})), DONE],
-        echo("enterprise", enterprise_scope, hours="canary"),
+        echo("enterprise", replace(enterprise_scope, also=(gateway,)), hours="canary"),
         access_identity=AccessIdentity.HUMAN,
         audit=AuditTrail(records),
     )
@@ -45,6 +48,7 @@ async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_
         assert (event.service, event.tool, event.call_id) == ("enterprise", "hours", "call_1")
         assert event.access_identity is AccessIdentity.HUMAN
         assert (event.audience, event.scope) == ("https://enterprise.example", "service.invoke")
+        assert event.credential == "gateway"
         assert event.arguments_digest == hashlib.sha256(b'{"week":"canary"}').hexdigest()
     assert (begun.outcome, begun.duration) == (AuditOutcome.STARTED, None)
     assert ended.outcome is AuditOutcome.SUCCEEDED

@@ -1,18 +1,16 @@
 """The HTTP client of a tool: it sends requests to one service and attaches the credential."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypedDict, Unpack
 from urllib.parse import quote
 
 import httpx
 
-from identity.credentials.placement import BEARER, Placement
-from identity.credentials.requirement import Credential
-from identity.credentials.signed_request import SignedRequest
+from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.errors import ErrorCode, ServiceError
-from identity.observation.metrics import OTHER
 from identity.observation.traceparent import Receiver
 from identity.principal import Caller
 from identity.secrets.redaction import redact
@@ -32,8 +30,8 @@ from tools.result import model_text
 from tools.service import Access, send_with_credential
 
 _FURTHER: Final = ("x-", "idempotency-key", "if-match", "if-none-match")
+_REFUSALS: Final = (401, 403)
 _SHOWN: Final = ("x-", "etag", "location", "retry-after", "content-type")
-_Sent: TypeAlias = tuple[int, str, Mapping[str, str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +50,106 @@ class ServiceResponse:
         return read_json(self.text)
 
 
+class RequestOptions(TypedDict, total=False):
+    """Beside the path: the query, further headers, and one body: `json`, or `form` and `files` by field."""
+
+    params: Mapping[str, str | int] | None
+    headers: Mapping[str, str] | None
+    """`Idempotency-Key`, `If-Match`, `If-None-Match`, and names that begin with `x-`: `x-acs-action`."""
+    json: object
+    form: Mapping[str, str] | None
+    files: Mapping[str, tuple[str, bytes]] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The URL of a service, the placement of its credential, and the code of its failures."""
+    """The URL of a service, what its requests carry, and the code of its failures."""
 
     service: str
     url: str
     error_code: ErrorCode
     max_bytes: int
-    settings: tuple[str, ...] = ()
-    placement: Placement | SignedRequest = BEARER
+    carried: tuple[CredentialRequirement, ...] = ()
+
+    def attach(self, request: httpx.Request, credential: Credential) -> None:
+        """Adds `credential` to `request`, at its place. Raises `ServiceError`."""
+        try:
+            for declared, part in zip(self.carried, credential.parts, strict=True):
+                declared.placement.attach(request, part.secret)
+        except ValueError as error:
+            raise self.unusable(str(error)) from None
 
     def error(self, detail: str, *, status: int | None = None, body: str = "") -> ServiceError:
         """A failure of the service, under its code."""
-        return ServiceError(
-            self.error_code, f'"{self.service}" {detail}', status=status, body=body, settings=self.settings
-        )
+        return ServiceError(self.error_code, f'"{self.service}" {detail}', status=status, body=body)
 
     def unusable(self, detail: str) -> ServiceError:
         """The failure that there is no response, or none that can be used."""
         return self.error(f"gave no usable response: {detail}")
 
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Makes failures of the connection in the block `unusable`."""
+        try:
+            yield
+        except (ResponseTooLargeError, EncodedResponseError) as error:
+            detail = str(error)
+        except httpx.TimeoutException:
+            detail = "no response within the timeout"
+        except httpx.HTTPError:
+            detail = "the connection failed"
+        else:
+            return
+        raise self.unusable(detail)
 
-class ServiceClient:
+
+class ResponseStream:
+    """A response with a status of 2xx, whose body is read while it arrives; it ends with the block.
+
+    Reading raises `ServiceError` after the bytes that the service's entry allows, and if the connection
+    fails. Not checked: whether the body is what its `content-type` says.
+    """
+
+    def __init__(self, response: httpx.Response, endpoint: Endpoint, presented: Sequence[Secret]) -> None:
+        self._response = response
+        self._endpoint = endpoint
+        self._presented = presented
+        self.status: Final = response.status_code
+        shown = {name: value for name, value in response.headers.items() if name.startswith(_SHOWN)}
+        self.headers: Final[Mapping[str, str]] = redact(shown, presented)
+        """As in `ServiceResponse`."""
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes as they come. Only once."""
+        with self._endpoint.faults():
+            async for chunk in self._response.aiter_bytes():
+                yield chunk
+
+    async def lines(self) -> AsyncIterator[str]:
+        """The lines as they come, without their ends and the credential. Only once."""
+        rest = bytearray()
+        async for chunk in self.chunks():
+            rest += chunk
+            *lines, rest = rest.split(b"\n") if b"\n" in chunk else [rest]
+            for line in lines:
+                yield self._text(line)
+        if rest:
+            yield self._text(rest)
+
+    async def whole(self) -> ServiceResponse:
+        """The complete response, which must be JSON if it is declared so, and no web page."""
+        content = b"".join([chunk async for chunk in self.chunks()])
+        text = decode_utf8(content)
+        if fault := _response_fault(self._response, text):
+            raise self._endpoint.unusable(fault)
+        text = model_text(text, self._presented, self._endpoint.max_bytes)
+        return ServiceResponse(self.status, text, self.headers, content)
+
+    def _text(self, line: bytearray) -> str:
+        return str(redact(decode_utf8(line.removesuffix(b"\r")), self._presented))
+
+
+class ServiceClient(httpx.Auth):
     """Sends requests to the service's URL and below it, for one call of a tool.
 
     The credential is attached to every request and sent to no other URL: redirects are not followed, and path
@@ -96,60 +171,45 @@ class ServiceClient:
         self.presented: Final[list[Secret]] = []
         """The secrets that were attached in this call."""
 
-    @property
-    def auth(self) -> httpx.Auth:
-        """The service's credential for the `httpx` client of an SDK, for this call: `ServiceAuth`."""
-        return ServiceAuth(self._endpoint, self._access, self.presented)
-
-    async def get(
-        self,
-        *segments: str | int,
-        params: Mapping[str, str | int] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> ServiceResponse:
+    async def get(self, *segments: str | int, **options: Unpack[RequestOptions]) -> ServiceResponse:
         """GET of the service's URL, followed by path `segments`."""
-        return await self.request("GET", *segments, params=params, headers=headers)
+        return await self.request("GET", *segments, **options)
 
-    async def post(
-        self,
-        *segments: str | int,
-        json: object = None,
-        params: Mapping[str, str | int] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> ServiceResponse:
-        """POST of a JSON body to the service's URL, followed by path `segments`."""
-        return await self.request("POST", *segments, params=params, json=json, headers=headers)
+    async def post(self, *segments: str | int, **options: Unpack[RequestOptions]) -> ServiceResponse:
+        """POST to the service's URL, followed by path `segments`."""
+        return await self.request("POST", *segments, **options)
 
     async def request(
-        self,
-        method: str,
-        *segments: str | int,
-        params: Mapping[str, str | int] | None = None,
-        json: object = None,
-        form: Mapping[str, str] | None = None,
-        files: Mapping[str, tuple[str, bytes]] | None = None,
-        headers: Mapping[str, str] | None = None,
+        self, method: str, *segments: str | int, **options: Unpack[RequestOptions]
     ) -> ServiceResponse:
-        """Any other method, or body: `form`, and `files` by its fields, each a name and bytes. `headers` are
-        further ones: `Idempotency-Key`, `If-Match`, `If-None-Match`, and those whose names begin with `x-`,
-        such as `x-acs-action`.
+        """Any other method. A header that carries the credential is replaced by it."""
+        async with self.stream(method, *segments, **options) as response:
+            return await response.whole()
 
-        A header that carries the credential is replaced by it.
+    @asynccontextmanager
+    async def stream(
+        self, method: str, *segments: str | int, **options: Unpack[RequestOptions]
+    ) -> AsyncIterator[ResponseStream]:
+        """As `request`, without waiting for the body: `async with http.stream("GET", "log") as response`,
+        then `async for line in response.lines()`.
         """
-        if any(not name.lower().startswith(_FURTHER) for name in headers or ()):
+        headers = options.get("headers") or {}
+        if any(not name.lower().startswith(_FURTHER) for name in headers):
             raise self._endpoint.error(f"accepts further headers only if their names begin with {_FURTHER}")
-        url = self._url(segments, params)
-        body: dict[str, Any] = {"json": json, "data": form, "files": files}
-        request = self._http.build_request(method, url, **body, headers=dict(headers or {}))
-        if self._access is None:
-            status, text, shown, content = await self._send(request, None)
+        body: dict[str, Any] = {name: options.get(name) for name in ("json", "files")}
+        url = self._url(segments, options.get("params"))
+        request = self._http.build_request(method, url, data=options.get("form"), headers=headers, **body)
+        access, send = self._access, partial(self._send, request)
+        if access is None:
+            response = await send(None)
         else:
-            status, text, shown, content = await send_with_credential(
-                self._access, partial(self._send, request), lambda response: response[0] in (401, 403)
-            )
-        if 200 <= status < 300:
-            return ServiceResponse(status, text, shown, content)
-        raise self._refusal(status, text)
+            response = await send_with_credential(access, send, lambda sent: sent.status_code in _REFUSALS)
+        async with aclosing(response):
+            if not response.is_success:
+                raise self._refusal(response)
+            with self._endpoint.faults():
+                limit_body(response, self._endpoint.max_bytes)
+            yield ResponseStream(response, self._endpoint, self.presented)
 
     def _url(self, segments: tuple[str | int, ...], params: Mapping[str, str | int] | None) -> httpx.URL:
         parts = [str(segment) for segment in segments]
@@ -162,73 +222,41 @@ class ServiceClient:
             url = url.copy_with(raw_path=(f"{below}?{query}" if query else below).encode())
         return url.copy_merge_params(params) if params else url
 
-    async def _send(self, request: httpx.Request, credential: Credential | None) -> _Sent:
-        """Status, text and headers. Raises `ServiceError` if there is no usable response."""
-        presented = () if credential is None else credential.secrets
-        self.presented.extend(presented)
+    async def _send(self, request: httpx.Request, credential: Credential | None) -> httpx.Response:
+        """A response, whose body is not read yet if its status is 2xx. Raises `ServiceError`."""
         if credential is not None:
-            try:
-                self._endpoint.placement.attach(request, credential.secret)
-            except ValueError as error:
-                raise self._endpoint.unusable(str(error)) from None
-        span = client_span(request, Receiver.SERVICES)
-        try:
+            self.presented.extend(credential.secrets)
+            self._endpoint.attach(request, credential)
+        with client_span(request, Receiver.SERVICES) as span, self._endpoint.faults():
             response = await self._http.send(request, stream=True)
             responded(span, response.status_code)
-            try:
-                (limit_body if response.is_success else truncate_body)(response, self._endpoint.max_bytes)
-                text = decode_utf8(content := await response.aread())
-            finally:
-                await response.aclose()
-        except (ResponseTooLargeError, EncodedResponseError) as error:
-            detail = str(error)
-        except httpx.TimeoutException:
-            detail = "no response within the timeout"
-            span.fail(OTHER)
-        except httpx.HTTPError:
-            detail = "the connection failed"
-            span.fail(OTHER)
-        else:
-            if response.is_success and (fault := _response_fault(response, text)):
-                raise self._endpoint.unusable(fault)
-            headers = {name: value for name, value in response.headers.items() if name.startswith(_SHOWN)}
-            text = model_text(text, presented, self._endpoint.max_bytes)
-            return response.status_code, text, redact(headers, presented), content
-        finally:
-            span.end()
-        raise self._endpoint.unusable(detail)
+            if not response.is_success:
+                async with aclosing(response):
+                    truncate_body(response, self._endpoint.max_bytes)
+                    await response.aread()
+        return response
 
-    def _refusal(self, status: int, text: str) -> ServiceError:
+    def _refusal(self, response: httpx.Response) -> ServiceError:
+        status = response.status_code
+        text = model_text(decode_utf8(response.content), self.presented, self._endpoint.max_bytes)
         if 300 <= status < 400:
             return self._endpoint.error("redirects, and redirects are not followed", status=status)
         # Function Compute's HTTP trigger, with the code of its JWT authentication in the body.
         if status == 403 and '"JWTToken' in text:
-            return ServiceError(
-                ToolCode.ENTERPRISE_JWT_REJECTED,
-                f'the trigger of "{self._endpoint.service}" refused the token',
-                status=status,
-            )
+            detail = f'the trigger of "{self._endpoint.service}" refused the token'
+            return ServiceError(ToolCode.ENTERPRISE_JWT_REJECTED, detail, status=status)
         return self._endpoint.error(f"responded with status {status}", status=status, body=text)
 
-
-class ServiceAuth(httpx.Auth):
-    """Attaches the service's credential to requests that an SDK sends by its own `httpx` client, in one call.
-
-    Only to the service's URL and below it: a request to another one raises `ServiceError` and is not sent.
-    After a 401 or 403 the credential is renewed and the request sent once more. For asynchronous clients.
-    Not checked: where a client that follows redirects sends what was attached. Do not let it.
-    """
-
-    def __init__(self, endpoint: Endpoint, access: Access | None, presented: list[Secret]) -> None:
-        self._endpoint = endpoint
-        self._access = access
-        self._presented = presented
-
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """See `httpx.Auth`. Raises the identity layer's errors, too."""
+        """For the `httpx` client of an SDK, in this call: attaches the credential, and after a 401 or 403 a
+        renewed one to the request that is sent once more. Raises the identity layer's errors, too, and
+        `ServiceError` for another URL than the service's and those below it: that request is not sent.
+
+        For asynchronous clients. Not checked: where a client that follows redirects sends what was attached.
+        """
         credential = await self._attached(request, None)
         response = yield request
-        if response.status_code in (401, 403) and credential is not None:
+        if response.status_code in _REFUSALS and credential is not None:
             fresh = await self._attached(request, credential)
             if fresh is not credential:
                 yield request
@@ -243,11 +271,8 @@ class ServiceAuth(httpx.Auth):
         if self._access is None:
             return None
         credential = await (self._access.renew(refused) if refused else self._access.credential())
-        try:
-            self._endpoint.placement.attach(request, credential.secret)
-        except ValueError as error:
-            raise self._endpoint.unusable(str(error)) from None
-        self._presented.extend(credential.secrets)
+        self._endpoint.attach(request, credential)
+        self.presented.extend(credential.secrets)
         return credential
 
 

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from typing import Any, TypeVar, overload
@@ -9,7 +10,6 @@ from typing import Any, TypeVar, overload
 import httpx
 from langchain_core.tools import BaseTool
 
-from identity.credentials.placement import BEARER
 from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.errors import ErrorCode
 from identity.principal import AccessIdentity
@@ -21,7 +21,7 @@ from tools.error_codes import ToolCode
 from tools.http_service.client import Endpoint, ServiceClient
 from tools.http_service.service_tool import ServiceTool, function_tool
 from tools.progress import TimeLimit, reported_to
-from tools.result import model_text
+from tools.result import MAX_CHARACTERS, model_text
 from tools.service import FUNCTION_NAME, Access, ToolResult, ToolSchema
 
 _Function = TypeVar("_Function", bound=Callable[..., Awaitable[Any]])
@@ -32,10 +32,11 @@ class HTTPService:
 
     Every call carries `credential`, to `url` and to no other URL; `access_identity` overrides the agent's
     default. `seconds` bounds a whole call, including a slow body and the renewal of the credential;
-    `max_bytes` bounds a response. `error_code` is the code of the service's failures, and `settings` are the
-    names of the settings that declare it, for the operator's remedy. `prefix` begins the names of its tools,
-    as the model and `call` know them. `policies` replace, by the names without it, the policies with which
-    tools are added. `http` sends the requests of a test in place of a client of its own.
+    `max_bytes` bounds a response, and `max_characters` a result as the model reads it. `error_code` is the
+    code of the service's failures, and `settings` are the names of the settings that declare it, for the
+    operator's remedy. `prefix` begins the names of its tools, as the model and `call` know them. `policies`
+    replace, by the names without it, the policies with which tools are added. `http` sends the requests of a
+    test in place of a client of its own.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class HTTPService:
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 20.0,
         max_bytes: int = 256 * 1024,
+        max_characters: int = MAX_CHARACTERS,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self.name = name
@@ -60,9 +62,9 @@ class HTTPService:
         self.access_identity = access_identity
         self.error_code = error_code
         self.settings = tuple(settings)
-        placement = BEARER if credential is None else credential.placement
-        self._endpoint = Endpoint(name, checked_url(url), error_code, max_bytes, self.settings, placement)
-        self._seconds = seconds
+        carried = credential.parts if credential else ()
+        self._endpoint = Endpoint(name, checked_url(url), error_code, max_bytes, carried)
+        self._seconds, self._max_characters = seconds, max_characters
         self.pool_use = PoolUse()
         self._http = http or http_client(ssl_context, seconds, self.pool_use)
         self._tools: dict[str, ServiceTool] = {}
@@ -112,7 +114,8 @@ class HTTPService:
         """Adds a LangChain tool, whose parameter `Annotated[ServiceClient, InjectedToolArg]` gets the client,
         or an async function.
 
-        With `permission`, the calls of this tool carry an access token with it, not with the service's.
+        With `permission`, or several with a space between them, the calls of this tool carry an access token
+        with it, not with the service's.
 
         Raises what `ServiceTool` and `function_tool` do, and `ValueError` for a second tool of one name, one
         whose name is too long with the prefix, and a permission if the credential is no access token.
@@ -135,15 +138,15 @@ class HTTPService:
         """The same service, for tools with another permission."""
         required = self.credential
         if not isinstance(required, AccessTokenRequirement) or required.audience is None:
-            text = f'a tool of "{self.name}" cannot have a permission: its credential is no access token'
-            raise ValueError(text)
-        with_it = replace(required, scope=f"{required.audience}|{permission}")
+            raise ValueError(f'a tool of "{self.name}" has no permission: its credential is no access token')
+        scope = " ".join(f"{required.audience}|{each}" for each in permission.split())
+        with_it = replace(required, scope=scope)
         for known in self.services:
             if known.credential == with_it:
                 return known
         made = copy(self)
-        made.name, made.credential, made.pool_use = f"{self.name}/{permission}", with_it, PoolUse()
-        made._endpoint = replace(self._endpoint, service=made.name, placement=with_it.placement)  # noqa: SLF001 - its own class
+        made.name, made.credential, made.pool_use = f"{self.name}/{with_it.permission}", with_it, PoolUse()
+        made._endpoint = replace(self._endpoint, service=made.name, carried=with_it.parts)  # noqa: SLF001 - its own class
         made._tools, made._schemas, made.tool_names, made._declared_policies = {}, [], frozenset(), {}  # noqa: SLF001 - as above
         self.services.append(made)
         return made
@@ -176,16 +179,13 @@ class HTTPService:
         if (function := self._tools.get(tool)) is None:
             return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
         limit = TimeLimit(self._seconds)
-        try:
+        with suppress(TimeoutError):
             async with limit.timeout:
                 with reported_to(limit.progressed):
                     result = await function.run(client := self._client(access), arguments)
-        except TimeoutError:
-            pass
-        else:
-            return replace(result, text=model_text(result.text, client.presented))
-        detail = f"no response within {self._seconds:g} s"
-        raise self._endpoint.unusable(detail)
+            text = model_text(result.text, client.presented, self._max_characters)
+            return replace(result, text=text)
+        raise self._endpoint.unusable(f"no response within {self._seconds:g} s")
 
     def _client(self, access: Access) -> ServiceClient:
         credential = None if self.credential is None else access

@@ -127,7 +127,7 @@ def _block_text(block: str | Mapping[Any, Any]) -> str:
 INJECTED: Final[Mapping[Any, Callable[[ServiceClient], Any]]] = {
     ServiceClient: lambda client: client,
     Caller: lambda client: client.caller,
-    httpx.Auth: lambda client: client.auth,
+    httpx.Auth: lambda client: client,
     BaseChatModel: lambda _: LentModel(),
     list[BaseTool]: lambda _: lent_tools(),
 }
@@ -142,7 +142,7 @@ class ServiceTool:
     """Any `BaseTool`, whose arguments are a pydantic model or a JSON Schema.
 
     A parameter `Annotated[ServiceClient, InjectedToolArg]` gets the service's client, a `Caller` the caller,
-    an `httpx.Auth` the credential for an SDK (`ServiceClient.auth`), and a `BaseChatModel` the agent's model.
+    an `httpx.Auth` the credential for an SDK, and a `BaseChatModel` the agent's model.
     LangChain derives the schema, without the titles that people read, which are kept here, and runs the tool.
     It ignores unknown arguments, converts values of another type, such as `true` to 1, passes arguments on
     unchecked if their schema is a JSON Schema, sets no bound on their size, and lets a caller set an injected

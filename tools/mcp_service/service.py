@@ -81,6 +81,8 @@ class MCPService:
         pause_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if credential.also:
+            raise ValueError("an MCP server gets one credential")
         self.name = name
         self.credential = credential
         self.access_identity = access_identity

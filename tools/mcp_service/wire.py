@@ -6,7 +6,7 @@ text, or the request.
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, TypeVar
 
@@ -16,7 +16,6 @@ from pydantic_core import to_json
 from identity.credentials.placement import BEARER, Placement
 from identity.credentials.signed_request import SignedRequest
 from identity.observation.attribute import Attribute
-from identity.observation.metrics import error_type
 from identity.observation.traceparent import Receiver
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
@@ -103,20 +102,12 @@ class Wire:
             self.placement.attach(request, secret)
         except ValueError as error:
             raise MCPRequestError(str(error)) from None
-        span = client_span(request, Receiver.MCP)
-        span.set(Attribute.MCP_METHOD, None if message is None else message.get("method"))
-        try:
+        with client_span(request, Receiver.MCP) as span:
+            span.set(Attribute.MCP_METHOD, None if message is None else message.get("method"))
             response = await self.http.send(request, stream=True)
             responded(span, response.status_code)
-            try:
+            async with aclosing(response):
                 yield response
-            finally:
-                await response.aclose()
-        except BaseException as error:
-            span.fail(error_type(error))
-            raise
-        finally:
-            span.end()
 
     async def messages(self, response: httpx.Response) -> AsyncIterator[Any]:
         """The messages in a response, JSON or a stream of events; none of another media type.

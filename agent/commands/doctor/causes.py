@@ -149,7 +149,8 @@ def origin_of(settings: Settings, services: Sequence[Service], part: str, error:
     if service := next((service for service in services if service.name == part), None):
         settings_of_service = ", ".join(service.settings)
         origin = origin or Origin("", settings_of_service, settings_of_service)
-        origin = replace(origin, credential=str(service.credential or "a request without a credential"))
+        parts = service.credential.parts if service.credential else ["a request without a credential"]
+        origin = replace(origin, credential=" and ".join(map(str, parts)))
     declaration = f'the declaration of "{part}"'
     origin = origin or Origin("", declaration, declaration)
     match error.code:

@@ -6,7 +6,13 @@ from pydantic import ValidationError
 from agent.settings.service_declarations import CloudRoleDeclaration, OAuthTokenDeclaration
 from agent.settings.services_file import read_services_file
 from identity.credentials.placement import Placement
-from identity.credentials.requirement import CloudRoleRequirement, IssuedJwtRequirement, OAuthTokenRequirement
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CloudRoleRequirement,
+    IssuedJwtRequirement,
+    OAuthTokenRequirement,
+)
 
 
 async def test_issued_jwt_is_declared_with_its_provider_audience_and_claims(made):
@@ -44,6 +50,48 @@ async def test_oauth_token_is_declared_with_its_provider_scopes_and_parameters(m
         "calendar", ("calendar.read",), (("access_type", "offline"),)
     )
     await reports.aclose()
+
+
+async def test_further_credentials_are_declared_each_in_its_place(made):
+    (reports,) = made("""
+[services.reports]
+type = "http"
+url = "https://reports.example"
+access_token = "https://reports.example|reports.read"
+also = [
+  { api_key = "gateway_key", placement = { header = "X-API-Key" } },
+  { issued_jwt = { provider = "service_jwt", audience = "tenants" }, placement = { query = "tenant" } },
+]
+max_response_bytes = 1000
+max_result_characters = 20
+python = "payroll.py:service"
+""")
+    first, *others = reports.credential.parts
+    assert first == AccessTokenRequirement("https://reports.example|reports.read")
+    assert others == [ApiKeyRequirement("gateway_key"), IssuedJwtRequirement("service_jwt", "tenants")]
+    assert [each.placement for each in others] == [Placement("X-API-Key"), Placement(query="tenant")]
+    assert reports.credential.carried == {
+        "audience": "https://reports.example",
+        "scope": "reports.read",
+        "credential": "gateway_key service_jwt|tenants",
+    }
+    await reports.aclose()
+
+
+def test_further_credentials_need_a_first_one_and_places_of_their_own(tmp_path):
+    file = tmp_path / "services.toml"
+    http = 'type = "http"\nurl = "https://x.example"\npython = "a:b"'
+    entries = {
+        "a": 'also = [{ api_key = "k" }]',
+        "b": 'api_key = "k"\nalso = [{ placement = { header = "X-Key" } }]',
+        "c": 'api_key = "k"\nalso = [{ api_key = "l", placement = { header = "authorization" } }]',
+        "d": 'cloud_role = { role = "acs:ram::1:role/r" }\n'
+        'also = [{ api_key = "l", placement = { header = "X-Key" } }]',
+    }
+    file.write_text("\n".join(f"[services.{name}]\n{http}\n{entry}" for name, entry in entries.items()))
+    _, faults = read_services_file(file)
+    assert [fault.split(" ", 2)[1] for fault in faults] == [f"services.{name}" for name in entries]
+    assert ["of its own" in fault for fault in faults] == [False, False, True, True]
 
 
 def test_cloud_role_has_bounds_no_placement_and_no_mcp_server(tmp_path):

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from graph.approvals.record import ApprovalStatus
-from identity.credentials.requirement import AccessTokenRequirement
+from identity.credentials.placement import Placement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.principal import AccessIdentity
 from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank, result_of
 from tests.graph.approvals.conftest import ALICE
@@ -23,11 +24,13 @@ def bank_of(turns: list[Any], policy: ToolPolicy = ASK, **members: Any) -> Bank:
     return bank
 
 
+GATEWAY = ApiKeyRequirement("gateway", placement=Placement("X-API-Key"))
 CHANGES: list[dict[str, Any]] = [
     {"access_identity": AccessIdentity.MACHINE},
     {"credential": AccessTokenRequirement("https://other.example|pay")},
     {"credential": AccessTokenRequirement("https://bank.example|pay.any")},
     {"credential": AccessTokenRequirement("https://bank.example|pay", ("pay.any",))},
+    {"credential": AccessTokenRequirement("https://bank.example|pay", also=(GATEWAY,))},
     {"policy": ToolPolicy(Effect.EXTERNAL, ApprovalMode.ASK)},
 ]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
+from identity.credentials.placement import Placement
 from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError, UnreachableError
@@ -68,6 +70,36 @@ async def test_credential_with_a_prerequisite_is_requested_first(
         await ticks()
     assert [credential.requirement for credential in await everything] == list(needs)
     assert issuer.count(STORE_TOKEN.scope) == 1
+
+
+@pytest.mark.promise("human-stays-human", "users-never-cross")
+@pytest.mark.parametrize("identity", [MACHINE, HUMAN])
+async def test_several_credentials_of_one_service_are_obtained_renewed_and_refused_as_each_alone(
+    broker: CredentialBroker, issuer: ControlledIssuer, caller: Any, clock: Any, identity: AccessIdentity
+) -> None:
+    both, alice = replace(TOKEN, also=(replace(LLM, placement=Placement("X-API-Key")),)), caller("alice")
+    assert broker.cached(both, identity, alice) is None
+    found = await broker.obtain(both, identity, alice)
+    token, key = [await broker.obtain(each, identity, alice) for each in (TOKEN, LLM)]
+    assert found.secrets == (token.secret, key.secret)
+    assert found.expires_at == min(token.expires_at, key.expires_at)
+    assert broker.cached(both, identity, alice) == await broker.obtain(both, identity, alice) == found
+    owner = "machine" if identity is MACHINE else "access-token-of-alice"
+    assert [(call.owner, call.what) for call in issuer.calls] == [
+        (owner, what) for what in (TOKEN.scope, STORE_TOKEN.scope, LLM.identifier)
+    ]
+    broker.invalidate(found, alice)
+    assert await broker.obtain(both, identity, alice) == found, "they are too new to be renewed"
+    clock.advance(6)
+    broker.invalidate(found, alice)
+    renewed = await broker.obtain(both, identity, alice)
+    assert {each.reveal() for each in renewed.secrets}.isdisjoint(each.reveal() for each in found.secrets)
+    clock.advance(6)
+    broker.invalidate(renewed, alice)
+    issuer.errors[LLM.identifier] = NO_KEY
+    with pytest.raises(CredentialError) as caught:
+        await broker.obtain(both, identity, alice)
+    assert caught.value.code is LLM.error_code
 
 
 async def test_human_and_machine_credentials_are_separate(

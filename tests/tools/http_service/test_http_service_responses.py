@@ -37,6 +37,101 @@ async def test_response_beyond_the_limit_is_not_read_to_its_end(serve, service_a
     assert sent < 10_000
 
 
+async def test_stream_is_read_by_lines_while_it_arrives_and_without_the_credential(
+    serve, service_at, key_ring
+):
+    read = asyncio.Event()
+
+    async def lines():
+        yield b"one\r\ntw"
+        yield b"o K1\n"
+        await read.wait()  # the service goes on when the tool has read that much
+        yield "Zürich".encode()[:2]
+        yield "Zürich".encode()[2:]
+
+    service = service_at(await serve(Recorder(lambda _: StreamingResponse(lines(), headers={"ETag": "K1"}))))
+
+    @service.tool
+    async def log(http):
+        """Reads a log."""
+        found = []
+        async with http.stream("GET", "log") as response:
+            found.append(f"{response.status} {response.headers['etag']}")
+            async for line in response.lines():
+                found.append(line)
+                if len(found) == 3:
+                    read.set()
+        return "|".join(found)
+
+    result = await service.call("log", {}, key_ring("K1"))
+    assert result.text == "200 **redacted**|one|two **redacted**|Zürich"
+
+
+async def test_stream_ends_at_the_limit_of_the_entry_and_one_that_is_left_is_closed(
+    serve, service_at, key_ring
+):
+    sent = 0
+
+    async def endless():
+        nonlocal sent
+        for _ in range(10_000):
+            sent += 1
+            yield b"x" * 1000
+            await asyncio.sleep(0)
+
+    service = service_at(await serve(Recorder(lambda _: StreamingResponse(endless()))), max_bytes=50_000)
+
+    @service.tool
+    async def bytes_of(http, all_of_them: bool):
+        """Counts."""
+        size = 0
+        async with http.stream("POST", json={}) as response:
+            async for chunk in response.chunks():
+                size += len(chunk)
+                if not all_of_them:
+                    break
+        return str(size)
+
+    assert (
+        "larger than 50000 bytes"
+        in (await failure_of(service.call("bytes_of", {"all_of_them": True}, key_ring("K1")))).detail
+    )
+    assert sent < 5_000
+    assert int((await service.call("bytes_of", {"all_of_them": False}, key_ring("K1"))).text) < 50_000
+    assert service.pool_use.in_use == 0
+
+
+async def test_stream_is_requested_again_with_a_renewed_credential_and_its_refusal_is_an_error(
+    serve, service_at, key_ring
+):
+    def respond(request):
+        known = request.headers["authorization"] == "Bearer K2"
+        return StreamingResponse(iter([b"in"])) if known else Response("who?", 401)
+
+    service = service_at(await serve(Recorder(respond)))
+
+    @service.tool
+    async def whole(http):
+        """Reads."""
+        async with http.stream("GET") as response:
+            return b"".join([chunk async for chunk in response.chunks()]).decode()
+
+    assert (await service.call("whole", {}, key_ring("K1", "K2"))).text == "in"
+    assert (await failure_of(service.call("whole", {}, key_ring("K1", "K3")))).status == 401
+
+
+async def test_location_of_what_was_made_is_shown_and_that_of_a_redirect_is_not(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("made", 201, headers={"Location": "/orders/7"}))
+    service = service_at(await serve(recorder))
+
+    @service.tool
+    async def make(http):
+        """Makes an order."""
+        return (await http.post()).headers["location"]
+
+    assert (await service.call("make", {}, key_ring("K1"))).text == "/orders/7"
+
+
 async def test_compressed_response_is_refused(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}))
     service = service_at(await serve(recorder))
@@ -48,6 +143,8 @@ async def test_long_response_is_cut_for_the_model(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("x" * 50_000))
     service = service_at(await serve(recorder))
     assert len((await service.call("get", {}, key_ring("K1"))).text) < 20_100
+    service = service_at(await serve(recorder), max_characters=30_000)
+    assert 30_000 < len((await service.call("get", {}, key_ring("K1"))).text) < 30_100
 
 
 async def test_slow_body_ends_at_the_deadline_of_the_call(serve, service_at, key_ring):

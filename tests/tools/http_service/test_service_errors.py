@@ -43,6 +43,7 @@ async def payroll(serve):
 async def test_remedy_names_the_settings_of_the_service_and_no_others(payroll, key_ring):
     service = await payroll(Response("down", 500), settings=SETTINGS)
     error = await failure_of(service.call("payslip", {"month": "2026-10"}, key_ring("K1")))
+    error = error.of(service.name, service.settings)  # as the graph and `doctor` do
     assert error.code is ToolCode.SERVICE_FAILED
     assert "PAYROLL_SERVICE_URL, PAYROLL_SERVICE_SCOPE" in error.row.remedy
     assert "ENTERPRISE" not in "".join(error.__notes__) + error.row.remedy

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from starlette.responses import Response
 
+from identity.credentials.placement import Placement
 from identity.credentials.requirement import ApiKeyRequirement
 from tests.tools.mcp_service.mcp_server import Server, failure_of
 from tools.approval_policy import Effect, ToolPolicy
@@ -207,3 +208,9 @@ async def test_echoed_key_does_not_reach_the_model(serve, service_at, key_ring):
     service = service_at(await serve(server))
     result = await service.call("weather", {"city": "sk-canary"}, key_ring("sk-canary"))
     assert result.text == "sunny in **redacted**"
+
+
+def test_several_credentials_for_one_server_are_refused():
+    second = ApiKeyRequirement("b", placement=Placement("X-API-Key"))
+    with pytest.raises(ValueError, match="one credential"):
+        MCPService("maps", "https://x.example", ApiKeyRequirement("a", also=(second,)))
