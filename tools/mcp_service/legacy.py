@@ -27,9 +27,9 @@ from identity.observation.traceparent import HEADER, Receiver
 from identity.secrets.secret import Secret
 from tools import VERSION
 from tools.mcp_service.session import (
-    CLOSE_TIMEOUT,
     CUT_OFF,
     MALFORMED,
+    UNDELIVERED,
     Listing,
     Lists,
     MCPRequestError,
@@ -43,8 +43,6 @@ from tools.service import ToolResult
 _LIST_CHANGED: Final = "notifications/tools/list_changed"
 _MAX_ANSWERS: Final = 10
 """How many requests of the server receive a response during one request."""
-_UNDELIVERED: Final = (httpx.HTTPError, TimeoutError, RuntimeError, MCPRequestError)
-"""Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
 _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
 """Visible ASCII, as the protocol requires, because it is sent in a header."""
 
@@ -63,7 +61,7 @@ class LegacySession(Session):
         try:
             await self._initialize()
         except BaseException as error:
-            await self._leave()
+            await self._end()
             if isinstance(error, ValueError):
                 raise MCPRequestError(MALFORMED) from None
             raise
@@ -145,18 +143,15 @@ class LegacySession(Session):
 
     async def _notify(self, message: Mapping[str, Any]) -> None:
         """Sends a message that has no response. Not checked: whether it arrived."""
-        with suppress(*_UNDELIVERED):
+        with suppress(*UNDELIVERED):
             async with self._wire.request("POST", self.secret, self._headers(), message):
                 return
 
     async def _leave(self) -> None:
-        """See `Session`. It takes two seconds at most."""
-        with suppress(*_UNDELIVERED):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await super()._leave()
-                if self._session_id is not None:
-                    async with self._wire.request("DELETE", self.secret, self._headers()):
-                        return  # the body is not read: it may be endless
+        await super()._leave()
+        if self._session_id is not None:
+            async with self._wire.request("DELETE", self.secret, self._headers()):
+                return  # the body is not read: it may be endless
 
     async def _response_to(self, number: int, response: httpx.Response) -> Mapping[str, Any]:
         if not 200 <= response.status_code < 300:

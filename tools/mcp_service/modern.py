@@ -176,7 +176,7 @@ class ModernSession(Session):
         seconds = min([self._lists.seconds, *given])
         public = all(page.get("cacheScope") == "public" for page in pages)
         tools = well_formed(tool for page in pages for tool in page["tools"])
-        listing = await self._chosen(tools, seconds, annotated=True, public=public)
+        listing = await self._chosen(tools, seconds, annotated=True)
         if public:
             self._server.public = listing
         return listing

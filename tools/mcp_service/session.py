@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
+import httpx
+
 from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
 from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, ListedTool, MCPTool, usable_tools
 from tools.progress import Report
 from tools.service import ToolResult, ToolSchema
 
-CLOSE_TIMEOUT: Final = 2.0
-"""Seconds for messages that have no caller: cancellations and the end of the session."""
 MALFORMED: Final = "the response does not follow the MCP protocol"
 CUT_OFF: Final = "the response was cut off or has an unexpected media type"
 CLOSED: Final = "the session was closed"
@@ -63,16 +63,16 @@ class MCPRequestError(Exception):
         return self.status in (401, 403)
 
 
+UNDELIVERED: Final = (httpx.HTTPError, TimeoutError, RuntimeError, MCPRequestError)
+"""Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
+
+
 @dataclass(frozen=True)
 class Listing:
-    """The tools that are used of a list, by the server's names, current until `until` (of the clock).
-
-    A `public` one is for every credential.
-    """
+    """The tools that are used of a list, by the server's names, current until `until` (of the clock)."""
 
     tools: Mapping[str, MCPTool]
     until: float
-    public: bool = False
 
     @cached_property
     def schemas(self) -> list[ToolSchema]:
@@ -181,11 +181,11 @@ class Session(ABC):
         return pages
 
     async def _chosen(
-        self, tools: Iterable[ListedTool], seconds: float, *, annotated: bool = False, public: bool = False
+        self, tools: Iterable[ListedTool], seconds: float, *, annotated: bool = False
     ) -> Listing:
         """What is used of `tools`, which are current for `seconds`."""
         chosen = await self._lists.choose(await usable_tools(tools, self.secret, annotated=annotated))
-        return Listing(chosen, self._lists.clock() + seconds, public)
+        return Listing(chosen, self._lists.clock() + seconds)
 
     @abstractmethod
     async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
@@ -208,26 +208,26 @@ class Session(ABC):
         return result
 
     async def _leave(self) -> None:
-        """Waits for pending cancellations, and ends what the server keeps for the session. Does not fail."""
+        """Waits for pending cancellations, and ends what the server keeps for the session."""
         await asyncio.gather(*self._cancellations)
 
     def _cancel_later(self, cancellation: Coroutine[Any, Any, object]) -> None:
-        """Cancels a call at the server, in two seconds at most: one that hangs must occupy no connection."""
-
-        async def bounded() -> None:
-            with suppress(
-                MCPRequestError, TimeoutError, RuntimeError
-            ):  # `RuntimeError`: the client is closed
-                await asyncio.wait_for(cancellation, CLOSE_TIMEOUT)
-
-        task = asyncio.create_task(bounded(), context=contextvars.Context())
+        """Cancels a call at the server."""
+        task = asyncio.create_task(_without_caller(cancellation), context=contextvars.Context())
         self._cancellations.add(task)
         task.add_done_callback(self._cancellations.discard)
 
     def _end(self) -> "asyncio.Task[None]":
         if self._ending is None:
-            self._ending = asyncio.create_task(self._leave(), context=contextvars.Context())
+            leaving = _without_caller(self._leave())
+            self._ending = asyncio.create_task(leaving, context=contextvars.Context())
         return self._ending
+
+
+async def _without_caller(work: Coroutine[Any, Any, object]) -> None:
+    """Sends what no caller waits for, in two seconds at most: what hangs must occupy no connection."""
+    with suppress(*UNDELIVERED):
+        await asyncio.wait_for(work, 2.0)
 
 
 class SessionPool:
