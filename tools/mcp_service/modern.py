@@ -151,9 +151,9 @@ class ModernSession(Session):
         self._server = server
 
     async def open(self) -> bool:
-        """See `Session`. If that is not known, the list is requested, which is needed anyway, and a probe
-        follows only if the response proves nothing: after a restart of the agent too, a server of this
-        version receives no other request.
+        """See `Session`. The list of an unknown server is requested, which is needed anyway; a probe follows
+        only if the response proves nothing. So, also after a restart of the agent, a server of this version
+        receives no request that only finds it out.
         """
         if self._server.verdict is None:
             with suppress(MCPRequestError):
@@ -254,7 +254,7 @@ class ModernSession(Session):
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Ends the block with `MCPRequestError` for a malformed response."""
+        """Raises `MCPRequestError` for a malformed response too, `of_call` as `Session.call` has it."""
         try:
             yield
         except MCPRequestError as failure:
@@ -282,9 +282,8 @@ class ModernSession(Session):
         headers: Mapping[str, str] | None = None,
         progressed: Report | None = None,
     ) -> _Json:
-        """See `Session`. What a server of another version would respond is followed
-        by a probe, unless it is the first list, which proves as much. If it is such a server, raises
-        `MCPRequestError` with the status 404, as if a session was forgotten.
+        """See `Session`. What a server of another version would respond is followed by a probe, except to the
+        first list. If it is one, raises `MCPRequestError` with status 404, as if a session was forgotten.
         """
         response, answer = await self._server.exchange(method, params, self.secret, headers, progressed)
         status = response.status_code
