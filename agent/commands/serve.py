@@ -37,11 +37,10 @@ def serve(
     env_file: ENV_FILE = None,
 ) -> None:
     """Runs the agent alone, configured by the environment (docs/configuration.md)."""
-    from agent.commands.startup import metrics_listener
+    from agent.commands.startup import metrics_server
     from agent.http.web_server import PortInUseError, listen
     from agent.http.workers import Workers
     from agent.operations.log_setup import set_up_logging
-    from agent.operations.metrics.metrics_server import MetricsServer
     from agent.operations.metrics.worker_metrics import published_sums
 
     variables = environment(env_file)
@@ -56,17 +55,16 @@ def serve(
         _LOG.warning("%s", warning)
     try:
         listener = listen(settings.agent_host, settings.agent_port, "the agent", "--port or AGENT_PORT")
-        metrics = metrics_listener(settings)
+        outlets = metrics_server(settings)
     except PortInUseError as error:
         stop(error.strerror or str(error))
     with listener, contextlib.ExitStack() as stack:
         _LOG.info("listening on %s, port %d", *listener.getsockname()[:2])
-        outlet = None if metrics is None else MetricsServer(metrics)
         if workers == 1:
-            _serve(settings, listener, [] if outlet is None else [outlet])
+            _serve(settings, listener, outlets)
             return
         os.environ.update(variables)  # workers are new processes that read it for themselves
-        link = None if outlet is None else stack.enter_context(published_sums(outlet))
+        link = stack.enter_context(published_sums(outlets[0])) if outlets else None
         raise typer.Exit(Workers(workers, listener, serve_on, link=link).run())
 
 
@@ -85,12 +83,12 @@ def serve_on(listener: socket.socket, link: Connection | None = None) -> None:
 
 
 def _serve(settings: Settings, listener: socket.socket, outlets: "Sequence[MetricsOutlet]") -> None:
-    from agent.commands.startup import run_agent
+    from agent.commands.startup import run, serve_agent
     from agent.http.web_server import raise_open_files_limit
 
     raise_open_files_limit()
     try:
-        run_agent(settings, listener, outlets=outlets)
+        run(serve_agent(settings, listener, outlets=outlets))
     except ConfigurationError as error:
         print_error(error)
         raise SystemExit(1) from None

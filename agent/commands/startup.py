@@ -6,11 +6,11 @@ Importing and composing takes a second or two. It is done in a thread; requests 
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,41 +32,37 @@ _LOG: Final = logging.getLogger("idaas_agent.startup")
 _METRICS_LOG: Final = logging.getLogger("idaas_agent.metrics")
 
 
-def metrics_listener(settings: Settings) -> socket.socket | None:
-    """The bound socket of METRICS_PORT; `None` without it. Raises `PortInUseError`."""
+def metrics_server(settings: Settings) -> "list[MetricsOutlet]":
+    """The server that listens on METRICS_PORT, if it is set. Raises `PortInUseError`."""
     if settings.metrics_port is None:
-        return None
+        return []
+    from agent.operations.metrics.metrics_server import MetricsServer
+
     listener = listen(settings.metrics_host, settings.metrics_port, "metrics", "METRICS_PORT")
     _METRICS_LOG.info("metrics on %s, port %d", *listener.getsockname()[:2])
-    return listener
+    return [MetricsServer(listener)]
 
 
-def run_agent(
-    settings: Settings,
-    listener: socket.socket,
-    *,
-    others: Mapping[socket.socket, WebServer] = MappingProxyType({}),
-    ready: "Callable[[Agent], Awaitable[None]] | None" = None,
-    outlets: "Sequence[MetricsOutlet]" = (),
-) -> None:
-    """Serves the agent on `listener`, and `others` beside it, until SIGINT or SIGTERM.
-
-    Calls `ready` once the agent serves. `outlets` publish its metrics. Raises what composing the agent
-    raises.
-    """
+def run(serving: Coroutine[Any, Any, None]) -> None:
+    """Runs `serve_agent` in an event loop of its own."""
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-        runner.run(serve_agent(settings, listener, others, ready, outlets=outlets))
+        runner.run(serving)
 
 
 async def serve_agent(
     settings: Settings,
     listener: socket.socket,
+    *,
     others: Mapping[socket.socket, WebServer] = MappingProxyType({}),
     ready: "Callable[[Agent], Awaitable[None]] | None" = None,
     compose: "Callable[[Settings], tuple[Agent, FastAPI]] | None" = None,
     outlets: "Sequence[MetricsOutlet]" = (),
 ) -> None:
-    """`run_agent` in a running event loop. `compose` replaces `compose_agent`; it is called in a thread."""
+    """Serves the agent on `listener`, and `others` beside it, until SIGINT or SIGTERM.
+
+    Calls `ready` once the agent serves. `outlets` publish its metrics. `compose` replaces `compose_agent`; it
+    is called in a thread, and what it raises is raised here.
+    """
     app = StartingApp()
     server = web_server(app, shutdown_seconds=settings.shutdown_seconds, lifespan=False)
     serving = asyncio.create_task(serve_until_stopped({listener: server, **others}))

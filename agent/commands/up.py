@@ -114,10 +114,9 @@ def _run(
     options: SandboxRunOptions,
 ) -> None:
     from agent.commands.page_server import PageIncompleteError, page_application
-    from agent.commands.startup import metrics_listener, run_agent
+    from agent.commands.startup import metrics_server, run, serve_agent
     from agent.http.web_server import PortInUseError, web_server
     from agent.operations.log_setup import set_up_logging
-    from agent.operations.metrics.metrics_server import MetricsServer
 
     settings = settings_or_stop(variables)
     export_otel_variables(variables)
@@ -131,7 +130,7 @@ def _run(
             scope=f"{settings.agent_audience}|{settings.agent_scope}",
         )
         page = page_application(_FRONTEND, config)
-        metrics = metrics_listener(settings)
+        outlets = metrics_server(settings)
     except PageIncompleteError as error:
         stop(str(error))
     except PortInUseError as error:
@@ -146,13 +145,8 @@ def _run(
         out.print("\n[bold green]ready[/] (Ctrl-C stops all)", markup=True)
 
     try:
-        run_agent(
-            settings,
-            agent_listener,
-            others={page_listener: web_server(page, lifespan=False)},
-            ready=ready,
-            outlets=[] if metrics is None else [MetricsServer(metrics)],
-        )
+        others = {page_listener: web_server(page, lifespan=False)}
+        run(serve_agent(settings, agent_listener, others=others, ready=ready, outlets=outlets))
     except ConfigurationError as error:
         stop_by(error)
 

@@ -32,31 +32,23 @@ _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _LISTEN_AGAIN_SECONDS: Final = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Cancellation:
-    """The run to cancel; with `None`, all runs of the owner, or of the thread."""
-
-    owner: str
-    thread_id: str | None = None
-    run_id: str | None = None
-
-
 @dataclass(slots=True)
 class Cancellations(Background):
-    """A channel of Redis that all processes listen to. It has identifiers, and no content. `cancel` ends runs
-    of this process, and does not wait for their end.
+    """A channel of Redis that all processes listen to. It has identifiers, and no content.
+
+    `cancel` ends a run in this process, and does not wait for its end; with `None`, all runs of the owner, or
+    of the thread.
     """
 
     redis: SharedRedis
-    cancel: Callable[[Cancellation], None]
+    cancel: Callable[[str, str | None, str | None], None]
     _: KW_ONLY
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
-    async def send(self, cancellation: Cancellation) -> bool:
+    async def send(self, owner: str, thread_id: str | None = None, run_id: str | None = None) -> bool:
         """Whether another process may have received it."""
-        given = [cancellation.owner, cancellation.thread_id, cancellation.run_id]
         try:
-            channel, text = self._channel, json.dumps(given)
+            channel, text = self._channel, json.dumps([owner, thread_id, run_id])
             return await self.redis.use(lambda redis: redis.publish(channel, text)) > 0
         except RedisUnavailableError:
             return False
@@ -84,7 +76,7 @@ class Cancellations(Background):
         except (ValueError, TypeError):
             return
         if isinstance(owner, str):
-            self.cancel(Cancellation(owner, thread_id, run_id))
+            self.cancel(owner, thread_id, run_id)
 
 
 class Relay:
@@ -117,9 +109,7 @@ class Relay:
 
         Raises what the store raises.
         """
-        if thread.run_id is None or not await self.cancellations.send(
-            Cancellation(owner, thread.id, thread.run_id)
-        ):
+        if thread.run_id is None or not await self.cancellations.send(owner, thread.id, thread.run_id):
             return False
         for _ in range(_ATTEMPTS):
             try:
@@ -133,7 +123,7 @@ class Relay:
 
     async def cancel_all(self, owner: str) -> None:
         """Ends all runs of `owner` in other processes; does not wait for their end."""
-        await self.cancellations.send(Cancellation(owner))
+        await self.cancellations.send(owner)
 
     async def forget(self, owner: str, thread_id: str | None = None) -> None:
         """Removes the events of a thread that was deleted; with `None`, of all the owner's deleted threads.
@@ -178,7 +168,7 @@ class Relay:
         await self.writer.aclose()
         await self.runs.aclose()
 
-    def _cancel(self, cancellation: Cancellation) -> None:
-        for run in self._live.of_owner(cancellation.owner):
-            if cancellation.thread_id in (None, run.thread_id) and cancellation.run_id in (None, run.id):
+    def _cancel(self, owner: str, thread_id: str | None, run_id: str | None) -> None:
+        for run in self._live.of_owner(owner):
+            if thread_id in (None, run.thread_id) and run_id in (None, run.id):
                 run.cancel()

@@ -3,33 +3,15 @@ Studio, with its thinking switch.
 """
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.messages import AnyMessage, BaseMessage
 from openai import AsyncOpenAI
 
 from graph.models.chat_model import ChatModel, no_key
 from graph.models.client import model_client
-from graph.models.provider import ChatModelProvider, ResponseReader
-from identity.secrets.secret import Secret
+from graph.models.provider import ChatModelProvider
 from identity.transport.http1.transport import PoolUse
-
-
-class OpenAICompatible(ChatModelProvider):
-    """The provider of a `ChatModel`, which streams to a reader itself, and keeps a response once."""
-
-    async def complete(
-        self,
-        messages: Sequence[AnyMessage],
-        tools: Sequence[Mapping[str, Any]],
-        *,
-        api_key: Secret,
-        reader: ResponseReader | None = None,
-    ) -> BaseMessage:
-        """The whole answer to `messages`."""
-        options = self._options(tools)
-        return await self.chat.ainvoke(list(messages), api_key=api_key, reader=reader, **options)
 
 
 def openai_compatible(
@@ -42,7 +24,7 @@ def openai_compatible(
     stream_usage: bool = False,
     tool_options: Mapping[str, Any] | None = None,
     extra_body: Mapping[str, Any] | None = None,
-) -> OpenAICompatible:
+) -> ChatModelProvider:
     """The model `model` at `base_url`. By default only `model`, `messages`, `stream` and `tools` are sent.
 
     `stream_usage` requests token counts of streams (`stream_options`). `tool_options` are members of requests
@@ -68,7 +50,9 @@ def openai_compatible(
         use_responses_api=False,
         extra_body=dict(extra_body) if extra_body else None,
     )
-    return OpenAICompatible(chat, tool_options=tool_options, close=http.aclose, pool_use=use)
+    return ChatModelProvider(
+        chat, tool_options=tool_options, close=http.aclose, pool_use=use, takes_reader=True
+    )
 
 
 def model_studio(
@@ -79,7 +63,7 @@ def model_studio(
     ssl_context: ssl.SSLContext | None = None,
     timeout: float = 120.0,
     max_retries: int = 1,
-) -> OpenAICompatible:
+) -> ChatModelProvider:
     """The model `model` of Model Studio; see `openai_compatible` for the other arguments.
 
     `enable_thinking` is sent unless it is `None`, which leaves the decision to the model.

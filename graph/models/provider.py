@@ -69,7 +69,8 @@ class ChatModelProvider:
     LangChain's callbacks and tracers see its calls; of the key they see a `Secret`, which shows a constant.
     The chat model reports the finish reason as `ModelProvider` says. Not bounded: what it keeps of a stream.
     `tool_options` are the options of calls that offer tools. `close` closes the connections, whose use
-    `pool_use` shows.
+    `pool_use` shows. `takes_reader`: the chat model streams to its option `reader` itself, and keeps a
+    response once.
     """
 
     chat: BaseChatModel
@@ -77,6 +78,7 @@ class ChatModelProvider:
     tool_options: Mapping[str, Any] | None = None
     close: Callable[[], Awaitable[None]] | None = None
     pool_use: PoolUse | None = None
+    takes_reader: bool = False
 
     async def complete(
         self,
@@ -87,7 +89,11 @@ class ChatModelProvider:
         reader: ResponseReader | None = None,
     ) -> BaseMessage:
         """The whole answer to `messages`."""
-        options = {"api_key": api_key, **self._options(tools)}
+        options: dict[str, Any] = {"api_key": api_key}
+        if tools:
+            options |= {"tools": list(tools), **(self.tool_options or {})}
+        if self.takes_reader:
+            return await self.chat.ainvoke(list(messages), reader=reader, **options)
         try:
             if reader is None and not self._streams():
                 return await self.chat.ainvoke(list(messages), **options)
@@ -126,9 +132,6 @@ class ChatModelProvider:
         """Closes the connections."""
         if self.close is not None:
             await self.close()
-
-    def _options(self, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        return {"tools": list(tools), **(self.tool_options or {})} if tools else {}
 
 
 _FORM_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)

@@ -22,16 +22,15 @@ _SECONDS: Final = 5.0
 
 
 class MetricsServer:
-    """A `MetricsOutlet` on the bound socket `listener`, which it closes. `target` describes the program."""
+    """A `MetricsOutlet` on the bound socket `listener`, which it closes."""
 
-    def __init__(self, listener: socket.socket, **target: str) -> None:
+    def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
-        self._target = target
         self._server: ThreadingHTTPServer | None = None
 
     def start(self, read: Callable[[], Reading]) -> None:
         address = self._listener.getsockname()[:2]
-        self._server = _Server(address, _handler(read, self._target), bind_and_activate=False)
+        self._server = _Server(address, _handler(read), bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = self._listener
         serve = partial(self._server.serve_forever, poll_interval=_STOPS_WITHIN)
@@ -83,7 +82,7 @@ class _Server(ThreadingHTTPServer):
         """A client that left is no fault; the base class would print a traceback."""
 
 
-def _handler(read: Callable[[], Reading], target: dict[str, str]) -> type[BaseHTTPRequestHandler]:
+def _handler(read: Callable[[], Reading]) -> type[BaseHTTPRequestHandler]:
     from agent.operations.metrics.prometheus_text import prometheus_text  # not while the server starts
 
     class Handler(BaseHTTPRequestHandler):
@@ -97,7 +96,7 @@ def _handler(read: Callable[[], Reading], target: dict[str, str]) -> type[BaseHT
             if self.path.partition("?")[0] != "/metrics":
                 self.send_error(404)
                 return
-            content, media_type = prometheus_text(read(), self.headers.get("Accept", ""), target.items())
+            content, media_type = prometheus_text(read(), self.headers.get("Accept", ""))
             self.send_response(200)
             self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(content)))

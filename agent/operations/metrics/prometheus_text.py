@@ -22,16 +22,11 @@ TARGET: Final = {"service_name": "idaas-agent"}
 """The labels of `target_info`, by which OpenTelemetry's resource is known to Prometheus."""
 
 
-def prometheus_text(
-    reading: Reading, accept: str, target: Iterable[tuple[str, str]] = ()
-) -> tuple[bytes, str]:
-    """`reading` in the format that the header `accept` prefers, and its media type.
-
-    `target` are further labels of `target_info`.
-    """
+def prometheus_text(reading: Reading, accept: str) -> tuple[bytes, str]:
+    """`reading` in the format that the header `accept` prefers, and its media type."""
     encode, media_type = choose_encoder(accept)
     registry = CollectorRegistry()
-    registry.register(_Families(reading, {**TARGET, **dict(target)}))
+    registry.register(_Families(reading))
     return encode(registry), media_type
 
 
@@ -53,16 +48,15 @@ def prometheus_labels(metric: Metric) -> tuple[str, ...]:
 
 
 class _Families(Collector):
-    def __init__(self, reading: Reading, target: dict[str, str]) -> None:
+    def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._target = target
 
     def describe(self) -> Iterable[Family]:
         return ()
 
     def collect(self) -> Iterator[Family]:
-        info = GaugeMetricFamily("target_info", "The program", labels=list(self._target))
-        info.add_metric(list(self._target.values()), 1)
+        info = GaugeMetricFamily("target_info", "The program", labels=list(TARGET))
+        info.add_metric(list(TARGET.values()), 1)
         yield info
         for metric, values in self._reading.items():
             if values:

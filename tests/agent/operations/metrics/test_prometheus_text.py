@@ -97,8 +97,8 @@ def test_text_of_others_in_a_label_is_escaped() -> None:
 
 
 def test_the_agent_is_named_as_the_target() -> None:
-    content, _ = prometheus_text({}, "", [("service_instance_id", "one")])
-    assert b'target_info{service_instance_id="one",service_name="idaas-agent"} 1.0' in content
+    content, _ = prometheus_text({}, "")
+    assert b'target_info{service_name="idaas-agent"} 1.0' in content
 
 
 def test_counter_without_labels_is_zero_from_the_start() -> None:
