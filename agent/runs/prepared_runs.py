@@ -141,5 +141,5 @@ class PreparedRuns:
         self, action: AuditedAction, request: ApprovalRequest, caller: VerifiedAccessToken | None
     ) -> Step:
         client = "operator" if caller is None else request.prepared_by
-        about = {**request.audited(), "arguments_digest": request.digest, "client": client}
-        return self.audit.approval(action, request.principal, caller, **about)
+        about = request.audited(request.digest)
+        return self.audit.approval(action, request.principal, caller, client=client, **about)

@@ -39,7 +39,7 @@ class Inbox:
         require_signed_in(caller, now)
         state = await self.store.decide_for(approval_id, self._approver(caller), approved=approved, at=now)
         request = state.request
-        about = {**request.audited(), "arguments_digest": request.digest}
+        about = request.audited(request.digest)
         step = self.audit.approval(AuditedAction.APPROVAL_DECIDED, caller.principal, caller, **about)
         try:
             await step.ended(AuditOutcome.SUCCEEDED if approved else AuditOutcome.REFUSED)

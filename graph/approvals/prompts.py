@@ -14,7 +14,7 @@ from graph.approvals.request import interrupt_value
 from graph.context import AgentContext, context_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
-from identity.audit.trail import AuditTrail, Step
+from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
 from identity.errors import ApprovalError, AuditError, ErrorCode
 
@@ -60,7 +60,10 @@ class ApprovalPrompts:
             answer = interrupt(interrupt_value(shown, url))
         except GraphInterrupt:
             if not shown.asked:
-                step = self._step(AuditedAction.APPROVAL_REQUESTED, request, request.digest, caller)
+                about = request.audited(request.digest)
+                step = self.audit.approval(
+                    AuditedAction.APPROVAL_REQUESTED, request.principal, caller, **about
+                )
                 await step.ended(AuditOutcome.SUCCEEDED, _CODES.get(request.kind))
                 if request.approvers is not None:
                     request = replace(request, arguments=dict(shown.arguments))
@@ -76,7 +79,8 @@ class ApprovalPrompts:
         False if it does not count, because it was decided before, or too late. A decision that cannot be
         recorded is withdrawn.
         """
-        step = self._step(AuditedAction.APPROVAL_DECIDED, request, digest or request.digest, caller)
+        about = request.audited(digest or request.digest)
+        step = self.audit.approval(AuditedAction.APPROVAL_DECIDED, request.principal, caller, **about)
         try:
             await self.gate.decide(request, digest)
         except ApprovalError as error:
@@ -92,9 +96,3 @@ class ApprovalPrompts:
     def _may_decide(self, caller: VerifiedAccessToken) -> bool:
         """Not within the verifier's leeway (`graph.approvals.answer.require_signed_in`)."""
         return caller.expires_at > self.clock()
-
-    def _step(
-        self, action: AuditedAction, request: ApprovalRequest, digest: str, caller: VerifiedAccessToken | None
-    ) -> Step:
-        about = {**request.audited(), "arguments_digest": digest}
-        return self.audit.approval(action, request.principal, caller, **about)

@@ -117,9 +117,10 @@ class ApprovalRequest:
     """What the conversation has read that the call could carry elsewhere: `payroll.payslip: confidential`."""
     prepared_by: str | None = None
 
-    def audited(self) -> dict[str, Any]:
-        """Its members in the audit log, but the digest of the arguments, which a decision may change."""
+    def audited(self, digest: str | None = None) -> dict[str, Any]:
+        """Its members in the audit log. `digest` is that of the arguments, which a decision may change."""
         return {
+            "arguments_digest": digest,
             "approval": self.id,
             "service": self.service or None,
             "tool": self.tool or None,

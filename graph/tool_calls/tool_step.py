@@ -88,27 +88,25 @@ class ToolSteps:
         """`call` in `run`. `service` is `None` if no service has the tool; `approval` is the id of the
         approval that permits or refuses the call, `ruled` the decision of the policy.
         """
-        called = self.services[service] if service else None
-        requirement = self.requirements.get(service) if service else None
-        return ToolStep(call, called, requirement, run, approval, ruled, self.audit, self.calls)
+        return ToolStep(self, call, service, run, approval, ruled)
 
 
 class ToolStep:
-    """Await `made` or `refused`, once."""
+    """Await `made` or `refused`, once. Made by `ToolSteps.step`."""
 
     def __init__(
         self,
+        steps: ToolSteps,
         call: ToolCall,
-        service: Service | None,
-        requirement: ServiceRequirement | None,
+        service_name: str | None,
         run: StepRun,
         approval: str | None,
         ruled: Ruled | None,
-        audit: AuditTrail,
-        calls: CallMeasures,
     ) -> None:
+        service = steps.services[service_name] if service_name else None
+        requirement = steps.requirements.get(service_name) if service_name else None
         self._call = call
-        self._calls = calls
+        self._calls = steps.calls
         self._run = run
         self._redactor = Redactor(run.secrets)
         acts_as = requirement.access_identity if requirement else None
@@ -117,17 +115,17 @@ class ToolStep:
         self._tool: str = name if service else name[:_MAX_NAME]
         self._call_id = call["id"] or ""
         self._shown: dict[str, Any] = {
-            "service": service.name if service else None,
+            "service": service_name,
             "access_identity": acts_as and acts_as.value,
             **(credential.carried if credential else {}),
         }
         self._reports = 0
-        self._step = audit.call(
+        self._step = steps.audit.call(
             AuditedAction.TOOL_CALL,
             credential,
             acts_as,
             run.caller,
-            service=service.name if service else None,
+            service=service_name,
             tool=self._tool,
             call_id=self._call_id,
             approval=approval,
