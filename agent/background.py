@@ -1,10 +1,20 @@
-"""A part of the agent with a task of its own.
+"""Tasks of the agent's own, and a part of the agent with one.
 
 Imports no other file of the agent.
 """
 
 import asyncio
 from abc import ABC, abstractmethod
+from typing import Any
+
+
+async def end_tasks(*tasks: asyncio.Task[Any] | None) -> None:
+    """Cancels the tasks that there are, and waits until they have ended."""
+    begun = [task for task in tasks if task is not None]
+    for task in begun:
+        task.cancel()
+    if begun:
+        await asyncio.wait(begun)
 
 
 class Background(ABC):
@@ -19,9 +29,7 @@ class Background(ABC):
 
     async def aclose(self) -> None:
         """Ends the task."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await end_tasks(self._task)
 
     @abstractmethod
     async def _work(self) -> None:

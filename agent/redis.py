@@ -1,6 +1,6 @@
 """The Redis that the processes of one agent share, and the time in which it is away.
 
-May import `agent.settings`, `agent.errors` and the packages below `agent`.
+May import `agent.settings`, `agent.errors`, `agent.background` and the packages below `agent`.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from agent.background import end_tasks
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import Settings
 from identity.errors import UnreachableError
@@ -136,9 +137,7 @@ class SharedRedis:
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
+        await end_tasks(self._watch)
         await self._client.connection_pool.aclose()
 
     def _failed(self, kind: str) -> RedisUnavailableError:

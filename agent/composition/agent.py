@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 from zoneinfo import ZoneInfo
 
+from agent.background import end_tasks
 from agent.composition.extensions import agent_graph, load_both, model_provider, services
 from agent.conversations.storage import ConversationStorage
 from agent.errors.error_codes import AgentCode
@@ -397,9 +398,7 @@ class Agent:
         """Waits for the runs within the time of a shutdown that has begun, or ends them now; then closes all
         connections.
         """
-        if self._warm_up is not None:
-            self._warm_up.cancel()
-            await asyncio.wait([self._warm_up])
+        await end_tasks(self._warm_up)
         await self.readiness.aclose()
         await self.shutdown.ended()
         await _closed(self.webhook, self.conversations, self.conversation_storage)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import httpx
 
+from agent.background import end_tasks
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import webhook_key
 from graph.approvals.record import PendingApproval
@@ -68,10 +69,7 @@ class ApprovalWebhook:
 
     async def aclose(self) -> None:
         """Stops sending."""
-        for sending in self._sending:
-            sending.cancel()
-        if self._sending:
-            await asyncio.wait(self._sending)
+        await end_tasks(*self._sending)
 
     def _body(self, pending: PendingApproval) -> bytes:
         request, members = pending.request, approval_of(pending)

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
+from agent.background import end_tasks
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import for_operators
 from identity.error_codes import IdentityCode
@@ -86,9 +87,7 @@ class Readiness:
 
     async def aclose(self) -> None:
         """Cancels a running round."""
-        if self._round is not None:
-            self._round.cancel()
-            await asyncio.wait([self._round])
+        await end_tasks(self._round)
 
     async def _run(self) -> Mapping[str, AgentError | None]:
         checks = {**self.checks, **self.optional}

@@ -15,6 +15,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from agent.background import Background
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RETRY_AFTER_SECONDS
 from agent.redis import Redis, RedisUnavailableError, SharedRedis
@@ -60,11 +61,11 @@ _MAX_RETRY_AFTER: Final = 60
 
 
 @dataclass(slots=True)
-class RunLeases:
+class RunLeases(Background):
     """`per_caller` places for each principal, over all processes that share `redis`; 0 is no limit.
 
     While Redis is away, no place is refused: each process limits its own runs (`RunLimit`). The runs that
-    began meanwhile have their places within ten seconds after its return.
+    began meanwhile have their places within ten seconds after its return. The task begins with the first run.
     """
 
     redis: SharedRedis
@@ -78,7 +79,6 @@ class RunLeases:
     _left: dict[str, str] = field(init=False, default_factory=dict)
     """The same, for places to release."""
     _ended: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _tasks: list[asyncio.Task[None]] = field(init=False, default_factory=list)
 
     async def acquire(self, caller: Principal, run: asyncio.Task[Any]) -> None:
         """Leases a place until `run` is done: one exchange with Redis. Raises `LimitError` if none is left.
@@ -88,7 +88,7 @@ class RunLeases:
         """
         if not self.per_caller:
             return
-        self._start()
+        self.start()
         key, name = self._key(caller), f"{self._process}.{next(self._numbers)}"
         for remaining in range(_ATTEMPTS - 1, -1, -1):
             if await self._acquired(key, name):
@@ -127,25 +127,20 @@ class RunLeases:
 
     async def aclose(self) -> None:
         """Releases what is left, and stops the renewal. All runs have ended before."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await Background.aclose(self)  # `super()` has no class in a dataclass with slots
         try:
             await self.release()
         except RedisUnavailableError:
             return  # their leases end
 
-    def _start(self) -> None:
-        if not self._tasks:
-            self._tasks = [
-                asyncio.create_task(self._renewals(), name="leases of runs"),
-                asyncio.create_task(self._removals(), name="places of ended runs"),
-            ]
-
     def _leave(self, name: str) -> None:
         self._left[name] = self._taken.pop(name)
         self._ended.set()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._renewals())
+            group.create_task(self._removals())
 
     async def _renewals(self) -> None:
         while True:

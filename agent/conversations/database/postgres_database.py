@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from agent.background import end_tasks
 from agent.conversations.database.database import Kind, Rows, Statement, Transaction, Writes, query
 from agent.conversations.database.postgres_connections import (
     SCHEMA,
@@ -103,9 +104,7 @@ class PostgresDatabase:
         """See `ConversationDatabase`. PostgreSQL's vacuum reuses the space of what was deleted."""
 
     async def aclose(self) -> None:
-        if self._migration is not None:
-            self._migration.cancel()
-            await asyncio.wait([self._migration])
+        await end_tasks(self._migration)
         await self._connections.drop_idle()
 
     async def _mapped(self, running: Awaitable[T], kind: Kind | None) -> T:

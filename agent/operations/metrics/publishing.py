@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
+from agent.background import end_tasks
 from identity.errors import AgentError
 from identity.observation.metrics import Histogram, Reading
 
@@ -46,9 +47,7 @@ async def published(measures: "AgentMeasures", outlets: Sequence[MetricsOutlet])
             outlet.start(measures.metrics.read)
         yield
     finally:
-        for task in measured:
-            task.cancel()
-        await asyncio.wait(measured)
+        await end_tasks(*measured)
         await asyncio.gather(*(asyncio.to_thread(outlet.stop) for outlet in outlets))
 
 

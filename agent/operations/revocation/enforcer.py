@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
+from agent.background import end_tasks
 from agent.errors.error_codes import AgentCode
 from agent.operations.revocation.store import RevocationStore, StoreError
 from identity.access_token.revocation import Origin, Revocation, Target
@@ -88,10 +89,7 @@ class RevocationEnforcer:
 
     async def aclose(self) -> None:
         """Stops following the stores, and closes them."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end_tasks(*self._tasks)
         for each in self._followed:
             await each.store.aclose()
 
@@ -222,7 +220,7 @@ class RevocationEnforcer:
                     unfound = None
                     self._judge(followed, lacking)
                     repair = asyncio.create_task(self._repair(followed, lacking, expired))
-                    repairing.push_async_callback(_ended, repair)
+                    repairing.push_async_callback(end_tasks, repair)
                 self._received.set()
 
     async def _learn(self, source: "_Followed", revocations: Sequence[Revocation]) -> None:
@@ -326,8 +324,3 @@ class _Followed:
         if self.has_lost:
             _LOG.warning("%s has all revocations again", self.store.name)
         self.has_lost, self.failure = False, None
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])

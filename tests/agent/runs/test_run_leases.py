@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from agent.background import end_tasks
 from agent.errors.error_codes import AgentCode
 from agent.redis import SharedRedis
 from agent.runs.run_limits import LEASE_SECONDS, RunLeases
@@ -68,8 +69,7 @@ async def process(tmp_path: Path) -> AsyncIterator[Callable[..., Process]]:
         make.server = server  # type: ignore[attr-defined]  # set by the fixture
         yield make
         for each in made:
-            for task in each.leases._tasks:
-                task.cancel()
+            await end_tasks(each.leases._task)
             await each.redis.aclose()
 
 
