@@ -7,6 +7,7 @@ of bodies, the routes. No middleware before authentication reads a body.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -30,7 +31,7 @@ from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
 from agent.api.response_models import documented
 from agent.api.threads.routes import thread_routes
-from agent.api.threads.run_routes import RunEvents, only_manages_threads, run_routes
+from agent.api.threads.run_routes import followed, only_manages_threads, run_routes
 from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent
@@ -119,7 +120,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     app.include_router(openai_routes(composed))
     threads = None
     if composed.conversations is not None:
-        follow = RunEvents(composed.conversations, model=settings.llm_model, snapshot=MAX_SNAPSHOT).response
+        follow = partial(followed, composed.conversations, model=settings.llm_model, snapshot=MAX_SNAPSHOT)
         threads = ThreadRuns(composed.conversations, follow, settings)
     app.include_router(ag_ui_routes(composed, threads))
     app.include_router(a2a_routes(composed))

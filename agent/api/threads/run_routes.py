@@ -25,7 +25,7 @@ from agent.api.response_models import documented, documented_body
 from agent.api.threads.models import Cancelled, Decision, NewVersion, StartedRun, read_body
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run import Finished, Paused, Run, RunReader
+from agent.runs.run import Finished, Paused, Run
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 
@@ -41,36 +41,40 @@ _SNAPSHOT: Final = 50
 clients do not."""
 
 
-class RunEvents:
-    """Follows runs of conversations."""
+async def followed(
+    conversations: Conversations,
+    caller: VerifiedAccessToken,
+    thread_id: str,
+    last_event_id: str | None,
+    *,
+    model: str,
+    snapshot: int = _SNAPSHOT,
+) -> Response | None:
+    """The run that is going on, or has just ended; `None` if there is none, or nothing of it is left.
 
-    def __init__(self, conversations: Conversations, *, model: str, snapshot: int = _SNAPSHOT) -> None:
-        """`model` names the model in the usage. `snapshot` is how many messages a snapshot has at most."""
-        self._conversations = conversations
-        self._model = model
-        self._most = snapshot
+    `model` names the model in the usage. `snapshot` is how many messages a snapshot has at most. Raises
+    `ThreadNotFoundError`, and `LimitError` if the caller follows too many runs.
+    """
+    reader = await conversations.follow(caller, thread_id, last_event_id)
+    if reader is None:
+        return None
+    run, position, numbers = reader.run, reader.run.position_of(last_event_id), count(1)
 
-    async def response(
-        self, caller: VerifiedAccessToken, thread_id: str, last_event_id: str | None
-    ) -> Response | None:
-        """The run that is going on, or has just ended; `None` if there is none, or nothing of it is left.
-
-        Raises `ThreadNotFoundError`, and `LimitError` if the caller follows too many runs.
-        """
-        reader = await self._conversations.follow(caller, thread_id, last_event_id)
-        if reader is None:
-            return None
-        position = reader.run.position_of(last_event_id)
-        return EventStream(self._texts(reader, position), reader.leave)
-
-    async def _texts(self, reader: RunReader, position: int) -> AsyncIterator[str]:
+    async def texts() -> AsyncIterator[str]:
         """The events after `position`, which the client has."""
-        run = reader.run
-        encoder, ended = self._encoder(run.thread_id, run.id, run.announced), False
+        encoder = RunEncoder(
+            thread_id,
+            run.id,
+            model=model,
+            announced=run.announced,
+            latest=run.id,
+            new_id=lambda: f"{run.id}-{next(numbers)}",  # the same for every reader
+        )
+        ended = False
         if not position:
             yield server_sent(encoder.started())
         if position + 1 < run.replay.oldest:
-            stored = await self._conversations.threads.messages(run.owner, run.thread_id, limit=self._most)
+            stored = await conversations.threads.messages(run.owner, run.thread_id, limit=snapshot)
             messages = to_ag_ui(each.message for each in stored)
             yield server_sent([{"type": "MESSAGES_SNAPSHOT", "messages": messages}])
         try:
@@ -87,16 +91,7 @@ class RunEvents:
         if not ended and run.outcome is not None:
             yield _identified(encoder.cancelled(), run, run.end_position)
 
-    def _encoder(self, thread_id: str, run_id: str, announced: frozenset[str]) -> RunEncoder:
-        numbers = count(1)
-        return RunEncoder(
-            thread_id,
-            run_id,
-            model=self._model,
-            announced=announced,
-            latest=run_id,
-            new_id=lambda: f"{run_id}-{next(numbers)}",  # the same for every reader
-        )
+    return EventStream(texts(), reader.leave)
 
 
 def _identified(events: list[Event], run: Run, position: int | None) -> str:
@@ -114,7 +109,6 @@ def only_manages_threads(path: str) -> bool:
 
 def run_routes(conversations: Conversations, *, model: str) -> APIRouter:
     """The routes. A run that is started here goes on without a reader. `model` names it in the usage."""
-    run_events = RunEvents(conversations, model=model)
     router = APIRouter(prefix="/threads/{thread_id}")
 
     @router.get("/events", response_class=Response, responses=_FOLLOWED)
@@ -124,7 +118,7 @@ def run_routes(conversations: Conversations, *, model: str) -> APIRouter:
         A client that leaves does not end the run.
         """
         last = request.headers.get("Last-Event-ID")
-        response = await run_events.response(caller_of(request.scope), thread_id, last)
+        response = await followed(conversations, caller_of(request.scope), thread_id, last, model=model)
         return Response(status_code=204) if response is None else response
 
     @router.post("/cancel", responses=documented(Cancelled))
