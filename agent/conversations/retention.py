@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Final
 
 from agent.background import Background
-from agent.conversations.database.database import ConversationDatabase, Transaction, query
+from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.grants import end_grants
 from identity.errors import AgentError
 
@@ -32,7 +32,7 @@ class Retention(Background):
     `also` is called after each round. Several processes may do the same at the same time.
     """
 
-    database: ConversationDatabase
+    database: Database
     _: KW_ONLY
     days: float
     clock: Callable[[], float]

@@ -5,7 +5,7 @@ from typing import Final, Self
 
 from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.checkpoints import Checkpoints
-from agent.conversations.database.database import ConversationDatabase
+from agent.conversations.database.database import Database
 from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.sqlite_database import SqliteDatabase
@@ -24,7 +24,7 @@ class ConversationStorage:
 
     def __init__(
         self,
-        database: ConversationDatabase,
+        database: Database,
         encryption: Encryption,
         *,
         days: float,
@@ -55,7 +55,7 @@ class ConversationStorage:
             Encryption() if given is None else Encryption(given.keys, allows_clear=given.allows_clear)
         )
         enter = KeyRegister(encryption).enter
-        database: ConversationDatabase
+        database: Database
         if isinstance(settings.conversations_url, SqliteFile):
             database = SqliteDatabase(settings.conversations_url.path, enter)
         else:

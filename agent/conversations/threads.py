@@ -17,14 +17,7 @@ from typing import Final, TypeAlias, TypeVar
 from langchain_core.messages import AnyMessage
 
 from agent.conversations import drafts, run_record, run_state
-from agent.conversations.database.database import (
-    ConversationDatabase,
-    Row,
-    Statement,
-    Transaction,
-    Value,
-    query,
-)
+from agent.conversations.database.database import Database, Row, Statement, Transaction, Value, query
 from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.files import FileStore
@@ -86,7 +79,7 @@ class ThreadStore:
 
     def __init__(
         self,
-        database: ConversationDatabase,
+        database: Database,
         encryption: Encryption | None = None,
         *,
         limits: StorageLimits = UNLIMITED,

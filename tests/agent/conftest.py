@@ -15,7 +15,7 @@ import pytest
 
 from agent.api.app import create_app
 from agent.composition.agent import Agent
-from agent.conversations.database.database import ConversationDatabase
+from agent.conversations.database.database import Database
 from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.sqlite_database import SqliteDatabase
@@ -89,16 +89,16 @@ def human_agent_server(sandbox: Sandbox) -> Iterator[AgentServer]:
         yield server
 
 
-NewDatabase = Callable[..., ConversationDatabase]
+NewDatabase = Callable[..., Database]
 """Makes another connection to the same data, as another process has it; an `Encryption` is checked."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NewDatabase]:
-    made: list[ConversationDatabase] = []
+    made: list[Database] = []
     url = request.getfixturevalue("postgres").url if request.param == "postgresql" else None
 
-    def make(encryption: Encryption | None = None) -> ConversationDatabase:
+    def make(encryption: Encryption | None = None) -> Database:
         on_open = None if encryption is None else KeyRegister(encryption).enter
         if url is None:
             made.append(SqliteDatabase(tmp_path / "folder" / "conversations.db", on_open))
@@ -112,7 +112,7 @@ async def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
 
 
 @pytest.fixture
-def database(new_database: NewDatabase) -> ConversationDatabase:
+def database(new_database: NewDatabase) -> Database:
     return new_database()
 
 

@@ -50,7 +50,8 @@ def query(sql: str, *values: Value) -> Transaction[Rows]:
 
 
 class Database(Protocol):
-    """Runs transactions, each whole or not at all. Opens nothing before the first one.
+    """Runs transactions, each whole or not at all. Opens nothing before the first one, which makes or checks
+    the tables.
 
     `work` makes the transaction; it may be called again if nothing was done the first time. What it raises
     undoes the transaction and is raised here. Raises `UnavailableError` while the database cannot be used,
@@ -69,10 +70,6 @@ class Database(Protocol):
         Each costs one exchange with the database. If a connection is lost, whether the last one was done is
         not known: `UnavailableError`.
         """
-
-
-class ConversationDatabase(Database, Protocol):
-    """A `Database` that was made for conversations: its first transaction makes or checks their tables."""
 
     async def check(self) -> str:
         """Describes the database in a few words for operators. Raises as `read` does."""

@@ -64,7 +64,7 @@ async def _value(connection: "Connection", sql: str, *values: object) -> Any:  #
 
 
 class PostgresDatabase:
-    """A `ConversationDatabase`. Its tables are in a schema of their own, which the first use makes.
+    """A `Database`. Its tables are in a schema of their own, which the first use makes.
 
     Commits are as durable as the server is configured; with `durable`, on disk. A transaction that finds its
     connection broken before the commit is repeated once, on a new connection. One that is not done within
@@ -101,7 +101,7 @@ class PostgresDatabase:
         return True
 
     async def scrub(self) -> None:
-        """See `ConversationDatabase`. PostgreSQL's vacuum reuses the space of what was deleted."""
+        """See `Database`. PostgreSQL's vacuum reuses the space of what was deleted."""
 
     async def aclose(self) -> None:
         await end_tasks(self._migration)

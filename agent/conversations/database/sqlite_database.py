@@ -80,7 +80,7 @@ class WorkThread:
 
 
 class SqliteDatabase:
-    """A `ConversationDatabase` in the file `path`, which the first transaction creates, with mode 600.
+    """A `Database` in the file `path`, which the first transaction creates, with mode 600.
 
     A transaction costs one hop to a thread of its own, whatever the number of its statements. The file has a
     write-ahead log: what is committed outlasts the process, and with `durable` a failure of power (fsync).
@@ -115,7 +115,7 @@ class SqliteDatabase:
         return await self._written("batches", work)
 
     async def check(self) -> str:
-        """See `ConversationDatabase`. A file that is not there is not created."""
+        """See `Database`. A file that is not there is not created."""
         found = await self._in_thread(self._check)
         self._writes.check()
         return found
@@ -124,7 +124,7 @@ class SqliteDatabase:
         return await self._in_thread(lambda: os.path.lexists(self._path))
 
     async def scrub(self) -> None:
-        """See `ConversationDatabase`. The log of writes is emptied, unless another process is reading it."""
+        """See `Database`. The log of writes is emptied, unless another process is reading it."""
         await self._in_thread(self._scrub)
 
     async def aclose(self) -> None:

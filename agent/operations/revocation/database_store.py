@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-from agent.conversations.database.database import ConversationDatabase, Rows, Statement, Transaction, Value
+from agent.conversations.database.database import Database, Rows, Statement, Transaction, Value
 from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.errors import AgentError
@@ -58,7 +58,7 @@ class DatabaseStore:
 
     lasts = True
 
-    database: ConversationDatabase
+    database: Database
     name: str
     _: KW_ONLY
     shared: bool

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from agent.conversations.database.database import ConversationDatabase, query
+from agent.conversations.database.database import Database, query
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.threads import ThreadStore
 from tests.agent.conftest import NewDatabase
@@ -15,7 +15,7 @@ from tests.agent.conversations.stored_threads import CountedReads
 Written = Callable[[], Awaitable[int]]
 
 
-async def written_by(database: ConversationDatabase, folder: Path) -> Written:
+async def written_by(database: Database, folder: Path) -> Written:
     """How many bytes the database has written to its log so far."""
     if isinstance(database, PostgresDatabase):
 

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 
 from agent.conversations.checkpoints import SavedCheckpoint
-from agent.conversations.database.database import ConversationDatabase, query
+from agent.conversations.database.database import Database, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
@@ -30,7 +30,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def storage(database: ConversationDatabase, clock: Clock) -> ConversationStorage:
+def storage(database: Database, clock: Clock) -> ConversationStorage:
     return ConversationStorage(database, Encryption(), days=90, clock=clock)
 
 
@@ -50,13 +50,13 @@ def contents(folder: Path) -> list[bytes]:
     return [file.read_bytes() for file in folder.iterdir()]
 
 
-async def count(database: ConversationDatabase, table: str) -> int:
+async def count(database: Database, table: str) -> int:
     [[found]] = await database.read(lambda: query(f"SELECT count(*) FROM {table}"))  # noqa: S608 - constants
     return found
 
 
 async def test_deleted_conversation_is_purged_after_the_time_in_which_it_can_be_restored(
-    storage: ConversationStorage, database: ConversationDatabase, clock: Clock
+    storage: ConversationStorage, database: Database, clock: Clock
 ) -> None:
     await conversation(storage, "deleted")
     await conversation(storage, "kept")
@@ -92,7 +92,7 @@ async def test_conversation_that_was_not_changed_for_too_long_is_purged_unless_i
 
 
 async def test_more_conversations_than_one_transaction_takes_are_purged(
-    storage: ConversationStorage, database: ConversationDatabase, clock: Clock
+    storage: ConversationStorage, database: Database, clock: Clock
 ) -> None:
     for number in range(120):
         await storage.threads.open(OWNER, f"t{number}")
@@ -104,7 +104,7 @@ async def test_more_conversations_than_one_transaction_takes_are_purged(
 
 async def test_approvals_and_checkpoints_end_with_their_conversation(
     storage: ConversationStorage,
-    database: ConversationDatabase,
+    database: Database,
     clock: Clock,
     request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
@@ -134,7 +134,7 @@ async def test_prepared_run_is_purged_a_week_after_its_end(
 
 
 async def test_checkpoint_that_no_thread_can_resume_is_purged(
-    storage: ConversationStorage, database: ConversationDatabase
+    storage: ConversationStorage, database: Database
 ) -> None:
     for thread_id, status in (("t", "paused"), ("ended", "idle"), ("continued", "failed")):
         await conversation(storage, thread_id, status)

@@ -5,7 +5,7 @@ import base64
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from agent.conversations.database.database import ConversationDatabase, query
+from agent.conversations.database.database import Database, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.search_terms import MOST_TERMS, MOST_WANTED, TERM_BYTES, SearchTerms
 from agent.conversations.storage import ConversationStorage
@@ -23,12 +23,12 @@ def encryption(request: pytest.FixtureRequest) -> Encryption:
 
 
 @pytest.fixture
-def database(new_database: NewDatabase) -> ConversationDatabase:
+def database(new_database: NewDatabase) -> Database:
     return new_database()
 
 
 @pytest.fixture
-def threads(database: ConversationDatabase, encryption: Encryption) -> ThreadStore:
+def threads(database: Database, encryption: Encryption) -> ThreadStore:
     return ThreadStore(database, encryption, clock=Clock())
 
 
@@ -38,7 +38,7 @@ async def ids(threads: ThreadStore, search: str, owner: str = ALICE) -> list[str
     return [thread.id for thread in found]
 
 
-async def number_of_terms(database: ConversationDatabase) -> int:
+async def number_of_terms(database: Database) -> int:
     [[number]] = await database.read(lambda: query("SELECT count(*) FROM terms"))
     return number
 
@@ -67,7 +67,7 @@ async def test_scripts_without_spaces_are_found_by_parts(
 
 
 async def test_title_is_found_while_it_is_typed_and_no_more_after_it_was_changed(
-    threads: ThreadStore, database: ConversationDatabase
+    threads: ThreadStore, database: Database
 ) -> None:
     await threads.open(ALICE, "opened", "Planned absences")
     await asked(threads, "asked", "Planning ahead")
@@ -98,7 +98,7 @@ async def test_every_message_of_a_run_is_searched_but_results_of_tools(threads: 
 
 @pytest.mark.promise("threads-are-private")
 async def test_terms_of_two_users_are_unequal_and_find_no_other_users_conversation(
-    threads: ThreadStore, database: ConversationDatabase
+    threads: ThreadStore, database: Database
 ) -> None:
     await asked(threads, "t", "salary of the director")
     one = await number_of_terms(database)
@@ -133,7 +133,7 @@ async def test_terms_without_a_key_are_searched_only_while_clear_is_allowed(
 
 
 async def test_terms_of_a_message_are_bounded_and_count_as_stored(
-    threads: ThreadStore, database: ConversationDatabase
+    threads: ThreadStore, database: Database
 ) -> None:
     await threads.open(ALICE, "t", "x")
     [[before]] = await database.read(lambda: query("SELECT bytes FROM threads"))
@@ -149,7 +149,7 @@ async def test_terms_of_a_message_are_bounded_and_count_as_stored(
 
 
 async def test_pages_of_a_search_are_in_order_and_whole_and_others_are_served_between(
-    database: ConversationDatabase, encryption: Encryption
+    database: Database, encryption: Encryption
 ) -> None:
     counted = CountedReads(database)
     threads = ThreadStore(counted, encryption, clock=Clock())
@@ -169,7 +169,7 @@ async def test_pages_of_a_search_are_in_order_and_whole_and_others_are_served_be
 
 
 async def test_terms_end_with_their_conversation(
-    threads: ThreadStore, database: ConversationDatabase, encryption: Encryption
+    threads: ThreadStore, database: Database, encryption: Encryption
 ) -> None:
     await asked(threads, "kept", "same words")
     before = await number_of_terms(database)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from agent.conversations.database.database import ConversationDatabase, query
+from agent.conversations.database.database import Database, query
 from agent.conversations.storage_limits import StorageLimits
 from agent.conversations.thread import MessageStoredError
 from agent.conversations.threads import ThreadStore
@@ -20,7 +20,7 @@ LONG = "x" * 10_000
 
 
 @pytest.fixture
-def limited_to(database: ConversationDatabase, clock: Clock) -> LimitedTo:
+def limited_to(database: Database, clock: Clock) -> LimitedTo:
     return lambda **limits: ThreadStore(database, limits=StorageLimits(**limits), clock=clock)
 
 
@@ -30,7 +30,7 @@ async def refused(threads: ThreadStore, thread_id: str, text: str = "one more") 
     return caught.value.code, caught.value.unit, caught.value.most
 
 
-async def stored_bytes(database: ConversationDatabase, thread_id: str) -> int:
+async def stored_bytes(database: Database, thread_id: str) -> int:
     [[found]] = await database.read(lambda: query("SELECT bytes FROM threads WHERE id = ?", thread_id))
     return found
 
@@ -58,7 +58,7 @@ async def test_message_that_would_exceed_the_bytes_of_a_conversation_is_refused(
     await asked(threads, "t", "short")
 
 
-async def test_bytes_are_what_was_added(database: ConversationDatabase, threads: ThreadStore) -> None:
+async def test_bytes_are_what_was_added(database: Database, threads: ThreadStore) -> None:
     await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage(LONG)])
     question = await stored_bytes(database, "t")
     await threads.append(ALICE, "t", "r", [AIMessage(LONG), AIMessage(LONG)])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from agent.conversations.database.database import ConversationDatabase
+from agent.conversations.database.database import Database
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.run_record import RunEnd
 from agent.conversations.threads import ThreadStore
@@ -30,7 +30,7 @@ SUNNY = AIMessage("It is sunny", id="m3", additional_kwargs={"reasoning_content"
 class Store:
     """One run of one thread; the test decides when a second has passed."""
 
-    def __init__(self, database: ConversationDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self.threads = ThreadStore(database, Encryption())
         self.pauses = 0
 
@@ -51,7 +51,7 @@ class Store:
 
 
 @pytest.fixture
-def store(database: ConversationDatabase) -> Store:
+def store(database: Database) -> Store:
     return Store(database)
 
 

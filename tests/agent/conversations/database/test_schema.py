@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.conversations.database.database import ConversationDatabase, query
+from agent.conversations.database.database import Database, query
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.threads import ThreadStore
@@ -11,7 +11,7 @@ from identity.errors import ConfigurationError
 from tests.agent.conftest import NewDatabase
 
 
-async def set_version(database: ConversationDatabase, version: str) -> None:
+async def set_version(database: Database, version: str) -> None:
     change = {PostgresDatabase: "UPDATE schema_version SET version"}.get(
         type(database), "PRAGMA user_version"
     )

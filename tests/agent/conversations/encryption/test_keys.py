@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 
 from agent.conversations.checkpoints import SavedCheckpoint
-from agent.conversations.database.database import ConversationDatabase, query
+from agent.conversations.database.database import Database, query
 from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
@@ -56,7 +56,7 @@ async def filled(storage: ConversationStorage, request: Any) -> None:
     await storage.approvals.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
 
 
-async def stored(database: ConversationDatabase) -> str:
+async def stored(database: Database) -> str:
     """All rows, with bytes as hexadecimal digits and as text."""
     found = [
         each
