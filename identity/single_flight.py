@@ -16,15 +16,18 @@ class SingleFlight(Generic[T]):
     A fetch runs in its own task: cancelling a waiter does not cancel it, and it completes even without
     waiters, so that its result can be cached.
 
-    A fetch starts in an empty context, because it serves many callers: it must not see the context variables
-    (tracing, a request's token) of the first one.
+    A fetch starts in a context of its own, because it serves many callers: it must not see the context
+    variables (tracing, a request's token) of the first one.
 
     For one event loop; not thread-safe.
     """
 
-    def __init__(self, closed: Callable[[], Exception]) -> None:
-        """`closed` creates the error that waiters receive after `aclose` was called."""
+    def __init__(self, closed: Callable[[], Exception], context: Callable[[], Context] = Context) -> None:
+        """`closed` creates the error that waiters receive after `aclose` was called; `context` the context of
+        a fetch, empty by default.
+        """
         self._closed = closed
+        self._context = context
         self.is_closed = False
         self._flights: dict[Hashable, asyncio.Task[T]] = {}
 
@@ -38,7 +41,7 @@ class SingleFlight(Generic[T]):
         if flight is None:
             if self.is_closed:
                 raise self._closed()
-            flight = asyncio.get_running_loop().create_task(fetch(), context=Context())
+            flight = asyncio.get_running_loop().create_task(fetch(), context=self._context())
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._finish(key, done))
         return flight

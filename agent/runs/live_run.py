@@ -125,10 +125,9 @@ class LiveRun(Run):
         self._has_begun = False
         self._ended_by: AgentError | None = None
         self._may_cancel = True
-        context = carried_context().new_context()
         loop = asyncio.get_running_loop()
         # The task has the work, with the messages of the model, and lets go of it when it ends.
-        self.task: Final = loop.create_task(self._run(work), name="run", context=context)
+        self.task: Final = loop.create_task(self._run(work), name="run", context=carried_context())
         self.task.add_done_callback(self._task_ended)
 
     @property

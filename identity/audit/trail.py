@@ -236,23 +236,15 @@ class AuditTrail:
         action: AuditedAction,
         principal: Principal,
         caller: VerifiedAccessToken | None,
-        *,
-        approval: str,
-        access_identity: AccessIdentity | None,
         **members: object,
     ) -> Step:
-        """The question to `principal` whether a call may be made, or their decision. `members`: the call's.
+        """The question to `principal` whether a call may be made, or their decision. `members`: the call's,
+        and the id of the `approval`.
 
         `caller` is `None` if their access token has expired.
         """
-        return self._step(
-            action,
-            approval=approval,
-            principal=principal,
-            token_hash=None if caller is None else self._hash(caller.fingerprint),
-            access_identity=access_identity,
-            **members,
-        )
+        token_hash = None if caller is None else self._hash(caller.fingerprint)
+        return self._step(action, principal=principal, token_hash=token_hash, **members)
 
     def _step(self, action: AuditedAction, **members: object) -> Step:
         members["action"] = action

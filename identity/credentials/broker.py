@@ -4,10 +4,10 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from cachetools import TTLCache
 
@@ -35,7 +35,7 @@ from identity.errors import (
 )
 from identity.observation.attribute import Attribute
 from identity.observation.metrics import CacheUse, Histogram
-from identity.observation.request_context import CarriedContext, carried_context
+from identity.observation.request_context import carried_context
 from identity.observation.span import timed_span
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
@@ -105,7 +105,7 @@ class CredentialBroker:
         self._jitter = jitter
         self._shared_keys: dict[CredentialRequirement, Secret] = {}
         closed = partial(UnreachableError, IdentityCode.IDAAS_UNREACHABLE, "the agent is shutting down")
-        self._flights = SingleFlight[Credential](closed)
+        self._flights = SingleFlight[Credential](closed, carried_context)
         self._prerequisites: set[CredentialRequirement] = set()
 
     def cached(
@@ -133,7 +133,7 @@ class CredentialBroker:
         due = renews and now >= entry.refresh_at and now >= entry.retry_at
         if due and not self._flights.is_closed:
             self._use.renewed += key not in self._flights
-            self._flights.start(key, self._fetcher(wanted))
+            self._flights.start(key, partial(self._fetch, wanted))
         self._use.found += 1
         return entry.credential
 
@@ -172,7 +172,7 @@ class CredentialBroker:
             if (prerequisite := self._issuer.prerequisite(requirement)) is not None:
                 self._raise_recent_refusal((key[0], prerequisite), now)
                 self._start_prerequisite(wanted._replace(requirement=prerequisite))
-            return await self._flights.run(key, self._fetcher(wanted))
+            return await self._flights.run(key, partial(self._fetch, wanted))
         except UnreachableError:
             stale = self._cache.get(key)
             if stale is None or self._clock() >= stale.credential.expires_at:
@@ -209,14 +209,10 @@ class CredentialBroker:
     def _start_prerequisite(self, prerequisite: WantedCredential) -> None:
         """Requests the prerequisite first, because its credential needs two requests one after the other."""
         if self._cache.get(prerequisite.key) is None:
-            self._flights.start(prerequisite.key, self._fetcher(prerequisite))
+            self._flights.start(prerequisite.key, partial(self._fetch, prerequisite))
 
-    def _fetcher(self, wanted: WantedCredential) -> Callable[[], Coroutine[Any, Any, Credential]]:
-        """The coroutine function of a flight, recorded under the id of the current request."""
-        return partial(self._fetch, wanted, carried_context())
-
-    async def _fetch(self, wanted: WantedCredential, carried: CarriedContext) -> Credential:
-        carried.enter()  # a flight starts in an empty context
+    async def _fetch(self, wanted: WantedCredential) -> Credential:
+        """The work of a flight, recorded under the id of the request that began it."""
         try:
             entry = await self._issue(wanted)
         except AgentError as error:

@@ -6,12 +6,11 @@ The caller is named by a hash by default, without the name.
 import hashlib
 from collections.abc import Callable
 from contextvars import Context, ContextVar
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from identity.observation.attribute import Attribute
-from identity.observation.span import CURRENT_SPAN, Span
+from identity.observation.span import CURRENT_SPAN
 from identity.principal import Principal
 
 REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("idaas_agent.request_id", default=None)
@@ -22,34 +21,17 @@ DEVICE: Final[ContextVar[str | None]] = ContextVar("idaas_agent.device", default
 """The `User-Agent` of the request, cut and printable: for the person who sent it alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class CarriedContext:
-    """A request's id, its caller, its device and its span, for work in a task with a context of its own;
-    nothing else of the context.
+_CARRIED: Final[tuple[ContextVar[Any], ...]] = (REQUEST_ID, USER, DEVICE, CURRENT_SPAN)
+
+
+def carried_context() -> Context:
+    """A context for the request's work in a task of its own: the request's id, its caller, its device and its
+    span, and nothing else of the current context.
     """
-
-    request_id: str | None
-    user: str | None
-    device: str | None
-    span: Span
-
-    def enter(self) -> None:
-        """Sets them in the current context."""
-        REQUEST_ID.set(self.request_id)
-        USER.set(self.user)
-        DEVICE.set(self.device)
-        CURRENT_SPAN.set(self.span)
-
-    def new_context(self) -> Context:
-        """An otherwise empty context with them."""
-        context = Context()
-        context.run(self.enter)
-        return context
-
-
-def carried_context() -> CarriedContext:
-    """The request's facts in the current context."""
-    return CarriedContext(REQUEST_ID.get(), USER.get(), DEVICE.get(), CURRENT_SPAN.get())
+    context = Context()
+    for variable in _CARRIED:
+        context.run(variable.set, variable.get())
+    return context
 
 
 class UserLabel(StrEnum):

@@ -15,7 +15,7 @@ def test_new_context_has_the_request_and_its_user_alone() -> None:
         REQUEST_ID.set("1f2e")
         USER.set("3c4d")
         OTHER.set("set")
-        return request_context.carried_context().new_context()
+        return request_context.carried_context()
 
     carried = Context().run(request)
     assert [carried.run(variable.get) for variable in (REQUEST_ID, USER, OTHER)] == ["1f2e", "3c4d", "unset"]

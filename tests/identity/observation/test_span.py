@@ -59,7 +59,7 @@ async def test_spans_nest_in_the_order_of_their_blocks_also_across_tasks() -> No
         with timed("invoke_agent", "agent"), timed("chat"):
             pass
 
-    await asyncio.get_running_loop().create_task(run(), context=carried_context().new_context())
+    await asyncio.get_running_loop().create_task(run(), context=carried_context())
     with timed("issue", "token_exchange", SpanKind.CLIENT):
         pass
     chat, agent, issue = ended
