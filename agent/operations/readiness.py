@@ -41,7 +41,6 @@ class Readiness:
     optional: Mapping[str, Check] = field(default_factory=dict)
     seconds: float = 10.0
     remembered_seconds: float = 1.0
-    clock: Callable[[], float] = time.monotonic
     _round: asyncio.Task[Mapping[str, AgentError | None]] | None = field(init=False, default=None)
     _checked_at: float = field(init=False, default=float("-inf"))
     _reported: dict[str, ErrorCode] = field(init=False, default_factory=dict)
@@ -52,9 +51,9 @@ class Readiness:
         """The failure of each check, or `None`."""
         if self._ended_by is not None:
             return {"shutdown": self._ended_by}
-        fresh = self.clock() - self._checked_at < self.remembered_seconds
+        fresh = time.monotonic() - self._checked_at < self.remembered_seconds
         if self._round is None or (self._round.done() and not fresh):
-            self._checked_at = self.clock()
+            self._checked_at = time.monotonic()
             self._round = asyncio.create_task(self._run())
         return await asyncio.shield(self._round)
 

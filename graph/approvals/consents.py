@@ -87,7 +87,10 @@ class Consents:
             shown = known.request if known else request
             if isinstance(outcome, ConsentRequiredError):
                 self.urls.keep(shown, outcome.authorization_url)
-            value, value_was_read = await self._pause(shown, caller, asked=known is not None), True
+            pending, url = PendingApproval(shown, {}, asked=known is not None), None
+            if is_resumed:
+                url = url_reference(shown.id)
+            value, value_was_read = await self.prompts.pause(pending, caller, url), True
             answer = parse_answer(value, request.id) if known and is_resumed else None
         if _declines(answer):
             await self.prompts.decide(request, None, caller)
@@ -105,10 +108,6 @@ class Consents:
         if pending is None or pending.conversation is None:
             return None
         return self.gate.requests.of_call(pending, ApprovalKind.CONSENT_REQUIRED)
-
-    async def _pause(self, request: ApprovalRequest, caller: VerifiedAccessToken, *, asked: bool) -> object:
-        url = url_reference(request.id) if request.service in self.by_resume_values else None
-        return await self.prompts.pause(PendingApproval(request, {}, asked=asked), caller, url)
 
 
 def _declines(answer: Answer | None) -> bool:

@@ -116,17 +116,6 @@ def read_sdk_configuration(
         raise _unreadable([f'file "{path}" {error}']) from None
     except RuntimeError:  # no home directory for "~"
         raise _unreadable([f'file "{path}" cannot be read: no such user']) from None
-    return parse_sdk_configuration(text, environment, clock=clock, sources=sources)
-
-
-def parse_sdk_configuration(
-    text: bytes,
-    environment: Mapping[str, str],
-    *,
-    clock: Callable[[], float] = time.time,
-    sources: AuthenticationSources | None = None,
-) -> SdkConfiguration:
-    """Like `read_sdk_configuration`, of the file's content."""
     faults: list[str] = []
     members = parse_members(text, faults)
     if members is None:

@@ -13,6 +13,7 @@ from agent.operations.audit.chain import Head
 from agent.settings.variables.observation import SyslogAddress
 
 _SECONDS: Final = 5.0
+"""Bounds connecting, and sending a line."""
 _FACILITY: Final = 13
 """Log audit (RFC 5424, table 1)."""
 _SEVERITY: Final = {"refused": 5, "failed": 4, "cancelled": 5}
@@ -30,13 +31,10 @@ class Syslog:
     numbers of the lines then have a gap.
     """
 
-    def __init__(
-        self, address: SyslogAddress, tls: Callable[[], ssl.SSLContext], *, seconds: float = _SECONDS
-    ) -> None:
-        """`tls` makes the context of TLS. `seconds` bounds connecting, and sending a line."""
+    def __init__(self, address: SyslogAddress, tls: Callable[[], ssl.SSLContext]) -> None:
+        """`tls` makes the context of TLS."""
         self._address = address
         self._tls = tls
-        self._seconds = seconds
         self._hostname = socket.gethostname()
         self._socket: socket.socket | None = None
         self._frame: Callable[[bytes], bytes] = bytes
@@ -88,7 +86,7 @@ class Syslog:
         except OSError:
             return True
         finally:
-            connected.settimeout(self._seconds)
+            connected.settimeout(_SECONDS)
 
     def _connect(self) -> tuple[socket.socket, Callable[[bytes], bytes]]:
         address = self._address
@@ -96,7 +94,7 @@ class Syslog:
             return self._connect_locally()
         if address.scheme == "udp":
             return self._connect_datagrams(), bytes
-        connected = socket.create_connection((address.host, address.port), self._seconds)
+        connected = socket.create_connection((address.host, address.port), _SECONDS)
         if address.scheme == "tls":
             try:
                 connected = self._tls().wrap_socket(connected, server_hostname=address.host)
@@ -111,7 +109,7 @@ class Syslog:
         for family, kind, protocol, _, address in found:
             connected = socket.socket(family, kind, protocol)
             try:
-                connected.settimeout(self._seconds)
+                connected.settimeout(_SECONDS)
                 connected.connect(address)
             except OSError as error:
                 connected.close()
@@ -124,7 +122,7 @@ class Syslog:
         for kind, frame in ((socket.SOCK_DGRAM, bytes), (socket.SOCK_STREAM, lambda sent: sent + b"\n")):
             connected = socket.socket(socket.AF_UNIX, kind)
             try:
-                connected.settimeout(self._seconds)
+                connected.settimeout(_SECONDS)
                 connected.connect(self._address.path)
             except OSError as error:
                 connected.close()

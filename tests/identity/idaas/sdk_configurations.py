@@ -1,13 +1,15 @@
 """Contents of the SDK's configuration file, and what the agent makes of them."""
 
 import json
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
 
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
-from identity.idaas.configuration import SdkConfiguration, parse_sdk_configuration
+from identity.idaas.configuration import SdkConfiguration, read_sdk_configuration
 
 SECRET = "CS-canary-0123456789abcdefghijklmnop"
 ENVIRONMENT = {"IDAAS_CLIENT_SECRET": SECRET}
@@ -34,7 +36,9 @@ def with_authn(**members: Any) -> dict[str, Any]:
 
 def parsed(content: Any, environment: dict[str, str] = ENVIRONMENT) -> SdkConfiguration:
     text = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return parse_sdk_configuration(text, environment)
+    with NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(text)
+        return read_sdk_configuration(Path(file.name), environment)
 
 
 def faults(content: Any, environment: dict[str, str] = ENVIRONMENT) -> tuple[str, ...]:
