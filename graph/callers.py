@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
@@ -15,9 +15,16 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AccessTokenError, AgentError
 from identity.secrets.secret import Secret
 
-CallerNode: TypeAlias = Callable[
-    [AgentState, VerifiedAccessToken, Runtime[AgentContext]], Awaitable[dict[str, Any]]
-]
+
+class Visit(NamedTuple):
+    """A visit of a node: the state of the run, its verified caller, and LangGraph's runtime."""
+
+    state: AgentState
+    caller: VerifiedAccessToken
+    runtime: Runtime[AgentContext]
+
+
+CallerNode: TypeAlias = Callable[[Visit], Awaitable[dict[str, Any]]]
 """A node of the graph that acts for a verified caller. It returns the update of the state."""
 
 
@@ -85,7 +92,7 @@ def visited(name: str, node: CallerNode, callers: CallersOfRuns, *, begins: bool
         try:
             caller = await callers.of(state, runtime, begins=begins)
             principal = PrincipalRecord(issuer=caller.principal.issuer, subject=caller.principal.subject)
-            update = {**await node(state, caller, runtime), "principal": principal}
+            update = {**await node(Visit(state, caller, runtime)), "principal": principal}
         except AgentError as error:
             raised = error.again()  # several runs may have this one
         except GraphInterrupt as interrupt:
@@ -100,14 +107,10 @@ def visited(name: str, node: CallerNode, callers: CallersOfRuns, *, begins: bool
     return visit
 
 
-async def begin_run(
-    state: AgentState,  # noqa: ARG001 - the form of a node
-    caller: VerifiedAccessToken,  # noqa: ARG001 - the same
-    runtime: Runtime[AgentContext],
-) -> dict[str, Any]:
+async def begin_run(visit: Visit) -> dict[str, Any]:
     """The node `authenticate`: its caller is verified, as before each; it resets the counters of a run, and
     takes over the labels of earlier ones, and the call that the caller requests, which outlasts a pause.
     """
-    context = context_of(runtime)
+    context = context_of(visit.runtime)
     read = {"read": dict(context.read)} if context.read else {}
     return {"rounds": 0, "accepted": {}, "requested": context.call, "proposed": [], **read}

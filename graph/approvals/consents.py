@@ -7,17 +7,14 @@ from collections.abc import Container, MutableMapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from langgraph.runtime import Runtime
-
 from graph.approvals.answer import Answer, parse_answer
 from graph.approvals.consent_urls import ConsentUrls, url_reference
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.pending_call import pending_call
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus, PendingApproval
-from graph.context import AgentContext
+from graph.callers import Visit
 from graph.credentials.run_credentials import UnavailableCredential
-from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import Credential
@@ -42,13 +39,7 @@ class Consents:
     urls: ConsentUrls
     by_resume_values: Container[str] = ()
 
-    async def settle(
-        self,
-        outcomes: MutableMapping[str, Outcome],
-        state: AgentState,
-        caller: VerifiedAccessToken,
-        runtime: Runtime[AgentContext],
-    ) -> bool:
+    async def settle(self, outcomes: MutableMapping[str, Outcome], visit: Visit) -> bool:
         """Settles the `outcomes` of called services; pauses the run at the first that requires consent.
 
         If the user declines or the time is over, the outcome is an error without the URL. True if a resume
@@ -56,11 +47,11 @@ class Consents:
         interrupt, and no value is read twice. Outcomes that still require consent are removed until then.
         """
         for name, outcome in list(outcomes.items()):
-            request = self._request(name, state, caller, runtime)
+            request = self._request(name, visit)
             if request is None:
                 continue
-            given = self.prompts.given(runtime, request, caller)
-            settled, value_was_read = await self._settled(request, outcome, given, caller)
+            given = self.prompts.given(visit.runtime, request, visit.caller)
+            settled, value_was_read = await self._settled(request, outcome, given, visit.caller)
             outcomes[name] = settled
             if value_was_read:
                 waiting = [each for each, left in outcomes.items() if isinstance(left, ConsentRequiredError)]
@@ -99,12 +90,10 @@ class Consents:
             await self.prompts.decide(request, request.digest, caller)
         return outcome, value_was_read
 
-    def _request(
-        self, service: str, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
-    ) -> ApprovalRequest | None:
+    def _request(self, service: str, visit: Visit) -> ApprovalRequest | None:
         """The question about a called `service`; `None` if it is not called, or the run is not kept."""
-        call = next((call for call, name in accepted_calls(state) if name == service), None)
-        pending = call and pending_call(state, call, service, caller, runtime)
+        call = next((call for call, name in accepted_calls(visit.state) if name == service), None)
+        pending = call and pending_call(visit, call, service)
         if pending is None or pending.conversation is None:
             return None
         return self.gate.requests.of_call(pending, ApprovalKind.CONSENT_REQUIRED)

@@ -18,12 +18,11 @@ from langgraph.runtime import Runtime
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.call_arguments import arguments_digest
+from graph.callers import Visit
 from graph.context import AgentContext, Conversation, conversation_of
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.data_labels import DataLabels, carried
-from graph.state import AgentState
 from graph.tool_calls.requested_calls import latest_response
-from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.credentials.requirement import DeclaredCredential
 from identity.principal import AccessIdentity, Principal
@@ -50,14 +49,9 @@ class PendingCall:
     """The labels of what the conversation had read when the model made the call."""
 
 
-def pending_call(
-    state: AgentState,
-    call: ToolCall,
-    service: str,
-    caller: VerifiedAccessToken,
-    runtime: Runtime[AgentContext],
-) -> PendingCall:
-    """`call`, one of the pending calls of `state`."""
+def pending_call(visit: Visit, call: ToolCall, service: str) -> PendingCall:
+    """`call`, one of the pending calls of the visit's state."""
+    state, caller, runtime = visit
     response = latest_response(state["messages"]) or AIMessage("")
     conversation, checkpoint = conversation_of(runtime), checkpoint_of(runtime)
     messages, read = state["messages"], state.get("read") or {}

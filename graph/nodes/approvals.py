@@ -15,7 +15,6 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Final
 
 from langchain_core.messages import ToolMessage
-from langgraph.runtime import Runtime
 
 from graph.approvals.answer import Answer, AnswerReader
 from graph.approvals.consent_urls import url_reference
@@ -25,7 +24,8 @@ from graph.approvals.pending_call import PendingCall, pending_call
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import PendingApproval
 from graph.call_arguments import arguments_digest
-from graph.context import AgentContext, context_of, writer_of
+from graph.callers import Visit
+from graph.context import context_of, writer_of
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
 from graph.state import AgentState
@@ -56,19 +56,15 @@ class ApprovalsNode:
     _: KW_ONLY
     resume_values: bool
 
-    async def __call__(
-        self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
-    ) -> dict[str, Any]:
+    async def __call__(self, visit: Visit) -> dict[str, Any]:
         """The results of refused calls, or what followed from one decision; else pauses the run, if the
         credentials of the calls are known.
 
         Raises `AuditError`.
         """
-        pending = [
-            pending_call(state, call, service, caller, runtime)
-            for call, service in accepted_calls(state)
-            if self.gate.knows(service)
-        ]
+        state, caller, runtime = visit
+        accepted = accepted_calls(state)
+        pending = [pending_call(visit, *each) for each in accepted if self.gate.knows(each[1])]
         context_of(runtime).begun_calls.update(asked_calls(state))
         verdicts = [(each, await self._verdict(each, state, caller)) for each in pending]
         refused = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Refused)]
@@ -76,14 +72,14 @@ class ApprovalsNode:
             for each, why in refused:
                 if why.approval is None:
                     await self.gate.refused(each)
-            messages = [await self._refuse(each, why, state, caller, runtime) for each, why in refused]
+            messages = [await self._refuse(each, why, visit) for each, why in refused]
             return {"messages": messages, **_AGAIN}
         undecided = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, PendingApproval)]
         asked = [(each, verdict) for each, verdict in undecided if verdict.asked]
         if not asked and any(verdict is None for _, verdict in verdicts):
             return {"asking": True}  # again when the credentials are known
         for each, verdict in [*asked, *undecided]:
-            return await self._ask(each, verdict, state, caller, runtime)
+            return await self._ask(each, verdict, visit)
         return {"asking": False}
 
     async def _verdict(
@@ -113,15 +109,9 @@ class ApprovalsNode:
         log_failure(error.of(service, self.gate.services[service].settings), tool=tool)
         return Refused(failure_text(error, service), error=error.code)
 
-    async def _ask(
-        self,
-        pending: PendingCall,
-        asks: PendingApproval,
-        state: AgentState,
-        caller: VerifiedAccessToken,
-        runtime: Runtime[AgentContext],
-    ) -> dict[str, Any]:
+    async def _ask(self, pending: PendingCall, asks: PendingApproval, visit: Visit) -> dict[str, Any]:
         """The update that follows from the user's answer. Without one the run pauses, by an exception."""
+        state, caller, runtime = visit
         request, unusable = asks.request, state.get("unusable_answers", 0) + 1
         shown = replace(asks, arguments=redact(asks.arguments, secrets_of(state, caller)))
         if shown.arguments != asks.arguments:  # a grant would keep the secret
@@ -152,7 +142,7 @@ class ApprovalsNode:
                 return dict(_AGAIN)
             words = json.dumps(answer.message, ensure_ascii=False) if answer and answer.message else None
             refused = Refused(f"{REJECTED} Their own words: {words}" if words else REJECTED, request.id)
-            return {"messages": [await self._refuse(pending, refused, state, caller, runtime)], **_AGAIN}
+            return {"messages": [await self._refuse(pending, refused, visit)], **_AGAIN}
         approved = answer.arguments or {}
         digest = arguments_digest(approved)
         counts = await self.prompts.decide(request, digest, caller)
@@ -176,14 +166,8 @@ class ApprovalsNode:
         except AgentError:
             return None
 
-    async def _refuse(
-        self,
-        pending: PendingCall,
-        refused: Refused,
-        state: AgentState,
-        caller: VerifiedAccessToken,
-        runtime: Runtime[AgentContext],
-    ) -> ToolMessage:
+    async def _refuse(self, pending: PendingCall, refused: Refused, visit: Visit) -> ToolMessage:
+        state, caller, runtime = visit
         secrets, read = secrets_of(state, caller), state.get("read") or {}
         run = StepRun(caller, writer_of(runtime), secrets, read=read)
         step = self.steps.step(pending.call, pending.service, run, refused.approval, refused.ruled)

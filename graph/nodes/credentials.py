@@ -5,16 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langgraph.runtime import Runtime
-
 from graph.approvals.consents import Consents, Outcome
-from graph.context import AgentContext
+from graph.callers import Visit
 from graph.credentials.run_credentials import RunCredentials, UnavailableCredential
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials
 from graph.error_codes import MODEL, error_of_node
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import called_services
-from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import Credential
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, AuditError, UnreachableError
@@ -37,12 +34,11 @@ class CredentialsNode:
     seconds: float
     consents: Consents | None = None
 
-    async def __call__(
-        self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
-    ) -> dict[str, Any]:
+    async def __call__(self, visit: Visit) -> dict[str, Any]:
         """The credentials of the next step. Raises `AgentError` for the model's key, and `AuditError`."""
+        state = visit.state
         credentials = {
-            name: self.service_credentials.of(caller, name, state)
+            name: self.service_credentials.of(visit.caller, name, state)
             for name in self.service_credentials.requirements
         }
         resolved: dict[str, Outcome] = {}
@@ -58,7 +54,7 @@ class CredentialsNode:
         for name, outcome in resolved.items():
             if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
                 raise outcome
-        again = self.consents is not None and await self.consents.settle(resolved, state, caller, runtime)
+        again = self.consents is not None and await self.consents.settle(resolved, visit)
         update: dict[str, Any] = {
             "credentials": RunCredentials(
                 {

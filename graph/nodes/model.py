@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 
 from graph.approvals.policy import Deny, Outlook
+from graph.callers import Visit
 from graph.context import AgentContext, context_of, note_read, writer_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
@@ -72,10 +73,9 @@ class ModelNode:
         self.middleware: Final = Middleware()
         self._catalog = ToolCatalog(services, limits.tool_seconds)
 
-    async def __call__(
-        self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
-    ) -> dict[str, Any]:
+    async def __call__(self, visit: Visit) -> dict[str, Any]:
         """The response, the results of calls that no node runs, and the credentials of the next step."""
+        state, caller, runtime = visit
         if asked_calls(state):
             return {}
         rounds, requested = state.get("rounds", 0), state.get("requested")
@@ -102,8 +102,7 @@ class ModelNode:
         if calls:
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
         elif self.middleware.turn is not None:
-            visit = OwnVisit(MODEL, self, (state, caller, runtime))
-            response = await self.middleware.response(visit, respond)
+            response = await self.middleware.response(OwnVisit(MODEL, self, visit), respond)
             if context_of(runtime).streaming:
                 show(response, writer_of(runtime), steps=context_of(runtime).steps)
         else:
@@ -147,17 +146,15 @@ class ModelNode:
     async def ask(
         self,
         messages: Sequence[AnyMessage],
-        state: AgentState,
-        caller: VerifiedAccessToken,
-        runtime: Runtime[AgentContext],
+        visit: Visit,
         *,
         shown: bool,
         tools: Sequence[dict[str, Any]] = (),
     ) -> AIMessage:
         """The response to `messages` and `tools` alone. Raises the errors of the model and of its key."""
-        key = self._static_key or self._service_credentials.of(caller, MODEL, state)
-        call = await self._call(messages, tools, runtime, shown=shown)
-        response = await self._model.response(call, key, caller)
+        key = self._static_key or self._service_credentials.of(visit.caller, MODEL, visit.state)
+        call = await self._call(messages, tools, visit.runtime, shown=shown)
+        response = await self._model.response(call, key, visit.caller)
         return response if tools else without_tool_calls(response)
 
     def offered(self, state: AgentState, caller: VerifiedAccessToken) -> OfferedTools:

@@ -21,12 +21,12 @@ from langgraph._internal._constants import CONFIG_KEY_RUNTIME
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
-from graph.context import AgentContext, context_of, writer_of
+from graph.callers import Visit
+from graph.context import context_of, writer_of
 from graph.credentials.service_credentials import secrets_of
 from graph.error_codes import GraphCode
 from graph.events import MAX_CHARACTERS, TOO_LONG, OwnEvent, ResponseStarted, TextEvent
-from graph.state import SHARED_KEYS, AgentState
-from identity.access_token.verified_access_token import VerifiedAccessToken
+from graph.state import SHARED_KEYS
 from identity.errors import AgentError, AuditError, InternalError
 from identity.observation.failure import place_of
 from identity.principal import Caller
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 State: TypeAlias = Mapping[str, Any]
 Work: TypeAlias = Callable[[State, RunnableConfig], Coroutine[Any, Any, T]]
-Visit: TypeAlias = tuple[AgentState, VerifiedAccessToken, Runtime[AgentContext]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +68,19 @@ class OwnNode:
         self._node = node
         self._model = model
 
-    async def __call__(
-        self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
-    ) -> dict[str, Any]:
+    async def __call__(self, visit: Visit) -> dict[str, Any]:
         """The update of the state: messages of the agent, `instructions`, and own keys."""
-        visit = OwnVisit(self._name, self._model, (state, caller, runtime))
+        state, runtime, own = visit.state, visit.runtime, OwnVisit(self._name, self._model, visit)
 
         async def checked(shown: State, config: RunnableConfig) -> dict[str, Any]:
-            return _checked(await self._node.ainvoke(shown, config), visit.redactor)
+            return _checked(await self._node.ainvoke(shown, config), own.redactor)
 
-        update = await visit.apart(checked)
+        update = await own.apart(checked)
         write = writer_of(runtime) if context_of(runtime).streaming else None
         if write is not None:
             follows = bool(state["messages"]) and isinstance(state["messages"][-1], AIMessage)
             for message in update.get("messages", ()):
-                if message.text and all(message.id != each.id for each in visit.asked):
+                if message.text and all(message.id != each.id for each in own.asked):
                     show(message, write, steps=context_of(runtime).steps, follows=follows)
         return update
 
@@ -106,7 +103,7 @@ class OwnVisit:
     async def apart(self, work: Work[T]) -> T:
         """See `_apart`. A call that could not be recorded is raised, whatever `work` makes of that."""
         try:
-            return await _apart(self._name, self._visit[0], work, self.runtime)
+            return await _apart(self._name, self._visit.state, work, self.runtime)
         finally:
             for error in self._unrecorded:
                 raise error
@@ -123,7 +120,7 @@ class OwnVisit:
             raise
 
     async def _ask(self, messages: Sequence[AnyMessage], shown: bool) -> AIMessage:
-        response = await self.in_run(self._model.ask(messages, *self._visit, shown=shown))
+        response = await self.in_run(self._model.ask(messages, self._visit, shown=shown))
         if shown:
             self.asked.append(response)
         return response

@@ -20,16 +20,15 @@ from graph.approvals.gate import ApprovalGate, Permitted, Refused
 from graph.approvals.pending_call import pending_call
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
 from graph.call_arguments import are_valid_arguments
-from graph.context import AgentContext, context_of, note_read, writer_of, writer_of_consents
+from graph.callers import Visit
+from graph.context import context_of, note_read, writer_of, writer_of_consents
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
 from graph.nodes.own import OwnVisit
-from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
 from graph.tool_calls.tool_step import StepRun, ToolSteps
-from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
@@ -91,17 +90,11 @@ class ServiceNode:
     _: KW_ONLY
     begun_calls: BegunCalls | None = None
 
-    async def __call__(
-        self,
-        state: AgentState,
-        caller: VerifiedAccessToken,
-        runtime: Runtime[AgentContext],
-        *,
-        lent: bool = False,
-    ) -> dict[str, Any]:
+    async def __call__(self, visit: Visit, *, lent: bool = False) -> dict[str, Any]:
         """The results of the calls, and a credential that was renewed. A call whose server asks its user has
         none yet; a server asks about no call of a tool that is `lent`.
         """
+        state, caller, runtime = visit
         waiting = [call for call, service in accepted_calls(state) if service == self.service.name]
         taken = self.budget.take(runtime, len(waiting))
         credential = self.service_credentials.of(caller, self.service.name, state)
@@ -113,7 +106,7 @@ class ServiceNode:
         read, proposed = dict[str, str](), list[ToolCall]()
 
         async def run(call: ToolCall) -> ToolMessage:
-            pending = pending_call(state, call, self.service.name, caller, runtime)
+            pending = pending_call(visit, call, self.service.name)
             goes_on = asked.get(str(call["id"]))
             verdict = await self.gate.permit(pending, caller, goes_on=goes_on is not None)
             if isinstance(verdict, Refused):
@@ -125,11 +118,11 @@ class ServiceNode:
                 if isinstance(used, Refused):
                     return await refuse(call, used)
                 answers, approval = used, goes_on["asked"][-1]
-            elif not await self._begin(state, call, caller, runtime):
+            elif not await self._begin(call, visit):
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, approval, ruled=ruled))
             context.begun_calls.add(str(call["id"]))
             note_read(runtime, self.labels(call["name"]))
-            sent, lending = False, _Lending(self, call, state, caller, runtime, read, proposed)
+            sent, lending = False, _Lending(self, call, visit, read, proposed)
             LENT.set(lending)  # in the task of this call
             step = self.steps.step(call, self.service.name, of_run, approval, ruled)
 
@@ -162,8 +155,8 @@ class ServiceNode:
         limit = Refused(f"not run: at most {self.budget.calls} tools may be called in one run")
         made: Callable[[ToolCall], Any] = run
         if self.model.middleware.around_calls:
-            visit = OwnVisit(self.service.name, self.model, (state, caller, runtime))
-            made = partial(self.model.middleware.call, visit, made=run, again=again, refused=refuse)
+            own = OwnVisit(self.service.name, self.model, visit)
+            made = partial(self.model.middleware.call, own, made=run, again=again, refused=refuse)
         results = await asyncio.gather(*map(made, waiting[:taken]), return_exceptions=True)
         messages: list[ToolMessage] = []
         for result in results:
@@ -193,13 +186,11 @@ class ServiceNode:
     def labels(self, tool: str) -> dict[str, str]:
         return labels_of(self.service.name, tool, self.service.policy(tool))
 
-    async def _begin(
-        self, state: AgentState, call: ToolCall, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
-    ) -> bool:
+    async def _begin(self, call: ToolCall, visit: Visit) -> bool:
         """False for a call that was begun before and may have changed something."""
         if self.begun_calls is None or self.only_reads(call["name"]):
             return True
-        name = call_name(state, call, caller.principal, runtime)
+        name = call_name(visit.state, call, visit.caller.principal, visit.runtime)
         return name is None or await self.begun_calls.begin(name)
 
     async def _call(
@@ -267,9 +258,7 @@ class _Lending:
 
     node: ServiceNode
     call: ToolCall
-    state: AgentState
-    caller: VerifiedAccessToken
-    runtime: Runtime[AgentContext]
+    visit: Visit
     read: dict[str, str]
     """The labels of what was read so in this visit of the node."""
     proposed: list[ToolCall]
@@ -281,11 +270,10 @@ class _Lending:
 
     async def respond(self, messages: list[Any], tools: Sequence[Any]) -> AIMessage:
         self._report()
-        visit = self.state, self.caller, self.runtime
-        return await self.node.model.ask(messages, *visit, shown=False, tools=tools)
+        return await self.node.model.ask(messages, self.visit, shown=False, tools=tools)
 
     def functions(self) -> list[dict[str, Any]]:
-        offered = self.node.model.offered(self.state, self.caller)
+        offered = self.node.model.offered(self.visit.state, self.visit.caller)
         functions = [each["function"] for each in offered.tools]
         return [each for each in functions if each["name"] != self.call["name"]]
 
@@ -293,25 +281,25 @@ class _Lending:
         self._report(tool)
         if not are_valid_arguments(arguments):
             raise ToolException("the arguments must be JSON")
-        service = self.node.model.offered(self.state, self.caller).services[tool]
+        service = self.node.model.offered(self.visit.state, self.visit.caller).services[tool]
         call = ToolCall(name=tool, args=arguments, id=uuid.uuid4().hex, type="tool_call")
         return await asyncio.create_task(self._made(call, service), context=self.of_run.copy())
 
     async def _made(self, call: ToolCall, service: str) -> str:
         """The result of a call, by a visit of the service's node."""
-        state, response = self.state.copy(), AIMessage("", id=uuid.uuid4().hex, tool_calls=[call])
+        state, response = self.visit.state.copy(), AIMessage("", id=uuid.uuid4().hex, tool_calls=[call])
         state["messages"] = [*state["messages"], response]
         state["accepted"] = {str(call["id"]): service}
         own = self.node.labels(self.call["name"])
         state["read"] = joined(joined(state.get("read"), own), self.read)
-        pending = pending_call(state, call, service, self.caller, self.runtime)
-        node = self.node.nodes[service]
-        verdict = await self.node.gate.verdict(pending, self.caller)
+        visit, node = self.visit._replace(state=state), self.node.nodes[service]
+        pending = pending_call(visit, call, service)
+        verdict = await self.node.gate.verdict(pending, visit.caller)
         changes = self.node.only_reads(self.call["name"]) and not node.only_reads(call["name"])
         if changes or not isinstance(verdict, Permitted | Refused):
             self.proposed.append(call)
             raise ToolException("not run yet: it is made after your answer, if the user agrees; say that")
-        update = await node(state, self.caller, self.runtime, lent=True)
+        update = await node(visit, lent=True)
         self.read.update(joined(self.read, update.get("read", {})))
         self.proposed.extend(update.get("proposed", []))
         [result] = update["messages"]
