@@ -55,6 +55,16 @@ ready (Ctrl-C stops all)
 """
 
 
+def sandbox_of(stack: ExitStack) -> Mapping[str, str]:
+    """The variables of the sandbox that runs; otherwise of one that `stack` stops."""
+    try:
+        return stack.enter_context(start_sandbox(SandboxOptions(folder=FOLDER))).environment
+    except (FolderInUseError, PortInUseError) as error:
+        if not (found := sandbox_environment()):
+            raise SystemExit(error.strerror) from None
+        return found
+
+
 def environment(sandbox: Mapping[str, str], folder: Path, database: str, redis: str) -> dict[str, str]:
     """The variables of both processes of Aegra."""
     key = folder / "seal-key"
@@ -114,11 +124,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idaas-agent-aegra-")))
-        try:
-            sandbox = stack.enter_context(start_sandbox(SandboxOptions(folder=FOLDER))).environment
-        except (FolderInUseError, PortInUseError) as error:
-            if not (sandbox := sandbox_environment()):
-                raise SystemExit(error.strerror) from None
+        sandbox = sandbox_of(stack)
         postgres = stack.enter_context(postgres_process(password=secrets.token_urlsafe()))
         (folder / "redis").mkdir()
         redis = stack.enter_context(redis_process(folder / "redis"))

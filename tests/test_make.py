@@ -68,6 +68,13 @@ def test_studio_uses_the_sandbox_that_runs_and_its_port(sandbox: Sandbox) -> Non
     assert f"['--port', '{port}'] https://agent.sandbox.example mine" in shown
 
 
+def test_aegra_uses_the_sandbox_that_runs(sandbox: Sandbox) -> None:
+    shows = "import contextlib, scripts.aegra as aegra; print(aegra.sandbox_of(contextlib.ExitStack()))"
+    code, shown = output_of(sys.executable, "-c", shows, SANDBOX_FOLDER=str(sandbox.running.folder))
+    assert code == 0
+    assert sandbox.environment["LLM_BASE_URL"] in shown
+
+
 def test_studio_without_a_cloud_names_every_missing_variable(tmp_path: Path) -> None:
     code, shown = studio(SANDBOX_FOLDER=str(tmp_path / "none"))
     assert code == 1

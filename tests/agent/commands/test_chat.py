@@ -85,6 +85,14 @@ async def test_conversation_asks_for_approval_with_the_arguments_and_goes_on(
         await chat.shows(f"--thread {thread}")
         assert await chat.ends() == 0
 
+    served.model.turns = [APPLY, DONE]
+    given = ("chat", "--url", served.origin, "Apply for three days of leave from Monday")
+    async with on_terminal(COMMAND, *given, folder=tmp_path, **variables) as chat:
+        assert "days: 3" in await chat.shows(APPROVE)
+        chat.types("n")
+        assert "ok" not in await chat.shows("done")
+        assert await chat.ends() == 0
+
 
 async def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
     threads: ThreadsOf, tmp_path: Path
