@@ -5,23 +5,25 @@ import { printable } from '../printable.js';
 /**
  * `element('button', {type: 'button', onclick: send, hidden: false}, 'Send')`
  *
- * Functions become event listeners; `true` is an attribute without a value; `false` and `undefined` are left out.
+ * Functions become event listeners; `true` is an attribute without a value; `false`, `undefined` and `null` are left out.
  *
  * @param {string} name
  * @param {Record<string, unknown>} attributes
- * @param {...(Node | string | undefined | false)} children
+ * @param {...(Node | string | undefined | null | false)} children
  */
 export function element(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (typeof value === 'function') node.addEventListener(key.replace(/^on/, ''), value);
     else if (value === true) node.setAttribute(key, '');
-    else if (value !== undefined && value !== false) node.setAttribute(key, printable(String(value)));
+    else if (!isLeftOut(value)) node.setAttribute(key, printable(String(value)));
   }
-  const shown = children.filter((child) => child !== undefined && child !== false);
+  const shown = children.filter((child) => !isLeftOut(child));
   node.append(...shown.map((child) => (typeof child === 'string' ? printable(child) : child)));
   return node;
 }
+
+const isLeftOut = (value) => value === undefined || value === null || value === false;
 
 /** Makes `children` the children of `parent`, in this order. Those in their place are not moved, and the focus stays. */
 export function arrange(parent, children) {

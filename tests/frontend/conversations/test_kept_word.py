@@ -109,6 +109,12 @@ async def test_text_decides_nothing_while_an_approval_is_open(
     await lasting_agent.open_page(page)
     await ask(page, APPLY)
     await card(page).wait_for()
+    await page.get_by_title("More").click()
+    await page.get_by_role("button", name="What waits for you").click()
+    await expect(page.locator(".rows .open")).to_have_text(
+        f"{APPLY}The agent wants to call the leave service"
+    )
+    await page.keyboard.press("Escape")
     await ask(page, "yes, please do it")
     await expect(page.locator(".foot .notice")).to_contain_text("after you have decided: “yes, please do it”")
     await expect(card(page).get_by_role("button", name="Approve")).to_be_visible()
