@@ -30,7 +30,6 @@ from tools.result import model_text
 from tools.service import Access, send_with_credential
 
 _FURTHER: Final = ("x-", "idempotency-key", "if-match", "if-none-match")
-_REFUSALS: Final = (401, 403)
 _SHOWN: Final = ("x-", "etag", "location", "retry-after", "content-type")
 
 
@@ -203,7 +202,7 @@ class ServiceClient(httpx.Auth):
         if access is None:
             response = await send(None)
         else:
-            response = await send_with_credential(access, send, lambda sent: sent.status_code in _REFUSALS)
+            response = await send_with_credential(access, send, lambda sent: sent.status_code in (401, 403))
         async with aclosing(response):
             if not response.is_success:
                 raise self._refusal(response)
@@ -256,7 +255,7 @@ class ServiceClient(httpx.Auth):
         """
         credential = await self._attached(request, None)
         response = yield request
-        if response.status_code in _REFUSALS and credential is not None:
+        if response.status_code in (401, 403) and credential is not None:
             fresh = await self._attached(request, credential)
             if fresh is not credential:
                 yield request

@@ -180,6 +180,7 @@ def _of_settings(settings: Settings, part: str) -> Origin | None:
     url = declared.declaration.url
     if isinstance(settings.services.get(part), ServiceDeclaration):
         member = declared.declaration.credential_key or "access_token"
+        member += " or also" if getattr(declared.declaration, "also", ()) else ""
         place = f"services.{part}"
         return Origin(url, f"{place}.url in SERVICES_FILE", f"{place}.{member} in SERVICES_FILE")
     return Origin(url, declared.settings[0], declared.settings[-1])

@@ -45,6 +45,7 @@ RATES_KEY, PAYROLL_TOKEN = "credential of rates", "credential of payroll"
 API_KEY, TOKEN = "services.rates.api_key in SERVICES_FILE", "services.payroll.access_token in SERVICES_FILE"
 RATES_URL, PAYROLL_URL = "services.rates.url in SERVICES_FILE", "services.payroll.url in SERVICES_FILE"
 
+ALSO = 'also = [{ api_key = "no_such_key", placement = { header = "X-API-Key" } }]'
 DECLARED_CASES = [
     DeclaredCase(RATES_KEY, "service_key_unavailable", "unknown_identifier", rates(),
                  (API_KEY, '"rates_key"')),
@@ -53,6 +54,9 @@ DECLARED_CASES = [
     DeclaredCase(PAYROLL_TOKEN, "machine_token_failed", "not_granted",
                  payroll(closed("/"), 'access_token = "https://no.example|x"'),
                  (TOKEN, '"https://no.example|x"')),
+    DeclaredCase(PAYROLL_TOKEN, "service_key_unavailable", "unknown_identifier",
+                 payroll(closed("/"), 'api_key = "amap_api_key"', ALSO),
+                 ("services.payroll.api_key or also in SERVICES_FILE", '"no_such_key"')),
     DeclaredCase("service rates", "service_failed", "credential_refused", rates(api_key="llm_api_key"),
                  (API_KEY, 'the service "rates"', 'the API key "llm_api_key"')),
     DeclaredCase("service rates", "service_failed", "no_such_address",
