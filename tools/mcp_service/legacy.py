@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -60,10 +61,8 @@ class LegacySession(Session):
         """Initializes the session. If it fails, the session is ended at the server."""
         try:
             await self._initialize()
-        except BaseException as error:
+        except BaseException:
             await self._end()
-            if isinstance(error, ValueError):
-                raise MCPRequestError(MALFORMED) from None
             raise
         return True
 
@@ -120,11 +119,7 @@ class LegacySession(Session):
         number = next(self._numbers)
         if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
             params = {**params, "_meta": {**params.get("_meta", {}), HEADER: context}}
-        message = {"id": number, "method": method, "params": params}
-
-        async def read(response: httpx.Response) -> Mapping[str, Any]:
-            return await self._response_to(number, response)
-
+        message, read = {"id": number, "method": method, "params": params}, partial(self._response_to, number)
         try:
             return await self._wire.exchange(message, self.secret, self._headers(), read)
         except asyncio.CancelledError:
@@ -134,11 +129,10 @@ class LegacySession(Session):
             raise
 
     async def _initialize(self) -> None:
-        """Opens the session. Raises `MCPRequestError`, and `ValueError` for a version that is not spoken."""
         about = {"clientInfo": {"name": "idaas-agent", "version": VERSION}, "capabilities": {}}
         await self._result("initialize", {"protocolVersion": LATEST_PROTOCOL_VERSION, **about})
         if self.version not in SUPPORTED_PROTOCOL_VERSIONS:
-            raise ValueError("not a version that is spoken")
+            raise MCPRequestError(MALFORMED)
         await self._notify({"method": "notifications/initialized"})
 
     async def _notify(self, message: Mapping[str, Any]) -> None:
