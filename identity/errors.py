@@ -294,7 +294,7 @@ class ServiceError(AgentError):
     """A downstream service failed. `status` is its HTTP status, if there was a response.
 
     `body` is the response's text, for the tool that sent the request: bounded, without the credential, and
-    part of no message, log line or trace.
+    part of no message or trace; of no log line but that of a 400, where lines of DEBUG are written.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ import sysconfig
 from traceback import walk_tb
 from typing import Any, Final
 
-from identity.errors import AgentError
+from identity.errors import AgentError, ServiceError
 from identity.observation.request_context import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.failure")
@@ -17,7 +17,8 @@ def log_failure(error: AgentError, *, tool: str | None = None) -> None:
 
     Call it once for each failure that a caller, the page or the model reads. `tool` is the tool whose call
     failed. The line has the request id of the context, and no secret, because errors have none. Its level is
-    ERROR for what no caller can cause, else WARNING.
+    ERROR for what no caller can cause, else WARNING. Where lines of DEBUG are written, that of a service's
+    400 has the beginning of the response, which says what was wrong with the request of the tool.
     """
     fields: dict[str, Any] = {
         "request_id": REQUEST_ID.get(),
@@ -28,6 +29,8 @@ def log_failure(error: AgentError, *, tool: str | None = None) -> None:
         "cause": error.row.cause,
         "remedy": error.row.remedy,
     }
+    if isinstance(error, ServiceError) and error.status == 400 and _LOG.isEnabledFor(logging.DEBUG):
+        fields["body"] = error.body[:1000]
     present = {name: value for name, value in fields.items() if value is not None}
     level = logging.WARNING if error.code.row.caused_by_callers else logging.ERROR
     _LOG.log(level, "%s: %s", error.code.value, error.detail, extra={"fields": present})

@@ -159,13 +159,11 @@ class ServiceClient(httpx.Auth):
     call fails.
     """
 
-    def __init__(
-        self, http: httpx.AsyncClient, endpoint: Endpoint, access: Access | None, caller: Caller | None = None
-    ) -> None:
+    def __init__(self, http: httpx.AsyncClient, endpoint: Endpoint, access: Access) -> None:
         self._http = http
         self._endpoint = endpoint
         self._access = access
-        self.caller: Final = caller
+        self.caller: Final[Caller | None] = access.caller
         """For whom the call is made; `None` outside of a run."""
         self.presented: Final[list[Secret]] = []
         """The secrets that were attached in this call."""
@@ -199,7 +197,7 @@ class ServiceClient(httpx.Auth):
         url = self._url(segments, options.get("params"))
         request = self._http.build_request(method, url, data=options.get("form"), headers=headers, **body)
         access, send = self._access, partial(self._send, request)
-        if access is None:
+        if not self._endpoint.carried:
             response = await send(None)
         else:
             response = await send_with_credential(access, send, lambda sent: sent.status_code in (401, 403))
@@ -267,7 +265,7 @@ class ServiceClient(httpx.Auth):
         origins = [(each.scheme, each.host, each.port) for each in (base, request.url)]
         if origins[0] != origins[1] or not below or ".." in request.url.path.split("/"):
             raise self._endpoint.error("has a credential for its own URL only")
-        if self._access is None:
+        if not self._endpoint.carried:
             return None
         credential = await (self._access.renew(refused) if refused else self._access.credential())
         self._endpoint.attach(request, credential)

@@ -188,8 +188,7 @@ class HTTPService:
         raise self._endpoint.unusable(f"no response within {self._seconds:g} s")
 
     def _client(self, access: Access) -> ServiceClient:
-        credential = None if self.credential is None else access
-        return ServiceClient(self._http, self._endpoint, credential, access.caller)
+        return ServiceClient(self._http, self._endpoint, access)
 
     async def aclose(self) -> None:
         await self._http.aclose()

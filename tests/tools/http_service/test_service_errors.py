@@ -3,6 +3,7 @@
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, ServiceError
 from tests.recorder import Recorder
@@ -80,3 +81,25 @@ async def test_body_of_an_error_is_redacted_and_is_part_of_no_message(serve, ser
     assert error.body.startswith("conflict Bearer **redacted**")
     assert len(error.body) < 1100
     assert "conflict" not in f"{error} {error.detail} {error.args} {error.__notes__}"
+
+
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize(("status", "level", "shown"), [(400, 10, True), (400, 20, False), (500, 10, False)])
+async def test_body_of_an_upstream_400_is_in_the_log_line_of_operators_who_ask_for_it(
+    caplog, status, level, shown
+):
+    def payroll(service, _):
+        @service.tool
+        async def payslip(http):
+            """Gets the payslip."""
+            return (await http.get()).text
+
+    tools = ToolsUnderTest(payroll)
+    tools.responds(status, text="month must be YYYY-MM, you sent token-1")
+    agent = AgentUnderTest(ScriptedModel(call("payslip"), "done"), tools)
+    with caplog.at_level(level, "idaas_agent.failure"):
+        await agent.ask("My payslip?")
+    [line] = caplog.records
+    body = "month must be YYYY-MM, you sent **redacted**" if shown else None
+    assert (line.levelname, line.fields.get("body")) == ("WARNING", body)
+    assert "month" not in line.getMessage() + agent.messages[2].text + str(agent.events) + str(agent.audit)
