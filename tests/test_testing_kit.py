@@ -1,6 +1,7 @@
 """`idaas_agent.testing`: a tool is tested in ten lines, without a socket."""
 
 import pytest
+from langgraph.graph import END
 
 from idaas_agent import (
     READS,
@@ -153,3 +154,25 @@ async def test_own_graph_and_two_conversations_of_one_caller_are_run_by_the_kit(
         await agent.ask("second")
     assert model.read[0][0].text.startswith("You help Ann.")
     assert [message.text for message in model.read[1][1:]] == ["first", "one", "second"]
+
+
+async def test_own_nodes_keep_a_memory_of_each_user_and_of_no_other(tools):
+    notes: dict[Principal, str] = {}
+
+    def build(parts):
+        async def recall(state, runtime):
+            return {"instructions": notes.get(runtime.context.caller.principal, "")}
+
+        async def remember(state, runtime):
+            notes[runtime.context.caller.principal] = f"They have asked: {state['messages'][0].text}"
+
+        graph = build_graph(parts, first="recall", last="remember")
+        graph.add_node("recall", recall).add_edge("recall", "credentials")
+        return graph.add_node("remember", remember).add_edge("remember", END)
+
+    model = ScriptedModel("one")
+    for name in ("ann", "ann", "bob"):
+        caller = Caller(Principal("https://idaas.example.com", name))
+        await AgentUnderTest(model, tools, graph=build, caller=caller).ask(f"{name}'s question")
+    known = ["They have asked: ann's question" in read[0].text for read in model.read]
+    assert known == [False, True, False]
