@@ -30,15 +30,11 @@ def grants(
     try:
         found = asyncio.run(_found(settings, user, withdraw))
     except (AgentError, StoreError) as error:
-        stop(
-            f"the grants cannot be read or ended: {getattr(error, 'detail', error)}",
-            "check CONVERSATIONS_URL",
-        )
+        reason = getattr(error, "detail", error)
+        stop(f"the grants cannot be read or ended: {reason}", "check CONVERSATIONS_URL")
     if withdraw is not None:
         if not found:
-            stop(
-                f'there is no grant or prepared run "{withdraw}"', "idaas-agent grants shows those that count"
-            )
+            stop(f'there is no grant or prepared run "{withdraw}"', "idaas-agent grants shows them all")
         out.print(f"withdrawn: {withdraw}")
         return
     for each in found:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from agent.conversations.database.database import Database, Row, Transaction, query
@@ -33,6 +33,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class SqlApprovalStore:
     """An `ApprovalStore`. A decision and a use are on disk when they return: they outlast a failure of power.
 
@@ -40,9 +41,8 @@ class SqlApprovalStore:
     that another program has written is refused. Of the principal only the digest is stored.
     """
 
-    def __init__(self, database: Database, encryption: Encryption) -> None:
-        self._database = database
-        self._encryption = encryption
+    _database: Database
+    _encryption: Encryption
 
     async def open(self, request: ApprovalRequest) -> ApprovalState:
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from agent.conversations.approvals import SqlApprovalStore, available, members_of, request_of
@@ -23,15 +23,15 @@ MOST: Final = 500
 """Grants of one principal that are looked at, the newest."""
 
 
+@dataclass(frozen=True, slots=True)
 class SqlGrantStore:
     """A `GrantStore`. Identifiers, thread, times and the number of uses are in clear, and the digest of the
     principal. Everything that decides what a grant covers is sealed, with copies of its thread and end.
     """
 
-    def __init__(self, database: Database, encryption: Encryption, approvals: SqlApprovalStore) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._approvals = approvals
+    _database: Database
+    _encryption: Encryption
+    _approvals: SqlApprovalStore
 
     async def add(self, grant: Grant) -> None:
         owner = owner_of(grant.request.principal)

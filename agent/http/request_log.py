@@ -26,8 +26,11 @@ from identity.printable import printable
 
 _LOG: Final = logging.getLogger("idaas_agent.request")
 _TRACEPARENT: Final = HEADER.encode("ascii")
-_DEVICE: Final = 200
-"""The most characters of `DEVICE`."""
+
+
+def device_of(scope: Scope) -> str | None:
+    """The `User-Agent` of a request, for `DEVICE`: at most 200 printable characters."""
+    return printable(Headers(scope=scope).get("user-agent", ""))[:200] or None
 
 
 def request_log(
@@ -50,7 +53,7 @@ def request_log(
         span = NO_SPAN if tracer is None else _begun(tracer, scope)
         span.set_for_trace(Attribute.REQUEST_ID, request_id)
         outer_id, outer_user = REQUEST_ID.set(request_id), USER.set(None)
-        outer_device = DEVICE.set(printable(Headers(scope=scope).get("user-agent", ""))[:_DEVICE] or None)
+        outer_device = DEVICE.set(device_of(scope))
         outer_outcome, outer_span = REQUEST_OUTCOME.set(outcome), CURRENT_SPAN.set(span)
         counted.open += 1
 

@@ -9,6 +9,7 @@ import hmac
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -29,32 +30,27 @@ _MOST: Final = 200
 _SHOWN: Final = ("id", "service", "tool", "effect", "access_identity", "approvers", "expires_at")
 
 
+@dataclass(eq=False, slots=True)
 class ApprovalWebhook:
     """Sends one message for each question about a call, or prepared run, again until a response is 2xx, the
     question expires, or six attempts have failed. 410 ends all messages until the process ends. No redirect
     is followed, no response is read, and neither the address nor the message is logged.
 
-    Messages are in memory: those of a process that ends are lost. The question itself is not.
+    Messages are in memory: those of a process that ends are lost. The question itself is not. `settings` have
+    `APPROVAL_WEBHOOK_URL`.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        http: httpx.AsyncClient,
-        clock: Callable[[], float],
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
-        """For `APPROVAL_WEBHOOK_URL`, which must be set."""
-        assert settings.approval_webhook_url and settings.approval_webhook_secret_file  # noqa: S101, PT018 - documented
-        self._url = settings.approval_webhook_url
-        self._key = webhook_key(settings.approval_webhook_secret_file)
-        self._page = settings.approval_webhook_page
-        self._with_arguments = settings.approval_webhook_arguments
-        self._http = http
-        self._clock = clock
-        self._sleep = sleep
-        self._sending: set[asyncio.Task[None]] = set()
-        self._is_gone = False
+    settings: Settings
+    http: httpx.AsyncClient
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _sending: set[asyncio.Task[None]] = field(init=False, default_factory=set)
+    _is_gone: bool = field(init=False, default=False)
+    _key: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        assert self.settings.approval_webhook_secret_file  # noqa: S101 - it is required with the URL
+        self._key = webhook_key(self.settings.approval_webhook_secret_file)
 
     def announce(self, pending: PendingApproval) -> None:
         """Begins to send the message about `pending`, without waiting."""
@@ -76,9 +72,9 @@ class ApprovalWebhook:
         data: dict[str, Any] = {name: members[name] for name in _SHOWN}
         data["text"] = interrupt_value(pending)["action_requests"][0]["description"]
         data["asker"] = {"iss": request.principal.issuer, "sub": request.principal.subject}
-        data["url"] = f"{self._page}#approval={request.id}"
+        data["url"] = f"{self.settings.approval_webhook_page}#approval={request.id}"
         data["prepared_by"] = request.prepared_by
-        if self._with_arguments:
+        if self.settings.approval_webhook_arguments:
             data["arguments"] = members["arguments"]
         message = {"type": "approval.requested", "timestamp": rfc3339(request.created_at), "data": data}
         return json.dumps(message, separators=(",", ":")).encode()
@@ -87,10 +83,10 @@ class ApprovalWebhook:
         body, message_id = self._body(pending), f"msg_{pending.request.id}"
         failure = ""
         for pause in (0.0, *_PAUSES):
-            if self._is_gone or self._clock() + pause >= pending.request.expires_at:
+            if self._is_gone or self.clock() + pause >= pending.request.expires_at:
                 break
             if pause:
-                await self._sleep(pause)
+                await self.sleep(pause)
             try:
                 async with asyncio.timeout(_SECONDS):
                     status = await self._attempt(message_id, body)
@@ -103,7 +99,7 @@ class ApprovalWebhook:
         _LOG.warning("an approval was not announced: %s", failure or "it has expired")
 
     async def _attempt(self, message_id: str, body: bytes) -> int:
-        timestamp = str(int(self._clock()))
+        timestamp = str(int(self.clock()))
         signed = b".".join((message_id.encode(), timestamp.encode(), body))
         signature = base64.b64encode(hmac.digest(self._key, signed, "sha256")).decode()
         headers = {
@@ -112,5 +108,7 @@ class ApprovalWebhook:
             "webhook-timestamp": timestamp,
             "webhook-signature": f"v1,{signature}",
         }
-        async with self._http.stream("POST", self._url, content=body, headers=headers) as response:
+        async with self.http.stream(
+            "POST", self.settings.approval_webhook_url or "", content=body, headers=headers
+        ) as response:
             return response.status_code

@@ -69,11 +69,11 @@ class Entry:
         return owner_of(self.principal), self.tool, self.day.isoformat()
 
 
+@dataclass(frozen=True, slots=True)
 class CallCounters:
     """In the database of conversations, over all processes."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    database: Database
 
     async def enter(self, entry: Entry) -> Entry:
         """Adds the call, on disk when it returns. Raises `UnavailableError`."""
@@ -97,7 +97,7 @@ class CallCounters:
                 yield from query("DELETE FROM call_totals WHERE day < ?", before)
             return replace(entry, added=bool(added), calls=int(calls), total=int(amount))
 
-        return await self._database.write(work, durable=True)
+        return await self.database.write(work, durable=True)
 
     async def settled(self, entry: Entry, decision: Decision) -> Decision:
         """`decision`, with which the call stays counted only if it is made, here or where it was added."""
@@ -108,9 +108,7 @@ class CallCounters:
         return decision
 
     async def take_back(self, entry: Entry) -> None:
-        """Removes the call, which was not sent. If that is not possible, it stays counted until the day
-        ends.
-        """
+        """Removes the call, which was not sent; if that fails, it stays counted until the day ends."""
 
         def work() -> Transaction[None]:
             removed = yield from query("DELETE FROM counted_calls WHERE id = ? RETURNING amount", entry.id)
@@ -122,6 +120,6 @@ class CallCounters:
                 )
 
         try:
-            await self._database.write(work)
+            await self.database.write(work)
         except UnavailableError as error:
             _LOG.warning("a call that was not made stays counted: %s", error.detail)

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from cedarpy import Entities, PolicySet, is_authorized
 
@@ -35,8 +35,7 @@ def decide(
         return Deny(reason=FAILED)
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
+class _Result(NamedTuple):
     allowed: bool
     names: tuple[str, ...]
     failed: bool

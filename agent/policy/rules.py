@@ -95,25 +95,21 @@ class Statement:
     line: int
     text: str
     form: Mapping[str, Any]
+    annotations: Mapping[str, str]
 
     @property
     def name(self) -> str:
-        return self._annotations.get("id") or f"line {self.line}"
+        return self.annotations.get("id") or f"line {self.line}"
 
     @property
     def observed(self) -> bool:
         """Whether it is only observed (`@observe`)."""
-        return "observe" in self._annotations
+        return "observe" in self.annotations
 
     @property
     def sum(self) -> str | None:
         """The argument whose sum `context.today` has (`@sum("amount")`)."""
-        return self._annotations.get("sum")
-
-    @property
-    def _annotations(self) -> Mapping[str, str]:
-        found: Mapping[str, str] = self.form.get("annotations", {})
-        return found
+        return self.annotations.get("sum")
 
     @cached_property
     def actions(self) -> frozenset[str] | None:
@@ -392,7 +388,7 @@ def _parsed(rules: Sequence[tuple[int, str]]) -> list[Statement]:
         if form is None:
             faults.append(f"{line}: a template is no rule")
         else:
-            statements.append(Statement(line, text, form))
+            statements.append(Statement(line, text, form, form.get("annotations", {})))
     if faults:
         raise _invalid(faults)
     return statements

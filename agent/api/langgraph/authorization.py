@@ -18,9 +18,10 @@ from typing import Any
 from langgraph_sdk import Auth
 
 from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
-from agent.api.langgraph.sealed_callers import SEALED
+from agent.api.langgraph.sealed_callers import SEALED, USER_DEVICE
 from agent.api.langgraph.server_agent import agent_of_this_loop, server_agent
 from agent.api.langgraph.token_references import REFERENCE, identity_of, token_references
+from identity.observation.request_context import DEVICE
 from identity.principal import Principal
 
 auth = Auth()
@@ -36,9 +37,9 @@ async def authenticate(scope: Mapping[str, Any]) -> Auth.types.MinimalUserDict: 
         raise Auth.exceptions.HTTPException(status_code=401, detail="the route guard is not in force")
     admitted.authenticated = True
     # Aegra passes on the same object; the envelope is added to it when a run is created.
-    further: dict[str, Any] = {SEALED: {}}
+    further: dict[str, Any] = {USER_DEVICE: DEVICE.get(), SEALED: {}}
     if not admitted.sealed:
-        further = {REFERENCE: token_references.add(admitted.caller)}
+        further[REFERENCE] = token_references.add(admitted.caller)
     return {"identity": identity_of(admitted.caller), "is_authenticated": True, **further}  # type: ignore[typeddict-item]  # the servers take more members than they declare
 
 

@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -66,20 +67,18 @@ class ConsentUrlInjector:
         await self._app({**scope, "headers": headers}, receive, response.send)
 
 
+@dataclass(eq=False, slots=True)
 class _FilledResponse:
     """A response with a known length is filled when it is whole, any other piece by piece.
 
     A reference is looked up once, all new ones of a piece together: it is there after its approval.
     """
 
-    def __init__(
-        self, send: Send, urls_of: Callable[[Collection[str]], Awaitable[Mapping[str, Secret]]]
-    ) -> None:
-        self._send = send
-        self._urls_of = urls_of
-        self._known: dict[bytes, bytes] = {}
-        self._start: Message | None = None
-        self._held = b""
+    _send: Send
+    _urls_of: Callable[[Collection[str]], Awaitable[Mapping[str, Secret]]]
+    _known: dict[bytes, bytes] = field(init=False, default_factory=dict)
+    _start: Message | None = field(init=False, default=None)
+    _held: bytes = field(init=False, default=b"")
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and _length(message) is not None:

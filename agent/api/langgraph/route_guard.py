@@ -15,7 +15,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Final
 
@@ -34,10 +34,11 @@ from agent.api.langgraph.server_agent import agent_of_this_loop, end_agents
 from agent.api.langgraph.server_threads import ServerThreads
 from agent.errors.error_response import RequestError, error_body, error_response
 from agent.http.request_limits import body_limit
+from agent.http.request_log import device_of
 from agent.http.response_headers import add_headers, api_headers
 from agent.http.role_headers import take_role_headers
 from identity.errors import AccessTokenError, AgentError, ConfigurationError
-from identity.observation.request_context import REQUEST_ID
+from identity.observation.request_context import DEVICE, REQUEST_ID
 
 AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")
 """These and the paths below them. The server also calls the handlers of `entry` for them."""
@@ -104,6 +105,7 @@ class RouteGuard:
 
         request_id = secrets.token_hex(8)
         REQUEST_ID.set(request_id)
+        DEVICE.set(device_of(scope))
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -170,28 +172,24 @@ SECONDS: Final = 1.0
 """Between two verifications of one stream. A token that was verified before costs microseconds."""
 
 
+@dataclass(eq=False, slots=True)
 class VerifiedStream:
     """`receive` and `send` of one request, for the application inside.
 
     Streams of threads do not end by themselves, and the caller was verified when they began. While nothing
     happens the server sends a comment every five seconds, so a stream ends that soon after its caller's token
-    has expired or was revoked.
+    has expired or was revoked: `_verify` raises `AccessTokenError` then.
     """
 
-    def __init__(
-        self,
-        receive: Receive,
-        send: Send,
-        verify: Callable[[], Awaitable[object]],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`verify` raises `AccessTokenError` for a token that is not accepted any more."""
-        self._receive = receive
-        self._send = send
-        self._verify = verify
-        self._clock = clock
-        self._next = clock() + SECONDS
-        self._ended = asyncio.Event()
+    _receive: Receive
+    _send: Send
+    _verify: Callable[[], Awaitable[object]]
+    _clock: Callable[[], float] = time.monotonic
+    _next: float = field(init=False)
+    _ended: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._next = self._clock() + SECONDS
 
     async def send(self, message: Message) -> None:
         """Sends `message`, unless the stream has ended; ends it if the token is refused."""

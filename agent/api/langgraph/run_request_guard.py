@@ -13,7 +13,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from langgraph.types import Command
@@ -70,17 +70,18 @@ class ProtocolCommand:
     params: Mapping[str, Any]
 
 
+@dataclass(eq=False)
 class CommandRefusal(Exception):  # noqa: N818 - the protocol's word
-    """Why a command is refused. `error` is one of the protocol's codes; `message` is for the person."""
+    """Why a command is refused. `error` is one of the protocol's codes; the others are for the person."""
 
-    def __init__(self, error: str, message: str) -> None:
-        super().__init__(message)
-        self.error = error
-        self.message = message
+    error: str
+    message: str
+    decided: Mapping[str, object] = field(default_factory=dict)
 
     def envelope(self, command_id: int) -> dict[str, Any]:
         """The response of the protocol, whose HTTP status is 200."""
-        return {"type": "error", "id": command_id, "error": self.error, "message": self.message}
+        about = {"error": self.error, "message": self.message, **self.decided}
+        return {"type": "error", "id": command_id, **about}
 
 
 def read_command(given: object) -> ProtocolCommand | None:
@@ -147,7 +148,7 @@ def refusal_of(error: RequestError | ApprovalError | CommandRefusal) -> CommandR
         case _:
             waits = not isinstance(error, UnknownInterruptError) and error.code is not GraphCode.APPROVAL_USED
             code = "invalid_argument" if waits else "no_such_interrupt"
-            return CommandRefusal(code, f"{error.code}: {error.for_person(REQUEST_ID.get())}")
+            return CommandRefusal(code, f"{error.code}: {error.for_person(REQUEST_ID.get())}", error.decided)
 
 
 def _answer(params: Mapping[str, Any]) -> dict[str, object]:

@@ -27,11 +27,13 @@ from identity.secrets.secret import Secret
 
 SEALED: Final = "sealed_callers"
 """The member of the server's user that contains the envelope, by the thread of the run."""
+USER_DEVICE: Final = "device"
+"""The member with what they decide with (`DEVICE`)."""
 
 GIVEN: Final = "__idaas_agent_given"
 """The member of a run's configuration that has the digest of what the run is given; the graph sets it."""
 
-_USER: Final = "langgraph_auth_user"
+USER: Final = "langgraph_auth_user"
 _RUNS: Final = 10_000
 
 
@@ -50,7 +52,7 @@ class SealedCallers:
 
         `given` is the digest of what the run is given (`run_digest`).
         """
-        _member(user, SEALED)[thread_id] = self._seal.seal(caller, thread_id, given)
+        member_of(user, SEALED)[thread_id] = self._seal.seal(caller, thread_id, given)
 
     async def find(self, runtime: Runtime[AgentContext]) -> Secret | None:
         """The access token of the run's caller; `None` outside of the server.
@@ -60,18 +62,18 @@ class SealedCallers:
         user, and an envelope is valid for that user only.
         """
         configurable: Mapping[str, Any] = get_config().get("configurable", {})
-        if (user := configurable.get(_USER)) is None:
+        if (user := configurable.get(USER)) is None:
             return None
         thread_id = runtime.execution_info.thread_id if runtime.execution_info is not None else None
         run_id, given = configurable.get("run_id"), str(configurable.get(GIVEN))
-        envelopes = _member(user, SEALED)
+        envelopes = member_of(user, SEALED)
         envelope = envelopes.get(thread_id) if isinstance(envelopes, Mapping) else None
         if thread_id is None or not isinstance(run_id, str) or not isinstance(envelope, str):
             raise AccessTokenError(IdentityCode.SIGN_IN_REQUIRED, "the run has no sealed caller")
         key = (envelope, thread_id, given, run_id)
         opened = self._opened.get(key)
         if opened is None or opened.expires_at <= self._clock():
-            principal = Principal(self._issuer, str(_member(user, "identity")))
+            principal = Principal(self._issuer, str(member_of(user, "identity")))
             opened = self._opened[key] = await self._seal.open(envelope, principal, thread_id, given, run_id)
         return opened.access_token
 
@@ -107,5 +109,5 @@ def _canonical(value: object) -> object:
             return f"s{value}"
 
 
-def _member(user: object, name: str) -> Any:  # noqa: ANN401 - of the server's user, an object or a mapping
+def member_of(user: object, name: str) -> Any:  # noqa: ANN401 - of the server's user, an object or a mapping
     return user.get(name) if isinstance(user, Mapping) else getattr(user, name, None)

@@ -7,10 +7,11 @@ from collections.abc import Awaitable
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
+from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
 from agent.api.langgraph.redis_marks import RedisMarks
-from agent.api.langgraph.sealed_callers import SealedCallers
+from agent.api.langgraph.sealed_callers import USER, USER_DEVICE, SealedCallers, member_of
 from agent.api.langgraph.token_references import token_of_user
 from agent.api.langgraph.traced_graph import RunSpans, TracedGraph
 from agent.composition.agent import Agent
@@ -21,6 +22,7 @@ from agent.settings.variable_names import misspelt_variables
 from agent.settings.variables.observation import Tracing
 from graph.context import AgentContext
 from identity.access_token.sealed_caller import CallerSeal
+from identity.observation.request_context import DEVICE
 from identity.secrets.secret import Secret
 
 _LOG: Final = logging.getLogger("idaas_agent.settings")
@@ -93,6 +95,8 @@ def _make() -> ServerAgent:
         sealed = SealedCallers(seal, settings.idaas.issuer)
 
     def caller(runtime: Runtime[AgentContext]) -> Secret | Awaitable[Secret | None] | None:
+        user = get_config().get("configurable", {}).get(USER)
+        DEVICE.set(member_of(user, USER_DEVICE))  # for this visit of a node
         referred = token_of_user(runtime)
         return sealed.find(runtime) if referred is None and sealed is not None else referred
 

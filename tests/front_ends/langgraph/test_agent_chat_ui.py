@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.front_ends.langgraph.leave import Leave
@@ -163,11 +164,16 @@ async def test_answer_is_taken_once(alice: RunClient, leave: Leave) -> None:
     for resume in (YES, {interrupt["id"]: YES}, {interrupt["value"]["approval"]["id"]: YES}):
         again, _ = await alice.stream(thread, command={"resume": resume})
         assert (again.status_code, "approval_used" in again.text) == (409, True)
+        late = again.json()["error"]
+        assert late["decided_by"] == "user_alice01"
+        assert late["decided_on"] == f"python-httpx/{httpx.__version__}"
     params = {"interrupt_id": interrupt["id"], "response": YES}
     command = {"id": 1, "method": "input.respond", "params": params}
     answered = (await alice.http.post(f"/threads/{thread}/commands", json=command)).json()
     assert answered["error"] == "no_such_interrupt"
     assert answered["message"].startswith("approval_used: ")
+    decided = ("decided_at", "decided_by", "decided_on")
+    assert [answered[each] for each in decided] == [late[each] for each in decided]
     assert await leave.days() == [3]
 
 

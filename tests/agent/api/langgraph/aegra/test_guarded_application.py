@@ -23,7 +23,7 @@ from agent.api.langgraph.aegra.guarded_application import (
 )
 from agent.api.langgraph.authorization import auth, authenticate, own_threads
 from agent.api.langgraph.entry import auth as exported
-from agent.api.langgraph.sealed_callers import SEALED
+from agent.api.langgraph.sealed_callers import SEALED, USER_DEVICE
 from agent.api.langgraph.server_agent import agent_of_this_loop
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError, UnavailableError
@@ -91,9 +91,9 @@ async def http(
 async def test_verified_caller_reaches_the_handler_without_their_token(http: httpx.AsyncClient) -> None:
     response = await http.get("/threads", headers={"Origin": "https://foreign.example", "X-Api-Key": ""})
     assert response.status_code == 401  # two headers for a token
-    response = await http.get("/threads", headers={"Origin": "https://foreign.example"})
+    response = await http.get("/threads", headers={"Origin": "https://foreign.example", "User-Agent": "A"})
     content = response.json()
-    assert content["user"] == {"identity": ALICE, "is_authenticated": True, SEALED: {}}
+    assert content["user"] == {"identity": ALICE, "is_authenticated": True, USER_DEVICE: "A", SEALED: {}}
     assert not {"authorization", "x-api-key", "origin"} & set(content["headers"])
     assert "Access-Control-Allow-Origin" not in response.headers
 
