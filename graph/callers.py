@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from langchain_core.messages import AIMessage
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 
-from graph.context import AgentContext, TokenLookup, context_of, writer_of
+from graph.context import AgentContext, TokenLookup, context_of, conversation_of, writer_of
+from graph.data_labels import DataLabels, joined
 from graph.error_codes import GraphCode
 from graph.events import StepEvent
 from graph.state import AgentState, PrincipalRecord
@@ -107,10 +109,11 @@ def visited(name: str, node: CallerNode, callers: CallersOfRuns, *, begins: bool
     return visit
 
 
-async def begin_run(visit: Visit) -> dict[str, Any]:
+async def begin_run(unseen: DataLabels, visit: Visit) -> dict[str, Any]:
     """The node `authenticate`: its caller is verified, as before each; it resets the counters of a run, and
-    takes over the labels of earlier ones, and the call that the caller requests, which outlasts a pause.
+    takes over the labels of earlier ones, or `unseen` of a history, and the call that the caller requests.
     """
-    context = context_of(visit.runtime)
-    read = {"read": dict(context.read)} if context.read else {}
-    return {"rounds": 0, "accepted": {}, "requested": context.call, "proposed": [], **read}
+    context, messages = context_of(visit.runtime), visit.state["messages"]
+    sent = conversation_of(visit.runtime) is None and any(isinstance(each, AIMessage) for each in messages)
+    read = joined(context.read, unseen if sent else {})
+    return {"rounds": 0, "accepted": {}, "requested": context.call, "proposed": [], "read": read}

@@ -2,7 +2,7 @@
 
 A result that is `confidential` or `untrusted` (`tools.approval_policy`) leaves its labels in the
 conversation, before the model sees it. They are never removed: not by an edit, a shorter window or a new run;
-another conversation has none. The model and the client cannot write them.
+another conversation has none. The model and the client cannot write them. Of a client's history: `unseen_in`.
 
 A call could carry confidential data out if it goes to an untrusted tool, or changes something outside the
 company or in a service that the data is not from, and if an argument contains what the user has not written.
@@ -10,12 +10,13 @@ Not noticed: data in the choice between words that the user has written, and in 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
 from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy, Trust
+from tools.service import Service
 
 DataLabels: TypeAlias = Mapping[str, str]
 """What was read: `service.tool` → its labels, separated by a space. Tools without labels are not there."""
@@ -33,6 +34,12 @@ def labels_of(service: str, tool: str, policy: ToolPolicy) -> dict[str, str]:
     """The labels of a result of `tool`."""
     labels = [label for label in (policy.data, policy.trust) if label in (Data.CONFIDENTIAL, Trust.UNTRUSTED)]
     return {f"{service}.{tool}": " ".join(labels)} if labels else {}
+
+
+def unseen_in(services: Iterable[Service]) -> dict[str, str]:
+    """The labels of a history that a client sends: if a tool returns confidential data, it may be there."""
+    may_be = any(each.policy(tool).data is Data.CONFIDENTIAL for each in services for tool in each.tool_names)
+    return {"history": f"{Data.CONFIDENTIAL} {Trust.UNTRUSTED}"} if may_be else {}
 
 
 def labels_in(read: DataLabels) -> set[str]:

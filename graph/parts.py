@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from langchain_core.runnables import Runnable
@@ -22,6 +23,7 @@ from graph.call_measures import CallMeasures
 from graph.callers import CallerNode, Callers, CallersOfRuns, Node, Verifier, begin_run, visited
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
+from graph.data_labels import unseen_in
 from graph.error_codes import MODEL
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
@@ -193,9 +195,10 @@ def graph_parts(
             each, resolved, budget, seconds, steps, gate, model_node, calling, begun_calls=begun
         )
     made |= calling
+    begins = partial(begin_run, unseen_in(services))
     return GraphParts(
         nodes={
-            AUTHENTICATE: visited(AUTHENTICATE, begin_run, callers, begins=True),
+            AUTHENTICATE: visited(AUTHENTICATE, begins, callers, begins=True),
             **{name: visited(name, node, callers) for name, node in made.items()},
         },
         services=names,

@@ -36,11 +36,10 @@ class ApprovalWebhook:
     question expires, or six attempts have failed. 410 ends all messages until the process ends. No redirect
     is followed, no response is read, and neither the address nor the message is logged.
 
-    Messages are in memory: those of a process that ends are lost. The question itself is not. `settings` have
-    `APPROVAL_WEBHOOK_URL`.
+    Messages are in memory: those of a process that ends are lost. The question itself is not.
     """
 
-    settings: Settings
+    settings: Settings  # with APPROVAL_WEBHOOK_URL
     http: httpx.AsyncClient
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep

@@ -169,8 +169,7 @@ class ApprovalState:
         approver: Approver | None = None,
         device: str | None = None,
     ) -> "ApprovalState":
-        """The state after the person's decision at `at`. `digest` is that of the approved arguments; without
-        it, an approver approves them as asked.
+        """The state after the decision at `at`. `digest` is that of what the principal approves.
 
         Raises `ApprovalError` unless it is open; and for a question to approvers, unless it is a decision of
         one of them about the call as it was asked.

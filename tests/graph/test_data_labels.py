@@ -199,6 +199,16 @@ async def test_grant_from_before_does_not_cover_what_was_read_since() -> None:
     assert isinstance(await policy.decide(pending, caller, once), Allow)
 
 
+@pytest.mark.parametrize(("city", "made"), [(SALARY, False), ("Ulm", True)])
+async def test_history_that_a_client_sends_may_have_what_was_read_before(city: str, made: bool) -> None:
+    office = Office([weather(city)])
+    history = [("user", "Payslip?"), ("assistant", PAYSLIP), ("user", "And the weather in Ulm?")]
+    context, config = AgentContext(Secret("alice-at"), kept=False), {"configurable": {"thread_id": "run1"}}
+    ended = await office.bench.graph.ainvoke({"messages": history}, config, context=context)
+    assert bool(office.outside) is made
+    assert ended["messages"][-2].text.startswith("ok" if made else "not run: the call needs the user's")
+
+
 def test_no_label_is_lost() -> None:
     first = labels_of("a", "b", CONFIDENTIAL)
     assert joined(first, labels_of("a", "b", UNTRUSTED)) == {"a.b": "confidential untrusted"}

@@ -59,7 +59,10 @@ async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Auth.types.Fil
     if ctx.action == "delete" and "run_id" in given:
         raise _refused("the messages of a run are not taken back: delete its thread")
     if ctx.action == "delete" and "thread_id" in given:
-        await _withdraw_approvals(ctx.user, str(given["thread_id"]))
+        agent = await agent_of_this_loop()
+        if agent.approvals is not None:
+            principal = Principal(agent.settings.idaas.issuer, ctx.user.identity)
+            await agent.approvals.withdraw(principal, str(given["thread_id"]), time.time())
     # The server uses one action to change a thread's metadata, to cancel a run, and to write a state.
     # On Aegra, the guard closes the route that writes a state.
     if ctx.action == "update":
@@ -93,13 +96,6 @@ async def _create_run(
         # The context of a run is the agent's: it names the thread of an approval, among others. In the
         # event-streaming protocol the server would make one of the configuration.
         run["kwargs"]["context"] = {"kept": not run["kwargs"].get("temporary", False)}
-
-
-async def _withdraw_approvals(user: Auth.types.BaseUser, thread_id: str) -> None:
-    agent = await agent_of_this_loop()
-    if agent.approvals is not None:
-        principal = Principal(agent.settings.idaas.issuer, user.identity)
-        await agent.approvals.withdraw(principal, thread_id, time.time())
 
 
 @auth.on.assistants.read  # type: ignore[arg-type]  # it takes the values of both

@@ -28,7 +28,6 @@ from identity.secrets.secret import Secret
 SEALED: Final = "sealed_callers"
 """The member of the server's user that contains the envelope, by the thread of the run."""
 USER_DEVICE: Final = "device"
-"""The member with what they decide with (`DEVICE`)."""
 
 GIVEN: Final = "__idaas_agent_given"
 """The member of a run's configuration that has the digest of what the run is given; the graph sets it."""
