@@ -199,6 +199,12 @@ async def test_grant_from_before_does_not_cover_what_was_read_since() -> None:
     assert isinstance(await policy.decide(pending, caller, once), Allow)
 
 
+async def test_thread_of_a_server_keeps_what_its_earlier_runs_have_read() -> None:
+    office = Office([READ_PAYSLIP, DONE, weather(SALARY)])
+    await office.ask("Payslip?")
+    assert (await office.ask("And the weather?")).asks_about == ["payroll.payslip: confidential"]
+
+
 @pytest.mark.parametrize(("city", "made"), [(SALARY, False), ("Ulm", True)])
 async def test_history_that_a_client_sends_may_have_what_was_read_before(city: str, made: bool) -> None:
     office = Office([weather(city)])

@@ -171,6 +171,26 @@ async def test_approved_call_is_decided_again_by_the_file_of_that_moment(company
     assert changing.submitted == []
 
 
+async def test_rules_know_the_claims_that_the_operator_lists(company: CompanyOf) -> None:
+    sales = 'unless { principal has department && principal.department == "sales" };'
+    strict = company(rules=f"forbid (principal, action, resource) {sales}")
+    for claims in ({}, {"department": "hr"}, {"team": "sales"}, {"department": ("sales",)}):
+        strict.tokens.claims["alice"] = claims
+        assert isinstance(await decided(strict, amount(5.0)), Deny)
+    strict.tokens.claims["alice"] = {"department": "sales"}
+    assert isinstance(await decided(strict, amount(5.0)), Allow)
+
+
+async def test_open_question_counts_no_more_once_the_file_wants_another_person(company: CompanyOf) -> None:
+    changing = company(expense(600.0))
+    await changing.say()
+    changing.write(RULES.replace('"5000.0"', '"500.0"'))
+    await changing.approve()
+    assert (changing.submitted, await changing.asks()) == ([], True)
+    await changing.approve_for("fay", "finance")
+    assert await changing.go_on() == ["done"]
+
+
 async def test_changed_file_is_in_force_at_once_and_a_faulty_one_is_refused_whole(company: CompanyOf) -> None:
     reloading = company()
     assert await reloading.submit(600.0) == "ask"

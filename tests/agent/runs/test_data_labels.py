@@ -42,6 +42,14 @@ async def test_what_an_earlier_run_has_read_is_known_in_another_process(process:
     assert await asks(process)
 
 
+async def test_question_that_is_asked_anew_keeps_what_its_answer_had_read(process: ProcessOf) -> None:
+    await process(READ, payroll(EchoService("payroll", payslip="net 8,250.00"))).say("Pay?")
+    two = process(CARRY, service := maps(), name="process-2")
+    run = await two.conversations.replace(ALICE, THREAD, "m-Pay?", [human("The weather?")])
+    assert isinstance([event async for event in run.events()][-1], Paused)
+    assert not service.calls
+
+
 async def test_call_that_was_cut_off_may_have_been_read(process: ProcessOf) -> None:
     slow = payroll(HangingService(payslip="net 8,250.00"))
     one = process(READ, slow)

@@ -1,6 +1,7 @@
 """Tasks of the official client that wait for their user: for an approval, or a sign-in."""
 
 import json
+from pathlib import Path
 
 import pytest
 from a2a.utils.errors import (
@@ -16,6 +17,11 @@ from tests.agent.api.a2a.task_updates import approval_of, states, status_of, tas
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.databases.redis_process import RedisProcess
 from tests.graph.scripted_model import DONE, calls
+
+FOUR_EYES = """[services.amap]
+type = "built-in"
+policies = { maps_weather = { effect = "write", approvers = "finance" } }
+"""
 
 
 class TestApprovals:
@@ -69,6 +75,20 @@ class TestApprovals:
         with pytest.raises(UnsupportedOperationError) as refused:
             await alice.send({"approval": approval_id, "decision": "approve"}, taskId=task_id)
         assert refused.value.data["code"] == "approval_used"
+
+    @pytest.mark.promise("another-decides")
+    async def test_asker_decides_nothing_about_a_call_that_another_person_approves(
+        self, threads: ThreadsOf, client: ClientOf, tmp_path: Path
+    ) -> None:
+        (file := tmp_path / "services.toml").write_text(FOUR_EYES)
+        weather = calls(("maps_weather", {"city": "Hangzhou"}))
+        served = await threads([weather], ACCESS_IDENTITY="Human", SERVICES_FILE=str(file))
+        alice = await client(served)
+        task_id, approval_id = await self.waiting(alice)
+        for decision in ("approve", "reject"):
+            with pytest.raises(InvalidParamsError) as refused:
+                await alice.send({"approval": approval_id, "decision": decision}, taskId=task_id)
+            assert refused.value.data["code"] == "approval_invalid"
 
     async def test_task_that_comes_to_wait_in_another_replica_shows_what_it_asks(
         self, threads: ThreadsOf, client: ClientOf, redis: RedisProcess
