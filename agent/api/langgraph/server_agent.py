@@ -95,8 +95,7 @@ def _make() -> ServerAgent:
         sealed = SealedCallers(seal, settings.idaas.issuer)
 
     def caller(runtime: Runtime[AgentContext]) -> Secret | Awaitable[Secret | None] | None:
-        user = get_config().get("configurable", {}).get(USER)
-        DEVICE.set(member_of(user, USER_DEVICE))  # for this visit of a node
+        DEVICE.set(member_of(get_config().get("configurable", {}).get(USER), USER_DEVICE))  # of this visit
         referred = token_of_user(runtime)
         return sealed.find(runtime) if referred is None and sealed is not None else referred
 
