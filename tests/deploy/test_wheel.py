@@ -79,7 +79,7 @@ def test_wheel_has_one_name_and_a_true_record(wheel: Path) -> None:
             record: ""
         }
     assert {name.split("/")[0] for name in names} == {"idaas_agent", record.split("/")[0]}
-    assert "idaas_agent/examples/my_agent/.github/workflows/test.yml" in names
+    assert {"idaas_agent/examples/my_agent/.github/workflows/test.yml", "idaas_agent/py.typed"} <= {*names}
 
 
 def test_installed_package_has_its_version_beside_a_package_called_tools(wheel: Path, tmp_path: Path) -> None:
