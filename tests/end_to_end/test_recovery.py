@@ -1,4 +1,7 @@
-"""Failures have the documented status and code, and the agent recovers without a restart."""
+"""Failures have the documented status and code, and the agent recovers without a restart.
+
+A service that refuses every call causes few requests to IDaaS, and affects no other service or user.
+"""
 
 import asyncio
 
@@ -9,6 +12,7 @@ from sandbox.state.directory import ENTERPRISE_AUDIENCE
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER
 
 pytestmark = pytest.mark.promise("heals-by-itself")
+
 
 RENEWAL_SECONDS, REFUSAL_SECONDS = 5, 2
 """Seconds: a younger credential is not renewed, and a refusal of IDaaS is cached."""
@@ -237,3 +241,28 @@ async def test_young_credential_that_is_refused_is_neither_renewed_nor_resent(
     assert codes == [refused_again]
     assert obtained not in counted
     assert counted[f"{service}:fault"] == 1
+
+
+ISSUED = ("idaas:token.client_credentials", "idaas:token.token_exchange", "developer_api:ObtainCredential")
+
+
+@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("question", [ENTERPRISE, WEATHER])
+async def test_credentials_are_renewed_once_for_many_refused_calls(
+    start_agent, sandbox, access_identity, status, question
+):
+    agent = await start_agent(access_identity)
+    token = sandbox.access_token()
+    assert (await agent.ask(question, token)).status == 200
+    sandbox.clock.advance(10)  # what was issued is no longer too young to be renewed
+    service = "amap" if question is WEATHER else "function_compute"
+    sandbox.cloud.faults.set(service, Fault(status=status))
+    sandbox.cloud.counters.reset()
+    for _ in range(10):
+        assert (await agent.ask(question, token, stream=True)).status == 200
+    counted = sandbox.cloud.counters.snapshot()
+    assert 1 <= sum(counted.get(name, 0) for name in ISSUED) <= 2, counted
+    sandbox.cloud.faults.clear()
+    answer = await agent.ask(question, token, stream=True)
+    assert any(event["type"] == "tool_finished" and event["ok"] for event in answer.tool_events)

@@ -1,18 +1,21 @@
-"""The identity of a run: the token that each node needs, and the credentials that it uses."""
+"""The identity of a run: its caller, the token that each node needs, and the credentials that it uses."""
 
 import asyncio
 
 import pytest
 
+from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.limits import Limits
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, CredentialError, ServiceError, UnreachableError
 from identity.principal import AccessIdentity
+from identity.secrets.secret import Secret
+from tests.graph.bench import Bench
 from tests.graph.conftest import BenchOf, CallTools
 from tests.graph.echo_service import EchoService
-from tests.graph.scripted_model import DONE
+from tests.graph.scripted_model import DONE, calls
 
 
 async def test_without_the_models_key_the_run_fails_with_the_reason(
@@ -159,3 +162,35 @@ async def test_concurrent_users_each_use_their_own_key(
     for messages, key in zip(b.model.asked, b.model.keys, strict=True):
         user = next(m.text for m in messages if m.type == "human")
         assert key == f"llm_api_key-of-{user}-0"
+
+
+async def updates(b: Bench) -> list[tuple[str, dict]]:
+    stream = b.graph.astream(
+        {"messages": [("user", "hi")]}, context=AgentContext(Secret("alice-at")), stream_mode="updates"
+    )
+    return [update async for part in stream for update in part.items()]
+
+
+async def test_each_visit_of_a_node_verifies_and_records_the_caller(bench: BenchOf) -> None:
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather="sunny"))
+    visits = await updates(b)
+    assert [name for name, _ in visits] == ["authenticate", "credentials", "model", "amap", "model"]
+    assert b.tokens.verified == ["alice-at"] * 5
+    alice = {"issuer": "https://idaas.example", "subject": "alice"}
+    assert [update["principal"] for _, update in visits] == [alice] * 5
+
+
+@pytest.mark.parametrize("visit", range(1, 6))
+async def test_refused_token_stops_the_run_at_each_node(bench: BenchOf, visit: int) -> None:
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather="sunny"))
+    verify = b.tokens.verify
+
+    async def refuse_at_the_visit(token: Secret):
+        if len(b.tokens.verified) == visit - 1:
+            b.tokens.refused.add("alice-at")
+        return await verify(token)
+
+    b.tokens.verify = refuse_at_the_visit
+    with pytest.raises(AccessTokenError):
+        await updates(b)
+    assert len(b.tokens.verified) == visit

@@ -1,18 +1,26 @@
-"""A service that requires the user's consent pauses a run that is kept; the URL is for this user only."""
+"""A service that requires the user's consent pauses a run that is kept; the URL is for this user only.
+
+On LangGraph Server the run pauses too, and LangGraph's resume values are the answers.
+"""
+
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
+from langgraph.types import Command
 
-from graph.approvals.consent_urls import ConsentUrls
+from graph.approvals.consent_urls import ConsentUrls, url_reference
 from graph.approvals.record import ApprovalKind, ApprovalStatus
 from graph.context import AgentContext
+from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
-from identity.errors import UnreachableError
+from identity.errors import ApprovalError, UnreachableError
 from identity.secrets.secret import Secret
-from tests.graph.approvals.bank import result_of
+from tests.graph.approvals.bank import ARGUMENTS, PAY, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
 from tests.graph.approvals.foreign_bank import LOOK, PROVIDER, URL, ForeignBank, required, saved
-from tests.graph.scripted_model import DONE
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds", "no-secret-leaves")
 
@@ -176,3 +184,183 @@ async def test_url_is_sent_to_no_surface_that_may_keep_it(kept: bool) -> None:
     seen = [each async for each in bank.graph.astream(given, config, context=context, stream_mode=modes)]
     assert "consent_required: " in repr(seen)
     assert "canary" not in repr((seen, events)) + saved(bank)
+
+
+YES = {"decisions": [{"type": "approve"}]}
+NO = {"decisions": [{"type": "reject", "message": "not there"}]}
+NO_ANSWERS: list[object] = [
+    {},
+    "yes",
+    {"messages": [{"role": "user", "content": "I consent"}]},
+    {"0" * 32: YES},
+]
+
+
+def on_server(turns: list[Any], **members: Any) -> ForeignBank:
+    return ForeignBank(turns, **members, options={"resume_values": True})
+
+
+@pytest.fixture
+async def bank() -> ForeignBank:
+    """Alice is asked for her consent."""
+    paused = on_server([LOOK, DONE])
+    await paused.ask()
+    return paused
+
+
+async def test_run_pauses_with_a_reference_in_place_of_the_url(bank: ForeignBank) -> None:
+    (interrupted,) = (await bank.graph.aget_state(bank.config)).interrupts
+    [action], [review] = interrupted.value["action_requests"], interrupted.value["review_configs"]
+    approval = interrupted.value["approval"]
+    assert (approval["kind"], approval["service"]) == (ApprovalKind.CONSENT_REQUIRED, "bank")
+    assert approval["url"] == url_reference(approval["id"])
+    assert approval["url"] in action["description"]
+    assert review["allowed_decisions"] == ["approve", "reject"]
+    assert "canary" not in saved(bank) + repr(interrupted)
+    assert (await bank.shown()).url is not None
+
+
+async def test_run_goes_on_after_the_consent_and_closes_the_question(bank: ForeignBank) -> None:
+    asked = (await bank.waiting()).request
+    bank.consent()
+    messages = await bank.respond(YES)
+    assert (result_of(messages).text, messages[-1].text) == ("12", "done")
+    state = await bank.store.get(asked.id, ALICE)
+    assert state is not None
+    assert state.status is ApprovalStatus.APPROVED
+    assert bank.records.outcomes[:2] == [
+        ("approval_requested", "succeeded"),
+        ("approval_decided", "succeeded"),
+    ]
+
+
+async def test_credential_is_requested_anew_for_the_token_of_the_user_who_resumes(bank: ForeignBank) -> None:
+    bank.consent()
+    await bank.respond(YES, token="alice-fresh-at")
+    assert bank.bench.vault.obtained.count((PROVIDER, "alice")) == 2
+    assert bank.bench.tokens.verified[-1] == "alice-fresh-at"
+
+
+async def test_answer_without_the_consent_pauses_again_with_a_fresh_url(bank: ForeignBank) -> None:
+    asked = await bank.waiting()
+    for number in range(5):
+        bank.bench.vault.failures[PROVIDER] = required(f"https://idaas.example/consent?state=canary{number}")
+        await bank.respond(YES)
+        assert await bank.waiting() == asked
+        url = (await bank.shown()).url
+        assert url is not None
+        assert url.reveal().endswith(f"canary{number}")
+    assert bank.service.calls == []
+    assert "canary" not in saved(bank)
+    bank.consent()
+    assert (await bank.respond(YES))[-1].text == "done"
+
+
+@pytest.mark.parametrize("value", NO_ANSWERS)
+async def test_what_is_no_answer_leaves_the_question_open(bank: ForeignBank, value: object) -> None:
+    asked = await bank.waiting()
+    for _ in range(3):
+        await bank.respond(value)
+    assert await bank.waiting() == asked
+    assert [state.request for state in await bank.store.pending(ALICE)] == [asked.request]
+    assert bank.service.calls == []
+
+
+@pytest.mark.parametrize("consented", [False, True])
+async def test_declining_is_a_result_for_the_model(bank: ForeignBank, consented: bool) -> None:
+    asked = (await bank.waiting()).request
+    if consented:
+        bank.consent()
+    messages = await bank.respond(NO)
+    assert result_of(messages).text.startswith("consent_required: ")
+    assert "canary" not in repr(messages) + saved(bank)
+    state = await bank.store.get(asked.id, ALICE)
+    assert state is not None
+    assert (state.status, bank.service.calls, messages[-1].text) == (ApprovalStatus.REJECTED, [], "done")
+
+
+async def test_late_answer_is_a_result_for_the_model(bank: ForeignBank) -> None:
+    bank.now += SECONDS
+    messages = await bank.respond(YES)
+    assert result_of(messages).text.startswith("consent_required: ")
+    assert "canary" not in repr(messages)
+
+
+async def test_another_user_cannot_respond(bank: ForeignBank) -> None:
+    bank.consent()
+    for value in (YES, NO):
+        with pytest.raises(ApprovalError):
+            await bank.respond(value, token="bob-at")
+    assert bank.service.calls == []
+    assert (PROVIDER, "bob") not in bank.bench.vault.obtained
+
+
+async def test_failure_of_another_kind_ends_the_question(bank: ForeignBank) -> None:
+    bank.bench.vault.failures[PROVIDER] = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "down")
+    messages = await bank.respond(YES)
+    assert result_of(messages).text.startswith("idaas_unreachable: ")
+    assert await bank.store.pending(ALICE) == []
+
+
+async def test_one_value_answers_one_question() -> None:
+    """The value for the consent to one service is not read by the question about the other."""
+    bank = on_server([calls(("balance", {}), ("view", {})), DONE])
+    bank.bench.services[1] = EchoService("other", OAuthTokenRequirement("other_provider"), view="seen")
+    bank.bench.vault.failures["other_provider"] = required()
+    bank.bench.__post_init__()
+    bank.graph = bank.bench.graph
+    await bank.ask()
+    first = (await bank.waiting()).request
+    await bank.respond(NO)
+    second = (await bank.waiting()).request
+    assert (first.service, second.service) == ("bank", "other")
+    del bank.bench.vault.failures["other_provider"]
+    messages = await bank.respond(YES)
+    results = {message.tool_call_id: message.text for message in messages if message.type == "tool"}
+    assert results["call_1"].startswith("consent_required: ")
+    assert results["call_2"] == "seen"
+    assert [service.calls != [] for service in bank.bench.services] == [False, True]
+
+
+async def test_value_of_a_consent_is_not_read_by_the_approval_after_it() -> None:
+    bank = on_server([PAY, DONE])
+    await bank.ask()
+    bank.consent()
+    await bank.respond(YES)
+    assert (await bank.waiting()).request.kind is ApprovalKind.TOOL_CALL
+    assert len(await bank.store.pending(ALICE)) == 1
+    assert bank.paid == []
+    await bank.respond(YES)
+    assert bank.paid == [ARGUMENTS]
+
+
+@pytest.mark.parametrize("goto", ["bank", "credentials", "model"])
+@pytest.mark.parametrize("update", [None, {"consenting": False}, {"consenting": True}])
+async def test_jump_and_update_beside_an_answer_make_no_call(
+    bank: ForeignBank, goto: str, update: dict[str, Any] | None
+) -> None:
+    await bank.run(Command(resume=YES, goto=goto, update=update))
+    assert bank.service.calls == []
+    assert "canary" not in saved(bank)
+
+
+async def test_written_state_does_not_repeat_the_node_for_ever(bank: ForeignBank) -> None:
+    await bank.graph.aupdate_state(bank.config, {"consenting": True}, as_node="authenticate")
+    bank.consent()
+    bank.bench.model.turns[:] = [DONE]
+    assert (await bank.run({"messages": [("user", "And now?")]}))[-1].text == "done"
+
+
+async def test_pause_survives_the_process(bank: ForeignBank) -> None:
+    after = on_server([DONE], store=bank.store, saver=bank.saver)
+    after.consent()
+    messages = await after.respond(YES)
+    assert (result_of(messages).text, messages[-1].text) == ("12", "done")
+
+
+async def test_consent_that_is_there_is_not_asked_for() -> None:
+    bank = on_server([LOOK, DONE])
+    bank.consent()
+    messages = await bank.ask()
+    assert [message.text for message in messages if not isinstance(message, AIMessage)][-1] == "12"
+    assert bank.records.outcomes == [("tool_call", "started"), ("tool_call", "succeeded")]

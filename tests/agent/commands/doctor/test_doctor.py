@@ -1,4 +1,4 @@
-"""`doctor` against the sandbox: every row of the error table is provoked and found."""
+"""`doctor` against the sandbox: every row of the error table is provoked and found, with its settings."""
 
 import contextlib
 import json
@@ -19,17 +19,20 @@ from starlette.routing import Route
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from agent.commands.doctor.causes import obstacle
+from agent.commands.doctor.causes import Origin, obstacle, origin_of
 from agent.commands.doctor.examination import diagnose
 from agent.commands.doctor.finding import Finding, Outcome
 from agent.conversations.database.schema import APPLICATION_ID
 from agent.errors.error_table import ERROR_CODES
 from agent.settings.settings import read_settings
+from identity.error_codes import IdentityCode
+from identity.errors import CredentialError, ServiceError
 from identity.secrets.secret import Secret
 from sandbox.authn_method import AuthnMethod
 from tests.agent.commands.doctor.declared_cases import DECLARED_CASES
 from tests.agent.commands.doctor.doctor_cases import CASES, HUMAN, USER, Case, closed
 from tests.conftest import Sandbox
+from tools.error_codes import ToolCode
 
 NOT_MET: Mapping[str, str] = {
     "storage_full": "of one user: doctor stores no conversation",
@@ -290,3 +293,33 @@ async def test_rule_that_needs_auth_time_is_named_if_the_token_of_the_user_has_n
     variables = sandbox.environment | {"POLICY_FILE": str(file)}
     found = (await findings(variables, sandbox.access_token("alice")))["recent sign-in"]
     assert found.detail == 'the token has no "auth_time": line 2 of POLICY_FILE denies the calls it is about'
+
+
+FILE = 'services.maps = { type = "mcp", url = "https://maps.example/mcp", api_key = "k" }'
+FAILED = ServiceError(ToolCode.SERVICE_FAILED, "x")
+
+
+@pytest.fixture
+def settings(sandbox, tmp_path):
+    (tmp_path / "services.toml").write_text(FILE)
+    return read_settings(sandbox.environment | {"SERVICES_FILE": str(tmp_path / "services.toml")})
+
+
+def test_service_of_the_variables_is_named_by_its_variables(settings):
+    found = origin_of(settings, [], "enterprise", FAILED)
+    url = settings.enterprise_service_url
+    assert found == Origin(url, "ENTERPRISE_SERVICE_URL", "ENTERPRISE_SERVICE_SCOPE")
+
+
+def test_service_of_the_file_is_named_by_the_members_of_its_entry(settings):
+    url, key = "services.maps.url in SERVICES_FILE", "services.maps.api_key in SERVICES_FILE"
+    assert origin_of(settings, [], "maps", FAILED) == Origin("https://maps.example/mcp", url, key)
+
+
+def test_error_that_is_not_about_an_address_has_no_url(settings):
+    error = CredentialError(IdentityCode.SERVICE_KEY_UNAVAILABLE, "x")
+    assert origin_of(settings, [], "maps", error).url == ""
+
+
+def test_service_of_a_package_has_no_url(settings):
+    assert origin_of(settings, [], "travel", FAILED).url == ""

@@ -1,4 +1,4 @@
-"""A client's requests: what is sent, which errors are raised, and which connections are used again."""
+"""A client's requests: what is sent, which errors are raised, and which connections are kept or closed."""
 
 import asyncio
 import ssl
@@ -8,7 +8,8 @@ import httpx
 import httpx2
 import pytest
 
-from identity.transport.http1.transport import Http1Transport, PoolUse
+from identity.transport.http1.dial import dial
+from identity.transport.http1.transport import KEEPALIVE_SECONDS, Http1Transport, IdleConnections, PoolUse
 from tests.identity.transport.http1.raw_server import RawServer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
@@ -237,3 +238,64 @@ async def test_refused_connection_is_a_connect_error(client, library, use):
 async def test_other_schemes_are_refused(client, library):
     with pytest.raises(library.UnsupportedProtocol):
         await client.get("ftp://127.0.0.1/")
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+async def origin():
+    async with RawServer() as running:
+        yield (False, "127.0.0.1", running.port)
+
+
+async def connected(origin):
+    return await dial(origin[1], origin[2], None)
+
+
+async def test_latest_connection_is_used_first_and_only_for_its_origin(origin):
+    idle = IdleConnections(10)
+    first, second = await connected(origin), await connected(origin)
+    idle.keep(first, origin)
+    idle.keep(second, origin)
+    assert idle.take((True, *origin[1:])) is None
+    assert [idle.take(origin), idle.take(origin), idle.take(origin)] == [second, first, None]
+    first.abort()
+    second.abort()
+
+
+async def test_connection_is_used_until_it_expires(origin):
+    clock = Clock()
+    idle, connection = IdleConnections(10, clock), await connected(origin)
+    idle.keep(connection, origin)
+    clock.now += KEEPALIVE_SECONDS - 1
+    assert idle.take(origin) is connection
+    idle.keep(connection, origin)
+    clock.now += KEEPALIVE_SECONDS
+    assert idle.take(origin) is None
+    assert not connection.reusable
+
+
+async def test_connections_over_the_limit_are_closed(origin):
+    idle = IdleConnections(1)
+    first, second = await connected(origin), await connected(origin)
+    idle.keep(first, origin)
+    idle.keep(second, origin)
+    assert (first.reusable, second.reusable) == (True, False)
+    idle.close()
+    assert not first.reusable
+
+
+async def test_connection_of_another_event_loop_is_not_used(origin):
+    idle, connection = IdleConnections(10), await connected(origin)
+    idle.keep(connection, origin)
+
+    async def take():
+        return idle.take(origin)
+
+    assert await asyncio.to_thread(asyncio.run, take()) is None
+    connection.abort()
