@@ -125,7 +125,7 @@ class LegacySession(Session):
         except asyncio.CancelledError:
             if method != "initialize":
                 about = {"requestId": number, "reason": "the caller no longer waits for the response"}
-                self._cancel_later(self._notify({"method": "notifications/cancelled", "params": about}))
+                self._cancel_later(self._notify, {"method": "notifications/cancelled", "params": about})
             raise
 
     async def _initialize(self) -> None:

@@ -250,7 +250,7 @@ class ModernSession(Session):
             raise
         finally:
             if is_left:
-                self._cancel_later(self._of_task("tasks/cancel", task))
+                self._cancel_later(self._of_task, "tasks/cancel", task)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -211,23 +211,23 @@ class Session(ABC):
         """Waits for pending cancellations, and ends what the server keeps for the session."""
         await asyncio.gather(*self._cancellations)
 
-    def _cancel_later(self, cancellation: Coroutine[Any, Any, object]) -> None:
+    def _cancel_later(self, cancel: Callable[..., Awaitable[object]], *arguments: object) -> None:
         """Cancels a call at the server."""
-        task = asyncio.create_task(_without_caller(cancellation), context=contextvars.Context())
+        task = asyncio.create_task(_without_caller(cancel, *arguments), context=contextvars.Context())
         self._cancellations.add(task)
         task.add_done_callback(self._cancellations.discard)
 
     def _end(self) -> "asyncio.Task[None]":
         if self._ending is None:
-            leaving = _without_caller(self._leave())
+            leaving = _without_caller(self._leave)
             self._ending = asyncio.create_task(leaving, context=contextvars.Context())
         return self._ending
 
 
-async def _without_caller(work: Coroutine[Any, Any, object]) -> None:
+async def _without_caller(send: Callable[..., Awaitable[object]], *arguments: object) -> None:
     """Sends what no caller waits for, in two seconds at most: what hangs must occupy no connection."""
     with suppress(*UNDELIVERED):
-        await asyncio.wait_for(work, 2.0)
+        await asyncio.wait_for(send(*arguments), 2.0)
 
 
 class SessionPool:

@@ -1,6 +1,7 @@
 """One session with a server in memory, so that a test controls each step of the event loop."""
 
 import asyncio
+import gc
 import json
 
 import httpx
@@ -89,3 +90,16 @@ async def test_cancelled_call_cancels_its_own_request_at_the_server_only(session
     assert notification["params"]["requestId"] == request["id"]
     server.open.set()
     assert (await other).text == "sunny"
+
+
+async def test_end_of_a_session_that_is_cancelled_before_it_begins_leaves_no_work_behind(server, recwarn):
+    async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
+        session = session_on(http)
+        await session.open()
+        session.retire()
+        (ending,) = (task for task in asyncio.all_tasks() if task.get_coro().__name__ == "_without_caller")
+        ending.cancel()
+        await asyncio.wait([ending])
+        del ending, session
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
