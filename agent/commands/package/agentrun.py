@@ -12,7 +12,7 @@ from agent.commands.package.one_package import deployed_files, moved_imports
 from agent.commands.package.parts import (
     InstallDependencies,
     PackagingError,
-    agentrun_faults,
+    document_faults,
     document_of,
     write_package,
 )
@@ -24,15 +24,12 @@ _WITHOUT_SECRET: Final = frozenset({"PLUGIN", "PKCS7", "OIDC"})
 
 @dataclass(frozen=True, slots=True)
 class AgentRunOptions:
-    """The size and place of the deployed agent."""
+    """The name and place of the deployed agent."""
 
     name: str = "idaas-agent"
     region: str = "cn-hangzhou"
     role: str | None = None
     python: str = "3.12"
-    cpu: float = 1.0
-    memory: int = 2048
-    instance_concurrency: int = 50
     account: str | None = None
     """The id of the account, for the address of the agent in the page's `config.js`."""
 
@@ -54,7 +51,7 @@ def package_agentrun(
     client, faults = _client_configuration(settings)
     deployment = carried(configuration, AGENTRUN)
     document = runtime_document(options, deployment.variables)
-    if faults := [*faults, *deployment.faults, *agentrun_faults(document)]:
+    if faults := [*faults, *deployment.faults, *document_faults(document, "agentrun")]:
         raise PackagingError(faults)
     files: dict[str, Path | bytes] = {
         "python/.python-version": f"{options.python}\n".encode(),

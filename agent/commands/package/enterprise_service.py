@@ -9,8 +9,8 @@ from typing import Any, Final
 from agent.commands.package.parts import (
     InstallDependencies,
     PackagingError,
+    document_faults,
     document_of,
-    fc_faults,
     write_package,
 )
 from agent.settings.settings import Settings
@@ -73,7 +73,7 @@ def package_enterprise_service(
     """
     keys = trigger_jwks(jwks)
     document = function_document(settings, keys, options)
-    if faults := fc_faults(document):
+    if faults := document_faults(document, "fc3"):
         raise PackagingError(faults)
     files: dict[str, Path | bytes] = {"app.py": source / "app.py", "jwks.json": json.dumps(keys).encode()}
     write_package(folder, document, files, install)

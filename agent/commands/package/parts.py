@@ -106,19 +106,11 @@ def write_package(
     (folder / "s.yaml").write_text(text, "utf-8")
 
 
-def agentrun_faults(document: Any) -> list[str]:  # noqa: ANN401 - whatever YAML contains
-    """Every fault of an `s.yaml` for the component `agentrun`, each with its path."""
-    found = _faults(document, "agentrun")
-    return found or _size_faults(document["resources"]["agent"]["props"]["agent"], "memory")
+def document_faults(document: object, component: str) -> list[str]:
+    """Every fault of an `s.yaml` for `component`, each with its path.
 
-
-def fc_faults(document: Any) -> list[str]:  # noqa: ANN401 - whatever YAML contains
-    """Every fault of an `s.yaml` for the component `fc3`, each with its path."""
-    return _faults(document, "fc3") or _size_faults(document["resources"]["service"]["props"], "memorySize")
-
-
-def _faults(document: object, component: str) -> list[str]:
-    """By the schema; where it has a description, that is the fault's text."""
+    By the schema; where it has a description, that is the fault's text.
+    """
     from jsonschema import Draft202012Validator
 
     definitions = json.loads(_SCHEMA.read_text("utf-8"))["$defs"]
@@ -127,11 +119,3 @@ def _faults(document: object, component: str) -> list[str]:
         f"s.yaml{error.json_path[1:]}: {error.schema.get('description', error.message)}"
         for error in sorted(validator.iter_errors(document), key=lambda error: error.json_path)
     ]
-
-
-def _size_faults(function: Any, memory: str) -> list[str]:  # noqa: ANN401 - checked before
-    """Function Compute allows steps of 0.05 cores, and 1 to 4 GB of memory for each core."""
-    cpu, ratio = function["cpu"], function[memory] / 1024 / function["cpu"]
-    if abs(cpu * 20 - round(cpu * 20)) > 1e-9:
-        return [f"cpu must be a multiple of 0.05, found {cpu:g}"]
-    return [] if 1 <= ratio <= 4 else [f"cpu and {memory} must be from 1:1 to 1:4, found 1:{ratio:.2f} GB"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.commands.package.agentrun import AgentRunOptions, runtime_document
-from agent.commands.package.parts import agentrun_faults, fc_faults
+from agent.commands.package.parts import document_faults
 
 KEY = {"kty": "RSA", "kid": "k1", "alg": "RS256", "use": "sig", "e": "AQAB", "n": "xyz"}
 FUNCTION = {
@@ -68,8 +68,8 @@ def trigger_of(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_generated_description_has_no_fault() -> None:
-    assert agentrun_faults(agentrun()) == []
-    assert fc_faults(FUNCTION) == []
+    assert document_faults(agentrun(), "agentrun") == []
+    assert document_faults(FUNCTION, "fc3") == []
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,7 @@ def test_generated_description_has_no_fault() -> None:
         ),
         (lambda a: a.pop("cpu"), "agent: 'cpu' is a required property"),
         (lambda a: a.pop("internetAccess"), "agent: 'internetAccess' is a required property"),
-        (lambda a: a.update(cpu=0.33), "multiple of 0.05"),
         (lambda a: a.update(memory=2000), "2000 is not a multiple of 64"),
-        (lambda a: a.update(memory=8192), "1:1 to 1:4, found 1:8.00"),
-        (lambda a: a.update(memory=512), "1:1 to 1:4, found 1:0.50"),
         (lambda a: a.update(diskSize=1024), "agent.diskSize: 1024 is not one of [512, 10240]"),
         (lambda a: a.update(instanceConcurrency=201), "201 is greater than the maximum of 200"),
         (
@@ -114,7 +111,7 @@ def test_fault_of_an_agent_runtime_is_reported(
 ) -> None:
     document = agentrun()
     change(agent_of(document))
-    (found,) = agentrun_faults(document)
+    (found,) = document_faults(document, "agentrun")
     assert fault in found
 
 
@@ -129,24 +126,23 @@ def test_fault_of_an_agent_runtime_is_reported(
         (lambda d: trigger_of(d).update(methods=["get"]), "methods[0]: 'get' is not one of"),
         (lambda d: function_of(d).pop("timeout"), "'timeout' is a required property"),
         (lambda d: function_of(d).update(runtime="python3.12"), "runtime: 'python3.12' is not one of"),
-        (lambda d: function_of(d).update(memorySize=4096), "1:1 to 1:4"),
         (lambda d: function_of(d).update(region="mars"), "region: must be a region"),
     ],
 )
 def test_fault_of_a_function_is_reported(change: Callable[[dict[str, Any]], object], fault: str) -> None:
     document = copy.deepcopy(FUNCTION)
     change(document)
-    (found,) = fc_faults(document)
+    (found,) = document_faults(document, "fc3")
     assert fault in found
 
 
 def test_all_faults_are_reported_at_once() -> None:
     document = agentrun()
     agent_of(document).update(cpu=0, port=0, timeout=1)
-    assert len(agentrun_faults(document)) == 3
+    assert len(document_faults(document, "agentrun")) == 3
 
 
 @pytest.mark.parametrize("document", [None, [], "text", {}, {"resources": {"agent": 1}}])
 def test_document_of_another_form_is_a_fault_and_no_exception(document: object) -> None:
-    assert agentrun_faults(document)
-    assert fc_faults(document)
+    assert document_faults(document, "agentrun")
+    assert document_faults(document, "fc3")
