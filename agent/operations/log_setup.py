@@ -59,9 +59,6 @@ def set_up_logging(level: LogLevel = LogLevel.INFO, form: LogFormat | None = Non
 class _StandardError(logging.StreamHandler[TextIO]):
     """Writes to standard error. A record that cannot be formatted is reported by a line like it."""
 
-    def __init__(self) -> None:
-        super().__init__(sys.stderr)
-
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in logging
         """Reports only the type of the failure, because its text may contain a secret."""
         failure = sys.exc_info()[0]

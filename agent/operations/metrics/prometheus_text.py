@@ -5,7 +5,7 @@ OpenTelemetry's SDK four, against a tenth for `identity.observation.metrics`, an
 processes writes every increment to a file.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final, cast
 
@@ -50,9 +50,6 @@ def prometheus_labels(metric: Metric) -> tuple[str, ...]:
 class _Families(Collector):
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-
-    def describe(self) -> Iterable[Family]:
-        return ()
 
     def collect(self) -> Iterator[Family]:
         info = GaugeMetricFamily("target_info", "The program", labels=list(TARGET))

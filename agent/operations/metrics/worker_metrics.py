@@ -5,16 +5,15 @@ worker its last report, a few seconds before. So no sum ever decreases, which Pr
 restart.
 """
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any, Final
+from typing import Final
 
 from agent.operations.metrics.publishing import MetricsOutlet
 from identity.observation.metrics import Kind, Labels, Metric, Reading, Value
@@ -53,7 +52,7 @@ class WorkerReports:
             return
         try:
             with self._sending:
-                self._link.send_bytes(encoded(self._read()))
+                self._link.send(self._read())
         except (BrokenPipeError, OSError):
             return
 
@@ -78,7 +77,7 @@ class _Worker:
         """Takes its reports, until one has arrived that was requested in this round."""
         try:
             while self.link.poll(max(0.0, until - time.monotonic())):
-                self.last = decoded(self.link.recv_bytes())
+                self.last = self.link.recv()
                 self.awaited = False
                 if self.late:
                     self.late = False
@@ -185,23 +184,3 @@ def _added(one: Value, other: Value) -> Value:
     assert not isinstance(one, tuple)  # noqa: S101 - one metric has values of one kind
     assert not isinstance(other, tuple)  # noqa: S101 - the same
     return one + other
-
-
-def encoded(reading: Reading) -> bytes:
-    """A reading with the declarations of its metrics, as JSON: the parent has no part of the agent."""
-    listed = [(asdict(metric), list(values.items())) for metric, values in reading.items()]
-    return json.dumps(listed).encode()
-
-
-def decoded(report: bytes) -> Reading:
-    """The reading that `encoded` wrote."""
-    return {
-        Metric(**{name: _hashable(value) for name, value in about.items()} | {"kind": Kind(about["kind"])}): {
-            tuple(labels): _hashable(value) for labels, value in values
-        }
-        for about, values in json.loads(report)
-    }
-
-
-def _hashable(value: Any) -> Any:  # noqa: ANN401 - JSON
-    return tuple(value) if isinstance(value, list) else value

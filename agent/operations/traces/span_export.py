@@ -67,9 +67,6 @@ class ReportedExporter(SpanExporter):
     def shutdown(self) -> None:
         self._exporter.shutdown()
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return self._exporter.force_flush(timeout_millis)
-
 
 def readable(span: RecordedSpan, resource: Resource) -> ReadableSpan:
     """`span` as the SDK's value. Its status has no description and it has no events: neither has a text."""

@@ -20,6 +20,7 @@ Sampler: TypeAlias = Callable[[int, TraceContext | None], bool]
 
 _LOW_BITS: Final = (1 << 64) - 1
 _PROPAGATOR: Final = "tracecontext"
+_PARENT_BASED: Final = "parentbased_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,8 @@ def sampler(name: SamplerName, ratio: float = 1.0) -> Sampler:
 
     By the SDK's rule: agents and services with one ratio record the same traces.
     """
-    share = {SamplerName.ALWAYS_ON: 1.0, SamplerName.PARENT_ALWAYS_ON: 1.0}.get(name, ratio)
-    if name in (SamplerName.ALWAYS_OFF, SamplerName.PARENT_ALWAYS_OFF):
-        share = 0.0
-    bound = round(share * (1 << 64))
+    shares = {"always_on": 1.0, "always_off": 0.0, "traceidratio": ratio}
+    bound = round(shares[name.removeprefix(_PARENT_BASED)] * (1 << 64))
 
     def by_id(trace_id: int, _: TraceContext | None) -> bool:
         return trace_id & _LOW_BITS < bound
@@ -98,4 +97,4 @@ def sampler(name: SamplerName, ratio: float = 1.0) -> Sampler:
     def by_parent(trace_id: int, parent: TraceContext | None) -> bool:
         return by_id(trace_id, None) if parent is None else parent.sampled
 
-    return by_parent if name.startswith("parentbased_") else by_id
+    return by_parent if name.startswith(_PARENT_BASED) else by_id
