@@ -5,6 +5,8 @@ Imports no other file of the agent.
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 
@@ -15,6 +17,16 @@ async def end_tasks(*tasks: asyncio.Task[Any] | None) -> None:
         task.cancel()
     if begun:
         await asyncio.wait(begun)
+
+
+@asynccontextmanager
+async def running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs each of `work` in a task while the block runs. They have ended when it ends."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        await end_tasks(*tasks)
 
 
 class Background(ABC):

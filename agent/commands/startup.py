@@ -7,7 +7,6 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -16,8 +15,9 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.loops.auto import auto_loop_factory
 
+from agent.background import running
 from agent.errors.error_response import RequestError, error_response
-from agent.http.memory import collected_when_idle, frozen_startup_objects, periodic_malloc_trim
+from agent.http.memory import collect_when_idle, frozen_startup_objects, trim_periodically
 from agent.http.response_headers import response_headers
 from agent.http.web_server import WebServer, listen, serve_until_stopped, web_server
 from agent.settings.settings import Settings
@@ -60,19 +60,23 @@ async def serve_agent(
 ) -> None:
     """Serves the agent on `listener`, and `others` beside it, until SIGINT or SIGTERM.
 
-    Calls `ready` once the agent serves. `outlets` publish its metrics. `compose` replaces `compose_agent`; it
-    is called in a thread, and what it raises is raised here.
+    Calls `ready` once the agent serves. `outlets` publish its metrics beside those of the settings. `compose`
+    replaces `compose_agent`; it is called in a thread, and what it raises is raised here.
     """
     app = StartingApp()
     server = web_server(app, shutdown_seconds=settings.shutdown_seconds, lifespan=False)
     serving = asyncio.create_task(serve_until_stopped({listener: server, **others}))
     try:
         agent, composed = await asyncio.to_thread(compose or compose_agent, settings)
+        # What is measured of the graph takes longer to import than the server to listen.
+        from agent.operations.metrics.otlp_metrics import otlp_outlets
+        from agent.operations.metrics.publishing import published
+
+        otlp = otlp_outlets(settings, partial(agent.measures.export_failures.add, "metrics"))
         async with (
-            _published(settings, agent, outlets),
+            published(agent.measures, [*outlets, *otlp]),
             composed.router.lifespan_context(composed),
-            collected_when_idle(lambda: agent.runs.is_idle),
-            periodic_malloc_trim(),
+            running(collect_when_idle(lambda: agent.runs.is_idle), trim_periodically()),
         ):
             server.graceful_shutdown = agent.shutdown
             app.serve(composed)
@@ -84,18 +88,6 @@ async def serve_agent(
         app.fail()
         server.stop()
         await serving
-
-
-def _published(
-    settings: Settings, agent: "Agent", outlets: "Sequence[MetricsOutlet]"
-) -> AbstractAsyncContextManager[None]:
-    """Publishes the metrics by `outlets`, and by the outlets of the settings."""
-    # Imported here, because what is measured of the graph takes longer to import than the server to listen.
-    from agent.operations.metrics.otlp_metrics import otlp_outlets
-    from agent.operations.metrics.publishing import published
-
-    otlp = otlp_outlets(settings, partial(agent.measures.export_failures.add, "metrics"))
-    return published(agent.measures, [*outlets, *otlp])
 
 
 def compose_agent(settings: Settings) -> "tuple[Agent, FastAPI]":

@@ -8,9 +8,9 @@ import asyncio
 import ctypes
 import gc
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
 
 _THRESHOLDS: Final = (10_000, 5, 200)
 """Collect the youngest generation after so many more allocations than releases (default 700): a chat makes
@@ -41,28 +41,22 @@ def frozen_startup_objects() -> Iterator[None]:
         gc.enable()
 
 
-@asynccontextmanager
-async def collected_when_idle(
+async def collect_when_idle(
     may_stop: Callable[[], bool],
     *,
     collect: Callable[[], object] = gc.collect,
     processor: Callable[[], float] = time.process_time,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-) -> AsyncIterator[None]:
-    """While the block runs, collects all generations if there are new objects, the process has done nearly
-    nothing for ten seconds, and `may_stop` is true: it stops for a few tens of milliseconds.
+) -> None:
+    """Until it is cancelled, collects all generations whenever there are new objects, the process has done
+    nearly nothing for ten seconds, and `may_stop` is true: it stops for a few tens of milliseconds.
     """
-
-    async def collect_periodically() -> None:
-        while True:
-            before = processor()
-            await sleep(_SECONDS)
-            new, *older = gc.get_count()
-            if (any(older) or new > _FEW) and processor() - before < _IDLE * _SECONDS and may_stop():
-                collect()
-
-    async with _running(collect_periodically(), "collect garbage"):
-        yield
+    while True:
+        before = processor()
+        await sleep(_SECONDS)
+        new, *older = gc.get_count()
+        if (any(older) or new > _FEW) and processor() - before < _IDLE * _SECONDS and may_stop():
+            collect()
 
 
 def trim() -> None:
@@ -74,11 +68,8 @@ def trim() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-@asynccontextmanager
-async def periodic_malloc_trim(
-    trim: Callable[[], None] = trim, *, seconds: float = _TRIM_SECONDS
-) -> AsyncIterator[None]:
-    """Calls `trim` every `seconds` while the block runs, in a thread.
+async def trim_periodically(trim: Callable[[], None] = trim, *, seconds: float = _TRIM_SECONDS) -> None:
+    """Calls `trim` every `seconds` in a thread, until it is cancelled.
 
     Cached tokens are texts of 700 to 900 bytes with long lives; buffers of requests between them have short
     ones, so the heap fragments over time. Without this, resident memory grows by 0.2 MiB in a thousand
@@ -86,22 +77,6 @@ async def periodic_malloc_trim(
     between used blocks are not returned when they become free: ninety answers of 4 MB left hundreds of MiB in
     the process.
     """
-
-    async def trim_periodically() -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            await asyncio.to_thread(trim)
-
-    async with _running(trim_periodically(), "free memory"):
-        yield
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Runs `work` in a task while the block runs."""
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+    while True:
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(trim)

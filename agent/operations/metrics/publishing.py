@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
-from agent.background import end_tasks
+from agent.background import running
 from identity.errors import AgentError
 from identity.observation.metrics import Histogram, Reading
 
@@ -39,15 +39,12 @@ async def published(measures: "AgentMeasures", outlets: Sequence[MetricsOutlet])
     if not outlets:
         yield
         return
-    measured = [
-        asyncio.create_task(each) for each in (measure_lag(measures.loop_lag), count_approvals(measures))
-    ]
     try:
-        for outlet in outlets:
-            outlet.start(measures.metrics.read)
-        yield
+        async with running(measure_lag(measures.loop_lag), count_approvals(measures)):
+            for outlet in outlets:
+                outlet.start(measures.metrics.read)
+            yield
     finally:
-        await end_tasks(*measured)
         await asyncio.gather(*(asyncio.to_thread(outlet.stop) for outlet in outlets))
 
 

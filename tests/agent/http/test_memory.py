@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from agent.http.memory import collected_when_idle, periodic_malloc_trim
+from agent.background import running
+from agent.http.memory import collect_when_idle, trim_periodically
 
 SCRIPT = """
 import gc, weakref
@@ -70,7 +71,7 @@ async def test_everything_is_collected_while_the_process_is_idle_and_no_run_is_o
     options = {"collect": quiet.collect, "processor": lambda: quiet.now, "sleep": quiet.sleep}
     gc.disable()
     try:
-        async with collected_when_idle(lambda: quiet.may_stop, **options):
+        async with running(collect_when_idle(lambda: quiet.may_stop, **options)):
             await quiet.over.wait()
     finally:
         gc.enable()
@@ -104,7 +105,7 @@ async def test_trim_repeats_until_the_block_ends():
             loop.call_soon_threadsafe(often.set)
 
     before = asyncio.all_tasks()
-    async with periodic_malloc_trim(note, seconds=0):
+    async with running(trim_periodically(note, seconds=0)):
         await asyncio.wait_for(often.wait(), 10)
     assert asyncio.all_tasks() == before
 
