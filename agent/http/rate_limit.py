@@ -13,7 +13,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -49,7 +49,8 @@ class LocalWindow:
         now = self._monotonic()
         self._sweep(now)
         taken = self._callers.setdefault(caller, {})
-        for unit in _before(taken, now - WINDOW_SECONDS):
+        past = now - WINDOW_SECONDS
+        for unit, _ in list(takewhile(lambda each: each[1] <= past, taken.items())):
             del taken[unit]
         over = len(taken) + amount - self._limit
         if over > (replaces in taken):
@@ -71,29 +72,15 @@ class LocalWindow:
         }
 
 
-def _before(taken: dict[str, float], past: float) -> list[str]:
-    units = []
-    for unit, at in taken.items():
-        if at > past:
-            break
-        units.append(unit)
-    return units
-
-
-class RedisWindow:
-    """The window in a Redis (5 or newer) that several processes share, by its clock.
+async def take_in_redis(
+    redis: Redis, limit: int, caller: str, name: str, amount: int, replaces: str = ""
+) -> float:
+    """See `LocalWindow.take`; in a Redis (5 or newer) that several processes share, by its clock.
 
     Raises the client's errors.
     """
-
-    def __init__(self, limit: int, redis: Redis) -> None:
-        self._limit = limit
-        self._take = redis.register_script(_TAKE)
-
-    async def take(self, caller: str, name: str, amount: int, replaces: str = "") -> float:
-        """See `LocalWindow`."""
-        arguments: list[str | int] = [WINDOW_SECONDS * 1000, self._limit, amount, name, replaces]
-        return int(await self._take(keys=[f"idaas-agent:minute:{caller}"], args=arguments)) / 1000
+    arguments: list[str | int] = [WINDOW_SECONDS * 1000, limit, amount, name, replaces]
+    return int(await redis.register_script(_TAKE)([f"idaas-agent:minute:{caller}"], arguments)) / 1000
 
 
 # Only an admission renews the expiry of the key: it expires in a minute even if Redis's clock is set back.
@@ -138,7 +125,6 @@ class RequestRate:
         self._audience = audience
         self._local = LocalWindow(per_minute, monotonic=monotonic)
         self._redis = redis
-        self._shared: RedisWindow | None = None
         self._process = secrets.token_hex(8)
         self._numbers = count()
 
@@ -164,15 +150,10 @@ class RequestRate:
     async def _take(self, *unit: Any) -> float:  # noqa: ANN401 - those of `LocalWindow.take`
         if self._redis is not None:
             try:
-                return await self._redis.use(lambda redis: self._window(redis).take(*unit))
+                return await self._redis.use(lambda redis: take_in_redis(redis, self.per_minute, *unit))
             except RedisUnavailableError:
                 pass
         return await self._local.take(*unit)
-
-    def _window(self, redis: Redis) -> RedisWindow:
-        if self._shared is None:
-            self._shared = RedisWindow(self.per_minute, redis)
-        return self._shared
 
 
 class CountedRequest:

@@ -45,14 +45,7 @@ class AuditFile:
 
     def heads(self) -> Sequence[Head]:
         """The chains in the last 64 KiB of the file that is there now."""
-        try:
-            if not self._path.is_file():  # opening a pipe would wait for its writer
-                return []
-            with self._path.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
-                return latest_heads(file.read().splitlines())
-        except OSError:
-            return []
+        return latest_heads(_end(self._path, _TAIL).splitlines())
 
     def close(self) -> None:
         """Closes the file."""
@@ -72,7 +65,8 @@ class AuditFile:
         if self._descriptor is None:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o600)
-            self._torn = _ends_within_line(self._path)
+            # A process may have been interrupted while it wrote.
+            self._torn = _end(self._path, 1) not in (b"", b"\n")
         return self._descriptor
 
 
@@ -96,16 +90,16 @@ def _blanked(path: Path, descriptor: int, part: bytes) -> bool:
         os.close(place)
 
 
-def _ends_within_line(path: Path) -> bool:
-    """Whether the last line of `path` has no end: a process was interrupted while it wrote."""
+def _end(path: Path, size: int) -> bytes:
+    """The last `size` bytes of a file; nothing if it cannot be read."""
     try:
-        if not path.is_file():
-            return False
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return b""
         with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-            return file.read(1) not in (b"", b"\n")
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read(size)
     except OSError:
-        return False
+        return b""
 
 
 class StandardOutput:
