@@ -34,7 +34,7 @@ class AccessTokenVerifier:
 
     Guaranteed for every token that `verify` returns: its signature was made with a key that is in the key
     source now, and with an allowed algorithm; `iss` equals `issuer`; `aud` is or contains `audience`; the
-    current time is before `exp` and not before `nbf` and `iat`, within `leeway` seconds; `exp` is at
+    current time is before `exp` and not before `nbf` and `iat`, within `LEEWAY` seconds; `exp` is at
     most `LONGEST_LIFETIME` after `iat` or, without `iat`, after the current time; `scope` contains
     each word of the required scope. A `sub` is a client if the token names it (`client_id`, `azp`) or it is
     one of `clients` (RFC 9068, section 5): then it is refused unless `allow_clients`, and every other one
@@ -62,7 +62,6 @@ class AccessTokenVerifier:
         allow_people: bool = True,
         revocations: RevocationList | None = None,
         algorithms: Collection[str] = ACCEPTED_ALGORITHMS,
-        leeway: float = LEEWAY,
         max_bytes: int = 8192,
         cache_size: int = 10_000,
         clock: Callable[[], float] = time.time,
@@ -88,7 +87,6 @@ class AccessTokenVerifier:
         self._allow_people = allow_people
         self._keys = keys
         self._revocations = revocations
-        self._leeway = leeway
         self._max_bytes = max_bytes
         self._capacity = cache_size
         self._clock = clock
@@ -119,7 +117,7 @@ class AccessTokenVerifier:
 
         For the time in which one request arrives: neither its signature nor its key is checked again.
         """
-        if self._clock() >= caller.expires_at + self._leeway:
+        if self._clock() >= caller.expires_at + LEEWAY:
             raise AccessTokenError(_INVALID, 'claim "exp": the token has expired since it was verified')
         self._refuse_revoked(caller.principal.subject, caller.issued_at, caller.fingerprint)
 
@@ -137,7 +135,7 @@ class AccessTokenVerifier:
         if found is None:
             return None
         principal, _, _, expires_at, issued_at, *_, key, kid = found
-        expired = self._clock() >= expires_at + self._leeway
+        expired = self._clock() >= expires_at + LEEWAY
         if expired or self._keys.cached(kid, key.algorithm) is not key:
             del self._cache[fingerprint]
             return None
@@ -189,14 +187,14 @@ class AccessTokenVerifier:
         if not is_client and not self._allow_people:
             raise AccessTokenError(_INVALID, 'claim "sub" must name a client, found a person')
         now = self._clock()
-        if now >= claims.expires_at + self._leeway:
+        if now >= claims.expires_at + LEEWAY:
             raise AccessTokenError(
                 _INVALID, f'claim "exp": the token expired {now - claims.expires_at:.0f} s ago'
             )
         for name, timestamp in (("nbf", claims.not_before), ("iat", claims.issued_at)):
-            if timestamp is not None and timestamp > now + self._leeway:
+            if timestamp is not None and timestamp > now + LEEWAY:
                 raise AccessTokenError(_INVALID, f'claim "{name}" is {timestamp - now:.0f} s in the future')
-        lifetime = claims.expires_at - (now + self._leeway if claims.issued_at is None else claims.issued_at)
+        lifetime = claims.expires_at - (now + LEEWAY if claims.issued_at is None else claims.issued_at)
         if lifetime > LONGEST_LIFETIME:
             raise AccessTokenError(
                 _INVALID,

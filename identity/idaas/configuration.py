@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 from identity.error_codes import IdentityCode
@@ -38,18 +37,16 @@ from identity.secrets.secret_file import read_bounded_file
 Reader = Callable[[Declaration], ClientAuthentication | None]
 """Reads one kind; notes faults, and may then return `None`."""
 
-METHODS: Final[Mapping[str, Reader]] = MappingProxyType(
-    {
-        "CLIENT_SECRET_POST": partial(read_own, ClientSecretPost, read_client_secret),
-        "CLIENT_SECRET_BASIC": partial(read_own, ClientSecretBasic, read_client_secret),
-        "CLIENT_SECRET_JWT": partial(read_own, ClientSecretJwt, read_client_secret),
-        "PRIVATE_KEY_JWT": partial(read_own, PrivateKeyJwt, read_client_key),
-        "PKCS7": read_pkcs7,
-        "OIDC": read_oidc,
-        "PCA": read_pca,
-        "PLUGIN": read_plugin,
-    }
-)
+METHODS: Final[Mapping[str, Reader]] = {
+    "CLIENT_SECRET_POST": partial(read_own, ClientSecretPost, read_client_secret),
+    "CLIENT_SECRET_BASIC": partial(read_own, ClientSecretBasic, read_client_secret),
+    "CLIENT_SECRET_JWT": partial(read_own, ClientSecretJwt, read_client_secret),
+    "PRIVATE_KEY_JWT": partial(read_own, PrivateKeyJwt, read_client_key),
+    "PKCS7": read_pkcs7,
+    "OIDC": read_oidc,
+    "PCA": read_pca,
+    "PLUGIN": read_plugin,
+}
 
 
 def read_client_authentication(declared: Declaration) -> ClientAuthentication | None:

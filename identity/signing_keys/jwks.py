@@ -33,9 +33,9 @@ class Jwks:
     - Keys are fetched when they are first needed, and cached. If they are older than `max_age` seconds (or
       the response's `Cache-Control: max-age`, limited to between 60 s and 1 h), their next use fetches them
       again in the background.
-    - An unknown `kid` causes a fetch, at most `searches_per_second` times a second, and twice at once after a
-      pause. So forged tokens cannot overload IDaaS. They can delay the first use of a new key until the next
-      search: by one second and the response time of IDaaS.
+    - An unknown `kid` causes a fetch, at most once a second, and twice at once after a pause. So forged
+      tokens cannot overload IDaaS. They can delay the first use of a new key until the next search: by one
+      second and the response time of IDaaS.
     - A key that IDaaS withdrew is dropped at the next successful fetch, that is after `max_age`.
     - A failed refresh is repeated after `retry_delay` seconds, or by the next search.
     - At most one request is in flight, however many callers wait.
@@ -55,7 +55,6 @@ class Jwks:
         max_age: float = 300.0,
         max_stale: float = 86_400.0,
         retry_delay: float = 10.0,
-        searches_per_second: float = 1.0,
         fetches: Histogram | None = None,
     ) -> None:
         """`timeout` in seconds bounds a fetch, body included. `fetches` has the seconds of fetches, by
@@ -69,7 +68,7 @@ class Jwks:
         self._max_age = max_age
         self._max_stale = max_stale
         self._retry_delay = retry_delay
-        self._search_bucket = TokenBucket(searches_per_second, burst=2)
+        self._search_bucket = TokenBucket(per_second=1.0, burst=2)
         self._flight = SingleFlight[None](lambda: _unavailable("the agent is shutting down"))
         self._keys: Mapping[KeyName, SigningKey] = {}
         self._fetched_at = float("-inf")

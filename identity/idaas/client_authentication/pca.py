@@ -65,70 +65,57 @@ def read_pca(declared: Declaration) -> Pca | None:
     """
     authn, faults = declared.authn, len(declared.root.faults)
     name = read_credential_name(declared)
-    certificate, chain = authn.pem("clientX509Certificate"), authn.pem("x509CertChains")
+    certificate, chain = authn.pem(_CERTIFICATE), authn.pem(_CHAIN)
     if not certificate or not chain:
         read_client_key(declared)
         return None
-    checked = check_certificates(certificate, chain, declared.clock())
-    for member, fault in checked.faults:
-        authn.fault(member, fault)
-    key = read_client_key(declared, checked.check_key)
-    if key is None or len(declared.root.faults) > faults or checked.not_after is None:
+    leaf, not_after = check_certificates(certificate, chain, declared.clock(), authn.fault)
+
+    def check_key(key: PrivateKey) -> None:
+        if leaf is not None and leaf.public_key() != key.public_key():
+            raise ValueError(f"is not the private key of {_CERTIFICATE}")
+
+    key = read_client_key(declared, check_key)
+    if key is None or len(declared.root.faults) > faults or not_after is None:
         return None
     return Pca(
-        declared.client_id,
-        name,
-        certificate,
-        chain,
-        checked.not_after,
-        key,
-        declared.token_endpoint,
-        declared.clock,
+        declared.client_id, name, certificate, chain, not_after, key, declared.token_endpoint, declared.clock
     )
 
 
 _CERTIFICATE, _CHAIN = "clientX509Certificate", "x509CertChains"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedCertificates:
-    """`faults` are pairs of a member and a sentence; `not_after` is the earliest end of a certificate."""
+def check_certificates(
+    certificate: str, chain: str, now: float, fault: Callable[[str, str], None]
+) -> tuple[x509.Certificate | None, datetime | None]:
+    """The certificate, and the earliest end of one of the chain; `None` for what cannot be read.
 
-    faults: tuple[tuple[str, str], ...]
-    not_after: datetime | None = None
-    leaf: x509.Certificate | None = field(default=None, repr=False)
-
-    def check_key(self, key: PrivateKey) -> None:
-        """Raises `ValueError` if `key` is not that of the certificate."""
-        if self.leaf is not None and self.leaf.public_key() != key.public_key():
-            raise ValueError("is not the private key of clientX509Certificate")
-
-
-def check_certificates(certificate: str, chain: str, now: float) -> CheckedCertificates:
-    """The certificate and its chain in PEM: readable, valid at `now`, each issued by another of the chain.
+    `fault` receives a member and a sentence unless both are in PEM, valid at `now`, and the certificate was
+    issued by one of the chain.
 
     Not checked: revocation, and whether the last one is issued by a root that IDaaS accepts. Signatures are
     verified, names and extensions are not.
     """
-    faults = []
     try:
         (leaf,) = x509.load_pem_x509_certificates(certificate.encode())
     except ValueError:
-        return CheckedCertificates(((_CERTIFICATE, "must be one certificate in PEM form"),))
+        fault(_CERTIFICATE, "must be one certificate in PEM form")
+        return None, None
     try:
         above = x509.load_pem_x509_certificates(chain.encode())
     except ValueError:
-        return CheckedCertificates(((_CHAIN, "must be certificates in PEM form"),), leaf=leaf)
+        fault(_CHAIN, "must be certificates in PEM form")
+        return leaf, None
     moment = datetime.fromtimestamp(now, UTC)
     for member, each in ((_CERTIFICATE, leaf), *((_CHAIN, one) for one in above)):
         if moment >= each.not_valid_after_utc:
-            faults.append((member, f"has expired, on {each.not_valid_after_utc:%F}"))
+            fault(member, f"has expired, on {each.not_valid_after_utc:%F}")
         if moment < each.not_valid_before_utc:
-            faults.append((member, f"is valid from {each.not_valid_before_utc:%F}: is the clock right?"))
+            fault(member, f"is valid from {each.not_valid_before_utc:%F}: is the clock right?")
     if not any(_issued(leaf, issuer) for issuer in above):
-        faults.append((_CHAIN, f"has no certificate that issued {_CERTIFICATE}"))
-    ends = min(each.not_valid_after_utc for each in (leaf, *above))
-    return CheckedCertificates(tuple(faults), ends, leaf)
+        fault(_CHAIN, f"has no certificate that issued {_CERTIFICATE}")
+    return leaf, min(each.not_valid_after_utc for each in (leaf, *above))
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
