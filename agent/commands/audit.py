@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from operator import itemgetter
 from pathlib import Path
@@ -176,8 +176,14 @@ def show(
             and request in (None, record.get("request_id"))
         )
 
+    others = 0
     try:
-        others = _print_records(_named_files(files, environment(env_file)), chosen, as_json=json_)
+        for file in sorted(_named_files(files, environment(env_file)), key=_begins):
+            for record in records(file):
+                if record is None:
+                    others += 1
+                elif chosen(record):
+                    _print_record(record, as_json=json_)
     except (OSError, EOFError) as error:
         _unusable(f"a file cannot be read: {error}")
     if others:
@@ -218,20 +224,6 @@ def _bound(name: str, text: str | None, now: float) -> str:
         return rfc3339(seconds_of(text, now))
     except (ValueError, OverflowError, OSError) as error:
         _unusable(f"{name} {error}")
-
-
-def _print_records(
-    files: Sequence[Path], chosen: Callable[[Mapping[str, Any]], bool], *, as_json: bool
-) -> int:
-    """Returns how many lines are no records."""
-    others = 0
-    for file in sorted(files, key=_begins):
-        for record in records(file):
-            if record is None:
-                others += 1
-            elif chosen(record):
-                _print_record(record, as_json=as_json)
-    return others
 
 
 def _print_record(record: Mapping[str, Any], *, as_json: bool) -> None:

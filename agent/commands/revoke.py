@@ -1,13 +1,12 @@
 """`idaas-agent revoke` and `unrevoke`: end, or restore, access rights on running agents."""
 
 import asyncio
-import contextlib
 import hashlib
 import re
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from typing import Annotated, Final
 
 import typer
@@ -140,7 +139,7 @@ def put_revocation(settings: Settings, revocation: Revocation) -> None:
         try:
             async with _stores(settings) as stores:
                 for store in stores:
-                    with contextlib.nullcontext() if store.lasts else contextlib.suppress(StoreError):
+                    with nullcontext() if store.lasts else suppress(StoreError):
                         await store.put([revocation])
             record = audit_trail(settings, log).revocation(revocation, settings.idaas.issuer)
             await record.ended(AuditOutcome.SUCCEEDED)

@@ -53,8 +53,6 @@ class Terminal(Console):
 
 
 out = Terminal()
-
-
 err = Terminal(stderr=True)
 
 

@@ -1,14 +1,13 @@
 """How the agent's servers listen and stop, within bounded time."""
 
 import asyncio
-import contextlib
 import errno
 import math
 import resource
 import signal
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final, cast
 
@@ -81,7 +80,7 @@ class WebServer(uvicorn.Server):
         self.graceful_shutdown = graceful_shutdown
         """That of the application; `None` until it is composed."""
 
-    @contextlib.contextmanager
+    @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Captures no signal: `serve_until_stopped` handles them."""
         yield

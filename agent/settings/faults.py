@@ -4,7 +4,7 @@ A fault repeats the value of a number, a boolean or an enumeration only, never a
 secret, such as an address with a password.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -25,9 +25,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     if kind == "value_error":
         return f"{name} {str(fault['msg']).removeprefix('Value error, ')}".strip()
     if kind in _KINDS:
-        return f"{name} must be {_KINDS[kind]}, found {found}"
-    if kind in _BOUNDS:
-        return f"{name} must be {_BOUNDS[kind](context)}, found {found}"
+        return f"{name} must be {_KINDS[kind].format_map(context)}, found {found}"
     if kind == "string_pattern_mismatch":
         return f"{name} must be one word, without spaces"
     return f"{name} has a value that cannot be used"
@@ -40,14 +38,12 @@ _KINDS: Final = {
     "float_parsing": "a number",
     "finite_number": "a number",
     "bool_parsing": "true or false",
-}
-_BOUNDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
-    "enum": lambda context: str(context["expected"]),
-    "literal_error": lambda context: str(context["expected"]),
-    "greater_than": lambda context: f"more than {context['gt']:g}",
-    "greater_than_equal": lambda context: f"at least {context['ge']:g}",
-    "less_than": lambda context: f"less than {context['lt']:g}",
-    "less_than_equal": lambda context: f"at most {context['le']:g}",
+    "enum": "{expected}",
+    "literal_error": "{expected}",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
 }
 
 

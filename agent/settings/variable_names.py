@@ -1,6 +1,6 @@
 """Detects variables whose names look like misspelt ones of the agent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final
 
@@ -33,19 +33,13 @@ def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
 
     It contains no value. Names that resemble none are ignored.
     """
-    known = [*variables(), *_KNOWN]
+    known, given = [*variables(), *_KNOWN], set(environment)
+    own = {name for name in given - {*known, *_OF_OTHERS} if not name.startswith(_OPENTELEMETRY)}
     return [
         f"{name} is set, but it is no variable of the agent: did you mean {nearest}?"
-        for name, nearest in _nearest(environment, known)
+        for name in sorted(own - _of_own_services(given))
+        for nearest in get_close_matches(name.upper(), known, 1, _LIKENESS)
     ]
-
-
-def _nearest(names: Iterable[str], known: list[str]) -> Iterable[tuple[str, str]]:
-    given = set(names)
-    own = {name for name in given - {*known, *_OF_OTHERS} if not name.startswith(_OPENTELEMETRY)}
-    for name in sorted(own - _of_own_services(given)):
-        for nearest in get_close_matches(name.upper(), known, 1, _LIKENESS):
-            yield name, nearest
 
 
 def _of_own_services(names: set[str]) -> set[str]:

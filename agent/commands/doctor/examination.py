@@ -258,14 +258,10 @@ class Examination:
         self._agent = agent
         self._user_token = user_token
         self._clock = clock
-        self._caller: VerifiedAccessToken | None = None
+        self.caller: VerifiedAccessToken | None = None
+        """The bearer of the user's token, once it is verified."""
         self._issued: Credential | None = None
         self._succeeded: set[str] = set()
-
-    @property
-    def caller(self) -> VerifiedAccessToken | None:
-        """The bearer of the user's token, once it is verified."""
-        return self._caller
 
     async def findings(self) -> AsyncGenerator[Finding, None]:
         """Every step, executed or skipped."""
@@ -301,7 +297,7 @@ class Examination:
             yield Step(USERS_TOKEN, partial(self._verify, self._user_token), verified, missing)
         if agent.policy:
             yield Step("policy", agent.policy.check, "it decides", late=AgentCode.POLICY_UNAVAILABLE)
-        if agent.policy and self._caller and self._caller.signed_in_at is None:
+        if agent.policy and self.caller and self.caller.signed_in_at is None:
             for line in agent.policy.sign_in_lines:
                 denies = (
                     f'the token has no "auth_time": line {line} of POLICY_FILE denies the calls it is about'
@@ -315,9 +311,9 @@ class Examination:
             if required.access_identity is AccessIdentity.HUMAN:
                 missing |= {USERS_TOKEN: "it needs the access token of a user (see above)"}
             found = f"obtained as {required.access_identity}"
-            obtain = partial(agent.broker.obtain, required.credential, required.access_identity, self._caller)
+            obtain = partial(agent.broker.obtain, required.credential, required.access_identity, self.caller)
             yield Step(f"credential of {name}", obtain, found, missing, name)
-        asked = partial(ask_model, agent, self._caller)
+        asked = partial(ask_model, agent, self.caller)
         yield Step("model", asked, "", self._credential_of("model"), "model", GraphCode.MODEL_CALL_FAILED)
         ready = []
         for service in agent.services:
@@ -326,13 +322,13 @@ class Examination:
             if isinstance(service, MCPService) and isinstance(token, AccessTokenRequirement):
                 compared = partial(compare_metadata, service, token.audience or "", identity.issuer)
                 yield Step(f"metadata of {service.name}", compared, "", {}, service.name, service.error_code)
-            used = partial(use_service, service, agent, self._caller)
+            used = partial(use_service, service, agent, self.caller)
             yield Step(step, used, "", needs, service.name, service.error_code)
             if self._succeeded.issuperset(needs):
                 ready.append(service)
             if isinstance(service, MCPService) and step in self._succeeded:
                 yield tools_of_server(service.selection)
-        listed = [each.cached_tools(agent.access(each.name, self._caller)) or () for each in ready]
+        listed = [each.cached_tools(agent.access(each.name, self.caller)) or () for each in ready]
         yield names_of_tools(ready, listed)
 
     def _stores(self) -> Iterator[Step | Finding]:
@@ -383,7 +379,7 @@ class Examination:
         return "issued by IDaaS"
 
     async def _verify(self, token: Secret) -> None:
-        self._caller = await self._agent.verifier.verify(token)
+        self.caller = await self._agent.verifier.verify(token)
 
     async def _finding(self, step: Step) -> Finding:
         error: AgentError

@@ -278,9 +278,9 @@ class OtelVariables(VariableGroup):
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
         if given.get("otel_metrics_exporter", "").lower() == "prometheus":
             yield "OTEL_METRICS_EXPORTER must not be prometheus: METRICS_PORT opens a port for it"
-        for signal, headers in _HEADERS_SENT_TO.items():
+        for signal in ("", "traces_", "metrics_"):  # an endpoint of both signals receives all headers
             url = given.get(f"otel_exporter_otlp_{signal}endpoint", "")
-            sent = [name for name in headers if name in given]
+            sent = [each for each in _HEADERS if each in given and (signal in each or each == _HEADERS[0])]
             if url and sent and not is_secure_url(url):
                 endpoint = f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT".upper()
                 yield (
@@ -288,11 +288,5 @@ class OtelVariables(VariableGroup):
                 )
 
 
-_COMMON: Final = "otel_exporter_otlp_headers"
-_OF_SIGNALS: Final = tuple(f"otel_exporter_otlp_{signal}_headers" for signal in ("traces", "metrics"))
-_HEADERS_SENT_TO: Final = {
-    "": (_COMMON, *_OF_SIGNALS),
-    "traces_": (_COMMON, _OF_SIGNALS[0]),
-    "metrics_": (_COMMON, _OF_SIGNALS[1]),
-}
-"""The variables of headers that an endpoint may receive, by the part of its name."""
+_HEADERS: Final = tuple(f"otel_exporter_otlp_{signal}headers" for signal in ("", "traces_", "metrics_"))
+"""The variables of headers. Those of the first one are for every endpoint."""
