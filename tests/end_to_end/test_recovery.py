@@ -77,6 +77,16 @@ async def test_an_agent_that_starts_while_idaas_is_down_recovers_when_it_is_back
     assert (await agent.ask(WEATHER, token)).status == 200
 
 
+async def test_unavailable_map_server_fails_no_chat_without_maps(start_agent, sandbox):
+    agent = await start_agent()
+    token = sandbox.access_token()
+    sandbox.cloud.faults.set("amap", Fault(status=503))
+    assert (await agent.ask(GREETING, token)).status == 200
+    assert "app_agent01" in (await agent.ask(ENTERPRISE, token)).text
+    sandbox.cloud.faults.clear()
+    assert (await agent.ask(WEATHER, token)).status == 200
+
+
 async def test_warm_agent_continues_while_idaas_is_down(start_agent, sandbox):
     agent = await start_agent()
     token = sandbox.access_token()
