@@ -18,7 +18,7 @@ from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ApprovalError, LimitError, UnavailableError
 from identity.principal import Principal
 from tests.agent.conftest import NewDatabase
-from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401 - a fixture
+from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, request_of
 from tests.graph.approvals.store_conformance import ApprovalStoreConformance
 
 pytestmark = pytest.mark.promise("approval-binds")
@@ -39,9 +39,7 @@ class TestSqlApprovalStore(ApprovalStoreConformance):
 
 
 async def test_of_many_decisions_and_uses_by_several_processes_one_counts(
-    new_database: NewDatabase,
-    encryption: Encryption,
-    request_of: RequestOf,  # noqa: F811 - a fixture
+    new_database: NewDatabase, encryption: Encryption
 ) -> None:
     stores = [SqlApprovalStore(new_database(), encryption) for _ in range(3)]
     await asyncio.gather(*(store.open(request_of()) for store in stores))
@@ -61,9 +59,7 @@ async def test_of_many_decisions_and_uses_by_several_processes_one_counts(
 
 @pytest.mark.promise("prepared-runs-wait")
 async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(
-    new_database: NewDatabase,
-    encryption: Encryption,
-    request_of: RequestOf,  # noqa: F811
+    new_database: NewDatabase, encryption: Encryption
 ) -> None:
     stores = [SqlApprovalStore(new_database(), encryption) for _ in range(2)]
     jobs = [Principal(ALICE.issuer, name) for name in ("job", "other")]
@@ -105,20 +101,13 @@ async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(
     assert [each.status for each in await stores[1].prepared(BOB)] == ["approved"]
 
 
-async def test_pending_ones_are_in_the_order_in_which_they_were_requested(
-    store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-) -> None:
+async def test_pending_ones_are_in_the_order_in_which_they_were_requested(store: SqlApprovalStore) -> None:
     for n in (3, 2, 1, 0):
         await store.open(request_of(id=str(n), call_id=str(n), thread_id=f"t{n % 2}", created_at=NOW + n))
     assert [state.request.id for state in await store.pending(ALICE)] == ["0", "1", "2", "3"]
 
 
-async def test_approvals_outlast_the_process(
-    new_database: NewDatabase,
-    encryption: Encryption,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-) -> None:
+async def test_approvals_outlast_the_process(new_database: NewDatabase, encryption: Encryption) -> None:
     database = new_database()
     await SqlApprovalStore(database, encryption).open(request_of())
     await database.aclose()
@@ -149,10 +138,7 @@ class Watched:
         return await self._database.write(watched, durable=durable)
 
 
-async def test_decision_use_and_withdrawal_are_synced_to_disk_before_they_return(
-    database: Database,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-) -> None:
+async def test_decision_use_and_withdrawal_are_synced_to_disk_before_they_return(database: Database) -> None:
     if not isinstance(database, SqliteDatabase):  # a server whose commits do not wait for the disk
         await database.read(lambda: query("SET synchronous_commit = off"))
     watched = Watched(database)
@@ -168,7 +154,6 @@ async def test_decision_use_and_withdrawal_are_synced_to_disk_before_they_return
 
 async def test_nothing_of_a_request_but_its_place_and_state_is_in_clear_under_encryption(
     database: Database,
-    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     store = SqlApprovalStore(database, Encryption(SealingKeys.of("A" * 43)))
     await store.open(request_of(service="secret-bank", tool="secret-pay", scope="secret-scope"))
@@ -179,9 +164,7 @@ async def test_nothing_of_a_request_but_its_place_and_state_is_in_clear_under_en
 
 
 async def test_unusable_database_is_reported_as_unavailable_approvals(
-    database: Database,
-    store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811 - a fixture
+    database: Database, store: SqlApprovalStore
 ) -> None:
     await store.open(request_of())
     await database.write(lambda: query("ALTER TABLE approvals RENAME TO away"))
@@ -196,7 +179,6 @@ async def test_unusable_database_is_reported_as_unavailable_approvals(
 
 async def test_open_approvals_of_all_are_counted_without_decided_and_old_ones(
     store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     for number, principal in enumerate((ALICE, BOB, ALICE)):
         await store.open(

@@ -22,7 +22,7 @@ from identity.errors import ApprovalError
 from identity.principal import AccessIdentity
 from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank
-from tests.graph.approvals.conftest import ALICE, BOB, NOW, RequestOf, request_of  # noqa: F401 - a fixture
+from tests.graph.approvals.conftest import ALICE, BOB, NOW, request_of
 from tests.graph.scripted_model import DONE
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.lasting import Bound, Lasting
@@ -39,17 +39,16 @@ def stores(database: Database) -> tuple[SqlApprovalStore, SqlGrantStore]:
     return approvals, SqlGrantStore(database, Encryption(KEYS), approvals)
 
 
-def grant_of(request_of: RequestOf, **members: Any) -> Grant:  # noqa: F811 - a fixture
+def grant_of(**members: Any) -> Grant:
     given = {"lasting": LASTING, "schema": "s", "token": "t", "created_at": NOW}
     return Grant(request=request_of(id="given", call_id="given"), **{**given, **members})
 
 
 async def test_each_call_is_used_once_and_counted_until_the_grant_is_withdrawn_or_ends(
     new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     (approvals, store), (_, other) = stores(new_database()), stores(new_database())
-    grant = grant_of(request_of)
+    grant = grant_of()
     await store.add(grant)
     called = [request_of(id=f"{n % 5}", call_id=f"{n % 5}") for n in range(10)]
     assert [each.last_used_at for each in await other.of(ALICE, NOW)] == [None]
@@ -77,15 +76,13 @@ async def test_each_call_is_used_once_and_counted_until_the_grant_is_withdrawn_o
 
 
 async def test_operator_sees_every_grant_that_counts_and_a_user_the_newest(
-    new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-    monkeypatch: pytest.MonkeyPatch,
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grants, "MOST", 2)
     _, store = stores(new_database())
     for number in range(3):
         given = request_of(id=str(number), call_id=str(number))
-        await store.add(replace(grant_of(request_of, created_at=NOW + number), request=given))
+        await store.add(replace(grant_of(created_at=NOW + number), request=given))
     assert [each.id for each in await store.of(ALICE, NOW)] == ["2", "1"]
     assert [each.id for each in await store.of_all(NOW)] == ["2", "1", "0"]
 

@@ -18,7 +18,7 @@ from agent.conversations.storage import ConversationStorage
 from agent.conversations.thread import owner_of
 from identity.errors import ThreadNotFoundError
 from tests.clock import Clock
-from tests.graph.approvals.conftest import ALICE, RequestOf, request_of  # noqa: F401 - a fixture
+from tests.graph.approvals.conftest import ALICE, request_of
 
 OWNER = owner_of(ALICE)
 DAY = 86_400.0
@@ -103,10 +103,7 @@ async def test_more_conversations_than_one_transaction_takes_are_purged(
 
 
 async def test_approvals_and_checkpoints_end_with_their_conversation(
-    storage: ConversationStorage,
-    database: Database,
-    clock: Clock,
-    request_of: RequestOf,  # noqa: F811 - a fixture
+    storage: ConversationStorage, database: Database, clock: Clock
 ) -> None:
     for thread_id in ("gone", "waits"):
         await conversation(storage, thread_id, "paused")
@@ -121,9 +118,7 @@ async def test_approvals_and_checkpoints_end_with_their_conversation(
 
 
 async def test_prepared_run_is_purged_a_week_after_its_end(
-    storage: ConversationStorage,
-    clock: Clock,
-    request_of: RequestOf,  # noqa: F811
+    storage: ConversationStorage, clock: Clock
 ) -> None:
     times = {"created_at": clock.now, "expires_at": clock.now + 60}
     await storage.approvals.prepare(request_of(prepared_by="job", **times), 1, 1)

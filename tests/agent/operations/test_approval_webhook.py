@@ -22,7 +22,7 @@ from graph.approvals.record import PendingApproval
 from identity.errors import ConfigurationError
 from identity.transport.client import http_client
 from tests.conftest import Sandbox
-from tests.graph.approvals.conftest import NOW, RequestOf, request_of  # noqa: F401 - a fixture
+from tests.graph.approvals.conftest import NOW, request_of
 
 pytestmark = pytest.mark.promise("webhook-decides-nothing")
 
@@ -83,10 +83,7 @@ async def receiver_of(
 ReceiverOf = Callable[..., Awaitable[Receiver]]
 
 
-async def test_message_is_signed_links_to_the_page_and_has_no_arguments(
-    receiver_of: ReceiverOf,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-) -> None:
+async def test_message_is_signed_links_to_the_page_and_has_no_arguments(receiver_of: ReceiverOf) -> None:
     receiver = await receiver_of()
     await receiver.sent(PendingApproval(request_of(approvers="finance"), {"amount": 5}))
     [(headers, body)] = receiver.messages
@@ -114,7 +111,6 @@ async def test_message_is_signed_links_to_the_page_and_has_no_arguments(
 
 async def test_failed_message_is_sent_again_with_its_id_and_no_redirect_is_followed(
     receiver_of: ReceiverOf,
-    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     receiver = await receiver_of()
     receiver.responses = [
@@ -136,7 +132,6 @@ async def test_failed_message_is_sent_again_with_its_id_and_no_redirect_is_follo
 
 async def test_gone_address_receives_nothing_more_and_messages_that_wait_are_bounded(
     receiver_of: ReceiverOf,
-    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     receiver = await receiver_of()
     for number in range(500):

@@ -1,6 +1,5 @@
 """Requests for approvals, and a run that waits for its user."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,33 +14,26 @@ ALICE, BOB = Principal("https://idaas.example", "alice"), Principal("https://ida
 SECONDS = 600.0
 DIGEST = arguments_digest({"amount": 5})
 
-RequestOf = Callable[..., ApprovalRequest]
 
-
-@pytest.fixture
-def request_of() -> RequestOf:
-    """`request_of(id="1", …)`: a request that alice is asked at `NOW`, for `SECONDS`."""
-
-    def make(**members: Any) -> ApprovalRequest:
-        request = {
-            "id": "1",
-            "kind": ApprovalKind.TOOL_CALL,
-            "thread_id": "t1",
-            "principal": ALICE,
-            "service": "bank",
-            "tool": "pay",
-            "call_id": "call_1",
-            "digest": DIGEST,
-            "effect": Effect.WRITE,
-            "access_identity": AccessIdentity.HUMAN,
-            "audience": "https://bank.example",
-            "scope": "pay",
-            "created_at": NOW,
-            "expires_at": NOW + SECONDS,
-        }
-        return ApprovalRequest(**{**request, **members})
-
-    return make
+def request_of(**members: Any) -> ApprovalRequest:
+    """A request that alice is asked at `NOW`, for `SECONDS`; `members` replace those of `"1"`."""
+    request = {
+        "id": "1",
+        "kind": ApprovalKind.TOOL_CALL,
+        "thread_id": "t1",
+        "principal": ALICE,
+        "service": "bank",
+        "tool": "pay",
+        "call_id": "call_1",
+        "digest": DIGEST,
+        "effect": Effect.WRITE,
+        "access_identity": AccessIdentity.HUMAN,
+        "audience": "https://bank.example",
+        "scope": "pay",
+        "created_at": NOW,
+        "expires_at": NOW + SECONDS,
+    }
+    return ApprovalRequest(**{**request, **members})
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from graph.call_arguments import arguments_digest
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
 from identity.principal import Principal
-from tests.graph.approvals.conftest import DIGEST, NOW, SECONDS, RequestOf
+from tests.graph.approvals.conftest import DIGEST, NOW, SECONDS, request_of
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -18,7 +18,7 @@ OTHER = arguments_digest({"amount": 5_000})
 
 
 @pytest.fixture
-def state(request_of: RequestOf) -> ApprovalState:
+def state() -> ApprovalState:
     return ApprovalState(request_of())
 
 

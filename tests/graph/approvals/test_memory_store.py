@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.graph.approvals.conftest import ALICE, RequestOf
+from tests.graph.approvals.conftest import ALICE, request_of
 from tests.graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.approvals.store_conformance import ApprovalStoreConformance
 
@@ -18,7 +18,7 @@ class TestMemoryApprovalStore(ApprovalStoreConformance):
     """The guarantees of every store."""
 
 
-async def test_forgotten_approval_is_absent(request_of: RequestOf) -> None:
+async def test_forgotten_approval_is_absent() -> None:
     store = MemoryApprovalStore(capacity=1)
     await store.open(request_of(id="old"))
     await store.open(request_of(id="new"))

@@ -7,10 +7,10 @@ import pytest
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import interrupt_value, pending_of
 from identity.secrets.secret import Secret
-from tests.graph.approvals.conftest import RequestOf
+from tests.graph.approvals.conftest import request_of
 
 
-def test_value_has_the_forms_of_langchain_and_agent_inbox_and_the_record(request_of: RequestOf) -> None:
+def test_value_has_the_forms_of_langchain_and_agent_inbox_and_the_record() -> None:
     value = interrupt_value(PendingApproval(request_of(), {"amount": 5}))
     (action,) = value["action_requests"]
     assert (action["name"], action["args"], action["arguments"]) == ("pay", {"amount": 5}, {"amount": 5})
@@ -26,7 +26,7 @@ def test_value_has_the_forms_of_langchain_and_agent_inbox_and_the_record(request
 
 
 @pytest.mark.promise("approval-binds")
-def test_arguments_are_shown_exactly_and_in_the_order_of_their_characters(request_of: RequestOf) -> None:
+def test_arguments_are_shown_exactly_and_in_the_order_of_their_characters() -> None:
     arguments = {
         "amount": 12345678901234567890,
         "share": 0.1,
@@ -48,15 +48,13 @@ def test_arguments_are_shown_exactly_and_in_the_order_of_their_characters(reques
             assert json.loads(each["text"]) == arguments[each["name"]]
 
 
-def test_value_is_read_back(request_of: RequestOf) -> None:
+def test_value_is_read_back() -> None:
     for request in (request_of(), request_of(access_identity=None, kind=ApprovalKind.SIGN_IN_REQUIRED)):
         pending = PendingApproval(request, {"amount": 5})
         assert pending_of(interrupt_value(pending)) == pending
 
 
-def test_value_with_a_reference_to_the_url_of_a_consent_is_read_back_without_it(
-    request_of: RequestOf,
-) -> None:
+def test_value_with_a_reference_to_the_url_of_a_consent_is_read_back_without_it() -> None:
     pending = PendingApproval(request_of(kind=ApprovalKind.CONSENT_REQUIRED), {})
     value = interrupt_value(pending, "consent-url:1")
     assert value["approval"]["url"] == "consent-url:1"
@@ -64,7 +62,7 @@ def test_value_with_a_reference_to_the_url_of_a_consent_is_read_back_without_it(
     assert pending_of(value) == pending
 
 
-def test_url_of_a_consent_is_not_in_the_value(request_of: RequestOf) -> None:
+def test_url_of_a_consent_is_not_in_the_value() -> None:
     request = request_of(kind=ApprovalKind.CONSENT_REQUIRED)
     value = interrupt_value(
         PendingApproval(request, {}, Secret("https://idaas.example/consent?state=canary"))

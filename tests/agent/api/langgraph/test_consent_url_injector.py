@@ -19,7 +19,7 @@ from graph.approvals.record import ApprovalKind, ApprovalRequest
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secrets.secret import Secret
 from tests.conftest import Sandbox
-from tests.graph.approvals.conftest import DIGEST, RequestOf, request_of  # noqa: F401 - a fixture
+from tests.graph.approvals.conftest import DIGEST, request_of
 from tests.graph.memory_seams import Tokens
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
@@ -146,11 +146,7 @@ async def agent(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("state", ["open", "declined", "given", "expired"])
-async def test_address_is_shown_while_its_consent_is_open_only(
-    agent: Agent,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-    state: str,
-) -> None:
+async def test_address_is_shown_while_its_consent_is_open_only(agent: Agent, state: str) -> None:
     alice, bob = [await Tokens().verify(Secret(f"{user}-at")) for user in ("alice", "bob")]
     now = time.time() - (3600 if state == "expired" else 0)
     request: ApprovalRequest = request_of(

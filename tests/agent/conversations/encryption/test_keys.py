@@ -20,7 +20,7 @@ from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError
 from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import window as window_of
-from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, request_of  # noqa: F401 - a fixture
+from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, request_of
 
 OWNER = owner_of(ALICE)
 FORMER, PRESENT = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
@@ -69,9 +69,7 @@ async def stored(database: Database) -> str:
 
 @pytest.mark.parametrize("keys", [(), (PRESENT,)], ids=["no key", "another key"])
 async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_nothing(
-    new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-    keys: tuple[str, ...],
+    new_database: NewDatabase, keys: tuple[str, ...]
 ) -> None:
     await filled(storage(new_database, FORMER), request_of())
     before = await stored(new_database())
@@ -90,7 +88,6 @@ async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_n
 @pytest.mark.promise("no-secret-leaves")
 async def test_nothing_of_titles_messages_and_requests_is_stored_in_clear_under_a_key(
     new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811 - a fixture
 ) -> None:
     await filled(storage(new_database, PRESENT), request_of(tool="transfer_money"))
     rows = await stored(new_database())
@@ -101,9 +98,7 @@ async def test_nothing_of_titles_messages_and_requests_is_stored_in_clear_under_
 
 @pytest.mark.parametrize("former", [(), (FORMER,)], ids=["in clear", "former key"])
 async def test_everything_is_brought_under_the_present_key(
-    new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-    former: tuple[str, ...],
+    new_database: NewDatabase, former: tuple[str, ...]
 ) -> None:
     await filled(storage(new_database, *former), request_of())
     both = encryption(PRESENT, *former, allows_clear=not former)
@@ -140,9 +135,7 @@ async def test_pass_covers_more_rows_than_it_reads_at_a_time(new_database: NewDa
 
 @pytest.mark.promise("approval-binds")
 async def test_forged_and_moved_values_are_never_sealed_by_a_rotation_and_keep_the_former_key(
-    new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-    caplog: pytest.LogCaptureFixture,
+    new_database: NewDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = new_database()
     await filled(storage(new_database, FORMER), request_of())

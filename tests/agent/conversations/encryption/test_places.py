@@ -21,7 +21,7 @@ from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError
 from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import window
-from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401 - a fixture
+from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, request_of
 from tools.lasting import Bound, Lasting
 
 pytestmark = pytest.mark.promise("threads-are-private", "approval-binds")
@@ -39,7 +39,7 @@ def storage(new_database: NewDatabase) -> ConversationStorage:
     return ConversationStorage(new_database(encryption), encryption, days=90, clock=lambda: NOW)
 
 
-async def filled(storage: ConversationStorage, request_of: RequestOf) -> None:  # noqa: F811 - a fixture
+async def filled(storage: ConversationStorage) -> None:
     """Two threads of alice and one of bob, of two runs each, of which the second goes on, with two drafts
     and a checkpoint. Three approved calls, one that was made, and one that is open.
     """
@@ -247,13 +247,9 @@ MOVES: dict[str, tuple[str, Read]] = {
 
 
 @pytest.mark.parametrize("move", MOVES)
-async def test_moved_value_is_not_read(
-    storage: ConversationStorage,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-    move: str,
-) -> None:
+async def test_moved_value_is_not_read(storage: ConversationStorage, move: str) -> None:
     sql, read = MOVES[move]
-    await filled(storage, request_of)
+    await filled(storage)
     await storage.approvals.get("a1", ALICE)
     assert await storage.database.write(lambda: query(f"{sql} RETURNING 1"))
     with pytest.raises((ConfigurationError, UnavailableError)) as caught:
@@ -275,14 +271,11 @@ FORGED: dict[str, Read] = {
 
 @pytest.mark.parametrize("forged", FORGED)
 async def test_value_in_clear_is_refused_under_a_key_unless_the_file_allows_it(
-    storage: ConversationStorage,
-    new_database: NewDatabase,
-    request_of: RequestOf,  # noqa: F811 - a fixture
-    forged: str,
+    storage: ConversationStorage, new_database: NewDatabase, forged: str
 ) -> None:
     await storage.threads.list(OF_ALICE, limit=1)
     attacker = ConversationStorage(new_database(), Encryption(), days=90, clock=lambda: NOW)
-    await filled(attacker, request_of)
+    await filled(attacker)
     with pytest.raises((ConfigurationError, UnavailableError)) as caught:
         await FORGED[forged](storage)
     assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
