@@ -11,7 +11,7 @@ from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
 from graph.parts import RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.graph.echo_service import EchoService
@@ -19,6 +19,8 @@ from tests.graph.memory_seams import Tokens, Vault
 from tests.graph.scripted_model import ScriptedModel
 
 LLM = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
+AMAP_KEY = ApiKeyRequirement("amap_api_key")
+ENTERPRISE_SCOPE = AccessTokenRequirement("https://enterprise.example|service.invoke")
 
 
 def built_graph(
@@ -73,3 +75,10 @@ class Bench:
         context = AgentContext(Secret(token), streaming=True)
         stream = self.graph.astream({"messages": [("user", text)]}, context=context, stream_mode="custom")
         return [event async for event in stream]
+
+
+def bench(
+    model: Any, *services: Any, access_identity: AccessIdentity = AccessIdentity.MACHINE, **options: Any
+) -> Bench:
+    """A graph of `services`; `model` is one, or its turns, and `options` are those of `built_graph`."""
+    return Bench(model, list(services), access_identity, options)

@@ -13,13 +13,14 @@ from graph.error_codes import GraphCode
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.placement import Placement
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError, CredentialError, ServiceError
 from identity.principal import AccessIdentity
 from tests.audit_records import AuditRecords
-from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.bench import AMAP_KEY, ENTERPRISE_SCOPE, bench
 from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import calls
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
@@ -30,14 +31,12 @@ UNAVAILABLE = AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
 TOOL_CALLS, MODEL_CALLS = {AuditedAction.TOOL_CALL}, {AuditedAction.MODEL_CALL}
 
 
-async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_content(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, enterprise_scope: AccessTokenRequirement
-) -> None:
+async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_content() -> None:
     records = AuditRecords(TOOL_CALLS)
     gateway = ApiKeyRequirement("gateway", placement=Placement("X-API-Key"))
     b = bench(
-        [call_tools(("hours", {"week": "canary"})), DONE],
-        echo("enterprise", replace(enterprise_scope, also=(gateway,)), hours="canary"),
+        [calls(("hours", {"week": "canary"})), DONE],
+        EchoService("enterprise", replace(ENTERPRISE_SCOPE, also=(gateway,)), hours="canary"),
         access_identity=AccessIdentity.HUMAN,
         audit=AuditTrail(records),
     )
@@ -75,24 +74,22 @@ async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_
     ],
 )
 async def test_record_has_the_outcome_and_the_error_code_of_a_call(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, answer: Any, outcome: Any, error: Any
+    answer: Any, outcome: Any, error: Any
 ) -> None:
     records = AuditRecords(TOOL_CALLS)
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=answer), audit=AuditTrail(records))
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather=answer), audit=AuditTrail(records))
     await b.ask()
     assert (records.events[-1].outcome, records.events[-1].error) == (outcome, error)
 
 
-async def test_cancelled_call_is_recorded(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_cancelled_call_is_recorded() -> None:
     records, called = AuditRecords(TOOL_CALLS), asyncio.Event()
 
     async def hang():
         called.set()
         await asyncio.Event().wait()
 
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=hang), audit=AuditTrail(records))
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather=hang), audit=AuditTrail(records))
     run = asyncio.create_task(b.ask())
     await called.wait()
     run.cancel()
@@ -100,12 +97,10 @@ async def test_cancelled_call_is_recorded(
     assert [event.outcome for event in records.events] == [AuditOutcome.STARTED, AuditOutcome.CANCELLED]
 
 
-async def test_call_that_cannot_be_recorded_is_not_made_and_ends_the_run(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
-    service = echo("amap", amap_key, weather="sunny")
+async def test_call_that_cannot_be_recorded_is_not_made_and_ends_the_run() -> None:
+    service = EchoService("amap", AMAP_KEY, weather="sunny")
     b = bench(
-        [call_tools(("weather", {})), DONE], service, audit=AuditTrail(AuditRecords(TOOL_CALLS, breaks_at=0))
+        [calls(("weather", {})), DONE], service, audit=AuditTrail(AuditRecords(TOOL_CALLS, breaks_at=0))
     )
     with pytest.raises(AuditError):
         await b.ask()
@@ -113,12 +108,10 @@ async def test_call_that_cannot_be_recorded_is_not_made_and_ends_the_run(
     assert len(b.model.asked) == 1
 
 
-async def test_call_whose_end_cannot_be_recorded_ends_the_run(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_call_whose_end_cannot_be_recorded_ends_the_run() -> None:
     b = bench(
-        [call_tools(("weather", {})), DONE],
-        echo("amap", weather="sunny"),
+        [calls(("weather", {})), DONE],
+        EchoService("amap", weather="sunny"),
         audit=AuditTrail(AuditRecords(TOOL_CALLS, breaks_at=1)),
     )
     with pytest.raises(AuditError):
@@ -126,25 +119,21 @@ async def test_call_whose_end_cannot_be_recorded_ends_the_run(
     assert len(b.model.asked) == 1
 
 
-async def test_credential_that_cannot_be_recorded_ends_the_run_and_is_no_result_for_the_model(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
-    amap = echo("amap", amap_key, weather="sunny")
-    b = bench([call_tools(("weather", {})), DONE], amap)
+async def test_credential_that_cannot_be_recorded_ends_the_run_and_is_no_result_for_the_model() -> None:
+    amap = EchoService("amap", AMAP_KEY, weather="sunny")
+    b = bench([calls(("weather", {})), DONE], amap)
     b.vault.failures["amap_api_key"] = UNAVAILABLE
     with pytest.raises(AuditError):
         await b.ask()
     assert (len(b.model.asked), amap.calls) == (1, [])
 
 
-async def test_each_call_of_the_model_is_recorded_with_its_tokens_and_no_content(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
+async def test_each_call_of_the_model_is_recorded_with_its_tokens_and_no_content() -> None:
     records = AuditRecords(MODEL_CALLS)
     counted = AIMessage("canary", usage_metadata={"input_tokens": 12, "output_tokens": 3, "total_tokens": 15})
     b = bench(
-        [call_tools(("weather", {})), counted],
-        echo("amap", amap_key, weather="sunny"),
+        [calls(("weather", {})), counted],
+        EchoService("amap", AMAP_KEY, weather="sunny"),
         audit=AuditTrail(records),
         name="qwen-plus",
     )
@@ -160,7 +149,7 @@ async def test_each_call_of_the_model_is_recorded_with_its_tokens_and_no_content
     assert "canary" not in repr(records.events)
 
 
-async def test_failed_call_of_the_model_is_recorded_with_its_code(bench: BenchOf) -> None:
+async def test_failed_call_of_the_model_is_recorded_with_its_code() -> None:
     records = AuditRecords(MODEL_CALLS)
     failure = ServiceError(GraphCode.MODEL_CALL_FAILED, "down", status=500)
     with pytest.raises(ServiceError):
@@ -169,12 +158,10 @@ async def test_failed_call_of_the_model_is_recorded_with_its_code(bench: BenchOf
     assert (event.outcome, event.error) == (AuditOutcome.FAILED, GraphCode.MODEL_CALL_FAILED)
 
 
-async def test_response_that_cannot_be_recorded_ends_the_run(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_response_that_cannot_be_recorded_ends_the_run() -> None:
     records = AuditRecords(MODEL_CALLS, breaks_at=0)
-    service = echo("amap", weather="sunny")
-    b = bench([call_tools(("weather", {})), DONE], service, audit=AuditTrail(records))
+    service = EchoService("amap", weather="sunny")
+    b = bench([calls(("weather", {})), DONE], service, audit=AuditTrail(records))
     with pytest.raises(AuditError):
         await b.ask()
     assert (len(b.model.asked), service.calls) == (1, [])

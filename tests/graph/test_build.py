@@ -8,19 +8,16 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.limits import Limits
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.bench import AMAP_KEY, ENTERPRISE_SCOPE, bench
 from tests.graph.echo_service import EchoService
-from tests.graph.scripted_model import DONE
+from tests.graph.scripted_model import DONE, calls
 from tools.error_codes import ToolCode
 
 
-async def test_nodes_have_the_names_of_the_documented_picture(
-    bench: BenchOf, echo: type[EchoService]
-) -> None:
-    graph = bench([DONE], echo("amap"), echo("enterprise")).graph.get_graph()
+async def test_nodes_have_the_names_of_the_documented_picture() -> None:
+    graph = bench([DONE], EchoService("amap"), EchoService("enterprise")).graph.get_graph()
     assert set(graph.nodes) == {
         "__start__", "authenticate", "credentials", "model", "approvals", "amap", "enterprise", "__end__",
     }  # fmt: skip
@@ -29,35 +26,25 @@ async def test_nodes_have_the_names_of_the_documented_picture(
 
 
 @pytest.mark.parametrize("name", ["model", "credentials", "authenticate", "__end__"])
-def test_service_with_the_name_of_a_node_is_refused(
-    bench: BenchOf, echo: type[EchoService], name: str
-) -> None:
+def test_service_with_the_name_of_a_node_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="service names"):
-        bench([DONE], echo(name))
+        bench([DONE], EchoService(name))
 
 
-def test_two_services_of_one_name_are_refused(bench: BenchOf, echo: type[EchoService]) -> None:
+def test_two_services_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="service names"):
-        bench([DONE], echo("amap"), echo("amap"))
+        bench([DONE], EchoService("amap"), EchoService("amap"))
 
 
-async def test_question_without_tools_is_one_model_call(
-    bench: BenchOf, echo: type[EchoService], amap_key: ApiKeyRequirement
-) -> None:
-    b = bench([DONE], echo("amap", amap_key, weather="sunny"))
+async def test_question_without_tools_is_one_model_call() -> None:
+    b = bench([DONE], EchoService("amap", AMAP_KEY, weather="sunny"))
     (answer,) = await b.ask()
     assert answer.text == "done"
     assert b.model.tools == [["weather"]]
     assert b.model.keys == ["llm_api_key-of-machine-0"]
 
 
-async def test_calls_of_several_services_run_concurrently(
-    bench: BenchOf,
-    echo: type[EchoService],
-    call_tools: CallTools,
-    amap_key: ApiKeyRequirement,
-    enterprise_scope: AccessTokenRequirement,
-) -> None:
+async def test_calls_of_several_services_run_concurrently() -> None:
     together = asyncio.Barrier(3)
 
     async def meet():
@@ -65,9 +52,9 @@ async def test_calls_of_several_services_run_concurrently(
         return "met"
 
     b = bench(
-        [call_tools(("weather", {"city": "x"}), ("weather", {"city": "y"}), ("invoke", {})), DONE],
-        echo("amap", amap_key, weather=meet),
-        echo("enterprise", enterprise_scope, invoke=meet),
+        [calls(("weather", {"city": "x"}), ("weather", {"city": "y"}), ("invoke", {})), DONE],
+        EchoService("amap", AMAP_KEY, weather=meet),
+        EchoService("enterprise", ENTERPRISE_SCOPE, invoke=meet),
     )
     answer, *results, final = await b.ask()
     assert [call["id"] for call in answer.tool_calls] == ["call_1", "call_2", "call_3"]
@@ -76,26 +63,21 @@ async def test_calls_of_several_services_run_concurrently(
     }  # fmt: skip
     assert final.text == "done"
     assert sorted(b.vault.obtained) == sorted(
-        [("llm_api_key", "machine"), ("amap_api_key", "machine"), (enterprise_scope.scope, "machine")]
+        [("llm_api_key", "machine"), ("amap_api_key", "machine"), (ENTERPRISE_SCOPE.scope, "machine")]
     )
 
 
-async def test_rounds_continue_until_a_response_without_calls(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_rounds_continue_until_a_response_without_calls() -> None:
     b = bench(
-        [call_tools(("geo", {})), call_tools(("weather", {})), DONE],
-        echo("amap", geo="120,30", weather="sunny"),
+        [calls(("geo", {})), calls(("weather", {})), DONE], EchoService("amap", geo="120,30", weather="sunny")
     )
     assert [m.type for m in await b.ask()] == ["ai", "tool", "ai", "tool", "ai"]
 
 
-async def test_after_the_last_round_the_model_is_called_without_tools_and_with_a_note(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_after_the_last_round_the_model_is_called_without_tools_and_with_a_note() -> None:
     b = bench(
-        [call_tools(("weather", {}), text="looking")],
-        echo("amap", weather="sunny"),
+        [calls(("weather", {}), text="looking")],
+        EchoService("amap", weather="sunny"),
         limits=Limits(tool_rounds=2),
     )
     messages = await b.ask()
@@ -106,12 +88,10 @@ async def test_after_the_last_round_the_model_is_called_without_tools_and_with_a
     assert messages[-1].tool_calls == []  # the scripted model calls on, though nothing was offered
 
 
-async def test_service_that_cannot_list_its_tools_is_left_out_with_a_note_for_the_model(
-    bench: BenchOf, echo: type[EchoService]
-) -> None:
-    amap = echo("amap", weather="x")
+async def test_service_that_cannot_list_its_tools_is_left_out_with_a_note_for_the_model() -> None:
+    amap = EchoService("amap", weather="x")
     amap.listing = ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "could not be reached")
-    b = bench([DONE], amap, echo("enterprise", invoke="y"))
+    b = bench([DONE], amap, EchoService("enterprise", invoke="y"))
     assert (await b.ask())[-1].text == "done"
     assert b.model.tools == [["invoke"]]
     assert "external_service_failed" in str(b.model.asked[0][0].content)
@@ -120,21 +100,17 @@ async def test_service_that_cannot_list_its_tools_is_left_out_with_a_note_for_th
     assert "canary" not in str(b.model.asked[1][0].content)
 
 
-async def test_of_two_tools_with_one_name_neither_is_called(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    first, second = echo("first", search="1"), echo("second", search="2", other="3")
-    b = bench([call_tools(("search", {})), DONE], first, second)
+async def test_of_two_tools_with_one_name_neither_is_called() -> None:
+    first, second = EchoService("first", search="1"), EchoService("second", search="2", other="3")
+    b = bench([calls(("search", {})), DONE], first, second)
     _, result, _ = await b.ask()
     assert result.text == 'there is no tool "search"'
     assert b.model.tools[0] == ["other"]
     assert first.calls == second.calls == []
 
 
-async def test_prompt_is_one_system_message_without_the_caller(
-    bench: BenchOf, echo: type[EchoService]
-) -> None:
-    b = bench([DONE], echo("amap", weather="x"))
+async def test_prompt_is_one_system_message_without_the_caller() -> None:
+    b = bench([DONE], EchoService("amap", weather="x"))
     messages = [SystemMessage("Be brief."), HumanMessage("hi")]
     await b.graph.ainvoke({"messages": messages}, context=AgentContext(Secret("alice-at")))
     system, *rest = b.model.asked[0]
@@ -143,30 +119,28 @@ async def test_prompt_is_one_system_message_without_the_caller(
     assert "alice" not in str(b.model.asked[0])
 
 
-async def test_interrupted_call_of_an_earlier_run_gets_a_result(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    b = bench([DONE], echo("amap", weather="x"))
-    history = [HumanMessage("weather?"), call_tools(("weather", {})), HumanMessage("hello?")]
+async def test_interrupted_call_of_an_earlier_run_gets_a_result() -> None:
+    b = bench([DONE], EchoService("amap", weather="x"))
+    history = [HumanMessage("weather?"), calls(("weather", {})), HumanMessage("hello?")]
     await b.graph.ainvoke({"messages": history}, context=AgentContext(Secret("alice-at")))
     assert [m.type for m in b.model.asked[0]] == ["system", "human", "ai", "tool", "human"]
 
 
-async def test_model_failure_fails_the_run(bench: BenchOf, echo: type[EchoService]) -> None:
-    b = bench([ServiceError(GraphCode.MODEL_CALL_FAILED, "status 500", status=500)], echo("amap"))
+async def test_model_failure_fails_the_run() -> None:
+    b = bench([ServiceError(GraphCode.MODEL_CALL_FAILED, "status 500", status=500)], EchoService("amap"))
     with pytest.raises(ServiceError) as caught:
         await b.ask()
     assert (caught.value.code, caught.value.status) == (GraphCode.MODEL_CALL_FAILED, 500)
 
 
-async def test_static_model_key_needs_no_credential(bench: BenchOf, echo: type[EchoService]) -> None:
-    b = bench([DONE], echo("amap", weather="sunny"), api_key=Secret("sk-static"))
+async def test_static_model_key_needs_no_credential() -> None:
+    b = bench([DONE], EchoService("amap", weather="sunny"), api_key=Secret("sk-static"))
     await b.ask()
     assert b.model.keys == ["sk-static"]
     assert b.vault.obtained == []
 
 
-async def test_system_prompt_replaces_the_built_in_one(bench: BenchOf, echo: type[EchoService]) -> None:
-    b = bench([DONE], echo("amap", weather="sunny"), system_prompt="You answer about pay.")
+async def test_system_prompt_replaces_the_built_in_one() -> None:
+    b = bench([DONE], EchoService("amap", weather="sunny"), system_prompt="You answer about pay.")
     await b.ask()
     assert b.model.asked[0][0].content == "You answer about pay."

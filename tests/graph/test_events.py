@@ -12,9 +12,11 @@ from graph.models.openai_compatible import model_studio
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from tests.graph.conftest import BenchOf, CallTools, Serve
+from tests.graph.bench import AMAP_KEY, bench
+from tests.graph.conftest import Serve
 from tests.graph.echo_service import EchoService
 from tests.graph.models.wire_model import WireModel
+from tests.graph.scripted_model import calls
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
@@ -25,14 +27,12 @@ def piece(**delta):
     return {"id": "chatcmpl-1", "model": "qwen-plus", "choices": [{"index": 0, "delta": delta}]}
 
 
-async def test_events_of_tools_and_text_are_in_order(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
-    asked = call_tools(("weather", {"city": "Hangzhou"}), text="let me see")
-    b = bench([asked, DONE], echo("amap", amap_key, weather="sunny"))
+async def test_events_of_tools_and_text_are_in_order() -> None:
+    asked = calls(("weather", {"city": "Hangzhou"}), text="let me see")
+    b = bench([asked, DONE], EchoService("amap", AMAP_KEY, weather="sunny"))
     events = await b.events()
     about = {"tool": "weather", "service": "amap", "access_identity": "Machine", "call_id": "call_1"}
-    about["credential"] = amap_key.identifier
+    about["credential"] = AMAP_KEY.identifier
     assert events == [
         *({"type": "content", "text": f"{word} "} for word in ("let", "me", "see")),
         {"type": "tool_started", **about, "arguments": {"city": "Hangzhou"}},
@@ -58,10 +58,8 @@ async def test_events_of_tools_and_text_are_in_order(
         (ToolResult("no such city", ok=False), None),
     ],
 )
-async def test_event_of_a_failed_tool_has_its_code(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, answer: Any, code: Any
-) -> None:
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=answer))
+async def test_event_of_a_failed_tool_has_its_code(answer: Any, code: Any) -> None:
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather=answer))
     started, finished = (e for e in await b.events() if e["type"].startswith("tool"))
     assert (finished["ok"], finished.get("error")) == (False, code)
     assert started["access_identity"] is None  # the service needs no credential
@@ -80,9 +78,9 @@ async def test_event_of_a_failed_tool_has_its_code(
     ],
 )
 async def test_both_events_of_a_call_name_its_credential_without_the_secret(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, requirement: Any, declared: Any
+    requirement: Any, declared: Any
 ) -> None:
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", requirement, weather="sunny"))
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", requirement, weather="sunny"))
     tools = [event for event in await b.events() if event["type"].startswith("tool")]
     members = ("audience", "scope", "credential")
     assert [{name: event[name] for name in members if name in event} for event in tools] == [
@@ -92,10 +90,8 @@ async def test_both_events_of_a_call_name_its_credential_without_the_secret(
     assert "-of-machine-" not in str(tools)
 
 
-async def test_without_streaming_only_tools_have_events(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather="sunny"))
+async def test_without_streaming_only_tools_have_events() -> None:
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather="sunny"))
     stream = b.graph.astream(
         {"messages": [("user", "hi")]}, context=AgentContext(Secret("alice-at")), stream_mode="custom"
     )
@@ -103,10 +99,8 @@ async def test_without_streaming_only_tools_have_events(
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_langgraphs_messages_mode_always_shows_pieces(
-    bench: BenchOf, echo: type[EchoService], streaming: bool
-) -> None:
-    b = bench([AIMessage("all is done")], echo("amap", weather="sunny"))
+async def test_langgraphs_messages_mode_always_shows_pieces(streaming: bool) -> None:
+    b = bench([AIMessage("all is done")], EchoService("amap", weather="sunny"))
     context = AgentContext(Secret("alice-at"), streaming=streaming)
     stream = b.graph.astream({"messages": [("user", "hi")]}, context=context, stream_mode="messages")
     pieces = [part.text async for part, _ in stream if isinstance(part, AIMessageChunk)]
@@ -114,12 +108,10 @@ async def test_langgraphs_messages_mode_always_shows_pieces(
 
 
 @pytest.mark.parametrize("turns", range(8))
-async def test_cancelled_run_stops_the_model_call(
-    turns: int, serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService]
-) -> None:
+async def test_cancelled_run_stops_the_model_call(turns: int, serve: Serve, wire_model: WireModel) -> None:
     wire_model.answers = [[piece(role="assistant", content="Sun"), "hang"]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
-    task = asyncio.create_task(bench(model, echo("amap", weather="x")).events())
+    task = asyncio.create_task(bench(model, EchoService("amap", weather="x")).events())
     await wire_model.streaming.wait()
     assert not wire_model.left.is_set()
     for _ in range(turns):  # while the chunk is on its way, and after it
@@ -132,26 +124,24 @@ async def test_cancelled_run_stops_the_model_call(
 
 
 async def test_key_refused_by_the_model_service_is_renewed_before_any_text(
-    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService]
+    serve: Serve, wire_model: WireModel
 ) -> None:
     refused = JSONResponse({"error": {"message": "bad key", "code": "invalid_api_key"}}, 401)
     wire_model.answers = [refused, [piece(role="assistant", content="Sunny")]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
-    b = bench(model, echo("amap", weather="x"))
+    b = bench(model, EchoService("amap", weather="x"))
     assert await b.events() == [{"type": "content", "text": "Sunny"}]
     assert wire_model.keys == ["llm_api_key-of-machine-0", "llm_api_key-of-machine-1"]
     assert [c.secret.reveal() for c in b.vault.invalidated] == ["llm_api_key-of-machine-0"]
     await model.aclose()
 
 
-async def test_stream_that_fails_after_text_is_not_restarted(
-    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService]
-) -> None:
+async def test_stream_that_fails_after_text_is_not_restarted(serve: Serve, wire_model: WireModel) -> None:
     error = {"error": {"message": "canary", "code": "invalid_api_key"}}
     wire_model.answers = [[piece(role="assistant", content="Sun"), error]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(ServiceError) as caught:
-        await bench(model, echo("amap", weather="x")).events()
+        await bench(model, EchoService("amap", weather="x")).events()
     assert "canary" not in str(caught.value)
     assert len(wire_model.requests) == 1
     await model.aclose()

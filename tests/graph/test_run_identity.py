@@ -7,21 +7,17 @@ import pytest
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.limits import Limits
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, CredentialError, ServiceError, UnreachableError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
-from tests.graph.bench import Bench
-from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.bench import AMAP_KEY, ENTERPRISE_SCOPE, Bench, bench
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 
 
-async def test_without_the_models_key_the_run_fails_with_the_reason(
-    bench: BenchOf, echo: type[EchoService]
-) -> None:
-    b = bench([DONE], echo("amap"))
+async def test_without_the_models_key_the_run_fails_with_the_reason() -> None:
+    b = bench([DONE], EchoService("amap"))
     b.vault.failures["llm_api_key"] = CredentialError(GraphCode.LLM_API_KEY_UNAVAILABLE, "not granted")
     with pytest.raises(CredentialError) as caught:
         await b.ask()
@@ -29,10 +25,8 @@ async def test_without_the_models_key_the_run_fails_with_the_reason(
     assert b.model.asked == []
 
 
-async def test_credential_that_is_not_issued_in_time_is_unreachable(
-    bench: BenchOf, echo: type[EchoService], amap_key: ApiKeyRequirement
-) -> None:
-    b = bench([DONE], echo("amap", amap_key, weather="x"), limits=Limits(credentials_seconds=0.05))
+async def test_credential_that_is_not_issued_in_time_is_unreachable() -> None:
+    b = bench([DONE], EchoService("amap", AMAP_KEY, weather="x"), limits=Limits(credentials_seconds=0.05))
     b.vault.hang = {"amap_api_key"}
     b.services[0].listing = None
     assert (await b.ask())[-1].text == "done"
@@ -42,84 +36,69 @@ async def test_credential_that_is_not_issued_in_time_is_unreachable(
     assert caught.value.code is IdentityCode.IDAAS_UNREACHABLE
 
 
-async def test_run_without_a_token_makes_no_request(bench: BenchOf, echo: type[EchoService]) -> None:
-    b = bench([DONE], echo("amap"))
+async def test_run_without_a_token_makes_no_request() -> None:
+    b = bench([DONE], EchoService("amap"))
     with pytest.raises(AccessTokenError) as caught:
         await b.graph.ainvoke({"messages": [("user", "hi")]})
     assert caught.value.code is GraphCode.ACCESS_TOKEN_MISSING
     assert (b.tokens.verified, b.vault.obtained, b.model.asked) == ([], [], [])
 
 
-async def test_token_as_plain_text_is_not_accepted(bench: BenchOf, echo: type[EchoService]) -> None:
-    b = bench([DONE], echo("amap"))
+async def test_token_as_plain_text_is_not_accepted() -> None:
+    b = bench([DONE], EchoService("amap"))
     with pytest.raises(AccessTokenError):
         await b.graph.ainvoke({"messages": [("user", "hi")]}, context={"access_token": "alice-at"})
     assert b.tokens.verified == []
 
 
-async def test_refused_token_ends_the_run_before_credentials(bench: BenchOf, echo: type[EchoService]) -> None:
-    b = bench([DONE], echo("amap"))
+async def test_refused_token_ends_the_run_before_credentials() -> None:
+    b = bench([DONE], EchoService("amap"))
     b.tokens.refused.add("alice-at")
     with pytest.raises(AccessTokenError):
         await b.ask()
     assert b.vault.obtained == []
 
 
-async def test_token_that_expires_during_a_run_stops_it_at_the_next_node(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_token_that_expires_during_a_run_stops_it_at_the_next_node() -> None:
     async def expire():
         b.tokens.refused.add("alice-at")
         return "sunny"
 
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=expire))
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather=expire))
     with pytest.raises(AccessTokenError):
         await b.ask()
     assert len(b.model.asked) == 1
 
 
-async def test_human_identity_uses_the_callers_credentials_and_never_the_machines(
-    bench: BenchOf,
-    echo: type[EchoService],
-    call_tools: CallTools,
-    amap_key: ApiKeyRequirement,
-    enterprise_scope: AccessTokenRequirement,
-) -> None:
-    amap = echo("amap", amap_key, weather="x")
-    enterprise = echo("enterprise", enterprise_scope, access_identity=AccessIdentity.HUMAN, invoke="y")
+async def test_human_identity_uses_the_callers_credentials_and_never_the_machines() -> None:
+    amap = EchoService("amap", AMAP_KEY, weather="x")
+    enterprise = EchoService("enterprise", ENTERPRISE_SCOPE, access_identity=AccessIdentity.HUMAN, invoke="y")
     b = bench(
-        [call_tools(("weather", {}), ("invoke", {})), DONE],
-        amap,
-        enterprise,
-        access_identity=AccessIdentity.HUMAN,
+        [calls(("weather", {}), ("invoke", {})), DONE], amap, enterprise, access_identity=AccessIdentity.HUMAN
     )
     await b.ask(token="bob-at")
     assert {owner for _, owner in b.vault.obtained} == {"bob"}
-    b.vault.failures[enterprise_scope.scope] = CredentialError(
+    b.vault.failures[ENTERPRISE_SCOPE.scope] = CredentialError(
         IdentityCode.TOKEN_EXCHANGE_FAILED, "access_denied"
     )
-    b.model.turns[:] = [call_tools(("invoke", {})), DONE]
+    b.model.turns[:] = [calls(("invoke", {})), DONE]
     _, result, _ = await b.ask(token="bob-at")
     assert "token_exchange_failed" in result.text
     assert {owner for _, owner in b.vault.obtained} == {"bob"}
 
 
-async def test_service_may_be_human_in_a_machine_agent(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, enterprise_scope: AccessTokenRequirement
-) -> None:
-    leave = echo("leave", enterprise_scope, access_identity=AccessIdentity.HUMAN, balance="5 days")
-    b = bench([call_tools(("balance", {})), DONE], leave)
+async def test_service_may_be_human_in_a_machine_agent() -> None:
+    leave = EchoService("leave", ENTERPRISE_SCOPE, access_identity=AccessIdentity.HUMAN, balance="5 days")
+    b = bench([calls(("balance", {})), DONE], leave)
     _, result, _ = await b.ask()
-    assert sorted(b.vault.obtained) == [(enterprise_scope.scope, "alice"), ("llm_api_key", "machine")]
+    assert sorted(b.vault.obtained) == [(ENTERPRISE_SCOPE.scope, "alice"), ("llm_api_key", "machine")]
     assert result.artifact["access_identity"] == "Human"
 
 
-async def test_renewed_credential_is_used_for_the_rest_of_the_run(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
-    amap = echo("amap", amap_key, weather="x")
+async def test_renewed_credential_is_used_for_the_rest_of_the_run() -> None:
+    amap = EchoService("amap", AMAP_KEY, weather="x")
     amap.renew_first = True
-    b = bench([call_tools(("weather", {}), ("weather", {})), call_tools(("weather", {})), DONE], amap)
+    b = bench([calls(("weather", {}), ("weather", {})), calls(("weather", {})), DONE], amap)
     await b.ask()
     assert len(b.vault.invalidated) == 2  # once in each of the two steps, not once for each call
     assert [secret for _, _, secret in amap.calls] == [
@@ -127,18 +106,16 @@ async def test_renewed_credential_is_used_for_the_rest_of_the_run(
     ]  # fmt: skip
 
 
-async def test_expiring_credential_is_obtained_again(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather="x"))
+async def test_expiring_credential_is_obtained_again() -> None:
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", AMAP_KEY, weather="x"))
     b.vault.lifetime = 20
     await b.ask()
     assert b.vault.obtained.count(("amap_api_key", "machine")) == 2
 
 
-async def test_refused_model_key_is_renewed_once(bench: BenchOf, echo: type[EchoService]) -> None:
+async def test_refused_model_key_is_renewed_once() -> None:
     refused = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401)
-    b = bench([refused, DONE], echo("amap"))
+    b = bench([refused, DONE], EchoService("amap"))
     assert (await b.ask())[-1].text == "done"
     assert b.model.keys == ["llm_api_key-of-machine-0", "llm_api_key-of-machine-1"]
     b.model.turns[:] = [refused]
@@ -147,13 +124,11 @@ async def test_refused_model_key_is_renewed_once(bench: BenchOf, echo: type[Echo
     assert len(b.model.keys) == 4
 
 
-async def test_concurrent_users_each_use_their_own_key(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
+async def test_concurrent_users_each_use_their_own_key() -> None:
     def turn(messages):
-        return DONE if messages[-1].type == "tool" else call_tools(("weather", {"who": messages[-1].text}))
+        return DONE if messages[-1].type == "tool" else calls(("weather", {"who": messages[-1].text}))
 
-    amap = echo("amap", amap_key, weather="x")
+    amap = EchoService("amap", AMAP_KEY, weather="x")
     b = bench([turn], amap, access_identity=AccessIdentity.HUMAN)
     await asyncio.gather(*(b.ask(f"user{n}", token=f"user{n}-at") for n in range(20)))
     assert sorted((arguments["who"], secret) for _, arguments, secret in amap.calls) == sorted(
@@ -171,7 +146,7 @@ async def updates(b: Bench) -> list[tuple[str, dict]]:
     return [update async for part in stream for update in part.items()]
 
 
-async def test_each_visit_of_a_node_verifies_and_records_the_caller(bench: BenchOf) -> None:
+async def test_each_visit_of_a_node_verifies_and_records_the_caller() -> None:
     b = bench([calls(("weather", {})), DONE], EchoService("amap", weather="sunny"))
     visits = await updates(b)
     assert [name for name, _ in visits] == ["authenticate", "credentials", "model", "amap", "model"]
@@ -181,7 +156,7 @@ async def test_each_visit_of_a_node_verifies_and_records_the_caller(bench: Bench
 
 
 @pytest.mark.parametrize("visit", range(1, 6))
-async def test_refused_token_stops_the_run_at_each_node(bench: BenchOf, visit: int) -> None:
+async def test_refused_token_stops_the_run_at_each_node(visit: int) -> None:
     b = bench([calls(("weather", {})), DONE], EchoService("amap", weather="sunny"))
     verify = b.tokens.verify
 

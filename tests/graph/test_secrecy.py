@@ -16,7 +16,9 @@ from graph.context import AgentContext
 from identity.errors import AccessTokenError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
-from tests.graph.conftest import BenchOf
+from tests.graph.bench import AMAP_KEY, ENTERPRISE_SCOPE, bench
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import calls
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 
@@ -65,22 +67,17 @@ async def saver(request, tmp_path):
         )
 
 
-@pytest.fixture
-def full(bench, echo, call_tools, amap_key, enterprise_scope):
+def full(turns=None, **options):
     """A graph under Human identity that calls two services, one of which renews its credential."""
-
-    def make(turns=None, **options):
-        amap = echo("amap", amap_key, weather="sunny")
-        amap.renew_first = True
-        return bench(
-            turns or [call_tools(("weather", {"city": "x"}), ("invoke", {})), DONE],
-            amap,
-            echo("enterprise", enterprise_scope, invoke="hi"),
-            access_identity=AccessIdentity.HUMAN,
-            **options,
-        )
-
-    return make
+    amap = EchoService("amap", AMAP_KEY, weather="sunny")
+    amap.renew_first = True
+    return bench(
+        turns or [calls(("weather", {"city": "x"}), ("invoke", {})), DONE],
+        amap,
+        EchoService("enterprise", ENTERPRISE_SCOPE, invoke="hi"),
+        access_identity=AccessIdentity.HUMAN,
+        **options,
+    )
 
 
 def context(token="alice-at-canary"):
@@ -98,7 +95,7 @@ class RecordingTracer(BaseTracer):
         self.runs.append(run)
 
 
-async def test_no_stream_mode_shows_a_secret(full: BenchOf, saver: Any) -> None:
+async def test_no_stream_mode_shows_a_secret(saver: Any) -> None:
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     parts = [
@@ -114,7 +111,7 @@ async def test_no_stream_mode_shows_a_secret(full: BenchOf, saver: Any) -> None:
     assert len(secrets) == 2
 
 
-async def test_no_event_and_no_trace_shows_a_secret(full: BenchOf) -> None:
+async def test_no_event_and_no_trace_shows_a_secret() -> None:
     tracer = RecordingTracer()
     events = [
         event
@@ -130,7 +127,7 @@ async def test_no_event_and_no_trace_shows_a_secret(full: BenchOf) -> None:
         assert found_in(repr(run)) == []
 
 
-async def test_no_checkpoint_has_a_secret(full: BenchOf, saver: Any) -> None:
+async def test_no_checkpoint_has_a_secret(saver: Any) -> None:
     checkpointer, written = saver
     b = full(checkpointer=checkpointer)
     config = {"configurable": {"thread_id": "1"}}
@@ -144,7 +141,7 @@ async def test_no_checkpoint_has_a_secret(full: BenchOf, saver: Any) -> None:
     assert "credentials" not in state.values
 
 
-async def test_failed_run_stores_no_secret(full: BenchOf, saver: Any) -> None:
+async def test_failed_run_stores_no_secret(saver: Any) -> None:
     checkpointer, written = saver
     b = full([RuntimeError("the model's fault")], checkpointer=checkpointer)
     config = {"configurable": {"thread_id": "1"}}
@@ -154,7 +151,7 @@ async def test_failed_run_stores_no_secret(full: BenchOf, saver: Any) -> None:
     assert found_in(repr(await b.graph.aget_state(config))) == []
 
 
-async def test_resumed_run_acts_for_the_caller_who_resumes_it(full: BenchOf, saver: Any) -> None:
+async def test_resumed_run_acts_for_the_caller_who_resumes_it(saver: Any) -> None:
     checkpointer, written = saver
     b = full(checkpointer=checkpointer)
     config = {"configurable": {"thread_id": "1"}}
@@ -173,7 +170,7 @@ async def test_resumed_run_acts_for_the_caller_who_resumes_it(full: BenchOf, sav
     assert found_in(written()) == []
 
 
-async def test_run_cannot_be_resumed_without_a_token_or_with_a_refused_one(full: BenchOf, saver: Any) -> None:
+async def test_run_cannot_be_resumed_without_a_token_or_with_a_refused_one(saver: Any) -> None:
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     await b.graph.ainvoke(
@@ -188,7 +185,7 @@ async def test_run_cannot_be_resumed_without_a_token_or_with_a_refused_one(full:
     assert [service.calls for service in b.services] == [[], []]
 
 
-async def test_input_cannot_contain_credentials_or_a_principal(full: BenchOf) -> None:
+async def test_input_cannot_contain_credentials_or_a_principal() -> None:
     b = full()
     planted = {
         "messages": [("user", "hi")],
@@ -204,7 +201,7 @@ async def test_input_cannot_contain_credentials_or_a_principal(full: BenchOf) ->
     assert principals == {"alice"}
 
 
-async def test_credentials_are_neither_shown_nor_saved(full: BenchOf, saver: Any) -> None:
+async def test_credentials_are_neither_shown_nor_saved(saver: Any) -> None:
     """Not even in the type that hides them: a server that pickles values could save none."""
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
@@ -223,7 +220,7 @@ async def test_credentials_are_neither_shown_nor_saved(full: BenchOf, saver: Any
     assert "credentials" not in (await b.graph.aget_state(config)).values
 
 
-async def test_second_run_on_a_thread_acts_for_its_own_caller(full: BenchOf, saver: Any) -> None:
+async def test_second_run_on_a_thread_acts_for_its_own_caller(saver: Any) -> None:
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     await b.graph.ainvoke({"messages": [("user", "hi")]}, config, context=context())
@@ -234,7 +231,7 @@ async def test_second_run_on_a_thread_acts_for_its_own_caller(full: BenchOf, sav
 
 
 async def test_checkpoints_contain_only_types_that_strict_deserialization_accepts(
-    full: BenchOf, saver: Any, caplog: pytest.LogCaptureFixture
+    saver: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
@@ -247,7 +244,7 @@ async def test_checkpoints_contain_only_types_that_strict_deserialization_accept
     assert json.loads(json.dumps(rest)) == rest
 
 
-async def test_streams_and_traces_show_no_credential_of_the_state(full: BenchOf, saver: Any) -> None:
+async def test_streams_and_traces_show_no_credential_of_the_state(saver: Any) -> None:
     """Not in the input or update of a node: what it is for, where it is sent, and when it expires."""
     b, tracer = full(checkpointer=saver[0]), RecordingTracer()
     config = {"configurable": {"thread_id": "1"}, "callbacks": [tracer]}
@@ -263,7 +260,7 @@ async def test_streams_and_traces_show_no_credential_of_the_state(full: BenchOf,
     assert [(member, text) for text in texts for member in members if member in text] == []
 
 
-async def test_credentials_written_by_a_client_are_ignored(full: BenchOf, saver: Any) -> None:
+async def test_credentials_written_by_a_client_are_ignored(saver: Any) -> None:
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     planted = {"messages": [("user", "hi")], "credentials": {"model": Secret("planted")}}

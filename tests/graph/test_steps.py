@@ -6,12 +6,11 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from graph.context import AgentContext
-from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from tests.graph.bench import Bench
-from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.bench import AMAP_KEY, Bench, bench
 from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import calls
 from tools.error_codes import ToolCode
 
 DONE = AIMessage("all is done")
@@ -36,10 +35,8 @@ async def run(
     return events, ids
 
 
-async def test_each_visited_node_is_a_step(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather="sunny"))
+async def test_each_visited_node_is_a_step() -> None:
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", AMAP_KEY, weather="sunny"))
     events, _ = await run(b)
 
     steps = [(event["type"], event["step"]) for event in events if event["type"].startswith("step")]
@@ -48,10 +45,8 @@ async def test_each_visited_node_is_a_step(
     assert steps == [(kind, step) for step in visited for kind in ("step_started", "step_finished")]
 
 
-async def test_what_a_node_does_is_between_the_events_of_its_step(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    b = bench([call_tools(("weather", {}), text="let me"), DONE], echo("amap", weather="sunny"))
+async def test_what_a_node_does_is_between_the_events_of_its_step() -> None:
+    b = bench([calls(("weather", {}), text="let me"), DONE], EchoService("amap", weather="sunny"))
     events, _ = await run(b)
 
     inside: list[tuple[str, str]] = []
@@ -69,10 +64,8 @@ async def test_what_a_node_does_is_between_the_events_of_its_step(
 
 
 @pytest.mark.parametrize("text", ["let me see", ""])
-async def test_each_response_begins_with_the_id_of_its_message(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, text: str
-) -> None:
-    b = bench([call_tools(("weather", {}), text=text), DONE], echo("amap", weather="sunny"))
+async def test_each_response_begins_with_the_id_of_its_message(text: str) -> None:
+    b = bench([calls(("weather", {}), text=text), DONE], EchoService("amap", weather="sunny"))
     events, ids = await run(b)
 
     begun = [event["message_id"] for event in events if event["type"] == "response_started"]
@@ -82,8 +75,8 @@ async def test_each_response_begins_with_the_id_of_its_message(
     assert not [event for event in events[:before_model] if event["type"] in ("content", "tool_started")]
 
 
-async def test_failed_node_is_not_left(bench: BenchOf, echo: type[EchoService]) -> None:
-    b = bench([ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "down")], echo("amap", weather="sunny"))
+async def test_failed_node_is_not_left() -> None:
+    b = bench([ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "down")], EchoService("amap", weather="sunny"))
     seen: list[dict[str, Any]] = []
     with pytest.raises(ServiceError):
         await run(b, seen)
@@ -91,7 +84,7 @@ async def test_failed_node_is_not_left(bench: BenchOf, echo: type[EchoService]) 
     assert seen[-1] == {"type": "step_started", "step": "model"}
 
 
-async def test_steps_are_reported_only_on_request(bench: BenchOf, echo: type[EchoService]) -> None:
-    b = bench([DONE], echo("amap", weather="sunny"))
+async def test_steps_are_reported_only_on_request() -> None:
+    b = bench([DONE], EchoService("amap", weather="sunny"))
 
     assert {event["type"] for event in await b.events()} == {"content"}

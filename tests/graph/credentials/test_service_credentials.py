@@ -9,6 +9,7 @@ from graph.credentials.service_credentials import ServiceCredentials, ServiceReq
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, Credential
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
+from tests.graph.bench import bench
 from tests.graph.echo_service import EchoService
 
 REQUIRED = ApiKeyRequirement("key")
@@ -17,12 +18,12 @@ ALICE, BOB = Principal("https://idaas.example", "alice"), Principal("https://ida
 
 
 @pytest.fixture
-def vault(bench):
+def vault():
     return bench([]).vault
 
 
 @pytest.fixture
-def verifier(bench):
+def verifier():
     return bench([]).tokens
 
 
@@ -68,11 +69,13 @@ async def test_expiring_credential_or_one_of_another_requirement_is_obtained_aga
 
 
 @pytest.mark.parametrize("llm_api_key", [REQUIRED, Secret("static")])
-def test_requirements_are_by_node_and_have_the_default_identity(
-    echo: type[EchoService], llm_api_key: Any
-) -> None:
+def test_requirements_are_by_node_and_have_the_default_identity(llm_api_key: Any) -> None:
     found = requirements(
-        [echo("amap", REQUIRED), echo("leave", REQUIRED, access_identity=HUMAN), echo("greeter")],
+        [
+            EchoService("amap", REQUIRED),
+            EchoService("leave", REQUIRED, access_identity=HUMAN),
+            EchoService("greeter"),
+        ],
         MACHINE,
         llm_api_key,
     )

@@ -11,8 +11,8 @@ from graph.context import AgentContext
 from graph.models.openai_compatible import model_studio
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from tests.graph.bench import Bench
-from tests.graph.conftest import BenchOf, Serve
+from tests.graph.bench import Bench, bench
+from tests.graph.conftest import Serve
 from tests.graph.echo_service import EchoService
 from tests.graph.models.qwen_wire import chunk, usage_chunk
 from tests.graph.models.wire_model import WireModel
@@ -40,7 +40,7 @@ ARGUMENTS = {"amount": 9007199254740993, "rate": 0.1}
 
 
 @pytest.fixture
-async def agent(serve: Serve, wire_model: WireModel, bench: BenchOf) -> AsyncIterator[Bench]:
+async def agent(serve: Serve, wire_model: WireModel) -> AsyncIterator[Bench]:
     wire_model.answers = [CALLS, [chunk({"content": "done"})]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     yield bench(model, EchoService("amap", maps_weather="sunny"))

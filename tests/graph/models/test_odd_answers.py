@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from graph.error_codes import GraphCode
 from graph.models.openai_compatible import model_studio
 from identity.errors import ServiceError
-from tests.graph.conftest import BenchOf, Serve
+from tests.graph.bench import bench
+from tests.graph.conftest import Serve
 from tests.graph.echo_service import EchoService
 from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
 from tests.graph.models.wire_model import WireModel
@@ -51,12 +52,12 @@ async def test_piece_without_a_choice_fails_or_has_no_text(
     ],
 )
 async def test_pieces_that_cannot_be_joined_fail_the_call(
-    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService], usage: dict[str, Any]
+    serve: Serve, wire_model: WireModel, usage: dict[str, Any]
 ) -> None:
     wire_model.answers = [[chunk({"content": "Sun"}), {**chunk({"content": "ny"}), "usage": usage}]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(ServiceError) as caught:
-        await bench(model, echo("amap", weather="x")).events()
+        await bench(model, EchoService("amap", weather="x")).events()
     assert caught.value.code is GraphCode.MODEL_CALL_FAILED
     assert caught.value.__context__ is None, "the original has the service's text"
     await model.aclose()

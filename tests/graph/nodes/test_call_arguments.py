@@ -8,7 +8,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from graph.call_arguments import are_valid_arguments, parse_arguments
 from graph.models.openai_compatible import model_studio
-from tests.graph.conftest import BenchOf, Serve
+from tests.graph.bench import bench
+from tests.graph.conftest import Serve
 from tests.graph.echo_service import EchoService
 from tests.graph.models.qwen_wire import answer, chunk
 from tests.graph.models.wire_model import WireModel
@@ -63,9 +64,9 @@ async def answers(serve, wire_model, bench, amap, first, *, streaming: bool):
 
 @pytest.mark.parametrize("form", HOSTILE)
 async def test_invalid_arguments_in_a_whole_response_are_refused(
-    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService], form: str
+    serve: Serve, wire_model: WireModel, form: str
 ) -> None:
-    amap = echo("amap", weather="sunny")
+    amap = EchoService("amap", weather="sunny")
     message = answer({"content": None, "tool_calls": [called(HOSTILE[form])]}, "tool_calls")
     sent, messages = await answers(serve, wire_model, bench, amap, message, streaming=False)
     assert amap.calls == []
@@ -78,9 +79,9 @@ async def test_invalid_arguments_in_a_whole_response_are_refused(
 @pytest.mark.parametrize("pieces", [1, 30])
 @pytest.mark.parametrize("form", HOSTILE)
 async def test_invalid_arguments_in_a_streamed_response_are_refused(
-    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService], form: str, pieces: int
+    serve: Serve, wire_model: WireModel, form: str, pieces: int
 ) -> None:
-    amap = echo("amap", weather="sunny")
+    amap = EchoService("amap", weather="sunny")
     pieces = in_pieces(HOSTILE[form], -(-len(HOSTILE[form]) // pieces))
     sent, events = await answers(serve, wire_model, bench, amap, pieces, streaming=True)
     assert amap.calls == []
@@ -90,20 +91,16 @@ async def test_invalid_arguments_in_a_streamed_response_are_refused(
 
 
 @pytest.mark.parametrize("size", [100, 20_000])
-async def test_brackets_in_a_text_are_accepted(
-    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService], size: int
-) -> None:
+async def test_brackets_in_a_text_are_accepted(serve: Serve, wire_model: WireModel, size: int) -> None:
     text = "[{" * 5_000
-    amap = echo("amap", weather="sunny")
+    amap = EchoService("amap", weather="sunny")
     pieces = in_pieces(json.dumps({"city": text}), size)
     await answers(serve, wire_model, bench, amap, pieces, streaming=True)
     assert [arguments for _, arguments, _ in amap.calls] == [{"city": text}]
 
 
-async def test_other_calls_of_the_response_are_run(
-    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService]
-) -> None:
-    amap = echo("amap", weather="sunny")
+async def test_other_calls_of_the_response_are_run(serve: Serve, wire_model: WireModel) -> None:
+    amap = EchoService("amap", weather="sunny")
     good = {**called('{"city": "Hangzhou"}'), "id": "call_1"}
     message = answer({"content": None, "tool_calls": [called(HOSTILE["nested"]), good]}, "tool_calls")
     await answers(serve, wire_model, bench, amap, message, streaming=False)
@@ -111,22 +108,22 @@ async def test_other_calls_of_the_response_are_run(
 
 
 async def test_deeply_nested_body_of_the_model_service_is_a_model_failure(
-    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService]
+    serve: Serve, wire_model: WireModel
 ) -> None:
     wire_model.answers = [['data: {"choices": ' + DEEP + "\n\n"]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - its code is the point
-        await bench(model, echo("amap", weather="x")).events()
+        await bench(model, EchoService("amap", weather="x")).events()
     assert str(caught.value).startswith("model_call_failed")
     await model.aclose()
 
 
-async def test_arguments_of_any_provider_are_validated(bench: BenchOf, echo: type[EchoService]) -> None:
+async def test_arguments_of_any_provider_are_validated() -> None:
     deep: dict = {}
     for _ in range(5_000):
         deep = {"a": deep}
     call = {"name": "weather", "args": {"a": float("nan")}, "id": "call_1"}
-    amap = echo("amap", weather="sunny")
+    amap = EchoService("amap", weather="sunny")
     b = bench([AIMessage("", tool_calls=[call]), DONE], amap)
     _, result, _ = await b.ask()
     assert isinstance(result, ToolMessage)

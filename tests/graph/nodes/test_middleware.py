@@ -27,15 +27,15 @@ from graph.nodes.own import OwnGraphError
 from graph.parts import GraphParts
 from identity.audit.event import AuditedAction
 from identity.audit.trail import AuditTrail
-from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AuditError, InternalError, ServiceError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.audit_records import AuditRecords
 from tests.graph.approvals.bank import Bank, result_of
-from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.bench import AMAP_KEY, bench
 from tests.graph.echo_service import EchoService
 from tests.graph.nodes.test_own_nodes import reachable
+from tests.graph.scripted_model import calls
 from tools.approval_policy import READS, ApprovalMode, Effect, ToolPolicy
 from tools.error_codes import ToolCode
 
@@ -47,7 +47,7 @@ def using(*middleware: Any) -> Callable[[GraphParts], Any]:
     return lambda parts: build_graph(parts, middleware=middleware)
 
 
-async def test_published_middleware_redacts_what_the_model_reads_and_the_user_sees(bench: BenchOf) -> None:
+async def test_published_middleware_redacts_what_the_model_reads_and_the_user_sees() -> None:
     b = bench(
         [AIMessage("Ask bob@example.com")],
         build=using(PIIMiddleware("email", apply_to_output=True)),
@@ -67,9 +67,7 @@ async def test_published_middleware_redacts_what_the_model_reads_and_the_user_se
     assert [each.text for each in pieces if each.type != "human"] == ["Ask [REDACTED_EMAIL]"]
 
 
-async def test_hooks_around_the_model_see_the_caller_and_no_secret_of_the_run(
-    bench: BenchOf, echo: type[EchoService], amap_key: ApiKeyRequirement, call_tools: CallTools
-) -> None:
+async def test_hooks_around_the_model_see_the_caller_and_no_secret_of_the_run() -> None:
     seen: list[Any] = []
 
     class Seeing(AgentMiddleware):
@@ -89,8 +87,8 @@ async def test_hooks_around_the_model_see_the_caller_and_no_secret_of_the_run(
             return result
 
     b = bench(
-        [call_tools(("weather", {})), DONE],
-        echo("amap", amap_key, weather="sunny"),
+        [calls(("weather", {})), DONE],
+        EchoService("amap", AMAP_KEY, weather="sunny"),
         access_identity=AccessIdentity.HUMAN,
         build=using(Seeing()),
         checkpointer=InMemorySaver(),
@@ -103,9 +101,7 @@ async def test_hooks_around_the_model_see_the_caller_and_no_secret_of_the_run(
     assert [text for text in texts if "alice-at" in text or "-of-alice" in text] == []
 
 
-async def test_hooks_change_the_prompt_the_messages_and_the_response_for_one_response(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_hooks_change_the_prompt_the_messages_and_the_response_for_one_response() -> None:
     @dynamic_prompt
     def named(request: Any) -> str:
         return f"You help {request.runtime.context.caller.subject}."
@@ -120,7 +116,9 @@ async def test_hooks_change_the_prompt_the_messages_and_the_response_for_one_res
         return {"messages": [last.model_copy(update={"content": f"{last.text} (signed)"})]}
 
     b = bench(
-        [call_tools(("weather", {})), DONE], echo("s", weather="sunny"), build=using(named, last_only, signed)
+        [calls(("weather", {})), DONE],
+        EchoService("s", weather="sunny"),
+        build=using(named, last_only, signed),
     )
     _, result, answer = await b.ask("question")
     assert (result.text, answer.text) == ("sunny", "done (signed)")
@@ -130,7 +128,7 @@ async def test_hooks_change_the_prompt_the_messages_and_the_response_for_one_res
     assert b.model.tools == [["weather"], ["weather"]]
 
 
-async def test_hook_before_the_model_ends_the_run_with_its_own_words(bench: BenchOf) -> None:
+async def test_hook_before_the_model_ends_the_run_with_its_own_words() -> None:
     @before_model(can_jump_to=["end"])
     async def refuses(state: Any, runtime: Any) -> dict[str, Any]:
         return {"jump_to": "end", "messages": [AIMessage("I do not speak about that.")]}
@@ -141,9 +139,7 @@ async def test_hook_before_the_model_ends_the_run_with_its_own_words(bench: Benc
     assert b.model.asked == []
 
 
-async def test_published_middleware_retries_a_failed_call_on_record_if_it_only_reads(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_published_middleware_retries_a_failed_call_on_record_if_it_only_reads() -> None:
     records = AuditRecords([AuditedAction.TOOL_CALL])
     answers: list[Any] = [ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "down"), "sunny"]
 
@@ -152,10 +148,10 @@ async def test_published_middleware_retries_a_failed_call_on_record_if_it_only_r
             raise answer
         return answer
 
-    service = echo("s", weather=weather, send=ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "down"))
+    service = EchoService("s", weather=weather, send=ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "down"))
     service.policies |= {"weather": READS, "send": ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW)}
     retry = ToolRetryMiddleware(max_retries=2, initial_delay=0, on_failure="error")
-    turns = [call_tools(("weather", {})), call_tools(("send", {})), DONE]
+    turns = [calls(("weather", {})), calls(("send", {})), DONE]
     b = bench(turns, service, build=using(retry), audit=AuditTrail(records))
     _, read, _, sent, _ = await b.ask()
     assert (read.text, sent.status) == ("sunny", "error")
@@ -215,9 +211,7 @@ async def test_middleware_that_answers_for_a_tool_makes_no_call_and_is_on_record
 
 
 @pytest.mark.promise("on-record")
-async def test_middleware_cannot_hide_that_a_call_was_not_recorded(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_middleware_cannot_hide_that_a_call_was_not_recorded() -> None:
     class Hiding(AgentMiddleware):
         async def awrap_model_call(self, request: Any, handler: Any) -> Any:
             try:
@@ -235,8 +229,8 @@ async def test_middleware_cannot_hide_that_a_call_was_not_recorded(
         records = AuditRecords()
         records.broken = [action]
         b = bench(
-            [call_tools(("weather", {})), DONE],
-            echo("s", weather="sunny"),
+            [calls(("weather", {})), DONE],
+            EchoService("s", weather="sunny"),
             build=using(Hiding()),
             audit=AuditTrail(records),
         )
@@ -284,9 +278,9 @@ async def answers_another(request: Any, handler: Any) -> Any:
     ids=lambda each: each.name if isinstance(each, AgentMiddleware) else "",
 )
 async def test_fault_of_middleware_ends_the_run_with_its_line_and_without_its_text(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, middleware: Any, fault: str
+    middleware: Any, fault: str
 ) -> None:
-    b = bench([call_tools(("pay", {})), DONE], echo("s", pay="paid"), build=using(middleware))
+    b = bench([calls(("pay", {})), DONE], EchoService("s", pay="paid"), build=using(middleware))
     with pytest.raises(InternalError) as caught:
         await b.ask()
     assert caught.value.code is GraphCode.GRAPH_NODE_FAILED
@@ -310,8 +304,6 @@ def waits(request: Any, handler: Any) -> Any:
     [TodoListMiddleware(), ModelCallLimitMiddleware(run_limit=1), of_run, waits],
     ids=lambda each: each.name if isinstance(each, AgentMiddleware) else "",
 )
-def test_middleware_that_needs_more_is_refused_when_the_graph_is_built(
-    bench: BenchOf, middleware: Any
-) -> None:
+def test_middleware_that_needs_more_is_refused_when_the_graph_is_built(middleware: Any) -> None:
     with pytest.raises(OwnGraphError, match=f'"{middleware.name}" must have no tools, state or hooks'):
         bench([DONE], build=using(middleware))

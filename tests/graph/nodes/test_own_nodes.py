@@ -19,13 +19,13 @@ from graph.error_codes import GraphCode
 from graph.nodes.own import NodeContext, OwnGraphError
 from graph.parts import GraphParts
 from graph.state import AgentState
-from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError, InternalError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import Bank
-from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.bench import AMAP_KEY, bench
 from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import calls
 
 DONE = AIMessage("done", id="m1")
 
@@ -69,9 +69,7 @@ def reachable(value: object, depth: int = 6) -> list[str]:
 
 
 @pytest.mark.promise("no-secret-leaves")
-async def test_own_node_gets_the_caller_and_the_state_and_no_secret_of_the_run(
-    bench: BenchOf, echo: type[EchoService], amap_key: ApiKeyRequirement, call_tools: CallTools
-) -> None:
+async def test_own_node_gets_the_caller_and_the_state_and_no_secret_of_the_run() -> None:
     seen: list[Any] = []
 
     async def own(state: State, config: RunnableConfig, runtime: Runtime[NodeContext]) -> None:
@@ -79,8 +77,8 @@ async def test_own_node_gets_the_caller_and_the_state_and_no_secret_of_the_run(
 
     saver = InMemorySaver()
     b = bench(
-        [call_tools(("weather", {})), DONE],
-        echo("amap", amap_key, weather="sunny"),
+        [calls(("weather", {})), DONE],
+        EchoService("amap", AMAP_KEY, weather="sunny"),
         access_identity=AccessIdentity.HUMAN,
         build=with_node(own, last=True),
         checkpointer=saver,
@@ -100,7 +98,7 @@ async def test_own_node_gets_the_caller_and_the_state_and_no_secret_of_the_run(
 
 @pytest.mark.parametrize("asynchronous", [True, False])
 async def test_guardrail_ends_the_run_with_its_own_text_before_the_model_and_a_credential(
-    bench: BenchOf, asynchronous: bool
+    asynchronous: bool,
 ) -> None:
     def guardrail(state: State) -> dict[str, Any]:
         get_stream_writer()({"blocked": True})
@@ -127,7 +125,7 @@ async def test_guardrail_ends_the_run_with_its_own_text_before_the_model_and_a_c
     assert [message.text for message in await b.ask()] == ["I do not speak about that."]
 
 
-async def test_node_after_the_model_adds_a_text_and_a_router_sets_the_instructions(bench: BenchOf) -> None:
+async def test_node_after_the_model_adds_a_text_and_a_router_sets_the_instructions() -> None:
     async def router(state: State, runtime: Runtime[NodeContext]) -> dict[str, Any]:
         return {"instructions": f"You help {runtime.context.caller.subject}."}
 
@@ -148,7 +146,7 @@ async def test_node_after_the_model_adds_a_text_and_a_router_sets_the_instructio
     assert [event["text"] for event in await b.events()] == ["done ", "\n\nWritten by an agent."]
 
 
-async def test_own_node_asks_the_model_with_the_callers_key(bench: BenchOf) -> None:
+async def test_own_node_asks_the_model_with_the_callers_key() -> None:
     async def planner(state: State, runtime: Runtime[NodeContext]) -> dict[str, Any]:
         plan = await runtime.context.ask([("system", "Plan."), *state["messages"]], shown=True)
         return {"topic": plan.text, "messages": plan}
@@ -164,7 +162,7 @@ async def test_own_node_asks_the_model_with_the_callers_key(bench: BenchOf) -> N
 
 
 @pytest.mark.promise("verified-caller")
-async def test_own_node_is_not_visited_for_a_caller_who_is_refused(bench: BenchOf) -> None:
+async def test_own_node_is_not_visited_for_a_caller_who_is_refused() -> None:
     visits: list[str] = []
 
     async def own(state: State) -> None:
@@ -222,7 +220,7 @@ async def pausing(_: State) -> dict[str, Any]:
     ],
 )
 async def test_own_node_neither_calls_a_tool_nor_writes_what_the_agent_decides_by(
-    bench: BenchOf, returned: Any, fault: str
+    returned: Any, fault: str
 ) -> None:
     async def own(state: State) -> Any:
         return await returned(state) if callable(returned) else returned
@@ -235,7 +233,7 @@ async def test_own_node_neither_calls_a_tool_nor_writes_what_the_agent_decides_b
     assert fault in caught.value.detail
 
 
-async def test_fault_of_an_own_node_names_its_line_and_not_its_text(bench: BenchOf) -> None:
+async def test_fault_of_an_own_node_names_its_line_and_not_its_text() -> None:
     async def own(state: State) -> None:
         int("canary-in-a-text")
 
@@ -246,7 +244,7 @@ async def test_fault_of_an_own_node_names_its_line_and_not_its_text(bench: Bench
 
 
 @pytest.mark.promise("no-secret-leaves")
-async def test_subgraph_as_a_node_gets_neither_the_checkpointer_nor_the_token(bench: BenchOf) -> None:
+async def test_subgraph_as_a_node_gets_neither_the_checkpointer_nor_the_token() -> None:
     seen: list[Any] = []
 
     async def inner(state: State) -> dict[str, Any]:
@@ -292,6 +290,6 @@ def replaced(parts: GraphParts) -> Any:
         (lambda _: StateGraph(AgentState), "all its nodes"),
     ],
 )
-def test_graph_without_a_part_is_refused(bench: BenchOf, build: Any, fault: str) -> None:
+def test_graph_without_a_part_is_refused(build: Any, fault: str) -> None:
     with pytest.raises(OwnGraphError, match=fault):
         bench([DONE], build=build)

@@ -10,9 +10,9 @@ from langgraph.types import Command, Send
 from graph.context import AgentContext
 from graph.limits import Limits
 from identity.secrets.secret import Secret
-from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.bench import bench
 from tests.graph.echo_service import EchoService
-from tests.graph.scripted_model import DONE
+from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
 
@@ -25,11 +25,11 @@ def context() -> AgentContext:
 
 
 @pytest.fixture
-def crafted(bench, echo):
+def crafted():
     """A graph with a checkpointer, and a state with two hundred pending calls."""
 
     def make(call_tools, turns=(DONE,)):
-        enterprise = echo("enterprise", invoke="hi")
+        enterprise = EchoService("enterprise", invoke="hi")
         b = bench(turns, enterprise, limits=LIMITS, checkpointer=InMemorySaver())
         answer = call_tools(*[("invoke", {"n": n}) for n in range(200)])
         accepted = {call["id"]: "enterprise" for call in answer.tool_calls}
@@ -39,14 +39,14 @@ def crafted(bench, echo):
     return make
 
 
-async def test_calls_in_the_input_are_not_run(crafted: Any, call_tools: CallTools) -> None:
-    b, enterprise, state = crafted(call_tools)
+async def test_calls_in_the_input_are_not_run(crafted: Any) -> None:
+    b, enterprise, state = crafted(calls)
     await b.graph.ainvoke(state, THREAD, context=context())
     assert enterprise.calls == []
 
 
-async def test_calls_of_a_written_model_response_are_not_run(crafted: Any, call_tools: CallTools) -> None:
-    b, enterprise, state = crafted(call_tools)
+async def test_calls_of_a_written_model_response_are_not_run(crafted: Any) -> None:
+    b, enterprise, state = crafted(calls)
     written = await b.graph.aupdate_state(THREAD, {"messages": state["messages"]}, as_node="credentials")
     await b.graph.ainvoke(None, written, context=context())
     written = await b.graph.aupdate_state(THREAD, {"messages": state["messages"]}, as_node="model")
@@ -55,20 +55,16 @@ async def test_calls_of_a_written_model_response_are_not_run(crafted: Any, call_
 
 
 @pytest.mark.parametrize("as_node", ["credentials", "model"])
-async def test_written_state_makes_no_more_calls_than_the_model_could(
-    crafted: Any, call_tools: CallTools, as_node: str
-) -> None:
-    b, enterprise, state = crafted(call_tools)
+async def test_written_state_makes_no_more_calls_than_the_model_could(crafted: Any, as_node: str) -> None:
+    b, enterprise, state = crafted(calls)
     await b.graph.aupdate_state(THREAD, state, as_node=as_node)
     await b.graph.ainvoke(None, THREAD, context=context())
     assert 0 < len(enterprise.calls) <= 12
 
 
-async def test_two_hundred_visits_of_a_service_in_one_run_share_the_limit(
-    crafted: Any, call_tools: CallTools
-) -> None:
-    b, enterprise, state = crafted(call_tools)
-    one = call_tools(("invoke", {}))
+async def test_two_hundred_visits_of_a_service_in_one_run_share_the_limit(crafted: Any) -> None:
+    b, enterprise, state = crafted(calls)
+    one = calls(("invoke", {}))
     visit = Send("enterprise", {"messages": [one], "accepted": {"call_1": "enterprise"}})
     for command in (Command(goto=[visit] * 200), Command(goto=["enterprise"] * 200, update=state)):
         enterprise.calls.clear()
@@ -78,13 +74,11 @@ async def test_two_hundred_visits_of_a_service_in_one_run_share_the_limit(
         assert any("in one run" in message.text for message in refused)
 
 
-async def test_each_run_has_its_own_limit(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_each_run_has_its_own_limit() -> None:
     def turn(messages):
-        return DONE if messages[-1].type == "tool" else call_tools(*[("invoke", {})] * 4)
+        return DONE if messages[-1].type == "tool" else calls(*[("invoke", {})] * 4)
 
-    enterprise = echo("enterprise", invoke="hi")
+    enterprise = EchoService("enterprise", invoke="hi")
     b = bench([turn], enterprise, limits=LIMITS)
     for _ in range(10):
         await b.ask()

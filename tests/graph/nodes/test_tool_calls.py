@@ -13,22 +13,20 @@ from langgraph.checkpoint.memory import InMemorySaver
 from agent.errors.error_codes import AgentCode
 from graph.context import AgentContext
 from graph.limits import Limits
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import CredentialError, ServiceError, UnavailableError
 from identity.secrets.secret import Secret
-from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.bench import AMAP_KEY, bench
 from tests.graph.echo_service import EchoService
-from tests.graph.scripted_model import DONE
+from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
 
-async def test_calls_past_the_limit_of_a_response_are_refused_and_the_others_run(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    amap = echo("amap", weather="sunny")
-    b = bench([call_tools(*[("weather", {})] * 5), DONE], amap, limits=Limits(tool_calls=3))
+async def test_calls_past_the_limit_of_a_response_are_refused_and_the_others_run() -> None:
+    amap = EchoService("amap", weather="sunny")
+    b = bench([calls(*[("weather", {})] * 5), DONE], amap, limits=Limits(tool_calls=3))
     results = [m for m in await b.ask() if isinstance(m, ToolMessage)]
     assert sorted((r.tool_call_id, r.status) for r in results) == [
         ("call_1", "success"), ("call_2", "success"), ("call_3", "success"),
@@ -37,34 +35,28 @@ async def test_calls_past_the_limit_of_a_response_are_refused_and_the_others_run
     assert len(amap.calls) == 3
 
 
-async def test_call_of_an_unknown_tool_is_an_error_for_the_model(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    b = bench([call_tools(("teleport", {})), DONE], echo("amap", weather="sunny"))
+async def test_call_of_an_unknown_tool_is_an_error_for_the_model() -> None:
+    b = bench([calls(("teleport", {})), DONE], EchoService("amap", weather="sunny"))
     _, result, final = await b.ask()
     assert (result.status, result.tool_call_id) == ("error", "call_1")
     assert "teleport" in result.text
     assert final.text == "done"
 
 
-async def test_unknown_and_known_tools_in_one_response_each_get_a_result(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    b = bench([call_tools(("teleport", {}), ("weather", {})), DONE], echo("amap", weather="sunny"))
+async def test_unknown_and_known_tools_in_one_response_each_get_a_result() -> None:
+    b = bench([calls(("teleport", {}), ("weather", {})), DONE], EchoService("amap", weather="sunny"))
     results = [m for m in await b.ask() if isinstance(m, ToolMessage)]
     assert {(r.tool_call_id, r.status) for r in results} == {("call_1", "error"), ("call_2", "success")}
 
 
-async def test_arguments_that_are_not_json_are_refused_and_removed(
-    bench: BenchOf, echo: type[EchoService]
-) -> None:
+async def test_arguments_that_are_not_json_are_refused_and_removed() -> None:
     broken = AIMessage(
         "",
         invalid_tool_calls=[
             {"name": "weather", "args": '{"city": ', "id": "", "error": None, "type": "invalid_tool_call"}
         ],
     )
-    amap = echo("amap", weather="sunny")
+    amap = EchoService("amap", weather="sunny")
     b = bench([broken, DONE], amap)
     answer, result, _ = await b.ask()
     assert amap.calls == []
@@ -74,14 +66,10 @@ async def test_arguments_that_are_not_json_are_refused_and_removed(
 
 
 async def test_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
-    bench: BenchOf,
-    echo: type[EchoService],
-    call_tools: CallTools,
-    amap_key: ApiKeyRequirement,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     failure = ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, '"amap": status 500', status=500)
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather=failure))
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", AMAP_KEY, weather=failure))
     _, result, final = await b.ask()
     row = failure.row
     assert result.status == "error"
@@ -93,31 +81,25 @@ async def test_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
     }  # fmt: skip
     assert result.artifact == {
         "service": "amap", "access_identity": "Machine", "error": "external_service_failed",
-        "credential": amap_key.identifier, "called": True,
+        "credential": AMAP_KEY.identifier, "called": True,
         "duration_ms": result.artifact["duration_ms"],
     }  # fmt: skip
     assert final.text == "done"
 
 
-async def test_call_with_a_wider_credential_alone_is_recorded_as_made(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    class Wider(echo):  # type: ignore[misc, valid-type]  # the fixture is a class
+async def test_call_with_a_wider_credential_alone_is_recorded_as_made() -> None:
+    class Wider(EchoService):
         async def call(self, _tool, _arguments, access):
             await access.stepped_up(AccessTokenRequirement("maps|read maps|write")).credential()
             raise ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "status 500", status=500)
 
-    b = bench(
-        [call_tools(("weather", {})), DONE], Wider("maps", AccessTokenRequirement("maps|read"), weather="")
-    )
+    b = bench([calls(("weather", {})), DONE], Wider("maps", AccessTokenRequirement("maps|read"), weather=""))
     _, result, _ = await b.ask()
     assert result.artifact["called"] is True
 
 
-async def test_fault_of_a_tool_is_a_result_without_its_text(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, caplog: pytest.LogCaptureFixture
-) -> None:
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=KeyError("canary")))
+async def test_fault_of_a_tool_is_a_result_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather=KeyError("canary")))
     _, result, _ = await b.ask()
     assert result.status == "error"
     assert "KeyError" not in result.text
@@ -125,34 +107,30 @@ async def test_fault_of_a_tool_is_a_result_without_its_text(
     assert "KeyError" in caplog.text
 
 
-async def test_error_reported_by_a_tool_is_its_result(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=ToolResult("no such city", ok=False)))
+async def test_error_reported_by_a_tool_is_its_result() -> None:
+    b = bench(
+        [calls(("weather", {})), DONE], EchoService("amap", weather=ToolResult("no such city", ok=False))
+    )
     _, result, _ = await b.ask()
     assert (result.text, result.status) == ("no such city", "error")
 
 
-async def test_slow_tool_ends_at_its_deadline(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_slow_tool_ends_at_its_deadline() -> None:
     async def hang():
         await asyncio.Event().wait()
 
     b = bench(
-        [call_tools(("weather", {})), DONE], echo("amap", weather=hang), limits=Limits(tool_seconds=0.05)
+        [calls(("weather", {})), DONE], EchoService("amap", weather=hang), limits=Limits(tool_seconds=0.05)
     )
     _, result, final = await b.ask()
     assert "external_service_failed" in result.text
     assert final.text == "done"
 
 
-async def test_unavailable_credential_fails_only_the_calls_of_its_service(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
-    enterprise = echo("enterprise", invoke="hi")
+async def test_unavailable_credential_fails_only_the_calls_of_its_service() -> None:
+    enterprise = EchoService("enterprise", invoke="hi")
     b = bench(
-        [call_tools(("weather", {}), ("invoke", {})), DONE], echo("amap", amap_key, weather="x"), enterprise
+        [calls(("weather", {}), ("invoke", {})), DONE], EchoService("amap", AMAP_KEY, weather="x"), enterprise
     )
     b.vault.failures["amap_api_key"] = CredentialError(ToolCode.EXTERNAL_API_KEY_UNAVAILABLE, "not granted")
     results = {m.name: m for m in await b.ask() if isinstance(m, ToolMessage)}
@@ -186,7 +164,7 @@ def record() -> Record:
 
 
 @pytest.fixture
-def start(bench: BenchOf, record: Record, call_tools: CallTools) -> Any:
+def start(record: Record) -> Any:
     """A graph with one service, whose tool has `effect`; its process ends in the first call."""
 
     def make(effect: Effect) -> tuple[Any, EchoService]:
@@ -199,7 +177,7 @@ def start(bench: BenchOf, record: Record, call_tools: CallTools) -> Any:
         enterprise = EchoService("enterprise", pay=answer)
         enterprise.policies["pay"] = ToolPolicy(effect, ApprovalMode.ALLOW)
         saver = InMemorySaver()
-        turns = [call_tools(("pay", {})), DONE]
+        turns = [calls(("pay", {})), DONE]
         return bench(turns, enterprise, checkpointer=saver, begun_calls=record), enterprise
 
     return make

@@ -12,14 +12,13 @@ from graph.context import AgentContext
 from graph.events import TOO_LONG
 from graph.limits import Limits
 from identity.audit.trail import AuditTrail
-from identity.credentials.requirement import ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError, CredentialError, ServiceError, UnreachableError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
-from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.bench import AMAP_KEY, bench
 from tests.graph.echo_service import EchoService
-from tests.graph.scripted_model import DONE
+from tests.graph.scripted_model import DONE, calls
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
@@ -40,9 +39,9 @@ async def ends(b) -> tuple[dict, dict]:
     ],
 )
 async def test_arguments_are_shown_up_to_4000_characters_of_json(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, arguments: dict[str, Any], shown: Any
+    arguments: dict[str, Any], shown: Any
 ) -> None:
-    b = bench([call_tools(("weather", arguments)), DONE], echo("amap", weather="sunny"))
+    b = bench([calls(("weather", arguments)), DONE], EchoService("amap", weather="sunny"))
     started, _ = await ends(b)
     assert started["arguments"] == shown
     assert len(json.dumps(started["arguments"], ensure_ascii=False)) <= 4_000
@@ -51,10 +50,8 @@ async def test_arguments_are_shown_up_to_4000_characters_of_json(
 @pytest.mark.parametrize(
     ("text", "shown"), [("sunny", "sunny"), ("x" * 4_000, "x" * 4_000), ("x" * 4_001, "x" * 4_000 + "…")]
 )
-async def test_result_is_shown_as_the_model_receives_it_up_to_4000_characters(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, text: str, shown: Any
-) -> None:
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=text))
+async def test_result_is_shown_as_the_model_receives_it_up_to_4000_characters(text: str, shown: Any) -> None:
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather=text))
     _, finished = await ends(b)
     assert (finished["result"], finished["called"]) == (shown, True)
     assert [m.text for m in b.model.asked[-1] if isinstance(m, ToolMessage)] == [text]
@@ -67,11 +64,9 @@ async def test_result_is_shown_as_the_model_receives_it_up_to_4000_characters(
         UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "no answer"),
     ],
 )
-async def test_service_is_not_called_without_its_credential(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement, failure: Any
-) -> None:
-    amap = echo("amap", amap_key, weather="sunny")
-    b = bench([call_tools(("weather", {})), DONE], amap)
+async def test_service_is_not_called_without_its_credential(failure: Any) -> None:
+    amap = EchoService("amap", AMAP_KEY, weather="sunny")
+    b = bench([calls(("weather", {})), DONE], amap)
     b.vault.failures["amap_api_key"] = failure
     _, finished = await ends(b)
     assert (finished["called"], finished["ok"], finished["error"]) == (False, False, failure.code.value)
@@ -88,29 +83,20 @@ async def test_service_is_not_called_without_its_credential(
         (CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "refused on renewal"), True),
     ],
 )
-async def test_event_of_a_failure_says_whether_the_service_was_called(
-    bench: BenchOf,
-    echo: type[EchoService],
-    call_tools: CallTools,
-    amap_key: ApiKeyRequirement,
-    answer: Any,
-    called: bool,
-) -> None:
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather=answer))
+async def test_event_of_a_failure_says_whether_the_service_was_called(answer: Any, called: bool) -> None:
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", AMAP_KEY, weather=answer))
     _, finished = await ends(b)
     assert (finished["called"], finished["ok"]) == (called, False)
 
 
-async def test_call_without_a_credential_in_time_is_not_made(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
-    amap = echo("amap", amap_key, weather="sunny")
-    b = bench([call_tools(("weather", {})), DONE], amap, limits=Limits(tool_seconds=0.05))
+async def test_call_without_a_credential_in_time_is_not_made() -> None:
+    amap = EchoService("amap", AMAP_KEY, weather="sunny")
+    b = bench([calls(("weather", {})), DONE], amap, limits=Limits(tool_seconds=0.05))
     b.vault.lifetime = 20.0  # too short: the service's node obtains another one
     obtain = b.vault.obtain
 
     async def once(requirement, *more):
-        if requirement == amap_key and ("amap_api_key", "machine") in b.vault.obtained:
+        if requirement == AMAP_KEY and ("amap_api_key", "machine") in b.vault.obtained:
             await asyncio.Event().wait()
         return await obtain(requirement, *more)
 
@@ -119,13 +105,11 @@ async def test_call_without_a_credential_in_time_is_not_made(
     assert (finished["called"], amap.calls) == (False, [])
 
 
-async def test_no_event_contains_a_credential_of_the_run_or_the_callers_token(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
+async def test_no_event_contains_a_credential_of_the_run_or_the_callers_token() -> None:
     planted = {"q": "amap_api_key-of-alice-0", "llm_api_key-of-alice-0": ["alice-at"]}
     b = bench(
-        [call_tools(("weather", planted)), DONE],
-        echo("amap", amap_key, weather="amap_api_key-of-alice-0 llm_api_key-of-alice-0 alice-at"),
+        [calls(("weather", planted)), DONE],
+        EchoService("amap", AMAP_KEY, weather="amap_api_key-of-alice-0 llm_api_key-of-alice-0 alice-at"),
         access_identity=AccessIdentity.HUMAN,
     )
     events = await ends(b)
@@ -140,11 +124,9 @@ async def tools_of(b: Any) -> list[dict[str, Any]]:
     return [event async for event in stream]
 
 
-async def test_call_is_reported_with_its_arguments_and_result(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    amap = echo("amap", weather="sunny")
-    started, finished = await tools_of(bench([call_tools(("weather", {"city": "Hangzhou"})), DONE], amap))
+async def test_call_is_reported_with_its_arguments_and_result() -> None:
+    amap = EchoService("amap", weather="sunny")
+    started, finished = await tools_of(bench([calls(("weather", {"city": "Hangzhou"})), DONE], amap))
     assert started == {
         "event": "tool-started",
         "tool_call_id": "call_1",
@@ -155,10 +137,8 @@ async def test_call_is_reported_with_its_arguments_and_result(
     assert (finished["output"].text, finished["output"].status) == ("sunny", "success")
 
 
-async def test_refused_call_is_reported_as_a_failed_result(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    b = bench([call_tools(("teleport", {}), ("weather", {})), DONE], echo("amap", weather="sunny"))
+async def test_refused_call_is_reported_as_a_failed_result() -> None:
+    b = bench([calls(("teleport", {}), ("weather", {})), DONE], EchoService("amap", weather="sunny"))
     events = await tools_of(b)
     ended = {event["tool_call_id"]: event["output"] for event in events if event["event"] == "tool-finished"}
     assert {call: output.status for call, output in ended.items()} == {"call_1": "error", "call_2": "success"}
@@ -166,19 +146,15 @@ async def test_refused_call_is_reported_as_a_failed_result(
 
 
 @pytest.mark.promise("no-secret-leaves")
-async def test_credentials_are_redacted_from_reported_arguments(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
-) -> None:
+async def test_credentials_are_redacted_from_reported_arguments() -> None:
     secret = "amap_api_key-of-machine-0"
-    amap = echo("amap", amap_key, weather="sunny")
-    b = bench([call_tools(("weather", {"note": f"use {secret}"})), DONE], amap)
+    amap = EchoService("amap", AMAP_KEY, weather="sunny")
+    b = bench([calls(("weather", {"note": f"use {secret}"})), DONE], amap)
     started, _ = await tools_of(b)
     assert secret not in str(started)
 
 
-async def test_call_that_cannot_be_recorded_ends_without_the_reason(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_call_that_cannot_be_recorded_ends_without_the_reason() -> None:
     ended: list[str] = []
 
     class Observer(AsyncCallbackHandler):
@@ -188,7 +164,7 @@ async def test_call_that_cannot_be_recorded_ends_without_the_reason(
     async def broken() -> str:
         raise AuditError(ToolCode.SERVICE_FAILED, "disk /var/log is full")
 
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=broken), audit=AuditTrail())
+    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather=broken), audit=AuditTrail())
     with pytest.raises(AuditError):
         await b.ask(config={"callbacks": [Observer()]})
     assert ended == ["the call ended with AuditError"]

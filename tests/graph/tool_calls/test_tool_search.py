@@ -15,9 +15,9 @@ from identity.error_codes import IdentityCode
 from identity.errors import CredentialError
 from identity.secrets.secret import Secret
 from tests.audit_records import AuditRecords
-from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.bench import bench
 from tests.graph.echo_service import EchoService
-from tests.graph.scripted_model import DONE
+from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
 LIMITS = Limits(listed_tools=2)
@@ -58,19 +58,19 @@ def test_tools_are_ranked_by_rare_words_and_those_of_the_name(query: str, found:
 
 
 @pytest.fixture
-def many(echo):
+def many():
     """A service with three tools, and another with one."""
-    return echo("amap", weather="sunny", route="left", geocode="1,2"), echo("enterprise", greet="hi")
+    return EchoService("amap", weather="sunny", route="left", geocode="1,2"), EchoService(
+        "enterprise", greet="hi"
+    )
 
 
 def found(message: ToolMessage) -> list[str]:
     return [each["name"] for each in json.loads(message.text)["tools"]]
 
 
-async def test_model_searches_many_tools_and_calls_what_it_has_found(
-    bench: BenchOf, many: Any, call_tools: CallTools
-) -> None:
-    turns = [call_tools((FIND_TOOLS, {"query": "weather"})), call_tools(("weather", {"city": "x"})), DONE]
+async def test_model_searches_many_tools_and_calls_what_it_has_found(many: Any) -> None:
+    turns = [calls((FIND_TOOLS, {"query": "weather"})), calls(("weather", {"city": "x"})), DONE]
     records = AuditRecords()
     b = bench(turns, *many, limits=LIMITS, audit=AuditTrail(records))
     _, searched, _, called, final = await b.ask()
@@ -82,24 +82,20 @@ async def test_model_searches_many_tools_and_calls_what_it_has_found(
     assert [each[:2] for each in recorded] == [(FIND_TOOLS, None)] * 2
 
 
-async def test_as_many_tools_as_the_operator_allows_are_all_listed(bench: BenchOf, many: Any) -> None:
+async def test_as_many_tools_as_the_operator_allows_are_all_listed(many: Any) -> None:
     b = bench([DONE], *many, limits=Limits(listed_tools=4))
     await b.ask()
     assert b.model.tools == [["weather", "route", "geocode", "greet"]]
 
 
-async def test_tool_that_was_not_found_is_called_as_ever(
-    bench: BenchOf, many: Any, call_tools: CallTools
-) -> None:
-    b = bench([call_tools(("greet", {})), DONE], *many, limits=LIMITS)
+async def test_tool_that_was_not_found_is_called_as_ever(many: Any) -> None:
+    b = bench([calls(("greet", {})), DONE], *many, limits=LIMITS)
     _, called, _ = await b.ask()
     assert (called.status, called.text) == ("success", "hi")
 
 
-async def test_conversation_keeps_what_it_has_found_up_to_the_number(
-    bench: BenchOf, many: Any, call_tools: CallTools
-) -> None:
-    queries = [call_tools((FIND_TOOLS, {"query": word})) for word in ("weather", "route", "greet")]
+async def test_conversation_keeps_what_it_has_found_up_to_the_number(many: Any) -> None:
+    queries = [calls((FIND_TOOLS, {"query": word})) for word in ("weather", "route", "greet")]
     b = bench([*queries, DONE, DONE], *many, limits=LIMITS, checkpointer=InMemorySaver())
     thread = {"configurable": {"thread_id": "1"}}
     await b.ask(config=thread)
@@ -109,11 +105,9 @@ async def test_conversation_keeps_what_it_has_found_up_to_the_number(
     assert b.model.tools[-1] == [FIND_TOOLS, "route", "greet"]
 
 
-async def test_search_without_a_text_or_without_a_match_says_so(
-    bench: BenchOf, many: Any, call_tools: CallTools
-) -> None:
+async def test_search_without_a_text_or_without_a_match_says_so(many: Any) -> None:
     b = bench(
-        [call_tools((FIND_TOOLS, {"query": 1}), (FIND_TOOLS, {"query": "zebra"})), DONE], *many, limits=LIMITS
+        [calls((FIND_TOOLS, {"query": 1}), (FIND_TOOLS, {"query": "zebra"})), DONE], *many, limits=LIMITS
     )
     _, faulty, empty, _ = await b.ask()
     assert (faulty.status, empty.status) == ("error", "success")
@@ -121,11 +115,9 @@ async def test_search_without_a_text_or_without_a_match_says_so(
 
 
 @pytest.mark.promise("model-cannot-steer")
-async def test_tool_whose_every_call_is_denied_is_not_found_and_its_call_says_why(
-    bench: BenchOf, many: Any, call_tools: CallTools
-) -> None:
+async def test_tool_whose_every_call_is_denied_is_not_found_and_its_call_says_why(many: Any) -> None:
     many[0].policies = {"weather": ToolPolicy(Effect.READ, ApprovalMode.DENY)}
-    turns = [call_tools((FIND_TOOLS, {"query": "weather tool"})), call_tools(("weather", {})), DONE]
+    turns = [calls((FIND_TOOLS, {"query": "weather tool"})), calls(("weather", {})), DONE]
     b = bench(turns, *many, limits=LIMITS)
     _, searched, _, called, _ = await b.ask()
     assert "weather" not in found(searched)
@@ -133,24 +125,20 @@ async def test_tool_whose_every_call_is_denied_is_not_found_and_its_call_says_wh
     assert many[0].calls == []
 
 
-async def test_call_of_a_tool_that_the_user_may_not_use_says_why(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
+async def test_call_of_a_tool_that_the_user_may_not_use_says_why() -> None:
     refused = CredentialError(IdentityCode.SERVICE_KEY_UNAVAILABLE, "not granted")
-    amap, partial = echo("amap", weather="sunny"), echo("hr", salary="1", holidays="2")
+    amap, partial = EchoService("amap", weather="sunny"), EchoService("hr", salary="1", holidays="2")
     amap.listing, partial.schemas = refused, partial.schemas[1:]
-    b = bench([call_tools(("weather", {}), ("salary", {}), ("nothing", {})), DONE], amap, partial)
+    b = bench([calls(("weather", {}), ("salary", {}), ("nothing", {})), DONE], amap, partial)
     _, weather, salary, nothing, _ = await b.ask()
     assert "service_key_unavailable" in weather.text
     assert 'the service "hr" does not offer the tool "salary" to this user' in salary.text
     assert nothing.text == 'there is no tool "nothing"'
 
 
-async def test_tool_of_a_service_with_the_name_of_the_search_does_not_replace_it(
-    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
-) -> None:
-    service = echo("amap", find_tools="taken", weather="sunny", route="left")
-    b = bench([call_tools((FIND_TOOLS, {"query": "tool find"})), DONE], service, limits=LIMITS)
+async def test_tool_of_a_service_with_the_name_of_the_search_does_not_replace_it() -> None:
+    service = EchoService("amap", find_tools="taken", weather="sunny", route="left")
+    b = bench([calls((FIND_TOOLS, {"query": "tool find"})), DONE], service, limits=LIMITS)
     _, searched, _ = await b.ask()
     assert FIND_TOOLS not in found(searched)
     assert (service.calls, b.model.tools[0]) == ([], [FIND_TOOLS])

@@ -17,7 +17,7 @@ from identity.observation.span import RecordedSpan
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
-from tests.graph.conftest import BenchOf
+from tests.graph.bench import bench
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens
 from tests.graph.scripted_model import DONE, calls
@@ -44,7 +44,7 @@ def tool_events(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_refused_call_has_both_events_and_was_not_called(bench: BenchOf, case: str) -> None:
+async def test_refused_call_has_both_events_and_was_not_called(case: str) -> None:
     response, tool, service, arguments, text = REFUSED[case]
     b = bench([response, DONE], EchoService("amap", AMAP_KEY, weather="sunny"))
     started, finished = tool_events(await b.events())
@@ -59,7 +59,7 @@ async def test_refused_call_has_both_events_and_was_not_called(bench: BenchOf, c
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_result_of_a_refused_call_records_that_nothing_was_called(bench: BenchOf, case: str) -> None:
+async def test_result_of_a_refused_call_records_that_nothing_was_called(case: str) -> None:
     response, _, service, _, _ = REFUSED[case]
     b = bench([response, DONE], EchoService("amap", AMAP_KEY, weather="sunny"))
     _, result, _ = await b.ask()
@@ -69,7 +69,7 @@ async def test_result_of_a_refused_call_records_that_nothing_was_called(bench: B
     assert result.artifact == about
 
 
-async def test_call_past_the_limit_of_a_response_has_both_events(bench: BenchOf) -> None:
+async def test_call_past_the_limit_of_a_response_has_both_events() -> None:
     b = bench([calls(*[("weather", {})] * 2), DONE], EchoService("amap", weather="sunny"), limits=LIMITS)
     events = tool_events(await b.events())
     assert [(event["type"], event["call_id"], event.get("called")) for event in events] == [
@@ -80,7 +80,7 @@ async def test_call_past_the_limit_of_a_response_has_both_events(bench: BenchOf)
     ]
 
 
-async def test_refused_calls_have_one_audit_record_each(bench: BenchOf) -> None:
+async def test_refused_calls_have_one_audit_record_each() -> None:
     records = AuditRecords(WITHOUT_MODEL_CALLS)
     b = bench(
         [calls(("teleport", {}), ("weather", {})), DONE],
@@ -100,7 +100,7 @@ async def test_refused_calls_have_one_audit_record_each(bench: BenchOf) -> None:
     assert {event.principal and event.principal.subject for event in records.events} == {"alice"}
 
 
-async def test_refusal_that_cannot_be_recorded_ends_the_run(bench: BenchOf) -> None:
+async def test_refusal_that_cannot_be_recorded_ends_the_run() -> None:
     records = AuditRecords()
     records.broken = {AuditedAction.TOOL_CALL}
     b = bench([calls(("teleport", {})), DONE], EchoService("amap", weather="x"), audit=AuditTrail(records))
@@ -109,7 +109,7 @@ async def test_refusal_that_cannot_be_recorded_ends_the_run(bench: BenchOf) -> N
 
 
 @pytest.mark.promise("no-secret-leaves")
-async def test_events_and_records_of_a_refused_call_contain_no_secret(bench: BenchOf) -> None:
+async def test_events_and_records_of_a_refused_call_contain_no_secret() -> None:
     records = AuditRecords(WITHOUT_MODEL_CALLS)
     secrets = ("alice-at", "llm_api_key-of-machine-0")
     b = bench(
@@ -123,7 +123,7 @@ async def test_events_and_records_of_a_refused_call_contain_no_secret(bench: Ben
     assert not [secret for secret in secrets if secret in shown]
 
 
-async def test_name_of_an_unknown_tool_is_cut(bench: BenchOf) -> None:
+async def test_name_of_an_unknown_tool_is_cut() -> None:
     records = AuditRecords(WITHOUT_MODEL_CALLS)
     b = bench([calls(("t" * 100_000, {})), DONE], EchoService("amap", weather="x"), audit=AuditTrail(records))
     started, _ = tool_events(await b.events())
@@ -131,7 +131,7 @@ async def test_name_of_an_unknown_tool_is_cut(bench: BenchOf) -> None:
 
 
 @pytest.mark.promise("bounded")
-async def test_calls_of_one_response_are_bounded(bench: BenchOf) -> None:
+async def test_calls_of_one_response_are_bounded() -> None:
     b = bench([calls(*[("weather", {})] * 1_000), DONE], EchoService("amap", weather="x"))
     response, *results, _ = await b.ask()
     assert isinstance(response, AIMessage)
