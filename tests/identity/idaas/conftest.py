@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from identity.credentials.broker import CredentialBroker
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import SdkConfiguration, read_sdk_configuration
 from identity.transport.retry import RetryPolicy
@@ -35,3 +36,10 @@ async def client(
 ) -> AsyncIterator[IDaaSClient]:
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
         yield IDaaSClient(configuration, http, clock=sandbox.clock, retries=retries)
+
+
+@pytest.fixture
+async def broker(sandbox: Any, client: IDaaSClient) -> AsyncIterator[CredentialBroker]:
+    broker = CredentialBroker(client, clock=sandbox.clock)
+    yield broker
+    await broker.aclose()

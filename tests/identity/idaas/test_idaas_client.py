@@ -59,6 +59,15 @@ async def test_exchanged_token_names_the_user(sandbox: Any, client: IDaaSClient)
     assert (token.subject, token.audience) == ("user_alice01", "https://enterprise.sandbox.example")
 
 
+async def test_several_permissions_of_one_audience_are_one_token_of_the_user(
+    sandbox: Any, client: IDaaSClient
+) -> None:
+    scope = f"{LEAVE} {LEAVE.replace('read', 'write')}"
+    issued = await client.exchange(Secret(sandbox.access_token("alice")), scope)
+    token = sandbox.cloud.access_tokens.verify(issued.secret.reveal())
+    assert (token.subject, token.permissions) == ("user_alice01", ("leave.read", "leave.write"))
+
+
 async def test_api_key_is_read_under_either_identity(sandbox: Any, client: IDaaSClient) -> None:
     own = await client.machine_token(PAM)
     users = await client.exchange(Secret(sandbox.access_token("bob")), PAM)

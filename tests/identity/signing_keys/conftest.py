@@ -14,9 +14,9 @@ from tests.identity.signing_keys.jwks_endpoint import Endpoint
 
 
 @pytest.fixture
-def endpoint(rsa_key: rsa.RSAPrivateKey, jwk_of: Any) -> Endpoint:
-    endpoint = Endpoint()
-    endpoint.publish(jwk_of(rsa_key, kid="one"))
+def endpoint(rsa_key: rsa.RSAPrivateKey, other_rsa_key: rsa.RSAPrivateKey, jwk_of: Any) -> Endpoint:
+    endpoint = Endpoint({"one": jwk_of(rsa_key, kid="one"), "two": jwk_of(other_rsa_key, kid="two")})
+    endpoint.publish("one")
     return endpoint
 
 

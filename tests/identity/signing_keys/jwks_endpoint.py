@@ -18,6 +18,8 @@ from identity.signing_keys.jwks import Jwks
 class Endpoint:
     """Answers with whatever a test puts here; `requests` counts."""
 
+    keys: dict[str, dict[str, Any]]
+    """By their `kid`; another one is that of the first key."""
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -26,8 +28,9 @@ class Endpoint:
     redirect: str | None = None
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def publish(self, *jwks: dict[str, Any]) -> None:
-        self.body = json.dumps({"keys": jwks}).encode()
+    def publish(self, *kids: str) -> None:
+        keys = [self.keys.get(kid) or {**self.keys["one"], "kid": kid} for kid in kids]
+        self.body = json.dumps({"keys": keys}).encode()
 
     async def answer(self, request: Request) -> Response:
         self.requests += 1
