@@ -14,18 +14,17 @@ async def test_the_weather_is_answered_from_the_map_service(start_agent, sandbox
     assert sandbox.cloud.counters.snapshot()["amap:tools/call"] == 1
 
 
-async def test_the_enterprise_service_is_called_by_the_agent_in_machine_identity(start_agent, sandbox):
-    agent = await start_agent("Machine")
-    answer = await agent.ask(ENTERPRISE, sandbox.access_token())
-    assert "app_agent01" in answer.text
-    assert "alice" not in answer.text
-
-
-async def test_the_enterprise_service_is_called_by_alice_in_human_identity(start_agent, sandbox):
-    agent = await start_agent("Human")
+@pytest.mark.parametrize(
+    ("access_identity", "caller", "other"),
+    [("Machine", "app_agent01", "alice"), ("Human", "alice", "app_agent01")],
+)
+async def test_the_enterprise_service_is_called_by_the_agent_or_by_alice(
+    start_agent, sandbox, access_identity, caller, other
+):
+    agent = await start_agent(access_identity)
     answer = await agent.ask(ENTERPRISE, sandbox.access_token("alice"))
-    assert "alice" in answer.text
-    assert "app_agent01" not in answer.text
+    assert caller in answer.text
+    assert other not in answer.text
 
 
 async def test_tool_may_declare_human_identity_in_an_agent_under_machine_identity(start_agent, sandbox):

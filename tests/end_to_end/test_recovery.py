@@ -208,6 +208,12 @@ CREDENTIALS = {
 }
 
 
+def codes(answer):
+    """Of the calls that failed, and of the run."""
+    failed = [event["error"] for event in answer.tool_events if not event.get("ok", True)]
+    return failed + [chunk["error"]["code"] for chunk in answer.chunks if "error" in chunk]
+
+
 @pytest.mark.parametrize("fate", ["replaced", "refused again", "withdrawn"])
 @pytest.mark.parametrize("credential", CREDENTIALS)
 async def test_a_credential_revoked_in_mid_run_is_obtained_once_more_and_then_reported(
@@ -227,10 +233,8 @@ async def test_a_credential_revoked_in_mid_run_is_obtained_once_more_and_then_re
         sandbox.cloud.vault.find("amap_api_key").readers.clear()
         sandbox.cloud.directory.revoke("app_agent01", ENTERPRISE_AUDIENCE, "service.invoke")
     answer = await agent.ask(question, token, stream=True)
-    codes = [event["error"] for event in answer.tool_events if not event.get("ok", True)]
-    codes += [chunk["error"]["code"] for chunk in answer.chunks if "error" in chunk]
     expected = {"replaced": [], "refused again": [refused_again], "withdrawn": [withdrawn]}
-    assert (answer.status, codes) == (200, expected[fate])
+    assert (answer.status, codes(answer)) == (200, expected[fate])
     assert sandbox.cloud.counters.snapshot()[obtained] == 1
 
 
@@ -245,10 +249,8 @@ async def test_young_credential_that_is_refused_is_neither_renewed_nor_resent(
     sandbox.cloud.counters.reset()
     sandbox.cloud.faults.set(service, Fault(status=401, after=1, after_service="model_studio"))
     answer = await agent.ask(question, token, stream=True)
-    codes = [event["error"] for event in answer.tool_events if not event.get("ok", True)]
-    codes += [chunk["error"]["code"] for chunk in answer.chunks if "error" in chunk]
     counted = sandbox.cloud.counters.snapshot()
-    assert codes == [refused_again]
+    assert codes(answer) == [refused_again]
     assert obtained not in counted
     assert counted[f"{service}:fault"] == 1
 

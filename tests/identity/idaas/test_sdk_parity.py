@@ -9,18 +9,14 @@ import asyncio
 import json
 import os
 import re
-import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
 import jwt
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -123,26 +119,6 @@ def assertion_shape(assertion: str) -> dict[str, Any]:
     return {"header": header, "claims": claims, "lifetime": lifetime, "recent": recent, "jti": jti}
 
 
-@asynccontextmanager
-async def over_tls(application: Any, certificates: Path) -> AsyncIterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        application,
-        log_level="critical",
-        ssl_certfile=certificates / "localhost.pem",
-        ssl_keyfile=certificates / "localhost-key.pem",
-    )
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup(sockets=[listener])
-    try:
-        yield f"https://localhost:{listener.getsockname()[1]}"
-    finally:
-        server.force_exit = True
-        await server.shutdown(sockets=[listener])
-
-
 def variables_for(
     method: AuthnMethod, sandbox: Any, folder: Path, origin: str, metadata: str
 ) -> dict[str, str]:
@@ -194,18 +170,17 @@ async def test_requests_equal_those_of_the_sdks(sandbox: Any, serve: Any, tmp_pa
     metadata = Recorder(respond)
     metadata_origin = await serve(metadata)
     certificates = Path(sandbox.environment["SSL_CERT_FILE"]).parent
-    async with AsyncExitStack() as stack:
-        agents = {}
-        for method, recorder in recorders.items():
-            origin = await stack.enter_async_context(over_tls(recorder, certificates))
-            folder = tmp_path / method
-            variables = variables_for(method, sandbox, folder, origin, metadata_origin)
-            agents[method] = (folder / "variables.json", variables)
-        await run_sdks(list(agents.values()))
-        theirs = {method: taken(recorder) for method, recorder in recorders.items()}
-        machines = taken(metadata)
-        http = httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False)
-        await stack.enter_async_context(http)
+    tls = {"ssl_certfile": certificates / "localhost.pem", "ssl_keyfile": certificates / "localhost-key.pem"}
+    agents = {}
+    for method, recorder in recorders.items():
+        origin = (await serve(recorder, **tls)).replace("127.0.0.1", "localhost")
+        folder = tmp_path / method
+        variables = variables_for(method, sandbox, folder, origin, metadata_origin)
+        agents[method] = (folder / "variables.json", variables)
+    await run_sdks(list(agents.values()))
+    theirs = {method: taken(recorder) for method, recorder in recorders.items()}
+    machines = taken(metadata)
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
         for _, variables in agents.values():
             await run_agent(variables, http)
     for method, recorder in recorders.items():

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -105,6 +105,16 @@ class Process:
         self.running = [caller for caller in self.running if not matches(caller)]
         return before - len(self.running)
 
+    async def receives(self, change: Sequence[Revocation] | Exception) -> None:
+        """The store sends a change."""
+        self.store.sent.put_nowait(change)
+        await settled()
+
+    async def retries(self) -> None:
+        """The pause after a failure, or between two rounds, is over."""
+        self.slept.put_nowait(None)
+        await settled()
+
     @property
     def users(self) -> tuple[list[str], list[str]]:
         """Whose credentials are cached, and whose runs are running."""
@@ -132,6 +142,13 @@ def revocation(
     return Revocation(target, name, Origin.OPERATOR, until, changed_at)
 
 
+@pytest.fixture
+async def process() -> AsyncIterator[Process]:
+    process = Process()
+    yield process
+    await process.enforcement.aclose()
+
+
 async def settled() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
@@ -147,34 +164,32 @@ async def settled() -> None:
         (revocation(until=None), ["alice", "bob"]),
     ],
 )
-async def test_credentials_and_runs_of_revoked_tokens_end(made: Revocation, left: list[str]) -> None:
-    process = Process()
+async def test_credentials_and_runs_of_revoked_tokens_end(
+    process: Process, made: Revocation, left: list[str]
+) -> None:
     await process.enforcement.put([made])
     assert process.users == (left, left)
     assert process.store.kept == [made]
 
 
-async def test_run_with_a_newer_token_continues() -> None:
-    process = Process()
+async def test_run_with_a_newer_token_continues(process: Process) -> None:
     process.running.append(token("alice", issued_at=200.0))
     await process.enforcement.put([revocation()])
     assert [caller.issued_at for caller in process.running] == [50.0, 200.0]
 
 
-async def test_stored_revocations_are_in_force_after_the_start_and_later_ones_at_once() -> None:
-    process = Process()
+async def test_stored_revocations_are_in_force_after_the_start_and_later_ones_at_once(
+    process: Process,
+) -> None:
     process.store.kept = [revocation()]
     await process.enforcement.start()
     assert process.list.refuses("alice", 50.0, "")
     await process.enforcement.check()
-    process.store.sent.put_nowait([revocation(name="bob")])
-    await settled()
+    await process.receives([revocation(name="bob")])
     assert process.users == ([], [])
-    await process.enforcement.aclose()
 
 
-async def test_revocation_that_cannot_be_stored_is_in_force() -> None:
-    process = Process()
+async def test_revocation_that_cannot_be_stored_is_in_force(process: Process) -> None:
     process.store.failure = StoreError("the file cannot be written")
     with pytest.raises(StoreError):
         await process.enforcement.put([revocation()])
@@ -182,57 +197,47 @@ async def test_revocation_that_cannot_be_stored_is_in_force() -> None:
     assert process.users == (["bob"], ["bob"])
 
 
-async def test_failing_store_is_reported_and_read_again(caplog: Any) -> None:
-    process = Process()
+async def test_failing_store_is_reported_and_read_again(process: Process, caplog: Any) -> None:
     await process.enforcement.start()
     process.store.failure = StoreError("Redis failed (ConnectionError)")
-    process.store.sent.put_nowait(process.store.failure)
-    await settled()
+    await process.receives(process.store.failure)
     with pytest.raises(UnreachableError, match="revocations_unavailable"):
         await process.enforcement.check()
     assert "Redis failed" in caplog.text
     process.store.failure = None
     process.store.kept = [revocation()]
-    process.slept.put_nowait(None)
-    await settled()
+    await process.retries()
     await process.enforcement.check()
     assert process.list.refuses("alice", 50.0, "")
-    await process.enforcement.aclose()
 
 
-async def test_same_failure_is_logged_once(caplog: Any) -> None:
-    process = Process()
+async def test_same_failure_is_logged_once(process: Process, caplog: Any) -> None:
     process.store.failure = StoreError("the file cannot be read")
     following = asyncio.create_task(process.enforcement.start())
     for _ in range(5):
-        process.slept.put_nowait(None)
-        await settled()
+        await process.retries()
     assert caplog.text.count("the file cannot be read") == 1
     process.store.failure = None
     process.slept.put_nowait(None)
     await following
-    await process.enforcement.aclose()
 
 
-async def test_unexpected_failure_of_the_store_is_reported_and_read_again(caplog: Any) -> None:
-    process = Process()
+async def test_unexpected_failure_of_the_store_is_reported_and_read_again(
+    process: Process, caplog: Any
+) -> None:
     await process.enforcement.start()
-    process.store.sent.put_nowait(RuntimeError("secret text of a library"))
-    await settled()
+    await process.receives(RuntimeError("secret text of a library"))
     with pytest.raises(UnreachableError, match="revocations_unavailable"):
         await process.enforcement.check()
     assert "RuntimeError" in caplog.text
     assert "secret text" not in caplog.text
     process.store.kept = [revocation()]
-    process.slept.put_nowait(None)
-    await settled()
+    await process.retries()
     await process.enforcement.check()
     assert process.list.refuses("alice", 50.0, "")
-    await process.enforcement.aclose()
 
 
-async def test_other_tasks_run_while_stored_revocations_are_applied() -> None:
-    process = Process()
+async def test_other_tasks_run_while_stored_revocations_are_applied(process: Process) -> None:
     count = 5_000
     process.store.kept = [revocation(name=f"user-{number}") for number in range(count)]
     starting = asyncio.create_task(process.enforcement.start())
@@ -243,11 +248,9 @@ async def test_other_tasks_run_while_stored_revocations_are_applied() -> None:
     assert count in sizes
     assert len(sizes) > 5, "they are applied in parts"
     await process.enforcement.check()
-    await process.enforcement.aclose()
 
 
-async def test_start_waits_until_all_stored_revocations_are_in_force() -> None:
-    process = Process()
+async def test_start_waits_until_all_stored_revocations_are_in_force(process: Process) -> None:
     process.store.kept = [revocation()]
     process.store.is_complete = False
     starting = asyncio.create_task(process.enforcement.start())
@@ -261,64 +264,51 @@ async def test_start_waits_until_all_stored_revocations_are_in_force() -> None:
     await starting
     await process.enforcement.check_read()
     assert process.list.refuses("bob", 50.0, "")
-    await process.enforcement.aclose()
 
 
-async def test_store_that_was_emptied_gets_back_what_the_process_knows(caplog: Any) -> None:
-    process = Process()
+async def test_store_that_was_emptied_gets_back_what_the_process_knows(process: Process, caplog: Any) -> None:
     await process.enforcement.start()
     await process.enforcement.put([revocation(), revocation(name="bob", until=None)])
     kept, process.store.kept, process.store.failure = process.store.kept, [], StoreError("it is full")
     process.store.sent.put_nowait(ENDED)
-    process.slept.put_nowait(None)
-    await settled()
+    await process.retries()
     process.store.failure = None
     process.store.refusal = StoreError("it is full")
-    process.slept.put_nowait(None)
-    await settled()
+    await process.retries()
     for _ in range(2):
         with pytest.raises(UnreachableError, match="revocations_lost"):
             await process.enforcement.check()
-        process.slept.put_nowait(None)
-        await settled()
+        await process.retries()
     process.store.refusal = None
-    process.slept.put_nowait(None)
-    await settled()
+    await process.retries()
     await process.enforcement.check()
     assert set(process.store.kept) == set(kept)
     assert sum(process.lost.values.values()) == 1, "counted once, however often it could not be written"
     [line] = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "lacks 2 revocations that are in force" in line.getMessage()
-    await process.enforcement.aclose()
 
 
-async def test_revocation_that_could_not_be_stored_is_stored_later_and_is_no_loss() -> None:
-    process = Process()
+async def test_revocation_that_could_not_be_stored_is_stored_later_and_is_no_loss(process: Process) -> None:
     await process.enforcement.start()
     process.store.refusal = StoreError("it is full")
     with pytest.raises(StoreError):
         await process.enforcement.put([revocation()])
     process.store.refusal = None
     await settled()
-    process.slept.put_nowait(None)
-    await settled()
+    await process.retries()
     assert process.store.kept == [revocation()]
     assert not process.lost.values
     await process.enforcement.check()
-    await process.enforcement.aclose()
 
 
-async def test_later_revocations_are_received_while_a_store_is_repaired() -> None:
-    process = Process()
+async def test_later_revocations_are_received_while_a_store_is_repaired(process: Process) -> None:
     await process.enforcement.start()
     await process.enforcement.put([revocation()])
     process.store.kept = []
     process.store.writable.clear()
     process.store.sent.put_nowait(ENDED)
-    process.slept.put_nowait(None)
-    await settled()
-    process.store.sent.put_nowait([revocation(name="bob")])
-    await settled()
+    await process.retries()
+    await process.receives([revocation(name="bob")])
     assert process.list.refuses("bob", 50.0, "")
     with pytest.raises(UnreachableError, match="revocations_lost"):
         await process.enforcement.check()
@@ -326,7 +316,6 @@ async def test_later_revocations_are_received_while_a_store_is_repaired() -> Non
     await settled()
     await process.enforcement.check()
     assert process.store.kept == [revocation()]
-    await process.enforcement.aclose()
 
 
 async def test_change_that_was_announced_but_not_stored_is_no_loss_beside_the_former_one() -> None:
@@ -337,10 +326,8 @@ async def test_change_that_was_announced_but_not_stored_is_no_loss_beside_the_fo
     await settled()
     later = revocation(until=200.0, changed_at=200.0)
     announces.sent.put_nowait([later])
-    process.store.sent.put_nowait(StoreError("PostgreSQL does not respond"))
-    await settled()
-    process.slept.put_nowait(None)
-    await settled()
+    await process.receives(StoreError("PostgreSQL does not respond"))
+    await process.retries()
     assert later in process.store.kept
     assert not process.lost.values
     await process.enforcement.aclose()
@@ -358,8 +345,7 @@ async def test_store_that_only_announces_is_filled_without_an_alert_and_its_fail
     announces.refusal = None
     await settled()
     await process.enforcement.check()
-    process.slept.put_nowait(None)
-    await settled()
+    await process.retries()
     assert announces.kept == [revocation(), revocation(name="bob")]
     assert not process.lost.values
     await process.enforcement.aclose()
@@ -393,8 +379,7 @@ async def test_what_no_token_can_reach_is_removed_from_store_and_memory_a_day_la
     assert process.store.kept == [revocation(), recent]
     process.now = 171.0 + 86_400.0
     process.store.sent.put_nowait(ENDED)
-    process.slept.put_nowait(None)
-    await settled()
+    await process.retries()
     assert not process.store.kept
     assert not [*process.list.entries()]
     assert not process.lost.values
