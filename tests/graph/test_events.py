@@ -108,8 +108,8 @@ async def test_langgraphs_messages_mode_always_shows_pieces(streaming: bool) -> 
 
 
 @pytest.mark.parametrize("turns", range(8))
-async def test_cancelled_run_stops_the_model_call(turns: int, serve: Serve, wire_model: WireModel) -> None:
-    wire_model.answers = [[piece(role="assistant", content="Sun"), "hang"]]
+async def test_cancelled_run_stops_the_model_call(turns: int, serve: Serve) -> None:
+    wire_model = WireModel([piece(role="assistant", content="Sun"), "hang"])
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     task = asyncio.create_task(bench(model, EchoService("amap", weather="x")).events())
     await wire_model.streaming.wait()
@@ -123,11 +123,9 @@ async def test_cancelled_run_stops_the_model_call(turns: int, serve: Serve, wire
     await model.aclose()
 
 
-async def test_key_refused_by_the_model_service_is_renewed_before_any_text(
-    serve: Serve, wire_model: WireModel
-) -> None:
+async def test_key_refused_by_the_model_service_is_renewed_before_any_text(serve: Serve) -> None:
     refused = JSONResponse({"error": {"message": "bad key", "code": "invalid_api_key"}}, 401)
-    wire_model.answers = [refused, [piece(role="assistant", content="Sunny")]]
+    wire_model = WireModel(refused, [piece(role="assistant", content="Sunny")])
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     b = bench(model, EchoService("amap", weather="x"))
     assert await b.events() == [{"type": "content", "text": "Sunny"}]
@@ -136,9 +134,9 @@ async def test_key_refused_by_the_model_service_is_renewed_before_any_text(
     await model.aclose()
 
 
-async def test_stream_that_fails_after_text_is_not_restarted(serve: Serve, wire_model: WireModel) -> None:
+async def test_stream_that_fails_after_text_is_not_restarted(serve: Serve) -> None:
     error = {"error": {"message": "canary", "code": "invalid_api_key"}}
-    wire_model.answers = [[piece(role="assistant", content="Sun"), error]]
+    wire_model = WireModel([piece(role="assistant", content="Sun"), error])
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(ServiceError) as caught:
         await bench(model, EchoService("amap", weather="x")).events()

@@ -15,10 +15,8 @@ from tests.graph.models.wire_model import WireModel
 TOOLS = [{"type": "function", "function": {"name": "maps_weather", "parameters": {"type": "object"}}}]
 
 
-async def test_thinking_content_and_usage_arrive_in_pieces(
-    serve: Serve, model_at: Any, wire_model: WireModel
-) -> None:
-    wire_model.answers = [
+async def test_thinking_content_and_usage_arrive_in_pieces(serve: Serve, model_at: Any) -> None:
+    wire_model = WireModel(
         [
             chunk({"role": "assistant", "content": None, "reasoning_content": ""}, finish_reason=None),
             chunk({"content": None, "reasoning_content": "The user "}, finish_reason=None),
@@ -28,7 +26,7 @@ async def test_thinking_content_and_usage_arrive_in_pieces(
             chunk({"content": "", "reasoning_content": None}, finish_reason="stop"),
             usage_chunk(),
         ]
-    ]
+    )
     model = model_at(await serve(wire_model), enable_thinking=True)
     reader, whole = await streamed(model)
     assert reader.pieces == [("", "The user "), ("", "wonders "), ("Sun", ""), ("ny", "")]
@@ -42,17 +40,15 @@ async def test_thinking_content_and_usage_arrive_in_pieces(
     assert wire_model.keys == ["sk-canary"]
 
 
-async def test_whole_response_has_thinking_usage_and_calls(
-    serve: Serve, model_at: Any, wire_model: WireModel
-) -> None:
+async def test_whole_response_has_thinking_usage_and_calls(serve: Serve, model_at: Any) -> None:
     call = {
         "id": "call_1",
         "type": "function",
         "function": {"name": "maps_weather", "arguments": '{"city":"杭州"}'},
     }
-    wire_model.answers = [
+    wire_model = WireModel(
         answer({"content": "", "reasoning_content": "Hm", "tool_calls": [call]}, finish_reason="tool_calls")
-    ]
+    )
     model = model_at(await serve(wire_model))
     whole = await model.ainvoke([HumanMessage("hi")], tools=TOOLS, parallel_tool_calls=True)
     assert whole.additional_kwargs["reasoning_content"] == "Hm"
@@ -65,16 +61,14 @@ async def test_whole_response_has_thinking_usage_and_calls(
     assert "enable_thinking" not in request
 
 
-async def test_irregular_chunks_of_tool_calls_are_joined_by_index(
-    serve: Serve, model_at: Any, wire_model: WireModel
-) -> None:
+async def test_irregular_chunks_of_tool_calls_are_joined_by_index(serve: Serve, model_at: Any) -> None:
     def calls(*parts, **choice):
         return chunk({"tool_calls": list(parts)}, **choice)
 
     def part(index, id_, function, **more):
         return {"index": index, "id": id_, "type": "function", "function": function, **more}
 
-    wire_model.answers = [
+    wire_model = WireModel(
         [
             {**calls(part(0, "call_0bdc", {"name": "maps_weather", "arguments": '{"city":'})), "usage": None},
             calls(part(0, "", {"arguments": ' "杭州"'})),  # an empty id, the type again, no finish_reason
@@ -87,7 +81,7 @@ async def test_irregular_chunks_of_tool_calls_are_joined_by_index(
             {"id": "chatcmpl-1", "choices": [{"finish_reason": "tool_calls", "delta": {}, "index": 0}]},
             {"id": "chatcmpl-1", "choices": [{"index": 0, "delta": None}]},
         ]
-    ]
+    )
     _, whole = await streamed(model_at(await serve(wire_model)), tools=TOOLS)
     assert [(c["name"], c["args"], c["id"]) for c in whole.tool_calls] == [
         ("maps_weather", {"city": "杭州"}, "call_0bdc"),
@@ -96,10 +90,8 @@ async def test_irregular_chunks_of_tool_calls_are_joined_by_index(
     assert whole.invalid_tool_calls == []
 
 
-async def test_cancelled_stream_closes_the_connection(
-    serve: Serve, model_at: Any, wire_model: WireModel
-) -> None:
-    wire_model.answers = [[chunk({"content": "Sun"}), "hang"]]
+async def test_cancelled_stream_closes_the_connection(serve: Serve, model_at: Any) -> None:
+    wire_model = WireModel([chunk({"content": "Sun"}), "hang"])
     model = model_at(await serve(wire_model))
     task = asyncio.create_task(streamed(model))
     await wire_model.streaming.wait()

@@ -37,9 +37,9 @@ def invalid_api_key(key):
     ids=["401", "429", "400", "404", "502", "html", "no choices"],
 )
 async def test_failure_has_only_the_status_and_the_code_word(
-    serve: Serve, model_at: Any, wire_model: WireModel, response: Any, status: Any, word: str, stream: bool
+    serve: Serve, model_at: Any, response: Any, status: Any, word: str, stream: bool
 ) -> None:
-    wire_model.answers = [response]
+    wire_model = WireModel(response)
     model = model_at(await serve(wire_model))
     call = streamed(model) if stream else model.ainvoke([HumanMessage("hi")])
     error = await failure_of(call)
@@ -47,17 +47,15 @@ async def test_failure_has_only_the_status_and_the_code_word(
     assert word in error.detail
 
 
-async def test_error_within_a_stream_fails_with_its_code_word(
-    serve: Serve, model_at: Any, wire_model: WireModel
-) -> None:
+async def test_error_within_a_stream_fails_with_its_code_word(serve: Serve, model_at: Any) -> None:
     error = {"error": {"message": "canary", "type": "server_error", "code": "internal_error"}}
-    wire_model.answers = [[chunk({"content": "Sun"}), error]]
+    wire_model = WireModel([chunk({"content": "Sun"}), error])
     found = await failure_of(streamed(model_at(await serve(wire_model))))
     assert "internal_error" in found.detail
 
 
-async def test_interrupted_stream_fails(serve: Serve, model_at: Any, wire_model: WireModel) -> None:
-    wire_model.answers = [[chunk({"content": "Sun"}), "data: {broken\n\n"]]
+async def test_interrupted_stream_fails(serve: Serve, model_at: Any) -> None:
+    wire_model = WireModel([chunk({"content": "Sun"}), "data: {broken\n\n"])
     await failure_of(streamed(model_at(await serve(wire_model))))
 
 
@@ -68,10 +66,8 @@ async def test_unreachable_service_fails(model_at: Any) -> None:
     assert error.status is None
 
 
-async def test_redirects_are_not_followed_and_cookies_are_not_stored(
-    serve: Serve, model_at: Any, wire_model: WireModel
-) -> None:
-    wire_model.answers = [Response(status_code=307, headers={"Location": "http://127.0.0.1:1/"})]
+async def test_redirects_are_not_followed_and_cookies_are_not_stored(serve: Serve, model_at: Any) -> None:
+    wire_model = WireModel(Response(status_code=307, headers={"Location": "http://127.0.0.1:1/"}))
     model = model_at(await serve(wire_model))
     assert (await failure_of(model.ainvoke([HumanMessage("hi")]))).status == 307
     wire_model.answers = [

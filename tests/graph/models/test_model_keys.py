@@ -16,12 +16,10 @@ from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
 from tests.graph.models.wire_model import WireModel
 
 
-async def test_one_model_sends_the_key_of_each_caller(
-    serve: Serve, model_at: Any, wire_model: WireModel
-) -> None:
-    wire_model.answers = [
+async def test_one_model_sends_the_key_of_each_caller(serve: Serve, model_at: Any) -> None:
+    wire_model = WireModel(
         lambda request, key: answer({"content": f"{request['messages'][0]['content']} {key[::-1]}"})
-    ]
+    )
     model = model_at(await serve(wire_model))
 
     async def ask(n):
@@ -49,7 +47,7 @@ class TokenListener(AsyncCallbackHandler):
 @pytest.mark.promise("no-secret-leaves")
 @pytest.mark.parametrize("sizes", [[100], [1, 1, 1, 2], [2, 3]])
 async def test_key_in_a_response_is_redacted_whole_or_in_pieces(
-    serve: Serve, model_at: Any, wire_model: WireModel, sizes: list[int]
+    serve: Serve, model_at: Any, sizes: list[int]
 ) -> None:
     key = "sk-echo-canary"
     pieces = [key[sum(sizes[:n]) :][:size] for n, size in enumerate(sizes)] + [key[sum(sizes) :], "s"]
@@ -67,7 +65,7 @@ async def test_key_in_a_response_is_redacted_whole_or_in_pieces(
 
     begin = {"tool_calls": [{"index": 0, "id": "call_1", "function": {"name": "x", "arguments": '{"a": "'}}]}
     end = {"tool_calls": [{"index": 0, "id": "", "function": {"arguments": '"}'}}]}
-    wire_model.answers = [
+    wire_model = WireModel(
         [
             *deltas("reasoning_content", text),
             *deltas("content", text),
@@ -77,7 +75,7 @@ async def test_key_in_a_response_is_redacted_whole_or_in_pieces(
         ],
         answer({"content": f"{key}s", "reasoning_content": key, "tool_calls": [_as_sent(calls[0])]}),
         JSONResponse({"error": {"code": key, "message": key}}, 400),
-    ]
+    )
     model = model_at(await serve(wire_model)).bind(api_key=Secret(key))
     listener = TokenListener()
     reader, whole = await streamed(model, config={"callbacks": [listener]})
@@ -101,8 +99,8 @@ def _as_sent(call):
     }
 
 
-async def test_model_shows_no_key(serve: Serve, model_at: Any, wire_model: WireModel) -> None:
-    wire_model.answers = [answer({"content": "x"})]
+async def test_model_shows_no_key(serve: Serve, model_at: Any) -> None:
+    wire_model = WireModel(answer({"content": "x"}))
     model = model_at(await serve(wire_model))
     seen = []
 

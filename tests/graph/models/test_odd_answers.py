@@ -23,19 +23,15 @@ CHOICES = [[], {}, None, "canary", 7, [7], [None], [{}], [{"message": []}], [{"d
 
 
 @pytest.mark.parametrize("choices", CHOICES)
-async def test_response_without_a_choice_fails(
-    serve: Serve, model_at: Any, wire_model: WireModel, choices: Any
-) -> None:
-    wire_model.answers = [{**answer({"content": "x"}), "choices": choices}]
+async def test_response_without_a_choice_fails(serve: Serve, model_at: Any, choices: Any) -> None:
+    wire_model = WireModel({**answer({"content": "x"}), "choices": choices})
     model = model_at(await serve(wire_model))
     await failure_of(model.ainvoke([HumanMessage("hi")]))
 
 
 @pytest.mark.parametrize("choices", CHOICES)
-async def test_piece_without_a_choice_fails_or_has_no_text(
-    serve: Serve, model_at: Any, wire_model: WireModel, choices: Any
-) -> None:
-    wire_model.answers = [[{**chunk({"content": "x"}), "choices": choices}]]
+async def test_piece_without_a_choice_fails_or_has_no_text(serve: Serve, model_at: Any, choices: Any) -> None:
+    wire_model = WireModel([{**chunk({"content": "x"}), "choices": choices}])
     model = model_at(await serve(wire_model))
     text = ""
     with suppress(ServiceError):
@@ -51,10 +47,8 @@ async def test_piece_without_a_choice_fails_or_has_no_text(
         {"prompt_tokens": 1.5, "completion_tokens": -1, "total_tokens": {}},
     ],
 )
-async def test_pieces_that_cannot_be_joined_fail_the_call(
-    serve: Serve, wire_model: WireModel, usage: dict[str, Any]
-) -> None:
-    wire_model.answers = [[chunk({"content": "Sun"}), {**chunk({"content": "ny"}), "usage": usage}]]
+async def test_pieces_that_cannot_be_joined_fail_the_call(serve: Serve, usage: dict[str, Any]) -> None:
+    wire_model = WireModel([chunk({"content": "Sun"}), {**chunk({"content": "ny"}), "usage": usage}])
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(ServiceError) as caught:
         await bench(model, EchoService("amap", weather="x")).events()
@@ -77,9 +71,9 @@ async def test_pieces_that_cannot_be_joined_fail_the_call(
     ],
 )
 async def test_client_reads_only_a_valid_wait(
-    serve: Serve, model_at: Any, wire_model: WireModel, headers: dict[str, str], requested: str | None
+    serve: Serve, model_at: Any, headers: dict[str, str], requested: str | None
 ) -> None:
-    wire_model.answers = [Response("{}", 503, headers=headers)]
+    wire_model = WireModel(Response("{}", 503, headers=headers))
     model = model_at(await serve(wire_model))
     response = await model.http_async_client.post(
         model.openai_api_base, json={}, headers={"Authorization": "Bearer x"}
@@ -88,10 +82,8 @@ async def test_client_reads_only_a_valid_wait(
     assert "retry-after-ms" not in response.headers
 
 
-async def test_refusal_with_an_absurd_wait_fails_with_its_status(
-    serve: Serve, model_at: Any, wire_model: WireModel
-) -> None:
+async def test_refusal_with_an_absurd_wait_fails_with_its_status(serve: Serve, model_at: Any) -> None:
     absurd = {"Retry-After": f"{DATE} +{'9' * 400}"}
-    wire_model.answers = [JSONResponse({"error": {"code": "limit_requests"}}, 429, headers=absurd)]
+    wire_model = WireModel(JSONResponse({"error": {"code": "limit_requests"}}, 429, headers=absurd))
     error = await failure_of(model_at(await serve(wire_model)).ainvoke([HumanMessage("hi")]))
     assert (error.status, error.retry_after) == (429, 0)

@@ -14,10 +14,10 @@ class WireModel:
     A stream ends with a finish reason, unless its last chunk is "cut".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *answers: Any) -> None:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
-        self.answers: list[Any] = []
+        self.answers = list(answers)
         self.left = asyncio.Event()
         self.streaming = asyncio.Event()
 

@@ -46,12 +46,12 @@ def in_pieces(arguments: str, size: int) -> list:
     return [chunk({"role": "assistant", "tool_calls": [call]}) for call in (first, *more)]
 
 
-async def answers(serve, wire_model, bench, amap, first, *, streaming: bool):
+async def answers(serve, amap, first, *, streaming: bool):
     """The last messages sent to the model, and the events or messages of the run."""
     finish = answer({"content": "done"})
     if streaming:
         finish = [chunk({"content": "done"})]
-    wire_model.answers = [first, finish]
+    wire_model = WireModel(first, finish)
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     b = bench(model, amap)
     try:
@@ -63,12 +63,10 @@ async def answers(serve, wire_model, bench, amap, first, *, streaming: bool):
 
 
 @pytest.mark.parametrize("form", HOSTILE)
-async def test_invalid_arguments_in_a_whole_response_are_refused(
-    serve: Serve, wire_model: WireModel, form: str
-) -> None:
+async def test_invalid_arguments_in_a_whole_response_are_refused(serve: Serve, form: str) -> None:
     amap = EchoService("amap", weather="sunny")
     message = answer({"content": None, "tool_calls": [called(HOSTILE[form])]}, "tool_calls")
-    sent, messages = await answers(serve, wire_model, bench, amap, message, streaming=False)
+    sent, messages = await answers(serve, amap, message, streaming=False)
     assert amap.calls == []
     assert [m.type for m in messages] == ["ai", "tool", "ai"]
     assert (sent[-1]["role"], sent[-1]["tool_call_id"]) == ("tool", "call_0")
@@ -79,11 +77,11 @@ async def test_invalid_arguments_in_a_whole_response_are_refused(
 @pytest.mark.parametrize("pieces", [1, 30])
 @pytest.mark.parametrize("form", HOSTILE)
 async def test_invalid_arguments_in_a_streamed_response_are_refused(
-    serve: Serve, wire_model: WireModel, form: str, pieces: int
+    serve: Serve, form: str, pieces: int
 ) -> None:
     amap = EchoService("amap", weather="sunny")
     pieces = in_pieces(HOSTILE[form], -(-len(HOSTILE[form]) // pieces))
-    sent, events = await answers(serve, wire_model, bench, amap, pieces, streaming=True)
+    sent, events = await answers(serve, amap, pieces, streaming=True)
     assert amap.calls == []
     assert sent[-1]["role"] == "tool"
     assert "JSON object" in sent[-1]["content"]
@@ -91,26 +89,24 @@ async def test_invalid_arguments_in_a_streamed_response_are_refused(
 
 
 @pytest.mark.parametrize("size", [100, 20_000])
-async def test_brackets_in_a_text_are_accepted(serve: Serve, wire_model: WireModel, size: int) -> None:
+async def test_brackets_in_a_text_are_accepted(serve: Serve, size: int) -> None:
     text = "[{" * 5_000
     amap = EchoService("amap", weather="sunny")
     pieces = in_pieces(json.dumps({"city": text}), size)
-    await answers(serve, wire_model, bench, amap, pieces, streaming=True)
+    await answers(serve, amap, pieces, streaming=True)
     assert [arguments for _, arguments, _ in amap.calls] == [{"city": text}]
 
 
-async def test_other_calls_of_the_response_are_run(serve: Serve, wire_model: WireModel) -> None:
+async def test_other_calls_of_the_response_are_run(serve: Serve) -> None:
     amap = EchoService("amap", weather="sunny")
     good = {**called('{"city": "Hangzhou"}'), "id": "call_1"}
     message = answer({"content": None, "tool_calls": [called(HOSTILE["nested"]), good]}, "tool_calls")
-    await answers(serve, wire_model, bench, amap, message, streaming=False)
+    await answers(serve, amap, message, streaming=False)
     assert amap.calls == [("weather", {"city": "Hangzhou"}, None)]
 
 
-async def test_deeply_nested_body_of_the_model_service_is_a_model_failure(
-    serve: Serve, wire_model: WireModel
-) -> None:
-    wire_model.answers = [['data: {"choices": ' + DEEP + "\n\n"]]
+async def test_deeply_nested_body_of_the_model_service_is_a_model_failure(serve: Serve) -> None:
+    wire_model = WireModel(['data: {"choices": ' + DEEP + "\n\n"])
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - its code is the point
         await bench(model, EchoService("amap", weather="x")).events()
