@@ -90,38 +90,19 @@ async def test_parallel_calls_come_only_when_allowed(http, url, parallel, expect
 
 async def test_official_client_streams_two_tool_calls_and_the_answer(official):
     messages = [{"role": "user", "content": BOTH}]
-    options = {"model": "qwen-plus", "tools": [WEATHER, SERVICE], "parallel_tool_calls": True, "stream": True}
-    calls = {}
-    async for chunk in await official.chat.completions.create(messages=messages, **options):
-        for part in chunk.choices[0].delta.tool_calls or []:
-            call = calls.setdefault(part.index, {"id": "", "name": "", "arguments": ""})
-            call["id"] = part.id or call["id"]
-            call["name"] = (part.function and part.function.name) or call["name"]
-            call["arguments"] += (part.function and part.function.arguments) or ""
-    assert [call["name"] for call in calls.values()] == ["city_weather", "company_service"]
-    assert len({call["id"] for call in calls.values()}) == 2
-    messages.append(
-        {
-            "role": "assistant",
-            "content": None,
-            "tool_calls": [
-                {
-                    "id": call["id"],
-                    "type": "function",
-                    "function": {"name": call["name"], "arguments": call["arguments"]},
-                }
-                for call in calls.values()
-            ],
-        }
-    )
+    options = {"model": "qwen-plus", "tools": [WEATHER, SERVICE], "parallel_tool_calls": True}
+    async with official.chat.completions.stream(messages=messages, **options) as streamed:
+        message = (await streamed.get_final_completion()).choices[0].message
     results = {"city_weather": '{"sky": "clear"}', "company_service": '{"greeting": "Hello, alice"}'}
+    assert [call.function.name for call in message.tool_calls] == list(results)
+    assert len({call.id for call in message.tool_calls}) == 2
+    messages.append(message.model_dump(include={"role", "content", "tool_calls"}))
     messages += [
-        {"role": "tool", "tool_call_id": call["id"], "content": results[call["name"]]}
-        for call in calls.values()
+        {"role": "tool", "tool_call_id": call.id, "content": results[call.function.name]}
+        for call in message.tool_calls
     ]
-    text = ""
-    async for chunk in await official.chat.completions.create(messages=messages, **options):
-        text += chunk.choices[0].delta.content or ""
+    async with official.chat.completions.stream(messages=messages, **options) as streamed:
+        text = (await streamed.get_final_completion()).choices[0].message.content
     assert "clear" in text
     assert "Hello, alice" in text
 

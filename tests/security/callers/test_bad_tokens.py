@@ -114,7 +114,7 @@ async def test_bad_token_gets_its_status_over_http_and_fetches_keys_only_if_need
                 continue
             token = here.token(vector)
             if len(token) > LONGEST_HEADERS:
-                continue  # refused before the token is read: tests/agent/http/test_header_limit.py
+                continue  # refused before the token is read: tests/agent/http/test_request_limits.py
             response = await agent.http.get(
                 f"{agent.origin}/openai/v1/models", headers={"Authorization": f"Bearer {token}"}
             )

@@ -1,8 +1,9 @@
-"""The window: whole turns, the newest ones, within a number of tokens."""
+"""The window: whole turns, the newest ones, within a number of tokens; and the title of a conversation."""
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
+from agent.conversations.thread import first_question, one_line
 from agent.conversations.transcript import Window, tokens_of
 
 
@@ -66,3 +67,30 @@ def test_tokens_are_four_bytes_each() -> None:
     assert tokens_of(HumanMessage("a" * 400)) == 104
     assert tokens_of(HumanMessage("请" * 400)) == 304
     assert tokens_of(AIMessage("", tool_calls=[{"id": "1", "name": "tool", "args": {"a": "b" * 400}}])) > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("  How many\tdays\nof leave? ", "How many days of leave?"),
+        ("word " * 30, "word word word word word word word word word word word…"),
+        ("请" * 80, "请" * 59 + "…"),
+        ("a\x00b\x1b[31mc\u2028d", "a b [31mc d"),
+        ("half \ud83d", "half \ufffd"),
+        ("not \u202eevil\u202c", "not \ufffdevil\ufffd"),
+        ("a " + "x" * 80, "a " + "x" * 57 + "…"),
+    ],
+)
+def test_title_is_one_short_line(text: str, title: str) -> None:
+    assert first_question([HumanMessage(text)]) == title
+    assert len(title) <= 60
+
+
+def test_first_message_of_a_person_with_text_counts() -> None:
+    image = HumanMessage([{"type": "image_url", "image_url": {"url": "data:"}}])
+    assert first_question([AIMessage("Hi"), image, HumanMessage(" "), HumanMessage("Leave?")]) == "Leave?"
+    assert first_question([AIMessage("Hi"), image]) is None
+
+
+def test_one_line_has_no_control_characters() -> None:
+    assert one_line("\r\nmy\x07 title\x85") == "my title"
