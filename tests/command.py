@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -35,6 +36,11 @@ class Command:
         """Waits until its output contains `text` that many times."""
         async with asyncio.timeout(60), self._news:
             await self._news.wait_for(lambda: self.printed.count(text) >= times)
+
+    async def port(self, processes: int = 1) -> int:
+        """The port of an agent, once so many of its processes serve."""
+        await self.says("startup complete", times=processes)
+        return int(re.findall(r"listening on \S+, port (\d+)", self.printed)[0])
 
     def send_signal(self, number: int) -> None:
         """Sends a signal to the process; not to those that it started."""

@@ -95,9 +95,7 @@ def unpacked(dependencies: Path, found: Configuration, folder: Path) -> tuple[li
 
 @asynccontextmanager
 async def http_of(command: Command, token: str, ready: int = 200) -> AsyncIterator[httpx.AsyncClient]:
-    await command.says("startup complete")
-    (port,) = re.findall(r"listening on \S+, port (\d+)", command.printed)
-    origin, caller = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {token}"}
+    origin, caller = f"http://127.0.0.1:{await command.port()}", {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=origin, headers=caller, timeout=60, trust_env=False) as http:
         async with asyncio.timeout(60):
             while (await http.get("/ready")).status_code != ready:

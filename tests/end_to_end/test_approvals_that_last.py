@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -102,7 +101,7 @@ async def test_approval_outlives_a_killed_process(
     token = sandbox.access_token("alice")
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
         async with forked("serve", folder=tmp_path, **variables) as killed:
-            device = Device(http, await origin_of(killed), token)
+            device = Device(http, f"http://127.0.0.1:{await killed.port()}", token)
             await device.apply_for_leave()
             killed.send_signal(signal.SIGKILL)
             assert await killed.ends() == -signal.SIGKILL
@@ -136,7 +135,7 @@ async def test_approved_call_that_no_client_waits_for_ends_before_the_agent_stop
     token = sandbox.access_token("alice")
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
         async with forked("serve", folder=tmp_path, **variables) as stopped:
-            device = Device(http, await origin_of(stopped), token)
+            device = Device(http, f"http://127.0.0.1:{await stopped.port()}", token)
             await device.apply_for_leave()
             [approval] = await device.approvals()
             sandbox.cloud.faults.set("function_compute", Fault(latency=1))
@@ -153,9 +152,3 @@ async def test_approved_call_that_no_client_waits_for_ends_before_the_agent_stop
     assert thread["status"] == "idle"
     assert [message["role"] for message in thread["messages"]] == ["user", "assistant", "tool", "assistant"]
     assert json.loads(thread["messages"][2]["content"])["employee"] == "alice"
-
-
-async def origin_of(agent: Any) -> str:
-    await agent.says("startup complete")
-    port = re.findall(r"listening on 127.0.0.1, port (\d+)", agent.printed)[0]
-    return f"http://127.0.0.1:{port}"

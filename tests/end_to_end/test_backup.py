@@ -41,10 +41,8 @@ async def serving(
     sandbox: Sandbox, folder: Path, **variables: str
 ) -> AsyncIterator[tuple[Command, httpx.AsyncClient]]:
     async with forked("serve", folder=folder, **variables) as agent:
-        await agent.says("startup complete")
-        (port,) = re.findall(r"listening on \S+, port (\d+)", agent.printed)
         alice = {"Authorization": f"Bearer {sandbox.access_token()}"}
-        origin = f"http://127.0.0.1:{port}"
+        origin = f"http://127.0.0.1:{await agent.port()}"
         async with httpx.AsyncClient(base_url=origin, headers=alice, timeout=60, trust_env=False) as http:
             yield agent, http
 

@@ -100,8 +100,7 @@ async def test_streams_that_take_too_long_end_with_an_error_and_everything_is_cl
         "SHUTDOWN_SECONDS": "0.5",
     }
     async with forked("serve", folder=tmp_path, **variables) as agent:
-        await agent.says("startup complete")
-        port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.printed)[0])
+        port = await agent.port()
         sandbox.cloud.faults.set("function_compute", Fault(hang=True))
         http, alice = client(f"http://127.0.0.1:{port}", sandbox.access_token())
         async with http:
@@ -125,8 +124,7 @@ async def test_workers_finish_their_responses_and_a_second_signal_ends_them(sand
         "SHUTDOWN_SECONDS": "600",
     }
     async with forked("serve", "--workers", "2", folder=tmp_path, **variables) as agent:
-        await agent.says("startup complete", times=2)
-        port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.printed)[0])
+        port = await agent.port(processes=2)
         sandbox.cloud.faults.set("function_compute", Fault(hang=True))
         sandbox.cloud.faults.set("amap", Fault(latency=0.4))
         http, alice = client(f"http://127.0.0.1:{port}", sandbox.access_token())

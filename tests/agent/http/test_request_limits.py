@@ -1,4 +1,4 @@
-"""The sizes of headers and body are limited, with or without `Content-Length`, and so is the time of a body."""
+"""Headers and bodies over a size are refused, with or without `Content-Length`, and so are late bodies."""
 
 import asyncio
 import json

@@ -1,5 +1,7 @@
 """`langgraph_sdk` of Python, unchanged, with the access token as its API key."""
 
+from typing import Any
+
 import pytest
 from langgraph_sdk import get_client
 
@@ -8,18 +10,23 @@ from tests.conftest import Sandbox
 from tests.front_ends.langgraph.leave import Leave
 
 
-@pytest.mark.promise("approval-binds")
-async def test_approval_is_read_from_the_result_of_a_run_and_answered(
-    langgraph_server: Server, sandbox: Sandbox, leave: Leave
-) -> None:
-    client = get_client(url=langgraph_server.url, api_key=sandbox.access_token("alice"))
+async def approved(server: Server, sandbox: Sandbox, question: str, leave: Leave) -> dict[str, Any]:
+    """Alice asks, and approves the call about which she is asked; the state of the thread then."""
+    client = get_client(url=server.url, api_key=sandbox.access_token("alice"))
     thread = (await client.threads.create())["thread_id"]
-    given = {"messages": [{"role": "user", "content": leave.question}]}
+    given = {"messages": [{"role": "user", "content": question}]}
     waiting = dict(await client.runs.wait(thread, "agent", input=given))
     [interrupt] = waiting["__interrupt__"]
     assert interrupt["value"]["action_requests"][0]["args"] == leave.arguments
     answer = {interrupt["value"]["approval"]["id"]: {"type": "approve"}}
-    done = dict(await client.runs.wait(thread, "agent", command={"resume": answer}))
+    return dict(await client.runs.wait(thread, "agent", command={"resume": answer}))
+
+
+@pytest.mark.promise("approval-binds")
+async def test_approval_is_read_from_the_result_of_a_run_and_answered(
+    langgraph_server: Server, sandbox: Sandbox, leave: Leave
+) -> None:
+    done = await approved(langgraph_server, sandbox, leave.question, leave)
     assert "__interrupt__" not in done
     assert await leave.days() == [3]
 
@@ -51,14 +58,8 @@ async def test_middleware_around_the_calls_of_an_own_graph_changes_none_that_was
     langgraph_server: Server, sandbox: Sandbox, leave: Leave
 ) -> None:
     """It is around every call of the shared server: the other tests approve with it, too."""
-    client = get_client(url=langgraph_server.url, api_key=sandbox.access_token("alice"))
-    thread = (await client.threads.create())["thread_id"]
-    given = {"messages": [{"role": "user", "content": f"{leave.question}, whatever middleware says"}]}
-    waiting = dict(await client.runs.wait(thread, "agent", input=given))
-    [interrupt] = waiting["__interrupt__"]
-    assert interrupt["value"]["action_requests"][0]["args"] == leave.arguments
-    answer = {interrupt["value"]["approval"]["id"]: {"type": "approve"}}
-    done = dict(await client.runs.wait(thread, "agent", command={"resume": answer}))
+    question = f"{leave.question}, whatever middleware says"
+    done = await approved(langgraph_server, sandbox, question, leave)
     [result] = [message for message in done["messages"] if message["type"] == "tool"]
     assert result["content"] == "not run: the user has not approved this call"
     assert await leave.days() == []

@@ -1,10 +1,11 @@
-"""A browser at IDaaS's sign-in page, and the page's request for the implicit grant."""
+"""A browser at IDaaS's sign-in page, and the page's requests: for the implicit grant, and for a code."""
 
 import re
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
+from sandbox.idaas.sign_in.authorization_code import s256
 from sandbox.state.directory import AGENT_AUDIENCE, PAGE
 from tests.loopback import NO_TLS
 
@@ -14,6 +15,16 @@ IMPLICIT = {
     "response_type": "token",
     "scope": f"{AGENT_AUDIENCE}|agent.access",
     "redirect_uri": REDIRECT,
+}
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"  # from RFC 7636, appendix B
+CODE = {
+    "client_id": PAGE,
+    "response_type": "code",
+    "scope": f"{AGENT_AUDIENCE}|agent.access",
+    "redirect_uri": "http://127.0.0.1:9001/",
+    "code_challenge": s256(VERIFIER),
+    "code_challenge_method": "S256",
+    "state": "s",
 }
 
 

@@ -1,26 +1,13 @@
 """Authorization code with PKCE, from the page to the token."""
 
-import re
 from urllib.parse import parse_qsl, urlsplit
 
-import httpx
 import pytest
 from joserfc import jwt
 
 from sandbox.idaas.sign_in.authorization_code import s256
 from sandbox.state.directory import AGENT_AUDIENCE, PAGE
-
-REDIRECT = "http://127.0.0.1:9001/"
-VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"  # from RFC 7636, appendix B
-REQUEST = {
-    "client_id": PAGE,
-    "response_type": "code",
-    "scope": f"{AGENT_AUDIENCE}|agent.access",
-    "redirect_uri": REDIRECT,
-    "code_challenge": s256(VERIFIER),
-    "code_challenge_method": "S256",
-    "state": "s",
-}
+from tests.sandbox.idaas.browser import CODE, VERIFIER, Browser
 
 
 @pytest.fixture
@@ -28,14 +15,11 @@ def authorize(sandbox):
     """Signs alice in and gives the answer in the redirect's query."""
 
     def ask(**changes) -> dict[str, str]:
-        request = {name: value for name, value in (REQUEST | changes).items() if value is not None}
-        address = sandbox.url("/login/app/common/oauth2/authorize", "idaas_plain")
-        with httpx.Client() as browser:
-            response = browser.get(address, params=request)
+        browser, request = Browser(sandbox), CODE | changes
+        with browser.client:
+            response = browser.authorize(**request)
             if response.status_code == 200:
-                csrf = re.search(r'name="csrf" value="([^"]+)"', response.text)[1]
-                form = {"csrf": csrf, "username": "alice", "password": sandbox.cloud.secrets.alice_password}
-                response = browser.post(address, params=request, data=form)
+                response = browser.sign_in(**request)
         parts = urlsplit(response.headers["location"])
         assert parts.fragment == ""
         return dict(parse_qsl(parts.query))
@@ -51,7 +35,7 @@ def redeem(token):
             "client_id": PAGE,
             "client_secret": None,
             "code": code,
-            "redirect_uri": REDIRECT,
+            "redirect_uri": CODE["redirect_uri"],
             "code_verifier": VERIFIER,
         }
         return token(**(form | changes))

@@ -1,4 +1,4 @@
-"""Signing in on the page of IDaaS as a browser does, and out: the form, session and cookies, and ID tokens."""
+"""Signing in on the page of IDaaS as a browser does, and out: form, session, cookies and ID tokens."""
 
 import re
 

@@ -7,19 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from sandbox.idaas.sign_in.authorization_code import s256
 from sandbox.state.directory import AGENT_AUDIENCE, PAGE
-from tests.sandbox.idaas.browser import Browser
-
-REDIRECT = "http://127.0.0.1:9001/"
-VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-CODE_REQUEST = {
-    "response_type": "code",
-    "scope": f"{AGENT_AUDIENCE}|agent.access",
-    "redirect_uri": REDIRECT,
-    "code_challenge": s256(VERIFIER),
-    "code_challenge_method": "S256",
-}
+from tests.sandbox.idaas.browser import CODE, VERIFIER, Browser
 
 Refresh = Callable[..., httpx.Response]
 
@@ -27,9 +16,9 @@ Refresh = Callable[..., httpx.Response]
 @pytest.fixture
 def first(browser: Browser, token: Any) -> str:
     """The refresh token of alice's sign-in by code."""
-    answer = browser.sign_in(**CODE_REQUEST)
+    answer = browser.sign_in(**CODE)
     code = dict(parse_qsl(urlsplit(answer.headers["location"]).query))["code"]
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT}
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CODE["redirect_uri"]}
     return token(**form, client_id=PAGE, client_secret=None, code_verifier=VERIFIER).json()["refresh_token"]
 
 
