@@ -97,26 +97,25 @@ async def test_cancelled_call_is_recorded() -> None:
     assert [event.outcome for event in records.events] == [AuditOutcome.STARTED, AuditOutcome.CANCELLED]
 
 
-async def test_call_that_cannot_be_recorded_is_not_made_and_ends_the_run() -> None:
-    service = EchoService("amap", AMAP_KEY, weather="sunny")
-    b = bench(
-        [calls(("weather", {})), DONE], service, audit=AuditTrail(AuditRecords(TOOL_CALLS, breaks_at=0))
+@pytest.mark.parametrize(
+    ("kind", "breaks_at", "called"),
+    [
+        pytest.param(TOOL_CALLS, 0, 0, id="the call of a tool"),
+        pytest.param(TOOL_CALLS, 1, 1, id="its end"),
+        pytest.param(MODEL_CALLS, 0, 0, id="the response that asks for it"),
+    ],
+)
+async def test_what_cannot_be_recorded_ends_the_run_and_no_call_is_made_after_it(
+    kind: Any, breaks_at: int, called: int
+) -> None:
+    service, audit = (
+        EchoService("amap", AMAP_KEY, weather="sunny"),
+        AuditTrail(AuditRecords(kind, breaks_at=breaks_at)),
     )
+    b = bench([calls(("weather", {})), DONE], service, audit=audit)
     with pytest.raises(AuditError):
         await b.ask()
-    assert service.calls == []
-    assert len(b.model.asked) == 1
-
-
-async def test_call_whose_end_cannot_be_recorded_ends_the_run() -> None:
-    b = bench(
-        [calls(("weather", {})), DONE],
-        EchoService("amap", weather="sunny"),
-        audit=AuditTrail(AuditRecords(TOOL_CALLS, breaks_at=1)),
-    )
-    with pytest.raises(AuditError):
-        await b.ask()
-    assert len(b.model.asked) == 1
+    assert (len(b.model.asked), len(service.calls)) == (1, called)
 
 
 async def test_credential_that_cannot_be_recorded_ends_the_run_and_is_no_result_for_the_model() -> None:
@@ -156,12 +155,3 @@ async def test_failed_call_of_the_model_is_recorded_with_its_code() -> None:
         await bench([failure], audit=AuditTrail(records)).ask()
     [event] = records.events
     assert (event.outcome, event.error) == (AuditOutcome.FAILED, GraphCode.MODEL_CALL_FAILED)
-
-
-async def test_response_that_cannot_be_recorded_ends_the_run() -> None:
-    records = AuditRecords(MODEL_CALLS, breaks_at=0)
-    service = EchoService("amap", weather="sunny")
-    b = bench([calls(("weather", {})), DONE], service, audit=AuditTrail(records))
-    with pytest.raises(AuditError):
-        await b.ask()
-    assert (len(b.model.asked), service.calls) == (1, [])

@@ -1,13 +1,9 @@
 """The commands, as processes or by Typer's runner, against the sandbox; and what `--env-file` prints."""
 
-import asyncio
-import contextlib
-import os
 import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -19,64 +15,37 @@ from agent.commands import terminal
 from agent.commands.command_line import app
 from agent.commands.sandbox_options import SandboxRunOptions
 from tests.agent.conftest import AgentServer
+from tests.command import running
 from tests.conftest import Sandbox
 
 COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
 PORTS = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
 
 
-@contextlib.asynccontextmanager
-async def process(
-    *arguments: str, folder: Path, **variables: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    started = await asyncio.create_subprocess_exec(
-        COMMAND,
-        *arguments,
-        cwd=folder,
-        env=environment | variables,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        yield started
-    finally:
-        if started.returncode is None:
-            started.kill()
-            await started.wait()
-
-
-async def output_until(started: asyncio.subprocess.Process, word: str) -> str:
-    assert started.stdout is not None
-    output = ""
-    async with asyncio.timeout(60):
-        while word not in output:
-            line = (await started.stdout.readline()).decode()
-            assert line, output
-            output += line
-    return output
+async def printed(*arguments: str, folder: Path, **variables: str) -> tuple[int, str]:
+    """The exit status of a command, and what it printed."""
+    async with running(COMMAND, *arguments, folder=folder, **variables) as command:
+        return await command.ends(), command.printed
 
 
 async def test_up_serves_a_question_and_closes_every_port(tmp_path: Path) -> None:
     ports = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
-    async with process("up", "--authn", "PLUGIN", *ports, folder=tmp_path) as up:
-        output = await output_until(up, "ready")
-        assert "by PLUGIN" in output
-        page, agent = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", output, re.MULTILINE)
-        plain = re.findall(r"http://localhost:\d+", output.partition("IDaaS")[2])[0]
-        async with process("token", "--sandbox-url", plain, folder=tmp_path) as token:
-            access_token = (await token.communicate())[0].decode().strip()
-        async with process("chat", "--url", agent, "Call my enterprise service", folder=tmp_path,
-                           IDAAS_AGENT_ACCESS_TOKEN=access_token) as chat:  # fmt: skip
-            printed = (await chat.communicate())[0].decode()
-        assert chat.returncode == 0
-        assert "[Machine] ok" in printed
-        assert "app_agent01" in printed
+    async with running(COMMAND, "up", "--authn", "PLUGIN", *ports, folder=tmp_path) as up:
+        await up.says("ready")
+        assert "by PLUGIN" in up.printed
+        page, agent = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", up.printed, re.MULTILINE)
+        plain = re.findall(r"http://localhost:\d+", up.printed.partition("IDaaS")[2])[0]
+        _, token = await printed("token", "--sandbox-url", plain, folder=tmp_path)
+        variables = {"IDAAS_AGENT_ACCESS_TOKEN": token.strip()}
+        question = "Call my enterprise service"
+        status, answer = await printed("chat", "--url", agent, question, folder=tmp_path, **variables)
+        assert status == 0
+        assert "[Machine] ok" in answer
+        assert "app_agent01" in answer
         async with httpx.AsyncClient() as http:
             assert agent in (await http.get(f"{page}/config.js")).text
         up.send_signal(signal.SIGINT)
-        async with asyncio.timeout(60):
-            assert await up.wait() == 0
+        assert await up.ends() == 0
     for url in (page, agent, plain):
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0))
@@ -89,11 +58,9 @@ async def test_up_names_a_busy_port_before_anything_starts(tmp_path: Path) -> No
             ports = [
                 argument for each in PORTS for argument in (f"--{each}-port", "0" if each != name else port)
             ]
-            async with process("up", *ports, folder=tmp_path) as up:
-                output = (await up.communicate())[0].decode()
-            assert up.returncode == 1
+            status, output = await printed("up", *ports, folder=tmp_path)
+            assert status == 1
             assert f"port {port}" in output
-            assert "Traceback" not in output
     assert not (tmp_path / ".sandbox").exists()
 
 
@@ -103,20 +70,17 @@ async def test_second_up_says_that_another_one_runs_and_changes_none_of_its_file
     folder = sandbox.running.folder
     written = (folder / "agent.env").read_bytes()
     arguments = ("up", "--folder", str(folder), "--agent-port", "0", "--page-port", "0")
-    async with process(*arguments, folder=tmp_path, ACCESS_IDENTITY="human") as up:
-        output = (await up.communicate())[0].decode()
-    assert up.returncode == 1
+    status, output = await printed(*arguments, folder=tmp_path, ACCESS_IDENTITY="human")
+    assert status == 1
     assert f"another sandbox runs with the files of {folder}" in output
     assert (folder / "agent.env").read_bytes() == written
 
 
 async def test_serve_reports_every_fault_of_its_configuration(tmp_path: Path) -> None:
-    async with process("serve", folder=tmp_path, AGENT_PORT="x") as serve:
-        output = (await serve.communicate())[0].decode()
-    assert serve.returncode == 1
+    status, output = await printed("serve", folder=tmp_path, AGENT_PORT="x")
+    assert status == 1
     assert "AGENT_PORT" in output
     assert "AGENT_AUDIENCE" in output
-    assert "Traceback" not in output
 
 
 def test_token_prints_a_users_access_token(sandbox: Sandbox) -> None:
@@ -156,20 +120,21 @@ def test_refused_chat_prints_the_remedy(agent_server: AgentServer) -> None:
     assert "Sign in again; reference " in result.stderr
 
 
-def test_value_with_a_nul_character_in_the_env_file_is_a_fault_by_its_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"AGENT_AUDIENCE=a\0b\n", "AGENT_AUDIENCE must not contain a NUL character"),
+        (b"AGENT_AUDIENCE=\xff\n", "the file '{file}' must be UTF-8"),
+    ],
+)
+def test_unusable_content_of_the_env_file_is_a_fault_by_its_name(
+    tmp_path: Path, content: bytes, fault: str
+) -> None:
     file = tmp_path / "agent.env"
-    file.write_text("AGENT_AUDIENCE=a\0b\n")
+    file.write_bytes(content)
     result = CliRunner().invoke(app, ["serve", "--env-file", str(file)])
     assert (result.exit_code, type(result.exception)) == (1, SystemExit)
-    assert "AGENT_AUDIENCE must not contain a NUL character" in result.stderr
-
-
-def test_env_file_that_is_not_utf_8_is_a_fault_by_its_name(tmp_path: Path) -> None:
-    file = tmp_path / "agent.env"
-    file.write_bytes(b"AGENT_AUDIENCE=\xff\n")
-    result = CliRunner().invoke(app, ["serve", "--env-file", str(file)])
-    assert (result.exit_code, type(result.exception)) == (1, SystemExit)
-    assert f"the file '{file}' must be UTF-8" in result.stderr
+    assert fault.format(file=file) in result.stderr
 
 
 def test_help_texts_have_one_form() -> None:
