@@ -67,7 +67,8 @@ class NewPreparedRun(Body):
     seconds: Annotated[int, Field(gt=0)] | None = None
 
 
-def _asked(state: ApprovalState) -> dict[str, Any]:
+def asked_call(state: ApprovalState) -> dict[str, Any]:
+    """The members of `AskedApproval`."""
     request = state.request
     shown = approval_of(PendingApproval(request, request.arguments or {}))
     asker = {"iss": request.principal.issuer, "sub": request.principal.subject}
@@ -119,7 +120,7 @@ def inbox_routes(inbox: Inbox, conversations: Conversations, prepared: PreparedR
     async def list_waiting(request: Request) -> JSONResponse:
         """What waits for the caller."""
         caller = caller_of(request.scope)
-        asked = [_asked(each) for each in await inbox.waiting(caller)]
+        asked = [asked_call(each) for each in await inbox.waiting(caller)]
         opened = await conversations.open_approvals(caller.principal)
         threads = dict.fromkeys(each.request.thread_id for each in opened)
         own = []

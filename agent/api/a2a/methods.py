@@ -6,10 +6,12 @@ from typing import Final
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive
 
+from agent.api.a2a.approver import reply_to_approver
 from agent.api.a2a.members import Members, rpc_result
 from agent.api.a2a.rpc_error import RpcCode, RpcError, rpc_error_response
 from agent.api.a2a.rpc_request import (
     ListParams,
+    Message,
     RequestId,
     RpcRequest,
     SendConfiguration,
@@ -23,6 +25,7 @@ from agent.api.a2a.user_message import check_configuration
 from agent.api.a2a.version import Version
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
+from graph.approvals.inbox import Inbox
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 
@@ -40,9 +43,12 @@ class Reply:
     def stream_of(self, run: TaskRun | Members, history_length: int | None = None) -> Response:
         """The task, then a response for each update."""
         if not isinstance(run, TaskRun):
-            events = self._text([{"task": with_history(run, history_length)}])
-            return Response(events, media_type=EventStream.media_type)
+            return self.stream_of_one({"task": with_history(run, history_length)})
         return EventStream(self._updates(run, history_length), run.leave)
+
+    def stream_of_one(self, update: Members) -> Response:
+        """One response, as a stream."""
+        return Response(self._text([update]), media_type=EventStream.media_type)
 
     async def _updates(self, run: TaskRun, history_length: int | None) -> AsyncIterator[str]:
         try:
@@ -67,8 +73,9 @@ _PUSH_NOTIFICATIONS: Final = "TaskPushNotificationConfig"
 class Methods:
     """Responds to requests. Raises `RpcError`, and the errors of the runs."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks, inbox: Inbox | None = None) -> None:
         self._tasks = tasks
+        self._inbox = inbox
 
     async def response(
         self, given: RpcRequest, version: Version, caller: VerifiedAccessToken, receive: Receive
@@ -78,9 +85,11 @@ class Methods:
         reply = Reply(request.id, version)
         match request.method:
             case "SendMessage":
-                return reply.of(version.result({"task": await self._send(request, caller, receive)}))
+                return reply.of(version.result(await self._send(request, caller, receive)))
             case "SendStreamingMessage":
                 sent, configuration = _sent(request)
+                if update := await self._to_approver(sent.message, caller):
+                    return reply.stream_of_one(update)
                 run = await self._tasks.send(sent.message, caller)
                 return reply.stream_of(run, configuration.history_length)
             case "SubscribeToTask":
@@ -106,8 +115,10 @@ class Methods:
         return self._tasks
 
     async def _send(self, request: RpcRequest, caller: VerifiedAccessToken, receive: Receive) -> Members:
-        """The task when it has ended, or waits; at once if the client wishes that."""
+        """The task when it has ended, or waits; at once if the client wishes that. Approvers get a text."""
         given, configuration = _sent(request)
+        if update := await self._to_approver(given.message, caller):
+            return update
         at_once = bool(configuration.return_immediately)
         if at_once and isinstance(self._tasks, StatelessTasks):
             text = "This agent stores no conversations, so a task cannot be read later"
@@ -122,7 +133,11 @@ class Methods:
                     task = await while_connected(run.ended(), receive, run.leave)
             finally:
                 run.leave()
-        return with_history(task, configuration.history_length)
+        return {"task": with_history(task, configuration.history_length)}
+
+    async def _to_approver(self, message: Message, caller: VerifiedAccessToken) -> Members | None:
+        reply = self._inbox and await reply_to_approver(self._inbox, message, caller)
+        return {"message": reply} if reply else None
 
 
 def _sent(request: RpcRequest) -> tuple[SendParams, SendConfiguration]:

@@ -53,7 +53,8 @@ def a2a_routes(agent: Agent) -> APIRouter:
     """The routes. The card has the address in the settings, or the address of the request."""
     settings, kept = agent.settings, agent.conversations
     most = settings.llm_images
-    methods = Methods(ThreadTasks(kept, most) if kept else StatelessTasks(agent.runs, most))
+    tasks = ThreadTasks(kept, most) if kept else StatelessTasks(agent.runs, most)
+    methods = Methods(tasks, agent.inbox)
     router = APIRouter(route_class=DirectRoute)
 
     @router.head(AGENT_CARD_PATH, include_in_schema=False)

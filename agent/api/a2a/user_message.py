@@ -7,10 +7,10 @@ Text is never a decision.
 """
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from langchain_core.messages import HumanMessage
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from agent.api.a2a.members import TEXT
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
@@ -25,11 +25,14 @@ from agent.errors.error_response import RequestError
 _CONTENTS = ("text", "raw", "url", "data")
 _TEXT_MODES = frozenset({TEXT, "text", "text/*", "*/*", "*"})
 
+ApprovalId = Annotated[str, Field(min_length=1, max_length=64)]
+M = TypeVar("M", bound=BaseModel)
+
 
 class ApprovalDecision(Decision):
     """The decision of a user on one approval, by its id."""
 
-    approval: Annotated[str, Field(min_length=1, max_length=64)]
+    approval: ApprovalId
 
 
 def check_configuration(configuration: SendConfiguration) -> None:
@@ -81,8 +84,13 @@ def decision(message: Message) -> ApprovalDecision | None:
     if _content(message.parts[0], 0) != "data":
         problem = "message.parts[0]: expected a decision, as data"
         raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
+    return data_of(ApprovalDecision, message)
+
+
+def data_of(model: type[M], message: Message) -> M:
+    """The data of the message's only part. Raises `RpcError`."""
     try:
-        return ApprovalDecision.model_validate(_with_integers(message.parts[0].data))
+        return model.model_validate(_with_integers(message.parts[0].data))
     except ValidationError as error:
         fault = openai_fault(error)
         named = ".".join(filter(None, ("message.parts[0].data", fault.param)))

@@ -62,6 +62,8 @@ class Version03(Version):
         match update:
             case {"task": task}:
                 return self.task(task)
+            case {"message": message}:
+                return _message(message)
             case {"statusUpdate": members}:
                 return _status_update(members)
         members = update["artifactUpdate"]

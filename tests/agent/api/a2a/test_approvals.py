@@ -90,6 +90,44 @@ class TestApprovals:
                 await alice.send({"approval": approval_id, "decision": decision}, taskId=task_id)
             assert refused.value.data["code"] == "approval_invalid"
 
+    @pytest.mark.promise("another-decides")
+    @pytest.mark.parametrize(("version", "streaming"), [("1.0", True), ("1.0", False), ("0.3", True)])
+    async def test_approver_sees_and_decides_the_call_of_another_person_who_continues(
+        self, threads: ThreadsOf, client: ClientOf, tmp_path: Path, version: str, streaming: bool
+    ) -> None:
+        (file := tmp_path / "services.toml").write_text(FOUR_EYES)
+        weather = calls(("maps_weather", {"city": "Hangzhou"}))
+        claims = {"SERVICES_FILE": str(file), "CALLER_CLAIMS": "groups"}
+        served = await threads([weather, DONE], ACCESS_IDENTITY="Human", **claims)
+        served.tokens["carol"] = served.sandbox.access_token("bob", sub="user_carol", groups=["staff"])
+        served.tokens["bob"] = served.sandbox.access_token("bob", groups=["finance"])
+        form = {"version": version, "streaming": streaming}
+        alice, bob, carol = [await client(served, who, **form) for who in ("alice", "bob", "carol")]
+        task_id, approval_id = await self.waiting(alice)
+
+        [seen] = await bob.send({"approval": approval_id})
+        shown = seen["message"]["parts"][1]["data"]
+        assert (shown["tool"], shown["arguments"], shown["thread_id"]) == (
+            *("maps_weather", {"city": "Hangzhou"}),
+            "",
+        )
+        assert "Apply for leave" not in json.dumps(seen)
+        approve = {"approval": approval_id, "decision": "approve"}
+        for person, given in ((carol, {"approval": approval_id}), (carol, approve), (alice, approve)):
+            with pytest.raises(InvalidParamsError) as refused:
+                await person.send(given)
+            assert version == "0.3" or refused.value.data["code"] == "approval_invalid"
+        with pytest.raises(InvalidParamsError):
+            await bob.send({**approve, "arguments": {"city": "Beijing"}})
+        [decided] = await bob.send(approve)
+        assert "approved" in decided["message"]["parts"][0]["text"]
+        with pytest.raises(UnsupportedOperationError) as late:
+            await bob.send({"approval": approval_id, "decision": "reject"})
+        assert version == "0.3" or late.value.data["code"] == "approval_used"
+
+        await alice.send(approve, taskId=task_id)
+        assert texts_of(await alice.get(task_id))[-1] == "done"
+
     async def test_task_that_comes_to_wait_in_another_replica_shows_what_it_asks(
         self, threads: ThreadsOf, client: ClientOf, redis: RedisProcess
     ) -> None:

@@ -1,0 +1,47 @@
+"""The message of an approver, about the call of another person. It names no task: the task is not theirs.
+
+{"parts": [{"data": {"approval": id}}]}                            shows the call
+{"parts": [{"data": {"approval": id, "decision": "approve"}}]}     decides about it as it was asked
+"""
+
+import uuid
+from typing import Literal
+
+from agent.api.a2a.members import Members, data_part, text_part
+from agent.api.a2a.rpc_request import Message
+from agent.api.a2a.user_message import ApprovalId, data_of
+from agent.api.inbox import asked_call
+from agent.api.threads.models import Body
+from graph.approvals.inbox import Inbox
+from graph.error_codes import GraphCode
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import ApprovalError
+
+_DECIDED = {"approve": "approved", "reject": "rejected"}
+
+
+class ApproverRequest(Body):
+    """The call to show, or to decide about. An approver changes nothing of it."""
+
+    approval: ApprovalId
+    decision: Literal["approve", "reject"] | None = None
+
+
+async def reply_to_approver(inbox: Inbox, message: Message, caller: VerifiedAccessToken) -> Members | None:
+    """The agent's message; `None` if `message` is none of an approver: data about an approval, for no task.
+
+    Raises `RpcError`, and what `Inbox.decide` raises, also if there is nothing to show.
+    """
+    data = [part.data for part in message.parts]
+    if message.task_id or len(data) != 1 or not isinstance(data[0], dict) or "approval" not in data[0]:
+        return None
+    given = data_of(ApproverRequest, message)
+    if given.decision is not None:
+        await inbox.decide(given.approval, caller, approved=given.decision == "approve")
+        parts = [text_part(f"The call is {_DECIDED[given.decision]}. Its user continues.")]
+    else:
+        asked = {each.request.id: asked_call(each) for each in await inbox.waiting(caller)}
+        if (shown := asked.get(given.approval)) is None:
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "no such approval waits for the caller")
+        parts = [text_part(f"Another user asks to call {shown['tool']}."), data_part(shown)]
+    return {"messageId": uuid.uuid4().hex, "role": "ROLE_AGENT", "parts": parts}
