@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
-from langgraph.runtime import Runtime
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,9 +21,8 @@ from agent.operations.log_setup import set_up_logging
 from agent.settings.settings import Settings, read_settings
 from benchmarks.servers.instant_model import InstantModel
 from graph import parts
-from graph.context import AgentContext
+from graph.callers import Visit
 from graph.models.provider import ChatModelProvider
-from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement, Credential
@@ -70,7 +68,7 @@ class _ServiceCredentials(_Static):
 
 
 def _node(update: dict[str, Any]) -> Callable[..., Any]:
-    async def no_op(state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]) -> Any:  # noqa: ARG001 - a node's signature
+    async def no_op(visit: Visit) -> Any:  # noqa: ARG001 - a node's signature
         return update
 
     return lambda *_: no_op
