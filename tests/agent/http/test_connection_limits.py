@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.promise("bounded")
 
 
 SHORT = 0.05
+DEFAULT, DEFAULT_LIMITS = LingerLimits(), ConnectionLimits()
 GET = b"GET / HTTP/1.1\r\nHost: agent\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: agent\r\nContent-Length: 100000\r\n\r\n"
 
@@ -49,27 +51,39 @@ class Application:
 
 
 @contextlib.asynccontextmanager
-async def connection(
-    app: ASGIApp, limits: ConnectionLimits
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def serving(
+    app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS, linger: LingerLimits = DEFAULT
+) -> AsyncIterator[tuple[str, int, WebServer]]:
+    """The address of `app`, and its server."""
     listener = listen("127.0.0.1", 0, "the test", "nothing")
-    server = web_server(app, lifespan=False, limits=limits)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    async with asyncio.timeout(60):
-        reader, writer = await asyncio.open_connection(*listener.getsockname(), limit=2**16)
-        yield reader, writer
-    writer.transport.abort()
-    server.stop_at_once()
-    await serving
+    server = web_server(app, lifespan=False, limits=limits, linger=linger)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    host, port = listener.getsockname()
+    try:
+        async with asyncio.timeout(60):
+            yield host, port, server
+    finally:
+        server.stop_at_once()
+        await task
+
+
+@contextlib.asynccontextmanager
+async def connection(
+    app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS, linger: LingerLimits = DEFAULT
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, WebServer]]:
+    async with serving(app, limits, linger) as (host, port, server):
+        reader, writer = await asyncio.open_connection(host, port)
+        yield reader, writer, server
+        writer.transport.abort()
 
 
 async def test_idle_new_connection_is_closed() -> None:
-    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, _):
+    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, _, _):
         assert await reader.read() == b""
 
 
 async def test_unfinished_headers_get_408() -> None:
-    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer):
+    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer, _):
         writer.write(GET[:-2])
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 408 ")
@@ -83,7 +97,7 @@ async def test_refusal_by_the_connection_carries_the_security_headers(
     request_bytes: bytes, status: int
 ) -> None:
     limits = ConnectionLimits(head_seconds=SHORT, head_bytes=1000)
-    async with connection(Application(), limits) as (reader, writer):
+    async with connection(Application(), limits) as (reader, writer, _):
         writer.write(request_bytes)
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
     assert head[0].startswith(f"http/1.1 {status} ")
@@ -93,7 +107,7 @@ async def test_refusal_by_the_connection_carries_the_security_headers(
 
 
 async def test_line_ends_after_a_response_do_not_keep_the_connection() -> None:
-    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer):
+    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer, _):
         writer.write(GET)
         assert b"done" in await reader.readuntil(b"0\r\n\r\n")
         writer.write(b"\r\n")
@@ -101,14 +115,14 @@ async def test_line_ends_after_a_response_do_not_keep_the_connection() -> None:
 
 
 async def test_unfinished_body_closes_the_connection_after_its_response() -> None:
-    async with connection(Application(), ConnectionLimits(body_seconds=SHORT)) as (reader, writer):
+    async with connection(Application(), ConnectionLimits(body_seconds=SHORT)) as (reader, writer, _):
         writer.write(POST + b"a")
         assert b"done" in await ended(reader)
 
 
 async def test_client_that_reads_nothing_is_disconnected_and_the_application_notified() -> None:
     app = Application(endless=True)
-    async with connection(app, ConnectionLimits(read_seconds=SHORT)) as (_, writer):
+    async with connection(app, ConnectionLimits(read_seconds=SHORT)) as (_, writer, _):
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # it reads as well
         writer.write(GET)
         await app.disconnected.wait()
@@ -116,7 +130,7 @@ async def test_client_that_reads_nothing_is_disconnected_and_the_application_not
 
 async def test_endless_headers_during_a_response_end_the_connection() -> None:
     app = Application(endless=True)
-    async with connection(app, ConnectionLimits(head_bytes=1000)) as (reader, writer):
+    async with connection(app, ConnectionLimits(head_bytes=1000)) as (reader, writer, _):
         writer.write(GET)
         await reader.readuntil(b"aaa")
         writer.write(GET[:-2] + b"X: a\r\n" * 1000)
@@ -125,7 +139,7 @@ async def test_endless_headers_during_a_response_end_the_connection() -> None:
 
 
 async def test_pipelined_request_has_the_same_header_timeout() -> None:
-    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer):
+    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer, _):
         writer.write(GET + GET[:-2])
         assert b"done" in await ended(reader)
 
@@ -148,7 +162,7 @@ async def test_time_in_which_the_server_does_not_read_is_not_counted(limits: Con
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"%d bytes" % body})
 
-    async with connection(slow, limits) as (reader, writer):
+    async with connection(slow, limits) as (reader, writer, _):
         writer.write(POST + b"a" * 100_000)
         assert b"100000 bytes" in await reader.readuntil(b"0\r\n\r\n")
 
@@ -164,7 +178,6 @@ async def ended(reader: asyncio.StreamReader) -> bytes:
 
 SIZES = (1_100_000, 5_000_000, 20_000_000)
 STATUSES = (401, 403, 408, 429, 431, 503)
-DEFAULT, DEFAULT_LIMITS = LingerLimits(), ConnectionLimits()
 TRICKLE = b"POST /413 HTTP/1.1\r\nHost: agent\r\nContent-Length: 2000000\r\n\r\n"
 
 
@@ -178,20 +191,10 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await error_response(refusal)(scope, receive, send)
 
 
-@contextlib.asynccontextmanager
-async def refusing(
+def refusing(
     linger: LingerLimits = DEFAULT, limits: ConnectionLimits = DEFAULT_LIMITS
-) -> AsyncIterator[tuple[str, int, WebServer]]:
-    listener = listen("127.0.0.1", 0, "the test", "nothing")
-    server = web_server(refuse, lifespan=False, linger=linger, limits=limits)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    host, port = listener.getsockname()
-    try:
-        async with asyncio.timeout(60):
-            yield host, port, server
-    finally:
-        server.stop_at_once()
-        await serving
+) -> AbstractAsyncContextManager[tuple[str, int, WebServer]]:
+    return serving(refuse, limits, linger)
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])

@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.http.connection_limits import ConnectionLimits, LingerLimits
-from agent.http.web_server import WebServer, listen, web_server
+from agent.http.connection_limits import LingerLimits
 from tests.agent.conftest import AgentServer
+from tests.agent.http.test_connection_limits import connection
 from tests.responsive import responsive
 
 pytestmark = pytest.mark.promise("bounded")
@@ -36,21 +35,6 @@ async def refuse(_: Scope, __: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-@contextlib.asynccontextmanager
-async def connection(
-    app: ASGIApp, limits: ConnectionLimits, linger: LingerLimits
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, WebServer]]:
-    listener = listen("127.0.0.1", 0, "the test", "nothing")
-    server = web_server(app, lifespan=False, limits=limits, linger=linger)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    async with asyncio.timeout(60):
-        reader, writer = await asyncio.open_connection(*listener.getsockname())
-        yield reader, writer, server
-    writer.transport.abort()
-    server.stop_at_once()
-    await serving
-
-
 async def sent_until_cut(writer: asyncio.StreamWriter, piece: bytes, most: int) -> int:
     """How many bytes the server read before it closed the connection; `most` if it did not."""
     sent = 0
@@ -63,7 +47,7 @@ async def sent_until_cut(writer: asyncio.StreamWriter, piece: bytes, most: int) 
 
 
 async def test_trailer_never_becomes_a_header() -> None:
-    async with connection(echo, ConnectionLimits(), LingerLimits()) as (reader, writer, _):
+    async with connection(echo) as (reader, writer, _):
         for _ in range(2):
             writer.write(HEAD + b"\r\n" + LAST + b"Authorization: Bearer a\r\nExpect: 100-continue\r\n\r\n")
             assert (await reader.readline()).split()[1] == b"200"
@@ -93,7 +77,7 @@ async def test_access_token_in_a_trailer_is_not_presented(agent_server: AgentSer
     ids=["fields without end", "fields", "one value", "a chunk's extension"],
 )
 async def test_too_many_bytes_of_trailers_are_refused(rest: bytes) -> None:
-    async with connection(echo, ConnectionLimits(), LingerLimits()) as (reader, writer, _), responsive():
+    async with connection(echo) as (reader, writer, _), responsive():
         writer.write(HEAD + b"\r\n" + rest)
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 431 ")
@@ -103,7 +87,7 @@ async def test_too_many_bytes_of_trailers_are_refused(rest: bytes) -> None:
 @pytest.mark.parametrize("app", [echo, refuse])
 async def test_endless_trailers_are_cut_off(app: ASGIApp) -> None:
     linger = LingerLimits(discarded_bytes=MIB)
-    async with connection(app, ConnectionLimits(), linger) as (_, writer, server), responsive():
+    async with connection(app, linger=linger) as (_, writer, server), responsive():
         writer.write(HEAD + b"\r\n" + LAST)
         sent = await sent_until_cut(writer, b"X: " + b"a" * 60_000 + b"\r\n", 300 * MIB)
         assert sent < 30 * MIB  # what the sockets of both sides hold, and the bound
@@ -111,7 +95,7 @@ async def test_endless_trailers_are_cut_off(app: ASGIApp) -> None:
 
 
 async def test_lingering_connection_parses_nothing() -> None:
-    async with connection(refuse, ConnectionLimits(), LingerLimits()) as (reader, writer, server):
+    async with connection(refuse) as (reader, writer, server):
         writer.write(HEAD + b"\r\n2\r\n{}\r\n")
         await reader.read()  # the response, and that nothing follows
         (protocol,) = server.server_state.connections
@@ -129,7 +113,7 @@ async def test_pipelined_requests_are_bounded() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    async with connection(slow, ConnectionLimits(), LingerLimits()) as (reader, writer, server), responsive():
+    async with connection(slow) as (reader, writer, server), responsive():
         writer.write(b"GET / HTTP/1.1\r\n\r\n" * 20_000)
         await started.wait()
         with contextlib.suppress(ConnectionError):
@@ -146,7 +130,7 @@ async def test_disconnect_with_a_pipelined_request_is_noticed() -> None:
             pass
         left.set()
 
-    async with connection(slow, ConnectionLimits(), LingerLimits()) as (_, writer, __):
+    async with connection(slow) as (_, writer, __):
         writer.write(b"GET / HTTP/1.1\r\n\r\n" * 2)
         await started.wait()
         writer.close()
