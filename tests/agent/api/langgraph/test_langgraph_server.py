@@ -3,10 +3,12 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from sandbox.model_studio import wire
 from tests.agent.api.langgraph.langgraph_process import ROOT, Server
 from tests.conftest import Sandbox
 
@@ -30,6 +32,40 @@ async def test_signed_in_user_runs_the_graph(langgraph_server, sandbox) -> None:
     assert events == ["tool_started", "tool_finished"]
     state = await client.threads.get_state(thread["thread_id"])
     assert "Hangzhou" in state["values"]["messages"][-1]["content"]
+
+
+@pytest.mark.promise("model-cannot-steer")
+@pytest.mark.parametrize("mode", ["messages", "values"], ids=["streamed", "whole"])
+@pytest.mark.parametrize("finish", ["length", None])
+async def test_no_call_of_a_response_that_was_cut_off_is_made(
+    langgraph_server: Server, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, finish: str | None, mode: Any
+) -> None:
+    whole, chunks = wire.whole, wire.chunks
+    cut_off: list[Any] = []
+
+    def cut(body: Any) -> Any:
+        for choice in body["choices"]:
+            if choice.get("finish_reason"):
+                choice["finish_reason"] = finish
+                cut_off.append(body)
+        return body
+
+    monkeypatch.setattr(wire, "whole", lambda *of: cut(whole(*of)))
+    monkeypatch.setattr(
+        wire,
+        "chunks",
+        lambda *of, **given: (wire.Chunk(cut(each.body), each.tokens) for each in chunks(*of, **given)),
+    )
+    client = langgraph_server.client(sandbox.access_token("alice"))
+    thread = (await client.threads.create())["thread_id"]
+    stream = client.runs.stream(thread, "agent", input=QUESTION, stream_mode=["custom", mode])
+    events = [part async for part in stream]
+    assert [part.data.get("type") for part in events if part.event == "custom"] == []
+    assert ("error" in [part.event for part in events]) is (finish is None)
+    state = await client.threads.get_state(thread)
+    kinds = [message["type"] for message in state["values"]["messages"]]
+    assert kinds == (["human", "ai"] if finish else ["human"])
+    assert ("chunk" in cut_off[0]["object"]) is (mode == "messages")
 
 
 async def test_requests_without_a_token_are_refused(langgraph_server: Server) -> None:
