@@ -185,21 +185,16 @@ async def test_shipped_agent_serves_everything(
         "REPLICAS": "2",
     }
     token = sandbox.access_token("alice")
-    if form == "installed":
-        await is_killed_within_a_run(sandbox, tmp_path, command, variables, token)
+    await is_killed_within_a_run(sandbox, tmp_path, command, variables, token)
     async with running(*command, folder=tmp_path, **variables) as agent:
         async with http_of(agent, token) as http:
-            if form == "installed":
-                await continues_the_run(http)
+            await continues_the_run(http)
             await serves_everything(http, sandbox)
-            if form == "unpacked":
-                assert (await http.delete("/threads")).json()["deleted"] >= 2
         agent.send_signal(signal.SIGTERM)
         assert await agent.ends() == 0
     assert {"invoke_agent idaas-agent", "execute_tool payday"} <= {span.name for span in collector.spans()}
     assert "/v1/metrics" in collector.received
-    if form == "installed":
-        await goes_back_one_version(database, tmp_path, command, variables, token)
+    await goes_back_one_version(database, tmp_path, command, variables, token)
 
 
 async def is_killed_within_a_run(
@@ -252,4 +247,5 @@ async def goes_back_one_version(
         await documented(restore)
         restored = await http.get("/threads/leave")
         assert "leave" in restored.json()["messages"][0]["content"]
+        assert (await http.delete("/threads")).json()["deleted"] >= 2
         agent.send_signal(signal.SIGTERM)
