@@ -78,9 +78,8 @@ class Consents:
             shown = known.request if known else request
             if isinstance(outcome, ConsentRequiredError):
                 self.urls.keep(shown, outcome.authorization_url)
-            pending, url = PendingApproval(shown, {}, asked=known is not None), None
-            if is_resumed:
-                url = url_reference(shown.id)
+            pending = PendingApproval(shown, {}, asked=known is not None)
+            url = url_reference(shown.id) if is_resumed else None
             value, value_was_read = await self.prompts.pause(pending, caller, url), True
             answer = parse_answer(value, request.id) if known and is_resumed else None
         if _declines(answer):
