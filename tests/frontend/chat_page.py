@@ -1,8 +1,9 @@
 """The page with a signed-in user, their actions, and the tool calls that an agent may report."""
 
+import re
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 PAGE = "http://localhost:9001/"
 WEATHER = {"tool": "maps_weather", "service": "amap", "access_identity": "Machine", "call_id": "call_1"}
@@ -28,6 +29,8 @@ def question(page: Page) -> Any:
 
 
 async def ask(page: Page, text: str) -> None:
+    """Sends `text` when the answer before it has ended: until then the page sends nothing."""
+    await expect(page.get_by_role("button", name=re.compile("^(Stop|停止)$"))).to_be_hidden()
     await question(page).fill(text)
     await question(page).press("Enter")
 
