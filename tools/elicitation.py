@@ -26,6 +26,10 @@ _MAX_FIELDS: Final = 32
 _MAX_SCHEMA: Final = 16_384
 """Characters of a schema, and of the content of an answer."""
 _MAX_URL: Final = 2_048
+_URL: Final = re.compile(
+    r"https://([\w.-]+)(:\d{1,5})?([/?#][\w:/?#@!$&'()*+,;=%~.\[\]-]*)?", re.ASCII | re.IGNORECASE
+)
+"""RFC 3986, with a host that no browser reads as another one: no `\\`, no escapes, no `@` before it."""
 _SECRETS: Final = re.compile(
     r"pass[ _-]?(word|wd|phrase|code)|secret|credential|token|(api|access|private)[ _-]?key|\bpin\b|cvv"
     r"|密码|口令|密钥",
@@ -85,10 +89,8 @@ def question_of(request: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON valu
     match params.get("mode", "form"), params:
         case "form", {"requestedSchema": dict(schema)}:
             return {"mode": "form", "message": shown, "schema": _flat(schema)}
-        case "url", {"url": str(url)} if len(url) <= _MAX_URL and url.isascii() and url.isprintable():
-            parts = urlsplit(url)
-            if parts.scheme == "https" and parts.hostname and "@" not in parts.netloc and " " not in url:
-                return {"mode": "url", "message": shown, "url": url, "host": parts.hostname}
+        case "url", {"url": str(url)} if len(url) <= _MAX_URL and (found := _URL.fullmatch(url)):
+            return {"mode": "url", "message": shown, "url": url, "host": found[1].lower()}
     raise ValueError("neither a form nor a URL of https")
 
 
@@ -100,7 +102,8 @@ def _flat(schema: Mapping[str, Any]) -> dict[str, Any]:
     too_large = len(fields) > _MAX_FIELDS or len(json.dumps(schema)) > _MAX_SCHEMA
     if too_large or not all(map(_is_flat, fields.values())):
         raise ValueError("a form that is not flat, or too large")
-    if any(_SECRETS.search(f"{name} {each.get('title')}".replace("_", " ")) for name, each in fields.items()):
+    words = (f"{name} {each.get('title')} {each.get('description')}" for name, each in fields.items())
+    if any(_SECRETS.search(text.replace("_", " ")) for text in words):
         raise ValueError("a form that asks for a secret")
     try:
         known = fields.keys() >= set(schema.get("required", ()))

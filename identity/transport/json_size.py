@@ -1,5 +1,6 @@
 """Bounds on JSON from other systems, before and after it is parsed."""
 
+import json
 import re
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ MAX_CONTAINERS: Final = 50_000
 """Arrays and objects in one JSON text. Many more keep Python's garbage collector busy for a second."""
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 """A string that is not terminated matches up to the end of the text, so that matching takes linear time."""
+_HUGE: Final = re.compile(r"[eE]\+?\d{3}|(?<!\d)\d{300}")
+"""Part of each number beyond a float's range."""
 
 
 class TooLargeError(ValueError):
@@ -18,12 +21,15 @@ class TooLargeError(ValueError):
 def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     """The JSON value in `text`.
 
-    Raises `TooLargeError` for too many containers, and `ValueError` for text that is not JSON or is nested
-    too deeply.
+    Raises `TooLargeError` for too many containers, and `ValueError` for text that is not JSON, is nested too
+    deeply, or has a number beyond a float's range: it would be infinite, which JSON cannot carry on.
     """
     if _count(text, "[{") > MAX_CONTAINERS and _count(_STRING.sub("", text), "[{") > MAX_CONTAINERS:
         raise TooLargeError(f"it has more than {MAX_CONTAINERS} arrays and objects")
-    return from_json(text)
+    value = from_json(text, allow_inf_nan=False)
+    if _HUGE.search(text):
+        json.dumps(value, allow_nan=False)
+    return value
 
 
 def check_values(text: str, most: int) -> None:

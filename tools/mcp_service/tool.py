@@ -13,6 +13,7 @@ import logging
 import mimetypes
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -186,40 +187,35 @@ def result_of(response: Mapping[str, Any]) -> ToolResult:
     content = result.get("content", [] if "structuredContent" in result else None)
     if not isinstance(content, list):
         raise ValueError("not the content of a result")  # noqa: TRY004 - a value from outside
-    parts = [_described(item) for item in content[:_MAX_CONTENT]]
+    parts = [_part(item) for item in content[:_MAX_CONTENT]]
+    texts = [text for text, _ in parts]
     if "structuredContent" in result and not any("text" in item for item in content[:_MAX_CONTENT]):
-        parts.append(to_json(result["structuredContent"]).decode())
-    files = [file for item in content[:_MAX_CONTENT] if (file := _file(item)) is not None]
-    return ToolResult("\n".join(parts), ok=result.get("isError") is not True, files=files)
+        texts.append(to_json(result["structuredContent"]).decode())
+    files = [file for _, file in parts if file is not None]
+    return ToolResult("\n".join(texts), ok=result.get("isError") is not True, files=files)
 
 
-def _described(item: Any) -> str:  # noqa: ANN401 - any JSON value
-    """What the model reads of a content block."""
+def _part(item: Any) -> tuple[str, tuple[str, bytes] | None]:  # noqa: ANN401 - any JSON value
+    """What the model reads of a content block; and its bytes, if it has any, under the last part of its URI,
+    or its kind.
+    """
     if not isinstance(item, dict):
         raise ValueError("not a content block")  # noqa: TRY004 - a value from outside
     kind = _label(item.get("type")) or "content"
-    if kind == "text" and isinstance(item.get("text"), str):
-        return str(item["text"])
     if kind == "resource_link":
-        return ", ".join(filter(None, ["[link", *map(_label, map(item.get, _LINK))])) + "]"
+        return ", ".join(filter(None, ["[link", *map(_label, map(item.get, _LINK))])) + "]", None
     inner: dict[str, Any] = item["resource"] if isinstance(item.get("resource"), dict) else item
-    if kind == "resource" and isinstance(inner.get("text"), str):
-        return str(inner["text"])
-    data = inner.get("blob", inner.get("data"))
-    size = f"{len(data.rstrip('=')) * 3 // 4} bytes" if isinstance(data, str) else ""
-    about = [kind, _label(inner.get("mimeType")), _label(inner.get("uri")), size, "not shown"]
-    return f"[{', '.join(filter(None, about))}]"
-
-
-def _file(item: Mapping[str, Any]) -> tuple[str, bytes] | None:
-    """The bytes of a content block, under the last part of its URI, or its kind; `None` if it has none."""
-    inner: Mapping[str, Any] = item["resource"] if isinstance(item.get("resource"), dict) else item
-    try:
-        data = base64.b64decode(inner.get("blob", inner.get("data")), validate=True)
-    except (ValueError, TypeError):
-        return None
-    suffix = mimetypes.guess_extension(_label(inner.get("mimeType"))) or ""
-    return _label(inner.get("uri")).rpartition("/")[2] or f"{_label(item.get('type'))}{suffix}", data
+    if kind in ("text", "resource") and isinstance(inner.get("text"), str):
+        return inner["text"], None
+    data, file = inner.get("blob", inner.get("data")), None
+    media_type, uri = _label(inner.get("mimeType")), _label(inner.get("uri"))
+    about = [kind, media_type, uri]
+    if isinstance(data, str):
+        about.append(f"{len(data.rstrip('=')) * 3 // 4} bytes")
+        with suppress(ValueError):
+            name = uri.rpartition("/")[2] or f"{kind}{mimetypes.guess_extension(media_type) or ''}"
+            file = name, base64.b64decode(data, validate=True)
+    return f"[{', '.join(filter(None, [*about, 'not shown']))}]", file
 
 
 _LINK: Final = ("title", "name", "uri", "mimeType", "description")

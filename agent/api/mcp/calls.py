@@ -91,7 +91,9 @@ class AskedCall:
         question, conversation = arguments.get("question"), arguments.get("conversation", "-")
         known = arguments.keys() <= {"question", "conversation"}
         if name == ASK and not (
-            known and isinstance(question, str) and question.strip() and is_thread_id(str(conversation))
+            known
+            and (isinstance(question, str) and question.strip())
+            and (isinstance(conversation, str) and is_thread_id(conversation))
         ):
             raise McpError(INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer")
         return cls(name, arguments, modern, arguments_digest({name: arguments})[:32], asks)
@@ -110,7 +112,7 @@ class Calls:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self._services = {each.name: each for each in agent.services}
+        self.services = {each.name: each for each in agent.services}
         self._catalog = ToolCatalog(agent.services, agent.settings.tool_timeout_seconds)
 
     async def offered(self, caller: VerifiedAccessToken) -> OfferedTools:
@@ -131,7 +133,7 @@ class Calls:
             if (service := offered.services.get(asked.name)) is None:
                 unknown = f"There is no tool {asked.name!r:.80}"
                 raise McpError(INVALID_PARAMS, offered.withheld.get(asked.name, unknown))
-            may_ask = asked.asks and getattr(self._services[service], "may_ask", False)
+            may_ask = asked.asks and getattr(self.services[service], "may_ask", False)
             kept = kept if may_ask or self._agent.gate.decides(call, service) else None
         thread_id = asked.arguments.get("conversation") if call is None else None
         streaming = call is None

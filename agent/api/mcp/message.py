@@ -26,6 +26,7 @@ _HEADER_MISMATCH, CAPABILITY_MISSING, _VERSION_UNSUPPORTED = -32020, -32021, -32
 URL_REQUIRED: Final = -32042
 """Legacy alone: a person has to open a URL first."""
 _STATUSES: Final = {METHOD_NOT_FOUND: 404}
+_MAX_ID: Final = 1_024
 
 Members: TypeAlias = dict[str, Any]
 """An object of MCP."""
@@ -71,7 +72,7 @@ class McpMessage:
 
     def asks(self, mode: str) -> bool:
         """Whether the client lets its user answer questions by `form` or `url`."""
-        declared = self.meta.get(f"{META}clientCapabilities", {}).get("elicitation")
+        declared = self.meta[f"{META}clientCapabilities"].get("elicitation") if self.modern else None
         return isinstance(declared, Mapping) and (mode in declared or (mode == "form" and not declared))
 
     def result(self, members: Members) -> Members:
@@ -148,4 +149,5 @@ def _meta_of(given: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool)
+    """It is repeated in responses, a `progressToken` in each report."""
+    return type(value) is int or (isinstance(value, str) and len(value) <= _MAX_ID)

@@ -99,7 +99,6 @@ class McpServer:
 
     def __init__(self, agent: Agent) -> None:
         self._calls = Calls(agent)
-        self._services = {each.name: each for each in agent.services}
         origins = agent.settings.cors_allowed_origins
         self._page = agent.settings.agent_page_url or (origins[0] if origins else "")
 
@@ -130,25 +129,14 @@ class McpServer:
 
     async def _tools(self, caller: VerifiedAccessToken) -> list[Members]:
         offered = await self._calls.offered(caller)
-        functions = sorted((each["function"] for each in offered.tools), key=lambda each: each["name"])
-        return [
-            ASK_TOOL,
-            *(
-                {
-                    "name": each["name"],
-                    "description": each["description"],
-                    "inputSchema": {"type": "object"} | each["parameters"],
-                    "annotations": {
-                        "readOnlyHint": self._reads(offered.services[each["name"]], each["name"])
-                    },
-                }
-                for each in functions
-                if each["name"] != ASK
-            ),
-        ]
-
-    def _reads(self, service: str, tool: str) -> bool:
-        return self._services[service].policy(tool).effect is Effect.READ
+        tools = [ASK_TOOL]
+        for each in sorted((each["function"] for each in offered.tools), key=lambda each: each["name"]):
+            if (name := each["name"]) != ASK:
+                policy = self._calls.services[offered.services[name]].policy(name)
+                shown = {"name": name, "description": each["description"]}
+                shown["inputSchema"] = {"type": "object"} | each["parameters"]
+                tools.append(shown | {"annotations": {"readOnlyHint": policy.effect is Effect.READ}})
+        return tools
 
     async def _call(self, message: McpMessage, caller: VerifiedAccessToken, request: Request) -> Response:
         """The result of a call, or a stream that ends with it. A failure of the call is a result too."""

@@ -490,6 +490,25 @@ async def test_all_pages_of_a_list_are_read_and_an_endless_list_ends(server, ser
     assert server.counts["tools/list"] == 32
 
 
+@pytest.mark.promise("servers-cannot-steer")
+@pytest.mark.parametrize("number", ["1e999", "-1E+400", "Infinity", "NaN", f"{10**400}.5"])
+async def test_number_that_json_cannot_carry_on_reaches_neither_the_model_nor_a_form(
+    server, service, key_ring, number
+):
+    """One default of a schema would end every chat: no request to the model could be written."""
+
+    def sent(result):
+        body = {"jsonrpc": "2.0", "id": server.requests[-1][1]["id"], "result": result}
+        text = json.dumps(body).replace('"number"', number)
+        return Response(text, media_type="application/json")
+
+    server.results["tools/call"] = lambda _: sent({**TEXT, "structuredContent": "number"})
+    await failure_of(service.call("weather", {}, key_ring("K1")))
+    tool = shaped(properties={"a": {"type": "integer", "default": "number"}})
+    server.results["tools/list"] = lambda _: sent(listed(tool))
+    await failure_of(service.tools(key_ring("K2")))
+
+
 CONTENT = {
     "sunny": {"type": "text", "text": "sunny"},
     "[image, image/png, 3 bytes, not shown]": {"type": "image", "data": "QUJD", "mimeType": "image/png"},

@@ -148,6 +148,9 @@ async def test_versions_and_methods_are_those_of_the_specification(threads: Thre
     assert (await ask("ping", MCP_Protocol_Version="1999-01-01"))["error"]["code"] == -32602
     answer = await served.ask("POST", "/mcp", body={"jsonrpc": "2.0", "id": 1, "result": {}})
     assert answer.status_code == 202
+    odd = {"io.modelcontextprotocol/clientCapabilities": [7]}
+    called = await ask("tools/call", {"name": "no_such_tool", "_meta": odd})
+    assert called["error"]["code"] == -32602
 
 
 async def test_question_and_call_whose_conversation_was_deleted_are_asked_again(threads: ThreadsOf) -> None:

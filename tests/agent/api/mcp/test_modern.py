@@ -272,6 +272,10 @@ async def test_each_request_must_say_what_it_is_in_body_and_headers(served: Thre
     assert await refusal(served, request("resources/list")) == (404, -32601)
     assert await refusal(served, request("initialize")) == (404, -32601)
     assert await refusal(served, request("tools/list", {"cursor": ""})) == (400, -32602)
+    for conversation in (7, True, None):
+        arguments = {"question": "Hello", "conversation": conversation}
+        asking = request("tools/call", {"name": "ask", "arguments": arguments})
+        assert await refusal(served, asking) == (400, -32602)
     for sent, code in {
         f"=?base64?{encoded}?=": -32602,  # read, and no such tool
         f"=?BASE64?{encoded}?=": -32020,
@@ -293,6 +297,7 @@ async def test_what_is_no_message_is_refused_and_a_notification_is_received(serv
         7,
         {"jsonrpc": "2.0"},
         {"jsonrpc": "2.0", "method": "ping", "id": None},
+        {"jsonrpc": "2.0", "method": "ping", "id": "x" * 2_000},
     ):
         response = await served.ask("POST", "/mcp", body=body)
         assert (response.status_code, response.json()["error"]["code"]) == (400, -32600)
