@@ -1,4 +1,4 @@
-"""The recorded demo of the README: from the sign-in to an answer with an approval, as one animated picture.
+"""The recorded demo of the README: two minutes, from the sign-in to a revocation, as one animated picture.
 
     python frontend/screenshots.py docs/images demo
 
@@ -7,8 +7,10 @@ Chromium takes each frame as WebP; the frames are joined here. The cloud is the 
 
 import base64
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from playwright.async_api import Page
 
@@ -16,12 +18,46 @@ SIZE = {"width": 1000, "height": 660}
 """Of the page; its caption is below it."""
 CAPTION_HEIGHT = 44
 WEATHER = "What is the weather in Hangzhou right now?"
+LEFT = "How many days of leave do I have left?"
 APPLY = "Apply for three days of leave from Monday"
+CANCEL = "Cancel my leave from Monday"
+ENDED = ".turn:last-child .actions"
+"""The last answer has ended."""
+FIRST = datetime.now(UTC).date() + timedelta(days=14)
+FIRST += timedelta(days=7 - FIRST.weekday())
+"""A Monday on which Alice is not on leave yet."""
+SECOND = FIRST + timedelta(days=2)
+ONE_DAY = "Apply for one day of leave on {0:%B} {0.day}"
+SERVICES = f"""
+[services.vacation]
+type = "http"
+url = "{{url}}"
+access_token = "{{scope}}"
+access_identity = "Human"
+python = "tools.leave:service"
+policies.leave_cancel = {{{{ effect = "write", approvers = "hr" }}}}
+[services.vacation.policies.leave_apply]
+effect = "write"
+[services.vacation.policies.leave_apply.lasting]
+seconds = 7200
+conversation_only = false
+bounds.days = {{{{ min = 1, max = 5 }}}}
+bounds.first_day = {{{{ prefix = "{FIRST:%Y-}" }}}}
+"""
+"""`leave_apply` may be approved for longer, and another person decides about `leave_cancel`."""
+APPROVER = {"groups": ["hr"]}
+"""Claims of the person who decides."""
+SignIn = Callable[[Page], Awaitable[None]]
 QUALITY = 82
 STAGE = f"""<body style="margin:0; background:#1b2a4e; color:#fff; text-align:center">
-<img style="display:block"><p style="margin:0; font:600 17px/{CAPTION_HEIGHT}px system-ui, sans-serif">"""
-SHOW = """async ([picture, caption]) => {
+<img style="display:block"><p style="margin:0; font:600 17px/{CAPTION_HEIGHT}px system-ui, sans-serif">
+<pre style="position:fixed; inset:auto 0 {CAPTION_HEIGHT}px; margin:0; padding:16px 24px; background:#10131a;
+color:#d7e0ea; font:15px/1.6 monospace; text-align:left; white-space:pre-wrap" hidden>"""
+SHOW = """async ([picture, caption, terminal]) => {
   document.querySelector('p').textContent = caption;
+  const screen = document.querySelector('pre');
+  screen.textContent = terminal;
+  screen.hidden = terminal === '';
   const image = document.querySelector('img');
   image.src = 'data:image/png;base64,' + picture;
   await image.decode();
@@ -36,10 +72,11 @@ class Recording:
     stage: Page
     frames: list[tuple[bytes, int]] = field(default_factory=list)
     caption: str = ""
+    terminal: str = ""
 
     async def take(self, milliseconds: int) -> None:
         shown = base64.b64encode(await self.page.screenshot()).decode()
-        await self.stage.evaluate(SHOW, [shown, self.caption])
+        await self.stage.evaluate(SHOW, [shown, self.caption, self.terminal])
         client = await self.stage.context.new_cdp_session(self.stage)
         taken = await client.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
         await client.detach()
@@ -49,11 +86,12 @@ class Recording:
         else:
             self.frames.append((frame, milliseconds))
 
-    async def type(self, place: str, text: str) -> None:
-        for end in range(12, len(text) + 12, 12):
-            await self.page.locator(place).fill(text[:end])
-            await self.take(180)
-        await self.take(600)
+    async def ask(self, question: str) -> None:
+        for end in range(14, len(question) + 14, 14):
+            await self.page.locator("#question").fill(question[:end])
+            await self.take(220)
+        await self.take(900)
+        await self.page.keyboard.press("Enter")
 
     async def until(self, shown: str) -> None:
         """Follows what happens until it is there."""
@@ -63,44 +101,161 @@ class Recording:
         await self.page.wait_for_timeout(250)  # transitions
 
 
-async def record(page: Page, sign_in: Callable[[Page], Awaitable[None]]) -> bytes:
-    """Plays the demo on the page before the sign-in. `sign_in` does what a person does there."""
-    stage = await page.context.new_page()
+def with_rules(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The agent's environment, with the leave service declared by a file in the folder."""
+    url, scope = environment["LEAVE_SERVICE_URL"], environment["LEAVE_SERVICE_SCOPE"]
+    file = folder / "services.toml"
+    file.write_text(SERVICES.format(url=url, scope=scope))
+    ours = {
+        "LEAVE_SERVICE_URL": "",
+        "LEAVE_SERVICE_SCOPE": "",
+        "SERVICES_FILE": str(file),
+        "CALLER_CLAIMS": "groups",
+    }
+    return {**environment, **ours}
+
+
+async def record(alice: Page, bob: Page, sign_in: SignIn, revoke: Callable[[], Awaitable[str]]) -> bytes:
+    """Plays the demo: Alice's page before the sign-in, and Bob's after it.
+
+    `sign_in` does what a person does at IDaaS, `revoke` what an operator does, whose terminal it returns.
+    """
+    stage = await alice.context.new_page()
     height = SIZE["height"] + CAPTION_HEIGHT
     await stage.set_viewport_size({"width": SIZE["width"], "height": height})
     await stage.set_content(STAGE)
-    recording = Recording(page, stage, caption="The agent acts only for people whom it knows")
+    recording = Recording(alice, stage)
+    await _known_people(recording, sign_in)
+    await _changed_and_approved(recording)
+    await _approved_for_longer(recording)
+    await _decided_by_another(recording, bob)
+    await _rights(recording)
+    await _revoked(recording, revoke)
+    return animated_webp(recording.frames, SIZE["width"], height)
+
+
+async def _known_people(recording: Recording, sign_in: SignIn) -> None:
+    page = recording.page
+    recording.caption = "An agent that acts only for people whom it knows"
     await page.locator("button.large").wait_for()
-    await recording.take(2800)
+    await recording.take(3500)
     recording.caption = "The company's sign-in, at IDaaS: the page never sees the password"
     await page.locator("button.large").click()
     await page.get_by_label("User name").wait_for()
-    await recording.take(2400)
+    await recording.take(3500)
     await sign_in(page)
     recording.caption = "A question that needs a service"
-    await recording.take(1200)
-    await recording.type("#question", WEATHER)
-    await page.keyboard.press("Enter")
-    recording.caption = "IDaaS issues each credential when it is needed; the answer says whose rights it used"
-    await recording.until(".turn:last-child .actions")
-    await recording.take(3800)
-    recording.caption = "A request that changes something"
-    await recording.type("#question", APPLY)
-    await page.keyboard.press("Enter")
-    recording.caption = "The agent waits: what would be called, with which arguments, under whose rights"
-    await recording.until(".approval")
-    await recording.take(5200)
-    recording.caption = "Approved by the person, once, for exactly this call"
-    await page.locator("[data-name=approve]").hover()
-    await recording.take(1400)
-    await page.locator("[data-name=approve]").click()
-    await recording.until(".turn:last-child .actions")
-    await recording.take(4200)
-    recording.caption = "Each call, its arguments and its rights stay with the conversation"
-    await page.locator(".turn:last-child .tool > summary").first.click()
+    await recording.ask(WEATHER)
+    recording.caption = "Machine: called with the agent's own rights. IDaaS issued each credential just now"
+    await recording.until(ENDED)
+    await recording.take(6500)
+    recording.caption = "A question about the person"
+    await recording.ask(LEFT)
+    recording.caption = "Human: called with Alice's rights. IDaaS exchanged the sign-in for a service token"
+    await recording.until(ENDED)
+    await recording.take(6000)
+    recording.caption = "Who acted for whom: each link of the chain, for each answer"
+    await page.locator(".chain summary").click()
     await page.wait_for_timeout(250)
-    await recording.take(5200)
-    return animated_webp(recording.frames, SIZE["width"], height)
+    await recording.take(6000)
+    await page.locator(".chain summary").click()
+
+
+async def _changed_and_approved(recording: Recording) -> None:
+    page = recording.page
+    recording.caption = "A request that changes something"
+    await recording.ask(APPLY)
+    recording.caption = "The agent waits: what it would call, with which arguments, under whose rights"
+    await recording.until(".approval")
+    await recording.take(6500)
+    recording.caption = "Alice changes what is called: two days, not three"
+    await page.locator("[data-name=edit]").click()
+    await recording.take(1800)
+    await page.locator(".fields input").first.fill("2")
+    await recording.take(2600)
+    recording.caption = "Approved once, for exactly this call"
+    await page.locator("[data-name=approve_edited]").click()
+    await recording.until(ENDED)
+    await recording.take(5000)
+
+
+async def _approved_for_longer(recording: Recording) -> None:
+    page = recording.page
+    recording.caption = "One more of the same kind"
+    await recording.ask(ONE_DAY.format(FIRST))
+    await recording.until(".approval")
+    recording.caption = "Approve more calls: for a time, within bounds that the company allows"
+    await page.locator("[data-name=approve_lasting]").click()
+    await page.wait_for_timeout(250)
+    await recording.take(6500)
+    await page.locator("[data-name=approve_these]").click()
+    recording.caption = "Approved for two hours"
+    await recording.until(ENDED)
+    await recording.take(2500)
+    recording.caption = "Within these bounds, the agent does not ask again"
+    await recording.ask(ONE_DAY.format(SECOND))
+    await recording.until(ENDED)
+    await recording.take(4500)
+
+
+async def _decided_by_another(recording: Recording, bob: Page) -> None:
+    alice = recording.page
+    recording.caption = "A call about which another person decides"
+    await recording.ask(CANCEL)
+    recording.caption = "Four eyes: Alice alone cannot approve this"
+    await recording.until(".approval")
+    await recording.take(5000)
+    recording.caption = "Bob, of “hr”, sees that something waits"
+    recording.page = bob
+    await bob.reload()
+    await bob.locator(".waiting-count:visible").wait_for()
+    await recording.take(2500)
+    await bob.locator(".waiting-count").click()
+    await recording.until("[role=dialog] .approval, dialog .approval")
+    recording.caption = "Bob decides about the call; Alice's conversation stays hers"
+    await recording.take(6000)
+    await bob.locator(".inbox [data-name=approve]").click()
+    await bob.locator(".inbox .approval").wait_for(state="detached")
+    recording.caption = "Approved by another person, once, for exactly this call"
+    await recording.take(2500)
+    recording.page = alice
+    recording.caption = "Alice goes on. The call is made with Alice's rights, not with Bob's"
+    await alice.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await alice.locator("[data-name=go_on]").click()
+    await recording.until(ENDED)
+    await recording.take(4500)
+
+
+async def _rights(recording: Recording) -> None:
+    page = recording.page
+    recording.caption = "What this agent may do for Alice, at any time"
+    await page.locator(".menu > summary").click()
+    await recording.take(1800)
+    await page.locator(".menu .icon-key").click()
+    await page.locator(".service summary").first.wait_for()
+    await page.wait_for_timeout(250)
+    await recording.take(5000)
+    recording.caption = "What was approved for longer ends at a click"
+    await page.locator(".grant .actions button").last.click()
+    await page.locator(".grant").wait_for(state="detached")
+    await recording.take(2500)
+    recording.caption = "Each tool: allowed, asks Alice, or asks another person; and whose rights a call uses"
+    await page.locator(".service", has_text="leave_apply").locator("summary").click()
+    await page.locator(".service li", has_text="leave_cancel").scroll_into_view_if_needed()
+    await page.wait_for_timeout(250)
+    await recording.take(6000)
+    await page.keyboard.press("Escape")
+
+
+async def _revoked(recording: Recording, revoke: Callable[[], Awaitable[str]]) -> None:
+    recording.caption = "An incident: the operator ends Alice's access"
+    recording.terminal = await revoke()
+    await recording.take(6000)
+    recording.caption = "From now on, Alice's token is refused, although it has not expired"
+    recording.terminal = ""
+    await recording.ask(LEFT)
+    await recording.until(ENDED)
+    await recording.take(6500)
 
 
 def animated_webp(frames: Sequence[tuple[bytes, int]], width: int, height: int) -> bytes:

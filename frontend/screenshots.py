@@ -2,8 +2,8 @@
 
 Chinese text needs a font that has it, such as Debian's `fonts-wqy-microhei`.
 
-Look at them after a change of the page. Into `docs/images` go `chat.png` (of `docs/page.md`), `dark.png`,
-`phone.png`, `error.png`, `welcome.png` as `sign-in.png`, and `card-zh.png` as `chat-zh.png`.
+Look at them after a change of the page. Into `docs/images` go `chat.png` (of `docs/page.md`), `chat-zh.png`,
+`dark.png`, `phone.png`, `error.png`, and `welcome.png` as `sign-in.png`.
 `python frontend/screenshots.py docs/images demo` records `demo.webp` alone.
 """
 
@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 import tempfile
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -35,6 +36,7 @@ WEATHER = "What is the weather in Hangzhou right now?"
 ENTERPRISE = "Call my enterprise service"
 LEAVE = "How many days of leave do I have left?"
 APPLY = "Apply for three days of leave from Monday"
+WEATHER_ZH, APPLY_ZH = "杭州现在天气怎么样？", "从周一开始请三天年假"
 RUN_ROUTE = "**/ag-ui/agent"
 LIMITED = {
     "error": {"code": "rate_limited", "message": "", "request_id": "9c1d4e7a2b60f835", "retry_after": 42}
@@ -79,27 +81,46 @@ class Photographer:
         await page.keyboard.press("Enter")
         await page.locator(".turn:last-child .actions").wait_for()
 
-    async def record_demo(self) -> None:
-        page = await self.page({"viewport": demo.SIZE})
+    async def record_demo(self, environment: Mapping[str, str]) -> None:
+        """`environment` is the agent's, for its operator's terminal."""
+        alice, bob = [await self.page({"viewport": demo.SIZE}) for _ in range(2)]
+        cloud = self.sandbox.cloud
+        person = json.dumps([cloud.addresses.issuer, "user_bob01"])
+        token = cloud.user_token("bob", claims=demo.APPROVER)
+        session = json.dumps({"accessToken": token, "subject": "user_bob01", "person": person, "name": "Bob"})
+        await bob.evaluate("(session) => sessionStorage.setItem('idaas-agent.session', session)", session)
 
         async def sign_in(page: Page) -> None:
             await page.get_by_label("User name").fill("alice")
-            await page.get_by_label("Password").fill(self.sandbox.cloud.secrets.alice_password)
+            await page.get_by_label("Password").fill(cloud.secrets.alice_password)
             await page.get_by_role("button", name="Sign in").click()
             await page.locator("#question").wait_for()
 
-        (self.folder / "demo.webp").write_bytes(await demo.record(page, sign_in))
+        async def revoke() -> str:
+            command = ["revoke", "--user", "user_alice01"]
+            process = await asyncio.create_subprocess_exec(
+                str(Path(sys.executable).with_name("idaas-agent")), *command, stdout=PIPE, env=environment
+            )
+            shown, _ = await process.communicate()
+            return f"$ idaas-agent {' '.join(command)}\n{shown.decode()}"
+
+        (self.folder / "demo.webp").write_bytes(await demo.record(alice, bob, sign_in, revoke))
 
     async def take_all(self) -> None:
-        page = await self.page({"viewport": {"width": 1280, "height": 860}})
-        await self.sign_in(page)
-        await self.ask(page, WEATHER)
-        await page.get_by_role("button", name="New conversation").click()
-        await page.locator("#question").fill(APPLY)
-        await page.keyboard.press("Enter")
-        await page.locator(".approval").wait_for()
-        await page.mouse.move(0, 0)
-        await self.shoot(page, "chat")
+        chinese = {"locale": "zh-CN"}
+        for name, look, question, request in (
+            ("chat", {}, WEATHER, APPLY),
+            ("chat-zh", chinese, WEATHER_ZH, APPLY_ZH),
+        ):
+            page = await self.page(look)
+            await self.sign_in(page)
+            await self.ask(page, question)
+            await page.locator("nav .icon-plus").click()
+            await page.locator("#question").fill(request)
+            await page.keyboard.press("Enter")
+            await page.locator(".approval").wait_for()
+            await page.mouse.move(0, 0)
+            await self.shoot(page, name)
 
         page = await self.page()
         await self.shoot(page, "welcome")
@@ -140,7 +161,7 @@ class Photographer:
             await self.sign_in(page)
             await self.shoot(page, f"{name}-first-questions")
             chinese = look.get("locale") == "zh-CN"
-            await self.ask(page, "杭州现在天气怎么样？" if chinese else WEATHER)
+            await self.ask(page, WEATHER_ZH if chinese else WEATHER)
             await self.ask(page, "调用我的企业服务" if chinese else ENTERPRISE)
             await self.shoot(page, name)
             if look.get("viewport") == PHONE:
@@ -180,7 +201,7 @@ class Photographer:
             await page.locator(".service summary").first.click()
             await self.shoot(page, f"rights{name}")
             await page.keyboard.press("Escape")
-            await page.locator("#question").fill("从周一开始请三天年假" if chinese else APPLY)
+            await page.locator("#question").fill(APPLY_ZH if chinese else APPLY)
             await page.keyboard.press("Enter")
             await page.locator(".approval").wait_for()
             await self.shoot(page, f"card{name}")
@@ -258,21 +279,23 @@ async def main(folder: Path, *, demo_alone: bool) -> None:
     listeners = [listen("127.0.0.1", 0, purpose, "nothing") for purpose in ("the agent", "the page")]
     agent_port, page_port = (listener.getsockname()[1] for listener in listeners)
     page_url = f"http://localhost:{page_port}/"
+    kept = Path(tempfile.mkdtemp())
     options = SandboxOptions(
-        Path(tempfile.mkdtemp()),
+        kept / "sandbox",
         page_origins=(page_url.rstrip("/"),),
         **dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0),
     )
     with start_sandbox(options) as sandbox:
-        settings = read_settings(
-            sandbox.environment
-            | {
-                "ACCESS_IDENTITY": "Machine",
-                "CORS_ALLOWED_ORIGINS": page_url.rstrip("/"),
-                "MAX_REQUESTS_PER_MINUTE": "0",
-                "CONVERSATIONS_URL": f"sqlite:///{Path(tempfile.mkdtemp()) / 'conversations.db'}",
-            }
-        )
+        environment = sandbox.environment | {
+            "ACCESS_IDENTITY": "Machine",
+            "CORS_ALLOWED_ORIGINS": page_url.rstrip("/"),
+            "MAX_REQUESTS_PER_MINUTE": "0",
+            "CONVERSATIONS_URL": f"sqlite:///{kept / 'conversations.db'}",
+            "REVOCATIONS_FILE": str(kept / "revocations.db"),
+        }
+        if demo_alone:
+            environment = demo.with_rules(environment, kept)
+        settings = read_settings(environment)
         config = sandbox_page_config(
             sandbox.cloud.addresses,
             PageGrant.CODE,
@@ -291,7 +314,7 @@ async def main(folder: Path, *, demo_alone: bool) -> None:
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )
             photographer = Photographer(browser, page_url, sandbox, folder)
-            await (photographer.record_demo() if demo_alone else photographer.take_all())
+            await (photographer.record_demo(environment) if demo_alone else photographer.take_all())
             await browser.close()
         for server in servers:
             server.should_exit = True
