@@ -211,10 +211,10 @@ export class Application extends EventTarget {
     this.#changed();
   }
 
-  /** Sends a question, once it is known whether the agent keeps the conversation. */
+  /** Sends a question, once it is known whether the agent keeps the conversation. `false`: not, as a run goes on in it. */
   async ask(question, files) {
     await this.#resumed;
-    await this.chat.send(question, files);
+    return this.chat.send(question, files);
   }
 
   /** Whether an image can be attached to a question: of a conversation that the agent keeps, where its model takes images. */

@@ -84,15 +84,15 @@ export class Chat extends EventTarget {
   }
 
   /**
-   * Sends a question, and resolves when the answer has ended, by success or failure. One question at a time. While the
-   * agent waits for an approval, the text decides nothing: it is sent after the decision.
+   * Sends a question, and resolves when the answer has ended, by success or failure. One question at a time: `false` if
+   * another one is being answered. While the agent waits for an approval, the text decides nothing: it is sent after it.
    */
   async send(question, files) {
-    if (this.busy) return;
+    if (this.busy) return false;
     if (this.approvals.length > 0) {
       this.queued = question;
       this.#notify('turns');
-      return;
+      return true;
     }
     const { thread } = this;
     this.notUndone = [];
@@ -100,7 +100,7 @@ export class Chat extends EventTarget {
     const replaced = this.turns.findIndex(({ id }) => id === this.editing?.id);
     if (replaced >= 0 && thread !== undefined) {
       await this.#replace(replaced, question);
-      return;
+      return true;
     }
     this.undoable = replaced >= 0 ? { turns: this.turns, by: 'replaced' } : undefined;
     if (replaced >= 0) this.turns = this.turns.slice(0, replaced);
@@ -110,6 +110,7 @@ export class Chat extends EventTarget {
     this.turns.push(turn);
     const messages = chatMessages(thread === undefined ? this.turns : [turn]);
     await this.#read(turn, (signal) => this.agent.ask({ thread, messages, signal }));
+    return true;
   }
 
   /**

@@ -44,6 +44,23 @@ test('a question that is asked while the conversation is restored belongs to it'
   assert.deepEqual(app.chat.turns.map(({ question }) => question), ['one', 'two']);
 });
 
+test('a question that is asked while a conversation with a run is restored is not sent, and its caller knows', async (context) => {
+  let give;
+  const kept = new Promise((resolve) => { give = resolve; });
+  const app = application({
+    '/threads': async () => Response.json({ threads: [THREAD], next: null }),
+    '/threads/t': async () => { await kept; return Response.json({ ...KEPT, status: 'running', run: { id: 'r' } }); },
+    '/threads/t/events': () => new Promise(() => {}),
+  });
+  context.after(() => { app.chat.clear(); app.conversations.leave(); app.inbox.leave(); });
+  const started = app.start(undefined);
+  const asked = app.ask('two');
+  give();
+  await started;
+  assert.equal(await asked, false);
+  assert.deepEqual(app.chat.turns.map(({ question }) => question), ['one']);
+});
+
 test('an agent that could not be reached at first shows the last conversation when it can', async (context) => {
   let down = true;
   const app = application({

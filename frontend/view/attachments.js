@@ -48,6 +48,12 @@ export class Attachments {
     return files;
   }
 
+  /** @param {object[]} files that `take` has returned */
+  giveBack(files) {
+    this.#files.unshift(...files);
+    this.#show();
+  }
+
   /** @param {File[]} chosen */
   async add(chosen) {
     const { language } = this;

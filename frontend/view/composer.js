@@ -70,6 +70,12 @@ export class Composer {
     this.actions.written(text);
   }
 
+  /** What could not be sent is in the field again, before what was written meanwhile. */
+  giveBack(text, files = []) {
+    this.put([text, this.draft].filter(Boolean).join('\n'));
+    this.attachments.giveBack(files);
+  }
+
   #submit(event) {
     event.preventDefault();
     this.#take(this.actions.send);

@@ -32,7 +32,7 @@ export class ConversationView {
     const { language, chat, session } = app;
     this.app = app;
     this.language = language;
-    const send = (question, files) => app.ask(question, files);
+    const send = async (question, files) => { if (!await app.ask(question, files)) this.composer.giveBack(question, files); };
     this.composer = new Composer(language, {
       send, decline: (words) => app.decline(words), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; }, announce: (text) => { this.status.textContent = text; },
     }, app.draft);

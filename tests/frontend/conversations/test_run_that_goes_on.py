@@ -1,10 +1,11 @@
 """A run that goes on while the page is reloaded, in two tabs, and on two devices."""
 
+import asyncio
 import re
 from typing import Any
 
 from langchain_core.messages import AIMessage
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.frontend import reports
 from tests.frontend.axe import violations
@@ -45,15 +46,26 @@ async def test_reload_in_the_middle_of_a_run_shows_each_word_once(
     await expect(page.get_by_role("article", name="You")).to_have_text(["When?"])
 
 
-async def test_stop_after_a_reload_ends_the_run(
+async def test_question_during_a_reload_is_kept_and_stop_ends_the_run(
     browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(AIMessage(WORDS), waits=True)
     await lasting_agent.open_page(page)
     await ask(page, "When?")
     await expect(prose(page)).to_have_text("Monday")
+    may_read = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await may_read.wait()
+        await route.continue_()
+
+    await page.route(re.compile(r"/threads/[\w-]+$"), later)
     await page.reload()
+    await ask(page, "And then?")
+    await expect(question(page)).to_have_value("")
+    may_read.set()
     await expect(prose(page)).to_have_text("Monday")
+    await expect(question(page)).to_have_value("And then?")
     await page.get_by_role("button", name="Stop").click()
     await expect(page.locator(".stopped")).to_contain_text("Stopped")
     await expect(listed(page).locator(".running")).to_have_count(0)
