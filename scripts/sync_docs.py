@@ -1,9 +1,9 @@
 """Updates the generated documentation: README.md, docs/{errors,configuration,observability}.md,
 docs/zh/errors.md and docs/services.schema.json.
 
-A generated part of the README is the block after `<!-- path/of/a/file -->`; the codes of docs/errors.md and
-the table of docs/observability.md follow `<!-- error codes -->` and `<!-- metrics -->`. Run it after a change
-of a source; a test fails while the two differ.
+A generated part of the README is the block after `<!-- path/of/a/file: functions -->`; the codes of
+docs/errors.md and the table of docs/observability.md follow `<!-- error codes -->` and `<!-- metrics -->`.
+Run it after a change of a source; a test fails while the two differ.
 """
 
 import ast
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agent.settings.values import VariableGroup
 
 PAGE = re.compile(r"`?docs/([\w-]+)\.md`?")
-FILE_BLOCK = re.compile(r"<!-- (?P<path>[\w/]+\.py) -->\n```python\n.*?```\n", re.DOTALL)
+FILE_BLOCK = re.compile(r"<!-- (?P<path>[\w/]+\.py)(?P<names>: [\w ]+)? -->\n```python\n.*?```\n", re.DOTALL)
 METRICS_BLOCK = re.compile(r"<!-- metrics -->\n(?:\n?\|[^\n]*\n)*")
 CODES_BLOCK = re.compile(r"<!-- error codes -->\n.*", re.DOTALL)
 
@@ -32,16 +32,23 @@ def synced(readme: str) -> str:
     """The text of the README with every copied part replaced by its source."""
 
     def file_block(match: re.Match[str]) -> str:
-        path = match["path"]
-        return f"<!-- {path} -->\n```python\n{excerpt((ROOT / path).read_text(encoding='utf-8'))}```\n"
+        path, names = match["path"], match["names"] or ""
+        source = (ROOT / path).read_text(encoding="utf-8")
+        return f"<!-- {path}{names} -->\n```python\n{excerpt(source, names[2:].split())}```\n"
 
     return FILE_BLOCK.sub(file_block, readme)
 
 
-def excerpt(source: str) -> str:
-    """The text between `# readme: begin` and `# readme: end`, or the whole file."""
-    _, begin, rest = source.partition("# readme: begin\n")
-    return rest.partition("# readme: end\n")[0] if begin else source
+def excerpt(source: str, names: list[str]) -> str:
+    """The functions of these names with their decorators, or the whole file."""
+    if not names:
+        return source
+    lines = source.splitlines(keepends=True)
+    functions = {
+        node.name: node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.AsyncFunctionDef)
+    }
+    chosen = [(functions[name].decorator_list[0].lineno - 1, functions[name].end_lineno) for name in names]
+    return "\n\n".join(textwrap.dedent("".join(lines[begin:end])) for begin, end in chosen)
 
 
 def linked(text: str) -> str:
