@@ -16,14 +16,22 @@ def fault_table() -> str:
     """The page: the text above the mark, unchanged, and the tables."""
     lines = []
     text = (ROOT / "tests" / "security" / "faults.json").read_text(encoding="utf-8")
+    tables: dict[str, list[str]] = {}
     for service, faults in json.loads(text).items():
-        lines += [f"\n## {service}\n", _row("fault", *COLUMNS.values()), "|---|---|---|---|"]
         alike: dict[tuple[str, ...], list[str]] = {}
         for fault, seen in faults.items():
             alike.setdefault(tuple(seen[moment] for moment in COLUMNS), []).append(fault)
         if len(alike) == 1:
             alike = {cells: ["each of the eleven"] for cells in alike}
-        lines += [_row("; ".join(named), *cells) for cells, named in alike.items()]
+        rows = "\n".join(_row("; ".join(named), *cells) for cells, named in alike.items())
+        tables.setdefault(rows, []).append(service)
+    for rows, services in tables.items():
+        lines += [
+            f"\n## {'; '.join(services)}\n",
+            _row("fault", *COLUMNS.values()),
+            "|---|---|---|---|",
+            rows,
+        ]
     text_part = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
     return text_part + MARK + "\n".join(lines) + "\n"
 

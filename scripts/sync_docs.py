@@ -176,10 +176,7 @@ checks whether the values work. URLs must be https, except to loopback addresses
 as not set. Variables of the environment override those of `--env-file`. A variable with a misspelt name is
 not read, and the start warns about it.
 
-The agent's own secret is in a file (`IDAAS_CLIENT_SECRET_FILE`, `ENV_PRIVATE_KEY_FILE`), or in the variable
-that the SDK configuration file names (`clientSecretEnvVarName`, such as `IDAAS_CLIENT_SECRET`;
-`privateKeyEnvVarName`, such as `ENV_PRIVATE_KEY`). What each method needs:
-[client authentication](connect-idaas.md#client-authentication).
+The agent's own secret: [client authentication](connect-idaas.md#client-authentication).
 """
 
 

@@ -116,16 +116,13 @@ class ConversationVariables(VariableGroup):
     heading = "Conversations"
 
     conversations_url: ConversationsUrl = SqliteFile(Path(".idaas-agent/conversations.db"))
-    """Where conversations are stored (`docs/conversations.md`): `sqlite:///path` of a file, which the first
-    conversation creates, for the processes of one machine (an absolute path has four slashes);
-    `postgresql://user:password@host:5432/database` for several machines; `none`: every request carries its
-    whole conversation, and tools that need an approval are refused."""
+    """Where conversations are stored: in a file, in a PostgreSQL, or (`none`) not at all
+    (`docs/conversations.md`)."""
     conversations_url_file: SecretInFile | None = None
     """A file with `CONVERSATIONS_URL`, in its place. Read at start."""
     conversations_key_file: ConversationKeysFile | None = Field(None, repr=False)
-    """A file with the key that encrypts conversations at rest: base64url of 32 random bytes on one line, and
-    during a rotation the former key on a second line. A line `clear` accepts values in clear until they are
-    encrypted. Read at start. Without it they are stored in clear."""
+    """A file with the key that encrypts conversations at rest (`docs/conversations.md`). Read at start. Without
+    it they are stored in clear."""
     conversation_days: float = Field(90, gt=0, le=36_500, allow_inf_nan=False)
     """After how many days without a change a conversation is deleted."""
     conversation_tokens: int = Field(32_000, gt=0)

@@ -72,11 +72,11 @@ class ClientVariables(VariableGroup):
     cloud_idaas_config_path: Path = DEFAULT_PATH
     """The IDaaS SDK configuration file, as the IDaaS console generates it."""
     idaas_client_secret_file: Path | None = None
-    """A file with the client secret, in place of the variable that `clientSecretEnvVarName` names. A change
-    is taken up within seconds. On a second line: another secret, tried if IDaaS refuses the first."""
+    """A file with the client secret (`docs/connect-idaas.md`), in place of the variable that
+    `clientSecretEnvVarName` names."""
     env_private_key_file: Path | None = None
-    """A file with the client's private key (PEM), in place of the variable that `privateKeyEnvVarName` names.
-    A change is taken up within seconds. A second key below the first is tried if IDaaS refuses the first."""
+    """A file with the client's private key (PEM), in place of the variable that `privateKeyEnvVarName`
+    names. The same."""
     ecs_metadata_endpoint: Annotated[str, AfterValidator(_metadata_endpoint)] = METADATA_ENDPOINT
     """The metadata service (`PKCS7`, and `PLUGIN` on ECS). Plain http is allowed to the platform's address
     and to loopback addresses."""

@@ -84,9 +84,8 @@ class ModelVariables(VariableGroup):
     llm_enable_thinking: bool | None = None
     """Model Studio's switch for thinking before the answer. Sent only if it is set."""
     system_prompt_file: Annotated[str, parsed_by(read_prompt_file)] | None = None
-    """A file with the system prompt of the model, UTF-8, at most 64 KiB. Read at start. `{{name}}` is a
-    claim of the caller that `CALLER_CLAIMS` names; what follows a line `[group finance]`, up to the next such
-    line, is for callers of that group. Default: the built-in prompt."""
+    """A file with the system prompt of the model, UTF-8, at most 64 KiB, with claims and groups of the
+    caller (`docs/models.md`). Read at start. Default: the built-in prompt."""
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:

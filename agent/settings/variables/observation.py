@@ -110,9 +110,8 @@ class RecordVariables(VariableGroup):
     audit_required: bool = False
     """Whether a request is refused if its audit record cannot be written. With `AUDIT_LOG_FILE`."""
     audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], parsed_by(keys_in_file)] | None = None
-    """A file with a key of 32 or more characters, such as `openssl rand -hex 32` prints. It signs the lines
-    of the audit log, and makes `token_hash` equal in all processes and after restarts. With a second line,
-    the former key, `idaas-agent audit verify` accepts the lines of both."""
+    """A file with the key that signs the lines of the audit log (`docs/audit-log.md`): 32 or more characters,
+    such as `openssl rand -hex 32` prints."""
     agent_tracing: Tracing = Tracing.OFF
     """`langsmith` sends every run, with its messages and tool results, to LangSmith, as set by
     `LANGSMITH_API_KEY` and its other variables. `off` sends nothing, also with `LANGSMITH_TRACING=true`."""

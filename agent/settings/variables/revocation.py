@@ -36,15 +36,12 @@ class RevocationVariables(VariableGroup):
 
     redis_url: Annotated[InstanceOf[Secret], parsed_by(_redis_url)] | None = None
     """A Redis for what several processes share (`docs/replicas.md`), such as
-    `rediss://user:password@host:6379`: counts of requests and runs, announcements of revocations, and for ten
-    minutes the events of runs of conversations. Without it, and while it is away, each process counts
-    alone."""
+    `rediss://user:password@host:6379`. Without it, and while it is away, each process counts alone."""
     redis_url_file: SecretInFile | None = None
     """A file with `REDIS_URL`, in its place. Read at start."""
     seal_key_file: KeysFile | None = Field(None, repr=False)
-    """A file with the key that seals callers for runs that another process executes later (`docs/aegra.md`):
-    base64url of 32 random bytes on one line, and during a rotation the former key on a second line. The same
-    for all processes. Read at start. Only Aegra needs it."""
+    """A file with the key that seals callers for runs that another process executes later (`docs/aegra.md`).
+    The same for all processes. Read at start. Only Aegra needs it."""
     revocations_file: Path = Path(".idaas-agent/revocations.sqlite")
     """The SQLite file of revocations (`docs/revocation.md`), shared by the agent's processes and `idaas-agent
     revoke`. Created by the first revocation. Not used if conversations are in PostgreSQL; with `REDIS_URL` it

@@ -42,10 +42,8 @@ class ServiceVariables(VariableGroup):
     """Your own graph: `package.module:function`, or `file.py:function` in the folder of `SERVICES_FILE`, else
     in the working directory (`docs/graphs.md`). Default: the agent's graph."""
     accepted_tools_file: Path = Path(".idaas-agent/accepted-tools.json")
-    """The file with digests of what is accepted of the tools of MCP servers (`docs/extending.md`): a server's
-    first list creates it; what the server changes later is withheld until `idaas-agent accept-tools`. For the
-    processes of one machine. If it cannot be written, each process accepts for itself what a server lists
-    first."""
+    """The file with digests of what is accepted of the tools of MCP servers (`docs/extending.md`), for the
+    processes of one machine."""
 
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
