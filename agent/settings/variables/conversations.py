@@ -121,8 +121,8 @@ class ConversationVariables(VariableGroup):
     conversations_url_file: SecretInFile | None = None
     """A file with `CONVERSATIONS_URL`, in its place. Read at start."""
     conversations_key_file: ConversationKeysFile | None = Field(None, repr=False)
-    """A file with the key that encrypts conversations at rest (`docs/conversations.md`). Read at start. Without
-    it they are stored in clear."""
+    """A file with the key that encrypts conversations at rest (`docs/conversations.md`). Read at start.
+    Without it they are stored in clear."""
     conversation_days: float = Field(90, gt=0, le=36_500, allow_inf_nan=False)
     """After how many days without a change a conversation is deleted."""
     conversation_tokens: int = Field(32_000, gt=0)
