@@ -160,6 +160,12 @@ class SqlApprovalStore:
         found = await self._read(principal, condition, owner_of(principal), thread_id)
         return found[0] if found else None
 
+    async def recent(self, principal: Principal, since: float) -> Sequence[ApprovalState]:
+        condition = (
+            "owner = ? AND created_at >= ? AND prepared_by IS NULL ORDER BY created_at DESC, id LIMIT 50"
+        )
+        return await self._read(principal, condition, owner_of(principal), since)
+
     async def count_open(self, since: float) -> int:
         """How many questions of runs that were asked after `since`, of all principals, wait."""
         waiting = "status = 'open' AND prepared_by IS NULL AND created_at > ?"

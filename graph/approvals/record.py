@@ -317,6 +317,9 @@ class ApprovalStore(Protocol):
     async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
         """The approval of the thread that `principal` was asked for last, in any status."""
 
+    async def recent(self, principal: Principal, since: float) -> Sequence[ApprovalState]:
+        """The newest 50 that runs have asked `principal` for since then, in any status, the newest first."""
+
     async def withdraw(
         self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
     ) -> None:

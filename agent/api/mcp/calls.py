@@ -4,9 +4,8 @@ A run that waits for its user is found again by what the client sends again, nev
 conversation is the caller's own, and its latest message has the digest of the call.
 """
 
-import hashlib
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -18,7 +17,7 @@ from agent.composition.agent import Agent
 from agent.conversations.thread import is_thread_id, owner_of
 from agent.runs.conversation_runs import Conversations
 from agent.runs.run import Paused, RunReader
-from graph.approvals.record import ApprovalKind, ApprovalStatus
+from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
 from graph.call_arguments import are_valid_arguments, arguments_digest
 from graph.error_codes import GraphCode
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
@@ -29,7 +28,6 @@ ASK: Final = "ask"
 ANSWER: Final = "answer"
 """The key of the one question that a result asks, and of its answer."""
 _MARK: Final = "mcp-"
-_REPEATS: Final = 16
 _NEWEST: Final = 200
 """The messages among which the question of a run is looked for. A run within the limits has fewer."""
 
@@ -73,7 +71,7 @@ Begun: TypeAlias = RunReader | Paused | Ended
 
 @dataclass(frozen=True, slots=True)
 class AskedCall:
-    """A valid `tools/call`. `digest` identifies it: the same call by the same user has the same one."""
+    """A valid `tools/call`. `digest` identifies it: the same call in the same version has the same one."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -96,7 +94,7 @@ class AskedCall:
             and (isinstance(conversation, str) and is_thread_id(conversation))
         ):
             raise McpError(INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer")
-        return cls(name, arguments, modern, arguments_digest({name: arguments})[:32], asks)
+        return cls(name, arguments, modern, arguments_digest({f"{name} {modern}": arguments})[:32], asks)
 
     def message(self) -> HumanMessage:
         """What the conversation has of it."""
@@ -112,7 +110,6 @@ class Calls:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self.services = {each.name: each for each in agent.services}
         self._catalog = ToolCatalog(agent.services, agent.settings.tool_timeout_seconds)
 
     async def offered(self, caller: VerifiedAccessToken) -> OfferedTools:
@@ -133,7 +130,7 @@ class Calls:
             if (service := offered.services.get(asked.name)) is None:
                 unknown = f"There is no tool {asked.name!r:.80}"
                 raise McpError(INVALID_PARAMS, offered.withheld.get(asked.name, unknown))
-            may_ask = asked.asks and getattr(self.services[service], "may_ask", False)
+            may_ask = asked.asks and getattr(self._agent.gate.services[service], "may_ask", False)
             kept = kept if may_ask or self._agent.gate.decides(call, service) else None
         thread_id = asked.arguments.get("conversation") if call is None else None
         streaming = call is None
@@ -143,20 +140,10 @@ class Calls:
             return self._agent.runs.start([asked.message()], caller, streaming=streaming, call=call)
         if thread_id is not None:
             await kept.threads.get(owner_of(caller.principal), thread_id)  # is not opened
-        deleted: set[str] = set()
-        while True:
-            place = thread_id
-            if not asked.modern:
-                place = thread_id or await self._place(kept, asked, caller, deleted)
-                if place is not None and await self._waited(kept, asked, caller, place):
-                    return await self._outcome(kept, caller, place)
-            try:
-                run = await kept.start(caller, place, [asked.message()], streaming=streaming, call=call)
-                return run.events(keep=not asked.modern)
-            except ThreadNotFoundError:
-                if place is None or place == thread_id:
-                    raise
-                deleted.add(place)
+        if not asked.modern and (place := await self._waited(kept, asked, caller, thread_id)) is not None:
+            return await self._outcome(kept, caller, place)
+        run = await kept.start(caller, thread_id, [asked.message()], streaming=streaming, call=call)
+        return run.events(keep=not asked.modern)
 
     async def resume(
         self, asked: AskedCall, state: object, responses: object, caller: VerifiedAccessToken
@@ -192,29 +179,6 @@ class Calls:
             return Paused(tuple(pending))  # what is no answer asks again
         return run.events(keep=False)
 
-    async def _place(
-        self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken, deleted: Collection[str]
-    ) -> str | None:
-        """The conversation of a legacy call that names none. It follows from the call and the time, so that
-        the call is found when it is sent again; none of `deleted` is used again. `None`: any.
-        """
-        window = int(self._agent.clock() // self._agent.settings.approval_seconds)
-        free: list[str] = []
-        for at in (window, window - 1):
-            for number in range(_REPEATS):
-                known_by = f"{asked.digest}.{at}.{number}".encode()
-                thread_id = _MARK + hashlib.sha256(known_by).hexdigest()[:32]
-                if thread_id in deleted:
-                    continue
-                try:
-                    await kept.threads.get(owner_of(caller.principal), thread_id)
-                except ThreadNotFoundError:
-                    free.append(thread_id)
-                    break
-                if await self._waited(kept, asked, caller, thread_id):
-                    return thread_id
-        return free[0] if free else None
-
     async def _asked_at(
         self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken, thread_id: str
     ) -> float | None:
@@ -228,19 +192,21 @@ class Calls:
         return None
 
     async def _waited(
-        self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken, thread_id: str
-    ) -> bool:
-        """Whether the latest message of the conversation asked this call, which waited for its user lately,
-        and they have decided in time or still can.
+        self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken, thread_id: str | None
+    ) -> str | None:
+        """The conversation, `thread_id` or any, in which this call of a legacy client waited for its user
+        lately, and they have decided in time or still can.
         """
-        asked_at = await self._asked_at(kept, asked, caller, thread_id)
         store, now = self._agent.approvals, self._agent.clock()
-        if asked_at is None or store is None:
-            return False
-        latest = await store.latest(caller.principal, thread_id)
-        since = max(asked_at, now - 2 * self._agent.settings.approval_seconds)
-        in_time = latest is not None and latest.status_at(now) is not ApprovalStatus.EXPIRED
-        return in_time and latest is not None and latest.request.created_at >= since
+        since, latest = now - 2 * self._agent.settings.approval_seconds, dict[str, ApprovalState]()
+        for state in await store.recent(caller.principal, since) if store else ():
+            latest.setdefault(state.request.thread_id, state)
+        for place, state in latest.items():
+            if thread_id in (None, place) and state.status_at(now) is not ApprovalStatus.EXPIRED:
+                asked_at = await self._asked_at(kept, asked, caller, place)
+                if asked_at is not None and state.request.created_at >= asked_at:
+                    return place
+        return None
 
     async def _outcome(self, kept: Conversations, caller: VerifiedAccessToken, thread_id: str) -> Begun:
         """What a call that waited waits for now, or what became of it. One that others have approved goes on,

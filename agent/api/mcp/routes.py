@@ -99,6 +99,7 @@ class McpServer:
 
     def __init__(self, agent: Agent) -> None:
         self._calls = Calls(agent)
+        self._services = agent.gate.services
         origins = agent.settings.cors_allowed_origins
         self._page = agent.settings.agent_page_url or (origins[0] if origins else "")
 
@@ -132,7 +133,7 @@ class McpServer:
         tools = [ASK_TOOL]
         for each in sorted((each["function"] for each in offered.tools), key=lambda each: each["name"]):
             if (name := each["name"]) != ASK:
-                policy = self._calls.services[offered.services[name]].policy(name)
+                policy = self._services[offered.services[name]].policy(name)
                 shown = {"name": name, "description": each["description"]}
                 shown["inputSchema"] = {"type": "object"} | each["parameters"]
                 tools.append(shown | {"annotations": {"readOnlyHint": policy.effect is Effect.READ}})
