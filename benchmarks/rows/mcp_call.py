@@ -15,7 +15,7 @@ from benchmarks.micro import Timed, timed_async
 from benchmarks.processes import row_server
 from benchmarks.report import Figure, Series, at_most, interleave, series
 from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
-from identity.principal import AccessIdentity
+from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService
 from tools.service import Access
@@ -40,7 +40,8 @@ class _Access:
     caller = None
 
     def __init__(self, key: str = "sk-benchmark") -> None:
-        self._key = Credential(_NEED, AccessIdentity.MACHINE, Secret(key), expires_at=time.time() + 3600)
+        alice, expires_at = Principal("https://idp.example", "alice"), time.time() + 3600
+        self._key = Credential(_NEED, AccessIdentity.HUMAN, Secret(key), expires_at, alice)
 
     async def credential(self) -> Credential:
         return self._key

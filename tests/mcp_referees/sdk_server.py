@@ -8,12 +8,17 @@ from pydantic import Field
 
 try:
     from mcp.server import MCPServer
+    from mcp.server.caching import CacheHint
     from mcp.server.mcpserver import Context, Image
+
+    options = {"cache_hints": {"tools/list": CacheHint(ttl_ms=3_600_000)}}
 except ImportError:
     from mcp.server.fastmcp import Context, Image
     from mcp.server.fastmcp import FastMCP as MCPServer
 
-server = MCPServer("referee")
+    options = {}
+
+server = MCPServer("referee", **options)
 
 
 @server.tool()
@@ -45,6 +50,15 @@ def picture() -> list:
 def broken() -> str:
     """Fails."""
     raise ValueError("INVALID_USER_KEY")
+
+
+@server.tool()
+async def grow(context: Context) -> str:
+    """Adds a tool, and says so in the newer version."""
+    server.add_tool(add, name="grown")
+    if hasattr(context, "notify_tools_changed"):
+        await context.notify_tools_changed()
+    return "grown"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE
 from tests.mcp_referees.referees import FOLDER, PYTHON
-from tests.tools.conftest import KeyRing
+from tests.tools.conftest import KeyRing, OwnAccess
 from tools.mcp_service.service import MCPService
 
 LEAVE = {"days": 3, "first_day": "2026-12-07"}
@@ -112,7 +112,7 @@ async def test_agent_lists_and_calls_in_the_newest_version_of_the_server(
     tools = {tool.name: tool for tool in await service.tools(access)}
     results = [await service.call(name, json.loads(arguments), access) for name, arguments in CALLS]
 
-    assert tools.keys() == {"add", "slow", "picture", "broken"}
+    assert tools.keys() == {"add", "slow", "picture", "broken", "grow"}
     assert (tools["add"].description, list(tools["add"].parameters["properties"])) == (
         "Adds two numbers.",
         ["a", "b"],
@@ -121,3 +121,14 @@ async def test_agent_lists_and_calls_in_the_newest_version_of_the_server(
     assert [result.called for result in results] == [True, False, True, True, True, False]
     assert [name for result in results for name, _ in result.files] == ["image.png"]
     assert service.may_ask is (request.node.callspec.params["service"] == "2.x")
+
+
+@pytest.mark.parametrize("service", ["2.x"], indirect=True)
+async def test_change_that_the_server_reports_is_listed_without_waiting_for_the_time_of_the_list(
+    service: MCPService,
+) -> None:
+    access = OwnAccess("K1")
+    before = [tool.name for tool in await service.tools(access)]
+    while service.cached_tools(access) is not None:  # until the stream is open
+        assert (await service.call("grow", {}, access)).ok
+    assert [tool.name for tool in await service.tools(access)] == [*before, "grown"]

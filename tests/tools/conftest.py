@@ -5,14 +5,17 @@ import time
 import pytest
 
 from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
-from identity.principal import AccessIdentity, Caller
+from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
 
 
 class KeyRing:
-    """A `tools.service.Access` whose credential is the next of `keys` after each renewal."""
+    """A `tools.service.Access` whose credential is the next of `keys` after each renewal: a user's, or the
+    agent's own.
+    """
 
     caller: Caller | None = None
+    principal: Principal | None = Principal("https://idp.example", "alice")
 
     def __init__(self, *keys: str) -> None:
         self._keys = list(keys)
@@ -37,7 +40,14 @@ class KeyRing:
 
     def _next(self) -> Credential:
         key = self._keys.pop(0) if len(self._keys) > 1 else self._keys[0]
-        return Credential(ApiKeyRequirement("key"), AccessIdentity.MACHINE, Secret(key), time.time() + 600)
+        whose = AccessIdentity.HUMAN if self.principal else AccessIdentity.MACHINE
+        return Credential(ApiKeyRequirement("key"), whose, Secret(key), time.time() + 600, self.principal)
+
+
+class OwnAccess(KeyRing):
+    """An access with the agent's own credential."""
+
+    principal = None
 
 
 @pytest.fixture

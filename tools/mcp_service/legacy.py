@@ -13,7 +13,6 @@ import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any, Final
@@ -37,11 +36,10 @@ from tools.mcp_service.session import (
     Session,
 )
 from tools.mcp_service.tool import ListedTool, result_of, well_formed
-from tools.mcp_service.wire import Wire, refusal, response_to
+from tools.mcp_service.wire import Wire, is_list_changed, refusal, response_to
 from tools.progress import Report
 from tools.service import ToolResult
 
-_LIST_CHANGED: Final = "notifications/tools/list_changed"
 _MAX_ANSWERS: Final = 10
 """How many requests of the server receive a response during one request."""
 _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
@@ -125,7 +123,7 @@ class LegacySession(Session):
         except asyncio.CancelledError:
             if method != "initialize":
                 about = {"requestId": number, "reason": "the caller no longer waits for the response"}
-                self._cancel_later(self._notify, {"method": "notifications/cancelled", "params": about})
+                self._send_beside(self._notify, {"method": "notifications/cancelled", "params": about})
             raise
 
     async def _initialize(self) -> None:
@@ -158,8 +156,8 @@ class LegacySession(Session):
                 if self.version is None and "result" in found:
                     self.version = str(found["result"].get("protocolVersion", ""))
                 return found
-            if self._last and isinstance(message, dict) and message.get("method") == _LIST_CHANGED:
-                self._last = replace(self._last, until=self._lists.clock())
+            if is_list_changed(message):
+                self._changed()
             if answered < _MAX_ANSWERS and (answer := _answer(message)) is not None:
                 answered += 1
                 await self._notify(answer)

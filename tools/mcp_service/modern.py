@@ -25,7 +25,7 @@ from tools import VERSION
 from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
 from tools.mcp_service.session import CUT_OFF, MALFORMED, Listing, Lists, MCPRequestError, Session
 from tools.mcp_service.tool import MCPTool, result_of, well_formed
-from tools.mcp_service.wire import Wire, protocol_error, refusal, response_to
+from tools.mcp_service.wire import Wire, is_list_changed, protocol_error, refusal, response_to
 from tools.progress import Report
 from tools.service import ToolResult
 
@@ -38,6 +38,7 @@ _OLDER: Final = "2025-11-25"
 _NO_PROOF: Final = frozenset({401, 403, 408, 429})
 """Client errors that a server of either version sends; 5xx prove nothing either."""
 _MAX_ERROR_BYTES: Final = 64 * 1024
+_LISTEN: Final = "subscriptions/listen"
 _MAX_ROUNDS: Final = 10
 """Requests of one call. A server may ask for its repetition without a question."""
 _MAX_STATE: Final = 64 * 1024
@@ -124,11 +125,16 @@ class ModernServer:
         async def read(response: httpx.Response) -> tuple[httpx.Response, _Json]:
             if not 200 <= response.status_code < 300:
                 truncate_body(response, _MAX_ERROR_BYTES)
-                return response, _error_in(await response.aread())
+                with suppress(ValueError):
+                    if protocol_error(message := read_json(decode_utf8(await response.aread()))):
+                        return response, message
+                return response, {}
             latest = float("-inf")
             async for received in self._wire.messages(response):
                 if found := response_to(number, received):
                     return response, found
+                if method == _LISTEN and is_list_changed(received):
+                    return response, received
                 if progressed is not None and (report := _progress(received, number)) and report[0] > latest:
                     latest = report[0]
                     progressed(*report[1:])
@@ -141,14 +147,17 @@ class ModernSession(Session):
     """The use of `server` in this version under one credential: nothing is opened, and nothing is left.
 
     A list is current for its `ttlMs`, from 5 seconds to those of `lists`, so that what an operator accepts
-    takes effect. A public one is shared through `server`.
+    takes effect. A public one is shared through `server`. A session that `listens` waits for the change of a
+    list that the server gives no shorter time.
     """
 
     version = PROTOCOL_VERSION
 
-    def __init__(self, server: ModernServer, secret: Secret, lists: Lists) -> None:
+    def __init__(self, server: ModernServer, secret: Secret, lists: Lists, *, listens: bool = False) -> None:
         super().__init__(secret, lists)
         self._server = server
+        self._listens = listens
+        self._listener: asyncio.Task[None] | None = None
 
     async def open(self) -> bool:
         """See `Session`. The list of an unknown server is requested, which is needed anyway; a probe follows
@@ -179,7 +188,24 @@ class ModernSession(Session):
         listing = await self._chosen(tools, seconds, annotated=True)
         if public:
             self._server.public = listing
+        if self._listens and seconds == self._lists.seconds and (not self._listener or self._listener.done()):
+            self._listener = self._send_beside(self._listen, seconds=seconds)
         return listing
+
+    async def _listen(self) -> None:
+        """Waits for one change of the list, on a stream that ends with the list at the latest."""
+        changes = {"notifications": {"toolsListChanged": True}}
+        if is_list_changed((await self._server.exchange(_LISTEN, changes, self.secret))[1]):
+            self._changed()
+
+    def _changed(self) -> None:
+        super()._changed()
+        self._server.public = None
+
+    async def _leave(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+        await super()._leave()
 
     async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.
@@ -200,7 +226,7 @@ class ModernSession(Session):
             with self._guarded():
                 response = await self._called(tool, arguments, more, progressed)
                 if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
-                    self._last = self._server.public = None
+                    self._changed()
                     if tool not in (await self.listing()).tools:
                         return ToolResult("the server has withdrawn this tool", ok=False)
                     response = await self._called(tool, arguments, more, progressed)
@@ -250,7 +276,7 @@ class ModernSession(Session):
             raise
         finally:
             if is_left:
-                self._cancel_later(self._of_task, "tasks/cancel", task)
+                self._send_beside(self._of_task, "tasks/cancel", task)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -416,15 +442,6 @@ def _verdict(answer: Mapping[str, Any]) -> Verdict:
     if any(version < PROTOCOL_VERSION for version in versions):
         return Verdict.LEGACY
     raise MCPRequestError("the server speaks no version of the protocol that the agent speaks")
-
-
-def _error_in(body: bytes) -> Mapping[str, Any]:
-    """The message with a JSON-RPC error that is the body of a refusal; empty if there is none."""
-    try:
-        message = read_json(decode_utf8(body))
-    except ValueError:
-        return {}
-    return message if protocol_error(message) else {}
 
 
 def _progress(message: Any, number: int) -> tuple[float, float | None, str] | None:  # noqa: ANN401 - any JSON value

@@ -1,7 +1,6 @@
 """An MCP server as a service: its tools are listed from it, and called, in the version that it speaks."""
 
 import asyncio
-import hashlib
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
@@ -129,7 +128,7 @@ class MCPService:
         Raises `ServiceError` and the identity layer's errors.
         """
         credential = await access.credential()
-        key, holder = _key(credential.secret), _holder(credential)
+        holder = _holder(credential)
         paused = self._paused_until is not None and self._clock() < self._paused_until
 
         async def listed(session: Session) -> list[ToolSchema]:
@@ -138,7 +137,7 @@ class MCPService:
             return tools
 
         failure = MCPRequestError("a request timed out seconds ago")
-        if not paused or self._sessions.current(key) is not None:
+        if not paused or self._sessions.current(credential) is not None:
             try:
                 return await self._in_time(self._listing_limit(), self._with_session(access, listed))
             except MCPRequestError as error:
@@ -155,7 +154,7 @@ class MCPService:
         """The tools listed for this credential, while its session is open and the list is current."""
         if (credential := access.cached()) is None:
             return None
-        session = self._sessions.current(_key(credential.secret))
+        session = self._sessions.current(credential)
         listing = session.current if session is not None else None
         return listing.schemas if listing is not None else None
 
@@ -214,12 +213,11 @@ class MCPService:
         await self._http.aclose()
 
     async def _or_error(self, work: Awaitable[_T]) -> _T:
-        """The result of `work`. Raises `ServiceError`, without the failure as its context."""
+        """The result of `work`. Raises `ServiceError`."""
         try:
             return await work
         except MCPRequestError as error:
-            failure = error
-        raise self._error(failure)
+            raise self._error(error) from None
 
     def _error(self, failure: MCPRequestError) -> ServiceError:
         code = ToolCode.PERMISSION_MISSING if failure.missing else self.error_code
@@ -266,11 +264,10 @@ class MCPService:
         If the server has forgotten an established session, another is opened and `work` done again, once. The
         server has not processed the request then (MCP 2025-06-18, Transports, Session Management).
         """
-        key = _key(credential.secret)
-        established = self._sessions.current(key)
+        established = self._sessions.current(credential)
         while True:
             try:
-                session = await self._sessions.session(key, credential.secret)
+                session = await self._sessions.session(credential)
             except MCPRequestError as refusal:
                 return refusal
             try:
@@ -282,23 +279,24 @@ class MCPService:
                 return failure
             forgotten = failure.status in (400, 404) and session is established
             if forgotten or failure.is_credential_refused:
-                self._sessions.drop(key, session)
+                self._sessions.drop(session)
             if not forgotten:
                 return failure
 
-    async def _open(self, secret: Secret) -> Session:
+    async def _open(self, credential: Credential) -> Session:
         # Other callers wait for this opening: one that hangs must not delay them after the server recovers.
         limit = self._listing_limit()
-        return await self._in_time(limit, self._opened(secret, limit))
+        return await self._in_time(limit, self._opened(credential, limit))
 
-    async def _opened(self, secret: Secret, limit: TimeLimit) -> Session:
+    async def _opened(self, credential: Credential, limit: TimeLimit) -> Session:
         """A session in the version that the server speaks.
 
         Without a proof the older version is tried, and the next session tries the newer one again. So does
         this one if the server was known to speak the older one and refuses it: it may have been replaced.
         """
         for known in (self._server.verdict, None):
-            modern = ModernSession(self._server, secret, self._lists)
+            own, secret = credential.principal is None, credential.secret
+            modern = ModernSession(self._server, secret, self._lists, listens=own)
             if await modern.open():
                 return modern
             limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
@@ -333,10 +331,6 @@ class MCPService:
 
 def _may_be_renewed(outcome: object) -> bool:
     return isinstance(outcome, MCPRequestError) and outcome.is_credential_refused and not outcome.final
-
-
-def _key(secret: Secret) -> str:
-    return hashlib.sha256(secret.reveal().encode()).hexdigest()
 
 
 def _holder(credential: Credential) -> Hashable:

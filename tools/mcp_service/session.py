@@ -5,6 +5,7 @@ A `Session` is opened once for all callers whose credential is equal, and kept i
 
 import asyncio
 import contextvars
+import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 import httpx
 
+from identity.credentials.requirement import Credential
 from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
 from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, ListedTool, MCPTool, usable_tools
@@ -106,7 +108,7 @@ class Session(ABC):
         self._ending: asyncio.Task[None] | None = None
         self._last: Listing | None = None
         self._listing = asyncio.Lock()
-        self._cancellations: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[None]] = set()
 
     @property
     def is_open(self) -> bool:
@@ -208,14 +210,23 @@ class Session(ABC):
         return result
 
     async def _leave(self) -> None:
-        """Waits for pending cancellations, and ends what the server keeps for the session."""
-        await asyncio.gather(*self._cancellations)
+        """Waits for what is sent beside, and ends what the server keeps for the session."""
+        await asyncio.gather(*self._beside, return_exceptions=True)
 
-    def _cancel_later(self, cancel: Callable[..., Awaitable[object]], *arguments: object) -> None:
-        """Cancels a call at the server."""
-        task = asyncio.create_task(_without_caller(cancel, *arguments), context=contextvars.Context())
-        self._cancellations.add(task)
-        task.add_done_callback(self._cancellations.discard)
+    def _send_beside(
+        self, send: Callable[..., Awaitable[object]], *arguments: object, seconds: float = 2.0
+    ) -> "asyncio.Task[None]":
+        """Sends what no caller waits for, such as the cancellation of a call."""
+        work = _without_caller(send, *arguments, seconds=seconds)
+        task = asyncio.create_task(work, context=contextvars.Context())
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        return task
+
+    def _changed(self) -> None:
+        """The server says that its list has changed: the next use requests it."""
+        if self._last is not None:
+            self._last = replace(self._last, until=self._lists.clock())
 
     def _end(self) -> "asyncio.Task[None]":
         if self._ending is None:
@@ -224,10 +235,12 @@ class Session(ABC):
         return self._ending
 
 
-async def _without_caller(send: Callable[..., Awaitable[object]], *arguments: object) -> None:
-    """Sends what no caller waits for, in two seconds at most: what hangs must occupy no connection."""
+async def _without_caller(
+    send: Callable[..., Awaitable[object]], *arguments: object, seconds: float = 2.0
+) -> None:
+    """Sends what no caller waits for, in so many seconds at most: what hangs must occupy no connection."""
     with suppress(*UNDELIVERED):
-        await asyncio.wait_for(send(*arguments), 2.0)
+        await asyncio.wait_for(send(*arguments), seconds)
 
 
 class SessionPool:
@@ -237,30 +250,31 @@ class SessionPool:
     """
 
     def __init__(
-        self, open_session: Callable[[Secret], Coroutine[Any, Any, Session]], max_sessions: int
+        self, open_session: Callable[[Credential], Coroutine[Any, Any, Session]], max_sessions: int
     ) -> None:
         self._open_session = open_session
         self._max_sessions = max_sessions
         self._openings: SingleFlight[Session] = SingleFlight(lambda: MCPRequestError(CLOSED))
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
-    def current(self, key: str) -> Session | None:
+    def current(self, credential: Credential) -> Session | None:
         """The session, if it is open: no I/O."""
-        session = self._sessions.get(key)
+        session = self._sessions.get(key := _key(credential.secret))
         if session is None or not session.is_open:
             return None
         self._sessions.move_to_end(key)
         return session
 
-    async def session(self, key: str, secret: Secret) -> Session:
+    async def session(self, credential: Credential) -> Session:
         """The open session, or a new one. Raises `MCPRequestError`.
 
         If the opening of another caller times out, it is tried once more: the server may have recovered since
         that opening began.
         """
-        if (session := self.current(key)) is not None:
+        if (session := self.current(credential)) is not None:
             return session
-        joined, opened = key in self._openings, partial(self._opened, key, secret)
+        key = _key(credential.secret)
+        joined, opened = key in self._openings, partial(self._opened, key, credential)
         try:
             return await self._openings.run(key, opened)
         except MCPRequestError as error:
@@ -268,9 +282,9 @@ class SessionPool:
                 raise
         return await self._openings.run(key, opened)
 
-    def drop(self, key: str, session: Session) -> None:
+    def drop(self, session: Session) -> None:
         """Stops using `session`, which ends when its calls have ended. A newer one of its key remains."""
-        if self._sessions.get(key) is session:
+        if self._sessions.get(key := _key(session.secret)) is session:
             del self._sessions[key]
         session.retire()
 
@@ -279,9 +293,13 @@ class SessionPool:
         await self._openings.aclose()
         await asyncio.gather(*(session.close() for session in self._sessions.values()))
 
-    async def _opened(self, key: str, secret: Secret) -> Session:
-        session = self._sessions[key] = await self._open_session(secret)
+    async def _opened(self, key: str, credential: Credential) -> Session:
+        session = self._sessions[key] = await self._open_session(credential)
         self._sessions.move_to_end(key)
         while len(self._sessions) > self._max_sessions:
             self._sessions.popitem(last=False)[1].retire()
         return session
+
+
+def _key(secret: Secret) -> str:
+    return hashlib.sha256(secret.reveal().encode()).hexdigest()

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from pydantic_core import to_json
-from referencing.exceptions import Unresolvable
 
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
@@ -44,15 +43,6 @@ _ANNOTATION: Final = "x-mcp-header"
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # RFC 9110, section 5.6.2
 _VALUES: Final = frozenset({"const", "default", "enum", "examples"})
 """Keywords of JSON Schema whose values are data."""
-_SCHEMA_ERRORS = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    Unresolvable,
-)
 
 
 class ListedTool(NamedTuple):
@@ -105,7 +95,7 @@ async def usable_tools(
         await asyncio.sleep(0)
         try:
             listed = _checked(tool, presented, annotated=annotated)
-        except _SCHEMA_ERRORS as error:
+        except Exception as error:  # noqa: BLE001 - the library raises many kinds for a schema from outside
             known = isinstance(error, TooLargeError | _AnnotationError)
             reason = str(error) if known else type(error).__name__
             logger.warning("tool %d of an MCP server is not offered: %s", position + 1, reason)

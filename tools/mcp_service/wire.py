@@ -150,6 +150,11 @@ def response_to(number: int, message: Any) -> Mapping[str, Any] | None:  # noqa:
     return message
 
 
+def is_list_changed(message: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether the server says that its list of tools has changed."""
+    return isinstance(message, dict) and message.get("method") == "notifications/tools/list_changed"
+
+
 def protocol_error(message: Any) -> Mapping[str, Any] | None:  # noqa: ANN401 - any JSON value
     """The JSON-RPC error in `message`, with `code` and `message`."""
     error = message.get("error") if isinstance(message, dict) else None

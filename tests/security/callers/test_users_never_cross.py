@@ -28,7 +28,7 @@ from sandbox.state.directory import (
 )
 from tests.recorder import Recorder
 from tests.running_agent import ENTERPRISE, LEAVE
-from tools.mcp_service.service import _key as session_key
+from tools.mcp_service.session import _key as session_key
 
 pytestmark = pytest.mark.promise("users-never-cross")
 

@@ -73,13 +73,8 @@ async def test_first_request_after_a_fault_succeeds(serve, service_at, key_ring,
         await failure_of(service.tools(key_ring("K1")))
         server.response = None
         assert await service.tools(key_ring("K1"))
-        service._sessions.drop(*session_of(service))
+        service._sessions.drop(*service._sessions._sessions.values())
         service._last_listed.clear()
-
-
-def session_of(service):
-    ((key, session),) = service._sessions._sessions.items()
-    return key, session
 
 
 async def test_last_list_is_offered_while_the_server_is_down(serve, service_at, key_ring):
@@ -87,7 +82,7 @@ async def test_last_list_is_offered_while_the_server_is_down(serve, service_at, 
     service = service_at(await serve(server))
     access = key_ring("K1")
     tools = await service.tools(access)
-    service._sessions.drop(*session_of(service))
+    service._sessions.drop(*service._sessions._sessions.values())
     server.response = Response("x", media_type="text/html")
     assert await service.tools(access) == tools
     renewed = key_ring("K2")

@@ -15,6 +15,7 @@ from identity.errors import ServiceError
 from identity.principal import Caller, Principal
 from identity.secrets.secret import Secret
 from tests.responsive import responsive
+from tests.tools.conftest import OwnAccess
 from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, ignored, unchanged
 from tests.tools.mcp_service.modern_server import (
     META,
@@ -476,6 +477,32 @@ async def test_list_is_current_for_the_time_that_the_server_gives_it_within_boun
     assert service.cached_tools(access) is None
     server.results["tools/list"] = lambda _: Response(status_code=503)
     assert await service.tools(access)  # the last list
+
+
+async def test_change_that_a_server_reports_to_the_agent_is_listed_at_once(server, service):
+    access, about = OwnAccess("K1"), {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+    server.results["tools/list"] = listed(TOOL, cacheScope="public")
+    server.results["subscriptions/listen"] = lambda _: server.hang({"method": "acknowledged"}, about)
+    assert len(await service.tools(access)) == 1
+    await asyncio.wait_for(server.left.wait(), 5)
+    assert service.cached_tools(access) is None
+    server.results["tools/list"] = listed(TOOL, {**TOOL, "name": "other"}, ttlMs=60_000)
+    assert len(await service.tools(access)) == 2
+    assert server.counts == {"tools/list": 2, "subscriptions/listen": 1}  # 60 s need no stream
+    assert server.requests[1][1]["params"]["notifications"] == {"toolsListChanged": True}
+
+
+async def test_stream_of_changes_ends_with_the_service_and_is_none_of_a_users_credential(
+    server, service, key_ring
+):
+    server.results["tools/list"] = listed(TOOL)
+    server.results["subscriptions/listen"] = lambda _: server.hang()
+    assert (await service.call("weather", {}, key_ring("K2"))).ok
+    assert server.counts == {"tools/list": 1, "tools/call": 1}
+    await service.tools(OwnAccess("K1"))
+    await asyncio.wait_for(server.hanging.wait(), 5)
+    await service.aclose()
+    await asyncio.wait_for(server.left.wait(), 5)
 
 
 async def test_all_pages_of_a_list_are_read_and_an_endless_list_ends(server, service, key_ring):
