@@ -22,9 +22,9 @@ from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, ListToolsResult
 
+from identity.credentials.requirement import Credential
 from identity.observation.span import CURRENT_SPAN
 from identity.observation.traceparent import HEADER, Receiver
-from identity.secrets.secret import Secret
 from tools import VERSION
 from tools.mcp_service.session import (
     CUT_OFF,
@@ -49,8 +49,8 @@ _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
 class LegacySession(Session):
     """One session. The caller bounds the time of each request."""
 
-    def __init__(self, wire: Wire, secret: Secret, lists: Lists) -> None:
-        super().__init__(secret, lists)
+    def __init__(self, wire: Wire, credential: Credential, lists: Lists) -> None:
+        super().__init__(credential, lists)
         self._wire = wire
         self._numbers = count()
         self._session_id: str | None = None

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 
+from identity.credentials.requirement import Credential
 from identity.observation.span import CURRENT_SPAN
 from identity.observation.traceparent import HEADER, Receiver
 from identity.secrets.secret import Secret
@@ -34,7 +35,6 @@ _META: Final = "io.modelcontextprotocol/"
 _HEADER_MISMATCH, _CAPABILITY_MISSING, _VERSION_UNSUPPORTED = -32020, -32021, -32022
 _OTHER_VERSION: Final = frozenset({_VERSION_UNSUPPORTED, -32600, -32601})
 """Errors of a server that has come to speak another version."""
-_OLDER: Final = "2025-11-25"
 _NO_PROOF: Final = frozenset({401, 403, 408, 429})
 """Client errors that a server of either version sends; 5xx prove nothing either."""
 _MAX_ERROR_BYTES: Final = 64 * 1024
@@ -147,16 +147,15 @@ class ModernSession(Session):
     """The use of `server` in this version under one credential: nothing is opened, and nothing is left.
 
     A list is current for its `ttlMs`, from 5 seconds to those of `lists`, so that what an operator accepts
-    takes effect. A public one is shared through `server`. A session that `listens` waits for the change of a
-    list that the server gives no shorter time.
+    takes effect. A public one is shared through `server`. Changes of one that is read with the agent's own
+    credential, and that the server gives no shorter time, are listened for.
     """
 
     version = PROTOCOL_VERSION
 
-    def __init__(self, server: ModernServer, secret: Secret, lists: Lists, *, listens: bool = False) -> None:
-        super().__init__(secret, lists)
+    def __init__(self, server: ModernServer, credential: Credential, lists: Lists) -> None:
+        super().__init__(credential, lists)
         self._server = server
-        self._listens = listens
         self._listener: asyncio.Task[None] | None = None
 
     async def open(self) -> bool:
@@ -188,7 +187,7 @@ class ModernSession(Session):
         listing = await self._chosen(tools, seconds, annotated=True)
         if public:
             self._server.public = listing
-        if self._listens and seconds == self._lists.seconds and (not self._listener or self._listener.done()):
+        if self._is_own and seconds == self._lists.seconds and (not self._listener or self._listener.done()):
             self._listener = self._send_beside(self._listen, seconds=seconds)
         return listing
 
@@ -434,7 +433,7 @@ def _verdict(answer: Mapping[str, Any]) -> Verdict:
     else:
         result = answer.get("result", {})
         supported = result.get(
-            "supportedVersions", [PROTOCOL_VERSION] if "resultType" in result else [_OLDER]
+            "supportedVersions", [PROTOCOL_VERSION] if "resultType" in result else ["2025-11-25"]
         )
     versions = [each for each in supported if isinstance(each, str)] if isinstance(supported, list) else []
     if PROTOCOL_VERSION in versions:

@@ -102,6 +102,7 @@ class MCPService:
         self._pause_seconds = pause_seconds
         self._clock = clock
         self._paused_until: float | None = None
+        self._failing_since: float | None = None
         self._limits: set[TimeLimit] = set()
         self._closed = False
         self.pool_use = PoolUse()
@@ -128,7 +129,7 @@ class MCPService:
         Raises `ServiceError` and the identity layer's errors.
         """
         credential = await access.credential()
-        holder = _holder(credential)
+        holder = credential.access_identity, credential.principal  # which renewal does not change
         paused = self._paused_until is not None and self._clock() < self._paused_until
 
         async def listed(session: Session) -> list[ToolSchema]:
@@ -250,10 +251,14 @@ class MCPService:
             if wider is not None:
                 outcome = await send_with_credential(access.stepped_up(wider), send, _may_be_renewed)
         if isinstance(outcome, MCPRequestError):
+            self._failing_since = self._failing_since or self._clock()
+            if self._clock() - self._failing_since > self._lists.seconds:
+                self._server.verdict = None  # it may have been replaced by one of another version
+                self._sessions.retire()
             raise outcome
         if wider is not None:
             self._stepped_up[key] = wider
-        self._paused_until = None
+        self._paused_until = self._failing_since = None
         return outcome
 
     async def _in_session(
@@ -295,14 +300,13 @@ class MCPService:
         this one if the server was known to speak the older one and refuses it: it may have been replaced.
         """
         for known in (self._server.verdict, None):
-            own, secret = credential.principal is None, credential.secret
-            modern = ModernSession(self._server, secret, self._lists, listens=own)
+            modern = ModernSession(self._server, credential, self._lists)
             if await modern.open():
                 return modern
             limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
             legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")
             limit.progressed()
-            session: Session = legacy.LegacySession(self._wire, secret, self._lists)
+            session: Session = legacy.LegacySession(self._wire, credential, self._lists)
             try:
                 await session.open()
             except MCPRequestError as error:
@@ -331,8 +335,3 @@ class MCPService:
 
 def _may_be_renewed(outcome: object) -> bool:
     return isinstance(outcome, MCPRequestError) and outcome.is_credential_refused and not outcome.final
-
-
-def _holder(credential: Credential) -> Hashable:
-    """Whose the credential is, which renewal does not change."""
-    return credential.access_identity, credential.principal

@@ -100,8 +100,9 @@ class Session(ABC):
 
     version: str | None = None
 
-    def __init__(self, secret: Secret, lists: Lists) -> None:
-        self.secret: Final = secret
+    def __init__(self, credential: Credential, lists: Lists) -> None:
+        self.secret: Final = credential.secret
+        self._is_own: Final = credential.principal is None
         self._lists = lists
         self._retired = False
         self._in_use = 0
@@ -287,6 +288,11 @@ class SessionPool:
         if self._sessions.get(key := _key(session.secret)) is session:
             del self._sessions[key]
         session.retire()
+
+    def retire(self) -> None:
+        """Stops using all sessions."""
+        while self._sessions:
+            self._sessions.popitem()[1].retire()
 
     async def aclose(self) -> None:
         """Ends all sessions, which no call uses any more; none is opened later."""

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from identity.errors import ServiceError
-from identity.secrets.secret import Secret
 from tests.tools import service_failure
+from tests.tools.conftest import KeyRing
 from tools.error_codes import ToolCode
 from tools.mcp_service.legacy import LegacySession
 from tools.mcp_service.session import Lists
@@ -166,4 +166,4 @@ async def unchanged(tools):
 def session_on(http, *, max_bytes=MIB):
     """A session of the older version over `http`, which is not open yet."""
     wire = Wire(http, "http://localhost/mcp", max_bytes=max_bytes)
-    return LegacySession(wire, Secret("K1"), Lists(unchanged, 300, time.monotonic))
+    return LegacySession(wire, KeyRing("K1").cached(), Lists(unchanged, 300, time.monotonic))

@@ -50,10 +50,10 @@ async def service(server, serve, service_at):
 
 
 @pytest.fixture
-async def session(server):
+async def session(server, key_ring):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(server)) as http:
         client = Client(Wire(http, "http://localhost/mcp", max_bytes=MIB))
-        yield ModernSession(client, Secret("K1"), Lists(unchanged, 300, lambda: 0.0))
+        yield ModernSession(client, key_ring("K1").cached(), Lists(unchanged, 300, lambda: 0.0))
 
 
 def listed(*tools, **members):
@@ -149,17 +149,25 @@ async def test_answer_to_the_first_list_or_else_to_the_probe_decides_which_versi
 
 
 async def test_server_that_is_replaced_by_one_of_another_version_is_probed_again(serve, service_at, key_ring):
-    old, new = Server(), ModernServer()
-    current = old
+    now, old, new = 1.0, Server(), ModernServer()
+    current, gateway = old, None  # which refuses all of the newer version
 
     async def app(scope, receive, send):
-        await current(scope, receive, send)
+        modern = b"mcp-method" in dict(scope.get("headers", []))
+        await (gateway if gateway and modern else current)(scope, receive, send)
 
-    service, access = service_at(await serve(app)), key_ring("K1")
+    service, access = service_at(await serve(app), clock=lambda: now), key_ring("K1", "K2")
     for current in (old, new, old):  # noqa: B007 - the server reads it
         assert (await service.call("weather", {"city": "x"}, access)).ok
     assert (old.counts["tools/call"], old.counts["tools/call of 2026-07-28"]) == (2, 1)
     assert new.counts["tools/call"] == 2  # the first one in the older version, which it refuses
+    for status in (401, 503):
+        current, gateway = new, None
+        assert (await service.call("weather", {"city": "x"}, access)).ok
+        current, gateway = old, Response(status_code=status)
+        for now in (now, now + 301):  # noqa: B007, B020 - the service reads it
+            assert (await failure_of(service.call("weather", {"city": "x"}, access))).status == status
+        assert (await service.call("weather", {"city": "x"}, access)).text == "sunny in x"
 
 
 async def test_call_that_a_new_server_rejects_is_sent_once_and_leaves_the_session(server, service, key_ring):
