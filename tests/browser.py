@@ -17,6 +17,8 @@ async def launch(playwright: Playwright, *arguments: str) -> Browser:
         "--disable-gpu",
         "--in-process-gpu",  # a process less
         "--js-flags=--no-opt",  # a page lives for a second: optimizing its code takes longer than it saves
+        "--renderer-process-limit=1",  # a new page uses the process of an open one, as tabs may
+        "--num-raster-threads=1",
         "--disable-background-networking",
         "--disable-component-update",
     )

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Request, async_playwright, expect
 from starlette.middleware.cors import CORSMiddleware
 
 from agent.api.app import create_app
@@ -90,26 +90,36 @@ class Watched:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def shared_context(browser: Browser) -> BrowserContext:
-    """Tests use `browser_context`."""
-    return await browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+async def resting_page(browser: Browser) -> Page:
+    """An empty page of the page's origin, in the context of all tests. It keeps the browser's process for
+    that origin: starting one for each test takes longer than the page does. Tests use `browser_context`.
+    """
+    context = await browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+    page = await context.new_page()
+    await page.goto(f"{PAGE_ORIGIN}/absent")
+    return page
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def devtools(resting_page: Page) -> CDPSession:
+    return await resting_page.context.new_cdp_session(resting_page)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def browser_context(shared_context: BrowserContext) -> AsyncIterator[Watched]:
+async def browser_context(resting_page: Page, devtools: CDPSession) -> AsyncIterator[Watched]:
     """A context without cookies, storage and pages. A script error in any of its pages fails the test."""
-    watched = Watched(shared_context)
-    shared_context.on("request", watched._requested)
+    context = resting_page.context
+    watched = Watched(context)
+    context.on("request", watched._requested)
     yield watched
-    shared_context.remove_listener("request", watched._requested)
-    for number, page in enumerate(shared_context.pages):
-        if number == 0:
-            devtools = await shared_context.new_cdp_session(page)
-            everything = {"origin": PAGE_ORIGIN, "storageTypes": "all"}
-            await devtools.send("Storage.clearDataForOrigin", everything)
-        await page.close()
-    await shared_context.clear_cookies()
-    await shared_context.clear_permissions()
+    context.remove_listener("request", watched._requested)
+    for page in context.pages:
+        if page is not resting_page:
+            await page.close()
+    await resting_page.evaluate("localStorage.clear()")  # also what the process of the pages remembers
+    await devtools.send("Storage.clearDataForOrigin", {"origin": PAGE_ORIGIN, "storageTypes": "all"})
+    await context.clear_cookies()
+    await context.clear_permissions()
     assert watched.faults == []
 
 
