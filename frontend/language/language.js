@@ -19,10 +19,16 @@ export class Language {
     this.messages = MESSAGES[code];
   }
 
-  /** The message at `key`, with each `{name}` replaced from `values`. Values are text, never markup. */
+  /**
+   * The message at `key`, with each `{name}` replaced from `values`. Values are text, never markup. Latin ones are apart
+   * from the Chinese characters beside them.
+   */
   text(key, values = {}) {
     const message = this.messages[key] ?? key;
-    return message.replace(/\{(\w+)\}/g, (placeholder, name) => String(values[name] ?? placeholder));
+    return message.replace(/(\p{Script=Han}?)\{(\w+)\}(?=(\p{Script=Han}?))/gu, (placeholder, before, name, after) => {
+      const value = String(values[name] ?? placeholder.slice(before.length));
+      return `${before}${before && /^\w/.test(value) ? ' ' : ''}${value}${after && /\w$/.test(value) ? ' ' : ''}`;
+    });
   }
 
   /** The text with the full stop of the language. */

@@ -80,3 +80,10 @@ test('a number and a Chinese unit are apart, as in the messages', () => {
   assert.deepEqual([language.wait(600), language.wait(9000), language.duration(55), language.duration(1200)], ['10 分钟', '2.5 小时', '55 毫秒', '1.2 秒']);
   assert.equal(new Language('en').wait(600), '10 minutes');
 });
+
+test('a Latin name in a Chinese message is apart from the characters beside it, and what people wrote is as they wrote it', () => {
+  const language = new Language('zh');
+  assert.equal(language.text('tool.not_called', { service: 'vacation' }), '未调用 vacation');
+  assert.equal(language.text('tool.not_called', { service: '休假服务' }), '未调用休假服务');
+  assert.equal(language.text('chat.queued', { text: '用SQL查' }), '将在你决定之后发送：“用SQL查”');
+});
