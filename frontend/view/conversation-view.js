@@ -59,9 +59,16 @@ export class ConversationView {
     chat.addEventListener('answer', () => this.#scheduleUpdate(), { signal });
     app.inbox.addEventListener('change', () => this.#scheduleUpdate(), { signal });
     addEventListener('scroll', () => this.#showLatest(), { signal, passive: true });
-    const growth = new ResizeObserver(() => { if (this.#atEnd()) this.#scrollToEnd(); }); // what is written covers nothing
+    const { style } = document.documentElement;
+    const growth = new ResizeObserver(() => { // what is written, or is sent later, covers nothing
+      style.scrollPaddingBottom = `${this.foot.offsetHeight}px`;
+      if (this.#atEnd()) this.#scrollToEnd();
+    });
     growth.observe(this.foot);
-    signal.addEventListener('abort', () => growth.disconnect());
+    signal.addEventListener('abort', () => {
+      growth.disconnect();
+      style.scrollPaddingBottom = '';
+    });
     this.#update({ follow: true });
   }
 

@@ -158,6 +158,13 @@ async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within
               <= document.querySelector('.foot').getBoundingClientRect().top""",
             timeout=20_000,  # the list is read twice a minute, and then the page follows in any case
         )
+        await ask(page, "yes, and say how many days are left after that, and when my next leave begins")
+        await card(page).get_by_role("button", name="Change").click()
+        changed = card(page).get_by_role("button", name="Approve as changed")
+        await expect(changed).to_be_in_viewport(ratio=1)
+        assert not await changed.evaluate(COVERED), f"covered by what is sent later at {width} px"
+        await card(page).get_by_role("button", name="Back").click()
+        await page.locator(".foot .notice").get_by_role("button", name="Cancel").click()
         await question(page).fill("")
 
     await card(page).get_by_role("button", name="Change").click()
