@@ -5,12 +5,13 @@
  * @typedef {{type: 'reasoning' | 'text', id?: string, text: string}} TextPart `id` is that of the agent's message
  * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
  *   outcome: 'running' | 'waiting' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
- *   ofAnother?: boolean, question?: boolean, declined?: string, declinedByAnother?: boolean, expired?: boolean,
+ *   ofAnother?: boolean, question?: boolean, declined?: string, declinedByAnother?: boolean, expired?: boolean, withdrawn?: boolean,
  *   progress?: {fraction: number | null, message: string},
  *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string, consentUrl?: string}} ToolPart
  *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON;
  *   `consentUrl`: where the user allows the access; `declined`: the user's reason, perhaps empty; `ofAnother`: another person
- *   decides; `question`: the server of the tool asks, in a call that has begun; `expired`: not decided in time
+ *   decides; `question`: the server of the tool asks, in a call that has begun; `expired`: not decided in time;
+ *   `withdrawn`: its user ended the run before the decision
  * @typedef {{status: 'streaming' | 'waiting' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
  *   failure?: object, approvals?: object[], cutOff?: 'length' | 'content_filter'}} Answer `accepted`: the agent accepted the request, so it verified the access
  *   token; `approvals`: what the run waits for, while `status` is `waiting`; `cutOff`: why its last message is not whole
@@ -155,6 +156,7 @@ function whyNot({ called, result }) {
   const [, , reason] = result.match(/^The user declined this call\.( Their own words: ([^]*))?$/) ?? [];
   if (result.startsWith('The user declined this call.')) return { declined: unquoted(reason ?? '') };
   if (result.startsWith('Another person, whom the policy asks, declined this call.')) return { declinedByAnother: true };
+  if (result === 'not run: the user ended the run before they decided') return { withdrawn: true };
   return result === 'not run: it was not approved in time' ? { expired: true } : {};
 }
 

@@ -122,6 +122,8 @@ export const en = Object.freeze({
   'tool.outcome_unknown': 'no answer was seen; it may have taken effect',
   'tool.outcome_code': '{symptom} (code: {code})',
   'tool.expired': 'Not decided in time; nothing was called.',
+  'tool.expired_unnamed': 'Not decided in time; nothing was called',
+  'tool.withdrawn': 'Ended by you before a decision; nothing was called',
   'tool.expired_of': '{service}: not decided in time; nothing was called',
   'tool.declined_of': 'You declined the call of {service}',
   'tool.declined_by_another': 'Another person declined the call of {service}',

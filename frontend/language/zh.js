@@ -122,6 +122,8 @@ export const zh = Object.freeze({
   'tool.outcome_unknown': '未收到应答，操作可能已生效',
   'tool.outcome_code': '{symptom}（错误码：{code}）',
   'tool.expired': '未在规定时间内决定；未进行任何调用。',
+  'tool.expired_unnamed': '未在规定时间内决定；未进行任何调用',
+  'tool.withdrawn': '你已在决定之前结束；未进行任何调用',
   'tool.expired_of': '{service}：未在规定时间内决定；未进行任何调用',
   'tool.declined_of': '你拒绝了调用{service}',
   'tool.declined_by_another': '其他人拒绝了调用{service}',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Chat } from '../chat/chat.js';
 import { History } from '../chat/history.js';
+import { endNote } from '../view/answer-end.js';
 
 /** A conversation of `count` questions, each with a call, its result and an answer: four messages. */
 function messagesOf(count) {
@@ -98,6 +99,22 @@ test('earlier turns of a conversation that was left are not shown in another one
   chat.clear('new');
   assert.equal(await earlier, 0);
   assert.deepEqual([ids(chat), chat.hasEarlier], [[], false]);
+});
+
+test('a call whose run its user ended before the decision says so, and its answer is not called empty', () => {
+  const content = 'not run: the user ended the run before they decided';
+  const { turns: [{ answer }] } = new History({
+    messages: [
+      { id: 'u', role: 'user', content: 'Apply' },
+      { id: 'a', role: 'assistant', content: '', toolCalls: [{ id: 'c', function: { name: 'leave_apply', arguments: '{}' } }] },
+      { id: 't', role: 'tool', toolCallId: 'c', content, metadata: { 'idaas-agent': { called: false, ok: false } } },
+    ],
+    next: null,
+  });
+  assert.deepEqual(answer.parts.map(({ outcome, withdrawn }) => [outcome, withdrawn]), [['not_called', true]]);
+  assert.equal(endNote(answer), undefined);
+  assert.equal(endNote({ status: 'done', parts: [{ type: 'tool', outcome: 'not_called', expired: true }] }), undefined);
+  assert.equal(endNote({ status: 'done', parts: [{ type: 'tool', outcome: 'ok' }] }), 'chat.no_text');
 });
 
 test('calls whose approval has expired were not made', async () => {

@@ -1,6 +1,6 @@
 /** The note at the end of an answer that is not whole, or has no text. */
 
-import { answerText } from '../chat/conversation.js';
+import { answerText, toolCalls } from '../chat/conversation.js';
 
 /** With text before the end, and without. */
 const CUT_OFF = { length: ['chat.cut_off', 'chat.cut_off_empty'], content_filter: ['chat.withheld', 'chat.withheld_empty'] };
@@ -12,5 +12,6 @@ export function endNote(answer) {
   const empty = answerText(answer).trim() === '';
   const cut = CUT_OFF[answer.cutOff];
   if (cut) return cut[Number(empty)];
-  return empty ? 'chat.no_text' : undefined;
+  const undecided = toolCalls(answer).some(({ expired, withdrawn }) => expired || withdrawn); // its row says why nothing follows
+  return empty && !undecided ? 'chat.no_text' : undefined;
 }

@@ -89,10 +89,11 @@ export class ToolCall {
 }
 
 /** The key of the title of a call. */
-function titleOf({ expired, declined, declinedByAnother, ofAnother, question, outcome }) {
+function titleOf({ service, expired, withdrawn, declined, declinedByAnother, ofAnother, question, outcome }) {
   if (question && outcome === 'waiting') return 'tool.waiting_for_answer';
   if (ofAnother && outcome === 'waiting') return 'tool.waiting_for_another';
-  if (expired) return 'tool.expired_of';
+  if (withdrawn) return 'tool.withdrawn';
+  if (expired) return service ? 'tool.expired_of' : 'tool.expired_unnamed';
   if (declinedByAnother) return 'tool.declined_by_another';
   return declined === undefined ? `tool.${outcome}` : 'tool.declined_of';
 }

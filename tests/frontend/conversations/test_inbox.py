@@ -117,6 +117,10 @@ async def test_own_request_is_opened_by_its_link_found_in_the_menu_and_withdrawn
     await expect(inbox(page)).to_have_count(0)
     await card(page).get_by_role("button", name="Withdraw the request").click()
     await expect(card(page)).to_have_count(0)
+    await expect(page.locator("details.tool-not_called > summary")).to_contain_text(
+        re.compile("^Ended by you before a decision; nothing was called maps_regeocode")
+    )
+    await expect(page.get_by_role("article", name="Agent")).not_to_contain_text("empty")
     assert (await lasting_agent.ask("GET", "/approvals")).json()["own"] == []
 
 

@@ -204,8 +204,9 @@ async def test_approval_that_nobody_decided_in_time_says_so_everywhere(
         await lasting_agent.open_page(page)
         await expect(listed(page).first).to_contain_text("not decided in time; nothing was called")
         await expect(page.locator("details.tool-not_called > summary")).to_contain_text(
-            "not decided in time; nothing was called"
+            re.compile("^Not decided in time; nothing was called leave_apply")
         )
+        await expect(page.get_by_role("article", name="Agent")).not_to_contain_text("empty")
     finally:
         lasting_agent.sandbox.clock.advance(-7 * 24 * 3600)
 
