@@ -99,9 +99,10 @@ def _flat(schema: Mapping[str, Any]) -> dict[str, Any]:
     fields, flat = schema.get("properties"), {**schema, "additionalProperties": False}
     if schema.get("type") != "object" or not isinstance(fields, dict):
         raise ValueError("a form that is no object")
-    too_large = len(fields) > _MAX_FIELDS or len(json.dumps(schema)) > _MAX_SCHEMA
-    if too_large or not all(map(_is_flat, fields.values())):
-        raise ValueError("a form that is not flat, or too large")
+    text = json.dumps(schema, ensure_ascii=False)
+    unfit = len(fields) > _MAX_FIELDS or len(text) > _MAX_SCHEMA or printable(text) != text
+    if unfit or not all(map(_is_flat, fields.values())):
+        raise ValueError("a form that is not flat, too large, or not printable")
     words = (f"{name} {each.get('title')} {each.get('description')}" for name, each in fields.items())
     if any(_SECRETS.search(text.replace("_", " ")) for text in words):
         raise ValueError("a form that asks for a secret")

@@ -377,6 +377,7 @@ HOSTILE: dict[str, Any] = {
     "a password": {"properties": {"password": {"type": "string"}}},
     "a title of a secret": {"properties": {"a": {"type": "string", "title": "Your API key"}}},
     "a description of a secret": {"properties": {"a": {"type": "string", "description": "Your password"}}},
+    "a title in another order": {"properties": {"a": {"type": "string", "title": "\u202eyaP"}}},
     "a format of a secret": {"properties": {"a": {"type": "string", "format": "password"}}},
     "an unknown required field": {"properties": {}, "required": ["a"]},
     "too many fields": {"properties": {f"f{n}": {"type": "string"} for n in range(40)}},
