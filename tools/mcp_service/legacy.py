@@ -14,7 +14,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from itertools import count
 from typing import Any, Final
 
 import httpx
@@ -23,8 +22,6 @@ from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, ListToolsResult
 
 from identity.credentials.requirement import Credential
-from identity.observation.span import CURRENT_SPAN
-from identity.observation.traceparent import HEADER, Receiver
 from tools import VERSION
 from tools.mcp_service.session import (
     CUT_OFF,
@@ -52,7 +49,6 @@ class LegacySession(Session):
     def __init__(self, wire: Wire, credential: Credential, lists: Lists) -> None:
         super().__init__(credential, lists)
         self._wire = wire
-        self._numbers = count()
         self._session_id: str | None = None
 
     async def open(self) -> bool:
@@ -111,18 +107,14 @@ class LegacySession(Session):
         return False
 
     async def _send(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
-        """See `Session`. `_meta` has the context of the trace. If the caller stops waiting, the server is
-        notified, except about `initialize`, which MCP forbids.
-        """
-        number = next(self._numbers)
-        if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
-            params = {**params, "_meta": {**params.get("_meta", {}), HEADER: context}}
-        message, read = {"id": number, "method": method, "params": params}, partial(self._response_to, number)
+        """See `Session`. If the caller stops waiting, the server is notified: not of `initialize`, by MCP."""
+        message = self._wire.message(method, params, {})
         try:
+            read = partial(self._response_to, message["id"])
             return await self._wire.exchange(message, self.secret, self._headers(), read)
         except asyncio.CancelledError:
             if method != "initialize":
-                about = {"requestId": number, "reason": "the caller no longer waits for the response"}
+                about = {"requestId": message["id"], "reason": "the caller no longer waits for the response"}
                 self._send_beside(self._notify, {"method": "notifications/cancelled", "params": about})
             raise
 

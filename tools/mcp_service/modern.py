@@ -11,14 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import count
 from typing import Any, Final, TypeAlias
 
 import httpx
 
 from identity.credentials.requirement import Credential
-from identity.observation.span import CURRENT_SPAN
-from identity.observation.traceparent import HEADER, Receiver
 from identity.secrets.secret import Secret
 from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
@@ -75,7 +72,6 @@ class ModernServer:
         self.public: Listing | None = None
         """The latest list that the server has declared to be for every credential."""
         self._wire = wire
-        self._numbers = count(1)
 
     async def probe(self, secret: Secret) -> Verdict | None:
         """Which version the server speaks, by `server/discover`, which acts on nothing; kept if it is proved.
@@ -105,7 +101,6 @@ class ModernServer:
         If the caller stops waiting, the connection is closed, which cancels the request at the server.
         `progressed` is called when the server reports progress. Raises `MCPRequestError`.
         """
-        number = next(self._numbers)
         meta: dict[str, Any] = {
             f"{_META}protocolVersion": PROTOCOL_VERSION,
             f"{_META}clientInfo": {"name": "idaas-agent", "version": VERSION},
@@ -115,11 +110,10 @@ class ModernServer:
             meta[f"{_META}clientCapabilities"] = {"extensions": {_TASKS: {}}}
             if ANSWERED.get() is not None:
                 meta[f"{_META}clientCapabilities"]["elicitation"] = {"form": {}, "url": {}}
+        message = self._wire.message(method, params, meta)
+        number = message["id"]
         if progressed is not None:
-            meta["progressToken"] = number
-        if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
-            meta[HEADER] = context
-        message = {"id": number, "method": method, "params": {**params, "_meta": meta}}
+            message["params"]["_meta"]["progressToken"] = number
         headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method, **(headers or {})}
 
         async def read(response: httpx.Response) -> tuple[httpx.Response, _Json]:

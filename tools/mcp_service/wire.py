@@ -5,9 +5,10 @@ text, or the request.
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from itertools import count
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -16,7 +17,8 @@ from pydantic_core import to_json
 from identity.credentials.placement import BEARER, Placement
 from identity.credentials.signed_request import SignedRequest
 from identity.observation.attribute import Attribute
-from identity.observation.traceparent import Receiver
+from identity.observation.span import CURRENT_SPAN
+from identity.observation.traceparent import HEADER, Receiver
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from identity.transport.body import (
@@ -48,6 +50,14 @@ class Wire:
     _: KW_ONLY
     max_bytes: int
     placement: Placement | SignedRequest = BEARER
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def message(self, method: str, params: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
+        """A request of JSON-RPC, with an id of its own. `_meta` has `meta`, and the context of the trace."""
+        if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
+            meta = {**meta, HEADER: context}
+        params = {**params, "_meta": dict(meta)} if meta else params
+        return {"id": next(self.numbers), "method": method, "params": params}
 
     async def exchange(
         self,

@@ -158,7 +158,7 @@ async def test_protocol_error_of_the_server_is_a_failed_result(serve, service_at
     service = service_at(await serve(server))
     access = key_ring("K1")
     await service.tools(access)
-    body = '{"jsonrpc": "2.0", "id": 2, "error": {"code": -32602, "message": "bad K1"}}'
+    body = '{"jsonrpc": "2.0", "id": 4, "error": {"code": -32602, "message": "bad K1"}}'
     server.response = Response(body, media_type="application/json")
     result = await service.call("weather", {"city": "x"}, access)
     assert (result.ok, result.text) == (False, "error -32602: bad **redacted**")
