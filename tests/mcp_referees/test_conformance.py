@@ -10,6 +10,7 @@ import json
 import shlex
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +25,12 @@ from tests.graph.scripted_model import DONE, ScriptedModel
 from tests.mcp_referees.referees import FOLDER, NODE, PACKAGES
 
 RUNNER = PACKAGES / "conformance" / "dist" / "index.js"
+OLD, NEW = ["2025-11-25"], ["2026-07-28"]
+TOOL_CALLS = ("tools-call-simple-text", "tools-call-error", "tools-call-with-progress")
 SERVER = [
-    ("server-initialize", "2025-11-25"),
-    ("ping", "2025-11-25"),
-    ("tools-list", "2025-11-25"),
-    ("tools-list", "2026-07-28"),
-    ("tools-call-simple-text", "2025-11-25"),
-    ("tools-call-simple-text", "2026-07-28"),
-    ("tools-call-error", "2025-11-25"),
-    ("tools-call-error", "2026-07-28"),
-    ("tools-call-with-progress", "2025-11-25"),
-    ("tools-call-with-progress", "2026-07-28"),
-    ("dns-rebinding-protection", "2025-11-25"),
-    ("dns-rebinding-protection", "2026-07-28"),
-    ("server-stateless", "2026-07-28"),
-    ("caching", "2026-07-28"),
-    ("http-header-validation", "2026-07-28"),
+    *product(("tools-list", *TOOL_CALLS, "dns-rebinding-protection"), OLD + NEW),
+    *product(("server-initialize", "ping"), OLD),
+    *product(("server-stateless", "caching", "http-header-validation"), NEW),
 ]
 NOT_HERE = {
     "sep-2549-prompts-list-caching-hints",  # the agent has neither prompts nor resources
@@ -51,18 +42,12 @@ NOT_HERE = {
     "sep-2243-client-omit-null",  # the agent's client sends no argument that the schema of its tool refuses
 }
 """Checks that fail because they have nothing to check."""
+HEADERS = ("http-standard-headers", "http-custom-headers", "http-invalid-tool-headers")
+OF_NEW = ("request-metadata", *HEADERS, "json-schema-ref-no-deref", "sep-2322-client-request-state")
 CLIENT = [
-    ("initialize", "2025-11-25"),
-    ("tools_call", "2025-11-25"),
-    ("tools_call", "2026-07-28"),
-    ("request-metadata", "2026-07-28"),
-    ("http-standard-headers", "2026-07-28"),
-    ("http-custom-headers", "2026-07-28"),
-    ("http-invalid-tool-headers", "2026-07-28"),
-    ("json-schema-ref-no-deref", "2026-07-28"),
-    ("json-schema-2020-12-preservation", "2025-11-25"),
-    ("json-schema-2020-12-preservation", "2026-07-28"),
-    ("sep-2322-client-request-state", "2026-07-28"),
+    *product(("tools_call", "json-schema-2020-12-preservation"), OLD + NEW),
+    *product(("initialize",), OLD),
+    *product(OF_NEW, NEW),
 ]
 TOOLS = '''
 import logging

@@ -10,9 +10,7 @@ from identity.secrets.secret import Secret
 
 
 class KeyRing:
-    """A `tools.service.Access` whose credential is the next of `keys` after each renewal: a user's, or the
-    agent's own.
-    """
+    """A user's `tools.service.Access`, whose credential is the next of `keys` after each renewal."""
 
     caller: Caller | None = None
     principal: Principal | None = Principal("https://idp.example", "alice")
