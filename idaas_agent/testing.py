@@ -145,20 +145,10 @@ class ToolsUnderTest:
     def _received(self, request: httpx.Request) -> httpx.Response:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         required, user = self._issuer.issued.get(token, (None, None))
-        text = request.content.decode(errors="replace")
-        is_json = "json" in request.headers.get("content-type", "")
-        self.requests.append(
-            ServiceRequest(
-                request.method,
-                request.url.path,
-                dict(request.url.params),
-                json_format.loads(text) if is_json else text or None,
-                dict(request.headers),
-                token,
-                user,
-                _permission(required),
-            )
-        )
+        text, headers = request.content.decode(errors="replace"), dict(request.headers)
+        body = json_format.loads(text) if "json" in headers.get("content-type", "") else text or None
+        about = request.method, request.url.path, dict(request.url.params), body, headers
+        self.requests.append(ServiceRequest(*about, token, user, _permission(required)))
         if not self._responses:
             raise AssertionError(f"{request.method} {request.url.path}: the test says no response to it")
         response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]

@@ -321,6 +321,7 @@ class HTTPDeclaration(_Declaration, HTTPCredentialDeclaration):
         description="`my_tools.payroll:service`, or `payroll.py:service` for a file relative to this one."
     )
     settings: dict[str, Any] = Field(default_factory=dict, description="Passed to the function unchanged.")
+    max_request_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
     max_response_bytes: Annotated[int, Field(ge=1, le=64 * 1024 * 1024)] = 256 * 1024
     max_result_characters: Annotated[int, Field(ge=1, le=200_000)] = Field(
         MAX_CHARACTERS, description="Of the text that the model reads; the rest is cut."

@@ -91,9 +91,11 @@ class SignedRequest:
     def attach(self, request: httpx.Request, secret: Secret) -> None:
         """Signs `request` with the packed `secret`; a request that is sent again is signed again.
 
-        Raises `ValueError`, without a value, for another secret and for a query parameter that is repeated:
-        services differ in how they sign it.
+        Raises `ValueError`, without a value, for another secret, a query parameter that is repeated, which
+        services sign in several forms, and a streamed body, whose digest is not known.
         """
+        if not isinstance(request.stream, httpx.SyncByteStream):
+            raise ValueError("a signed request cannot have a streamed body")  # noqa: TRY004 - as documented
         sts = StsCredential.unpacked(secret)
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
         pairs = parse_qsl(query, keep_blank_values=True)

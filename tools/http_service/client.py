@@ -1,9 +1,8 @@
 """The HTTP client of a tool: it sends requests to one service and attaches the credential."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final, TypedDict, Unpack
 from urllib.parse import quote
 
@@ -27,9 +26,9 @@ from identity.transport.bounded_response import client_span, responded
 from identity.transport.json_size import read_json
 from tools.error_codes import ToolCode
 from tools.result import model_text
-from tools.service import Access, send_with_credential
+from tools.service import Access
 
-_FURTHER: Final = ("x-", "idempotency-key", "if-match", "if-none-match")
+_FURTHER: Final = ("x-", "idempotency-key", "if-match", "if-none-match", "content-type")
 _SHOWN: Final = ("x-", "etag", "location", "retry-after", "content-type")
 
 
@@ -50,14 +49,16 @@ class ServiceResponse:
 
 
 class RequestOptions(TypedDict, total=False):
-    """Beside the path: the query, further headers, and one body: `json`, or `form` and `files` by field."""
+    """Beside the path: the query, further headers, and one body: `form` and `files` are by field."""
 
     params: Mapping[str, str | int] | None
     headers: Mapping[str, str] | None
-    """`Idempotency-Key`, `If-Match`, `If-None-Match`, and names that begin with `x-`: `x-acs-action`."""
+    """`Content-Type`, `Idempotency-Key`, `If-Match`, `If-None-Match`, and names that begin with `x-`."""
     json: object
     form: Mapping[str, str] | None
     files: Mapping[str, tuple[str, bytes]] | None
+    content: bytes | AsyncIterable[bytes] | None
+    """The body as it is. A stream is read while it is sent: in chunks, once, within the entry's limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,8 @@ class Endpoint:
     url: str
     error_code: ErrorCode
     max_bytes: int
+    max_request_bytes: int
     carried: tuple[CredentialRequirement, ...] = ()
-
-    def attach(self, request: httpx.Request, credential: Credential) -> None:
-        """Adds `credential` to `request`, at its place. Raises `ServiceError`."""
-        try:
-            for declared, part in zip(self.carried, credential.parts, strict=True):
-                declared.placement.attach(request, part.secret)
-        except ValueError as error:
-            raise self.unusable(str(error)) from None
 
     def error(self, detail: str, *, status: int | None = None, body: str = "") -> ServiceError:
         """A failure of the service, under its code."""
@@ -153,10 +147,10 @@ class ServiceClient(httpx.Auth):
 
     The credential is attached to every request and sent to no other URL: redirects are not followed, and path
     segments are encoded, because the model chooses arguments. After a 401 or 403 the credential is renewed
-    and the request sent once more, unless the credential is too new to be renewed. `ServiceError` is raised
-    for any other failure, a second refusal, a web page instead of a response, and invalid JSON. From its
-    `status` and `body` a tool can make a result of, for example, a 404; if it does not catch the error, the
-    call fails.
+    and the request sent once more, unless the credential is too new to be renewed or the body is a stream.
+    `ServiceError` is raised for any other failure, a second refusal, a web page instead of a response, and
+    invalid JSON. From its `status` and `body` a tool can make a result of, for example, a 404; if it does not
+    catch the error, the call fails.
     """
 
     def __init__(self, http: httpx.AsyncClient, endpoint: Endpoint, access: Access) -> None:
@@ -193,14 +187,15 @@ class ServiceClient(httpx.Auth):
         headers = options.get("headers") or {}
         if any(not name.lower().startswith(_FURTHER) for name in headers):
             raise self._endpoint.error(f"accepts further headers only if their names begin with {_FURTHER}")
-        body: dict[str, Any] = {name: options.get(name) for name in ("json", "files")}
+        body: dict[str, Any] = {name: options.get(name) for name in ("json", "files", "content")}
+        if isinstance(body["content"], AsyncIterable):
+            body["content"] = self._bounded(body["content"])
         url = self._url(segments, options.get("params"))
         request = self._http.build_request(method, url, data=options.get("form"), headers=headers, **body)
-        access, send = self._access, partial(self._send, request)
-        if not self._endpoint.carried:
-            response = await send(None)
-        else:
-            response = await send_with_credential(access, send, lambda sent: sent.status_code in (401, 403))
+        async with aclosing(self._authenticated(request)) as flow:
+            response = await self._send(await anext(flow))
+            with suppress(StopAsyncIteration):
+                response = await self._send(await flow.asend(response))
         async with aclosing(response):
             if not response.is_success:
                 raise self._refusal(response)
@@ -219,11 +214,15 @@ class ServiceClient(httpx.Auth):
             url = url.copy_with(raw_path=(f"{below}?{query}" if query else below).encode())
         return url.copy_merge_params(params) if params else url
 
-    async def _send(self, request: httpx.Request, credential: Credential | None) -> httpx.Response:
+    async def _bounded(self, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        left = most = self._endpoint.max_request_bytes
+        async for piece in content:
+            if (left := left - len(piece)) < 0:
+                raise self._endpoint.error(f"is sent at most {most} bytes of a stream")
+            yield piece
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         """A response, whose body is not read yet if its status is 2xx. Raises `ServiceError`."""
-        if credential is not None:
-            self.presented.extend(credential.secrets)
-            self._endpoint.attach(request, credential)
         with client_span(request, Receiver.SERVICES) as span, self._endpoint.faults():
             response = await self._http.send(request, stream=True)
             responded(span, response.status_code)
@@ -242,35 +241,46 @@ class ServiceClient(httpx.Auth):
         if status == 403 and '"JWTToken' in text:
             detail = f'the trigger of "{self._endpoint.service}" refused the token'
             return ServiceError(ToolCode.ENTERPRISE_JWT_REJECTED, detail, status=status)
-        return self._endpoint.error(f"responded with status {status}", status=status, body=text)
+        is_whole = isinstance(response.request.stream, httpx.SyncByteStream) or status not in (401, 403)
+        detail = f"responded with status {status}{'' if is_whole else ', and a stream is sent once'}"
+        return self._endpoint.error(detail, status=status, body=text)
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """For the `httpx` client of an SDK, in this call: attaches the credential, and after a 401 or 403 a
-        renewed one to the request that is sent once more. Raises the identity layer's errors, too, and
-        `ServiceError` for another URL than the service's and those below it: that request is not sent.
+        renewed one to the request that is sent once more, unless its body is a stream. Raises the identity
+        layer's errors, too, and `ServiceError` for another URL than the service's and those below it: that
+        request is not sent.
 
         For asynchronous clients. Not checked: where a client that follows redirects sends what was attached.
         """
-        credential = await self._attached(request, None)
-        response = yield request
-        if response.status_code in (401, 403) and credential is not None:
-            fresh = await self._attached(request, credential)
-            if fresh is not credential:
-                yield request
-
-    async def _attached(self, request: httpx.Request, refused: Credential | None) -> Credential | None:
-        """The credential that `request` carries now, in place of the one that was `refused`."""
         base = httpx.URL(self._endpoint.url)
         below = request.url.path == base.path or request.url.path.startswith(f"{base.path.rstrip('/')}/")
         origins = [(each.scheme, each.host, each.port) for each in (base, request.url)]
         if origins[0] != origins[1] or not below or ".." in request.url.path.split("/"):
             raise self._endpoint.error("has a credential for its own URL only")
+        return self._authenticated(request)
+
+    async def _authenticated(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """The flow of `httpx.Auth`. A refused credential is renewed also if only the next request has it."""
         if not self._endpoint.carried:
-            return None
-        credential = await (self._access.renew(refused) if refused else self._access.credential())
-        self._endpoint.attach(request, credential)
+            yield request
+            return
+        credential = await self._access.credential()
+        response = yield self._attached(request, credential)
+        if response.status_code in (401, 403):
+            fresh = await self._access.renew(credential)
+            # Of another body a part, or all, has been read.
+            if fresh is not credential and isinstance(request.stream, httpx.SyncByteStream):
+                yield self._attached(request, fresh)
+
+    def _attached(self, request: httpx.Request, credential: Credential) -> httpx.Request:
         self.presented.extend(credential.secrets)
-        return credential
+        try:
+            for declared, part in zip(self._endpoint.carried, credential.parts, strict=True):
+                declared.placement.attach(request, part.secret)
+        except ValueError as error:
+            raise self._endpoint.unusable(str(error)) from None
+        return request
 
 
 def _response_fault(response: httpx.Response, text: str) -> str | None:

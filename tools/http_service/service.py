@@ -32,11 +32,11 @@ class HTTPService:
 
     Every call carries `credential`, to `url` and to no other URL; `access_identity` overrides the agent's
     default. `seconds` bounds a whole call, including a slow body and the renewal of the credential;
-    `max_bytes` bounds a response, and `max_characters` a result as the model reads it. `error_code` is the
-    code of the service's failures, and `settings` are the names of the settings that declare it, for the
-    operator's remedy. `prefix` begins the names of its tools, as the model and `call` know them. `policies`
-    replace, by the names without it, the policies with which tools are added. `http` sends the requests of a
-    test in place of a client of its own.
+    `max_bytes` bounds a response, `max_request_bytes` a streamed body, and `max_characters` a result as the
+    model reads it. `error_code` is the code of the service's failures, and `settings` are the names of the
+    settings that declare it, for the operator's remedy. `prefix` begins the names of its tools, as the model
+    and `call` know them. `policies` replace, by the names without it, the policies with which tools are
+    added. `http` sends the requests of a test in place of a client of its own.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class HTTPService:
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 20.0,
         max_bytes: int = 256 * 1024,
+        max_request_bytes: int = 64 * 1024 * 1024,
         max_characters: int = MAX_CHARACTERS,
         http: httpx.AsyncClient | None = None,
     ) -> None:
@@ -63,7 +64,7 @@ class HTTPService:
         self.error_code = error_code
         self.settings = tuple(settings)
         carried = credential.parts if credential else ()
-        self._endpoint = Endpoint(name, checked_url(url), error_code, max_bytes, carried)
+        self._endpoint = Endpoint(name, checked_url(url), error_code, max_bytes, max_request_bytes, carried)
         self._seconds, self._max_characters = seconds, max_characters
         self.pool_use = PoolUse()
         self._http = http or http_client(ssl_context, seconds, self.pool_use)
@@ -86,20 +87,14 @@ class HTTPService:
         self, *, policy: ToolPolicy = ..., permission: str | None = None
     ) -> Callable[[_Function], _Function]: ...
 
-    def tool(
-        self,
-        function: _Function | None = None,
-        *,
-        policy: ToolPolicy = DEFAULT_POLICY,
-        permission: str | None = None,
-    ) -> _Function | Callable[[_Function], _Function]:
+    def tool(self, function: Any = None, **options: Any) -> Any:
         """Decorator: adds an async function, whose first parameter is the client.
 
         `@service.tool`, or with a policy `@service.tool(policy=ToolPolicy(effect=Effect.WRITE))`. See `add`.
         """
 
         def added(function: _Function) -> _Function:
-            self.add(function, policy=policy, permission=permission)
+            self.add(function, **options)
             return function
 
         return added if function is None else added(function)

@@ -49,9 +49,11 @@ def test_request_that_is_sent_again_is_signed_again() -> None:
     assert request.headers["authorization"] != first
 
 
-def test_repeated_parameter_and_another_secret_are_refused_without_a_value() -> None:
+def test_repeated_parameter_a_stream_and_another_secret_are_refused_without_a_value() -> None:
     with pytest.raises(ValueError, match="repeat"):
         signed("https://bucket.example/?a=1&a=2")
+    with pytest.raises(ValueError, match="streamed"):
+        signed(content=httpx.AsyncByteStream())
     with pytest.raises(ValueError, match="no credential") as caught:
         SIGNER.attach(httpx.Request("GET", "https://bucket.example"), Secret("canary"))
     assert "canary" not in str(caught.value)

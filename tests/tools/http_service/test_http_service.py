@@ -3,6 +3,7 @@
 import json
 import socket
 
+import httpx
 import pytest
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -254,3 +255,67 @@ async def test_tool_sends_a_form_with_a_file_and_reads_the_bytes_of_the_response
     tools.responds(text="you sent token-1")
     await tools.call("leak")
     assert "token-1" not in (await tools.call("leak")).text
+
+
+class Pieces:
+    """A thousand bytes `left` times, as an iterator that is no generator."""
+
+    def __init__(self, left):
+        self.left = left
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if not self.left:
+            raise StopAsyncIteration
+        self.left -= 1
+        return b"x" * 1000
+
+
+@pytest.fixture
+async def uploads(serve, service_at):
+    """A service that accepts K2, whose tools upload `size` kilobytes as a stream, and what it received."""
+    recorder = Recorder(lambda r: Response("in", 200 if bearer(r) == "K2" else 401))
+    service = service_at(url := await serve(recorder), max_request_bytes=100_000)
+
+    @service.tool
+    async def upload(http, size: int):
+        """Uploads."""
+        headers = {"Content-Type": "application/pdf"}
+        return (await http.request("PUT", "file", content=Pieces(size), headers=headers)).text
+
+    @service.tool
+    async def upload_by_sdk(auth: httpx.Auth, size: int):
+        """Uploads."""
+        async with httpx.AsyncClient(auth=auth) as http:
+            return str((await http.put(url, content=Pieces(size))).status_code)
+
+    return service, recorder
+
+
+@pytest.mark.promise("bounded")
+async def test_streamed_body_is_sent_in_chunks_with_its_type_up_to_the_limit_of_the_entry(uploads, key_ring):
+    service, recorder = uploads
+    assert (await service.call("upload", {"size": 100}, key_ring("K2"))).text == "in"
+    headers = recorder.requests[0].headers
+    assert (headers["content-type"], headers["transfer-encoding"]) == ("application/pdf", "chunked")
+    assert recorder.bodies == [b"x" * 100_000]
+    error = await failure_of(service.call("upload", {"size": 101}, key_ring("K2")))
+    assert ("at most 100000 bytes" in error.detail, service.pool_use.in_use) == (True, 0)
+    assert len(recorder.requests) == 1
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_streamed_body_is_never_sent_again_half_read_and_the_next_has_a_renewed_credential(
+    uploads, key_ring
+):
+    service, recorder = uploads
+    access = key_ring("K1", "K2")
+    error = await failure_of(service.call("upload", {"size": 3}, access))
+    assert (error.status, "sent once" in error.detail) == (401, True)
+    assert (await service.call("upload", {"size": 3}, access)).text == "in"
+    access = key_ring("K1", "K2")
+    by_sdk = [(await service.call("upload_by_sdk", {"size": 3}, access)).text for _ in range(2)]
+    assert by_sdk == ["401", "200"]
+    assert recorder.bodies == [b"x" * 3000] * 4
