@@ -108,7 +108,5 @@ def _own_nodes(graph: object, parts: GraphParts) -> list[str]:
     functions = {name: getattr(node.runnable, "afunc", None) for name, node in graph.nodes.items()}
     missing = [name for name, node in parts.nodes.items() if functions.get(name) is not node]
     if missing or graph.input_schema is not AgentInput or graph.output_schema is not AgentOutput:
-        raise OwnGraphError(
-            f"it must return the graph of build_graph with all its nodes {missing or ''}".strip()
-        )
+        raise OwnGraphError(f"it must return the graph of build_graph with its nodes {missing or ''}".strip())
     return [name for name in graph.nodes if name not in parts.nodes]

@@ -63,9 +63,7 @@ class Callers:
         found = self._token_of(runtime)
         token = await found if isawaitable(found) else found
         if token is None:
-            raise AccessTokenError(
-                GraphCode.ACCESS_TOKEN_MISSING, "the run has no access token of its caller"
-            )
+            raise AccessTokenError(GraphCode.ACCESS_TOKEN_MISSING, "the run has no access token of a caller")
         return await self._verifier.verify(token)
 
 

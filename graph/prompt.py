@@ -56,9 +56,7 @@ def build_prompt(
         if isinstance(message, ToolMessage):
             waiting.pop(message.tool_call_id, None)
         else:
-            sent += [
-                refusal(call, "this call was interrupted and has no result") for call in waiting.values()
-            ]
+            sent += [refusal(call, "the call was interrupted and has no result") for call in waiting.values()]
             calls = message.tool_calls if isinstance(message, AIMessage) else ()
             waiting = {call["id"] or "": call for call in calls}
         sent += [message] if message is not None else []

@@ -99,7 +99,9 @@ class ToolsUnderTest:
         self._issuer = _Issuer()
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._received))
         required = AccessTokenRequirement("https://service.example.com|service.use")
-        self._added = HTTPService(name, _URL, required, access_identity=access_identity, http=http)
+        self._added = HTTPService(
+            name, _URL, required, access_identity=access_identity, lends=True, http=http
+        )
         add(self._added, settings or {})
 
     def responds(self, status: int = 200, **given: Any) -> None:  # noqa: ANN401 - of `httpx.Response`
@@ -127,8 +129,8 @@ class ToolsUnderTest:
     def parameters(self, tool: str) -> Mapping[str, Any]:
         """The JSON Schema of the tool's arguments, as the model sees it."""
         service = self._service(tool)
-        schemas = service.cached_tools(self._access(service))
-        return next(each.parameters for each in schemas if each.name == tool)
+        listed = service.cached_tools(self._access(service))
+        return next(each.parameters for each in listed if each.name == tool)
 
     def permission(self, tool: str) -> str:
         """The permission of the token that calls of the tool carry; `service.use` is the service's own."""

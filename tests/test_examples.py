@@ -19,7 +19,7 @@ import pytest
 from dotenv import dotenv_values
 from langchain_core.messages import HumanMessage
 from starlette.applications import Starlette
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from typer.testing import CliRunner
 
@@ -38,6 +38,7 @@ from tests.tools.mcp_service.mcp_server import Server
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SANDBOX, REPORTS = "https://localhost:9445", "https://reports.example.com"
+SEARCH = "https://search.example.com"
 
 
 @pytest.fixture
@@ -67,10 +68,13 @@ def asked(running, monkeypatch, tmp_path):
     the folder of an example. `reports` is the address of the reports server.
     """
 
-    async def ask(folder, *questions, user="alice", reports="https://127.0.0.1:1", **variables):
+    async def ask(
+        folder, *questions, user="alice", reports="https://127.0.0.1:1", search=SEARCH, **variables
+    ):
         monkeypatch.chdir(folder)
         text = (folder / "services.toml").read_text()
         text = text.replace(SANDBOX, running.cloud.addresses.function_compute).replace(REPORTS, reports)
+        text = text.replace(SEARCH, search)
         (tmp_path / "here").mkdir(exist_ok=True)
         for code in folder.glob("*.py"):
             shutil.copy(code, tmp_path / "here")
@@ -176,6 +180,27 @@ async def test_mcp_server_gets_tokens_of_the_user_that_are_for_it_alone(asked, r
     assert {(each["sub"], each["aud"], each["scope"]) for each in claims} == {
         ("user_alice01", "https://reports.sandbox.example", "reports.read")
     }
+
+
+async def test_published_toolkit_gets_the_key_as_the_user_and_no_one_sees_it(asked, running, serve, tmp_path):
+    keys, audit = [], tmp_path / "audit.jsonl"
+
+    async def search(request):
+        keys.append(key := request.headers["authorization"].removeprefix("Bearer "))
+        return JSONResponse({"results": [{"content": f"the plan, for {key}"}]})
+
+    address = await serve(Starlette(routes=[Route("/search", search, methods=["POST"])]))
+    given = {"search": address, "AUDIT_LOG_FILE": str(audit)}
+    folder, question = EXAMPLES / "published_toolkit", 'call company_search with {"query": "plan"}'
+    [answer] = await asked(folder, question, **given)
+    assert "the plan, for **redacted**" in answer
+    [refused] = await asked(folder, question, user="bob", **given)
+    assert "the plan" not in refused
+    assert keys == [running.cloud.vault.find("search_api_key").api_key]
+    lines = [json.loads(line) for line in audit.read_text().splitlines()]
+    [lent] = [each for each in lines if each["event"] == "credential_lent"]
+    assert (lent["principal"]["sub"], lent["credential"]) == ("user_alice01", "search_api_key")
+    assert keys[0] not in audit.read_text() + answer
 
 
 def test_cases_of_the_policy_hold_and_one_fails_when_the_rules_change(running, tmp_path, monkeypatch):

@@ -28,6 +28,7 @@ from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import ConfigurationError, ServiceError
 from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
+from sandbox.bucket import OBJECTS
 from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.forked import printed_by
 from tests.graph.models.strict_endpoint import strict
@@ -81,9 +82,11 @@ async def agent(running, serve, tmp_path):
         await server(scope, receive, send)
 
     server.keys = {"K1"}
-    for name in ("payroll.py", "rates.py", "expenses.py"):
+    for name in ("payroll.py", "rates.py", "expenses.py", "objects.py"):
         (tmp_path / name).write_text(printed(name))
-    declared = printed("services.toml").replace(SANDBOX, running.cloud.addresses.function_compute)
+    address = running.cloud.addresses.function_compute
+    declared = printed("services.toml").replace(SANDBOX, address)
+    declared = declared.replace("localhost:9445", address.removeprefix("https://"))
     declared = declared.replace(MCP_SERVER, await serve(with_api_key))
     (tmp_path / "services.toml").write_text(declared)
     variables = running.environment | {"SERVICES_FILE": str(tmp_path / "services.toml")}
@@ -146,6 +149,15 @@ async def test_request_of_the_page_carries_the_users_token_and_the_key_of_the_ga
     key = running.cloud.vault.find("rates_api_key").api_key
     assert [each.secret.reveal() for each in (await alices.credential()).also] == [key]
     assert key not in result.text
+
+
+async def test_sdk_of_alibaba_cloud_signs_with_the_credential_that_the_entry_lends(
+    agent, running, monkeypatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", running.environment["SSL_CERT_FILE"])
+    alices = await access(agent, running, "objects")
+    result = await service(agent, "objects").call("report_files", {}, alices)
+    assert json.loads(result.text) == sorted(OBJECTS)
 
 
 async def test_tool_that_writes_asks_by_the_policy_of_the_code_or_of_the_file(agent, running):
@@ -308,7 +320,7 @@ def test_provider_that_cannot_be_used_is_a_fault_beside_those_of_services(
     with pytest.raises(ConfigurationError) as caught:
         Agent(read_settings({**sandbox.environment, **provider, "SERVICES_FILE": str(file)}))
     *of_services, of_model = caught.value.faults
-    assert len(of_services) == 4
+    assert len(of_services) == 5
     assert of_model.startswith(f"LLM_PROVIDER cannot be used: it raised {error}")
 
 

@@ -3,6 +3,7 @@
 import pytest
 from langgraph.graph import END
 
+from agent.errors.error_codes import AgentCode
 from idaas_agent import (
     READS,
     AccessIdentity,
@@ -16,6 +17,7 @@ from idaas_agent import (
     build_graph,
 )
 from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
+from identity.errors import AuditError
 from identity.principal import Principal
 from tools import leave
 
@@ -176,3 +178,33 @@ async def test_own_nodes_keep_a_memory_of_each_user_and_of_no_other(tools):
         await AgentUnderTest(model, tools, graph=build, caller=caller).ask(f"{name}'s question")
     known = ["They have asked: ann's question" in read[0].text for read in model.read]
     assert known == [False, True, False]
+
+
+@pytest.mark.promise("on-record")
+async def test_credential_that_a_tool_takes_is_on_record_before_the_tool_has_it():
+    def sdk(service, _):
+        @service.tool(policy=READS)
+        async def taken(http):
+            """Uses an SDK."""
+            seen.append((await http.credential()).secret.reveal())
+            return "done"
+
+    seen = []
+    model = ScriptedModel(call("taken"), "Done.", call("taken"))
+    agent = AgentUnderTest(model, ToolsUnderTest(sdk))
+    await agent.ask("Use it")
+    [lent] = [event for event in agent.audit if event.action == "credential_lent"]
+    [begun, ended] = [event for event in agent.audit if event.action == "tool_call"]
+    assert (lent.service, lent.tool, lent.call_id) == ("service", "taken", begun.call_id)
+    assert (lent.principal.subject, lent.scope, lent.access_identity) == ("user", "service.use", "Human")
+    assert agent.audit.index(begun) < agent.audit.index(lent) < agent.audit.index(ended)
+    assert seen[0] not in repr(agent.audit) + repr(agent.messages)
+
+    async def unwritten(event):
+        if event.action == "credential_lent":
+            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
+
+    agent.record = unwritten
+    with pytest.raises(AuditError):
+        await agent.ask("Again")
+    assert seen == ["token-1"]

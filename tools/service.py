@@ -38,6 +38,9 @@ class Access(Protocol):
         must not be sent again.
         """
 
+    async def lent(self) -> Credential:
+        """The credential as a value for the tool's own code, once this is on record. Raises `AuditError`."""
+
     def stepped_up(self, requirement: CredentialRequirement) -> "Access":
         """An access with more permissions than the service's, for one request that needs them."""
 

@@ -149,9 +149,7 @@ def put_revocation(settings: Settings, revocation: Revocation) -> None:
     try:
         asyncio.run(keep())
     except StoreError as error:
-        stop(
-            f"the revocation was not kept: {error}", "check CONVERSATIONS_URL, REVOCATIONS_FILE or REDIS_URL"
-        )
+        stop(f"the revocation is not kept: {error}", "check CONVERSATIONS_URL, REVOCATIONS_FILE or REDIS_URL")
     except AgentError as error:
         stop(f"the revocation is in force, but not on record: {error.detail}")
 

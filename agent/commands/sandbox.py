@@ -68,10 +68,7 @@ def sandbox(
     try:
         asyncio.run(_serve(options.sandbox_options(environment(), host)))
     except (PortInUseError, FolderInUseError) as error:
-        stop(
-            error.strerror or str(error),
-            "idaas-agent sandbox --help lists the options that move ports and files",
-        )
+        stop(error.strerror or str(error), "idaas-agent sandbox --help has options for ports and files")
     except ConfigurationFaultsError as error:
         stop_with_faults(options.config, error)
     out.print("stopped")
@@ -293,9 +290,7 @@ def _reload(file: Path, sandbox_url: str) -> dict[str, str]:
             "stop it, set the missing variables, and start it again",
         )
     if Path(body["config"]) != file.resolve():
-        out.print(
-            f"the sandbox at {sandbox_url} uses another file, {body['config']}: it does not apply there"
-        )
+        out.print(f"the sandbox at {sandbox_url} uses another file, {body['config']}: it does not apply")
         return {}
     out.print(f"the sandbox at {sandbox_url} has reloaded it")
     return dict(body["services"])

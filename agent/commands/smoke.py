@@ -70,9 +70,7 @@ def smoke(
     out.print()
     for each in found["differences"]:
         out.print(f"differs from the sandbox: {each}")
-    out.print(
-        f"{report} has the steps and differences, without names, addresses or tokens: read it, then send it"
-    )
+    out.print(f"{report} has the steps and differences, without names, addresses or tokens: read and send it")
     if any(step["outcome"] == "failed" for step in found["steps"]):
         err.print("a step failed: idaas-agent doctor names cause and remedy", style="red")
         raise typer.Exit(1)

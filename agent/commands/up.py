@@ -87,9 +87,7 @@ def up(
     except PortInUseError as error:
         stop(error.strerror or str(error))
     except (SandboxPortInUseError, FolderInUseError) as error:
-        stop(
-            error.strerror or str(error), "idaas-agent up --help lists the options that move ports and files"
-        )
+        stop(error.strerror or str(error), "idaas-agent up --help has options for ports and files")
     with sandbox, agent_listener, page_listener:
         agent_port = agent_listener.getsockname()[1]
         sandbox.cloud.user_events_url = f"http://localhost:{agent_port}/events/idaas"

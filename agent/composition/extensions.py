@@ -130,7 +130,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
     }
     if isinstance(d, HTTPDeclaration):
         common |= {"max_bytes": d.max_response_bytes, "max_characters": d.max_result_characters}
-        common["max_request_bytes"] = d.max_request_bytes
+        common |= {"max_request_bytes": d.max_request_bytes, "lends": d.lends_credential}
         service = HTTPService(declared.name, d.url, credential, **common)
         load_function(d.python, folder)(service, d.settings)
         return service

@@ -52,9 +52,7 @@ class SqlApprovalStore:
                 yield from self._undecided(request.principal, request.thread_id, replaced)
             found = yield from self._found(request.principal, request.id)
             if found is None:
-                raise ApprovalError(
-                    GraphCode.APPROVAL_INVALID, "the id is that of another principal's approval"
-                )
+                raise ApprovalError(GraphCode.APPROVAL_INVALID, "the id is of another principal's approval")
             return found
 
         async with available():

@@ -43,9 +43,7 @@ class PortInUseError(OSError):
     """A port is taken. `option` is the option that chooses another."""
 
     def __init__(self, port: int, purpose: str, option: str) -> None:
-        super().__init__(
-            errno.EADDRINUSE, f"port {port}, for {purpose}, is in use; choose another with {option}"
-        )
+        super().__init__(errno.EADDRINUSE, f"port {port}, for {purpose}, is in use: choose one by {option}")
 
 
 def listen(host: str, port: int, purpose: str, option: str) -> socket.socket:

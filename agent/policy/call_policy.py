@@ -29,9 +29,7 @@ _LOG: Final = logging.getLogger("idaas_agent.policy")
 _LOOK_SECONDS: Final = 0.5
 _OF_A_CALL: Final = frozenset({"input", "today"})
 """Members of the context that only a call has."""
-_NOT_COUNTED: Final = (
-    "not run: the calls of today cannot be counted now, and the policy of the agent requires it"
-)
+_NOT_COUNTED: Final = "not run: the calls of today cannot be counted now, and the agent's policy requires it"
 
 
 class PolicyFile:

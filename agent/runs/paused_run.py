@@ -43,9 +43,7 @@ class PausedRun:
         """
         expected = {pending.request.id for pending in self.waiting}
         if not expected or answers.keys() != expected:
-            text = (
-                f"{len(expected)} approvals are open, and {len(answers.keys() & expected)} of them answered"
-            )
+            text = f"{len(expected)} approvals are open, and {len(answers.keys() & expected)} answered"
             raise ApprovalError(GraphCode.APPROVAL_INVALID, text)
         for pending in self.waiting:
             await reader.read(answers[pending.request.id], pending, caller)

@@ -105,9 +105,7 @@ class CloudRoleDeclaration(_Made):
     role: Annotated[str, Field(pattern=r"^acs:ram::[0-9]{1,20}:role/[A-Za-z0-9_.-]{1,64}$")] = Field(
         description="The ARN of the role, as the cloud account in IDaaS has it."
     )
-    seconds: Annotated[int, Field(ge=900, le=43200)] = Field(
-        3600, description="Until the credentials expire."
-    )
+    seconds: Annotated[int, Field(ge=900, le=43200)] = Field(3600, description="Until they expire.")
 
     def made(self, _placement: Placement = BEARER) -> CloudRoleRequirement:
         """What calls of the service require. The signature has its own place."""
@@ -321,6 +319,7 @@ class HTTPDeclaration(_Declaration, HTTPCredentialDeclaration):
         description="`my_tools.payroll:service`, or `payroll.py:service` for a file relative to this one."
     )
     settings: dict[str, Any] = Field(default_factory=dict, description="Passed to the function unchanged.")
+    lends_credential: StrictBool = Field(False, description="Whether its tools may take it as a value.")
     max_request_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
     max_response_bytes: Annotated[int, Field(ge=1, le=64 * 1024 * 1024)] = 256 * 1024
     max_result_characters: Annotated[int, Field(ge=1, le=200_000)] = Field(

@@ -52,6 +52,9 @@ class _Access:
     async def renew(self, refused: Credential) -> Credential:
         raise NotImplementedError
 
+    async def lent(self) -> Credential:
+        raise NotImplementedError
+
     def stepped_up(self, requirement: CredentialRequirement) -> Access:
         raise NotImplementedError
 

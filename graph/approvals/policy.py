@@ -26,9 +26,7 @@ _NO_USER: Final = (
     "not run: the call changes something, and the agent would make it with its own rights, not with those of "
     "the user, so that no user can approve it"
 )
-_NO_APPROVER: Final = (
-    "not run: another person must approve the call, and the user's access token does not say who"
-)
+_NO_APPROVER: Final = "not run: another person must approve the call, and the access token does not say who"
 _CONFIDENTIAL: Final = (
     "not run: this conversation has read confidential data, which the call could carry elsewhere; in a new "
     "conversation it is not there"

@@ -8,6 +8,7 @@ from graph.credentials.run_credentials import InState, UnavailableCredential, in
 from graph.error_codes import MODEL, error_of_node
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditedAction, AuditOutcome
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.errors import CredentialError, UnreachableError
@@ -103,6 +104,14 @@ class ServiceCredential:
         self.source.invalidate(refused, self.token)
         fresh = await self._obtain()
         return refused if fresh == refused else fresh
+
+    async def lent(self, **call: str | None) -> Credential:
+        """See `Access`. `call` are further members of the record."""
+        lent, kind = await self.credential(), AuditedAction.CREDENTIAL_LENT
+        required, identity, call["service"] = lent.requirement, lent.access_identity, self.name
+        taken = self.source.audit.call(kind, required, identity, self.token, **call)
+        await taken.ended(AuditOutcome.SUCCEEDED)
+        return lent
 
     def stepped_up(self, requirement: CredentialRequirement) -> "ServiceCredential":
         """See `Access`. The state keeps the credential that the service declares."""

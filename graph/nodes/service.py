@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from cachetools import LRUCache
 from langchain_core.messages import AIMessage, ToolCall, ToolMessage
@@ -202,7 +202,7 @@ class ServiceNode:
         its checkpointer.
         """
         service, of_run = self.service, copy_context()
-        of_call, limit = _CallCredential(credential), TimeLimit(self.seconds)
+        of_call, limit = _CallCredential(credential, call), TimeLimit(self.seconds)
         error: AgentError
         outer = var_child_runnable_config.set(None)
         try:
@@ -230,8 +230,9 @@ class ServiceNode:
 class _CallCredential:
     """The service's credential for one call (`tools.service.Access`); notes whether the call obtained it."""
 
-    def __init__(self, credential: ServiceCredential, declared: "_CallCredential | None" = None) -> None:
+    def __init__(self, credential: ServiceCredential, call: ToolCall, declared: "Self | None" = None) -> None:
         self._credential = credential
+        self._call = call
         self._declared = declared or self
         self.caller = credential.caller
         self.obtained = False
@@ -242,6 +243,10 @@ class _CallCredential:
         self._declared.obtained = True
         return credential
 
+    async def lent(self) -> Credential:
+        await self.credential()
+        return await self._credential.lent(tool=self._call["name"], call_id=self._call["id"])
+
     def cached(self) -> Credential | None:
         return self._credential.cached()
 
@@ -249,7 +254,7 @@ class _CallCredential:
         return await self._credential.renew(refused)
 
     def stepped_up(self, requirement: CredentialRequirement) -> "_CallCredential":
-        return _CallCredential(self._credential.stepped_up(requirement), self)
+        return _CallCredential(self._credential.stepped_up(requirement), self._call, self)
 
 
 @dataclass(slots=True)

@@ -155,9 +155,7 @@ async def _list(
     except AgentError as error:
         return error
     except TimeoutError:
-        return ServiceError(
-            service.error_code, f'"{service.name}" did not list its tools within {seconds:g} s'
-        )
+        return ServiceError(service.error_code, f'"{service.name}" did not list its tools in {seconds:g} s')
     except Exception as error:  # noqa: BLE001 - a fault of one service must not end the run
         logger.warning('"%s" could not list its tools: %s', service.name, type(error).__name__)
         return ServiceError(service.error_code, f'"{service.name}" could not list its tools')

@@ -100,7 +100,7 @@ class CredentialBroker:
         )
         """Each with the time at which it arrived."""
         self._use = use or CacheUse()
-        self._audit = audit or AuditTrail(clock=clock)
+        self.audit: Final = audit or AuditTrail(clock=clock)
         self._seconds = requests or Histogram()
         self._jitter = jitter
         self._shared_keys: dict[CredentialRequirement, Secret] = {}
@@ -246,7 +246,7 @@ class CredentialBroker:
         requirement, identity, user = wanted.requirement, wanted.access_identity, wanted.user
         operation = requirement.issue_action(identity).value
         timed = timed_span(self._seconds, (operation,), "issue", operation)
-        async with self._audit.issue(requirement, identity, user).timed(timed) as step:
+        async with self.audit.issue(requirement, identity, user).timed(timed) as step:
             step.span.set(Attribute.ISSUE, operation)
             issued = await self._issuer.issue(requirement, identity, user, prerequisite)
         if issued.expires_at is not None:

@@ -263,9 +263,13 @@ class Credential:
         return (self, *self.also)
 
     @property
+    def sts(self) -> StsCredential:
+        """The access key and the security token of a cloud role. Raises `ValueError` for another kind."""
+        return StsCredential.unpacked(self.secret)
+
+    @property
     def secrets(self) -> tuple[Secret, ...]:
         """The secrets that must not be shown: of each part `secret`, or what is packed in it."""
         if not isinstance(self.requirement, CloudRoleRequirement):
             return tuple(each.secret for each in self.parts)
-        sts = StsCredential.unpacked(self.secret)
-        return (sts.access_key_secret, sts.security_token)
+        return (self.sts.access_key_secret, self.sts.security_token)

@@ -32,6 +32,9 @@ class KeyRing:
         self._credential = self._next()
         return self._credential
 
+    async def lent(self) -> Credential:
+        return self._credential
+
     def stepped_up(self, requirement: CredentialRequirement) -> "KeyRing":
         self.stepped.append(requirement)
         return KeyRing("K2", "K3")

@@ -129,12 +129,3 @@ async def test_error_for_a_key_that_an_mcp_service_cannot_send_does_not_contain_
     assert (error.code, "visible ASCII" in error.detail) == (ToolCode.SERVICE_FAILED, True)
     assert "can\nary" not in f"{error} {error.detail}"
     assert server.seen == []
-
-
-async def test_mcp_service_offers_and_calls_the_allowed_tools_only(maps, key_ring):
-    service = await maps(Server(), Placement("X-API-Key"), allowed_tools=["weather"])
-    access = key_ring("K1")
-    assert [tool.name for tool in await service.tools(access)] == ["weather"]
-    assert (await service.call("weather", {"city": "x"}, access)).ok
-    refused = await service.call("waits", {}, access)
-    assert (refused.ok, refused.called) == (False, False)

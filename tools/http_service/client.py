@@ -71,6 +71,7 @@ class Endpoint:
     max_bytes: int
     max_request_bytes: int
     carried: tuple[CredentialRequirement, ...] = ()
+    lends: bool = False
 
     def error(self, detail: str, *, status: int | None = None, body: str = "") -> ServiceError:
         """A failure of the service, under its code."""
@@ -176,6 +177,21 @@ class ServiceClient(httpx.Auth):
         """Any other method. A header that carries the credential is replaced by it."""
         async with self.stream(method, *segments, **options) as response:
             return await response.whole()
+
+    async def credential(self, refused: Credential | None = None) -> Credential:
+        """The credential as a value, for an SDK that authenticates by itself; each taking is on record. In
+        place of one that the service `refused`, a renewed one, unless that was too new.
+
+        Raises `ServiceError` unless the service's entry has `lends_credential = true`, and the identity
+        layer's errors. Not checked: where the SDK sends it.
+        """
+        if not self._endpoint.lends:
+            raise self._endpoint.error("lends its credential only with lends_credential = true in its entry")
+        if refused is not None:
+            await self._access.renew(refused)
+        lent = await self._access.lent()
+        self.presented.extend(lent.secrets)
+        return lent
 
     @asynccontextmanager
     async def stream(

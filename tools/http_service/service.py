@@ -18,6 +18,7 @@ from identity.transport.http1.transport import PoolUse
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.arguments.fault import ArgumentFault
 from tools.error_codes import ToolCode
+from tools.file import contains
 from tools.http_service.client import Endpoint, ServiceClient
 from tools.http_service.service_tool import ServiceTool, function_tool
 from tools.progress import TimeLimit, reported_to
@@ -36,7 +37,8 @@ class HTTPService:
     model reads it. `error_code` is the code of the service's failures, and `settings` are the names of the
     settings that declare it, for the operator's remedy. `prefix` begins the names of its tools, as the model
     and `call` know them. `policies` replace, by the names without it, the policies with which tools are
-    added. `http` sends the requests of a test in place of a client of its own.
+    added. If it `lends`, tools may take the credential as a value (`ServiceClient.credential`). `http` sends
+    the requests of a test in place of a client of its own.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class HTTPService:
         max_bytes: int = 256 * 1024,
         max_request_bytes: int = 64 * 1024 * 1024,
         max_characters: int = MAX_CHARACTERS,
+        lends: bool = False,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self.name = name
@@ -64,7 +67,8 @@ class HTTPService:
         self.error_code = error_code
         self.settings = tuple(settings)
         carried = credential.parts if credential else ()
-        self._endpoint = Endpoint(name, checked_url(url), error_code, max_bytes, max_request_bytes, carried)
+        limits = max_bytes, max_request_bytes
+        self._endpoint = Endpoint(name, checked_url(url), error_code, *limits, carried, lends)
         self._seconds, self._max_characters = seconds, max_characters
         self.pool_use = PoolUse()
         self._http = http or http_client(ssl_context, seconds, self.pool_use)
@@ -179,7 +183,8 @@ class HTTPService:
                 with reported_to(limit.progressed):
                     result = await function.run(client := self._client(access), arguments)
             text = model_text(result.text, client.presented, self._max_characters)
-            return replace(result, text=text)
+            files = tuple(each for each in result.files if not contains(each[1], client.presented))
+            return replace(result, text=text, files=files)
         raise self._endpoint.unusable(f"no response within {self._seconds:g} s")
 
     def _client(self, access: Access) -> ServiceClient:

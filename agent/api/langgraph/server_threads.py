@@ -100,6 +100,4 @@ class ServerThreads:
 
 
 def _failed(path: str, status: int) -> UnavailableError:
-    return UnavailableError(
-        AgentCode.CONVERSATIONS_UNAVAILABLE, f"{path}: the server failed (status {status})"
-    )
+    return UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, f"{path}: the server failed ({status})")

@@ -117,9 +117,7 @@ class CallEncoder:
             raise McpError(URL_REQUIRED, f"{asked['message']} Then send the call again.", data)
         if not request.asks(mode):
             required: Members = {"requiredCapabilities": {"elicitation": {mode: {}}}}
-            text = (
-                f"The call waits for its user, whom this client cannot ask. They can decide at {self._page}"
-            )
+            text = f"The call waits for its user, whom the client cannot ask. They can decide at {self._page}"
             raise McpError(CAPABILITY_MISSING, text, required)
         questions = {ANSWER: {"method": "elicitation/create", "params": asked}}
         return {"resultType": "input_required", "inputRequests": questions} | (state or {})

@@ -299,9 +299,7 @@ class Examination:
             yield Step("policy", agent.policy.check, "it decides", late=AgentCode.POLICY_UNAVAILABLE)
         if agent.policy and self.caller and self.caller.signed_in_at is None:
             for line in agent.policy.sign_in_lines:
-                denies = (
-                    f'the token has no "auth_time": line {line} of POLICY_FILE denies the calls it is about'
-                )
+                denies = f'the token has no "auth_time": line {line} of POLICY_FILE denies the calls it names'
                 yield skipped("recent sign-in", denies, "let IDaaS put auth_time into access tokens")
         for name in missing_approver_claims(agent.settings):
             lacks = f'no one can approve, because the claim "{name}" is not read'

@@ -23,9 +23,7 @@ app = typer.Typer(help="Deployment packages: agentrun, tree, enterprise-service.
 _ROOT: Final = Path(__file__).resolve().parents[3]
 _Python = Annotated[str, typer.Option(help="Python of the platform's image.")]
 _Region = Annotated[str, typer.Option(help="The region of the platform.")]
-_Wheels = Annotated[
-    Path | None, typer.Option(help="A folder of wheels to install from, instead of downloading them.")
-]
+_Wheels = Annotated[Path | None, typer.Option(help="A folder of wheels to install, instead of downloads.")]
 _Lock = Annotated[Path, typer.Option(help="The locked dependencies.")]
 _OwnLock = Annotated[
     Path | None,

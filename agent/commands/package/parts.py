@@ -54,9 +54,7 @@ def install_dependencies(
         command, cwd=locks[-1].parent, capture_output=True, text=True, check=False
     )
     if result.returncode != 0:
-        raise PackagingError(
-            [f"the dependencies cannot be installed: {result.stderr.strip()[-_MAX_OUTPUT:]}"]
-        )
+        raise PackagingError([f"dependencies cannot be installed: {result.stderr.strip()[-_MAX_OUTPUT:]}"])
 
 
 def write_zip(path: Path, files: Mapping[str, Path | bytes]) -> None:

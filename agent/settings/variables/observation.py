@@ -86,9 +86,7 @@ class SyslogAddress:
             return cls("unix", path=unquote(parts.path))
         if whole and parts.scheme in _PORTS and host and parts.path in ("", "/"):
             return cls(parts.scheme, host, port or _PORTS[parts.scheme])
-        raise ValueError(
-            "must have the form udp://host:514, tcp://host:601, tls://host:6514 or unix:///dev/log"
-        )
+        raise ValueError("must be udp://host:514, tcp://host:601, tls://host:6514 or unix:///dev/log")
 
     def __str__(self) -> str:
         return f"unix:{self.path}" if self.scheme == "unix" else f"{self.scheme}://{self.host}:{self.port}"
@@ -282,9 +280,7 @@ class OtelVariables(VariableGroup):
             sent = [each for each in _HEADERS if each in given and (signal in each or each == _HEADERS[0])]
             if url and sent and not is_secure_url(url):
                 endpoint = f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT".upper()
-                yield (
-                    f"{endpoint} must be https, or http to a loopback address, to receive {sent[0].upper()}"
-                )
+                yield f"{endpoint} must be https, or http to a loopback address, to receive {sent[0].upper()}"
 
 
 _HEADERS: Final = tuple(f"otel_exporter_otlp_{signal}headers" for signal in ("", "traces_", "metrics_"))

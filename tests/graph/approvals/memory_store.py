@@ -24,9 +24,7 @@ class MemoryApprovalStore:
         """See `ApprovalStore`."""
         if (known := self._states.get(request.id)) is not None:
             if known.request.principal != request.principal:
-                raise ApprovalError(
-                    GraphCode.APPROVAL_INVALID, "the id is that of another principal's approval"
-                )
+                raise ApprovalError(GraphCode.APPROVAL_INVALID, "the id is of another principal's approval")
             return known
         for id_, state in self._states.items():
             self._states[id_] = state.replaced_by(request)

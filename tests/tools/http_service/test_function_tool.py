@@ -83,28 +83,6 @@ async def test_annotated_client_may_be_any_parameter(key_ring, run):
     assert (await run(order, {"number": "7"})).text == "7 ServiceClient"
 
 
-@pytest.mark.promise("model-cannot-steer")
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ({}, "city"),
-        ({"city": "Hangzhou", "url": "https://evil.example"}, "url"),
-        ({"city": "Hangzhou", "http": "https://evil.example"}, "http"),
-        ({"city": "Hangzhou", "nights": "many"}, "nights"),
-        ({"city": {"a": 1}}, "city"),
-    ],
-)
-async def test_bad_arguments_are_a_failed_result_that_names_them(run, arguments, named):
-    async def book(http, city: str, nights: int = 1):
-        """Books."""
-        raise AssertionError("must not run")
-
-    result = await run(book, arguments)
-    assert (result.ok, result.called) == (False, False)
-    assert f'"{named}"' in result.text
-    assert "evil" not in result.text
-
-
 class Route(BaseModel):
     origin: str
     stops: list[str] = []
@@ -124,14 +102,6 @@ async def test_nested_arguments_arrive_as_their_models_and_results_become_json(r
 
     result = await run(plan, {"route": {"origin": "Hangzhou", "stops": ["Suzhou"]}})
     assert result == ToolResult('{"origin":"Hangzhou","stops":1}')
-
-
-async def test_tool_result_is_returned_unchanged(run):
-    async def fail(http):
-        """Fails."""
-        return ToolResult("no such order", ok=False)
-
-    assert await run(fail, {}) == ToolResult("no such order", ok=False)
 
 
 async def test_exception_of_the_function_is_raised(run):

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -62,13 +63,6 @@ async def test_further_headers_of_a_tool_are_for_conditions_and_retries_or_begin
         assert recorder.requests[-1].headers[of_request] == "2"
 
 
-async def test_body_is_sent_as_json(serve, service_at, key_ring):
-    recorder = Recorder(lambda _: Response("ok"))
-    service = service_at(await serve(recorder))
-    await service.call("send", {"message": "你好"}, key_ring("K1"))
-    assert json.loads(await recorder.requests[0].body()) == {"message": "你好"}
-
-
 @pytest.mark.parametrize("status", [401, 403])
 async def test_refused_credential_is_renewed_once_and_the_request_sent_again(
     serve, service_at, key_ring, status
@@ -78,10 +72,10 @@ async def test_refused_credential_is_renewed_once_and_the_request_sent_again(
     )
     service = service_at(await serve(recorder))
     access = key_ring("K1", "K2")
-    assert (await service.call("send", {"message": "x"}, access)).text == "in"
+    assert (await service.call("send", {"message": "你好"}, access)).text == "in"
     assert [bearer(r) for r in recorder.requests] == ["K1", "K2"]
     assert [c.secret.reveal() for c in access.renewals] == ["K1"]
-    assert json.loads(await recorder.requests[1].body()) == {"message": "x"}
+    assert [json.loads(body) for body in recorder.bodies] == [{"message": "你好"}] * 2
 
 
 @pytest.mark.parametrize(
@@ -257,14 +251,11 @@ async def test_tool_sends_a_form_with_a_file_and_reads_the_bytes_of_the_response
     assert "token-1" not in (await tools.call("leak")).text
 
 
-class Pieces:
+class Pieces(AsyncIterator):
     """A thousand bytes `left` times, as an iterator that is no generator."""
 
     def __init__(self, left):
         self.left = left
-
-    def __aiter__(self):
-        return self
 
     async def __anext__(self):
         if not self.left:
@@ -319,3 +310,26 @@ async def test_streamed_body_is_never_sent_again_half_read_and_the_next_has_a_re
     by_sdk = [(await service.call("upload_by_sdk", {"size": 3}, access)).text for _ in range(2)]
     assert by_sdk == ["401", "200"]
     assert recorder.bodies == [b"x" * 3000] * 4
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_credential_is_lent_by_a_service_that_says_so_renewed_and_in_no_result(service_at, key_ring):
+    async def taken(http, refused: bool):
+        """Takes it as a value."""
+        value = await http.credential()
+        if refused:
+            value = await http.credential(value)
+        text = value.secret.reveal()
+        return ToolResult(f"{value} {text}", files=[("notes", text.encode()), ("kept", b"other")])
+
+    kept, lent = service_at("https://x.example", tools=[taken]), service_at("https://y.example", lends=True)
+    lent.add(taken)
+    access = key_ring("K1", "K2")
+    assert (
+        "lends_credential = true" in (await failure_of(kept.call("taken", {"refused": False}, access))).detail
+    )
+    for refused in (False, True):
+        result = await lent.call("taken", {"refused": refused}, access)
+        assert (result.text.count("**redacted**"), result.files) == (2, (("kept", b"other"),))
+        assert not {"K1", "K2"} & set(result.text.split())
+    assert [each.secret.reveal() for each in access.renewals] == ["K1"]

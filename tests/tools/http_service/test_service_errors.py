@@ -9,20 +9,17 @@ from identity.errors import CredentialError, ServiceError
 from tests.recorder import Recorder
 from tests.tools.service_failure import failure_of
 from tools.error_codes import ToolCode
-from tools.http_service.service import HTTPService
 from tools.service import ToolResult
 
 SETTINGS = ("PAYROLL_SERVICE_URL", "PAYROLL_SERVICE_SCOPE")
 
 
 @pytest.fixture
-async def payroll(serve):
-    """Makes the service `payroll`, whose tool returns a 404 of the service as a result."""
-    services = []
+def payroll(serve, service_at):
+    """Makes a service whose tool returns a 404 of the service as a result."""
 
     async def make(response, **options):
-        service = HTTPService("payroll", await serve(Recorder(lambda _: response)), **options)
-        services.append(service)
+        service = service_at(await serve(Recorder(lambda _: response)), **options)
 
         @service.tool
         async def payslip(http, month: str):
@@ -36,9 +33,7 @@ async def payroll(serve):
 
         return service
 
-    yield make
-    for service in services:
-        await service.aclose()
+    return make
 
 
 async def test_remedy_names_the_settings_of_the_service_and_no_others(payroll, key_ring):

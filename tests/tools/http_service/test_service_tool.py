@@ -223,10 +223,9 @@ class Unresolved(BaseTool):
         return text
 
 
-async def test_tool_with_an_annotation_that_cannot_be_resolved_is_called(key_ring):
-    service = HTTPService("x", "https://service.example", tools=[Unresolved()])
+async def test_tool_with_an_annotation_that_cannot_be_resolved_is_called(service_at, key_ring):
+    service = service_at("https://service.example", tools=[Unresolved()])
     assert await service.call("echo", {"text": "a"}, key_ring("K1")) == ToolResult("a")
-    await service.aclose()
 
 
 async def test_tool_with_a_single_text_input_is_called(key_ring):
@@ -245,7 +244,7 @@ async def test_arguments_beyond_the_bounds_are_refused(payroll, key_ring):
     assert (result.ok, result.called) == (False, False)
 
 
-async def test_tool_that_cannot_be_called_is_refused_when_it_is_added():
+async def test_tool_that_cannot_be_called_is_refused_when_it_is_added(service_at):
     @tool
     async def traced(call: Annotated[str, InjectedToolCallId]) -> str:
         """Requires an argument that the service does not have."""
@@ -255,7 +254,7 @@ async def test_tool_that_cannot_be_called_is_refused_when_it_is_added():
         return StructuredTool(name="s", description="Has a JSON Schema.", args_schema=schema, func=len)
 
     doubled = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
-    service = HTTPService("x", "https://service.example", tools=[payslip])
+    service = service_at("https://service.example", tools=[payslip])
     for refused, error in (
         (traced, TypeError),
         (with_schema({"type": "object", "properties": []}), ValueError),
@@ -266,7 +265,6 @@ async def test_tool_that_cannot_be_called_is_refused_when_it_is_added():
     ):
         with pytest.raises(error):
             service.add(refused)
-    await service.aclose()
 
 
 @pytest.mark.parametrize(
@@ -281,37 +279,34 @@ async def test_tool_that_cannot_be_called_is_refused_when_it_is_added():
         (None, "null"),
     ],
 )
-async def test_result_is_text_as_it_is_or_json(key_ring, content, text):
+async def test_result_is_text_as_it_is_or_json(service_at, key_ring, content, text):
     @tool
     async def value() -> Any:
         """Returns a value."""
         return content
 
-    service = HTTPService("x", "https://service.example", tools=[value])
+    service = service_at("https://service.example", tools=[value])
     assert await service.call("value", {}, key_ring("K1")) == ToolResult(text)
-    await service.aclose()
 
 
-async def test_result_that_only_a_graph_can_use_is_a_type_error(key_ring):
+async def test_result_that_only_a_graph_can_use_is_a_type_error(service_at, key_ring):
     @tool
     async def messages() -> Any:
         """Returns messages."""
         return [ToolMessage("a", tool_call_id="1")]
 
-    service = HTTPService("x", "https://service.example", tools=[messages])
+    service = service_at("https://service.example", tools=[messages])
     with pytest.raises(TypeError, match="messages"):
         await service.call("messages", {}, key_ring("K1"))
-    await service.aclose()
 
 
 @pytest.mark.parametrize(("handler", "text"), [(False, "no such order"), ("try later", "try later")])
-async def test_tool_exception_is_a_failed_result(key_ring, handler, text):
+async def test_tool_exception_is_a_failed_result(service_at, key_ring, handler, text):
     @tool
     async def fail() -> str:
         """Fails."""
         raise ToolException("no such order")
 
     fail.handle_tool_error = handler
-    service = HTTPService("x", "https://service.example", tools=[fail])
+    service = service_at("https://service.example", tools=[fail])
     assert await service.call("fail", {}, key_ring("K1")) == ToolResult(text, ok=False)
-    await service.aclose()

@@ -258,7 +258,7 @@ async def test_call_is_denied_if_the_claim_names_no_other_person(managed: Replic
     [result] = [message["content"] for message in thread["messages"] if message["role"] == "tool"]
     assert (thread["approvals"], result) == (
         [],
-        "not run: another person must approve the call, and the user's access token does not say who",
+        "not run: another person must approve the call, and the access token does not say who",
     )
     [amap] = [
         each for each in (await served.ask("GET", "/rights")).json()["services"] if each["name"] == "amap"

@@ -292,7 +292,7 @@ async def test_rule_that_needs_auth_time_is_named_if_the_token_of_the_user_has_n
     )
     variables = sandbox.environment | {"POLICY_FILE": str(file)}
     found = (await findings(variables, sandbox.access_token("alice")))["recent sign-in"]
-    assert found.detail == 'the token has no "auth_time": line 2 of POLICY_FILE denies the calls it is about'
+    assert found.detail == 'the token has no "auth_time": line 2 of POLICY_FILE denies the calls it names'
 
 
 FILE = 'services.maps = { type = "mcp", url = "https://maps.example/mcp", api_key = "k" }'
