@@ -121,9 +121,7 @@ class Conversation:
                 self._tools[str(event.get("toolCallId"))] = str(event.get("toolCallName"))
             case "TOOL_CALL_RESULT":
                 called = about | {"tool": self._tools.get(str(event.get("toolCallId")))}
-                outcome = (
-                    "ok" if about.get("ok") else f"failed ({about.get('error', 'reported by the tool')})"
-                )
+                outcome = "ok" if about.get("ok") else f"failed ({about.get('error', 'by the tool')})"
                 err.print(f"· {_call(called)} {outcome}, {about.get('duration_ms', 0)} ms", style="dim")
             case "CUSTOM" if event.get("name") == "idaas-agent:consent_required":
                 value = event["value"]

@@ -189,17 +189,15 @@ def add_service(
     }
     what = f"[services.{name}]"
     _, urls = _add(config, sandbox_url, what, lambda editor: editor.add_table("services", name, values))
-    prefix = name.upper().replace("-", "_")
     out.print(f"its address is {urls.get(name, f'https://localhost:9445/echo/{name}')}")
+    declared = f'access_token = "{audience or f"https://{name}.sandbox.example"}|…"'
     if api_key:
-        out.print(f"next: let your tool use {prefix}_SERVICE_URL and {prefix}_API_KEY_IDENTIFIER")
+        declared = f'api_key = "{api_key}"'
     elif jwt_provider:
-        out.print(f'next: declare it in SERVICES_FILE with issued_jwt = {{ provider = "{jwt_provider}", … }}')
-    else:
-        for defined in permission or []:
-            out.print(f"next: idaas-agent sandbox grant '{name}|{defined}' --to agent --to alice")
-        out.print(f"      let your tool use {prefix}_SERVICE_URL and {prefix}_SERVICE_SCOPE")
-    out.print("      (agent.env has them; restart a running agent to read them)")
+        declared = f'issued_jwt = {{ provider = "{jwt_provider}", … }}'
+    for defined in permission or []:
+        out.print(f"next: idaas-agent sandbox grant '{name}|{defined}' --to agent --to alice")
+    out.print(f"next: declare it in SERVICES_FILE with {declared}")
 
 
 @_credentials.command("add")

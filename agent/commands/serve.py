@@ -13,7 +13,7 @@ import typer
 from agent.commands.terminal import (
     ENV_FILE,
     environment,
-    export_otel_variables,
+    export_sdk_variables,
     print_error,
     settings_or_stop,
     stop,
@@ -49,7 +49,7 @@ def serve(
     if port is not None:
         variables["AGENT_PORT"] = str(port)
     settings = settings_or_stop(variables, env_file)
-    export_otel_variables(variables)
+    export_sdk_variables(variables)
     set_up_logging(settings.log_level, settings.log_format)
     for warning in misspelt_variables(variables):
         _LOG.warning("%s", warning)

@@ -93,9 +93,10 @@ def for_printing_command(variables: Mapping[str, str]) -> dict[str, str]:
     return {**variables, "AUDIT_LOG_FILE": "/dev/stderr"} if printed else dict(variables)
 
 
-def export_otel_variables(variables: Mapping[str, str]) -> None:
-    """Puts OpenTelemetry's variables into the process's environment, which its SDK reads."""
-    os.environ.update({name: value for name, value in variables.items() if name.startswith("OTEL_")})
+def export_sdk_variables(variables: Mapping[str, str]) -> None:
+    """Puts into the process's environment what SDKs read: OpenTelemetry's variables, and SSL_CERT_FILE."""
+    read = ("OTEL_", "SSL_CERT_FILE")
+    os.environ.update({name: value for name, value in variables.items() if name.startswith(read)})
 
 
 def print_misspelt(variables: Mapping[str, str]) -> None:

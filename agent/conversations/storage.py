@@ -50,10 +50,8 @@ class ConversationStorage:
         """The storage of `CONVERSATIONS_URL`; `None` if conversations are not stored."""
         if settings.conversations_url is None:
             return None
-        given = settings.conversations_key_file
-        encryption = (
-            Encryption() if given is None else Encryption(given.keys, allows_clear=given.allows_clear)
-        )
+        file = settings.conversations_key_file
+        encryption = Encryption() if file is None else Encryption(file.keys, allows_clear=file.allows_clear)
         enter = KeyRegister(encryption).enter
         database: Database
         if isinstance(settings.conversations_url, SqliteFile):

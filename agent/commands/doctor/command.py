@@ -10,6 +10,7 @@ import typer
 from agent.commands.terminal import (
     ENV_FILE,
     environment,
+    export_sdk_variables,
     for_printing_command,
     out,
     print_misspelt,
@@ -37,6 +38,7 @@ def doctor(
     """
     logging.basicConfig(level=logging.CRITICAL)
     variables = for_printing_command(environment(env_file))
+    export_sdk_variables(variables)
     print_misspelt(variables)
     print_overridden(env_file)
     findings = asyncio.run(_examine(variables, show=not as_json))
