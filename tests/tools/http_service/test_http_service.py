@@ -161,11 +161,6 @@ def test_insecure_url_is_refused(url):
         HTTPService("x", url)
 
 
-async def test_unknown_tool_is_a_failed_result(serve, service_at, key_ring):
-    service = service_at("https://service.example")
-    assert not (await service.call("nothing", {}, key_ring("K1"))).ok
-
-
 def test_second_tool_of_one_name_is_refused():
     service = HTTPService("x", "https://service.example")
 
@@ -207,7 +202,8 @@ async def test_prefix_begins_the_names_of_the_tools(service_at, key_ring):
     assert names == service.tool_names
     assert "x_remove" in names
     assert (await service.call("x_remove", {}, key_ring("K1"))).text == "removed"
-    assert not (await service.call("remove", {}, key_ring("K1"))).called
+    unknown = await service.call("remove", {}, key_ring("K1"))
+    assert (unknown.ok, unknown.called) == (False, False)
     assert (service.policy("x_remove"), service.unused_policies) == (given, ["paint"])
     with pytest.raises(ValueError, match="name of a function"):
         service_at("https://x.example", prefix="x" * 60, tools=[remove])
