@@ -388,7 +388,7 @@ class Conversations:
 
     async def _started(self, run: RunRequest, begin: Callable[[], Awaitable[RunStart]]) -> LiveRun:
         live = self.runs.run(
-            ThreadRun(self.parts, run, begin, self.runs.acquire_lease, self.drafts),
+            ThreadRun(self.parts, run, begin, self.drafts),
             run.caller,
             id=run.run_id,
             thread_id=run.thread_id,

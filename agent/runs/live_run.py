@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final, Protocol
 
 from langsmith import tracing_context
@@ -94,6 +94,7 @@ class LiveRun(Run):
         thread_id: str = "",
         owner: str = "",
         seconds: float,
+        lease: Callable[[asyncio.Task[None]], Awaitable[None]] | None = None,
         one_reader: bool = False,
         traced: bool = False,
         measures: RunMeasures | None = None,
@@ -102,8 +103,8 @@ class LiveRun(Run):
         events: ReplayBuffer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Starts the run. `seconds` is the time limit of the work; `on_begin` is called when it begins, and
-        `on_change` for each event and at the end.
+        """Starts the run. `seconds` is the time limit; `lease` leases a place for the task before it works.
+        `on_begin` is called when the work begins, and `on_change` for each event and at the end.
 
         With `one_reader`, an event that was read is dropped, and `room` waits for the reader. Other readers
         do not delay a run.
@@ -116,6 +117,7 @@ class LiveRun(Run):
         self.unstored = False
         """It has ended, but the end could not be stored: the thread still shows it as running."""
         self._seconds = seconds
+        self._lease = lease
         self._traced = traced
         self._measures = measures or RunMeasures()
         self._measure: RunMeasure | None = None
@@ -216,6 +218,8 @@ class LiveRun(Run):
         limit = asyncio.timeout(self._seconds)
         try:
             async with limit:
+                if self._lease is not None:
+                    await self._lease(self.task)
                 with tracing_context(enabled=self._traced):
                     return await work.run(self)
         except asyncio.CancelledError:

@@ -1,9 +1,10 @@
 """Starts runs of one graph, counts them against their limits, and ends them: one caller's, or all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
 from langchain_core.messages import AnyMessage, ToolCall
@@ -27,24 +28,11 @@ class _UnkeptWork:
 
     graph: CompiledAgentGraph
     messages: Sequence[AnyMessage]
-    caller: VerifiedAccessToken
-    acquire_lease: Callable[[Principal], Awaitable[None]]
-    streaming: bool
-    steps: bool
-    call: ToolCall | None
-    files: Mapping[str, bytes]
+    context: AgentContext
 
     async def run(self, live: LiveRun) -> Finished:
         """See `Work`."""
-        await self.acquire_lease(self.caller.principal)
-        context = AgentContext(
-            access_token=self.caller.token,
-            streaming=self.streaming,
-            steps=self.steps,
-            call=self.call,
-            read_files=self.read_files,
-            writer=live.emit,
-        )
+        context = replace(self.context, writer=live.emit)
         of_model = ModelMessages()
         stream = self.graph.astream(
             {"messages": list(self.messages)}, {"callbacks": []}, context=context, stream_mode="updates"
@@ -58,10 +46,6 @@ class _UnkeptWork:
         finally:
             release(context)
         return of_model.finished()
-
-    async def read_files(self, _: Sequence[str]) -> Mapping[str, bytes]:
-        """Those of the request."""
-        return self.files
 
     async def close(self, outcome: Outcome) -> None:
         """See `Work`."""
@@ -109,7 +93,12 @@ class Runs:
         Raises `LimitError` or `UnavailableError` if there are too many in this process.
         """
         asked, files = detached(messages)
-        work = _UnkeptWork(self.graph, asked, caller, self.acquire_lease, streaming, steps, call, files)
+
+        async def read_files(_: Sequence[str]) -> Mapping[str, bytes]:
+            return files
+
+        context = AgentContext(caller.token, streaming, steps, call, read_files=read_files)
+        work = _UnkeptWork(self.graph, asked, context)
         return self.run(work, caller, one_reader=True).events(keep=False)
 
     def run(self, work: Work, caller: VerifiedAccessToken, **options: Any) -> LiveRun:  # noqa: ANN401 - those of `LiveRun`
@@ -117,7 +106,10 @@ class Runs:
         raises.
         """
         self.check(caller.principal)
-        run = LiveRun(work, seconds=self.timeout, traced=self.traced, measures=self.measures, **options)
+        lease = None if self.leases is None else partial(self.leases.acquire, caller.principal)
+        run = LiveRun(
+            work, seconds=self.timeout, lease=lease, traced=self.traced, measures=self.measures, **options
+        )
         self.limit.count(caller.principal, run.task)
         self._running[run] = caller
         run.task.add_done_callback(lambda _: self._running.pop(run, None))
@@ -145,11 +137,3 @@ class Runs:
         """Waits until no run is left. Ends none."""
         while self._running:
             await asyncio.wait([run.task for run in self._running])
-
-    async def acquire_lease(self, caller: Principal) -> None:
-        """For the task of a run, before it works: leases one of the caller's places over all processes, until
-        the task is done. Raises `LimitError` if none is left.
-        """
-        task = asyncio.current_task()
-        if self.leases is not None and task is not None:
-            await self.leases.acquire(caller, task)

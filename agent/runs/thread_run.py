@@ -26,7 +26,6 @@ from graph.approvals.request import pending_of
 from graph.context import AgentContext, release
 from graph.events import AgentEvent
 from identity.errors import AgentError, ThreadBusyError, ThreadNotFoundError
-from identity.principal import Principal
 
 INTERRUPT: Final = "__interrupt__"
 """In LangGraph's stream, the key of the interrupts of a step, in place of a node's name."""
@@ -39,20 +38,12 @@ class ThreadRun:
     """
 
     def __init__(
-        self,
-        parts: RunParts,
-        run: RunRequest,
-        begin: Callable[[], Awaitable[RunStart]],
-        acquire_lease: Callable[[Principal], Awaitable[None]],
-        drafts: Drafts,
+        self, parts: RunParts, run: RunRequest, begin: Callable[[], Awaitable[RunStart]], drafts: Drafts
     ) -> None:
-        """The task of the run calls `acquire_lease`, and then `begin`, which begins the run in the store of
-        threads. If one raises, the run has not begun.
-        """
+        """`begin` begins the run in the store of threads. If it raises, the run has not begun."""
         self._parts = parts
         self._run = run
         self._begin = begin
-        self._acquire_lease = acquire_lease
         self._drafts = drafts
         self._begun: RunStart | None = None
         self._checkpoint = RunCheckpoint(run.owner, run.thread_id, run.run_id, parts.checkpoints)
@@ -67,7 +58,6 @@ class ThreadRun:
 
     async def run(self, live: LiveRun) -> Finished | Paused:
         """See `Work`. Raises what `begin`, the graph and the store raise."""
-        await self._acquire_lease(self._run.caller.principal)
         begun = await self._beginning()
         self._draft = self._drafts.begin(self._run)
         live.begin(str(call["id"]) for each in begun.earlier for call in getattr(each, "tool_calls", ()))
