@@ -55,25 +55,13 @@ def openai_compatible(
     )
 
 
-def model_studio(
-    *,
-    base_url: str,
-    model: str,
-    enable_thinking: bool | None = None,
-    ssl_context: ssl.SSLContext | None = None,
-    timeout: float = 120.0,
-    max_retries: int = 1,
-) -> ChatModelProvider:
-    """The model `model` of Model Studio; see `openai_compatible` for the other arguments.
+def model_studio(*, enable_thinking: bool | None = None, **options: Any) -> ChatModelProvider:  # noqa: ANN401 - those of `openai_compatible`
+    """A model of Model Studio; see `openai_compatible` for the other arguments.
 
     `enable_thinking` is sent unless it is `None`, which leaves the decision to the model.
     """
     return openai_compatible(
-        base_url=base_url,
-        model=model,
-        ssl_context=ssl_context,
-        timeout=timeout,
-        max_retries=max_retries,
+        **options,
         stream_usage=True,
         tool_options={"parallel_tool_calls": True},
         extra_body=None if enable_thinking is None else {"enable_thinking": enable_thinking},
