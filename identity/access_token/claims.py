@@ -4,7 +4,8 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from identity.access_token.verified_access_token import KeptClaim
 
@@ -58,7 +59,7 @@ def read_claims(claims: Mapping[str, Any], kept: Collection[str] = ()) -> Access
         not_before=_numeric_date(claims, "nbf"),
         issued_at=_numeric_date(claims, "iat"),
         signed_in_at=signed_in_at,
-        kept={name: value for name in kept if (value := _kept(claims.get(name))) is not None},
+        kept={name: value for name in kept if (value := _kept(claims.get(name))) is not None} or _NO_CLAIMS,
     )
 
 
@@ -110,7 +111,10 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     return _shared_scopes(value)
 
 
-# The tokens of all users have few distinct audiences and scopes: equal ones share one object.
+# The tokens of all users have few distinct audiences and scopes: equal ones share one object, as do the
+# claims of those that have none to keep.
+
+_NO_CLAIMS: Final[Mapping[str, KeptClaim]] = MappingProxyType({})
 
 
 @lru_cache(256)
