@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _OwnCredential(ClientAuthentication, Generic[T]):
+class OwnCredential(ClientAuthentication, Generic[T]):
     """Presents `credential`. Methods that sign an assertion name `token_endpoint` in it, and its time."""
 
     client_id: str
@@ -38,13 +38,15 @@ class _OwnCredential(ClientAuthentication, Generic[T]):
         return await self.credential.renew(refused.presented)
 
     def _asserted(self, request: TokenRequest, key: Secret | PrivateKey, algorithm: str) -> TokenRequest:
-        claims = assertion_claims(self.client_id, self.token_endpoint, self.clock())
-        signing = key.reveal() if isinstance(key, Secret) else key
-        form = assertion_form(self.client_id, jwt.encode(claims, signing, algorithm=algorithm))
+        form = assertion_form(self.client_id, self._assertion(key, algorithm))
         return request.by_client(form, presented=key)
 
+    def _assertion(self, key: Secret | PrivateKey, algorithm: str) -> str:
+        claims = assertion_claims(self.client_id, self.token_endpoint, self.clock())
+        return jwt.encode(claims, key.reveal() if isinstance(key, Secret) else key, algorithm=algorithm)
 
-class ClientSecretPost(_OwnCredential[Secret]):
+
+class ClientSecretPost(OwnCredential[Secret]):
     """`CLIENT_SECRET_POST`: id and secret in the form."""
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
@@ -56,7 +58,7 @@ class ClientSecretPost(_OwnCredential[Secret]):
         return "the client secret, in the body of each token request"
 
 
-class ClientSecretBasic(_OwnCredential[Secret]):
+class ClientSecretBasic(OwnCredential[Secret]):
     """`CLIENT_SECRET_BASIC`: HTTP Basic, and the id in the form too.
 
     Like the vendor's SDK, it does not form-encode id and secret before joining them (RFC 6749, section 2.3.1
@@ -73,7 +75,7 @@ class ClientSecretBasic(_OwnCredential[Secret]):
         return "the client secret, in the Authorization header of each token request"
 
 
-class ClientSecretJwt(_OwnCredential[Secret]):
+class ClientSecretJwt(OwnCredential[Secret]):
     """`CLIENT_SECRET_JWT`: an assertion signed with the secret, HS256."""
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
@@ -83,7 +85,7 @@ class ClientSecretJwt(_OwnCredential[Secret]):
         return "an assertion signed with the client secret; the secret itself is not sent"
 
 
-class PrivateKeyJwt(_OwnCredential[PrivateKey]):
+class PrivateKeyJwt(OwnCredential[PrivateKey]):
     """`PRIVATE_KEY_JWT`: an assertion signed with the private key."""
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
@@ -96,9 +98,7 @@ class PrivateKeyJwt(_OwnCredential[PrivateKey]):
 
 
 def read_own(
-    kind: type[_OwnCredential[T]],
-    read: Callable[[Declaration], SecretSource[T] | None],
-    declared: Declaration,
+    kind: type[OwnCredential[T]], read: Callable[[Declaration], SecretSource[T] | None], declared: Declaration
 ) -> ClientAuthentication | None:
     """Reads `kind`, with the secret or key that `read` finds in a variable or in a file of `sources`."""
     found = read(declared)

@@ -1,11 +1,9 @@
 """`PCA`: a certificate of a private authority, and an assertion signed with its key (RFC 7523)."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import jwt
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
@@ -16,39 +14,25 @@ from identity.idaas.client_authentication.declaration import (
     read_client_key,
     read_credential_name,
 )
-from identity.idaas.client_authentication.method import (
-    ClientAuthentication,
-    TokenRequest,
-    assertion_claims,
-    federated_form,
-)
-from identity.secrets.secret_file import SecretSource
+from identity.idaas.client_authentication.method import TokenRequest, federated_form
+from identity.idaas.client_authentication.own_credential import OwnCredential
 
 
-@dataclass(frozen=True, slots=True)
-class Pca(ClientAuthentication):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pca(OwnCredential[PrivateKey]):
     """See the module. Certificate and chain are sent as the configuration file has them, in PEM."""
 
-    client_id: str
     credential_name: str
     certificate: str = field(repr=False)
     chain: str = field(repr=False)
     not_after: datetime
-    key: SecretSource[PrivateKey] = field(repr=False)
-    token_endpoint: str
-    clock: Callable[[], float] = time.time
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
-        key = await self.key.current()
-        claims = assertion_claims(self.client_id, self.token_endpoint, self.clock())
-        assertion = jwt.encode(claims, key, algorithm=assertion_algorithm(key))
+        key = await self.credential.current()
+        assertion = self._assertion(key, assertion_algorithm(key))
         form = federated_form(self.client_id, self.credential_name, "x509-jwt-bearer", assertion)
         form |= {"client_x509": self.certificate, "client_x509_chain": self.chain}
         return request.by_client(form, presented=key)
-
-    async def renew(self, refused: TokenRequest) -> bool:
-        """The other key of the file, or its new content."""
-        return await self.key.renew(refused.presented)
 
     async def inspect(self) -> str:
         return (
@@ -79,7 +63,11 @@ def read_pca(declared: Declaration) -> Pca | None:
     if key is None or len(declared.root.faults) > faults or not_after is None:
         return None
     return Pca(
-        declared.client_id, name, certificate, chain, not_after, key, declared.token_endpoint, declared.clock
+        *(declared.client_id, key, declared.token_endpoint, declared.clock),
+        credential_name=name,
+        certificate=certificate,
+        chain=chain,
+        not_after=not_after,
     )
 
 
