@@ -96,7 +96,7 @@ def for_printing_command(variables: Mapping[str, str]) -> dict[str, str]:
 def export_sdk_variables(variables: Mapping[str, str]) -> None:
     """Puts into the process's environment what SDKs read: OpenTelemetry's variables, and SSL_CERT_FILE."""
     read = ("OTEL_", "SSL_CERT_FILE")
-    os.environ.update({name: value for name, value in variables.items() if name.startswith(read)})
+    os.environ.update({name: value for name, value in variables.items() if value and name.startswith(read)})
 
 
 def print_misspelt(variables: Mapping[str, str]) -> None:

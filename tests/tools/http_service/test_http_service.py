@@ -146,14 +146,7 @@ async def test_service_without_a_credential_is_called_without_one(serve, key_rin
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "http://service.example",
-        "ftp://localhost",
-        "https://user:pw@service.example",
-        "https://a.example/#x",
-        "x",
-    ],
+    "url", ["http://a.example", "ftp://localhost", "https://u:p@a.example", "https://a.example/#x", "x"]
 )
 @pytest.mark.promise("model-cannot-steer")
 def test_insecure_url_is_refused(url):

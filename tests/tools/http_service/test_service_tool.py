@@ -147,16 +147,12 @@ async def test_bad_and_injected_arguments_are_a_failed_result_without_a_request(
 
 
 @pytest.fixture
-async def payroll(serve):
-    recorder = Recorder(lambda _: Response("5000"))
-    service = HTTPService("payroll", await serve(recorder), tools=[payslip, add])
-    yield service, recorder
-    await service.aclose()
+def payroll(service_at):
+    return service_at("https://service.example", tools=[payslip, add])
 
 
 async def test_model_sees_the_arguments_and_no_injected_parameter(payroll, key_ring):
-    service, _ = payroll
-    first, second = await service.tools(key_ring("K1"))
+    first, second, *_ = await payroll.tools(key_ring("K1"))
     assert (first.name, first.description) == ("payslip", "Gets the payslip of a month.")
     assert first.parameters == {
         "type": "object",
@@ -168,8 +164,7 @@ async def test_model_sees_the_arguments_and_no_injected_parameter(payroll, key_r
 
 
 async def test_synchronous_tool_gives_its_result_as_json(payroll, key_ring):
-    service, _ = payroll
-    assert await service.call("add", {"numbers": [1, 2]}, key_ring("K1")) == ToolResult("3")
+    assert await payroll.call("add", {"numbers": [1, 2]}, key_ring("K1")) == ToolResult("3")
 
 
 @asynccontextmanager
@@ -239,8 +234,7 @@ async def test_tool_with_a_single_text_input_is_called(key_ring):
 
 
 async def test_arguments_beyond_the_bounds_are_refused(payroll, key_ring):
-    service, _ = payroll
-    result = await service.call("add", {"numbers": [1] * MAX_NODES}, key_ring("K1"))
+    result = await payroll.call("add", {"numbers": [1] * MAX_NODES}, key_ring("K1"))
     assert (result.ok, result.called) == (False, False)
 
 
