@@ -52,6 +52,17 @@ def test_missing_argument_is_a_fault_that_names_it(kind: Callable[[], Faults]) -
     assert [fault.argument for fault in kind()({"days": 3})] == ["order"]
 
 
+@pytest.mark.parametrize("days", ["3", True, 3.0], ids=repr)
+def test_argument_of_a_function_is_converted_to_no_other_type(days: object) -> None:
+    async def apply(_http: ServiceClient, days: int) -> str:
+        """Applies for leave."""
+        return str(days)
+
+    tool = ServiceTool(function_tool(apply))
+    assert tool.faults(CLIENT, {"days": 3}) == []
+    assert [fault.argument for fault in tool.faults(CLIENT, {"days": days})] == ["days"]
+
+
 def test_nested_argument_that_a_model_would_drop_is_a_fault() -> None:
     dropped = VALID | {"order": {"amount": 5, "currency": "EUR"}}
     assert [fault.argument for fault in of_function()(dropped)] == ["order.currency"]
