@@ -247,7 +247,7 @@ async def served(application: Any, **options: Any) -> AsyncIterator[str]:
     listener.bind(("127.0.0.1", 0))
     # On a busy machine a client may send as the server closes a connection that was idle for five seconds.
     options = {"timeout_keep_alive": 600, **options}
-    config = uvicorn.Config(application, log_level="critical", lifespan="on", **options)
+    config = uvicorn.Config(application, log_config=None, log_level="critical", lifespan="on", **options)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

@@ -3,6 +3,7 @@
 What they remember of agents is forgotten.
 """
 
+import dataclasses
 import dis
 import functools
 import importlib.metadata
@@ -10,10 +11,13 @@ import inspect
 from collections.abc import Callable
 from importlib.metadata import Distribution, EntryPoints, PathDistribution
 from pathlib import Path
-from types import CodeType, SimpleNamespace
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 
 import fastapi.dependencies.models
+import fastapi.dependencies.utils
+import fastapi.routing
+import langchain_core.tools.base
 import langchain_core.tools.structured
 import langgraph.pregel._utils
 import pytest
@@ -34,6 +38,38 @@ def _schema(name: str, function: Callable[..., Any], **options: Any) -> Any:
     return _schemas[key]
 
 
+_get_dependant = fastapi.dependencies.utils.get_dependant
+_dependants: dict[Any, Any] = {}
+
+
+def _dependant(*, call: Callable[..., Any], **options: Any) -> Any:
+    """What a route's function declares, by the function's code and declaration. FastAPI reads it twice."""
+    if not isinstance(call, FunctionType) or vars(call).keys() & {"__wrapped__", "__signature__"}:
+        return _get_dependant(call=call, **options)
+    declared = repr((call.__defaults__, call.__kwdefaults__, call.__annotations__, options))
+    if " at 0x" in declared or "<locals>" in declared:  # something of this app only
+        return _get_dependant(call=call, **options)
+    key = (call.__code__, call.__code__.co_filename, declared)
+    if key not in _dependants:
+        _dependants[key] = dataclasses.replace(_get_dependant(call=call, **options), call=None)
+    found = _dependants[key]
+    declared_by = {each.name: getattr(found, each.name) for each in dataclasses.fields(found)}
+    lists = {name: [*value] for name, value in declared_by.items() if isinstance(value, list)}
+    return dataclasses.replace(found, call=call, **lists)
+
+
+_create_subset = langchain_core.tools.base._create_subset_model
+_subsets: dict[Any, Any] = {}
+
+
+def _subset(name: str, model: Any, field_names: list[str], **options: Any) -> Any:
+    """What a model sees of a tool's arguments."""
+    key = (name, model, tuple(field_names), repr(options))
+    if key not in _subsets:
+        _subsets[key] = _create_subset(name, model, field_names, **options)
+    return _subsets[key]
+
+
 @functools.cache
 def _entry_points(folder: Path) -> EntryPoints:
     found: EntryPoints = Distribution.entry_points.fget(PathDistribution(folder))  # type: ignore[attr-defined]  # a property
@@ -46,6 +82,8 @@ def _instructions(code: CodeType) -> list[dis.Instruction]:
 
 
 langchain_core.tools.structured.create_schema_from_function = _schema
+langchain_core.tools.base._create_subset_model = _subset
+fastapi.routing.get_dependant = fastapi.dependencies.utils.get_dependant = _dependant
 # The bytecode of a graph's nodes, in which LangGraph looks for graphs.
 langgraph.pregel._utils.dis = SimpleNamespace(get_instructions=_instructions)  # type: ignore[assignment]  # replaced for all tests
 # The entry points of each installed distribution.
