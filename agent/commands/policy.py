@@ -118,7 +118,7 @@ class _Loaded:
         if isinstance(declared, Deny):
             return Deny(rules=("the declared policy",)), of_tool, situation, facts, None
         asks = declared if isinstance(declared, Ask) else None
-        return decide(self.rules.enforced, of_tool, situation, facts, asks), of_tool, situation, facts, asks
+        return decide(of_tool.enforced, of_tool, situation, facts, asks), of_tool, situation, facts, asks
 
 
 def _load(file: Path | None, env_file: Path | None) -> _Loaded:
@@ -141,22 +141,19 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
         for fault in error.faults:
             err.print(f"{path}:{fault}" if fault[:1].isdigit() else f"{path}: {fault}", style="red")
         raise typer.Exit(1) from None
-    return _Loaded(
-        path, rules, {each.name: each for each in agent.services}, ZoneInfo(settings.policy_time_zone)
-    )
+    services = {each.name: each for each in agent.services}
+    return _Loaded(path, rules, services, ZoneInfo(settings.policy_time_zone))
 
 
 @app.command()
 def check(file: _File = None, env_file: ENV_FILE = None) -> None:
     """Checks the policy file against the services, and names file and line of each fault."""
     loaded = _load(file, env_file)
-    known = loaded.rules.vocabulary
-    waiting = [
-        each for each in loaded.rules.statements if any(known.waits(name) for name in each.mentioned_actions)
-    ]
-    out.print(f"{loaded.file}: {len(loaded.rules.statements)} rules are valid, SHA-256 {loaded.rules.digest}")
-    for each in waiting:
-        out.print(f"{loaded.file}:{each.line}: is checked when the server has listed the tool")
+    known, rules = loaded.rules.vocabulary, loaded.rules.statements
+    out.print(f"{loaded.file}: {len(rules)} rules are valid, SHA-256 {loaded.rules.digest}")
+    for each in rules:
+        if any(known.waits(name) for name in each.mentioned_actions):
+            out.print(f"{loaded.file}:{each.line}: is checked when the server has listed the tool")
 
 
 @app.command("test")
@@ -276,7 +273,7 @@ def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
         read=dict(each.replace(",", "").split(": ") for each in record.get("read") or ()),
     )
     facts = Facts(approved=record.get("approval") is not None)
-    decision = decide(certain.enforced, of_tool, situation, facts)
+    decision = decide(of_tool.enforced, of_tool, situation, facts)
     denied = isinstance(decision, Deny)  # by a rule, or because no rule permits it
     undecided = loaded.rules.undecided(action, unknown, denied=denied)
     if undecided and not (denied and decision.rules):

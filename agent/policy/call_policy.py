@@ -158,9 +158,9 @@ class CedarPolicy:
             of_tool = certain.of(action)
         except AgentError:
             return Deny(reason=FAILED, policy=rules.digest)
-        situation = self._situation(rules, service, user, datetime.fromtimestamp(self.clock(), self.zone))
+        situation = self._situation(service, user)
         asks = declared if isinstance(declared, Ask) else None
-        decided: Outlook = decide(certain.enforced, of_tool, situation, Facts(), asks)
+        decided: Outlook = decide(of_tool.enforced, of_tool, situation, Facts(), asks)
         undecided = rules.undecided(action, _OF_A_CALL, denied=isinstance(decided, Deny))
         if undecided or (isinstance(declared, Depends) and not isinstance(decided, Deny)):
             decided = Depends(rules=(*declared.rules, *(each.name for each in undecided)))
@@ -183,23 +183,22 @@ class CedarPolicy:
         except AgentError as error:
             _LOG.error('"%s.%s" is denied: %s', pending.service, pending.call["name"], error.detail)
             return Deny(reason=FAILED), None
-        now = datetime.fromtimestamp(self.clock(), self.zone)
-        situation = self._situation(rules, pending.service, caller, now)
+        situation = self._situation(pending.service, caller)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         counted: Entry | None = None
         if "today" in of_tool.members:
             try:
                 assert self.counters is not None  # noqa: S101 - `Rules.of` refuses rules that need them
-                counted = await self.counters.enter(Entry.of(pending, now.date(), of_tool.sum))
+                counted = await self.counters.enter(Entry.of(pending, situation.now.date(), of_tool.sum))
             except ValueError:
                 return Deny(reason=UNCOUNTED), None
             except UnavailableError:
                 return Deny(reason=_NOT_COUNTED), None
             situation = replace(situation, calls=counted.calls, amount=counted.total)
         asks, others = declared if isinstance(declared, Ask) else None, None
-        decided = decide(rules.enforced, of_tool, situation, facts, asks)
-        if rules.with_observed is not None:
-            others = decide(rules.with_observed, of_tool, situation, facts, asks)
+        decided = decide(of_tool.enforced, of_tool, situation, facts, asks)
+        if of_tool.with_observed is not None:
+            others = decide(of_tool.with_observed, of_tool, situation, facts, asks)
         if counted is not None and self.counters is not None:
             decided = await self.counters.settled(counted, decided)
         return decided, others
@@ -216,6 +215,7 @@ class CedarPolicy:
                 return ToolAction(service.name, tool, service.policy(tool).effect, each.parameters)
         return None
 
-    def _situation(self, rules: Rules, service: str, user: AnyUser, now: datetime) -> Situation:
-        known, identity = rules.vocabulary, self.identities(service)
+    def _situation(self, service: str, user: AnyUser) -> Situation:
+        known, identity = self.file.vocabulary, self.identities(service)
+        now = datetime.fromtimestamp(self.clock(), self.zone)
         return situation_of(user, identity, now, known.groups, known.attributes, self.group_claim)

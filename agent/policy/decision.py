@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from cedarpy import Entities, PolicySet, is_authorized
+from cedarpy import Entities, is_authorized
 
 from agent.policy.rules import Policies, Statement, ToolRules
 from agent.policy.schema import cedar_value, decimal_text
-from agent.policy.situation import DURATIONS, FAILED, Situation, context_of, deciding
+from agent.policy.situation import DURATIONS, FAILED, Situation, consent_of, context_of, deciding
 from graph.approvals.policy import Ask, Decision, Deny, Facts
 
 
@@ -49,32 +49,32 @@ def _evaluation(
     """
     summed = {} if of_tool.sum is None else {"sum": decimal_text(situation.amount)}
     today = {"count": situation.calls, **summed}
-    of_call = {"input": cedar_value(situation.arguments, of_tool.input), "today": today}
+    arguments, wanted = cedar_value(situation.arguments, of_tool.input), of_tool.members
+    of_call = {**context_of(situation, wanted), "input": arguments, "today": today}
+    request = {
+        "principal": {"type": "User", "id": situation.subject},
+        "action": {"type": "Action", "id": of_tool.action.name},
+        "resource": {"type": "Service", "id": of_tool.action.service},
+    }
 
     def result(facts: Facts, age: int | None) -> _Result:
         people: dict[str, tuple[Mapping[str, str], frozenset[str]]] = {}
-        context = {**context_of(situation, facts, age), **of_call}
+        consent = consent_of(situation, facts, age)
         if facts.approved:
             approver = facts.approver
             subject = situation.subject if approver is None else approver.principal.subject
             if approver is not None:
                 people[subject] = {}, approver.groups & of_tool.known_groups
-            context["approver"] = {"type": "User", "id": subject}
-        request = {
-            "principal": {"type": "User", "id": situation.subject},
-            "action": {"type": "Action", "id": of_tool.action.name},
-            "resource": {"type": "Service", "id": of_tool.action.service},
-            "context": {name: value for name, value in context.items() if name in of_tool.members},
-        }
+            consent["approver"] = {"type": "User", "id": subject}
         people[situation.subject] = situation.claims, situation.groups
         known = tuple((name, *claims.items(), groups) for name, (claims, groups) in people.items())
         if (entities := of_tool.entities.get(known)) is None:
             # With the schema, or rules about effects would be lost: it says which actions are within which.
             text = json.dumps([_person(name, *about) for name, about in people.items()])
             entities = of_tool.entities[known] = Entities.from_json_str(text, of_tool.schema)
-        result = is_authorized(request, policies.set, entities, of_tool.schema)
-        reasons = map(policies.statement, result.diagnostics.reasons)
-        names = tuple(each.name for each in sorted(reasons, key=lambda each: each.line))
+        text = json.dumps({name: each for name, each in {**of_call, **consent}.items() if name in wanted})
+        result = is_authorized({**request, "context": text}, policies.set, entities, of_tool.schema)
+        names = tuple(policies.names[each] for each in sorted(result.diagnostics.reasons))
         failed = bool(result.diagnostics.errors)  # their texts contain arguments
         return _Result(result.allowed and not failed, names, failed)
 
@@ -89,14 +89,9 @@ def _person(subject: str, claims: Mapping[str, str], groups: frozenset[str]) -> 
 def conditions(of_tool: ToolRules, rule: Statement, situation: Situation, facts: Facts) -> list[str]:
     """Whether the scope of a rule includes the call, and each `when` and `unless` is true, false or fails."""
     found = ["in scope"]
-    parts = [
-        ("in scope", []),
-        *((each["kind"], [{**each, "kind": "when"}]) for each in rule.form["conditions"]),
-    ]
-    for kind, body in parts:
-        form = {**rule.form, "effect": "permit", "conditions": body, "annotations": {}}
-        policies = {"staticPolicies": {"policy0": form}, "templates": {}, "templateLinks": []}
-        alone = Policies([rule], PolicySet.from_json_str(json.dumps(policies)))
+    parts = ((each["kind"], [{**each, "kind": "when"}]) for each in rule.form["conditions"])
+    for kind, body in (("", []), *parts):
+        alone = Policies([replace(rule, form={**rule.form, "effect": "permit", "conditions": body})])
         try:
             result = _evaluation(alone, of_tool, situation)(facts, None)
         except ValueError:

@@ -21,7 +21,7 @@ from langchain_core.messages import ToolCall
 from agent.errors.error_codes import AgentCode
 from agent.policy.counters import UNCOUNTED, CallCounters, Entry
 from agent.policy.schema import FRACTION
-from agent.policy.situation import FAILED, Situation, context_of, deciding, situation_of
+from agent.policy.situation import FAILED, Situation, consent_of, context_of, deciding, situation_of
 from agent.settings.settings import Settings
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import AnyUser, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, Outlook
@@ -78,11 +78,10 @@ class DecisionPointPolicy:
         """People see nothing of it."""
 
     def decides(self, call: ToolCall, service: str) -> bool:  # noqa: ARG002 - the seam's
-        """See `CallPolicy`. A decision point may deny any call."""
+        """A decision point may deny any call."""
         return True
 
     async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
-        """See `CallPolicy`."""
         decided = await self.declared.decide(pending, caller, facts)
         if isinstance(decided, Deny):
             return decided
@@ -126,7 +125,6 @@ class DecisionPointPolicy:
         return replace(decided, policy=policy)
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
-        """See `CallPolicy`."""
         declared = await self.declared.outlook(service, tool, user)
         return declared if isinstance(declared, Deny) else Depends(rules=declared.rules)
 
@@ -138,7 +136,7 @@ class DecisionPointPolicy:
         listed = frozenset(self.settings.policy_groups)
         user = _subject(pending.principal, situation.groups, situation.claims)
         given = {name: value for name, value in situation.arguments.items() if value is not None}
-        context = {**context_of(situation, facts, age), "input": given}
+        context = {**context_of(situation), **consent_of(situation, facts, age), "input": given}
         policy = self.services[service].policy(tool)
         if self.counters is not None:
             summed = {} if policy.sum is None else {"sum": situation.amount / FRACTION}

@@ -7,11 +7,12 @@ here first. `docs/policy.md` describes the file.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 from cedarpy import Entities, PolicySet, Schema, policies_to_json_str, validate_policies
@@ -188,21 +189,22 @@ class ToolRules:
     groups: Sequence[str]
     known_groups: frozenset[str]
     ages: Sequence[int]
+    enforced: "Policies"
+    with_observed: "Policies | None"
     entities: LRUCache[tuple[object, ...], Entities] = field(default_factory=lambda: LRUCache(256))
     """Of the people of the latest calls."""
 
 
 class Policies:
-    """Rules that are evaluated together."""
+    """Rules that are evaluated together, about calls that the actions of their scopes include."""
 
-    def __init__(self, statements: Sequence[Statement], policies: PolicySet | None = None) -> None:
-        """`policies` have the ids of `statements`."""
-        self.set: Final = policies or PolicySet.from_str(_joined(statements))
-        self._statements = statements
-
-    def statement(self, policy_id: str) -> Statement:
-        """The rule that Cedar calls `policyN`."""
-        return self._statements[int(policy_id.removeprefix("policy"))]
+    def __init__(self, statements: Sequence[Statement]) -> None:
+        self.names: Final = {f"{number:04}": each.name for number, each in enumerate(statements)}
+        """By their ids in `set`, whose order is that of the file."""
+        forms = ({**each.form, "action": {"op": "All"}, "annotations": {}} for each in statements)
+        policies = dict(zip(self.names, forms, strict=True))
+        known = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
+        self.set: Final = PolicySet.from_json_str(json.dumps(known))
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,7 @@ class Rules:
     statements: Sequence[Statement]
     vocabulary: Vocabulary
     _of: LRUCache[str, "ToolRules | ConfigurationError"] = field(default_factory=lambda: LRUCache(1024))
+    _sets: WeakValueDictionary[tuple[int, ...], Policies] = field(default_factory=WeakValueDictionary)
     _without: dict[frozenset[str], "Rules"] = field(default_factory=dict)
 
     def without(self, unknown: frozenset[str]) -> "Rules":
@@ -228,16 +231,12 @@ class Rules:
         others = (each for each in self.statements if not each.observed and each.mentions(unknown))
         return [each for each in others if each.applies(action) and each.form["effect"] == effect]
 
-    @cached_property
-    def enforced(self) -> Policies:
-        """The rules that decide, without those that are only observed."""
-        return Policies([statement for statement in self.statements if not statement.observed])
-
-    @cached_property
-    def with_observed(self) -> Policies | None:
-        """All rules, if some are only observed."""
-        some = any(statement.observed for statement in self.statements)
-        return Policies(self.statements) if some else None
+    def _policies(self, statements: Sequence[Statement]) -> Policies:
+        """One for all tools that the same rules are about."""
+        key = tuple(map(id, statements))
+        if (found := self._sets.get(key)) is None:
+            found = self._sets[key] = Policies(statements)
+        return found
 
     @property
     def failure(self) -> ConfigurationError | None:
@@ -287,13 +286,14 @@ class Rules:
             summed=bool(sums),
         )
         schema = Schema.from_str(text)
-        result = validate_policies(_joined(statements), schema, release_gil=True)
+        result = validate_policies("\n".join(each.text for each in statements), schema, release_gil=True)
         for error in result.errors:
             number = error.policy_id.removeprefix("policy")
             place = f"{statements[int(number)].line}: " if number else ""
             faults.append(f"{place}{_ERROR.sub('', error.error)}")
         if faults or not result.validation_passed:
             raise _invalid([*dict.fromkeys(faults)])
+        enforced = [statement for statement in statements if not statement.observed]
         asking = [statement for statement in statements if "approver" in statement.members]
         return ToolRules(
             action,
@@ -305,6 +305,8 @@ class Rules:
             groups=sorted(frozenset[str]().union(*(statement.groups for statement in asking))),
             known_groups=known.groups,
             ages=sorted(frozenset[int]().union(*(each.ages for each in statements)), reverse=True),
+            enforced=self._policies(enforced),
+            with_observed=self._policies(statements) if len(enforced) < len(statements) else None,
         )
 
 
@@ -341,7 +343,6 @@ def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
             faults += error.faults
     if faults:
         raise _invalid([*dict.fromkeys(faults)])
-    _ = rules.enforced, rules.with_observed  # parsed here, and not in the event loop
     return rules
 
 
@@ -380,10 +381,15 @@ def _parsed(rules: Sequence[tuple[int, str]]) -> list[Statement]:
     statements, faults = [], []
     for line, text in rules:
         try:
-            forms = json.loads(policies_to_json_str(text))
+            form_text = policies_to_json_str(text)
         except ValueError as error:
             faults.append(f"{line}: {error}")
             continue
+        try:
+            PolicySet.from_json_str(form_text)
+        except ValueError:  # Cedar's reader of JSON follows 127 levels
+            raise _invalid([f"{line}: a rule must have at most some 50 parts that operators join"]) from None
+        forms = json.loads(form_text)
         [form] = forms["staticPolicies"].values() or [None]
         if form is None:
             faults.append(f"{line}: a template is no rule")
@@ -392,10 +398,6 @@ def _parsed(rules: Sequence[tuple[int, str]]) -> list[Statement]:
     if faults:
         raise _invalid(faults)
     return statements
-
-
-def _joined(statements: Iterable[Statement]) -> str:
-    return "\n".join(statement.text for statement in statements)
 
 
 def _invalid(faults: Sequence[str]) -> ConfigurationError:

@@ -18,6 +18,7 @@ from tools.approval_policy import Effect
 _MAX_DEPTH: Final = 8
 _NAME: Final = re.compile(r"(?!__)[\w.-]{1,64}", re.ASCII)
 _SCALARS: Final = {"string": "String", "boolean": "Bool", "integer": "Long", "number": "decimal"}
+_FITS: Final = {"String": str, "Bool": bool, "Long": int}
 _LONG: Final = 2**63
 FRACTION: Final = 10_000
 """Of a decimal: its unit is the ten-thousandth."""
@@ -110,20 +111,21 @@ def _resolved(reference: str, root: Mapping[str, Any]) -> object:
 
 def cedar_value(value: object, kind: Type) -> Any:  # noqa: ANN401 - JSON
     """`value` as `kind` in Cedar's JSON. Raises `ValueError`, without the value, if it has another type."""
-    if isinstance(kind, RecordType) and isinstance(value, Mapping):
-        given = {name: value[name] for name in kind.members if value.get(name) is not None}
-        if missing := [
-            name for name, (_, required) in kind.members.items() if required and name not in given
-        ]:
-            raise ValueError(f"members are missing: {len(missing)}")
-        return {name: cedar_value(each, kind.members[name][0]) for name, each in given.items()}
+    if isinstance(kind, RecordType) and isinstance(value, dict):
+        found = {}
+        for name, (of, required) in kind.members.items():
+            if (given := value.get(name)) is not None:
+                found[name] = cedar_value(given, of)
+            elif required:
+                raise ValueError("a member is missing")
+        return found
     if isinstance(kind, SetType) and isinstance(value, list):
         return [cedar_value(each, kind.element) for each in value]
     if kind == "decimal":
         return decimal_text(ten_thousandths(value))
     if kind == "Long" and isinstance(value, float) and value.is_integer():
         value = int(value)
-    fits = {"String": str, "Bool": bool, "Long": int}.get(kind if isinstance(kind, str) else "")
+    fits = _FITS.get(kind) if isinstance(kind, str) else None
     if fits is None or type(value) is not fits or (fits is int and not -_LONG <= int(str(value)) < _LONG):
         raise ValueError("a value is of another type than the schema says")
     return value

@@ -7,7 +7,7 @@ through.
 """
 
 import secrets
-from collections.abc import Generator, Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Generator, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -75,22 +75,28 @@ def situation_of(
     )
 
 
-def context_of(situation: Situation, facts: Facts, age: int | None) -> dict[str, Any]:
-    """The context of an evaluation, without arguments and approver: `age` is that of a supposed sign-in."""
-    now, age = situation.now, situation.sign_in_age if age is None else age
+def context_of(situation: Situation, members: Container[str] = ("now", "read")) -> dict[str, Any]:
+    """The context of a call, of which `members` are wanted, without arguments and what was counted."""
+    found: dict[str, Any] = {"identity": situation.identity}
+    if "now" in members:
+        now = situation.now
+        time = f"{now.astimezone(UTC).isoformat()[:19]}Z"
+        found["now"] = {"time": time, "minute": now.hour * 60 + now.minute, "weekday": now.isoweekday()}
+    if "read" in members:
+        labels = labels_in(situation.read)
+        found["read"] = {
+            "confidential": Data.CONFIDENTIAL in labels,
+            "untrusted": Trust.UNTRUSTED in labels,
+            "services": sorted(services_in(situation.read)),
+        }
+    return found
+
+
+def consent_of(situation: Situation, facts: Facts, age: int | None) -> dict[str, Any]:
+    """The context of a consent, without the approver: `age` is that of a supposed sign-in."""
+    age = situation.sign_in_age if age is None else age
     consent = {"lasting": facts.lasting is not None, "seconds": facts.lasting or 0}
     return {
-        "identity": situation.identity,
-        "now": {
-            "time": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            "minute": now.hour * 60 + now.minute,
-            "weekday": now.isoweekday(),
-        },
-        "read": {
-            "confidential": Data.CONFIDENTIAL in labels_in(situation.read),
-            "untrusted": Trust.UNTRUSTED in labels_in(situation.read),
-            "services": sorted(services_in(situation.read)),
-        },
         "approved": facts.approved,
         **({"consent": consent} if facts.approved else {}),
         **({} if age is None else {"authAge": age}),

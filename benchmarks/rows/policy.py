@@ -58,7 +58,7 @@ def _decided(amount: float) -> Timed:
         calls=1,
         amount=round(amount * 10_000),
     )
-    return timed(partial(decide, rules.enforced, of_tool, situation, Facts()))
+    return timed(partial(decide, of_tool.enforced, of_tool, situation, Facts()))
 
 
 CASES: RowCases = {"policy": {"allowed": partial(_decided, 20.0), "asked": partial(_decided, 6000.0)}}

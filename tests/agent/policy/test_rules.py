@@ -2,14 +2,26 @@
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from cachetools import LRUCache
+from cedarpy import PolicySet, Schema
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.errors.error_codes import AgentCode
+from agent.policy.decision import decide
 from agent.policy.rules import Rules, Vocabulary, read_rules
 from agent.policy.schema import ToolAction
+from agent.policy.situation import Situation
+from graph.approvals.policy import Facts
+from graph.approvals.record import Approver
 from identity.errors import ConfigurationError
+from identity.principal import Principal
 from tests.agent.policy.company import RULES, VOCABULARY
 from tools.approval_policy import Effect
 
@@ -82,6 +94,8 @@ def test_fault_is_named_with_its_line(tmp_path: Path, fault: str, line: int | No
         "if true then true else " * 5_000 + "true",
         "context has a" + ".a" * 5_000,
         " || ".join(["true"] * 5_000),
+        "||".join(["true"] * 1_000),  # deeper than Python's readers of JSON follow
+        "||".join(["true"] * 70),
     ],
 )
 def test_expression_that_would_end_or_block_the_process_is_refused_before_it_is_parsed(
@@ -136,3 +150,108 @@ def test_rule_that_counts_is_refused_where_nothing_is_stored(tmp_path: Path) -> 
     assert (
         fault == '"expenses.submit_expense": context.today needs CONVERSATIONS_URL, where calls are counted'
     )
+
+
+SUBMIT = 'Action::"expenses.submit_expense"'
+SUMS = (
+    f'@sum("amount") forbid (principal, action == {SUBMIT}, resource) when {{ context.approved && false }};'
+)
+SCHEMA = """
+entity Group enum ["finance", "staff"];
+entity User in [Group] = { department?: String };
+entity Service enum ["expenses", "maps"];
+action "read", "write", "external", "unknown", "expenses.pay_out";
+action "expenses.submit_expense" in ["write"] appliesTo { principal: User, resource: Service, context: {
+  input: { amount: decimal, reason: String }, identity: String, approved: Bool, approver?: User,
+  authAge?: Long, consent?: { lasting: Bool, seconds: Long },
+  now: { time: datetime, minute: Long, weekday: Long },
+  read: { confidential: Bool, untrusted: Bool, services: Set<String> },
+  today: { count: Long, sum: decimal } } };
+"""
+MEMBERS = frozenset(
+    "input identity approved approver authAge consent now read today".split()  # noqa: SIM905
+)
+CONDITIONS = (
+    *("true", "context.approved", "context.now.minute == 600", "context.now.weekday >= 6"),
+    'context.now.time > datetime("2026-11-27T00:00:00Z")',
+    "context.now == context.now && context.now.weekday == 5",
+    "(if context.approved then context.now else context.now).minute > 601",
+    "[context].contains(context) && context.read.untrusted",
+    'context.input.amount.greaterThan(decimal("9.0"))',
+    'context.input.reason like "t*"',
+    'context.identity == "Human"',
+    "context has approver && context.approver != principal",
+    'context has approver && context.approver in Group::"finance"',
+    "context has authAge && context.authAge <= 300",
+    "context has consent.lasting && context.consent.seconds <= 3600",
+    'context.read.services.contains("payroll")',
+    'context.today.sum.greaterThan(decimal("5.0"))',
+    *("context.today.count > 3", "context.today.count * 9223372036854775807 > 0"),
+    *('principal in Group::"finance"', 'principal has department && principal.department == "sales"'),
+    *('action in Action::"write"', f"action == {SUBMIT}", 'action == Action::"expenses.pay_out"'),
+)
+RULE = st.builds(
+    "{} (principal{}, action{}, resource{}) {} {{ {} }};".format,
+    st.sampled_from(["permit", "forbid"]),
+    st.sampled_from(["", ' == User::"alice"', ' in Group::"finance"', " is User"]),
+    st.sampled_from(
+        [
+            *("", f" == {SUBMIT}", ' == Action::"expenses.pay_out"', ' == Action::"write"'),
+            *(' in Action::"write"', ' in Action::"read"', f' in [Action::"read", {SUBMIT}]'),
+        ]
+    ),
+    st.sampled_from(["", ' == Service::"expenses"', ' == Service::"maps"']),
+    st.sampled_from(["when", "unless"]),
+    st.recursive(
+        st.sampled_from(CONDITIONS).map("({})".format),
+        lambda each: st.builds(
+            "({}{} {})".format,
+            st.sampled_from(["", "!"]),
+            each,
+            st.tuples(st.sampled_from(["&&", "||"]), each).map(" ".join),
+        ),
+        max_leaves=4,
+    ),
+)
+SITUATION = st.builds(
+    Situation,
+    subject=st.sampled_from(["alice", "bob"]),
+    groups=st.sampled_from([frozenset[str](), frozenset({"finance"}), frozenset({"staff", "finance"})]),
+    claims=st.sampled_from([{}, {"department": "sales"}]),
+    identity=st.sampled_from(["Human", "Machine"]),
+    arguments=st.fixed_dictionaries(
+        {"amount": st.sampled_from([1, 9.5, 0.00001]), "reason": st.sampled_from(["train", "a bus"])}
+    ),
+    now=st.sampled_from([datetime(2026, 11, 27, 10, tzinfo=UTC), datetime(2026, 11, 28, 10, 5, tzinfo=UTC)]),
+    sign_in_age=st.sampled_from([None, 100, 400]),
+    calls=st.integers(1, 5),
+    amount=st.sampled_from([10_000, 95_000]),
+    read=st.sampled_from([{}, {"payroll.payslip": "confidential", "wiki.page": "untrusted"}]),
+)
+FACTS = st.builds(
+    Facts,
+    approved=st.booleans(),
+    approver=st.sampled_from(
+        [None, *(Approver(Principal("", name), frozenset({"finance"})) for name in ("alice", "fay"))]
+    ),
+    lasting=st.sampled_from([None, 60, 7200]),
+)
+
+
+@given(st.lists(RULE, max_size=5), SITUATION, FACTS)
+def test_decision_by_what_is_about_the_call_is_that_by_all_rules_and_the_whole_context(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], situation: Situation, facts: Facts
+) -> None:
+    action = VOCABULARY.actions["expenses.submit_expense"]
+    known = replace(VOCABULARY, actions={action.name: action}, names=frozenset({"expenses.pay_out"}))
+    try:
+        rules = read(tmp_path_factory.getbasetemp(), "\n".join([SUMS, *texts, "// end"]), known)
+    except ConfigurationError as error:  # Cedar knows that such a rule fits no call
+        assert all("applicable action" in fault for fault in error.faults)  # noqa: PT017
+        return
+    found = rules.of(action)
+    texts = [each.text for each in rules.statements]
+    names = {f"policy{number}": each.name for number, each in enumerate(rules.statements)}
+    whole = replace(found, schema=Schema.from_str(SCHEMA), members=MEMBERS, entities=LRUCache(8))
+    everything: Any = SimpleNamespace(set=PolicySet.from_str("\n".join(texts)), names=names)
+    assert decide(found.enforced, found, situation, facts) == decide(everything, whole, situation, facts)
