@@ -6,7 +6,8 @@ another conversation has none. The model and the client cannot write them. Of a 
 
 A call could carry confidential data out if it goes to an untrusted tool, or changes something outside the
 company or in a service that the data is not from, and if an argument contains what the user has not written.
-Not noticed: data in the choice between words that the user has written, and in the order or number of calls.
+Not noticed: data in the choice between words that the user has written, in the order or number of calls, and
+in the name of an argument that the schema of a tool does not list and yet permits.
 """
 
 import re
@@ -91,24 +92,23 @@ def mode_after(read: DataLabels, policy: ToolPolicy) -> ApprovalMode:
 
 def _are_written(arguments: Mapping[str, Any], messages: Sequence[AnyMessage]) -> bool:
     """Whether the user has written every value of `arguments`, as whole words."""
-    text = "\n".join(each.text for each in messages if isinstance(each, HumanMessage)).casefold()
-    return all(_is_written(str(value).casefold().strip(), text) for value in _values([*arguments.values()]))
+    text = "\n".join(each.text for each in messages if isinstance(each, HumanMessage))
+    return all(_is_written(str(each), text) for value in arguments.values() for each in _values(value))
 
 
 def _is_written(value: str, text: str) -> bool:
+    """With the user's capitals or regular ones: a mixture of others could carry data, as spaces could."""
     begins = r"(?<![a-z0-9])" if value[:1].isascii() else ""
     ends = r"(?![a-z0-9])" if value[-1:].isascii() else ""
-    return not value or re.search(f"{begins}{re.escape(value)}{ends}", text) is not None
+    places = re.finditer(f"{begins}{re.escape(value)}{ends}", text, re.IGNORECASE)
+    texts = (each[0] for each in places)
+    regular = (str.lower, str.upper, str.title, str.capitalize)
+    return not value or any(value in (each, *(form(each) for form in regular)) for each in texts)
 
 
 def _values(value: object) -> Iterator[object]:
-    """Texts and numbers; of objects inside, also the names."""
-    if isinstance(value, Mapping):
-        for name, member in value.items():
-            yield name
-            yield from _values(member)
-    elif isinstance(value, list):
-        for member in value:
-            yield from _values(member)
+    """Texts and numbers, also of a short list. Others, such as objects, could carry data by their form."""
+    if isinstance(value, list) and len(value) <= 3 and {*map(type, value)} <= {str, int, float}:
+        yield from value
     elif value is not None and not isinstance(value, bool):
         yield value

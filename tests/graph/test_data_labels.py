@@ -162,6 +162,25 @@ async def test_injection_gets_no_confidential_text_out_without_a_question(place:
     assert changes_in_payroll or "payroll.payslip: confidential" in office.asks_about
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"city": " \t\t \t"},
+        {"city": "Ulm \t\t \t"},
+        {"city": "uLm"},
+        {"city": "OSlO"},
+        {"city": "Ulm", "days": [True, False, False, True]},
+        {"city": "Ulm", "days": [[], [[]], []]},
+        {"city": "Ulm", "days": ["Ulm", "Oslo", "Oslo", "Ulm"]},
+        {"city": "Ulm", "days": {"weather": {"Ulm": True, "Oslo": False, "in": True, "and": True}}},
+    ],
+)
+async def test_words_of_the_user_that_carry_more_than_themselves_are_asked_about(arguments: Any) -> None:
+    office = await Office([READ_PAYSLIP, calls(("weather", arguments))]).ask("Weather in Ulm and Oslo?")
+    assert office.outside == []
+    assert office.asks_about == ["payroll.payslip: confidential"]
+
+
 async def test_calls_of_one_response_do_not_see_each_other_and_the_next_ones_do() -> None:
     turns = [calls(("payslip", {}), ("weather", {"city": "Ulm"})), weather(SALARY)]
     office = await Office(turns).ask("Payslip?")
