@@ -186,18 +186,19 @@ class CedarPolicy:
         situation = self._situation(pending.service, caller)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         counted: Entry | None = None
+        others: Decision | None = None
         if "today" in of_tool.members:
             try:
                 assert self.counters is not None  # noqa: S101 - `Rules.of` refuses rules that need them
                 counted = await self.counters.enter(Entry.of(pending, situation.now.date(), of_tool.sum))
-            except ValueError:
-                return Deny(reason=UNCOUNTED), None
-            except UnavailableError:
-                return Deny(reason=_NOT_COUNTED), None
-            situation = replace(situation, calls=counted.calls, amount=counted.total)
-        asks, others = declared if isinstance(declared, Ask) else None, None
+                situation = replace(situation, calls=counted.calls, amount=counted.total)
+            except (ValueError, UnavailableError) as error:
+                others = Deny(reason=UNCOUNTED if isinstance(error, ValueError) else _NOT_COUNTED)
+                if "today" in of_tool.enforced.members:
+                    return others, None
+        asks = declared if isinstance(declared, Ask) else None
         decided = decide(of_tool.enforced, of_tool, situation, facts, asks)
-        if of_tool.with_observed is not None:
+        if of_tool.with_observed is not None and others is None:
             others = decide(of_tool.with_observed, of_tool, situation, facts, asks)
         if counted is not None and self.counters is not None:
             decided = await self.counters.settled(counted, decided)

@@ -21,8 +21,8 @@ def decide(
     With `declared`, the call is allowed only with an approval, by whom and for as long as that says. What
     cannot be evaluated is denied.
     """
-    durations = DURATIONS if "consent" in of_tool.members else ()
-    steps = deciding(situation, facts, declared, of_tool.groups, of_tool.ages, durations)
+    durations = DURATIONS if "consent" in policies.members else ()
+    steps = deciding(situation, facts, declared, policies.groups, policies.ages, durations)
     try:
         evaluate = _evaluation(policies, of_tool, situation)
         first = found = evaluate(*next(steps))

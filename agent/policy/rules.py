@@ -174,11 +174,7 @@ def _named(value: object, kind: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class ToolRules:
-    """What decides about the calls of one tool, and which facts it mentions.
-
-    `groups` are those of which an approver may have to be, `sum` is the summed argument, `ages` are those
-    of a sign-in that are tried, the longest first. `members` are the members of records that it mentions.
-    """
+    """What decides about the calls of one tool. `members` are those of records that its rules mention."""
 
     action: ToolAction
     schema: Schema
@@ -186,9 +182,7 @@ class ToolRules:
     statements: Sequence[Statement]
     members: frozenset[str]
     sum: str | None
-    groups: Sequence[str]
     known_groups: frozenset[str]
-    ages: Sequence[int]
     enforced: "Policies"
     with_observed: "Policies | None"
     entities: LRUCache[tuple[object, ...], Entities] = field(default_factory=lambda: LRUCache(256))
@@ -196,7 +190,11 @@ class ToolRules:
 
 
 class Policies:
-    """Rules that are evaluated together, about calls that the actions of their scopes include."""
+    """Rules that are evaluated together, about calls that the actions of their scopes include.
+
+    `groups` are those of which an approver may have to be, `ages` are those of a sign-in that are tried, the
+    longest first. `members` are the members of records that they mention.
+    """
 
     def __init__(self, statements: Sequence[Statement]) -> None:
         self.names: Final = {f"{number:04}": each.name for number, each in enumerate(statements)}
@@ -205,6 +203,10 @@ class Policies:
         policies = dict(zip(self.names, forms, strict=True))
         known = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
         self.set: Final = PolicySet.from_json_str(json.dumps(known))
+        asking = (each for each in statements if "approver" in each.members)
+        self.members: Final = {name for each in statements for name in each.members}
+        self.groups: Final = sorted({name for each in asking for name in each.groups})
+        self.ages: Final = sorted({age for each in statements for age in each.ages}, reverse=True)
 
 
 @dataclass(frozen=True)
@@ -294,7 +296,6 @@ class Rules:
         if faults or not result.validation_passed:
             raise _invalid([*dict.fromkeys(faults)])
         enforced = [statement for statement in statements if not statement.observed]
-        asking = [statement for statement in statements if "approver" in statement.members]
         return ToolRules(
             action,
             schema,
@@ -302,9 +303,7 @@ class Rules:
             statements,
             members=members,
             sum=next(iter(sums), None),
-            groups=sorted(frozenset[str]().union(*(statement.groups for statement in asking))),
             known_groups=known.groups,
-            ages=sorted(frozenset[int]().union(*(each.ages for each in statements)), reverse=True),
             enforced=self._policies(enforced),
             with_observed=self._policies(statements) if len(enforced) < len(statements) else None,
         )

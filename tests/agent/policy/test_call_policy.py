@@ -44,6 +44,11 @@ def company(tmp_path: Path, counters: CallCounters) -> CompanyOf:
     return make
 
 
+class Away:
+    async def write(self, *_: Any, **__: Any) -> None:
+        raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
+
+
 async def decided(
     company: Company, arguments: Any, facts: Facts | None = None, tool: str = "submit_expense", **members: Any
 ) -> Decision:
@@ -231,6 +236,21 @@ async def test_observed_rule_changes_nothing_and_is_recorded_and_counted(company
     assert observing.observed.values[("expenses", "deny")] > 0
 
 
+async def test_observed_rule_that_counts_or_bounds_a_consent_changes_nothing(company: CompanyOf) -> None:
+    about = '(principal, action == Action::"expenses.submit_expense", resource)'
+    asks = f"forbid {about} unless {{ context.approved }};\n"
+    bounds = f"@observe forbid {about} when {{ context has consent && context.consent.seconds > 60 }};\n"
+    counts = f'@observe @sum("amount") forbid {about} when {{ context.today.count > 5 }};'
+    observing = company(rules=asks + bounds + counts)
+    asked = await decided(observing, amount(5.0))
+    assert isinstance(asked, Ask)
+    assert asked.lasting == ()
+    observing.policy.counters = CallCounters(Away())  # type: ignore[arg-type]  # a stand-in
+    for given in (amount(5.0), amount(-1.0)):
+        found = await decided(observing, given, Facts(approved=True))
+        assert (type(found), found.observed) == (Allow, "deny")
+
+
 async def test_observed_permit_lets_nothing_through(company: CompanyOf) -> None:
     permit = company(rules=f"@observe {ALL}// end\n")
     assert await permit.submit(5.0) == DENIED
@@ -292,10 +312,6 @@ async def test_amount_that_would_not_count_is_denied(company: CompanyOf, spent: 
 
 
 async def test_call_is_denied_while_calls_cannot_be_counted(company: CompanyOf) -> None:
-    class Away:
-        async def write(self, *_: Any, **__: Any) -> None:
-            raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
-
     away = company()
     away.policy.counters = CallCounters(Away())  # type: ignore[arg-type]  # a stand-in
     found = await decided(away, amount(5.0))

@@ -253,5 +253,6 @@ def test_decision_by_what_is_about_the_call_is_that_by_all_rules_and_the_whole_c
     texts = [each.text for each in rules.statements]
     names = {f"policy{number}": each.name for number, each in enumerate(rules.statements)}
     whole = replace(found, schema=Schema.from_str(SCHEMA), members=MEMBERS, entities=LRUCache(8))
-    everything: Any = SimpleNamespace(set=PolicySet.from_str("\n".join(texts)), names=names)
+    everything: Any = SimpleNamespace(**vars(found.enforced))
+    everything.set, everything.names = PolicySet.from_str("\n".join(texts)), names
     assert decide(found.enforced, found, situation, facts) == decide(everything, whole, situation, facts)
