@@ -158,7 +158,8 @@ class Bench:
         stand_ins = self.stand_ins.url
         assert self.cloud
         variables = json.loads((self._folder / "cloud" / "environment.json").read_text())
-        return {name: value for name, value in variables.items() if not name.startswith("LEAVE_")} | {
+        left_out = ("LEAVE_", "AUDIT_LOG_")
+        return {name: value for name, value in variables.items() if not name.startswith(left_out)} | {
             "LLM_BASE_URL": f"{stand_ins}/v1",
             "EXTERNAL_SERVER_URL": f"{stand_ins}/mcp",
             "ENTERPRISE_SERVICE_URL": f"{stand_ins}/enterprise",

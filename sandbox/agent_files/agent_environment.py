@@ -77,6 +77,7 @@ def agent_environment(
         "IDAAS_EVENTS_KEY_FILE": str((folder / USER_EVENTS_KEY_FILE).resolve()),
         "CONVERSATIONS_URL": f"sqlite:///{(folder / 'conversations.db').resolve()}",
         "REVOCATIONS_FILE": str((folder / "revocations.sqlite").resolve()),
+        "AUDIT_LOG_FILE": str((folder / "audit.jsonl").resolve()),
         "ACCEPTED_TOOLS_FILE": str((folder / ACCEPTED_TOOLS_FILE).resolve()),
         "SSL_CERT_FILE": str(certificates.bundle.resolve()),
     } | added

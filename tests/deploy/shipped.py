@@ -149,8 +149,10 @@ def operator(
         "GRAPH": "my_graph.py:build",
         "SERVICES_FILE": str(folder / "services.toml"),
     }
-    left = ("CONVERSATIONS_URL", "ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "REVOCATIONS_FILE")
-    chosen = dict.fromkeys(left, "") | {"IDAAS_EVENTS_KEY_FILE": given["IDAAS_EVENTS_KEY_FILE"]}
+    files = ("AUDIT_LOG_FILE", "CONVERSATIONS_URL", "REVOCATIONS_FILE")
+    chosen = dict.fromkeys((*files, "ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET"), "") | {
+        "IDAAS_EVENTS_KEY_FILE": given["IDAAS_EVENTS_KEY_FILE"]
+    }
     lock, own_lock = ROOT / "requirements.lock", folder / "own.lock"
     return Configuration(read_settings(given), given, lock, own_lock, chosen, tuple(given))
 

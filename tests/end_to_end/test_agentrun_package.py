@@ -82,9 +82,8 @@ def packaged(sandbox: Sandbox, folder: Path, access_identity: str) -> tuple[Path
     }
     own = {"CLOUD_IDAAS_CONFIG_PATH": str(file), "ACCESS_IDENTITY": access_identity}
     variables = sandbox.environment | own | platform
-    left = dict.fromkeys(
-        ("ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "IDAAS_EVENTS_KEY_FILE", "REVOCATIONS_FILE"), ""
-    )
+    files = ("AUDIT_LOG_FILE", "IDAAS_EVENTS_KEY_FILE", "REVOCATIONS_FILE")
+    left = dict.fromkeys((*files, "ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET"), "")
     configuration = Configuration(
         read_settings(variables),
         variables,

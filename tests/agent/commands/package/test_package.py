@@ -55,8 +55,8 @@ def variables(sandbox: Sandbox, folder: Path, method: str = "PLUGIN") -> dict[st
 
 
 NOT_THERE = dict.fromkeys(
-    ("ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "IDAAS_EVENTS_KEY_FILE", "REDIS_URL", "REVOCATIONS_FILE"), ""
-) | {"CONVERSATIONS_URL": "none"}
+    ("AUDIT_LOG_FILE", "ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "IDAAS_EVENTS_KEY_FILE", "REDIS_URL"), ""
+) | {"CONVERSATIONS_URL": "none", "REVOCATIONS_FILE": ""}
 """What an operator of the sandbox's variables decides with `--set`."""
 PAYROLL = """
 [services.payroll]
@@ -152,8 +152,8 @@ def with_own_files(sandbox: Sandbox, folder: Path) -> dict[str, str]:
 
 
 def test_own_tools_policies_and_certificates_are_carried(sandbox: Sandbox, tmp_path: Path) -> None:
-    given = with_own_files(sandbox, tmp_path) | {"OTEL_SERVICE_NAME": "ours", "AUDIT_LOG_FILE": "-"}
-    found = carried(configured(given), AGENTRUN)
+    given = with_own_files(sandbox, tmp_path) | {"OTEL_SERVICE_NAME": "ours"}
+    found = carried(configured(given, AUDIT_LOG_FILE="-"), AGENTRUN)
     assert found.faults == []
     assert found.files["services.toml"].decode() == PAYROLL
     assert found.files.keys() == {

@@ -228,7 +228,7 @@ async def test_operator_revokes_in_what_replicas_share_from_any_machine(
 ) -> None:
     url = request.getfixturevalue(shared).url
     variables = {"CONVERSATIONS_URL" if shared == "postgres" else "REDIS_URL": url}
-    variables["MAX_REQUESTS_PER_MINUTE"] = "0"
+    variables |= {"MAX_REQUESTS_PER_MINUTE": "0", "AUDIT_LOG_FILE": ""}
     agents, own = tmp_path / "agents" / "file", tmp_path / "own" / "file"
     with running_agent(sandbox, ACCESS_IDENTITY="Human", REVOCATIONS_FILE=str(agents), **variables) as agent:
         alice = agent.headers()
@@ -250,8 +250,8 @@ async def test_operator_revokes_in_what_replicas_share_from_any_machine(
 async def test_revoking_a_user_whom_the_agent_has_not_seen_offers_those_that_match(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    log, revocations = tmp_path / "audit.jsonl", tmp_path / "revocations"
-    given = {"AUDIT_LOG_FILE": str(log), "AUDIT_REQUIRED": "true", "REVOCATIONS_FILE": str(revocations)}
+    revocations = tmp_path / "revocations"
+    given = {"AUDIT_REQUIRED": "true", "REVOCATIONS_FILE": str(revocations)}
     with running_agent(sandbox, **given) as agent:
         await accepted(agent, agent.headers(), 200)
         await accepted(agent, agent.headers("bob"), 200)
