@@ -52,7 +52,8 @@ def test_a_wrong_request_for_a_token_is_refused(control, body, status) -> None:
 
 def test_counters_can_be_read_and_reset(sandbox, control, client) -> None:
     client.get(sandbox.cloud.addresses.jwks)
-    assert control.get("/counters").json() == {"idaas:jwks": 1}
+    client.get(sandbox.cloud.addresses.discovery)
+    assert control.get("/counters").json() == {"idaas:jwks": 1, "idaas:discovery": 1}
     assert control.delete("/counters").json() == {}
     assert sandbox.cloud.counters.snapshot() == {}
 
@@ -127,10 +128,10 @@ def test_data_authorization_can_be_revoked(sandbox, control) -> None:
     assert again.status_code == 404
 
 
-def test_a_permission_can_be_revoked(sandbox, control, machine, refusal) -> None:
+def test_a_permission_can_be_revoked(sandbox, control, machine, exchange, refusal) -> None:
     grant = {"holder": AGENT, "audience": ENTERPRISE_AUDIENCE, "permission": "service.invoke"}
     assert control.post("/permissions/revoke", json=grant).status_code == 200
-    assert refusal(machine()) == (400, "invalid_scope")
+    assert refusal(machine()) == refusal(exchange()) == (400, "invalid_scope")
     assert control.post("/permissions/revoke", json=grant).status_code == 404
 
 

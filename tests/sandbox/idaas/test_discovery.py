@@ -53,14 +53,6 @@ def test_hard_rotation_invalidates_old_tokens(sandbox, client) -> None:
     assert verifies(client, sandbox, sandbox.access_token())
 
 
-def test_function_compute_keeps_its_jwks_until_it_is_pasted_again(sandbox) -> None:
-    copy = sandbox.cloud.function_compute_jwks
-    sandbox.cloud.keys.rotate(overlap=False)
-    assert sandbox.cloud.function_compute_jwks == copy != sandbox.cloud.jwks()
-    sandbox.cloud.paste_jwks()
-    assert sandbox.cloud.function_compute_jwks == sandbox.cloud.jwks()
-
-
 def test_a_reset_brings_back_the_first_key(sandbox) -> None:
     first = sandbox.cloud.jwks()
     sandbox.cloud.keys.rotate(overlap=False)
@@ -83,9 +75,3 @@ def test_a_registered_page_may_redeem_its_code(sandbox, client) -> None:
     assert response.headers["access-control-allow-origin"] == PAGE
     headers["Origin"] = "https://evil.example"
     assert client.options(sandbox.cloud.addresses.token_endpoint, headers=headers).status_code == 400
-
-
-def test_requests_are_counted(sandbox, client) -> None:
-    client.get(sandbox.cloud.addresses.jwks)
-    client.get(sandbox.cloud.addresses.discovery)
-    assert sandbox.cloud.counters.snapshot() == {"idaas:jwks": 1, "idaas:discovery": 1}

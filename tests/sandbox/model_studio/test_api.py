@@ -115,13 +115,6 @@ async def test_official_client_receives_the_call_of_a_tool_that_the_message_name
     assert json.loads(call.function.arguments) == {"city": "杭州", "days": [1, 2]}
 
 
-async def test_official_client_calls_a_tool_without_streaming(official):
-    answer = await official.chat.completions.create(**request("杭州现在天气怎么样？", tools=[WEATHER]))
-    assert answer.choices[0].finish_reason == "tool_calls"
-    (call,) = answer.choices[0].message.tool_calls
-    assert json.loads(call.function.arguments) == {"city": "杭州"}
-
-
 async def test_models_are_listed_as_stand_ins(official):
     models = [model async for model in official.models.list()]
     assert "qwen-plus" in [model.id for model in models]
@@ -241,14 +234,6 @@ async def test_stream_can_break_off_with_an_error_event(sandbox, http, url):
     events = await stream(http, url, request("hello"))
     assert events[-1]["error"]["code"] == "internal_error"
     assert deltas(events[:-1])
-
-
-async def test_official_client_raises_at_an_error_event(sandbox, official):
-    sandbox.cloud.faults.set("model_studio.stream", Fault(status=500, times=1))
-    opened = await official.chat.completions.create(**request("hello"), stream=True)
-    with pytest.raises(openai.APIError):
-        async for _ in opened:
-            pass
 
 
 async def test_stream_can_be_cut_in_the_middle(sandbox, http, url):

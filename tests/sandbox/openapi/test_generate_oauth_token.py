@@ -77,11 +77,6 @@ def test_wrong_key_and_changed_parameters_do_not_match_the_signature(openapi, co
     assert code(openapi.call()) == (400, "SignatureDoesNotMatch")
 
 
-def test_body_that_is_not_the_signed_one_is_refused(openapi, code) -> None:
-    headers = {"x-acs-content-sha256": "0" * 64}
-    assert code(openapi.call(headers=headers)) == (400, "SignatureDoesNotMatch")
-
-
 @pytest.mark.parametrize("text", ["Bearer abc", "ACS3-HMAC-SHA256 Credential=x", "acs key:signature"])
 def test_authorization_of_another_form_is_incomplete(openapi, code, text) -> None:
     assert code(openapi.call(authorization=text)) == (400, "IncompleteSignature")
@@ -106,21 +101,25 @@ def test_clock_may_differ_by_fifteen_minutes(sandbox, openapi, code, seconds, ex
         assert code(response) == (400, "InvalidTimeStamp.Expired")
 
 
-def test_date_of_another_form_is_refused(openapi, code) -> None:
-    assert code(openapi.call(headers={"x-acs-date": "today"})) == (400, "InvalidTimeStamp.Format")
-
-
-def test_nonce_is_used_once_and_required(sandbox, openapi, code) -> None:
+def test_nonce_is_used_once(sandbox, openapi, code) -> None:
     nonce = {"x-acs-signature-nonce": "again"}
     assert openapi.call(headers=nonce).status_code == 200
     assert code(openapi.call(headers=nonce)) == (400, "SignatureNonceUsed")
-    assert code(openapi.call(headers={"x-acs-signature-nonce": None})) == (400, "MissingSignatureNonce")
 
 
-def test_security_token_is_required_and_belongs_to_the_key(openapi, code) -> None:
-    absent, other = {"x-acs-security-token": None}, {"x-acs-security-token": "other"}
-    assert code(openapi.call(headers=absent)) == (400, "MissingSecurityToken")
-    assert code(openapi.call(headers=other)) == (400, "InvalidSecurityToken.MismatchWithAccessKey")
+@pytest.mark.parametrize(
+    ("header", "value", "expected"),
+    [
+        ("x-acs-content-sha256", "0" * 64, (400, "SignatureDoesNotMatch")),
+        ("x-acs-date", "today", (400, "InvalidTimeStamp.Format")),
+        ("x-acs-signature-nonce", None, (400, "MissingSignatureNonce")),
+        ("x-acs-security-token", None, (400, "MissingSecurityToken")),
+        ("x-acs-security-token", "other", (400, "InvalidSecurityToken.MismatchWithAccessKey")),
+        ("x-acs-action", "DeleteInstance", (404, "InvalidAction.NotFound")),
+    ],
+)
+def test_missing_or_wrong_header_is_refused(openapi, code, header, value, expected) -> None:
+    assert code(openapi.call(headers={header: value})) == expected
 
 
 def test_expired_credentials_are_refused_and_counted(sandbox, client, code) -> None:
@@ -130,11 +129,6 @@ def test_expired_credentials_are_refused_and_counted(sandbox, client, code) -> N
     assert code(openapi.call()) == (400, "InvalidSecurityToken.Expired")
     assert sandbox.cloud.counters.snapshot()["openapi:expired_credential"] == 1
     assert sandbox.cloud.events.snapshot()[-1].error == "InvalidSecurityToken.Expired"
-
-
-def test_credentials_can_be_ended_early(sandbox, openapi, code) -> None:
-    sandbox.cloud.execution_role.expire()
-    assert code(openapi.call()) == (400, "InvalidSecurityToken.Expired")
 
 
 @pytest.mark.parametrize(
@@ -188,10 +182,6 @@ def test_wrong_parameters_are_refused(sandbox, openapi, exchange_parameters, cod
 def test_disabled_application_is_refused(sandbox, openapi, code) -> None:
     sandbox.cloud.directory.disabled.add(AGENT)
     assert code(openapi.call()) == (403, "OperationDenied.ApplicationDisabled")
-
-
-def test_unknown_action_is_refused(openapi, code) -> None:
-    assert code(openapi.call(headers={"x-acs-action": "DeleteInstance"})) == (404, "InvalidAction.NotFound")
 
 
 def test_fault_of_openapi_has_its_codes_and_leaves_sts_alone(sandbox, client, openapi, code) -> None:

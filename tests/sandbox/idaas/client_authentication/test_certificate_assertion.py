@@ -46,14 +46,6 @@ def now(sandbox) -> dt.datetime:
     return dt.datetime.fromtimestamp(sandbox.clock.now, dt.UTC)
 
 
-def test_certificate_authenticates_the_agent_for_itself_and_for_a_user(
-    sandbox, form, machine, exchange, claims_of
-) -> None:
-    assert claims_of(machine(**form()))["sub"] == "app_agent01"
-    assert claims_of(exchange(**form()))["sub"] == "user_alice01"
-    assert {event.authentication for event in sandbox.cloud.events.snapshot()} == {"pca"}
-
-
 def test_chain_may_contain_the_root_and_extra_text(sandbox, form, machine) -> None:
     keys = sandbox.cloud.federation.keys
     assert machine(**form(chain=f"{keys.agent_chain}\n{keys.agent_root}")).status_code == 200

@@ -34,12 +34,6 @@ def assertion(sandbox, *, key=None, algorithm="HS256", **claims) -> dict[str, st
     }
 
 
-def test_a_client_may_authenticate_by_basic(sandbox, machine) -> None:
-    pair = f"{AGENT}:{sandbox.cloud.secrets.agent_client_secret}".encode()
-    headers = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-    assert machine(headers=headers, client_secret=None).status_code == 200
-
-
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
 def test_a_client_may_authenticate_by_an_assertion_under_its_secret(sandbox, machine, algorithm) -> None:
     assert machine(**assertion(sandbox, algorithm=algorithm)).status_code == 200

@@ -35,14 +35,6 @@ def document(sandbox):
     return make
 
 
-def test_document_authenticates_the_agent_for_itself_and_for_a_user(
-    sandbox, document, machine, exchange, claims_of
-) -> None:
-    assert claims_of(machine(**form(document())))["sub"] == "app_agent01"
-    assert claims_of(exchange(**form(document())))["sub"] == "user_alice01"
-    assert {event.authentication for event in sandbox.cloud.events.snapshot()} == {"pkcs7"}
-
-
 @pytest.mark.parametrize(
     "text", ['{"signingTime":%d,"aud":"idaas_sandbox01"}', '{"aud": "idaas_sandbox01", "signingTime": %d}']
 )

@@ -17,15 +17,6 @@ def form(token: str) -> dict[str, str | None]:
     }
 
 
-def test_workload_token_authenticates_the_agent_for_itself_and_for_a_user(
-    sandbox, machine, exchange, claims_of
-) -> None:
-    token = sandbox.cloud.federation.id_token()
-    assert claims_of(machine(**form(token)))["sub"] == "app_agent01"
-    assert claims_of(exchange(**form(token)))["sub"] == "user_alice01"
-    assert {event.authentication for event in sandbox.cloud.events.snapshot()} == {"oidc"}
-
-
 def test_cluster_publishes_the_key_that_signs_its_tokens(sandbox, client) -> None:
     issuer = sandbox.cloud.federation.issuer
     discovery = client.get(f"{issuer}/.well-known/openid-configuration").json()

@@ -113,12 +113,6 @@ def test_the_agent_must_be_authorized_for_the_target_too(sandbox, exchange, refu
     assert refusal(exchange()) == (400, "invalid_scope")
 
 
-def test_a_revoked_permission_is_refused_at_once(sandbox, machine, exchange, refusal) -> None:
-    assert sandbox.cloud.directory.revoke(AGENT, ENTERPRISE_AUDIENCE, "service.invoke")
-    assert refusal(machine()) == (400, "invalid_scope")
-    assert refusal(exchange()) == (400, "invalid_scope")
-
-
 def test_requests_are_counted_by_grant(sandbox, machine, exchange) -> None:
     machine()
     machine(client_secret="wrong")
