@@ -28,8 +28,6 @@ from identity.observation.span import timed_span
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.audit_records import AuditRecords
-from tests.clock import Clock
-from tests.identity.conftest import NOW
 
 pytestmark = pytest.mark.promise("on-record")
 
@@ -64,11 +62,6 @@ class Issuer(IDaaSClient):
 
     async def obtain(self, _pam_token, _requirement, _subject):
         return IssuedCredential(await self._issue("canary-key"))
-
-
-@pytest.fixture
-def clock():
-    return Clock(NOW)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from tests.identity.credentials.controlled_issuer import (
     HUMAN,
     LLM,
     MACHINE,
-    NO_KEY,
     NO_TOKEN,
     STORE_TOKEN,
     TOKEN,
@@ -255,19 +254,6 @@ async def test_api_key_is_used_for_an_hour_during_an_outage(
     clock.advance(1)
     with pytest.raises(UnreachableError):
         await broker.obtain(LLM, MACHINE, None)
-
-
-async def test_refused_api_key_is_removed_at_once(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
-    await broker.obtain(LLM, MACHINE, None)
-    issuer.errors["llm_api_key"] = NO_KEY
-    clock.advance(560)
-    broker.cached(LLM, MACHINE, None)
-    await settled(broker)
-    with pytest.raises(CredentialError) as caught:
-        await broker.obtain(LLM, MACHINE, None)
-    assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
 
 
 async def test_refused_prerequisite_is_renewed_once(

@@ -22,12 +22,7 @@ from starlette.responses import JSONResponse, Response
 from agent.settings.settings import read_settings
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.issuer import IssuedCredential
-from identity.credentials.requirement import (
-    AccessTokenRequirement,
-    CloudRoleRequirement,
-    IssuedJwtRequirement,
-    OAuthTokenRequirement,
-)
+from identity.credentials.requirement import CloudRoleRequirement, IssuedJwtRequirement, OAuthTokenRequirement
 from identity.credentials.signed_request import StsCredential
 from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError, CredentialError, RequirementRefusedError
@@ -36,9 +31,8 @@ from identity.idaas.credential_store import store_operation
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from sandbox.addresses import INSTANCE
-from sandbox.faults.faults import Fault
 from tests.identity.credentials.controlled_issuer import settled
-from tests.identity.idaas.sandbox_client import ENTERPRISE, LLM_KEY, refusal
+from tests.identity.idaas.sandbox_client import refusal
 from tests.recorder import Recorder
 from tests.running_agent import StartAgent
 
@@ -245,31 +239,6 @@ async def test_jwt_is_removed_when_idaas_refuses_the_next_one(
     assert broker.cached(REQUIREMENT, HUMAN, alice) is None
     error = await refusal(broker.obtain(REQUIREMENT, HUMAN, alice), CredentialError)
     assert error.code is IdentityCode.SERVICE_CREDENTIAL_UNAVAILABLE
-
-
-async def test_outage_of_idaas_does_not_affect_cached_credentials(
-    sandbox: Any, broker: CredentialBroker, alice: Any
-) -> None:
-    requirements = (LLM_KEY, AccessTokenRequirement(ENTERPRISE))
-    for requirement in requirements:
-        await broker.obtain(requirement, HUMAN, alice)
-    for service in ("idaas.token", "developer_api"):
-        sandbox.cloud.faults.set(service, Fault(drop=True))
-    for _ in range(30):
-        sandbox.clock.advance(30)
-        for requirement in requirements:
-            assert await broker.obtain(requirement, HUMAN, alice)
-        await settled(broker)
-
-
-async def test_withdrawn_api_key_is_not_used_after_it_is_read_again(
-    sandbox: Any, broker: CredentialBroker, alice: Any
-) -> None:
-    await broker.obtain(LLM_KEY, HUMAN, alice)
-    sandbox.cloud.vault.find("llm_api_key").readers.discard("user_alice01")
-    sandbox.clock.advance(601)
-    error = await refusal(broker.obtain(LLM_KEY, HUMAN, alice), CredentialError)
-    assert error.code is LLM_KEY.error_code
 
 
 SERVICE = "https://reports.example"

@@ -41,7 +41,7 @@ from identity.idaas.configuration import SdkConfiguration
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import FixedSecret
-from identity.transport.retry import RetryPolicy, retry_after
+from identity.transport.retry import RetryPolicy
 from sandbox.faults.faults import Fault
 from tests.identity.idaas.sandbox_client import ENTERPRISE, LEAVE, LLM_KEY, PAM, Waits, refusal
 from tools.error_codes import ToolCode
@@ -125,13 +125,6 @@ async def test_agent_without_the_grant_type_has_its_own_code(sandbox: Any, clien
     assert error.code is IdentityCode.AGENT_EXCHANGE_REFUSED
 
 
-async def test_expired_user_token_is_refused(sandbox: Any, client: IDaaSClient) -> None:
-    token = sandbox.access_token("alice", lifetime=60)
-    sandbox.clock.advance(120)
-    error = await refusal(client.exchange(Secret(token), ENTERPRISE))
-    assert error.code is IdentityCode.USER_TOKEN_REFUSED
-
-
 async def test_refused_key_has_the_code_of_its_requirement(sandbox: Any, client: IDaaSClient) -> None:
     token = (await client.machine_token(PAM)).secret
     for code in (GraphCode.LLM_API_KEY_UNAVAILABLE, ToolCode.EXTERNAL_API_KEY_UNAVAILABLE):
@@ -150,11 +143,6 @@ async def test_refused_pam_token_raises_prerequisite_refused(sandbox: Any, clien
     await refusal(client.obtain(token, LLM_KEY), PrerequisiteRefusedError)
     enterprise = (await client.machine_token(ENTERPRISE)).secret
     await refusal(client.obtain(enterprise, LLM_KEY), PrerequisiteRefusedError)
-
-
-async def test_malformed_body_is_not_a_usable_response(sandbox: Any, client: IDaaSClient) -> None:
-    sandbox.cloud.faults.set("idaas.token", Fault(broken_body=True))
-    assert (await refusal(client.machine_token(PAM), UnreachableError)).code is IdentityCode.IDAAS_UNREACHABLE
 
 
 async def test_untrusted_certificate_is_a_failed_connection(
@@ -217,23 +205,6 @@ async def test_long_retry_after_ends_the_attempts(sandbox: Any, client: IDaaSCli
     error = await refusal(client.obtain(Secret("token"), LLM_KEY), UnreachableError)
     assert error.code is IdentityCode.IDAAS_UNREACHABLE
     assert waits.seconds == []
-
-
-@pytest.mark.parametrize("value", ["\xa03", "3\x85", "\x1f3"])
-def test_only_space_and_tab_are_trimmed(value: str) -> None:
-    assert retry_after({"retry-after": value}) == 0
-    assert retry_after({"retry-after": " 3\t"}) == 3
-
-
-async def test_retry_after_may_be_a_date(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
-    for past, waited in (
-        ("Wed, 21 Oct 2015 07:28:00 GMT", [0.2, 0.4]),
-        ("Wed, 21 Oct 2099 07:28:00 GMT", []),
-    ):
-        waits.seconds.clear()
-        sandbox.cloud.faults.set("idaas.token", Fault(status=503, retry_after=past))
-        await refusal(client.machine_token(PAM), UnreachableError)
-        assert waits.seconds == waited
 
 
 async def test_delay_beyond_the_deadline_ends_the_attempts(

@@ -2,7 +2,6 @@
 
 import ssl
 
-import httpx
 import httpx2
 import pytest
 from starlette.applications import Starlette
@@ -12,7 +11,6 @@ from starlette.routing import Route
 from identity.transport.client import direct_client, http_client, pooled_transport
 from identity.transport.http1.proxy import environment_proxies
 from identity.transport.http1.transport import PoolUse, ThroughProxy
-from sandbox.certificates import kept_certificates
 from tests.http_proxy import HttpProxy
 
 
@@ -36,16 +34,6 @@ class Service:
 @pytest.fixture
 def service():
     return Service()
-
-
-@pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])
-def library(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    return kept_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ def delay(value: str) -> float:
     return retry_after({"retry-after": value})
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("7", 7), (" 7 ", 7), ("0", 0), ("31536000", 31_536_000)])
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("7", 7), (" 7 ", 7), (" 3\t", 3), ("0", 0), ("31536000", 31_536_000)]
+)
 def test_seconds_are_returned_unchanged(value: str, seconds: float) -> None:
     assert delay(value) == seconds
 
@@ -62,6 +64,9 @@ def test_date_is_relative_to_now() -> None:
         "-1",
         "1.5",
         "1e9",
+        "\xa03",
+        "3\x85",
+        "\x1f3",
         "٣",
         "²",
         "soon",

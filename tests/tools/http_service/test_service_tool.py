@@ -151,18 +151,6 @@ def payroll(service_at):
     return service_at("https://service.example", tools=[payslip, add])
 
 
-async def test_model_sees_the_arguments_and_no_injected_parameter(payroll, key_ring):
-    first, second, *_ = await payroll.tools(key_ring("K1"))
-    assert (first.name, first.description) == ("payslip", "Gets the payslip of a month.")
-    assert first.parameters == {
-        "type": "object",
-        "properties": {"month": {"type": "string", "description": "As YYYY-MM."}},
-        "required": ["month"],
-        "additionalProperties": False,
-    }
-    assert second.name == "add"
-
-
 async def test_synchronous_tool_gives_its_result_as_json(payroll, key_ring):
     assert await payroll.call("add", {"numbers": [1, 2]}, key_ring("K1")) == ToolResult("3")
 

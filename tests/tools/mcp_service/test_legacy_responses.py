@@ -58,15 +58,6 @@ async def server():
     return Server()
 
 
-@pytest.fixture
-async def session(server):
-    async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
-        session = session_on(http)
-        await session.open()
-        yield session
-        await session.close()
-
-
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("respond", [whole, streamed])
 async def test_text_is_read_as_utf_8_for_every_charset(server, session, codec, respond):

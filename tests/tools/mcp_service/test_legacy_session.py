@@ -55,15 +55,6 @@ async def server():
     return Server()
 
 
-@pytest.fixture
-async def session(server):
-    async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
-        session = session_on(http)
-        await session.open()
-        yield session
-        await session.close()
-
-
 @pytest.mark.promise("heals-by-itself")
 async def test_call_cancelled_at_any_step_does_not_affect_the_session(session):
     cancelled_calls = 0

@@ -94,12 +94,6 @@ async def test_all_missing_members_are_named_at_once(agent_of: Any) -> None:
     assert any("privateKeyEnvVarName" in fault for fault in caught.value.faults)
 
 
-async def test_a_revoked_certificate_is_refused(agent_of: Any, sandbox: Any) -> None:
-    sandbox.cloud.settings.agent_certificate_revoked = True
-    with pytest.raises(Exception, match="client_authentication_failed"):
-        await agent_of.client(AuthnMethod.PCA).machine_token(ENTERPRISE)
-
-
 async def test_certificate_and_key_do_not_print(agent_of: Any) -> None:
     authentication = agent_of.settings(AuthnMethod.PCA).idaas.client_authentication
     assert isinstance(authentication, Pca)

@@ -7,16 +7,8 @@ import ssl
 import pytest
 
 from identity.transport.http1.dial import STAGGER_SECONDS, dial
-from sandbox.certificates import kept_certificates
-from tests.identity.transport.http1.raw_server import RawServer
 
 REFUSED = ("127.0.0.1", 1)
-
-
-@pytest.fixture
-async def server():
-    async with RawServer() as running:
-        yield running
 
 
 @pytest.fixture
@@ -56,11 +48,6 @@ async def test_cancelled_attempt_leaves_no_socket(resolves):
         attempt.cancel()
         with pytest.raises(asyncio.CancelledError):
             await attempt
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    return kept_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

@@ -7,16 +7,10 @@ import httpx
 import pytest
 
 from identity.transport.http1.transport import Http1Transport, PoolUse
-from sandbox.certificates import kept_certificates
 
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
 UNTIL_THE_END = b"HTTP/1.1 200 OK\r\n\r\nwhole"
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    return kept_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

@@ -4,26 +4,12 @@ import asyncio
 import ssl
 from contextlib import suppress
 
-import httpx
-import httpx2
 import pytest
 
 from identity.transport.http1.dial import dial
 from identity.transport.http1.transport import KEEPALIVE_SECONDS, Http1Transport, IdleConnections, PoolUse
-from tests.identity.transport.http1.raw_server import RawServer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
-
-
-@pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])
-def library(request):
-    return request.param
-
-
-@pytest.fixture
-async def server():
-    async with RawServer() as running:
-        yield running
 
 
 @pytest.fixture
@@ -248,9 +234,8 @@ class Clock:
 
 
 @pytest.fixture
-async def origin():
-    async with RawServer() as running:
-        yield (False, "127.0.0.1", running.port)
+def origin(server):
+    return (False, "127.0.0.1", server.port)
 
 
 async def connected(origin):
