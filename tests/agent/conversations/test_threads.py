@@ -59,18 +59,6 @@ def test_owner_is_a_digest_of_issuer_and_subject() -> None:
     assert "alice" not in ALICE
 
 
-async def test_opened_thread_has_an_identifier_of_its_own(threads: ThreadStore) -> None:
-    first, second = await threads.open(ALICE), await threads.open(ALICE, title="Leave")
-    assert first.id != second.id
-    assert (second.title, second.status, second.run_id) == ("Leave", "idle", None)
-    assert await threads.get(ALICE, second.id) == second
-
-
-async def test_thread_is_opened_once(threads: ThreadStore) -> None:
-    first = await threads.open(ALICE, "thread-1", "First")
-    assert await threads.open(ALICE, "thread-1", "Second") == first
-
-
 @pytest.mark.parametrize("thread_id", ["", "a b", "a/b", "ü", "x" * 65, "a\n"])
 async def test_thread_is_not_opened_with_an_unusable_identifier(threads: ThreadStore, thread_id: str) -> None:
     with pytest.raises(ValueError, match="identifier"):
@@ -107,22 +95,6 @@ async def test_one_identifier_of_two_owners_is_two_threads(threads: ThreadStore)
     assert texts(await window(threads, BOB, "same")) == ["Bob asks", "Answer to Bob asks"]
     assert await threads.delete_all(BOB) == 1
     assert (await threads.get(ALICE, "same")).title == "Alice asks"
-
-
-async def test_title_is_the_first_question_until_a_person_renames(threads: ThreadStore) -> None:
-    await asked(threads, "t", "How many days\nof leave?", "And sick days?")
-    assert (await threads.get(ALICE, "t")).title == "How many days of leave?"
-    assert (await threads.rename(ALICE, "t", "Leave 🏖")).title == "Leave 🏖"
-    await asked(threads, "t", "More")
-    assert (await threads.get(ALICE, "t")).title == "Leave 🏖"
-
-
-async def test_begun_run_returns_what_was_said_before(threads: ThreadStore) -> None:
-    await asked(threads, "t", "One", "Two")
-    begun = await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("Three")], tokens=1000)
-    before = ["One", "Answer to One", "Two", "Answer to Two"]
-    assert texts(begun.window) == before
-    assert texts(await window(threads, ALICE, "t")) == [*before, "Three"]
 
 
 async def test_second_run_of_a_thread_is_refused_until_the_first_has_ended(threads: ThreadStore) -> None:
@@ -202,16 +174,6 @@ async def test_run_that_its_living_process_has_lost_is_interrupted(
     assert (await threads.get(ALICE, "t")).status == "interrupted"
 
 
-async def test_messages_are_read_in_pages_from_the_newest(threads: ThreadStore) -> None:
-    await asked(threads, "t", "One", "Two", "Three")
-    newest = await threads.messages(ALICE, "t", limit=4)
-    assert texts([each.message for each in newest]) == ["Two", "Answer to Two", "Three", "Answer to Three"]
-    assert [each.seq for each in newest] == [3, 4, 5, 6]
-    assert {each.run_id for each in newest} == {"run-t-1", "run-t-2"}
-    earlier = await threads.messages(ALICE, "t", before=newest[0].seq, limit=4)
-    assert [each.seq for each in earlier] == [1, 2]
-
-
 async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore) -> None:
     await asked(threads, "t", "One")
     deleted = await threads.delete(ALICE, "t")
@@ -231,15 +193,6 @@ async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore
     assert texts(await window(threads, ALICE, "t")) == ["One", "Answer to One"]
     with pytest.raises(ThreadNotFoundError):
         await threads.restore(ALICE, "t")
-
-
-async def test_all_threads_of_one_owner_are_deleted(threads: ThreadStore) -> None:
-    for number in range(3):
-        await threads.open(ALICE, f"t{number}")
-    await threads.open(BOB, "t0")
-    assert await threads.delete_all(ALICE) == 3
-    assert await threads.delete_all(ALICE) == 0
-    assert len((await threads.list(BOB, limit=5))[0]) == 1
 
 
 async def test_export_has_every_message_in_parts_of_bounded_size(threads: ThreadStore) -> None:
@@ -274,11 +227,3 @@ async def test_failed_transaction_changes_nothing(database: Database, threads: T
     with pytest.raises(LookupError):
         await database.write(work)
     assert (await threads.get(ALICE, "t")).status == "idle"
-
-
-async def test_threads_outlast_the_process(new_database: NewDatabase, clock: Clock) -> None:
-    first = new_database()
-    await asked(ThreadStore(first, clock=clock), "t", "One")
-    await first.aclose()
-    second = ThreadStore(new_database(), clock=clock)
-    assert texts(await window(second, ALICE, "t")) == ["One", "Answer to One"]

@@ -114,19 +114,6 @@ async def test_part_of_a_response_that_was_shown_is_kept(process: ProcessOf) -> 
     assert cut.response_metadata["finish_reason"] == "unfinished"
 
 
-async def test_failed_run_leaves_the_question_and_can_be_continued(process: ProcessOf) -> None:
-    one = process([ServiceError(GraphCode.MODEL_CALL_FAILED, "test"), DONE])
-    with pytest.raises(ServiceError):
-        await one.say("hello")
-    assert in_brief(await one.transcript()) == [("human", "hello")]
-    assert await one.status() == "failed"
-    run = await one.conversations.continue_(ALICE, THREAD, streaming=True)
-    await run.task
-    assert await one.end(run.id) == ("completed", None)
-    assert in_brief(one.bench.model.asked[-1][1:]) == [("human", "hello")]
-    assert in_brief(await one.transcript()) == [("human", "hello"), ("ai", "done")]
-
-
 class SlowDatabase(SqliteDatabase):
     """Its runs begin when the test lets them."""
 
@@ -155,15 +142,6 @@ async def test_run_that_two_processes_continue_at_once_is_continued_once(
     with pytest.raises(ThreadBusyError):
         await late
     assert in_brief(await one.transcript()) == [("human", "hello"), ("ai", "done")]
-
-
-async def test_thread_whose_run_ended_as_it_should_has_nothing_to_continue(process: ProcessOf) -> None:
-    one = process([DONE])
-    await one.say("hello")
-    with pytest.raises(ThreadBusyError) as refused:
-        await one.conversations.continue_(ALICE, THREAD, streaming=True)
-    assert refused.value.code is AgentCode.NOTHING_TO_CONTINUE
-    assert await one.status() == "idle"
 
 
 async def test_shutdown_ends_the_run_with_its_error_and_it_can_be_continued_elsewhere(
@@ -300,14 +278,6 @@ async def test_deleting_all_threads_ends_their_runs_in_every_process(process: Pr
     await one.conversations.heartbeat.beat()
     await run.task
     assert not one.runs._running
-
-
-async def test_reader_that_leaves_does_not_end_the_run(process: ProcessOf) -> None:
-    one = process([DONE])
-    run = await one.conversations.start(ALICE, THREAD, [human("hello")], streaming=True)
-    await anext(run.events())
-    await run.task
-    assert await one.status() == "idle"
 
 
 async def test_client_that_leaves_while_the_run_begins_leaves_no_running_thread(process: ProcessOf) -> None:

@@ -85,14 +85,6 @@ async def test_message_that_is_sent_again_much_later_is_stored_and_answered_once
     assert (await exported(served)).count("first") == 1
 
 
-async def test_conversations_of_two_users_with_one_id_are_two(threads: ThreadsOf) -> None:
-    served = await threads()
-    await run(served, "of alice")
-    await run(served, "of bob", user="bob")
-
-    assert contents(served) == ["of bob"]
-
-
 async def test_failed_run_is_tried_again_by_the_same_message(threads: ThreadsOf) -> None:
     served = await threads([ServiceError(GraphCode.MODEL_CALL_FAILED, "down"), TALE])
     failed = await status_and_code(served, body("A tale"))

@@ -199,6 +199,7 @@ async def test_failed_run_is_continued_on_request(threads: ThreadsOf) -> None:
     async with followed(served) as reader:
         events = await reader.rest()
     assert events[0]["runId"] == started.json()["run"]
+    assert [message.text for message in served.model.asked[-1][1:]] == ["hello"]
     messages = (await served.ask("GET", "/threads/thread-1")).json()["messages"]
     assert [message["content"].strip() for message in messages] == ["hello", "done"]
     refused = await served.ask("POST", "/threads/thread-1/continue")
@@ -242,19 +243,6 @@ async def test_run_of_another_process_is_followed_by_what_it_stores(threads: Thr
         rest = await reader.rest()
     assert text_of(rest) == "Once upon a time "
     assert rest[-1]["type"] == "RUN_FINISHED"
-
-
-async def test_stopping_agent_ends_readers_with_the_reason_and_the_run_can_be_continued(
-    threads: ThreadsOf,
-) -> None:
-    served = await threads([TALE], waits=True)
-    async with run_that_waits(served), followed(served) as reader:
-        await reader.next()
-        served.agent.shutdown.end()
-        assert (await reader.rest())[-1]["code"] == "shutting_down"
-    other = await threads()
-    assert (await other.ask("GET", "/threads/thread-1")).json()["status"] == "interrupted"
-    assert (await other.ask("POST", "/threads/thread-1/continue")).status_code == 202
 
 
 @pytest.mark.promise("revoked-refused")
