@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import openai
 import pytest
 from openai.types.chat import completion_create_params
 
@@ -83,6 +82,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"stop": ["a", 1]}, "stop[1]", "invalid_type"),
     ({"stop": ["a", "b", "c", "d", "e"]}, "stop", "array_above_max_length"),
     ({"stop": "."}, "stop", "unsupported_value"),
+    ({"stop": ["."]}, "stop", "unsupported_value"),
     ({"logit_bias": []}, "logit_bias", "invalid_type"),
     ({"logit_bias": {"1": 0, "50256": 101}}, "logit_bias.50256", "integer_above_max_value"),
     ({"logit_bias": {"50256": -101}}, "logit_bias.50256", "integer_below_min_value"),
@@ -192,15 +192,6 @@ def test_fault_repeats_no_text_of_the_client() -> None:
 def test_every_parameter_of_the_official_client_is_known() -> None:
     theirs = completion_create_params.CompletionCreateParamsStreaming.__annotations__.keys()
     assert theirs - ChatBody.model_fields.keys() == set()
-
-
-async def test_official_client_raises_bad_request(agent_server: AgentServer) -> None:
-    token = agent_server.sandbox.access_token("alice")
-    async with openai.AsyncOpenAI(base_url=f"{agent_server.url}/openai/v1", api_key=token) as client:
-        with pytest.raises(openai.BadRequestError) as bad:
-            await client.chat.completions.create(model="any", messages=[ASK], max_tokens=-1)  # type: ignore[list-item]  # a dict, which the client accepts
-    assert (bad.value.param, bad.value.code) == ("max_tokens", "integer_below_min_value")
-    assert bad.value.type == "invalid_request_error"
 
 
 MANY: dict[str, bytes] = {

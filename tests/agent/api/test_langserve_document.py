@@ -7,8 +7,6 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
-
 from agent.api.langserve.routes import MAX_BATCH
 from tests.agent.conftest import AgentServer
 
@@ -66,10 +64,3 @@ async def test_invalid_body_is_a_422_that_names_the_member(agent_server: AgentSe
         response = await http.post("/agent/invoke", json={"input": {"messages": [["unknown", "x"]]}})
     assert response.status_code == 422
     assert response.json()["error"]["param"].startswith("input")
-
-
-@pytest.mark.parametrize("config", [{}, {"configurable": {"user": "bob"}}])
-async def test_config_has_no_effect(agent_server: AgentServer, config: dict[str, object]) -> None:
-    async with agent_server.client() as http:
-        response = await http.post("/agent/invoke", json={**INPUTS[0], "config": config})
-    assert response.status_code == 200

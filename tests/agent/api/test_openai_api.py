@@ -96,15 +96,6 @@ async def test_thinking_is_sent_as_reasoning_content(sandbox: Sandbox) -> None:
     assert "Hangzhou" in "".join(delta.get("content", "") for delta in deltas)
 
 
-async def test_enterprise_service_names_the_caller(
-    agent_server: AgentServer, human_agent_server: AgentServer
-) -> None:
-    for server, caller in ((agent_server, "app_agent01"), (human_agent_server, "user_alice01")):
-        async with server.client("alice") as http:
-            response = (await http.post(CHAT, json={"messages": ENTERPRISE})).json()
-        assert caller in response["choices"][0]["message"]["content"]
-
-
 async def test_only_the_configured_model_is_listed(agent_server: AgentServer) -> None:
     async with client(agent_server) as official:
         assert [model.id async for model in official.models.list()] == ["qwen-plus"]
