@@ -7,7 +7,7 @@ another conversation has none. The model and the client cannot write them. Of a 
 A call could carry confidential data out if it goes to an untrusted tool, or changes something outside the
 company or in a service that the data is not from, and if an argument contains what the user has not written.
 Not noticed: data in the choice between words that the user has written, in the order or number of calls, and
-in the name of an argument that the schema of a tool does not list and yet permits.
+in the name of an argument that the schema of a tool permits (`additionalProperties`) without listing it.
 """
 
 import re

@@ -124,6 +124,15 @@ class Statement:
         return frozenset(_named([self.form], "Action"))
 
     @cached_property
+    def compared_effects(self) -> list[str]:
+        """The effects in its conditions that are not after `in`: no action equals one, it is within one."""
+        nodes = _nodes(self.form["conditions"])
+        operands = (node["in"].get("right") for node in nodes if isinstance(node.get("in"), dict))
+        within = {id(node) for each in operands for node in _nodes(each)}
+        named = (node["id"] for node in nodes if node.get("type") == "Action" and id(node) not in within)
+        return [name for name in named if name in {*Effect}]
+
+    @cached_property
     def members(self) -> frozenset[str]:
         """The members of any record that its conditions mention."""
         nodes = _nodes(self.form["conditions"])
@@ -328,6 +337,11 @@ def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
         for statement in statements
         for name in sorted(statement.mentioned_actions)
         if not vocabulary.may_exist(name)
+    ]
+    faults += [
+        f'{statement.line}: no action equals an effect: write action in Action::"{name}"'
+        for statement in statements
+        for name in statement.compared_effects
     ]
     names = [statement.name for statement in statements]
     faults += [

@@ -73,6 +73,8 @@ def test_file_that_is_cut_at_any_line_is_refused(tmp_path: Path, cut: int) -> No
         ("forbid (principal, action, resource) when { principal.salary > 3 };", 3, "salary"),
         ("forbid (principal, action, resource) when { context.authAge > 300 };", 3, "authAge"),
         ("forbid (principal, action, resource) when { context.read.data > 1 };", 3, "read"),
+        ('forbid (principal, action, resource) when { action == Action::"write" };', 3, "action in"),
+        ('forbid (principal, action, resource) when { [Action::"write"].contains(action) };', 3, "action in"),
         ("forbid (principal, action, resource)\nwhen { context.approved.not() };", 3, "not"),
         ("forbid (principal, action, resource) when { context.approved", 3, 'without ";"'),
         ("forbid (principal, action resource);", 3, "unexpected"),

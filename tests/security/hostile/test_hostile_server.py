@@ -302,7 +302,8 @@ async def test_hostile_schema_causes_no_fetch_and_bounded_work(against, sandbox,
     access = agent.composed.access(service.name, caller)
     sandbox.cloud.counters.reset()
     await service.tools(access)
-    await service.call("maps_weather", {"city": "a" * 60 + "!", "a" * 60 + "!": ""}, access)
+    name = "a" * 60 + "!" if "patternProperties" in schema else "city"
+    await service.call("maps_weather", {name: "a" * 60 + "!"}, access)
     assert "idaas:jwks" not in sandbox.cloud.counters.snapshot()
     assert len(server.calls()) == 1
 

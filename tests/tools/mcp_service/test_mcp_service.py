@@ -71,6 +71,7 @@ async def test_content_of_other_types_becomes_text(serve, service_at, key_ring):
     [
         ("weather", {}, ["city"]),
         ("weather", {"city": 5}, ["city"]),
+        ("weather", {"city": "x", "net pay 8,250": None}, ["net pay 8,250"]),
         ("structured", {"n": "x"}, ["n"]),
         ("structured", {"n": True}, ["n"]),
         ("structured", {"n": 1.0}, ["n"]),
