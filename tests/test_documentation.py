@@ -36,13 +36,6 @@ def test_every_variable_is_described_as_the_settings_describe_it():
     assert configuration() == described, f"run: .venv/bin/python {SYNC}"
 
 
-def test_every_local_link_of_the_readme_exists():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", readme) if "://" not in target]
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
-
-
 def test_every_file_named_in_the_documents_exists():
     named = re.compile(
         r"`((?:agent|benchmarks|docs|frontend|graph|identity|sandbox|scripts|tests|tools)/[\w/.-]+)`"

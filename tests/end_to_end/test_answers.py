@@ -2,29 +2,7 @@
 
 import pytest
 
-from tests.running_agent import ENTERPRISE, LEAVE, WEATHER
-
-
-@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
-async def test_the_weather_is_answered_from_the_map_service(start_agent, sandbox, access_identity):
-    agent = await start_agent(access_identity)
-    answer = await agent.ask(WEATHER, sandbox.access_token())
-    assert answer.status == 200
-    assert "Hangzhou" in answer.text or "杭州" in answer.text
-    assert sandbox.cloud.counters.snapshot()["amap:tools/call"] == 1
-
-
-@pytest.mark.parametrize(
-    ("access_identity", "caller", "other"),
-    [("Machine", "app_agent01", "alice"), ("Human", "alice", "app_agent01")],
-)
-async def test_the_enterprise_service_is_called_by_the_agent_or_by_alice(
-    start_agent, sandbox, access_identity, caller, other
-):
-    agent = await start_agent(access_identity)
-    answer = await agent.ask(ENTERPRISE, sandbox.access_token("alice"))
-    assert caller in answer.text
-    assert other not in answer.text
+from tests.running_agent import LEAVE, WEATHER
 
 
 async def test_tool_may_declare_human_identity_in_an_agent_under_machine_identity(start_agent, sandbox):

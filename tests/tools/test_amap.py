@@ -59,39 +59,6 @@ async def test_call_succeeds_when_the_server_changes_its_version(sandbox, servic
         assert (await service.call("maps_weather", {"city": "杭州"}, access)).ok
 
 
-async def test_unknown_city_is_a_failed_result(service, access):
-    assert not (await service.call("maps_weather", {"city": "Atlantis"}, access)).ok
-
-
-async def test_call_after_a_restart_of_the_server_succeeds(sandbox, service, access):
-    assert (await service.call("maps_weather", {"city": "杭州"}, access)).ok
-    sandbox.cloud.restart("amap")
-    assert (await service.call("maps_weather", {"city": "苏州"}, access)).ok
-    assert access.renewals == []
-
-
-async def test_refused_key_is_renewed_once(service, access, key_ring):
-    right = (await access.credential()).secret.reveal()
-    ring = key_ring("sk-wrong", right)
-    assert (await service.call("maps_weather", {"city": "杭州"}, ring)).ok
-    assert len(ring.renewals) == 1
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [Fault(status=500), Fault(status=503), Fault(drop=True), Fault(broken_body=True)],
-    ids=["500", "503", "drop", "broken body"],
-)
-async def test_call_fails_while_the_server_fails_and_succeeds_afterwards(sandbox, service, access, fault):
-    await service.tools(access)
-    sandbox.cloud.faults.set("amap", fault)
-    with pytest.raises(ServiceError) as caught:
-        await service.call("maps_weather", {"city": "杭州"}, access)
-    assert caught.value.code is ToolCode.EXTERNAL_SERVICE_FAILED
-    sandbox.cloud.faults.clear()
-    assert (await service.call("maps_weather", {"city": "杭州"}, access)).ok
-
-
 @pytest.mark.promise("heals-by-itself")
 async def test_request_after_a_dropped_first_connection_succeeds(sandbox, service, access):
     sandbox.cloud.faults.set("amap", Fault(drop=True))

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from identity.credentials.requirement import AccessTokenRequirement
-from identity.errors import ServiceError
 from identity.principal import AccessIdentity
 from sandbox.state.directory import LEAVE_AUDIENCE
 from tools import leave
@@ -53,12 +52,6 @@ async def test_refusal_by_the_rules_of_leave_is_a_result_that_says_why(call, soo
     assert (refused.ok, json.loads(refused.text)["error"]) == (False, "overlapping_leave")
     refused = await call("leave_cancel", first_day=soon)
     assert (refused.ok, json.loads(refused.text)["error"]) == (False, "unknown_application")
-
-
-async def test_missing_permission_is_a_failure_of_the_service(sandbox, service, key_ring, soon):
-    token = sandbox.access_token("alice", audience=LEAVE_AUDIENCE, permissions=("leave.read",))
-    with pytest.raises(ServiceError):
-        await service.call("leave_apply", {"days": 1, "first_day": soon}, key_ring(token))
 
 
 @pytest.mark.parametrize(

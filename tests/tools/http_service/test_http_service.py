@@ -202,16 +202,6 @@ async def test_prefix_begins_the_names_of_the_tools(service_at, key_ring):
         service_at("https://x.example", prefix="x" * 60, tools=[remove])
 
 
-@pytest.mark.parametrize("status", [401, 403])
-async def test_refused_request_with_a_young_credential_is_not_sent_again(
-    serve, service_at, young_access, status
-):
-    recorder = Recorder(lambda _: Response("out", status))
-    service, access = service_at(await serve(recorder)), young_access("K1")
-    error = await failure_of(service.call("get", {}, access))
-    assert (error.status, len(recorder.requests), len(access.renewals)) == (status, 1, 1)
-
-
 async def test_tool_sends_a_form_with_a_file_and_reads_the_bytes_of_the_response():
     def scans(service, _):
         @service.tool
