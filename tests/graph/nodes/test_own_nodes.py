@@ -283,11 +283,11 @@ def replaced(parts: GraphParts) -> Any:
 @pytest.mark.parametrize(
     ("build", "fault"),
     [
-        (without_approvals, r"all its nodes \['approvals'\]"),
-        (replaced, r"all its nodes \['model'\]"),
+        (without_approvals, r"with its nodes \['approvals'\]"),
+        (replaced, r"with its nodes \['model'\]"),
         (lambda parts: build_graph(parts).compile(), "not compiled, found CompiledStateGraph"),
         (lambda parts: build_graph(parts, first="guardrail"), "guardrail"),
-        (lambda _: StateGraph(AgentState), "all its nodes"),
+        (lambda _: StateGraph(AgentState), "with its nodes"),
     ],
 )
 def test_graph_without_a_part_is_refused(build: Any, fault: str) -> None:
