@@ -43,7 +43,9 @@ class PortInUseError(OSError):
     """A port is taken. `option` is the option that chooses another."""
 
     def __init__(self, port: int, purpose: str, option: str) -> None:
-        super().__init__(errno.EADDRINUSE, f"port {port}, for {purpose}, is in use: choose one by {option}")
+        super().__init__(
+            errno.EADDRINUSE, f"port {port} of {purpose} is in use: choose another with {option}"
+        )
 
 
 def listen(host: str, port: int, purpose: str, option: str) -> socket.socket:
