@@ -27,9 +27,10 @@ _MAX_SCHEMA: Final = 16_384
 """Characters of a schema, and of the content of an answer."""
 _MAX_URL: Final = 2_048
 _URL: Final = re.compile(
-    r"https://([\w.-]+)(:\d{1,5})?([/?#][\w:/?#@!$&'()*+,;=%~.\[\]-]*)?", re.ASCII | re.IGNORECASE
+    r"https://((?:[\w-]+\.)*[a-z][\w-]*\.?)(:\d{1,5})?([/?#][\w:/?#@!$&'()*+,;=%~.\[\]-]*)?",
+    re.ASCII | re.IGNORECASE,
 )
-"""RFC 3986, with a host that no browser reads as another one: no `\\`, no escapes, no `@` before it."""
+"""RFC 3986, with a host that no browser reads as another one: no `\\`, no escapes, no `@`, no number."""
 _SECRETS: Final = re.compile(
     r"pass[ _-]?(word|wd|phrase|code)|secret|credential|token|(api|access|private)[ _-]?key|\bpin\b|cvv"
     r"|密码|口令|密钥",

@@ -10,8 +10,8 @@ MAX_CONTAINERS: Final = 50_000
 """Arrays and objects in one JSON text. Many more keep Python's garbage collector busy for a second."""
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 """A string that is not terminated matches up to the end of the text, so that matching takes linear time."""
-_HUGE: Final = re.compile(r"[eE]\+?\d{3}|(?<!\d)\d{300}")
-"""Part of each number beyond a float's range."""
+_HUGE: Final = re.compile(r"[eE]\+?\d{3}|(?<!\d)\d{200}")
+"""Part of each number beyond a float's range, 1.8e308: more than 200 digits, or an exponent over 99."""
 
 
 class TooLargeError(ValueError):

@@ -36,11 +36,10 @@ MAX_LISTED: Final = 256
 _MAX_TOOLS = 128
 _MAX_DESCRIPTION = 4_000
 _MAX_CONTENT: Final = 1_000
+"""Content blocks of one result."""
 _FURTHER: Final = frozenset(
     ("$ref", "$dynamicRef", "additionalProperties", "allOf", "anyOf", "dependentSchemas", "if", "oneOf")
-) | {"patternProperties", "unevaluatedProperties"}
-"""Keywords of a schema by which there can be arguments that `properties` does not list."""
-"""Content blocks of one result."""
+) | {"patternProperties"}
 _MAX_LABEL: Final = 500
 """Characters of each member that describes content."""
 _ANNOTATION: Final = "x-mcp-header"
@@ -121,14 +120,21 @@ def _checked(tool: ListedTool, presented: Secret, *, annotated: bool) -> MCPTool
     description = redact(tool.description or "", [presented])
     digest = ToolDigest.of(description, parameters)
     headers = _headers(parameters) if annotated else {}
-    listed = "properties" in parameters and _FURTHER.isdisjoint(parameters)
-    closed = {"additionalProperties": False} if listed else {}  # the name of another one could carry data
+    # The name of an argument that is not listed could carry data.
+    closed = {"additionalProperties": False} if _lists_all(parameters) else {}
     parameters.setdefault("type", "object")
     parameters.setdefault("properties", {})
     if parameters["type"] != "object":
         raise ValueError("not the parameters of a function")
     schema = ToolSchema(name, description[:_MAX_DESCRIPTION], parameters, listed=True)
     return MCPTool(schema, BoundedValidator(parameters | closed), digest, headers)
+
+
+def _lists_all(parameters: Mapping[str, Any]) -> bool:
+    """Whether `properties` lists all arguments, and no other keyword permits further ones."""
+    listed, required = parameters.get("properties"), parameters.get("required", ())
+    others = not _FURTHER.isdisjoint(parameters) or bool(parameters.get("unevaluatedProperties"))
+    return listed is not None and not others and set(required) <= set(listed)
 
 
 class _AnnotationError(ValueError):

@@ -76,7 +76,7 @@ class ClientVariables(VariableGroup):
     `clientSecretEnvVarName` names."""
     env_private_key_file: Path | None = None
     """A file with the client's private key (PEM), in place of the variable that `privateKeyEnvVarName`
-    names. The same."""
+    names."""
     ecs_metadata_endpoint: Annotated[str, AfterValidator(_metadata_endpoint)] = METADATA_ENDPOINT
     """The metadata service (`PKCS7`, and `PLUGIN` on ECS). Plain http is allowed to the platform's address
     and to loopback addresses."""

@@ -408,6 +408,8 @@ async def test_form_that_is_not_flat_or_asks_for_a_secret_is_not_asked(
         {"mode": "url", "message": "?", "url": "https://evil.example\\.bank.example/"},
         {"mode": "url", "message": "?", "url": "https://ev%69l.example/"},
         {"mode": "url", "message": "?", "url": "https://evil.example;bank.example/"},
+        {"mode": "url", "message": "?", "url": "https://2130706433/"},
+        {"mode": "url", "message": "?", "url": "https://bank.example.0x7f/"},
         {"mode": "url", "message": "?", "url": "https://bank.example:x/"},
         {"mode": "phone", "message": "?"},
         {"message": 1, "requestedSchema": ACCOUNTS},

@@ -109,7 +109,9 @@ def scene(start_agent, serve, sandbox):
         model, leave, trap = HostileModel(plan), Recorder(), Recorder()
         enterprise = Recorder(lambda _: JSONResponse(text))
         answer = {"content": [{"type": "text", "text": result}]}
-        maps = HostileServer(lambda _: [tool("maps_weather")], lambda _: answer)
+        maps = HostileServer(
+            lambda _: [tool("maps_weather", **{name: {} for name in STEERING})], lambda _: answer
+        )
         parts = (model, enterprise, leave, maps, trap)
         origins = [await serve(part) for part in parts]
         trap_origin = origins[-1]
