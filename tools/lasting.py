@@ -96,6 +96,11 @@ class Lasting:
         }
         return Lasting(self.seconds, self.conversation_only, bounds)
 
+    def is_within(self, wide: "Lasting") -> bool:
+        """Whether `wide`, with bounds of the same arguments, covers all that this does."""
+        within = all(bound.is_within(wide.bounds[name]) for name, bound in self.bounds.items())
+        return within and self.seconds <= wide.seconds and self.conversation_only >= wide.conversation_only
+
     def narrowed(self, chosen: object) -> "Lasting":
         """The offer as a person has narrowed it: a member or bound that `chosen` lacks is as offered.
 
@@ -110,9 +115,7 @@ class Lasting:
         narrow = Lasting(
             chosen.get("seconds", self.seconds), chosen.get("conversation_only", self.conversation_only), read
         )
-        within = all(bound.is_within(self.bounds[name]) for name, bound in read.items())
-        longer = narrow.seconds > self.seconds
-        if not within or longer or (self.conversation_only and not narrow.conversation_only):
+        if not narrow.is_within(self):
             raise ValueError("is more than what was offered")
         return narrow
 
@@ -139,4 +142,4 @@ def _same(value: object, expected: object) -> bool:
 
 
 def _is_number(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is int or (isinstance(value, float) and math.isfinite(value))

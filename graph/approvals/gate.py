@@ -262,11 +262,13 @@ class ApprovalGate:
         self, ask: Ask, pending: PendingCall, request: ApprovalRequest, caller: VerifiedAccessToken
     ) -> tuple[Grant, Allow] | None:
         """A grant that covers the call, and the decision of the policy that allows the call with it. A grant
-        is its user's: it answers no question to another person.
+        is its user's: it answers no question to another person. It counts if it could be given today.
         """
-        if self.grants is None or ask.approvers is not None:
+        if self.grants is None or (offered := self._offered(ask, pending)) is None:
             return None
         for grant in await self.grants.covering(request, pending.call["args"], caller):
+            if not grant.lasting.is_within(offered):
+                continue
             facts = Facts(approved=True, lasting=grant.lasting.seconds)
             if isinstance(decision := await self._policy.decide(pending, caller, facts), Allow):
                 return grant, decision

@@ -113,6 +113,7 @@ def test_offer_can_be_narrowed_in_every_member(chosen: dict[str, Any]) -> None:
             {"bounds": {"p": {"min": 0, "max": 1}}},
             {"bounds": {"new": {"equal": 1}}},
         ),
+        *({"bounds": {"amount": {"min": 0, "max": 10**400}}}, {"bounds": {"amount": {"equal": 10**400}}}),
     ],
 )
 def test_offer_cannot_be_widened(chosen: object) -> None:

@@ -154,6 +154,25 @@ async def test_another_user_and_an_effect_that_has_changed_are_asked_about(grant
         assert bank.paid == []
 
 
+@pytest.mark.parametrize(
+    "lasting",
+    [
+        None,
+        replace(LASTING, seconds=59),
+        replace(LASTING, conversation_only=True),
+        replace(LASTING, bounds={"amount": Bound({"min": 0, "max": 4}), "to": Bound({"equal": "ann"})}),
+    ],
+)
+async def test_grant_that_is_more_than_the_policy_offers_today_counts_no_more(
+    granting: GrantingBank, lasting: Lasting | None
+) -> None:
+    bank = granting.bank("run2")
+    bank.service.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.ASK, lasting=lasting)
+    await bank.ask()
+    assert (await bank.waiting()).request.tool == "pay"
+    assert bank.paid == []
+
+
 async def test_denied_call_is_not_made_under_a_grant(granting: GrantingBank) -> None:
     bank = granting.bank("run2")
     bank.service.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.DENY, lasting=LASTING)
