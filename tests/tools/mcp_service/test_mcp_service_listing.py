@@ -5,8 +5,10 @@ import asyncio
 import pytest
 from starlette.responses import Response, StreamingResponse
 
+from identity.secrets.secret import Secret
 from tests.tools.mcp_service.mcp_server import Server, failure_of
 from tools.approval_policy import Effect, ToolPolicy
+from tools.mcp_service.tool import usable_tools, well_formed
 
 
 async def test_list_of_tools_is_current_for_a_limited_time(serve, service_at, key_ring):
@@ -128,3 +130,19 @@ async def test_hanging_opening_does_not_delay_calls_after_the_server_recovers(se
 async def _never():
     await asyncio.Event().wait()
     yield b""
+
+
+@pytest.mark.parametrize(
+    ("further", "faulty"),
+    [
+        ({}, True),
+        ({"unevaluatedProperties": False}, True),
+        ({"additionalProperties": True}, False),
+        ({"required": ["b"]}, False),
+        ({"allOf": [{"properties": {"b": {}}}]}, False),
+    ],
+)
+async def test_argument_that_a_schema_neither_lists_nor_permits_is_a_fault(further, faulty):
+    given = {"name": "t", "inputSchema": {"type": "object", "properties": {"a": {}}, **further}}
+    listed = await usable_tools(well_formed([given]), Secret("K1"), annotated=False)
+    assert [fault.argument for fault in listed["t"].validator.faults({"b": None})] == ["b"] * faulty
