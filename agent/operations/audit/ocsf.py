@@ -43,7 +43,7 @@ def ocsf_event(record: Mapping[str, Any]) -> dict[str, Any]:
     """The event of `record`, all members of a line but its hash. Its last member is `unmapped`."""
     event, outcome, service = record["event"], record["outcome"], record["service"] or "idaas"
     kind, activity = _CLASSES.get(event, (6003, _EFFECTS.get(record["effect"], 99)))
-    control = (3, 17) if record["observed"] else _CONTROLS.get((event, outcome))
+    control = (3, 17) if record["observed"] and outcome != "refused" else _CONTROLS.get((event, outcome))
     model, who, policy = record["model"], record["principal"], record["policy"]
     user = {"uid": who["sub"], "domain": who["iss"]} if who else {"name": _NAME}
     request = {"uid": record["call_id"] or record["request_id"] or record["process"]}

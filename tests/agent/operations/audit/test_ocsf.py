@@ -89,6 +89,10 @@ def test_event_has_what_its_class_requires(action: AuditedAction, outcome: Audit
         ({"effect": "external"}, {"activity_id": 99}),
         ({"ruled": Ruled(policy="1" * 64, observed="deny")}, {"action_id": 3, "disposition_id": 17}),
         (
+            {"outcome": AuditOutcome.REFUSED, "ruled": Ruled(policy="1" * 64, observed="allow")},
+            {"action_id": 2, "disposition_id": 2},
+        ),
+        (
             {"action": AuditedAction.APPROVAL_REQUESTED, "outcome": AuditOutcome.SUCCEEDED},
             {"disposition_id": 23},
         ),
