@@ -165,7 +165,9 @@ class Agent:
         )
         """What waits for others than the asker."""
         self.webhook: Final = (
-            ApprovalWebhook(settings, self.http, clock) if settings.approval_webhook_url else None
+            ApprovalWebhook(settings, self.http, self.approvals, clock)
+            if settings.approval_webhook_url and self.approvals
+            else None
         )
         self.prepared: Final = (
             PreparedRuns(settings, storage.approvals, audit, revocations, clock, self.webhook)

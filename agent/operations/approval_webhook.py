@@ -17,8 +17,9 @@ import httpx
 from agent.background import end_tasks
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import webhook_key
-from graph.approvals.record import PendingApproval
+from graph.approvals.record import ApprovalStatus, ApprovalStore, PendingApproval
 from graph.approvals.request import approval_of, interrupt_value
+from identity.errors import UnavailableError
 from identity.printable import rfc3339
 
 _LOG: Final = logging.getLogger("idaas_agent.approvals")
@@ -33,14 +34,15 @@ _SHOWN: Final = ("id", "service", "tool", "effect", "access_identity", "approver
 @dataclass(eq=False, slots=True)
 class ApprovalWebhook:
     """Sends one message for each question about a call, or prepared run, again until a response is 2xx, the
-    question expires, or six attempts have failed. 410 ends all messages until the process ends. No redirect
-    is followed, no response is read, and neither the address nor the message is logged.
+    question is no longer open, or six attempts have failed. 410 ends all messages until the process ends.
+    No redirect is followed, no response is read, and neither the address nor the message is logged.
 
     Messages are in memory: those of a process that ends are lost. The question itself is not.
     """
 
     settings: Settings  # with APPROVAL_WEBHOOK_URL
     http: httpx.AsyncClient
+    store: ApprovalStore
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _sending: set[asyncio.Task[None]] = field(init=False, default_factory=set)
@@ -79,17 +81,20 @@ class ApprovalWebhook:
         return json.dumps(message, separators=(",", ":")).encode()
 
     async def _send(self, pending: PendingApproval) -> None:
-        body, message_id = self._body(pending), f"msg_{pending.request.id}"
+        request, body, message_id = pending.request, self._body(pending), f"msg_{pending.request.id}"
         failure = ""
         for pause in (0.0, *_PAUSES):
-            if self._is_gone or self.clock() + pause >= pending.request.expires_at:
+            if self._is_gone or self.clock() + pause >= request.expires_at:
                 break
             if pause:
                 await self.sleep(pause)
             try:
                 async with asyncio.timeout(_SECONDS):
+                    state = await self.store.get(request.id, request.principal)
+                    if state is None or state.status is not ApprovalStatus.OPEN:
+                        return
                     status = await self._attempt(message_id, body)
-            except (httpx.HTTPError, TimeoutError) as error:
+            except (httpx.HTTPError, TimeoutError, UnavailableError) as error:
                 failure = type(error).__name__
                 continue
             if 200 <= status < 300:

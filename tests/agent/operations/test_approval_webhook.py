@@ -19,10 +19,12 @@ from starlette.routing import Route
 from agent.operations.approval_webhook import ApprovalWebhook
 from agent.settings.settings import read_settings
 from graph.approvals.record import PendingApproval
-from identity.errors import ConfigurationError
+from graph.error_codes import GraphCode
+from identity.errors import ConfigurationError, UnavailableError
 from identity.transport.client import http_client
 from tests.conftest import Sandbox
 from tests.graph.approvals.conftest import NOW, request_of
+from tests.graph.approvals.memory_store import MemoryApprovalStore
 
 pytestmark = pytest.mark.promise("webhook-decides-nothing")
 
@@ -41,6 +43,7 @@ class Receiver:
         self.messages: list[tuple[dict[str, str], bytes]] = []
         self.pauses: list[float] = []
         self.webhook: Any = None
+        self.store = MemoryApprovalStore()
 
     async def receive(self, request: Request) -> Response:
         self.messages.append((dict(request.headers), await request.body()))
@@ -50,7 +53,8 @@ class Receiver:
         self.pauses.append(seconds)
 
     async def sent(self, pending: PendingApproval) -> None:
-        """Announces, and waits until nothing more is sent."""
+        """Asks, announces, and waits until nothing more is sent."""
+        await self.store.open(pending.request)
         self.webhook.announce(pending)
         await asyncio.gather(*self.webhook._sending)
 
@@ -72,7 +76,7 @@ async def receiver_of(
             | {"APPROVAL_WEBHOOK_PAGE": "https://page.example/chat", **variables}
         )
         clients.append(http_client(None, 5.0))
-        receiver.webhook = ApprovalWebhook(settings, clients[-1], lambda: NOW, receiver.pause)
+        receiver.webhook = ApprovalWebhook(settings, clients[-1], receiver.store, lambda: NOW, receiver.pause)
         return receiver
 
     yield make
@@ -128,6 +132,32 @@ async def test_failed_message_is_sent_again_with_its_id_and_no_redirect_is_follo
     assert len(receiver.messages) == 4 + 6
     await receiver.sent(PendingApproval(request_of(id="3", expires_at=NOW + 1), {}))
     assert len(receiver.messages) == 4 + 6 + 1
+
+
+async def test_question_that_is_no_longer_open_is_not_sent_again(receiver_of: ReceiverOf) -> None:
+    receiver, asked = await receiver_of(), request_of()
+
+    async def decide(seconds: float) -> None:
+        if len(receiver.messages) == 2:
+            await receiver.store.decide("1", asked.principal, approved=True, digest=asked.digest, at=NOW)
+
+    receiver.webhook.sleep = decide
+    receiver.responses = [Response(status_code=503)] * 9
+    await receiver.sent(PendingApproval(asked, {}))
+    assert len(receiver.messages) == 2
+
+
+async def test_message_is_sent_when_the_store_can_be_read_again(receiver_of: ReceiverOf) -> None:
+    receiver, asked = await receiver_of(), PendingApproval(request_of(), {})
+
+    async def fail(*_: object) -> None:
+        receiver.webhook.store = receiver.store
+        raise UnavailableError(GraphCode.APPROVAL_UNAVAILABLE, "the database does not answer")
+
+    receiver.webhook.store = SimpleNamespace(get=fail)
+    receiver.responses = [Response(status_code=503)]
+    await receiver.sent(asked)
+    assert (receiver.pauses, len(receiver.messages)) == ([1, 5], 2)
 
 
 async def test_gone_address_receives_nothing_more_and_messages_that_wait_are_bounded(
