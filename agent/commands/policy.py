@@ -8,7 +8,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The policy file: check it, test it, explain a decision.", no_args_is_help=True)
 _File = Annotated[Path | None, typer.Option("--file", help="Another file than POLICY_FILE.")]
 _Groups = Annotated[str, typer.Option(help="Groups of the user, separated by commas.")]
-_SignedIn = Annotated[int | None, typer.Option(help="Seconds since the sign-in.")]
+_Claims = Annotated[list[str] | None, typer.Option(help="NAME=TEXT, of CALLER_CLAIMS. Repeatable.")]
+_SignedIn = Annotated[int | None, typer.Option(help="Seconds since the sign-in. Without it: not known.")]
 _UNRECORDED: Final = frozenset({"input", "today", "authAge", "approver", "consent", "groups"})
 """What no line of an audit log has."""
 
@@ -91,14 +92,14 @@ class _Loaded:
 
         action = self.action(case.tool)
         of_tool, known = self.rules.of(action), self.rules.vocabulary
-        at = (case.at or datetime.now(UTC)).astimezone(self.zone)
+        at = case.at or datetime.now(UTC)
         situation = Situation(
             subject=case.user,
             groups=known.groups.intersection(case.groups),
             claims={name: text for name, text in case.claims.items() if name in known.attributes},
             identity=case.identity,
             arguments=case.arguments,
-            now=at,
+            now=at.astimezone(self.zone) if at.tzinfo else at.replace(tzinfo=self.zone),
             sign_in_age=case.signed_in,
             calls=case.calls,
             amount=ten_thousandths(case.total),
@@ -116,7 +117,7 @@ class _Loaded:
         pending = PendingCall(call, action.service, AIMessage(""), user.principal, None, read=case.read)
         declared = asyncio.run(DeclaredPolicy(self.services, required).decide(pending, user, facts))
         if isinstance(declared, Deny):
-            return Deny(rules=("the declared policy",)), of_tool, situation, facts, None
+            return replace(declared, rules=("the declared policy",)), of_tool, situation, facts, None
         asks = declared if isinstance(declared, Ask) else None
         return decide(of_tool.enforced, of_tool, situation, facts, asks), of_tool, situation, facts, asks
 
@@ -191,6 +192,7 @@ def explain(
     tool: Annotated[str, typer.Option(help="The tool: leave_apply, or leave.leave_apply.")],
     args: Annotated[str, typer.Option(help="The arguments, as JSON.")] = "{}",
     groups: _Groups = "",
+    claim: _Claims = None,
     identity: Annotated[str, typer.Option(help="Human, Machine or None.")] = "Human",
     at: Annotated[str, typer.Option(help="2026-11-25T09:00:00Z, unix seconds, or now.")] = "now",
     signed_in: _SignedIn = None,
@@ -199,7 +201,7 @@ def explain(
 ) -> None:
     """Says how a call would be decided, by which rules and lines, and what would change it."""
     from agent.policy.decision import conditions
-    from graph.approvals.policy import Deny
+    from graph.approvals.policy import DENIED, Deny
 
     loaded = _load(file, env_file)
     try:
@@ -208,6 +210,7 @@ def explain(
             tool=tool,
             arguments=json.loads(args),
             groups=[each.strip() for each in groups.split(",")],
+            claims=dict(each.partition("=")[::2] for each in claim or ()),
             identity=identity,
             at=datetime.fromtimestamp(seconds_of(at, time.time()), UTC),
             signed_in=signed_in,
@@ -225,7 +228,8 @@ def explain(
     if decision.rules:
         out.print(f"decided by {', '.join(decision.rules)}")
     if isinstance(decision, Deny):
-        out.print("no approval and no sign-in would change that")
+        final = "no approval and no sign-in would change that"
+        out.print(final if decision.reason == DENIED else decision.reason)
 
 
 @app.command()
@@ -272,7 +276,7 @@ def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
         now=datetime.fromisoformat(record["time"]).astimezone(loaded.zone),
         read=dict(each.replace(",", "").split(": ") for each in record.get("read") or ()),
     )
-    facts = Facts(approved=record.get("approval") is not None)
+    facts = Facts(approved=record["outcome"] == "started" and record.get("approval") is not None)
     decision = decide(of_tool.enforced, of_tool, situation, facts)
     denied = isinstance(decision, Deny)  # by a rule, or because no rule permits it
     undecided = loaded.rules.undecided(action, unknown, denied=denied)
@@ -284,7 +288,7 @@ def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
 def can(
     user: Annotated[str, typer.Argument(help="The sub of the user.")],
     groups: _Groups = "",
-    claim: Annotated[list[str] | None, typer.Option(help="NAME=TEXT, of CALLER_CLAIMS. Repeatable.")] = None,
+    claim: _Claims = None,
     signed_in: _SignedIn = None,
     env_file: ENV_FILE = None,
 ) -> None:

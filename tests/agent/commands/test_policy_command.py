@@ -22,6 +22,9 @@ when { context.now.weekday >= 6 };
 """
 RULES = RULES.replace("context.approved && context.authAge", "context has authAge && context.authAge")
 SECRECY = "forbid (principal, action, resource) when { context.read.confidential };\n"
+CONSENT = (
+    'forbid (principal, action == Action::"leave.leave_cancel", resource) unless { context.approved };\n'
+)
 CASES = """[[cases]]
 user = "alice"
 tool = "leave_apply"
@@ -94,6 +97,9 @@ def test_cases_beside_the_file_are_decided_as_the_agent_would(policy: Command) -
     cases = policy.file.with_suffix(".cases.toml")
     cases.write_text(CASES)
     assert policy("test").output == "3 of 3 cases are as expected\n"
+    policy.variables["POLICY_TIME_ZONE"] = "Asia/Shanghai"
+    cases.write_text(CASES.replace("2026-11-27T10:00:00Z", "2026-11-27T23:00:00"))
+    assert policy("test").output == "3 of 3 cases are as expected\n"  # Friday in Shanghai
     cases.write_text(CASES.replace('"sign in"', '"allow"'))
     found = policy("test")
     assert (found.exit_code, found.output) == (
@@ -119,6 +125,13 @@ def test_case_has_the_declared_approvers_and_what_had_been_read(policy: Command,
     policy.file.with_suffix(".cases.toml").write_text("".join(cases))
     assert policy("test").output == "4 of 4 cases are as expected\n"
 
+    by_manager = SERVICES.replace('"finance"', '"claim:manager"')
+    (tmp_path / "services.toml").write_text(by_manager)
+    policy.variables["CALLER_CLAIMS"] = "manager"
+    call = ["explain", "--user", "alice", "--tool", "pay", "--at", "2026-11-27T10:00:00Z"]
+    assert policy(*call, "--claim", "manager=mo").output.startswith("ask sub:mo: payments.pay for alice")
+    assert "the access token does not say who" in policy(*call).output.splitlines()[-1]
+
 
 def test_explain_shows_each_rule_with_its_line_and_what_would_change_the_decision(policy: Command) -> None:
     arguments = json.dumps({"days": 11, "first_day": "2026-12-07"})
@@ -133,6 +146,9 @@ def test_explain_shows_each_rule_with_its_line_and_what_would_change_the_decisio
         "decided by weekdays",
         "no approval and no sign-in would change that",
     ]
+    found = policy("explain", *call[:-1], "2026-11-27T10:00:00Z")
+    assert found.output.startswith("deny: leave.leave_apply for alice as Human\n")
+    assert "the user's access token does not say when they signed in" in found.output.splitlines()[-1]
 
 
 def test_replay_compares_the_calls_of_an_audit_log_and_names_what_it_cannot_know(
@@ -144,7 +160,8 @@ def test_replay_compares_the_calls_of_an_audit_log_and_names_what_it_cannot_know
     friday = call | {"time": "2026-11-27T10:00:00.000Z"}
     records = [call | {"tool": "leave_apply"}, call | {"tool": "leave_apply", "outcome": "succeeded"}]
     records += [friday | {"tool": tool} for tool in ("leave_apply", "leave_cancel")]
-    policy.file.write_text(f"{SECRECY}{RULES}")
+    policy.file.write_text(SECRECY + RULES.replace("// end", f"{CONSENT}// end"))
+    records += [friday | {"tool": "leave_cancel", "outcome": "refused"}]
     records += [friday | {"tool": "leave_cancel", "read": ["payroll.payslip: confidential, untrusted"]}]
     log.write_text("".join(f"{json.dumps(record)}\n" for record in records))
     assert [line.strip() for line in policy("replay", "--audit", log).output.splitlines()] == [
@@ -152,4 +169,5 @@ def test_replay_compares_the_calls_of_an_audit_log_and_names_what_it_cannot_know
         "1  leave.leave_apply: made, now deny",
         "1  leave.leave_cancel: made, now allow",
         "1  leave.leave_cancel: made, now deny",
+        "1  leave.leave_cancel: refused, now ask",
     ]
