@@ -142,8 +142,7 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
         for fault in error.faults:
             err.print(f"{path}:{fault}" if fault[:1].isdigit() else f"{path}: {fault}", style="red")
         raise typer.Exit(1) from None
-    services = {each.name: each for each in agent.services}
-    return _Loaded(path, rules, services, ZoneInfo(settings.policy_time_zone))
+    return _Loaded(path, rules, agent.gate.services, ZoneInfo(settings.policy_time_zone))
 
 
 @app.command()
