@@ -278,7 +278,7 @@ def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
     facts = Facts(approved=record["outcome"] == "started" and record.get("approval") is not None)
     decision = decide(of_tool.enforced, of_tool, situation, facts)
     denied = isinstance(decision, Deny)  # by a rule, or because no rule permits it
-    undecided = loaded.rules.undecided(action, unknown, denied=denied)
+    undecided = loaded.rules.undecided(action, unknown, decision)
     if undecided and not (denied and decision.rules):
         return f"as the rules of lines {', '.join(str(each.line) for each in undecided)} decide"
     return _words(decision)

@@ -161,7 +161,7 @@ class CedarPolicy:
         situation = self._situation(service, user)
         asks = declared if isinstance(declared, Ask) else None
         decided: Outlook = decide(of_tool.enforced, of_tool, situation, Facts(), asks)
-        undecided = rules.undecided(action, _OF_A_CALL, denied=isinstance(decided, Deny))
+        undecided = rules.undecided(action, _OF_A_CALL, decided)
         if undecided or (isinstance(declared, Depends) and not isinstance(decided, Deny)):
             decided = Depends(rules=(*declared.rules, *(each.name for each in undecided)))
         return replace(decided, policy=rules.digest)

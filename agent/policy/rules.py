@@ -20,6 +20,7 @@ from cedarpy import Entities, PolicySet, Schema, policies_to_json_str, validate_
 from agent.errors.error_codes import AgentCode
 from agent.policy.schema import RecordType, ToolAction, input_type, schema_text
 from agent.settings.settings import Settings
+from graph.approvals.policy import Allow, Deny, Outlook
 from identity.errors import ConfigurationError
 from identity.secrets.secret_file import read_bounded_text
 from tools.approval_policy import Effect
@@ -236,11 +237,11 @@ class Rules:
             found = self._without[unknown] = Rules(self.digest, certain, self.vocabulary)
         return found
 
-    def undecided(self, action: ToolAction, unknown: frozenset[str], *, denied: bool) -> list[Statement]:
-        """The other rules about a tool that could change the decision of those."""
-        effect = "permit" if denied else "forbid"
+    def undecided(self, action: ToolAction, unknown: frozenset[str], decided: Outlook) -> list[Statement]:
+        """The other rules about a tool that could change what those have decided, such as a question."""
+        settled = {Deny: "forbid", Allow: "permit"}.get(type(decided))
         others = (each for each in self.statements if not each.observed and each.mentions(unknown))
-        return [each for each in others if each.applies(action) and each.form["effect"] == effect]
+        return [each for each in others if each.applies(action) and each.form["effect"] != settled]
 
     def _policies(self, statements: Sequence[Statement]) -> Policies:
         """One for all tools that the same rules are about."""

@@ -171,3 +171,11 @@ def test_replay_compares_the_calls_of_an_audit_log_and_names_what_it_cannot_know
         "1  leave.leave_cancel: made, now deny",
         "1  leave.leave_cancel: refused, now ask",
     ]
+    asks = 'permit (principal, action in Action::"write", resource) when { context.approved };'
+    small = (
+        'permit (principal, action == Action::"leave.leave_apply", resource) when { context.input.days < 2 };'
+    )
+    policy.file.write_text(f"{asks}\n{small}\n// end\n")
+    log.write_text(json.dumps(records[0] | {"approval": None}))
+    found = policy("replay", "--audit", log).output.strip()
+    assert found == "1  leave.leave_apply: made, now as the rules of lines 2 decide"

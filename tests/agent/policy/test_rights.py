@@ -89,6 +89,16 @@ async def test_rule_without_a_permit_for_certain_depends(tmp_path: Path) -> None
     assert (await outlook(company, "list_expenses"))[0] == "Deny"
 
 
+async def test_question_that_a_permit_by_the_arguments_may_spare_depends(tmp_path: Path) -> None:
+    spared = 'permit (principal, action == Action::"expenses.submit_expense", resource) when {'
+    asks = 'permit (principal, action in Action::"write", resource) when { context.approved };\n'
+    small = f'@id("small") {spared} context.input.amount.lessThan(decimal("100.0")) }};'
+    company = Company(tmp_path, rules=f"{asks}{small}\n// end")
+    kind, found = await outlook(company, "submit_expense")
+    assert (kind, found.rules) == ("Depends", ("small",))
+    assert (await outlook(company, "pay_out"))[0] == "Ask"
+
+
 async def test_observed_rules_and_observing_files_change_no_right(tmp_path: Path) -> None:
     denies = "forbid (principal, action, resource);"
     for company in (
