@@ -52,3 +52,9 @@ class CallMeasures:
             fixed={Attribute.OPERATION: "execute_tool"},
             bounds=LONG_SECONDS,
         )
+        self.observed: Final = metrics.counter(
+            "idaas_agent.policy.observed_decisions",
+            "Calls that rules which are only observed would have decided otherwise, by that decision",
+            unit="{call}",
+            labels=(Attribute.SERVICE, "idaas_agent.policy.decision"),
+        )

@@ -269,7 +269,6 @@ class Agent:
             group_claim=settings.policy_groups_claim,
             zone=ZoneInfo(settings.policy_time_zone),
             observes=settings.policy_mode is PolicyMode.OBSERVE,
-            observed=self.measures.observed_decisions,
             clock=self.clock,
         )
 

@@ -21,7 +21,6 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Deny, Depends, Facts, Outlook
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ConfigurationError, UnavailableError
-from identity.observation.metrics import Counter
 from identity.principal import AccessIdentity
 from tools.service import Access, Service, ToolSchema
 
@@ -87,13 +86,19 @@ def _signature(path: Path) -> tuple[int, ...] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+def _answer(decision: Decision) -> tuple[str, str | None, int | None]:
+    """Its name, and of a question who approves, and how old the sign-in may be."""
+    asks = decision if isinstance(decision, Ask) else Ask()
+    return type(decision).__name__.lower(), asks.approvers, asks.sign_in
+
+
 @dataclass(slots=True)
 class CedarPolicy:
     """A `CallPolicy` by `declared` first, which keeps its meaning, and then by the rules of a file.
 
     Each decision names the file's digest and the rules. What cannot be decided is denied: a tool that is not
     known, arguments that have no form in Cedar, a rule that fails, and counts that cannot be read. With
-    `observes`, the file decides nothing: what it would have decided otherwise is recorded and counted.
+    `observes`, the file decides nothing: what it would have decided otherwise is recorded.
     `identities` returns the access identity of a service's calls, and `access` a caller's access.
     """
 
@@ -107,7 +112,6 @@ class CedarPolicy:
     group_claim: str
     zone: tzinfo
     observes: bool
-    observed: Counter
     clock: Callable[[], float]
 
     async def check(self) -> None:
@@ -133,16 +137,12 @@ class CedarPolicy:
         if isinstance(declared, Deny):
             return declared
         rules = await self.file.current()
-        decided, others = await self._by_file(rules, pending, caller, facts, declared)
+        decided, others, counted = await self._by_file(rules, pending, caller, facts, declared)
         if self.observes:
-            if isinstance(declared, Allow) and isinstance(decided, Allow):
-                declared = replace(declared, take_back=decided.take_back)
-            others, decided = decided, declared
-        observed = None if others is None or type(others) is type(decided) else type(others).__name__.lower()
-        if observed is not None:
-            self.observed.add(pending.service, observed)
-        if isinstance(others, Allow) and others.take_back and not isinstance(decided, Allow):
-            await others.take_back()
+            decided, others = declared, decided
+        if counted is not None and self.counters is not None:
+            decided = await self.counters.settled(counted, decided)
+        observed = None if others is None or _answer(others) == _answer(decided) else _answer(others)[0]
         return replace(decided, policy=rules.digest, observed=observed)
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
@@ -173,16 +173,18 @@ class CedarPolicy:
         caller: VerifiedAccessToken,
         facts: Facts,
         declared: Allow | Ask,
-    ) -> tuple[Decision, Decision | None]:
-        """The decision of the rules that are enforced, and the one if the observed rules were too."""
+    ) -> tuple[Decision, Decision | None, Entry | None]:
+        """The decision of the rules that are enforced, the one if the observed rules were too, and what was
+        counted for it.
+        """
         try:
             action = await self._action(pending, caller)
             if action is None:
-                return Deny(), None
+                return Deny(), None, None
             of_tool = rules.of(action)
         except AgentError as error:
             _LOG.error('"%s.%s" is denied: %s', pending.service, pending.call["name"], error.detail)
-            return Deny(reason=FAILED), None
+            return Deny(reason=FAILED), None, None
         situation = self._situation(pending.service, caller)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         counted: Entry | None = None
@@ -195,14 +197,12 @@ class CedarPolicy:
             except (ValueError, UnavailableError) as error:
                 others = Deny(reason=UNCOUNTED if isinstance(error, ValueError) else _NOT_COUNTED)
                 if "today" in of_tool.enforced.members:
-                    return others, None
+                    return others, None, None
         asks = declared if isinstance(declared, Ask) else None
         decided = decide(of_tool.enforced, of_tool, situation, facts, asks)
         if of_tool.with_observed is not None and others is None:
             others = decide(of_tool.with_observed, of_tool, situation, facts, asks)
-        if counted is not None and self.counters is not None:
-            decided = await self.counters.settled(counted, decided)
-        return decided, others
+        return decided, others, counted
 
     async def _action(self, pending: PendingCall, caller: VerifiedAccessToken) -> ToolAction | None:
         """Raises `AgentError` if a server's tools cannot be listed."""

@@ -139,15 +139,15 @@ class ApprovalGate:
             if (granted := await self._granted(known, pending, request, caller)) is not None:
                 await granted[1].taken_back()
                 return Permitted(granted[0].id)
-            return PendingApproval(request, pending.call["args"], asked=False, lasting=offered)
+            return PendingApproval(request, pending.call["args"], asked=False, lasting=offered, ruled=known)
         if reason := FINAL.get(state.status):
             rejected = reason is REJECTED and state.approver is not None
-            return Refused(_REJECTED_BY_ANOTHER if rejected else reason, request.id)
+            return Refused(_REJECTED_BY_ANOTHER if rejected else reason, request.id, ruled=known)
         if request.digest != (state.approved_digest or state.request.digest):
-            return Refused(_CHANGED, request.id)
+            return Refused(_CHANGED, request.id, ruled=known)
         if state.status is ApprovalStatus.APPROVED:
             return Permitted(request.id)
-        return PendingApproval(state.request, pending.call["args"], lasting=offered)
+        return PendingApproval(state.request, pending.call["args"], lasting=offered, ruled=known)
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """See `CallPolicy.outlook`. Where no person can be asked, it is a refusal."""
@@ -186,7 +186,7 @@ class ApprovalGate:
                 if not isinstance(error, ApprovalError):
                     raise
                 return Refused(_REFUSALS.get(error.code, _UNAPPROVED), grant.id, ruled=decision)
-            return Permitted(grant.id, allowed)
+            return Permitted(grant.id, replace(allowed, observed=known.observed or allowed.observed))
         began = state is not None and state.status is ApprovalStatus.USED and goes_on
         try:
             if not began or state is None or state.approved_digest != request.digest:
@@ -197,7 +197,7 @@ class ApprovalGate:
         if not isinstance(decision, Allow):
             denied = decision if isinstance(decision, Deny) else Deny(reason=_UNAPPROVED)
             return Refused(denied.reason, request.id, denied.error, decision)
-        return Permitted(request.id, decision)
+        return Permitted(request.id, replace(decision, observed=known.observed or decision.observed))
 
     def can_ask(self, pending: PendingCall) -> bool:
         """Whether the user of a call can be asked during it."""

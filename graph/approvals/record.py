@@ -257,7 +257,8 @@ class PendingApproval:
 
     `url` is where the person goes (`consent_required`). It is for this person only, and is not saved.
     `asked` is false if they have not seen the request before. `lasting` is what they may approve beyond this
-    call; `None`: nothing. `parameters` is the schema of the tool, if it is known.
+    call; `None`: nothing. `parameters` is the schema of the tool, if it is known. `ruled` is the decision of
+    the policy that asks.
     """
 
     request: ApprovalRequest
@@ -266,6 +267,7 @@ class PendingApproval:
     asked: bool = True
     lasting: Lasting | None = None
     parameters: Mapping[str, Any] | None = None
+    ruled: Ruled = field(default=Ruled(), compare=False)
 
 
 class ApprovalStore(Protocol):

@@ -141,7 +141,8 @@ class ApprovalsNode:
             if not await self.prompts.decide(request, None, caller):
                 return dict(_AGAIN)
             words = json.dumps(answer.message, ensure_ascii=False) if answer and answer.message else None
-            refused = Refused(f"{REJECTED} Their own words: {words}" if words else REJECTED, request.id)
+            reason = f"{REJECTED} Their own words: {words}" if words else REJECTED
+            refused = Refused(reason, request.id, ruled=asks.ruled)
             return {"messages": [await self._refuse(pending, refused, visit)], **_AGAIN}
         approved = answer.arguments or {}
         digest = arguments_digest(approved)

@@ -107,6 +107,7 @@ class ToolStep:
         requirement = steps.requirements.get(service_name) if service_name else None
         self._call = call
         self._calls = steps.calls
+        self._observed = ruled and ruled.observed
         self._run = run
         self._redactor = Redactor(run.secrets)
         acts_as = requirement.access_identity if requirement else None
@@ -232,6 +233,8 @@ class ToolStep:
     def _write_finished(self, result: ToolResult, error: ErrorCode | None, milliseconds: int) -> ToolMessage:
         """Writes `tool_finished`, and returns the result for the model, whose artifact is not sent to it."""
         text, code = self._redactor.redact(result.text), error and error.value
+        if self._observed:
+            self._calls.observed.add(self._shown["service"], self._observed)
         ended = {"called": result.called, "duration_ms": milliseconds}
         event = {
             "type": "tool_finished",

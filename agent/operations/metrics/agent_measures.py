@@ -87,12 +87,6 @@ class AgentMeasures:
             labels=("idaas_agent.revocation.target",),
             zeros=[(target.value,) for target in Target],
         )
-        self.observed_decisions = self.metrics.counter(
-            "idaas_agent.policy.observed_decisions",
-            "Calls that rules which are only observed would have decided otherwise, by that decision",
-            unit="{call}",
-            labels=(Attribute.SERVICE, "idaas_agent.policy.decision"),
-        )
         self.revocations_lost = Counter()
         """By the store that lost some."""
         observed(

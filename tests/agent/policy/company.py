@@ -18,12 +18,12 @@ from agent.policy.schema import ToolAction
 from graph.approvals.policy import DeclaredPolicy
 from graph.approvals.record import Approver
 from graph.approvals.request import pending_of
+from graph.call_measures import CallMeasures
 from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredentials, requirements
 from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
-from identity.observation.metrics import Counter
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
@@ -117,7 +117,7 @@ class Company:
         self.service.policies = dict(self.policies)
         self.maps = EchoService("maps", scope, weather="sunny")
         services = [self.service, self.maps]
-        self.tokens, self.store, self.observed = ClaimedTokens(), MemoryApprovalStore(), Counter()
+        self.tokens, self.store, self.measures = ClaimedTokens(), MemoryApprovalStore(), CallMeasures()
         self.records = AuditRecords(WITHOUT_MODEL_CALLS)
         self.looks = 0.0
         required = requirements(services, self.identity, LLM)
@@ -133,7 +133,6 @@ class Company:
             group_claim="groups",
             zone=ZONE,
             observes=self.observes,
-            observed=self.observed,
             clock=lambda: self.now,
         )
         self.bench = Bench(
@@ -145,6 +144,7 @@ class Company:
                 "checkpointer": InMemorySaver(),
                 "clock": lambda: self.now,
                 "audit": AuditTrail(self.records),
+                "calls": self.measures,
                 "policy": self.policy,
                 "resume_values": self.resume_values,
             },

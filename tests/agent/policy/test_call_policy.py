@@ -15,6 +15,7 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts
 from graph.approvals.record import Approver
 from graph.context import Conversation
+from identity.audit.event import AuditedAction
 from identity.errors import ConfigurationError, UnavailableError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
@@ -58,6 +59,12 @@ async def decided(
     conversation = Conversation("t1", "run1")
     pending = PendingCall(call, "expenses", AIMessage("", id="r1"), caller.principal, conversation, "")
     return await company.policy.decide(replace(pending, **members), caller, facts or Facts())
+
+
+def observed(company: Company) -> list[str | None]:
+    """What the records of calls say that observed rules would have decided."""
+    ruled = [each.ruled for each in company.records.events if each.action is AuditedAction.TOOL_CALL]
+    return [each.observed for each in ruled if each is not None]
 
 
 def amount(value: object) -> dict[str, object]:
@@ -232,8 +239,20 @@ async def test_observed_rule_changes_nothing_and_is_recorded_and_counted(company
     rule = '@observe @id("tried") forbid (principal, action in Action::"write", resource);'
     observing = company(rules=rule)
     assert await observing.submit(5.0) == "done"
-    assert {event.ruled.observed for event in observing.records.events if event.ruled} == {"deny"}
-    assert observing.observed.values[("expenses", "deny")] > 0
+    assert observed(observing) == ["deny"] * 2
+    assert observing.measures.observed.values == {("expenses", "deny"): 1}
+
+
+@pytest.mark.parametrize("approved", [True, False])
+async def test_observed_rule_that_asks_somebody_else_is_recorded_as_that_question(
+    company: CompanyOf, *, approved: bool
+) -> None:
+    observing = company(rules=RULES.replace('@id("four-eyes")', '@observe @id("four-eyes")'))
+    assert await observing.submit(6000.0) == "ask"
+    await observing.approve(approved=approved)
+    assert observing.submitted == [6000.0] * approved
+    assert observed(observing) == ["ask"] * (2 if approved else 1)
+    assert observing.measures.observed.values == {("expenses", "ask"): 1}
 
 
 async def test_observed_rule_that_counts_or_bounds_a_consent_changes_nothing(company: CompanyOf) -> None:
@@ -254,7 +273,7 @@ async def test_observed_rule_that_counts_or_bounds_a_consent_changes_nothing(com
 async def test_observed_permit_lets_nothing_through(company: CompanyOf) -> None:
     permit = company(rules=f"@observe {ALL}// end\n")
     assert await permit.submit(5.0) == DENIED
-    assert {event.ruled.observed for event in permit.records.events if event.ruled} == {"allow"}
+    assert observed(permit) == ["allow"]
 
 
 async def test_observing_mode_decides_nothing(company: CompanyOf) -> None:
@@ -263,6 +282,12 @@ async def test_observing_mode_decides_nothing(company: CompanyOf) -> None:
     assert await observing.submit(5.0) == "done"
     observing.service.policies["submit_expense"] = ToolPolicy(Effect.WRITE, ApprovalMode.DENY)
     assert await observing.submit(5.0) == DENIED
+
+
+async def test_observing_mode_counts_the_calls_that_it_lets_through(company: CompanyOf) -> None:
+    observing = company(observes=True)
+    assert [await observing.submit(6000.0) for _ in range(4)] == ["done"] * 4
+    assert observed(observing)[::2] == ["ask", "ask", "ask", "deny"]
 
 
 async def test_call_that_was_not_sent_is_not_counted_and_a_failed_one_is(company: CompanyOf) -> None:

@@ -33,7 +33,7 @@ def filled() -> AgentMeasures:
     calls.tools.observe(0.1, 'a"b\\c\n', "amap", "")
     measures.issue.observe(0.1, "token_exchange", "")
     measures.revocations.add("user")
-    measures.observed_decisions.add("amap", "forbid")
+    calls.observed.add("amap", "forbid")
     measures.pools["idaas"] = PoolUse()
     measures.loop_lag.observe(0.0001)
     measures.approvals_waiting = 3
