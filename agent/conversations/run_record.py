@@ -165,9 +165,10 @@ class RunHistory:
         self._transcript = transcript
         self._clock = clock
 
-    async def get(self, owner: str, thread_id: str, run_id: str) -> RunRecord | None:
-        """The run; `None` if the owner has no such run."""
-        sql = f"SELECT {COLUMNS}{_FROM} threads.owner = ? AND threads.id = ? AND runs.run_id = ?"
+    async def get(self, owner: str, thread_id: str, run_id: str | None = None) -> RunRecord | None:
+        """The run, the latest one of the thread if none is named; `None` if the owner has no such run."""
+        sql = f"SELECT {COLUMNS}{_FROM} threads.owner = ? AND threads.id = ?"
+        sql += " AND runs.run_id = COALESCE(?, threads.run_id)"
         rows = await self._database.read(lambda: query(sql, owner, thread_id, run_id))
         return RunRecord.read(rows[0], self._clock()) if rows else None
 

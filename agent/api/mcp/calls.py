@@ -22,7 +22,7 @@ from graph.call_arguments import are_valid_arguments, arguments_digest
 from graph.error_codes import GraphCode
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ApprovalError, ThreadNotFoundError
+from identity.errors import ApprovalError
 
 ASK: Final = "ask"
 ANSWER: Final = "answer"
@@ -182,13 +182,13 @@ class Calls:
     async def _asked_at(
         self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken, thread_id: str
     ) -> float | None:
-        """When the latest message of the caller's conversation asked this call; `None`: it asked another."""
-        with suppress(ThreadNotFoundError):
-            stored = await kept.threads.messages(owner_of(caller.principal), thread_id, limit=_NEWEST)
-            for each in reversed(stored):
-                if isinstance(each.message, HumanMessage):
-                    mark, _, digest = (each.message.id or "").rpartition("-")
-                    return each.created_at if mark.startswith(_MARK) and digest == asked.digest else None
+        """When the latest run of the caller's conversation was asked this call; `None`: it was another."""
+        owner, runs = owner_of(caller.principal), kept.threads.runs
+        latest = await runs.get(owner, thread_id)
+        for asking in await runs.messages(owner, [latest] if latest else [], limit=1, asked=True):
+            for each in asking:
+                if (name := each.message.id or "").startswith(_MARK) and name.endswith(asked.digest):
+                    return each.created_at
         return None
 
     async def _waited(

@@ -11,6 +11,7 @@ from mcp.client.streamable_http import streamablehttp_client
 from mcp.shared.exceptions import McpError
 from mcp.types import CallToolResult
 
+from agent.conversations.transcript import PAGE_BYTES
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
@@ -90,7 +91,8 @@ async def test_client_of_the_older_version_lists_asks_and_reads_progress(threads
 async def test_call_that_waits_is_made_once_after_its_user_approved_it_on_the_page(
     threads: ThreadsOf, name: str
 ) -> None:
-    served = await threads([APPLY, DONE, APPLY, DONE], ACCESS_IDENTITY="Human", AGENT_PAGE_URL=PAGE)
+    long = calls(("leave_apply", LEAVE), text="x" * PAGE_BYTES)  # more than is read of a conversation at once
+    served = await threads([long, DONE, APPLY, DONE], ACCESS_IDENTITY="Human", AGENT_PAGE_URL=PAGE)
     arguments = LEAVE if name == "leave_apply" else {"question": "Apply for leave"}
     async with official_client(served) as client, official_client(served, "bob") as bob:
         before = await days_left(client)
