@@ -251,10 +251,6 @@ class MCPService:
             if wider is not None:
                 outcome = await send_with_credential(access.stepped_up(wider), send, _may_be_renewed)
         if isinstance(outcome, MCPRequestError):
-            self._failing_since = self._failing_since or self._clock()
-            if self._clock() - self._failing_since > self._lists.seconds:
-                self._server.verdict = None  # it may have been replaced by one of another version
-                self._sessions.retire()
             raise outcome
         if wider is not None:
             self._stepped_up[key] = wider
@@ -328,9 +324,18 @@ class MCPService:
                 return await work
         except TimeoutError:
             detail = CLOSED if self._closed else f"no response within {limit.seconds:g} s"
+            failure = MCPRequestError(detail, timed_out=True)
+        except MCPRequestError as error:
+            failure = error
         finally:
             self._limits.discard(limit)
-        raise MCPRequestError(detail, timed_out=True)
+        # A server of the older version that refuses one call or credential does not fail.
+        if self.may_ask or not (failure.of_call or failure.is_credential_refused):
+            self._failing_since = self._failing_since or self._clock()
+            if self._clock() - self._failing_since > self._lists.seconds:  # it may have been replaced
+                self._server.verdict = self._failing_since = None
+                self._sessions.retire()
+        raise failure
 
 
 def _may_be_renewed(outcome: object) -> bool:

@@ -41,9 +41,9 @@ class RefusingServer(Server):
 async def test_refused_call_does_not_affect_session_and_tools_of_other_callers(
     serve, service_at, key_ring, status
 ):
-    server = RefusingServer()
+    server, now = RefusingServer(), 1.0
     server.status = status
-    service = service_at(await serve(server))
+    service = service_at(await serve(server), clock=lambda: now)
     other = key_ring("K1")
     tools = await service.tools(other)
     for _ in range(5):
@@ -56,6 +56,22 @@ async def test_refused_call_does_not_affect_session_and_tools_of_other_callers(
     assert server.counts["initialize"] == server.counts["tools/list"] == 1
     assert server.counts["DELETE"] == 0
     assert server.counts["tools/call"] == (15 if status in (401, 403) else 10)
+    for now in (1.0, 302.0, 303.0):  # noqa: B007 - the service reads it
+        await failure_of(service.call("weather", {"city": "mallory"}, key_ring("K1")))
+    assert (await service.call("weather", {"city": "x"}, other)).ok
+    assert (server.counts["initialize"], server.counts["DELETE"]) == (1, 0)
+
+
+async def test_sessions_of_a_server_that_was_late_for_minutes_are_opened_anew_once(
+    serve, service_at, key_ring
+):
+    server, now = Server(), 1.0
+    service, access = service_at(await serve(server), seconds=0.75, clock=lambda: now), key_ring("K1")
+    assert (await service.call("weather", {"city": "x"}, access)).ok
+    for now in (1.0, 302.0, 303.0):  # noqa: B007 - the service reads it
+        assert "no response" in (await failure_of(service.call("waits", {}, access))).detail
+    assert (await service.call("weather", {"city": "x"}, access)).ok
+    assert server.counts["initialize"] == 2
 
 
 async def test_server_of_the_older_version_that_names_a_permission_gets_it_once(serve, service_at, key_ring):
