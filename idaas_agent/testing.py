@@ -89,8 +89,9 @@ class ToolsUnderTest:
         access_identity: AccessIdentity = AccessIdentity.HUMAN,
         caller: Caller = USER,
         name: str = "service",
+        lends_credential: bool = False,
     ) -> None:
-        """`caller` is for whom `call` makes calls. `name` is that of the service."""
+        """`caller` is for whom `call` makes calls. `name` and `lends_credential` are those of the entry."""
         self.requests: Final[list[ServiceRequest]] = []
         """What the tools have sent, in order."""
         self._access_identity = access_identity
@@ -100,7 +101,7 @@ class ToolsUnderTest:
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._received))
         required = AccessTokenRequirement("https://service.example.com|service.use")
         self._added = HTTPService(
-            name, _URL, required, access_identity=access_identity, lends=True, http=http
+            name, _URL, required, access_identity=access_identity, lends=lends_credential, http=http
         )
         add(self._added, settings or {})
 

@@ -180,6 +180,31 @@ async def test_own_nodes_keep_a_memory_of_each_user_and_of_no_other(tools):
     assert known == [False, True, False]
 
 
+async def test_tool_under_test_is_refused_what_the_agent_refuses():
+    def uploads(service, _):
+        @service.tool
+        async def upload(http):
+            """Uploads a stream."""
+            return (await http.request("PUT", content=pieces())).text
+
+        @service.tool
+        async def taken(http):
+            """Uses an SDK."""
+            return (await http.credential()).secret.reveal()
+
+    async def pieces():
+        yield b"a"
+
+    tools = ToolsUnderTest(uploads)
+    tools.responds(401)
+    tools.responds(200)
+    with pytest.raises(ServiceError, match="sent once"):
+        await tools.call("upload")
+    assert len(tools.requests) == 1
+    with pytest.raises(ServiceError, match="lends_credential = true"):
+        await tools.call("taken")
+
+
 @pytest.mark.promise("on-record")
 async def test_credential_that_a_tool_takes_is_on_record_before_the_tool_has_it():
     def sdk(service, _):
@@ -191,7 +216,7 @@ async def test_credential_that_a_tool_takes_is_on_record_before_the_tool_has_it(
 
     seen = []
     model = ScriptedModel(call("taken"), "Done.", call("taken"))
-    agent = AgentUnderTest(model, ToolsUnderTest(sdk))
+    agent = AgentUnderTest(model, ToolsUnderTest(sdk, lends_credential=True))
     await agent.ask("Use it")
     [lent] = [event for event in agent.audit if event.action == "credential_lent"]
     [begun, ended] = [event for event in agent.audit if event.action == "tool_call"]

@@ -214,12 +214,13 @@ class ServiceNode:
             raise
         except AgentError as failure:
             error = failure
-        except TimeoutError:
-            error = ServiceError(service.error_code, f"no response within {self.seconds:g} s")
         except Exception as fault:  # noqa: BLE001 - a fault of a tool must not end the run
-            # Its text is not logged, because it may contain anything.
-            logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, place_of(fault))  # noqa: TRY400 - see above
-            error = ServiceError(service.error_code, f"the tool raised {type(fault).__name__}")
+            detail = f"no response within {self.seconds:g} s"
+            if not (isinstance(fault, TimeoutError) and limit.timeout.expired()):
+                # Its text is not logged, because it may contain anything.
+                logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, place_of(fault))  # noqa: TRY400 - see above
+                detail = f"the tool raised {type(fault).__name__}"
+            error = ServiceError(service.error_code, detail)
         finally:
             var_child_runnable_config.reset(outer)
         log_failure(error.of(service.name, service.settings), tool=call["name"])

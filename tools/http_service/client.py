@@ -86,15 +86,17 @@ class Endpoint:
         """Makes failures of the connection in the block `unusable`."""
         try:
             yield
+        except ExceptionGroup as group:  # see `ServiceClient._bounded`
+            fault = group.exceptions[0]
         except (ResponseTooLargeError, EncodedResponseError) as error:
-            detail = str(error)
+            fault = self.unusable(str(error))
         except httpx.TimeoutException:
-            detail = "no response within the timeout"
+            fault = self.unusable("no response within the timeout")
         except httpx.HTTPError:
-            detail = "the connection failed"
+            fault = self.unusable("the connection failed")
         else:
             return
-        raise self.unusable(detail)
+        raise fault
 
 
 class ResponseStream:
@@ -204,7 +206,7 @@ class ServiceClient(httpx.Auth):
         if any(not name.lower().startswith(_FURTHER) for name in headers):
             raise self._endpoint.error(f"accepts further headers only if their names begin with {_FURTHER}")
         body: dict[str, Any] = {name: options.get(name) for name in ("json", "files", "content")}
-        if isinstance(body["content"], AsyncIterable):
+        if sent_once := isinstance(body["content"], AsyncIterable):
             body["content"] = self._bounded(body["content"])
         url = self._url(segments, options.get("params"))
         request = self._http.build_request(method, url, data=options.get("form"), headers=headers, **body)
@@ -214,7 +216,7 @@ class ServiceClient(httpx.Auth):
                 response = await self._send(await flow.asend(response))
         async with aclosing(response):
             if not response.is_success:
-                raise self._refusal(response)
+                raise self._refusal(response, sent_once=sent_once)
             with self._endpoint.faults():
                 limit_body(response, self._endpoint.max_bytes)
             yield ResponseStream(response, self._endpoint, self.presented)
@@ -231,11 +233,15 @@ class ServiceClient(httpx.Auth):
         return url.copy_merge_params(params) if params else url
 
     async def _bounded(self, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Raises errors of `content` in a group: the transport takes an `OSError` for its connection's."""
         left = most = self._endpoint.max_request_bytes
-        async for piece in content:
-            if (left := left - len(piece)) < 0:
-                raise self._endpoint.error(f"is sent at most {most} bytes of a stream")
-            yield piece
+        try:
+            async for piece in content:
+                if (left := left - len(piece)) < 0:
+                    raise self._endpoint.error(f"is sent at most {most} bytes of a stream")  # noqa: TRY301 - like others
+                yield piece
+        except Exception as error:  # noqa: BLE001 - the tool's iterator raises anything
+            raise ExceptionGroup("the body of a request", [error]) from None
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         """A response, whose body is not read yet if its status is 2xx. Raises `ServiceError`."""
@@ -248,7 +254,7 @@ class ServiceClient(httpx.Auth):
                     await response.aread()
         return response
 
-    def _refusal(self, response: httpx.Response) -> ServiceError:
+    def _refusal(self, response: httpx.Response, *, sent_once: bool) -> ServiceError:
         status = response.status_code
         text = model_text(decode_utf8(response.content), self.presented, self._endpoint.max_bytes)
         if 300 <= status < 400:
@@ -257,9 +263,8 @@ class ServiceClient(httpx.Auth):
         if status == 403 and '"JWTToken' in text:
             detail = f'the trigger of "{self._endpoint.service}" refused the token'
             return ServiceError(ToolCode.ENTERPRISE_JWT_REJECTED, detail, status=status)
-        is_whole = isinstance(response.request.stream, httpx.SyncByteStream) or status not in (401, 403)
-        detail = f"responded with status {status}{'' if is_whole else ', and a stream is sent once'}"
-        return self._endpoint.error(detail, status=status, body=text)
+        reason = ", and a stream is sent once" if sent_once and status in (401, 403) else ""
+        return self._endpoint.error(f"responded with status {status}{reason}", status=status, body=text)
 
     def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """For the `httpx` client of an SDK, in this call: attaches the credential, and after a 401 or 403 a
@@ -281,12 +286,13 @@ class ServiceClient(httpx.Auth):
         if not self._endpoint.carried:
             yield request
             return
+        is_whole = isinstance(request.stream, httpx.SyncByteStream)  # a transport may replace the stream
         credential = await self._access.credential()
         response = yield self._attached(request, credential)
         if response.status_code in (401, 403):
             fresh = await self._access.renew(credential)
             # Of another body a part, or all, has been read.
-            if fresh is not credential and isinstance(request.stream, httpx.SyncByteStream):
+            if fresh is not credential and is_whole:
                 yield self._attached(request, fresh)
 
     def _attached(self, request: httpx.Request, credential: Credential) -> httpx.Request:

@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from typing import Any, TypeVar, overload
@@ -178,14 +177,17 @@ class HTTPService:
         if (function := self._tools.get(tool)) is None:
             return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
         limit = TimeLimit(self._seconds)
-        with suppress(TimeoutError):
+        try:
             async with limit.timeout:
                 with reported_to(limit.progressed):
                     result = await function.run(client := self._client(access), arguments)
-            text = model_text(result.text, client.presented, self._max_characters)
-            files = tuple(each for each in result.files if not contains(each[1], client.presented))
-            return replace(result, text=text, files=files)
-        raise self._endpoint.unusable(f"no response within {self._seconds:g} s")
+        except TimeoutError:
+            if not limit.timeout.expired():  # it is the tool's own
+                raise
+            raise self._endpoint.unusable(f"no response within {self._seconds:g} s") from None
+        text = model_text(result.text, client.presented, self._max_characters)
+        files = tuple(each for each in result.files if not contains(each[1], client.presented))
+        return replace(result, text=text, files=files)
 
     def _client(self, access: Access) -> ServiceClient:
         return ServiceClient(self._http, self._endpoint, access)

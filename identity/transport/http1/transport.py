@@ -10,7 +10,7 @@ import ssl
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from types import ModuleType
 from typing import Any, Final, TypeAlias
 
@@ -103,7 +103,7 @@ _LATE: Final = "the server did not respond in time"
 _Library: TypeAlias = ModuleType
 
 
-class Http1Transport:
+class Http1Transport(AbstractAsyncContextManager["Http1Transport"]):
     """Keeps connections open for further requests, the latest used first.
 
     Raises the library's own errors. Not supported: HTTP/2, upgrades. A response that is closed
@@ -126,6 +126,7 @@ class Http1Transport:
     async def handle_async_request(self, request: Any, proxy: Proxy | None = None) -> Any:  # noqa: ANN401 - of either library
         """Sends the request, through `proxy`. It counts as in flight until its response is closed."""
         head, chunked = self._head(request, proxy)
+        body, answer = request.stream, request.method != "HEAD"
         timeouts = request.extensions.get("timeout", {})
         with self._as_library("Pool"):
             async with asyncio.timeout(timeouts.get("pool")):
@@ -136,13 +137,7 @@ class Http1Transport:
             origin = self._origin(request.url, proxy)
             connection = self._idle.take(origin) or await self._connect(origin, timeouts.get("connect"))
             with self._as_library("Write"):
-                await connection.send(
-                    head,
-                    request.stream,
-                    timeouts.get("write"),
-                    chunked=chunked,
-                    answer=request.method != "HEAD",
-                )
+                await connection.send(head, body, timeouts.get("write"), chunked=chunked, answer=answer)
             with self._as_library("Read"):
                 status, reason, headers = await connection.head(timeouts.get("read"))
         except BaseException:
@@ -160,9 +155,6 @@ class Http1Transport:
     async def aclose(self) -> None:
         """Closes the idle connections."""
         self._idle.close()
-
-    async def __aenter__(self) -> "Http1Transport":
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
@@ -232,7 +224,7 @@ class Http1Transport:
             raise getattr(self._library, f"{phase}Error")(str(error)) from error
 
 
-class ThroughProxy:
+class ThroughProxy(AbstractAsyncContextManager["ThroughProxy"]):
     """`transport` for the requests that go through `proxy`; it is closed by itself."""
 
     def __init__(self, transport: Http1Transport, proxy: Proxy) -> None:
@@ -245,9 +237,6 @@ class ThroughProxy:
 
     async def aclose(self) -> None:
         """Does nothing."""
-
-    async def __aenter__(self) -> "ThroughProxy":
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         pass

@@ -276,6 +276,26 @@ async def test_streamed_body_is_sent_in_chunks_with_its_type_up_to_the_limit_of_
     assert len(recorder.requests) == 1
 
 
+@pytest.mark.parametrize("fault", [FileNotFoundError, TimeoutError, httpx.ReadError])
+async def test_error_of_the_iterator_of_a_streamed_body_is_the_tools_own(serve, service_at, key_ring, fault):
+    recorder = Recorder(lambda _: Response("in"))
+    service = service_at(await serve(recorder))
+
+    async def pieces():
+        yield b"begun"
+        raise fault("of the tool")
+
+    @service.tool
+    async def upload(http):
+        """Uploads."""
+        return (await http.request("PUT", "file", content=pieces())).text
+
+    with pytest.raises(fault, match="of the tool"):
+        await service.call("upload", {}, key_ring("K1"))
+    assert (service.pool_use.in_use, recorder.bodies) == (0, [])
+    assert (await service.call("get", {}, key_ring("K1"))).text == "in"  # by another connection
+
+
 @pytest.mark.promise("heals-by-itself")
 async def test_streamed_body_is_never_sent_again_half_read_and_the_next_has_a_renewed_credential(
     uploads, key_ring

@@ -98,3 +98,18 @@ async def test_body_of_an_upstream_400_is_in_the_log_line_of_operators_who_ask_f
     body = "month must be YYYY-MM, you sent **redacted**" if shown else None
     assert (line.levelname, line.fields.get("body")) == ("WARNING", body)
     assert "month" not in line.getMessage() + agent.messages[2].text + str(agent.events) + str(agent.audit)
+
+
+async def test_time_limit_of_a_tools_own_is_not_taken_for_that_of_the_service(caplog):
+    def reports(service, _):
+        @service.tool
+        async def report(http):
+            """Waits for something else."""
+            raise TimeoutError
+
+    tools = ToolsUnderTest(reports)
+    with pytest.raises(TimeoutError):
+        await tools.call("report")
+    await AgentUnderTest(ScriptedModel(call("report"), "done"), tools).ask("My report?")
+    assert 'tool "report" raised TimeoutError at ' in caplog.text
+    assert "no response" not in caplog.text
