@@ -72,6 +72,7 @@ async def test_runs_are_selected_by_thread_state_and_time(threads: ThreadStore, 
     await asked(threads, "u", "three")
     await threads.begin_run(ALICE, "u", "running", "p")
     last = await threads.runs.get(ALICE, "t", "run-t-1")
+    assert await threads.runs.get(ALICE, "t") == last
     assert last is not None
     for which, expected in (
         (RunQuery(limit=9, thread_id="t"), ["run-t-1", "run-t-0"]),
@@ -91,7 +92,7 @@ async def test_runs_are_selected_by_thread_state_and_time(threads: ThreadStore, 
 async def test_run_of_another_owner_does_not_exist(threads: ThreadStore) -> None:
     await asked(threads, "t", "What is my salary?")
     cursor = (await threads.runs.page(ALICE, RunQuery(limit=1))).cursor
-    assert await threads.runs.get(BOB, "t", "run-t-0") is None
+    assert await threads.runs.get(BOB, "t", "run-t-0") is await threads.runs.get(BOB, "t") is None
     for which in (ALL, RunQuery(limit=1, before=cursor), RunQuery(limit=1, thread_id="t")):
         page = await threads.runs.page(BOB, which)
         assert (page.runs, page.cursor, page.total) == ([], None, 0)
