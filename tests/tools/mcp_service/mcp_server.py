@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import contextmanager
 
 from mcp.server.fastmcp import Context, FastMCP
 from mcp.types import ImageContent, TextContent
@@ -153,6 +154,14 @@ async def failure_of(call) -> ServiceError:
     error = await service_failure.failure_of(call)
     assert error.code is (ToolCode.PERMISSION_MISSING if "lacks" in error.detail else ToolCode.SERVICE_FAILED)
     return error
+
+
+@contextmanager
+def limited(service, seconds):
+    """Gives what begins within it `seconds`. What has to succeed gets more: a busy machine takes its time."""
+    before, service._seconds = service._seconds, seconds
+    yield
+    service._seconds = before
 
 
 def ignored(*_):

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from identity.credentials.placement import Placement
 from identity.credentials.requirement import ApiKeyRequirement
-from tests.tools.mcp_service.mcp_server import Server, failure_of
+from tests.tools.mcp_service.mcp_server import Server, failure_of, limited
 from tools.approval_policy import Effect, ToolPolicy
 from tools.mcp_service.service import MCPService
 
@@ -167,8 +167,10 @@ async def test_protocol_error_of_the_server_is_a_failed_result(serve, service_at
 
 async def test_connection_of_a_slow_call_is_closed_at_the_deadline(serve, service_at, key_ring):
     server = Server()
-    service = service_at(await serve(server), seconds=0.3)
-    error = await failure_of(service.call("waits", {}, key_ring("K1")))
+    service = service_at(await serve(server))
+    await service.tools(key_ring("K1"))
+    with limited(service, 0.5):
+        error = await failure_of(service.call("waits", {}, key_ring("K1")))
     assert error.status is None
     await asyncio.wait_for(server.left.wait(), 5)
 

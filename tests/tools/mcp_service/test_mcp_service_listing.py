@@ -6,7 +6,7 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 
 from identity.secrets.secret import Secret
-from tests.tools.mcp_service.mcp_server import Server, failure_of
+from tests.tools.mcp_service.mcp_server import Server, failure_of, limited
 from tools.approval_policy import Effect, ToolPolicy
 from tools.mcp_service.tool import usable_tools, well_formed
 
@@ -33,10 +33,11 @@ async def test_listing_of_a_hanging_server_times_out_and_pauses_for_a_second(ser
     now = 0.0
     server = Server()
     server.response = StreamingResponse(_never(), media_type="text/event-stream")
-    service = service_at(await serve(server), listing_seconds=0.75, clock=lambda: now)
+    service = service_at(await serve(server), clock=lambda: now)
     access = key_ring("K1")
-    assert "no response within 0.75 s" in (await failure_of(service.tools(access))).detail
-    await failure_of(service.tools(access))
+    with limited(service, 0.5):
+        assert "no response within 0.5 s" in (await failure_of(service.tools(access))).detail
+        await failure_of(service.tools(access))
     assert server.counts == {"tools/list of 2026-07-28": 1}
     server.response = None
     now = 1.0
@@ -46,9 +47,10 @@ async def test_listing_of_a_hanging_server_times_out_and_pauses_for_a_second(ser
 async def test_pause_ends_with_the_first_successful_call(serve, service_at, key_ring):
     server = Server()
     server.response = StreamingResponse(_never(), media_type="text/event-stream")
-    service = service_at(await serve(server), listing_seconds=0.75, clock=lambda: 0.0)
+    service = service_at(await serve(server), clock=lambda: 0.0)
     access = key_ring("K1")
-    await failure_of(service.tools(access))
+    with limited(service, 0.5):
+        await failure_of(service.tools(access))
     server.response = None
     assert (await service.call("weather", {"city": "x"}, access)).ok
     server.keys.add("K3")
@@ -121,8 +123,9 @@ async def test_policy_of_a_tool_that_is_not_listed_is_reported_once(serve, servi
 async def test_hanging_opening_does_not_delay_calls_after_the_server_recovers(serve, service_at, key_ring):
     server = Server()
     server.response = StreamingResponse(_never(), media_type="text/event-stream")
-    service = service_at(await serve(server), listing_seconds=0.75)
-    await failure_of(service.call("weather", {"city": "x"}, key_ring("K1")))
+    service = service_at(await serve(server))
+    with limited(service, 0.5):
+        await failure_of(service.call("weather", {"city": "x"}, key_ring("K1")))
     server.response = None
     assert (await service.call("weather", {"city": "x"}, key_ring("K1"))).ok
 

@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 
 from identity.credentials.requirement import AccessTokenRequirement
 from tests.responsive import responsive
-from tests.tools.mcp_service.mcp_server import Server, failure_of
+from tests.tools.mcp_service.mcp_server import Server, failure_of, limited
 
 pytestmark = pytest.mark.promise("heals-by-itself")
 
@@ -66,10 +66,11 @@ async def test_sessions_of_a_server_that_was_late_for_minutes_are_opened_anew_on
     serve, service_at, key_ring
 ):
     server, now = Server(), 1.0
-    service, access = service_at(await serve(server), seconds=0.75, clock=lambda: now), key_ring("K1")
+    service, access = service_at(await serve(server), clock=lambda: now), key_ring("K1")
     assert (await service.call("weather", {"city": "x"}, access)).ok
     for now in (1.0, 302.0, 303.0):  # noqa: B007 - the service reads it
-        assert "no response" in (await failure_of(service.call("waits", {}, access))).detail
+        with limited(service, 0.5):
+            assert "no response" in (await failure_of(service.call("waits", {}, access))).detail
     assert (await service.call("weather", {"city": "x"}, access)).ok
     assert server.counts["initialize"] == 2
 
@@ -125,9 +126,10 @@ async def test_caller_that_waited_for_a_hanging_opening_opens_a_session_itself(s
 
     server = Server()
     server.response = StreamingResponse(never(), media_type="text/event-stream")
-    service = service_at(await serve(server), listing_seconds=0.5)
-    first = asyncio.create_task(service.call("weather", {"city": "x"}, key_ring("K1")))
-    await begun.wait()
+    service = service_at(await serve(server))
+    with limited(service, 0.5):
+        first = asyncio.create_task(service.call("weather", {"city": "x"}, key_ring("K1")))
+        await begun.wait()
     server.response = None
     assert (await service.call("weather", {"city": "y"}, key_ring("K1"))).ok
     await failure_of(first)
@@ -162,10 +164,11 @@ async def test_response_that_is_not_needed_is_not_read(serve, service_at, key_ri
         else:
             await server(scope, receive, send)
 
-    service = service_at(await serve(app), seconds=1.0)
+    service = service_at(await serve(app))
     async with responsive():
         assert (await service.call("weather", {"city": "x"}, key_ring("K1"))).ok
         if method == "notifications/cancelled":
-            await failure_of(service.call("waits", {}, key_ring("K1")))
+            with limited(service, 0.5):
+                await failure_of(service.call("waits", {}, key_ring("K1")))
         await service.aclose()
     assert 0 < huge.sent < 20 * 1024 * 1024

@@ -16,7 +16,7 @@ from identity.principal import Caller, Principal
 from identity.secrets.secret import Secret
 from tests.responsive import responsive
 from tests.tools.conftest import OwnAccess
-from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, ignored, unchanged
+from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, ignored, limited, unchanged
 from tests.tools.mcp_service.modern_server import (
     META,
     TASKS,
@@ -717,10 +717,11 @@ async def test_task_of_an_abandoned_call_is_cancelled_at_the_server(server, serv
     ],
 )
 async def test_hostile_task_ends_within_bounds_and_is_cancelled(server, serve, service_at, key_ring, state):
-    service = service_at(await serve(server), seconds=0.3)
+    service = service_at(await serve(server))
     server.works(state)
+    await service.tools(key_ring("K1"))
     async with responsive():
-        with contextlib.suppress(ServiceError):
+        with limited(service, 0.3), contextlib.suppress(ServiceError):
             assert not (await service.call("weather", {}, key_ring("K1"))).ok
     await asyncio.wait_for(server.cancelled.wait(), 5)
     assert (server.counts["tools/call"], server.counts["tasks/get"] < 10) == (1, True)
