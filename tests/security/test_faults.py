@@ -147,7 +147,7 @@ async def test_a_fault_has_its_documented_outcome_and_recovers(start_agent, sand
     if slow:
         tools = row.service in ("amap", "function_compute")
         variables |= {"TOOL_TIMEOUT_SECONDS": "1.2"} if tools else {}
-        variables |= {"MODEL_TIMEOUT_SECONDS": "1.2"} if row.service == "model_studio" else {}
+        variables |= {"MODEL_TIMEOUT_SECONDS": "2"} if row.service == "model_studio" else {}
     if row.service == "idaas.jwks":  # the keys are fetched as the agent starts
         sandbox.cloud.faults.set(row.service, FAULTS[fault])
     agent = await start_agent("Human", **variables)
