@@ -23,7 +23,6 @@ class WorkloadTokenFiles:
         self._federation = federation
         self._settings = settings
         self._clock = clock
-        self._written_at = 0.0
         self.write()
 
     def write(self, *, lifetime: int | None = None, **claims: object) -> None:
@@ -33,6 +32,13 @@ class WorkloadTokenFiles:
                 self._folder / name, self._federation.id_token(audience, lifetime=lifetime, **claims)
             )
         self._written_at = self._clock()
+        self._lifetime = None if claims else lifetime or self._settings.workload_token_lifetime
+
+    def reset(self) -> None:
+        """New tokens, unless those of the last minute are as at the start."""
+        is_new = 0 <= self._clock() - self._written_at < 60
+        if not is_new or self._lifetime != self._settings.workload_token_lifetime:
+            self.write()
 
     def renew(self) -> None:
         """New tokens if four fifths of the lifetime have passed, or the clock was set back."""

@@ -122,7 +122,7 @@ def install(options: SandboxOptions) -> Installation:
         )
         cloud.user_events_key = kept_user_events_key(options.folder)
         tokens = WorkloadTokenFiles(options.folder, cloud.federation, cloud.settings, options.clock)
-        cloud.on_reset(tokens.write)
+        cloud.on_reset(tokens.reset)
         cloud.write_workload_tokens = tokens.write
         environment = write_files(
             options.folder, cloud, certificates, options.authn, options.role_credentials
