@@ -4,6 +4,7 @@ And `serve`, for tests that need a server of their own.
 """
 
 import asyncio
+import functools
 import gc
 import importlib
 import os
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -49,6 +51,9 @@ gc.disable()  # until everything is collected: `pytest_collection_finish`
 # Clients of tests trust no server by default, and need not read all public authorities each time.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("no_server.pem"))
 os.environ.pop("SSL_CERT_DIR", None)
+
+# Tests and the sandbox run on the event loop of `idaas-agent serve`.
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 # No test fails because the machine is busy.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -237,7 +242,12 @@ def sandbox(running_sandbox: tuple[RunningSandbox, SettableClock]) -> Sandbox:
     Path(running.environment["ACCEPTED_TOOLS_FILE"]).unlink(missing_ok=True)
     # Without the public roots, which every agent would read.
     environment = running.environment | {"SSL_CERT_FILE": str(running.folder / "ca.pem")}
-    return Sandbox(running.cloud, clock, environment, running.ssl_context, running)
+    return Sandbox(running.cloud, clock, environment, _trusting(running), running)
+
+
+@functools.cache
+def _trusting(running: RunningSandbox) -> ssl.SSLContext:
+    return running.ssl_context
 
 
 @asynccontextmanager

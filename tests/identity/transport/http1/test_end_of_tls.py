@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -25,17 +26,17 @@ async def server(certificates):
         writer.write(running.response)
         writer.close()
 
-    running = await asyncio.start_server(respond, "127.0.0.1", 0, ssl=context, ssl_shutdown_timeout=60)
-    running.connections = 0
+    listening = await asyncio.start_server(respond, "127.0.0.1", 0, ssl=context, ssl_shutdown_timeout=60)
+    running = SimpleNamespace(connections=0, port=listening.sockets[0].getsockname()[1])
     yield running
-    running.close()
+    listening.close()
 
 
 @pytest.fixture
 async def client(certificates, server):
     context = ssl.create_default_context(cafile=certificates.authority)
     transport = Http1Transport(httpx, context, connections=2, use=PoolUse())
-    url = f"https://localhost:{server.sockets[0].getsockname()[1]}/"
+    url = f"https://localhost:{server.port}/"
     async with httpx.AsyncClient(transport=transport, timeout=5.0, base_url=url) as opened:
         yield opened
 
