@@ -8,12 +8,14 @@ import dis
 import functools
 import importlib.metadata
 import inspect
+import logging
 from collections.abc import Callable
 from importlib.metadata import Distribution, EntryPoints, PathDistribution
 from pathlib import Path
 from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 
+import _pytest.logging
 import fastapi.dependencies.models
 import fastapi.dependencies.utils
 import fastapi.routing
@@ -81,6 +83,19 @@ def _instructions(code: CodeType) -> list[dis.Instruction]:
     return list(dis.get_instructions(code))
 
 
+def _heard(self: Any) -> Any:
+    """Records of all loggers reach the root. pytest asks each of a thousand, six times a test."""
+    root = logging.getLogger()
+    root.addHandler(self.handler)
+    self.attached_loggers.append(root)
+    if self.level is not None:
+        self.handler.setLevel(self.level)
+        self.orig_level = root.level
+        root.setLevel(min(self.orig_level, self.level))
+    return self.handler
+
+
+_pytest.logging.catching_logs.__enter__ = _heard  # type: ignore[method-assign]  # replaced for all tests
 langchain_core.tools.structured.create_schema_from_function = _schema
 langchain_core.tools.base._create_subset_model = _subset
 fastapi.routing.get_dependant = fastapi.dependencies.utils.get_dependant = _dependant

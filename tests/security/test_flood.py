@@ -8,7 +8,7 @@ from tests.running_agent import RunningAgent
 
 pytestmark = pytest.mark.promise("cheap-refusal")
 
-FLOOD, WAVES = 250, 5
+FLOOD, WAVES = 150, 5
 BURST = 2
 """Key fetches allowed immediately after a pause; then one a second."""
 

@@ -32,7 +32,7 @@ from tools.mcp_service.session import _key as session_key
 
 pytestmark = pytest.mark.promise("users-never-cross")
 
-CROWD = 80
+CROWD = 48
 SUBJECT = re.compile(r"user_crowd\d{3}")
 
 
@@ -54,7 +54,7 @@ def invite(cloud, number: int) -> str:
 
 async def test_each_user_of_a_crowd_is_served_under_their_own_identity(start_agent, sandbox):
     agent = await start_agent("Human", LEAVE_SERVICE_URL="", LEAVE_SERVICE_SCOPE="")
-    agent.composed.broker._cache = CredentialCache(24)  # room for a tenth of the crowd's credentials
+    agent.composed.broker._cache = CredentialCache(16)  # room for a tenth of the crowd's credentials
     names = [invite(sandbox.cloud, number) for number in range(CROWD)]
     tokens = {name: sandbox.access_token(name) for name in names}
     answered = left = failed = 0
@@ -84,7 +84,7 @@ async def test_each_user_of_a_crowd_is_served_under_their_own_identity(start_age
 
     await asyncio.gather(*(one(position, name) for position, name in enumerate(names)))
     # Once more, those who were served last first: what was evicted and what was kept is now mixed.
-    await asyncio.gather(*(one(1, name) for name in reversed(names[-24:])))
+    await asyncio.gather(*(one(1, name) for name in reversed(names[-16:])))
     assert left > CROWD // 10
     assert answered > CROWD // 2
     assert failed > 0
