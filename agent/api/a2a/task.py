@@ -53,11 +53,6 @@ def stored_id(message_id: str) -> str:
     return f"{_MESSAGE}{message_id}"
 
 
-def message_id_of(stored: str | None) -> str:
-    """The client's id of a stored message; of one that came by another way, its own."""
-    return (stored or "").removeprefix(_MESSAGE)
-
-
 def task(
     task_id: TaskId, status: Members, history: Iterable[Members] = (), artifacts: Iterable[Members] = ()
 ) -> Members:
@@ -104,7 +99,7 @@ def history_of(task_id: TaskId, messages: Iterable[AnyMessage]) -> list[Members]
     """The messages of the user among `messages`."""
     return [
         {
-            "messageId": message_id_of(message.id),
+            "messageId": (message.id or "").removeprefix(_MESSAGE),  # the client's, if it came this way
             "contextId": task_id.context_id,
             "taskId": str(task_id),
             "role": "ROLE_USER",

@@ -223,7 +223,9 @@ def ag_ui_routes(composed: Agent, threads: ThreadRuns | None) -> APIRouter:
         given, caller = read_run_input(await request.body()), caller_of(request.scope)
         if threads is not None:
             return await threads.response(given, caller, request.receive)
-        _refuse_answers(given)
+        if answers_in(given) is not None:
+            name = "resume" if given.resume else "forwardedProps.command.resume"
+            raise RequestError(name, "no approval waits for an answer", code="unsupported_value")
         most, most_images = settings.max_messages, settings.llm_images
         messages = conversation(given.messages, most=most, most_images=most_images)
         run = composed.runs.start(messages, caller, streaming=True, steps=True)
@@ -232,10 +234,3 @@ def ag_ui_routes(composed: Agent, threads: ThreadRuns | None) -> APIRouter:
         return EventStream(encoded(encoder, run), run.leave)
 
     return router
-
-
-def _refuse_answers(given: RunAgentInput) -> None:
-    """Raises `RequestError` for an answer to an approval: without conversations, none waits for one."""
-    if answers_in(given) is not None:
-        name = "resume" if given.resume else "forwardedProps.command.resume"
-        raise RequestError(name, "no approval waits for an answer", code="unsupported_value")

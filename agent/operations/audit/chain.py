@@ -178,10 +178,6 @@ class Line:
             return None
         return cls(record, Head(process, seq, end[1].decode()), previous, key, text[: end.start()])
 
-    def has_hash_by(self, key: AuditKey | None) -> bool:
-        """Whether its hash matches its content, by `key`, or without a key."""
-        return line_hash(self.body, key) == self.head.hash
-
 
 def split(text: bytes) -> list[bytes]:
     """`text` at each beginning of a line: the remains of an interrupted write have no line end."""

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from agent.operations.audit.chain import AuditKey, Head, Line, LogEvent, split
+from agent.operations.audit.chain import AuditKey, Head, Line, LogEvent, line_hash, split
 
 MAX_LINE: Final = 1_048_576
 """Bytes. The agent's lines are shorter; a longer one is read in parts, none of which is a line."""
@@ -155,7 +155,7 @@ class _Check:
     def _is_unchanged(self, place: Place, line: Line) -> bool:
         if line.key is None or line.key in self._keys:
             key = None if line.key is None else self._keys[line.key]
-            if not line.has_hash_by(key):
+            if line_hash(line.body, key) != line.head.hash:
                 self._findings.append(
                     Finding(place, FindingKind.CHANGED, "changed: its content does not match its hash")
                 )

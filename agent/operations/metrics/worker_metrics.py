@@ -132,7 +132,8 @@ class WorkersMetrics:
             for worker in [each for each in self._workers if each.ended]:
                 self._workers.remove(worker)
                 worker.link.close()
-                self._departed = _merged([self._departed, _without_gauges(worker.last)])
+                lasting = {name: value for name, value in worker.last.items() if name.kind is not Kind.GAUGE}
+                self._departed = _merged([self._departed, lasting])
             return _merged([self._departed, *(worker.last for worker in self._workers)])
 
     def _requests(self) -> None:
@@ -171,11 +172,6 @@ def _merged(readings: Sequence[Reading]) -> Reading:
                 else:
                     found[labels] = _added(before, value)
     return {**joined}
-
-
-def _without_gauges(reading: Reading) -> Reading:
-    """The values that remain true of a process that has ended."""
-    return {metric: values for metric, values in reading.items() if metric.kind is not Kind.GAUGE}
 
 
 def _added(one: Value, other: Value) -> Value:
