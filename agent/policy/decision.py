@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from cedarpy import Entities, is_authorized
 
 from agent.policy.rules import Policies, Statement, ToolRules
-from agent.policy.schema import cedar_value, decimal_text
+from agent.policy.schema import cedar_value
 from agent.policy.situation import DURATIONS, FAILED, Situation, consent_of, context_of, deciding
 from graph.approvals.policy import Ask, Decision, Deny, Facts
 
@@ -47,10 +47,11 @@ def _evaluation(
     """Evaluates one call by a consent and the age of the sign-in (`None`: the true one). Raises `ValueError`,
     as does each evaluation, if the call cannot be expressed.
     """
-    summed = {} if of_tool.sum is None else {"sum": decimal_text(situation.amount)}
-    today = {"count": situation.calls, **summed}
+    today = {"count": situation.calls, **({} if of_tool.sum is None else {"sum": situation.amount})}
     arguments, wanted = cedar_value(situation.arguments, of_tool.input), of_tool.members
     of_call = {**context_of(situation, wanted), "input": arguments, "today": today}
+    if "time" in of_call.get("now", ()):
+        of_call["now"]["time"] = {"__extn": {"fn": "datetime", "arg": of_call["now"]["time"]}}
     request = {
         "principal": {"type": "User", "id": situation.subject},
         "action": {"type": "Action", "id": of_tool.action.name},
@@ -65,7 +66,7 @@ def _evaluation(
             subject = situation.subject if approver is None else approver.principal.subject
             if approver is not None:
                 people[subject] = {}, approver.groups & of_tool.known_groups
-            consent["approver"] = {"type": "User", "id": subject}
+            consent["approver"] = {"__entity": {"type": "User", "id": subject}}
         people[situation.subject] = situation.claims, situation.groups
         known = tuple((name, *claims.items(), groups) for name, (claims, groups) in people.items())
         if (entities := of_tool.entities.get(known)) is None:
@@ -73,7 +74,7 @@ def _evaluation(
             text = json.dumps([_person(name, *about) for name, about in people.items()])
             entities = of_tool.entities[known] = Entities.from_json_str(text, of_tool.schema)
         text = json.dumps({name: each for name, each in {**of_call, **consent}.items() if name in wanted})
-        result = is_authorized({**request, "context": text}, policies.set, entities, of_tool.schema)
+        result = is_authorized({**request, "context": text}, policies.set, entities)
         names = tuple(policies.names[each] for each in sorted(result.diagnostics.reasons))
         failed = bool(result.diagnostics.errors)  # their texts contain arguments
         return _Result(result.allowed and not failed, names, failed)

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from cachetools import LRUCache
 from cedarpy import Entities, PolicySet, Schema, policies_to_json_str, validate_policies
 
 from agent.errors.error_codes import AgentCode
-from agent.policy.schema import RecordType, ToolAction, input_type, schema_text
+from agent.policy.schema import FRACTION, RecordType, ToolAction, input_type, schema_text
 from agent.settings.settings import Settings
 from graph.approvals.policy import Allow, Deny, Outlook
 from identity.errors import ConfigurationError
@@ -37,6 +38,8 @@ _MAX_DOTS: Final = 200
 grows with the cube of its length.
 """
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|//[^\r\n]*|[][(){};.]|\bif\b', re.DOTALL)
+_ORDER: Final = {"lessThan": "<", "lessThanOrEqual": "<=", "greaterThan": ">", "greaterThanOrEqual": ">="}
+"""Cedar's functions of decimals, and the operators of integers."""
 _ERROR: Final = re.compile(r"^for policy `policy\d+`[:,] ")
 
 
@@ -55,10 +58,6 @@ class Vocabulary:
     groups: frozenset[str]
     attributes: Sequence[str]
     counts: bool
-
-    def may_exist(self, name: str) -> bool:
-        """Whether `name` is the action of a tool or of an effect, or may be listed later."""
-        return name in self.actions or name in {*self.names, *Effect} or self.waits(name)
 
     def waits(self, name: str) -> bool:
         """Whether the parameters of the tool of `name` are not known yet."""
@@ -138,7 +137,8 @@ class Statement:
         """The members of any record that its conditions mention."""
         nodes = _nodes(self.form["conditions"])
         return frozenset(node["attr"] for node in nodes if isinstance(node.get("attr"), str)).union(
-            *(node["attr"] for node in nodes if isinstance(node.get("attr"), list))
+            *(node["attr"] for node in nodes if isinstance(node.get("attr"), list)),
+            *(node["Record"] for node in nodes if "Record" in node),
         )
 
     @cached_property
@@ -178,6 +178,21 @@ def _nodes(value: object) -> list[Mapping[str, Any]]:
     return found
 
 
+def _with_integers(node: Any) -> Any:  # noqa: ANN401 - JSON
+    """Rules in Cedar's JSON, with integers in place of decimals."""
+    match node:
+        case {"decimal": [{"Value": text}]}:
+            return {"Value": int(Decimal(text) * FRACTION)}
+        case {} if (name := next(iter(node), "")) in _ORDER and isinstance(node[name], list):
+            left, right = map(_with_integers, node[name])
+            return {_ORDER[name]: {"left": left, "right": right}}
+        case {}:
+            return {name: _with_integers(each) for name, each in node.items()}
+        case list():
+            return [_with_integers(each) for each in node]
+    return node
+
+
 def _named(value: object, kind: str) -> Iterator[str]:
     return (node["id"] for node in _nodes(value) if node.get("type") == kind and "id" in node)
 
@@ -203,14 +218,15 @@ class Policies:
     """Rules that are evaluated together, about calls that the actions of their scopes include.
 
     `groups` are those of which an approver may have to be, `ages` are those of a sign-in that are tried, the
-    longest first. `members` are the members of records that they mention.
+    longest first. `members` are the members of records that they mention. Decimals are integers of
+    ten-thousandths, which Cedar evaluates in a fraction of the time, with the same outcome.
     """
 
     def __init__(self, statements: Sequence[Statement]) -> None:
         self.names: Final = {f"{number:04}": each.name for number, each in enumerate(statements)}
         """By their ids in `set`, whose order is that of the file."""
         forms = ({**each.form, "action": {"op": "All"}, "annotations": {}} for each in statements)
-        policies = dict(zip(self.names, forms, strict=True))
+        policies = dict(zip(self.names, map(_with_integers, forms), strict=True))
         known = {"staticPolicies": policies, "templates": {}, "templateLinks": []}
         self.set: Final = PolicySet.from_json_str(json.dumps(known))
         asking = (each for each in statements if "approver" in each.members)
@@ -337,7 +353,7 @@ def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
         f'{statement.line}: there is no tool "{name}"'
         for statement in statements
         for name in sorted(statement.mentioned_actions)
-        if not vocabulary.may_exist(name)
+        if name not in {*vocabulary.actions, *vocabulary.names, *Effect} and not vocabulary.waits(name)
     ]
     faults += [
         f'{statement.line}: no action equals an effect: write action in Action::"{name}"'

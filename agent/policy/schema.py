@@ -110,7 +110,9 @@ def _resolved(reference: str, root: Mapping[str, Any]) -> object:
 
 
 def cedar_value(value: object, kind: Type) -> Any:  # noqa: ANN401 - JSON
-    """`value` as `kind` in Cedar's JSON. Raises `ValueError`, without the value, if it has another type."""
+    """`value` as `kind` in Cedar's JSON, a decimal as its ten-thousandths (`Policies`). Raises `ValueError`,
+    without the value, if it has another type.
+    """
     if isinstance(kind, RecordType) and isinstance(value, dict):
         found = {}
         for name, (of, required) in kind.members.items():
@@ -122,7 +124,7 @@ def cedar_value(value: object, kind: Type) -> Any:  # noqa: ANN401 - JSON
     if isinstance(kind, SetType) and isinstance(value, list):
         return [cedar_value(each, kind.element) for each in value]
     if kind == "decimal":
-        return decimal_text(ten_thousandths(value))
+        return ten_thousandths(value)
     if kind == "Long" and isinstance(value, float) and value.is_integer():
         value = int(value)
     fits = _FITS.get(kind) if isinstance(kind, str) else None
@@ -143,12 +145,6 @@ def ten_thousandths(value: object) -> int:
     if units != exact or not -_LONG <= units < _LONG:
         raise ValueError("a number has more than four digits after the point, or is too large")
     return units
-
-
-def decimal_text(units: int) -> str:
-    """Ten-thousandths as Cedar's text of a decimal."""
-    whole, fraction = divmod(abs(units), FRACTION)
-    return f"{'-' if units < 0 else ''}{whole}.{fraction:04}"
 
 
 def schema_text(
@@ -173,7 +169,7 @@ def schema_text(
         "approver?": "User",
         "authAge?": "Long",
         "consent?": "{ lasting: Bool, seconds: Long }",
-        "now": "{ time: datetime, minute: Long, weekday: Long }",
+        "now": f"{{ {'time: datetime, ' if 'time' in mentioned else ''}minute: Long, weekday: Long }}",
         "read": "{ confidential: Bool, untrusted: Bool, services: Set<String> }",
         "today": f"{{ count: Long{', sum: decimal' if summed else ''} }}",
     }

@@ -75,13 +75,14 @@ def situation_of(
     )
 
 
-def context_of(situation: Situation, members: Container[str] = ("now", "read")) -> dict[str, Any]:
+def context_of(situation: Situation, members: Container[str] = ("now", "time", "read")) -> dict[str, Any]:
     """The context of a call, of which `members` are wanted, without arguments and what was counted."""
     found: dict[str, Any] = {"identity": situation.identity}
     if "now" in members:
         now = situation.now
-        time = f"{now.astimezone(UTC).isoformat()[:19]}Z"
-        found["now"] = {"time": time, "minute": now.hour * 60 + now.minute, "weekday": now.isoweekday()}
+        found["now"] = {"minute": now.hour * 60 + now.minute, "weekday": now.isoweekday()}
+        if "time" in members:
+            found["now"]["time"] = f"{now.astimezone(UTC).isoformat()[:19]}Z"
     if "read" in members:
         labels = labels_in(situation.read)
         found["read"] = {

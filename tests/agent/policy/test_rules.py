@@ -1,24 +1,27 @@
 """A file of rules is taken whole or refused, with the lines of its faults."""
 
+import json
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cachetools import LRUCache
-from cedarpy import PolicySet, Schema
+from cedarpy import PolicySet, Schema, is_authorized
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors.error_codes import AgentCode
+from agent.policy import decision
 from agent.policy.decision import decide
 from agent.policy.rules import Rules, Vocabulary, read_rules
 from agent.policy.schema import ToolAction
 from agent.policy.situation import Situation
-from graph.approvals.policy import Facts
+from graph.approvals.policy import Allow, Facts
 from graph.approvals.record import Approver
 from identity.errors import ConfigurationError
 from identity.principal import Principal
@@ -171,7 +174,7 @@ action "expenses.submit_expense" in ["write"] appliesTo { principal: User, resou
   today: { count: Long, sum: decimal } } };
 """
 MEMBERS = frozenset(
-    "input identity approved approver authAge consent now read today".split()  # noqa: SIM905
+    "input identity approved approver authAge consent now time read today".split()  # noqa: SIM905
 )
 CONDITIONS = (
     *("true", "context.approved", "context.now.minute == 600", "context.now.weekday >= 6"),
@@ -185,6 +188,12 @@ CONDITIONS = (
     "context has approver && context.approver != principal",
     'context has approver && context.approver in Group::"finance"',
     "context has authAge && context.authAge <= 300",
+    'context.input == {amount: decimal("9.5"), reason: "train"}',
+    'context.now == {time: datetime("2026-11-27T10:00:00Z"), minute: 600, weekday: 5}',
+    '[decimal("1.0"), decimal("9.5")].contains(context.input.amount)',
+    'decimal("-0.5").lessThanOrEqual(context.today.sum) && context.today.sum.lessThan(decimal("9.5"))',
+    'context.input.amount.greaterThanOrEqual(decimal("9.5"))',
+    '{".": context.now.minute, "Var": "context"} has "."',
     "context has consent.lasting && context.consent.seconds <= 3600",
     'context.read.services.contains("payroll")',
     'context.today.sum.greaterThan(decimal("5.0"))',
@@ -240,6 +249,14 @@ FACTS = st.builds(
 )
 
 
+def checked(schema: Schema, request: dict[str, Any], *given: Any) -> Any:
+    """Cedar's own evaluation, with decimals, of a context that it checks."""
+    context = json.loads(request["context"])
+    for record, name in ((context["input"], "amount"), (context["today"], "sum")):
+        record[name] = f"{record[name] / 10_000:.4f}"
+    return is_authorized({**request, "context": context}, *given, schema)
+
+
 @given(st.lists(RULE, max_size=5), SITUATION, FACTS)
 def test_decision_by_what_is_about_the_call_is_that_by_all_rules_and_the_whole_context(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], situation: Situation, facts: Facts
@@ -254,7 +271,36 @@ def test_decision_by_what_is_about_the_call_is_that_by_all_rules_and_the_whole_c
     found = rules.of(action)
     texts = [each.text for each in rules.statements]
     names = {f"policy{number}": each.name for number, each in enumerate(rules.statements)}
-    whole = replace(found, schema=Schema.from_str(SCHEMA), members=MEMBERS, entities=LRUCache(8))
+    schema = Schema.from_str(SCHEMA)
+    whole = replace(found, schema=schema, members=MEMBERS, entities=LRUCache(8))
     everything: Any = SimpleNamespace(**vars(found.enforced))
     everything.set, everything.names = PolicySet.from_str("\n".join(texts)), names
-    assert decide(found.enforced, found, situation, facts) == decide(everything, whole, situation, facts)
+    decided = decide(found.enforced, found, situation, facts)
+    with pytest.MonkeyPatch.context() as patched:  # Cedar checks what it is given
+        patched.setattr(decision, "is_authorized", partial(checked, schema))
+        assert decided == decide(everything, whole, situation, facts)
+
+
+@pytest.mark.parametrize(
+    ("function", "allowed"),
+    [
+        ("lessThan", [9.4999]),
+        ("lessThanOrEqual", [9.4999, 9.5]),
+        ("greaterThan", [9.5001]),
+        ("greaterThanOrEqual", [9.5, 9.5001]),
+    ],
+)
+def test_decimals_are_compared_to_the_last_of_four_digits(
+    tmp_path: Path, function: str, allowed: list[float]
+) -> None:
+    condition = f'context.input.amount.{function}(decimal("9.5"))'
+    text = f"permit (principal, action == {SUBMIT}, resource) when {{ {condition} }};\n// end"
+    rules = read(tmp_path, text)
+    of_tool = rules.of(VOCABULARY.actions["expenses.submit_expense"])
+    situation = Situation(subject="alice", identity="Human", now=datetime(2026, 11, 27, tzinfo=UTC))
+
+    def is_allowed(amount: float) -> bool:
+        called = replace(situation, arguments={"amount": amount, "reason": "train"})
+        return isinstance(decide(of_tool.enforced, of_tool, called, Facts()), Allow)
+
+    assert [amount for amount in (9.4999, 9.5, 9.5001) if is_allowed(amount)] == allowed

@@ -15,33 +15,10 @@ from graph.approvals.record import ApprovalKind
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
+from tests.agent.api.ag_ui.test_encoder import FINISHED, STARTED, content, response
 from tests.agent.api.test_approval_required import pending
 
 TASK = TaskId("context-1", "0" * 32)
-CALL: Any = {
-    "tool": "call_service",
-    "service": "enterprise",
-    "access_identity": "Human",
-    "audience": "https://enterprise.example",
-    "call_id": "c1",
-}
-STARTED: Any = {"type": "tool_started", "arguments": {"city": "杭州"}, **CALL}
-FINISHED: Any = {
-    "type": "tool_finished",
-    "ok": True,
-    "called": True,
-    "duration_ms": 12,
-    "result": "sunny",
-    **CALL,
-}
-
-
-def response(message_id: str) -> Any:
-    return {"type": "response_started", "message_id": message_id}
-
-
-def content(text: str) -> Any:
-    return {"type": "content", "text": text}
 
 
 def encoder(**options: Any) -> TaskEncoder:
