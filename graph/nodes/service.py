@@ -137,7 +137,7 @@ class ServiceNode:
                 return result, error
 
             try:
-                return await step.made(work)
+                return await step.made(work, goes_on=goes_on is not None)
             finally:
                 lending.ended = True
                 if not sent and goes_on is None:

@@ -136,14 +136,14 @@ class ToolStep:
             read=None if run.read is None else shown(run.read),
         )
 
-    async def made(self, work: Work) -> ToolMessage:
+    async def made(self, work: Work, *, goes_on: bool = False) -> ToolMessage:
         """Calls `work`, which makes the call, between its start and its end. Returns the result for the
         model, which is what the tool returned, or the person's text of a failure. Raises `AuditError` if
         the call cannot be recorded; a start that cannot be recorded prevents the call. If the server asks the
-        user, the call goes on in another step: this one has an end, and the events have none.
+        user, the call `goes_on` in another step: this one has an end, and the events have none.
         """
         await self._step.started()
-        arguments = self._write_started()
+        arguments = self._write_started(counts=not goes_on)
         async with _callbacks(self._tool, self._call_id, arguments) as finished:
             began = time.perf_counter()
             result, error = await self._recorded(work, arguments)
@@ -221,8 +221,10 @@ class ToolStep:
         self._shown |= {"files": kept} if kept else {}
         return replace(result, text="\n".join(lines), files=())
 
-    def _write_started(self) -> dict[str, Any]:
+    def _write_started(self, *, counts: bool = True) -> dict[str, Any]:
         """Writes `tool_started`, and returns the arguments as they are shown."""
+        if self._observed and counts:
+            self._calls.observed.add(self._shown["service"], self._observed)
         shown = self._redactor.redact(dict(self._call["args"]))
         if len(json.dumps(shown, ensure_ascii=False)) > MAX_CHARACTERS:
             shown = dict(TOO_LONG)
@@ -233,8 +235,6 @@ class ToolStep:
     def _write_finished(self, result: ToolResult, error: ErrorCode | None, milliseconds: int) -> ToolMessage:
         """Writes `tool_finished`, and returns the result for the model, whose artifact is not sent to it."""
         text, code = self._redactor.redact(result.text), error and error.value
-        if self._observed:
-            self._calls.observed.add(self._shown["service"], self._observed)
         ended = {"called": result.called, "duration_ms": milliseconds}
         event = {
             "type": "tool_finished",

@@ -1,7 +1,9 @@
 """What decides about a call: the declared policy, the file as it is now, and the facts of the consent."""
 
+import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -241,6 +243,33 @@ async def test_observed_rule_changes_nothing_and_is_recorded_and_counted(company
     assert await observing.submit(5.0) == "done"
     assert observed(observing) == ["deny"] * 2
     assert observing.measures.observed.values == {("expenses", "deny"): 1}
+
+
+async def test_observed_decision_counts_once_for_a_call_that_is_cancelled_or_asks_its_user(
+    company: CompanyOf,
+) -> None:
+    rule = '@observe forbid (principal, action in Action::"write", resource);'
+    asking, cancelled, began = company(rules=rule), company(rules=rule), asyncio.Event()
+
+    async def asks() -> object:
+        answered = ANSWERED.get()
+        return "done" if answered and answered.responses else ToolResult("", asks=CONFIRMS)
+
+    async def hangs() -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    asking.service.answers["submit_expense"], cancelled.service.answers["submit_expense"] = asks, hangs
+    assert await asking.submit(5.0) == "ask"
+    assert asking.measures.observed.values == {("expenses", "deny"): 1}
+    assert await asking.approve() == ["done"]
+    assert asking.measures.observed.values == {("expenses", "deny"): 1}
+    run = asyncio.create_task(cancelled.submit(5.0))
+    await began.wait()
+    run.cancel()
+    with suppress(asyncio.CancelledError):
+        await run
+    assert cancelled.measures.observed.values == {("expenses", "deny"): 1}
 
 
 @pytest.mark.parametrize("approved", [True, False])
