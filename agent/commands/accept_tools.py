@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import logging
 import os
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
@@ -35,7 +34,6 @@ def accept_tools(
     """
     from tools.mcp_service.accepted_tools import AcceptedToolsError
 
-    logging.basicConfig(level=logging.CRITICAL)
     settings = operator_settings(env_file)
     try:
         selection = asyncio.run(_selection(settings, service))

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import time
 import tomllib
 from collections import Counter
@@ -84,7 +83,7 @@ class _Loaded:
 
         from agent.policy.decision import decide
         from agent.policy.schema import ten_thousandths
-        from agent.policy.situation import Situation
+        from agent.policy.situation import situation_of
         from graph.approvals.pending_call import PendingCall
         from graph.approvals.policy import Approver, Ask, DeclaredPolicy, Deny, Facts, User
         from graph.credentials.service_credentials import ServiceRequirement
@@ -93,26 +92,18 @@ class _Loaded:
         action = self.action(case.tool)
         of_tool, known = self.rules.of(action), self.rules.vocabulary
         at = case.at or datetime.now(UTC)
-        situation = Situation(
-            subject=case.user,
-            groups=known.groups.intersection(case.groups),
-            claims={name: text for name, text in case.claims.items() if name in known.attributes},
-            identity=case.identity,
-            arguments=case.arguments,
-            now=at.astimezone(self.zone) if at.tzinfo else at.replace(tzinfo=self.zone),
-            sign_in_age=case.signed_in,
-            calls=case.calls,
-            amount=ten_thousandths(case.total),
-            read=case.read,
-        )
-        facts = Facts()
-        if case.approved_by is not None:
-            by = Approver(Principal("", case.approved_by), frozenset(case.approver_groups))
-            facts = Facts(approved=True, approver=None if case.approved_by == case.user else by)
+        at = at.astimezone(self.zone) if at.tzinfo else at.replace(tzinfo=self.zone)
+        signed_in_at = None if case.signed_in is None else at.timestamp() - case.signed_in
+        user = User(Principal("", case.user), {**case.claims, "": tuple(case.groups)}, signed_in_at)
         identity = AccessIdentity(case.identity) if case.identity in list(AccessIdentity) else None
+        situation = situation_of(user, identity, at, known.groups, known.attributes, "")
+        situation = replace(situation, arguments=case.arguments, read=case.read)
+        situation = replace(situation, calls=case.calls, amount=ten_thousandths(case.total))
+        by = Approver(Principal("", case.approved_by or ""), frozenset(case.approver_groups))
+        another = by if case.approved_by not in (None, case.user) else None
+        facts = Facts(approved=case.approved_by is not None, approver=another)
         credential = self.services[action.service].credential
         required = {} if identity is None else {action.service: ServiceRequirement(credential, identity)}
-        user = User(Principal("", case.user), case.claims)
         call = ToolCall(name=action.tool, args=case.arguments, id="", type="tool_call")
         pending = PendingCall(call, action.service, AIMessage(""), user.principal, None, read=case.read)
         declared = asyncio.run(DeclaredPolicy(self.services, required).decide(pending, user, facts))
@@ -124,7 +115,6 @@ class _Loaded:
 
 def _load(file: Path | None, env_file: Path | None) -> _Loaded:
     """Prints the faults of the file with their places, and stops if there are any."""
-    logging.basicConfig(level=logging.CRITICAL)
     settings = operator_settings(env_file)
     path = file or settings.policy_file
     if path is None:
@@ -239,16 +229,26 @@ def replay(
 ) -> None:
     """Says what the file would have decided about the calls of an audit log.
 
-    The log has neither arguments nor groups: a call that depends on them is counted with these lines.
+    The log has neither arguments nor groups: a call that depends on them is counted with these lines. A call
+    that was "refused otherwise", such as for its arguments, was refused without a file.
     """
     loaded = _load(file, env_file)
     counted: Counter[tuple[str, str, str]] = Counter()
+    begun = set()
+    approved: dict[object, object] = {}
     try:
         for record in filter(None, records(audit)):
-            if record["event"] == "tool_call" and record.get("outcome") in ("started", "refused"):
-                was = "made" if record["outcome"] == "started" else "refused"
-                name = f"{record['service']}.{record['tool']}"
-                counted[name, was, _replayed(loaded, name, record)] += 1
+            outcome, approval, rules = (record.get(name) for name in ("outcome", "approval", "rules"))
+            call = str(record.get("principal")), *map(record.get, ("call_id", "tool", "arguments_digest"))
+            if (record["event"], outcome) == ("approval_decided", "succeeded"):
+                approved[approval, record.get("call_id")] = rules
+            if record["event"] == "tool_call" and outcome in ("started", "refused") and call not in begun:
+                name, made = f"{record['service']}.{record['tool']}", outcome == "started"
+                was = "made" if made else "refused" if record.get("policy") else "refused otherwise"
+                # What was approved, and then refused by other rules than those that asked, they denied.
+                consent = approval is not None if made else approved.get((approval, call[1]), rules) != rules
+                begun |= {call} if made else set()
+                counted[name, was, _replayed(loaded, name, record, approved=consent)] += 1
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         stop(f"{audit} cannot be read: {type(error).__name__}")
     for (name, was, found), number in sorted(counted.items()):
@@ -256,30 +256,24 @@ def replay(
         out.print(f"{number:6}  {name}: {was}, now {found}", style="yellow" if changed else None)
 
 
-def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any]) -> str:
+def _replayed(loaded: _Loaded, name: str, record: Mapping[str, Any], *, approved: bool) -> str:
     """The decision by the rules that need nothing but the record; or the lines of the others."""
-    from agent.policy.decision import decide
-    from agent.policy.schema import ToolAction
+    from agent.policy.call_policy import foreseen
     from agent.policy.situation import Situation
-    from graph.approvals.policy import Deny, Facts
+    from graph.approvals.policy import Facts
 
     known = loaded.rules.vocabulary
     if (action := known.actions.get(name)) is None:
         return "not known without its server" if known.waits(name) else "deny"
-    unknown = _UNRECORDED.union(known.attributes)
-    certain = loaded.rules.without(unknown)
-    of_tool = certain.of(ToolAction(action.service, action.tool, action.effect, {"type": "object"}))
     situation = Situation(
         subject=(record.get("principal") or {}).get("sub", ""),
         identity=record.get("access_identity") or "None",
         now=datetime.fromisoformat(record["time"]).astimezone(loaded.zone),
         read=dict(each.replace(",", "").split(": ") for each in record.get("read") or ()),
     )
-    facts = Facts(approved=record["outcome"] == "started" and record.get("approval") is not None)
-    decision = decide(of_tool.enforced, of_tool, situation, facts)
-    denied = isinstance(decision, Deny)  # by a rule, or because no rule permits it
-    undecided = loaded.rules.undecided(action, unknown, decision)
-    if undecided and not (denied and decision.rules):
+    unknown = _UNRECORDED.union(known.attributes)
+    decision, undecided = foreseen(loaded.rules, action, unknown, situation, Facts(approved=approved), None)
+    if undecided:
         return f"as the rules of lines {', '.join(str(each.line) for each in undecided)} decide"
     return _words(decision)
 
@@ -298,7 +292,6 @@ def can(
     from graph.approvals.policy import User
     from identity.principal import Principal
 
-    logging.basicConfig(level=logging.CRITICAL)
     settings = operator_settings(env_file)
     claims: dict[str, Any] = dict(each.partition("=")[::2] for each in claim or ())
     claims[settings.policy_groups_claim] = tuple(each.strip() for each in groups.split(","))

@@ -7,7 +7,6 @@ word of this program, or a word that a standard defines. Begin at `observe`.
 import asyncio
 import hashlib
 import json
-import logging
 import os
 import re
 import sys
@@ -58,7 +57,6 @@ def smoke(
     What differs from the sandbox is shown, and is no failure. Exit status 1 if a step failed. The access
     token of a signed-in user is read from IDAAS_AGENT_ACCESS_TOKEN, or asked for on a terminal.
     """
-    logging.basicConfig(level=logging.CRITICAL)
     variables = for_printing_command(environment(env_file))
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if not token and sys.stdin.isatty():

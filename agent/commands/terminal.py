@@ -1,5 +1,6 @@
 """What commands share: two consoles, exit with a message, the environment, and times as people type them."""
 
+import logging
 import os
 import re
 import shutil
@@ -88,7 +89,8 @@ def environment(env_file: Path | None = None) -> dict[str, str]:
 
 
 def for_printing_command(variables: Mapping[str, str]) -> dict[str, str]:
-    """`variables` for a command that prints its result: audit lines go to standard error instead."""
+    """`variables` for a command that prints its result, and no log: audit lines go to standard error."""
+    logging.basicConfig(level=logging.CRITICAL)
     printed = variables.get("AUDIT_LOG_FILE", "").strip() == "-"
     return {**variables, "AUDIT_LOG_FILE": "/dev/stderr"} if printed else dict(variables)
 

@@ -14,7 +14,7 @@ from langchain_core.messages import ToolCall
 
 from agent.policy.counters import UNCOUNTED, CallCounters, Entry
 from agent.policy.decision import decide
-from agent.policy.rules import Rules, Vocabulary, read_rules
+from agent.policy.rules import Rules, Statement, Vocabulary, read_rules
 from agent.policy.schema import ToolAction
 from agent.policy.situation import FAILED, Situation, situation_of
 from graph.approvals.pending_call import PendingCall
@@ -28,6 +28,7 @@ _LOG: Final = logging.getLogger("idaas_agent.policy")
 _LOOK_SECONDS: Final = 0.5
 _OF_A_CALL: Final = frozenset({"input", "today"})
 """Members of the context that only a call has."""
+_ANY: Final = {"type": "object"}  # the parameters of a tool whose arguments are not known
 _NOT_COUNTED: Final = "not run: the calls of today cannot be counted now, and the agent's policy requires it"
 
 
@@ -92,6 +93,20 @@ def _answer(decision: Decision) -> tuple[str, str | None, int | None]:
     return type(decision).__name__.lower(), asks.approvers, asks.sign_in
 
 
+def foreseen(
+    rules: Rules, action: ToolAction, unknown: frozenset[str], by: Situation, facts: Facts, asks: Ask | None
+) -> tuple[Decision, list[Statement]]:
+    """The decision of the rules about a tool that mention nothing `unknown`, and the others that could change
+    it: not those that permit what is permitted or forbidden by others, or forbid more. Raises as `Rules.of`.
+    """
+    action = replace(action, parameters=_ANY)
+    supposed = (rules.supposing(unknown, permitted=each).of(action) for each in (False, True))
+    certain, at_best = (decide(each.enforced, each, by, facts, asks) for each in supposed)
+    changes = {"permit": _answer(at_best) != _answer(certain), "forbid": not isinstance(certain, Deny)}
+    others = (each for each in rules.statements if not each.observed and each.mentions(unknown))
+    return certain, [each for each in others if each.applies(action) and changes[each.form["effect"]]]
+
+
 @dataclass(slots=True)
 class CedarPolicy:
     """A `CallPolicy` by `declared` first, which keeps its meaning, and then by the rules of a file.
@@ -150,20 +165,17 @@ class CedarPolicy:
         if self.observes or isinstance(declared, Deny):
             return declared
         rules = await self.file.current()
-        certain, effect = rules.without(_OF_A_CALL), self.services[service].policy(tool.name).effect
-        action = ToolAction(service, tool.name, effect, {"type": "object"})
+        action = ToolAction(service, tool.name, self.services[service].policy(tool.name).effect, _ANY)
+        asks = declared if isinstance(declared, Ask) else None
         try:
             if tool.parameters:
                 rules.of(replace(action, parameters=tool.parameters))
-            of_tool = certain.of(action)
+            situation = self._situation(service, user)
+            decided, undecided = foreseen(rules, action, _OF_A_CALL, situation, Facts(), asks)
         except AgentError:
             return Deny(reason=FAILED, policy=rules.digest)
-        situation = self._situation(service, user)
-        asks = declared if isinstance(declared, Ask) else None
-        decided: Outlook = decide(of_tool.enforced, of_tool, situation, Facts(), asks)
-        undecided = rules.undecided(action, _OF_A_CALL, decided)
         if undecided or (isinstance(declared, Depends) and not isinstance(decided, Deny)):
-            decided = Depends(rules=(*declared.rules, *(each.name for each in undecided)))
+            return Depends(rules=(*declared.rules, *(each.name for each in undecided)), policy=rules.digest)
         return replace(decided, policy=rules.digest)
 
     async def _by_file(

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,6 @@ from cedarpy import Entities, PolicySet, Schema, policies_to_json_str, validate_
 from agent.errors.error_codes import AgentCode
 from agent.policy.schema import FRACTION, RecordType, ToolAction, input_type, schema_text
 from agent.settings.settings import Settings
-from graph.approvals.policy import Allow, Deny, Outlook
 from identity.errors import ConfigurationError
 from identity.secrets.secret_file import read_bounded_text
 from tools.approval_policy import Effect
@@ -159,6 +158,12 @@ class Statement:
         sums = "today" in members and self.sum is not None
         return of_group or sums or not self.members.isdisjoint(members)
 
+    @property
+    def never(self) -> "Statement":
+        """A rule that is never satisfied, and asks for what this one asks for."""
+        conditions = [{"kind": "when", "body": {"Value": False}}, *self.form["conditions"]]
+        return replace(self, text="", form={**self.form, "conditions": conditions}, annotations={})
+
     def applies(self, action: ToolAction) -> bool:
         """Whether its scope includes calls of a tool."""
         return self.actions is None or not self.actions.isdisjoint((action.name, action.effect.value))
@@ -244,20 +249,18 @@ class Rules:
     vocabulary: Vocabulary
     _of: LRUCache[str, "ToolRules | ConfigurationError"] = field(default_factory=lambda: LRUCache(1024))
     _sets: WeakValueDictionary[tuple[int, ...], Policies] = field(default_factory=WeakValueDictionary)
-    _without: dict[frozenset[str], "Rules"] = field(default_factory=dict)
+    _supposed: dict[tuple[frozenset[str], bool], "Rules"] = field(default_factory=dict)
 
-    def without(self, unknown: frozenset[str]) -> "Rules":
-        """The rules that are enforced and mention nothing `unknown`: they decide before it is known."""
-        if (found := self._without.get(unknown)) is None:
-            certain = [each for each in self.statements if not each.observed and not each.mentions(unknown)]
-            found = self._without[unknown] = Rules(self.digest, certain, self.vocabulary)
+    def supposing(self, unknown: frozenset[str], *, permitted: bool) -> "Rules":
+        """The rules that are enforced, of which none that mentions something `unknown` is satisfied; with
+        `permitted`, all is permitted that they do not forbid.
+        """
+        if (found := self._supposed.get((unknown, permitted))) is None:
+            enforced = (each for each in self.statements if not each.observed)
+            known = [each.never if each.mentions(unknown) else each for each in enforced]
+            known += _parsed([(0, "permit (principal, action, resource);")]) * permitted
+            found = self._supposed[unknown, permitted] = Rules(self.digest, known, self.vocabulary)
         return found
-
-    def undecided(self, action: ToolAction, unknown: frozenset[str], decided: Outlook) -> list[Statement]:
-        """The other rules about a tool that could change what those have decided, such as a question."""
-        settled = {Deny: "forbid", Allow: "permit"}.get(type(decided))
-        others = (each for each in self.statements if not each.observed and each.mentions(unknown))
-        return [each for each in others if each.applies(action) and each.form["effect"] != settled]
 
     def _policies(self, statements: Sequence[Statement]) -> Policies:
         """One for all tools that the same rules are about."""

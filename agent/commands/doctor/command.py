@@ -1,7 +1,6 @@
 """`idaas-agent doctor`: checks each dependency, and prints the cause and the remedy of each failure."""
 
 import asyncio
-import logging
 import os
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -36,7 +35,6 @@ def doctor(
 
     In Human identity, set IDAAS_AGENT_ACCESS_TOKEN to a user's access token to check the steps that need one.
     """
-    logging.basicConfig(level=logging.CRITICAL)
     variables = for_printing_command(environment(env_file))
     export_sdk_variables(variables)
     print_misspelt(variables)

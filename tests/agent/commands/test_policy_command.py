@@ -156,14 +156,19 @@ def test_replay_compares_the_calls_of_an_audit_log_and_names_what_it_cannot_know
 ) -> None:
     log = tmp_path / "audit.jsonl"
     call = {"event": "tool_call", "outcome": "started", "service": "leave", "principal": {"sub": "alice"}}
-    call |= {"access_identity": "Human", "approval": "a" * 32, "time": "2026-11-28T10:00:00.000Z"}
+    call |= {
+        "access_identity": "Human",
+        "approval": "a" * 32,
+        "time": "2026-11-28T10:00:00.000Z",
+        "policy": "d",
+    }
     friday = call | {"time": "2026-11-27T10:00:00.000Z"}
     records = [call | {"tool": "leave_apply"}, call | {"tool": "leave_apply", "outcome": "succeeded"}]
     records += [friday | {"tool": tool} for tool in ("leave_apply", "leave_cancel")]
     policy.file.write_text(SECRECY + RULES.replace("// end", f"{CONSENT}// end"))
     records += [friday | {"tool": "leave_cancel", "outcome": "refused"}]
     records += [friday | {"tool": "leave_cancel", "read": ["payroll.payslip: confidential, untrusted"]}]
-    log.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    log.write_text("".join(f"{json.dumps(each | {'call_id': str(n)})}\n" for n, each in enumerate(records)))
     assert [line.strip() for line in policy("replay", "--audit", log).output.splitlines()] == [
         "1  leave.leave_apply: made, now as the rules of lines 4 decide",
         "1  leave.leave_apply: made, now deny",
@@ -179,3 +184,35 @@ def test_replay_compares_the_calls_of_an_audit_log_and_names_what_it_cannot_know
     log.write_text(json.dumps(records[0] | {"approval": None}))
     found = policy("replay", "--audit", log).output.strip()
     assert found == "1  leave.leave_apply: made, now as the rules of lines 2 decide"
+
+
+def test_replay_counts_a_call_once_and_as_approved_only_if_a_rule_refused_it_then(
+    policy: Command, tmp_path: Path
+) -> None:
+    policy.file.write_text(f'@id("all") permit (principal, action, resource);\n@id("asks") {CONSENT}// end\n')
+    about = {"service": "leave", "tool": "leave_cancel", "principal": {"sub": "alice"}, "policy": "d"}
+    about |= {"access_identity": "Human", "time": "2026-11-28T10:00:00.000Z", "rules": ["asks"]}
+
+    def of(call_id: str, event: str, outcome: str, **members: Any) -> dict[str, Any]:
+        return about | {"call_id": call_id, "event": event, "outcome": outcome, "approval": call_id} | members
+
+    records = [of(each, "approval_decided", "succeeded") for each in ("denied", "expired")]
+    records += [
+        of("denied", "tool_call", "refused", rules=["weekdays"]),
+        of("expired", "tool_call", "refused"),
+    ]
+    records += [of("other", "tool_call", "refused", approval="denied", rules=["grant"])]
+    records += [of("fault", "tool_call", "refused", approval=None, policy=None, rules=None)]
+    records += [
+        of("asked", "tool_call", outcome, arguments_digest="1") for outcome in ("started", "succeeded")
+    ]
+    records += [of("asked", "approval_requested", "succeeded", approval="question", arguments_digest="2")]
+    records += [of("asked", "tool_call", "refused", approval="question", arguments_digest="1")]
+    log = tmp_path / "audit.jsonl"
+    log.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    assert [line.strip() for line in policy("replay", "--audit", log).output.splitlines()] == [
+        "1  leave.leave_cancel: made, now allow",
+        "1  leave.leave_cancel: refused, now allow",
+        "2  leave.leave_cancel: refused, now ask",
+        "1  leave.leave_cancel: refused otherwise, now ask",
+    ]

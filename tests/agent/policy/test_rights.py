@@ -99,6 +99,39 @@ async def test_question_that_a_permit_by_the_arguments_may_spare_depends(tmp_pat
     assert (await outlook(company, "pay_out"))[0] == "Ask"
 
 
+PERMITS = (
+    'permit (principal, action == Action::"expenses.pay_out", resource) when { context.input.report == "r" };'
+)
+FINANCE = 'context has approver && context.approver in Group::"finance"'
+LARGE = f'@id("large") {PERMITS.replace("permit", "forbid").rstrip(";")} unless {{ {FINANCE} }};'
+ANOTHER = "context has approver && context.approver != principal"
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (f'{PERMITS}\n@id("never") forbid (principal, action, resource);', ("Deny", ("never",))),
+        (
+            f"{PERMITS}\nforbid (principal, action, resource) when {{ context.now.minute * {2**62} > 5 }};",
+            ("Deny", ()),
+        ),
+        (
+            f"{PERMITS}\nforbid (principal, action, resource) unless {{ context.approved }};",
+            ("Depends", ("line 1",)),
+        ),
+        (
+            f"{ALL}forbid (principal, action, resource) unless {{ {ANOTHER} }};\n{LARGE}",
+            ("Depends", ("large",)),
+        ),
+    ],
+)
+async def test_tool_is_denied_if_and_only_if_no_argument_could_change_that(
+    tmp_path: Path, rules: str, expected: tuple[str, tuple[str, ...]]
+) -> None:
+    kind, found = await outlook(Company(tmp_path, rules=f"{rules}\n// end"), "pay_out")
+    assert (kind, found.rules) == expected
+
+
 async def test_observed_rules_and_observing_files_change_no_right(tmp_path: Path) -> None:
     denies = "forbid (principal, action, resource);"
     for company in (
