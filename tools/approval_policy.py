@@ -162,6 +162,12 @@ class ToolPolicy:
         found = {base, *(_strictest(base, mode) for mode in others)}
         return [mode for mode in ApprovalMode if mode in found]
 
+    def offered(self, arguments: Mapping[str, Any], seconds: int) -> Lasting:
+        """What a person may approve beyond a call with `arguments`, for these seconds at most."""
+        most = self.lasting or Lasting(seconds, conversation_only=False)
+        only = most.conversation_only or self.effect is Effect.EXTERNAL
+        return Lasting(min(seconds, most.seconds), only, most.bounds).offered_for(arguments)
+
     def _base(self, access_identity: AccessIdentity | None) -> ApprovalMode:
         if self.mode is not None:
             return self.mode

@@ -84,6 +84,12 @@ class Lasting:
             self.bounds[name].covers(value) for name, value in arguments.items()
         )
 
+    @property
+    def example(self) -> dict[str, Any]:
+        """Arguments that it covers."""
+        first = {name: next(iter(bound.form.items())) for name, bound in self.bounds.items()}
+        return {name: value[0] if kind == "one_of" else value for name, (kind, value) in first.items()}
+
     def offered_for(self, arguments: Mapping[str, Any]) -> "Lasting":
         """What is offered with a question about `arguments`: an argument whose bound is not declared, or does
         not cover it, is offered as it is.

@@ -5,27 +5,20 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from agent.api.response_models import DisplayedArgument, Wire, documented
+from agent.api.response_models import Called, DisplayedArgument, Wire, documented
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from graph.approvals.grants import Grants
 from graph.approvals.request import grant_of
 
 
-class GrantModel(Wire):
+class GrantModel(Called):
     """Calls of a tool that are made without asking, while each argument is within its bound. Times are RFC
     3339. `thread_id` is the conversation in which it counts; null: in all.
     """
 
     id: str
     thread_id: str | None
-    service: str
-    tool: str
-    effect: str
-    access_identity: str | None
-    audience: str | None
-    scope: str | None
-    credential: str | None
     bounds: dict[str, dict[str, Any]]
     display: list[DisplayedArgument]
     created_at: str
@@ -53,7 +46,8 @@ def grant_routes(grants: Grants) -> APIRouter:
     @router.delete("/{grant_id}", status_code=204, response_class=Response, response_description="It ends.")
     async def withdraw(request: Request, grant_id: str) -> Response:
         """Ends a grant, in every process."""
-        if not await grants.withdraw(grant_id, caller_of(request.scope)):
+        caller = caller_of(request.scope)
+        if not await grants.withdraw(grant_id, caller.principal, caller):
             raise RequestError(None, "no such grant", code="grant_not_found", status=404)
         return Response(status_code=204)
 

@@ -71,7 +71,19 @@ class Question(Wire):
     host: str | None
 
 
-class Approval(Wire):
+class Called(Wire):
+    """A tool, and with whose rights it is called."""
+
+    service: str
+    tool: str
+    effect: Literal["read", "write", "external", "unknown"]
+    access_identity: Literal["Machine", "Human"] | None
+    audience: str | None
+    scope: str | None
+    credential: str | None
+
+
+class Approval(Called):
     """A decision that the agent waits for. Times are RFC 3339; `digest` identifies the arguments.
 
     Show `display`, not `arguments`: it has all digits of each number, and no character that reverses others.
@@ -88,18 +100,11 @@ class Approval(Wire):
     id: str
     kind: Literal["tool_call", "consent_required", "sign_in_required", "elicitation"]
     thread_id: str
-    service: str
-    tool: str
     call_id: str
     arguments: dict[str, Any]
     display: list[DisplayedArgument]
     lasting: LastingApproval | None
     digest: str
-    effect: Literal["read", "write", "external", "unknown"]
-    access_identity: Literal["Machine", "Human"] | None
-    audience: str | None
-    scope: str | None
-    credential: str | None
     approvers: str | None
     created_at: str
     expires_at: str

@@ -154,7 +154,7 @@ def put_revocation(settings: Settings, revocation: Revocation) -> None:
         stop(f"the revocation is in force, but not on record: {error.detail}")
 
 
-async def kept_revocations(settings: Settings) -> RevocationList:
+async def _kept_revocations(settings: Settings) -> RevocationList:
     """The revocations that running agents have in force. Raises `StoreError`."""
     revocations = RevocationList(reach=REVOCATION_REACH)
     async with _stores(settings) as stores:
@@ -169,8 +169,8 @@ async def kept_revocations(settings: Settings) -> RevocationList:
 
 def _show(settings: Settings) -> None:
     try:
-        revocations = asyncio.run(kept_revocations(settings))
-        entries = [entry for entry in revocations.entries() if entry.until is not None]
+        kept = asyncio.run(_kept_revocations(settings)).entries()
+        entries = [entry for entry in kept if entry.until is not None]
     except StoreError as error:
         stop(f"the revocations cannot be read: {error}")
     for entry in sorted(entries, key=lambda entry: entry.changed_at):

@@ -165,7 +165,7 @@ class Agent:
         )
         """What waits for others than the asker."""
         self.webhook: Final = (
-            ApprovalWebhook(settings, self.http, self.approvals, clock)
+            ApprovalWebhook(settings, self.http, self.approvals, revocations, clock)
             if settings.approval_webhook_url and self.approvals
             else None
         )

@@ -85,6 +85,11 @@ class SqlGrantStore:
             rows = await self._database.write(lambda: query(sql, grant_id, owner_of(principal)), durable=True)
             return self._grant(rows[0]) if rows else None
 
+    async def end_in(self, principal: Principal, thread_id: str) -> None:
+        """Withdraws the grants of a conversation."""
+        async with available():
+            await self._database.write(lambda: end_grants(owner_of(principal), thread_id), durable=True)
+
     async def _found(self, condition: str, *values: str | float) -> Sequence[Grant]:
         sql = f"SELECT {_COLUMNS} FROM grants WHERE {condition}"  # noqa: S608 - constants
         async with available():

@@ -19,6 +19,7 @@ from agent.settings.settings import Settings
 from agent.settings.variables.conversations import webhook_key
 from graph.approvals.record import ApprovalStatus, ApprovalStore, PendingApproval
 from graph.approvals.request import approval_of, interrupt_value
+from identity.access_token.revocation_list import RevocationList
 from identity.errors import UnavailableError
 from identity.printable import rfc3339
 
@@ -43,6 +44,7 @@ class ApprovalWebhook:
     settings: Settings  # with APPROVAL_WEBHOOK_URL
     http: httpx.AsyncClient
     store: ApprovalStore
+    revocations: RevocationList
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _sending: set[asyncio.Task[None]] = field(init=False, default_factory=set)
@@ -91,7 +93,8 @@ class ApprovalWebhook:
             try:
                 async with asyncio.timeout(_SECONDS):
                     state = await self.store.get(request.id, request.principal)
-                    if state is None or state.status is not ApprovalStatus.OPEN:
+                    void = request.is_void(self.revocations)
+                    if void or state is None or state.status is not ApprovalStatus.OPEN:
                         return
                     status = await self._attempt(message_id, body)
             except (httpx.HTTPError, TimeoutError, UnavailableError) as error:

@@ -90,16 +90,11 @@ class PreparedRuns:
         return [each for each in reversed(found) if self.status(each) is ApprovalStatus.OPEN]
 
     def status(self, state: ApprovalState) -> ApprovalStatus:
-        """The status now. What is open is withdrawn by any later decision about the access of its user or its
-        client, also by one that was taken back. A decision stays.
-        """
-        by, since, user = state.request.prepared_by, state.request.created_at, state.request.principal
-        if state.status is not ApprovalStatus.OPEN or by is None:
+        """The status now. What is open and void is withdrawn. A decision stays."""
+        if state.status is not ApprovalStatus.OPEN:
             return state.status
-        changed = self.revocations.changed
-        if changed(user.subject, since, "") or changed(by, since, ""):
-            return ApprovalStatus.WITHDRAWN
-        return state.status_at(self.clock())
+        void = state.request.is_void(self.revocations)
+        return ApprovalStatus.WITHDRAWN if void else state.status_at(self.clock())
 
     async def decide(
         self, approval_id: str, caller: VerifiedAccessToken, *, approved: bool
@@ -117,9 +112,9 @@ class PreparedRuns:
             return None
         request, now = state.request, self.clock()
         require_signed_in(caller, now)
+        if request.is_void(self.revocations):
+            raise ApprovalError(GraphCode.APPROVAL_USED, "the rights of the user or the client changed")
         if not (approved and state.status_at(now) is ApprovalStatus.APPROVED):
-            if state.status is ApprovalStatus.OPEN and self.status(state) is ApprovalStatus.WITHDRAWN:
-                raise ApprovalError(GraphCode.APPROVAL_USED, "the rights of the user or the client changed")
             await self.store.decide(
                 approval_id, caller.principal, approved=approved, digest=request.digest, at=now
             )

@@ -68,7 +68,7 @@ class Consents:
         waits, is_resumed = isinstance(outcome, ConsentRequiredError), service in self.by_resume_values
         if not waits and given is None and not is_resumed:
             return outcome, False
-        known = await self.gate.known(request)
+        known = await self.gate.known(request.id, request.principal)
         if known is not None and known.status is not ApprovalStatus.OPEN:
             return _not_given(service) if waits else outcome, False
         if known is None and not waits:

@@ -100,7 +100,7 @@ class Elicitations:
         self, pending: PendingCall, approval_id: str
     ) -> tuple[ApprovalRequest | None, ApprovalStatus | None]:
         """The question of this id, if it is about this call as it is now, and its status."""
-        state = await self.gate.state_of(approval_id, pending.principal)
+        state = await self.gate.known(approval_id, pending.principal)
         request = self.gate.new.get(approval_id) if state is None else state.request
         if request is None or request.kind is not ApprovalKind.ELICITATION:
             return None, None

@@ -33,7 +33,6 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.errors import AgentError, ApprovalError, ErrorCode
 from identity.principal import Principal
-from tools.approval_policy import Effect
 from tools.lasting import Lasting
 from tools.service import Service, ToolSchema
 
@@ -133,7 +132,7 @@ class ApprovalGate:
         if known.sign_in is not None:
             return await self._sign_in(pending, known)
         request = self.requests.of_call(pending, approvers=known.approvers, ruled=known)
-        state = await self.known(request)
+        state = await self.known(request.id, request.principal)
         offered = self._offered(known, pending)
         if state is None:
             if (granted := await self._granted(known, pending, request, caller)) is not None:
@@ -170,13 +169,11 @@ class ApprovalGate:
         if known.sign_in is not None:
             return Refused(_NOT_SIGNED_IN, ruled=decision)
         request = self.requests.of_call(pending, approvers=known.approvers, ruled=known)
-        state = await self.known(request)
-        approver = None if state is None else state.approver
+        state = await self.known(request.id, request.principal)
         if self.grants is not None and state is not None and self.grants.is_void(state):
             return Refused(_UNAPPROVED, request.id, ruled=decision)
-        if self.grants is not None and state is None:
-            if (granted := await self._granted(known, pending, request, caller)) is None:
-                return Refused(_UNAPPROVED, request.id, ruled=decision)
+        granted = None if state is not None else await self._granted(known, pending, request, caller)
+        if self.grants is not None and granted is not None:
             grant, allowed = granted
             try:
                 if not goes_on:
@@ -190,48 +187,37 @@ class ApprovalGate:
         began = state is not None and state.status is ApprovalStatus.USED and goes_on
         try:
             if not began or state is None or state.approved_digest != request.digest:
-                await self.use(request, request.digest)
+                await self.store.use(request.id, request.principal, request.digest, self._clock())
         except ApprovalError as error:
             return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
-        decision = await self._policy.decide(pending, caller, Facts(approved=True, approver=approver))
+        facts = Facts(approved=True, approver=None if state is None else state.approver)
+        decision = await self._policy.decide(pending, caller, facts)
         if not isinstance(decision, Allow):
             denied = decision if isinstance(decision, Deny) else Deny(reason=_UNAPPROVED)
             return Refused(denied.reason, request.id, denied.error, decision)
         return Permitted(request.id, replace(decision, observed=known.observed or decision.observed))
 
+    @property
+    def store(self) -> ApprovalStore:
+        """Where approvals are kept: a call that needs it is refused without one."""
+        assert self._store is not None  # noqa: S101 - see `_without_person`
+        return self._store
+
     def can_ask(self, pending: PendingCall) -> bool:
         """Whether the user of a call can be asked during it."""
         return self._store is not None and pending.conversation is not None
 
-    async def known(self, request: ApprovalRequest) -> ApprovalState | None:
-        """The stored state of `request`, with its status now; `None` if its principal was not asked."""
-        return await self.state_of(request.id, request.principal)
-
-    async def state_of(self, approval_id: str, principal: Principal) -> ApprovalState | None:
-        """The same, by the id."""
-        state = await self._required_store().get(approval_id, principal)
+    async def known(self, approval_id: str, principal: Principal) -> ApprovalState | None:
+        """The stored state of a request, with its status now; `None` if `principal` was not asked."""
+        state = await self.store.get(approval_id, principal)
         return None if state is None else replace(state, status=state.status_at(self._clock()))
 
     async def use(self, request: ApprovalRequest, digest: str) -> None:
-        """Uses the decision for what has `digest`. Raises `ApprovalError`, also if it was used before."""
-        await self._required_store().use(request.id, request.principal, digest, self._clock())
-
-    async def open(self, request: ApprovalRequest) -> None:
-        """Keeps that the person is asked."""
-        await self._required_store().open(request)
-
-    async def decide(self, request: ApprovalRequest, digest: str | None) -> None:
-        """Keeps the decision of the person: arguments of `digest` are approved; `None`: it is rejected.
-
-        Raises `ApprovalError` if it was decided before, or expired.
-        """
-        await self._required_store().decide(
-            request.id, request.principal, approved=digest is not None, digest=digest, at=self._clock()
-        )
-
-    async def withdraw(self, request: ApprovalRequest) -> None:
-        """Withdraws the approvals of the conversation."""
-        await self._required_store().withdraw(request.principal, request.thread_id, self._clock())
+        """Uses the answer of `digest`. Raises `ApprovalError`, also if it is void, or was used before."""
+        state = await self.known(request.id, request.principal)
+        if state is not None and self.grants is not None and self.grants.is_void(state):
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "the rights of who answered were changed since")
+        await self.store.use(request.id, request.principal, digest, self._clock())
 
     async def refused(self, pending: PendingCall) -> None:
         """Withdraws a question about a call whose policy refuses it now."""
@@ -253,7 +239,7 @@ class ApprovalGate:
         """Asks the user once to sign in again. A token that says the same as before is refused then."""
         assert pending.conversation is not None  # noqa: S101 - `_without_person` refuses every other call
         request = self.requests.of_sign_in(pending.principal, pending.conversation, pending.checkpoint)
-        state = await self.known(request)
+        state = await self.known(request.id, request.principal)
         if state is None or state.status is ApprovalStatus.OPEN:
             return PendingApproval(request if state is None else state.request, {}, asked=state is not None)
         return Refused(_NOT_SIGNED_IN, ruled=decision)
@@ -279,11 +265,4 @@ class ApprovalGate:
         if self.grants is None or ask.approvers is not None or not ask.lasting:
             return None
         policy = self.services[pending.service].policy(pending.call["name"])
-        declared = policy.lasting or Lasting(max(ask.lasting), conversation_only=False)
-        only = declared.conversation_only or policy.effect is Effect.EXTERNAL
-        offered = replace(declared, seconds=max(ask.lasting), conversation_only=only)
-        return offered.offered_for(pending.call["args"])
-
-    def _required_store(self) -> ApprovalStore:
-        assert self._store is not None  # noqa: S101 - `_without_person` refuses every other call
-        return self._store
+        return policy.offered(pending.call["args"], max(ask.lasting))

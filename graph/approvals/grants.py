@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from graph.approvals.record import ApprovalRequest, ApprovalState
+from graph.approvals.record import ApprovalRequest, ApprovalState, Approver
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.errors import AgentError, AuditError
 from identity.principal import Principal
-from tools.lasting import Lasting
+from tools.approval_policy import ApprovalMode
+from tools.lasting import LONGEST_SECONDS, Lasting
 from tools.service import Access, Service
 
 _LOG: Final = logging.getLogger(__name__)
@@ -57,12 +58,6 @@ class Grant:
     def ends_at(self) -> float:
         """From when on it counts no more."""
         return self.created_at + self.lasting.seconds
-
-    def is_revoked(self, revocations: RevocationList) -> bool:
-        """Whether the rights of the person were changed since. If they were restored, it does not count
-        either: the person is asked anew.
-        """
-        return revocations.changed(self.request.principal.subject, self.created_at, self.token)
 
     def may_cover(self, call: ApprovalRequest, arguments: Mapping[str, Any], at: float) -> bool:
         """Whether it covers the call at `at`, if the tool's schema is the same."""
@@ -107,16 +102,28 @@ class Grants:
     clock: Callable[[], float]
 
     def is_void(self, state: ApprovalState) -> bool:
-        """Whether the rights of another person who decided were changed since."""
-        approver, at = state.approver, state.decided_at
-        if approver is None or at is None:
-            return False
-        return self.revocations.changed(approver.principal.subject, at, approver.token)
+        """Whether the rights of the asker, or of the other person who decided, were changed since."""
+        people, at = (Approver(state.request.principal), state.approver), state.decided_at
+        changed = self.revocations.changed
+        return at is not None and any(changed(by.principal.subject, at, by.token) for by in people if by)
 
     async def of(self, principal: Principal) -> list[Grant]:
         """The grants of `principal` that count now, the newest first."""
-        found = await self.store.of(principal, self.clock())
-        return [grant for grant in found if not grant.is_revoked(self.revocations)]
+        return [each for each in await self.store.of(principal, self.clock()) if self.counts(each)]
+
+    def counts(self, grant: Grant) -> bool:
+        """Whether the person's rights were not changed since, and the policy may offer as much today."""
+        asked = grant.request
+        revoked = self.revocations.changed(asked.principal.subject, grant.created_at, grant.token)
+        if revoked or (service := self.services.get(asked.service)) is None:
+            return False
+        policy, rights = service.policy(asked.tool), service.credential.at_most if service.credential else {}
+        modes = policy.modes(asked.access_identity)
+        declared = policy.lasting is not None and policy.approvers is None and ApprovalMode.ASK in modes
+        by_rules = asked.policy is not None and ApprovalMode.ALLOW in modes
+        same = policy.effect is asked.effect and all(getattr(asked, n) == text for n, text in rights.items())
+        offered = policy.offered(grant.lasting.example, LONGEST_SECONDS)
+        return (declared or by_rules) and same and grant.lasting.is_within(offered)
 
     async def covering(
         self, call: ApprovalRequest, arguments: Mapping[str, Any], caller: VerifiedAccessToken
@@ -150,11 +157,11 @@ class Grants:
             await self.store.withdraw(request.principal, grant.id)
             raise
 
-    async def withdraw(self, grant_id: str, caller: VerifiedAccessToken) -> bool:
-        """Ends a grant of `caller`, in every process when this returns, and records it; false if they have
-        none of this id.
+    async def withdraw(self, grant_id: str, principal: Principal, caller: VerifiedAccessToken | None) -> bool:
+        """Ends a grant of `principal`, in every process when this returns, and records it; false if they have
+        none of this id. `caller` is theirs; `None`: an operator withdraws it.
         """
-        grant = await self.store.withdraw(caller.principal, grant_id)
+        grant = await self.store.withdraw(principal, grant_id)
         if grant is not None:
             await self._record(AuditedAction.GRANT_WITHDRAWN, grant, caller)
         return grant is not None
@@ -172,6 +179,7 @@ class Grants:
             pass
         return None
 
-    async def _record(self, action: AuditedAction, grant: Grant, caller: VerifiedAccessToken) -> None:
-        step = self.audit.approval(action, grant.request.principal, caller, **grant.request.audited())
+    async def _record(self, action: AuditedAction, grant: Grant, by: VerifiedAccessToken | None) -> None:
+        client, request = None if by is not None else "operator", grant.request
+        step = self.audit.approval(action, request.principal, by, client=client, **request.audited())
         await step.ended(AuditOutcome.SUCCEEDED)

@@ -67,7 +67,7 @@ class ApprovalPrompts:
                 await step.ended(AuditOutcome.SUCCEEDED, _CODES.get(request.kind))
                 if request.approvers is not None:
                     request = replace(request, arguments=dict(shown.arguments))
-                await self.gate.open(request)
+                await self.gate.store.open(request)
                 if self.announce is not None and request.kind is ApprovalKind.TOOL_CALL:
                     self.announce(shown)
             raise
@@ -79,17 +79,18 @@ class ApprovalPrompts:
         False if it does not count, because it was decided before, or too late. A decision that cannot be
         recorded is withdrawn.
         """
+        store, principal, now = self.gate.store, request.principal, self.clock()
         about = request.audited(digest or request.digest)
-        step = self.audit.approval(AuditedAction.APPROVAL_DECIDED, request.principal, caller, **about)
+        step = self.audit.approval(AuditedAction.APPROVAL_DECIDED, principal, caller, **about)
         try:
-            await self.gate.decide(request, digest)
+            await store.decide(request.id, principal, approved=digest is not None, digest=digest, at=now)
         except ApprovalError as error:
             await step.ended(AuditOutcome.FAILED, error.code)
             return False
         try:
             await step.ended(AuditOutcome.REFUSED if digest is None else AuditOutcome.SUCCEEDED)
         except AuditError:
-            await self.gate.withdraw(request)
+            await store.withdraw(principal, request.thread_id, now)
             raise
         return True
 

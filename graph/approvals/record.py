@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from graph.error_codes import GraphCode
+from identity.access_token.revocation_list import RevocationList
 from identity.audit.event import Ruled
 from identity.errors import ApprovalError
 from identity.principal import AccessIdentity, Principal
@@ -116,6 +117,11 @@ class ApprovalRequest:
     read: tuple[str, ...] = ()
     """What the conversation has read that the call could carry elsewhere: `payroll.payslip: confidential`."""
     prepared_by: str | None = None
+
+    def is_void(self, revocations: RevocationList) -> bool:
+        """Whether it is a prepared run, and the access of its user or client was changed since."""
+        names = () if self.prepared_by is None else (self.principal.subject, self.prepared_by)
+        return any(revocations.changed(name, self.created_at, "") for name in names)
 
     def audited(self, digest: str | None = None) -> dict[str, Any]:
         """Its members in the audit log. `digest` is that of the arguments, which a decision may change."""

@@ -83,7 +83,7 @@ class RunCallers:
         if conversation is None or principal is None:
             return
         request = self.gate.requests.of_sign_in(principal, conversation, checkpoint_of(runtime))
-        known = await self.gate.known(request)
+        known = await self.gate.known(request.id, request.principal)
         request = known.request if known else request
         await self.prompts.pause(PendingApproval(request, {}, asked=known is not None), None)
 
@@ -92,7 +92,7 @@ class RunCallers:
     ) -> None:
         """Closes the question to sign in, if the run was paused by it: the caller's token is verified."""
         request = self.gate.requests.of_sign_in(caller.principal, conversation, checkpoint_of(runtime))
-        known = await self.gate.known(request)
+        known = await self.gate.known(request.id, request.principal)
         in_time = caller.expires_at > self.clock()
         if known is not None and known.status is ApprovalStatus.OPEN and in_time:
             await self.prompts.decide(request, request.digest, caller)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tools.lasting import Bound, Lasting
+from tools.approval_policy import Effect, ToolPolicy
+from tools.lasting import LONGEST_SECONDS, Bound, Lasting
 
 pytestmark = pytest.mark.promise("grants-are-bounded")
 
@@ -119,3 +120,10 @@ def test_offer_can_be_narrowed_in_every_member(chosen: dict[str, Any]) -> None:
 def test_offer_cannot_be_widened(chosen: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         OFFER.narrowed(chosen)
+
+
+def test_rules_offer_no_longer_than_the_tool_does_and_nothing_external_beyond_the_conversation() -> None:
+    policy = ToolPolicy(lasting=Lasting(60, conversation_only=False))
+    assert policy.offered({}, LONGEST_SECONDS) == Lasting(60, conversation_only=False)
+    external = ToolPolicy(Effect.EXTERNAL).offered({"to": "ann"}, 90)
+    assert external == Lasting(90, conversation_only=True, bounds={"to": Bound({"equal": "ann"})})

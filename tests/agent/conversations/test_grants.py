@@ -14,6 +14,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.grants import SqlGrantStore
 from graph.approvals.grants import Grant, Grants
 from graph.error_codes import GraphCode
+from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.sealed_caller import SealingKeys
 from identity.audit.trail import AuditTrail
@@ -23,7 +24,7 @@ from identity.principal import AccessIdentity
 from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank
 from tests.graph.approvals.conftest import ALICE, BOB, NOW, request_of
-from tests.graph.scripted_model import DONE
+from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.lasting import Bound, Lasting
 from tools.service import ToolSchema
@@ -92,10 +93,12 @@ class GrantingBank:
 
     def __init__(self, database: Database) -> None:
         self.approvals, self.store = stores(database)
+        self.grants: Any = None
 
     def bank(self, thread: str, **members: Any) -> Bank:
         services: dict[str, Any] = {}
         grants = Grants(self.store, services, lambda *_: None, RevocationList(), AuditTrail(), lambda: NOW)  # type: ignore[arg-type, return-value]  # a stand-in
+        self.grants = grants
         bank = Bank(store=self.approvals, thread=thread, options={"grants": grants}, **members)  # type: ignore[arg-type]  # checked where it is called
         services["bank"] = bank.service
         policy = ToolPolicy(Effect.WRITE, ApprovalMode.ASK, lasting=LASTING)
@@ -133,6 +136,7 @@ async def test_call_with_other_rights_is_asked_about(granting: GrantingBank, cha
     await bank.ask()
     assert (await bank.waiting()).request.tool == "pay"
     assert bank.paid == []
+    assert len(await granting.grants.of(ALICE)) == (changed == "identity")
 
 
 @pytest.mark.parametrize("parameters", [{"type": "object", "properties": {"fee": {"type": "number"}}}, None])
@@ -170,7 +174,20 @@ async def test_grant_that_is_more_than_the_policy_offers_today_counts_no_more(
     bank.service.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.ASK, lasting=lasting)
     await bank.ask()
     assert (await bank.waiting()).request.tool == "pay"
-    assert bank.paid == []
+    assert (bank.paid, await granting.grants.of(ALICE)) == ([], [])
+
+
+def test_grant_that_rules_offer_counts_where_the_declared_policy_allows_and_for_the_same_arguments() -> None:
+    services: dict[str, Any] = {"bank": Bank().service}
+    grants = Grants(*[None, services, None, RevocationList(), None, None])  # type: ignore[arg-type]  # unused
+    declared, wide = grant_of(lasting=Lasting(60, False, {"amount": Bound({"one_of": [5]})})), grant_of()
+    same, wide = (replace(each, request=replace(each.request, policy="d")) for each in (declared, wide))
+    policies = ApprovalMode.ALLOW, ApprovalMode.ASK, ApprovalMode.DENY
+    for mode, expected in zip(policies, ([True, False, False], [False] * 3, [False] * 3), strict=True):
+        services["bank"].policies["pay"] = ToolPolicy(Effect.WRITE, mode)
+        assert [grants.counts(each) for each in (same, declared, wide)] == expected
+    services.clear()
+    assert not grants.counts(same)
 
 
 async def test_denied_call_is_not_made_under_a_grant(granting: GrantingBank) -> None:
@@ -178,6 +195,22 @@ async def test_denied_call_is_not_made_under_a_grant(granting: GrantingBank) -> 
     bank.service.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.DENY, lasting=LASTING)
     await bank.ask()
     assert bank.paid == []
+
+
+@pytest.mark.promise("approval-binds")
+async def test_approval_is_void_once_the_rights_of_its_user_were_changed_also_if_they_were_restored(
+    granting: GrantingBank,
+) -> None:
+    large = [{"amount": amount, "to": "ann"} for amount in (20, 30)]
+    bank = granting.bank("run2", turns=[calls(*(("pay", each) for each in large)), DONE])
+    await bank.ask()
+    await bank.approve()
+    for changed_at, until in ((NOW + 1, NOW), (NOW + 2, None)):
+        revocation = Revocation(Target.USER, ALICE.subject, Origin.OPERATOR, until, changed_at)
+        granting.grants.revocations.apply(revocation)
+    bank.now = NOW + 3
+    await bank.approve()
+    assert bank.paid == large[1:]
 
 
 async def test_argument_with_a_secret_of_the_run_is_not_granted(granting: GrantingBank) -> None:

@@ -18,8 +18,10 @@ from starlette.routing import Route
 
 from agent.operations.approval_webhook import ApprovalWebhook
 from agent.settings.settings import read_settings
-from graph.approvals.record import PendingApproval
+from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.error_codes import GraphCode
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList
 from identity.errors import ConfigurationError, UnavailableError
 from identity.transport.client import http_client
 from tests.conftest import Sandbox
@@ -43,7 +45,7 @@ class Receiver:
         self.messages: list[tuple[dict[str, str], bytes]] = []
         self.pauses: list[float] = []
         self.webhook: Any = None
-        self.store = MemoryApprovalStore()
+        self.store, self.revocations = MemoryApprovalStore(), RevocationList(clock=lambda: NOW)
 
     async def receive(self, request: Request) -> Response:
         self.messages.append((dict(request.headers), await request.body()))
@@ -76,7 +78,8 @@ async def receiver_of(
             | {"APPROVAL_WEBHOOK_PAGE": "https://page.example/chat", **variables}
         )
         clients.append(http_client(None, 5.0))
-        receiver.webhook = ApprovalWebhook(settings, clients[-1], receiver.store, lambda: NOW, receiver.pause)
+        known = receiver.store, receiver.revocations
+        receiver.webhook = ApprovalWebhook(settings, clients[-1], *known, lambda: NOW, receiver.pause)
         return receiver
 
     yield make
@@ -145,6 +148,22 @@ async def test_question_that_is_no_longer_open_is_not_sent_again(receiver_of: Re
     receiver.responses = [Response(status_code=503)] * 9
     await receiver.sent(PendingApproval(asked, {}))
     assert len(receiver.messages) == 2
+
+
+@pytest.mark.parametrize("name", ["alice", "job"])
+async def test_prepared_run_is_not_announced_again_once_its_user_or_client_was_revoked(
+    receiver_of: ReceiverOf, name: str
+) -> None:
+    receiver = await receiver_of()
+
+    async def revoke(_: float) -> None:
+        for changed_at, until in ((NOW, NOW), (NOW + 1, None)):  # and restored
+            receiver.revocations.apply(Revocation(Target.USER, name, Origin.OPERATOR, until, changed_at))
+
+    receiver.webhook.sleep = revoke
+    receiver.responses = [Response(status_code=503)] * 9
+    await receiver.sent(PendingApproval(request_of(kind=ApprovalKind.PREPARED_RUN, prepared_by="job"), {}))
+    assert len(receiver.messages) == 1
 
 
 async def test_message_is_sent_when_the_store_can_be_read_again(receiver_of: ReceiverOf) -> None:

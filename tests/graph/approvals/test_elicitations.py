@@ -8,8 +8,11 @@ import pytest
 from langgraph.types import Command
 
 from graph.approvals.consent_urls import ConsentUrls
+from graph.approvals.grants import Grants
 from graph.approvals.record import ApprovalKind, ApprovalStatus, PendingApproval
 from graph.approvals.request import approval_of, interrupt_value
+from identity.access_token.revocation import Origin, Revocation, Target
+from identity.access_token.revocation_list import RevocationList
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.principal import AccessIdentity
@@ -224,6 +227,22 @@ async def test_questions_of_one_result_are_asked_one_after_another(server: Askin
     assert (await bank.shown()).url == Secret(URL)
     await bank.answer({"action": "accept"})
     assert server.calls[-1]["inputResponses"] == {"first": SAVINGS, "second": {"action": "accept"}}
+
+
+async def test_answer_is_void_once_the_rights_of_its_user_were_changed(
+    server: Asking, bank_of: BankOf
+) -> None:
+    server.answers = [asks(a=FORM, b=FORM), TEXT]
+    revocations = RevocationList()
+    grants = Grants(None, {}, None, revocations, None, None)  # type: ignore[arg-type]  # only revocations
+    bank = bank_of(options={"grants": grants})
+    await bank.ask()
+    await bank.answer(SAVINGS)
+    for at, until in ((bank.now + 1, bank.now), (bank.now + 2, None)):  # and restored
+        revocations.apply(Revocation(Target.USER, ALICE.subject, Origin.OPERATOR, until, at))
+    bank.now += 3
+    messages = await bank.answer(SAVINGS)
+    assert (len(server.calls), result_of(messages).status) == (1, "error")
 
 
 async def test_user_who_declines_is_asked_no_more_of_it(server: Asking, bank_of: BankOf) -> None:

@@ -4,7 +4,9 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -12,16 +14,19 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from agent.api.langgraph.authorization import own_threads
 from agent.api.langgraph.route_guard import RouteGuard
 from agent.api.langgraph.run_request_guard import RunRequestGuard
 from agent.api.langgraph.server_agent import agent_of_this_loop
 from agent.composition.agent import Agent
+from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from graph.approvals.request import interrupt_value
 from identity.access_token.verifier import LEEWAY
 from identity.principal import Principal
 from tests.conftest import Sandbox
 from tools.approval_policy import Effect
+from tools.lasting import Lasting
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -300,3 +305,15 @@ async def test_runs_are_counted_also_refused_ones_and_reads_are_not(
     bob = {"X-Api-Key": sandbox.access_token("bob")}
     assert (await http.post("/runs", json={}, headers=bob)).is_success
     assert len(server.runs) == 2
+
+
+@pytest.mark.promise("grants-are-bounded")
+async def test_grants_of_a_conversation_end_when_its_thread_is_deleted_at_the_server(agent: Agent) -> None:
+    assert agent.conversation_storage is not None
+    store, request, now = agent.conversation_storage.grants, await ask(agent), time.time()
+    for thread in (THREAD, FORK):
+        given = replace(request, id=thread, thread_id=thread)
+        await store.add(Grant(request=given, lasting=Lasting(60), schema="s", token="t", created_at=now))
+    deletes = SimpleNamespace(action="delete", user=SimpleNamespace(identity=ALICE))
+    await own_threads(deletes, {"thread_id": THREAD})  # type: ignore[arg-type]  # a stand-in
+    assert [each.id for each in await store.of(request.principal, now)] == [FORK]

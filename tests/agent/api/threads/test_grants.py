@@ -230,6 +230,20 @@ async def test_operator_sees_and_ends_grants_by_a_command(
     assert len(await asked(served)) == 1
 
 
+async def test_grant_that_is_wider_than_todays_offer_is_listed_nowhere_and_can_be_withdrawn(
+    replica: Callable[..., Awaitable[Threads]],
+) -> None:
+    first = await replica([weather(), DONE])
+    first.sandbox.clock.advance(time.time() - first.sandbox.clock())
+    [approval] = await asked(first)
+    await answered(first, approval, {})
+    tighter = await replica([], bounds='{ city = { one_of = ["Hangzhou"] } }')
+    assert [await grants(tighter), (await tighter.ask("GET", "/rights")).json()["grants"]] == [[], []]
+    assert "no grant" in (await tighter.command("grants")).stdout
+    assert (await tighter.command("grants", "--withdraw", approval["id"])).exit_code == 0
+    assert await grants(first) == []
+
+
 async def test_grant_ends_in_time(replica: Callable[..., Awaitable[Threads]]) -> None:
     served = await replica([weather(), DONE, weather(), DONE, weather()])
     [approval] = await asked(served)

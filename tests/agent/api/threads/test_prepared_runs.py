@@ -263,6 +263,20 @@ async def test_run_that_cannot_begin_is_accepted_again_and_keeps_its_state_when_
     assert await states(served) == ["approved"]
 
 
+async def test_accepted_run_that_could_not_begin_begins_no_more_once_rights_were_changed(
+    replica: Replica,
+) -> None:
+    served = await replica(MAX_USER_THREADS="1")
+    await served.ask("POST", "/threads", "alice", {"id": "only"})
+    path = f"/approvals/{(await prepared(served))['id']}"
+    assert await refusal(served, "POST", path, "alice", APPROVE) == (409, "storage_full")
+    now = served.sandbox.clock()
+    for at, until in ((now + 1, now), (now + 2, None)):  # and restored
+        await served.agent.revocation.put([Revocation(Target.USER, JOB, Origin.OPERATOR, until, at)])
+    await served.ask("DELETE", "/threads/only")
+    assert await refusal(served, "POST", path, "alice", APPROVE) == (409, "approval_used")
+
+
 async def test_request_with_the_same_key_prepares_one_run_and_another_body_is_refused(
     replica: Replica, tmp_path: Path
 ) -> None:
