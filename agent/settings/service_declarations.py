@@ -105,7 +105,9 @@ class CloudRoleDeclaration(_Made):
     role: Annotated[str, Field(pattern=r"^acs:ram::[0-9]{1,20}:role/[A-Za-z0-9_.-]{1,64}$")] = Field(
         description="The ARN of the role, as the cloud account in IDaaS has it."
     )
-    seconds: Annotated[int, Field(ge=900, le=43200)] = Field(3600, description="Until they expire.")
+    seconds: Annotated[int, Field(ge=900, le=43200)] = Field(
+        3600, description="Until the credentials expire."
+    )
 
     def made(self, _placement: Placement = BEARER) -> CloudRoleRequirement:
         """What calls of the service require. The signature has its own place."""
