@@ -169,8 +169,7 @@ async def _kept_revocations(settings: Settings) -> RevocationList:
 
 def _show(settings: Settings) -> None:
     try:
-        kept = asyncio.run(_kept_revocations(settings)).entries()
-        entries = [entry for entry in kept if entry.until is not None]
+        entries = [e for e in asyncio.run(_kept_revocations(settings)).entries() if e.until is not None]
     except StoreError as error:
         stop(f"the revocations cannot be read: {error}")
     for entry in sorted(entries, key=lambda entry: entry.changed_at):

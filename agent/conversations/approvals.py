@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Any, Final
 
 from agent.conversations.database.database import Database, Row, Transaction, query
@@ -246,7 +246,7 @@ class SqlApprovalStore:
         kept: dict[str, Any] = {"status": state.status, "digest": state.approved_digest}
         kept |= {"decided_at": state.decided_at, "device": state.device}
         if (by := state.approver) is not None:
-            kept["approver"] = [by.principal.issuer, by.principal.subject, sorted(by.groups), by.token]
+            kept["approver"] = [*astuple(by.principal), sorted(by.groups), by.token, by.issued_at]
         place = "state", owner, state.request.thread_id, state.request.id
         return self._encryption.seal(encoded(kept), *place)
 
@@ -267,8 +267,8 @@ class SqlApprovalStore:
             raise self._encryption.refusal("the status of an approval was changed")
         by = None
         if (kept := state.get("approver")) is not None:
-            issuer, subject, groups, token = kept
-            by = Approver(Principal(issuer, subject), frozenset(groups), token)
+            issuer, subject, groups, *token = kept
+            by = Approver(Principal(issuer, subject), frozenset(groups), *token)
         digest, decided_at, device = state["digest"], state["decided_at"], state.get("device")
         return ApprovalState(request, ApprovalStatus(status), digest, decided_at, by, device)
 

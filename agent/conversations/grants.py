@@ -18,6 +18,7 @@ from identity.principal import Principal
 from tools.lasting import Lasting
 
 _COLUMNS: Final = "id, owner, thread_id, ends_at, uses, last_used_at, body"
+_KEPT: Final = ("schema", "token", "issued_at", "created_at")
 _NEWEST: Final = "ORDER BY created_at DESC, id"
 MOST: Final = 500
 """Grants of one principal that are looked at, the newest."""
@@ -39,9 +40,7 @@ class SqlGrantStore:
             "principal": asdict(grant.request.principal),
             "request": members_of(grant.request) | {"thread_id": grant.request.thread_id},
             "lasting": grant.lasting.as_json(),
-            "schema": grant.schema,
-            "token": grant.token,
-            "created_at": grant.created_at,
+            **{name: getattr(grant, name) for name in _KEPT},
         }
         body = self._encryption.seal(encoded(kept), "grant", owner, grant.id)
         values = grant.id, owner, grant.thread_id, grant.created_at, grant.ends_at, body
@@ -104,9 +103,7 @@ class SqlGrantStore:
         grant = Grant(
             request=request_of(kept["request"], id=grant_id, principal=principal),
             lasting=Lasting.of_json(kept["lasting"]),
-            schema=kept["schema"],
-            token=kept["token"],
-            created_at=kept["created_at"],
+            **{name: kept.get(name) for name in _KEPT},
             uses=uses,
             last_used_at=last_used_at,
         )

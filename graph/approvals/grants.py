@@ -7,8 +7,9 @@ holds for each call.
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from graph.approvals.record import ApprovalRequest, ApprovalState, Approver
@@ -33,13 +34,14 @@ class Grant:
     """What a person has approved beyond one call. Times are unix seconds.
 
     `request` is the question that they answered; its id is the grant's. `schema` is the digest of the tool as
-    the service offered it then, and `token` the SHA-256 of the access token with which they answered.
+    the service offered it then, `token` the SHA-256 of the access token of the answer, issued at `issued_at`.
     """
 
     request: ApprovalRequest
     lasting: Lasting
     schema: str
     token: str
+    issued_at: float | None = None
     created_at: float
     uses: int = 0
     last_used_at: float | None = None
@@ -103,9 +105,9 @@ class Grants:
 
     def is_void(self, state: ApprovalState) -> bool:
         """Whether the rights of the asker, or of the other person who decided, were changed since."""
-        people, at = (Approver(state.request.principal), state.approver), state.decided_at
-        changed = self.revocations.changed
-        return at is not None and any(changed(by.principal.subject, at, by.token) for by in people if by)
+        asker, at, changed = state.request.principal, state.decided_at, self.revocations.changed
+        people = [Approver(asker, issued_at=math.inf), *([state.approver] if state.approver else ())]
+        return at is not None and any(changed(e.principal.subject, at, e.token, e.issued_at) for e in people)
 
     async def of(self, principal: Principal) -> list[Grant]:
         """The grants of `principal` that count now, the newest first."""
@@ -113,8 +115,8 @@ class Grants:
 
     def counts(self, grant: Grant) -> bool:
         """Whether the person's rights were not changed since, and the policy may offer as much today."""
-        asked = grant.request
-        revoked = self.revocations.changed(asked.principal.subject, grant.created_at, grant.token)
+        asked, changed = grant.request, self.revocations.changed
+        revoked = changed(asked.principal.subject, grant.created_at, grant.token, grant.issued_at)
         if revoked or (service := self.services.get(asked.service)) is None:
             return False
         policy, rights = service.policy(asked.tool), service.credential.at_most if service.credential else {}
@@ -147,9 +149,9 @@ class Grants:
         if (schema := await self._schema(request, caller)) is None:
             _LOG.warning('no grant for "%s": its schema cannot be read', request.tool)
             return
-        grant = Grant(
-            request=request, lasting=lasting, schema=schema, token=caller.fingerprint, created_at=self.clock()
-        )
+        now, token = self.clock(), caller.fingerprint
+        grant = Grant(request=request, lasting=lasting, schema=schema, token=token, created_at=now)
+        grant = replace(grant, issued_at=caller.issued_at)
         await self.store.add(grant)
         try:
             await self._record(AuditedAction.GRANT_GIVEN, grant, caller)

@@ -50,4 +50,4 @@ class Inbox:
     def _approver(self, caller: VerifiedAccessToken) -> Approver:
         groups = caller.claims.get(self.group_claim, ())
         names = frozenset((groups,) if isinstance(groups, str) else groups)
-        return Approver(caller.principal, names, caller.fingerprint)
+        return Approver(caller.principal, names, caller.fingerprint, caller.issued_at)

@@ -61,11 +61,12 @@ class ApprovalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """Who approves a call of another person: the groups and the SHA-256 are of their own access token."""
+    """Who approves: groups, SHA-256 and the time of issue are those of their own access token."""
 
     principal: Principal
     groups: frozenset[str] = frozenset()
     token: str = ""
+    issued_at: float | None = None
 
     @property
     def known_as(self) -> list[str]:

@@ -72,12 +72,13 @@ class RevocationList:
                 return True
         return issued_at is not None and issued_at <= self._dropped_until
 
-    def changed(self, subject: str, since: float, fingerprint: str) -> bool:
-        """Whether anything was decided about this user, this token or all tokens at `since` or later. It
-        counts too if access was restored afterwards.
+    def changed(self, subject: str, since: float, fingerprint: str, issued: float | None = math.inf) -> bool:
+        """Whether anything was decided about this user, this token or all tokens at `since` or later, also if
+        access was restored afterwards; or earlier, if that refuses the token, which was issued at `issued`.
         """
         entries = (self._users, subject), (self._tokens, fingerprint), (self._all, "")
-        return since <= self._dropped_until or any(
+        late = self.refuses(subject, issued, fingerprint) or since <= self._dropped_until
+        return late or any(
             name in by_origin and max(by_origin[name]) >= since
             for by_origins, name in entries
             for by_origin in by_origins

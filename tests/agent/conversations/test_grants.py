@@ -190,6 +190,17 @@ def test_grant_that_rules_offer_counts_where_the_declared_policy_allows_and_for_
     assert not grants.counts(same)
 
 
+def test_event_that_arrives_after_a_grant_ends_it_if_the_token_that_gave_it_was_issued_before() -> None:
+    bank, revocations = Bank(), RevocationList()
+    bank.service.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.ASK, lasting=LASTING)
+    services: dict[str, Any] = {"bank": bank.service}
+    grants = Grants(*[None, services, None, revocations, None, None])  # type: ignore[arg-type]  # unused
+    given = [grant_of(issued_at=NOW - seconds) for seconds in (60, 1)]
+    assert all(map(grants.counts, given))
+    revocations.apply(Revocation(Target.USER, ALICE.subject, Origin.IDAAS, NOW - 5, NOW - 5))
+    assert [grants.counts(each) for each in given] == [False, True]
+
+
 async def test_denied_call_is_not_made_under_a_grant(granting: GrantingBank) -> None:
     bank = granting.bank("run2")
     bank.service.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.DENY, lasting=LASTING)

@@ -209,6 +209,18 @@ async def test_decision_of_an_approver_whose_rights_change_before_the_call_is_vo
     assert "not run" in result
 
 
+async def test_decision_with_a_token_that_a_late_event_refuses_is_void(replica: Replica) -> None:
+    served = await replica()
+    approval_id = await asked(served)
+    bob = (await served.agent.verifier.verify(served.tokens["bob"])).principal.subject
+    event = served.sandbox.clock()
+    served.sandbox.clock.advance(5)
+    await served.ask("POST", f"/approvals/{approval_id}", "bob", APPROVE)
+    await served.agent.revocation.put([Revocation(Target.USER, bob, Origin.IDAAS, event, event)])
+    _, result = await continued(served)
+    assert "not run" in result
+
+
 async def test_rejection_ends_the_call_and_is_read_by_the_model(replica: Replica) -> None:
     served = await replica()
     approval_id = await asked(served)
