@@ -23,9 +23,7 @@ def flights() -> SingleFlight[str]:
     return SingleFlight(closed)
 
 
-async def test_fetch_does_not_see_the_context_variables_of_its_first_caller(
-    flights: SingleFlight[str],
-) -> None:
+async def test_fetch_does_not_see_the_context_variables_of_its_first_caller(flights):
     REQUEST.set("the request of the first caller")
 
     async def fetch() -> str:
@@ -45,9 +43,7 @@ async def test_key_is_fetched_again_after_its_fetch_ended(flights: SingleFlight[
     assert await flights.run("key", fetch) == "second"
 
 
-async def test_error_without_waiters_is_not_logged(
-    flights: SingleFlight[str], caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_error_without_waiters_is_not_logged(flights, caplog):
     async def fetch() -> str:
         raise closed()
 

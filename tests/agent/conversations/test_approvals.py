@@ -38,9 +38,7 @@ class TestSqlApprovalStore(ApprovalStoreConformance):
     """The guarantees of every store."""
 
 
-async def test_of_many_decisions_and_uses_by_several_processes_one_counts(
-    new_database: NewDatabase, encryption: Encryption
-) -> None:
+async def test_of_many_decisions_and_uses_by_several_processes_one_counts(new_database, encryption):
     stores = [SqlApprovalStore(new_database(), encryption) for _ in range(3)]
     await asyncio.gather(*(store.open(request_of()) for store in stores))
     decisions = [
@@ -58,9 +56,7 @@ async def test_of_many_decisions_and_uses_by_several_processes_one_counts(
 
 
 @pytest.mark.promise("prepared-runs-wait")
-async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(
-    new_database: NewDatabase, encryption: Encryption
-) -> None:
+async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(new_database, encryption):
     stores = [SqlApprovalStore(new_database(), encryption) for _ in range(2)]
     jobs = [Principal(ALICE.issuer, name) for name in ("job", "other")]
     asked = [
@@ -101,9 +97,7 @@ async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(
     assert [each.status for each in await stores[1].prepared(BOB)] == ["approved"]
 
 
-async def test_pending_ones_are_in_the_order_of_their_requests_and_recent_ones_newest_first(
-    store: SqlApprovalStore,
-) -> None:
+async def test_pending_ones_are_in_the_order_of_their_requests_and_recent_ones_newest_first(store):
     for n in (3, 2, 1, 0):
         await store.open(request_of(id=str(n), call_id=str(n), thread_id=f"t{n % 2}", created_at=NOW + n))
     assert [state.request.id for state in await store.pending(ALICE)] == ["0", "1", "2", "3"]
@@ -157,9 +151,7 @@ async def test_decision_use_and_withdrawal_are_synced_to_disk_before_they_return
     assert watched.is_durable == [False, True, True, False, True]
 
 
-async def test_nothing_of_a_request_but_its_place_and_state_is_in_clear_under_encryption(
-    database: Database,
-) -> None:
+async def test_nothing_of_a_request_but_its_place_and_state_is_in_clear_under_encryption(database):
     store = SqlApprovalStore(database, Encryption(SealingKeys.of("A" * 43)))
     await store.open(request_of(service="secret-bank", tool="secret-pay", scope="secret-scope"))
     await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
@@ -168,9 +160,7 @@ async def test_nothing_of_a_request_but_its_place_and_state_is_in_clear_under_en
         assert not any(hidden in (each if isinstance(each, bytes) else str(each).encode()) for each in row)
 
 
-async def test_unusable_database_is_reported_as_unavailable_approvals(
-    database: Database, store: SqlApprovalStore
-) -> None:
+async def test_unusable_database_is_reported_as_unavailable_approvals(database, store):
     await store.open(request_of())
     await database.write(lambda: query("ALTER TABLE approvals RENAME TO away"))
     try:
@@ -182,9 +172,7 @@ async def test_unusable_database_is_reported_as_unavailable_approvals(
         await database.write(lambda: query("ALTER TABLE away RENAME TO approvals"))
 
 
-async def test_open_approvals_of_all_are_counted_without_decided_and_old_ones(
-    store: SqlApprovalStore,
-) -> None:
+async def test_open_approvals_of_all_are_counted_without_decided_and_old_ones(store):
     for number, principal in enumerate((ALICE, BOB, ALICE)):
         await store.open(
             request_of(id=str(number), call_id=str(number), principal=principal, created_at=NOW + number)

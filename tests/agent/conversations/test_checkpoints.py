@@ -89,9 +89,7 @@ async def answered(checkpoints: Checkpoints, answer: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("keys", [None, KEY], ids=["in clear", "encrypted"])
-async def test_run_that_waits_twice_is_continued_by_other_processes(
-    checkpoints_of: OpenCheckpoints, keys: str | None
-) -> None:
+async def test_run_that_waits_twice_is_continued_by_other_processes(checkpoints_of, keys):
     await paused(checkpoints_of(keys))
     [again] = (await answered(checkpoints_of(keys), "yes"))["__interrupt__"]
     assert again.value == {"action": "again"}
@@ -117,9 +115,7 @@ async def test_deleted_run_leaves_nothing(checkpoints_of: OpenCheckpoints, datab
     assert await rows(database) == []
 
 
-async def test_run_that_is_not_that_of_its_thread_saves_nothing(
-    checkpoints_of: OpenCheckpoints, database: Database
-) -> None:
+async def test_run_that_is_not_that_of_its_thread_saves_nothing(checkpoints_of, database):
     checkpoints = checkpoints_of()
     await paused(checkpoints)
     saved = await checkpoints.load(*RUN)
@@ -133,9 +129,7 @@ async def rows(database: Database) -> list[tuple[Any, ...]]:
     return list(await database.read(lambda: query("SELECT * FROM checkpoints")))
 
 
-async def test_encrypted_checkpoint_has_nothing_of_the_conversation_in_clear(
-    checkpoints_of: OpenCheckpoints, database: Database
-) -> None:
+async def test_encrypted_checkpoint_has_nothing_of_the_conversation_in_clear(checkpoints_of, database):
     await paused(checkpoints_of(KEY))
     [stored] = await rows(database)
     for hidden in ("holiday", "Three days", "leave_apply", "secret plan"):
@@ -144,9 +138,7 @@ async def test_encrypted_checkpoint_has_nothing_of_the_conversation_in_clear(
 
 
 @pytest.mark.parametrize("keys", [None, "B" * 42 + "A"], ids=["no key", "another key"])
-async def test_encrypted_checkpoint_is_not_read_without_its_key(
-    checkpoints_of: OpenCheckpoints, keys: str | None
-) -> None:
+async def test_encrypted_checkpoint_is_not_read_without_its_key(checkpoints_of, keys):
     await paused(checkpoints_of(KEY))
     with pytest.raises(ConfigurationError) as caught:
         await checkpoints_of(keys).load(*RUN)
@@ -173,9 +165,7 @@ CONSTRUCTED = "pytest", "fail", "it was executed"
     [pickle.dumps(Exploit()), b"", b"\xc1", ormsgpack.packb(5), ormsgpack.packb([{}, {}, [1]])],
     ids=["pickle", "nothing", "no MessagePack", "a number", "no writes"],
 )
-async def test_checkpoint_of_another_form_is_refused(
-    checkpoints_of: OpenCheckpoints, database: Database, forged: bytes
-) -> None:
+async def test_checkpoint_of_another_form_is_refused(checkpoints_of, database, forged):
     await paused(checkpoints_of())
     await database.write(lambda: query("UPDATE checkpoints SET body = ?", b"\0" + forged))
     with pytest.raises(ConfigurationError) as caught:
@@ -183,9 +173,7 @@ async def test_checkpoint_of_another_form_is_refused(
     assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
 
 
-async def test_object_of_another_type_is_read_as_plain_data(
-    checkpoints_of: OpenCheckpoints, database: Database
-) -> None:
+async def test_object_of_another_type_is_read_as_plain_data(checkpoints_of, database):
     await paused(checkpoints_of())
     forged = b"\x93" + extension(0, *CONSTRUCTED) + ormsgpack.packb({}) + ormsgpack.packb([])
     await database.write(lambda: query("UPDATE checkpoints SET body = ?", b"\0" + forged))

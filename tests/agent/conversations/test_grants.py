@@ -21,7 +21,6 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ApprovalError
 from identity.principal import AccessIdentity
-from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank
 from tests.graph.approvals.conftest import ALICE, BOB, NOW, request_of
 from tests.graph.scripted_model import DONE, calls
@@ -45,9 +44,7 @@ def grant_of(**members: Any) -> Grant:
     return Grant(request=request_of(id="given", call_id="given"), **{**given, **members})
 
 
-async def test_each_call_is_used_once_and_counted_until_the_grant_is_withdrawn_or_ends(
-    new_database: NewDatabase,
-) -> None:
+async def test_each_call_is_used_once_and_counted_until_the_grant_is_withdrawn_or_ends(new_database):
     (approvals, store), (_, other) = stores(new_database()), stores(new_database())
     grant = grant_of()
     await store.add(grant)
@@ -76,9 +73,7 @@ async def test_each_call_is_used_once_and_counted_until_the_grant_is_withdrawn_o
         assert await approvals.get(call.id, ALICE) is None
 
 
-async def test_operator_sees_every_grant_that_counts_and_a_user_the_newest(
-    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_operator_sees_every_grant_that_counts_and_a_user_the_newest(new_database, monkeypatch):
     monkeypatch.setattr(grants, "MOST", 2)
     _, store = stores(new_database())
     for number in range(3):
@@ -140,9 +135,7 @@ async def test_call_with_other_rights_is_asked_about(granting: GrantingBank, cha
 
 
 @pytest.mark.parametrize("parameters", [{"type": "object", "properties": {"fee": {"type": "number"}}}, None])
-async def test_tool_with_another_schema_or_none_is_asked_about(
-    granting: GrantingBank, parameters: Any
-) -> None:
+async def test_tool_with_another_schema_or_none_is_asked_about(granting, parameters):
     bank = granting.bank("run2")
     schema = ToolSchema("pay", "The tool pay.", parameters) if parameters else bank.service.schemas[1]
     bank.service.schemas[0] = schema
@@ -167,9 +160,7 @@ async def test_another_user_and_an_effect_that_has_changed_are_asked_about(grant
         replace(LASTING, bounds={"amount": Bound({"min": 0, "max": 4}), "to": Bound({"equal": "ann"})}),
     ],
 )
-async def test_grant_that_is_more_than_the_policy_offers_today_counts_no_more(
-    granting: GrantingBank, lasting: Lasting | None
-) -> None:
+async def test_grant_that_is_more_than_the_policy_offers_today_counts_no_more(granting, lasting):
     bank = granting.bank("run2")
     bank.service.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.ASK, lasting=lasting)
     await bank.ask()
@@ -209,9 +200,7 @@ async def test_denied_call_is_not_made_under_a_grant(granting: GrantingBank) -> 
 
 
 @pytest.mark.promise("approval-binds")
-async def test_approval_is_void_once_the_rights_of_its_user_were_changed_also_if_they_were_restored(
-    granting: GrantingBank,
-) -> None:
+async def test_approval_is_void_once_the_rights_of_its_user_were_changed_also_if_they_were_restored(granting):
     large = [{"amount": amount, "to": "ann"} for amount in (20, 30)]
     bank = granting.bank("run2", turns=[calls(*(("pay", each) for each in large)), DONE])
     await bank.ask()

@@ -76,9 +76,7 @@ async def test_turn_reads_no_more_than_its_window(new_database: NewDatabase, tur
     assert [message.text for message in window[::2]] == [str(number) for number in range(turns - 9, turns)]
 
 
-async def test_turn_of_large_messages_reads_no_more_than_a_mebibyte_and_one_of_them(
-    new_database: NewDatabase,
-) -> None:
+async def test_turn_of_large_messages_reads_no_more_than_a_mebibyte_and_one_of_them(new_database):
     database = CountedReads(new_database())
     threads = ThreadStore(database)
     many = [message for _ in range(20) for message in (HumanMessage("x" * 300_000), AIMessage("y"))]

@@ -78,9 +78,7 @@ async def test_deleted_conversation_is_purged_after_the_time_in_which_it_can_be_
     assert await count(database, "files") == 0
 
 
-async def test_conversation_that_was_not_changed_for_too_long_is_purged_unless_it_runs(
-    storage: ConversationStorage, clock: Clock
-) -> None:
+async def test_conversation_that_was_not_changed_for_too_long_is_purged_unless_it_runs(storage, clock):
     for status in ("idle", "paused", "interrupted", "failed", "running"):
         await conversation(storage, status, status)
     clock.now += 80 * DAY
@@ -91,9 +89,7 @@ async def test_conversation_that_was_not_changed_for_too_long_is_purged_unless_i
     assert {thread.id for thread in left} == {"fresh", "running"}
 
 
-async def test_more_conversations_than_one_transaction_takes_are_purged(
-    storage: ConversationStorage, database: Database, clock: Clock
-) -> None:
+async def test_more_conversations_than_one_transaction_takes_are_purged(storage, database, clock):
     for number in range(120):
         await storage.threads.open(OWNER, f"t{number}")
     assert await storage.threads.delete_all(OWNER) == 120
@@ -102,9 +98,7 @@ async def test_more_conversations_than_one_transaction_takes_are_purged(
     assert await count(database, "threads") == 0
 
 
-async def test_approvals_and_checkpoints_end_with_their_conversation(
-    storage: ConversationStorage, database: Database, clock: Clock
-) -> None:
+async def test_approvals_and_checkpoints_end_with_their_conversation(storage, database, clock):
     for thread_id in ("gone", "waits"):
         await conversation(storage, thread_id, "paused")
         await storage.approvals.open(request_of(id=thread_id, thread_id=thread_id))
@@ -117,9 +111,7 @@ async def test_approvals_and_checkpoints_end_with_their_conversation(
     assert await count(database, "checkpoints") == 1
 
 
-async def test_prepared_run_is_purged_a_week_after_its_end(
-    storage: ConversationStorage, clock: Clock
-) -> None:
+async def test_prepared_run_is_purged_a_week_after_its_end(storage, clock):
     times = {"created_at": clock.now, "expires_at": clock.now + 60}
     await storage.approvals.prepare(request_of(prepared_by="job", **times), 1, 1)
     for seconds, left in ((60 + 7 * 86_400 - 1, 1), (2, 0)):
@@ -128,9 +120,7 @@ async def test_prepared_run_is_purged_a_week_after_its_end(
         assert len(await storage.approvals.prepared(ALICE)) == left
 
 
-async def test_checkpoint_that_no_thread_can_resume_is_purged(
-    storage: ConversationStorage, database: Database
-) -> None:
+async def test_checkpoint_that_no_thread_can_resume_is_purged(storage, database):
     for thread_id, status in (("t", "paused"), ("ended", "idle"), ("continued", "failed")):
         await conversation(storage, thread_id, status)
         await checkpoint(storage, thread_id)
@@ -158,9 +148,7 @@ async def test_rounds_create_no_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise("no-secret-leaves")
-async def test_content_of_purged_conversations_is_no_longer_in_the_files(
-    tmp_path: Path, clock: Clock
-) -> None:
+async def test_content_of_purged_conversations_is_no_longer_in_the_files(tmp_path, clock):
     database = SqliteDatabase(tmp_path / "conversations.db")
     storage = ConversationStorage(database, Encryption(), days=90, clock=clock)
     threads = storage.threads

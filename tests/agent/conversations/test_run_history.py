@@ -37,9 +37,7 @@ async def paused(threads: ThreadStore, clock: Clock, *, seconds: float) -> float
     return until
 
 
-async def test_pages_have_the_runs_of_all_threads_in_the_order_of_their_last_change(
-    threads: ThreadStore,
-) -> None:
+async def test_pages_have_the_runs_of_all_threads_in_the_order_of_their_last_change(threads):
     await threads.begin_run(ALICE, "slow", "begun-first", "p")
     await asked(threads, "t", "one", "two")
     await asked(threads, "u", "three")
@@ -122,9 +120,7 @@ async def test_cursor_that_is_none_is_a_value_error(threads: ThreadStore, cursor
         ("interrupted", RunEnd("failed", "shutting_down"), "failed"),
     ],
 )
-async def test_state_of_a_run_that_has_ended_is_never_changed(
-    threads: ThreadStore, status, end: RunEnd, state: str
-) -> None:
+async def test_state_of_a_run_that_has_ended_is_never_changed(threads, status, end, state):
     await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("Hello")])
     await threads.end_run(ALICE, "t", "r", status, [], end)
     ended = await run_of(threads)
@@ -150,9 +146,7 @@ async def test_run_that_waits_goes_on_and_completes(threads: ThreadStore, clock:
     assert (done.state, done.first_seq, done.asked, done.last_seq) == ("completed", 1, 1, 3)
 
 
-async def test_run_whose_approval_has_expired_is_cancelled_since_then(
-    threads: ThreadStore, clock: Clock
-) -> None:
+async def test_run_whose_approval_has_expired_is_cancelled_since_then(threads, clock):
     until = await paused(threads, clock, seconds=600)
     await asked(threads, "later", "one")
     clock.now += 601
@@ -168,9 +162,7 @@ async def test_run_whose_approval_has_expired_is_cancelled_since_then(
     assert await run_of(threads) == expired
 
 
-async def test_run_that_ends_after_its_approval_has_expired_was_cancelled_by_that(
-    threads: ThreadStore, clock: Clock
-) -> None:
+async def test_run_that_ends_after_its_approval_has_expired_was_cancelled_by_that(threads, clock):
     until = await paused(threads, clock, seconds=600)
     clock.now += 601
     await threads.end_run(ALICE, "t", "r", "idle", [], RunEnd("canceled", "run_cancelled"))

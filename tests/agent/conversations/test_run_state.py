@@ -1,7 +1,6 @@
 """The state of runs, over all processes that share the database."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -64,9 +63,7 @@ def result(newest: Sequence[AnyMessage], shown: Sequence[AgentEvent]) -> list[An
     ],
     ids=["of its own process", "long ago", "of another process"],
 )
-async def test_next_run_finds_the_completed_messages_of_an_interrupted_one(
-    database: Database, interrupt: Callable[[ThreadStore], Any]
-) -> None:
+async def test_next_run_finds_the_completed_messages_of_an_interrupted_one(database, interrupt):
     threads = ThreadStore(database, clock=lambda: 1_000.0)
     await threads.begin_run(OWNER, "t", "r", "p", messages=[QUESTION, CALL])
     assert [each.run_id for each in await interrupt(threads)] == ["r"]

@@ -59,16 +59,12 @@ async def test_conversation_is_found_by_all_words_of_its_questions_and_answers(t
     ("search", "expected"),
     [("西湖", ["t"]), ("西湖天气", ["t"]), ("天湖", []), ("気温", ["t"]), ("การลา", ["t"]), ("학교", ["t"])],
 )
-async def test_scripts_without_spaces_are_found_by_parts(
-    threads: ThreadStore, search: str, expected: list[str]
-) -> None:
+async def test_scripts_without_spaces_are_found_by_parts(threads, search, expected):
     await asked(threads, "t", "Now", "杭州西湖天气怎么样? 今日の気温 ขอการลาป่วย 학교에")
     assert await ids(threads, search) == expected
 
 
-async def test_title_is_found_while_it_is_typed_and_no_more_after_it_was_changed(
-    threads: ThreadStore, database: Database
-) -> None:
+async def test_title_is_found_while_it_is_typed_and_no_more_after_it_was_changed(threads, database):
     await threads.open(ALICE, "opened", "Planned absences")
     await asked(threads, "asked", "Planning ahead")
     assert await ids(threads, "pl") == await ids(threads, "plan") == ["asked", "opened"]
@@ -97,9 +93,7 @@ async def test_every_message_of_a_run_is_searched_but_results_of_tools(threads: 
 
 
 @pytest.mark.promise("threads-are-private")
-async def test_terms_of_two_users_are_unequal_and_find_no_other_users_conversation(
-    threads: ThreadStore, database: Database
-) -> None:
+async def test_terms_of_two_users_are_unequal_and_find_no_other_users_conversation(threads, database):
     await asked(threads, "t", "salary of the director")
     one = await number_of_terms(database)
     await asked(threads, "t", "salary of the director", owner=BOB)
@@ -121,9 +115,7 @@ async def test_terms_depend_on_the_key(new_database: NewDatabase) -> None:
 
 
 @pytest.mark.promise("threads-are-private")
-async def test_terms_without_a_key_are_searched_only_while_clear_is_allowed(
-    new_database: NewDatabase,
-) -> None:
+async def test_terms_without_a_key_are_searched_only_while_clear_is_allowed(new_database):
     await asked(ThreadStore(new_database(), Encryption()), "t", "salary")
     stored = {term for [term] in await new_database().read(lambda: query("SELECT term FROM terms"))}
     for allowed in (True, False):
@@ -132,9 +124,7 @@ async def test_terms_without_a_key_are_searched_only_while_clear_is_allowed(
         assert any(term in stored for terms in wanted for term in terms) is allowed
 
 
-async def test_terms_of_a_message_are_bounded_and_count_as_stored(
-    threads: ThreadStore, database: Database
-) -> None:
+async def test_terms_of_a_message_are_bounded_and_count_as_stored(threads, database):
     await threads.open(ALICE, "t", "x")
     [[before]] = await database.read(lambda: query("SELECT bytes FROM threads"))
     terms = await number_of_terms(database)
@@ -148,9 +138,7 @@ async def test_terms_of_a_message_are_bounded_and_count_as_stored(
     assert await ids(threads, " ".join(f"word{number}" for number in range(MOST_WANTED)) + " other") == ["t"]
 
 
-async def test_pages_of_a_search_are_in_order_and_whole_and_others_are_served_between(
-    database: Database, encryption: Encryption
-) -> None:
+async def test_pages_of_a_search_are_in_order_and_whole_and_others_are_served_between(database, encryption):
     counted = CountedReads(database)
     threads = ThreadStore(counted, encryption, clock=Clock())
     for number in range(1_100):
@@ -168,9 +156,7 @@ async def test_pages_of_a_search_are_in_order_and_whole_and_others_are_served_be
     assert [rows for rows, _ in counted.transactions] == [500, 500, 100]
 
 
-async def test_terms_end_with_their_conversation(
-    threads: ThreadStore, database: Database, encryption: Encryption
-) -> None:
+async def test_terms_end_with_their_conversation(threads, database, encryption):
     await asked(threads, "kept", "same words")
     before = await number_of_terms(database)
     await asked(threads, "gone", "same words", "and others")

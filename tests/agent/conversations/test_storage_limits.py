@@ -35,9 +35,7 @@ async def stored_bytes(database: Database, thread_id: str) -> int:
     return found
 
 
-async def test_message_that_would_exceed_the_messages_of_a_conversation_is_refused(
-    limited_to: LimitedTo,
-) -> None:
+async def test_message_that_would_exceed_the_messages_of_a_conversation_is_refused(limited_to):
     threads = limited_to(thread_messages=5)
     await asked(threads, "t", "one", "two")
     await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("three")])
@@ -48,9 +46,7 @@ async def test_message_that_would_exceed_the_messages_of_a_conversation_is_refus
     await asked(threads, "other", "is not concerned")
 
 
-async def test_message_that_would_exceed_the_bytes_of_a_conversation_is_refused(
-    limited_to: LimitedTo,
-) -> None:
+async def test_message_that_would_exceed_the_bytes_of_a_conversation_is_refused(limited_to):
     threads = limited_to(thread_bytes=25_000)
     await asked(threads, "t", LONG)
     assert await refused(threads, "t", LONG) == (AgentCode.CONVERSATION_FULL, "bytes", 25_000)
@@ -73,9 +69,7 @@ async def test_bytes_are_what_was_added(database: Database, threads: ThreadStore
 
 
 @pytest.mark.parametrize("limits", [{"thread_messages": 2}, {"thread_bytes": 3_000}, {"user_bytes": 3_000}])
-async def test_run_that_waited_goes_on_in_a_full_conversation_and_a_failed_one_does_not(
-    limited_to: LimitedTo, limits: dict[str, int]
-) -> None:
+async def test_run_that_waited_goes_on_in_a_full_conversation_and_a_failed_one_does_not(limited_to, limits):
     threads = limited_to(**limits)
     await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("apply")])
     await threads.append(ALICE, "t", "r", [AIMessage("x" * 3_000), AIMessage("x")])
@@ -97,9 +91,7 @@ async def test_user_who_deletes_conversations_can_go_on(limited_to: LimitedTo) -
     await asked(threads, "b", LONG)
 
 
-async def test_deleted_conversations_that_can_be_restored_take_up_as_much_again_at_most(
-    limited_to: LimitedTo,
-) -> None:
+async def test_deleted_conversations_that_can_be_restored_take_up_as_much_again_at_most(limited_to):
     threads = limited_to(user_bytes=25_000, user_threads=10)
     for number in range(2):
         await asked(threads, f"t{number}", LONG)

@@ -111,9 +111,7 @@ async def test_second_run_of_a_thread_is_refused_until_the_first_has_ended(threa
     assert await threads.messages(ALICE, "t", limit=10) == []
 
 
-async def test_only_one_of_many_runs_that_begin_at_once_gets_the_thread(
-    new_database: NewDatabase, clock: Clock
-) -> None:
+async def test_only_one_of_many_runs_that_begin_at_once_gets_the_thread(new_database, clock):
     stores = [ThreadStore(new_database(), clock=clock) for _ in range(4)]
     begun = [
         store.begin_run(ALICE, "t", f"run-{number}-{index}", "p", messages=[HumanMessage(str(number))])
@@ -142,9 +140,7 @@ async def test_only_the_run_that_a_thread_waits_with_goes_on(threads: ThreadStor
     assert (thread.status, thread.run_id) == ("idle", "r")
 
 
-async def test_run_of_a_silent_process_is_interrupted_and_cannot_write_any_more(
-    threads: ThreadStore, clock: Clock
-) -> None:
+async def test_run_of_a_silent_process_is_interrupted_and_cannot_write_any_more(threads, clock):
     await threads.begin_run(ALICE, "t", "r", "dead", messages=[HumanMessage("Hello")])
     await threads.processes.heartbeat("dead", ["r"])
     await threads.begin_run(ALICE, "u", "s", "living")
@@ -163,9 +159,7 @@ async def test_run_of_a_silent_process_is_interrupted_and_cannot_write_any_more(
     assert len(await threads.messages(ALICE, "t", limit=10)) == 1
 
 
-async def test_run_that_its_living_process_has_lost_is_interrupted(
-    threads: ThreadStore, clock: Clock
-) -> None:
+async def test_run_that_its_living_process_has_lost_is_interrupted(threads, clock):
     await threads.begin_run(ALICE, "t", "lost", "p")
     assert await threads.processes.heartbeat("p", []) == []  # it may have begun this moment
     clock.now += 60

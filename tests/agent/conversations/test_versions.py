@@ -13,8 +13,7 @@ from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import StorageLimitError, ThreadBusyError
-from tests.agent.conftest import NewDatabase
-from tests.agent.conversations.stored_threads import ALICE, Clock
+from tests.agent.conversations.stored_threads import ALICE
 
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 
@@ -34,9 +33,7 @@ async def shown(threads: ThreadStore) -> list[tuple[str, list[int]]]:
     return [(each.message.text, [*each.versions]) for each in await threads.messages(ALICE, "t", limit=200)]
 
 
-async def test_version_replaces_what_the_model_reads_and_each_can_be_shown_again(
-    new_database: NewDatabase, clock: Clock
-) -> None:
+async def test_version_replaces_what_the_model_reads_and_each_can_be_shown_again(new_database, clock):
     database = new_database()
     threads = ThreadStore(database, Encryption(SealingKeys.of(KEY)), clock=clock)
     for text in ("one", "two", "three"):
@@ -68,9 +65,7 @@ async def test_version_replaces_what_the_model_reads_and_each_can_be_shown_again
     assert [each.id for each in found] == ["t"]
 
 
-async def test_of_two_processes_that_replace_a_question_one_does(
-    new_database: NewDatabase, clock: Clock
-) -> None:
+async def test_of_two_processes_that_replace_a_question_one_does(new_database, clock):
     stores = [ThreadStore(new_database(), clock=clock) for _ in range(2)]
     await ask(stores[0], "one")
     seen = await stores[0].get(ALICE, "t")
@@ -89,9 +84,7 @@ async def test_of_two_processes_that_replace_a_question_one_does(
     assert [versions for _, versions in await shown(stores[1])] == [[1, 3], []]
 
 
-async def test_no_version_is_shown_while_a_run_is_in_progress_and_all_count(
-    new_database: NewDatabase, clock: Clock
-) -> None:
+async def test_no_version_is_shown_while_a_run_is_in_progress_and_all_count(new_database, clock):
     threads = ThreadStore(new_database(), limits=StorageLimits(thread_messages=5), clock=clock)
     await ask(threads, "one")
     await ask(threads, "ONE", 1)

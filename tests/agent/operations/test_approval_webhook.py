@@ -116,9 +116,7 @@ async def test_message_is_signed_links_to_the_page_and_has_no_arguments(receiver
     assert json.loads(open_hearted.messages[0][1])["data"]["arguments"] == {"amount": 5}
 
 
-async def test_failed_message_is_sent_again_with_its_id_and_no_redirect_is_followed(
-    receiver_of: ReceiverOf,
-) -> None:
+async def test_failed_message_is_sent_again_with_its_id_and_no_redirect_is_followed(receiver_of):
     receiver = await receiver_of()
     receiver.responses = [
         Response(status_code=500),
@@ -151,9 +149,7 @@ async def test_question_that_is_no_longer_open_is_not_sent_again(receiver_of: Re
 
 
 @pytest.mark.parametrize("name", ["alice", "job"])
-async def test_prepared_run_is_not_announced_again_once_its_user_or_client_was_revoked(
-    receiver_of: ReceiverOf, name: str
-) -> None:
+async def test_prepared_run_is_not_announced_again_once_its_user_or_client_was_revoked(receiver_of, name):
     receiver = await receiver_of()
 
     async def revoke(_: float) -> None:
@@ -179,9 +175,7 @@ async def test_message_is_sent_when_the_store_can_be_read_again(receiver_of: Rec
     assert (receiver.pauses, len(receiver.messages)) == ([1, 5], 2)
 
 
-async def test_gone_address_receives_nothing_more_and_messages_that_wait_are_bounded(
-    receiver_of: ReceiverOf,
-) -> None:
+async def test_gone_address_receives_nothing_more_and_messages_that_wait_are_bounded(receiver_of):
     receiver = await receiver_of()
     for number in range(500):
         receiver.webhook.announce(PendingApproval(request_of(id=str(number)), {}))

@@ -18,7 +18,7 @@ from agent.settings.settings import Settings, read_settings
 from identity.secrets.secret import Secret
 from tests.agent.operations.metrics.test_prometheus_text import filled
 from tests.recorder import Recorder
-from tests.running_agent import GREETING, StartAgent
+from tests.running_agent import GREETING
 
 
 class Collector:
@@ -51,9 +51,7 @@ class Collector:
         return {metric.name: metric for metric in scope.metrics}
 
 
-async def test_spans_arrive_when_the_agent_stops_at_the_latest(
-    start_agent: StartAgent, sandbox: Any, serve: Any
-) -> None:
+async def test_spans_arrive_when_the_agent_stops_at_the_latest(start_agent, sandbox, serve):
     collector = Collector()
     endpoint = await serve(collector.app)
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%20key"}
@@ -72,9 +70,7 @@ async def test_spans_arrive_when_the_agent_stops_at_the_latest(
     assert collector.headers[0]["api-key"] == "a key"
 
 
-async def test_failed_exports_are_counted_and_no_run_notices(
-    start_agent: StartAgent, sandbox: Any, serve: Any
-) -> None:
+async def test_failed_exports_are_counted_and_no_run_notices(start_agent, sandbox, serve):
     collector = Collector(status=400)
     agent = await start_agent(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{await serve(collector.app)}/own")
     assert (await agent.ask(GREETING, sandbox.access_token("alice"))).status == 200
@@ -112,9 +108,7 @@ async def test_every_metric_arrives_with_its_kind_unit_and_attributes(serve: Any
     assert all(len(point.bucket_counts) == len(point.explicit_bounds) + 1 for point in requests)
 
 
-async def test_collector_that_refuses_metrics_is_reported(
-    serve: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_collector_that_refuses_metrics_is_reported(serve, caplog):
     assert await exported(AgentMeasures(), Collector(status=403), serve) == ["metrics"]
     assert [record.name for record in caplog.records if record.name.startswith("idaas")] == [
         "idaas_agent.telemetry"
@@ -141,9 +135,7 @@ async def test_collector_that_refuses_metrics_is_reported(
         ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_SDK_DISABLED": "true"}, None, None),
     ],
 )
-def test_signals_are_exported_where_the_standard_variables_say(
-    sandbox: Any, variables: dict[str, str], traces: str | None, metrics: str | None
-) -> None:
+def test_signals_are_exported_where_the_standard_variables_say(sandbox, variables, traces, metrics):
     settings: Settings = read_settings(sandbox.environment | variables)
     found = [otlp_signal(settings, signal) for signal in (Signal.TRACES, Signal.METRICS)]
     assert [each and each.endpoint for each in found] == [traces, metrics]

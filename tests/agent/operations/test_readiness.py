@@ -56,9 +56,7 @@ async def test_unexpected_exception_of_the_warm_up_is_logged(caplog: pytest.LogC
     assert [line.partition(" at ")[0] for line in lines] == ["warm-up raised LookupError"]
 
 
-async def test_failure_of_an_optional_check_is_reported_and_keeps_the_agent_in_service(
-    settings: Settings,
-) -> None:
+async def test_failure_of_an_optional_check_is_reported_and_keeps_the_agent_in_service(settings):
     app = FastAPI()
     app.include_router(public_routes(settings, Readiness({"works": passes}, optional={"broken": fails})))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:

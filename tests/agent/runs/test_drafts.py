@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -58,9 +57,7 @@ async def dies(one: Process, process: ProcessOf) -> Process:
     return other
 
 
-async def test_words_that_were_shown_before_the_process_died_are_kept_and_the_run_is_continued(
-    process: ProcessOf,
-) -> None:
+async def test_words_that_were_shown_before_the_process_died_are_kept_and_the_run_is_continued(process):
     dead, run = await telling(process)
     await dead.conversations.drafts.write(0)
     other = await dies(dead, process)
@@ -97,9 +94,7 @@ async def test_words_are_kept_when_another_process_ends_the_run(process: Process
     assert in_brief(await other.transcript()) == [("human", "a tale"), ("ai", "Once")]
 
 
-async def test_words_are_kept_when_the_end_of_the_run_could_not_be_stored(
-    process: ProcessOf, tmp_path: Path
-) -> None:
+async def test_words_are_kept_when_the_end_of_the_run_could_not_be_stored(process, tmp_path):
     database = DatabaseThatGoesAway(tmp_path / "conversations.db")
     one, run = await telling(process, database=database)
     database.away = True
@@ -172,9 +167,7 @@ async def drafts_in(database: Database) -> int:
     return int(number)
 
 
-async def test_response_that_is_stored_writes_no_draft_and_the_end_removes_those_before(
-    database: Database,
-) -> None:
+async def test_response_that_is_stored_writes_no_draft_and_the_end_removes_those_before(database):
     threads = ThreadStore(database)
     await threads.begin_run(RUN.owner, "t", "r", "p")
     await threads.write_drafts([Draft(RUN.owner, "t", "r", 1, [content("Once")])])

@@ -127,9 +127,7 @@ class SlowDatabase(SqliteDatabase):
         return await super().batches(work)
 
 
-async def test_run_that_two_processes_continue_at_once_is_continued_once(
-    process: ProcessOf, tmp_path: Path
-) -> None:
+async def test_run_that_two_processes_continue_at_once_is_continued_once(process, tmp_path):
     one = process([ServiceError(GraphCode.MODEL_CALL_FAILED, "test"), DONE])
     with pytest.raises(ServiceError):
         await one.say("hello")
@@ -144,9 +142,7 @@ async def test_run_that_two_processes_continue_at_once_is_continued_once(
     assert in_brief(await one.transcript()) == [("human", "hello"), ("ai", "done")]
 
 
-async def test_shutdown_ends_the_run_with_its_error_and_it_can_be_continued_elsewhere(
-    process: ProcessOf,
-) -> None:
+async def test_shutdown_ends_the_run_with_its_error_and_it_can_be_continued_elsewhere(process):
     slow = HangingService(weather="sunny")
     one = process([calls(("weather", {})), DONE], slow)
     run = await begun_and_waiting(one, slow)
@@ -161,9 +157,7 @@ async def test_shutdown_ends_the_run_with_its_error_and_it_can_be_continued_else
     assert await other.end(run.id) == ("failed", "shutting_down")
 
 
-async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_continued(
-    process: ProcessOf,
-) -> None:
+async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_continued(process):
     slow = HangingService(weather="sunny")
     dead = process([calls(("weather", {})), DONE], slow)
     run = await begun_and_waiting(dead, slow)
@@ -186,9 +180,7 @@ async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_conti
     assert await other.end(run.id) == ("failed", "run_interrupted")
 
 
-async def test_process_that_wakes_reports_to_its_readers_that_the_run_was_interrupted(
-    process: ProcessOf,
-) -> None:
+async def test_process_that_wakes_reports_to_its_readers_that_the_run_was_interrupted(process):
     slow = HangingService(weather="sunny")
     asleep = process([calls(("weather", {})), DONE], slow)
     run = await begun_and_waiting(asleep, slow)
@@ -240,9 +232,7 @@ async def test_time_without_the_database_interrupts_no_run(process: ProcessOf) -
     assert await other.status() == "running"
 
 
-async def test_run_whose_process_stopped_long_ago_is_interrupted_at_the_first_heartbeat(
-    process: ProcessOf,
-) -> None:
+async def test_run_whose_process_stopped_long_ago_is_interrupted_at_the_first_heartbeat(process):
     slow = HangingService(weather="sunny")
     dead = process([calls(("weather", {})), DONE], slow)
     await begun_and_waiting(dead, slow)

@@ -78,9 +78,7 @@ async def test_image_reaches_the_model_and_its_message_refers_to_it(process: Pro
     assert await one.threads.files.read(OWNER, THREAD, [part["id"], "other"]) == {part["id"]: PNG}
 
 
-async def test_model_receives_the_newest_images_again_and_reads_that_there_were_others(
-    process: ProcessOf,
-) -> None:
+async def test_model_receives_the_newest_images_again_and_reads_that_there_were_others(process):
     one = process([DONE], images=2, window_tokens=9000)
     for number in range(3):
         await say(one, f"question {number}", PNG + bytes([number]))

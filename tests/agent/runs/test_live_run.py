@@ -1,7 +1,6 @@
 """A live run has any number of readers, none of which delays or ends it."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -171,9 +170,7 @@ def fails(_: LiveRun, work: Script) -> AgentCode:
 
 
 @pytest.mark.parametrize("fail", [is_ended, has_a_fault, fails])
-async def test_every_reader_receives_the_events_and_then_the_error(
-    fail: Callable[[LiveRun, Script], AgentCode],
-) -> None:
+async def test_every_reader_receives_the_events_and_then_the_error(fail):
     work = Script(piece("Once"))
     run = live_run(work)
     readers = [run.events(), run.events()]

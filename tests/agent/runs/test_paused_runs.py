@@ -141,9 +141,7 @@ async def test_message_while_an_approval_is_open_is_refused_and_is_no_answer(pro
     "value",
     [None, {}, "yes", True, [], {"messages": []}, {"type": "approve", "approved": True}, {"approved": 1}],
 )
-async def test_what_is_no_answer_is_refused_and_the_approval_stays_open(
-    process: ProcessOf, value: Any
-) -> None:
+async def test_what_is_no_answer_is_refused_and_the_approval_stays_open(process, value):
     one, approval = await paused(process)
     with pytest.raises(ApprovalError) as refused:
         await answer(one, approval, value)
@@ -253,9 +251,7 @@ async def test_resumed_run_acts_for_the_token_that_answered(process: ProcessOf) 
     assert paid(one) == []
 
 
-async def test_run_cancelled_between_decision_and_call_reports_the_call_as_not_run(
-    process: ProcessOf,
-) -> None:
+async def test_run_cancelled_between_decision_and_call_reports_the_call_as_not_run(process):
     one, approval = await paused(process)
     run = await one.conversations.resume(ALICE, THREAD, {approval: YES}, streaming=True)
     run.cancel()

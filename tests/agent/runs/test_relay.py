@@ -170,9 +170,7 @@ async def test_events_of_the_time_without_redis_arrive_after_it(pair: Pair, redi
     assert relayed.outcome == Finished()
 
 
-async def test_redis_that_has_lost_its_data_costs_a_late_reader_the_earlier_events_only(
-    pair: Pair, redis: RedisProcess
-) -> None:
+async def test_redis_that_has_lost_its_data_costs_a_late_reader_the_earlier_events_only(pair, redis):
     run = pair.begin()
     await pair.emits(run, "Once")
     await pair.writer.write()
@@ -250,9 +248,7 @@ async def test_readers_of_a_killed_process_receive_that_the_run_was_interrupted(
 
 
 @pytest.mark.parametrize(("status", "code"), [("idle", AgentCode.EVENTS_LOST), (None, None)])
-async def test_end_that_is_not_relayed_is_noticed(
-    pair: Pair, status: ThreadStatus | None, code: AgentCode | None
-) -> None:
+async def test_end_that_is_not_relayed_is_noticed(pair, status, code):
     run = pair.begin()
     await pair.emits(run, "Once")
     await pair.writer.write()
@@ -297,9 +293,7 @@ async def test_entry_that_was_moved_or_changed_is_not_shown(pair: Pair) -> None:
     assert shown(await pair.opened()) == [(1, piece("Once"))]
 
 
-async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown(
-    redis: RedisProcess, pair: Pair
-) -> None:
+async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown(redis, pair):
     encryption = Encryption(SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode()))
     pair.writer.encryption = encryption
     pair.reading.encryption = encryption
@@ -339,9 +333,7 @@ async def test_under_a_key_an_entry_of_another_stream_is_not_shown(pair: Pair) -
     assert await pair.reading.open("alice", thread("idle")) is None
 
 
-async def test_events_of_a_removed_run_are_refused_also_if_redis_was_away_when_it_was_deleted(
-    pair: Pair, redis: RedisProcess
-) -> None:
+async def test_events_of_a_removed_run_are_refused_also_if_redis_was_away_when_it_was_deleted(pair, redis):
     clock, waits = Clock(), asyncio.Event()
 
     async def passes(seconds: float) -> None:

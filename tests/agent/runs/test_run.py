@@ -36,9 +36,7 @@ class BrokenGraph:
         raise ZeroDivisionError("canary")
 
 
-async def test_fault_of_a_run_is_an_internal_error_with_type_and_place(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_fault_of_a_run_is_an_internal_error_with_type_and_place(caplog):
     run = Runs(cast(CompiledAgentGraph, BrokenGraph()), timeout=30).start([], CALLER, streaming=True)
     with pytest.raises(InternalError) as caught:
         await end_of(run)

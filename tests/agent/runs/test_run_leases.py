@@ -122,9 +122,7 @@ async def test_places_of_a_killed_process_are_free_after_their_lease(process: Ca
         await living.begin()
 
 
-async def test_without_redis_every_process_admits_and_runs_have_places_after_its_return(
-    process: Callable[..., Process],
-) -> None:
+async def test_without_redis_every_process_admits_and_runs_have_places_after_its_return(process):
     one, other = process(1), process(1)
     one.redis._away_until = float("inf")
     run = await one.begin()

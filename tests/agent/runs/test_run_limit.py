@@ -216,9 +216,7 @@ def refusal(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["code"]
 
 
-async def test_every_surface_refuses_a_run_above_the_limit_and_running_ones_continue(
-    sandbox: Sandbox, model: EndlessModel
-) -> None:
+async def test_every_surface_refuses_a_run_above_the_limit_and_running_ones_continue(sandbox, model):
     stream = {"messages": MESSAGES, "stream": True}
     with running_agent(sandbox, LLM_BASE_URL=model.url, MAX_CONCURRENT_RUNS="1", MAX_RUNS="2") as server:
         async with (

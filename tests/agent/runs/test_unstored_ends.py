@@ -30,9 +30,7 @@ class DatabaseThatGoesAway(SqliteDatabase):
         return await super().batches(work)
 
 
-async def test_run_whose_end_could_not_be_stored_can_be_continued_at_the_next_heartbeat(
-    process: ProcessOf, tmp_path: Path
-) -> None:
+async def test_run_whose_end_could_not_be_stored_can_be_continued_at_the_next_heartbeat(process, tmp_path):
     slow = HangingService(weather="sunny")
     database = DatabaseThatGoesAway(tmp_path / "conversations.db")
     one = process([calls(("weather", {})), DONE], slow, database=database)

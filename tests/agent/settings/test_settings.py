@@ -81,9 +81,7 @@ def test_variable_with_an_unusable_value_is_named(environment: dict[str, str], n
 @pytest.mark.parametrize(
     "name", ["AGENT_AUDIENCE", "CLOUD_IDAAS_CONFIG_PATH", "IDAAS_CLIENT_SECRET", "OTHER"]
 )
-def test_value_with_a_nul_character_is_named_without_the_value(
-    environment: dict[str, str], name: str
-) -> None:
+def test_value_with_a_nul_character_is_named_without_the_value(environment, name):
     error = faults(environment | {name: "canary\0"})
     assert error.code is AgentCode.SETTINGS_INVALID
     assert error.faults == (f"{name} must not contain a NUL character",)
@@ -149,9 +147,7 @@ def test_fault_contains_no_value_that_may_contain_a_password(environment: dict[s
             assert SECRET not in f"{error} {error.faults}"
 
 
-def test_proxy_of_an_unsupported_kind_is_a_fault(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxy_of_an_unsupported_kind_is_a_fault(environment, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "socks5://user:hidden@proxy.example")
     monkeypatch.delenv("https_proxy", raising=False)
     with pytest.raises(ConfigurationError) as raised:

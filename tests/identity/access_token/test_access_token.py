@@ -83,9 +83,7 @@ WRONG_CLAIMS = [
 
 @pytest.mark.parametrize(("claim", "value"), WRONG_CLAIMS)
 @pytest.mark.promise("cheap-refusal")
-async def test_wrong_claim_is_refused_by_name_before_keys_are_fetched(
-    issuer: Any, claim: str, value: Any
-) -> None:
+async def test_wrong_claim_is_refused_by_name_before_keys_are_fetched(issuer, claim, value):
     detail = await refused(issuer, issuer.token(**{claim: value}))
     assert f'claim "{claim}"' in detail
     assert issuer.keys.finds == 0
@@ -102,9 +100,7 @@ async def test_wrong_claim_is_refused_by_name_before_keys_are_fetched(
         ("iat", 31, False),
     ],
 )
-async def test_times_have_a_leeway_of_30_seconds(
-    issuer: Any, claim: str, offset: int, accepted: bool
-) -> None:
+async def test_times_have_a_leeway_of_30_seconds(issuer, claim, offset, accepted):
     token = issuer.token(**{claim: int(issuer.clock.now) + offset})
     if accepted:
         assert await issuer.verifier().verify(token)
@@ -177,9 +173,7 @@ async def test_other_token_type_is_refused(issuer: Any, kind: Any) -> None:
     ],
 )
 @pytest.mark.promise("cheap-refusal")
-async def test_wrong_header_is_refused_by_name_before_keys_are_fetched(
-    issuer: Any, header: dict[str, Any]
-) -> None:
+async def test_wrong_header_is_refused_by_name_before_keys_are_fetched(issuer, header):
     detail = await refused(issuer, issuer.token(header=header))
     assert f'header "{next(iter(header))}"' in detail
     assert issuer.keys.finds == 0
@@ -298,9 +292,7 @@ def test_no_token_with_one_character_changed_is_accepted(issuer: Any, position: 
 
 @PROPERTY
 @given(start=st.integers(0, 10_000), length=st.integers(1, 200), repeat=st.integers(0, 2))
-def test_no_token_with_a_part_removed_or_repeated_is_accepted(
-    issuer: Any, start: int, length: int, repeat: int
-) -> None:
+def test_no_token_with_a_part_removed_or_repeated_is_accepted(issuer, start, length, repeat):
     token = issuer.token()
     start %= len(token)
     piece = token[start : start + length]
@@ -334,7 +326,5 @@ def test_any_text_is_refused_without_another_exception(issuer: Any, text: str) -
 
 @PROPERTY
 @given(header=st.binary(max_size=60), payload=st.binary(max_size=60))
-def test_any_signed_bytes_are_refused_without_another_exception(
-    issuer: Any, header: bytes, payload: bytes
-) -> None:
+def test_any_signed_bytes_are_refused_without_another_exception(issuer, header, payload):
     assert not outcome(issuer, issuer.token(header=header, payload=payload))

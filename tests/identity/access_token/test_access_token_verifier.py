@@ -42,9 +42,7 @@ async def test_key_is_not_used_for_another_algorithm(issuer: Any) -> None:
     assert '"kid"' in await refused(issuer, token, algorithms=("RS256", "ES256"))
 
 
-async def test_token_without_kid_is_accepted_only_if_there_is_one_key(
-    issuer: Any, other_rsa_key: Any
-) -> None:
+async def test_token_without_kid_is_accepted_only_if_there_is_one_key(issuer, other_rsa_key):
     token = issuer.token(header={"kid": ...})
     assert await issuer.verifier().verify(token)
     issuer.publish("rsa-2", other_rsa_key)

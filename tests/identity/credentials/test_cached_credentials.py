@@ -45,9 +45,7 @@ async def test_user_credential_ends_with_the_user_token(
     assert len(issuer.calls) == calls
 
 
-async def test_invalidating_removes_this_credential_and_no_newer_one(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any, caller: Any
-) -> None:
+async def test_invalidating_removes_this_credential_and_no_newer_one(broker, issuer, clock, caller):
     alice = caller("alice")
     first = await broker.obtain(TOKEN, HUMAN, alice)
     machine = await broker.obtain(TOKEN, MACHINE, alice)
@@ -61,9 +59,7 @@ async def test_invalidating_removes_this_credential_and_no_newer_one(
     assert broker.cached(TOKEN, MACHINE, alice) is machine
 
 
-async def test_user_credentials_are_bounded_and_do_not_evict_those_of_the_agent(
-    issuer: ControlledIssuer, clock: Any, caller: Any
-) -> None:
+async def test_user_credentials_are_bounded_and_do_not_evict_those_of_the_agent(issuer, clock, caller):
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0, capacity=3)
     own = await broker.obtain(TOKEN, MACHINE, None)
     callers = [caller(f"user-{number}") for number in range(10)]
@@ -74,9 +70,7 @@ async def test_user_credentials_are_bounded_and_do_not_evict_those_of_the_agent(
     assert [broker.cached(TOKEN, HUMAN, user) is not None for user in callers] == [False] * 7 + [True] * 3
 
 
-async def test_recently_used_credential_is_not_evicted(
-    issuer: ControlledIssuer, clock: Any, caller: Any
-) -> None:
+async def test_recently_used_credential_is_not_evicted(issuer, clock, caller):
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0, capacity=2)
     alice, bob, carol = map(caller, ("alice", "bob", "carol"))
     credential = await broker.obtain(TOKEN, HUMAN, alice)
@@ -106,9 +100,7 @@ async def test_users_with_the_same_key_share_one_secret_object(clock: Any, calle
     assert broker.cached(LLM, HUMAN, bob) is of_bob
 
 
-async def test_expired_user_credentials_are_evicted(
-    issuer: ControlledIssuer, clock: Any, caller: Any
-) -> None:
+async def test_expired_user_credentials_are_evicted(issuer, clock, caller):
     broker = CredentialBroker(issuer, clock=clock)
     for number in range(10):
         await broker.obtain(TOKEN, HUMAN, caller(f"user-{number}", lifetime=100))
@@ -117,9 +109,7 @@ async def test_expired_user_credentials_are_evicted(
     assert len(broker._cache) == 1
 
 
-async def test_only_credentials_of_the_revoked_user_are_removed(
-    broker: CredentialBroker, caller: Any
-) -> None:
+async def test_only_credentials_of_the_revoked_user_are_removed(broker, caller):
     alice, bob = caller("alice"), caller("bob")
     for requirement in (TOKEN, LLM):
         await broker.obtain(requirement, HUMAN, alice)
@@ -171,9 +161,7 @@ async def test_jitter_makes_the_refresh_earlier_only(issuer: ControlledIssuer, c
     assert len(issuer.calls) == 2
 
 
-async def test_unused_credential_is_not_renewed(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_unused_credential_is_not_renewed(broker, issuer, clock):
     await broker.obtain(TOKEN, MACHINE, None)
     clock.advance(100_000)
     await ticks()
@@ -181,9 +169,7 @@ async def test_unused_credential_is_not_renewed(
     assert broker.cached(TOKEN, MACHINE, None) is None
 
 
-async def test_valid_credential_stays_in_use_during_an_outage_and_attempts_are_delayed(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_valid_credential_stays_in_use_during_an_outage_and_attempts_are_delayed(broker, issuer, clock):
     credential = await broker.obtain(TOKEN, MACHINE, None)
     issuer.errors[TOKEN.scope] = DOWN
     clock.advance(1080)
@@ -203,9 +189,7 @@ async def test_valid_credential_stays_in_use_during_an_outage_and_attempts_are_d
     assert await broker.obtain(TOKEN, MACHINE, None) is not credential
 
 
-async def test_token_stays_in_use_until_its_end_after_a_refused_renewal(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_token_stays_in_use_until_its_end_after_a_refused_renewal(broker, issuer, clock):
     credential = await broker.obtain(TOKEN, MACHINE, None)
     issuer.errors[TOKEN.scope] = NO_TOKEN
     clock.advance(1100)
@@ -217,9 +201,7 @@ async def test_token_stays_in_use_until_its_end_after_a_refused_renewal(
         await broker.obtain(TOKEN, MACHINE, None)
 
 
-async def test_api_key_is_read_again_after_its_maximum_age(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_api_key_is_read_again_after_its_maximum_age(broker, issuer, clock):
     first = await broker.obtain(LLM, MACHINE, None)
     clock.advance(539)
     assert broker.cached(LLM, MACHINE, None) is first
@@ -230,18 +212,14 @@ async def test_api_key_is_read_again_after_its_maximum_age(
     assert broker.cached(LLM, MACHINE, None) is not first
 
 
-async def test_stale_api_key_is_read_again_before_use(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_stale_api_key_is_read_again_before_use(broker, issuer, clock):
     first = await broker.obtain(LLM, MACHINE, None)
     clock.advance(600)
     assert broker.cached(LLM, MACHINE, None) is None
     assert await broker.obtain(LLM, MACHINE, None) is not first
 
 
-async def test_api_key_is_used_for_an_hour_during_an_outage(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_api_key_is_used_for_an_hour_during_an_outage(broker, issuer, clock):
     first = await broker.obtain(LLM, MACHINE, None)
     issuer.errors["llm_api_key"] = DOWN
     clock.advance(700)
@@ -256,9 +234,7 @@ async def test_api_key_is_used_for_an_hour_during_an_outage(
         await broker.obtain(LLM, MACHINE, None)
 
 
-async def test_refused_prerequisite_is_renewed_once(
-    broker: CredentialBroker, issuer: ControlledIssuer
-) -> None:
+async def test_refused_prerequisite_is_renewed_once(broker, issuer):
     await broker.obtain(STORE_TOKEN, MACHINE, None)
     issuer.hold = True
     waiter = asyncio.create_task(broker.obtain(LLM, MACHINE, None))

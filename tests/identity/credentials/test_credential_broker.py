@@ -1,7 +1,6 @@
 """The broker returns each holder's own credential, and shares one request between concurrent callers."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -54,9 +53,7 @@ async def test_cached_credential_costs_no_request(
 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
-async def test_credential_with_a_prerequisite_is_requested_first(
-    broker: CredentialBroker, issuer: ControlledIssuer, caller: Any, identity: AccessIdentity
-) -> None:
+async def test_credential_with_a_prerequisite_is_requested_first(broker, issuer, caller, identity):
     issuer.hold = True
     needs = (LLM, AMAP, TOKEN)
     everything = asyncio.gather(
@@ -102,9 +99,7 @@ async def test_several_credentials_of_one_service_are_obtained_renewed_and_refus
     assert caught.value.code is LLM.error_code
 
 
-async def test_human_and_machine_credentials_are_separate(
-    broker: CredentialBroker, issuer: ControlledIssuer, caller: Any
-) -> None:
+async def test_human_and_machine_credentials_are_separate(broker, issuer, caller):
     alice, bob = caller("alice"), caller("bob")
     owners = [
         (await broker.obtain(requirement, identity, user)).secret.reveal().split("/")[0]
@@ -115,9 +110,7 @@ async def test_human_and_machine_credentials_are_separate(
     assert issuer.count(TOKEN.scope) == 3
 
 
-async def test_refusal_under_human_does_not_fall_back_to_machine(
-    broker: CredentialBroker, issuer: ControlledIssuer, caller: Any
-) -> None:
+async def test_refusal_under_human_does_not_fall_back_to_machine(broker, issuer, caller):
     await broker.obtain(TOKEN, MACHINE, None)
     issuer.errors[TOKEN.scope] = NO_TOKEN
     with pytest.raises(CredentialError) as caught:
@@ -155,9 +148,7 @@ async def test_hundred_concurrent_callers_cause_one_request_for_each_credential(
     assert len(issuer.calls) == 4
 
 
-async def test_cancelled_waiter_does_not_cancel_the_others(
-    broker: CredentialBroker, issuer: ControlledIssuer
-) -> None:
+async def test_cancelled_waiter_does_not_cancel_the_others(broker, issuer):
     issuer.hold = True
     first, second = (asyncio.create_task(broker.obtain(TOKEN, MACHINE, None)) for _ in range(2))
     await ticks()
@@ -170,9 +161,7 @@ async def test_cancelled_waiter_does_not_cancel_the_others(
     assert len(issuer.calls) == 1
 
 
-async def test_credential_is_cached_after_its_last_waiter_was_cancelled(
-    broker: CredentialBroker, issuer: ControlledIssuer
-) -> None:
+async def test_credential_is_cached_after_its_last_waiter_was_cancelled(broker, issuer):
     issuer.hold = True
     waiter = asyncio.create_task(broker.obtain(TOKEN, MACHINE, None))
     await ticks()
@@ -183,9 +172,7 @@ async def test_credential_is_cached_after_its_last_waiter_was_cancelled(
     assert len(issuer.calls) == 1
 
 
-async def test_outage_is_raised_for_every_waiter_and_not_cached(
-    broker: CredentialBroker, issuer: ControlledIssuer
-) -> None:
+async def test_outage_is_raised_for_every_waiter_and_not_cached(broker, issuer):
     issuer.hold = True
     waiting = [asyncio.create_task(broker.obtain(TOKEN, MACHINE, None)) for _ in range(3)]
     await ticks()
@@ -196,9 +183,7 @@ async def test_outage_is_raised_for_every_waiter_and_not_cached(
     assert await broker.obtain(TOKEN, MACHINE, None)
 
 
-async def test_requirements_with_one_identifier_share_the_key_but_not_the_error_code(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_requirements_with_one_identifier_share_the_key_but_not_the_error_code(broker, issuer, clock):
     same = ApiKeyRequirement("llm_api_key", ToolCode.EXTERNAL_API_KEY_UNAVAILABLE)
     issuer.errors["llm_api_key"] = NO_KEY
     results = await asyncio.gather(
@@ -301,9 +286,7 @@ class Schedule:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(operations=st.lists(OPERATION, max_size=40), lifetime=st.sampled_from([20.0, 60.0, 1200.0]))
-def test_no_schedule_violates_an_invariant(
-    clock: Any, caller: Callable[..., VerifiedAccessToken], operations: list[tuple[Any, ...]], lifetime: float
-) -> None:
+def test_no_schedule_violates_an_invariant(clock, caller, operations, lifetime):
     async def run() -> Schedule:
         schedule = Schedule(clock, {name: caller(name) for name in NAMES}, lifetime)
         await schedule.run(operations)

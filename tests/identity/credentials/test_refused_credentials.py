@@ -90,9 +90,7 @@ async def test_refused_prerequisite_is_requested_once_for_all_keys_and_not_cache
     assert await broker.obtain(AMAP, MACHINE, None)
 
 
-async def test_refusal_applies_to_one_holder_and_one_requirement(
-    broker: CredentialBroker, issuer: ControlledIssuer, caller: Any
-) -> None:
+async def test_refusal_applies_to_one_holder_and_one_requirement(broker, issuer, caller):
     issuer.errors[TOKEN.scope] = NO_TOKEN
     await refusal(broker, TOKEN, HUMAN, caller("alice"))
     issuer.errors.clear()
@@ -110,9 +108,7 @@ async def test_outage_is_not_cached(broker: CredentialBroker, issuer: Controlled
     assert await broker.obtain(TOKEN, MACHINE, None)
 
 
-async def test_clock_set_back_does_not_prolong_a_refusal(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_clock_set_back_does_not_prolong_a_refusal(broker, issuer, clock):
     issuer.errors[TOKEN.scope] = NO_TOKEN
     await refusal(broker, TOKEN, MACHINE, None)
     issuer.errors.clear()
@@ -120,9 +116,7 @@ async def test_clock_set_back_does_not_prolong_a_refusal(
     assert await broker.obtain(TOKEN, MACHINE, None)
 
 
-async def test_refusals_are_bounded_and_dropped_when_they_have_expired(
-    issuer: ControlledIssuer, clock: Any, caller: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_refusals_are_bounded_and_dropped_when_they_have_expired(issuer, clock, caller, monkeypatch):
     monkeypatch.setattr("identity.credentials.broker._MAX_REFUSALS", 100)
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0)
     issuer.errors[TOKEN.scope] = NO_TOKEN
@@ -134,9 +128,7 @@ async def test_refusals_are_bounded_and_dropped_when_they_have_expired(
     assert len(broker._refusals) == 1
 
 
-async def test_refusal_counts_no_longer_when_the_clock_is_set_back(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_refusal_counts_no_longer_when_the_clock_is_set_back(broker, issuer, clock):
     issuer.errors[TOKEN.scope] = NO_TOKEN
     await refusal(broker, TOKEN, MACHINE, None)
     clock.advance(-60.0)
@@ -144,9 +136,7 @@ async def test_refusal_counts_no_longer_when_the_clock_is_set_back(
     assert issuer.count(TOKEN.scope) == 2
 
 
-async def test_error_of_a_waiter_refers_to_no_other_request(
-    broker: CredentialBroker, issuer: ControlledIssuer
-) -> None:
+async def test_error_of_a_waiter_refers_to_no_other_request(broker, issuer):
     async def request(number: int) -> CredentialError:
         variable_of_a_request = f"request {number}"
         try:
@@ -243,9 +233,7 @@ async def test_keys_are_removed_at_once_when_the_store_refuses_their_holder(
     assert await broker.obtain(LLM, identity, alice)
 
 
-async def test_refused_key_is_not_used_during_a_later_outage(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_refused_key_is_not_used_during_a_later_outage(broker, issuer, clock):
     await broker.obtain(LLM, MACHINE, None)
     issuer.lifetime = 60
     clock.advance(1190)
@@ -257,9 +245,7 @@ async def test_refused_key_is_not_used_during_a_later_outage(
         await broker.obtain(LLM, MACHINE, None)
 
 
-async def test_stale_key_is_not_used_if_its_request_cannot_be_recorded(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_stale_key_is_not_used_if_its_request_cannot_be_recorded(broker, issuer, clock):
     await broker.obtain(LLM, MACHINE, None)
     issuer.errors[LLM.identifier] = AuditError(AgentCode.AUDIT_UNAVAILABLE, "no room")
     clock.advance(600)
@@ -280,9 +266,7 @@ async def test_refusal_of_another_token_removes_keys_only_if_the_agent_is_refuse
     assert broker.cached(LLM, HUMAN, alice) is None
 
 
-async def test_refused_key_does_not_remove_other_keys(
-    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
-) -> None:
+async def test_refused_key_does_not_remove_other_keys(broker, issuer, clock):
     llm, amap = [await broker.obtain(requirement, MACHINE, None) for requirement in (LLM, AMAP)]
     issuer.errors[LLM.identifier] = NO_KEY
     clock.advance(545)

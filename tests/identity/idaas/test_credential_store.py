@@ -159,9 +159,7 @@ async def alice(sandbox: Any, start_agent: StartAgent) -> Any:
 
 
 @pytest.mark.parametrize(("access_identity", "subject"), [(MACHINE, "app_agent01"), (HUMAN, "user_alice01")])
-async def test_jwt_names_the_caller_and_is_requested_once(
-    sandbox: Any, broker: CredentialBroker, alice: Any, access_identity: AccessIdentity, subject: str
-) -> None:
+async def test_jwt_names_the_caller_and_is_requested_once(sandbox, broker, alice, access_identity, subject):
     first = await broker.obtain(REQUIREMENT, access_identity, alice)
     again = await broker.obtain(REQUIREMENT, access_identity, alice)
     claims = sandbox.cloud.jwt_providers.claims(first.secret.reveal(), "service_jwt", REPORTS)
@@ -178,9 +176,7 @@ async def test_jwt_is_never_used_expired(sandbox: Any, broker: CredentialBroker)
         sandbox.cloud.jwt_providers.claims(credential.secret.reveal(), "service_jwt", REPORTS)
 
 
-async def test_withdrawn_provider_ends_the_use_of_its_jwt_at_the_next_request(
-    sandbox: Any, broker: CredentialBroker, alice: Any
-) -> None:
+async def test_withdrawn_provider_ends_the_use_of_its_jwt_at_the_next_request(sandbox, broker, alice):
     first = await broker.obtain(REQUIREMENT, HUMAN, alice)
     sandbox.cloud.jwt_providers.find("service_jwt").readers.discard("user_alice01")
     sandbox.clock.advance(10)
@@ -228,9 +224,7 @@ def test_jwt_ends_with_the_earlier_of_both_times() -> None:
     )
 
 
-async def test_jwt_is_removed_when_idaas_refuses_the_next_one(
-    sandbox: Any, broker: CredentialBroker, alice: Any
-) -> None:
+async def test_jwt_is_removed_when_idaas_refuses_the_next_one(sandbox, broker, alice):
     await broker.obtain(REQUIREMENT, HUMAN, alice)
     sandbox.cloud.jwt_providers.find("service_jwt").enabled = False
     sandbox.clock.advance(840)  # it is still valid, and its renewal is due
@@ -340,9 +334,7 @@ def recorder() -> Recorder:
     return Recorder(respond)
 
 
-async def test_store_operations_equal_those_of_the_sdks(
-    sandbox: Any, endpoint: str, recorder: Recorder, variables: dict[str, str]
-) -> None:
+async def test_store_operations_equal_those_of_the_sdks(sandbox, endpoint, recorder, variables):
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", SDK_SESSION, endpoint, INSTANCE, ROLE, SERVICE),
         env={**os.environ, "SSL_CERT_FILE": sandbox.environment["SSL_CERT_FILE"]},

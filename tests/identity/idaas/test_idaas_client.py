@@ -59,9 +59,7 @@ async def test_exchanged_token_names_the_user(sandbox: Any, client: IDaaSClient)
     assert (token.subject, token.audience) == ("user_alice01", "https://enterprise.sandbox.example")
 
 
-async def test_several_permissions_of_one_audience_are_one_token_of_the_user(
-    sandbox: Any, client: IDaaSClient
-) -> None:
+async def test_several_permissions_of_one_audience_are_one_token_of_the_user(sandbox, client):
     scope = f"{LEAVE} {LEAVE.replace('read', 'write')}"
     issued = await client.exchange(Secret(sandbox.access_token("alice")), scope)
     token = sandbox.cloud.access_tokens.verify(issued.secret.reveal())
@@ -75,9 +73,7 @@ async def test_api_key_is_read_under_either_identity(sandbox: Any, client: IDaaS
         assert (await client.obtain(token, LLM_KEY)).secret.reveal() == sandbox.cloud.secrets.llm_api_key
 
 
-async def test_wrong_client_secret_has_its_own_code(
-    sandbox: Any, configuration: SdkConfiguration, retries: RetryPolicy
-) -> None:
+async def test_wrong_client_secret_has_its_own_code(sandbox, configuration, retries):
     for kind in (ClientSecretPost, ClientSecretBasic):
         wrong = replace(
             configuration, client_authentication=kind("app_agent01", FixedSecret(Secret("wrong-canary")))
@@ -97,9 +93,7 @@ async def test_scope_not_granted_to_the_agent_is_refused(client: IDaaSClient) ->
         assert scope in error.detail
 
 
-async def test_exchange_for_a_scope_not_granted_to_the_user_is_refused(
-    sandbox: Any, client: IDaaSClient
-) -> None:
+async def test_exchange_for_a_scope_not_granted_to_the_user_is_refused(sandbox, client):
     token = sandbox.access_token("bob")
     error = await refusal(client.exchange(Secret(token), LEAVE))
     assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
@@ -145,9 +139,7 @@ async def test_refused_pam_token_raises_prerequisite_refused(sandbox: Any, clien
     await refusal(client.obtain(enterprise, LLM_KEY), PrerequisiteRefusedError)
 
 
-async def test_untrusted_certificate_is_a_failed_connection(
-    configuration: SdkConfiguration, waits: Waits
-) -> None:
+async def test_untrusted_certificate_is_a_failed_connection(configuration, waits):
     async with httpx.AsyncClient(trust_env=False) as http:
         client = IDaaSClient(configuration, http, retries=RetryPolicy(sleep=waits))
         error = await refusal(client.machine_token(PAM), UnreachableError)
@@ -155,9 +147,7 @@ async def test_untrusted_certificate_is_a_failed_connection(
 
 
 @pytest.mark.parametrize("fault", [Fault(drop=True), Fault(status=500), Fault(broken_body=True), None])
-async def test_frames_of_an_error_contain_no_secret(
-    sandbox: Any, client: IDaaSClient, fault: Fault | None
-) -> None:
+async def test_frames_of_an_error_contain_no_secret(sandbox, client, fault):
     secret, user_token = sandbox.environment["IDAAS_CLIENT_SECRET"], sandbox.access_token("bob")
     if fault:
         sandbox.cloud.faults.set("idaas.token", fault)
@@ -183,9 +173,7 @@ async def test_frames_of_an_error_contain_no_secret(
         Fault(drop=True, times=2),
     ],
 )
-async def test_temporary_failures_are_retried(
-    sandbox: Any, client: IDaaSClient, waits: Waits, fault: Fault
-) -> None:
+async def test_temporary_failures_are_retried(sandbox, client, waits, fault):
     sandbox.cloud.faults.set("idaas.token", fault)
     assert await client.machine_token(PAM)
     assert waits.seconds == ([3, 3] if fault.retry_after else [0.2, 0.4])
@@ -207,9 +195,7 @@ async def test_long_retry_after_ends_the_attempts(sandbox: Any, client: IDaaSCli
     assert waits.seconds == []
 
 
-async def test_delay_beyond_the_deadline_ends_the_attempts(
-    sandbox: Any, configuration: SdkConfiguration, waits: Waits
-) -> None:
+async def test_delay_beyond_the_deadline_ends_the_attempts(sandbox, configuration, waits):
     sandbox.cloud.faults.set("idaas.token", Fault(status=503, retry_after=4))
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
         client = IDaaSClient(configuration, http, retries=RetryPolicy(deadline=3.0, sleep=waits))
@@ -223,9 +209,7 @@ async def test_refusals_are_not_retried(sandbox: Any, client: IDaaSClient, waits
     assert sandbox.cloud.counters.snapshot()["idaas:token.client_credentials"] == 1
 
 
-async def test_hanging_request_ends_at_the_deadline(
-    sandbox: Any, configuration: SdkConfiguration, waits: Waits
-) -> None:
+async def test_hanging_request_ends_at_the_deadline(sandbox, configuration, waits):
     sandbox.cloud.faults.set("idaas.token", Fault(hang=True))
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
         client = IDaaSClient(configuration, http, retries=RetryPolicy(deadline=0.2, sleep=waits))
@@ -279,9 +263,7 @@ def test_credentials_of_the_store_require_a_token_for_it() -> None:
     assert issuer.prerequisite(PAM_TOKEN) is None
 
 
-async def test_access_identity_decides_between_client_credentials_and_exchange(
-    caller: Callable[..., VerifiedAccessToken],
-) -> None:
+async def test_access_identity_decides_between_client_credentials_and_exchange(caller):
     issuer, alice = Requests(), caller("alice")
     own = await issuer.issue(TOKEN, MACHINE, None, None)
     users = await issuer.issue(TOKEN, HUMAN, alice, None)
@@ -377,9 +359,7 @@ async def test_invalid_token_response_is_unusable(client_of: Any, body: Any) -> 
         ({"expires_in": 600.5, "token_type": "bearer", "scope": "anything"}, 600.5),
     ],
 )
-async def test_earlier_of_two_expiry_times_is_used(
-    client_of: Any, clock: Any, members: dict[str, Any], lifetime: float
-) -> None:
+async def test_earlier_of_two_expiry_times_is_used(client_of, clock, members, lifetime):
     client = client_of({**GOOD, **members})
     assert (await client.machine_token(PAM)).expires_at == clock.now + lifetime
 
@@ -413,9 +393,7 @@ async def test_jwt_ends_with_its_own_exp_if_that_is_earlier(client_of: Any, cloc
         (505, b"", UnreachableError),
     ],
 )
-async def test_error_response_is_a_refusal_only_with_an_error_code(
-    client_of: Any, status: int, body: Any, kind: type[AgentError]
-) -> None:
+async def test_error_response_is_a_refusal_only_with_an_error_code(client_of, status, body, kind):
     client = client_of(body, status, {"location": "https://evil.example/"} if status == 302 else None)
     error = await refusal(client.machine_token(PAM), AgentError)
     assert isinstance(error, kind)

@@ -178,9 +178,7 @@ def test_tokens_are_refused_up_to_the_time_of_the_event() -> None:
         (SubjectMember.USER_EXTERNAL_ID, {"externalId": "old"}, "old"),
     ],
 )
-def test_subject_is_the_configured_member(
-    member: SubjectMember, record: dict[str, Any], subject: str
-) -> None:
+def test_subject_is_the_configured_member(member, record, subject):
     made = event("ud:user:disable", record).revocation(member, NOW, LATEST)
     assert made is not None
     assert made.name == subject

@@ -39,9 +39,7 @@ def reader(issuer: Any, key: str | None = None) -> UserEventReader:
 
 
 @pytest.mark.parametrize("as_text", [True, False])
-async def test_events_in_clear_are_read_whether_nested_as_text_or_as_object(
-    issuer: Any, as_text: bool
-) -> None:
+async def test_events_in_clear_are_read_whether_nested_as_text_or_as_object(issuer, as_text):
     content: Any = data(DISABLE)
     if not as_text:
         content["eventData"] = [
@@ -148,9 +146,7 @@ async def test_body_without_a_jws_is_refused(issuer: Any, body: bytes) -> None:
     [None, 7, {}, "", "{}", "[", "]", "[}", "[]]", '["a"', [{}] * 1001, json.dumps([{}] * 1001)],
     ids=lambda listed: str(listed)[:8],
 )
-async def test_signed_request_without_a_list_of_at_most_1000_events_is_unreadable(
-    issuer: Any, listed: object
-) -> None:
+async def test_signed_request_without_a_list_of_at_most_1000_events_is_unreadable(issuer, listed):
     with pytest.raises(EventsUnreadableError):
         await reader(issuer).read(request(issuer, data(eventData=listed)))
 

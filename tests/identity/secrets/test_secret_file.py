@@ -85,9 +85,7 @@ async def test_an_unusable_file_leaves_the_secret_in_use_and_is_logged_once(
         ("x" * 70_000, "is larger than 65536 bytes"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_a_fault_without_its_content(
-    path: Path, content: str | None, fault: str
-) -> None:
+def test_a_file_that_cannot_be_used_is_a_fault_without_its_content(path, content, fault):
     path.unlink() if content is None else path.write_text(content)
     with pytest.raises(ValueError, match=fault) as caught:
         SecretFile(path, parse_secret_lines)

@@ -42,9 +42,7 @@ async def test_cancelled_waiter_does_not_cancel_the_fetch(make: Any, endpoint: E
     assert endpoint.requests == 1
 
 
-async def test_old_keys_stay_in_use_while_they_are_refreshed(
-    make: Any, endpoint: Endpoint, clock: Any
-) -> None:
+async def test_old_keys_stay_in_use_while_they_are_refreshed(make, endpoint, clock):
     jwks = make(max_age=300)
     key = await jwks.find("one", "RS256")
     clock.advance(299)
@@ -69,9 +67,7 @@ async def test_old_keys_stay_in_use_while_they_are_refreshed(
         ("s-max-age=9", 300),
     ],
 )
-async def test_max_age_of_the_response_is_respected_within_bounds(
-    make: Any, endpoint: Endpoint, clock: Any, header: str, age: int
-) -> None:
+async def test_max_age_of_the_response_is_respected_within_bounds(make, endpoint, clock, header, age):
     endpoint.headers = {"cache-control": header}
     jwks = make()
     await jwks.find("one", "RS256")
@@ -96,9 +92,7 @@ async def test_unknown_kids_cause_about_one_fetch_a_second(make: Any, endpoint: 
 
 
 @pytest.mark.promise("heals-by-itself")
-async def test_forged_token_before_a_rotation_does_not_delay_the_new_key(
-    make: Any, endpoint: Endpoint, clock: Any
-) -> None:
+async def test_forged_token_before_a_rotation_does_not_delay_the_new_key(make, endpoint, clock):
     jwks = make()
     await jwks.find("one", "RS256")
     clock.advance(60)
@@ -131,9 +125,7 @@ async def test_new_key_is_found_within_a_second_during_a_flood_of_forged_tokens(
     assert await jwks.find("two", "RS256") is not None
 
 
-async def test_clock_set_back_stops_searches_for_one_second(
-    make: Any, endpoint: Endpoint, clock: Any
-) -> None:
+async def test_clock_set_back_stops_searches_for_one_second(make, endpoint, clock):
     jwks = make()
     for kid in ("one", "forged", "forged"):
         await jwks.find(kid, "RS256")
@@ -154,9 +146,7 @@ async def test_rotated_key_is_found_at_its_first_use(make: Any, endpoint: Endpoi
 
 
 @pytest.mark.promise("heals-by-itself")
-async def test_key_published_during_a_fetch_is_found_at_once(
-    make: Any, endpoint: Endpoint, clock: Any
-) -> None:
+async def test_key_published_during_a_fetch_is_found_at_once(make, endpoint, clock):
     jwks = make(max_age=300)
     await jwks.find("one", "RS256")
     clock.advance(300)
@@ -256,9 +246,7 @@ async def test_failed_refreshes_are_delayed(make: Any, endpoint: Endpoint, clock
     assert endpoint.requests == 3
 
 
-async def test_unknown_kid_during_an_outage_is_not_reported_as_invalid(
-    make: Any, endpoint: Endpoint, clock: Any
-) -> None:
+async def test_unknown_kid_during_an_outage_is_not_reported_as_invalid(make, endpoint, clock):
     jwks = make()
     await jwks.find("one", "RS256")
     endpoint.status = 500
@@ -270,9 +258,7 @@ async def test_unknown_kid_during_an_outage_is_not_reported_as_invalid(
     assert await jwks.find("two", "RS256") is None
 
 
-async def test_many_callers_without_keys_cause_one_request_a_second_during_an_outage(
-    make: Any, endpoint: Endpoint, clock: Any
-) -> None:
+async def test_many_callers_without_keys_cause_one_request_a_second_during_an_outage(make, endpoint, clock):
     jwks = make()
     endpoint.status = 503
     for _ in range(100):

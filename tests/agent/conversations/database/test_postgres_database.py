@@ -62,9 +62,7 @@ STORED_ELSEWHERE = """
 _BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
-async def test_message_that_another_process_is_storing_is_not_stored_again(
-    postgres: PostgresProcess, database_of: DatabaseOf
-) -> None:
+async def test_message_that_another_process_is_storing_is_not_stored_again(postgres, database_of):
     threads, question = ThreadStore(database_of()), HumanMessage("go", id="m-1")
     for thread, asked in (("t", HumanMessage("before", id="m-0")), ("u", question)):
         await threads.begin_run("owner", thread, f"{thread}-1", "p", messages=[asked])
@@ -88,9 +86,7 @@ async def failure(database: PostgresDatabase, use: Awaitable[Any] | None = None)
     return caught.value
 
 
-async def test_tables_are_made_once_by_processes_that_start_at_once(
-    new_url: str, database_of: DatabaseOf
-) -> None:
+async def test_tables_are_made_once_by_processes_that_start_at_once(new_url, database_of):
     databases = [database_of(new_url) for _ in range(5)]
     await asyncio.gather(
         *(ThreadStore(each).open("owner", f"t{number}") for number, each in enumerate(databases))
@@ -110,9 +106,7 @@ async def test_tables_are_in_a_schema_of_their_own(new_url: str, database_of: Da
         assert {schema for [schema] in rows} == {"public", SCHEMA}
 
 
-async def test_user_without_the_right_to_make_tables_can_use_existing_ones(
-    new_url: str, database_of: DatabaseOf
-) -> None:
+async def test_user_without_the_right_to_make_tables_can_use_existing_ones(new_url, database_of):
     await ThreadStore(database_of(new_url)).open("owner")
     limited = new_url.replace("//agent:", "//limited:")
     with psycopg.connect(new_url, autocommit=True) as other:
@@ -129,9 +123,7 @@ async def test_user_without_the_right_to_make_tables_can_use_existing_ones(
 
 
 @pytest.mark.promise("heals-by-itself")
-async def test_server_that_was_restarted_is_used_again_without_an_error(
-    postgres: PostgresProcess, database_of: DatabaseOf
-) -> None:
+async def test_server_that_was_restarted_is_used_again_without_an_error(postgres, database_of):
     store = ThreadStore(database_of())
     await asyncio.gather(*(store.open("owner", f"t{number}") for number in range(5)))
     postgres.stop()
@@ -143,9 +135,7 @@ async def test_server_that_was_restarted_is_used_again_without_an_error(
     await asyncio.gather(*(store.get("owner", f"t{number}") for number in range(5)))
 
 
-async def test_connections_that_a_restart_has_broken_are_replaced_within_the_request(
-    postgres: PostgresProcess, database_of: DatabaseOf
-) -> None:
+async def test_connections_that_a_restart_has_broken_are_replaced_within_the_request(postgres, database_of):
     store = ThreadStore(database_of())
     await asyncio.gather(*(store.open("owner", f"t{number}") for number in range(5)))
     postgres.stop()
@@ -166,9 +156,7 @@ async def test_connection_to_a_server_that_has_become_a_standby_is_given_up(data
     await store.begin_run("owner", "t", "r", "p")
 
 
-async def test_transaction_whose_connection_is_lost_is_repeated_once_and_done_once(
-    postgres: PostgresProcess, database_of: DatabaseOf
-) -> None:
+async def test_transaction_whose_connection_is_lost_is_repeated_once_and_done_once(postgres, database_of):
     database = database_of()
     await ThreadStore(database).open("owner", "t")
     attempts = []
@@ -189,9 +177,7 @@ async def test_transaction_whose_connection_is_lost_is_repeated_once_and_done_on
     assert await database.read(lambda: query("SELECT last_seq FROM threads")) == [(2,)]
 
 
-async def test_full_disk_is_reported_until_messages_can_be_stored_again(
-    postgres: PostgresProcess, database_of: DatabaseOf
-) -> None:
+async def test_full_disk_is_reported_until_messages_can_be_stored_again(postgres, database_of):
     database = database_of()
     threads, question = ThreadStore(database), HumanMessage("go")
     await threads.open("owner", "t")
@@ -223,9 +209,7 @@ async def test_more_transactions_than_connections_wait_for_each_other(database_o
     assert len((await store.list("owner", limit=100))[0]) == 30
 
 
-async def test_cancelled_transaction_is_undone_and_its_connection_not_used_again(
-    database_of: DatabaseOf,
-) -> None:
+async def test_cancelled_transaction_is_undone_and_its_connection_not_used_again(database_of):
     database = database_of(most=1)
     store = ThreadStore(database)
     await store.open("owner", "t")
@@ -274,9 +258,7 @@ async def proxy(postgres: PostgresProcess) -> AsyncIterator[CountingProxy]:
 
 
 @pytest.mark.promise("heals-by-itself", "bounded")
-async def test_server_that_hangs_is_given_up_and_used_again(
-    postgres: PostgresProcess, proxy: CountingProxy, database_of: DatabaseOf, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_server_that_hangs_is_given_up_and_used_again(postgres, proxy, database_of, caplog):
     database = database_of(proxied(postgres, proxy), most=2)
     threads, checkpoints = ThreadStore(database), Checkpoints(database, Encryption())
     await asyncio.gather(*(threads.open("owner", f"t{number}") for number in range(2)))
@@ -298,9 +280,7 @@ async def test_server_that_hangs_is_given_up_and_used_again(
     assert not [record.getMessage() for record in caplog.records]
 
 
-async def test_transaction_at_a_server_that_hangs_is_cancelled_without_it(
-    postgres: PostgresProcess, proxy: CountingProxy, database_of: DatabaseOf
-) -> None:
+async def test_transaction_at_a_server_that_hangs_is_cancelled_without_it(postgres, proxy, database_of):
     database = database_of(proxied(postgres, proxy), most=1)
     await ThreadStore(database).open("owner", "t")
     begun, connections = asyncio.Event(), proxy.accepted
@@ -322,9 +302,7 @@ async def test_transaction_at_a_server_that_hangs_is_cancelled_without_it(
     assert (await ThreadStore(database).get("owner", "t")).status == "idle"
 
 
-async def test_tables_are_made_by_a_first_transaction_that_has_been_given_up(
-    new_url: str, database_of: DatabaseOf
-) -> None:
+async def test_tables_are_made_by_a_first_transaction_that_has_been_given_up(new_url, database_of):
     database = database_of(new_url)
     database._seconds = 0.2
     with psycopg.connect(new_url, autocommit=True) as other:
@@ -395,9 +373,7 @@ async def test_search_uses_the_index_of_terms(postgres: PostgresProcess, databas
         ("postgresql:///c", {}),
     ],
 )
-def test_certificate_of_another_machine_is_verified_unless_the_url_says_otherwise(
-    url: str, expected: dict[str, str]
-) -> None:
+def test_certificate_of_another_machine_is_verified_unless_the_url_says_otherwise(url, expected):
     found = conninfo_to_dict(conninfo(Secret(url)).reveal())
     assert {name: found[name] for name in ("sslmode", "sslrootcert") if name in found}.items() >= (
         expected.items()

@@ -102,9 +102,7 @@ async def test_use_after_a_failure_succeeds_once_the_cause_is_gone(tmp_path: Pat
     await store._database.aclose()
 
 
-async def test_full_disk_is_reported_until_messages_can_be_stored_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_full_disk_is_reported_until_messages_can_be_stored_again(tmp_path, caplog):
     caplog.set_level("INFO", "idaas_agent.conversations")
     clock = Clock()
     database = SqliteDatabase(tmp_path / "conversations.db", monotonic=clock)
@@ -141,9 +139,7 @@ async def test_closed_database_is_opened_again_by_its_next_use(tmp_path: Path) -
     await store._database.aclose()
 
 
-async def test_file_that_was_removed_is_reported_and_made_anew_by_the_next_use(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_file_that_was_removed_is_reported_and_made_anew_by_the_next_use(tmp_path, caplog):
     path = tmp_path / "conversations.db"
     store = ThreadStore(SqliteDatabase(path))
     await store.open("owner", "before")

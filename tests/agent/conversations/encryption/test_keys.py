@@ -68,9 +68,7 @@ async def stored(database: Database) -> str:
 
 
 @pytest.mark.parametrize("keys", [(), (PRESENT,)], ids=["no key", "another key"])
-async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_nothing(
-    new_database: NewDatabase, keys: tuple[str, ...]
-) -> None:
+async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_nothing(new_database, keys):
     await filled(storage(new_database, FORMER), request_of())
     before = await stored(new_database())
     lacking = storage(new_database, *keys)
@@ -86,9 +84,7 @@ async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_n
 
 
 @pytest.mark.promise("no-secret-leaves")
-async def test_nothing_of_titles_messages_and_requests_is_stored_in_clear_under_a_key(
-    new_database: NewDatabase,
-) -> None:
+async def test_nothing_of_titles_messages_and_requests_is_stored_in_clear_under_a_key(new_database):
     await filled(storage(new_database, PRESENT), request_of(tool="transfer_money"))
     rows = await stored(new_database())
     for hidden in ("plan", "My ", "transfer_money", DIGEST, ALICE.subject):
@@ -97,9 +93,7 @@ async def test_nothing_of_titles_messages_and_requests_is_stored_in_clear_under_
 
 
 @pytest.mark.parametrize("former", [(), (FORMER,)], ids=["in clear", "former key"])
-async def test_everything_is_brought_under_the_present_key(
-    new_database: NewDatabase, former: tuple[str, ...]
-) -> None:
+async def test_everything_is_brought_under_the_present_key(new_database, former):
     await filled(storage(new_database, *former), request_of())
     both = encryption(PRESENT, *former, allows_clear=not former)
     database = new_database(both)

@@ -270,9 +270,7 @@ FORGED: dict[str, Read] = {
 
 
 @pytest.mark.parametrize("forged", FORGED)
-async def test_value_in_clear_is_refused_under_a_key_unless_the_file_allows_it(
-    storage: ConversationStorage, new_database: NewDatabase, forged: str
-) -> None:
+async def test_value_in_clear_is_refused_under_a_key_unless_the_file_allows_it(storage, new_database, forged):
     await storage.threads.list(OF_ALICE, limit=1)
     attacker = ConversationStorage(new_database(), Encryption(), days=90, clock=lambda: NOW)
     await filled(attacker)
@@ -290,9 +288,7 @@ async def test_value_in_clear_is_refused_under_a_key_unless_the_file_allows_it(
     assert checked.value.code is AgentCode.CONVERSATIONS_CLEAR_ALLOWED
 
 
-async def test_thread_whose_title_is_refused_is_listed_without_it_and_can_be_renamed_and_deleted(
-    storage: ConversationStorage,
-) -> None:
+async def test_thread_whose_title_is_refused_is_listed_without_it_and_can_be_renamed_and_deleted(storage):
     threads = storage.threads
     for thread_id in ("t", "other"):
         await threads.open(OF_ALICE, thread_id, "My title")

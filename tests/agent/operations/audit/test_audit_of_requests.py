@@ -102,9 +102,7 @@ async def test_human_request_is_recorded_from_the_token_to_the_service(sandbox: 
     assert "machine_token" not in {line["event"] for line in lines}
 
 
-async def test_machine_identity_records_the_caller_and_the_agents_credential(
-    sandbox: Sandbox, file: Path
-) -> None:
+async def test_machine_identity_records_the_caller_and_the_agents_credential(sandbox, file):
     with running_agent(sandbox, ACCESS_IDENTITY="Machine", AUDIT_LOG_FILE=str(file)) as server:
         assert (await ask(server, WEATHER, "bob")).status_code == 200
         lines = records(server, file)
@@ -164,9 +162,7 @@ async def test_syslog_server_receives_the_lines_besides(sandbox: Sandbox, file: 
     assert {line["process"] for line in shipped}.isdisjoint(line["process"] for line in lines_of(file))
 
 
-async def test_refused_caller_is_recorded_with_the_reason_and_no_principal(
-    sandbox: Sandbox, file: Path
-) -> None:
+async def test_refused_caller_is_recorded_with_the_reason_and_no_principal(sandbox, file):
     with running_agent(sandbox, AUDIT_LOG_FILE=str(file)) as server:
         foreign = sandbox.access_token("alice", audience="https://other.example")
         narrow = sandbox.access_token("alice", permissions=("agent.other",))
@@ -245,9 +241,7 @@ async def test_request_without_its_required_record_is_refused_and_calls_no_servi
         assert ready.json()["checks"]["audit_log"]["code"] == "audit_unavailable"
 
 
-async def test_request_without_an_optional_record_is_served_and_readiness_reports_the_log(
-    sandbox: Sandbox,
-) -> None:
+async def test_request_without_an_optional_record_is_served_and_readiness_reports_the_log(sandbox):
     with running_agent(sandbox, AUDIT_LOG_FILE="/dev/full") as server:
         assert (await ask(server, WEATHER)).status_code == 200
         async with server.client(None) as client:
@@ -268,9 +262,7 @@ async def test_hanging_disk_delays_no_request(sandbox: Sandbox, file: Path) -> N
     assert [json.loads(line)["event"] for line in lines].count("authentication") == 3
 
 
-async def test_langgraph_server_admits_no_caller_without_a_required_record(
-    sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_langgraph_server_admits_no_caller_without_a_required_record(sandbox, file, monkeypatch):
     for name, value in {**sandbox.environment, "AUDIT_LOG_FILE": str(file)}.items():
         monkeypatch.setenv(name, value)
     transport = httpx.ASGITransport(RouteGuard(JSONResponse({})))

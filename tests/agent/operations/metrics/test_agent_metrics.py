@@ -1,6 +1,5 @@
 """What the metrics of a real agent contain after real requests."""
 
-from pathlib import Path
 from typing import Any
 
 from identity.access_token.revocation import Origin, Revocation, Target
@@ -27,9 +26,7 @@ def counts(reading: Reading, name: str) -> dict[tuple[str, ...], Any]:
     return {labels: count for labels, count in found.items() if count}
 
 
-async def test_requests_and_errors_are_counted_by_route_status_and_code(
-    start_agent: StartAgent, sandbox: Any
-) -> None:
+async def test_requests_and_errors_are_counted_by_route_status_and_code(start_agent, sandbox):
     agent = await start_agent(MAX_REQUESTS_PER_MINUTE="2")
     token = sandbox.access_token("alice")
     await agent.ask(GREETING, token)
@@ -86,9 +83,7 @@ async def test_failures_are_counted_by_their_code(start_agent: StartAgent, sandb
     ]
 
 
-async def test_requests_to_idaas_and_uses_of_the_caches_are_counted(
-    start_agent: StartAgent, sandbox: Any
-) -> None:
+async def test_requests_to_idaas_and_uses_of_the_caches_are_counted(start_agent, sandbox):
     agent = await start_agent("Human")
     token = sandbox.access_token("alice")
     await agent.ask(ENTERPRISE, token)
@@ -124,9 +119,7 @@ async def test_the_public_port_has_no_metrics(start_agent: StartAgent, sandbox: 
     assert (await agent.http.get(f"{agent.origin}/metrics", headers=headers)).status_code == 404
 
 
-async def test_revocations_in_force_are_counted_by_target(
-    start_agent: StartAgent, sandbox: Any, tmp_path: Path
-) -> None:
+async def test_revocations_in_force_are_counted_by_target(start_agent, sandbox, tmp_path):
     agent = await start_agent(REVOCATIONS_FILE=str(tmp_path / "revocations.sqlite"))
     now = sandbox.clock()
     revocation = Revocation(Target.USER, "user_alice01", Origin.OPERATOR, until=now + 60, changed_at=now)

@@ -9,14 +9,11 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.command import forked
-from tests.conftest import Sandbox
 
 HEALTH = {"http_request_method": "GET", "http_route": "/health", "http_response_status_code": "200"}
 
 
-async def test_port_of_metrics_has_the_sums_of_all_workers_also_of_killed_ones(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+async def test_port_of_metrics_has_the_sums_of_all_workers_also_of_killed_ones(sandbox, tmp_path):
     ports = {"AGENT_PORT": "0", "AGENT_HOST": "127.0.0.1", "METRICS_PORT": "0"}
     async with forked("serve", "--workers", "2", folder=tmp_path, **sandbox.environment | ports) as command:
         await command.says("startup complete", times=2)

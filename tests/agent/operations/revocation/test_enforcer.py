@@ -164,9 +164,7 @@ async def settled() -> None:
         (revocation(until=None), ["alice", "bob"]),
     ],
 )
-async def test_credentials_and_runs_of_revoked_tokens_end(
-    process: Process, made: Revocation, left: list[str]
-) -> None:
+async def test_credentials_and_runs_of_revoked_tokens_end(process, made, left):
     await process.enforcement.put([made])
     assert process.users == (left, left)
     assert process.store.kept == [made]
@@ -178,9 +176,7 @@ async def test_run_with_a_newer_token_continues(process: Process) -> None:
     assert [caller.issued_at for caller in process.running] == [50.0, 200.0]
 
 
-async def test_stored_revocations_are_in_force_after_the_start_and_later_ones_at_once(
-    process: Process,
-) -> None:
+async def test_stored_revocations_are_in_force_after_the_start_and_later_ones_at_once(process):
     process.store.kept = [revocation()]
     await process.enforcement.start()
     assert process.list.refuses("alice", 50.0, "")
@@ -222,9 +218,7 @@ async def test_same_failure_is_logged_once(process: Process, caplog: Any) -> Non
     await following
 
 
-async def test_unexpected_failure_of_the_store_is_reported_and_read_again(
-    process: Process, caplog: Any
-) -> None:
+async def test_unexpected_failure_of_the_store_is_reported_and_read_again(process, caplog):
     await process.enforcement.start()
     await process.receives(RuntimeError("secret text of a library"))
     with pytest.raises(UnreachableError, match="revocations_unavailable"):

@@ -64,9 +64,7 @@ async def test_revocations_are_those_of_agents_of_one_audience(store: Callable[.
         await each.aclose()
 
 
-async def test_stopped_redis_is_an_error_and_keeps_its_revocations(
-    redis: RedisProcess, store: Callable[..., RedisStore]
-) -> None:
+async def test_stopped_redis_is_an_error_and_keeps_its_revocations(redis, store):
     agent = store()
     await agent.put([revocation("alice")])
     changes = agent.changes()
@@ -82,9 +80,7 @@ async def test_stopped_redis_is_an_error_and_keeps_its_revocations(
     await again.aclose()
 
 
-async def test_entries_of_another_form_are_ignored(
-    redis: RedisProcess, store: Callable[..., RedisStore]
-) -> None:
+async def test_entries_of_another_form_are_ignored(redis, store):
     await store().put([revocation("alice")])
     with Redis(port=redis.port) as client:
         [key] = client.keys("*")

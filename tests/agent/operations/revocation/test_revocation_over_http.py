@@ -223,9 +223,7 @@ async def test_operator_revokes_and_restores_a_user(agent: AgentServer, revocati
 
 
 @pytest.mark.parametrize("shared", ["postgres", "redis"])
-async def test_operator_revokes_in_what_replicas_share_from_any_machine(
-    sandbox: Sandbox, tmp_path: Path, shared: str, request: pytest.FixtureRequest
-) -> None:
+async def test_operator_revokes_in_what_replicas_share_from_any_machine(sandbox, tmp_path, shared, request):
     url = request.getfixturevalue(shared).url
     variables = {"CONVERSATIONS_URL" if shared == "postgres" else "REDIS_URL": url}
     variables |= {"MAX_REQUESTS_PER_MINUTE": "0", "AUDIT_LOG_FILE": ""}
@@ -247,9 +245,7 @@ async def test_operator_revokes_in_what_replicas_share_from_any_machine(
     assert (agents.parent.exists(), own.parent.exists()) == (shared == "redis", False)
 
 
-async def test_revoking_a_user_whom_the_agent_has_not_seen_offers_those_that_match(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+async def test_revoking_a_user_whom_the_agent_has_not_seen_offers_those_that_match(sandbox, tmp_path):
     revocations = tmp_path / "revocations"
     given = {"AUDIT_REQUIRED": "true", "REVOCATIONS_FILE": str(revocations)}
     with running_agent(sandbox, **given) as agent:
@@ -298,9 +294,7 @@ async def test_operator_revokes_all_tokens_until_now(agent: AgentServer, revocat
         ("unrevoke",),
     ],
 )
-def test_invalid_command_changes_nothing(
-    agent: AgentServer, revocations: Path, arguments: tuple[str, ...]
-) -> None:
+def test_invalid_command_changes_nothing(agent, revocations, arguments):
     status, output = run(agent, revocations, *arguments)
     assert status == 1
     assert "Traceback" not in output

@@ -136,9 +136,7 @@ async def test_other_processes_receive_a_revocation(place: Place) -> None:
         (ALICE, revocation("alice", None), ALICE),
     ],
 )
-async def test_later_change_counts_in_any_order(
-    place: Place, first: Revocation, second: Revocation, kept: Revocation
-) -> None:
+async def test_later_change_counts_in_any_order(place, first, second, kept):
     for each in (first, second):
         await place.open().put([each])
     assert await stored(place) == {kept}

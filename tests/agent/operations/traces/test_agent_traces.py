@@ -22,9 +22,7 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
-async def test_chat_with_a_tool_is_one_trace_of_the_conventions(
-    start_agent: StartAgent, sandbox: Any, spans: Spans
-) -> None:
+async def test_chat_with_a_tool_is_one_trace_of_the_conventions(start_agent, sandbox, spans):
     agent = await start_agent("Human", spans=spans)
     await agent.ask(WEATHER, sandbox.access_token("alice"), stream=True)
     assert len({span.context.trace_id for span in spans}) == 1
@@ -46,9 +44,7 @@ async def test_chat_with_a_tool_is_one_trace_of_the_conventions(
     assert kinds["execute_tool maps_weather"] is SpanKind.INTERNAL
 
 
-async def test_spans_show_who_acted_as_whom_and_how_it_ended(
-    start_agent: StartAgent, sandbox: Any, spans: Spans
-) -> None:
+async def test_spans_show_who_acted_as_whom_and_how_it_ended(start_agent, sandbox, spans):
     agent = await start_agent("Human", spans=spans)
     await agent.ask(ENTERPRISE, sandbox.access_token("alice"))
     settings = agent.composed.settings
@@ -76,9 +72,7 @@ async def test_spans_show_who_acted_as_whom_and_how_it_ended(
     assert run["gen_ai.usage.input_tokens"] == sum(chat["gen_ai.usage.input_tokens"] for chat in chats)
 
 
-async def test_call_of_an_mcp_server_has_its_attributes_on_the_tools_span(
-    start_agent: StartAgent, sandbox: Any, spans: Spans
-) -> None:
+async def test_call_of_an_mcp_server_has_its_attributes_on_the_tools_span(start_agent, sandbox, spans):
     agent = await start_agent(spans=spans)
     await agent.ask(WEATHER, sandbox.access_token("alice"))
     shown = attributes(spans.one("execute_tool maps_weather"))
@@ -88,18 +82,14 @@ async def test_call_of_an_mcp_server_has_its_attributes_on_the_tools_span(
 
 
 @pytest.mark.parametrize(("label", "shown"), [("hash", ["user.hash"]), ("id", ["user.id"]), ("none", [])])
-async def test_user_is_shown_as_the_setting_requires(
-    start_agent: StartAgent, sandbox: Any, spans: Spans, label: str, shown: list[str]
-) -> None:
+async def test_user_is_shown_as_the_setting_requires(start_agent, sandbox, spans, label, shown):
     agent = await start_agent(spans=spans, TELEMETRY_USER=label)
     await agent.ask(GREETING, sandbox.access_token("alice"))
     for span in spans:
         assert [name for name in attributes(span) if name.startswith("user.")] == shown, span.name
 
 
-async def test_refused_request_has_its_code_and_no_user(
-    start_agent: StartAgent, sandbox: Any, spans: Spans
-) -> None:
+async def test_refused_request_has_its_code_and_no_user(start_agent, sandbox, spans):
     agent = await start_agent(spans=spans)
     await agent.ask(GREETING, "none")
     (span,) = spans
@@ -112,9 +102,7 @@ async def test_refused_request_has_its_code_and_no_user(
     assert "user.hash" not in shown
 
 
-async def test_failures_are_named_by_their_codes_on_each_span(
-    start_agent: StartAgent, sandbox: Any, spans: Spans
-) -> None:
+async def test_failures_are_named_by_their_codes_on_each_span(start_agent, sandbox, spans):
     agent = await start_agent(spans=spans)
     sandbox.cloud.faults.set("model_studio", Fault(status=400))
     await agent.ask(GREETING, sandbox.access_token("alice"))
@@ -126,9 +114,7 @@ async def test_failures_are_named_by_their_codes_on_each_span(
     }
 
 
-async def test_log_lines_of_a_request_name_its_trace(
-    start_agent: StartAgent, sandbox: Any, spans: Spans, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_log_lines_of_a_request_name_its_trace(start_agent, sandbox, spans, caplog):
     agent = await start_agent(spans=spans)
     caplog.set_level(logging.INFO)
     lines: list[dict[str, Any]] = []

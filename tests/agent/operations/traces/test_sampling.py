@@ -33,8 +33,6 @@ def test_ratio_records_the_traces_that_the_sdk_records(ratio: float) -> None:
         ("traceidratio", False, False, False),
     ],
 )
-def test_parent_counts_for_samplers_that_say_so(
-    name: str, alone: bool, of_sampled: bool, of_unsampled: bool
-) -> None:
+def test_parent_counts_for_samplers_that_say_so(name, alone, of_sampled, of_unsampled):
     decide = sampler(SamplerName(name), 0.0)
     assert [decide(7, parent) for parent in (None, SAMPLED, UNSAMPLED)] == [alone, of_sampled, of_unsampled]

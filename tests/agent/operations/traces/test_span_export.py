@@ -53,9 +53,7 @@ def test_span_has_its_own_attributes_and_those_of_its_trace() -> None:
         (Role.CLIENT, "404", 404, StatusCode.ERROR),
     ],
 )
-def test_status_follows_the_conventions_and_has_no_text(
-    kind: Role, error: str, status: int | None, code: StatusCode
-) -> None:
+def test_status_follows_the_conventions_and_has_no_text(kind, error, status, code):
     shown = readable(span_with(kind, error, status), Resource({}))
     assert (shown.status.status_code, shown.status.description) == (code, None)
     assert (shown.attributes or {}).get("error.type", "") == error
@@ -74,9 +72,7 @@ class Failing(SpanExporter):
     def shutdown(self) -> None: ...
 
 
-def test_failures_are_counted_and_logged_once_a_minute_without_their_text(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_failures_are_counted_and_logged_once_a_minute_without_their_text(caplog):
     failures: list[str] = []
     times = iter([0.0, 30.0, 61.0])
     failed = SpanExportResult.FAILURE

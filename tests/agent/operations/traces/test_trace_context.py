@@ -8,9 +8,8 @@ from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from tests.recorded_spans import Spans
 from tests.recorder import Recorder
-from tests.running_agent import ENTERPRISE, GREETING, WEATHER, RunningAgent, StartAgent
+from tests.running_agent import ENTERPRISE, GREETING, WEATHER, RunningAgent
 
 CHAT = "POST /openai/v1/chat/completions"
 INBOUND = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -24,9 +23,7 @@ async def ask_with(agent: RunningAgent, token: str, **headers: str) -> None:
     )
 
 
-async def test_context_of_a_caller_is_linked_and_not_continued(
-    start_agent: StartAgent, sandbox: Any, spans: Spans
-) -> None:
+async def test_context_of_a_caller_is_linked_and_not_continued(start_agent, sandbox, spans):
     agent = await start_agent(spans=spans)
     await ask_with(agent, sandbox.access_token("alice"), traceparent=INBOUND, baggage="user=mallory")
     server = spans.one(CHAT)
@@ -36,9 +33,7 @@ async def test_context_of_a_caller_is_linked_and_not_continued(
     assert server.context.trace_id != link.context.trace_id
 
 
-async def test_context_of_a_trusted_caller_is_continued_with_its_decision(
-    start_agent: StartAgent, sandbox: Any, spans: Spans
-) -> None:
+async def test_context_of_a_trusted_caller_is_continued_with_its_decision(start_agent, sandbox, spans):
     agent = await start_agent(
         spans=spans, TRACEPARENT_TRUSTED="true", OTEL_TRACES_SAMPLER="parentbased_always_off"
     )
@@ -53,9 +48,7 @@ async def test_context_of_a_trusted_caller_is_continued_with_its_decision(
     assert server.links == ()
 
 
-async def test_malformed_or_repeated_context_is_ignored(
-    start_agent: StartAgent, sandbox: Any, spans: Spans
-) -> None:
+async def test_malformed_or_repeated_context_is_ignored(start_agent, sandbox, spans):
     agent = await start_agent(spans=spans)
     await ask_with(agent, sandbox.access_token("alice"), traceparent=f"{INBOUND}-more")
     headers = [("Authorization", f"Bearer {sandbox.access_token('alice')}"), *[("traceparent", INBOUND)] * 2]
@@ -77,9 +70,7 @@ class Downstream:
         return JSONResponse({"ok": True})
 
 
-async def test_services_receive_the_context_and_no_baggage(
-    start_agent: StartAgent, sandbox: Any, spans: Spans, serve: Any
-) -> None:
+async def test_services_receive_the_context_and_no_baggage(start_agent, sandbox, spans, serve):
     downstream = Downstream()
     agent = await start_agent(spans=spans, ENTERPRISE_SERVICE_URL=await serve(downstream.app))
     await agent.http.post(
@@ -132,9 +123,7 @@ def sent_contexts(agent: RunningAgent) -> dict[str, set[str | None]]:
     ],
     ids=["by default", "none", "model and IDaaS", "no propagator", "not sampled"],
 )
-async def test_receivers_are_those_of_the_settings(
-    start_agent: StartAgent, sandbox: Any, spans: Spans, variables: dict[str, str], expected: set[str]
-) -> None:
+async def test_receivers_are_those_of_the_settings(start_agent, sandbox, spans, variables, expected):
     agent = await start_agent("Human", spans=spans, **variables)
     await agent.warm()
     sent = sent_contexts(agent)

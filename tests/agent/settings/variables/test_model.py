@@ -20,9 +20,7 @@ def test_static_model_key_replaces_the_identifier(environment: dict[str, str], t
 
 
 @pytest.mark.parametrize("content", [None, "", "two words", "two\nlines", "schlüssel"])
-def test_unusable_key_file_is_a_fault(
-    environment: dict[str, str], tmp_path: Path, content: str | None
-) -> None:
+def test_unusable_key_file_is_a_fault(environment, tmp_path, content):
     file = tmp_path / "key"
     if content is not None:
         file.write_text(content)
@@ -50,9 +48,7 @@ def test_unusable_key_file_is_a_fault(
         ({"LLM_GROUP_MODELS": "finance=qwen-max", "CALLER_CLAIMS": "name"}, ["CALLER_CLAIMS"]),
     ],
 )
-def test_inconsistent_settings_of_the_provider_are_faults(
-    environment: dict[str, str], changed: dict[str, str], found: list[str]
-) -> None:
+def test_inconsistent_settings_of_the_provider_are_faults(environment, changed, found):
     assert [fault.split()[0] for fault in faults(environment | changed).faults] == found
 
 
@@ -76,9 +72,7 @@ def test_system_prompt_is_the_text_of_its_file(environment: dict[str, str], tmp_
     ],
     ids=["missing", "empty", "white space", "not UTF-8", "control character", "too large"],
 )
-def test_unusable_system_prompt_is_a_fault_among_the_others(
-    environment: dict[str, str], tmp_path: Path, content: bytes | None, fault: str
-) -> None:
+def test_unusable_system_prompt_is_a_fault_among_the_others(environment, tmp_path, content, fault):
     file = tmp_path / "prompt.txt"
     if content is not None:
         file.write_bytes(content)

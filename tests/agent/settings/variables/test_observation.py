@@ -20,9 +20,7 @@ from tests.agent.settings.settings_faults import faults
         ({"AUDIT_REQUIRED": "perhaps", "AUDIT_LOG_FILE": "audit.jsonl"}, "AUDIT_REQUIRED "),
     ],
 )
-def test_unusable_audit_log_is_a_fault(
-    environment: dict[str, str], variables: dict[str, str], fault: str
-) -> None:
+def test_unusable_audit_log_is_a_fault(environment, variables, fault):
     [found] = faults(environment | variables).faults
     assert found.startswith(fault)
 
@@ -60,9 +58,7 @@ def test_level_and_format_of_the_log_may_be_written_in_capitals(environment: dic
         ),
     ],
 )
-def test_faults_of_opentelemetrys_variables_name_them(
-    environment: dict[str, str], variables: dict[str, str], fault: str
-) -> None:
+def test_faults_of_opentelemetrys_variables_name_them(environment, variables, fault):
     found = faults(environment | variables).faults
     assert any(each.startswith(fault) for each in found), found
     assert SECRET not in repr(found)

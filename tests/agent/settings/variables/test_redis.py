@@ -54,9 +54,7 @@ def test_keys_that_seal_callers_are_read_and_not_shown(environment: dict[str, st
 
 
 @pytest.mark.parametrize(("keys", "redis"), [((b"n" * 31,), True), ((), True), ((b"n" * 32,), False)])
-def test_unusable_key_that_seals_callers_is_refused(
-    environment: dict[str, str], tmp_path: Path, keys: tuple[bytes, ...], redis: bool
-) -> None:
+def test_unusable_key_that_seals_callers_is_refused(environment, tmp_path, keys, redis):
     given = {"SEAL_KEY_FILE": key_file(tmp_path, *keys)}
     given |= {"REDIS_URL": "redis://localhost:6379"} if redis else {}
     [fault] = faults(environment | given).faults
@@ -74,9 +72,7 @@ POSTGRESQL, REDIS = "postgresql://agent:sesame@db.example/agent", "rediss://agen
         ({"CONVERSATIONS_URL": "sqlite:////srv/agent.db", "REDIS_URL": REDIS}, "CONVERSATIONS_URL"),
     ],
 )
-def test_several_replicas_that_share_nothing_are_refused(
-    environment: dict[str, str], variables: dict[str, str], named: str
-) -> None:
+def test_several_replicas_that_share_nothing_are_refused(environment, variables, named):
     (found,) = faults({**environment, "REPLICAS": "2", **variables}).faults
     assert found.startswith(f"{named} must be")
     assert "REPLICAS is 2" in found
@@ -86,9 +82,7 @@ def test_several_replicas_that_share_nothing_are_refused(
 @pytest.mark.parametrize(
     "variables", [{"CONVERSATIONS_URL": POSTGRESQL}, {"CONVERSATIONS_URL": "none", "REDIS_URL": REDIS}]
 )
-def test_several_replicas_start_with_what_they_share(
-    environment: dict[str, str], variables: dict[str, str]
-) -> None:
+def test_several_replicas_start_with_what_they_share(environment, variables):
     assert read_settings({**environment, "REPLICAS": "3", **variables}).replicas == 3
 
 
@@ -112,9 +106,7 @@ def test_addresses_with_passwords_are_read_from_files(environment: dict[str, str
 
 
 @pytest.mark.parametrize("content", [None, "", "sqlite://wrong:sesame", "two words"])
-def test_file_without_a_usable_address_is_a_fault_without_its_content(
-    environment: dict[str, str], tmp_path: Path, content: str | None
-) -> None:
+def test_file_without_a_usable_address_is_a_fault_without_its_content(environment, tmp_path, content):
     if content is not None:
         (tmp_path / "url").write_text(content)
     files = dict.fromkeys(("CONVERSATIONS_URL_FILE", "REDIS_URL_FILE"), str(tmp_path / "url"))

@@ -91,9 +91,7 @@ def key_configuration(value: str) -> SdkConfiguration:
 
 @pytest.mark.parametrize("form", [PKCS8, TRADITIONAL])
 @pytest.mark.parametrize("curve", [None, *CURVES])
-def test_private_key_is_read_in_each_format(
-    rsa_key: rsa.RSAPrivateKey, curve: str | None, form: serialization.PrivateFormat
-) -> None:
+def test_private_key_is_read_in_each_format(rsa_key, curve, form):
     key: Any = CURVES[curve]() if curve else rsa_key
     text = pem(key, form)
     for spelled in (text, text.replace("\n", "\\n"), text.replace("\n", " "), f"\n{text}\n"):

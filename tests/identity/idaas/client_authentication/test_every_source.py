@@ -3,9 +3,6 @@
 Read by the agent's settings, as `serve` reads them.
 """
 
-from pathlib import Path
-from typing import Any
-
 import httpx
 import pytest
 
@@ -22,9 +19,7 @@ CASES = [(AuthnMethod.PLUGIN, source) for source in RoleCredentials]
 
 
 @pytest.mark.parametrize(("method", "source"), CASES)
-async def test_machine_and_human_credentials_are_obtained(
-    sandbox: Any, tmp_path: Path, method: AuthnMethod, source: RoleCredentials
-) -> None:
+async def test_machine_and_human_credentials_are_obtained(sandbox, tmp_path, method, source):
     settings = read_settings(sandbox.running.environment_by(method, tmp_path, source))
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
         client = IDaaSClient(settings.idaas, http)

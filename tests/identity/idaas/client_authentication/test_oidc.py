@@ -27,9 +27,7 @@ async def test_a_newline_after_the_token_is_not_sent(agent_of: Any, sandbox: Any
     await agent_of.client(AuthnMethod.OIDC, **{VARIABLE: str(path)}).machine_token(ENTERPRISE)
 
 
-async def test_a_replaced_token_is_presented_by_the_next_request(
-    agent_of: Any, sandbox: Any, tmp_path: Path
-) -> None:
+async def test_a_replaced_token_is_presented_by_the_next_request(agent_of, sandbox, tmp_path):
     path = tmp_path / "token"
     path.write_text(token(sandbox, aud="https://kubernetes.default.svc"))
     idaas = agent_of.client(AuthnMethod.OIDC, **{VARIABLE: str(path)})
@@ -57,9 +55,7 @@ async def test_a_token_that_cannot_be_presented_is_temporary_and_is_not_sent(
     assert count("idaas:token.client_credentials") == 0
 
 
-async def test_the_path_in_the_configuration_wins_over_the_variable(
-    agent_of: Any, sandbox: Any, tmp_path: Path
-) -> None:
+async def test_the_path_in_the_configuration_wins_over_the_variable(agent_of, sandbox, tmp_path):
     path = tmp_path / "token"
     path.write_text(token(sandbox))
     variables = {VARIABLE: "/nowhere"}

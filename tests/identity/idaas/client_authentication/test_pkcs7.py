@@ -35,9 +35,7 @@ async def test_a_document_is_presented_for_a_minute(idaas: Any, sandbox: Any, co
     assert count(DOCUMENTS) == 2
 
 
-async def test_a_refused_document_that_was_presented_before_is_replaced_once(
-    idaas: Any, sandbox: Any, count: Any
-) -> None:
+async def test_a_refused_document_that_was_presented_before_is_replaced_once(idaas, sandbox, count):
     await idaas.machine_token(ENTERPRISE)
     sandbox.cloud.settings.instance_document_lifetime = 10
     sandbox.clock.advance(30)
@@ -54,9 +52,7 @@ async def test_a_fresh_document_that_is_refused_is_not_requested_again(agent_of:
 
 
 @pytest.mark.parametrize("fault", ["status", "not served"])
-async def test_a_metadata_service_without_a_document_is_temporary(
-    agent_of: Any, serve: Any, fault: str
-) -> None:
+async def test_a_metadata_service_without_a_document_is_temporary(agent_of, serve, fault):
     def portal(_: Request) -> Response:
         return Response("<html>sign in</html>") if fault == "not served" else Response(status_code=404)
 

@@ -62,9 +62,7 @@ async def test_an_api_that_ignores_the_body_refuses_the_exchange(agent_of: Any, 
 
 @pytest.mark.promise("human-stays-human", "users-never-cross")
 @pytest.mark.parametrize("subject", ["app_agent01", "user_bob01"])
-async def test_token_of_another_subject_in_response_to_an_exchange_is_refused(
-    agent_of: Any, sandbox: Any, subject: str
-) -> None:
+async def test_token_of_another_subject_in_response_to_an_exchange_is_refused(agent_of, sandbox, subject):
     """As from an API that ignores the grant type: the agent's own token would act as the agent."""
     issued = sandbox.access_token(audience="https://enterprise.sandbox.example", sub=subject)
 

@@ -26,9 +26,7 @@ def client(agent_of: Any, method: AuthnMethod, path: Path) -> Any:
 
 
 @pytest.mark.parametrize("method", BY_SECRET)
-async def test_a_refused_secret_tries_the_other_once_and_keeps_it(
-    agent_of: Any, sandbox: Any, path: Any, count: Any, method: AuthnMethod
-) -> None:
+async def test_a_refused_secret_tries_the_other_once_and_keeps_it(agent_of, sandbox, path, count, method):
     path.write_text(f"{WRONG}\n{sandbox.cloud.secrets.agent_client_secret}\n")
     idaas = client(agent_of, method, path)
     await idaas.machine_token(ENTERPRISE)
@@ -57,9 +55,7 @@ async def test_a_key_in_a_file_is_used(agent_of: Any, sandbox: Any, path: Any, m
     await client(agent_of, method, path).machine_token(ENTERPRISE)
 
 
-async def test_a_second_key_is_tried_after_the_first_is_refused(
-    agent_of: Any, sandbox: Any, path: Any
-) -> None:
+async def test_a_second_key_is_tried_after_the_first_is_refused(agent_of, sandbox, path):
     foreign, own = sandbox.cloud.federation.keys.agent_key, sandbox.cloud.secrets.agent_private_key
     path.write_text(f"{foreign.strip()}\n{own}")
     await client(agent_of, AuthnMethod.PRIVATE_KEY_JWT, path).machine_token(ENTERPRISE)
@@ -73,9 +69,7 @@ async def test_a_secret_in_both_places_is_a_fault(agent_of: Any, path: Any) -> N
 
 
 @pytest.mark.parametrize("name", ["IDAAS_CLIENT_SECRET_FILE", "ENV_PRIVATE_KEY_FILE"])
-async def test_a_file_that_is_not_there_is_a_fault_by_the_variables_name(
-    agent_of: Any, path: Any, name: str
-) -> None:
+async def test_a_file_that_is_not_there_is_a_fault_by_the_variables_name(agent_of, path, name):
     method = AuthnMethod.PRIVATE_KEY_JWT if "KEY" in name else AuthnMethod.CLIENT_SECRET_POST
     empty = {"IDAAS_CLIENT_SECRET": None, "ENV_PRIVATE_KEY": None}
     with pytest.raises(ConfigurationError) as caught:
