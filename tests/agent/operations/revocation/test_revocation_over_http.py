@@ -187,7 +187,8 @@ def kept(revocations: Path) -> str:
 def run(
     agent: AgentServer, revocations: Path, *arguments: str, variables: Any = None, **options: str
 ) -> tuple[int, str]:
-    given = agent.sandbox.environment | {"REVOCATIONS_FILE": str(revocations)} | (variables or {})
+    own = {"REVOCATIONS_FILE": str(revocations), "AUDIT_LOG_FILE": str(revocations.parent / "audit.jsonl")}
+    given = agent.sandbox.environment | own | (variables or {})
     result = CliRunner().invoke(app, list(arguments), env=given, **options)
     return result.exit_code, result.output
 
@@ -211,6 +212,7 @@ async def accepted(agent: AgentServer, headers: dict[str, str], expected: int) -
 
 async def test_operator_revokes_and_restores_a_user(agent: AgentServer, revocations: Path) -> None:
     alice, bob = agent.headers(), agent.headers("bob")
+    await accepted(agent, alice, 200)  # and is on record
     status, output = await command(agent, revocations, "revoke", "--user", "user_alice01")
     assert status == 0, output
     await accepted(agent, alice, 401)
@@ -247,7 +249,8 @@ async def test_operator_revokes_in_what_replicas_share_from_any_machine(sandbox,
 
 async def test_revoking_a_user_whom_the_agent_has_not_seen_offers_those_that_match(sandbox, tmp_path):
     revocations = tmp_path / "revocations"
-    given = {"AUDIT_REQUIRED": "true", "REVOCATIONS_FILE": str(revocations)}
+    audit = {"AUDIT_REQUIRED": "true", "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl")}
+    given = {**audit, "REVOCATIONS_FILE": str(revocations)}
     with running_agent(sandbox, **given) as agent:
         await accepted(agent, agent.headers(), 200)
         await accepted(agent, agent.headers("bob"), 200)
