@@ -100,8 +100,12 @@ _LONGEST = (
     "tests/deploy/",
     "fuzz",
     "tests/agent/commands/",
+    "test_postgres_database",
+    "test_connection_limits",
+    "test_revocation_over_http",
+    "threads/test_replicas",
 )
-"""What begins first."""
+"""What begins first, the longest groups of all and then of the others."""
 
 
 class ByServer(LoadScopeScheduling):
