@@ -55,8 +55,10 @@ os.environ.pop("SSL_CERT_DIR", None)
 # Tests and the sandbox run on the event loop of `idaas-agent serve`.
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
-# No test fails because the machine is busy.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No test fails because the machine is busy. Each run generates sixty other examples for a test.
+settings.register_profile(
+    "untimed", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("untimed")
 
 
