@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ CUT_OFF: Final = "the response was cut off or has an unexpected media type"
 CLOSED: Final = "the session was closed"
 
 
+@dataclass(eq=False)
 class MCPRequestError(Exception):
     """A request has no usable response. `status` is the HTTP status, if there was a response.
 
@@ -38,25 +39,18 @@ class MCPRequestError(Exception):
     the call, which is not made again.
     """
 
-    of_call = False
-    goes_on: "Callable[[Any], Awaitable[Any]] | None" = None
+    detail: str = ""
+    status: int | None = None
+    _: KW_ONLY
+    timed_out: bool = False
+    final: bool = False
+    missing: str = ""
+    of_call: bool = False
+    goes_on: Callable[[Any], Awaitable[Any]] | None = None
 
-    def __init__(
-        self,
-        detail: str = "",
-        status: int | None = None,
-        *,
-        timed_out: bool = False,
-        final: bool = False,
-        missing: str = "",
-    ) -> None:
-        self.detail = detail or f"status {status}" + (
-            f': the credential lacks "{missing}"' if missing else ""
-        )
-        self.missing = missing
-        self.status = status
-        self.timed_out = timed_out
-        self.final = final
+    def __post_init__(self) -> None:
+        lacks = f': the credential lacks "{self.missing}"' if self.missing else ""
+        self.detail = self.detail or f"status {self.status}{lacks}"
         super().__init__(self.detail)
 
     @property
