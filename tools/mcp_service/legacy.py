@@ -56,7 +56,7 @@ class LegacySession(Session):
         try:
             await self._initialize()
         except BaseException:
-            await self._end()
+            await self.end()
             raise
         return True
 

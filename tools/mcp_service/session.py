@@ -7,7 +7,6 @@ import asyncio
 import contextvars
 import hashlib
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, replace
@@ -15,6 +14,7 @@ from functools import cached_property, partial
 from typing import Any, Final
 
 import httpx
+from cachetools import LRUCache
 
 from identity.credentials.requirement import Credential
 from identity.secrets.secret import Secret
@@ -106,11 +106,6 @@ class Session(ABC):
         self._beside: set[asyncio.Task[None]] = set()
 
     @property
-    def is_open(self) -> bool:
-        """False once it is retired or closed."""
-        return not self._retired
-
-    @property
     def current(self) -> Listing | None:
         """What `listing` returns, if that needs no request."""
         return self._last if self._last is not None and self._lists.clock() < self._last.until else None
@@ -124,18 +119,20 @@ class Session(ABC):
         finally:
             self._in_use -= 1
             if self._retired and not self._in_use:
-                self._end()
+                self.end()
 
     def retire(self) -> None:
-        """Allows no new use; the session ends when its calls have ended."""
+        """The session ends when its calls have ended. No new one may begin."""
         self._retired = True
         if not self._in_use:
-            self._end()
+            self.end()
 
-    async def close(self) -> None:
+    def end(self) -> "asyncio.Task[None]":
         """Ends the session now, which no call uses any more."""
-        self._retired = True
-        await self._end()
+        if self._ending is None:
+            leaving = _without_caller(self._leave)
+            self._ending = asyncio.create_task(leaving, context=contextvars.Context())
+        return self._ending
 
     async def listing(self) -> Listing:
         """The tools. If a later listing fails, the last one is used, unless the credential is refused.
@@ -223,12 +220,6 @@ class Session(ABC):
         if self._last is not None:
             self._last = replace(self._last, until=self._lists.clock())
 
-    def _end(self) -> "asyncio.Task[None]":
-        if self._ending is None:
-            leaving = _without_caller(self._leave)
-            self._ending = asyncio.create_task(leaving, context=contextvars.Context())
-        return self._ending
-
 
 async def _without_caller(
     send: Callable[..., Awaitable[object]], *arguments: object, seconds: float = 2.0
@@ -248,17 +239,12 @@ class SessionPool:
         self, open_session: Callable[[Credential], Coroutine[Any, Any, Session]], max_sessions: int
     ) -> None:
         self._open_session = open_session
-        self._max_sessions = max_sessions
         self._openings: SingleFlight[Session] = SingleFlight(lambda: MCPRequestError(CLOSED))
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._sessions: LRUCache[str, Session] = LRUCache(max_sessions)
 
     def current(self, credential: Credential) -> Session | None:
         """The session, if it is open: no I/O."""
-        session = self._sessions.get(key := _key(credential.secret))
-        if session is None or not session.is_open:
-            return None
-        self._sessions.move_to_end(key)
-        return session
+        return self._sessions.get(_key(credential.secret))
 
     async def session(self, credential: Credential) -> Session:
         """The open session, or a new one. Raises `MCPRequestError`.
@@ -291,13 +277,14 @@ class SessionPool:
     async def aclose(self) -> None:
         """Ends all sessions, which no call uses any more; none is opened later."""
         await self._openings.aclose()
-        await asyncio.gather(*(session.close() for session in self._sessions.values()))
+        await asyncio.gather(*(session.end() for session in self._sessions.values()))
+        self._sessions.clear()
 
     async def _opened(self, key: str, credential: Credential) -> Session:
-        session = self._sessions[key] = await self._open_session(credential)
-        self._sessions.move_to_end(key)
-        while len(self._sessions) > self._max_sessions:
-            self._sessions.popitem(last=False)[1].retire()
+        session = await self._open_session(credential)
+        if len(self._sessions) == self._sessions.maxsize:
+            self._sessions.popitem()[1].retire()
+        self._sessions[key] = session
         return session
 
 

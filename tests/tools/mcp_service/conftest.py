@@ -29,4 +29,4 @@ async def session(server):
         session = session_on(http)
         await session.open()
         yield session
-        await session.close()
+        await session.end()

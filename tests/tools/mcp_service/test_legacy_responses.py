@@ -188,7 +188,7 @@ async def test_session_id_that_is_not_visible_ascii_or_too_long_is_refused(serve
         session = session_on(http)
         if session_id in (b"", b"a", b"!~" * 500):
             await session.open()
-            await session.close()
+            await session.end()
         else:
             with pytest.raises(MCPRequestError, match="session id"):
                 await session.open()

@@ -66,7 +66,6 @@ async def test_call_cancelled_at_any_step_does_not_affect_the_session(session):
         cancelled_calls += cancelled.cancel()
         assert (await other).text == "sunny"
         await asyncio.wait([cancelled])
-        assert session.is_open
     assert 0 < cancelled_calls < _MAX_STEPS  # from before the request to after the response
 
 
