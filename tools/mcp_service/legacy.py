@@ -13,7 +13,6 @@ import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -110,13 +109,14 @@ class LegacySession(Session):
         """See `Session`. If the caller stops waiting, the server is notified: not of `initialize`, by MCP."""
         message = self._wire.message(method, params, {})
         try:
-            read = partial(self._response_to, message["id"])
-            return await self._wire.exchange(message, self.secret, self._headers(), read)
+            async with self._wire.request("POST", self.secret, self._headers(), message) as response:
+                found = await self._response_to(message["id"], response)
         except asyncio.CancelledError:
             if method != "initialize":
                 about = {"requestId": message["id"], "reason": "the caller no longer waits for the response"}
                 self._send_beside(self._notify, {"method": "notifications/cancelled", "params": about})
             raise
+        return found
 
     async def _initialize(self) -> None:
         about = {"clientInfo": {"name": "idaas-agent", "version": VERSION}, "capabilities": {}}
@@ -138,7 +138,7 @@ class LegacySession(Session):
                 return  # the body is not read: it may be endless
 
     async def _response_to(self, number: int, response: httpx.Response) -> Mapping[str, Any]:
-        if not 200 <= response.status_code < 300:
+        if not response.is_success:
             raise refusal(response, self.secret, may_renew=True)
         if self.version is None:
             self._session_id = _session_id(response.headers)

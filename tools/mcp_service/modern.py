@@ -116,14 +116,14 @@ class ModernServer:
             message["params"]["_meta"]["progressToken"] = number
         headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method, **(headers or {})}
 
-        async def read(response: httpx.Response) -> tuple[httpx.Response, _Json]:
-            if not 200 <= response.status_code < 300:
+        latest = float("-inf")
+        async with self._wire.request("POST", secret, headers, message) as response:
+            if not response.is_success:
                 truncate_body(response, _MAX_ERROR_BYTES)
                 with suppress(ValueError):
-                    if protocol_error(message := read_json(decode_utf8(await response.aread()))):
-                        return response, message
+                    if protocol_error(refused := read_json(decode_utf8(await response.aread()))):
+                        return response, refused
                 return response, {}
-            latest = float("-inf")
             async for received in self._wire.messages(response):
                 if found := response_to(number, received):
                     return response, found
@@ -132,9 +132,7 @@ class ModernServer:
                 if progressed is not None and (report := _progress(received, number)) and report[0] > latest:
                     latest = report[0]
                     progressed(*report[1:])
-            return response, {}
-
-        return await self._wire.exchange(message, secret, headers, read)
+        return response, {}
 
 
 class ModernSession(Session):

@@ -13,7 +13,6 @@ from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
-import httpx
 from cachetools import LRUCache
 
 from identity.credentials.requirement import Credential
@@ -59,7 +58,7 @@ class MCPRequestError(Exception):
         return self.status in (401, 403)
 
 
-UNDELIVERED: Final = (httpx.HTTPError, TimeoutError, RuntimeError, MCPRequestError)
+UNDELIVERED: Final = (TimeoutError, RuntimeError, MCPRequestError)
 """Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
 
 

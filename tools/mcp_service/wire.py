@@ -5,11 +5,11 @@ text, or the request.
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import httpx
 from pydantic_core import to_json
@@ -38,7 +38,6 @@ _INSUFFICIENT: Final = re.compile(r'error="?insufficient_scope\b')
 _SCOPE: Final = re.compile(r'\bscope="([\x21\x23-\x5b\x5d-\x7e][\x20\x21\x23-\x5b\x5d-\x7e]{0,199})"')
 """Parts of a challenge that names the missing scope (RFC 6750, section 3)."""
 _METADATA: Final = "/.well-known/oauth-protected-resource"
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +57,6 @@ class Wire:
             meta = {**meta, HEADER: context}
         params = {**params, "_meta": dict(meta)} if meta else params
         return {"id": next(self.numbers), "method": method, "params": params}
-
-    async def exchange(
-        self,
-        message: Mapping[str, Any],
-        secret: Secret,
-        headers: Mapping[str, str],
-        read: Callable[[httpx.Response], Awaitable[_T]],
-    ) -> _T:
-        """What `read` makes of the response to `message`, whatever its status. Raises `MCPRequestError`."""
-        timed_out = False
-        try:
-            async with self.request("POST", secret, headers, message) as response:
-                return await read(response)
-        except (ResponseTooLargeError, EncodedResponseError) as error:
-            detail = str(error)
-        except httpx.TimeoutException:
-            detail, timed_out = "no response within the timeout of the connection", True
-        except httpx.HTTPError:
-            detail = "the connection failed"
-        except ValueError:
-            detail = MALFORMED
-        raise MCPRequestError(detail, timed_out=timed_out)
 
     async def metadata(self) -> Mapping[str, Any] | None:
         """The metadata of the protected resource at the URL (RFC 9728, section 3.1), or of its origin; `None`
@@ -105,19 +82,35 @@ class Wire:
         headers: Mapping[str, str],
         message: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[httpx.Response]:
-        """The response, whose connection closes with the block. Raises errors of `httpx` too."""
+        """The response, whatever its status; the connection closes with the block.
+
+        Raises `MCPRequestError`, also in place of a `ValueError` and of what `messages` raises in the block.
+        """
         content = None if message is None else to_json({"jsonrpc": "2.0", **message})
         request = self.http.build_request(method, self.url, content=content, headers={**_ACCEPTED, **headers})
         try:
             self.placement.attach(request, secret)
         except ValueError as error:
             raise MCPRequestError(str(error)) from None
-        with client_span(request, Receiver.MCP) as span:
-            span.set(Attribute.MCP_METHOD, None if message is None else message.get("method"))
-            response = await self.http.send(request, stream=True)
-            responded(span, response.status_code)
-            async with aclosing(response):
-                yield response
+        timed_out = False
+        try:
+            with client_span(request, Receiver.MCP) as span:
+                span.set(Attribute.MCP_METHOD, None if message is None else message.get("method"))
+                response = await self.http.send(request, stream=True)
+                responded(span, response.status_code)
+                async with aclosing(response):
+                    yield response
+        except (ResponseTooLargeError, EncodedResponseError) as error:
+            detail = str(error)
+        except httpx.TimeoutException:
+            detail, timed_out = "no response within the timeout of the connection", True
+        except httpx.HTTPError:
+            detail = "the connection failed"
+        except ValueError:
+            detail = MALFORMED
+        else:
+            return
+        raise MCPRequestError(detail, timed_out=timed_out)
 
     async def messages(self, response: httpx.Response) -> AsyncIterator[Any]:
         """The messages in a response, JSON or a stream of events; none of another media type.
