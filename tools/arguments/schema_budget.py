@@ -103,7 +103,7 @@ class _Walk:
                     continue
                 below = [(found.contents, found.resolver)]
             else:
-                below = [(each, resolver) for each in _subschemas(keyword, value)]
+                below = [(each, resolver) for each in subschemas(keyword, value)]
             for each, its in below:
                 more, deeper = self._size(each, its, level + 1)
                 count, levels = count + more, max(levels, deeper + 1)
@@ -134,7 +134,8 @@ _LISTS: Final = frozenset(["allOf", "anyOf", "oneOf", "prefixItems"])
 _MAPS: Final = frozenset(["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"])
 
 
-def _subschemas(keyword: str, value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
+def subschemas(keyword: str, value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
+    """The schemas in the value of a keyword that has the form of `_FORMS`."""
     if keyword in _LISTS or (keyword == "items" and isinstance(value, list)):
         return list(value)
     if keyword in _MAPS:

@@ -22,7 +22,7 @@ from pydantic_core import to_json
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from identity.transport.json_size import TooLargeError
-from tools.arguments.schema_budget import MAX_CHARACTERS
+from tools.arguments.schema_budget import MAX_CHARACTERS, subschemas
 from tools.arguments.validator import BoundedValidator
 from tools.mcp_service.accepted_tools import ToolDigest
 from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
@@ -44,8 +44,6 @@ _MAX_LABEL: Final = 500
 """Characters of each member that describes content."""
 _ANNOTATION: Final = "x-mcp-header"
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # RFC 9110, section 5.6.2
-_VALUES: Final = frozenset({"const", "default", "enum", "examples"})
-"""Keywords of JSON Schema whose values are data."""
 
 
 class ListedTool(NamedTuple):
@@ -119,7 +117,6 @@ def _checked(tool: ListedTool, presented: Secret, *, annotated: bool) -> MCPTool
     parameters = redact(parameters, [presented])
     description = redact(tool.description or "", [presented])
     digest = ToolDigest.of(description, parameters)
-    headers = _headers(parameters) if annotated else {}
     # The name of an argument that is not listed could carry data.
     closed = {"additionalProperties": False} if _lists_all(parameters) else {}
     parameters.setdefault("type", "object")
@@ -127,7 +124,8 @@ def _checked(tool: ListedTool, presented: Secret, *, annotated: bool) -> MCPTool
     if parameters["type"] != "object":
         raise ValueError("not the parameters of a function")
     schema = ToolSchema(name, description[:_MAX_DESCRIPTION], parameters, listed=True)
-    return MCPTool(schema, BoundedValidator(parameters | closed), digest, headers)
+    validator = BoundedValidator(parameters | closed)
+    return MCPTool(schema, validator, digest, _headers(parameters) if annotated else {})
 
 
 def _lists_all(parameters: Mapping[str, Any]) -> bool:
@@ -144,15 +142,13 @@ class _AnnotationError(ValueError):
 def _headers(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
     """The `x-mcp-header` of each argument that has one, by its path. Raises `_AnnotationError`.
 
-    Only arguments that are reached through `properties` alone can have one.
+    Only arguments that are reached through `properties` alone can have one. `parameters` is a valid schema.
     """
     found: dict[tuple[str, ...], str] = {}
     pending: list[tuple[tuple[str, ...] | None, Any]] = [((), parameters)]
     while pending:
         path, node = pending.pop()
-        if isinstance(node, list):
-            pending.extend((None, each) for each in node)
-        if not isinstance(node, dict):
+        if isinstance(node, bool):
             continue
         if _ANNOTATION in node:
             if not path:
@@ -166,13 +162,10 @@ def _headers(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
                 raise _AnnotationError(f"its {_ANNOTATION} is there twice")
             found[path] = header
         for keyword, value in node.items():
-            if keyword in ("properties", "patternProperties", "$defs", "definitions") and isinstance(
-                value, dict
-            ):
-                inside = path is not None and keyword == "properties"
-                pending.extend(((*(path or ()), n) if inside else None, each) for n, each in value.items())
-            elif keyword not in _VALUES:
-                pending.append((None, value))
+            if keyword == "properties" and path is not None:
+                pending.extend(((*path, name), each) for name, each in value.items())
+            else:
+                pending.extend((None, each) for each in subschemas(keyword, value))
     return found
 
 
