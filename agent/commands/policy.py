@@ -120,7 +120,8 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
     if path is None:
         stop("there is no policy file", "set POLICY_FILE, or name one with --file")
     from agent.composition.agent import Agent
-    from agent.policy.rules import read_rules, vocabulary_of
+    from agent.policy.rules import read_rules
+    from agent.policy.schema import vocabulary_of
 
     try:
         agent = Agent(settings.model_copy(update={"policy_file": None}), accepts_tools=False)

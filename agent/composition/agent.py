@@ -243,27 +243,24 @@ class Agent:
     def _policy(self) -> "CedarPolicy | DecisionPointPolicy | None":
         """Without the file, nothing of it is imported."""
         settings, storage = self.settings, self.conversation_storage
-        services = {each.name: each for each in self.services}
-        declared = DeclaredPolicy(services, self.requirements)
+        declared = DeclaredPolicy({each.name: each for each in self.services}, self.requirements)
         counters = CallCounters(storage.database) if storage else None
         if settings.policy_url is not None:
             from agent.policy.decision_point import DecisionPointPolicy
 
             http, broker = self.http, self.broker
-            return DecisionPointPolicy(declared, settings, services, http, broker, self.clock, counters)
+            return DecisionPointPolicy(declared, settings, http, broker, self.clock, counters)
         if settings.policy_file is None:
             return None
         if find_spec("cedarpy") is None:
             raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
         from agent.policy.call_policy import CedarPolicy, PolicyFile
-        from agent.policy.rules import vocabulary_of
+        from agent.policy.schema import vocabulary_of
 
         vocabulary = vocabulary_of(settings, self.services, self.listed_tools, counts=storage is not None)
         return CedarPolicy(
             declared,
             PolicyFile(settings.policy_file, vocabulary),
-            services,
-            declared.access_identity,
             self.access,
             counters=counters,
             group_claim=settings.policy_groups_claim,

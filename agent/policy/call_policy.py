@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -14,15 +14,14 @@ from langchain_core.messages import ToolCall
 
 from agent.policy.counters import UNCOUNTED, CallCounters, Entry
 from agent.policy.decision import decide
-from agent.policy.rules import Rules, Statement, Vocabulary, read_rules
-from agent.policy.schema import ToolAction
+from agent.policy.rules import Rules, Statement, read_rules
+from agent.policy.schema import ToolAction, Vocabulary
 from agent.policy.situation import FAILED, Situation, situation_of
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, AnyUser, Ask, CallPolicy, Decision, Deny, Depends, Facts, Outlook
+from graph.approvals.policy import AnyUser, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, Outlook
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ConfigurationError, UnavailableError
-from identity.principal import AccessIdentity
-from tools.service import Access, Service, ToolSchema
+from tools.service import Access, ToolSchema
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
 _LOOK_SECONDS: Final = 0.5
@@ -114,13 +113,11 @@ class CedarPolicy:
     Each decision names the file's digest and the rules. What cannot be decided is denied: a tool that is not
     known, arguments that have no form in Cedar, a rule that fails, and counts that cannot be read. With
     `observes`, the file decides nothing: what it would have decided otherwise is recorded.
-    `identities` returns the access identity of a service's calls, and `access` a caller's access.
+    `access` returns a caller's access to a service.
     """
 
-    declared: CallPolicy
+    declared: DeclaredPolicy
     file: PolicyFile
-    services: Mapping[str, Service]
-    identities: Callable[[str], AccessIdentity | None]
     access: Callable[[str, VerifiedAccessToken], Access]
     _: KW_ONLY
     counters: CallCounters | None
@@ -152,7 +149,8 @@ class CedarPolicy:
         if isinstance(declared, Deny):
             return declared
         rules = await self.file.current()
-        decided, others, counted = await self._by_file(rules, pending, caller, facts, declared)
+        asks = declared if isinstance(declared, Ask) else None
+        decided, others, counted = await self._by_file(rules, pending, caller, facts, asks)
         if self.observes:
             decided, others = declared, decided
         if counted is not None and self.counters is not None:
@@ -165,7 +163,9 @@ class CedarPolicy:
         if self.observes or isinstance(declared, Deny):
             return declared
         rules = await self.file.current()
-        action = ToolAction(service, tool.name, self.services[service].policy(tool.name).effect, _ANY)
+        action = ToolAction(
+            service, tool.name, self.declared.services[service].policy(tool.name).effect, _ANY
+        )
         asks = declared if isinstance(declared, Ask) else None
         try:
             if tool.parameters:
@@ -179,12 +179,7 @@ class CedarPolicy:
         return replace(decided, policy=rules.digest)
 
     async def _by_file(
-        self,
-        rules: Rules,
-        pending: PendingCall,
-        caller: VerifiedAccessToken,
-        facts: Facts,
-        declared: Allow | Ask,
+        self, rules: Rules, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts, asks: Ask | None
     ) -> tuple[Decision, Decision | None, Entry | None]:
         """The decision of the rules that are enforced, the one if the observed rules were too, and what was
         counted for it.
@@ -210,7 +205,6 @@ class CedarPolicy:
                 others = Deny(reason=UNCOUNTED if isinstance(error, ValueError) else _NOT_COUNTED)
                 if "today" in of_tool.enforced.members:
                     return others, None, None
-        asks = declared if isinstance(declared, Ask) else None
         decided = decide(of_tool.enforced, of_tool, situation, facts, asks)
         if of_tool.with_observed is not None and others is None:
             others = decide(of_tool.with_observed, of_tool, situation, facts, asks)
@@ -218,7 +212,7 @@ class CedarPolicy:
 
     async def _action(self, pending: PendingCall, caller: VerifiedAccessToken) -> ToolAction | None:
         """Raises `AgentError` if a server's tools cannot be listed."""
-        service, tool = self.services[pending.service], pending.call["name"]
+        service, tool = self.declared.services[pending.service], pending.call["name"]
         if known := self.file.vocabulary.actions.get(f"{service.name}.{tool}"):
             return known
         access = self.access(service.name, caller)
@@ -229,6 +223,6 @@ class CedarPolicy:
         return None
 
     def _situation(self, service: str, user: AnyUser) -> Situation:
-        known, identity = self.file.vocabulary, self.identities(service)
+        known, identity = self.file.vocabulary, self.declared.access_identity(service)
         now = datetime.fromtimestamp(self.clock(), self.zone)
         return situation_of(user, identity, now, known.groups, known.attributes, self.group_claim)

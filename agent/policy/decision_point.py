@@ -35,7 +35,7 @@ from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
 from tools.lasting import LONGEST_SECONDS
-from tools.service import Service, ToolSchema
+from tools.service import ToolSchema
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
 _DECISION_SECONDS: Final = 10.0
@@ -58,7 +58,6 @@ class DecisionPointPolicy:
 
     declared: DeclaredPolicy
     settings: Settings
-    services: Mapping[str, Service]
     http: httpx.AsyncClient
     credentials: CredentialBroker
     clock: Callable[[], float]
@@ -95,9 +94,10 @@ class DecisionPointPolicy:
         lasting: list[int] = []
         steps = deciding(situation, facts, asks, settings.policy_groups, ages=(0,), durations=lasting)
         policy = f"authzen:{urlsplit(settings.policy_url or '').netloc}"
-        summed, decided = self.services[pending.service].policy(pending.call["name"]).sum, Deny(reason=FAILED)
+        of_tool = self.declared.services[pending.service].policy(pending.call["name"])
+        decided = Deny(reason=FAILED)
         try:
-            entry = Entry.of(pending, now.date(), summed)
+            entry = Entry.of(pending, now.date(), of_tool.sum)
         except ValueError:
             return Deny(reason=UNCOUNTED, policy=policy)
         try:
@@ -137,7 +137,7 @@ class DecisionPointPolicy:
         user = _subject(pending.principal, situation.groups, situation.claims)
         given = {name: value for name, value in situation.arguments.items() if value is not None}
         context = {**context_of(situation), **consent_of(situation, facts, age), "input": given}
-        policy = self.services[service].policy(tool)
+        policy = self.declared.services[service].policy(tool)
         if self.counters is not None:
             summed = {} if policy.sum is None else {"sum": situation.amount / FRACTION}
             context["today"] = {"count": situation.calls, **summed}

@@ -7,7 +7,7 @@ here first. `docs/policy.md` describes the file.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -19,12 +19,10 @@ from cachetools import LRUCache
 from cedarpy import Entities, PolicySet, Schema, policies_to_json_str, validate_policies
 
 from agent.errors.error_codes import AgentCode
-from agent.policy.schema import FRACTION, RecordType, ToolAction, input_type, schema_text
-from agent.settings.settings import Settings
+from agent.policy.schema import FRACTION, RecordType, ToolAction, Vocabulary, input_type, schema_text
 from identity.errors import ConfigurationError
 from identity.secrets.secret_file import read_bounded_text
 from tools.approval_policy import Effect
-from tools.service import Service, ToolSchema
 
 END: Final = "// end"
 """The last line of each file: without it, a file that was cut after a rule would be one with fewer rules."""
@@ -40,52 +38,6 @@ _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|//[^\r\n]*|[][(){};.]|\bif\b', r
 _ORDER: Final = {"lessThan": "<", "lessThanOrEqual": "<=", "greaterThan": ">", "greaterThanOrEqual": ">="}
 """Cedar's functions of decimals, and the operators of integers."""
 _ERROR: Final = re.compile(r"^for policy `policy\d+`[:,] ")
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """What rules may mention. `actions` are the tools that are known; the tools of the services `listing` are
-    known only when their server has listed them, some by `names` before.
-
-    With `counts`, calls are counted (`context.today`).
-    """
-
-    actions: Mapping[str, ToolAction]
-    names: frozenset[str]
-    listing: frozenset[str]
-    services: Sequence[str]
-    groups: frozenset[str]
-    attributes: Sequence[str]
-    counts: bool
-
-    def waits(self, name: str) -> bool:
-        """Whether the parameters of the tool of `name` are not known yet."""
-        return name not in self.actions and name.partition(".")[0] in self.listing
-
-
-def vocabulary_of(
-    settings: Settings,
-    services: Sequence[Service],
-    listed: Callable[[Service], Sequence[ToolSchema] | None],
-    *,
-    counts: bool,
-) -> Vocabulary:
-    """What rules may mention. `listed` returns the tools of a service that are known without a request."""
-    tools = {service.name: listed(service) for service in services}
-    actions = [
-        ToolAction(service.name, each.name, service.policy(each.name).effect, each.parameters)
-        for service in services
-        for each in tools[service.name] or ()
-    ]
-    return Vocabulary(
-        actions={action.name: action for action in actions},
-        names=frozenset(f"{service.name}.{tool}" for service in services for tool in service.tool_names),
-        listing=frozenset(name for name, known in tools.items() if known is None),
-        services=list(tools),
-        groups=frozenset(settings.policy_groups),
-        attributes=[name for name in settings.caller_claims.split() if name != settings.policy_groups_claim],
-        counts=counts,
-    )
 
 
 @dataclass(frozen=True)
@@ -307,16 +259,7 @@ class Rules:
             if kind.members.get(name) not in (("Long", True), ("decimal", True))
         ]
         others = frozenset[str]().union(*(statement.mentioned_actions for statement in statements))
-        text = schema_text(
-            action,
-            others,
-            services=known.services,
-            groups=sorted(known.groups),
-            attributes=known.attributes,
-            mentioned=members,
-            summed=bool(sums),
-        )
-        schema = Schema.from_str(text)
+        schema = Schema.from_str(schema_text(action, known, others, members, summed=bool(sums)))
         result = validate_policies("\n".join(each.text for each in statements), schema, release_gil=True)
         for error in result.errors:
             number = error.policy_id.removeprefix("policy")

@@ -7,13 +7,15 @@ is a `Long`, a number is a `decimal` of four digits, and a member of another for
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
+from agent.settings.settings import Settings
 from tools.approval_policy import Effect
+from tools.service import Service, ToolSchema
 
 _MAX_DEPTH: Final = 8
 _NAME: Final = re.compile(r"(?!__)[\w.-]{1,64}", re.ASCII)
@@ -42,6 +44,52 @@ class ToolAction:
     def key(self) -> str:
         """Equal for equal actions."""
         return json.dumps([self.name, self.effect, self.parameters], sort_keys=True, default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What rules may mention. `actions` are the tools that are known; the tools of the services `listing` are
+    known only when their server has listed them, some by `names` before.
+
+    With `counts`, calls are counted (`context.today`).
+    """
+
+    actions: Mapping[str, ToolAction]
+    names: frozenset[str]
+    listing: frozenset[str]
+    services: Sequence[str]
+    groups: frozenset[str]
+    attributes: Sequence[str]
+    counts: bool
+
+    def waits(self, name: str) -> bool:
+        """Whether the parameters of the tool of `name` are not known yet."""
+        return name not in self.actions and name.partition(".")[0] in self.listing
+
+
+def vocabulary_of(
+    settings: Settings,
+    services: Sequence[Service],
+    listed: Callable[[Service], Sequence[ToolSchema] | None],
+    *,
+    counts: bool,
+) -> Vocabulary:
+    """What rules may mention. `listed` returns the tools of a service that are known without a request."""
+    tools = {service.name: listed(service) for service in services}
+    actions = [
+        ToolAction(service.name, each.name, service.policy(each.name).effect, each.parameters)
+        for service in services
+        for each in tools[service.name] or ()
+    ]
+    return Vocabulary(
+        actions={action.name: action for action in actions},
+        names=frozenset(f"{service.name}.{tool}" for service in services for tool in service.tool_names),
+        listing=frozenset(name for name, known in tools.items() if known is None),
+        services=list(tools),
+        groups=frozenset(settings.policy_groups),
+        attributes=[name for name in settings.caller_claims.split() if name != settings.policy_groups_claim],
+        counts=counts,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +196,12 @@ def ten_thousandths(value: object) -> int:
 
 
 def schema_text(
-    action: ToolAction,
-    others: Iterable[str],
-    *,
-    services: Iterable[str],
-    groups: Collection[str],
-    attributes: Iterable[str],
-    mentioned: Collection[str],
-    summed: bool,
+    action: ToolAction, known: Vocabulary, others: Iterable[str], mentioned: Collection[str], *, summed: bool
 ) -> str:
     """The schema in which calls of one tool are decided: its action, and the names that rules may mention.
 
-    `others` are the actions of other tools, `groups` those of the operator, `attributes` the users' claims.
-    The context has the members that rules of the tool mention: Cedar checks each in each evaluation.
+    `others` are the actions of other tools. The context has the members that rules of the tool mention: Cedar
+    checks each in each evaluation.
     """
     members = {
         "input": _text(input_type(action.parameters)),
@@ -174,12 +215,12 @@ def schema_text(
         "today": f"{{ count: Long{', sum: decimal' if summed else ''} }}",
     }
     context = (f"{name}: {kind}" for name, kind in members.items() if name.rstrip("?") in mentioned)
-    of_users = ", ".join(f"{json.dumps(name)}?: String" for name in attributes)
+    of_users = ", ".join(f"{json.dumps(name)}?: String" for name in known.attributes)
     return "\n".join(
         [
-            f"entity Group enum [{_quoted(groups or [''])}];",
+            f"entity Group enum [{_quoted(sorted(known.groups) or [''])}];",
             f"entity User in [Group] = {{ {of_users} }};",
-            f"entity Service enum [{_quoted(services)}];",
+            f"entity Service enum [{_quoted(known.services)}];",
             f"action {_quoted([*Effect, *sorted({*others} - {action.name, *Effect})])};",
             f"action {_quoted([action.name])} in [{_quoted([action.effect])}] appliesTo {{ principal: User,",
             f"  resource: Service, context: {{ {', '.join(context)} }} }};",

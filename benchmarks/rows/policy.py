@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from agent.policy.decision import decide
-from agent.policy.rules import END, Vocabulary, read_rules
-from agent.policy.schema import ToolAction
+from agent.policy.rules import END, read_rules
+from agent.policy.schema import ToolAction, Vocabulary
 from agent.policy.situation import Situation
 from benchmarks.bench import Bench
 from benchmarks.micro import RowCases, Timed, micro, timed

@@ -13,8 +13,7 @@ from langgraph.types import Command
 
 from agent.policy.call_policy import CedarPolicy, PolicyFile
 from agent.policy.counters import CallCounters
-from agent.policy.rules import Vocabulary
-from agent.policy.schema import ToolAction
+from agent.policy.schema import ToolAction, Vocabulary
 from graph.approvals.policy import DeclaredPolicy
 from graph.approvals.record import Approver
 from graph.approvals.request import pending_of
@@ -126,8 +125,6 @@ class Company:
         self.policy = CedarPolicy(
             DeclaredPolicy(by_name, required),
             PolicyFile(self.file, self.vocabulary, lambda: self.looks),
-            by_name,
-            lambda service: required[service].access_identity,
             lambda service, caller: resolved.of(caller, service),
             counters=self.counters,
             group_claim="groups",

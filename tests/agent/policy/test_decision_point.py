@@ -93,9 +93,7 @@ async def asked(
         declared = DeclaredPolicy(services, requirements([service], AccessIdentity.HUMAN, LLM))
         retries = RetryPolicy(attempts=attempts, deadline=5.0, sleep=nothing)
         vault: Any = Vault()
-        policy = DecisionPointPolicy(
-            declared, settings, services, http, vault, lambda: FRIDAY, counters, retries
-        )
+        policy = DecisionPointPolicy(declared, settings, http, vault, lambda: FRIDAY, counters, retries)
         return Asked(point, policy, service, vault)
 
     yield make

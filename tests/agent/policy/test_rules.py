@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from agent.errors.error_codes import AgentCode
 from agent.policy import decision
 from agent.policy.decision import decide
-from agent.policy.rules import Rules, Vocabulary, read_rules
-from agent.policy.schema import ToolAction
+from agent.policy.rules import Rules, read_rules
+from agent.policy.schema import ToolAction, Vocabulary
 from agent.policy.situation import Situation
 from graph.approvals.policy import Allow, Deny, Facts
 from graph.approvals.record import Approver
