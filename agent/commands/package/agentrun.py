@@ -9,13 +9,7 @@ from typing import Any, Final
 from agent.commands.package import start
 from agent.commands.package.carried import AGENTRUN, PORT, Configuration, carried
 from agent.commands.package.one_package import deployed_files, moved_imports
-from agent.commands.package.parts import (
-    InstallDependencies,
-    PackagingError,
-    document_faults,
-    document_of,
-    write_package,
-)
+from agent.commands.package.parts import InstallDependencies, document_of, write_package
 from agent.settings.settings import Settings
 
 _WITHOUT_SECRET: Final = frozenset({"PLUGIN", "PKCS7", "OIDC"})
@@ -51,8 +45,6 @@ def package_agentrun(
     client, faults = _client_configuration(settings)
     deployment = carried(configuration, AGENTRUN)
     document = runtime_document(options, deployment.variables)
-    if faults := [*faults, *deployment.faults, *document_faults(document, "agentrun")]:
-        raise PackagingError(faults)
     files: dict[str, Path | bytes] = {
         "python/.python-version": f"{options.python}\n".encode(),
         "main.py": moved_imports(Path(start.__file__).read_bytes(), start.__file__),
@@ -60,7 +52,7 @@ def package_agentrun(
         **deployed_files(source),
     }
     files |= {f"own/{name}": content for name, content in deployment.files.items()}
-    write_package(folder, document, files, install)
+    write_package(folder, document, "agentrun", files, install, faults=[*faults, *deployment.faults])
     (folder / "role-policy.json").write_text(json.dumps(role_policy(settings), indent=2) + "\n", "utf-8")
     (folder / "config.js").write_text(page_configuration(settings, options), "utf-8")
 

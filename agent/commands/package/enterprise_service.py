@@ -6,13 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from agent.commands.package.parts import (
-    InstallDependencies,
-    PackagingError,
-    document_faults,
-    document_of,
-    write_package,
-)
+from agent.commands.package.parts import InstallDependencies, PackagingError, document_of, write_package
 from agent.settings.settings import Settings
 
 _MEMBERS: Final = ("kty", "kid", "alg", "use", "e", "n")
@@ -72,23 +66,9 @@ def package_enterprise_service(
     `PackagingError` with every fault before anything is installed.
     """
     keys = trigger_jwks(jwks)
-    document = function_document(settings, keys, options)
-    if faults := document_faults(document, "fc3"):
-        raise PackagingError(faults)
-    files: dict[str, Path | bytes] = {"app.py": source / "app.py", "jwks.json": json.dumps(keys).encode()}
-    write_package(folder, document, files, install)
-
-
-def function_document(
-    settings: Settings, keys: Mapping[str, Any], options: FunctionOptions
-) -> dict[str, Any]:
-    """`s.yaml` for the component `fc3`."""
     audience, _, permission = settings.enterprise_service_scope.rpartition("|")
     runtime, interpreter = _INTERPRETERS.get(options.python, ("", ""))
-    given: dict[str, object] = {
-        "runtime": runtime,
-        "interpreter": interpreter,
-        "issuer": settings.idaas.issuer,
-    }
-    given |= {"audience": audience, "permission": permission, "jwks": dict(keys)}
-    return document_of("fc3", asdict(options) | given)
+    trusted = {"issuer": settings.idaas.issuer, "audience": audience, "permission": permission, "jwks": keys}
+    given = {**asdict(options), **trusted, "runtime": runtime, "interpreter": interpreter}
+    files: dict[str, Path | bytes] = {"app.py": source / "app.py", "jwks.json": json.dumps(keys).encode()}
+    write_package(folder, document_of("fc3", given), "fc3", files, install)

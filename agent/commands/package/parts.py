@@ -92,11 +92,22 @@ def document_of(component: str, values: Mapping[str, object]) -> dict[str, Any]:
 
 
 def write_package(
-    folder: Path, document: Mapping[str, Any], files: Mapping[str, Path | bytes], install: InstallDependencies
+    folder: Path,
+    document: Mapping[str, Any],
+    component: str,
+    files: Mapping[str, Path | bytes],
+    install: InstallDependencies,
+    *,
+    faults: Sequence[str] = (),
 ) -> None:
-    """Writes `code.zip`, of `files` and the dependencies below `python/`, and `document` as `s.yaml`."""
+    """Writes `code.zip`, of `files` and the dependencies below `python/`, and `document` as `s.yaml`.
+
+    Raises `PackagingError` with `faults` and those of `document` before anything is installed.
+    """
     import yaml
 
+    if faults := [*faults, *document_faults(document, component)]:
+        raise PackagingError(faults)
     with tempfile.TemporaryDirectory() as installed:
         install(Path(installed))
         write_zip(folder / "code.zip", {**files_below(Path(installed), "python"), **files})
