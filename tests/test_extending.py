@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from agent.api.app import create_app
 from agent.commands.command_line import app
-from agent.commands.terminal import export_sdk_variables
+from agent.commands.terminal import export_for_sdks
 from agent.composition.agent import Agent
 from agent.runs.run import end_of
 from agent.settings.settings import read_settings
@@ -156,7 +156,7 @@ async def test_sdk_of_alibaba_cloud_signs_with_the_credential_that_the_entry_len
     agent, running, monkeypatch
 ):
     monkeypatch.setenv("SSL_CERT_FILE", "")
-    export_sdk_variables(running.environment)  # as `serve` and `up` do
+    export_for_sdks(running.environment)  # as `serve` and `up` do
     alices = await access(agent, running, "objects")
     result = await service(agent, "objects").call("report_files", {}, alices)
     assert json.loads(result.text) == sorted(OBJECTS)

@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.commands.terminal import (
-    ENV_FILE,
-    environment,
-    export_sdk_variables,
-    print_error,
-    settings_or_stop,
-    stop,
-)
+from agent.commands.terminal import ENV_FILE, environment, export_for_sdks, settings_or_stop, stop, stop_by
 from agent.settings.settings import Settings, read_settings
 from agent.settings.variable_names import misspelt_variables
 from identity.errors import ConfigurationError
@@ -49,7 +42,7 @@ def serve(
     if port is not None:
         variables["AGENT_PORT"] = str(port)
     settings = settings_or_stop(variables, env_file)
-    export_sdk_variables(variables)
+    export_for_sdks(variables)
     set_up_logging(settings.log_level, settings.log_format)
     for warning in misspelt_variables(variables):
         _LOG.warning("%s", warning)
@@ -90,5 +83,4 @@ def _serve(settings: Settings, listener: socket.socket, outlets: "Sequence[Metri
     try:
         run(serve_agent(settings, listener, outlets=outlets))
     except ConfigurationError as error:
-        print_error(error)
-        raise SystemExit(1) from None
+        stop_by(error)

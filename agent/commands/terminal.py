@@ -95,7 +95,7 @@ def for_printing_command(variables: Mapping[str, str]) -> dict[str, str]:
     return {**variables, "AUDIT_LOG_FILE": "/dev/stderr"} if printed else dict(variables)
 
 
-def export_sdk_variables(variables: Mapping[str, str]) -> None:
+def export_for_sdks(variables: Mapping[str, str]) -> None:
     """Puts into the process's environment what SDKs read: OpenTelemetry's variables, and SSL_CERT_FILE."""
     read = ("OTEL_", "SSL_CERT_FILE")
     os.environ.update({name: value for name, value in variables.items() if value and name.startswith(read)})
@@ -138,9 +138,9 @@ def operator_settings(env_file: Path | None) -> Settings:
 
 
 def stop_by(error: AgentError) -> NoReturn:
-    """Prints symptom, faults or detail, and remedy. Ends the command with exit status 1."""
+    """Prints symptom, faults or detail, and remedy. Ends the process with exit status 1."""
     print_error(error)
-    raise typer.Exit(1) from None
+    raise SystemExit(1) from None
 
 
 def print_error(error: AgentError) -> None:

@@ -24,7 +24,7 @@ from agent.commands.terminal import (
     DEFAULT_SANDBOX_URL,
     ENV_FILE,
     environment,
-    export_sdk_variables,
+    export_for_sdks,
     out,
     own_command,
     print_error,
@@ -117,7 +117,7 @@ def _run(
     from agent.operations.log_setup import set_up_logging
 
     settings = settings_or_stop(variables)
-    export_sdk_variables(variables)
+    export_for_sdks(variables)
     print_misspelt(variables)
     set_up_logging(settings.log_level, settings.log_format)
     try:

@@ -9,7 +9,7 @@ import typer
 from agent.commands.terminal import (
     ENV_FILE,
     environment,
-    export_sdk_variables,
+    export_for_sdks,
     for_printing_command,
     out,
     print_misspelt,
@@ -36,7 +36,7 @@ def doctor(
     In Human identity, set IDAAS_AGENT_ACCESS_TOKEN to a user's access token to check the steps that need one.
     """
     variables = for_printing_command(environment(env_file))
-    export_sdk_variables(variables)
+    export_for_sdks(variables)
     print_misspelt(variables)
     print_overridden(env_file)
     findings = asyncio.run(_examine(variables, show=not as_json))
