@@ -4,10 +4,10 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent.settings.settings import Settings
 from agent.settings.variables.observation import Exporter
@@ -29,54 +29,48 @@ class Signal(StrEnum):
     METRICS = "metrics"
 
 
-@dataclass(frozen=True, slots=True)
-class OtlpSignal:
-    """The URL of the collector for a signal, and the headers that it requires."""
-
-    endpoint: str
-    headers: Secret | None
-
-    def parsed_headers(self) -> dict[str, str]:
-        """The headers of a variable such as OTEL_EXPORTER_OTLP_HEADERS."""
-        from opentelemetry.util.re import parse_env_headers
-
-        return {} if self.headers is None else dict(parse_env_headers(self.headers.reveal(), liberal=True))
-
-
-def otlp_signal(settings: Settings, signal: Signal) -> OtlpSignal | None:
-    """The collector for `signal`; `None` if it is not exported.
+def exporter_options(settings: Settings, signal: Signal) -> dict[str, Any] | None:
+    """The URL of the collector for `signal`, and the headers that it requires; `None` if it is not exported.
 
     An endpoint alone says that it is, because the SDK's default exporter is OTLP.
     """
     exporter: Exporter | None = getattr(settings, f"otel_{signal}_exporter")
     own: str | None = getattr(settings, f"otel_exporter_otlp_{signal}_endpoint")
     headers: Secret | None = getattr(settings, f"otel_exporter_otlp_{signal}_headers")
+    headers = headers or settings.otel_exporter_otlp_headers
     common = settings.otel_exporter_otlp_endpoint
     if settings.otel_sdk_disabled or exporter is Exporter.NONE or not (exporter or own or common):
         return None
     endpoint = own or f"{(common or _DEFAULT).rstrip('/')}/v1/{signal}"
-    return OtlpSignal(endpoint, headers or settings.otel_exporter_otlp_headers)
+    from opentelemetry.util.re import parse_env_headers
+
+    parsed = {} if headers is None else parse_env_headers(headers.reveal(), liberal=True)
+    return {"endpoint": endpoint, "headers": parsed}
 
 
+@dataclass(slots=True)
 class ExportFailures:
     """Failed exports of `what`: counted by `failed`, and logged once a minute without their texts."""
 
-    def __init__(
-        self, what: str, failed: Callable[[], None], monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._what = what
-        self._failed = failed
-        self._monotonic = monotonic
-        self._quiet_until = float("-inf")
+    what: str
+    failed: Callable[[], None]
+    monotonic: Callable[[], float] = time.monotonic
+    _quiet_until: float = field(init=False, default=float("-inf"))
 
-    def report(self) -> None:
-        """An export failed."""
-        self._failed()
-        now = self._monotonic()
+    def succeeds(self, export: Callable[[], Enum]) -> bool:
+        """Whether `export`, of one of the SDK's exporters, returns success. Raises nothing."""
+        try:
+            if export().name == "SUCCESS":
+                return True
+        except Exception:  # noqa: BLE001, S110 - an exporter raises anything, and its text may contain a header
+            pass
+        self.failed()
+        now = self.monotonic()
         if now >= self._quiet_until:
             self._quiet_until = now + _LOG_INTERVAL
             text = "%s could not be exported; the collector does not respond or refuses them"
-            _LOG.warning(text, self._what)
+            _LOG.warning(text, self.what)
+        return False
 
 
 @cache

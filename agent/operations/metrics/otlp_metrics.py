@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from agent.operations.metrics.publishing import MetricsOutlet
-from agent.operations.otlp import ExportFailures, OtlpSignal, Signal, agent_resource, otlp_signal
+from agent.operations.otlp import ExportFailures, Signal, agent_resource, exporter_options
 from agent.settings.settings import Settings
 from identity.observation.metrics import Reading
 
@@ -15,9 +15,9 @@ _STOP_SECONDS: Final = 3.0
 
 def otlp_outlets(settings: Settings, failed: Callable[[], None]) -> Sequence[MetricsOutlet]:
     """The outlet of the settings, if they have a collector for metrics. `failed` is called in a thread."""
-    signal = otlp_signal(settings, Signal.METRICS)
+    options = exporter_options(settings, Signal.METRICS)
     seconds = settings.otel_metric_export_interval / 1000
-    return [] if signal is None else [OtlpMetrics(signal, seconds, failed)]
+    return [] if options is None else [OtlpMetrics(options, seconds, failed)]
 
 
 class OtlpMetrics:
@@ -27,8 +27,8 @@ class OtlpMetrics:
     missed, because the values are totals.
     """
 
-    def __init__(self, signal: OtlpSignal, seconds: float, failed: Callable[[], None]) -> None:
-        self._signal = signal
+    def __init__(self, options: Mapping[str, Any], seconds: float, failed: Callable[[], None]) -> None:
+        self._options = options
         self._seconds = seconds
         self._failures = ExportFailures("metrics", failed)
         self._stopping = threading.Event()
@@ -46,21 +46,16 @@ class OtlpMetrics:
 
     def _export(self, read: Callable[[], Reading]) -> None:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-        from opentelemetry.sdk.metrics.export import MetricExportResult
 
         from agent.operations.metrics.otlp_points import metrics_data
 
-        exporter = OTLPMetricExporter(self._signal.endpoint, headers=self._signal.parsed_headers())
+        exporter = OTLPMetricExporter(**self._options)
         since, resource = time.time_ns(), agent_resource()
         while True:
             last = self._stopping.wait(self._seconds)
-            try:
-                data = metrics_data(read(), resource, since=since, now=time.time_ns())
-                exported = exporter.export(data) is MetricExportResult.SUCCESS
-            except Exception:  # noqa: BLE001 - an exporter raises anything, and its text may contain a header
-                exported = False
-            if not exported:
-                self._failures.report()
+            self._failures.succeeds(
+                lambda: exporter.export(metrics_data(read(), resource, since=since, now=time.time_ns()))
+            )
             if last:
                 exporter.shutdown()
                 return

@@ -1,8 +1,8 @@
 """Ended spans in the form of OpenTelemetry's SDK, and their way to an exporter."""
 
 import threading
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from agent.operations.otlp import ExportFailures, OtlpSignal, agent_resource
+from agent.operations.otlp import ExportFailures, agent_resource
 from identity.observation.attribute import Attribute
 from identity.observation.span import RecordedSpan
 from identity.observation.span import SpanKind as Role
@@ -22,12 +22,11 @@ _KINDS: Final = {Role.INTERNAL: SpanKind.INTERNAL, Role.SERVER: SpanKind.SERVER,
 _STOP_SECONDS: Final = 3.0
 
 
-def otlp_spans(signal: OtlpSignal, failed: Callable[[], None]) -> "SpanExport":
+def otlp_spans(options: Mapping[str, Any], failed: Callable[[], None]) -> "SpanExport":
     """Exports spans over OTLP (HTTP, protobuf) in batches, from a thread. `failed` is called after each
     failure.
     """
-    exporter = OTLPSpanExporter(signal.endpoint, headers=signal.parsed_headers())
-    reported = ReportedExporter(exporter, ExportFailures("spans", failed))
+    reported = ReportedExporter(OTLPSpanExporter(**options), ExportFailures("spans", failed))
     return SpanExport(BatchSpanProcessor(reported), agent_resource())
 
 
@@ -56,13 +55,8 @@ class ReportedExporter(SpanExporter):
         self._failures = failures
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        try:
-            result = self._exporter.export(spans)
-        except Exception:  # noqa: BLE001 - an exporter raises anything, and its text may contain a header
-            result = SpanExportResult.FAILURE
-        if result is SpanExportResult.FAILURE:
-            self._failures.report()
-        return result
+        succeeded = self._failures.succeeds(lambda: self._exporter.export(spans))
+        return SpanExportResult.SUCCESS if succeeded else SpanExportResult.FAILURE
 
     def shutdown(self) -> None:
         self._exporter.shutdown()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final, TypeAlias
 
-from agent.operations.otlp import Signal, otlp_signal
+from agent.operations.otlp import Signal, exporter_options
 from agent.settings.settings import Settings
 from agent.settings.variables.observation import CapturedContent, SamplerName
 from identity.observation.attribute import Attribute
@@ -59,12 +59,12 @@ def tracer_of(settings: Settings, failed: Callable[[], None]) -> Tracer | None:
 
     `failed` is called after each export that failed, in a thread.
     """
-    signal = otlp_signal(settings, Signal.TRACES)
-    if signal is None:
+    options = exporter_options(settings, Signal.TRACES)
+    if options is None:
         return None
     from agent.operations.traces.span_export import otlp_spans
 
-    export = otlp_spans(signal, failed)
+    export = otlp_spans(options, failed)
     return tracer(settings, export, export.stop)
 
 

@@ -13,9 +13,8 @@ from starlette.responses import Response
 
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.metrics.otlp_metrics import OtlpMetrics, otlp_outlets
-from agent.operations.otlp import OtlpSignal, Signal, otlp_signal
+from agent.operations.otlp import Signal, exporter_options
 from agent.settings.settings import Settings, read_settings
-from identity.secrets.secret import Secret
 from tests.agent.operations.metrics.test_prometheus_text import filled
 from tests.recorder import Recorder
 from tests.running_agent import GREETING
@@ -84,8 +83,8 @@ async def test_failed_exports_are_counted_and_no_run_notices(start_agent, sandbo
 async def exported(measures: AgentMeasures, collector: Collector, serve: Any) -> list[str]:
     """Exports once; what failed."""
     failures: list[str] = []
-    signal = OtlpSignal(f"{await serve(collector.app)}/v1/metrics", Secret("api-key=a"))
-    outlet = OtlpMetrics(signal, 3600, lambda: failures.append("metrics"))
+    options = {"endpoint": f"{await serve(collector.app)}/v1/metrics", "headers": {"api-key": "a"}}
+    outlet = OtlpMetrics(options, 3600, lambda: failures.append("metrics"))
     outlet.start(measures.metrics.read)
     await asyncio.to_thread(outlet.stop)
     return failures
@@ -137,6 +136,6 @@ async def test_collector_that_refuses_metrics_is_reported(serve, caplog):
 )
 def test_signals_are_exported_where_the_standard_variables_say(sandbox, variables, traces, metrics):
     settings: Settings = read_settings(sandbox.environment | variables)
-    found = [otlp_signal(settings, signal) for signal in (Signal.TRACES, Signal.METRICS)]
-    assert [each and each.endpoint for each in found] == [traces, metrics]
+    found = [exporter_options(settings, signal) for signal in (Signal.TRACES, Signal.METRICS)]
+    assert [each and each["endpoint"] for each in found] == [traces, metrics]
     assert len(otlp_outlets(settings, lambda: None)) == bool(metrics)
