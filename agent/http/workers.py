@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -57,6 +57,7 @@ class _Place:
     due_at: float = 0.0
 
 
+@dataclass(eq=False, slots=True)
 class Workers:
     """`count` processes that call `work` with the socket; it must be importable and obey SIGTERM.
 
@@ -66,27 +67,21 @@ class Workers:
     The parent uses `clock` and `wait`, which is `multiprocessing.connection.wait`.
     """
 
-    def __init__(
-        self,
-        count: int,
-        listener: socket.socket,
-        work: Callable[..., None],
-        *,
-        link: Callable[[], Connection] | None = None,
-        replacement: Replacement = Replacement(),
-        clock: Callable[[], float] = time.monotonic,
-        wait: Callable[..., Sequence[object]] = wait,
-    ) -> None:
-        self._listener = listener
-        self._work = work
-        self._link = link
-        self._replacement = replacement
-        self._clock = clock
-        self._wait = wait
-        self._processes: dict[BaseProcess, _Place] = {}
+    count: InitVar[int]
+    listener: socket.socket
+    work: Callable[..., None]
+    _: KW_ONLY
+    link: Callable[[], Connection] | None = None
+    replacement: Replacement = Replacement()
+    clock: Callable[[], float] = time.monotonic
+    wait: Callable[..., Sequence[object]] = wait
+    _processes: dict[BaseProcess, _Place] = field(init=False, default_factory=dict)
+    _empty: list[_Place] = field(init=False)
+    _status: int = field(init=False, default=0)
+    _stopping: bool = field(init=False, default=False)
+
+    def __post_init__(self, count: int) -> None:
         self._empty = [_Place() for _ in range(count)]
-        self._status = 0
-        self._stopping = False
 
     def run(self) -> int:
         """Serves until stopped, and returns the exit status: 0, or the failed process's."""
@@ -100,7 +95,7 @@ class Workers:
             self._fill()
             while self._processes or self._empty:
                 sentinels = [process.sentinel for process in self._processes]
-                ready = self._wait([reader, *sentinels], self._until_due())
+                ready = self.wait([reader, *sentinels], self._until_due())
                 if reader in ready:
                     for _ in reader.recv(64):  # a byte for each signal
                         self._stop()
@@ -112,18 +107,18 @@ class Workers:
 
     def _until_due(self) -> float | None:
         due = min((place.due_at for place in self._empty), default=None)
-        return None if due is None else max(0.0, due - self._clock())
+        return None if due is None else max(0.0, due - self.clock())
 
     def _fill(self) -> None:
-        now = self._clock()
+        now = self.clock()
         for place in [each for each in self._empty if each.due_at <= now]:
             self._empty.remove(place)
             self._start(place)
 
     def _start(self, place: _Place) -> None:
-        links = [] if self._link is None else [self._link()]
+        links = [] if self.link is None else [self.link()]
         process = multiprocessing.get_context("spawn").Process(
-            target=_worker, args=(self._work, self._listener, *links)
+            target=_worker, args=(self.work, self.listener, *links)
         )
         # Ctrl-C reaches all processes of a terminal; the parent alone decides what it means. The tracker's
         # own start would unblock the signal.
@@ -135,12 +130,12 @@ class Workers:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             for each in links:
                 each.close()  # the worker has its own descriptor of it
-        place.started_at = self._clock()
+        place.started_at = self.clock()
         self._processes[process] = place
 
     def _stop(self) -> None:
         self._stopping = True
-        self._listener.close()  # else clients would wait in its queue
+        self.listener.close()  # else clients would wait in its queue
         self._empty.clear()
         for process in self._processes:
             process.terminate()
@@ -159,9 +154,9 @@ class Workers:
             self._stop()
 
     def _killed(self, process: BaseProcess, number: int, place: _Place) -> None:
-        lived = self._clock() - place.started_at
-        place.early_deaths = place.early_deaths + 1 if lived < self._replacement.early else 0
-        pause = self._replacement.pause(place.early_deaths)
+        lived = self.clock() - place.started_at
+        place.early_deaths = place.early_deaths + 1 if lived < self.replacement.early else 0
+        pause = self.replacement.pause(place.early_deaths)
         if pause is None:
             _LOG.critical(
                 "worker %s was killed by signal %d, %.0f s after its start, %d early deaths in a "
@@ -172,7 +167,7 @@ class Workers:
             self._stop()
             return
         _LOG.error("worker %s was killed by signal %d; it is replaced in %.0f s", process.pid, number, pause)
-        place.due_at = self._clock() + pause
+        place.due_at = self.clock() + pause
         self._empty.append(place)
 
 
