@@ -54,21 +54,17 @@ class DeclaredService:
 def declared_services(settings: Settings) -> list[DeclaredService]:
     """The declared services, in the order in which the model sees them."""
     s = settings
-    found = s.services.get(BUILT_IN)
-    built_in = found if isinstance(found, BuiltInDeclaration) else BuiltInDeclaration(type="built-in")
+    built_in = {
+        **dict(s.services.get(BUILT_IN, ())),
+        "type": "mcp",
+        "url": s.external_server_url,
+        "api_key": s.external_server_api_key_identifier,
+        "timeout_seconds": 25,
+    }
     declared = [
         DeclaredService(
             BUILT_IN,
-            MCPDeclaration(
-                type="mcp",
-                url=s.external_server_url,
-                api_key=s.external_server_api_key_identifier,
-                timeout_seconds=25,
-                prefix=built_in.prefix,
-                tools=built_in.tools,
-                trusted=built_in.trusted,
-                policies=built_in.policies,
-            ),
+            MCPDeclaration.model_validate(built_in),
             EXTERNAL_SETTINGS,
             ToolCode.EXTERNAL_SERVICE_FAILED,
             ToolCode.EXTERNAL_API_KEY_UNAVAILABLE,
