@@ -44,16 +44,24 @@ class LingerLimits:
 
 
 class Linger:
-    """One lingering connection. `data` counts the received bytes; they are not kept."""
+    """One lingering connection of the server's, which has them in `others`, oldest first. If there are too
+    many, the oldest is aborted. `data` counts the received bytes; they are not kept.
+    """
 
-    def __init__(self, transport: asyncio.Transport, limits: LingerLimits) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, limits: LingerLimits, others: "dict[Linger, None]"
+    ) -> None:
         self._transport = transport
         self._limits = limits
+        self._others = others
         self._loop = asyncio.get_running_loop()
         self._discarded = 0
         self._last_at = self._loop.time()
         self._end_at = self._last_at + limits.seconds
         self._timer: asyncio.TimerHandle | None = None
+        if len(others) >= limits.connections:
+            next(iter(others)).abort()
+        others[self] = None
         self._check()
 
     def data(self, count: int) -> None:
@@ -70,45 +78,23 @@ class Linger:
 
     def abort(self) -> None:
         """Aborts the connection now."""
-        self.stop()
+        self.ended()
         self._transport.abort()
 
-    def stop(self) -> None:
-        """Cancels the timer: the connection has ended."""
+    def ended(self) -> None:
+        """The connection is closed."""
+        self._others.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
 
     def _check(self) -> None:
-        self.stop()
+        if self._timer is not None:
+            self._timer.cancel()
         until = min(self._end_at, self._last_at + self._limits.idle_seconds)
         if self._loop.time() >= until:
             self.abort()
         else:
             self._timer = self._loop.call_at(until, self._check)
-
-
-class Lingering:
-    """The lingering connections of one server, oldest first."""
-
-    def __init__(self, limits: LingerLimits) -> None:
-        self._limits: Final = limits
-        self._lingers: dict[Linger, None] = {}
-
-    def begin(self, transport: asyncio.Transport) -> Linger:
-        """Lets `transport` linger. If there are too many, the oldest is aborted."""
-        if len(self._lingers) >= self._limits.connections:
-            oldest = next(iter(self._lingers))
-            del self._lingers[oldest]
-            oldest.abort()
-        linger = Linger(transport, self._limits)
-        self._lingers[linger] = None
-        return linger
-
-    def ended(self, linger: Linger) -> None:
-        """Removes a connection that is closed."""
-        linger.stop()
-        self._lingers.pop(linger, None)
 
 
 class ClosingTransport:
@@ -172,28 +158,29 @@ class ConnectionLimits:
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with limits. Use `functools.partial(LimitedHttpProtocol, limits, lingering)`.
+    """uvicorn's protocol with limits. Use `functools.partial(LimitedHttpProtocol, limits, linger)`; `linger`
+    lets the transport of a connection linger.
 
     Trailers are counted and dropped: they never become headers. A response that begins before its request is
-    complete ends the connection, which then lingers within the limits of `lingering`.
+    complete ends the connection, which then lingers.
     """
 
     # Beyond 30 attributes the dictionary of an instance is four times as large.
     __slots__ = (
-        *("_between", "_current", "_head_complete", "_keep_alive", "_limits", "_linger"),
-        *("_lingering", "_pending_bytes", "_trailer_bytes", "_unread", "_waiting"),
+        *("_begin_linger", "_between", "_current", "_head_complete", "_keep_alive", "_limits", "_linger"),
+        *("_pending_bytes", "_trailer_bytes", "_unread", "_waiting"),
     )
 
     def __init__(
         self,
         limits: ConnectionLimits,
-        lingering: Lingering,
+        linger: Callable[[asyncio.Transport], Linger],
         *args: Any,  # noqa: ANN401 - uvicorn's own
         **kwargs: Any,  # noqa: ANN401 - uvicorn's own
     ) -> None:
         super().__init__(*args, **kwargs)
         self._limits = limits
-        self._lingering = lingering
+        self._begin_linger = linger
         self._linger: Linger | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -214,7 +201,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Cancels all timers, and notifies the response in progress."""
         self._wait(None)
         if self._linger is not None:
-            self._lingering.ended(self._linger)
+            self._linger.ended()
         if self._current is not None and not self._current.response_complete:
             self._current.disconnected = True  # uvicorn does so for the last request only
             self._current.message_event.set()
@@ -354,4 +341,4 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if transport.can_write_eof():
             transport.write_eof()
-        self._linger = self._lingering.begin(transport)
+        self._linger = self._begin_linger(transport)

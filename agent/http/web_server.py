@@ -14,7 +14,7 @@ from typing import Final, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from agent.http.connection_limits import ConnectionLimits, LimitedHttpProtocol, Lingering, LingerLimits
+from agent.http.connection_limits import ConnectionLimits, LimitedHttpProtocol, Linger, LingerLimits
 from agent.http.shutdown import Shutdown
 
 MOST: Final = 65_536
@@ -124,9 +124,10 @@ def web_server(
     linger: LingerLimits = LingerLimits(),  # noqa: B008 - a value that does not change
 ) -> WebServer:
     """A server for `app`; give its socket to `serve_until_stopped`."""
+    protocol = partial(LimitedHttpProtocol, limits, partial(Linger, limits=linger, others={}))
     config = uvicorn.Config(
         app,
-        http=cast(type[asyncio.Protocol], partial(LimitedHttpProtocol, limits, Lingering(linger))),
+        http=cast(type[asyncio.Protocol], protocol),
         lifespan="on" if lifespan else "off",
         log_config=None,
         access_log=False,

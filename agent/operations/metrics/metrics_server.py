@@ -21,37 +21,30 @@ _SECONDS: Final = 5.0
 """How long a connection may be silent."""
 
 
-class MetricsServer:
+class MetricsServer(ThreadingHTTPServer):
     """A `MetricsOutlet` on the bound socket `listener`, which it closes."""
 
-    def __init__(self, listener: socket.socket) -> None:
-        self._listener = listener
-        self._server: ThreadingHTTPServer | None = None
-
-    def start(self, read: Callable[[], Reading]) -> None:
-        address = self._listener.getsockname()[:2]
-        self._server = _Server(address, _handler(read), bind_and_activate=False)
-        self._server.socket.close()
-        self._server.socket = self._listener
-        serve = partial(self._server.serve_forever, poll_interval=_STOPS_WITHIN)
-        threading.Thread(target=serve, name="metrics", daemon=True).start()
-
-    def stop(self) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-        self._listener.close()
-
-
-class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of the base class
-        super().__init__(*arguments, **options)
+    def __init__(self, listener: socket.socket) -> None:
+        super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.read: Callable[[], Reading] | None = None
         self._places = threading.BoundedSemaphore(_AT_ONCE)
         self._incomplete: dict[socket.socket, bool] = {}
         """Connections without a whole request yet, the oldest first."""
+
+    def start(self, read: Callable[[], Reading]) -> None:
+        self.read = read
+        serve = partial(self.serve_forever, poll_interval=_STOPS_WITHIN)
+        threading.Thread(target=serve, name="metrics", daemon=True).start()
+
+    def stop(self) -> None:
+        if self.read is not None:
+            self.shutdown()
+        self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
         if self._places.acquire(blocking=False) or self._made_room():
@@ -82,30 +75,27 @@ class _Server(ThreadingHTTPServer):
         """A client that left is no fault; the base class would print a traceback."""
 
 
-def _handler(read: Callable[[], Reading]) -> type[BaseHTTPRequestHandler]:
-    from agent.operations.metrics.prometheus_text import prometheus_text  # not while the server starts
+class _Handler(BaseHTTPRequestHandler):
+    timeout = _SECONDS
+    server_version, sys_version = "metrics", ""
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = _SECONDS
-        server_version, sys_version = "metrics", ""
+    server: MetricsServer
 
-        server: _Server
+    def do_GET(self) -> None:
+        from agent.operations.metrics.prometheus_text import prometheus_text  # not while the server starts
 
-        def do_GET(self) -> None:
-            self.server.complete(self.request)
-            if self.path.partition("?")[0] != "/metrics":
-                self.send_error(404)
-                return
-            content, media_type = prometheus_text(read(), self.headers.get("Accept", ""))
-            self.send_response(200)
-            self.send_header("Content-Type", media_type)
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("Cache-Control", "no-store")
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.end_headers()
-            self.wfile.write(content)
+        self.server.complete(self.request)
+        if self.path.partition("?")[0] != "/metrics" or (read := self.server.read) is None:
+            self.send_error(404)
+            return
+        content, media_type = prometheus_text(read(), self.headers.get("Accept", ""))
+        self.send_response(200)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(content)
 
-        def log_message(self, *_: object) -> None:
-            """Scrapes are not logged."""
-
-    return Handler
+    def log_message(self, *_: object) -> None:
+        """Scrapes are not logged."""
