@@ -3,8 +3,6 @@
 import dataclasses
 import logging
 import os
-import socket
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,11 +64,22 @@ def up(
     options: SandboxRunOptions,
 ) -> None:
     """Runs the sandbox, the agent and the page. Open the page and sign in as alice. Ctrl-C stops all."""
-    from agent.http.web_server import PortInUseError, listen
+    from agent.commands.page_server import PageIncompleteError, page_application
+    from agent.commands.startup import metrics_server, run, serve_agent
+    from agent.http.web_server import PortInUseError, listen, web_server
+    from agent.operations.log_setup import set_up_logging
     from sandbox.configuration.configuration import ConfigurationFaultsError
     from sandbox.server.installation import FolderInUseError, hold_folder
     from sandbox.server.listener import PortInUseError as SandboxPortInUseError
     from sandbox.server.server import start_sandbox
+
+    async def ready(agent: "Agent") -> None:
+        _print_addresses(settings, sandbox, options.page_port, options.folder / "agent.env")
+        for error in (await agent.readiness.failures()).values():
+            if error is not None:
+                print_error(error)
+                return
+        out.print("\n[bold green]ready[/] (Ctrl-C stops all)", markup=True)
 
     logging.basicConfig(level=logging.ERROR)
     chosen_file(options.config)  # stops before a port is taken
@@ -81,72 +90,36 @@ def up(
         agent_listener = listen("127.0.0.1", agent_port, "the agent", "--agent-port or AGENT_PORT")
         page_listener = listen("127.0.0.1", options.page_port, "the page", "--page-port or PAGE_PORT")
         options = dataclasses.replace(options, page_port=page_listener.getsockname()[1])
-        sandbox = start_sandbox(options.sandbox_options(given))
+        with agent_listener, page_listener, start_sandbox(options.sandbox_options(given)) as sandbox:
+            agent_port = agent_listener.getsockname()[1]
+            sandbox.cloud.user_events_url = f"http://localhost:{agent_port}/events/idaas"
+            own = {n: v for n, v in given.items() if not n.startswith(_ROLE_VARIABLES)}
+            variables = {"SHUTDOWN_SECONDS": "3", "LOG_LEVEL": "error"} | own | sandbox.environment
+            variables |= {
+                "ACCESS_IDENTITY": access_identity or given.get("ACCESS_IDENTITY") or AccessIdentity.MACHINE,
+                "AGENT_PORT": str(agent_port),
+                "AGENT_PUBLIC_URL": f"http://localhost:{agent_port}",
+                "CORS_ALLOWED_ORIGINS": ",".join(options.page_origins()),
+            }
+            settings = settings_or_stop(variables)
+            export_for_sdks(variables)
+            print_misspelt(variables)
+            set_up_logging(settings.log_level, settings.log_format)
+            scope = f"{settings.agent_audience}|{settings.agent_scope}"
+            url = settings.agent_public_url or ""
+            config = sandbox_page_config(sandbox.cloud.addresses, page_grant, agent_url=url, scope=scope)
+            others = {page_listener: web_server(page_application(_FRONTEND, config), lifespan=False)}
+            outlets = metrics_server(settings)
+            run(serve_agent(settings, agent_listener, others=others, ready=ready, outlets=outlets))
     except ConfigurationFaultsError as error:
         stop_with_faults(options.config, error)
-    except PortInUseError as error:
+    except (PageIncompleteError, PortInUseError) as error:
         stop(error.strerror or str(error))
     except (SandboxPortInUseError, FolderInUseError) as error:
         stop(error.strerror or str(error), "idaas-agent up --help has options for ports and files")
-    with sandbox, agent_listener, page_listener:
-        agent_port = agent_listener.getsockname()[1]
-        sandbox.cloud.user_events_url = f"http://localhost:{agent_port}/events/idaas"
-        own = {n: v for n, v in given.items() if not n.startswith(_ROLE_VARIABLES)}
-        variables = {"SHUTDOWN_SECONDS": "3", "LOG_LEVEL": "error"} | own | sandbox.environment
-        variables |= {
-            "ACCESS_IDENTITY": access_identity or given.get("ACCESS_IDENTITY") or AccessIdentity.MACHINE,
-            "AGENT_PORT": str(agent_port),
-            "AGENT_PUBLIC_URL": f"http://localhost:{agent_port}",
-            "CORS_ALLOWED_ORIGINS": ",".join(options.page_origins()),
-        }
-        _run(variables, sandbox, agent_listener, page_listener, page_grant, options)
-    out.print("stopped")
-
-
-def _run(
-    variables: Mapping[str, str],
-    sandbox: "RunningSandbox",
-    agent_listener: socket.socket,
-    page_listener: socket.socket,
-    page_grant: PageGrant,
-    options: SandboxRunOptions,
-) -> None:
-    from agent.commands.page_server import PageIncompleteError, page_application
-    from agent.commands.startup import metrics_server, run, serve_agent
-    from agent.http.web_server import PortInUseError, web_server
-    from agent.operations.log_setup import set_up_logging
-
-    settings = settings_or_stop(variables)
-    export_for_sdks(variables)
-    print_misspelt(variables)
-    set_up_logging(settings.log_level, settings.log_format)
-    try:
-        config = sandbox_page_config(
-            sandbox.cloud.addresses,
-            page_grant,
-            agent_url=settings.agent_public_url or "",
-            scope=f"{settings.agent_audience}|{settings.agent_scope}",
-        )
-        page = page_application(_FRONTEND, config)
-        outlets = metrics_server(settings)
-    except PageIncompleteError as error:
-        stop(str(error))
-    except PortInUseError as error:
-        stop(error.strerror or str(error))
-
-    async def ready(agent: "Agent") -> None:
-        _print_addresses(settings, sandbox, options.page_port, options.folder / "agent.env")
-        for error in (await agent.readiness.failures()).values():
-            if error is not None:
-                print_error(error)
-                return
-        out.print("\n[bold green]ready[/] (Ctrl-C stops all)", markup=True)
-
-    try:
-        others = {page_listener: web_server(page, lifespan=False)}
-        run(serve_agent(settings, agent_listener, others=others, ready=ready, outlets=outlets))
     except ConfigurationError as error:
         stop_by(error)
+    out.print("stopped")
 
 
 def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int, env_file: Path) -> None:
