@@ -114,19 +114,9 @@ class SandboxRunOptions:
         """The sandbox's own options. Stops the command if the file of `--config` does not exist."""
         from sandbox.server.server import SandboxOptions
 
-        return SandboxOptions(
-            folder=self.folder,
-            host=host,
-            idaas_port=self.idaas_port,
-            idaas_plain_port=self.idaas_plain_port,
-            model_studio_port=self.model_studio_port,
-            function_compute_port=self.function_compute_port,
-            page_origins=self.page_origins(),
-            config=chosen_file(self.config),
-            variables=variables,
-            authn=self.authn,
-            role_credentials=self.role_credentials,
-        )
+        given = {name: value for name, value in vars(self).items() if name != "page_port"}
+        given |= {"config": chosen_file(self.config), "page_origins": self.page_origins()}
+        return SandboxOptions(**given, host=host, variables=variables)
 
 
 class PageGrant(StrEnum):

@@ -6,6 +6,7 @@ add (LangServe's playground and its assets), and every path without a route.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cachetools import TTLCache
@@ -132,28 +133,20 @@ _RECORDED_SECONDS: Final = 3600.0
 _TOKENS: Final = 10_000
 
 
+@dataclass(eq=False, slots=True)
 class Admission:
-    """Verifies the access token of a request. The agent requires `audience` and `scope`."""
+    """Verifies the access token of a request. The agent requires `scope`, of the audience of the settings."""
 
-    def __init__(
-        self,
-        verifier: AccessTokenVerifier,
-        audit: AuditTrail,
-        settings: Settings,
-        scope: str,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        """For `scope`, of the audience of the settings."""
-        user = settings.telemetry_user
-        self._verifier = verifier
-        self._audit = audit
-        self._audience = settings.agent_audience
-        self._scope = scope
-        self._public_url = settings.agent_public_url
-        self._user = user_label(user)
-        self._recorded: TTLCache[str, bool] = TTLCache(_TOKENS, _RECORDED_SECONDS, clock)
-        """The tokens whose unrecorded use was recorded in the last hour, by their fingerprints."""
-        self._attribute = user_attribute(user)
+    verifier: AccessTokenVerifier
+    audit: AuditTrail
+    settings: Settings
+    scope: str
+    clock: Callable[[], float] = time.time
+    _recorded: TTLCache[str, bool] = field(init=False)
+    """The tokens whose unrecorded use was recorded in the last hour, by their fingerprints."""
+
+    def __post_init__(self) -> None:
+        self._recorded = TTLCache(_TOKENS, _RECORDED_SECONDS, self.clock)
 
     async def admit(self, authorization: Iterable[str], *, recorded: bool = True) -> VerifiedAccessToken:
         """The verified access token of the `Authorization` headers of one request.
@@ -168,13 +161,13 @@ class Admission:
             raise
         step = self._step(token)
         try:
-            caller = await self._verifier.verify(token)
+            caller = await self.verifier.verify(token)
         except BaseException as error:
             await step.ended_by(error)
             raise
-        user = self._user(caller.principal)
+        user = user_label(self.settings.telemetry_user)(caller.principal)
         USER.set(user)
-        CURRENT_SPAN.get().set_for_trace(self._attribute, user)
+        CURRENT_SPAN.get().set_for_trace(user_attribute(self.settings.telemetry_user), user)
         if recorded or caller.fingerprint not in self._recorded:
             await step.ended(AuditOutcome.SUCCEEDED, caller=caller)
             if not recorded:
@@ -187,7 +180,7 @@ class Admission:
         Raises, and records, as `admit` does; a caller who is admitted again is not recorded again.
         """
         try:
-            self._verifier.verify_again(caller)
+            self.verifier.verify_again(caller)
         except AccessTokenError as error:
             await self._step(caller.token).ended_by(error)
             raise
@@ -198,16 +191,16 @@ class Admission:
         """
         if not isinstance(error, AccessTokenError):
             return {}
-        base = self._public_url or str(Request(scope).base_url)
+        base = self.settings.agent_public_url or str(Request(scope).base_url)
         metadata = MCP_RESOURCE_PATH if scope["path"] == MCP_PATH else PROTECTED_RESOURCE_PATH
         parts = {"realm": "idaas-agent", "resource_metadata": base.rstrip("/") + metadata}
         if error.code is not GraphCode.ACCESS_TOKEN_MISSING:
             narrow = isinstance(error, InsufficientScopeError)
             parts["error"] = "insufficient_scope" if narrow else "invalid_token"
             parts["error_description"] = _DESCRIPTIONS[narrow]
-        parts["scope"] = f"{self._audience}|{self._scope}"
+        parts["scope"] = f"{self.settings.agent_audience}|{self.scope}"
         parameters = ", ".join(f'{name}="{_quoted(text)}"' for name, text in parts.items())
         return {"WWW-Authenticate": f"Bearer {parameters}"}
 
     def _step(self, presented: Secret | None) -> Step:
-        return self._audit.authentication(presented, self._audience, self._scope)
+        return self.audit.authentication(presented, self.settings.agent_audience, self.scope)

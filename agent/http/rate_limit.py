@@ -13,6 +13,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import count, islice, takewhile
 from typing import Any, Final
 
@@ -156,22 +157,17 @@ class RequestRate:
         return await self._local.take(*unit)
 
 
+@dataclass(eq=False, slots=True)
 class CountedRequest:
     """A request that was counted as one before its body was read. Its route may correct that."""
 
-    def __init__(self, rate: RequestRate, principal: Principal, name: str) -> None:
-        self._rate = rate
-        self._principal = principal
-        self._name = name
-
-    @property
-    def limit(self) -> int | None:
-        """The largest number of requests that one may count as; `None` for any number."""
-        return self._rate.per_minute or None
+    rate: RequestRate
+    principal: Principal
+    name: str
 
     async def recount(self, amount: int) -> None:
         """Counts it as `amount` requests. Raises `LimitError`; then it counts as one."""
-        await self._rate.count(self._principal, amount, replaces=self._name)
+        await self.rate.count(self.principal, amount, replaces=self.name)
 
 
 def counted_request(scope: Mapping[str, Any]) -> CountedRequest | None:

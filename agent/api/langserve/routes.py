@@ -267,7 +267,7 @@ async def _prepare(request: Request) -> AsyncIterator[None]:
     settings: Settings = request.app.state.settings
     action = request.url.path.rpartition("/")[2]
     counted = counted_request(request.scope)
-    most = min(MAX_BATCH, (counted and counted.limit) or MAX_BATCH)
+    most = min(MAX_BATCH, (counted and counted.rate.per_minute) or MAX_BATCH)
     name, inputs = read_inputs(await request.body(), batch=action == "batch", most=most)
     if counted is not None and action == "batch":
         await counted.recount(len(inputs))
