@@ -26,6 +26,7 @@ from tools.mcp_service.session import (
     CUT_OFF,
     MALFORMED,
     UNDELIVERED,
+    Call,
     Listing,
     Lists,
     MCPRequestError,
@@ -33,7 +34,6 @@ from tools.mcp_service.session import (
 )
 from tools.mcp_service.tool import ListedTool, result_of, well_formed
 from tools.mcp_service.wire import Wire, is_list_changed, refusal, response_to
-from tools.progress import Report
 from tools.service import ToolResult
 
 _MAX_ANSWERS: Final = 10
@@ -76,15 +76,14 @@ class LegacySession(Session):
         # validating what is not used takes a second a megabyte
         return ListToolsResult.model_validate({"tools": [tool._asdict() for tool in well_formed(tools)]})
 
-    async def call(
-        self,
-        tool: str,
-        arguments: Mapping[str, Any],
-        progressed: Report,  # noqa: ARG002 - progress is not reported
-    ) -> ToolResult:
-        """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years."""
+    async def call(self, call: Call) -> ToolResult:
+        """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.
+
+        Progress is not reported.
+        """
+        params = {"name": call.tool, "arguments": dict(call.arguments)}
         try:
-            return result_of(await self._send("tools/call", {"name": tool, "arguments": dict(arguments)}))
+            return result_of(await self._send("tools/call", params))
         except MCPRequestError as failure:
             failure.of_call = failure.status is not None and not await self._is_forgotten(failure.status)
             raise

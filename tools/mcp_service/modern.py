@@ -21,7 +21,7 @@ from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
 from tools import VERSION
 from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
-from tools.mcp_service.session import CUT_OFF, MALFORMED, Listing, Lists, MCPRequestError, Session
+from tools.mcp_service.session import CUT_OFF, MALFORMED, Call, Listing, Lists, MCPRequestError, Session
 from tools.mcp_service.tool import MCPTool, result_of, well_formed
 from tools.mcp_service.wire import Wire, is_list_changed, protocol_error, refusal, response_to
 from tools.progress import Report
@@ -198,7 +198,7 @@ class ModernSession(Session):
             self._listener.cancel()
         await super()._leave()
 
-    async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
+    async def call(self, call: Call) -> ToolResult:
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.
 
         The capability to ask the user is declared if the user can be asked (`tools.elicitation`): then the
@@ -206,54 +206,53 @@ class ModernSession(Session):
         at once. A call that becomes a task is polled until it ends or asks.
         """
         given = ANSWERED.get() or Answered()
+        task = call.task = call.task or _Task.waiting(given)
+        if task is not None:
+            return await self._followed(task, call.progressed)
         rounds, more = given.rounds + 1, dict[str, Any]()
         if given.responses:
             more["inputResponses"] = dict(given.responses)
         if given.state is not None:
             more["requestState"] = given.state.reveal()
-        if (task := _Task.waiting(given.state)) is not None:
-            return await self.follow(task, {"pollIntervalMs": 0}, given.responses, rounds, progressed)
         try:
             with self._guarded():
-                response = await self._called(tool, arguments, more, progressed)
+                response = await self._called(call, more)
                 if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
                     self._changed()
-                    if tool not in (await self.listing()).tools:
+                    if call.tool not in (await self.listing()).tools:
                         return ToolResult("the server has withdrawn this tool", ok=False)
-                    response = await self._called(tool, arguments, more, progressed)
+                    response = await self._called(call, more)
                 while rounds < _MAX_ROUNDS and (state := _state(response)) is not None:
                     await asyncio.sleep(_PAUSE)
                     rounds += 1
-                    response = await self._called(tool, arguments, {"requestState": state}, progressed)
+                    response = await self._called(call, {"requestState": state})
                 if (about := response.get("result", {})).get("resultType") != "task":
                     return _result(response, rounds)
-                task = _Task(about.get("taskId"))
+                task = call.task = _Task(about.get("taskId"), rounds, about)
         except _UnsendableError as error:
             return ToolResult(str(error), ok=False, called=False)
-        return await self.follow(task, about, {}, rounds, progressed)
+        return await self._followed(task, call.progressed)
 
-    async def follow(
-        self, task: "_Task", about: _Json, answers: _Json, rounds: int, progressed: Report
-    ) -> ToolResult:
-        """The result of the task, or its new questions; `about` is what is known of it. After a failure the
-        call is not made again: if the credential was refused, the session of another one goes on. A task
-        whose end is not awaited is cancelled at the server. Raises `MCPRequestError`.
+    async def _followed(self, task: "_Task", progressed: Report) -> ToolResult:
+        """The result of the task, or its new questions. If the credential is refused, the session of another
+        one goes on; after any other failure nothing does. A task whose end is not awaited is cancelled at the
+        server. Raises `MCPRequestError`.
         """
         is_left, seen = True, None
         try:
             with self._guarded():
-                if answers:
-                    await self._of_task("tasks/update", task, inputResponses=answers)
-                    answers = {}
+                if task.answers:
+                    await self._of_task("tasks/update", task, inputResponses=task.answers)
+                    task.answers = {}
                 for _ in range(_MAX_POLLS):
-                    if not task.is_kept(about, pause := _poll_seconds(about)):
+                    if not task.is_kept(pause := _poll_seconds(task.about)):
                         text = "the server keeps the task no longer: it may have taken effect, or may yet"
                         return ToolResult(text, ok=False)
                     await asyncio.sleep(pause)
                     response = await self._of_task("tasks/get", task)
-                    about = response.get("result", {})
-                    if (outcome := response if "error" in response else task.outcome(about)) is not None:
-                        result = _result(outcome, rounds)
+                    about = task.about = response.get("result", {})
+                    if (outcome := response if "error" in response else task.outcome()) is not None:
+                        result = _result(outcome, task.rounds)
                         is_left = about.get("status") == "input_required" and result.asks is None
                         return result
                     if (known := (about.get("statusMessage"), about.get("lastUpdatedAt"))) != seen:
@@ -263,7 +262,6 @@ class ModernSession(Session):
         except MCPRequestError as failure:
             is_left = failure.status != 401 and not failure.missing
             failure.of_call, failure.final = True, failure.final or is_left
-            failure.goes_on = lambda session: session.follow(task, about, answers, rounds, progressed)
             raise
         finally:
             if is_left:
@@ -283,14 +281,13 @@ class ModernSession(Session):
     async def _of_task(self, method: str, task: "_Task", **more: _Json) -> _Json:
         return await self._send(method, {"taskId": task.id, **more}, {"Mcp-Name": header_value(task.id)})
 
-    async def _called(
-        self, tool: str, arguments: Mapping[str, Any], more: Mapping[str, Any], progressed: Report
-    ) -> Mapping[str, Any]:
+    async def _called(self, call: Call, more: _Json) -> _Json:
         listing = self.current or self._last
-        listed = listing.tools.get(tool) if listing else None
-        headers = {"Mcp-Name": header_value(tool), **(_parameters(listed, arguments) if listed else {})}
-        params = {"name": tool, "arguments": dict(arguments), **more}
-        return await self._send("tools/call", params, headers, progressed)
+        listed = listing.tools.get(call.tool) if listing else None
+        headers = {"Mcp-Name": header_value(call.tool)}
+        headers |= _parameters(listed, call.arguments) if listed else {}
+        params = {"name": call.tool, "arguments": dict(call.arguments), **more}
+        return await self._send("tools/call", params, headers, call.progressed)
 
     async def _send(
         self,
@@ -319,13 +316,17 @@ class ModernSession(Session):
         return answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Task:
-    """A call that goes on at the server (the extension `tasks`). `asked` are the keys of its questions so
-    far: each is asked once. Raises `ValueError` for what is not the id of a task.
+    """A call that goes on at the server (the extension `tasks`). `about` is what is known of it, `answers`
+    are not sent yet, and `asked` are the keys of its questions so far: each is asked once. Raises
+    `ValueError` for what is not the id of a task.
     """
 
     id: Any
+    rounds: int
+    about: _Json
+    answers: _Json = field(default_factory=dict)
     asked: Sequence[str] = ()
     begun: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
@@ -334,28 +335,28 @@ class _Task:
             raise ValueError("not the id of a task")
 
     @classmethod
-    def waiting(cls, state: Secret | None) -> "_Task | None":
+    def waiting(cls, given: Answered) -> "_Task | None":
         """The task that waits for its user, by the state of its questions; `None` for another state."""
-        if state is None or not (text := state.reveal()).startswith(_TASKS):
+        if given.state is None or not (text := given.state.reveal()).startswith(_TASKS):
             return None
         task_id, *asked = json.loads(text.removeprefix(_TASKS))
-        return cls(task_id, asked)
+        return cls(task_id, given.rounds + 1, {"pollIntervalMs": 0}, given.responses, asked)
 
-    def is_kept(self, about: _Json, seconds: float) -> bool:
-        """Whether the server still keeps the task in `seconds`, by the `ttlMs` of `about`."""
-        kept, age = _seconds(about, "ttlMs"), asyncio.get_running_loop().time() - self.begun
+    def is_kept(self, seconds: float) -> bool:
+        """Whether the server still keeps the task in `seconds`, by its `ttlMs`."""
+        kept, age = _seconds(self.about, "ttlMs"), asyncio.get_running_loop().time() - self.begun
         return kept is None or age + seconds <= kept
 
-    def outcome(self, about: _Json) -> _Json | None:
+    def outcome(self) -> _Json | None:
         """The response of the call, if the task has ended or has new questions; `None` while it goes on.
 
         Raises `ValueError` for a task of another form.
         """
-        match about:
+        match self.about:
             case {"status": "completed", "result": dict(result)}:
                 return {"result": {**result, "resultType": "complete"}}
-            case {"status": "failed"} if protocol_error(about):
-                return about
+            case {"status": "failed"} if protocol_error(self.about):
+                return self.about
             case {"status": "cancelled"}:
                 return {"error": {"code": 0, "message": "the server cancelled the task"}}
             case {"status": "input_required", "inputRequests": dict(requests)}:

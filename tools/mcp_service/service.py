@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ from tools.error_codes import ToolCode
 from tools.file import contains
 from tools.mcp_service.modern import ModernServer, ModernSession, Verdict
 from tools.mcp_service.selection import ToolSelection
-from tools.mcp_service.session import CLOSED, Lists, MCPRequestError, Session, SessionPool
+from tools.mcp_service.session import CLOSED, Call, Lists, MCPRequestError, Session, SessionPool
 from tools.mcp_service.wire import Wire
 from tools.progress import TimeLimit, progress, reported_to
 from tools.result import model_text
@@ -177,20 +178,22 @@ class MCPService:
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
         presented: list[Secret] = []
-        limit = TimeLimit(self._seconds)
+        limit, name = TimeLimit(self._seconds), self.selection.servers_name(tool)
+        call = Call(name, arguments, progress)
 
         async def called(session: Session) -> ToolResult:
             presented.append(session.secret)
             span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
             span.set(Attribute.MCP_METHOD, "tools/call")
             span.set(Attribute.MCP_VERSION, session.version)
-            name = self.selection.servers_name(tool)
+            if call.task is not None:
+                return await session.call(call)
             listed = (await session.listing()).tools.get(name)
             if listed is None:
                 return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
             if faults := listed.validator.faults(arguments):
                 return ToolResult(invalid_arguments(faults), ok=False, called=False)
-            return await session.call(name, arguments, progress)
+            return await session.call(call)
 
         with reported_to(limit.progressed):
             result = await self._or_error(self._in_time(limit, self._with_session(access, called, tool)))
@@ -235,14 +238,7 @@ class MCPService:
         Raises `MCPRequestError` and the identity layer's errors.
         """
 
-        async def send(credential: Credential) -> _T | MCPRequestError:
-            nonlocal work
-            outcome = await self._in_session(work, credential)
-            if isinstance(outcome, MCPRequestError):
-                work = outcome.goes_on or work
-            return outcome
-
-        key = tool, access.caller and access.caller.principal
+        send, key = partial(self._in_session, work), (tool, access.caller and access.caller.principal)
         wider = self._stepped_up.get(key)
         using = access if wider is None else access.stepped_up(wider)
         outcome = await send_with_credential(using, send, _may_be_renewed)

@@ -34,8 +34,7 @@ class MCPRequestError(Exception):
     `timed_out` is true if the server used all the time that it had. `final` is true of a refusal that a new
     credential would not change. `missing` is the scope that the server wants, and the credential lacks.
     `detail` contains no other text of the server, which may contain anything. `of_call` is true if one tool
-    call failed, in a session that remains usable. `goes_on`, in a session of another credential, goes on with
-    the call, which is not made again.
+    call failed, in a session that remains usable.
     """
 
     detail: str = ""
@@ -45,7 +44,6 @@ class MCPRequestError(Exception):
     final: bool = False
     missing: str = ""
     of_call: bool = False
-    goes_on: Callable[[Any], Awaitable[Any]] | None = None
 
     def __post_init__(self) -> None:
         lacks = f': the credential lacks "{self.missing}"' if self.missing else ""
@@ -60,6 +58,17 @@ class MCPRequestError(Exception):
 
 UNDELIVERED: Final = (TimeoutError, RuntimeError, MCPRequestError)
 """Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a tool, by the server's name. `progressed` is called when the server reports progress."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    progressed: Report
+    task: Any = None
+    """What a session of another credential goes on with, in place of making the call again."""
 
 
 @dataclass(frozen=True)
@@ -181,11 +190,11 @@ class Session(ABC):
         return Listing(chosen, self._lists.clock() + seconds)
 
     @abstractmethod
-    async def call(self, tool: str, arguments: Mapping[str, Any], progressed: Report) -> ToolResult:
+    async def call(self, call: Call) -> ToolResult:
         """One `tools/call`. An error that the server reports by the protocol is a result.
 
-        `progressed` is called when the server reports progress. Raises `MCPRequestError`; it is `of_call` if
-        it concerns this call only, as every HTTP status does while the server knows the session.
+        Raises `MCPRequestError`; it is `of_call` if it concerns this call only, as every HTTP status does
+        while the server knows the session.
         """
 
     @abstractmethod

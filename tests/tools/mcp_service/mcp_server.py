@@ -16,7 +16,7 @@ from tests.tools import service_failure
 from tests.tools.conftest import KeyRing
 from tools.error_codes import ToolCode
 from tools.mcp_service.legacy import LegacySession
-from tools.mcp_service.session import Lists
+from tools.mcp_service.session import Call, Lists
 from tools.mcp_service.wire import Wire
 
 MIB = 1024 * 1024
@@ -166,6 +166,11 @@ def limited(service, seconds):
 
 def ignored(*_):
     """Takes no notice of progress."""
+
+
+def weather(progressed=ignored):
+    """A call of the tool."""
+    return Call("weather", {}, progressed)
 
 
 async def unchanged(tools):

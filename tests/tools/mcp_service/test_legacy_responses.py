@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.responsive import responsive
-from tests.tools.mcp_service.mcp_server import ignored, session_on
+from tests.tools.mcp_service.mcp_server import session_on, weather
 from tools.mcp_service.session import MCPRequestError
 
 TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
@@ -66,7 +66,7 @@ async def test_text_is_read_as_utf_8_for_every_charset(server, session, codec, r
     result = {"content": [{"type": "text", "text": text}]}
     server.results["tools/call"] = lambda m: respond(m, result, kind=f"{kind}; charset={codec}")
     async with responsive():
-        assert (await session.call("weather", {}, ignored)).text == text
+        assert (await session.call(weather())).text == text
 
 
 async def test_messages_before_the_response_block_nothing_and_few_pings_get_a_response(server, session):
@@ -75,7 +75,7 @@ async def test_messages_before_the_response_block_nothing_and_few_pings_get_a_re
     before = ping * 2_000 + noise * 15_000
     server.results["tools/call"] = lambda m: streamed(m, {"content": []}, before)
     async with responsive():
-        assert (await session.call("weather", {}, ignored)).ok
+        assert (await session.call(weather())).ok
     assert server.counted("response") == 10
 
 
@@ -84,7 +84,7 @@ async def test_list_that_the_server_says_has_changed_is_read_again(server, sessi
     server.results["tools/call"] = lambda m: streamed(m, {"content": []}, changed * 2)
     for _ in range(2):
         assert list((await session.listing()).tools) == ["weather"]
-    await session.call("weather", {}, ignored)
+    await session.call(weather())
     assert session.current is None
     server.results["tools/list"] = {"tools": [{**TOOL, "name": "tides"}]}
     assert list((await session.listing()).tools) == ["tides"]
@@ -110,13 +110,13 @@ async def test_wide_or_deep_json_is_an_error(server, session, what, stream):
     server.results["tools/call"] = respond
     async with responsive():
         with pytest.raises(MCPRequestError):
-            await session.call("weather", {}, ignored)
+            await session.call(weather())
 
 
 async def test_thousands_of_content_items_do_not_block_the_event_loop(server, session):
     server.results["tools/call"] = {"content": [{"type": "text", "text": "a"}] * 20_000}
     async with responsive():
-        result = await session.call("weather", {}, ignored)
+        result = await session.call(weather())
     assert result.text.count("a") == 1_000
 
 
@@ -169,7 +169,7 @@ async def test_expensive_schemas_do_not_block_the_event_loop(server, session):
 async def test_response_with_another_id_is_an_error(server, session, number):
     server.results["tools/call"] = lambda _: whole({"id": number}, {"content": []})
     with pytest.raises(MCPRequestError):
-        await session.call("weather", {}, ignored)
+        await session.call(weather())
 
 
 @pytest.mark.parametrize(

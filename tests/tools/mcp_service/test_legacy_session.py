@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from tests.tools.mcp_service.mcp_server import ignored, session_on
+from tests.tools.mcp_service.mcp_server import session_on, weather
 
 _TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
 _MAX_STEPS = 60
@@ -59,8 +59,8 @@ async def server():
 async def test_call_cancelled_at_any_step_does_not_affect_the_session(session):
     cancelled_calls = 0
     for steps in range(_MAX_STEPS):
-        cancelled = asyncio.create_task(session.call("weather", {}, ignored))
-        other = asyncio.create_task(session.call("weather", {}, ignored))
+        cancelled = asyncio.create_task(session.call(weather()))
+        other = asyncio.create_task(session.call(weather()))
         for _ in range(steps):
             await asyncio.sleep(0)
         cancelled_calls += cancelled.cancel()
@@ -71,9 +71,9 @@ async def test_call_cancelled_at_any_step_does_not_affect_the_session(session):
 
 async def test_cancelled_call_cancels_its_own_request_at_the_server_only(session, server):
     server.open.clear()
-    cancelled = asyncio.create_task(session.call("weather", {}, ignored))
+    cancelled = asyncio.create_task(session.call(weather()))
     request = await server.next("tools/call")
-    other = asyncio.create_task(session.call("weather", {}, ignored))
+    other = asyncio.create_task(session.call(weather()))
     await server.next("tools/call")
     cancelled.cancel()
     notification = await server.next("notifications/cancelled")

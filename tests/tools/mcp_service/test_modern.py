@@ -16,7 +16,7 @@ from identity.principal import Caller, Principal
 from identity.secrets.secret import Secret
 from tests.responsive import responsive
 from tests.tools.conftest import OwnAccess
-from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, ignored, limited, unchanged
+from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, ignored, limited, unchanged, weather
 from tests.tools.mcp_service.modern_server import (
     META,
     TASKS,
@@ -31,7 +31,7 @@ from tools.elicitation import ANSWERED, Answered
 from tools.error_codes import ToolCode
 from tools.mcp_service.modern import ModernServer as Client
 from tools.mcp_service.modern import ModernSession, header_value
-from tools.mcp_service.session import Lists, MCPRequestError
+from tools.mcp_service.session import Call, Lists, MCPRequestError
 from tools.mcp_service.wire import Wire
 from tools.progress import TimeLimit
 
@@ -315,7 +315,7 @@ def test_header_has_the_text_as_it_is_or_in_base64(text):
 
 
 async def test_name_that_is_not_ascii_is_sent_in_base64(session):
-    assert (await session.call("查天气", {}, ignored)).text == "sunny"
+    assert (await session.call(Call("查天气", {}, ignored))).text == "sunny"
 
 
 async def test_annotated_arguments_are_sent_in_headers_too(server, service, key_ring):
@@ -592,7 +592,7 @@ async def test_progress_of_the_own_call_holds_off_the_time_limit(server, session
     server.before = [progress(), progress(), progress("x", 2), progress(value="3")]
     server.before += [progress(value=4, total=8, message="half"), progress(value=5, total=0, message=7)]
     server.before += [progress(value=10**400, total=0.5)]
-    assert (await session.call("weather", {}, lambda *report: reports.append(report))).ok
+    assert (await session.call(weather(lambda *report: reports.append(report)))).ok
     assert reports == [(None, ""), (0.5, "half"), (None, ""), (None, "")]
     limit = TimeLimit(60)
     async with limit.timeout:
@@ -633,7 +633,7 @@ async def test_call_that_becomes_a_task_is_polled_and_its_progress_reported(serv
     working = {"status": "working", "statusMessage": "half"}
     server.works(working, working, {"status": "completed", "result": {"content": TEXT["content"]}})
     reports = []
-    result = await session.call("weather", {}, lambda *report: reports.append(report))
+    result = await session.call(weather(lambda *report: reports.append(report)))
     assert (result.text, reports) == ("sunny", [(None, "half")])
     assert server.counts == {"tools/call": 1, "tasks/get": 3}
     assert [body["params"]["taskId"] for _, body in server.requests[1:]] == ["t é"] * 3
@@ -649,7 +649,7 @@ ENDS = {
 @pytest.mark.parametrize("text", ENDS)
 async def test_task_that_did_not_succeed_is_a_failed_result(server, session, text):
     server.works(ENDS[text])
-    result = await session.call("weather", {}, ignored)
+    result = await session.call(weather())
     assert (result.text, result.ok) == (text, False)
     assert server.counts["tasks/cancel"] == 0
 
@@ -658,7 +658,7 @@ async def test_question_of_a_task_is_asked_once_and_the_call_not_made_again(serv
     ANSWERED.set(Answered())
     waiting = {"status": "input_required", "inputRequests": ASKED}
     server.works(waiting)
-    asks = (await session.call("weather", {}, ignored)).asks
+    asks = (await session.call(weather())).asks
     assert [question["message"] for question in asks.questions.values()] == ["How many?"]
     assert server.counts["tasks/cancel"] == 0
 
@@ -666,12 +666,12 @@ async def test_question_of_a_task_is_asked_once_and_the_call_not_made_again(serv
     more = {"status": "input_required", "inputRequests": {**ASKED, "r": ASKED["q"]}}
     server.works(waiting, {"status": "working"}, more)
     ANSWERED.set(Answered(given, asks.state, asks.rounds))
-    again = (await session.call("weather", {}, ignored)).asks
+    again = (await session.call(weather())).asks
     assert list(again.questions) == ["r"]
 
     server.works(more, {"status": "completed", "result": TEXT})
     ANSWERED.set(Answered({"r": {"action": "decline"}}, again.state, again.rounds))
-    assert (await session.call("weather", {}, ignored)).text == "sunny"
+    assert (await session.call(weather())).text == "sunny"
     answers = [
         body["params"]["inputResponses"] for _, body in server.requests if body["method"] == "tasks/update"
     ]
@@ -686,7 +686,7 @@ async def test_questions_of_a_task_without_end_end(server, session):
         "status": "input_required", "inputRequests": {f"q{next(numbers)}": ASKED["q"]}
     }  # fmt: skip
     ANSWERED.set(Answered())
-    while (asks := (await session.call("weather", {}, ignored)).asks) is not None:
+    while (asks := (await session.call(weather())).asks) is not None:
         given = {key: {"action": "accept", "content": {}} for key in asks.questions}
         ANSWERED.set(Answered(given, asks.state, asks.rounds))
     assert (server.counts["tools/call"], server.counts["tasks/update"]) == (1, 9)
@@ -743,13 +743,13 @@ async def test_credential_that_is_refused_while_a_task_is_polled_is_renewed_once
 ):
     def ends(_):
         server.keys = {"K2"}
-        return {"status": "completed", "result": TEXT}
+        return {"status": "completed", "result": {"content": [{"type": "text", "text": "sunny K2"}]}}
 
     def works(_):
         server.keys, server.results["tasks/get"] = {"K2"}, ends
         return {"status": "working"}
 
-    for access, text in ((key_ring("K1", "K2"), "sunny"), (young_access("K1"), None)):
+    for access, text in ((key_ring("K1", "K2"), "sunny **redacted**"), (young_access("K1"), None)):
         server.keys = {"K1", "K2"}
         server.counts.clear()
         server.works()
@@ -791,4 +791,4 @@ async def test_state_of_a_server_is_not_taken_for_a_task(server, session):
     hostile = {"resultType": "input_required", "inputRequests": ASKED}
     server.results["tools/call"] = {**hostile, "requestState": f'{TASKS}["t"]'}
     with pytest.raises(MCPRequestError):
-        await session.call("weather", {}, ignored)
+        await session.call(weather())
