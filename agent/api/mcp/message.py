@@ -117,28 +117,17 @@ def _check(method: str, params: Members, meta: Mapping[str, Any], headers: Heade
     if not isinstance(version, str) or not isinstance(meta.get(f"{META}clientCapabilities"), dict):
         required = f"params._meta must have {META}protocolVersion and {META}clientCapabilities"
         raise McpError(INVALID_PARAMS, required)
-    expected: dict[str, object] = {VERSION_HEADER: version, "Mcp-Method": method}
+    expected = {VERSION_HEADER: [version], "Mcp-Method": [method]}
     if method == "tools/call":
-        expected["Mcp-Name"] = params.get("name")
-    for name, value in expected.items():
+        name = str(params.get("name"))
+        expected["Mcp-Name"] = [name, f"=?base64?{base64.b64encode(name.encode()).decode()}?="]
+    for name, forms in expected.items():
         sent = [each.strip(" \t") for each in headers.getlist(name)]
-        if len(sent) != 1 or (_decoded(sent[0]) if name == "Mcp-Name" else sent[0]) != value:
+        if len(sent) != 1 or sent[0] not in forms:
             raise McpError(_HEADER_MISMATCH, f"The header {name} must be sent once, with the body's value")
     if version != MODERN:
         supported = {"supported": [MODERN, *LEGACY], "requested": version}
         raise McpError(_VERSION_UNSUPPORTED, "The agent does not speak this version", supported)
-
-
-def _decoded(value: str) -> str | None:
-    """The text in a header's value; `None` if its base64 is not canonical."""
-    if not (value.startswith("=?base64?") and value.endswith("?=")):
-        return value
-    encoded = value.removeprefix("=?base64?").removesuffix("?=")
-    try:
-        text = base64.b64decode(encoded, validate=True)
-        return text.decode() if base64.b64encode(text).decode() == encoded else None
-    except ValueError:
-        return None
 
 
 def _meta_of(given: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
