@@ -218,10 +218,9 @@ class Calls:
         if pending := await kept.pending(caller, thread_id):
             waits = pending[0].request
             with suppress(ApprovalError):  # they have not decided
-                if waits.approvers is not None:
-                    return (await kept.continue_(caller, thread_id, streaming=True)).events()
-                if waits.kind in (ApprovalKind.CONSENT_REQUIRED, ApprovalKind.SIGN_IN_REQUIRED):
-                    done = {waits.id: {"approved": True}}
+                elsewhere = waits.kind in (ApprovalKind.CONSENT_REQUIRED, ApprovalKind.SIGN_IN_REQUIRED)
+                if elsewhere or waits.approvers is not None:
+                    done = {waits.id: {"approved": True}} if elsewhere else {}
                     return (await kept.resume(caller, thread_id, done, streaming=True)).events()
             return Paused(tuple(pending))
         thread = await kept.threads.get(owner, thread_id)
