@@ -101,9 +101,6 @@ class CallEncoder:
         elif request.kind is not ApprovalKind.TOOL_CALL:  # sent again with a fresh token, or at once
             return {"resultType": "input_required"} | state
         elif request.approvers is not None:
-            text += (
-                f' Another person of the group "{request.approvers}" has to approve it. Go on when they have.'
-            )
             asked = {"mode": "form", "message": text, "requestedSchema": {"type": "object", "properties": {}}}
         else:
             shown = [text, *(f"{each['label']}: {each['text']}" for each in display_of(pending.arguments))]
