@@ -66,6 +66,8 @@ RETRY_AFTER_SECONDS: Final = 5
 _MAX_RETRY_AFTER: Final = 3600
 
 _WITH_RETRY_AFTER: Final = (429, 503)
+WITH_STATUS: Final = (AccessTokenError, LimitError, UnavailableError)
+"""Errors that have an HTTP status on the routes of JSON-RPC too."""
 
 _TYPES: Final = {
     401: "authentication_error",

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from agent.api.a2a.agent_card import agent_card
 from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.methods import METHODS, Methods
-from agent.api.a2a.rpc_error import WITH_STATUS, RpcCode, RpcError, rpc_error_of, rpc_error_response
+from agent.api.a2a.rpc_error import RpcCode, RpcError, rpc_error_of, rpc_error_response
 from agent.api.a2a.rpc_request import RequestId, request_id_of, rpc_request
 from agent.api.a2a.tasks import StatelessTasks, ThreadTasks
 from agent.api.a2a.version import version_of
@@ -17,6 +17,7 @@ from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
 from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
+from agent.errors.error_response import WITH_STATUS
 from agent.http.authentication import AGENT_CARD_PATH, caller_of
 from identity.errors import AgentError
 

@@ -11,19 +11,7 @@ from typing import Any, Final
 
 from agent.errors.error_response import RequestError, note_error, reported_body
 from graph.error_codes import GraphCode
-from identity.errors import (
-    AccessTokenError,
-    AgentError,
-    ApprovalError,
-    LimitError,
-    StorageLimitError,
-    ThreadBusyError,
-    ThreadNotFoundError,
-    UnavailableError,
-)
-
-WITH_STATUS: Final = (AccessTokenError, LimitError, UnavailableError)
-"""Errors that have an HTTP status."""
+from identity.errors import AgentError, ApprovalError, StorageLimitError, ThreadBusyError, ThreadNotFoundError
 
 _DOMAIN: Final = "a2a-protocol.org"
 _ERROR_INFO: Final = "type.googleapis.com/google.rpc.ErrorInfo"

@@ -30,16 +30,14 @@ from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
 from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
-from agent.errors.error_response import RequestError
+from agent.errors.error_response import WITH_STATUS, RequestError
 from agent.http.authentication import MCP_PATH, caller_of
 from agent.runs.run import RunReader
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AccessTokenError, AgentError, LimitError, ThreadNotFoundError, UnavailableError
+from identity.errors import AgentError, ThreadNotFoundError
 from identity.transport.secure_url import is_loopback
 from tools.approval_policy import Effect
 
-_WITH_STATUS: Final = (AccessTokenError, LimitError, UnavailableError)
-"""Errors that have an HTTP status."""
 _LIST_MS: Final = 60_000
 """How long a client may use a list of tools, which is of its user alone."""
 _INSTRUCTIONS: Final = (
@@ -160,7 +158,7 @@ class McpServer:
         except ThreadNotFoundError:
             raise McpError(INVALID_PARAMS, "There is no such conversation") from None
         except AgentError as error:
-            if isinstance(error, _WITH_STATUS):
+            if isinstance(error, WITH_STATUS):
                 raise
             return _result(message, failed(error))
 
