@@ -20,20 +20,18 @@ from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, ListToolsResult
 
-from identity.credentials.requirement import Credential
 from tools import VERSION
-from tools.mcp_service.session import (
+from tools.mcp_service.session import Call, Listing, Session
+from tools.mcp_service.tool import ListedTool, result_of, well_formed
+from tools.mcp_service.wire import (
     CUT_OFF,
     MALFORMED,
     UNDELIVERED,
-    Call,
-    Listing,
-    Lists,
     MCPRequestError,
-    Session,
+    is_list_changed,
+    refusal,
+    response_to,
 )
-from tools.mcp_service.tool import ListedTool, result_of, well_formed
-from tools.mcp_service.wire import Wire, is_list_changed, refusal, response_to
 from tools.service import ToolResult
 
 _MAX_ANSWERS: Final = 10
@@ -45,10 +43,7 @@ _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
 class LegacySession(Session):
     """One session. The caller bounds the time of each request."""
 
-    def __init__(self, wire: Wire, credential: Credential, lists: Lists) -> None:
-        super().__init__(credential, lists)
-        self._wire = wire
-        self._session_id: str | None = None
+    _session_id: str | None = None
 
     async def open(self) -> bool:
         """Initializes the session. If it fails, the session is ended at the server."""
@@ -65,7 +60,7 @@ class LegacySession(Session):
         except (RuntimeError, ValueError):
             raise MCPRequestError(MALFORMED) from None
         listed = [ListedTool(tool.name, tool.description, tool.args_schema) for tool in tools]
-        return await self._chosen(listed, self._lists.seconds)
+        return await self._chosen(listed, self._server.seconds)
 
     async def list_tools(self, cursor: str | None = None) -> ListToolsResult:  # noqa: ARG002 - there is one page
         """The whole list, for `load_mcp_tools`, which calls nothing else of an official session.
@@ -106,9 +101,9 @@ class LegacySession(Session):
 
     async def _send(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
         """See `Session`. If the caller stops waiting, the server is notified: not of `initialize`, by MCP."""
-        message = self._wire.message(method, params, {})
+        message = self._server.wire.message(method, params, {})
         try:
-            async with self._wire.request("POST", self.secret, self._headers(), message) as response:
+            async with self._server.wire.request(self.secret, self._headers(), message) as response:
                 found = await self._response_to(message["id"], response)
         except asyncio.CancelledError:
             if method != "initialize":
@@ -127,13 +122,13 @@ class LegacySession(Session):
     async def _notify(self, message: Mapping[str, Any]) -> None:
         """Sends a message that has no response. Not checked: whether it arrived."""
         with suppress(*UNDELIVERED):
-            async with self._wire.request("POST", self.secret, self._headers(), message):
+            async with self._server.wire.request(self.secret, self._headers(), message):
                 return
 
     async def _leave(self) -> None:
         await super()._leave()
         if self._session_id is not None:
-            async with self._wire.request("DELETE", self.secret, self._headers()):
+            async with self._server.wire.request(self.secret, self._headers()):
                 return  # the body is not read: it may be endless
 
     async def _response_to(self, number: int, response: httpx.Response) -> Mapping[str, Any]:
@@ -142,7 +137,7 @@ class LegacySession(Session):
         if self.version is None:
             self._session_id = _session_id(response.headers)
         answered = 0
-        async for message in self._wire.messages(response):
+        async for message in self._server.wire.messages(response):
             if found := response_to(number, message):
                 if self.version is None and "result" in found:
                     self.version = str(found["result"].get("protocolVersion", ""))

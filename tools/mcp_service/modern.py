@@ -10,20 +10,26 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, Final, TypeAlias
 
 import httpx
 
-from identity.credentials.requirement import Credential
 from identity.secrets.secret import Secret
 from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
 from tools import VERSION
 from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
-from tools.mcp_service.session import CUT_OFF, MALFORMED, Call, Listing, Lists, MCPRequestError, Session
+from tools.mcp_service.session import Call, Listing, Session, Verdict
 from tools.mcp_service.tool import MCPTool, result_of, well_formed
-from tools.mcp_service.wire import Wire, is_list_changed, protocol_error, refusal, response_to
+from tools.mcp_service.wire import (
+    CUT_OFF,
+    MALFORMED,
+    MCPRequestError,
+    is_list_changed,
+    protocol_error,
+    refusal,
+    response_to,
+)
 from tools.progress import Report
 from tools.service import ToolResult
 
@@ -53,102 +59,17 @@ _Json: TypeAlias = Mapping[str, Any]
 _PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
-class Verdict(Enum):
-    """Which version a server speaks."""
-
-    MODERN = "2026-07-28"
-    LEGACY = "2025-11-25 or older"
-
-
-class ModernServer:
-    """What is known of the server behind `wire`, whatever the credential.
-
-    `verdict` is `None` until a response has proved it, and after one that contradicts it. It is that of this
-    URL: servers behind one gateway may speak different versions.
-    """
-
-    def __init__(self, wire: Wire) -> None:
-        self.verdict: Verdict | None = None
-        self.public: Listing | None = None
-        """The latest list that the server has declared to be for every credential."""
-        self._wire = wire
-
-    async def probe(self, secret: Secret) -> Verdict | None:
-        """Which version the server speaks, by `server/discover`, which acts on nothing; kept if it is proved.
-
-        `None` for a response that either version may send. Raises `MCPRequestError` if there is no response,
-        or if the server speaks no version of the agent's.
-        """
-        return self.judge(*await self.exchange("server/discover", {}, secret))
-
-    def judge(self, response: httpx.Response, answer: _Json) -> Verdict | None:
-        """As `probe`, by a response to it, or to a request of the list."""
-        if response.status_code in _NO_PROOF or not (response.is_success or response.is_client_error):
-            return None
-        self.verdict = _verdict(answer)
-        return self.verdict
-
-    async def exchange(
-        self,
-        method: str,
-        params: _Json,
-        secret: Secret,
-        headers: Mapping[str, str] | None = None,
-        progressed: Report | None = None,
-    ) -> tuple[httpx.Response, _Json]:
-        """One POST: the HTTP response, and the message in it, which is empty if there is none.
-
-        If the caller stops waiting, the connection is closed, which cancels the request at the server.
-        `progressed` is called when the server reports progress. Raises `MCPRequestError`.
-        """
-        meta: dict[str, Any] = {
-            f"{_META}protocolVersion": PROTOCOL_VERSION,
-            f"{_META}clientInfo": {"name": "idaas-agent", "version": VERSION},
-            f"{_META}clientCapabilities": {},
-        }
-        if method.startswith(("tools/call", "tasks/")):
-            meta[f"{_META}clientCapabilities"] = {"extensions": {_TASKS: {}}}
-            if ANSWERED.get() is not None:
-                meta[f"{_META}clientCapabilities"]["elicitation"] = {"form": {}, "url": {}}
-        message = self._wire.message(method, params, meta)
-        number = message["id"]
-        if progressed is not None:
-            message["params"]["_meta"]["progressToken"] = number
-        headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method, **(headers or {})}
-
-        latest = float("-inf")
-        async with self._wire.request("POST", secret, headers, message) as response:
-            if not response.is_success:
-                truncate_body(response, _MAX_ERROR_BYTES)
-                with suppress(ValueError):
-                    if protocol_error(refused := read_json(decode_utf8(await response.aread()))):
-                        return response, refused
-                return response, {}
-            async for received in self._wire.messages(response):
-                if found := response_to(number, received):
-                    return response, found
-                if method == _LISTEN and is_list_changed(received):
-                    return response, received
-                if progressed is not None and (report := _progress(received, number)) and report[0] > latest:
-                    latest = report[0]
-                    progressed(*report[1:])
-        return response, {}
-
-
 class ModernSession(Session):
     """The use of `server` in this version under one credential: nothing is opened, and nothing is left.
 
-    A list is current for its `ttlMs`, from 5 seconds to those of `lists`, so that what an operator accepts
+    A list is current for its `ttlMs`, from 5 seconds to those of `server`, so that what an operator accepts
     takes effect. A public one is shared through `server`. Changes of one that is read with the agent's own
     credential, and that the server gives no shorter time, are listened for.
     """
 
     version = PROTOCOL_VERSION
 
-    def __init__(self, server: ModernServer, credential: Credential, lists: Lists) -> None:
-        super().__init__(credential, lists)
-        self._server = server
-        self._listener: asyncio.Task[None] | None = None
+    _listener: asyncio.Task[None] | None = None
 
     async def open(self) -> bool:
         """See `Session`. The list of an unknown server is requested, which is needed anyway; a probe follows
@@ -158,13 +79,13 @@ class ModernSession(Session):
         if self._server.verdict is None:
             with suppress(MCPRequestError):
                 await self.listing()
-        return (self._server.verdict or await self._server.probe(self.secret)) is Verdict.MODERN
+        return (self._server.verdict or await self._probe()) is Verdict.MODERN
 
     @property
     def current(self) -> Listing | None:
         """See `Session`."""
         public = self._server.public
-        return public if public is not None and self._lists.clock() < public.until else super().current
+        return public if public is not None and self._server.clock() < public.until else super().current
 
     async def _listed(self) -> Listing:
         pages = await self._pages()
@@ -173,20 +94,20 @@ class ModernSession(Session):
         given = [
             max(each, _MIN_LIST_SECONDS) for page in pages if (each := _seconds(page, "ttlMs")) is not None
         ]
-        seconds = min([self._lists.seconds, *given])
+        seconds = min([self._server.seconds, *given])
         public = all(page.get("cacheScope") == "public" for page in pages)
         tools = well_formed(tool for page in pages for tool in page["tools"])
         listing = await self._chosen(tools, seconds, annotated=True)
         if public:
             self._server.public = listing
-        if self._is_own and seconds == self._lists.seconds and (not self._listener or self._listener.done()):
+        if self._is_own and seconds == self._server.seconds and (not self._listener or self._listener.done()):
             self._listener = self._send_beside(self._listen, seconds=seconds)
         return listing
 
     async def _listen(self) -> None:
         """Waits for one change of the list, on a stream that ends with the list at the latest."""
         changes = {"notifications": {"toolsListChanged": True}}
-        if is_list_changed((await self._server.exchange(_LISTEN, changes, self.secret))[1]):
+        if is_list_changed((await self._exchange(_LISTEN, changes))[1]):
             self._changed()
 
     def _changed(self) -> None:
@@ -299,14 +220,14 @@ class ModernSession(Session):
         """See `Session`. What a server of another version would respond is followed by a probe, except to the
         first list. If it is one, raises `MCPRequestError` with status 404, as if a session was forgotten.
         """
-        response, answer = await self._server.exchange(method, params, self.secret, headers, progressed)
+        response, answer = await self._exchange(method, params, headers, progressed)
         status = response.status_code
         refused = not response.is_success and (not answer or status in _NO_PROOF or status >= 500)
         verdict: Verdict | None = None
         if method == "tools/list" and self._server.verdict is None:
-            verdict = self._server.judge(response, answer)
+            verdict = self._judge(response, answer)
         elif status in (400, 404, 405) if refused else answer.get("error", {}).get("code") in _OTHER_VERSION:
-            verdict = await self._server.probe(self.secret)
+            verdict = await self._probe()
         if verdict is Verdict.LEGACY:
             raise MCPRequestError(status=404)
         if refused:
@@ -314,6 +235,66 @@ class ModernSession(Session):
         if not answer:
             raise MCPRequestError(CUT_OFF)
         return answer
+
+    async def _probe(self) -> Verdict | None:
+        """Which version the server speaks, by `server/discover`, which acts on nothing; kept if it is proved.
+
+        `None` for a response that either version may send. Raises `MCPRequestError` if there is no response,
+        or if the server speaks no version of the agent's.
+        """
+        return self._judge(*await self._exchange("server/discover", {}))
+
+    def _judge(self, response: httpx.Response, answer: _Json) -> Verdict | None:
+        """As `_probe`, by a response to it, or to a request of the list."""
+        if response.status_code in _NO_PROOF or not (response.is_success or response.is_client_error):
+            return None
+        self._server.verdict = _verdict(answer)
+        return self._server.verdict
+
+    async def _exchange(
+        self,
+        method: str,
+        params: _Json,
+        headers: Mapping[str, str] | None = None,
+        progressed: Report | None = None,
+    ) -> tuple[httpx.Response, _Json]:
+        """One POST: the HTTP response, and the message in it, which is empty if there is none.
+
+        If the caller stops waiting, the connection is closed, which cancels the request at the server.
+        `progressed` is called when the server reports progress. Raises `MCPRequestError`.
+        """
+        meta: dict[str, Any] = {
+            f"{_META}protocolVersion": PROTOCOL_VERSION,
+            f"{_META}clientInfo": {"name": "idaas-agent", "version": VERSION},
+            f"{_META}clientCapabilities": {},
+        }
+        if method.startswith(("tools/call", "tasks/")):
+            meta[f"{_META}clientCapabilities"] = {"extensions": {_TASKS: {}}}
+            if ANSWERED.get() is not None:
+                meta[f"{_META}clientCapabilities"]["elicitation"] = {"form": {}, "url": {}}
+        message = self._server.wire.message(method, params, meta)
+        number = message["id"]
+        if progressed is not None:
+            message["params"]["_meta"]["progressToken"] = number
+        headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method, **(headers or {})}
+
+        latest = float("-inf")
+        async with self._server.wire.request(self.secret, headers, message) as response:
+            if not response.is_success:
+                truncate_body(response, _MAX_ERROR_BYTES)
+                with suppress(ValueError):
+                    if protocol_error(refused := read_json(decode_utf8(await response.aread()))):
+                        return response, refused
+                return response, {}
+            async for received in self._server.wire.messages(response):
+                if found := response_to(number, received):
+                    return response, found
+                if method == _LISTEN and is_list_changed(received):
+                    return response, received
+                if progressed is not None and (report := _progress(received, number)) and report[0] > latest:
+                    latest = report[0]
+                    progressed(*report[1:])
+        return response, {}
 
 
 @dataclass(slots=True)

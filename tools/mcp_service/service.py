@@ -24,10 +24,10 @@ from tools.approval_policy import ToolPolicy
 from tools.arguments.fault import ArgumentFault, invalid_arguments
 from tools.error_codes import ToolCode
 from tools.file import contains
-from tools.mcp_service.modern import ModernServer, ModernSession, Verdict
+from tools.mcp_service.modern import ModernSession
 from tools.mcp_service.selection import ToolSelection
-from tools.mcp_service.session import CLOSED, Call, Lists, MCPRequestError, Session, SessionPool
-from tools.mcp_service.wire import Wire
+from tools.mcp_service.session import CLOSED, Call, Server, Session, SessionPool, Verdict
+from tools.mcp_service.wire import MCPRequestError, Wire
 from tools.progress import TimeLimit, progress, reported_to
 from tools.result import model_text
 from tools.service import Access, ToolResult, ToolSchema, send_with_credential
@@ -98,7 +98,6 @@ class MCPService:
             trusted=trusted,
         )
         self._seconds = seconds
-        self._lists = Lists(self.selection.used, tools_seconds, clock)
         self._listing_seconds = listing_seconds
         self._pause_seconds = pause_seconds
         self._clock = clock
@@ -108,8 +107,8 @@ class MCPService:
         self._closed = False
         self.pool_use = PoolUse()
         self._http = http_client(ssl_context, seconds, self.pool_use)
-        self._wire = Wire(self._http, checked_url(url), max_bytes=max_bytes, placement=credential.placement)
-        self._server = ModernServer(self._wire)
+        wire = Wire(self._http, checked_url(url), max_bytes=max_bytes, placement=credential.placement)
+        self._server = Server(wire, self.selection.used, tools_seconds, clock)
         self._sessions = SessionPool(self._open, sessions)
         self._last_listed: LRUCache[Hashable, list[ToolSchema]] = LRUCache(sessions)
         self._stepped_up: TTLCache[Hashable, AccessTokenRequirement] = TTLCache(1_000, tools_seconds, clock)
@@ -206,7 +205,7 @@ class MCPService:
 
         It is requested without a credential, and nothing of it is followed. Raises `ServiceError`.
         """
-        return await self._or_error(self._in_time(self._listing_limit(), self._wire.metadata()))
+        return await self._or_error(self._in_time(self._listing_limit(), self._server.wire.metadata()))
 
     async def aclose(self) -> None:
         """Ends all sessions; calls in flight fail."""
@@ -292,13 +291,13 @@ class MCPService:
         this one if the server was known to speak the older one and refuses it: it may have been replaced.
         """
         for known in (self._server.verdict, None):
-            modern = ModernSession(self._server, credential, self._lists)
+            modern = ModernSession(self._server, credential)
             if await modern.open():
                 return modern
             limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
             legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")
             limit.progressed()
-            session: Session = legacy.LegacySession(self._wire, credential, self._lists)
+            session: Session = legacy.LegacySession(self._server, credential)
             try:
                 await session.open()
             except MCPRequestError as error:
@@ -328,7 +327,7 @@ class MCPService:
         # A server of the older version that refuses one call or credential does not fail.
         if self.may_ask or not (failure.of_call or failure.is_credential_refused):
             self._failing_since = self._failing_since or self._clock()
-            if self._clock() - self._failing_since > self._lists.seconds:  # it may have been replaced
+            if self._clock() - self._failing_since > self._server.seconds:  # it may have been replaced
                 self._server.verdict = self._failing_since = None
                 self._sessions.retire()
         raise failure

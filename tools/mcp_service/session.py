@@ -9,7 +9,8 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -19,45 +20,11 @@ from identity.credentials.requirement import Credential
 from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
 from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, ListedTool, MCPTool, usable_tools
+from tools.mcp_service.wire import MALFORMED, UNDELIVERED, MCPRequestError, Wire
 from tools.progress import Report
 from tools.service import ToolResult, ToolSchema
 
-MALFORMED: Final = "the response does not follow the MCP protocol"
-CUT_OFF: Final = "the response was cut off or has an unexpected media type"
 CLOSED: Final = "the session was closed"
-
-
-@dataclass(eq=False)
-class MCPRequestError(Exception):
-    """A request has no usable response. `status` is the HTTP status, if there was a response.
-
-    `timed_out` is true if the server used all the time that it had. `final` is true of a refusal that a new
-    credential would not change. `missing` is the scope that the server wants, and the credential lacks.
-    `detail` contains no other text of the server, which may contain anything. `of_call` is true if one tool
-    call failed, in a session that remains usable.
-    """
-
-    detail: str = ""
-    status: int | None = None
-    _: KW_ONLY
-    timed_out: bool = False
-    final: bool = False
-    missing: str = ""
-    of_call: bool = False
-
-    def __post_init__(self) -> None:
-        lacks = f': the credential lacks "{self.missing}"' if self.missing else ""
-        self.detail = self.detail or f"status {self.status}{lacks}"
-        super().__init__(self.detail)
-
-    @property
-    def is_credential_refused(self) -> bool:
-        """Whether the server does not accept the credential."""
-        return self.status in (401, 403)
-
-
-UNDELIVERED: Final = (TimeoutError, RuntimeError, MCPRequestError)
-"""Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
 
 
 @dataclass(slots=True)
@@ -84,28 +51,44 @@ class Listing:
         return [tool.schema for tool in self.tools.values()]
 
 
-@dataclass(frozen=True, slots=True)
-class Lists:
-    """How lists of tools are used: what `choose` returns of one, for `seconds` of the `clock` at most."""
+class Verdict(Enum):
+    """Which version a server speaks."""
 
+    MODERN = "2026-07-28"
+    LEGACY = "2025-11-25 or older"
+
+
+@dataclass(slots=True)
+class Server:
+    """What is known of the server behind `wire`, whatever the credential.
+
+    Of a list of tools, what `choose` returns is used, for `seconds` of the `clock` at most. `verdict` is
+    `None` until a response has proved it, and after one that contradicts it. It is that of this URL: servers
+    behind one gateway may speak different versions.
+    """
+
+    wire: Wire
     choose: Callable[[Mapping[str, MCPTool]], Awaitable[Mapping[str, MCPTool]]]
     seconds: float
     clock: Callable[[], float]
+    verdict: Verdict | None = None
+    public: Listing | None = None
+    """The latest list that the server has declared to be for every credential."""
 
 
 class Session(ABC):
     """The use of a server under one credential. Calls may come from any task and do not affect each other.
 
-    A list that the server does not renew is used for another `seconds` of `lists`. `version` is that of the
+    A list that the server does not renew is used for another `seconds` of `server`. `version` is that of the
     protocol, once the session is open.
     """
 
     version: str | None = None
 
-    def __init__(self, credential: Credential, lists: Lists) -> None:
+    def __init__(self, server: Server, credential: Credential) -> None:
         self.secret: Final = credential.secret
         self._is_own: Final = credential.principal is None
-        self._lists = lists
+        self._server = server
         self._retired = False
         self._in_use = 0
         self._ending: asyncio.Task[None] | None = None
@@ -116,7 +99,7 @@ class Session(ABC):
     @property
     def current(self) -> Listing | None:
         """What `listing` returns, if that needs no request."""
-        return self._last if self._last is not None and self._lists.clock() < self._last.until else None
+        return self._last if self._last is not None and self._server.clock() < self._last.until else None
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -154,7 +137,7 @@ class Session(ABC):
                 except MCPRequestError as failure:
                     if self._last is None or failure.is_credential_refused:
                         raise
-                    listing = replace(self._last, until=self._lists.clock() + self._lists.seconds)
+                    listing = replace(self._last, until=self._server.clock() + self._server.seconds)
                 self._last = listing
             return listing
 
@@ -186,8 +169,8 @@ class Session(ABC):
         self, tools: Iterable[ListedTool], seconds: float, *, annotated: bool = False
     ) -> Listing:
         """What is used of `tools`, which are current for `seconds`."""
-        chosen = await self._lists.choose(await usable_tools(tools, self.secret, annotated=annotated))
-        return Listing(chosen, self._lists.clock() + seconds)
+        chosen = await self._server.choose(await usable_tools(tools, self.secret, annotated=annotated))
+        return Listing(chosen, self._server.clock() + seconds)
 
     @abstractmethod
     async def call(self, call: Call) -> ToolResult:
@@ -226,7 +209,7 @@ class Session(ABC):
     def _changed(self) -> None:
         """The server says that its list has changed: the next use requests it."""
         if self._last is not None:
-            self._last = replace(self._last, until=self._lists.clock())
+            self._last = replace(self._last, until=self._server.clock())
 
 
 async def _without_caller(

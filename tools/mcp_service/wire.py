@@ -31,13 +31,47 @@ from identity.transport.body import (
 from identity.transport.bounded_response import client_span, responded
 from identity.transport.json_size import read_json
 from identity.transport.server_sent_events import events
-from tools.mcp_service.session import MALFORMED, MCPRequestError
 
 _ACCEPTED: Final = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 _INSUFFICIENT: Final = re.compile(r'error="?insufficient_scope\b')
 _SCOPE: Final = re.compile(r'\bscope="([\x21\x23-\x5b\x5d-\x7e][\x20\x21\x23-\x5b\x5d-\x7e]{0,199})"')
 """Parts of a challenge that names the missing scope (RFC 6750, section 3)."""
 _METADATA: Final = "/.well-known/oauth-protected-resource"
+MALFORMED: Final = "the response does not follow the MCP protocol"
+CUT_OFF: Final = "the response was cut off or has an unexpected media type"
+
+
+@dataclass(eq=False)
+class MCPRequestError(Exception):
+    """A request has no usable response. `status` is the HTTP status, if there was a response.
+
+    `timed_out` is true if the server used all the time that it had. `final` is true of a refusal that a new
+    credential would not change. `missing` is the scope that the server wants, and the credential lacks.
+    `detail` contains no other text of the server, which may contain anything. `of_call` is true if one tool
+    call failed, in a session that remains usable.
+    """
+
+    detail: str = ""
+    status: int | None = None
+    _: KW_ONLY
+    timed_out: bool = False
+    final: bool = False
+    missing: str = ""
+    of_call: bool = False
+
+    def __post_init__(self) -> None:
+        lacks = f': the credential lacks "{self.missing}"' if self.missing else ""
+        self.detail = self.detail or f"status {self.status}{lacks}"
+        super().__init__(self.detail)
+
+    @property
+    def is_credential_refused(self) -> bool:
+        """Whether the server does not accept the credential."""
+        return self.status in (401, 403)
+
+
+UNDELIVERED: Final = (TimeoutError, RuntimeError, MCPRequestError)
+"""Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +110,16 @@ class Wire:
 
     @asynccontextmanager
     async def request(
-        self,
-        method: str,
-        secret: Secret,
-        headers: Mapping[str, str],
-        message: Mapping[str, Any] | None = None,
+        self, secret: Secret, headers: Mapping[str, str], message: Mapping[str, Any] | None = None
     ) -> AsyncIterator[httpx.Response]:
-        """The response, whatever its status; the connection closes with the block.
+        """The response to `message`, whatever its status; without one, to DELETE, which ends a session. The
+        connection closes with the block.
 
         Raises `MCPRequestError`, also in place of a `ValueError` and of what `messages` raises in the block.
         """
-        content = None if message is None else to_json({"jsonrpc": "2.0", **message})
+        method, content = "DELETE", None
+        if message is not None:
+            method, content = "POST", to_json({"jsonrpc": "2.0", **message})
         request = self.http.build_request(method, self.url, content=content, headers={**_ACCEPTED, **headers})
         try:
             self.placement.attach(request, secret)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,7 +43,7 @@ def against(start_agent, serve, modern):
 def at_each_use(agent):
     """The server is asked for its list whenever that is used."""
     service = agent.composed.services[0]
-    service._lists = replace(service._lists, seconds=0.0)
+    service._server.seconds = 0.0
 
 
 @pytest.fixture

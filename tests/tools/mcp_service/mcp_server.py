@@ -16,7 +16,8 @@ from tests.tools import service_failure
 from tests.tools.conftest import KeyRing
 from tools.error_codes import ToolCode
 from tools.mcp_service.legacy import LegacySession
-from tools.mcp_service.session import Call, Lists
+from tools.mcp_service.session import Call
+from tools.mcp_service.session import Server as Known
 from tools.mcp_service.wire import Wire
 
 MIB = 1024 * 1024
@@ -180,4 +181,4 @@ async def unchanged(tools):
 def session_on(http, *, max_bytes=MIB):
     """A session of the older version over `http`, which is not open yet."""
     wire = Wire(http, "http://localhost/mcp", max_bytes=max_bytes)
-    return LegacySession(wire, KeyRing("K1").cached(), Lists(unchanged, 300, time.monotonic))
+    return LegacySession(Known(wire, unchanged, 300, time.monotonic), KeyRing("K1").cached())

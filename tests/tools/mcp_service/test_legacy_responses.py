@@ -7,7 +7,7 @@ import pytest
 
 from tests.responsive import responsive
 from tests.tools.mcp_service.mcp_server import session_on, weather
-from tools.mcp_service.session import MCPRequestError
+from tools.mcp_service.wire import MCPRequestError
 
 TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
 CODECS = ["punycode", "zlib", "hex", "rot13", "utf-16"]

@@ -29,10 +29,10 @@ from tests.tools.mcp_service.modern_server import (
 )
 from tools.elicitation import ANSWERED, Answered
 from tools.error_codes import ToolCode
-from tools.mcp_service.modern import ModernServer as Client
 from tools.mcp_service.modern import ModernSession, header_value
-from tools.mcp_service.session import Call, Lists, MCPRequestError
-from tools.mcp_service.wire import Wire
+from tools.mcp_service.session import Call
+from tools.mcp_service.session import Server as Known
+from tools.mcp_service.wire import MCPRequestError, Wire
 from tools.progress import TimeLimit
 
 AGAIN = {"resultType": "input_required", "requestState": "s"}
@@ -52,8 +52,8 @@ async def service(server, serve, service_at):
 @pytest.fixture
 async def session(server, key_ring):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(server)) as http:
-        client = Client(Wire(http, "http://localhost/mcp", max_bytes=MIB))
-        yield ModernSession(client, key_ring("K1").cached(), Lists(unchanged, 300, lambda: 0.0))
+        wire = Wire(http, "http://localhost/mcp", max_bytes=MIB)
+        yield ModernSession(Known(wire, unchanged, 300, lambda: 0.0), key_ring("K1").cached())
 
 
 def listed(*tools, **members):
