@@ -22,7 +22,7 @@ from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, ListToolsResult
 
 from tools import VERSION
 from tools.mcp_service.session import Call, Listing, Session
-from tools.mcp_service.tool import ListedTool, result_of, well_formed
+from tools.mcp_service.tool import result_of, well_formed
 from tools.mcp_service.wire import (
     CUT_OFF,
     MALFORMED,
@@ -59,7 +59,10 @@ class LegacySession(Session):
             tools = await load_mcp_tools(self)  # type: ignore[arg-type]  # calls list_tools alone
         except (RuntimeError, ValueError):
             raise MCPRequestError(MALFORMED) from None
-        listed = [ListedTool(tool.name, tool.description, tool.args_schema) for tool in tools]
+        listed = [
+            {"name": tool.name, "description": tool.description, "inputSchema": tool.args_schema}
+            for tool in tools
+        ]
         return await self._chosen(listed, self._server.seconds)
 
     async def list_tools(self, cursor: str | None = None) -> ListToolsResult:  # noqa: ARG002 - there is one page
@@ -67,9 +70,8 @@ class LegacySession(Session):
 
         Raises `MCPRequestError`.
         """
-        tools = [tool for page in await self._pages() for tool in page["tools"]]
-        # validating what is not used takes a second a megabyte
-        return ListToolsResult.model_validate({"tools": [tool._asdict() for tool in well_formed(tools)]})
+        tools = well_formed(await self._pages())  # validating what is not used takes a second a megabyte
+        return ListToolsResult.model_validate({"tools": tools})
 
     async def call(self, call: Call) -> ToolResult:
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.

@@ -96,8 +96,7 @@ class ModernSession(Session):
         ]
         seconds = min([self._server.seconds, *given])
         public = all(page.get("cacheScope") == "public" for page in pages)
-        tools = well_formed(tool for page in pages for tool in page["tools"])
-        listing = await self._chosen(tools, seconds, annotated=True)
+        listing = await self._chosen(well_formed(pages), seconds, annotated=True)
         if public:
             self._server.public = listing
         if self._is_own and seconds == self._server.seconds and (not self._listener or self._listener.done()):

@@ -19,7 +19,7 @@ from cachetools import LRUCache
 from identity.credentials.requirement import Credential
 from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
-from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, ListedTool, MCPTool, usable_tools
+from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, usable_tools
 from tools.mcp_service.wire import MALFORMED, UNDELIVERED, MCPRequestError, Wire
 from tools.progress import Report
 from tools.service import ToolResult, ToolSchema
@@ -166,7 +166,7 @@ class Session(ABC):
         return pages
 
     async def _chosen(
-        self, tools: Iterable[ListedTool], seconds: float, *, annotated: bool = False
+        self, tools: Iterable[Mapping[str, Any]], seconds: float, *, annotated: bool = False
     ) -> Listing:
         """What is used of `tools`, which are current for `seconds`."""
         chosen = await self._server.choose(await usable_tools(tools, self.secret, annotated=annotated))

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pydantic_core import to_json
 
@@ -46,14 +46,6 @@ _ANNOTATION: Final = "x-mcp-header"
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # RFC 9110, section 5.6.2
 
 
-class ListedTool(NamedTuple):
-    """The members of a listed tool that are used, by the protocol's names."""
-
-    name: str
-    description: str | None
-    inputSchema: Any  # noqa: N815 - see above
-
-
 @dataclass(frozen=True, slots=True)
 class MCPTool:
     """A listed tool. `digest` is that of all that the server lists of it, also of what is not used.
@@ -67,11 +59,14 @@ class MCPTool:
     headers: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
 
-def well_formed(tools: Iterable[Any]) -> list[ListedTool]:
-    """The first tools of a list. A malformed one is left out, which is logged, and hides no other one."""
-    read = list(tools)[:MAX_LISTED]
+def well_formed(pages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The first tools of a list, with the members that are used: `name`, `description` and `inputSchema`.
+
+    A malformed one is left out, which is logged, and hides no other one.
+    """
+    read = [tool for page in pages for tool in page["tools"]][:MAX_LISTED]
     listed = [
-        ListedTool(tool["name"], tool.get("description"), tool["inputSchema"])
+        {name: tool.get(name) for name in ("name", "description", "inputSchema")}
         for tool in read
         if isinstance(tool, dict)
         and isinstance(tool.get("name"), str)
@@ -84,7 +79,7 @@ def well_formed(tools: Iterable[Any]) -> list[ListedTool]:
 
 
 async def usable_tools(
-    tools: Iterable[ListedTool], presented: Secret, *, annotated: bool = False
+    tools: Iterable[Mapping[str, Any]], presented: Secret, *, annotated: bool = False
 ) -> dict[str, MCPTool]:
     """The tools that can be offered, by name. `presented` is the credential that the server received.
 
@@ -107,15 +102,14 @@ async def usable_tools(
     return usable
 
 
-def _checked(tool: ListedTool, presented: Secret, *, annotated: bool) -> MCPTool:
-    name, given = tool.name, tool.inputSchema
+def _checked(tool: Mapping[str, Any], presented: Secret, *, annotated: bool) -> MCPTool:
+    name, parameters = tool["name"], dict(tool["inputSchema"])
     if not FUNCTION_NAME.fullmatch(name) or presented.reveal() in name:
         raise ValueError("not the name of a function")
-    parameters: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
     if len(to_json(parameters)) > MAX_CHARACTERS:
         raise TooLargeError(f"its schema has more than {MAX_CHARACTERS} bytes")
     parameters = redact(parameters, [presented])
-    description = redact(tool.description or "", [presented])
+    description = redact(tool["description"] or "", [presented])
     digest = ToolDigest.of(description, parameters)
     # The name of an argument that is not listed could carry data.
     closed = {"additionalProperties": False} if _lists_all(parameters) else {}

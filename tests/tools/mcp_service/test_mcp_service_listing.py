@@ -147,5 +147,5 @@ async def _never():
 )
 async def test_argument_that_a_schema_neither_lists_nor_permits_is_a_fault(further, faulty):
     given = {"name": "t", "inputSchema": {"type": "object", "properties": {"a": {}}, **further}}
-    listed = await usable_tools(well_formed([given]), Secret("K1"), annotated=False)
+    listed = await usable_tools(well_formed([{"tools": [given]}]), Secret("K1"), annotated=False)
     assert [fault.argument for fault in listed["t"].validator.faults({"b": None})] == ["b"] * faulty
