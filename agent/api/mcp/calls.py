@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from langchain_core.messages import AnyMessage, HumanMessage, ToolCall
 
-from agent.api.mcp.message import INVALID_PARAMS, McpError, Members
+from agent.api.mcp.message import INVALID_PARAMS, McpError, McpMessage, Members
 from agent.composition.agent import Agent
 from agent.conversations.thread import is_thread_id, owner_of
 from agent.runs.conversation_runs import Conversations
@@ -73,17 +73,15 @@ Begun: TypeAlias = RunReader | Paused | Ended
 class AskedCall:
     """A valid `tools/call`. `digest` identifies it: the same call in the same version has the same one."""
 
+    request: McpMessage
     name: str
     arguments: Mapping[str, Any]
-    modern: bool
     digest: str
-    asks: bool = False
-    """Whether the client lets its user answer questions."""
 
     @classmethod
-    def of(cls, params: Members, *, modern: bool, asks: bool = False) -> "AskedCall":
+    def of(cls, request: McpMessage) -> "AskedCall":
         """Raises `McpError`."""
-        name, arguments = params.get("name"), params.get("arguments", {})
+        name, arguments = request.params.get("name"), request.params.get("arguments", {})
         if not isinstance(name, str) or not are_valid_arguments(arguments) or not isinstance(arguments, dict):
             raise McpError(INVALID_PARAMS, "params must have the name of a tool, and its arguments")
         question, conversation = arguments.get("question"), arguments.get("conversation", "-")
@@ -94,7 +92,7 @@ class AskedCall:
             and (isinstance(conversation, str) and is_thread_id(conversation))
         ):
             raise McpError(INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer")
-        return cls(name, arguments, modern, arguments_digest({f"{name} {modern}": arguments})[:32], asks)
+        return cls(request, name, arguments, arguments_digest({f"{name} {request.modern}": arguments})[:32])
 
     def message(self) -> HumanMessage:
         """What the conversation has of it."""
@@ -120,7 +118,10 @@ class Calls:
         )
 
     async def begin(self, asked: AskedCall, caller: VerifiedAccessToken) -> Begun:
-        """Runs the call; or what became of it, if a legacy client sends it again after its user decided."""
+        """Runs the call; one that a client sends again goes on, or is what became of it."""
+        request = asked.request
+        if request.modern and "requestState" in request.params:
+            return await self._resumed(asked, caller)
         call, kept = None, self._agent.conversations
         if asked.name != ASK:
             call = ToolCall(
@@ -130,7 +131,8 @@ class Calls:
             if (service := offered.services.get(asked.name)) is None:
                 unknown = f"There is no tool {asked.name!r:.80}"
                 raise McpError(INVALID_PARAMS, offered.withheld.get(asked.name, unknown))
-            may_ask = asked.asks and getattr(self._agent.gate.services[service], "may_ask", False)
+            asks = request.asks("form") or request.asks("url")
+            may_ask = asks and getattr(self._agent.gate.services[service], "may_ask", False)
             kept = kept if may_ask or self._agent.gate.decides(call, service) else None
         thread_id = asked.arguments.get("conversation") if call is None else None
         streaming = call is None
@@ -140,17 +142,16 @@ class Calls:
             return self._agent.runs.start([asked.message()], caller, streaming=streaming, call=call)
         if thread_id is not None:
             await kept.threads.get(owner_of(caller.principal), thread_id)  # is not opened
-        if not asked.modern and (place := await self._waited(kept, asked, caller, thread_id)) is not None:
+        if not request.modern and (place := await self._waited(kept, asked, caller, thread_id)) is not None:
             return await self._outcome(kept, caller, place)
         run = await kept.start(caller, thread_id, [asked.message()], streaming=streaming, call=call)
-        return run.events(keep=not asked.modern)
+        return run.events(keep=not request.modern)
 
-    async def resume(
-        self, asked: AskedCall, state: object, responses: object, caller: VerifiedAccessToken
-    ) -> Begun:
-        """Goes on with a call that waits. `state` is hostile: it names a conversation and an approval, and
-        counts only if they are the caller's, and those of this call.
+    async def _resumed(self, asked: AskedCall, caller: VerifiedAccessToken) -> Begun:
+        """Goes on with a call that waits. `requestState` is hostile: it names a conversation and an approval,
+        and counts only if they are the caller's, and those of this call.
         """
+        state, responses = asked.request.params["requestState"], asked.request.params.get("inputResponses")
         thread_id, _, approval_id = state.partition(".") if isinstance(state, str) else ("", "", "")
         kept = self._agent.conversations
         if kept is None or await self._asked_at(kept, asked, caller, thread_id) is None:

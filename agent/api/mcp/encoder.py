@@ -9,7 +9,7 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from agent.api.mcp.calls import ANSWER, ASK, AskedCall, Begun, Ended
-from agent.api.mcp.message import CAPABILITY_MISSING, URL_REQUIRED, McpError, McpMessage, Members
+from agent.api.mcp.message import CAPABILITY_MISSING, URL_REQUIRED, McpError, Members
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import Finished, Paused, RunEvent, RunReader
@@ -27,10 +27,10 @@ _APPROVE: Final[Members] = {
 class CallEncoder:
     """Encodes one call for one request: give it each event of the run, then take the result."""
 
-    def __init__(self, request: McpMessage, asked: AskedCall, page: str, begun: Begun) -> None:
+    def __init__(self, asked: AskedCall, page: str, begun: Begun) -> None:
         """`page` is where the user of a legacy client decides."""
-        self._request = request
         self._asked = asked
+        self._request = asked.request
         self._page = page
         self._sent = 0
         self._ok = False

@@ -139,15 +139,10 @@ class McpServer:
 
     async def _call(self, message: McpMessage, caller: VerifiedAccessToken, request: Request) -> Response:
         """The result of a call, or a stream that ends with it. A failure of the call is a result too."""
-        params, asks = message.params, message.asks("form") or message.asks("url")
-        asked = AskedCall.of(params, modern=message.modern, asks=asks)
+        asked = AskedCall.of(message)
         try:
-            if message.modern and "requestState" in params:
-                state, responses = params["requestState"], params.get("inputResponses")
-                begun = await self._calls.resume(asked, state, responses, caller)
-            else:
-                begun = await self._calls.begin(asked, caller)
-            encoder = CallEncoder(message, asked, self._page, begun)
+            begun = await self._calls.begin(asked, caller)
+            encoder = CallEncoder(asked, self._page, begun)
             if isinstance(begun, RunReader):
                 streams = "text/event-stream" in request.headers.get("Accept", "")
                 if message.progress_token is not None and streams:
