@@ -16,9 +16,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 import httpx
-from langchain_mcp_adapters.tools import load_mcp_tools
+from langchain_mcp_adapters.tools import convert_mcp_tool_to_langchain_tool
 from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
-from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, ListToolsResult
+from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, Tool
 
 from tools import VERSION
 from tools.mcp_service.session import Call, Listing, Session
@@ -55,23 +55,14 @@ class LegacySession(Session):
         return True
 
     async def _listed(self) -> Listing:
-        try:
-            tools = await load_mcp_tools(self)  # type: ignore[arg-type]  # calls list_tools alone
-        except (RuntimeError, ValueError):
-            raise MCPRequestError(MALFORMED) from None
+        # validating what is not used takes a second a megabyte
+        official = [Tool.model_validate(tool) for tool in well_formed(await self._pages())]
+        tools = [convert_mcp_tool_to_langchain_tool(self, tool) for tool in official]  # type: ignore[arg-type]  # they are not called
         listed = [
             {"name": tool.name, "description": tool.description, "inputSchema": tool.args_schema}
             for tool in tools
         ]
         return await self._chosen(listed, self._server.seconds)
-
-    async def list_tools(self, cursor: str | None = None) -> ListToolsResult:  # noqa: ARG002 - there is one page
-        """The whole list, for `load_mcp_tools`, which calls nothing else of an official session.
-
-        Raises `MCPRequestError`.
-        """
-        tools = well_formed(await self._pages())  # validating what is not used takes a second a megabyte
-        return ListToolsResult.model_validate({"tools": tools})
 
     async def call(self, call: Call) -> ToolResult:
         """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.

@@ -236,7 +236,6 @@ class MCPService:
 
         Raises `MCPRequestError` and the identity layer's errors.
         """
-
         send, key = partial(self._in_session, work), (tool, access.caller and access.caller.principal)
         wider = self._stepped_up.get(key)
         using = access if wider is None else access.stepped_up(wider)
