@@ -30,7 +30,7 @@ from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text, with_arguments
-from graph.tool_calls.tool_step import StepRun, ToolSteps
+from graph.tool_calls.tool_step import StepRun, ToolStep, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.observation.failure import log_failure
@@ -171,5 +171,5 @@ class ApprovalsNode:
         state, caller, runtime = visit
         secrets, read = secrets_of(state, caller), state.get("read") or {}
         run = StepRun(caller, writer_of(runtime), secrets, read=read)
-        step = self.steps.step(pending.call, pending.service, run, refused.approval, refused.ruled)
+        step = ToolStep(self.steps, pending.call, pending.service, run, refused.approval, refused.ruled)
         return await step.refused(refused.reason, refused.error)

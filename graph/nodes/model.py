@@ -26,7 +26,7 @@ from graph.state import AgentState
 from graph.tool_calls.requested_calls import asked_calls, normalize_tool_calls, refusal
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from graph.tool_calls.tool_search import FIND_TOOLS, found_tools, listed_tools
-from graph.tool_calls.tool_step import StepRun, ToolSteps
+from graph.tool_calls.tool_step import StepRun, ToolStep, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.secrets.redaction import redact
@@ -116,7 +116,8 @@ class ModelNode:
             reason, is_search = reasons.get(str(call["id"])), searches and call["name"] == FIND_TOOLS
             if reason is None and not is_search:
                 continue
-            step = self._steps.step(call, None if is_search else offered.services.get(call["name"]), run)
+            service = None if is_search else offered.services.get(call["name"])
+            step = ToolStep(self._steps, call, service, run)
             work = partial(self._found, call, offered, caller)
             results.append(await (step.made(work) if reason is None else step.refused(reason)))
         ended = {message.tool_call_id for message in results}

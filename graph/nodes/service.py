@@ -28,7 +28,7 @@ from graph.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
 from graph.nodes.own import OwnVisit
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
-from graph.tool_calls.tool_step import StepRun, ToolSteps
+from graph.tool_calls.tool_step import StepRun, ToolStep, ToolSteps
 from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
@@ -124,7 +124,7 @@ class ServiceNode:
             note_read(runtime, self.labels(call["name"]))
             sent, lending = False, _Lending(self, call, visit, read, proposed)
             LENT.set(lending)  # in the task of this call
-            step = self.steps.step(call, self.service.name, of_run, approval, ruled)
+            step = ToolStep(self.steps, call, self.service.name, of_run, approval, ruled)
 
             async def work() -> tuple[ToolResult, AgentError | None]:
                 nonlocal sent
@@ -144,7 +144,7 @@ class ServiceNode:
                     await ruled.taken_back()
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
-            step = self.steps.step(call, self.service.name, of_run, refused.approval, refused.ruled)
+            step = ToolStep(self.steps, call, self.service.name, of_run, refused.approval, refused.ruled)
             return await step.refused(refused.reason, refused.error)
 
         async def again(call: ToolCall) -> ToolMessage:

@@ -77,22 +77,9 @@ class ToolSteps:
     audit: AuditTrail
     calls: CallMeasures
 
-    def step(
-        self,
-        call: ToolCall,
-        service: str | None,
-        run: StepRun,
-        approval: str | None = None,
-        ruled: Ruled | None = None,
-    ) -> "ToolStep":
-        """`call` in `run`. `service` is `None` if no service has the tool; `approval` is the id of the
-        approval that permits or refuses the call, `ruled` the decision of the policy.
-        """
-        return ToolStep(self, call, service, run, approval, ruled)
-
 
 class ToolStep:
-    """Await `made` or `refused`, once. Made by `ToolSteps.step`."""
+    """Await `made` or `refused`, once."""
 
     def __init__(
         self,
@@ -100,9 +87,12 @@ class ToolStep:
         call: ToolCall,
         service_name: str | None,
         run: StepRun,
-        approval: str | None,
-        ruled: Ruled | None,
+        approval: str | None = None,
+        ruled: Ruled | None = None,
     ) -> None:
+        """`call` in `run`. `service_name` is `None` if no service has the tool; `approval` is the id of the
+        approval that permits or refuses the call, `ruled` the decision of the policy.
+        """
         service = steps.services[service_name] if service_name else None
         requirement = steps.requirements.get(service_name) if service_name else None
         self._call = call

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from graph.call_measures import CallMeasures
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.limits import MAX_CALLS, Limits
-from graph.tool_calls.tool_step import StepRun, ToolSteps
+from graph.tool_calls.tool_step import StepRun, ToolStep, ToolSteps
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
@@ -151,7 +151,7 @@ async def test_tool_call_shows_its_credential_and_its_approval(ended_spans: list
         return ToolResult("paid"), None
 
     steps = ToolSteps({"shop": service}, required, AuditTrail(), calls)
-    await steps.step(call, "shop", run, "f00d").made(pay)
+    await ToolStep(steps, call, "shop", run, "f00d").made(pay)
     (span,) = ended_spans
     shown = {attribute.value: value for attribute, value in span.attributes.items()}
     assert (
