@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import (
@@ -25,6 +24,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError, ErrorCode
 from identity.idaas.token_response import end_of, unverified_claims
 from identity.secrets.secret import Secret
+from identity.transport.secure_url import is_secure_url
 
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,2048}")
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")  # it is sent in a header, or becomes a link
@@ -214,13 +214,7 @@ def _authorization_url(session: object) -> Secret:
     url = session.get("authorizationUrl") if isinstance(session, dict) else None
     if not isinstance(url, str) or not _is_visible(url, 4096):
         raise ValueError("the response has neither an access token nor an authorization session")
-    parts = urlsplit(url)
-    is_loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if (
-        not parts.hostname
-        or parts.username
-        or parts.scheme not in (("https", "http") if is_loopback else ("https",))
-    ):
+    if not is_secure_url(url):
         raise ValueError('"authorizationUrl" must be an https URL')
     return Secret(url)
 
