@@ -125,37 +125,22 @@ def read_sdk_configuration(
     authn = members.inner("authnConfiguration", required=True)
     authentication = None
     if authn.values:
-        authentication = read_client_authentication(
-            Declaration(
-                members,
-                authn,
-                client_id,
-                token_endpoint,
-                environment,
-                clock,
-                sources or AuthenticationSources(),
-            )
-        )
-    instance_id = members.text("idaasInstanceId", required=True)
-    issuer = members.endpoint("issuer")
-    developer_api_endpoint = members.origin("developerApiEndpoint")
-    scope = members.scope("scope") or _DEFAULT_SCOPE
-    connect_timeout = http.seconds("connectTimeout", default=5.0)
-    read_timeout = http.seconds("readTimeout", default=10.0)
+        about = members, authn, client_id, token_endpoint, environment, clock
+        authentication = read_client_authentication(Declaration(*about, sources or AuthenticationSources()))
+    configured = partial(
+        SdkConfiguration,
+        instance_id=members.text("idaasInstanceId", required=True),
+        client_id=client_id,
+        issuer=members.endpoint("issuer"),
+        token_endpoint=token_endpoint,
+        developer_api_endpoint=members.origin("developerApiEndpoint"),
+        scope=members.scope("scope") or _DEFAULT_SCOPE,
+        connect_timeout=http.seconds("connectTimeout", default=5.0),
+        read_timeout=http.seconds("readTimeout", default=10.0),
+    )
     if faults or authentication is None:
         raise _unreadable(faults)
-    return SdkConfiguration(
-        instance_id=instance_id,
-        client_id=client_id,
-        issuer=issuer,
-        token_endpoint=token_endpoint,
-        developer_api_endpoint=developer_api_endpoint,
-        scope=scope,
-        client_authentication=authentication,
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        authn_method=authn.text("authnMethod"),
-    )
+    return configured(client_authentication=authentication, authn_method=authn.text("authnMethod"))
 
 
 def _unreadable(faults: list[str]) -> ConfigurationError:
