@@ -68,7 +68,7 @@ class Jwks:
         self._max_age = max_age
         self._max_stale = max_stale
         self._retry_delay = retry_delay
-        self._search_bucket = TokenBucket(per_second=1.0, burst=2)
+        self._search_due = float("-inf")
         self._flight = SingleFlight[None](lambda: _unavailable("the agent is shutting down"))
         self._keys: Mapping[KeyName, SigningKey] = {}
         self._fetched_at = float("-inf")
@@ -94,7 +94,7 @@ class Jwks:
             return key
         # The request in flight may have been sent just before the key was published: then one more is sent.
         for _ in range(2 if _FLIGHT_KEY in self._flight else 1):
-            if _FLIGHT_KEY not in self._flight and not self._search_bucket.take(self._clock()):
+            if _FLIGHT_KEY not in self._flight and not self._may_search():
                 break
             await self._flight.run(_FLIGHT_KEY, self._fetch)
             if key := self._keys.get((kid, algorithm)):
@@ -104,6 +104,17 @@ class Jwks:
         if self._clock() - self._fetched_at > self._max_stale:
             raise _unavailable("the keys are too old, and were requested seconds ago")
         return None
+
+    def _may_search(self) -> bool:
+        """Whether a fetch for an unknown `kid` is allowed now, which then counts. If the clock is set back,
+        one is allowed after a second.
+        """
+        now = self._clock()
+        self._search_due = min(max(self._search_due, now - 1.0), now + 1.0)
+        if self._search_due > now:
+            return False
+        self._search_due += 1.0
+        return True
 
     async def load(self) -> None:
         """Fetches the keys if none are cached: for readiness. Raises `UnreachableError`."""
@@ -176,27 +187,3 @@ def _keys(body: bytes) -> Mapping[KeyName, SigningKey]:
 
 def _unavailable(*words: object) -> UnreachableError:
     return UnreachableError(IdentityCode.JWKS_UNAVAILABLE, " ".join(map(str, ("JWKS endpoint:", *words))))
-
-
-class TokenBucket:
-    """Allows `burst` times at once, and `per_second` times a second on average.
-
-    Times are seconds by any clock. If the clock is set back, the bucket continues to fill from that time.
-    """
-
-    def __init__(self, per_second: float, burst: int) -> None:
-        self._per_second = per_second
-        self._burst = float(burst)
-        self._left = float(burst)
-        self._counted_at: float | None = None
-
-    def take(self, now: float) -> bool:
-        """Whether it is allowed at `now`. If it is, one token is taken."""
-        if self._counted_at is not None:
-            filled = max(0.0, now - self._counted_at) * self._per_second
-            self._left = min(self._burst, self._left + filled)
-        self._counted_at = now
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True
