@@ -1,6 +1,7 @@
 """The node of a service: runs the calls that the model made of its tools, concurrently and within limits."""
 
 import asyncio
+import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +18,8 @@ from langgraph.runtime import Runtime
 
 from graph.approvals.elicitations import AskedCall, Elicitations
 from graph.approvals.gate import ApprovalGate, Permitted, Refused
-from graph.approvals.pending_call import pending_call
-from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
+from graph.approvals.pending_call import PendingCall, pending_call
+from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls
 from graph.call_arguments import are_valid_arguments
 from graph.callers import Visit
 from graph.context import context_of, note_read, writer_of, writer_of_consents
@@ -118,7 +119,7 @@ class ServiceNode:
                 if isinstance(used, Refused):
                     return await refuse(call, used)
                 answers, approval = used, goes_on["asked"][-1]
-            elif not await self._begin(call, visit):
+            elif not await self._begin(pending):
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, approval, ruled=ruled))
             context.begun_calls.add(str(call["id"]))
             note_read(runtime, self.labels(call["name"]))
@@ -186,12 +187,15 @@ class ServiceNode:
     def labels(self, tool: str) -> dict[str, str]:
         return labels_of(self.service.name, tool, self.service.policy(tool))
 
-    async def _begin(self, call: ToolCall, visit: Visit) -> bool:
-        """False for a call that was begun before and may have changed something."""
-        if self.begun_calls is None or self.only_reads(call["name"]):
+    async def _begin(self, pending: PendingCall) -> bool:
+        """False for a call that was begun before and may have changed something. A run that is not saved is
+        not executed again.
+        """
+        call, run, user = pending.call, pending.conversation, pending.principal
+        if self.begun_calls is None or run is None or self.only_reads(call["name"]):
             return True
-        name = call_name(visit.state, call, visit.caller.principal, visit.runtime)
-        return name is None or await self.begun_calls.begin(name)
+        known_by = [run.run_id, user.issuer, user.subject, pending.response.id, call["name"], call["id"]]
+        return await self.begun_calls.begin(json.dumps(known_by))
 
     async def _call(
         self, call: ToolCall, credential: ServiceCredential, progressed: Report
