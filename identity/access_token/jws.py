@@ -51,8 +51,7 @@ def _read(read: Callable[[_A], _B], part: _A, name: str) -> _B:
     try:
         return read(part)
     except ValueError as error:
-        message = f"the {name} {error}"
-        raise ValueError(message) from None
+        raise ValueError(f"the {name} {error}") from None
 
 
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})

@@ -52,8 +52,7 @@ class SealingKeys:
         """
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if not 1 <= len(lines) <= _MAX_KEYS:
-            fault = f"must contain one key or two, found {len(lines)}"
-            raise ValueError(fault)
+            raise ValueError(f"must contain one key or two, found {len(lines)}")
         keys = [_key(line) for line in lines]
         names = [hashlib.sha256(key).hexdigest()[:8] for key in keys]
         by_name = {name: AESGCM(key) for name, key in zip(names, keys, strict=True)}
@@ -72,8 +71,7 @@ def _key(line: str) -> bytes:
     except ValueError:
         raise ValueError("must contain keys in base64url") from None
     if len(key) != _KEY_BYTES:
-        fault = f"must contain keys of {_KEY_BYTES} bytes, found {len(key)}"
-        raise ValueError(fault)
+        raise ValueError(f"must contain keys of {_KEY_BYTES} bytes, found {len(key)}")
     return key
 
 

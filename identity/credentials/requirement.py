@@ -175,8 +175,7 @@ class IssuedJwtRequirement(CredentialRequirement):
     def __post_init__(self) -> None:
         CredentialRequirement.__post_init__(self)
         if self.audience.startswith(_IDAAS_AUDIENCES):
-            message = f'an audience must not begin with "{_IDAAS_AUDIENCES}"'
-            raise ValueError(message)
+            raise ValueError(f'an audience must not begin with "{_IDAAS_AUDIENCES}"')
         if taken := sorted(_ISSUERS_CLAIMS.intersection(name for name, _ in self.claims)):
             raise ValueError(f'claim "{taken[0]}" is set by the issuer')
 

@@ -66,8 +66,7 @@ def _positive_seconds(response: Mapping[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
-        message = f'"{name}" must be a positive number of seconds'
-        raise ValueError(message)
+        raise ValueError(f'"{name}" must be a positive number of seconds')
     return float(value)
 
 

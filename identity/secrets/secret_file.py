@@ -117,8 +117,7 @@ def parse_secret_lines(text: str) -> tuple[str, ...]:
 def _parsed(parse: Callable[[str], tuple[T, ...]], text: str) -> tuple[T, ...]:
     values = parse(text)
     if not 1 <= len(values) <= _MAX_VALUES:
-        detail = f"must contain one value or two, found {len(values)}"
-        raise ValueError(detail)
+        raise ValueError(f"must contain one value or two, found {len(values)}")
     return values
 
 
@@ -131,12 +130,9 @@ def read_bounded_file(path: Path, max_bytes: int) -> bytes:
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
     except OSError as error:
-        reason = (error.strerror or "it cannot be opened").lower()
-        detail = f"cannot be read: {reason}"
-        raise ValueError(detail) from None
+        raise ValueError(f"cannot be read: {(error.strerror or 'it cannot be opened').lower()}") from None
     if len(content) > max_bytes:
-        detail = f"is larger than {max_bytes} bytes"
-        raise ValueError(detail)
+        raise ValueError(f"is larger than {max_bytes} bytes")
     return content
 
 
