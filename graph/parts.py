@@ -36,6 +36,7 @@ from graph.nodes.own import OwnNode
 from graph.nodes.service import CallBudget, ServiceNode
 from graph.prompt import SYSTEM_PROMPT
 from graph.routes import APPROVALS, CREDENTIALS, Routes
+from graph.tool_calls.tool_catalog import ToolCatalog
 from graph.tool_calls.tool_step import ToolSteps
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
@@ -173,15 +174,10 @@ def graph_parts(
             }
             consents = Consents(gate, prompts, asks.consent_urls, of_users if asks.resume_values else ())
 
+    catalog = ToolCatalog(services, limits.tool_seconds)
+    key = model.api_key if isinstance(model.api_key, Secret) else None
     model_node = ModelNode(
-        requests,
-        services,
-        resolved,
-        limits,
-        model.system_prompt,
-        steps,
-        gate.outlook,
-        model.api_key if isinstance(model.api_key, Secret) else None,
+        *(requests, gate.services, catalog, resolved, limits, model.system_prompt, steps, gate.outlook, key)
     )
     made: dict[str, CallerNode] = {
         CREDENTIALS: CredentialsNode(services, resolved, limits.credentials_seconds, consents),

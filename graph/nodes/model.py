@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ LAST_ROUND: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
 class ModelNode:
     """Requests one response in each round of tools. Raises `ServiceError` if the model fails.
 
@@ -46,32 +48,18 @@ class ModelNode:
     While a call waits for its user, whom its server has asked, no response is requested.
     """
 
-    def __init__(
-        self,
-        model: ModelSteps,
-        services: Sequence[Service],
-        service_credentials: ServiceCredentials,
-        limits: Limits,
-        system_prompt: str,
-        steps: ToolSteps,
-        outlook: Callable[[str, ToolSchema, VerifiedAccessToken], Awaitable[Outlook]],
-        static_key: Secret | None = None,
-    ) -> None:
-        """`outlook` says which tools are found by a search: those of which a call may be allowed.
-
-        `static_key` is sent in place of a credential of the caller.
-        """
-        self._model = model
-        self._services = {service.name: service for service in services}
-        self._names = [MODEL, *self._services]
-        self._service_credentials = service_credentials
-        self._limits = limits
-        self._system_prompt = system_prompt
-        self._steps = steps
-        self._outlook = outlook
-        self._static_key = static_key
-        self.middleware: Final = Middleware()
-        self._catalog = ToolCatalog(services, limits.tool_seconds)
+    model: ModelSteps
+    services: Mapping[str, Service]
+    catalog: ToolCatalog
+    service_credentials: ServiceCredentials
+    limits: Limits
+    system_prompt: str
+    steps: ToolSteps
+    outlook: Callable[[str, ToolSchema, VerifiedAccessToken], Awaitable[Outlook]]
+    """Which tools are found by a search: those of which a call may be allowed."""
+    static_key: Secret | None = None
+    """It is sent in place of a credential of the caller."""
+    middleware: Middleware = field(init=False, default_factory=Middleware)
 
     async def __call__(self, visit: Visit) -> dict[str, Any]:
         """The response, the results of calls that no node runs, and the credentials of the next step."""
@@ -83,21 +71,23 @@ class ModelNode:
         if requested is not None and not calls:
             result = redact(str(state["messages"][-1].text), secrets_of(state, caller))
             return {"messages": [AIMessage(result, id=uuid.uuid4().hex)]}
-        credentials = {name: self._service_credentials.of(caller, name, state) for name in self._names}
-        if rounds < self._limits.tool_rounds:
-            offered = await self._catalog.offered(credentials)
+        credentials = {
+            name: self.service_credentials.of(caller, name, state) for name in (MODEL, *self.services)
+        }
+        if rounds < self.limits.tool_rounds:
+            offered = await self.catalog.offered(credentials)
         else:
             offered, calls = OfferedTools([], {}, [LAST_ROUND]), []
-        most = self._limits.listed_tools
+        most = self.limits.listed_tools
         searches = 0 < most < len(offered.tools)
 
         async def respond(messages: Sequence[AnyMessage], *, shown: bool = False) -> AIMessage:
-            instructions = prompt_for(state.get("instructions") or self._system_prompt, caller.caller)
+            instructions = prompt_for(state.get("instructions") or self.system_prompt, caller.caller)
             prompt = build_prompt(instructions, messages, offered.notes)
-            key = self._static_key or credentials[MODEL]
+            key = self.static_key or credentials[MODEL]
             tools = listed_tools(offered, state["messages"], most) if searches else offered.tools
             request = await self._call(prompt, tools, runtime, shown=shown)
-            return await self._model.response(request, key, caller)
+            return await self.model.response(request, key, caller)
 
         if calls:
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
@@ -117,7 +107,7 @@ class ModelNode:
             if reason is None and not is_search:
                 continue
             service = None if is_search else offered.services.get(call["name"])
-            step = ToolStep(self._steps, call, service, run)
+            step = ToolStep(self.steps, call, service, run)
             work = partial(self._found, call, offered, caller)
             results.append(await (step.made(work) if reason is None else step.refused(reason)))
         ended = {message.tool_call_id for message in results}
@@ -128,13 +118,13 @@ class ModelNode:
         }
         for call in response.tool_calls:
             if name := accepted.get(str(call["id"])):
-                policy = self._services[name].policy(call["name"])
+                policy = self.services[name].policy(call["name"])
                 note_read(runtime, labels_of(name, call["name"], policy))
         # `None` for a called service means that the node `credentials` is to resolve it.
         called = {
             name: credentials[name].known()
             for name in accepted.values()
-            if name in self._service_credentials.requirements
+            if name in self.service_credentials.requirements
         }
         return {
             "messages": [response, *results],
@@ -153,15 +143,15 @@ class ModelNode:
         tools: Sequence[dict[str, Any]] = (),
     ) -> AIMessage:
         """The response to `messages` and `tools` alone. Raises the errors of the model and of its key."""
-        key = self._static_key or self._service_credentials.of(visit.caller, MODEL, visit.state)
+        key = self.static_key or self.service_credentials.of(visit.caller, MODEL, visit.state)
         call = await self._call(messages, tools, visit.runtime, shown=shown)
-        response = await self._model.response(call, key, visit.caller)
+        response = await self.model.response(call, key, visit.caller)
         return response if tools else without_tool_calls(response)
 
     def offered(self, state: AgentState, caller: VerifiedAccessToken) -> OfferedTools:
         """The tools that can be called now, of the services that need no request to list them."""
-        return self._catalog.known(
-            {name: self._service_credentials.of(caller, name, state) for name in self._services}
+        return self.catalog.known(
+            {name: self.service_credentials.of(caller, name, state) for name in self.services}
         )
 
     async def _call(
@@ -174,7 +164,7 @@ class ModelNode:
     ) -> ModelCall:
         context = context_of(runtime)
         writer = writer_of(runtime) if shown and context.streaming else None
-        sent, images = await with_images(prompt, runtime, self._limits.images)
+        sent, images = await with_images(prompt, runtime, self.limits.images)
         return ModelCall(sent, tools, writer, context.steps, images)
 
     async def _found(
@@ -184,9 +174,9 @@ class ModelNode:
 
         async def may_use(function: Mapping[str, Any]) -> bool:
             tool = ToolSchema(function["name"], function["description"], function["parameters"])
-            return not isinstance(await self._outlook(offered.services[tool.name], tool, caller), Deny)
+            return not isinstance(await self.outlook(offered.services[tool.name], tool, caller), Deny)
 
-        return await found_tools(call["args"], offered, may_use, self._limits.listed_tools), None
+        return await found_tools(call["args"], offered, may_use, self.limits.listed_tools), None
 
     def _checked(
         self, response: AIMessage, offered: OfferedTools, *, searches: bool
@@ -202,7 +192,7 @@ class ModelNode:
             name = call["name"]
             if name not in offered.services and not (searches and name == FIND_TOOLS):
                 refusals.append(refusal(call, offered.withheld.get(name, f'there is no tool "{name}"')))
-            elif position >= self._limits.tool_calls:
-                limit = self._limits.tool_calls
+            elif position >= self.limits.tool_calls:
+                limit = self.limits.tool_calls
                 refusals.append(refusal(call, f"not run: at most {limit} tools may be called at a time"))
         return response, refusals
