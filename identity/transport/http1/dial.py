@@ -6,9 +6,10 @@ An address that does not respond costs a quarter of a second, not the whole time
 import asyncio
 import socket
 import ssl
-from collections import deque
+from asyncio.staggered import staggered_race
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from identity.transport.http1.connection import Connection
@@ -72,30 +73,12 @@ async def _addresses(host: str, port: int) -> Sequence[_Address]:
 async def _first_connected(addresses: Sequence[_Address]) -> socket.socket:
     if len(addresses) == 1:
         return await _connected(*addresses[0])
-    waiting, attempts = deque(addresses), set[asyncio.Task[socket.socket]]()
-    failure: OSError = OSError("the host has no address")
-    try:
-        while waiting or attempts:
-            if waiting:
-                attempts.add(asyncio.ensure_future(_connected(*waiting.popleft())))
-            seconds = STAGGER_SECONDS if waiting else None
-            done, _ = await asyncio.wait(attempts, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            for attempt in done:
-                attempts.discard(attempt)
-                try:
-                    return attempt.result()
-                except OSError as error:
-                    failure = error
-    finally:
-        for attempt in attempts:
-            attempt.add_done_callback(_close)
-            attempt.cancel()
-    raise failure
-
-
-def _close(attempt: asyncio.Task[socket.socket]) -> None:
-    if not attempt.cancelled() and attempt.exception() is None:
-        attempt.result().close()
+    attempts = [partial(_connected, *address) for address in addresses]
+    connected: socket.socket | None
+    connected, _, failures = await staggered_race(attempts, STAGGER_SECONDS)
+    if connected is None:
+        raise next(filter(None, reversed(failures)), OSError("the host has no address"))
+    return connected
 
 
 async def _connected(family: socket.AddressFamily, address: Any) -> socket.socket:  # noqa: ANN401 - by family
