@@ -58,19 +58,14 @@ def environment_proxies(library: ModuleType) -> dict[str, Proxy | None]:
 
 def uses_proxy(url: str) -> bool:
     """Whether requests of the agent to `url` go through a proxy. The client library itself decides."""
-    chosen: list[Proxy | None] = []
 
     def way(proxy: Proxy | None) -> httpx.MockTransport:
-        def respond(_: httpx.Request) -> httpx.Response:
-            chosen.append(proxy)
-            return httpx.Response(204)
-
-        return httpx.MockTransport(respond)
+        status = httpx.codes.OK if proxy is None else httpx.codes.USE_PROXY
+        return httpx.MockTransport(lambda _: httpx.Response(status))
 
     mounts = {pattern: way(proxy) for pattern, proxy in environment_proxies(httpx).items()}
     with httpx.Client(transport=way(None), mounts=mounts) as client:
-        client.head(url)
-    return chosen != [None]
+        return client.head(url).status_code == httpx.codes.USE_PROXY
 
 
 def _proxy(url: str, variable: str) -> Proxy:
