@@ -20,7 +20,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.redis import Redis, RedisUnavailableError, SharedRedis
 from agent.runs.event_stream import ENTRY, EventEntry, StreamKeys, place
 from agent.runs.live_run import LiveRun
-from agent.runs.run import Finished, Paused, size_of
+from agent.runs.run import End, size_of
 from graph.events import AgentEvent
 
 PAUSE_SECONDS: Final = 0.1
@@ -199,7 +199,7 @@ class _Stream:
         while position <= replay.newest and characters < _ENTRY_CHARACTERS:
             event = replay.at(position)
             position += 1
-            if isinstance(event, Finished | Paused):
+            if isinstance(event, End):
                 break  # it is the outcome
             events.append(event)
             characters += size_of(event)

@@ -210,9 +210,7 @@ class LiveRun(Run):
             self.unstored = True
             _LOG.error("the end of a run could not be stored: %s: %s", failure.code, failure.detail)
             outcome = outcome if isinstance(outcome, AgentError) else failure
-        if isinstance(outcome, Finished | Paused):
-            self.replay.add(outcome)
-        self.outcome = outcome
+        self.conclude(outcome)
 
     async def _outcome(self, work: Work) -> Outcome:
         limit = asyncio.timeout(self._seconds)
@@ -230,7 +228,7 @@ class LiveRun(Run):
     def _task_ended(self, _: asyncio.Task[None]) -> None:
         """Ends the readers however the task ended, also if it never began."""
         if self.outcome is None:
-            self.outcome = self._ended_by or Cancelled()
+            self.conclude(self._ended_by or Cancelled())
         self._decided.set()
         if self._on_change is not None:
             self._on_change(self)

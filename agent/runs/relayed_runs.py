@@ -14,7 +14,7 @@ from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.redis import RedisUnavailableError, SharedRedis
 from agent.runs.event_stream import ENTRY, EventEntry, StreamKeys, place
-from agent.runs.run import Cancelled, Finished, Outcome, Paused, Run, RunReader
+from agent.runs.run import Cancelled, Outcome, Paused, Run, RunReader
 from identity.errors import AgentError, LimitError, ThreadNotFoundError, UnavailableError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
@@ -56,14 +56,7 @@ class RelayedRun(Run):
             self.replay.add(event)
         if entry.end is not None and self.outcome is None:
             self._end_position = entry.first + len(entry.events)
-            self.end(entry.end)
-        self.wake()
-
-    def end(self, outcome: Outcome) -> None:
-        """Ends the readers with `outcome`."""
-        if isinstance(outcome, Finished | Paused):
-            self.replay.add(outcome)
-        self.outcome = outcome
+            self.conclude(entry.end)
         self.wake()
 
     @property
@@ -163,7 +156,8 @@ class RelayedRuns(Background):
             if run.outcome is not None or not rounds or rounds % SILENT_ROUNDS:
                 continue
             if run in self._ended:
-                run.end(await self._end(run))
+                run.conclude(await self._end(run))
+                run.wake()
             elif await self._has_ended(run):
                 self._ended.add(run)
 

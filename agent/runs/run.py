@@ -74,15 +74,17 @@ class Cancelled:
     """The run was cancelled before its end."""
 
 
-RunEvent: TypeAlias = AgentEvent | Finished | Paused
+End: TypeAlias = Finished | Paused | Cancelled
+"""The last event of a run that did not fail."""
+RunEvent: TypeAlias = AgentEvent | End
 """An event of the graph, or the end of the run."""
-Outcome: TypeAlias = Finished | Paused | Cancelled | AgentError
+Outcome: TypeAlias = End | AgentError
 """How a run ended."""
 
 
 def is_step(event: RunEvent) -> bool:
     """A step alone shows nothing: a failure after it still has a status of its own."""
-    return not isinstance(event, Finished | Paused) and event["type"] in ("step_started", "step_finished")
+    return not isinstance(event, End) and event["type"] in ("step_started", "step_finished")
 
 
 class ReplayBuffer:
@@ -127,7 +129,7 @@ class ReplayBuffer:
 
 def size_of(event: RunEvent) -> int:
     """Characters of the long members of an event."""
-    if isinstance(event, Finished | Paused):
+    if isinstance(event, End):
         return 0
     match event["type"]:
         case "content" | "reasoning":
@@ -174,7 +176,7 @@ class Run:
         """The position of the end, which follows the last event; `None` while it is not known."""
         if self.outcome is None:
             return None
-        return self.replay.newest + (not isinstance(self.outcome, Finished | Paused))
+        return self.replay.newest + isinstance(self.outcome, AgentError)
 
     def event_id(self, position: int) -> str:
         """Identifies the event at `position`, in every process."""
@@ -196,6 +198,12 @@ class Run:
         """
         return RunReader(self, after, keep=keep)
 
+    def conclude(self, outcome: Outcome) -> None:
+        """For the run itself: it has ended, or waits. Does not wake the readers."""
+        if not isinstance(outcome, AgentError):
+            self.replay.add(outcome)
+        self.outcome = outcome
+
     def changed(self) -> Awaitable[None]:
         """For readers: waits until `wake`."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -214,9 +222,9 @@ class Run:
 
 
 class RunReader:
-    """An async iterator of the events of a run. `Finished` or `Paused` is the last event.
+    """An async iterator of the events of a run. Its `End` is the last event.
 
-    A cancelled run has neither. Raises the error of the run, and `LimitError` if the next event is not kept
+    After `leave` there is none. Raises the error of the run, and `LimitError` if the next event is not kept
     any more (`ReplayBuffer.oldest`).
     """
 
@@ -308,6 +316,6 @@ async def end_of(reader: RunReader) -> tuple[Finished | Paused, ConsentRequired 
     async for event in reader:
         if isinstance(event, Finished | Paused):
             end = event
-        elif event["type"] == "consent_required":
+        elif not isinstance(event, Cancelled) and event["type"] == "consent_required":
             consent = event
     return end, consent

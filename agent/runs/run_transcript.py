@@ -8,7 +8,7 @@ from typing import Final
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
 from langgraph.graph.message import add_messages
 
-from agent.runs.run import Finished, Paused, RunEvent, Usage
+from agent.runs.run import End, Finished, RunEvent, Usage
 from graph.models.response import CUT_OFF
 from graph.tool_calls.requested_calls import pending_tool_calls, refusal
 
@@ -85,7 +85,7 @@ class RunTranscript:
 
     def note(self, event: RunEvent) -> None:
         """An event of the run."""
-        if isinstance(event, Finished | Paused):
+        if isinstance(event, End):
             return
         if event["type"] == "response_started":
             self._text.clear()

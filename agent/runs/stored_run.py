@@ -58,7 +58,7 @@ class StoredRun(Run):
         self._seen = thread
         record = await self._threads.runs.get(self.owner, self.thread_id, self.id)
         if record is None:
-            self.outcome = Cancelled()
+            self.conclude(Cancelled())
             return
         [stored] = await self._threads.runs.messages(self.owner, [record], limit=_MOST_MESSAGES)
         for each in stored:
@@ -67,9 +67,8 @@ class StoredRun(Run):
                 self._of_model.add([each.message])
                 for event in self._events_of(each.message):
                     self.replay.add(event)
-        self.outcome = self._end(record)
-        if isinstance(self.outcome, Finished | Paused):
-            self.replay.add(self.outcome)
+        if (outcome := self._end(record)) is not None:
+            self.conclude(outcome)
 
     def _end(self, record: RunRecord) -> Outcome | None:
         match record.state:

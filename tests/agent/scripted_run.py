@@ -1,6 +1,6 @@
 """A run whose events the test gives."""
 
-from agent.runs.run import Cancelled, Finished, Paused, Run, RunEvent, RunReader
+from agent.runs.run import Cancelled, End, Run, RunEvent, RunReader
 from identity.errors import AgentError
 
 
@@ -10,12 +10,12 @@ def scripted_run() -> Run:
 
 
 def add(run: Run, *events: RunEvent | AgentError) -> None:
-    """Adds events; `Finished`, `Paused` or an error ends the run."""
+    """Adds events; an `End` or an error ends the run."""
     for event in events:
-        if not isinstance(event, AgentError):
+        if isinstance(event, End | AgentError):
+            run.conclude(event)
+        else:
             run.replay.add(event)
-        if isinstance(event, Finished | Paused | AgentError):
-            run.outcome = event
     run.wake()
 
 
@@ -23,5 +23,6 @@ def reader_of(*events: RunEvent | AgentError) -> RunReader:
     """Reads a run that has had these events; without an end it was cancelled."""
     run = scripted_run()
     add(run, *events)
-    run.outcome = run.outcome or Cancelled()
+    if run.outcome is None:
+        run.conclude(Cancelled())
     return run.events()

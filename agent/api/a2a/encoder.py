@@ -13,7 +13,7 @@ from agent.api.a2a.members import Members, TaskState, about
 from agent.api.a2a.task import TaskId, artifact, cut_off, ended_by, status_of, task, waiting
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
-from agent.runs.run import Finished, Paused, RunEvent
+from agent.runs.run import Cancelled, Finished, Paused, RunEvent
 from graph.events import ConsentRequired, ToolFinished, ToolProgress, ToolStarted
 from identity.errors import AgentError
 
@@ -64,6 +64,9 @@ class TaskEncoder:
             return self._ended(status_of(TaskState.COMPLETED, self._clock()), metadata)
         if isinstance(event, Paused):
             return self._ended(waiting(self._id, event.pending[0], self._clock()))
+        if isinstance(event, Cancelled):
+            code = AgentCode.RUN_CANCELLED
+            return self._ended(self._early(TaskState.CANCELED, code.row.for_person(), code.value))
         match event["type"]:
             case "content":
                 return [self._piece(event["text"])]
@@ -80,11 +83,6 @@ class TaskEncoder:
         body = reported_body(error)["error"]
         named = {name: body[name] for name in ("request_id", "service") if body.get(name)}
         return self._ended(self._early(TaskState.FAILED, body["message"], body["code"], **named))
-
-    def cancelled(self) -> list[Members]:
-        """The end of a run that was cancelled."""
-        code = AgentCode.RUN_CANCELLED
-        return self._ended(self._early(TaskState.CANCELED, code.row.for_person(), code.value))
 
     def _early(self, state: TaskState, text: str, code: str, **members: object) -> Members:
         return ended_by(state, self._id, text, self._clock(), code, **members)

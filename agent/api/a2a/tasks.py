@@ -19,7 +19,7 @@ from agent.conversations.thread import MessageStoredError, owner_of
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run import Finished, Paused, Run, RunReader
+from agent.runs.run import End, Run, RunReader
 from agent.runs.runs import Runs
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -46,19 +46,14 @@ class TaskRun:
         Raises `RpcError` if the client is too slow to read all of them: the run may go on.
         """
         yield [{"task": self.encoder.task()}]
-        ended = False
         try:
             async for event in self.reader:
-                ended = isinstance(event, Finished | Paused)
                 if updates := self.encoder.event(event):
                     yield updates
         except AgentError as error:
             if error.code is AgentCode.EVENTS_LOST:
                 raise rpc_error_of(error) from None
             yield self.encoder.failed(error)
-            return
-        if not ended:
-            yield self.encoder.cancelled()
 
     async def ended(self) -> Members:
         """The task when it has ended, or waits for its user."""
@@ -193,7 +188,7 @@ class ThreadTasks:
         if reader.run.id != stored.id.run_id or reader.run.outcome is not None:
             reader.leave()
             return None
-        events = [event for event in reader.past() if not isinstance(event, Finished | Paused)]
+        events = [event for event in reader.past() if not isinstance(event, End)]
         again = {event["message_id"] for event in events if event["type"] == "response_started"}
         earlier = {name: text for name, text in text_of(stored.messages).items() if name not in again}
         encoder = TaskEncoder(stored.id, history_of(stored.id, stored.messages), earlier=earlier)

@@ -23,7 +23,7 @@ from agent.api.ag_ui.wire import METADATA_KEY, PROTOCOL_VERSION, Event, reasonin
 from agent.api.event_stream import server_sent
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
-from agent.runs.run import Finished, Paused, RunEvent, RunReader, Usage, is_step
+from agent.runs.run import Cancelled, Finished, Paused, RunEvent, RunReader, Usage, is_step
 from identity.errors import AgentError
 
 Conversation: TypeAlias = Callable[[], Awaitable[Sequence[AnyMessage] | None]]
@@ -146,6 +146,9 @@ class RunEncoder:
             return self.finished(event)
         if isinstance(event, Paused):
             return self.paused(event)
+        if isinstance(event, Cancelled):  # not the outcome `cancelled`: clients before version 1.0 fail on it
+            code = AgentCode.RUN_CANCELLED
+            return [_error(code.row.for_person(), code.value, {})]
         match event["type"]:
             case "content":
                 return self._message.text(event["text"])
@@ -207,14 +210,6 @@ class RunEncoder:
         about = {name: body[name] for name in ("request_id", "service", "retry_after") if body.get(name)}
         return [_error(body["message"], body["code"], about)]
 
-    def cancelled(self) -> list[Event]:
-        """The end of a run that another request has cancelled.
-
-        Not the outcome `cancelled`: clients before version 1.0 fail on it.
-        """
-        code = AgentCode.RUN_CANCELLED
-        return [_error(code.row.for_person(), code.value, {})]
-
     def _closed(self) -> list[Event]:
         """Closes everything that is open, as the end of a run requires."""
         steps: list[Event] = [{"type": "STEP_FINISHED", "stepName": step} for step in reversed(self._steps)]
@@ -256,20 +251,16 @@ async def encoded(
 
     `conversation` is called when the run waits, for the messages to send.
     """
-    texts, opened, ended = [server_sent(encoder.started())], False, False
+    texts, opened = [server_sent(encoder.started())], False
     try:
         async for event in run:
             if isinstance(event, Paused) and conversation is not None:
                 texts.append(server_sent(encoder.paused(event, await conversation())))
             else:
                 texts.append(server_sent(encoder.event(event)))
-            ended = isinstance(event, Finished | Paused)
             if opened := opened or not is_step(event):
                 if text := "".join(texts):
                     yield text
                 texts.clear()
     except AgentError as error:
         yield "".join(texts) + server_sent(encoder.failed(error))
-        return
-    if not ended:
-        yield "".join(texts) + server_sent(encoder.cancelled())

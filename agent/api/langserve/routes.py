@@ -44,7 +44,7 @@ from agent.api.validation_fault import json_value
 from agent.errors.error_response import RequestError, internal_error_body, reported_body, status_of
 from agent.http.authentication import caller_of
 from agent.http.rate_limit import counted_request
-from agent.runs.run import Finished, Paused, RunReader
+from agent.runs.run import Cancelled, Finished, Paused, RunReader
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
 from graph.models.piece import JoinedPieces, Piece
@@ -115,7 +115,7 @@ async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIte
             async for event in run:
                 if isinstance(event, Finished):
                     end = event
-                elif isinstance(event, Paused):  # only a run of a conversation
+                elif isinstance(event, Paused | Cancelled):  # the first: only a run of a conversation
                     continue
                 elif event["type"] == "content" or event["type"] == "reasoning":
                     text, thinking = event["text"], ""

@@ -12,7 +12,7 @@ from agent.api.mcp.calls import ANSWER, ASK, AskedCall, Begun, Ended
 from agent.api.mcp.message import CAPABILITY_MISSING, URL_REQUIRED, McpError, Members
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
-from agent.runs.run import Finished, Paused, RunEvent, RunReader
+from agent.runs.run import End, Finished, Paused, RunEvent, RunReader
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import display_of, interrupt_value
 from identity.errors import AgentError
@@ -35,7 +35,7 @@ class CallEncoder:
         self._sent = 0
         self._ok = False
         self._consent: Members | None = None
-        self._end: Finished | Paused | None = None
+        self._end: End | None = None
         self._thread_id: str | None = None
         match begun:
             case RunReader():
@@ -48,7 +48,7 @@ class CallEncoder:
 
     def event(self, event: RunEvent) -> Members | None:
         """The progress that an event shows, if the client wants it."""
-        if isinstance(event, Finished | Paused):
+        if isinstance(event, End):
             self._end = event
             return None
         match event["type"]:
@@ -71,7 +71,7 @@ class CallEncoder:
             return self._waits(self._end.pending[0])
         if self._consent is not None and not self._ok:
             return self._question(self._consent, "consent")
-        if self._end is None:
+        if not isinstance(self._end, Finished):
             return _error(AgentCode.RUN_CANCELLED.row.for_person())
         text = self._end.text
         result: Members = {"content": [{"type": "text", "text": text}]}

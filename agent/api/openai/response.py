@@ -14,7 +14,7 @@ from typing import Any
 from agent.api.event_stream import SILENCE_SECONDS, EventStream, server_sent
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, reported_body
-from agent.runs.run import Finished, Paused, RunEvent, RunReader, Usage
+from agent.runs.run import Cancelled, Finished, Paused, RunEvent, RunReader, Usage
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import approval_of
 from graph.events import ConsentRequired
@@ -66,19 +66,12 @@ class CompletionStream(EventStream):
 
     async def _chunks(self, run: RunReader) -> AsyncIterator[str]:
         yield self._chunk({"role": "assistant", "content": ""})
-        ended = False
         try:
             async for event in run:
-                ended = isinstance(event, Finished | Paused)
                 for text in self._event(event):
                     yield text
         except AgentError as error:
             yield server_sent([reported_body(error)])
-            return
-        if not ended:
-            code = AgentCode.RUN_CANCELLED  # by another request
-            cancelled = RequestError(None, code.row.for_person(), code=code.value, status=409)
-            yield server_sent([error_body(cancelled)])
 
     def _event(self, event: RunEvent) -> list[str]:
         if isinstance(event, Paused):
@@ -88,6 +81,10 @@ class CompletionStream(EventStream):
             if self._include_usage:
                 last.append(f'{self._head}[], "usage": {json.dumps(_usage(event.usage))}}}\n\n')
             return [*last, "data: [DONE]\n\n"]
+        if isinstance(event, Cancelled):  # by another request
+            code = AgentCode.RUN_CANCELLED
+            cancelled = RequestError(None, code.row.for_person(), code=code.value, status=409)
+            return [server_sent([error_body(cancelled)])]
         if event["type"] == "content":
             return [self._chunk({"content": event["text"]})]
         if event["type"] == "reasoning":

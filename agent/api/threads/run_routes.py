@@ -25,7 +25,7 @@ from agent.api.response_models import documented, documented_body
 from agent.api.threads.models import Cancelled, Decision, NewVersion, StartedRun, read_body
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run import Finished, Paused, Run
+from agent.runs.run import Run
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 
@@ -70,7 +70,6 @@ async def followed(
             latest=run.id,
             new_id=lambda: f"{run.id}-{next(numbers)}",  # the same for every reader
         )
-        ended = False
         if not position:
             yield server_sent(encoder.started())
         if position + 1 < run.replay.oldest:
@@ -80,16 +79,11 @@ async def followed(
         try:
             async for event in reader:
                 events = encoder.event(event)
-                if reader.position > position:
-                    ended = isinstance(event, Finished | Paused)
-                    if events:
-                        yield _identified(events, run, reader.position)
+                if events and reader.position > position:
+                    yield _identified(events, run, reader.position)
         except AgentError as error:
             is_end = isinstance(run.outcome, AgentError) and run.outcome.code is error.code
             yield _identified(encoder.failed(error), run, run.end_position if is_end else None)
-            return
-        if not ended and run.outcome is not None:
-            yield _identified(encoder.cancelled(), run, run.end_position)
 
     return EventStream(texts(), reader.leave)
 

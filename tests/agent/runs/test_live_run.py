@@ -132,14 +132,14 @@ async def test_end_is_received_after_it_is_stored() -> None:
     assert reader.position == 2
 
 
-async def test_cancelled_run_ends_its_readers_without_an_end() -> None:
+async def test_readers_of_a_cancelled_run_receive_that_it_was() -> None:
     work = Script(piece("Once"))
     run = live_run(work)
     reading = asyncio.create_task(read(run))
     await anext(run.events())
     run.cancel()
     run.cancel()
-    assert await reading == [(1, piece("Once"))]
+    assert await reading == [(1, piece("Once")), (2, Cancelled())]
     assert work.outcomes == [Cancelled()]
 
 

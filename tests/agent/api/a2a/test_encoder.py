@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.api.a2a.encoder import TaskEncoder
 from agent.api.a2a.task import TaskId
-from agent.runs.run import Finished, Paused, Usage
+from agent.runs.run import Cancelled, Finished, Paused, Usage
 from graph.approvals.record import ApprovalKind
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
@@ -143,7 +143,7 @@ def test_failed_task_has_the_text_for_the_user_alone() -> None:
 
 def test_run_that_was_cancelled_closes_its_artifact() -> None:
     encoding = encoder()
-    updates = [*encoding.event(response("m1")), *encoding.event(content("a")), *encoding.cancelled()]
+    updates = [*encoding.event(response("m1")), *encoding.event(content("a")), *encoding.event(Cancelled())]
 
     assert updates[-2]["artifactUpdate"]["lastChunk"] is True
     assert updates[-1]["statusUpdate"]["status"]["state"] == "TASK_STATE_CANCELED"

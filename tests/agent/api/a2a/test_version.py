@@ -11,6 +11,7 @@ from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.rpc_request import RpcRequest
 from agent.api.a2a.version import Version, Version03, version_of
 from agent.http.authentication import AGENT_CARD_PATH
+from agent.runs.run import Cancelled
 from tests.agent.api.a2a.official_client import official_client
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.a2a.task_updates import approval_of, states, task_id_of, text_of, texts_of
@@ -83,9 +84,8 @@ async def test_card_is_one_of_the_older_models_too(threads: ThreadsOf) -> None:
 def test_every_update_is_one_of_the_older_models() -> None:
     encoding = encoder()
     updates = [{"task": encoding.task()}]
-    for event in (response("m1"), content("a"), STARTED, FINISHED, content("b")):
+    for event in (response("m1"), content("a"), STARTED, FINISHED, content("b"), Cancelled()):
         updates += encoding.event(event)
-    updates += encoding.cancelled()
     kinds = []
     for update in updates:
         given = {"id": 1, "result": Version03().result(update)}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent.api.ag_ui.encoder import RunEncoder
 from agent.api.event_stream import server_sent
-from agent.runs.run import Finished, Usage
+from agent.runs.run import Cancelled, Finished, Usage
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from identity.observation.request_context import REQUEST_ID
@@ -204,7 +204,9 @@ def test_run_without_known_usage_has_none() -> None:
 
 def test_run_that_another_request_cancelled_ends_with_an_error() -> None:
     encoding = encoder()
-    failure = verified([*encoding.started(), *encoding.event(content("Sun")), *encoding.cancelled()])[-1]
+    failure = verified([*encoding.started(), *encoding.event(content("Sun")), *encoding.event(Cancelled())])[
+        -1
+    ]
 
     assert (failure["type"], failure["code"]) == ("RUN_ERROR", "run_cancelled")
 
