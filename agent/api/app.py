@@ -7,7 +7,6 @@ of bodies, the routes. No middleware before authentication reads a body.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +18,7 @@ from starlette.types import Scope
 
 from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.routes import a2a_routes
-from agent.api.ag_ui.routes import MAX_SNAPSHOT, ThreadRuns, ag_ui_routes
+from agent.api.ag_ui.routes import ag_ui_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.grants import grant_routes
 from agent.api.inbox import inbox_routes, prepared_routes
@@ -31,7 +30,7 @@ from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
 from agent.api.response_models import documented
 from agent.api.threads.routes import thread_routes
-from agent.api.threads.run_routes import followed, only_manages_threads, run_routes
+from agent.api.threads.run_routes import only_manages_threads, run_routes
 from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent
@@ -118,11 +117,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     app.openapi = api_document(app)  # type: ignore[method-assign]  # as FastAPI documents
     app.include_router(public_routes(settings, composed.readiness))
     app.include_router(openai_routes(composed))
-    threads = None
-    if composed.conversations is not None:
-        follow = partial(followed, composed.conversations, model=settings.llm_model, snapshot=MAX_SNAPSHOT)
-        threads = ThreadRuns(composed.conversations, follow, settings)
-    app.include_router(ag_ui_routes(composed, threads))
+    app.include_router(ag_ui_routes(composed))
     app.include_router(a2a_routes(composed))
     app.include_router(mcp_routes(composed))
     app.state.runs, app.state.settings = composed.runs, settings

@@ -4,16 +4,16 @@ The response begins with the run's first words, so that a refused credential or 
 own status.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from fastapi import APIRouter, Request
 from langchain_core.messages import AnyMessage, HumanMessage
 from starlette.responses import Response
 from starlette.types import Receive
 
-from agent.api.ag_ui.encoder import RunEncoder, encoded
+from agent.api.ag_ui.encoder import RunEncoder, encoded, followed
 from agent.api.ag_ui.messages import conversation, user_message
 from agent.api.ag_ui.resume import answers_in
 from agent.api.ag_ui.run_input import AssistantInput, InputMessage, RunAgentInput, UserInput, read_run_input
@@ -39,16 +39,12 @@ snapshot is sent: a part would delete the rest of what the client has."""
 _RECENT: Final = 40
 _MOST_RECENT: Final = 200
 
-Follow: TypeAlias = Callable[[VerifiedAccessToken, str, str | None], Awaitable[Response | None]]
-"""The events of a run that is going on, for a reader who did not start it."""
-
 
 @dataclass(frozen=True, slots=True)
 class ThreadRuns:
     """Responds to requests on conversations. Another principal's conversation is absent."""
 
     conversations: Conversations
-    follow: Follow
     settings: Settings
 
     async def response(self, given: RunAgentInput, caller: VerifiedAccessToken, receive: Receive) -> Response:
@@ -142,7 +138,10 @@ class ThreadRuns:
         owner = owner_of(caller.principal)
         thread = await self.conversations.threads.get(owner, given.thread_id)
         if thread.status == "running":
-            following = await self.follow(caller, given.thread_id, None)
+            model, most = self.settings.llm_model, MAX_SNAPSHOT
+            following = await followed(
+                self.conversations, caller, given.thread_id, None, model=model, snapshot=most
+            )
             if following is not None:
                 return following
         pending = await self.conversations.pending(caller, given.thread_id)
@@ -204,9 +203,12 @@ def unknown(questions: Sequence[HumanMessage], stored: Sequence[AnyMessage]) -> 
     return [question for question in questions if question.id not in known]
 
 
-def ag_ui_routes(composed: Agent, threads: ThreadRuns | None) -> APIRouter:
-    """The route. Without `threads`, the client's messages are the conversation, and no call is approved."""
-    settings = composed.settings
+def ag_ui_routes(composed: Agent) -> APIRouter:
+    """The route. If no conversations are stored, the client's messages are the conversation, and no call is
+    approved.
+    """
+    settings, kept = composed.settings, composed.conversations
+    threads = None if kept is None else ThreadRuns(kept, settings)
     router = APIRouter(prefix="/ag-ui", route_class=DirectRoute)
 
     @router.post(
