@@ -4,10 +4,16 @@ Imports no other file of the agent.
 """
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Final
+
+from identity.errors import AgentError
+
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
 
 
 async def end_tasks(*tasks: asyncio.Task[Any] | None) -> None:
@@ -29,10 +35,13 @@ async def running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await end_tasks(*tasks)
 
 
+@dataclass(slots=True)
 class Background(ABC):
     """A part whose task begins with `start` and ends with `aclose`."""
 
-    _task: asyncio.Task[None] | None = None
+    _: KW_ONLY
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _task: asyncio.Task[None] | None = field(init=False, default=None)
 
     def start(self) -> None:
         """Starts the task, unless it is running. Needs a running event loop."""
@@ -42,6 +51,18 @@ class Background(ABC):
     async def aclose(self) -> None:
         """Ends the task."""
         await end_tasks(self._task)
+
+    async def _attempt(self, work: Awaitable[object], failure: str) -> bool:
+        """Whether `work` succeeds. Its error is logged after the text `failure`, and the task goes on."""
+        try:
+            await work
+        except AgentError as error:
+            _LOG.warning("%s: %s", failure, error.detail)
+        except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
+            _LOG.warning("%s (%s)", failure, type(error).__name__)
+        else:
+            return True
+        return False
 
     @abstractmethod
     async def _work(self) -> None:

@@ -1,6 +1,5 @@
 """The end of conversations: those that were deleted, and those that were not changed for too long."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass
@@ -9,7 +8,6 @@ from typing import Final
 from agent.background import Background
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.grants import end_grants
-from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 RESTORABLE_SECONDS: Final = 600.0
@@ -37,7 +35,6 @@ class Retention(Background):
     days: float
     clock: Callable[[], float]
     also: Callable[[], Awaitable[object]]
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     async def purge(self) -> int:
         """Deletes conversations for good when their time has come. Returns how many. Raises what the database
@@ -58,14 +55,12 @@ class Retention(Background):
     async def _work(self) -> None:
         while True:
             await self.sleep(_ROUND_SECONDS)
-            try:
-                if await self.database.exists():
-                    await self.purge()
-                    await self.also()
-            except AgentError as error:
-                _LOG.warning("conversations were not purged: %s", error.detail)
-            except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
-                _LOG.error("conversations were not purged (%s)", type(error).__name__)
+            await self._attempt(self._round(), "conversations were not purged")
+
+    async def _round(self) -> None:
+        if await self.database.exists():
+            await self.purge()
+            await self.also()
 
 
 def _purge(now: float, unchanged_since: float) -> Transaction[int]:

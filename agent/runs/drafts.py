@@ -5,9 +5,8 @@ all runs together: a response that takes less costs no write, a longer one costs
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
@@ -18,9 +17,7 @@ from agent.conversations.drafts import Draft, is_kept
 from agent.conversations.threads import ThreadStore
 from agent.runs.run_parts import RunRequest
 from graph.events import AgentEvent
-from identity.errors import AgentError
 
-_LOG: Final = logging.getLogger("idaas_agent.conversations")
 SHOWN_SECONDS: Final = 1.2
 """Events that were shown for so long are written with the next round."""
 ROUND_SECONDS: Final = 0.5
@@ -86,7 +83,6 @@ class Drafts(Background):
     threads: ThreadStore
     _: KW_ONLY
     clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _open: dict[str, RunDraft] = field(init=False, default_factory=dict)
     _shown: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
@@ -122,11 +118,5 @@ class Drafts(Background):
             self._shown.clear()
             while any(not draft.is_empty for draft in self._open.values()):
                 await self.sleep(ROUND_SECONDS)
-                try:
-                    await self.write()
-                except AgentError as error:
-                    _LOG.warning("what runs have shown is not written: %s", error.detail)
-                    await self.sleep(_RETRY_SECONDS)
-                except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
-                    _LOG.warning("what runs have shown is not written (%s)", type(error).__name__)
+                if not await self._attempt(self.write(), "what runs have shown is not written"):
                     await self.sleep(_RETRY_SECONDS)

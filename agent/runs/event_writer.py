@@ -11,7 +11,7 @@ conversation that was deleted meanwhile.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
@@ -81,7 +81,6 @@ class EventWriter(Background):
     redis: SharedRedis
     encryption: Encryption
     _: KW_ONLY
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     most_bytes: int = MAX_BYTES
     _streams: "dict[LiveRun, _Stream]" = field(init=False, default_factory=dict)
     _changed: "dict[LiveRun, _Stream]" = field(init=False, default_factory=dict)

@@ -1,9 +1,7 @@
 """Ends runs that this process does not execute: their process has stopped, or they wait for a person."""
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from langchain_core.messages import AnyMessage
@@ -18,10 +16,9 @@ from agent.runs.live_run import LiveRuns
 from agent.runs.run_parts import RunParts
 from agent.runs.run_transcript import MAY_HAVE_EFFECT, rest_of_stopped, results_of_ended
 from graph.tool_calls.requested_calls import pending_tool_calls
-from identity.errors import AgentError, UnavailableError
+from identity.errors import UnavailableError
 from identity.principal import Principal
 
-_LOG: Final = logging.getLogger("idaas_agent.conversations")
 BEAT_SECONDS: Final = 3.0
 SILENT_SECONDS: Final = 9.0
 """A process without a heartbeat for so long is considered stopped. Its runs can then be continued."""
@@ -41,8 +38,6 @@ class Heartbeat(Background):
     parts: RunParts
     live: LiveRuns
     drafts: Drafts
-    _: KW_ONLY
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _last: float = field(init=False, default=float("-inf"))
     """When the last heartbeat was."""
     _observed: dict[str, tuple[float | None, float]] = field(init=False, default_factory=dict)
@@ -86,14 +81,12 @@ class Heartbeat(Background):
 
     async def _work(self) -> None:
         while True:
-            try:
-                if await self.parts.threads.exist():
-                    await self.beat()
-            except AgentError as error:
-                _LOG.warning("the heartbeat of runs failed: %s", error.detail)
-            except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
-                _LOG.warning("the heartbeat of runs failed unexpectedly (%s)", type(error).__name__)
+            await self._attempt(self._beat(), "the heartbeat of runs failed")
             await self.sleep(BEAT_SECONDS)
+
+    async def _beat(self) -> None:
+        if await self.parts.threads.exist():
+            await self.beat()
 
 
 async def interruption(

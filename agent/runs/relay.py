@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -42,8 +42,6 @@ class Cancellations(Background):
 
     redis: SharedRedis
     cancel: Callable[[str, str | None, str | None], None]
-    _: KW_ONLY
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     async def send(self, owner: str, thread_id: str | None = None, run_id: str | None = None) -> bool:
         """Whether another process may have received it."""

@@ -1,9 +1,8 @@
 """Runs that other processes execute, whose events arrive from Redis. Readers follow them like live runs."""
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final
 
@@ -87,7 +86,6 @@ class RelayedRuns(Background):
     threads: ThreadStore
     _: KW_ONLY
     clock: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _followed: dict[RelayedRun, int] = field(init=False, default_factory=dict)
     """The rounds since the last event of each run that has readers."""
     _ended: set[RelayedRun] = field(init=False, default_factory=set)

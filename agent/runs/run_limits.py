@@ -10,8 +10,8 @@ import hashlib
 import itertools
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -70,8 +70,6 @@ class RunLeases(Background):
 
     redis: SharedRedis
     per_caller: int
-    _: KW_ONLY
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _process: str = field(init=False, default_factory=lambda: secrets.token_hex(8))
     _numbers: Iterator[int] = field(init=False, default_factory=itertools.count)
     _taken: dict[str, str] = field(init=False, default_factory=dict)

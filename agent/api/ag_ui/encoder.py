@@ -287,7 +287,7 @@ async def followed(
     An event with an `id` is the last of one step: a client that reconnects sends this id as `last_event_id`,
     and receives what follows, also from a replica where that id has not arrived yet. With the id of a source
     that is not here, such as a process that has ended, it receives the run from its beginning. Messages and
-    calls have the ids under which they are stored: the beginning of one that a client has already replaces it.
+    calls have the ids under which they are stored: the beginning of one replaces what a client has of it.
 
     `model` names the model in the usage. `snapshot` is how many messages a snapshot has at most. Raises
     `ThreadNotFoundError`, and `LimitError` if the caller follows too many runs.
