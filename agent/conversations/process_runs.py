@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from agent.conversations import run_record
 from agent.conversations.database.database import Database, Transaction, Value, query
 from agent.conversations.thread import StoppedRun
 from agent.conversations.transcript import Complete, Transcript, no_messages
-
-StoppedRuns: TypeAlias = list[StoppedRun]
 
 _GRACE_SECONDS: Final = 30.0
 """How long a run of a living process may be unknown to it: it begins here before it begins there."""
@@ -36,7 +34,7 @@ class ProcessRuns:
         ended: Collection[str] = (),
         *,
         complete: Complete = no_messages,
-    ) -> StoppedRuns:
+    ) -> list[StoppedRun]:
         """Records that the process lives and executes `run_ids`. Its other runs are `interrupted`: at once if
         they are in `ended`, else when they have been unknown for half a minute.
 
@@ -44,7 +42,7 @@ class ProcessRuns:
         """
         now = self._clock()
 
-        def work() -> Transaction[StoppedRuns]:
+        def work() -> Transaction[list[StoppedRun]]:
             yield from query(
                 "INSERT INTO processes (id, seen_at) VALUES (?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
@@ -52,7 +50,7 @@ class ProcessRuns:
             )
             rows = yield from query(f"{_RUNS} AND begun_at < ?", process_id, now - _GRACE_SECONDS)
             unknown = {run_id for (run_id,) in rows} - set(run_ids)
-            stopped: StoppedRuns = []
+            stopped: list[StoppedRun] = []
             for run_id in sorted(unknown.union(ended)):
                 stopped += yield from _interrupted("run_id = ? AND process_id = ?", run_id, process_id)
             return stopped
@@ -66,10 +64,10 @@ class ProcessRuns:
         rows = await self._database.read(lambda: query(f"{_RUNS} AND deleted_at IS NULL", process_id))
         return {run_id for (run_id,) in rows}
 
-    async def interrupted(self, before: float, *, complete: Complete = no_messages) -> StoppedRuns:
+    async def interrupted(self, before: float, *, complete: Complete = no_messages) -> list[StoppedRun]:
         """Marks the runs of processes that had no heartbeat since `before`; each is returned once."""
 
-        def work() -> Transaction[StoppedRuns]:
+        def work() -> Transaction[list[StoppedRun]]:
             stopped = yield from _interrupted(
                 "begun_at < ? AND NOT EXISTS (SELECT 1 FROM processes"
                 " WHERE processes.id = threads.process_id AND processes.seen_at >= ?)",
@@ -91,7 +89,7 @@ class ProcessRuns:
 
     async def interrupted_of(
         self, process_id: str, seen_at: float | None, *, complete: Complete = no_messages
-    ) -> StoppedRuns:
+    ) -> list[StoppedRun]:
         """Marks the runs of a process unless it was seen since `seen_at`; each is returned once."""
         unseen = (
             "process_id = ? AND NOT EXISTS"
@@ -102,9 +100,9 @@ class ProcessRuns:
         return await self._interrupt(interruption, self._clock(), complete)
 
     async def _interrupt(
-        self, interruption: Callable[[], Transaction[StoppedRuns]], now: float, complete: Complete
-    ) -> StoppedRuns:
-        def work() -> Transaction[StoppedRuns]:
+        self, interruption: Callable[[], Transaction[list[StoppedRun]]], now: float, complete: Complete
+    ) -> list[StoppedRun]:
+        def work() -> Transaction[list[StoppedRun]]:
             runs = yield from interruption()
             for run in runs:
                 yield from self._transcript.complete(run, now, complete)
@@ -114,7 +112,7 @@ class ProcessRuns:
         return await self._database.write(work)
 
 
-def _interrupted(condition: str, *values: Value) -> Transaction[StoppedRuns]:
+def _interrupted(condition: str, *values: Value) -> Transaction[list[StoppedRun]]:
     """The runs in progress that fulfil `condition` are `interrupted`."""
     rows = yield from query(
         "UPDATE threads SET status = 'interrupted', process_id = NULL"  # noqa: S608 - constants

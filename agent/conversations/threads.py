@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from langchain_core.messages import AnyMessage
 
@@ -51,14 +51,6 @@ from graph.files import file_parts
 from identity.errors import ConfigurationError, ThreadBusyError
 
 T = TypeVar("T")
-# A method is named `list`.
-Threads: TypeAlias = list[Thread]
-Messages: TypeAlias = list[AnyMessage]
-StoredMessages: TypeAlias = list[StoredMessage]
-StoredJsons: TypeAlias = list[StoredJson]
-Events: TypeAlias = list[AgentEvent]
-Terms: TypeAlias = list[bytes]
-Statements: TypeAlias = list[Statement]
 
 _WITH_TITLES: Final = "SELECT key, owner, id, title FROM threads WHERE key > ? ORDER BY key LIMIT 100"
 
@@ -67,7 +59,7 @@ _WITH_TITLES: Final = "SELECT key, owner, id, title FROM threads WHERE key > ? O
 class BegunRun:
     """What a run begins with: the earlier messages, and the labels of what they have read."""
 
-    window: Messages
+    window: list[AnyMessage]
     read: Mapping[str, str]
 
 
@@ -131,9 +123,9 @@ class ThreadStore:
         """The thread."""
         return await self._database.read(lambda: self._found(owner, thread_id))
 
-    async def list(
+    async def page(
         self, owner: str, *, limit: int, before: str | None = None, search: str | None = None
-    ) -> tuple[Threads, str | None]:
+    ) -> tuple[list[Thread], str | None]:
         """A page of threads, the last changed first, and the cursor of the next one.
 
         With `search`, those that have all of its words, in whatever case, in the title or in what people and
@@ -180,7 +172,7 @@ class ThreadStore:
         await self._database.write(lambda: end_grants(owner, None), durable=True)
         return len(await self._database.write(lambda: query(sql, now, owner)))
 
-    async def exported(self, owner: str, thread_id: str, *, after: int = 0) -> StoredJsons:
+    async def exported(self, owner: str, thread_id: str, *, after: int = 0) -> list[StoredJson]:
         """Messages as they are stored, those after the position `after` first, the oldest first: as many as
         fit into little memory, and none if there are no others.
         """
@@ -194,7 +186,7 @@ class ThreadStore:
         before: int | None = None,
         limit: int,
         most_bytes: int = PAGE_BYTES,
-    ) -> StoredMessages:
+    ) -> list[StoredMessage]:
         """The newest messages before the position `before`, the oldest first: at most `limit`, and none
         before the one that exceeds `most_bytes`, as they are stored.
         """
@@ -259,7 +251,7 @@ class ThreadStore:
         left = [] if replaces is None else [set_aside(change, replaces)]
         before = self._transcript.latest(change)
 
-        def of_title() -> Statements:
+        def of_title() -> list[Statement]:
             thread = "owner = ? AND id = ? AND change = ?"
             return insertion(self._terms.of_title(owner, question), thread, owner, thread_id, change.number)
 
@@ -314,12 +306,14 @@ class ThreadStore:
 
         await self._database.batches(work)
 
-    async def drafted(self, owner: str, thread_id: str, run_id: str) -> tuple[Messages, Events]:
+    async def drafted(
+        self, owner: str, thread_id: str, run_id: str
+    ) -> tuple[list[AnyMessage], list[AgentEvent]]:
         """The newest messages of the thread, among which the calls without a result are, and what the drafts
         of a run have.
         """
 
-        def work(thread: ThreadKey) -> Transaction[tuple[Messages, Events]]:
+        def work(thread: ThreadKey) -> Transaction[tuple[list[AnyMessage], list[AgentEvent]]]:
             newest = yield from self._transcript.turn(thread)
             shown = yield from self._transcript.drafted(thread, run_id)
             return [each.message for each in newest], shown
@@ -369,7 +363,7 @@ class ThreadStore:
                     pass
             after = rows[-1][0]
 
-    def _title_anew(self, key: int, terms: Terms) -> Transaction[None]:
+    def _title_anew(self, key: int, terms: list[bytes]) -> Transaction[None]:
         yield [Statement("DELETE FROM terms WHERE thread_key = ?", (key,)), *insertion(terms, "key = ?", key)]
 
     async def _read(self, owner: str, thread_id: str, work: Callable[[ThreadKey], Transaction[T]]) -> T:

@@ -115,7 +115,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         its words. A client that leaves ends the search.
         """
         try:
-            reading = conversations.threads.list(_owner(request), limit=limit, before=before, search=search)
+            reading = conversations.threads.page(_owner(request), limit=limit, before=before, search=search)
             found, cursor = await while_connected(reading, request.receive)
         except ValueError:
             raise RequestError("before", "expected a cursor of an earlier response") from None

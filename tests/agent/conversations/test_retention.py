@@ -85,7 +85,7 @@ async def test_conversation_that_was_not_changed_for_too_long_is_purged_unless_i
     await conversation(storage, "fresh")
     clock.now += 11 * DAY
     assert await storage.retention.purge() == 4
-    left, _ = await storage.threads.list(OWNER, limit=10)
+    left, _ = await storage.threads.page(OWNER, limit=10)
     assert {thread.id for thread in left} == {"fresh", "running"}
 
 

@@ -33,7 +33,7 @@ def threads(database: Database, encryption: Encryption) -> ThreadStore:
 
 
 async def ids(threads: ThreadStore, search: str, owner: str = ALICE) -> list[str]:
-    found, cursor = await threads.list(owner, limit=10, search=search)
+    found, cursor = await threads.page(owner, limit=10, search=search)
     assert cursor is None
     return [thread.id for thread in found]
 
@@ -146,7 +146,7 @@ async def test_pages_of_a_search_are_in_order_and_whole_and_others_are_served_be
     found: list[str] = []
     cursor = None
     while True:
-        page, cursor = await threads.list(ALICE, limit=120, before=cursor, search="odd")
+        page, cursor = await threads.page(ALICE, limit=120, before=cursor, search="odd")
         found += [thread.id for thread in page]
         if cursor is None:
             break

@@ -97,7 +97,7 @@ async def test_deleted_conversations_that_can_be_restored_take_up_as_much_again_
         await asked(threads, f"t{number}", LONG)
         await threads.delete(ALICE, f"t{number}")
     assert await refused(threads, "t2", LONG) == (AgentCode.STORAGE_FULL, "bytes", 25_000)
-    assert len((await threads.list(ALICE, limit=9))[0]) == 0
+    assert len((await threads.page(ALICE, limit=9))[0]) == 0
 
 
 async def test_user_opens_no_more_conversations_than_the_limit(limited_to: LimitedTo) -> None:

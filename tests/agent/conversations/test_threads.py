@@ -81,7 +81,7 @@ async def test_thread_of_another_owner_is_absent_for_every_operation(threads: Th
         with pytest.raises(ThreadNotFoundError) as caught:
             await attempt
         assert caught.value.code is AgentCode.THREAD_NOT_FOUND
-    assert await threads.list(BOB, limit=10) == ([], None)
+    assert await threads.page(BOB, limit=10) == ([], None)
     assert not await threads.end_run(BOB, "t", "run-t-0", "idle")
     with pytest.raises(ThreadBusyError):
         await threads.append(BOB, "t", "run-t-0", [HumanMessage("forged")])
@@ -182,7 +182,7 @@ async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore
     ):
         with pytest.raises(ThreadNotFoundError):
             await attempt
-    assert await threads.list(ALICE, limit=10) == ([], None)
+    assert await threads.page(ALICE, limit=10) == ([], None)
     assert (await threads.restore(ALICE, "t")).deleted_at is None
     assert texts(await window(threads, ALICE, "t")) == ["One", "Answer to One"]
     with pytest.raises(ThreadNotFoundError):

@@ -61,7 +61,7 @@ async def test_version_replaces_what_the_model_reads_and_each_can_be_shown_again
     assert [each.seq for each in exported] == [*range(1, 15)]
     assert [each.seq for each in exported if each.replaced] == [7, 8, 9, 10, 11, 12]
     assert b"TWO" not in b"".join(await _bodies(database))
-    found, _ = await threads.list(ALICE, limit=9, search="ONE five")
+    found, _ = await threads.page(ALICE, limit=9, search="ONE five")
     assert [each.id for each in found] == ["t"]
 
 

@@ -84,7 +84,7 @@ async def test_search_of_a_client_that_leaves_ends(
         finally:
             ended.set()
 
-    monkeypatch.setattr(ThreadStore, "list", search)
+    monkeypatch.setattr(ThreadStore, "page", search)
     asked = asyncio.create_task(served.ask("GET", "/threads?search=lake"))
     async with asyncio.timeout(30):
         await begun.wait()

@@ -80,7 +80,7 @@ async def test_message_that_another_process_is_storing_is_not_stored_again(postg
 
 async def failure(database: PostgresDatabase, use: Awaitable[Any] | None = None) -> AgentError:
     with pytest.raises(AgentError) as caught:
-        await (use or ThreadStore(database).list("owner", limit=1))
+        await (use or ThreadStore(database).page("owner", limit=1))
     assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
     assert PASSWORD not in f"{caught.value!r} {caught.value.detail}"
     return caught.value
@@ -91,7 +91,7 @@ async def test_tables_are_made_once_by_processes_that_start_at_once(new_url, dat
     await asyncio.gather(
         *(ThreadStore(each).open("owner", f"t{number}") for number, each in enumerate(databases))
     )
-    threads, _ = await ThreadStore(databases[0]).list("owner", limit=10)
+    threads, _ = await ThreadStore(databases[0]).page("owner", limit=10)
     assert len(threads) == 5
     assert await databases[0].read(lambda: query("SELECT version FROM schema_version")) == [(SCHEMA_VERSION,)]
     assert f"tables of version {SCHEMA_VERSION}" in await databases[0].check()
@@ -206,7 +206,7 @@ FULL = """
 async def test_more_transactions_than_connections_wait_for_each_other(database_of: DatabaseOf) -> None:
     store = ThreadStore(database_of(most=2))
     await asyncio.gather(*(store.open("owner", f"t{number}") for number in range(30)))
-    assert len((await store.list("owner", limit=100))[0]) == 30
+    assert len((await store.page("owner", limit=100))[0]) == 30
 
 
 async def test_cancelled_transaction_is_undone_and_its_connection_not_used_again(database_of):
@@ -311,7 +311,7 @@ async def test_tables_are_made_by_a_first_transaction_that_has_been_given_up(new
     assert database._migration is not None
     await database._migration
     database._seconds = 30.0
-    assert await ThreadStore(database).list("owner", limit=1) == ([], None)
+    assert await ThreadStore(database).page("owner", limit=1) == ([], None)
 
 
 def proxied(postgres: PostgresProcess, proxy: CountingProxy) -> str:

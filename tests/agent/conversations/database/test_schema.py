@@ -35,7 +35,7 @@ async def test_running_process_goes_on_with_expanded_tables_and_one_that_starts_
             assert caught.value.code is AgentCode.CONVERSATIONS_SCHEMA_UNKNOWN
             assert f"version {version}, and this agent knows {SCHEMA_VERSION}" in caught.value.detail
         await threads.begin_run("owner", "t", "r", "p")
-        assert [each.id for each in (await threads.list("owner", limit=9))[0]] == ["t"]
+        assert [each.id for each in (await threads.page("owner", limit=9))[0]] == ["t"]
     finally:
         await running.write(lambda: query("ALTER TABLE threads DROP COLUMN pinned"))
         await set_version(running, str(SCHEMA_VERSION))

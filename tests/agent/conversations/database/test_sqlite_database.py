@@ -154,7 +154,7 @@ async def test_file_that_was_removed_is_reported_and_made_anew_by_the_next_use(t
     assert "tables of version" in await store._database.check()
     await store._database.aclose()
     again = ThreadStore(SqliteDatabase(path))
-    assert [thread.id for thread in (await again.list("owner", limit=10))[0]] == ["after"]
+    assert [thread.id for thread in (await again.page("owner", limit=10))[0]] == ["after"]
     await again._database.aclose()
 
 
@@ -200,8 +200,8 @@ async def test_list_is_one_indexed_query(tmp_path: Path) -> None:
     seen: list[str] = []
     assert database._connection is not None
     database._connection.set_trace_callback(seen.append)
-    _, cursor = await store.list("owner", limit=2)
-    await store.list("owner", limit=2, before=cursor)
+    _, cursor = await store.page("owner", limit=2)
+    await store.page("owner", limit=2, before=cursor)
     database._connection.set_trace_callback(None)
     selects = [sql for sql in seen if sql.startswith("SELECT")]
     assert len(selects) == 2

@@ -98,13 +98,13 @@ async def test_everything_is_brought_under_the_present_key(new_database, former)
     both = encryption(PRESENT, *former, allows_clear=not former)
     database = new_database(both)
     reencryption = reencryption_of(new_database, both)
-    found, _ = await ThreadStore(database, both).list(OWNER, limit=9, search="fine")
+    found, _ = await ThreadStore(database, both).page(OWNER, limit=9, search="fine")
     assert len(found) == 3
     assert await reencryption.run() == 4 + 7 + 2 + 1 + 2 + 1
     assert await reencryption.run() == 0
     present = storage(new_database, PRESENT)
     for search, number in (("fine", 3), ("my pl", 4), ("lost", 0)):
-        found, _ = await present.threads.list(OWNER, limit=9, search=search)
+        found, _ = await present.threads.page(OWNER, limit=9, search=search)
         assert len(found) == number
     terms = await database.read(lambda: query("SELECT term FROM terms"))
     assert len(terms) == 4 * 8 + 3 * 3  # of the former key, none is left

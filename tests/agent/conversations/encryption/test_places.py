@@ -271,7 +271,7 @@ FORGED: dict[str, Read] = {
 
 @pytest.mark.parametrize("forged", FORGED)
 async def test_value_in_clear_is_refused_under_a_key_unless_the_file_allows_it(storage, new_database, forged):
-    await storage.threads.list(OF_ALICE, limit=1)
+    await storage.threads.page(OF_ALICE, limit=1)
     attacker = ConversationStorage(new_database(), Encryption(), days=90, clock=lambda: NOW)
     await filled(attacker)
     with pytest.raises((ConfigurationError, UnavailableError)) as caught:
@@ -293,7 +293,7 @@ async def test_thread_whose_title_is_refused_is_listed_without_it_and_can_be_ren
     for thread_id in ("t", "other"):
         await threads.open(OF_ALICE, thread_id, "My title")
     await storage.database.write(lambda: query("UPDATE threads SET title = ? WHERE id = 't'", b"\0forged"))
-    assert {each.id: each.title for each in (await threads.list(OF_ALICE, limit=9))[0]} == {
+    assert {each.id: each.title for each in (await threads.page(OF_ALICE, limit=9))[0]} == {
         "t": None,
         "other": "My title",
     }
