@@ -59,7 +59,7 @@ from identity.access_token.verifier import REVOCATION_REACH, AccessTokenVerifier
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.errors import AccessTokenError, ConfigurationError, UnreachableError
+from identity.errors import ConfigurationError, UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
@@ -199,7 +199,7 @@ class Agent:
             revocations,
             revocation_stores(settings, self.redis),
             forget_users=self.broker.forget_users,
-            end_runs=self._end_runs_of,
+            end_runs=self.runs.end_of,
             audit=audit,
             issuer=settings.idaas.issuer,
             applied=self.measures.revocations,
@@ -437,14 +437,6 @@ class Agent:
         """The credential of one service, outside of a run. `caller` may be `None` under Machine identity."""
         credentials = ServiceCredentials(self.requirements, self.broker, self.clock, renews=renews)
         return credentials.of(caller, name)
-
-    def _end_runs_of(
-        self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AccessTokenError]
-    ) -> int:
-        """Ends the runs whose caller matches, and the readers of such callers. Returns how many runs."""
-        if self.conversations is not None:
-            self.conversations.readers.end_of(callers, reason)
-        return self.runs.end_of(callers, reason)
 
 
 async def _closed(*parts: Any) -> None:  # noqa: ANN401 - what has `aclose`

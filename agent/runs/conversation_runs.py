@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -30,55 +29,11 @@ from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApprova
 from graph.error_codes import GraphCode
 from graph.files import detached, file_parts
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import (
-    AgentError,
-    ApprovalError,
-    ConfigurationError,
-    LimitError,
-    ThreadBusyError,
-    UnavailableError,
-)
+from identity.errors import ApprovalError, ConfigurationError, LimitError, ThreadBusyError, UnavailableError
 from identity.principal import Principal
 
-_MOST_READERS: Final = 20
 _DECIDED: Final = (ApprovalStatus.APPROVED, ApprovalStatus.REJECTED)
 _PAGE: Final = 200
-
-
-class Readers:
-    """Readers of runs that they did not start: another tab, another device, a page that was reloaded.
-
-    Each has its own access token: if that is revoked, the reader ends, and the run of another token does
-    not.
-    """
-
-    def __init__(self, most: int = _MOST_READERS) -> None:
-        """`most` is how many one principal may have at once."""
-        self._most = most
-        self._readers: dict[RunReader, VerifiedAccessToken] = {}
-        self._counts: Counter[Principal] = Counter()
-
-    def add(self, reader: RunReader, caller: VerifiedAccessToken) -> None:
-        """Counts `reader` until it leaves. Above the limit, makes it leave, and raises `LimitError`."""
-        if self._counts[caller.principal] >= self._most:
-            reader.leave()
-            raise LimitError(AgentCode.TOO_MANY_RUNS, f"at most {self._most} readers for one caller")
-        self._readers[reader] = caller
-        self._counts[caller.principal] += 1
-        reader.on_leave = partial(self._left, reader)
-
-    def end_of(self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AgentError]) -> int:
-        """Ends readers whose caller matches `callers`, with the error `reason()`. Returns how many."""
-        ended = [reader for reader, caller in self._readers.items() if callers(caller)]
-        for reader in ended:
-            reader.end(reason())
-        return len(ended)
-
-    def _left(self, reader: RunReader) -> None:
-        caller = self._readers.pop(reader)
-        self._counts[caller.principal] -= 1
-        if not self._counts[caller.principal]:
-            del self._counts[caller.principal]
 
 
 @dataclass(slots=True)
@@ -96,7 +51,6 @@ class Conversations:
     _: KW_ONLY
     live: LiveRuns = field(default_factory=LiveRuns)
     relay: Relay | None = None
-    readers: Readers = field(init=False, default_factory=Readers)
     threads: ThreadStore = field(init=False)
     drafts: Drafts = field(init=False)
     heartbeat: Heartbeat = field(init=False)
@@ -276,7 +230,7 @@ class Conversations:
             return None
         reader = run.events(run.replay.oldest - 1)
         reader.complete = partial(self._completed, caller, thread_id)
-        self.readers.add(reader, caller)
+        self.runs.admit(reader, caller)
         return reader
 
     async def _latest_run(self, owner: str, thread_id: str) -> Run | None:

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -198,19 +198,19 @@ class RunLimit:
         if self._in_total and self._total >= self._in_total:
             raise UnavailableError(AgentCode.OVERLOADED, f"at most {self._in_total} in total")
 
-    def count(self, caller: Principal, run: asyncio.Task[Any]) -> None:
-        """Counts `run` until it is done."""
+    def count(self, caller: Principal) -> Callable[[], None]:
+        """Counts a run until the function that is returned is called, once."""
         self._running[caller] += 1
         self._total += 1
         self._waiting[caller] = max(0, self._waiting[caller] - 1)
 
-        def ended(_: asyncio.Task[Any]) -> None:
+        def ended() -> None:
             self._total -= 1
             self._running[caller] -= 1
             if not self._running[caller]:
                 del self._running[caller], self._waiting[caller]
 
-        run.add_done_callback(ended)
+        return ended
 
     def _too_many(self, caller: Principal) -> LimitError:
         seconds = RETRY_AFTER_SECONDS + self._waiting[caller] // self._per_caller

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from langchain_core.messages import AnyMessage, ToolCall
 
@@ -18,8 +18,10 @@ from graph.build import CompiledAgentGraph
 from graph.context import AgentContext, release
 from graph.files import detached
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AgentError
+from identity.errors import AgentError, LimitError
 from identity.principal import Principal
+
+_MOST_READERS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,10 @@ class Runs:
     leases: RunLeases | None = None
     traced: bool = False
     measures: RunMeasures | None = None
+    readers: RunLimit = field(default_factory=lambda: RunLimit(per_caller=_MOST_READERS))
+    """The limit of the readers of runs that they did not start."""
     _running: dict[LiveRun, VerifiedAccessToken] = field(init=False, default_factory=dict)
+    _reading: dict[RunReader, VerifiedAccessToken] = field(init=False, default_factory=dict)
     _ended_by: Callable[[], AgentError] | None = field(init=False, default=None)
 
     def check(self, caller: Principal) -> None:
@@ -110,10 +115,34 @@ class Runs:
         run = LiveRun(
             work, seconds=self.timeout, lease=lease, traced=self.traced, measures=self.measures, **options
         )
-        self.limit.count(caller.principal, run.task)
+        ended = self.limit.count(caller.principal)
         self._running[run] = caller
-        run.task.add_done_callback(lambda _: self._running.pop(run, None))
+
+        def done(_: asyncio.Task[None]) -> None:
+            del self._running[run]
+            ended()
+
+        run.task.add_done_callback(done)
         return run
+
+    def admit(self, reader: RunReader, caller: VerifiedAccessToken) -> None:
+        """Counts a reader of a run that it did not start, until it leaves: another tab, another device, a
+        reloaded page. It has its own access token: if that is revoked, the reader ends, and the run does not.
+        Above the limit, makes it leave, and raises `LimitError`.
+        """
+        try:
+            self.readers.check(caller.principal)
+        except LimitError:
+            reader.leave()
+            raise
+        ended = self.readers.count(caller.principal)
+        self._reading[reader] = caller
+
+        def left() -> None:
+            del self._reading[reader]
+            ended()
+
+        reader.on_leave = left
 
     def end(self, reason: Callable[[], AgentError]) -> None:
         """Ends all runs with the error `reason()`, which later calls of `start` raise. Does not wait."""
@@ -122,7 +151,11 @@ class Runs:
             run.end(reason())
 
     def end_of(self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AgentError]) -> int:
-        """Ends runs whose caller matches `callers`, as `end` does. Returns how many. Others may start."""
+        """Ends the runs of callers that match, as `end` does, and their readers. Returns how many runs ended.
+        Others may start.
+        """
+        for reader in [reader for reader, caller in self._reading.items() if callers(caller)]:
+            reader.end(reason())
         ended = [run for run, caller in self._running.items() if callers(caller)]
         for run in ended:
             run.end(reason())

@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage
 
 from agent.operations.revocation.enforcer import revoked_error
 from agent.runs.live_run import LiveRun
+from agent.runs.run_limits import RunLimit
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf
@@ -152,9 +153,8 @@ async def test_reader_that_leaves_ends_nothing(threads: ThreadsOf) -> None:
             await reader.next()
         served.model.go_on.set()
         assert (await response.aread()).endswith(b"data: [DONE]\n\n")
-    readers = served.agent.conversations.readers  # type: ignore[union-attr]  # they are kept here
-    assert not readers._readers
-    assert not readers._counts
+    assert not served.agent.runs._reading
+    assert not served.agent.runs.readers._running
 
 
 async def test_client_that_leaves_ends_its_run_unless_it_asks_to_keep_it(threads: ThreadsOf) -> None:
@@ -258,12 +258,12 @@ async def test_revocation_ends_the_run_and_readers_with_a_token_of_their_own(thr
             fingerprints.append(caller.fingerprint)
             return f"Bearer {caller.token.reveal()}" == device["Authorization"]
 
-        assert served.agent._end_runs_of(is_devices, revoked_error) == 0
+        assert served.agent.runs.end_of(is_devices, revoked_error) == 0
         assert (await reader.rest())[-1]["code"] == "access_revoked"
         assert len(set(fingerprints)) == 2
         async with followed(served) as own:
             await own.until("TEXT_MESSAGE_CONTENT")
-            assert served.agent._end_runs_of(lambda _: True, revoked_error) == 1
+            assert served.agent.runs.end_of(lambda _: True, revoked_error) == 1
             assert (await own.rest())[-1]["code"] == "access_revoked"
             await asyncio.wait([run.task for run in live_runs(served)])
     assert (await served.ask("GET", "/threads/thread-1")).json()["status"] == "failed"
@@ -271,8 +271,7 @@ async def test_revocation_ends_the_run_and_readers_with_a_token_of_their_own(thr
 
 async def test_one_caller_has_a_limited_number_of_readers(threads: ThreadsOf) -> None:
     served = await threads([TALE], waits=True)
-    readers = served.agent.conversations.readers  # type: ignore[union-attr]  # they are kept here
-    readers._most = 1
+    served.agent.runs.readers = RunLimit(per_caller=1)
     async with run_that_waits(served), followed(served) as reader:
         await reader.next()
         refused = await served.ask("GET", "/threads/thread-1/events")
