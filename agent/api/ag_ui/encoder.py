@@ -35,6 +35,8 @@ clients do not."""
 
 Conversation: TypeAlias = Callable[[], Awaitable[Sequence[AnyMessage] | None]]
 """Reads the whole conversation of a run; `None` if it is too long to send."""
+Kind: TypeAlias = Literal["TEXT", "REASONING"]
+_ROLES: Final = {"TEXT": "assistant", "REASONING": "reasoning"}
 
 
 class OpenMessage:
@@ -43,7 +45,7 @@ class OpenMessage:
     def __init__(self, new_id: Callable[[], str]) -> None:
         """`new_id` makes the id of a message that has none."""
         self._new_id: Final = new_id
-        self._open: Literal["text", "reasoning"] | None = None
+        self._open: Kind | None = None
         self.id: str | None = None
         """`None` until the model has begun to respond."""
 
@@ -53,42 +55,29 @@ class OpenMessage:
         self.id = message_id
         return closed
 
-    def text(self, delta: str) -> list[Event]:
-        """A piece of the text."""
-        message_id = self._id()
-        content: Event = {"type": "TEXT_MESSAGE_CONTENT", "messageId": message_id, "delta": delta}
-        if self._open == "text":
+    def piece(self, kind: Kind, delta: str) -> list[Event]:
+        """A piece of the text, or of the reasoning, which is a message of its own."""
+        named = self._named(kind)
+        content: Event = {"type": f"{kind}_MESSAGE_CONTENT", **named, "delta": delta}
+        if self._open == kind:
             return [content]
-        closed = self.close()
-        self._open = "text"
-        start: Event = {"type": "TEXT_MESSAGE_START", "messageId": message_id, "role": "assistant"}
+        closed, self._open = self.close(), kind
+        if kind == "REASONING":
+            closed.append({"type": "REASONING_START", **named})
+        start: Event = {"type": f"{kind}_MESSAGE_START", **named, "role": _ROLES[kind]}
         return [*closed, start, content]
-
-    def reasoning(self, delta: str) -> list[Event]:
-        """A piece of the reasoning, which is a message of its own."""
-        thought = {"messageId": reasoning_id(self._id())}
-        content: Event = {"type": "REASONING_MESSAGE_CONTENT", **thought, "delta": delta}
-        if self._open == "reasoning":
-            return [content]
-        closed = self.close()
-        self._open = "reasoning"
-        start: Event = {"type": "REASONING_MESSAGE_START", **thought, "role": "reasoning"}
-        return [*closed, {"type": "REASONING_START", **thought}, start, content]
 
     def close(self) -> list[Event]:
         """Closes what is open. A later piece opens it again."""
-        kind, self._open = self._open, None
-        if kind == "text":
-            return [{"type": "TEXT_MESSAGE_END", "messageId": self._id()}]
-        if kind == "reasoning":
-            thought = {"messageId": reasoning_id(self._id())}
-            return [{"type": "REASONING_MESSAGE_END", **thought}, {"type": "REASONING_END", **thought}]
-        return []
+        if (kind := self._open) is None:
+            return []
+        self._open = None
+        ends = [f"{kind}_MESSAGE_END", *(["REASONING_END"] if kind == "REASONING" else [])]
+        return [{"type": end, **self._named(kind)} for end in ends]
 
-    def _id(self) -> str:
-        if self.id is None:
-            self.id = self._new_id()
-        return self.id
+    def _named(self, kind: Kind) -> Event:
+        self.id = self.id or self._new_id()
+        return {"messageId": self.id if kind == "TEXT" else reasoning_id(self.id)}
 
 
 def state(thread_id: str, status: str, run: str | None) -> Event:
@@ -158,9 +147,9 @@ class RunEncoder:
             return [_error(code.row.for_person(), code.value, {})]
         match event["type"]:
             case "content":
-                return self._message.text(event["text"])
+                return self._message.piece("TEXT", event["text"])
             case "reasoning":
-                return self._message.reasoning(event["text"])
+                return self._message.piece("REASONING", event["text"])
             case "response_started":
                 return self._message.begin(event["message_id"])
             case "tool_started":
