@@ -24,7 +24,7 @@ from agent.api.a2a.task import (
     with_history,
 )
 from agent.conversations.run_record import RunQuery, RunRecord
-from agent.conversations.thread import StoredMessage, is_thread_id, owner_of
+from agent.conversations.thread import is_thread_id, owner_of
 from agent.runs.conversation_runs import Conversations
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -40,31 +40,13 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\
 _NO_STATE: Final = (None, "TASK_STATE_UNSPECIFIED")
 
 
-def state_of(record: RunRecord) -> TaskState:
-    """The state of the task."""
-    return TaskState[record.state.upper()]
-
-
-async def recorded_status(
-    conversations: Conversations, task_id: TaskId, record: RunRecord, caller: VerifiedAccessToken
-) -> Members | None:
-    """The status of a task; `None` if it has changed since `record` was read."""
-    state, at = state_of(record), record.changed_at
-    if state.waits:
-        pending = await conversations.pending(caller, record.thread_id)
-        return waiting(task_id, pending[0], at) if pending else None
-    if state in (TaskState.WORKING, TaskState.COMPLETED):
-        return status_of(state, at)
-    return ended_by(state, task_id, record.code.row.for_person(), at, record.code.value)
-
-
 @dataclass(frozen=True, slots=True)
 class StoredTask:
     """A task of one caller."""
 
-    id: TaskId
     record: RunRecord
-    stored: Sequence[StoredMessage]
+    messages: Sequence[AnyMessage]
+    """Those that the run of the task has added so far."""
 
     @classmethod
     async def read(
@@ -76,21 +58,21 @@ class StoredTask:
         if record is None:
             raise task_not_found()
         [stored] = await threads.runs.messages(owner, [record], limit=MAX_MESSAGES)
-        return cls(task_id, record, stored)
+        return cls(record, [each.message for each in stored])
 
     @property
-    def messages(self) -> list[AnyMessage]:
-        """The messages that the run of the task has added so far."""
-        return [each.message for each in self.stored]
+    def id(self) -> TaskId:
+        """The id of the task."""
+        return TaskId(self.record.thread_id, self.record.run_id)
 
     @property
-    def ended(self) -> bool:
-        """Whether the task has ended: then it is not followed, whatever its run still does."""
-        return state_of(self.record).ended
+    def state(self) -> TaskState:
+        """The state of the task."""
+        return TaskState[self.record.state.upper()]
 
     async def members(self, conversations: Conversations, caller: VerifiedAccessToken) -> Members:
         """The task as an object."""
-        status = await recorded_status(conversations, self.id, self.record, caller)
+        status = await self._status(conversations, caller)
         if status is None:
             again = await self.read(conversations, self.id, caller)
             if again.record != self.record:
@@ -100,6 +82,16 @@ class StoredTask:
         members = task(self.id, status, history_of(self.id, self.messages), artifacts_of(self.messages))
         last = self.messages[-1] if self.messages else None
         return members | cut_off(last and last.response_metadata.get("finish_reason"))
+
+    async def _status(self, conversations: Conversations, caller: VerifiedAccessToken) -> Members | None:
+        """`None` if it has changed since the record was read."""
+        state, code, at = self.state, self.record.code, self.record.changed_at
+        if state.waits:
+            pending = await conversations.pending(caller, self.record.thread_id)
+            return waiting(self.id, pending[0], at) if pending else None
+        if state in (TaskState.WORKING, TaskState.COMPLETED):
+            return status_of(state, at)
+        return ended_by(state, self.id, code.row.for_person(), at, code.value)
 
 
 async def task_list(conversations: Conversations, params: ListParams, caller: VerifiedAccessToken) -> Members:
@@ -113,7 +105,7 @@ async def task_list(conversations: Conversations, params: ListParams, caller: Ve
     messages = await runs.messages(owner, page.runs, limit=MAX_MESSAGES, asked=not artifacts)
     tasks = []
     for record, stored in zip(page.runs, messages, strict=True):
-        task = StoredTask(TaskId(record.thread_id, record.run_id), record, stored)
+        task = StoredTask(record, [each.message for each in stored])
         with suppress(RpcError, ThreadNotFoundError):  # it may have been deleted meanwhile
             members = with_history(await task.members(conversations, caller), params.history_length)
             listed = members.pop("artifacts", [])

@@ -26,7 +26,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ApprovalError, ThreadNotFoundError
 
 _RECENT: Final = 40
-"""The messages among which one that is sent again is recognised."""
+"""The messages among which one that is sent again is recognised, also while its caller may start no run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +106,14 @@ class ThreadTasks:
             return await self._answer(message, message.task_id, caller)
         asked, context_id = question(message, self._most_images), context_of(message)
         if message.context_id and (task_id := await self._known(message, caller)):
-            return await self._of_known(task_id, caller)
+            return await self._now(task_id, caller)
         try:
             run = await self._conversations.start(caller, context_id, [asked], streaming=True)
         except ApprovalError as error:
             raise await self._waiting(error, context_id, caller) from None
         except MessageStoredError as stored:
             [run_id] = stored.runs.values()
-            return await self._of_known(TaskId(context_id, run_id), caller)
+            return await self._now(TaskId(context_id, run_id), caller)
         return self._started(run, [asked])
 
     async def get(self, task_id: str, caller: VerifiedAccessToken) -> Members:
@@ -141,13 +141,10 @@ class ThreadTasks:
         """The run of the task that is in progress; the task alone while it waits. Raises `RpcError` if it has
         ended.
         """
-        stored = await StoredTask.read(self._conversations, TaskId.read(task_id), caller)
-        if following := await self._running(stored, caller):
-            return following
-        members = await self.get(task_id, caller)
-        if _state(members).ended:
+        found = await self._now(TaskId.read(task_id), caller)
+        if not isinstance(found, TaskRun) and _state(found).ended:
             raise RpcError(RpcCode.UNSUPPORTED_OPERATION, "The task has ended; GetTask returns it")
-        return members
+        return found
 
     async def _answer(self, message: Message, task_id: str, caller: VerifiedAccessToken) -> TaskRun:
         named = TaskId.read(task_id)
@@ -172,8 +169,8 @@ class ThreadTasks:
         run = await self._conversations.resume(caller, named.context_id, answers, streaming=True)
         return self._started(run, stored.messages)
 
-    async def _of_known(self, task_id: TaskId, caller: VerifiedAccessToken) -> TaskRun | Members:
-        """The task of a message that is sent again."""
+    async def _now(self, task_id: TaskId, caller: VerifiedAccessToken) -> TaskRun | Members:
+        """The run of the task, or the task alone if none is in progress."""
         stored = await StoredTask.read(self._conversations, task_id, caller)
         return await self._running(stored, caller) or await self.get(str(task_id), caller)
 
@@ -182,7 +179,9 @@ class ThreadTasks:
 
         The first update has what was before.
         """
-        reader = None if stored.ended else await self._conversations.follow(caller, stored.id.context_id)
+        if stored.state.ended:  # whatever its run still does
+            return None
+        reader = await self._conversations.follow(caller, stored.id.context_id)
         if reader is None:
             return None
         if reader.run.id != stored.id.run_id or reader.run.outcome is not None:
