@@ -40,13 +40,15 @@ class Heartbeat(Background):
     drafts: Drafts
     _last: float = field(init=False, default=float("-inf"))
     """When the last heartbeat was."""
-    _observed: dict[str, tuple[float | None, float]] = field(init=False, default_factory=dict)
-    """For each other process: when it was seen last, by its clock; since when that is known, by ours."""
+    _observed: dict[tuple[str, float | None], float] = field(init=False, default_factory=dict)
+    """Each other process, and when it was seen last, by its clock: since when that is known, by ours."""
 
     async def beat(self) -> None:
         """Records that this process lives, ends its runs that another process has ended, and completes the
         transcripts of runs whose process stopped, and of its own whose end could not be stored.
         """
+        if not await self.parts.threads.exist():
+            return
         threads, now, process_id = self.parts.threads, self.parts.clock(), self.parts.process_id
         executed, unstored = self.live.ids(), self.live.unstored()
         if unstored:
@@ -68,25 +70,15 @@ class Heartbeat(Background):
 
     def _silent(self, now: float, seen: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
         """The processes that have been silent for too long, with the time at which they were seen last."""
-        if abs(now - self._last) > 2 * BEAT_SECONDS + 1:
-            self._observed.clear()
+        before = self._observed if abs(now - self._last) <= 2 * BEAT_SECONDS + 1 else {}
         self._last = now
-        before, self._observed = self._observed, {}
-        for process_id, seen_at in seen.items():
-            known = before.get(process_id)
-            same = known is not None and known[0] == seen_at
-            self._observed[process_id] = known if known is not None and same else (seen_at, now)
-        observed = self._observed.items()
-        return [(each, at) for each, (at, since) in observed if now - since >= SILENT_SECONDS]
+        self._observed = {each: before.get(each, now) for each in seen.items()}
+        return [each for each, since in self._observed.items() if now - since >= SILENT_SECONDS]
 
     async def _work(self) -> None:
         while True:
-            await self._attempt(self._beat(), "the heartbeat of runs failed")
+            await self._attempt(self.beat(), "the heartbeat of runs failed")
             await self.sleep(BEAT_SECONDS)
-
-    async def _beat(self) -> None:
-        if await self.parts.threads.exist():
-            await self.beat()
 
 
 async def interruption(
