@@ -88,7 +88,7 @@ class RelayedRuns(Background):
     clock: Callable[[], float] = time.time
     _followed: dict[RelayedRun, int] = field(init=False, default_factory=dict)
     """The rounds since the last event of each run that has readers."""
-    _ended: set[RelayedRun] = field(init=False, default_factory=set)
+    _ended: dict[RelayedRun, Outcome] = field(init=False, default_factory=dict)
     """Runs that have ended in the database, while their end event is pending."""
 
     async def open(self, owner: str, thread: Thread) -> RelayedRun | None:
@@ -118,7 +118,7 @@ class RelayedRuns(Background):
     def left(self, run: RelayedRun) -> None:
         """The run has no readers any more."""
         self._followed.pop(run, None)
-        self._ended.discard(run)
+        self._ended.pop(run, None)
 
     async def round(self) -> None:
         """Reads what is new of all runs. Raises `RedisUnavailableError`."""
@@ -132,7 +132,7 @@ class RelayedRuns(Background):
             self._add(run, entries)
             if run in self._followed:
                 self._followed[run] = 0
-                self._ended.discard(run)
+                self._ended.pop(run, None)
 
     async def _work(self) -> None:
         while self._followed:
@@ -153,28 +153,22 @@ class RelayedRuns(Background):
         for run, rounds in list(self._followed.items()):
             if run.outcome is not None or not rounds or rounds % SILENT_ROUNDS:
                 continue
-            if run in self._ended:
-                run.conclude(await self._end(run))
+            if (outcome := self._ended.get(run)) is not None:
+                run.conclude(outcome)
                 run.wake()
-            elif await self._has_ended(run):
-                self._ended.add(run)
+            elif (outcome := await self._end(run)) is not None:
+                self._ended[run] = outcome
 
-    async def _has_ended(self, run: RelayedRun) -> bool:
-        try:
-            thread = await self.threads.get(run.owner, run.thread_id)
-        except ThreadNotFoundError:
-            return True
-        except AgentError:
-            return False  # the database is away: it is asked again
-        return thread.status != "running" or thread.run_id != run.id
-
-    async def _end(self, run: RelayedRun) -> Outcome:
+    async def _end(self, run: RelayedRun) -> Outcome | None:
+        """How the run has ended in the database; `None` if it goes on there, or the database is away."""
         try:
             thread = await self.threads.get(run.owner, run.thread_id)
         except ThreadNotFoundError:
             return Cancelled()
-        except AgentError as error:
-            return error
+        except AgentError:
+            return None
+        if thread.run_id == run.id and thread.status == "running":
+            return None
         if thread.run_id == run.id and thread.status in ("interrupted", "failed"):
             return UnavailableError(AgentCode.RUN_INTERRUPTED, f"the thread is {thread.status}")
         return LimitError(AgentCode.EVENTS_LOST, "the end of the run was not relayed")
