@@ -5,6 +5,7 @@ own status.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,17 +122,14 @@ class ThreadRuns:
 
     async def _recent(self, caller: VerifiedAccessToken, thread_id: str) -> list[AnyMessage]:
         """The latest messages. The last question is among them, unless its run made very many calls."""
-        owner, limit = owner_of(caller.principal), _RECENT
-        try:
-            while True:
+        owner, recent = owner_of(caller.principal), list[AnyMessage]()
+        with suppress(ThreadNotFoundError):
+            for limit in (_RECENT, _MOST_RECENT):
                 stored = await self.conversations.threads.messages(owner, thread_id, limit=limit)
                 recent = [each.message for each in stored]
-                asked = any(isinstance(message, HumanMessage) for message in recent)
-                if asked or len(recent) < limit or limit >= _MOST_RECENT:
-                    return recent
-                limit = _MOST_RECENT
-        except ThreadNotFoundError:
-            return []
+                if len(recent) < limit or any(isinstance(message, HumanMessage) for message in recent):
+                    break
+        return recent
 
     async def _shown(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Response:
         """The run that is going on, or the conversation and what it waits for. Nothing is executed."""
