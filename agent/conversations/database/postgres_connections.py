@@ -105,6 +105,9 @@ class PostgresConnections:
         """A connection without a transaction. One that is left in a transaction, is broken, or with which
         something failed is closed: its server may have become a standby.
         """
+        from psycopg import Error
+        from psycopg.pq import TransactionStatus
+
         async with self._free:
             connection = await self._kept() or await self._opened()
             failed = False
@@ -112,11 +115,12 @@ class PostgresConnections:
             try:
                 yield connection
             except Exception as error:
-                failed = _is_of_database(error)
+                failed = isinstance(error, Error)
                 raise
             finally:
                 self.pool_use.in_use -= 1
-                if not failed and _is_idle(connection):
+                status = None if failed or connection.closed else connection.info.transaction_status
+                if status is TransactionStatus.IDLE:
                     self._idle.append(connection)
                 else:
                     await _close(connection)
@@ -160,18 +164,6 @@ def _connection_type() -> "type[Connection]":
                 raise
 
     return PromptConnection
-
-
-def _is_idle(connection: "Connection") -> bool:
-    from psycopg.pq import TransactionStatus
-
-    return not connection.closed and connection.info.transaction_status is TransactionStatus.IDLE
-
-
-def _is_of_database(error: Exception) -> bool:
-    from psycopg import Error
-
-    return isinstance(error, Error)
 
 
 async def _close(connection: "Connection") -> None:
