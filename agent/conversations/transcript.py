@@ -201,7 +201,7 @@ class Transcript:
     def latest(self, change: Change) -> Statement:
         """The rows of the newest messages, for `window`. Those of `change` are not there yet."""
         values = (change.owner, change.thread_id, change.number)
-        return _newest(f"{_OF_THREAD} AND aside IS NULL", values, _FIRST_PAGE, PAGE_BYTES)
+        return _bounded(f"{_OF_THREAD} AND aside IS NULL", values, _FIRST_PAGE, PAGE_BYTES)
 
     def window(
         self, thread: ThreadKey, tokens: int, latest: Rows | None = None
@@ -263,7 +263,7 @@ class Transcript:
             return []
         condition = "thread_key = ? AND seq BETWEEN ? AND ? AND run_id = ?"
         results = yield [
-            _newest(condition, (thread.key, first, last, run_id), limit, TURN_BYTES)
+            _bounded(condition, (thread.key, first, last, run_id), limit, TURN_BYTES)
             for thread, run_id, first, last in positions
         ]
         return [self._messages(thread, rows) for (thread, *_), rows in zip(positions, results, strict=True)]
@@ -321,7 +321,7 @@ def searched_texts(messages: Sequence[AnyMessage]) -> list[str]:
 
 def _before(thread: ThreadKey, before: int | None, limit: int, most_bytes: int) -> Statement:
     values = (thread.key, _NO_POSITION if before is None else before)
-    return _newest("thread_key = ? AND seq < ? AND aside IS NULL", values, limit, most_bytes)
+    return _bounded("thread_key = ? AND seq < ? AND aside IS NULL", values, limit, most_bytes)
 
 
 def set_aside(change: Change, position: int) -> Statement:
@@ -350,16 +350,11 @@ def _versions(rows: Rows) -> dict[int, tuple[int, ...]]:
     return {position: tuple(group) for group in groups.values() for position in group}
 
 
-def _newest(condition: str, values: Sequence[Value], limit: int, most_bytes: int) -> Statement:
-    """The newest messages that fulfil `condition`, the newest first. See `_bounded`."""
-    return _bounded(condition, values, limit, most_bytes, newest=True)
-
-
 def _bounded(
-    condition: str, values: Sequence[Value], limit: int, most_bytes: int, *, newest: bool
+    condition: str, values: Sequence[Value], limit: int, most_bytes: int, *, newest: bool = True
 ) -> Statement:
-    """The first messages that fulfil `condition`: at most `limit`, and none after the one that exceeds
-    `most_bytes`. No body is read to find where they end.
+    """The first messages that fulfil `condition`, the newest or the oldest ones: at most `limit`, and none
+    after the one that exceeds `most_bytes`. No body is read to find where they end.
     """
     order, end, within = ("DESC", "MIN", ">=") if newest else ("ASC", "MAX", "<=")
     sizes = f"SELECT seq, length(body) AS size FROM messages WHERE {condition} ORDER BY seq {order} LIMIT ?"  # noqa: S608 - constants
