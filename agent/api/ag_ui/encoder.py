@@ -127,8 +127,8 @@ class RunEncoder:
         self._thread_id = thread_id
         self._model = model
         self._latest = latest
-        self._earlier: dict[str, Mapping[str, Any] | None] = dict.fromkeys(announced)
-        self._sent = set(announced)
+        self._calls: dict[str, Mapping[str, Any] | None] = dict.fromkeys(announced)
+        """The calls that were sent; with its arguments, one that an earlier run has sent."""
         self._message = OpenMessage(new_id)
         self._steps: list[str] = []
 
@@ -153,13 +153,13 @@ class RunEncoder:
             case "response_started":
                 return self._message.begin(event["message_id"])
             case "tool_started":
-                if event["call_id"] in self._earlier:
-                    self._earlier[event["call_id"]] = event["arguments"]
+                if event["call_id"] in self._calls:
+                    self._calls[event["call_id"]] = event["arguments"]
                     return self._message.close()
-                self._sent.add(event["call_id"])
+                self._calls[event["call_id"]] = None
                 return [*self._message.close(), *call_started(event, self._message.id)]
             case "tool_finished":
-                return [*self._message.close(), call_finished(event, self._earlier.get(event["call_id"]))]
+                return [*self._message.close(), call_finished(event, self._calls.get(event["call_id"]))]
             case "consent_required":
                 return [*self._message.close(), custom(event)]
             case "tool_progress":
@@ -226,7 +226,7 @@ class RunEncoder:
         return [
             event
             for call in calls
-            if call["id"] not in self._sent
+            if call["id"] not in self._calls
             for event in call_announced(call, parent, pending)
         ]
 
