@@ -239,8 +239,10 @@ class Conversations:
         had_ended = before is not None and before.outcome is not None
         thread = await self.threads.get(owner, thread_id)
         run = self.live.latest(owner, thread_id)
-        if run is not None and (run is not before or _is_latest(run, thread, had_ended=had_ended)):
-            return run
+        if run is not None:  # another process may have gone on with the thread, after it or after its pause
+            went_on = had_ended and isinstance(run.outcome, Paused) and thread.status != "paused"
+            if run is not before or (thread.run_id == run.id and not went_on):
+                return run
         if self.relay is not None and (relayed := await self.relay.runs.open(owner, thread)) is not None:
             self.relay.runs.follow(relayed)
             return relayed
@@ -416,12 +418,3 @@ def _unreadable_ignored() -> Iterator[None]:
     except (ConfigurationError, UnavailableError) as error:
         if error.code is not AgentCode.CONVERSATION_UNREADABLE:
             raise
-
-
-def _is_latest(run: LiveRun, thread: Thread, *, had_ended: bool) -> bool:
-    """Whether `run`, which had begun before the thread was read, and perhaps ended, is its latest run.
-
-    After it, or after its pause, another process may have gone on with the thread.
-    """
-    went_on = had_ended and isinstance(run.outcome, Paused) and thread.status != "paused"
-    return thread.run_id == run.id and not went_on

@@ -151,8 +151,7 @@ class EventWriter(Background):
                 await self.sleep(_RETRY_SECONDS)
 
     async def _exchange(self, redis: Redis, changed: "dict[LiveRun, _Stream]") -> None:
-        newest = ((stream, stream.next_entry()) for stream in changed.values())
-        entries = [(stream, entry) for stream, entry in newest if entry is not None]
+        entries = [(stream, entry) for stream in changed.values() if (entry := stream.next_entry())]
         if not entries:
             return
         pipeline = redis.pipeline(transaction=False)
