@@ -90,7 +90,7 @@ class PostgresDatabase:
 
     async def batches(self, work: Callable[[], Transaction[T]]) -> T:
         """See `Database`. Statements that are sent together are a transaction (PostgreSQL 34.5.1)."""
-        return await self._mapped(self._batches(work), "batches")
+        return await self._mapped(self._attempt(work(), ()), "batches")
 
     async def check(self) -> str:
         [[version]] = await self.read(lambda: query("SHOW server_version"))
@@ -131,10 +131,6 @@ class PostgresDatabase:
         except _LostError:
             await self._connections.drop_idle()
         return await self._attempt(work(), begin)
-
-    async def _batches(self, work: Callable[[], Transaction[T]]) -> T:
-        async with self._connection() as connection:
-            return await _driven(connection, work(), ())
 
     async def _attempt(self, transaction: Transaction[T], begin: Sequence[Statement]) -> T:
         async with self._connection() as connection:
