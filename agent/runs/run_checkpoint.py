@@ -36,10 +36,6 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         self._put: SavedCheckpoint | None = None
         self._writes: list[tuple[Sequence[tuple[str, Any]], str]] = []
 
-    def resume(self) -> None:
-        """Continues with the checkpoint with which the run paused."""
-        self._saved = True
-
     async def save(self) -> None:
         """Saves the checkpoint with which the run ended, and its writes.
 

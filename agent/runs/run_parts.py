@@ -66,8 +66,3 @@ class RunStart:
     """The labels of what the conversation has read (`graph.data_labels`)."""
     earlier: Sequence[AnyMessage] = ()
     """A paused run continues with the open calls of this response; results follow it."""
-
-    @property
-    def resumed(self) -> bool:
-        """Whether the run waited."""
-        return self.input is None

@@ -46,13 +46,8 @@ class ThreadRun:
         self._begin = begin
         self._drafts = drafts
         self._begun: RunStart | None = None
-        self._checkpoint = RunCheckpoint(run.owner, run.thread_id, run.run_id, parts.checkpoints)
-        self._transcript = RunTranscript()
         self._last: Sequence[AnyMessage] = ()
         """The response that ends the run: it is stored with the end."""
-        self._read: dict[str, str] = {}
-        """The labels of what the conversation has read."""
-        self._stored_read: dict[str, str] = {}
         self._unstored: Sequence[AnyMessage] = ()
         """Messages that may not have been stored: the database failed."""
 
@@ -116,10 +111,13 @@ class ThreadRun:
         if beginning.cancelled() or beginning.exception() is not None:
             return
         self._begun = begun = beginning.result()
+        run, store = self._run, self._parts.checkpoints
+        self._checkpoint = RunCheckpoint(
+            run.owner, run.thread_id, run.run_id, store, resumed=begun.input is None
+        )
         self._transcript = RunTranscript(begun.earlier)
         self._read, self._stored_read = dict(begun.read), dict(begun.read)
-        if begun.resumed:
-            self._checkpoint.resume()
+        """The labels of what the conversation has read, and those of them that are stored."""
 
     async def _append(self, messages: Sequence[AnyMessage]) -> None:
         self._transcript.add(messages)
