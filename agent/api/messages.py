@@ -134,6 +134,13 @@ def conversation(wire: Sequence[WireMessage], most_images: int = 0) -> list[AnyM
     return messages
 
 
+def require_few(messages: Sequence[object], most: int, named: str = "messages") -> None:
+    """Raises `RequestError` if there are more than `most`."""
+    if len(messages) > most:
+        problem = f"expected at most {most} {named}, found {len(messages)}"
+        raise RequestError("messages", problem, code="array_above_max_length")
+
+
 def conversation_schema() -> dict[str, Any]:
     """The JSON Schema of a conversation in either form, for the API document."""
     openai = [reference(each, "validation") for each in get_args(get_args(WireMessage)[0])]

@@ -9,6 +9,7 @@ from agent.api.ag_ui.run_input import AssistantInput, InputMessage, UserInput
 from agent.api.ag_ui.tool_call_events import arguments_text
 from agent.api.ag_ui.wire import METADATA_KEY, Event, reasoning_id, result_id
 from agent.api.attachments import Image, content_of
+from agent.api.messages import require_few
 from agent.errors.error_response import RequestError
 from graph.events import MAX_CHARACTERS
 from graph.files import file_parts
@@ -49,9 +50,7 @@ def conversation(given: Sequence[InputMessage], *, most: int, most_images: int =
             messages.append(AIMessage(message.content, id=message.id))
     if not messages or not isinstance(messages[-1], HumanMessage):
         raise RequestError("messages", "the last message must be the user's")
-    if len(messages) > most:
-        found = f"expected at most {most} messages, found {len(messages)}"
-        raise RequestError("messages", found, code="array_above_max_length")
+    require_few(messages, most)
     return messages
 
 

@@ -21,6 +21,7 @@ from agent.api.ag_ui.run_input import AssistantInput, InputMessage, RunAgentInpu
 from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
+from agent.api.messages import require_few
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
 from agent.composition.agent import Agent
@@ -189,9 +190,7 @@ def last_questions(given: Sequence[InputMessage], *, most: int, most_images: int
             break
         if isinstance(message, UserInput):
             questions.append(user_message(message, index, most_images))
-    if len(questions) > most:
-        found = f"expected at most {most} new messages, found {len(questions)}"
-        raise RequestError("messages", found, code="array_above_max_length")
+    require_few(questions, most, "new messages")
     return questions[::-1]
 
 

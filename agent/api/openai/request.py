@@ -7,7 +7,14 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
-from agent.api.messages import AssistantMessage, InstructionMessage, UserMessage, WireMessage, conversation
+from agent.api.messages import (
+    AssistantMessage,
+    InstructionMessage,
+    UserMessage,
+    WireMessage,
+    conversation,
+    require_few,
+)
 from agent.api.openai.parameters import NEUTRAL, ChatBody, Refused
 from agent.api.validation_fault import json_object, validated
 from agent.conversations.thread import is_thread_id
@@ -15,51 +22,38 @@ from agent.errors.error_response import RequestError
 
 
 @dataclass(frozen=True, slots=True)
-class ThreadRequest:
-    """A request about a conversation that the agent stores, with what is new in it.
+class ChatRequest:
+    """A validated chat request: about the conversation `thread_id` that the agent stores, or about none.
 
-    OpenAI's clients send the whole conversation with every request. Of it, only what the user wrote after the
-    last response of the assistant is new; the agent has the rest, and does not take it from the client. The
-    instructions are for this run, and not stored.
+    OpenAI's clients send the whole conversation with every request. Of a stored one, only what the user wrote
+    after the last response of the assistant is new; the agent has the rest, and does not take it from the
+    client. The `instructions` are for this run then, and not stored.
     """
 
-    id: str
-    messages: list[AnyMessage]
-    instructions: list[SystemMessage]
-    keep: bool
+    messages: Sequence[AnyMessage]
+    stream: bool
+    include_usage: bool
+    thread_id: str | None = None
+    instructions: Sequence[SystemMessage] = ()
+    keep: bool = False
     """Whether the run goes on if the client disconnects."""
 
 
-def thread_request(
-    body: ChatBody, header: str | None, *, max_messages: int, most_images: int = 0
-) -> ThreadRequest | None:
-    """The request that `metadata.thread_id` or the header `X-Thread-Id` makes; `None` without both.
-
-    Raises `RequestError`.
-    """
-    metadata = body.metadata or {}
-    named = metadata.get("thread_id")
-    if named is None and header is None:
-        return None
+def _thread_id(named: str | None, header: str | None) -> str | None:
+    """The conversation that `metadata.thread_id` or the header `X-Thread-Id` names. Raises `RequestError`."""
     if named is not None and header is not None and named != header:
         raise RequestError("metadata.thread_id", "must be equal to the header X-Thread-Id")
-    thread_id = header or named or ""
-    if not is_thread_id(thread_id):
+    thread_id = named if header is None else header
+    if thread_id is not None and not is_thread_id(thread_id):
         name = "metadata.thread_id" if header is None else "X-Thread-Id"
         raise RequestError(name, "expected 1 to 64 letters, digits, - and _")
-    if (on_disconnect := metadata.get("on_disconnect", "cancel")) not in ("cancel", "continue"):
-        raise RequestError("metadata.on_disconnect", 'expected "cancel" or "continue"')
-    wire = body.messages
+    return thread_id
+
+
+def _of_thread(wire: Sequence[WireMessage], most_images: int) -> tuple[list[SystemMessage], list[AnyMessage]]:
+    """The instructions, and the messages that are new to a stored conversation. Raises `RequestError`."""
     leading = next((n for n, each in enumerate(wire) if not isinstance(each, InstructionMessage)), len(wire))
     instructions = [each for each in conversation(wire[:leading]) if isinstance(each, SystemMessage)]
-    messages = _new_messages(wire, leading, most_images)
-    if len(messages) > max_messages:
-        found = f"expected at most {max_messages} new messages, found {len(messages)}"
-        raise RequestError("messages", found, code="array_above_max_length")
-    return ThreadRequest(thread_id, messages, instructions, on_disconnect == "continue")
-
-
-def _new_messages(wire: Sequence[WireMessage], leading: int, most_images: int) -> list[AnyMessage]:
     answered = [n for n, each in enumerate(wire) if isinstance(each, AssistantMessage)]
     first = max(leading, answered[-1] + 1 if answered else 0)
     for position, message in enumerate(wire[first:], first):
@@ -69,7 +63,7 @@ def _new_messages(wire: Sequence[WireMessage], leading: int, most_images: int) -
     if first == len(wire):
         raise RequestError("messages", "expected a message of the user after the last response")
     new = conversation(wire[first:], most_images)
-    return [HumanMessage(message.content, id=uuid.uuid4().hex) for message in new]
+    return instructions, [HumanMessage(message.content, id=uuid.uuid4().hex) for message in new]
 
 
 _WHY: Final = {
@@ -77,17 +71,6 @@ _WHY: Final = {
     "functions": "this agent has its own tools and runs them itself",
     "n": "this agent returns one choice",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A validated chat request."""
-
-    messages: list[AnyMessage]
-    stream: bool
-    include_usage: bool
-    thread: ThreadRequest | None = None
-    """The conversation that the request is about; `messages` is then empty."""
 
 
 def read_chat_request(
@@ -106,13 +89,15 @@ def read_chat_request(
     if wire.stream_options is not None and not wire.stream:
         raise RequestError("stream_options", 'only allowed when "stream" is true')
     include_usage = bool(wire.stream_options and wire.stream_options.include_usage)
-    most = {"max_messages": max_messages, "most_images": most_images}
-    if thread := thread_request(wire, thread_header, **most):
-        return ChatRequest([], bool(wire.stream), include_usage, thread)
-    if len(wire.messages) > max_messages:
-        found = f"expected at most {max_messages} messages, found {len(wire.messages)}"
-        raise RequestError("messages", found, code="array_above_max_length")
-    return ChatRequest(conversation(wire.messages, most_images), bool(wire.stream), include_usage)
+    stream, metadata = bool(wire.stream), wire.metadata or {}
+    if (thread_id := _thread_id(metadata.get("thread_id"), thread_header)) is None:
+        require_few(wire.messages, max_messages)
+        return ChatRequest(conversation(wire.messages, most_images), stream, include_usage)
+    if (on_disconnect := metadata.get("on_disconnect", "cancel")) not in ("cancel", "continue"):
+        raise RequestError("metadata.on_disconnect", 'expected "cancel" or "continue"')
+    instructions, new = _of_thread(wire.messages, most_images)
+    require_few(new, max_messages, "new messages")
+    return ChatRequest(new, stream, include_usage, thread_id, instructions, on_disconnect == "continue")
 
 
 def _members(body: bytes) -> dict[str, object]:

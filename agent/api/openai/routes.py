@@ -36,19 +36,15 @@ def openai_routes(agent: Agent) -> APIRouter:
     router = APIRouter(prefix="/openai/v1", route_class=DirectRoute)
 
     async def start(chat: ChatRequest, caller: VerifiedAccessToken) -> RunReader:
-        if chat.thread is None:
+        if chat.thread_id is None:
             return agent.runs.start(chat.messages, caller, streaming=chat.stream)
         if conversations is None:
             problem = "this agent stores no conversations"
             raise RequestError("metadata.thread_id", problem, code="unsupported_value")
         run = await conversations.start(
-            caller,
-            chat.thread.id,
-            chat.thread.messages,
-            streaming=chat.stream,
-            instructions=chat.thread.instructions,
+            caller, chat.thread_id, chat.messages, streaming=chat.stream, instructions=chat.instructions
         )
-        return run.events(keep=chat.thread.keep)
+        return run.events(keep=chat.keep)
 
     entry = {"id": model, "object": "model", "created": int(clock()), "owned_by": "idaas-agent"}
 
@@ -62,7 +58,7 @@ def openai_routes(agent: Agent) -> APIRouter:
         most: dict[str, Any] = {"max_messages": settings.max_messages, "most_images": settings.llm_images}
         chat = read_chat_request(await request.body(), thread_header=thread_id, **most)
         run = await start(chat, caller_of(request.scope))
-        created, headers = int(clock()), {"X-Thread-Id": chat.thread.id} if chat.thread else {}
+        created, headers = int(clock()), {"X-Thread-Id": chat.thread_id} if chat.thread_id else {}
         if not chat.stream:
             end, consent = await while_connected(end_of(run), request.receive, run.leave)
             body = completion(end, consent, model=model, created=created)
