@@ -64,22 +64,13 @@ class LegacySession(Session):
         ]
         return await self._chosen(listed, self._server.seconds)
 
-    async def call(self, call: Call) -> ToolResult:
-        """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.
-
-        Progress is not reported.
-        """
+    async def _called(self, call: Call) -> ToolResult:
+        """See `Session`. Progress is not reported."""
         params = {"name": call.tool, "arguments": dict(call.arguments)}
-        try:
-            return result_of(await self._send("tools/call", params))
-        except MCPRequestError as failure:
-            failure.of_call = failure.status is not None and not await self._is_forgotten(failure.status)
-            raise
-        except ValueError:
-            raise MCPRequestError(MALFORMED) from None
+        return result_of(await self._send("tools/call", params))
 
     async def _is_forgotten(self, status: int) -> bool:
-        """Whether the server no longer knows the session, checked by a ping.
+        """See `Session`. Checked by a ping.
 
         Servers send 404, and some 400, for an unknown session, but also for a call that they reject, and any
         user can make such calls.

@@ -7,8 +7,8 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -118,8 +118,8 @@ class ModernSession(Session):
             self._listener.cancel()
         await super()._leave()
 
-    async def call(self, call: Call) -> ToolResult:
-        """See `Session`. Not checked: the tool's output schema, whose regular expressions may take years.
+    async def _called(self, call: Call) -> ToolResult:
+        """See `Session`.
 
         The capability to ask the user is declared if the user can be asked (`tools.elicitation`): then the
         result may be the server's question. A server that asks all the same gets no answer, and the call ends
@@ -135,23 +135,25 @@ class ModernSession(Session):
         if given.state is not None:
             more["requestState"] = given.state.reveal()
         try:
-            with self._guarded():
-                response = await self._called(call, more)
-                if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
-                    self._changed()
-                    if call.tool not in (await self.listing()).tools:
-                        return ToolResult("the server has withdrawn this tool", ok=False)
-                    response = await self._called(call, more)
-                while rounds < _MAX_ROUNDS and (state := _state(response)) is not None:
-                    await asyncio.sleep(_PAUSE)
-                    rounds += 1
-                    response = await self._called(call, {"requestState": state})
-                if (about := response.get("result", {})).get("resultType") != "task":
-                    return _result(response, rounds)
-                task = call.task = _Task(about.get("taskId"), rounds, about)
+            response = await self._requested(call, more)
+            if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
+                self._changed()
+                if call.tool not in (await self.listing()).tools:
+                    return ToolResult("the server has withdrawn this tool", ok=False)
+                response = await self._requested(call, more)
+            while rounds < _MAX_ROUNDS and (state := _state(response)) is not None:
+                await asyncio.sleep(_PAUSE)
+                rounds += 1
+                response = await self._requested(call, {"requestState": state})
         except _UnsendableError as error:
             return ToolResult(str(error), ok=False, called=False)
-        return await self._followed(task, call.progressed)
+        if (about := response.get("result", {})).get("resultType") != "task":
+            return _result(response, rounds)
+        call.task = _Task(about.get("taskId"), rounds, about)
+        return await self._followed(call.task, call.progressed)
+
+    async def _is_forgotten(self, status: int) -> bool:  # noqa: ARG002 - the version says it
+        return self._server.verdict is Verdict.LEGACY
 
     async def _followed(self, task: "_Task", progressed: Report) -> ToolResult:
         """The result of the task, or its new questions. If the credential is refused, the session of another
@@ -160,66 +162,41 @@ class ModernSession(Session):
         """
         is_left, seen = True, None
         try:
-            with self._guarded():
-                if task.answers:
-                    await self._of_task("tasks/update", task, inputResponses=task.answers)
-                    task.answers = {}
-                for _ in range(_MAX_POLLS):
-                    if not task.is_kept(pause := _poll_seconds(task.about)):
-                        text = "the server keeps the task no longer: it may have taken effect, or may yet"
-                        return ToolResult(text, ok=False)
-                    await asyncio.sleep(pause)
-                    response = await self._of_task("tasks/get", task)
-                    about = task.about = response.get("result", {})
-                    if (outcome := response if "error" in response else task.outcome()) is not None:
-                        result = _result(outcome, task.rounds)
-                        is_left = about.get("status") == "input_required" and result.asks is None
-                        return result
-                    if (known := (about.get("statusMessage"), about.get("lastUpdatedAt"))) != seen:
-                        progressed(None, str(known[0] or ""))
-                        seen = known
-                return ToolResult("the server does not end the task", ok=False)
+            if task.answers:
+                await self._send("tasks/update", {"taskId": task.id, "inputResponses": task.answers})
+                task.answers = {}
+            for _ in range(_MAX_POLLS):
+                if (pause := task.pause()) is None:
+                    text = "the server keeps the task no longer: it may have taken effect, or may yet"
+                    return ToolResult(text, ok=False)
+                await asyncio.sleep(pause)
+                response = await self._send("tasks/get", {"taskId": task.id})
+                about = task.about = response.get("result", {})
+                if (outcome := response if "error" in response else task.outcome()) is not None:
+                    result = _result(outcome, task.rounds)
+                    is_left = about.get("status") == "input_required" and result.asks is None
+                    return result
+                if (known := (about.get("statusMessage"), about.get("lastUpdatedAt"))) != seen:
+                    progressed(None, str(known[0] or ""))
+                    seen = known
+            return ToolResult("the server does not end the task", ok=False)
         except MCPRequestError as failure:
             is_left = failure.status != 401 and not failure.missing
             failure.of_call, failure.final = True, failure.final or is_left
             raise
         finally:
             if is_left:
-                self._send_beside(self._of_task, "tasks/cancel", task)
+                self._send_beside(self._send, "tasks/cancel", {"taskId": task.id})
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Raises `MCPRequestError` for a malformed response too, `of_call` as `Session.call` has it."""
-        try:
-            yield
-        except MCPRequestError as failure:
-            failure.of_call = failure.status is not None and self._server.verdict is not Verdict.LEGACY
-            raise
-        except ValueError:
-            raise MCPRequestError(MALFORMED) from None
-
-    async def _of_task(self, method: str, task: "_Task", **more: _Json) -> _Json:
-        return await self._send(method, {"taskId": task.id, **more}, {"Mcp-Name": header_value(task.id)})
-
-    async def _called(self, call: Call, more: _Json) -> _Json:
-        listing = self.current or self._last
-        listed = listing.tools.get(call.tool) if listing else None
-        headers = {"Mcp-Name": header_value(call.tool)}
-        headers |= _parameters(listed, call.arguments) if listed else {}
+    async def _requested(self, call: Call, more: _Json) -> _Json:
         params = {"name": call.tool, "arguments": dict(call.arguments), **more}
-        return await self._send("tools/call", params, headers, call.progressed)
+        return await self._send("tools/call", params, call)
 
-    async def _send(
-        self,
-        method: str,
-        params: _Json,
-        headers: Mapping[str, str] | None = None,
-        progressed: Report | None = None,
-    ) -> _Json:
+    async def _send(self, method: str, params: _Json, call: Call | None = None) -> _Json:
         """See `Session`. What a server of another version would respond is followed by a probe, except to the
         first list. If it is one, raises `MCPRequestError` with status 404, as if a session was forgotten.
         """
-        response, answer = await self._exchange(method, params, headers, progressed)
+        response, answer = await self._exchange(method, params, call)
         status = response.status_code
         refused = not response.is_success and (not answer or status in _NO_PROOF or status >= 500)
         verdict: Verdict | None = None
@@ -251,16 +228,12 @@ class ModernSession(Session):
         return self._server.verdict
 
     async def _exchange(
-        self,
-        method: str,
-        params: _Json,
-        headers: Mapping[str, str] | None = None,
-        progressed: Report | None = None,
+        self, method: str, params: _Json, call: Call | None = None
     ) -> tuple[httpx.Response, _Json]:
-        """One POST: the HTTP response, and the message in it, which is empty if there is none.
+        """One POST, for `call` if it is one: the response, and the message in it, which is empty without one.
 
-        If the caller stops waiting, the connection is closed, which cancels the request at the server.
-        `progressed` is called when the server reports progress. Raises `MCPRequestError`.
+        If the caller stops waiting, the connection is closed, which cancels the request at the server. Raises
+        `MCPRequestError`, and `_UnsendableError` for a call.
         """
         meta: dict[str, Any] = {
             f"{_META}protocolVersion": PROTOCOL_VERSION,
@@ -273,9 +246,14 @@ class ModernSession(Session):
                 meta[f"{_META}clientCapabilities"]["elicitation"] = {"form": {}, "url": {}}
         message = self._server.wire.message(method, params, meta)
         number = message["id"]
-        if progressed is not None:
+        headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method}
+        if (name := params.get("name", params.get("taskId"))) is not None:
+            headers["Mcp-Name"] = header_value(name)
+        if call is not None:
+            listing = self.current or self._last
+            listed = listing.tools.get(call.tool) if listing else None
+            headers |= _parameters(listed, call.arguments) if listed else {}
             message["params"]["_meta"]["progressToken"] = number
-        headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method, **(headers or {})}
 
         latest = float("-inf")
         async with self._server.wire.request(self.secret, headers, message) as response:
@@ -290,9 +268,9 @@ class ModernSession(Session):
                     return response, found
                 if method == _LISTEN and is_list_changed(received):
                     return response, received
-                if progressed is not None and (report := _progress(received, number)) and report[0] > latest:
+                if call is not None and (report := _progress(received, number)) and report[0] > latest:
                     latest = report[0]
-                    progressed(*report[1:])
+                    call.progressed(*report[1:])
         return response, {}
 
 
@@ -322,10 +300,14 @@ class _Task:
         task_id, *asked = json.loads(text.removeprefix(_TASKS))
         return cls(task_id, given.rounds + 1, {"pollIntervalMs": 0}, given.responses, asked)
 
-    def is_kept(self, seconds: float) -> bool:
-        """Whether the server still keeps the task in `seconds`, by its `ttlMs`."""
-        kept, age = _seconds(self.about, "ttlMs"), asyncio.get_running_loop().time() - self.begun
-        return kept is None or age + seconds <= kept
+    def pause(self) -> float | None:
+        """When the task is polled again: the seconds that the server gives, from 0.05 to 60; by default 1.
+        `None` if the server does not keep it that long, by its `ttlMs`.
+        """
+        interval, kept = _seconds(self.about, "pollIntervalMs"), _seconds(self.about, "ttlMs")
+        pause = 1.0 if interval is None else max(_PAUSE, min(interval, 60.0))
+        age = asyncio.get_running_loop().time() - self.begun
+        return pause if kept is None or age + pause <= kept else None
 
     def outcome(self) -> _Json | None:
         """The response of the call, if the task has ended or has new questions; `None` while it goes on.
@@ -347,12 +329,6 @@ class _Task:
             case {"status": "working"}:
                 return None
         raise ValueError("not a task")
-
-
-def _poll_seconds(about: _Json) -> float:
-    """When a task is polled again: the time that the server gives, from 0.05 to 60 s; by default 1 s."""
-    interval = _seconds(about, "pollIntervalMs")
-    return 1.0 if interval is None else max(_PAUSE, min(interval, 60.0))
 
 
 def _seconds(members: _Json, name: str) -> float | None:
@@ -437,14 +413,13 @@ def _state(response: Mapping[str, Any]) -> str | None:
 
     Raises `MCPRequestError` for one that is too large to be sent back, or has the form of a task's.
     """
-    result = response.get("result", {})
-    if result.get("resultType") != "input_required" or not isinstance(
-        state := result.get("requestState"), str
-    ):
-        return None
-    if len(state) > _MAX_STATE or state.startswith(_TASKS):
-        raise MCPRequestError(f"the server sends a state of more than {_MAX_STATE} characters, or of a task")
-    return None if result.get("inputRequests") else state
+    match response:
+        case {"result": {"resultType": "input_required", "requestState": str(state), **more}}:
+            if len(state) > _MAX_STATE or state.startswith(_TASKS):
+                text = f"the server sends a state of more than {_MAX_STATE} characters, or of a task"
+                raise MCPRequestError(text)
+            return None if more.get("inputRequests") else state
+    return None
 
 
 def _result(response: Mapping[str, Any], rounds: int) -> ToolResult:

@@ -172,13 +172,29 @@ class Session(ABC):
         chosen = await self._server.choose(await usable_tools(tools, self.secret, annotated=annotated))
         return Listing(chosen, self._server.clock() + seconds)
 
-    @abstractmethod
     async def call(self, call: Call) -> ToolResult:
-        """One `tools/call`. An error that the server reports by the protocol is a result.
+        """One `tools/call`. An error that the server reports by the protocol is a result. Not checked: the
+        tool's output schema, whose regular expressions may take years.
 
         Raises `MCPRequestError`; it is `of_call` if it concerns this call only, as every HTTP status does
         while the server knows the session.
         """
+        try:
+            return await self._called(call)
+        except MCPRequestError as failure:
+            status = failure.status
+            failure.of_call |= status is not None and not await self._is_forgotten(status)
+            raise
+        except ValueError:
+            raise MCPRequestError(MALFORMED) from None
+
+    @abstractmethod
+    async def _called(self, call: Call) -> ToolResult:
+        """See `call`. Raises `ValueError` too, for a malformed response."""
+
+    @abstractmethod
+    async def _is_forgotten(self, status: int) -> bool:
+        """Whether the server no longer knows the session, after it has responded to a call with `status`."""
 
     @abstractmethod
     async def _send(self, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
