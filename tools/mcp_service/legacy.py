@@ -98,9 +98,10 @@ class LegacySession(Session):
 
     async def _initialize(self) -> None:
         about = {"clientInfo": {"name": "idaas-agent", "version": VERSION}, "capabilities": {}}
-        await self._result("initialize", {"protocolVersion": LATEST_PROTOCOL_VERSION, **about})
-        if self.version not in SUPPORTED_PROTOCOL_VERSIONS:
+        result = await self._result("initialize", {"protocolVersion": LATEST_PROTOCOL_VERSION, **about})
+        if (version := result.get("protocolVersion")) not in SUPPORTED_PROTOCOL_VERSIONS:
             raise MCPRequestError(MALFORMED)
+        self.version = version
         await self._notify({"method": "notifications/initialized"})
 
     async def _notify(self, message: Mapping[str, Any]) -> None:
@@ -118,13 +119,13 @@ class LegacySession(Session):
     async def _response_to(self, number: int, response: httpx.Response) -> Mapping[str, Any]:
         if not response.is_success:
             raise refusal(response, self.secret, may_renew=True)
-        if self.version is None:
-            self._session_id = _session_id(response.headers)
+        if self.version is None and (session_id := response.headers.get("mcp-session-id")):
+            if not _SESSION_ID.fullmatch(session_id):
+                raise MCPRequestError("the session id is not visible ASCII of at most 1024 characters")
+            self._session_id = session_id
         answered = 0
         async for message in self._server.wire.messages(response):
             if found := response_to(number, message):
-                if self.version is None and "result" in found:
-                    self.version = str(found["result"].get("protocolVersion", ""))
                 return found
             if is_list_changed(message):
                 self._changed()
@@ -138,23 +139,15 @@ class LegacySession(Session):
         return {name: value for name, value in headers.items() if value}
 
 
-def _session_id(headers: httpx.Headers) -> str | None:
-    """The session id that the server assigns, if any. Raises `MCPRequestError`."""
-    session_id: str | None = headers.get("mcp-session-id")
-    if session_id and not _SESSION_ID.fullmatch(session_id):
-        raise MCPRequestError("the session id is not visible ASCII of at most 1024 characters")
-    return session_id
-
-
 def _answer(message: Any) -> dict[str, Any] | None:  # noqa: ANN401 - any JSON value
     """The response to `message`, if it is a request of the server: a ping, or a question, which is refused.
 
     Without it, the server would wait for an answer until the call times out.
     """
-    if not isinstance(message, dict) or "method" not in message:
-        return None
-    if isinstance(number := message.get("id"), bool) or not isinstance(number, int | str):
-        return None
-    if message["method"] == "ping":
-        return {"id": number, "result": {}}
-    return {"id": number, "error": {"code": METHOD_NOT_FOUND, "message": "the client offers no method"}}
+    match message:
+        case {"method": "ping", "id": int() | str() as number} if not isinstance(number, bool):
+            return {"id": number, "result": {}}
+        case {"method": _, "id": int() | str() as number} if not isinstance(number, bool):
+            error = {"code": METHOD_NOT_FOUND, "message": "the client offers no method"}
+            return {"id": number, "error": error}
+    return None
