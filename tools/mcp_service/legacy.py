@@ -102,6 +102,7 @@ class LegacySession(Session):
         if (version := result.get("protocolVersion")) not in SUPPORTED_PROTOCOL_VERSIONS:
             raise MCPRequestError(MALFORMED)
         self.version = version
+        self._server.public = None  # a list of the newer version
         await self._notify({"method": "notifications/initialized"})
 
     async def _notify(self, message: Mapping[str, Any]) -> None:

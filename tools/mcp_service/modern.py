@@ -68,7 +68,6 @@ class ModernSession(Session):
     """
 
     version = PROTOCOL_VERSION
-
     _listener: asyncio.Task[None] | None = None
 
     async def open(self) -> bool:
@@ -80,12 +79,6 @@ class ModernSession(Session):
             with suppress(MCPRequestError):
                 await self.listing()
         return (self._server.verdict or await self._probe()) is Verdict.MODERN
-
-    @property
-    def current(self) -> Listing | None:
-        """See `Session`."""
-        public = self._server.public
-        return public if public is not None and self._server.clock() < public.until else super().current
 
     async def _listed(self) -> Listing:
         pages = await self._pages()
@@ -108,10 +101,6 @@ class ModernSession(Session):
         changes = {"notifications": {"toolsListChanged": True}}
         if is_list_changed((await self._exchange(_LISTEN, changes))[1]):
             self._changed()
-
-    def _changed(self) -> None:
-        super()._changed()
-        self._server.public = None
 
     async def _leave(self) -> None:
         if self._listener is not None:

@@ -99,7 +99,8 @@ class Session(ABC):
     @property
     def current(self) -> Listing | None:
         """What `listing` returns, if that needs no request."""
-        return self._last if self._last is not None and self._server.clock() < self._last.until else None
+        now, lists = self._server.clock(), (self._server.public, self._last)
+        return next((each for each in lists if each is not None and now < each.until), None)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -224,6 +225,7 @@ class Session(ABC):
 
     def _changed(self) -> None:
         """The server says that its list has changed: the next use requests it."""
+        self._server.public = None
         if self._last is not None:
             self._last = replace(self._last, until=self._server.clock())
 
