@@ -22,7 +22,7 @@ from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, Tool
 
 from tools import VERSION
 from tools.mcp_service.session import Call, Listing, Session
-from tools.mcp_service.tool import result_of, well_formed
+from tools.mcp_service.tool import result_of
 from tools.mcp_service.wire import (
     CUT_OFF,
     MALFORMED,
@@ -55,14 +55,13 @@ class LegacySession(Session):
         return True
 
     async def _listed(self) -> Listing:
-        # validating what is not used takes a second a megabyte
-        official = [Tool.model_validate(tool) for tool in well_formed(await self._pages())]
-        tools = [convert_mcp_tool_to_langchain_tool(self, tool) for tool in official]  # type: ignore[arg-type]  # they are not called
-        listed = [
-            {"name": tool.name, "description": tool.description, "inputSchema": tool.args_schema}
-            for tool in tools
-        ]
-        return await self._chosen(listed, self._server.seconds)
+        return await self._chosen(await self._pages(), self._server.seconds, read=self._read)
+
+    def _read(self, tool: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
+        """The members of a tool that are used. Validating the others takes a second a megabyte."""
+        used = Tool.model_validate({name: tool.get(name) for name in ("name", "description", "inputSchema")})
+        made = convert_mcp_tool_to_langchain_tool(self, used)  # type: ignore[arg-type]  # it is not called
+        return {"name": made.name, "description": made.description, "inputSchema": made.args_schema}
 
     async def _called(self, call: Call) -> ToolResult:
         """See `Session`. Progress is not reported."""

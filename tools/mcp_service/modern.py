@@ -20,7 +20,7 @@ from identity.transport.json_size import read_json
 from tools import VERSION
 from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
 from tools.mcp_service.session import Call, Listing, Session, Verdict
-from tools.mcp_service.tool import MCPTool, result_of, well_formed
+from tools.mcp_service.tool import MCPTool, result_of
 from tools.mcp_service.wire import (
     CUT_OFF,
     MALFORMED,
@@ -89,7 +89,7 @@ class ModernSession(Session):
         ]
         seconds = min([self._server.seconds, *given])
         public = all(page.get("cacheScope") == "public" for page in pages)
-        listing = await self._chosen(well_formed(pages), seconds, annotated=True)
+        listing = await self._chosen(pages, seconds, annotated=True)
         if public:
             self._server.public = listing
         if self._is_own and seconds == self._server.seconds and (not self._listener or self._listener.done()):

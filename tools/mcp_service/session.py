@@ -7,12 +7,12 @@ import asyncio
 import contextvars
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cachetools import LRUCache
 
@@ -25,6 +25,7 @@ from tools.progress import Report
 from tools.service import ToolResult, ToolSchema
 
 CLOSED: Final = "the session was closed"
+_Pages: TypeAlias = list[Mapping[str, Any]]
 
 
 @dataclass(slots=True)
@@ -153,9 +154,9 @@ class Session(ABC):
     async def _listed(self) -> Listing:
         """What is used of the server's list. Raises `MCPRequestError`."""
 
-    async def _pages(self) -> list[Mapping[str, Any]]:
+    async def _pages(self) -> _Pages:
         """The pages of the server's list, each with a list of `tools`. Raises `MCPRequestError`."""
-        pages: list[Mapping[str, Any]] = []
+        pages: _Pages = []
         params: dict[str, Any] = {}
         while sum(len(page["tools"]) for page in pages) < MAX_LISTED and len(pages) < MAX_PAGES:
             pages.append(page := await self._result("tools/list", params))
@@ -166,11 +167,9 @@ class Session(ABC):
             params = {"cursor": cursor}
         return pages
 
-    async def _chosen(
-        self, tools: Iterable[Mapping[str, Any]], seconds: float, *, annotated: bool = False
-    ) -> Listing:
-        """What is used of `tools`, which are current for `seconds`."""
-        chosen = await self._server.choose(await usable_tools(tools, self.secret, annotated=annotated))
+    async def _chosen(self, pages: _Pages, seconds: float, **options: Any) -> Listing:  # noqa: ANN401 - those of `usable_tools`
+        """What is used of `pages`, which are current for `seconds`."""
+        chosen = await self._server.choose(await usable_tools(pages, self.secret, **options))
         return Listing(chosen, self._server.clock() + seconds)
 
     async def call(self, call: Call) -> ToolResult:

@@ -12,7 +12,7 @@ import base64
 import logging
 import mimetypes
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -59,57 +59,47 @@ class MCPTool:
     headers: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
 
-def well_formed(pages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The first tools of a list, with the members that are used: `name`, `description` and `inputSchema`.
-
-    A malformed one is left out, which is logged, and hides no other one.
-    """
-    read = [tool for page in pages for tool in page["tools"]][:MAX_LISTED]
-    listed = [
-        {name: tool.get(name) for name in ("name", "description", "inputSchema")}
-        for tool in read
-        if isinstance(tool, dict)
-        and isinstance(tool.get("name"), str)
-        and isinstance(tool.get("description"), str | None)
-        and isinstance(tool.get("inputSchema"), dict)
-    ]
-    if left_out := len(read) - len(listed):
-        logger.warning("%d malformed tools of an MCP server are not offered", left_out)
-    return listed
-
-
 async def usable_tools(
-    tools: Iterable[Mapping[str, Any]], presented: Secret, *, annotated: bool = False
+    pages: Iterable[Mapping[str, Any]],
+    presented: Secret,
+    *,
+    annotated: bool = False,
+    read: Callable[[Any], Any] = lambda tool: tool,
 ) -> dict[str, MCPTool]:
-    """The tools that can be offered, by name. `presented` is the credential that the server received.
+    """The first tools of a list that can be offered, by name. One that cannot is left out, which is logged,
+    and hides no other one. `presented` is the credential that the server received; what `read` returns of a
+    tool is used.
 
     With `annotated`, arguments may be sent in headers too (`x-mcp-header`), and a tool whose annotation is
     invalid is left out. Other tasks run between two tools: checking a schema takes up to milliseconds.
     """
     usable: dict[str, MCPTool] = {}
-    for position, tool in enumerate(tools):
+    listed = [tool for page in pages for tool in page["tools"]]
+    for position, tool in enumerate(listed[:MAX_LISTED]):
         await asyncio.sleep(0)
         try:
-            listed = _checked(tool, presented, annotated=annotated)
+            checked = _checked(read(tool), presented, annotated=annotated)
         except Exception as error:  # noqa: BLE001 - the library raises many kinds for a schema from outside
             known = isinstance(error, TooLargeError | _AnnotationError)
             reason = str(error) if known else type(error).__name__
             logger.warning("tool %d of an MCP server is not offered: %s", position + 1, reason)
         else:
-            usable.setdefault(listed.schema.name, listed)
+            usable.setdefault(checked.schema.name, checked)
         if len(usable) == _MAX_TOOLS:
             break
     return usable
 
 
-def _checked(tool: Mapping[str, Any], presented: Secret, *, annotated: bool) -> MCPTool:
-    name, parameters = tool["name"], dict(tool["inputSchema"])
+def _checked(tool: Any, presented: Secret, *, annotated: bool) -> MCPTool:  # noqa: ANN401 - any JSON value
+    name, parameters, description = tool["name"], tool["inputSchema"], tool.get("description") or ""
+    if not isinstance(parameters, dict) or not isinstance(description, str):
+        raise ValueError("not a tool")  # noqa: TRY004 - a value from outside
     if not FUNCTION_NAME.fullmatch(name) or presented.reveal() in name:
         raise ValueError("not the name of a function")
     if len(to_json(parameters)) > MAX_CHARACTERS:
         raise TooLargeError(f"its schema has more than {MAX_CHARACTERS} bytes")
     parameters = redact(parameters, [presented])
-    description = redact(tool["description"] or "", [presented])
+    description = redact(description, [presented])
     digest = ToolDigest.of(description, parameters)
     # The name of an argument that is not listed could carry data.
     closed = {"additionalProperties": False} if _lists_all(parameters) else {}

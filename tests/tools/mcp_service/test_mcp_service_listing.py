@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from identity.secrets.secret import Secret
 from tests.tools.mcp_service.mcp_server import Server, failure_of, limited
 from tools.approval_policy import Effect, ToolPolicy
-from tools.mcp_service.tool import usable_tools, well_formed
+from tools.mcp_service.tool import usable_tools
 
 
 async def test_list_of_tools_is_current_for_a_limited_time(serve, service_at, key_ring):
@@ -147,5 +147,5 @@ async def _never():
 )
 async def test_argument_that_a_schema_neither_lists_nor_permits_is_a_fault(further, faulty):
     given = {"name": "t", "inputSchema": {"type": "object", "properties": {"a": {}}, **further}}
-    listed = await usable_tools(well_formed([{"tools": [given]}]), Secret("K1"), annotated=False)
+    listed = await usable_tools([{"tools": [given]}], Secret("K1"))
     assert [fault.argument for fault in listed["t"].validator.faults({"b": None})] == ["b"] * faulty
