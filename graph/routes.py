@@ -54,7 +54,7 @@ class Routes:
             return [APPROVALS]
         after_confidential = is_confidential(state.get("read") or {})
         decides = any(
-            self._gate.knows(service) and (after_confidential or self._gate.decides(call, service))
+            service in self._gate.services and (after_confidential or self._gate.decides(call, service))
             for call, service in accepted_calls(state)
         )
         return [APPROVALS] if decides else self._after_calls(state)

@@ -106,6 +106,7 @@ class ApprovalGate:
         `grants`, an approval is for one call.
         """
         self.services: Final = {service.name: service for service in services}
+        """By their names. The state of a run may name any other."""
         self._policy = policy or DeclaredPolicy(self.services, requirements)
         self._store = store
         self.grants: Final = grants
@@ -113,10 +114,6 @@ class ApprovalGate:
         self.new: Final[LRUCache[str, ApprovalRequest]] = LRUCache(_CAPACITY)
         """Questions of servers, by their ids, of runs that have not paused yet."""
         self.requests: Final = ApprovalRequests(self.services, requirements, seconds, clock)
-
-    def knows(self, service: str) -> bool:
-        """Whether there is such a service. The state of a run may name any."""
-        return service in self.services
 
     def decides(self, call: ToolCall, service: str) -> bool:
         """Whether the policy may refuse a call, or ask about it."""
@@ -177,7 +174,7 @@ class ApprovalGate:
             grant, allowed = granted
             try:
                 if not goes_on:
-                    await self.grants.use(grant, request)
+                    await self.grants.store.use(grant, request, self._clock())
             except AgentError as error:
                 await allowed.taken_back()
                 if not isinstance(error, ApprovalError):

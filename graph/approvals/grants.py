@@ -81,6 +81,7 @@ class GrantStore(Protocol):
 
     async def use(self, grant: Grant, call: ApprovalRequest, at: float) -> None:
         """Counts the use, and keeps that `call` was approved by the grant and used, in one transaction.
+        Await it immediately before the call, after the policy has decided.
 
         Raises `ApprovalError` if the grant was withdrawn or has ended, and if the call was asked about or
         made before.
@@ -137,10 +138,6 @@ class Grants:
             return ()
         schema = await self._schema(call, caller)
         return [grant for grant in found if grant.schema == schema]
-
-    async def use(self, grant: Grant, call: ApprovalRequest) -> None:
-        """See `GrantStore`. Await it immediately before the call, after the policy has decided."""
-        await self.store.use(grant, call, self.clock())
 
     async def give(self, request: ApprovalRequest, lasting: Lasting, caller: VerifiedAccessToken) -> None:
         """Keeps and records that `caller`, who has approved `request`, approves more. Without the tool's

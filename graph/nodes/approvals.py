@@ -64,7 +64,7 @@ class ApprovalsNode:
         """
         state, caller, runtime = visit
         accepted = accepted_calls(state)
-        pending = [pending_call(visit, *each) for each in accepted if self.gate.knows(each[1])]
+        pending = [pending_call(visit, *each) for each in accepted if each[1] in self.gate.services]
         context_of(runtime).begun_calls.update(asked_calls(state))
         verdicts = [(each, await self._verdict(each, state, caller)) for each in pending]
         refused = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Refused)]

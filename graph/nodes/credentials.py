@@ -43,7 +43,7 @@ class CredentialsNode:
         }
         resolved: dict[str, Outcome] = {}
         missing: list[str] = []
-        for name in self._needed(state, credentials, calls_model=not state.get("requested")):
+        for name in self._needed(state, credentials):
             if (known := credentials[name].known()) is not None:
                 resolved[name] = known
             else:
@@ -67,9 +67,7 @@ class CredentialsNode:
             update["consenting"] = again
         return update
 
-    def _needed(
-        self, state: AgentState, credentials: Mapping[str, ServiceCredential], *, calls_model: bool
-    ) -> list[str]:
+    def _needed(self, state: AgentState, credentials: Mapping[str, ServiceCredential]) -> list[str]:
         """The nodes whose credentials the next step needs."""
         if called := called_services(state):
             return [name for name in credentials if name in called]
@@ -78,7 +76,8 @@ class CredentialsNode:
             for service in self.services
             if service.name in credentials and service.cached_tools(credentials[service.name]) is None
         )
-        return [*([MODEL] if calls_model and MODEL in credentials else []), *unlisted]
+        calls_model = MODEL in credentials and not state.get("requested")
+        return [*([MODEL] if calls_model else []), *unlisted]
 
     async def _obtain(self, name: str, credential: ServiceCredential) -> Credential | AgentError:
         try:
