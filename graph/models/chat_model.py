@@ -143,20 +143,16 @@ class ChatModel(ChatOpenAI):
         """
         payload = self._get_request_payload(messages, stop=stop, **options)
         more = payload.pop("extra_body", None) or {}
+        context = CURRENT_SPAN.get().traceparent(Receiver.MODEL)
+        trace = {} if context is None else {HEADER: context}
         return await self.root_async_client.post(
             "/chat/completions",
             cast_to=object if options.get("stream") else httpx2.Response,
             body=payload | more,
-            options={"headers": {"Authorization": f"Bearer {api_key.reveal()}", **_trace_context()}},
+            options={"headers": {"Authorization": f"Bearer {api_key.reveal()}", **trace}},
             stream=bool(options.get("stream")),
             stream_cls=ModelEvents,
         )
-
-
-def _trace_context() -> dict[str, str]:
-    """The header for the model service, if it may know of the trace."""
-    context = CURRENT_SPAN.get().traceparent(Receiver.MODEL)
-    return {} if context is None else {HEADER: context}
 
 
 async def no_key() -> str:

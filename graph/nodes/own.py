@@ -135,19 +135,14 @@ def own_route(source: str, path: Runnable[Any, Any]) -> Runnable[Any, Any]:
     return RunnableLambda(route)
 
 
-def node_fault(name: str, fault: Exception) -> InternalError:
-    """What `fault`, which the node or condition raised, becomes: its type and place."""
-    text = fault.args[0] if isinstance(fault, OwnGraphError) else f"it raised {type(fault).__name__}"
-    return InternalError(GraphCode.GRAPH_NODE_FAILED, f'node "{name}": {text} at {place_of(fault)}')
-
-
 class OwnGraphError(ValueError):
     """A fault of the operator's graph, in words of the agent."""
 
 
 async def _apart(name: str, state: State, work: Work[T], runtime: Runtime[Any]) -> T:
     """What the operator's `work` returns, in a configuration that has nothing of the run's but its callbacks:
-    not the access token, the checkpointer, or what a server adds. Its faults are those of the node `name`.
+    not the access token, the checkpointer, or what a server adds. Its faults are those of the node `name`, by
+    type and place.
     """
     shown = {name: value for name, value in state.items() if name != "credentials"}
     config: RunnableConfig = {
@@ -160,7 +155,9 @@ async def _apart(name: str, state: State, work: Work[T], runtime: Runtime[Any]) 
     except AgentError:
         raise
     except Exception as fault:  # noqa: BLE001 - the operator's code raises anything
-        raise node_fault(name, fault) from None
+        text = fault.args[0] if isinstance(fault, OwnGraphError) else f"it raised {type(fault).__name__}"
+        detail = f'node "{name}": {text} at {place_of(fault)}'
+        raise InternalError(GraphCode.GRAPH_NODE_FAILED, detail) from None
 
 
 def _checked(update: object, redactor: Redactor) -> dict[str, Any]:

@@ -167,7 +167,9 @@ class AccessTokenVerifier:
         principal = Principal(self._issuer, claims.subject)
         times = claims.expires_at, claims.issued_at, claims.signed_in_at
         entry = (principal, claims.audience, claims.scopes, *times, claims.kept, is_client, key, header.kid)
-        self._store(fingerprint, entry)
+        self._cache[fingerprint] = entry
+        while len(self._cache) > self._capacity:
+            self._cache.popitem(last=False)
         return _verified(entry, secret, fingerprint)
 
     def _refuse_revoked(self, subject: str, issued_at: float | None, fingerprint: str) -> None:
@@ -201,11 +203,6 @@ class AccessTokenVerifier:
                 f'claim "exp" must be at most {LONGEST_LIFETIME:.0f} s after the issue, found {lifetime:.0f}',
             )
         return is_client
-
-    def _store(self, fingerprint: str, entry: "_CachedVerification") -> None:
-        self._cache[fingerprint] = entry
-        while len(self._cache) > self._capacity:
-            self._cache.popitem(last=False)
 
 
 _CachedVerification: TypeAlias = tuple[

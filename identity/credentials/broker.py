@@ -171,7 +171,9 @@ class CredentialBroker:
             self._raise_recent_refusal(key, now)
             if (prerequisite := self._issuer.prerequisite(requirement)) is not None:
                 self._raise_recent_refusal((key[0], prerequisite), now)
-                self._start_prerequisite(wanted._replace(requirement=prerequisite))
+                first = wanted._replace(requirement=prerequisite)
+                if self._cache.get(first.key) is None:  # two requests, one after the other: it is first
+                    self._flights.start(first.key, partial(self._fetch, first))
             return await self._flights.run(key, partial(self._fetch, wanted))
         except UnreachableError:
             stale = self._cache.get(key)
@@ -205,11 +207,6 @@ class CredentialBroker:
     async def aclose(self) -> None:
         """Cancels the requests in flight; their waiters receive `UnreachableError`."""
         await self._flights.aclose()
-
-    def _start_prerequisite(self, prerequisite: WantedCredential) -> None:
-        """Requests the prerequisite first, because its credential needs two requests one after the other."""
-        if self._cache.get(prerequisite.key) is None:
-            self._flights.start(prerequisite.key, partial(self._fetch, prerequisite))
 
     async def _fetch(self, wanted: WantedCredential) -> Credential:
         """The work of a flight, recorded under the id of the request that began it."""

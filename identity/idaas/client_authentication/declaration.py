@@ -100,6 +100,7 @@ _PEM = re.compile(
     rf"{_WHITE_SPACE}*-----BEGIN (RSA |EC |)PRIVATE KEY-----(.+)-----END \1PRIVATE KEY-----{_WHITE_SPACE}*",
     re.DOTALL,
 )
+_BETWEEN_KEYS = re.compile(r"(?<=PRIVATE KEY-----)\s*(?=-----BEGIN )")
 _CURVE_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
@@ -124,12 +125,6 @@ def read_private_key(pem: str) -> PrivateKey:
     raise ValueError("is not RSA of at least 2048 bits, nor on the curve P-256, P-384 or P-521")
 
 
-def read_private_keys(pem: str) -> tuple[PrivateKey, ...]:
-    """Reads one key or several, one after the other. Raises `ValueError` as `read_private_key` does."""
-    parts = re.split(r"(?<=PRIVATE KEY-----)\s*(?=-----BEGIN )", pem)
-    return tuple(read_private_key(part) for part in parts)
-
-
 def assertion_algorithm(key: PrivateKey) -> str:
     """The JWS algorithm for client assertions, chosen as the vendor's SDK chooses it."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -146,14 +141,16 @@ KeyCheck = Callable[[PrivateKey], None]
 def read_client_key(
     declared: Declaration, check: KeyCheck = lambda _: None
 ) -> SecretSource[PrivateKey] | None:
-    """The key in the file of `declared.sources`, else in the variable of `privateKeyEnvVarName`.
+    """The key in the file of `declared.sources`, which may have two, else in the variable of
+    `privateKeyEnvVarName`.
 
     Faults, those that `check` finds included, are noted, and give `None`.
     """
     member, file = "privateKeyEnvVarName", declared.sources.private_key_file
 
     def keys(pem: str) -> tuple[PrivateKey, ...]:
-        found = read_private_keys(pem) if file else (read_private_key(pem),)
+        parts = _BETWEEN_KEYS.split(pem) if file else [pem]
+        found = tuple(map(read_private_key, parts))
         for key in found:
             check(key)
         return found
