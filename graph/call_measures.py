@@ -1,6 +1,5 @@
 """Counts of the calls of the model and of tools, by OpenTelemetry's GenAI conventions."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from identity.observation.attribute import Attribute
@@ -10,7 +9,7 @@ PROVIDER: Final = "openai"
 """By the convention's rule: the format of the API, not the vendor."""
 
 
-_CHAT: Final[Mapping[str, str]] = {Attribute.OPERATION: "chat", Attribute.PROVIDER: PROVIDER}
+_OF_MODEL: Final = (Attribute.OPERATION, Attribute.PROVIDER, Attribute.MODEL)
 
 
 class CallMeasures:
@@ -21,15 +20,13 @@ class CallMeasures:
         self.inference: Final = metrics.histogram(
             "gen_ai.client.inference.duration",
             "Calls of the model",
-            labels=(Attribute.MODEL, Attribute.ERROR_TYPE),
-            fixed=_CHAT,
+            labels=(*_OF_MODEL, Attribute.ERROR_TYPE),
             bounds=LONG_SECONDS,
         )
         self.first_chunk: Final = metrics.histogram(
             "gen_ai.client.inference.time_to_first_chunk",
             "From the start of a streamed call of the model to its first piece",
-            labels=(Attribute.MODEL,),
-            fixed=_CHAT,
+            labels=_OF_MODEL,
             bounds=LONG_SECONDS,
         )
 
@@ -38,8 +35,7 @@ class CallMeasures:
                 f"gen_ai.client.inference.usage.{kind}",
                 f"{counted}, as the model service reports them",
                 unit="{token}",
-                labels=(Attribute.MODEL,),
-                fixed=_CHAT,
+                labels=_OF_MODEL,
             )
 
         self.input_tokens: Final = tokens("input_tokens", "Tokens of prompts")
@@ -48,8 +44,7 @@ class CallMeasures:
         self.tools: Final = metrics.histogram(
             "gen_ai.execute_tool.duration",
             "Calls of tools, with the renewal of a refused credential",
-            labels=(Attribute.TOOL, Attribute.SERVICE, Attribute.ERROR_TYPE),
-            fixed={Attribute.OPERATION: "execute_tool"},
+            labels=(Attribute.OPERATION, Attribute.TOOL, Attribute.SERVICE, Attribute.ERROR_TYPE),
             bounds=LONG_SECONDS,
         )
         self.observed: Final = metrics.counter(

@@ -125,7 +125,8 @@ class ModelSteps:
         (`graph.models.response.checked`).
         """
         model = self.name or ""
-        timed = timed_span(self.measures.inference, (model,), "chat", model, SpanKind.CLIENT)
+        labels = "chat", PROVIDER, model
+        timed = timed_span(self.measures.inference, labels, "chat", model, SpanKind.CLIENT)
         with timed:
             span = timed.span
             if span.recording:
@@ -138,7 +139,7 @@ class ModelSteps:
 
             def first_chunk() -> None:
                 seconds = timed.elapsed
-                self.measures.first_chunk.observe(seconds, model)
+                self.measures.first_chunk.observe(seconds, *labels)
                 span.set(Attribute.FIRST_CHUNK, seconds)
 
             reader = call.writer and _Reader(call.writer, first_chunk, announced=call.announced)
@@ -146,7 +147,7 @@ class ModelSteps:
             if isinstance(response, ServiceError):
                 timed.fail(error_type(response))
                 return response
-            self._count(response, span)
+            self._count(response, span, labels)
             if span.content:
                 span.set(Attribute.OUTPUT_MESSAGES, message_content([response], [key]))
         return response
@@ -174,16 +175,16 @@ class ModelSteps:
             await reader.read(Piece(str(response.text), thinking))
         return response
 
-    def _count(self, response: AIMessage, span: Span) -> None:
+    def _count(self, response: AIMessage, span: Span, labels: tuple[str, ...]) -> None:
         """Counts the tokens of `response`, which is whole or cut off."""
         if (used := response.usage_metadata) is not None:
-            model, measures = self.name or "", self.measures
-            measures.input_tokens.add(model, amount=used["input_tokens"])
-            measures.output_tokens.add(model, amount=used["output_tokens"])
+            measures = self.measures
+            measures.input_tokens.add(*labels, amount=used["input_tokens"])
+            measures.output_tokens.add(*labels, amount=used["output_tokens"])
             span.set(Attribute.INPUT_TOKENS, used["input_tokens"])
             span.set(Attribute.OUTPUT_TOKENS, used["output_tokens"])
             if reasoning := used.get("output_token_details", {}).get("reasoning"):
-                measures.reasoning_tokens.add(model, amount=reasoning)
+                measures.reasoning_tokens.add(*labels, amount=reasoning)
                 span.set(Attribute.REASONING_TOKENS, reasoning)
         if span.recording and (reason := response.response_metadata.get("finish_reason")):
             span.set(Attribute.FINISH_REASONS, (reason,))

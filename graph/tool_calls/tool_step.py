@@ -182,7 +182,7 @@ class ToolStep:
         self, work: Work, arguments: Mapping[str, Any]
     ) -> tuple[ToolResult, AgentError | None]:
         """The result of `work`, whose end is recorded before it is used."""
-        labels = (self._tool, self._shown["service"] or "")
+        labels = ("execute_tool", self._tool, self._shown["service"] or "")
         async with self._step.timed(timed_span(self._calls.tools, labels, "execute_tool", self._tool)):
             span = self._step.span
             if span.recording:

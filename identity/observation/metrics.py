@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from identity.errors import AgentError
@@ -42,7 +41,6 @@ Value: TypeAlias = "float | tuple[float, ...]"
 sum.
 """
 Values: TypeAlias = Mapping[Labels, Value]
-_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Counter:
@@ -125,8 +123,7 @@ Reading: TypeAlias = dict[Metric, Values]
 class Metrics:
     """The metrics of one agent, in the order in which its parts declare them.
 
-    `fixed` are labels with the same value in the whole program, which precede `labels`. A name that is
-    declared twice raises `ValueError`.
+    A name that is declared twice raises `ValueError`.
     """
 
     def __init__(self) -> None:
@@ -139,14 +136,12 @@ class Metrics:
         *,
         unit: str,
         labels: tuple[str, ...] = (),
-        fixed: Mapping[str, str] = _NOTHING,
         zeros: Iterable[Labels] = (),
     ) -> Counter:
         """Declares a counter: 0 from the start without labels, and for the labels `zeros`."""
         counter = Counter(zeros if labels else [()])
-        named = (*fixed, *labels)
-        metric = Metric(name=name, kind=Kind.COUNTER, unit=unit, description=description, labels=named)
-        self._declare(metric, lambda: _with(fixed, counter.values))
+        metric = Metric(name=name, kind=Kind.COUNTER, unit=unit, description=description, labels=labels)
+        self._declare(metric, lambda: counter.values)
         return counter
 
     def histogram(
@@ -155,20 +150,14 @@ class Metrics:
         description: str,
         *,
         labels: tuple[str, ...] = (),
-        fixed: Mapping[str, str] = _NOTHING,
         bounds: tuple[float, ...] = SECONDS,
     ) -> Histogram:
         """Declares a histogram of seconds."""
         histogram = Histogram(bounds)
         metric = Metric(
-            name=name,
-            kind=Kind.HISTOGRAM,
-            unit="s",
-            description=description,
-            labels=(*fixed, *labels),
-            bounds=bounds,
+            name=name, kind=Kind.HISTOGRAM, unit="s", description=description, labels=labels, bounds=bounds
         )
-        self._declare(metric, lambda: _with(fixed, histogram.values))
+        self._declare(metric, lambda: histogram.values)
         return histogram
 
     def observed(
@@ -205,11 +194,6 @@ class Metrics:
         if any(metric.name == each.name for each in self._reads):
             raise ValueError(f'the metric "{metric.name}" is declared twice')
         self._reads[metric] = read
-
-
-def _with(fixed: Mapping[str, str], values: Values) -> Values:
-    first = tuple(fixed.values())
-    return {(*first, *labels): value for labels, value in values.items()} if first else values
 
 
 class CacheUse:

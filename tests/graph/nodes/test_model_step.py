@@ -121,7 +121,7 @@ async def test_refused_key_fails_the_request_that_was_sent_with_it(ended_spans: 
     with pytest.raises(ServiceError):
         await model.response(ModelCall([]), KEY, await Tokens().verify(Secret("alice-at")))
     assert [span.error for span in ended_spans] == ["model_call_failed"]
-    assert list(model.measures.inference.values) == [("qwen-plus", "model_call_failed")]
+    assert list(model.measures.inference.values) == [("chat", "openai", "qwen-plus", "model_call_failed")]
     assert [event.error for event in records.events] == [GraphCode.MODEL_CALL_FAILED]
 
 
@@ -138,7 +138,8 @@ async def test_tokens_are_counted_by_model_and_kind_and_recorded(ended_spans: li
         await model.response(ModelCall([]), KEY, await Tokens().verify(Secret("alice-at")))
     measures = model.measures
     counters = (measures.input_tokens, measures.output_tokens, measures.reasoning_tokens)
-    assert [counter.values for counter in counters] == [{("qwen-plus",): count} for count in (14, 10, 4)]
+    by_model = ("chat", "openai", "qwen-plus")
+    assert [counter.values for counter in counters] == [{by_model: count} for count in (14, 10, 4)]
     assert [(event.action, event.input_tokens, event.output_tokens) for event in records.events] == [
         (AuditedAction.MODEL_CALL, 7, 5)
     ] * 2

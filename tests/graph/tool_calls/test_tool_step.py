@@ -163,4 +163,4 @@ async def test_tool_call_shows_its_credential_and_its_approval(ended_spans: list
             "idaas_agent.credential.scope": "svc.read",
         }.items()
     )
-    assert list(calls.tools.values) == [("pay", "shop", "")]
+    assert list(calls.tools.values) == [("execute_tool", "pay", "shop", "")]

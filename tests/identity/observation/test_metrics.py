@@ -43,15 +43,14 @@ def test_what_is_read_does_not_change_later() -> None:
     assert sum(series[()][:-1]) == 1
 
 
-def test_declared_metrics_are_read_in_their_order_with_fixed_labels_first() -> None:
+def test_declared_metrics_are_read_in_their_order() -> None:
     metrics = Metrics()
-    labels, fixed = ("to",), {"by": "me"}
-    counter = metrics.counter("a.calls", "Calls", unit="{call}", labels=labels, fixed=fixed, zeros=[("x",)])
+    counter = metrics.counter("a.calls", "Calls", unit="{call}", labels=("to",), zeros=[("x",)])
     metrics.observed(Kind.GAUGE, "an.open", "Open", unit="{call}", read=lambda: 7)
     metrics.counter("b.calls", "Calls", unit="{call}")
     counter.add("y", amount=2)
     assert [(metric.name, metric.labels, values) for metric, values in metrics.read().items()] == [
-        ("a.calls", ("by", "to"), {("me", "x"): 0, ("me", "y"): 2}),
+        ("a.calls", ("to",), {("x",): 0, ("y",): 2}),
         ("an.open", (), {(): 7}),
         ("b.calls", (), {(): 0}),
     ]

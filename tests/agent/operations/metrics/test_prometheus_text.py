@@ -25,12 +25,12 @@ def filled() -> AgentMeasures:
     measures.requests.ended("POST", "/openai/v1/chat/completions", 429, "rate_limited", 7.0)
     with measures.runs.run() as run:
         run.record({"type": "content", "text": "Sunny"})
-    calls = measures.calls
-    calls.inference.observe(0.1, "qwen-plus", "")
-    calls.first_chunk.observe(0.1, "qwen-plus")
+    calls, of_model = measures.calls, ("chat", "openai", "qwen-plus")
+    calls.inference.observe(0.1, *of_model, "")
+    calls.first_chunk.observe(0.1, *of_model)
     for tokens in (calls.input_tokens, calls.output_tokens, calls.reasoning_tokens):
-        tokens.add("qwen-plus", amount=7)
-    calls.tools.observe(0.1, 'a"b\\c\n', "amap", "")
+        tokens.add(*of_model, amount=7)
+    calls.tools.observe(0.1, "execute_tool", 'a"b\\c\n', "amap", "")
     measures.issue.observe(0.1, "token_exchange", "")
     measures.revocations.add("user")
     calls.observed.add("amap", "forbid")

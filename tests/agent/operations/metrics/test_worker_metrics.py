@@ -127,7 +127,7 @@ def test_reading_survives_its_transport(metrics: WorkersMetrics) -> None:
     worker = Worker(metrics)
     measures = worker.measures
     measures.requests.ended("GET", "/ready", 200, None, 0.02)
-    measures.calls.input_tokens.add("qwen-plus", amount=3)
+    measures.calls.input_tokens.add("chat", "openai", "qwen-plus", amount=3)
     reported, reading = metrics.read(), measures.metrics.read()
     assert reported.keys() == reading.keys()
     assert all(reported[each] == reading[each] for each in reading if not each.name.startswith("process."))
