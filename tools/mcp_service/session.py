@@ -123,8 +123,7 @@ class Session(ABC):
     def end(self) -> "asyncio.Task[None]":
         """Ends the session now, which no call uses any more."""
         if self._ending is None:
-            leaving = _without_caller(self._leave)
-            self._ending = asyncio.create_task(leaving, context=contextvars.Context())
+            self._ending = self._send_beside(self._leave)
         return self._ending
 
     async def listing(self) -> Listing:
@@ -209,15 +208,16 @@ class Session(ABC):
         return result
 
     async def _leave(self) -> None:
-        """Waits for what is sent beside, and ends what the server keeps for the session."""
-        await asyncio.gather(*self._beside, return_exceptions=True)
+        """Waits for what else is sent beside, and ends what the server keeps for the session."""
+        await asyncio.gather(*self._beside - {self._ending}, return_exceptions=True)
 
     def _send_beside(
         self, send: Callable[..., Awaitable[object]], *arguments: object, seconds: float = 2.0
     ) -> "asyncio.Task[None]":
-        """Sends what no caller waits for, such as the cancellation of a call."""
-        work = _without_caller(send, *arguments, seconds=seconds)
-        task = asyncio.create_task(work, context=contextvars.Context())
+        """Sends what no caller waits for, such as the cancellation of a call, in so many `seconds` at most:
+        what hangs must occupy no connection.
+        """
+        task = asyncio.create_task(_sent_beside(seconds, send, *arguments), context=contextvars.Context())
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
         return task
@@ -229,10 +229,7 @@ class Session(ABC):
             self._last = replace(self._last, until=self._server.clock())
 
 
-async def _without_caller(
-    send: Callable[..., Awaitable[object]], *arguments: object, seconds: float = 2.0
-) -> None:
-    """Sends what no caller waits for, in so many seconds at most: what hangs must occupy no connection."""
+async def _sent_beside(seconds: float, send: Callable[..., Awaitable[object]], *arguments: object) -> None:
     with suppress(*UNDELIVERED):
         await asyncio.wait_for(send(*arguments), seconds)
 

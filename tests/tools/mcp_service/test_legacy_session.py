@@ -87,7 +87,7 @@ async def test_end_of_a_session_that_is_cancelled_before_it_begins_leaves_no_wor
         session = session_on(http)
         await session.open()
         session.retire()
-        (ending,) = (task for task in asyncio.all_tasks() if task.get_coro().__name__ == "_without_caller")
+        (ending,) = (task for task in asyncio.all_tasks() if task.get_coro().__name__ == "_sent_beside")
         ending.cancel()
         await asyncio.wait([ending])
         del ending, session
