@@ -119,17 +119,6 @@ async def test_policy_of_a_tool_that_is_not_listed_is_reported_once(serve, servi
     assert '"wether"' in warning
 
 
-@pytest.mark.promise("heals-by-itself")
-async def test_hanging_opening_does_not_delay_calls_after_the_server_recovers(serve, service_at, key_ring):
-    server = Server()
-    server.response = StreamingResponse(_never(), media_type="text/event-stream")
-    service = service_at(await serve(server))
-    with limited(service, 0.5):
-        await failure_of(service.call("weather", {"city": "x"}, key_ring("K1")))
-    server.response = None
-    assert (await service.call("weather", {"city": "x"}, key_ring("K1"))).ok
-
-
 async def _never():
     await asyncio.Event().wait()
     yield b""
