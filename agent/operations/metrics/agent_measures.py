@@ -7,6 +7,7 @@ The metrics of parts that keep their own counts are declared here. Dashboards, a
 import os
 import resource
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -52,28 +53,25 @@ class AgentMeasures:
         """Counts the approvals that wait for a person, over all processes; `None` if none are stored."""
         self.approvals_waiting: int | None = None
         """How many there were at the last count; `None` if they could not be counted."""
-        self._identity()
-        self._process()
+        self._declare()
 
-    def _identity(self) -> None:
-        observed, used, verified = self.metrics.observed, self.credentials, self.verifications
-        observed(
-            Kind.COUNTER,
+    def _declare(self) -> None:
+        counted, gauge = (partial(self.metrics.observed, kind) for kind in (Kind.COUNTER, Kind.GAUGE))
+        used, verified = self.credentials, self.verifications
+        counted(
             "idaas_agent.credential.lookups",
             "Uses of credentials: cached, stale while IDaaS did not respond, or requested",
             unit="{lookup}",
             labels=_RESULT,
             read=lambda: {("cached",): used.found, ("stale",): used.stale, ("requested",): used.missed},
         )
-        observed(
-            Kind.COUNTER,
+        counted(
             "idaas_agent.credential.renewals",
             "Renewals of cached credentials ahead of their end",
             unit="{renewal}",
             read=lambda: used.renewed,
         )
-        observed(
-            Kind.COUNTER,
+        counted(
             "idaas_agent.access_token.verifications",
             "Verifications of access tokens: cached, or checked with a signature",
             unit="{verification}",
@@ -89,63 +87,52 @@ class AgentMeasures:
         )
         self.revocations_lost = Counter()
         """By the store that lost some."""
-        observed(
-            Kind.COUNTER,
+        counted(
             "idaas_agent.revocations.losses",
             "How often a store that must keep revocations lacked some that were in force",
             unit="{loss}",
             read=lambda: sum(self.revocations_lost.values.values()),
         )
-        observed(
-            Kind.GAUGE,
+        gauge(
             "idaas_agent.approvals.waiting",
             "Approvals that wait for a person",
             unit="{approval}",
             read=lambda: {} if self.approvals_waiting is None else self.approvals_waiting,
             shared=True,
         )
-        observed(
-            Kind.COUNTER,
+        counted(
             "idaas_agent.audit.records",
             "Records that the audit log accepted",
             unit="{record}",
             read=lambda: self.audit_logs[0].records if self.audit_logs else 0,
         )
-        observed(
-            Kind.COUNTER,
+        counted(
             "idaas_agent.audit.failures",
             "Failed attempts to write the audit log",
             unit="{failure}",
             read=lambda: sum(each.failures for each in self.audit_logs),
         )
-        observed(
-            Kind.COUNTER,
+        counted(
             "idaas_agent.audit.lost",
             "Records that the audit log lost",
             unit="{record}",
             read=lambda: sum(each.lost for each in self.audit_logs),
         )
-
-    def _process(self) -> None:
-        observed = self.metrics.observed
-        observed(
-            Kind.GAUGE,
+        gauge(
             "idaas_agent.connection_pool.in_use",
             "Requests in flight, by the client: idaas, model, postgresql, redis, or the service",
             unit="{request}",
             labels=_POOL,
             read=lambda: {(name,): use.in_use for name, use in self.pools.items()},
         )
-        observed(
-            Kind.GAUGE,
+        gauge(
             "idaas_agent.connection_pool.limit",
             "Connections that a client may have",
             unit="{connection}",
             labels=_POOL,
             read=lambda: {(name,): use.limit for name, use in self.pools.items()},
         )
-        observed(
-            Kind.COUNTER,
+        counted(
             "idaas_agent.redis.failures",
             "Failures of the Redis that processes share; after each it is not used until it responds",
             unit="{failure}",
@@ -163,22 +150,14 @@ class AgentMeasures:
             labels=("idaas_agent.telemetry.signal",),
             zeros=[("traces",), ("metrics",)],
         )
-        observed(
-            Kind.GAUGE,
-            "idaas_agent.processes",
-            "Processes that serve requests",
-            unit="{process}",
-            read=lambda: 1,
-        )
-        observed(
-            Kind.COUNTER,
+        gauge("idaas_agent.processes", "Processes that serve requests", unit="{process}", read=lambda: 1)
+        counted(
             "process.cpu.time",
             "Processor time of the processes that serve requests",
             unit="s",
             read=lambda: sum(os.times()[:2]),
         )
-        observed(
-            Kind.GAUGE,
+        gauge(
             "process.memory.usage",
             "Resident memory of the processes that serve requests",
             unit="By",
