@@ -36,8 +36,6 @@ from agent.runs.run_limits import RunLeases, RunLimit
 from agent.runs.run_parts import RunParts
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
-from agent.settings.variables.observation import Tracing
-from agent.settings.variables.policy import PolicyMode
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.grants import Grants
@@ -188,7 +186,7 @@ class Agent:
             timeout=settings.run_timeout_seconds,
             limit=RunLimit(per_caller=settings.max_concurrent_runs, in_total=settings.max_runs),
             leases=self.run_leases,
-            traced=settings.agent_tracing is Tracing.LANGSMITH,
+            traced=settings.agent_tracing == "langsmith",
             measures=self.measures.runs,
         )
         self.conversations: Final = None if storage is None else self._conversations(storage)
@@ -265,7 +263,7 @@ class Agent:
             counters=counters,
             group_claim=settings.policy_groups_claim,
             zone=ZoneInfo(settings.policy_time_zone),
-            observes=settings.policy_mode is PolicyMode.OBSERVE,
+            observes=settings.policy_mode == "observe",
             clock=self.clock,
         )
 

@@ -15,7 +15,7 @@ from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import ENTRY_POINTS, DeclaredService, declared_services
 from agent.settings.service_declarations import HTTPDeclaration
 from agent.settings.settings import Settings
-from agent.settings.variables.model import LlmProvider
+from agent.settings.variables.model import MODEL_STUDIO_API, OPENAI_COMPATIBLE
 from graph.build import CompiledAgentGraph, compiled_graph
 from graph.models.openai_compatible import model_studio, openai_compatible
 from graph.models.provider import ModelProvider
@@ -177,9 +177,9 @@ def model_provider(settings: Settings, tls: ssl.SSLContext, model: str | None = 
         "ssl_context": tls,
         "timeout": settings.model_timeout_seconds,
     }
-    if settings.llm_provider == LlmProvider.MODEL_STUDIO:
+    if settings.llm_provider == MODEL_STUDIO_API:
         return model_studio(**options, enable_thinking=settings.llm_enable_thinking)
-    if settings.llm_provider == LlmProvider.OPENAI_COMPATIBLE:
+    if settings.llm_provider == OPENAI_COMPATIBLE:
         return openai_compatible(**options)
     try:
         provider: ModelProvider = load_function(settings.llm_provider)(**options)

@@ -57,7 +57,7 @@ class ConversationStorage:
         if isinstance(settings.conversations_url, SqliteFile):
             database = SqliteDatabase(settings.conversations_url.path, enter)
         else:
-            address = conninfo(settings.conversations_url.url, settings.ssl_cert_file)
+            address = conninfo(settings.conversations_url, settings.ssl_cert_file)
             database = PostgresDatabase(PostgresConnections(address), enter)
         limits = StorageLimits(
             thread_bytes=settings.max_thread_bytes,

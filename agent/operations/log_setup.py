@@ -36,22 +36,22 @@ _WARNINGS: Final = logging.getLogger("py.warnings")
 _FAILURES: Final = logging.getLogger("idaas_agent.process")
 
 
-def set_up_logging(level: LogLevel = LogLevel.INFO, form: LogFormat | None = None) -> None:
+def set_up_logging(level: LogLevel = "info", form: LogFormat | None = None) -> None:
     """Lines go to standard error. Without `form` they are text if that is a terminal, else JSON."""
-    handler = _StandardError()
+    handler, number = _StandardError(), logging.getLevelNamesMapping()[level.upper()]
     if form is None:
-        form = LogFormat.TEXT if handler.stream.isatty() else LogFormat.JSON
+        form = "text" if handler.stream.isatty() else "json"
     encoding = (getattr(handler.stream, "encoding", None) or "ascii").lower()
     ascii_only = encoding not in ("utf-8", "utf8")
-    lines = TextLines if form is LogFormat.TEXT else JsonLines
+    lines = TextLines if form == "text" else JsonLines
     handler.setFormatter(lines(ascii_only=ascii_only))
-    logging.basicConfig(level=max(level.number, logging.INFO), handlers=[handler], force=True)
+    logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
     for name in _OWN_LOGGERS:
-        logging.getLogger(name).setLevel(level.number)
+        logging.getLogger(name).setLevel(number)
     # Its exporters log the texts of collectors; the agent reports their failures itself.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     for name in _VERBOSE_LOGGERS:
-        logging.getLogger(name).setLevel(max(level.number, logging.WARNING))
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
     logging.getLogger("uvicorn.access").disabled = True
     _log_instead_of_printing()
 

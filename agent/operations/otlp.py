@@ -5,12 +5,11 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent.settings.settings import Settings
-from agent.settings.variables.observation import Exporter
 from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:  # the SDK is imported only if something is exported
@@ -22,24 +21,17 @@ _SERVICE: Final = "idaas-agent"
 _DEFAULT: Final = "http://localhost:4318"
 
 
-class Signal(StrEnum):
-    """The signals that the agent exports; log lines go to standard error."""
-
-    TRACES = "traces"
-    METRICS = "metrics"
-
-
-def exporter_options(settings: Settings, signal: Signal) -> dict[str, Any] | None:
+def exporter_options(settings: Settings, signal: Literal["traces", "metrics"]) -> dict[str, Any] | None:
     """The URL of the collector for `signal`, and the headers that it requires; `None` if it is not exported.
 
     An endpoint alone says that it is, because the SDK's default exporter is OTLP.
     """
-    exporter: Exporter | None = getattr(settings, f"otel_{signal}_exporter")
+    exporter: str | None = getattr(settings, f"otel_{signal}_exporter")
     own: str | None = getattr(settings, f"otel_exporter_otlp_{signal}_endpoint")
     headers: Secret | None = getattr(settings, f"otel_exporter_otlp_{signal}_headers")
     headers = headers or settings.otel_exporter_otlp_headers
     common = settings.otel_exporter_otlp_endpoint
-    if settings.otel_sdk_disabled or exporter is Exporter.NONE or not (exporter or own or common):
+    if settings.otel_sdk_disabled or exporter == "none" or not (exporter or own or common):
         return None
     endpoint = own or f"{(common or _DEFAULT).rstrip('/')}/v1/{signal}"
     from opentelemetry.util.re import parse_env_headers

@@ -19,7 +19,6 @@ from agent.operations.traces.langsmith import trace_by_default
 from agent.redis import SharedRedis, shared_redis
 from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
-from agent.settings.variables.observation import Tracing
 from graph.context import AgentContext
 from identity.access_token.sealed_caller import CallerSeal
 from identity.observation.request_context import DEVICE
@@ -101,5 +100,5 @@ def _make() -> ServerAgent:
 
     agent = Agent(settings, caller=caller, resume_values=True, begun_calls=marks if sealed else None)
     # The server runs the graph itself, without `agent.runs`.
-    trace_by_default(agent.settings.agent_tracing is Tracing.LANGSMITH)
+    trace_by_default(agent.settings.agent_tracing == "langsmith")
     return ServerAgent(agent, TracedGraph.of(agent.graph, RunSpans.of(agent)), sealed, redis)

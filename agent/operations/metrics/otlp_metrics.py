@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from agent.operations.metrics.publishing import MetricsOutlet
-from agent.operations.otlp import ExportFailures, Signal, agent_resource, exporter_options
+from agent.operations.otlp import ExportFailures, agent_resource, exporter_options
 from agent.settings.settings import Settings
 from identity.observation.metrics import Reading
 
@@ -15,7 +15,7 @@ _STOP_SECONDS: Final = 3.0
 
 def otlp_outlets(settings: Settings, failed: Callable[[], None]) -> Sequence[MetricsOutlet]:
     """The outlet of the settings, if they have a collector for metrics. `failed` is called in a thread."""
-    options = exporter_options(settings, Signal.METRICS)
+    options = exporter_options(settings, "metrics")
     seconds = settings.otel_metric_export_interval / 1000
     return [] if options is None else [OtlpMetrics(options, seconds, failed)]
 

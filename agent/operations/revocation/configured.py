@@ -40,7 +40,7 @@ def _database_store(settings: Settings) -> RevocationStore:
     from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
     from agent.conversations.database.postgres_database import PostgresDatabase
 
-    address = conninfo(settings.conversations_url.url, settings.ssl_cert_file)
+    address = conninfo(settings.conversations_url, settings.ssl_cert_file)
     connections = PostgresConnections(address, most=_CONNECTIONS)
     return DatabaseStore(PostgresDatabase(connections), "the PostgreSQL of CONVERSATIONS_URL", shared=True)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final, TypeAlias
 
-from agent.operations.otlp import Signal, exporter_options
+from agent.operations.otlp import exporter_options
 from agent.settings.settings import Settings
-from agent.settings.variables.observation import CapturedContent, SamplerName
+from agent.settings.variables.observation import SamplerName
 from identity.observation.attribute import Attribute
 from identity.observation.span import RecordedSpan, Span, SpanKind, SpanSink, Trace, UnsampledSpan, Value
 from identity.observation.traceparent import Receiver, TraceContext
@@ -59,7 +59,7 @@ def tracer_of(settings: Settings, failed: Callable[[], None]) -> Tracer | None:
 
     `failed` is called after each export that failed, in a thread.
     """
-    options = exporter_options(settings, Signal.TRACES)
+    options = exporter_options(settings, "traces")
     if options is None:
         return None
     from agent.operations.traces.span_export import otlp_spans
@@ -77,7 +77,7 @@ def tracer(settings: Settings, sink: SpanSink, stop: Callable[[], None] = lambda
         sampler(s.otel_traces_sampler, s.otel_traces_sampler_arg),
         receivers=frozenset(s.traceparent_receivers if propagates else ()),
         trusts_callers=s.traceparent_trusted and propagates,
-        content=s.otel_instrumentation_genai_capture_message_content is CapturedContent.SPAN_ONLY,
+        content=s.otel_instrumentation_genai_capture_message_content == "SPAN_ONLY",
         attributes={Attribute.CLIENT: s.idaas.client_id},
         stop=stop,
     )

@@ -34,13 +34,6 @@ class SqliteFile:
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresServer:
-    """Conversations in a PostgreSQL, for the processes of several machines. The URL may have a password."""
-
-    url: Secret
-
-
-@dataclass(frozen=True, slots=True)
 class ConversationKeys:
     """The keys of conversations, and whether values that were stored in clear are accepted beside them."""
 
@@ -48,11 +41,11 @@ class ConversationKeys:
     allows_clear: bool
 
 
-def _conversations_url(value: str) -> SqliteFile | PostgresServer | None:
+def _conversations_url(value: str) -> SqliteFile | Secret | None:
     if value == "none":
         return None
     if value.startswith(("postgresql://", "postgres://")):
-        return PostgresServer(_postgres_url(value))
+        return _postgres_url(value)
     scheme, separator, path = value.partition(":///")
     if scheme != "sqlite" or not separator or not path or path.endswith("/"):
         raise ValueError(_FORM)
@@ -106,8 +99,9 @@ WebhookSecretFile = Annotated[SecretInFile, checked_by(webhook_key)]
 KeysFile = Annotated[InstanceOf[SealingKeys], parsed_by(lambda path: SealingKeys.of(_text(path)))]
 ConversationKeysFile = Annotated[InstanceOf[ConversationKeys], parsed_by(_conversation_keys)]
 ConversationsUrl = Annotated[
-    InstanceOf[SqliteFile] | InstanceOf[PostgresServer] | None, parsed_by(_conversations_url)
+    InstanceOf[SqliteFile] | InstanceOf[Secret] | None, parsed_by(_conversations_url)
 ]
+"""The URL of a PostgreSQL is a secret, because it may have a password."""
 
 
 class ConversationVariables(VariableGroup):

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -38,15 +37,12 @@ _GroupModel = Annotated[str, Field(pattern=r"^[^=\s][^=]*=[^=\s]+$")]
 _FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
-class LlmProvider(StrEnum):
-    """The kinds of API behind `LLM_BASE_URL` that the agent knows itself."""
-
-    MODEL_STUDIO = "model_studio"
-    OPENAI_COMPATIBLE = "openai_compatible"
+MODEL_STUDIO_API, OPENAI_COMPATIBLE = "model_studio", "openai_compatible"
+"""The kinds of API behind `LLM_BASE_URL` that the agent knows itself."""
 
 
 def _provider(value: str) -> str:
-    if value not in {*LlmProvider} and not _FUNCTION.fullmatch(value):
+    if value not in (MODEL_STUDIO_API, OPENAI_COMPATIBLE) and not _FUNCTION.fullmatch(value):
         raise ValueError("must be model_studio, openai_compatible or package.module:function")
     return value
 
@@ -56,7 +52,7 @@ class ModelVariables(VariableGroup):
 
     heading = "The model"
 
-    llm_provider: Annotated[str, AfterValidator(_provider)] = LlmProvider.MODEL_STUDIO.value
+    llm_provider: Annotated[str, AfterValidator(_provider)] = MODEL_STUDIO_API
     """`model_studio`; `openai_compatible` for any other OpenAI-compatible endpoint, which receives no
     parameter that it may not know; or `package.module:function` for your own provider (`docs/models.md`).
     The last two need `LLM_BASE_URL` and `LLM_MODEL`."""
@@ -96,7 +92,7 @@ class ModelVariables(VariableGroup):
         if "llm_group_models" in given and "groups" not in given.get("caller_claims", "").split():
             yield "CALLER_CLAIMS must name groups, which LLM_GROUP_MODELS needs"
         provider = given.get("llm_provider", "")
-        if provider == LlmProvider.OPENAI_COMPATIBLE or _FUNCTION.fullmatch(provider):
+        if provider == OPENAI_COMPATIBLE or _FUNCTION.fullmatch(provider):
             yield from (
                 f"{name.upper()} must be set if LLM_PROVIDER is not model_studio"
                 for name in ("llm_base_url", "llm_model")

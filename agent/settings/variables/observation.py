@@ -4,12 +4,10 @@ The SDK reads further ones itself (`OTEL_EXPORTER_OTLP_TIMEOUT`, `…_COMPRESSIO
 `OTEL_BSP_*`, `OTEL_RESOURCE_ATTRIBUTES`).
 """
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, InstanceOf
@@ -21,14 +19,6 @@ from identity.observation.traceparent import Receiver
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import parse_secret_lines
 from identity.transport.secure_url import is_secure_url
-
-
-class Tracing(StrEnum):
-    """The receiver of traces."""
-
-    OFF = "off"
-    LANGSMITH = "langsmith"
-
 
 STANDARD_OUTPUT: Final = Path("-")
 """The value of `AUDIT_LOG_FILE` that means standard output."""
@@ -110,7 +100,7 @@ class RecordVariables(VariableGroup):
     audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], parsed_by(keys_in_file)] | None = None
     """A file with the key that signs the lines of the audit log (`docs/audit-log.md`): 32 or more characters,
     such as `openssl rand -hex 32` prints."""
-    agent_tracing: Tracing = Tracing.OFF
+    agent_tracing: Literal["off", "langsmith"] = "off"
     """`langsmith` sends every run, with its messages and tool results, to LangSmith, as set by
     `LANGSMITH_API_KEY` and its other variables. `off` sends nothing, also with `LANGSMITH_TRACING=true`."""
 
@@ -120,25 +110,9 @@ class RecordVariables(VariableGroup):
             yield "AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true"
 
 
-class LogLevel(StrEnum):
-    """The lowest level of lines that are written."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-    @property
-    def number(self) -> int:
-        """The level of the standard library."""
-        return logging.getLevelNamesMapping()[self.value.upper()]
-
-
-class LogFormat(StrEnum):
-    """The form of a line."""
-
-    JSON = "json"
-    TEXT = "text"
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+"""The lowest level of lines that are written."""
+LogFormat: TypeAlias = Literal["json", "text"]
 
 
 class TelemetryVariables(VariableGroup):
@@ -146,7 +120,7 @@ class TelemetryVariables(VariableGroup):
 
     heading = "Logs and metrics"
 
-    log_level: Annotated[LogLevel, lower_case] = LogLevel.INFO
+    log_level: Annotated[LogLevel, lower_case] = "info"
     """The lowest level of log lines: `debug`, `info`, `warning` or `error`. `debug` concerns the agent's own
     lines; those of libraries below `info` are never written."""
     log_format: Annotated[LogFormat, lower_case] | None = None
@@ -167,31 +141,6 @@ class TelemetryVariables(VariableGroup):
         if given.get("metrics_port") == agent_port != "0":
             fault = f"must not be the agent's own port, {agent_port}: metrics are not for its clients"
             yield f"METRICS_PORT {fault}"
-
-
-class Exporter(StrEnum):
-    """Where a signal goes."""
-
-    NONE = "none"
-    OTLP = "otlp"
-
-
-class SamplerName(StrEnum):
-    """The names that OpenTelemetry defines. Those of remote samplers are not supported."""
-
-    ALWAYS_ON = "always_on"
-    ALWAYS_OFF = "always_off"
-    RATIO = "traceidratio"
-    PARENT_ALWAYS_ON = "parentbased_always_on"
-    PARENT_ALWAYS_OFF = "parentbased_always_off"
-    PARENT_RATIO = "parentbased_traceidratio"
-
-
-class CapturedContent(StrEnum):
-    """Where prompts, responses, arguments and results may be. Events are not written."""
-
-    NO_CONTENT = "NO_CONTENT"
-    SPAN_ONLY = "SPAN_ONLY"
 
 
 _PROTOCOL: Final = "http/protobuf"
@@ -218,7 +167,16 @@ def _collector(value: str) -> str:
     return value
 
 
-Signal = Annotated[Exporter, lower_case]
+SamplerName: TypeAlias = Literal[
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+]
+"""The names that OpenTelemetry defines. Those of remote samplers are not supported."""
+Signal = Annotated[Literal["none", "otlp"], lower_case]
 Headers = Annotated[InstanceOf[Secret], parsed_by(Secret)]
 Collector = Annotated[str, parsed_by(_collector)]
 
@@ -249,7 +207,7 @@ class OtelVariables(VariableGroup):
     """The same for metrics alone."""
     otel_exporter_otlp_protocol: Literal["http/protobuf"] = _PROTOCOL
     """The only one that is supported."""
-    otel_traces_sampler: Annotated[SamplerName, lower_case] = SamplerName.PARENT_ALWAYS_ON
+    otel_traces_sampler: Annotated[SamplerName, lower_case] = "parentbased_always_on"
     """`always_on`, `always_off` or `traceidratio`, or one of them after `parentbased_`, which concerns
     trusted callers."""
     otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -259,7 +217,7 @@ class OtelVariables(VariableGroup):
     nor sent."""
     otel_metric_export_interval: Annotated[int, Field(ge=1000, le=3_600_000)] = 60_000
     """Milliseconds between two exports of metrics."""
-    otel_instrumentation_genai_capture_message_content: CapturedContent = CapturedContent.NO_CONTENT
+    otel_instrumentation_genai_capture_message_content: Literal["NO_CONTENT", "SPAN_ONLY"] = "NO_CONTENT"
     """`SPAN_ONLY`: spans contain prompts, responses, and the arguments and results of tools, without
     credentials."""
     traceparent_receivers: Annotated[tuple[Receiver, ...], parsed_by(_receivers)] = (

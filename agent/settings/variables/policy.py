@@ -1,21 +1,13 @@
 """The variables of the policy: a file, or a decision point."""
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
 from agent.settings.values import Url, VariableGroup, Word, existing_file, listed, lower_case, parsed_by
-
-
-class PolicyMode(StrEnum):
-    """What the policy file does."""
-
-    ENFORCE = "enforce"
-    OBSERVE = "observe"
 
 
 def _time_zone(value: str) -> str:
@@ -37,7 +29,7 @@ class PolicyVariables(VariableGroup):
     policy_file: Annotated[Path, AfterValidator(existing_file)] | None = None
     """Rules in Cedar, beside the policies of `SERVICES_FILE` (`docs/policy.md`): a call is made only if both
     allow it. Needs the extra `policy`."""
-    policy_mode: Annotated[PolicyMode, lower_case] = PolicyMode.ENFORCE
+    policy_mode: Annotated[Literal["enforce", "observe"], lower_case] = "enforce"
     """`observe`: the file decides nothing; what it would have decided is recorded and counted."""
     policy_url: Url | None = None
     """In place of `POLICY_FILE`, the access evaluation endpoint of a decision point by AuthZEN 1.0

@@ -13,10 +13,9 @@ from tests.command import running
 
 PROGRAM = """
 import logging, sys
-from agent.settings.variables.observation import LogFormat, LogLevel
 from agent.operations.log_setup import set_up_logging
 
-set_up_logging(LogLevel(sys.argv[1]), LogFormat(sys.argv[2]) if len(sys.argv) > 2 else None)
+set_up_logging(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)
 for name in ("idaas_agent.own", "graph.models.own", "sse_starlette", "httpx"):
     for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
         logging.getLogger(name).log(level, "line")

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.metrics.otlp_metrics import OtlpMetrics, otlp_outlets
-from agent.operations.otlp import Signal, exporter_options
+from agent.operations.otlp import exporter_options
 from agent.settings.settings import Settings, read_settings
 from tests.agent.operations.metrics.test_prometheus_text import filled
 from tests.recorder import Recorder
@@ -136,6 +136,6 @@ async def test_collector_that_refuses_metrics_is_reported(serve, caplog):
 )
 def test_signals_are_exported_where_the_standard_variables_say(sandbox, variables, traces, metrics):
     settings: Settings = read_settings(sandbox.environment | variables)
-    found = [exporter_options(settings, signal) for signal in (Signal.TRACES, Signal.METRICS)]
+    found = [exporter_options(settings, "traces"), exporter_options(settings, "metrics")]
     assert [each and each["endpoint"] for each in found] == [traces, metrics]
     assert len(otlp_outlets(settings, lambda: None)) == bool(metrics)

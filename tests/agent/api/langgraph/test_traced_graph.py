@@ -27,7 +27,7 @@ GIVEN = {"messages": [("user", "canary question")]}
 CONFIG: Any = {"configurable": {"thread_id": "t1", "langgraph_auth_user": SimpleNamespace(identity="alice")}}
 
 
-def traced(spans: Spans, bench: Bench, name: SamplerName = SamplerName.ALWAYS_ON) -> TracedGraph:
+def traced(spans: Spans, bench: Bench, name: SamplerName = "always_on") -> TracedGraph:
     return TracedGraph.of(bench.graph, RunSpans(Tracer(spans, sampler(name)), ISSUER, UserLabel.HASH))
 
 
@@ -80,7 +80,7 @@ async def test_spans_have_neither_content_nor_a_token(spans: Spans, bench: Bench
 
 
 async def test_run_that_is_not_sampled_has_no_spans(spans: Spans, bench: Bench) -> None:
-    await read(traced(spans, bench, SamplerName.ALWAYS_OFF))
+    await read(traced(spans, bench, "always_off"))
     assert list(spans) == []
     assert len(bench.services[0].calls) == 1
 

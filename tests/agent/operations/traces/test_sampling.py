@@ -7,7 +7,6 @@ from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import SpanKind
 
 from agent.operations.traces.tracer import sampler
-from agent.settings.variables.observation import SamplerName
 from identity.observation.traceparent import TraceContext
 
 NUMBERS = random.Random(7)  # noqa: S311 - no secret
@@ -17,7 +16,7 @@ SAMPLED, UNSAMPLED = TraceContext(1, 1, sampled=True), TraceContext(1, 1, sample
 
 @pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5, 1.0])
 def test_ratio_records_the_traces_that_the_sdk_records(ratio: float) -> None:
-    own, sdk = sampler(SamplerName.RATIO, ratio), TraceIdRatioBased(ratio)
+    own, sdk = sampler("traceidratio", ratio), TraceIdRatioBased(ratio)
     expected = [sdk.should_sample(None, i, "", SpanKind.SERVER).decision.is_sampled() for i in IDS]
     assert [own(trace_id, None) for trace_id in IDS] == expected
 
@@ -34,5 +33,5 @@ def test_ratio_records_the_traces_that_the_sdk_records(ratio: float) -> None:
     ],
 )
 def test_parent_counts_for_samplers_that_say_so(name, alone, of_sampled, of_unsampled):
-    decide = sampler(SamplerName(name), 0.0)
+    decide = sampler(name, 0.0)
     assert [decide(7, parent) for parent in (None, SAMPLED, UNSAMPLED)] == [alone, of_sampled, of_unsampled]

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent.settings.faults import variable_faults
-from agent.settings.variables.conversations import ConversationVariables, PostgresServer, SqliteFile
+from agent.settings.variables.conversations import ConversationVariables, SqliteFile
 from identity.secrets.secret import Secret
 
 
@@ -95,7 +95,7 @@ def test_limit_that_cannot_be_used_is_a_fault(name: str, value: str) -> None:
 def test_url_of_postgresql_is_a_secret() -> None:
     url = "postgresql://agent:postgres-password@db.example:5432/conversations?sslmode=verify-ca"
     settings = read(conversations_url=url)
-    assert settings.conversations_url == PostgresServer(Secret(url))
+    assert settings.conversations_url == Secret(url)
     for shown in (repr(settings), str(settings), settings.model_dump_json()):
         assert "postgres-password" not in shown
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.settings.settings import read_settings
-from agent.settings.variables.conversations import PostgresServer
+from identity.secrets.secret import Secret
 from tests.agent.settings.settings_faults import faults
 
 
@@ -98,8 +98,8 @@ def test_addresses_with_passwords_are_read_from_files(environment: dict[str, str
             "REDIS_URL_FILE": str(tmp_path / "redis-url"),
         }
     )
-    assert isinstance(settings.conversations_url, PostgresServer)
-    assert settings.conversations_url.url.reveal() == POSTGRESQL
+    assert isinstance(settings.conversations_url, Secret)
+    assert settings.conversations_url.reveal() == POSTGRESQL
     assert settings.redis_url is not None
     assert settings.redis_url.reveal() == REDIS
     assert "sesame" not in repr(settings)
