@@ -37,27 +37,15 @@ from identity.observation.failure import log_failure
 from identity.observation.request_context import REQUEST_ID
 from identity.observation.span import CURRENT_SPAN
 
-
-class RequestOutcome:
-    """The code of the first error that was reported to the client; `None` without one."""
-
-    __slots__ = ("code",)
-
-    def __init__(self) -> None:
-        self.code: str | None = None
-
-
-REQUEST_OUTCOME: Final[ContextVar[RequestOutcome | None]] = ContextVar(
-    "idaas_agent.request_outcome", default=None
-)
+REPORTED_CODES: Final[ContextVar[list[str] | None]] = ContextVar("idaas_agent.reported_codes", default=None)
+"""The codes of the errors that were reported to the client of the request."""
 
 
 def note_error(code: str) -> None:
     """The client is about to read an error with `code`."""
     CURRENT_SPAN.get().fail(code)
-    outcome = REQUEST_OUTCOME.get()
-    if outcome is not None and outcome.code is None:
-        outcome.code = code
+    if (codes := REPORTED_CODES.get()) is not None:
+        codes.append(code)
 
 
 RETRY_AFTER_SECONDS: Final = 5

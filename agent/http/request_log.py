@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.errors.error_response import REQUEST_OUTCOME, RequestOutcome, internal_error_body
+from agent.errors.error_response import REPORTED_CODES, internal_error_body
 from agent.operations.metrics.request_measures import METHODS, NO_ROUTE, RequestMeasures
 from agent.operations.traces.tracer import Tracer
 from identity.observation.attribute import Attribute
@@ -49,12 +49,12 @@ def request_log(
             await app(scope, receive, send)
             return
         request_id, started, status = secrets.token_hex(8), time.perf_counter(), 0
-        outcome, failure = RequestOutcome(), ""
+        codes, failure = list[str](), ""
         span = NO_SPAN if tracer is None else _begun(tracer, scope)
         span.set_for_trace(Attribute.REQUEST_ID, request_id)
         outer_id, outer_user = REQUEST_ID.set(request_id), USER.set(None)
         outer_device = DEVICE.set(device_of(scope))
-        outer_outcome, outer_span = REQUEST_OUTCOME.set(outcome), CURRENT_SPAN.set(span)
+        outer_codes, outer_span = REPORTED_CODES.set(codes), CURRENT_SPAN.set(span)
         counted.open += 1
 
         async def send_with_id(message: Message) -> None:
@@ -81,7 +81,8 @@ def request_log(
         finally:
             seconds = time.perf_counter() - started
             counted.open -= 1
-            counted.ended(scope["method"], _route(scope) or NO_ROUTE, status, outcome.code, seconds)
+            code = codes[0] if codes else None
+            counted.ended(scope["method"], _route(scope) or NO_ROUTE, status, code, seconds)
             line = {
                 "method": scope["method"],
                 "path": scope["path"],
@@ -89,15 +90,15 @@ def request_log(
                 "request_id": request_id,
                 "duration_ms": round(seconds * 1000),
             }
-            if outcome.code is not None:
-                line["code"] = outcome.code
+            if code is not None:
+                line["code"] = code
             if failure:
                 line["failure"] = failure
             _LOG.log(logging.ERROR if failure else logging.INFO, "request", extra={"fields": line})
             REQUEST_ID.reset(outer_id)
             USER.reset(outer_user)
             DEVICE.reset(outer_device)
-            REQUEST_OUTCOME.reset(outer_outcome)
+            REPORTED_CODES.reset(outer_codes)
             CURRENT_SPAN.reset(outer_span)
             _end(span, scope, status)
 
