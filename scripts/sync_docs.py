@@ -129,9 +129,10 @@ def observability(page: str) -> str:
 
 def schema() -> str:
     """`docs/services.schema.json`: the form of SERVICES_FILE."""
-    from agent.settings.services_file import services_schema
+    from agent.settings.services_file import ServicesFile
 
-    return json.dumps(services_schema(), indent=2) + "\n"
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **ServicesFile.model_json_schema()}
+    return json.dumps(document, indent=2) + "\n"
 
 
 def configuration() -> str:

@@ -1,7 +1,7 @@
 """The static server of the browser page (`frontend/`), as `idaas-agent up` runs it on port 9001.
 
 It serves only the page's own modules and styles, the files of npm packages that the page imports, and
-`/config.js`, which can come from memory so that the user's file stays unchanged. Any other static server can
+`/config.js`, which comes from memory so that the user's file stays unchanged. Any other static server can
 serve the folder; this one adds response headers (`frame-ancestors` has no effect in a `<meta>` policy) and
 limits `connect-src` to the configured origins.
 """
@@ -39,7 +39,6 @@ MEDIA_TYPES: Final = MappingProxyType(
 _UNSERVED_FOLDERS: Final = frozenset({"node_modules", "tests"})
 _SEGMENT: Final = re.compile(r"@?[A-Za-z0-9_][A-Za-z0-9._-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d+)?")
-_ANY_AGENT: Final = ("https:", "http://localhost:*", "http://127.0.0.1:*")
 _CONNECTED: Final = ("API_URL", "TOKEN_ENDPOINT", "ISSUER")
 _FRAMED: Final = ("IDAAS_AUTHORIZE_ENDPOINT",)
 _SHOWN: Final = ("LOGO_URL",)
@@ -52,13 +51,12 @@ class PageIncompleteError(FileNotFoundError):
         super().__init__(f'"{missing}" is missing: run "npm ci --prefix {folder}"')
 
 
-def page_application(folder: Path, app_config: Mapping[str, str] | None = None) -> Starlette:
+def page_application(folder: Path, app_config: Mapping[str, str]) -> Starlette:
     """The page of `folder` as an ASGI application. It reads files only, and only below `folder`.
 
-    With `app_config`, `/config.js` sets `window.APP_CONFIG` to exactly these members, and the page may
-    connect only to the origins that they name, and frame only that of the sign-in; without it, the folder's
-    own `config.js` is served, and the page may use any https origin and loopback. `app_config` is public: it
-    must not contain a secret.
+    `/config.js` sets `window.APP_CONFIG` to exactly the members of `app_config`, and the page may connect
+    only to the origins that they name, and frame only that of the sign-in. `app_config` is public: it must
+    not contain a secret.
 
     Raises `PageIncompleteError` if `index.html` or a package file is missing.
     """
@@ -68,7 +66,7 @@ def page_application(folder: Path, app_config: Mapping[str, str] | None = None) 
             raise PageIncompleteError(root / name, root)
 
     async def config(_: Request) -> Response:
-        return Response(_config_script(app_config or {}), media_type=MEDIA_TYPES[".js"])
+        return Response(_config_script(app_config), media_type=MEDIA_TYPES[".js"])
 
     async def file(request: Request) -> Response:
         path = servable_file(root, request.path_params["path"] or "index.html")
@@ -76,10 +74,7 @@ def page_application(folder: Path, app_config: Mapping[str, str] | None = None) 
             return PlainTextResponse("Not found", status_code=404)
         return _file_response(path, request.headers.get("if-none-match"))
 
-    routes = [Route("/{path:path}", file)]
-    if app_config is not None:
-        routes.insert(0, Route("/config.js", config))
-    application = Starlette(routes=routes)
+    application = Starlette(routes=[Route("/config.js", config), Route("/{path:path}", file)])
     headers = page_headers(app_config)
     application.add_middleware(response_headers, headers=lambda _: headers)
     return application
@@ -106,17 +101,15 @@ def servable_file(root: Path, path: str) -> Path | None:
         return None
 
 
-def page_headers(app_config: Mapping[str, str] | None) -> Mapping[str, str]:
+def page_headers(app_config: Mapping[str, str]) -> Mapping[str, str]:
     """Security headers for every response of the page, errors included."""
-    connected = _ANY_AGENT if app_config is None else _origins(app_config, _CONNECTED)
-    framed = _ANY_AGENT if app_config is None else _origins(app_config, _FRAMED)
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "img-src": " ".join(("'self'", "data:", *_origins(app_config or {}, _SHOWN))),
-        "connect-src": " ".join(("'self'", *connected)),
-        "frame-src": " ".join(("'self'", *framed)),
+        "img-src": " ".join(("'self'", "data:", *_origins(app_config, _SHOWN))),
+        "connect-src": " ".join(("'self'", *_origins(app_config, _CONNECTED))),
+        "frame-src": " ".join(("'self'", *_origins(app_config, _FRAMED))),
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'self'",  # the page itself, when it renews a sign-in

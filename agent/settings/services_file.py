@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from agent.settings.service_declarations import FileDeclaration
 from identity.secrets.secret_file import read_bounded_text
@@ -75,12 +75,6 @@ def _misplaced(members: dict[str, Any]) -> list[str]:
         for name, kind in types.items()
         if (kind == "built-in") is not (name == BUILT_IN)
     ]
-
-
-def services_schema() -> dict[str, Any]:
-    """The JSON Schema of the file."""
-    schema = TypeAdapter(ServicesFile).json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _fault(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

@@ -39,7 +39,7 @@ class PageSwitch:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.application: ASGIApp = page_application(folder)
+        self.application: ASGIApp = page_application(folder, {})
 
     def configure(self, app_config: Mapping[str, str]) -> None:
         self.application = page_application(self.folder, app_config)
