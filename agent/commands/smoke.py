@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from agent.commands.doctor.command import show_finding
-from agent.commands.terminal import ENV_FILE, environment, err, for_printing_command, out, settings_or_stop
+from agent.commands.terminal import ENV_FILE, err, operator_settings, out
 from agent.settings.settings import TOKEN_VARIABLE, Settings
 from identity.access_token.jws import parse_compact_jws
 from identity.access_token.revocation import Origin, Revocation, Target
@@ -57,11 +57,10 @@ def smoke(
     What differs from the sandbox is shown, and is no failure. Exit status 1 if a step failed. The access
     token of a signed-in user is read from IDAAS_AGENT_ACCESS_TOKEN, or asked for on a terminal.
     """
-    variables = for_printing_command(environment(env_file))
+    settings = operator_settings(env_file)
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if not token and sys.stdin.isatty():
         token = getpass("access token of a signed-in user (empty: its steps are skipped): ").strip()
-    settings = settings_or_stop(variables, env_file)
     found = asyncio.run(_walk(settings, Secret(token) if token else None, revoke=revoke))
     found["differences"] = differences(found["observed"], _SANDBOX["observed"])
     report.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

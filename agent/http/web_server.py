@@ -74,10 +74,10 @@ class WebServer(uvicorn.Server):
     uvicorn would cancel their handlers at any point. The lifespan ends last.
     """
 
-    def __init__(self, config: uvicorn.Config, *, seconds: float, graceful_shutdown: Shutdown | None) -> None:
+    def __init__(self, config: uvicorn.Config, seconds: float) -> None:
         super().__init__(config)
         self._seconds = seconds
-        self.graceful_shutdown = graceful_shutdown
+        self.graceful_shutdown: Shutdown | None = None
         """That of the application; `None` until it is composed."""
 
     @contextmanager
@@ -118,7 +118,6 @@ def web_server(
     app: ASGIApp,
     *,
     shutdown_seconds: float = 3.0,
-    graceful_shutdown: Shutdown | None = None,
     lifespan: bool = True,
     limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - a value that does not change
     linger: LingerLimits = LingerLimits(),  # noqa: B008 - a value that does not change
@@ -137,7 +136,7 @@ def web_server(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=math.ceil(shutdown_seconds + _ABORT_SECONDS) + 1,
     )
-    return WebServer(config, seconds=shutdown_seconds, graceful_shutdown=graceful_shutdown)
+    return WebServer(config, shutdown_seconds)
 
 
 async def serve_until_stopped(servers: Mapping[socket.socket, WebServer]) -> None:

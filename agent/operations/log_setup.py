@@ -53,7 +53,11 @@ def set_up_logging(level: LogLevel = "info", form: LogFormat | None = None) -> N
     for name in _VERBOSE_LOGGERS:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     logging.getLogger("uvicorn.access").disabled = True
-    _log_instead_of_printing()
+    # From now on, warnings and uncaught exceptions are log records.
+    warnings.showwarning = _show_warning
+    threading.excepthook = _thread_failed
+    sys.unraisablehook = _finalizer_failed
+    sys.excepthook = _process_failed
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -78,17 +82,6 @@ class _StandardError(logging.StreamHandler[TextIO]):
             return
 
 
-def _log_instead_of_printing() -> None:
-    """From now on, warnings and uncaught exceptions are log records.
-
-    Deprecation warnings are dropped, whichever filter a library sets: they concern maintainers only.
-    """
-    warnings.showwarning = _show_warning
-    threading.excepthook = _thread_failed
-    sys.unraisablehook = _finalizer_failed
-    sys.excepthook = _process_failed
-
-
 def _show_warning(
     message: Warning | str,
     category: type[Warning],
@@ -97,6 +90,7 @@ def _show_warning(
     file: TextIO | None = None,  # noqa: ARG001 - Python's signature
     line: str | None = None,  # noqa: ARG001 - Python's signature
 ) -> None:
+    """Drops deprecation warnings, whichever filter a library sets: they concern maintainers only."""
     if not issubclass(category, DeprecationWarning | PendingDeprecationWarning):
         where = {"file": filename, "line": lineno}
         _WARNINGS.warning("%s: %s", category.__name__, message, extra={"fields": where})

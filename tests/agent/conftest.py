@@ -57,7 +57,8 @@ def running_agent(sandbox: Sandbox, **variables: str) -> Iterator[AgentServer]:
     settings = read_settings(sandbox.environment | variables)
     listener = listen("127.0.0.1", 0, "the agent", "nothing")
     agent = Agent(settings, clock=sandbox.clock)
-    server = web_server(create_app(settings, agent), shutdown_seconds=1, graceful_shutdown=agent.shutdown)
+    server = web_server(create_app(settings, agent), shutdown_seconds=1)
+    server.graceful_shutdown = agent.shutdown
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
 
     def stop() -> None:
