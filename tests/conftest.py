@@ -52,8 +52,24 @@ gc.disable()  # until everything is collected: `pytest_collection_finish`
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("no_server.pem"))
 os.environ.pop("SSL_CERT_DIR", None)
 
-# Tests and the sandbox run on the event loop of `idaas-agent serve`.
-asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+class _Loop(uvloop.Loop):
+    """Stops when a test's time is over: uvloop only logs what a handler of signals raises, and goes on."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        super().call_exception_handler(context)
+        if isinstance(context.get("exception"), pytest.fail.Exception):
+            self.stop()
+
+
+class _EventLoops(uvloop.EventLoopPolicy):
+    """Tests and the sandbox run on the event loop of `idaas-agent serve`."""
+
+    def _loop_factory(self) -> uvloop.Loop:
+        return _Loop()
+
+
+asyncio.set_event_loop_policy(_EventLoops())
 
 # No test fails because the machine is busy. Each run generates sixty other examples for a test.
 settings.register_profile(

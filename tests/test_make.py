@@ -1,12 +1,16 @@
 """What `make` and its scripts say before, and while, they install or start something."""
 
+import asyncio
 import importlib.metadata
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import Sandbox
 
@@ -89,3 +93,19 @@ def test_studio_fails_if_its_port_is_taken(sandbox: Sandbox) -> None:
         code, shown = studio(SANDBOX_FOLDER=str(sandbox.running.folder), STUDIO_PORT=port)
     assert code == 1
     assert f"port {port}" in shown
+
+
+def test_test_that_waits_for_ever_ends_when_its_time_is_over() -> None:
+    def time_is_over(*_: object) -> None:
+        pytest.fail("its time is over")
+
+    async def waits() -> None:
+        asyncio.get_running_loop().call_later(0.01, os.kill, os.getpid(), signal.SIGUSR1)
+        await asyncio.Event().wait()
+
+    before = signal.signal(signal.SIGUSR1, time_is_over)
+    try:
+        with pytest.raises((pytest.fail.Exception, RuntimeError)):
+            asyncio.run(waits())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
