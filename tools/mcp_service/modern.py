@@ -30,7 +30,7 @@ from tools.mcp_service.wire import (
     refusal,
     response_to,
 )
-from tools.progress import Report
+from tools.progress import progress
 from tools.service import ToolResult
 
 PROTOCOL_VERSION: Final = "2026-07-28"
@@ -117,7 +117,7 @@ class ModernSession(Session):
         given = ANSWERED.get() or Answered()
         task = call.task = call.task or _Task.waiting(given)
         if task is not None:
-            return await self._followed(task, call.progressed)
+            return await self._followed(task)
         rounds, more = given.rounds + 1, dict[str, Any]()
         if given.responses:
             more["inputResponses"] = dict(given.responses)
@@ -139,12 +139,12 @@ class ModernSession(Session):
         if (about := response.get("result", {})).get("resultType") != "task":
             return _result(response, rounds)
         call.task = _Task(about.get("taskId"), rounds, about)
-        return await self._followed(call.task, call.progressed)
+        return await self._followed(call.task)
 
     async def _is_forgotten(self, status: int) -> bool:  # noqa: ARG002 - the version says it
         return self._server.verdict is Verdict.LEGACY
 
-    async def _followed(self, task: "_Task", progressed: Report) -> ToolResult:
+    async def _followed(self, task: "_Task") -> ToolResult:
         """The result of the task, or its new questions. If the credential is refused, the session of another
         one goes on; after any other failure nothing does. A task whose end is not awaited is cancelled at the
         server. Raises `MCPRequestError`.
@@ -166,7 +166,7 @@ class ModernSession(Session):
                     is_left = about.get("status") == "input_required" and result.asks is None
                     return result
                 if (known := (about.get("statusMessage"), about.get("lastUpdatedAt"))) != seen:
-                    progressed(None, str(known[0] or ""))
+                    progress(None, str(known[0] or ""))
                     seen = known
             return ToolResult("the server does not end the task", ok=False)
         except MCPRequestError as failure:
@@ -257,9 +257,8 @@ class ModernSession(Session):
                     return response, found
                 if method == _LISTEN and is_list_changed(received):
                     return response, received
-                if call is not None and (report := _progress(received, number)) and report[0] > latest:
-                    latest = report[0]
-                    call.progressed(*report[1:])
+                if call is not None:
+                    latest = _reported(received, number, latest)
         return response, {}
 
 
@@ -381,20 +380,21 @@ def _verdict(answer: Mapping[str, Any]) -> Verdict:
     raise MCPRequestError("the server speaks no version of the protocol that the agent speaks")
 
 
-def _progress(message: Any, number: int) -> tuple[float, float | None, str] | None:  # noqa: ANN401 - any JSON value
-    """How far the request `number` is, if `message` says so, with the part of it and a text for people."""
+def _reported(message: Any, number: int, latest: float) -> float:  # noqa: ANN401 - any JSON value
+    """How far the request `number` is: `latest`, or what `message` says and is reported if that is more."""
     match message:
         case {
             "method": "notifications/progress",
             "params": {"progressToken": token, "progress": int() | float() as done, **more},
-        } if token == number:
+        } if token == number and done > latest:
             total, text = more.get("total"), more.get("message")
             fraction: float | None = None
             if isinstance(total, int | float) and total > 0:
                 with suppress(OverflowError):
                     fraction = done / total
-            return done, fraction, text if isinstance(text, str) else ""
-    return None
+            progress(fraction, text if isinstance(text, str) else "")
+            return done
+    return latest
 
 
 def _state(response: Mapping[str, Any]) -> str | None:

@@ -28,7 +28,7 @@ from tools.mcp_service.modern import ModernSession
 from tools.mcp_service.selection import ToolSelection
 from tools.mcp_service.session import CLOSED, Call, Server, Session, SessionPool, Verdict
 from tools.mcp_service.wire import MCPRequestError, Wire
-from tools.progress import TimeLimit, progress, reported_to
+from tools.progress import TimeLimit, reported_to
 from tools.result import model_text
 from tools.service import Access, ToolResult, ToolSchema, send_with_credential
 
@@ -178,7 +178,7 @@ class MCPService:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
         presented: list[Secret] = []
         limit, name = TimeLimit(self._seconds), self.selection.servers_name(tool)
-        call = Call(name, arguments, progress)
+        call = Call(name, arguments)
 
         async def called(session: Session) -> ToolResult:
             presented.append(session.secret)

@@ -21,7 +21,6 @@ from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
 from tools.mcp_service.tool import MAX_LISTED, MAX_PAGES, MCPTool, usable_tools
 from tools.mcp_service.wire import MALFORMED, UNDELIVERED, MCPRequestError, Wire
-from tools.progress import Report
 from tools.service import ToolResult, ToolSchema
 
 CLOSED: Final = "the session was closed"
@@ -30,11 +29,10 @@ _Pages: TypeAlias = list[Mapping[str, Any]]
 
 @dataclass(slots=True)
 class Call:
-    """One call of a tool, by the server's name. `progressed` is called when the server reports progress."""
+    """One call of a tool, by the server's name."""
 
     tool: str
     arguments: Mapping[str, Any]
-    progressed: Report
     task: Any = None
     """What a session of another credential goes on with, in place of making the call again."""
 

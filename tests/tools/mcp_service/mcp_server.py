@@ -165,13 +165,9 @@ def limited(service, seconds):
     service._seconds = before
 
 
-def ignored(*_):
-    """Takes no notice of progress."""
-
-
-def weather(progressed=ignored):
+def weather():
     """A call of the tool."""
-    return Call("weather", {}, progressed)
+    return Call("weather", {})
 
 
 async def unchanged(tools):

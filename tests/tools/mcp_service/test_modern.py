@@ -16,7 +16,7 @@ from identity.principal import Caller, Principal
 from identity.secrets.secret import Secret
 from tests.responsive import responsive
 from tests.tools.conftest import OwnAccess
-from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, ignored, limited, unchanged, weather
+from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, limited, unchanged, weather
 from tests.tools.mcp_service.modern_server import (
     META,
     TASKS,
@@ -33,7 +33,7 @@ from tools.mcp_service.modern import ModernSession, header_value
 from tools.mcp_service.session import Call
 from tools.mcp_service.session import Server as Known
 from tools.mcp_service.wire import MCPRequestError, Wire
-from tools.progress import TimeLimit
+from tools.progress import TimeLimit, reported_to
 
 AGAIN = {"resultType": "input_required", "requestState": "s"}
 """A result that wants the call repeated."""
@@ -315,7 +315,7 @@ def test_header_has_the_text_as_it_is_or_in_base64(text):
 
 
 async def test_name_that_is_not_ascii_is_sent_in_base64(session):
-    assert (await session.call(Call("查天气", {}, ignored))).text == "sunny"
+    assert (await session.call(Call("查天气", {}))).text == "sunny"
 
 
 async def test_annotated_arguments_are_sent_in_headers_too(server, service, key_ring):
@@ -592,7 +592,8 @@ async def test_progress_of_the_own_call_holds_off_the_time_limit(server, session
     server.before = [progress(), progress(), progress("x", 2), progress(value="3")]
     server.before += [progress(value=4, total=8, message="half"), progress(value=5, total=0, message=7)]
     server.before += [progress(value=10**400, total=0.5)]
-    assert (await session.call(weather(lambda *report: reports.append(report)))).ok
+    with reported_to(lambda *report: reports.append(report)):
+        assert (await session.call(weather())).ok
     assert reports == [(None, ""), (0.5, "half"), (None, ""), (None, "")]
     limit = TimeLimit(60)
     async with limit.timeout:
@@ -633,7 +634,8 @@ async def test_call_that_becomes_a_task_is_polled_and_its_progress_reported(serv
     working = {"status": "working", "statusMessage": "half"}
     server.works(working, working, {"status": "completed", "result": {"content": TEXT["content"]}})
     reports = []
-    result = await session.call(weather(lambda *report: reports.append(report)))
+    with reported_to(lambda *report: reports.append(report)):
+        result = await session.call(weather())
     assert (result.text, reports) == ("sunny", [(None, "half")])
     assert server.counts == {"tools/call": 1, "tasks/get": 3}
     assert [body["params"]["taskId"] for _, body in server.requests[1:]] == ["t é"] * 3
