@@ -14,7 +14,7 @@ from agent.api.a2a.tasks import StatelessTasks, ThreadTasks
 from agent.api.a2a.version import version_of
 from agent.api.direct_route import DirectRoute
 from agent.api.openapi_document import EVENTS
-from agent.api.response_models import documented_body
+from agent.api.response_models import documented_rpc
 from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
 from agent.errors.error_response import WITH_STATUS
@@ -22,16 +22,6 @@ from agent.http.authentication import AGENT_CARD_PATH, caller_of
 from identity.errors import AgentError
 
 _ID: Final = {"type": ["string", "integer", "null"]}
-_REQUEST: Final = {
-    "type": "object",
-    "properties": {
-        "jsonrpc": {"const": "2.0"},
-        "id": _ID,
-        "method": {"enum": list(METHODS)},  # in requests of version 1.0
-        "params": {"type": "object"},
-    },
-    "required": ["jsonrpc", "id", "method", "params"],
-}
 _FAULT: Final = {
     "type": "object",
     "properties": {
@@ -73,7 +63,7 @@ def a2a_routes(agent: Agent) -> APIRouter:
                 "content": {"application/json": {"schema": _RESPONSE}, "text/event-stream": EVENTS},
             }
         },
-        openapi_extra=documented_body(_REQUEST),
+        openapi_extra=documented_rpc(METHODS, _ID, "id", "method", "params"),  # of version 1.0
     )
     async def a2a(request: Request) -> Response:
         """One request of A2A. Errors are JSON-RPC's, unless they concern the access token or a limit."""

@@ -27,7 +27,7 @@ from agent.api.mcp.message import (
     read_message,
 )
 from agent.api.openapi_document import EVENTS
-from agent.api.response_models import documented_body
+from agent.api.response_models import documented_rpc
 from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
 from agent.errors.error_response import WITH_STATUS, RequestError
@@ -43,16 +43,8 @@ _LIST_MS: Final = 60_000
 _INSTRUCTIONS: Final = (
     "An agent that acts under the rights of the signed-in user. Calls that change something ask the user."
 )
-_MESSAGE: Final = {
-    "type": "object",
-    "properties": {
-        "jsonrpc": {"const": "2.0"},
-        "id": {"type": ["string", "integer"]},
-        "method": {"enum": ["server/discover", "initialize", "ping", "tools/list", "tools/call"]},
-        "params": {"type": "object"},
-    },
-    "required": ["jsonrpc", "method"],
-}
+_METHODS: Final = ("server/discover", "initialize", "ping", "tools/list", "tools/call")
+_ID: Final = {"type": ["string", "integer"]}
 
 
 def mcp_routes(agent: Agent) -> APIRouter:
@@ -70,7 +62,7 @@ def mcp_routes(agent: Agent) -> APIRouter:
             },
             202: {"description": "A notification was received."},
         },
-        openapi_extra=documented_body(_MESSAGE),
+        openapi_extra=documented_rpc(_METHODS, _ID, "method"),
     )
     async def mcp(request: Request) -> Response:
         """One message of MCP. Errors are JSON-RPC's, unless they concern the access token or a limit."""
