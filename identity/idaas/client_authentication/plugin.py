@@ -5,7 +5,6 @@ IDaaS is needed: RAM decides whether the role may have tokens of the application
 exchange a user's token; the API can.
 """
 
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,18 +17,17 @@ from identity.idaas.client_authentication.method import (
     ACCESS_TOKEN_TYPE,
     TOKEN_EXCHANGE,
     USER_AGENT,
-    ClientAuthentication,
     Grant,
     TokenRequest,
 )
+from identity.idaas.client_authentication.own_credential import OwnCredential
 from identity.idaas.client_authentication.role_credential import RoleCredential
-from identity.secrets.secret_file import SecretSource
 
 PLUGIN_NAME = "alibabacloudPluginCredentialProvider"
 
 
-@dataclass(frozen=True, slots=True)
-class Plugin(ClientAuthentication):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin(OwnCredential[RoleCredential]):
     """See the module. `endpoint` is an https origin.
 
     All parameters are in the query, as the vendor's client sends them. `subject_token_in` decides about the
@@ -37,16 +35,13 @@ class Plugin(ClientAuthentication):
     query, so that an API which ignores the body refuses the request rather than issue a machine token.
     """
 
-    client_id: str
     instance_id: str
     endpoint: str
-    role: SecretSource[RoleCredential]
     subject_token_in: SubjectTokenIn = SubjectTokenIn.BODY
-    clock: Callable[[], float] = time.time
     nonce: Callable[[], str] = lambda: uuid.uuid4().hex
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
-        role = await self.role.current()
+        role = await self.credential.current()
         parameters, form = self._parameters(request.grant), dict[str, str]()
         subject_token = request.grant.subject_token
         if subject_token is not None:
@@ -68,12 +63,8 @@ class Plugin(ClientAuthentication):
             server="OpenAPI",
         )
 
-    async def renew(self, refused: TokenRequest) -> bool:
-        """Whether the platform has a newer credential of the role."""
-        return await self.role.renew(refused.presented)
-
     async def inspect(self) -> str:
-        role = await self.role.current()
+        role = await self.credential.current()
         end = ""
         if role.expires_at is not None:
             end = f", valid until {datetime.fromtimestamp(role.expires_at, UTC):%FT%TZ}"
@@ -134,10 +125,8 @@ def read_plugin(declared: Declaration) -> Plugin | None:
     if not endpoint or role is None:
         return None
     return Plugin(
-        declared.client_id,
-        declared.root.text("idaasInstanceId"),
-        endpoint,
-        role,
-        declared.sources.subject_token_in,
-        declared.clock,
+        *(declared.client_id, role, declared.token_endpoint, declared.clock),
+        instance_id=declared.root.text("idaasInstanceId"),
+        endpoint=endpoint,
+        subject_token_in=declared.sources.subject_token_in,
     )
