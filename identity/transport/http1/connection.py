@@ -218,7 +218,7 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _begin(self, tls: Tls) -> None:
-        tls.begin()
+        tls.handshake()
         self._transport.write(tls.pending())
 
     def _feed(self, response: ResponseParser, data: bytes) -> None:

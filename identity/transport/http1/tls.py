@@ -25,17 +25,13 @@ class Tls:
         self.ended = False
         """Whether the server has ended TLS (close_notify): nothing follows."""
 
-    def begin(self) -> None:
-        """Makes the first message of the handshake."""
-        self._handshake()
-
     def receive(self, data: bytes) -> bytes:
         """What `data` contains for the application. Raises `ssl.SSLError`, also for a refused certificate."""
         if self._outer is not None:
             data = self._outer.receive(data)
             self.ended = self._outer.ended
         self._incoming.write(data)
-        if not self.ready and not self._handshake():
+        if not self.ready and not self.handshake():
             return b""
         received = []
         try:
@@ -58,7 +54,8 @@ class Tls:
             return data
         return self._outer.encrypt(data) if data else self._outer.pending()
 
-    def _handshake(self) -> bool:
+    def handshake(self) -> bool:
+        """Makes the next message of the handshake, the first one too. Whether it is complete."""
         try:
             self._object.do_handshake()
         except ssl.SSLWantReadError:
