@@ -165,8 +165,7 @@ class IDaaSClient:
             try:  # without a local variable for the token: error reporters show local variables
                 return read_issued_token(token_members(_json_object(response, request.server)), requested_at)
             except ValueError as error:
-                detail = f"{request.server}: the response {error}"
-                raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail) from None
+                raise _unreachable(request.server, f"the response {error}") from None
         refusal = read_refusal(response)
         detail = f"{request.server}: {refusal}" if request.server == "OpenAPI" else str(refusal)
         if client_is_refused(refusal):
@@ -239,16 +238,12 @@ class IDaaSClient:
 def _final(response: Response | TransportFailure, endpoint: str) -> Response:
     """A response that is final: 200, or a refusal. Raises `UnreachableError` for a temporary failure."""
     if isinstance(response, TransportFailure):
-        raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"{endpoint}: {response.reason}")
+        raise _unreachable(endpoint, response.reason)
     if response.status == 200:
         return response
     refusal = read_refusal(response)
     if response.status == 429 or response.status >= 500 or refusal.code.startswith("Throttling"):
-        raise UnreachableError(
-            IdentityCode.IDAAS_UNREACHABLE,
-            f"{endpoint}: {refusal}",
-            retry_after=retry_after(response.headers),
-        )
+        raise _unreachable(endpoint, str(refusal), retry_after(response.headers))
     return response
 
 
@@ -257,10 +252,13 @@ def _json_object(response: Response, endpoint: str) -> Mapping[str, Any]:
     try:
         return read_object(response.body)
     except ValueError as error:
-        raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"{endpoint}: the response {error}") from None
+        raise _unreachable(endpoint, f"the response {error}") from None
 
 
 def _unexpected_status(endpoint: str, response: Response) -> UnreachableError:
     """The error for a response that is not from IDaaS: from a proxy, or a wrong address."""
-    detail = f"{endpoint}: expected status 200 or an error code, found status {response.status}"
-    return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail)
+    return _unreachable(endpoint, f"expected status 200 or an error code, found status {response.status}")
+
+
+def _unreachable(endpoint: str, detail: str, wait: float | None = None) -> UnreachableError:
+    return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"{endpoint}: {detail}", retry_after=wait)
