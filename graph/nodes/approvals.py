@@ -127,29 +127,25 @@ class ApprovalsNode:
                 answer = await self._usable(resumed, asks, caller)
         if answer is None and unusable < MAX_UNUSABLE_ANSWERS:
             return {"asking": True, "unusable_answers": unusable}
+        answer = answer or Answer(approved=False, dismissed=True)
+        approved = (answer.arguments or {}) if request.question is None else answer.response
+        digest = arguments_digest(approved) if answer.approved else None
+        if not await self.prompts.decide(request, digest, caller):
+            return dict(_AGAIN)
         if request.question is not None:
-            answer = answer or Answer(approved=False, dismissed=True)
-            digest = arguments_digest(answer.response) if answer.approved else None
-            if not await self.prompts.decide(request, digest, caller):
-                return dict(_AGAIN)
             call_id = str(pending.call["id"])
             call = Elicitations(self.gate).answered(
                 pending, asked_calls(state)[call_id], request, answer.response
             )
             return {"questions": {call_id: call}, **_AGAIN}
-        if answer is None or not answer.approved:
-            if not await self.prompts.decide(request, None, caller):
-                return dict(_AGAIN)
-            words = json.dumps(answer.message, ensure_ascii=False) if answer and answer.message else None
+        if not answer.approved:
+            words = json.dumps(answer.message, ensure_ascii=False) if answer.message else None
             reason = f"{REJECTED} Their own words: {words}" if words else REJECTED
             refused = Refused(reason, request.id, ruled=asks.ruled)
             return {"messages": [await self._refuse(pending, refused, visit)], **_AGAIN}
-        approved = answer.arguments or {}
-        digest = arguments_digest(approved)
-        counts = await self.prompts.decide(request, digest, caller)
-        if counts and answer.granted is not None and self.gate.grants is not None:
+        if answer.granted is not None and self.gate.grants is not None:
             await self.gate.grants.give(request, answer.granted, caller)
-        if not counts or digest == request.digest:
+        if digest == request.digest:
             return dict(_AGAIN)
         return {"messages": [with_arguments(pending.response, pending.call, approved)], **_AGAIN}
 
