@@ -17,7 +17,6 @@ class Attribute(StrEnum):
     HTTP_STATUS = "http.response.status_code"
     SERVER_ADDRESS = "server.address"
     SERVER_PORT = "server.port"
-    NETWORK_PROTOCOL = "network.protocol.name"
 
     ERROR_TYPE = "error.type"
     """A code of docs/errors.md, `tool_error`, `cancelled` or `_OTHER`. Absent: success."""
