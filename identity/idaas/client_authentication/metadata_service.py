@@ -6,9 +6,11 @@ A PUT gives a token, which each GET presents.
 
 from typing import Final
 
-from identity.error_codes import IdentityCode
-from identity.errors import UnreachableError
-from identity.transport.bounded_response import Response, TransportFailure, send
+import httpx
+
+from identity.idaas.client_authentication.method import unavailable
+from identity.idaas.token_response import read_refusal
+from identity.transport.bounded_response import TransportFailure, send
 from identity.transport.client import ClientFactory, direct_client
 
 METADATA_ENDPOINT: Final = "http://100.100.100.200"
@@ -34,20 +36,25 @@ class MetadataService:
         async with self._http() as http:
             seconds = {"X-aliyun-ecs-metadata-token-ttl-seconds": str(_TOKEN_SECONDS)}
             request = http.build_request("PUT", f"{self.endpoint}/latest/api/token", headers=seconds)
-            token = self._text(await send(http, request, max_bytes=_MAX_BYTES, deadline=_DEADLINE))
+            token = _text(await fetched(http, request, "metadata service"))
             presented = {"X-aliyun-ecs-metadata-token": token}
             request = http.build_request("GET", f"{self.endpoint}{path}", headers=presented)
-            return self._text(await send(http, request, max_bytes=_MAX_BYTES, deadline=_DEADLINE))
-
-    def _text(self, response: Response | TransportFailure) -> str:
-        if isinstance(response, TransportFailure):
-            raise _unavailable(response.reason)
-        text = response.body.decode("ascii", "replace")
-        if response.status != 200 or not text.isascii() or not text.strip():
-            detail = f"expected status 200 and a text, found status {response.status}"
-            raise _unavailable(detail)
-        return text
+            return _text(await fetched(http, request, "metadata service"))
 
 
-def _unavailable(reason: str) -> UnreachableError:
-    return UnreachableError(IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE, f"metadata service: {reason}")
+async def fetched(
+    http: httpx.AsyncClient, request: httpx.Request, server: str, deadline: float = _DEADLINE
+) -> bytes:
+    """The body of the response of `server`, whose status is 200. Raises `UnreachableError`."""
+    response = await send(http, request, max_bytes=_MAX_BYTES, deadline=deadline)
+    if isinstance(response, TransportFailure):
+        raise unavailable(f"{server}: {response.reason}")
+    if response.status != 200:
+        raise unavailable(f"{server}: {read_refusal(response)}")
+    return response.body
+
+
+def _text(body: bytes) -> str:
+    if not body.isascii() or not body.strip():
+        raise unavailable("metadata service: the response is no text")
+    return body.decode("ascii")

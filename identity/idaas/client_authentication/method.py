@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
+from identity.error_codes import IdentityCode
+from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
 
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
@@ -80,6 +82,11 @@ class ClientAuthentication(Protocol):
 
     async def inspect(self) -> str:
         """What is presented and where, for operators; no secret. Raises as `authenticate` does."""
+
+
+def unavailable(detail: str, about: str = "") -> UnreachableError:
+    """The error of a credential of the client that cannot be obtained. `about` is for operators alone."""
+    return UnreachableError(IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE, detail, about=about)
 
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

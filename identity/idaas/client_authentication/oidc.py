@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from identity.error_codes import IdentityCode
-from identity.errors import UnreachableError
 from identity.idaas.client_authentication.declaration import (
     Declaration,
     check_environment,
     read_credential_name,
 )
-from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest, federated_form
+from identity.idaas.client_authentication.method import (
+    ClientAuthentication,
+    TokenRequest,
+    federated_form,
+    unavailable,
+)
 from identity.idaas.token_response import unverified_claims
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import read_token_file
@@ -55,19 +58,17 @@ class Oidc(ClientAuthentication):
         )
 
     async def _current(self) -> Secret:
+        about = f'file "{self.path}"'
         try:
             token = await asyncio.to_thread(read_token_file, self.path)
         except ValueError as error:
-            raise self._unavailable(str(error)) from None
+            raise unavailable(f"the token file {error}", about) from None
         expires_at = unverified_claims(token).get("exp")
         if isinstance(expires_at, int | float) and expires_at - self.clock() < _LEAST_LIFETIME:
-            raise self._unavailable("contains a token that has expired, or does within a minute")
+            raise unavailable(
+                "the token file contains a token that has expired, or does within a minute", about
+            )
         return token
-
-    def _unavailable(self, reason: str) -> UnreachableError:
-        detail = f"the token file {reason}"
-        about = f'file "{self.path}"'
-        return UnreachableError(IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE, detail, about=about)
 
 
 def read_oidc(declared: Declaration) -> Oidc | None:

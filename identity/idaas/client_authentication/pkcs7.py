@@ -10,15 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from identity.error_codes import IdentityCode
-from identity.errors import UnreachableError
 from identity.idaas.client_authentication.declaration import (
     Declaration,
     check_environment,
     read_credential_name,
 )
 from identity.idaas.client_authentication.metadata_service import MetadataService
-from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest, federated_form
+from identity.idaas.client_authentication.method import (
+    ClientAuthentication,
+    TokenRequest,
+    federated_form,
+    unavailable,
+)
 from identity.secrets.secret import Secret
 
 _PATH = "/latest/dynamic/instance-identity/pkcs7?audience="
@@ -66,8 +69,7 @@ class Pkcs7(ClientAuthentication):
             audience = json.dumps({"aud": self.instance_id, "signingTime": int(now)})
             text = await self.metadata.read(_PATH + quote(audience, safe=""))
             if not text.strip().startswith("M"):  # base64 of the DER of a sequence
-                detail = "metadata service: the response is no PKCS#7 document"
-                raise UnreachableError(IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE, detail)
+                raise unavailable("metadata service: the response is no PKCS#7 document")
             document = self._document = Secret(text)
             self._signed_at = now
         return document

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
+from identity.idaas.client_authentication.method import unavailable
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import SecretSource
 
@@ -69,12 +69,6 @@ def read_role_credential(members: Mapping[str, Any], *, provider: str) -> RoleCr
     if not token:
         raise ValueError("has no usable security token")
     return role_credential(key_id, secret, token, provider=provider, expires_at=end.timestamp())
-
-
-def role_unavailable(detail: str, about: str = "") -> UnreachableError:
-    """The error of a role credential that cannot be obtained. `about` is for operators alone."""
-    code = IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE
-    return UnreachableError(code, f"role credential: {detail}", about=about)
 
 
 _AHEAD: Final = 300.0
@@ -153,7 +147,7 @@ class RequestHeaderRole:
         if self._newest is not None:
             return self._newest
         if self._otherwise is None:
-            raise role_unavailable("no request has brought one yet")
+            raise unavailable("role credential: no request has brought one yet")
         return await self._otherwise.current()
 
     async def renew(self, refused: object) -> bool:

@@ -9,20 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from identity.idaas.client_authentication.metadata_service import MetadataService
-from identity.idaas.client_authentication.role_credential import (
-    RoleCredential,
-    read_role_credential,
-    role_unavailable,
-)
-from identity.idaas.token_response import read_refusal
+from identity.idaas.client_authentication.metadata_service import MetadataService, fetched
+from identity.idaas.client_authentication.method import unavailable
+from identity.idaas.client_authentication.role_credential import RoleCredential, read_role_credential
 from identity.secrets.secret_file import read_token_file
 from identity.strict_json import read_object
-from identity.transport.bounded_response import Response, TransportFailure, send
 from identity.transport.client import ClientFactory
-
-_MAX_BYTES = 65_536
-_DEADLINE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +28,8 @@ class CredentialsUri:
         """One request, within five seconds. Raises `UnreachableError`."""
         async with self.http() as http:
             request = http.build_request("GET", self.uri)
-            response = await send(http, request, max_bytes=_MAX_BYTES, deadline=_DEADLINE)
-        server = "credentials URI"
-        return _credential(server, _body(server, response), "default/credential_uri")
+            body = await fetched(http, request, "credentials URI")
+        return _credential("credentials URI", body, "default/credential_uri")
 
 
 _PATH = "/latest/meta-data/ram/security-credentials/"
@@ -56,7 +47,7 @@ class EcsRole:
         """See `MetadataService.read`. Raises `UnreachableError`."""
         role = self.role or (await self.metadata.read(_PATH)).strip()
         if not _ROLE_NAME.fullmatch(role):
-            raise role_unavailable("the metadata service names no role of this instance")
+            raise unavailable("the metadata service names no role of this instance")
         text = await self.metadata.read(_PATH + role)
         return _credential("metadata service", text.encode(), "default/ecs_ram_role")
 
@@ -87,8 +78,7 @@ class OidcRole:
         try:
             token = await asyncio.to_thread(read_token_file, self.token_file)
         except ValueError as error:
-            detail, about = f"the token file {error}", f'file "{self.token_file}"'
-            raise role_unavailable(detail, about) from None
+            raise unavailable(f"the token file {error}", f'file "{self.token_file}"') from None
         moment = datetime.fromtimestamp(self.clock(), UTC)
         query = {
             "Action": "AssumeRoleWithOIDC",
@@ -105,17 +95,8 @@ class OidcRole:
         }
         async with self.http() as http:
             request = http.build_request("POST", f"{self.sts}/", params=query, data=form)
-            response = await send(http, request, max_bytes=_MAX_BYTES, deadline=_STS_DEADLINE)
-        return _credential("STS", _body("STS", response), "default/oidc_role_arn", "Credentials")
-
-
-def _body(server: str, response: Response | TransportFailure) -> bytes:
-    """The body of a response with status 200. Raises `UnreachableError`."""
-    if isinstance(response, TransportFailure):
-        raise role_unavailable(f"{server}: {response.reason}")
-    if response.status != 200:
-        raise role_unavailable(f"{server}: {read_refusal(response)}")
-    return response.body
+            body = await fetched(http, request, "STS", _STS_DEADLINE)
+        return _credential("STS", body, "default/oidc_role_arn", "Credentials")
 
 
 def _credential(server: str, body: bytes, provider: str, member: str = "") -> RoleCredential:
@@ -123,7 +104,7 @@ def _credential(server: str, body: bytes, provider: str, member: str = "") -> Ro
     try:
         members: Any = read_object(body)
         if member and not isinstance(members := members.get(member), dict):
-            raise role_unavailable(f'{server}: the response has no "{member}"')
+            raise unavailable(f'{server}: the response has no "{member}"')
         return read_role_credential(members, provider=provider)
     except ValueError as error:
-        raise role_unavailable(f"{server}: the response {error}") from None
+        raise unavailable(f"{server}: the response {error}") from None

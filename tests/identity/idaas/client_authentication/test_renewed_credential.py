@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from identity.errors import UnreachableError
+from identity.idaas.client_authentication.method import unavailable
 from identity.idaas.client_authentication.role_credential import (
     RenewedCredential,
     RoleCredential,
     read_role_credential,
     role_credential,
-    role_unavailable,
 )
 from identity.idaas.client_authentication.role_sources import EcsRole
 
@@ -33,7 +33,7 @@ class Source:
 
     async def __call__(self) -> RoleCredential:
         if self.fails:
-            raise role_unavailable("away")
+            raise unavailable("away")
         self.fetches += 1
         end = self.clock() + LIFETIME
         return role_credential(f"STS.{self.fetches}", "secret", "token", provider="test", expires_at=end)
