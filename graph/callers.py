@@ -1,6 +1,7 @@
 """What surrounds each visit of a node: its caller is verified, events name it, and its errors are noted."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -37,21 +38,14 @@ class Verifier(Protocol):
         """Raises `AccessTokenError` for a token that does not admit its bearer."""
 
 
-class CallersOfRuns(Protocol):
-    """Finds the caller of a run, and verifies them before each visit of a node."""
-
-    async def of(
-        self, state: AgentState, runtime: Runtime[AgentContext], *, begins: bool = False
-    ) -> VerifiedAccessToken:
-        """The caller of the run in `state`, which `begins` or goes on. Raises `AccessTokenError`."""
-
-
+@dataclass(frozen=True)
 class Callers:
-    """The `CallersOfRuns` of runs that are not kept. A token that was verified before costs microseconds."""
+    """Finds the caller of a run, and verifies them before each visit of a node: here, of a run that is not
+    kept. A token that was verified before costs microseconds.
+    """
 
-    def __init__(self, verifier: Verifier, token_of: TokenLookup) -> None:
-        self._verifier = verifier
-        self._token_of = token_of
+    verifier: Verifier
+    token_of: TokenLookup
 
     async def of(
         self,
@@ -60,11 +54,16 @@ class Callers:
         *,
         begins: bool = False,  # noqa: ARG002 - the same
     ) -> VerifiedAccessToken:
-        found = self._token_of(runtime)
+        """The caller of the run in `state`, which `begins` or goes on. Raises `AccessTokenError`."""
+        return await self.verified(runtime)
+
+    async def verified(self, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
+        """The bearer of the run's access token, verified now."""
+        found = self.token_of(runtime)
         token = await found if isawaitable(found) else found
         if token is None:
             raise AccessTokenError(GraphCode.ACCESS_TOKEN_MISSING, "the run has no access token of a caller")
-        return await self._verifier.verify(token)
+        return await self.verifier.verify(token)
 
 
 class Node(Protocol):
@@ -74,7 +73,7 @@ class Node(Protocol):
         """The update of the state."""
 
 
-def visited(name: str, node: CallerNode, callers: CallersOfRuns, *, begins: bool = False) -> Node:
+def visited(name: str, node: CallerNode, callers: Callers, *, begins: bool = False) -> Node:
     """`node` in LangGraph's form, called for the caller that is verified before each visit.
 
     The update contains the caller's principal, without the token. No node relies on the principal of the

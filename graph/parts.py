@@ -20,7 +20,7 @@ from graph.approvals.record import ApprovalStore, PendingApproval
 from graph.approvals.run_callers import RunCallers
 from graph.begun_calls import BegunCalls
 from graph.call_measures import CallMeasures
-from graph.callers import CallerNode, Callers, CallersOfRuns, Node, Verifier, begin_run, visited
+from graph.callers import CallerNode, Callers, Node, Verifier, begin_run, visited
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
 from graph.data_labels import unseen_in
@@ -164,10 +164,10 @@ def graph_parts(
     others = {name: model_steps(provider, name) for name, provider in model.others.items()}
     of_groups = {group: others[name] for group, name in model.of_groups.items() if name in others}
     requests = model_steps(model.provider, model.name, others.get(model.fallback or ""), of_groups)
-    callers: CallersOfRuns = Callers(identity.verifier, identity.token_of)
+    callers = Callers(identity.verifier, identity.token_of)
     consents: Consents | None = None
     if asks.store is not None:
-        callers = RunCallers(callers, gate, prompts, clock)
+        callers = RunCallers(identity.verifier, identity.token_of, gate, prompts, clock)
         if asks.consent_urls is not None:
             of_users = {
                 n for n, each in required.items() if isinstance(each.credential, OAuthTokenRequirement)

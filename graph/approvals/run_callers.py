@@ -11,7 +11,7 @@ from graph.approvals.gate import ApprovalGate
 from graph.approvals.pending_call import checkpoint_of
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStatus, PendingApproval
-from graph.callers import CallersOfRuns
+from graph.callers import Callers
 from graph.context import AgentContext, Conversation, conversation_of
 from graph.error_codes import GraphCode
 from graph.state import AgentState
@@ -30,16 +30,15 @@ class _Verified(NamedTuple):
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class RunCallers:
-    """The `CallersOfRuns` of runs that may be kept.
+@dataclass(frozen=True)
+class RunCallers(Callers):
+    """The callers of runs that may be kept.
 
     In a run that is kept, another principal than the one for whom it was going on is refused. If the access
     token expires during the run, the run pauses; the same user resumes it with a fresh token. A token that is
     refused for another reason, such as a revocation, ends the run, as does one that had expired before.
     """
 
-    callers: CallersOfRuns
     gate: ApprovalGate
     prompts: ApprovalPrompts
     clock: Callable[[], float]
@@ -48,12 +47,12 @@ class RunCallers:
     async def of(
         self, state: AgentState, runtime: Runtime[AgentContext], *, begins: bool = False
     ) -> VerifiedAccessToken:
-        """See `CallersOfRuns`. Raises `ApprovalError` too."""
+        """See `Callers`. Raises `ApprovalError` too."""
         if begins:
-            return self._remembered(await self.callers.of(state, runtime), runtime)
+            return self._remembered(await self.verified(runtime), runtime)
         resumed = runtime.control not in self._verified  # no earlier node of this run was visited
         try:
-            caller = self._remembered(await self.callers.of(state, runtime), runtime)
+            caller = self._remembered(await self.verified(runtime), runtime)
         except AccessTokenError as error:
             await self._sign_in(error, state, runtime)
             raise
