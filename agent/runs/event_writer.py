@@ -12,6 +12,7 @@ conversation that was deleted meanwhile.
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
@@ -133,11 +134,9 @@ class EventWriter(Background):
     async def aclose(self) -> None:
         """Writes the rest. All runs have ended before."""
         await Background.aclose(self)  # `super()` has no class in a dataclass with slots
-        try:
+        with suppress(RedisUnavailableError):
             while self._changed:
                 await self.write()
-        except RedisUnavailableError:
-            return
 
     async def _work(self) -> None:
         while True:

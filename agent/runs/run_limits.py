@@ -11,6 +11,7 @@ import itertools
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -126,10 +127,8 @@ class RunLeases(Background):
     async def aclose(self) -> None:
         """Releases what is left, and stops the renewal. All runs have ended before."""
         await Background.aclose(self)  # `super()` has no class in a dataclass with slots
-        try:
+        with suppress(RedisUnavailableError):  # their leases end
             await self.release()
-        except RedisUnavailableError:
-            return  # their leases end
 
     def _leave(self, name: str) -> None:
         self._left[name] = self._taken.pop(name)
@@ -143,20 +142,16 @@ class RunLeases(Background):
     async def _renewals(self) -> None:
         while True:
             await self.sleep(_RENEW_SECONDS)
-            try:
+            with suppress(RedisUnavailableError):
                 await self.renew()
-            except RedisUnavailableError:
-                continue
 
     async def _removals(self) -> None:
         while True:
             await self._ended.wait()
             await self.sleep(_ENDED_SECONDS)
             self._ended.clear()
-            try:
+            with suppress(RedisUnavailableError):
                 await self.release()
-            except RedisUnavailableError:
-                continue  # their leases end
 
     async def _renewed(self, names: list[str], redis: Redis) -> None:
         pipeline = redis.pipeline(transaction=False)
