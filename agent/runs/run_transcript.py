@@ -101,11 +101,8 @@ class RunTranscript:
         """
         text = "".join(self._text).strip()
         if text and all(message.id != self._message_id for message in self._messages):
-            return [
-                AIMessage(
-                    text, id=self._message_id or _new_id(), response_metadata={"finish_reason": UNFINISHED}
-                )
-            ]
+            identifier, cut_off = self._message_id or uuid.uuid4().hex, {"finish_reason": UNFINISHED}
+            return [AIMessage(text, id=identifier, response_metadata=cut_off)]
         return results_of_ended(
             pending_tool_calls(self._messages),
             lambda call_id: (
@@ -114,13 +111,13 @@ class RunTranscript:
         )
 
 
-def results_of_ended(calls: Iterable[ToolCall], text: str | Callable[[str], str]) -> list[AnyMessage]:
-    """A result for each of `calls` of an ended run: `text`, or what it returns for the call's id."""
+def results_of_ended(calls: Iterable[ToolCall], text: Callable[[str], str]) -> list[AnyMessage]:
+    """A result for each of `calls` of an ended run: what `text` returns for the call's id."""
     results: list[AnyMessage] = []
     for call in calls:
-        shown = text if isinstance(text, str) else text(str(call["id"]))
+        shown = text(str(call["id"]))
         result = refusal(call, shown)
-        result.id = _new_id()
+        result.id = uuid.uuid4().hex
         if shown in _NOT_CALLED:
             result.artifact = {"called": False}  # as `tool_finished` says it
         results.append(result)
@@ -154,7 +151,3 @@ def without_unfinished(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     while kept and kept[-1].response_metadata.get("finish_reason") == UNFINISHED:
         kept.pop()
     return kept
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex
