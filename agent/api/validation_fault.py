@@ -66,22 +66,20 @@ def validated(model: type[M], given: object) -> M:
 def openai_fault(error: ValidationError) -> RequestError:
     """The first fault of a request's body with OpenAI's code. 400."""
     fault: Mapping[str, Any] = error.errors(include_url=False)[0]
-    code, problem = _described(fault["type"], fault.get("ctx", {}), fault.get("input"), fault["msg"])
     path = member_path(fault["loc"])
-    if fault["type"].startswith("union_tag"):
-        path = f"{path}.role"
-    return RequestError(path or None, problem, code=code)
+    return _refusal(f"{path}.role" if fault["type"].startswith("union_tag") else path, fault)
 
 
 def parameter_fault(error: RequestValidationError) -> RequestError:
     """The first fault of a request's path, query or headers, found by FastAPI. 400; of a body, 422."""
-    faults = error.errors()
-    if not faults or faults[0]["loc"][:1] == ("body",):
-        problems = "; ".join(str(fault["msg"]) for fault in faults)
-        return RequestError(None, problems or "body: invalid", status=422)
-    fault = faults[0]
+    fault: Mapping[str, Any] = error.errors()[0]
+    status = 422 if fault["loc"][0] == "body" else 400
+    return _refusal(member_path(fault["loc"][1:]), fault, status)
+
+
+def _refusal(path: str, fault: Mapping[str, Any], status: int = 400) -> RequestError:
     code, problem = _described(fault["type"], fault.get("ctx", {}), fault.get("input"), fault["msg"])
-    return RequestError(member_path(fault["loc"][1:]) or None, problem, code=code)
+    return RequestError(path or None, problem, code=code, status=status)
 
 
 def member_path(steps: Iterable[int | str]) -> str:
