@@ -24,6 +24,7 @@ of a call's credential, events contain what the service declared; the credential
 token are redacted from arguments and results.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NotRequired, TypeAlias
 
@@ -37,6 +38,20 @@ MAX_CHARACTERS: Final = 4_000
 
 TOO_LONG: Final[Mapping[str, str]] = {"…": "too long to show"}
 """Replaces longer arguments in an event."""
+
+DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
+"""What events and results say about with whose rights a tool is called."""
+
+
+def shown_text(text: str) -> str:
+    """The result of a call, cut to the size that is shown."""
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
+
+
+def shown_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call, or `TOO_LONG`."""
+    fits = len(json.dumps(dict(arguments), ensure_ascii=False)) <= MAX_CHARACTERS
+    return dict(arguments if fits else TOO_LONG)
 
 
 class TextEvent(TypedDict):

@@ -11,13 +11,12 @@ from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.runs.run import Cancelled, Finished, Outcome, Paused, Run
 from agent.runs.run_transcript import ModelMessages
-from graph.events import MAX_CHARACTERS, TOO_LONG, AgentEvent, ToolFinished, ToolStarted
+from graph.events import DECLARED, AgentEvent, ToolFinished, ToolStarted, shown_arguments, shown_text
 from identity.errors import UnavailableError
 
 POLL_SECONDS: Final = 1.0
 _MOST_MESSAGES: Final = 1_000
 """The newest messages of one run. A run within the limits has fewer."""
-_DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
 
 
 class StoredRun(Run):
@@ -99,19 +98,16 @@ class StoredRun(Run):
                 "call_id": message.tool_call_id,
                 "service": None,
                 "access_identity": None,
-                **{name: kept[name] for name in _DECLARED if kept.get(name) is not None},
+                **{name: kept[name] for name in DECLARED if kept.get(name) is not None},
             }
-            shown = call["args"] if len(str(call["args"])) <= MAX_CHARACTERS else dict(TOO_LONG)
-            yield cast(ToolStarted, {"type": "tool_started", **about, "arguments": shown})
+            yield cast(
+                ToolStarted, {"type": "tool_started", **about, "arguments": shown_arguments(call["args"])}
+            )
             ended = {
                 "ok": message.status == "success",
                 "called": bool(kept.get("called", True)),
                 "duration_ms": int(kept.get("duration_ms") or 0),
-                "result": _cut(message.text),
+                "result": shown_text(message.text),
                 **({"error": kept["error"]} if kept.get("error") else {}),
             }
             yield cast(ToolFinished, {"type": "tool_finished", **about, **ended})
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"

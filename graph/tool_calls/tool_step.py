@@ -19,7 +19,7 @@ from graph.call_arguments import arguments_digest
 from graph.call_measures import CallMeasures
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.data_labels import DataLabels, shown
-from graph.events import MAX_CHARACTERS, TOO_LONG, consent_required
+from graph.events import consent_required, shown_arguments, shown_text
 from graph.files import description, digest
 from graph.tool_calls.requested_calls import refusal
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -215,12 +215,10 @@ class ToolStep:
         """Writes `tool_started`, and returns the arguments as they are shown."""
         if self._observed and counts:
             self._calls.observed.add(self._shown["service"], self._observed)
-        shown = self._redactor.redact(dict(self._call["args"]))
-        if len(json.dumps(shown, ensure_ascii=False)) > MAX_CHARACTERS:
-            shown = dict(TOO_LONG)
+        shown = shown_arguments(self._redactor.redact(dict(self._call["args"])))
         about = {"tool": self._tool, "call_id": self._call_id, **self._shown}
         self._run.writer({"type": "tool_started", **about, "arguments": shown})
-        return dict(shown)
+        return shown
 
     def _write_finished(self, result: ToolResult, error: ErrorCode | None, milliseconds: int) -> ToolMessage:
         """Writes `tool_finished`, and returns the result for the model, whose artifact is not sent to it."""
@@ -233,7 +231,7 @@ class ToolStep:
             **self._shown,
             "ok": result.ok,
             **ended,
-            "result": text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…",
+            "result": shown_text(text),
         }
         self._run.writer(event if code is None else event | {"error": code})
         return ToolMessage(

@@ -6,12 +6,12 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from agent.api.ag_ui.run_input import AssistantInput, InputMessage, UserInput
-from agent.api.ag_ui.tool_call_events import arguments_text
 from agent.api.ag_ui.wire import METADATA_KEY, Event, reasoning_id, result_id
 from agent.api.attachments import Image, content_of
+from agent.api.event_stream import json_text
 from agent.api.messages import require_few
 from agent.errors.error_response import RequestError
-from graph.events import MAX_CHARACTERS
+from graph.events import shown_arguments, shown_text
 from graph.files import file_parts
 from graph.models.response import CUT_OFF
 
@@ -89,17 +89,16 @@ def _assistant(message: AIMessage, identifier: str) -> list[Event]:
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call["name"], "arguments": arguments_text(call["args"])}
+    function = {"name": call["name"], "arguments": json_text(shown_arguments(call["args"]))}
     return {"id": call["id"] or "", "type": "function", "function": function}
 
 
 def _result(message: ToolMessage) -> Event:
-    text = message.text
     shown: Event = {
         "id": result_id(message.tool_call_id),
         "role": "tool",
         "toolCallId": message.tool_call_id,
-        "content": text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…",
+        "content": shown_text(message.text),
     }
     about: dict[str, Any] = {"ok": message.status == "success"}
     if isinstance(message.artifact, dict):

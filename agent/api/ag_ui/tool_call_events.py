@@ -4,7 +4,6 @@ A call is sent with what a person needs to know: under whose rights it was made.
 clients of version 1.0 and for those released before it.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,9 +13,8 @@ from agent.api.ag_ui.wire import METADATA_KEY, Event, result_id
 from agent.api.event_stream import json_text
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import approval_members, approval_of, interrupt_value
-from graph.events import MAX_CHARACTERS, TOO_LONG, ConsentRequired, ToolFinished, ToolProgress, ToolStarted
+from graph.events import DECLARED, ConsentRequired, ToolFinished, ToolProgress, ToolStarted, shown_arguments
 
-_DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
 _OUTCOME: Final = ("ok", "called", "duration_ms", "error", "files")
 _APPROVED: Final = {
     "approved": {"type": "boolean"},
@@ -64,25 +62,17 @@ def on_interrupt(pending: PendingApproval) -> Event:
 def call_started(event: ToolStarted, parent: str | None) -> list[Event]:
     """A call that begins. `parent` is the id of the message that contains it."""
     arguments = json_text(event["arguments"])
-    return _call(event["call_id"], event["tool"], arguments, parent, _members(event, _DECLARED))
+    return _call(event["call_id"], event["tool"], arguments, parent, _members(event, DECLARED))
 
 
 def call_announced(call: ToolCall, parent: str | None, pending: PendingApproval | None) -> list[Event]:
     """A call that the model has requested and that has not begun. `pending` is the approval it waits for."""
-    call_id, about, arguments = call["id"] or "", {}, arguments_text(call["args"])
+    call_id, about, arguments = call["id"] or "", {}, call["args"]
     if pending is not None and pending.request.call_id == call_id:
         members = approval_members(pending.request)
-        about = {name: members[name] for name in _DECLARED}
-        arguments = arguments_text(pending.arguments)
-    return _call(call_id, call["name"], arguments, parent, about)
-
-
-def arguments_text(arguments: Mapping[str, Any]) -> str:
-    """The arguments of a call as JSON, or a replacement if they are too long to show."""
-    shown = dict(arguments)
-    if len(json.dumps(shown, ensure_ascii=False)) > MAX_CHARACTERS:
-        shown = dict(TOO_LONG)
-    return json_text(shown)
+        about = {name: members[name] for name in DECLARED}
+        arguments = dict(pending.arguments)
+    return _call(call_id, call["name"], json_text(shown_arguments(arguments)), parent, about)
 
 
 def _call(call_id: str, tool: str, arguments: str, parent: str | None, about: dict[str, Any]) -> list[Event]:
@@ -103,7 +93,7 @@ def call_finished(event: ToolFinished, arguments: Mapping[str, Any] | None) -> E
 
     `arguments` are those that the call was made with, if the person may have edited what was sent.
     """
-    about = _members(event, _DECLARED + _OUTCOME)
+    about = _members(event, DECLARED + _OUTCOME)
     if arguments is not None:
         about["arguments"] = arguments
     return {
