@@ -7,7 +7,7 @@ from typing import Final
 from agent.conversations import run_record
 from agent.conversations.database.database import Database, Transaction, Value, query
 from agent.conversations.thread import StoppedRun
-from agent.conversations.transcript import Complete, Transcript, no_messages
+from agent.conversations.transcript import Transcript
 
 _GRACE_SECONDS: Final = 30.0
 """How long a run of a living process may be unknown to it: it begins here before it begins there."""
@@ -18,8 +18,8 @@ _RUNS: Final = "SELECT run_id FROM threads WHERE status = 'running' AND process_
 class ProcessRuns:
     """The runs of all owners. Raises what `Database` raises.
 
-    What `complete` makes of the newest messages of a run that is interrupted is appended in the same
-    transaction, so that the next run of the thread finds it. Messages that cannot be read are not completed.
+    The transcript of a run that is interrupted is completed in the same transaction, so that the next run of
+    the thread finds it whole. Messages that cannot be read are not completed.
     """
 
     def __init__(self, database: Database, transcript: Transcript, clock: Callable[[], float]) -> None:
@@ -28,12 +28,7 @@ class ProcessRuns:
         self._clock = clock
 
     async def heartbeat(
-        self,
-        process_id: str,
-        run_ids: Collection[str],
-        ended: Collection[str] = (),
-        *,
-        complete: Complete = no_messages,
+        self, process_id: str, run_ids: Collection[str], ended: Collection[str] = ()
     ) -> list[StoppedRun]:
         """Records that the process lives and executes `run_ids`. Its other runs are `interrupted`: at once if
         they are in `ended`, else when they have been unknown for half a minute.
@@ -55,7 +50,7 @@ class ProcessRuns:
                 stopped += yield from _interrupted("run_id = ? AND process_id = ?", run_id, process_id)
             return stopped
 
-        return await self._interrupt(work, now, complete)
+        return await self._interrupt(work, now)
 
     async def runs_of(self, process_id: str) -> set[str]:
         """The ids of the process's runs, without those of deleted threads. One that it executes, and that is
@@ -64,7 +59,7 @@ class ProcessRuns:
         rows = await self._database.read(lambda: query(f"{_RUNS} AND deleted_at IS NULL", process_id))
         return {run_id for (run_id,) in rows}
 
-    async def interrupted(self, before: float, *, complete: Complete = no_messages) -> list[StoppedRun]:
+    async def interrupted(self, before: float) -> list[StoppedRun]:
         """Marks the runs of processes that had no heartbeat since `before`; each is returned once."""
 
         def work() -> Transaction[list[StoppedRun]]:
@@ -76,7 +71,7 @@ class ProcessRuns:
             yield from query("DELETE FROM processes WHERE seen_at < ?", before - _FORGOTTEN_SECONDS)
             return stopped
 
-        return await self._interrupt(work, self._clock(), complete)
+        return await self._interrupt(work, self._clock())
 
     async def executing(self, process_id: str) -> dict[str, float | None]:
         """The other processes whose runs are going on, and when each was seen last; `None`: never."""
@@ -87,9 +82,7 @@ class ProcessRuns:
         )
         return dict(await self._database.read(lambda: query(sql, process_id)))
 
-    async def interrupted_of(
-        self, process_id: str, seen_at: float | None, *, complete: Complete = no_messages
-    ) -> list[StoppedRun]:
+    async def interrupted_of(self, process_id: str, seen_at: float | None) -> list[StoppedRun]:
         """Marks the runs of a process unless it was seen since `seen_at`; each is returned once."""
         unseen = (
             "process_id = ? AND NOT EXISTS"
@@ -97,15 +90,15 @@ class ProcessRuns:
         )
         since = float("-1e9") if seen_at is None else seen_at
         interruption = partial(_interrupted, unseen, process_id, process_id, since)
-        return await self._interrupt(interruption, self._clock(), complete)
+        return await self._interrupt(interruption, self._clock())
 
     async def _interrupt(
-        self, interruption: Callable[[], Transaction[list[StoppedRun]]], now: float, complete: Complete
+        self, interruption: Callable[[], Transaction[list[StoppedRun]]], now: float
     ) -> list[StoppedRun]:
         def work() -> Transaction[list[StoppedRun]]:
             runs = yield from interruption()
             for run in runs:
-                yield from self._transcript.complete(run, now, complete)
+                yield from self._transcript.complete(run, now)
                 yield [run_record.stopped(run, now)]
             return runs
 

@@ -6,10 +6,10 @@ aside: it stays stored, and is not part of the conversation until it is shown ag
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
@@ -18,6 +18,7 @@ from agent.conversations.database.database import Row, Rows, Statement, Transact
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.run_state import Change, room_after
+from agent.conversations.run_transcript import rest_of_stopped
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES
 from agent.conversations.thread import StoppedRun, StoredJson, StoredMessage, not_found
@@ -42,8 +43,6 @@ _TURN: Final = 100
 _EXPORTED_BYTES: Final = 262_144
 _NO_POSITION: Final = 2**62
 
-Complete: TypeAlias = Callable[[Sequence[AnyMessage], Sequence[AgentEvent]], Sequence[AnyMessage]]
-"""Completes the newest messages and the drafts of a run after its process has stopped."""
 _MESSAGE_TOKENS = 4
 """For the role of a message, and what separates it from the next."""
 _IMAGE_TOKENS: Final = 1_000
@@ -98,14 +97,6 @@ class Window:
 def _is_answer(entry: tuple[AnyMessage, int]) -> bool:
     message, _ = entry
     return isinstance(message, AIMessage) and not message.tool_calls and bool(message.text)
-
-
-def no_messages(
-    newest: Sequence[AnyMessage],  # noqa: ARG001 - a `Complete`
-    shown: Sequence[AgentEvent],  # noqa: ARG001 - likewise
-) -> Sequence[AnyMessage]:
-    """Completes nothing."""
-    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +167,8 @@ class Transcript:
         ]
         return change, insertions + insertion(terms, "owner = ? AND id = ? AND change = ?", *thread)
 
-    def complete(self, run: StoppedRun, now: float, complete: Complete) -> Transaction[None]:
-        """Appends what `complete` makes of the newest messages and the drafts of the run."""
+    def complete(self, run: StoppedRun, now: float) -> Transaction[None]:
+        """Appends what is missing after the newest messages and the drafts of the run."""
         [(key,)] = yield from query(
             "SELECT key FROM threads WHERE owner = ? AND id = ?", run.owner, run.thread_id
         )
@@ -187,7 +178,7 @@ class Transcript:
             shown = yield from self.drafted(thread, run.run_id)
         except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
             return
-        if messages := complete([each.message for each in newest], shown):
+        if messages := rest_of_stopped([each.message for each in newest], shown):
             change, insertions = self.appended(run.owner, run.thread_id, run.run_id, now, messages)
             yield [room_after(change), *insertions]
         yield from query("DELETE FROM drafts WHERE thread_key = ?", key)

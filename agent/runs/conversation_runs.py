@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall
 
+from agent.conversations.run_transcript import NOT_APPROVED, WITHDRAWN, calls_made, without_unfinished
 from agent.conversations.thread import StoredMessage, Thread, owner_of
 from agent.conversations.threads import BegunRun, ThreadStore
 from agent.errors.error_codes import AgentCode
@@ -20,7 +21,6 @@ from agent.runs.paused_run import PausedRun, answered_before, check_open
 from agent.runs.relay import Relay
 from agent.runs.run import Paused, Run, RunReader
 from agent.runs.run_parts import RunParts, RunRequest, RunStart
-from agent.runs.run_transcript import NOT_APPROVED, WITHDRAWN, calls_made, without_unfinished
 from agent.runs.runs import Runs
 from agent.runs.stored_run import StoredRun
 from agent.runs.thread_run import ThreadRun

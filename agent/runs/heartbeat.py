@@ -8,13 +8,13 @@ from langchain_core.messages import AnyMessage
 
 from agent.background import Background
 from agent.conversations.run_record import RunEnd
+from agent.conversations.run_transcript import MAY_HAVE_EFFECT, rest_of_stopped, results_of_ended
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
 from agent.runs.live_run import LiveRuns
 from agent.runs.run_parts import RunParts
-from agent.runs.run_transcript import MAY_HAVE_EFFECT, rest_of_stopped, results_of_ended
 from graph.tool_calls.requested_calls import pending_tool_calls
 from identity.errors import UnavailableError
 from identity.principal import Principal
@@ -53,7 +53,7 @@ class Heartbeat(Background):
         executed, unstored = self.live.ids(), self.live.unstored()
         if unstored:
             await self.drafts.write(0)
-        stopped = await threads.processes.heartbeat(process_id, executed, unstored, complete=rest_of_stopped)
+        stopped = await threads.processes.heartbeat(process_id, executed, unstored)
         self.drafts.keep(self.live.ids() | (self.live.unstored() - unstored))
         if executed and (ended := executed - await threads.processes.runs_of(process_id)):
             for live in self.live.with_ids(ended):
@@ -62,9 +62,9 @@ class Heartbeat(Background):
                 else:
                     live.end(error)
         if self._last == float("-inf"):
-            stopped += await threads.processes.interrupted(now - OLD_SECONDS, complete=rest_of_stopped)
+            stopped += await threads.processes.interrupted(now - OLD_SECONDS)
         for silent, seen_at in self._silent(now, await threads.processes.executing(process_id)):
-            stopped += await threads.processes.interrupted_of(silent, seen_at, complete=rest_of_stopped)
+            stopped += await threads.processes.interrupted_of(silent, seen_at)
         for run in stopped:
             await self.parts.checkpoints.delete(run.owner, run.thread_id, run.run_id)
 

@@ -7,15 +7,16 @@ reader. `agent.runs.runs` starts runs that are not kept, `agent.runs.conversatio
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Self, TypeAlias
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AnyMessage
 
 from agent.errors.error_codes import AgentCode
 from graph.approvals.record import PendingApproval
 from graph.events import AgentEvent, ConsentRequired
+from graph.models.response import CUT_OFF
 from identity.errors import AgentError, LimitError
 
 MAX_EVENTS: Final = 20_000
@@ -80,6 +81,34 @@ RunEvent: TypeAlias = AgentEvent | End
 """An event of the graph, or the end of the run."""
 Outcome: TypeAlias = End | AgentError
 """How a run ended."""
+
+
+class ModelMessages:
+    """Keeps the messages of the agent after the last call in one run, and counts the tokens of all."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self._last: dict[str | None, AIMessage] = {}
+
+    def add(self, messages: Iterable[AnyMessage]) -> None:
+        """Counts what a node added."""
+        for message in messages:
+            if isinstance(message, AIMessage):
+                self.usage = self.usage.plus(message)
+                self._last = {} if message.tool_calls else {**self._last, message.id: message}
+
+    def finished(self) -> Finished:
+        """The end of the run with these messages."""
+        last = self._last.values()
+        thoughts = [str(each.additional_kwargs.get("reasoning_content") or "") for each in last]
+        reasons = [each.response_metadata.get("finish_reason") for each in last]
+        return Finished(
+            text="\n\n".join(filter(None, (str(each.text) for each in last))),
+            reasoning="\n\n".join(filter(None, thoughts)),
+            # Its calls are the agent's own: a client that reads `tool_calls` would look for them.
+            finish_reason=next((reason for reason in reasons if reason in CUT_OFF), "stop"),
+            usage=self.usage,
+        )
 
 
 def is_step(event: RunEvent) -> bool:

@@ -11,9 +11,8 @@ from langchain_core.messages import AnyMessage, ToolCall
 
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.live_run import LiveRun, Work
-from agent.runs.run import Finished, Outcome, RunReader
+from agent.runs.run import Finished, ModelMessages, Outcome, RunReader
 from agent.runs.run_limits import RunLeases, RunLimit
-from agent.runs.run_transcript import ModelMessages
 from graph.build import CompiledAgentGraph
 from graph.context import AgentContext, release
 from graph.files import detached

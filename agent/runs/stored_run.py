@@ -9,8 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from agent.conversations.run_record import RunRecord
 from agent.conversations.thread import Thread
 from agent.conversations.threads import ThreadStore
-from agent.runs.run import Cancelled, Finished, Outcome, Paused, Run
-from agent.runs.run_transcript import ModelMessages
+from agent.runs.run import Cancelled, Finished, ModelMessages, Outcome, Paused, Run
 from graph.events import DECLARED, AgentEvent, ToolFinished, ToolStarted, shown_arguments, shown_text
 from identity.errors import UnavailableError
 

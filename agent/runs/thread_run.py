@@ -12,16 +12,16 @@ from langgraph.graph.message import add_messages
 from langgraph.types import Interrupt
 
 from agent.conversations.run_record import RunEnd
+from agent.conversations.run_transcript import RunTranscript
 from agent.conversations.thread import ThreadStatus
 from agent.conversations.transcript import TURN_BYTES
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
 from agent.runs.heartbeat import interruption
 from agent.runs.live_run import LiveRun
-from agent.runs.run import Cancelled, Finished, Outcome, Paused
+from agent.runs.run import Cancelled, Finished, ModelMessages, Outcome, Paused
 from agent.runs.run_checkpoint import RunCheckpoint
 from agent.runs.run_parts import RunParts, RunRequest, RunStart
-from agent.runs.run_transcript import ModelMessages, RunTranscript
 from graph.approvals.request import pending_of
 from graph.context import AgentContext, release
 from graph.events import AgentEvent

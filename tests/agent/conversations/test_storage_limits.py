@@ -6,6 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, query
+from agent.conversations.drafts import Draft
 from agent.conversations.storage_limits import StorageLimits
 from agent.conversations.thread import MessageStoredError
 from agent.conversations.threads import ThreadStore
@@ -64,7 +65,8 @@ async def test_bytes_are_what_was_added(database: Database, threads: ThreadStore
     assert 30_000 < whole - question < 32_000
     await threads.begin_run(ALICE, "t", "lost", "dead", messages=[HumanMessage("x")])
     before = await stored_bytes(database, "t")
-    await threads.processes.interrupted(1e9, complete=lambda *_: [AIMessage(LONG)])
+    await threads.write_drafts([Draft(ALICE, "t", "lost", 1, [{"type": "content", "text": LONG}])])
+    await threads.processes.interrupted(1e9)
     assert 10_000 < await stored_bytes(database, "t") - before < 11_000
 
 

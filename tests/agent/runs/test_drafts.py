@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.drafts import Draft
+from agent.conversations.run_transcript import MAY_HAVE_EFFECT, UNFINISHED
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import SHOWN_SECONDS, Drafts
@@ -15,7 +16,6 @@ from agent.runs.heartbeat import SILENT_SECONDS
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Paused, RunEvent
 from agent.runs.run_parts import RunRequest
-from agent.runs.run_transcript import MAY_HAVE_EFFECT, UNFINISHED, rest_of_stopped
 from graph.events import AgentEvent
 from identity.errors import UnavailableError
 from tests.agent.api.threads.served_threads import WaitingModel
@@ -155,7 +155,7 @@ async def test_what_is_written_is_new_and_was_shown_for_a_second(database: Datab
     await drafts.write()
     await drafts.aclose()
     assert threads.texts == ["Once upon ", "Once upon ", "a time"]
-    stopped = await threads.processes.interrupted_of("p", None, complete=rest_of_stopped)
+    stopped = await threads.processes.interrupted_of("p", None)
     assert [each.run_id for each in stopped] == ["r"]
     [kept] = await threads.messages(RUN.owner, "t", limit=10)
     assert (kept.message.id, kept.message.text) == ("m", "Once upon a time")
@@ -185,6 +185,6 @@ async def test_draft_of_a_response_that_was_stored_adds_nothing(database: Databa
     await threads.write_drafts([Draft(RUN.owner, "t", "r", 1, shown)])
     call = {"id": "1", "name": "weather", "args": {}, "type": "tool_call"}
     await threads.append(RUN.owner, "t", "r", [AIMessage("I look", id="m", tool_calls=[call])])
-    await threads.processes.interrupted_of("p", None, complete=rest_of_stopped)
+    await threads.processes.interrupted_of("p", None)
     stored = [each.message for each in await threads.messages(RUN.owner, "t", limit=10)]
     assert in_brief(stored) == [("ai", "I look"), ("tool", MAY_HAVE_EFFECT)]

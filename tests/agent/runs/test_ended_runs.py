@@ -12,12 +12,12 @@ from pydantic import PrivateAttr
 
 from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
 from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from agent.runs.heartbeat import BEAT_SECONDS, OLD_SECONDS, SILENT_SECONDS, Heartbeat
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Paused, RunEvent
-from agent.runs.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
 from graph.error_codes import GraphCode
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import ServiceError, ThreadBusyError, UnavailableError

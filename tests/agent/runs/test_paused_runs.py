@@ -7,9 +7,9 @@ import pytest
 
 from agent.conversations.database.database import query
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.run_transcript import NOT_APPROVED, WITHDRAWN
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Finished, Paused
-from agent.runs.run_transcript import NOT_APPROVED, WITHDRAWN
 from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.access_token.sealed_caller import SealingKeys

@@ -8,8 +8,7 @@ from typing import Final
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
 from langgraph.graph.message import add_messages
 
-from agent.runs.run import End, Finished, RunEvent, Usage
-from graph.models.response import CUT_OFF
+from graph.events import AgentEvent
 from graph.tool_calls.requested_calls import pending_tool_calls, refusal
 
 NOT_RUN: Final = "not run: the run ended before this call"
@@ -29,34 +28,6 @@ _MADE: Final = (
     "and are not undone:"
 )
 _LONGEST_MADE: Final = 4_000
-
-
-class ModelMessages:
-    """Keeps the messages of the agent after the last call in one run, and counts the tokens of all."""
-
-    def __init__(self) -> None:
-        self.usage = Usage()
-        self._last: dict[str | None, AIMessage] = {}
-
-    def add(self, messages: Iterable[AnyMessage]) -> None:
-        """Counts what a node added."""
-        for message in messages:
-            if isinstance(message, AIMessage):
-                self.usage = self.usage.plus(message)
-                self._last = {} if message.tool_calls else {**self._last, message.id: message}
-
-    def finished(self) -> Finished:
-        """The end of the run with these messages."""
-        last = self._last.values()
-        thoughts = [str(each.additional_kwargs.get("reasoning_content") or "") for each in last]
-        reasons = [each.response_metadata.get("finish_reason") for each in last]
-        return Finished(
-            text="\n\n".join(filter(None, (str(each.text) for each in last))),
-            reasoning="\n\n".join(filter(None, thoughts)),
-            # Its calls are the agent's own: a client that reads `tool_calls` would look for them.
-            finish_reason=next((reason for reason in reasons if reason in CUT_OFF), "stop"),
-            usage=self.usage,
-        )
 
 
 class RunTranscript:
@@ -83,10 +54,8 @@ class RunTranscript:
             self._text.clear()
         self._messages = list(add_messages(self._messages, list(messages)))  # type: ignore[arg-type]  # its types are wider
 
-    def note(self, event: RunEvent) -> None:
+    def note(self, event: AgentEvent) -> None:
         """An event of the run."""
-        if isinstance(event, End):
-            return
         if event["type"] == "response_started":
             self._text.clear()
             self._message_id = event["message_id"]
@@ -124,7 +93,7 @@ def results_of_ended(calls: Iterable[ToolCall], text: Callable[[str], str]) -> l
     return results
 
 
-def rest_of_stopped(newest: Sequence[AnyMessage], shown: Iterable[RunEvent]) -> list[AnyMessage]:
+def rest_of_stopped(newest: Sequence[AnyMessage], shown: Iterable[AgentEvent]) -> list[AnyMessage]:
     """Completes the transcript of a run after its process has stopped. `shown` is in its drafts."""
     transcript = RunTranscript(newest)
     for event in shown:
