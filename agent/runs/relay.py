@@ -34,17 +34,15 @@ _LISTEN_AGAIN_SECONDS: Final = 2.0
 
 @dataclass(slots=True)
 class Cancellations(Background):
-    """A channel of Redis that all processes listen to. It has identifiers, and no content.
-
-    `cancel` ends a run in this process, and does not wait for its end; with `None`, all runs of the owner, or
-    of the thread.
-    """
+    """A channel of Redis that all processes listen to. It has identifiers, and no content."""
 
     redis: SharedRedis
-    cancel: Callable[[str, str | None, str | None], None]
+    live: LiveRuns
 
     async def send(self, owner: str, thread_id: str | None = None, run_id: str | None = None) -> bool:
-        """Whether another process may have received it."""
+        """Cancels a run in another process, and does not wait for its end; with `None`, all of the
+        owner, or of the thread. Whether another process may have received it.
+        """
         try:
             channel, text = self._channel, json.dumps([owner, thread_id, run_id])
             return await self.redis.use(lambda redis: redis.publish(channel, text)) > 0
@@ -73,8 +71,9 @@ class Cancellations(Background):
             owner, thread_id, run_id = json.loads(message)
         except (ValueError, TypeError):
             return
-        if isinstance(owner, str):
-            self.cancel(owner, thread_id, run_id)
+        for run in self.live.of_owner(owner):
+            if thread_id in (None, run.thread_id) and run_id in (None, run.id):
+                run.cancel()
 
 
 class Relay:
@@ -94,13 +93,12 @@ class Relay:
     ) -> None:
         self._redis = redis
         self._threads = threads
-        self._live = live
         self._clock = clock
         self._sleep = sleep
         self._removals: set[asyncio.Task[None]] = set()
         self.writer: Final = EventWriter(redis, encryption, sleep=sleep)
         self.runs: Final = RelayedRuns(redis, encryption, threads, clock=clock, sleep=sleep)
-        self.cancellations: Final = Cancellations(redis, self._cancel, sleep=sleep)
+        self.cancellations: Final = Cancellations(redis, live, sleep=sleep)
 
     async def cancel(self, owner: str, thread: Thread) -> bool:
         """Whether the run of the thread has been ended by the process that executes it, within two seconds.
@@ -165,8 +163,3 @@ class Relay:
         await self.cancellations.aclose()
         await self.writer.aclose()
         await self.runs.aclose()
-
-    def _cancel(self, owner: str, thread_id: str | None, run_id: str | None) -> None:
-        for run in self._live.of_owner(owner):
-            if thread_id in (None, run.thread_id) and run_id in (None, run.id):
-                run.cancel()
