@@ -2,15 +2,15 @@
 
 import base64
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from agent.conversations.database.database import Database, Row, Rows, Transaction, query
 from agent.conversations.search_terms import having
-from agent.conversations.thread import Thread, is_thread_id
+from agent.conversations.thread import is_thread_id
 
-COLUMNS: Final = "id, title, created_at, updated_at, status, run_id, deleted_at, change"
+COLUMNS: Final = "id, title, created_at, updated_at, status, run_id, change"
 """The columns of a thread, in the order of the members of `Thread`."""
 
 _SEARCHED: Final = 500
@@ -21,29 +21,28 @@ _MOST_READINGS: Final = 200
 async def thread_page(
     database: Database,
     owner: str,
-    thread_of: Callable[[Row], Thread],
     *,
     limit: int,
     before: str | None,
     wanted: Sequence[Sequence[bytes]] | None,
-) -> tuple[list[Thread], str | None]:
-    """The latest `limit` threads after the cursor `before`, and a cursor if there may be more; those that
-    have one of the terms of each of `wanted`. A search without terms finds nothing.
+) -> tuple[list[Row], str | None]:
+    """The rows of the latest `limit` threads after the cursor `before`, and a cursor if there may be more;
+    those that have one of the terms of each of `wanted`. A search without terms finds nothing.
 
     Raises `ValueError` for a cursor that is none.
     """
     after = None if before is None else place_of(before)
     size = limit + 1 if wanted is None else _SEARCHED
-    found: list[Thread] = []
+    found: list[Row] = []
     for _ in range(_MOST_READINGS if wanted is None or wanted else 0):
         rows = await database.read(partial(listed_threads, owner, after, wanted or (), size))
-        found += [thread_of(row[:-1]) for row in rows if row[-1]]
+        found += [row[:-1] for row in rows if row[-1]]
         after = (rows[-1][3], rows[-1][0]) if len(rows) == size else None
         if after is None or len(found) > limit:
             break
     if len(found) > limit:
         last = found[limit - 1]
-        return found[:limit], cursor_of(last.updated_at, last.id)
+        return found[:limit], cursor_of(last[3], last[0])
     return found, None if after is None else cursor_of(*after)
 
 

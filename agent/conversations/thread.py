@@ -37,7 +37,6 @@ class Thread:
     updated_at: float
     status: ThreadStatus
     run_id: str | None
-    deleted_at: float | None
     change: int = 0
 
 

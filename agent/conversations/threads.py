@@ -134,8 +134,8 @@ class ThreadStore:
         Raises `ValueError` for a cursor that is none.
         """
         wanted = self._terms.wanted(owner, search) if search else None
-        shown = partial(self._shown, owner)
-        return await thread_page(self._database, owner, shown, limit=limit, before=before, wanted=wanted)
+        rows, cursor = await thread_page(self._database, owner, limit=limit, before=before, wanted=wanted)
+        return [self._shown(owner, row) for row in rows], cursor
 
     async def rename(self, owner: str, thread_id: str, title: str) -> Thread:
         """The thread, with `title`, which is one line (`agent.conversations.thread`)."""

@@ -53,7 +53,7 @@ class Threads:
 
 
 def thread(status: ThreadStatus = "running") -> Thread:
-    return Thread("thread-1", None, 0, 0, status, "run-1", None)
+    return Thread("thread-1", None, 0, 0, status, "run-1")
 
 
 async def never(_: float) -> None:
