@@ -311,7 +311,7 @@ class Conversations:
         """
         owner = owner_of(principal)
         if self.relay is not None:
-            await self.relay.cancel_all(owner)
+            await self.relay.cancellations.send(owner)
         for live in self.live.of_owner(owner):
             live.cancel()
             await asyncio.wait([live.task])

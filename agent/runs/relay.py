@@ -117,10 +117,6 @@ class Relay:
             await self._sleep(_PAUSE_SECONDS)
         return False
 
-    async def cancel_all(self, owner: str) -> None:
-        """Ends all runs of `owner` in other processes; does not wait for their end."""
-        await self.cancellations.send(owner)
-
     async def forget(self, owner: str, thread_id: str | None = None) -> None:
         """Removes the events of a thread that was deleted; with `None`, of all the owner's deleted threads.
         Events that a process writes later are refused.
