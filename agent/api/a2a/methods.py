@@ -19,6 +19,7 @@ from agent.api.a2a.rpc_request import (
     TaskParams,
     read_params,
 )
+from agent.api.a2a.stored_task import task_list
 from agent.api.a2a.task import with_history
 from agent.api.a2a.tasks import StatelessTasks, TaskRun, Tasks, ThreadTasks, not_kept
 from agent.api.a2a.user_message import check_configuration
@@ -44,7 +45,7 @@ class Reply:
         """The task, then a response for each update."""
         if not isinstance(run, TaskRun):
             return self.stream_of_one({"task": with_history(run, history_length)})
-        return EventStream(self._updates(run, history_length), run.leave)
+        return EventStream(self._updates(run, history_length), run.reader.leave)
 
     def stream_of_one(self, update: Members) -> Response:
         """One response, as a stream."""
@@ -101,7 +102,7 @@ class Methods:
                 return reply.of(version.task(with_history(found, named.history_length)))
             case "ListTasks":
                 wanted = read_params(ListParams, request.params)
-                return reply.of(await self._kept.list(wanted, caller))
+                return reply.of(await task_list(self._kept.conversations, wanted, caller))
             case "CancelTask":
                 named = read_params(TaskParams, request.params)
                 return reply.of(version.task(await self._kept.cancel(named.id, caller)))
@@ -130,9 +131,9 @@ class Methods:
                 if at_once:
                     task = run.encoder.task()
                 else:
-                    task = await while_connected(run.ended(), receive, run.leave)
+                    task = await while_connected(run.ended(), receive, run.reader.leave)
             finally:
-                run.leave()
+                run.reader.leave()
         return {"task": with_history(task, configuration.history_length)}
 
     async def _to_approver(self, message: Message, caller: VerifiedAccessToken) -> Members | None:

@@ -95,7 +95,7 @@ class StoredTask:
 
 
 async def task_list(conversations: Conversations, params: ListParams, caller: VerifiedAccessToken) -> Members:
-    """A page of the caller's tasks. Raises `RpcError` (`INVALID_PARAMS`)."""
+    """`ListTasksResponse`: a page of the caller's tasks, the last changed first. Raises `RpcError`."""
     owner, runs = owner_of(caller.principal), conversations.threads.runs
     try:
         page = await runs.page(owner, run_query(params))

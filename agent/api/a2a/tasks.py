@@ -11,8 +11,8 @@ from langchain_core.messages import AnyMessage
 from agent.api.a2a.encoder import TaskEncoder
 from agent.api.a2a.members import Members, TaskState
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params, rpc_error_of
-from agent.api.a2a.rpc_request import ListParams, Message
-from agent.api.a2a.stored_task import StoredTask, task_list
+from agent.api.a2a.rpc_request import Message
+from agent.api.a2a.stored_task import StoredTask
 from agent.api.a2a.task import TaskId, history_of, stored_id, text_of
 from agent.api.a2a.user_message import context_of, decision, question
 from agent.conversations.thread import MessageStoredError, owner_of
@@ -35,10 +35,6 @@ class TaskRun:
 
     encoder: TaskEncoder
     reader: RunReader
-
-    def leave(self) -> None:
-        """The client has left, or needs no further events. May be called twice."""
-        self.reader.leave()
 
     async def updates(self) -> AsyncIterator[list[Members]]:
         """The task, then what changes of it: one list for each event that a client sees.
@@ -95,7 +91,7 @@ class ThreadTasks:
     """
 
     def __init__(self, conversations: Conversations, most_images: int = 0) -> None:
-        self._conversations = conversations
+        self.conversations: Final = conversations
         self._most_images = most_images
 
     async def send(self, message: Message, caller: VerifiedAccessToken) -> TaskRun | Members:
@@ -108,7 +104,7 @@ class ThreadTasks:
         if message.context_id and (task_id := await self._known(message, caller)):
             return await self._now(task_id, caller)
         try:
-            run = await self._conversations.start(caller, context_id, [asked], streaming=True)
+            run = await self.conversations.start(caller, context_id, [asked], streaming=True)
         except ApprovalError as error:
             raise await self._waiting(error, context_id, caller) from None
         except MessageStoredError as stored:
@@ -118,12 +114,8 @@ class ThreadTasks:
 
     async def get(self, task_id: str, caller: VerifiedAccessToken) -> Members:
         """The task as it is now."""
-        stored = await StoredTask.read(self._conversations, TaskId.read(task_id), caller)
-        return await stored.members(self._conversations, caller)
-
-    async def list(self, params: ListParams, caller: VerifiedAccessToken) -> Members:
-        """`ListTasksResponse`: a page of the caller's tasks, the last changed first."""
-        return await task_list(self._conversations, params, caller)
+        stored = await StoredTask.read(self.conversations, TaskId.read(task_id), caller)
+        return await stored.members(self.conversations, caller)
 
     async def cancel(self, task_id: str, caller: VerifiedAccessToken) -> Members:
         """Ends the task, also one that waits. When this returns, it has ended. Raises `RpcError` if it had
@@ -131,7 +123,7 @@ class ThreadTasks:
         """
         if not _state(await self.get(task_id, caller)).ended:
             named = TaskId.read(task_id)
-            await self._conversations.cancel(caller.principal, named.context_id, named.run_id)
+            await self.conversations.cancel(caller.principal, named.context_id, named.run_id)
             members = await self.get(task_id, caller)
             if _state(members) is TaskState.CANCELED:
                 return members
@@ -148,12 +140,12 @@ class ThreadTasks:
 
     async def _answer(self, message: Message, task_id: str, caller: VerifiedAccessToken) -> TaskRun:
         named = TaskId.read(task_id)
-        stored = await StoredTask.read(self._conversations, named, caller)
+        stored = await StoredTask.read(self.conversations, named, caller)
         if message.context_id and message.context_id != named.context_id:
             raise invalid_params("message.contextId", "must be the context of the task")
-        state, given = _state(await stored.members(self._conversations, caller)), decision(message)
+        state, given = _state(await stored.members(self.conversations, caller)), decision(message)
         if given is not None and not state.waits:
-            await self._conversations.require_open(caller, named.context_id, given.approval)
+            await self.conversations.require_open(caller, named.context_id, given.approval)
         if state.ended:
             text = "The task has ended: a message without taskId begins another one in its context"
             raise RpcError(RpcCode.UNSUPPORTED_OPERATION, text)
@@ -166,12 +158,12 @@ class ThreadTasks:
             answers = {given.approval: given.answer()}
         except RequestError as error:
             raise invalid_params(error.param, error.problem) from None
-        run = await self._conversations.resume(caller, named.context_id, answers, streaming=True)
+        run = await self.conversations.resume(caller, named.context_id, answers, streaming=True)
         return self._started(run, stored.messages)
 
     async def _now(self, task_id: TaskId, caller: VerifiedAccessToken) -> TaskRun | Members:
         """The run of the task, or the task alone if none is in progress."""
-        stored = await StoredTask.read(self._conversations, task_id, caller)
+        stored = await StoredTask.read(self.conversations, task_id, caller)
         return await self._running(stored, caller) or await self.get(str(task_id), caller)
 
     async def _running(self, stored: StoredTask, caller: VerifiedAccessToken) -> TaskRun | None:
@@ -181,7 +173,7 @@ class ThreadTasks:
         """
         if stored.state.ended:  # whatever its run still does
             return None
-        reader = await self._conversations.follow(caller, stored.id.context_id)
+        reader = await self.conversations.follow(caller, stored.id.context_id)
         if reader is None:
             return None
         if reader.run.id != stored.id.run_id or reader.run.outcome is not None:
@@ -199,7 +191,7 @@ class ThreadTasks:
         """The task of a message that was received before."""
         owner, context_id = owner_of(caller.principal), message.context_id or ""
         with suppress(ThreadNotFoundError):
-            for each in await self._conversations.threads.messages(owner, context_id, limit=_RECENT):
+            for each in await self.conversations.threads.messages(owner, context_id, limit=_RECENT):
                 if each.message.id == stored_id(message.message_id):
                     return TaskId(context_id, each.run_id)
         return None
@@ -210,7 +202,7 @@ class ThreadTasks:
         """`error` with the task that waits, for a message that is no decision."""
         if error.code is not GraphCode.APPROVAL_OPEN:
             return error
-        thread = await self._conversations.threads.get(owner_of(caller.principal), context_id)
+        thread = await self.conversations.threads.get(owner_of(caller.principal), context_id)
         refused, task_id = rpc_error_of(error), TaskId(context_id, thread.run_id or "")
         return RpcError(refused.code, refused.message, refused.metadata | {"taskId": str(task_id)})
 
