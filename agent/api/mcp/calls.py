@@ -74,12 +74,13 @@ class AskedCall:
     """A valid `tools/call`. `digest` identifies it: the same call in the same version has the same one."""
 
     request: McpMessage
+    caller: VerifiedAccessToken
     name: str
     arguments: Mapping[str, Any]
     digest: str
 
     @classmethod
-    def of(cls, request: McpMessage) -> "AskedCall":
+    def of(cls, request: McpMessage, caller: VerifiedAccessToken) -> "AskedCall":
         """Raises `McpError`."""
         name, arguments = request.params.get("name"), request.params.get("arguments", {})
         if not isinstance(name, str) or not are_valid_arguments(arguments) or not isinstance(arguments, dict):
@@ -92,7 +93,8 @@ class AskedCall:
             and (isinstance(conversation, str) and is_thread_id(conversation))
         ):
             raise McpError(INVALID_PARAMS, "ask takes a question, and the conversation of an earlier answer")
-        return cls(request, name, arguments, arguments_digest({f"{name} {request.modern}": arguments})[:32])
+        digest = arguments_digest({f"{name} {request.modern}": arguments})[:32]
+        return cls(request, caller, name, arguments, digest)
 
     def message(self) -> HumanMessage:
         """What the conversation has of it."""
@@ -117,11 +119,11 @@ class Calls:
             {each.name: self._agent.access(each.name, caller) for each in services}
         )
 
-    async def begin(self, asked: AskedCall, caller: VerifiedAccessToken) -> Begun:
+    async def begin(self, asked: AskedCall) -> Begun:
         """Runs the call; one that a client sends again goes on, or is what became of it."""
-        request = asked.request
+        request, caller = asked.request, asked.caller
         if request.modern and "requestState" in request.params:
-            return await self._resumed(asked, caller)
+            return await self._resumed(asked)
         call, kept = None, self._agent.conversations
         if asked.name != ASK:
             call = ToolCall(
@@ -142,19 +144,19 @@ class Calls:
             return self._agent.runs.start([asked.message()], caller, streaming=streaming, call=call)
         if thread_id is not None:
             await kept.threads.get(owner_of(caller.principal), thread_id)  # is not opened
-        if not request.modern and (place := await self._waited(kept, asked, caller, thread_id)) is not None:
+        if not request.modern and (place := await self._waited(kept, asked, thread_id)) is not None:
             return await self._outcome(kept, caller, place)
         run = await kept.start(caller, thread_id, [asked.message()], streaming=streaming, call=call)
         return run.events(keep=not request.modern)
 
-    async def _resumed(self, asked: AskedCall, caller: VerifiedAccessToken) -> Begun:
+    async def _resumed(self, asked: AskedCall) -> Begun:
         """Goes on with a call that waits. `requestState` is hostile: it names a conversation and an approval,
         and counts only if they are the caller's, and those of this call.
         """
         state, responses = asked.request.params["requestState"], asked.request.params.get("inputResponses")
         thread_id, _, approval_id = state.partition(".") if isinstance(state, str) else ("", "", "")
-        kept = self._agent.conversations
-        if kept is None or await self._asked_at(kept, asked, caller, thread_id) is None:
+        kept, caller = self._agent.conversations, asked.caller
+        if kept is None or await self._asked_at(kept, asked, thread_id) is None:
             raise McpError(INVALID_PARAMS, "requestState is not of this call")
         pending = await kept.pending(caller, thread_id)
         waiting = next((each.request for each in pending if each.request.id == approval_id), None)
@@ -180,11 +182,9 @@ class Calls:
             return Paused(tuple(pending))  # what is no answer asks again
         return run.events(keep=False)
 
-    async def _asked_at(
-        self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken, thread_id: str
-    ) -> float | None:
+    async def _asked_at(self, kept: Conversations, asked: AskedCall, thread_id: str) -> float | None:
         """When the latest run of the caller's conversation was asked this call; `None`: it was another."""
-        owner, runs = owner_of(caller.principal), kept.threads.runs
+        owner, runs = owner_of(asked.caller.principal), kept.threads.runs
         latest = await runs.get(owner, thread_id)
         for asking in await runs.messages(owner, [latest] if latest else [], limit=1, asked=True):
             for each in asking:
@@ -192,19 +192,17 @@ class Calls:
                     return each.created_at
         return None
 
-    async def _waited(
-        self, kept: Conversations, asked: AskedCall, caller: VerifiedAccessToken, thread_id: str | None
-    ) -> str | None:
+    async def _waited(self, kept: Conversations, asked: AskedCall, thread_id: str | None) -> str | None:
         """The conversation, `thread_id` or any, in which this call of a legacy client waited for its user
         lately, and they have decided in time or still can.
         """
         store, now = self._agent.approvals, self._agent.clock()
         since, latest = now - 2 * self._agent.settings.approval_seconds, dict[str, ApprovalState]()
-        for state in await store.recent(caller.principal, since) if store else ():
+        for state in await store.recent(asked.caller.principal, since) if store else ():
             latest.setdefault(state.request.thread_id, state)
         for place, state in latest.items():
             if thread_id in (None, place) and state.status_at(now) is not ApprovalStatus.EXPIRED:
-                asked_at = await self._asked_at(kept, asked, caller, place)
+                asked_at = await self._asked_at(kept, asked, place)
                 if asked_at is not None and state.request.created_at >= asked_at:
                     return place
         return None

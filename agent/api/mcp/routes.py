@@ -131,9 +131,9 @@ class McpServer:
 
     async def _call(self, message: McpMessage, caller: VerifiedAccessToken, request: Request) -> Response:
         """The result of a call, or a stream that ends with it. A failure of the call is a result too."""
-        asked = AskedCall.of(message)
+        asked = AskedCall.of(message, caller)
         try:
-            begun = await self._calls.begin(asked, caller)
+            begun = await self._calls.begin(asked)
             encoder = CallEncoder(asked, self._page, begun)
             if isinstance(begun, RunReader):
                 streams = "text/event-stream" in request.headers.get("Accept", "")
