@@ -99,7 +99,7 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Metric:
     """The declaration of a metric. Only a histogram has `bounds`.
 
@@ -140,8 +140,7 @@ class Metrics:
     ) -> Counter:
         """Declares a counter: 0 from the start without labels, and for the labels `zeros`."""
         counter = Counter(zeros if labels else [()])
-        metric = Metric(name=name, kind=Kind.COUNTER, unit=unit, description=description, labels=labels)
-        self._declare(metric, lambda: counter.values)
+        self._declare(Metric(name, Kind.COUNTER, unit, description, labels), lambda: counter.values)
         return counter
 
     def histogram(
@@ -154,9 +153,7 @@ class Metrics:
     ) -> Histogram:
         """Declares a histogram of seconds."""
         histogram = Histogram(bounds)
-        metric = Metric(
-            name=name, kind=Kind.HISTOGRAM, unit="s", description=description, labels=labels, bounds=bounds
-        )
+        metric = Metric(name, Kind.HISTOGRAM, "s", description, labels, bounds)
         self._declare(metric, lambda: histogram.values)
         return histogram
 
@@ -177,10 +174,7 @@ class Metrics:
             found = read()
             return found if isinstance(found, Mapping) else {(): found}
 
-        metric = Metric(
-            name=name, kind=kind, unit=unit, description=description, labels=labels, shared=shared
-        )
-        self._declare(metric, values)
+        self._declare(Metric(name, kind, unit, description, labels, shared=shared), values)
 
     def declared(self) -> list[Metric]:
         """All metrics."""
