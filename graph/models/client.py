@@ -34,16 +34,11 @@ _MOST_CONNECTIONS: Final = 10_000
 
 
 def model_client(
-    ssl_context: ssl.SSLContext | None,
-    timeout: float,
-    *,
-    max_bytes: int = MAX_BYTES,
-    max_streamed_bytes: int = MAX_STREAMED_BYTES,
-    use: PoolUse | None = None,
+    ssl_context: ssl.SSLContext | None, timeout: float, *, use: PoolUse | None = None
 ) -> httpx2.AsyncClient:
     """`timeout` (seconds) bounds connecting and each wait for bytes. Its owner closes it.
 
-    The body of a response raises `ResponseTooLargeError` past `max_bytes`, or `max_streamed_bytes` if it is a
+    The body of a response raises `ResponseTooLargeError` past `MAX_BYTES`, or `MAX_STREAMED_BYTES` if it is a
     stream of events. A compressed response raises `EncodedResponseError`. The first `MAX_ERROR_BYTES` of an
     error are read, and none if it is compressed. Text is UTF-8, whatever the headers say.
     `use` shows the use of its connections.
@@ -53,7 +48,7 @@ def model_client(
         kind = media_type(response.headers.get("content-type"))
         response.headers["content-type"] = kind  # without the name of a codec
         if response.is_success:
-            limit_body(response, max_streamed_bytes if kind == "text/event-stream" else max_bytes)
+            limit_body(response, MAX_STREAMED_BYTES if kind == "text/event-stream" else MAX_BYTES)
         else:
             truncate_body(response, MAX_ERROR_BYTES)
 

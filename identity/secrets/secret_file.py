@@ -21,6 +21,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _LOG: Final = logging.getLogger("idaas_agent.secret_file")
+_MAX_AGE: Final = 1.0
 _MAX_BYTES: Final = 65_536
 _MAX_VALUES: Final = 2
 _MAX_TOKEN_BYTES: Final = 16_384
@@ -53,23 +54,17 @@ class SecretFile(Generic[T]):
     """A `SecretSource` of a file's values.
 
     `parse` reads the values of the file's text and raises `ValueError`, without a value, if it cannot. The
-    file is read at most once in `max_age` seconds, in a thread, and at once after a refusal. While it cannot
+    file is read at most once a second, in a thread, and at once after a refusal. While it cannot
     be read or parsed, the values read before stay in use, and one warning is logged.
     """
 
     def __init__(
-        self,
-        path: Path,
-        parse: Callable[[str], tuple[T, ...]],
-        *,
-        clock: Callable[[], float] = time.time,
-        max_age: float = 1.0,
+        self, path: Path, parse: Callable[[str], tuple[T, ...]], *, clock: Callable[[], float] = time.time
     ) -> None:
         """Reads the file for the first time. Raises `ValueError` with the reason if it cannot be used."""
         self._path = path
         self._parse = parse
         self._clock = clock
-        self._max_age = max_age
         self._text = read_bounded_text(path, _MAX_BYTES)
         self._values = _parsed(parse, self._text)
         self._refused: object = None
@@ -78,7 +73,7 @@ class SecretFile(Generic[T]):
 
     async def current(self) -> T:
         """See `SecretSource`. The first value, or the second after the first was refused."""
-        if not 0 <= self._clock() - self._read_at < self._max_age:
+        if not 0 <= self._clock() - self._read_at < _MAX_AGE:
             await self._read_again()
         return next((value for value in self._values if value != self._refused), self._values[0])
 

@@ -4,6 +4,7 @@ https://help.aliyun.com/zh/ecs/user-guide/view-instance-metadata
 A PUT gives a token, which each GET presents.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import httpx
@@ -11,7 +12,7 @@ import httpx
 from identity.idaas.client_authentication.method import unavailable
 from identity.idaas.token_response import read_refusal
 from identity.transport.bounded_response import TransportFailure, send
-from identity.transport.client import ClientFactory, direct_client
+from identity.transport.client import direct_client
 
 METADATA_ENDPOINT: Final = "http://100.100.100.200"
 """The platform's address; it is the same on every instance."""
@@ -20,6 +21,7 @@ _MAX_BYTES: Final = 65_536
 _DEADLINE: Final = 5.0
 
 
+@dataclass(frozen=True, slots=True)
 class MetadataService:
     """The metadata of the agent's machine, over HTTP at `endpoint`, an origin, without a proxy.
 
@@ -27,13 +29,11 @@ class MetadataService:
     to the platform.
     """
 
-    def __init__(self, endpoint: str = METADATA_ENDPOINT, *, http: ClientFactory = direct_client) -> None:
-        self.endpoint: Final = endpoint
-        self._http = http
+    endpoint: str = METADATA_ENDPOINT
 
     async def read(self, path: str) -> str:
         """The text at `path`, by two requests within five seconds each. Raises `UnreachableError`."""
-        async with self._http() as http:
+        async with direct_client() as http:
             seconds = {"X-aliyun-ecs-metadata-token-ttl-seconds": str(_TOKEN_SECONDS)}
             request = http.build_request("PUT", f"{self.endpoint}/latest/api/token", headers=seconds)
             token = _text(await fetched(http, request, "metadata service"))
