@@ -169,7 +169,8 @@ class Admission:
         USER.set(user)
         CURRENT_SPAN.get().set_for_trace(user_attribute(self.settings.telemetry_user), user)
         if recorded or caller.fingerprint not in self._recorded:
-            await step.ended(AuditOutcome.SUCCEEDED, caller=caller)
+            step.found(principal=caller.principal)
+            await step.ended(AuditOutcome.SUCCEEDED)
             if not recorded:
                 self._recorded[caller.fingerprint] = True
         return caller

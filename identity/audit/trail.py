@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -85,36 +85,24 @@ class Step:
         self._failure = failure
 
     def found(self, **members: object) -> None:
-        """Members of `AuditEvent` that are known at the end only."""
+        """Members of `AuditEvent` that are known at the end only, such as who was authenticated."""
         self._found.update(members)
 
     async def started(self) -> None:
         """Records that the step starts. Cancelled before the event is written, it records the end too."""
         try:
-            await self._sink.record(
-                AuditEvent(time=self._clock(), outcome=AuditOutcome.STARTED, **self._members)
-            )
+            await self._record(outcome=AuditOutcome.STARTED)
         except asyncio.CancelledError as error:
             await self.ended_by(error)
             raise
 
-    async def ended(
-        self,
-        outcome: AuditOutcome,
-        error: ErrorCode | None = None,
-        *,
-        caller: VerifiedAccessToken | None = None,
-    ) -> None:
-        """Records the end. `caller` is the result of an authentication."""
-        found = self._found if caller is None else {"principal": caller.principal}
-        event = AuditEvent(
-            time=self._clock(),
-            outcome=outcome,
-            error=error,
-            duration=time.perf_counter() - self._began,
-            **{**self._members, **found},
-        )
-        await self._sink.record(event)
+    async def ended(self, outcome: AuditOutcome, error: ErrorCode | None = None) -> None:
+        """Records the end."""
+        duration = time.perf_counter() - self._began
+        await self._record(outcome=outcome, error=error, duration=duration, **self._found)
+
+    def _record(self, **members: Any) -> Awaitable[None]:  # noqa: ANN401 - of `AuditEvent`
+        return self._sink.record(AuditEvent(time=self._clock(), **{**self._members, **members}))
 
     async def ended_by(self, error: BaseException) -> None:
         """Records the end by `error`: `refused` if it is a decision, else `failed` or `cancelled`."""
