@@ -31,6 +31,9 @@ CallerNode: TypeAlias = Callable[[Visit], Awaitable[dict[str, Any]]]
 """A node of the graph that acts for a verified caller. It returns the update of the state."""
 
 
+CallerOf: TypeAlias = Callable[[AgentState, Runtime[AgentContext]], Awaitable[VerifiedAccessToken]]
+
+
 class Verifier(Protocol):
     """Verifies access tokens; `AccessTokenVerifier` is the real one."""
 
@@ -47,18 +50,12 @@ class Callers:
     verifier: Verifier
     token_of: TokenLookup
 
-    async def of(
-        self,
-        state: AgentState,  # noqa: ARG002 - for runs that are kept
-        runtime: Runtime[AgentContext],
-        *,
-        begins: bool = False,  # noqa: ARG002 - the same
-    ) -> VerifiedAccessToken:
-        """The caller of the run in `state`, which `begins` or goes on. Raises `AccessTokenError`."""
-        return await self.verified(runtime)
+    async def of(self, state: AgentState, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:  # noqa: ARG002 - for runs that are kept
+        """The caller of the run in `state`, which goes on. Raises `AccessTokenError`."""
+        return await self.first(runtime)
 
-    async def verified(self, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
-        """The bearer of the run's access token, verified now."""
+    async def first(self, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
+        """The caller of a run that begins: the bearer of its access token. Raises `AccessTokenError`."""
         found = self.token_of(runtime)
         token = await found if isawaitable(found) else found
         if token is None:
@@ -73,8 +70,8 @@ class Node(Protocol):
         """The update of the state."""
 
 
-def visited(name: str, node: CallerNode, callers: Callers, *, begins: bool = False) -> Node:
-    """`node` in LangGraph's form, called for the caller that is verified before each visit.
+def visited(name: str, node: CallerNode, caller_of: CallerOf) -> Node:
+    """`node` in LangGraph's form, called for the caller whom `caller_of` verifies before each visit.
 
     The update contains the caller's principal, without the token. No node relies on the principal of the
     state: a resumed run starts in the middle, perhaps for another caller.
@@ -89,7 +86,7 @@ def visited(name: str, node: CallerNode, callers: Callers, *, begins: bool = Fal
             write(StepEvent(type="step_started", step=name))
         raised: AgentError | GraphInterrupt
         try:
-            caller = await callers.of(state, runtime, begins=begins)
+            caller = await caller_of(state, runtime)
             principal = PrincipalRecord(issuer=caller.principal.issuer, subject=caller.principal.subject)
             update = {**await node(Visit(state, caller, runtime)), "principal": principal}
         except AgentError as error:

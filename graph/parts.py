@@ -194,14 +194,14 @@ def graph_parts(
     begins = partial(begin_run, unseen_in(services))
     return GraphParts(
         nodes={
-            AUTHENTICATE: visited(AUTHENTICATE, begins, callers, begins=True),
-            **{name: visited(name, node, callers) for name, node in made.items()},
+            AUTHENTICATE: visited(AUTHENTICATE, begins, lambda _, runtime: callers.first(runtime)),
+            **{name: visited(name, node, callers.of) for name, node in made.items()},
         },
         services=names,
         routes=Routes(names, required, gate),
         gate=gate,
         steps=5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1),
-        own=lambda name, node: visited(name, OwnNode(name, node, model_node), callers),
+        own=lambda name, node: visited(name, OwnNode(name, node, model_node), callers.of),
         middleware=model_node.middleware,
     )
 

@@ -44,15 +44,11 @@ class RunCallers(Callers):
     clock: Callable[[], float]
     _verified: LRUCache[Any, _Verified] = field(default_factory=lambda: LRUCache(_RUNS))
 
-    async def of(
-        self, state: AgentState, runtime: Runtime[AgentContext], *, begins: bool = False
-    ) -> VerifiedAccessToken:
+    async def of(self, state: AgentState, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
         """See `Callers`. Raises `ApprovalError` too."""
-        if begins:
-            return self._remembered(await self.verified(runtime), runtime)
         resumed = runtime.control not in self._verified  # no earlier node of this run was visited
         try:
-            caller = self._remembered(await self.verified(runtime), runtime)
+            caller = await self.first(runtime)
         except AccessTokenError as error:
             await self._sign_in(error, state, runtime)
             raise
@@ -64,7 +60,8 @@ class RunCallers(Callers):
                 await self._signed_in(caller, conversation, runtime)
         return caller
 
-    def _remembered(self, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
+    async def first(self, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
+        caller = await super().first(runtime)
         if runtime.control is not None:  # one object for each run, independent of state and context
             self._verified[runtime.control] = _Verified(caller.principal, caller.expires_at)
         return caller
