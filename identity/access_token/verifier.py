@@ -104,7 +104,13 @@ class AccessTokenVerifier:
         # No frame of an error may contain the token in clear: error reporters show local variables.
         secret = token if isinstance(token, Secret) else Secret(token)
         del token
-        fingerprint = self._fingerprint(secret)
+        length = len(secret.reveal())
+        # Before hashing, so that a very long text costs nothing. The compact serialization is ASCII.
+        if length > self._max_bytes:
+            raise AccessTokenError(_INVALID, f"expected at most {self._max_bytes} characters, found {length}")
+        if not secret.reveal().isascii():
+            raise AccessTokenError(_INVALID, "it contains characters other than ASCII")
+        fingerprint = hashlib.sha256(secret.reveal().encode("ascii")).hexdigest()
         found = self._cached(secret, fingerprint)
         if found is not None:
             self._use.found += 1
@@ -120,15 +126,6 @@ class AccessTokenVerifier:
         if self._clock() >= caller.expires_at + LEEWAY:
             raise AccessTokenError(_INVALID, 'claim "exp": the token has expired since it was verified')
         self._refuse_revoked(caller.principal.subject, caller.issued_at, caller.fingerprint)
-
-    def _fingerprint(self, secret: Secret) -> str:
-        length = len(secret.reveal())
-        # Before hashing, so that a very long text costs nothing. The compact serialization is ASCII.
-        if length > self._max_bytes:
-            raise AccessTokenError(_INVALID, f"expected at most {self._max_bytes} characters, found {length}")
-        if not secret.reveal().isascii():
-            raise AccessTokenError(_INVALID, "it contains characters other than ASCII")
-        return hashlib.sha256(secret.reveal().encode("ascii")).hexdigest()
 
     def _cached(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken | None:
         found = self._cache.get(fingerprint)

@@ -147,13 +147,9 @@ class Jwks:
             raise _unavailable(response.reason)
         if response.status != 200:
             raise _unavailable("expected status 200, found", response.status)
-        return _keys(response.body), self._max_age_of(response.headers)
-
-    def _max_age_of(self, headers: Mapping[str, str]) -> float:
-        found = _MAX_AGE.search(headers.get("cache-control", ""))
-        if found is None:
-            return self._max_age
-        return min(max(float(found.group(1)), _MIN_SECONDS), _MAX_SECONDS)
+        found = _MAX_AGE.search(response.headers.get("cache-control", ""))
+        max_age = self._max_age if found is None else min(max(float(found[1]), _MIN_SECONDS), _MAX_SECONDS)
+        return _keys(response.body), max_age
 
     def _reuse_unchanged(self, keys: Mapping[KeyName, SigningKey]) -> Mapping[KeyName, SigningKey]:
         """The keys, with the known object for each unchanged one: the verifier compares by identity."""
