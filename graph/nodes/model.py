@@ -101,21 +101,17 @@ class ModelNode:
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         secrets = [*secrets_of(state, caller), *(s for each in renewed.values() for s in each.secrets)]
         run = StepRun(caller, writer_of(runtime), secrets)
-        reasons, results = {message.tool_call_id: message.text for message in refusals}, list[ToolMessage]()
+        reasons = {message.tool_call_id: message.text for message in refusals}
+        accepted, results = dict[str, str](), list[ToolMessage]()
         for call in response.tool_calls:
             reason, is_search = reasons.get(str(call["id"])), searches and call["name"] == FIND_TOOLS
             if reason is None and not is_search:
+                accepted[str(call["id"])] = offered.services[call["name"]]
                 continue
             service = None if is_search else offered.services.get(call["name"])
             step = ToolStep(self.steps, call, service, run)
             work = partial(self._found, call, offered, caller)
             results.append(await (step.made(work) if reason is None else step.refused(reason)))
-        ended = {message.tool_call_id for message in results}
-        accepted = {
-            str(call["id"]): offered.services[call["name"]]
-            for call in response.tool_calls
-            if call["id"] not in ended
-        }
         for call in response.tool_calls:
             if name := accepted.get(str(call["id"])):
                 policy = self.services[name].policy(call["name"])
