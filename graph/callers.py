@@ -50,9 +50,9 @@ class Callers:
     verifier: Verifier
     token_of: TokenLookup
 
-    async def of(self, state: AgentState, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:  # noqa: ARG002 - for runs that are kept
+    def of(self, state: AgentState, runtime: Runtime[AgentContext]) -> Awaitable[VerifiedAccessToken]:  # noqa: ARG002 - for runs that are kept
         """The caller of the run in `state`, which goes on. Raises `AccessTokenError`."""
-        return await self.first(runtime)
+        return self.first(runtime)
 
     async def first(self, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
         """The caller of a run that begins: the bearer of its access token. Raises `AccessTokenError`."""
