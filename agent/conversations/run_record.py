@@ -30,6 +30,8 @@ COLUMNS: Final = (
 """The columns of runs and threads, in the order of the members of `RunRecord`."""
 
 _CODES: Final = {code.value: code for code in ERROR_CODES}
+_MOST_MESSAGES: Final = 1_000
+"""A run within the limits has fewer."""
 _OPEN: Final = "('working', 'input_required', 'auth_required')"
 _TO_THE_END: Final = "last_seq = (SELECT last_seq FROM threads WHERE threads.key = runs.thread_key)"
 _EXPIRED: Final = ("canceled", GraphCode.APPROVAL_EXPIRED.value)
@@ -217,7 +219,7 @@ class RunHistory:
         return await self._database.write(work)
 
     async def messages(
-        self, owner: str, runs: Sequence[RunRecord], *, limit: int, asked: bool = False
+        self, owner: str, runs: Sequence[RunRecord], *, limit: int = _MOST_MESSAGES, asked: bool = False
     ) -> list[list[StoredMessage]]:
         """The newest `limit` messages of each run, the oldest first; with `asked`, of its questions alone."""
         positions = [

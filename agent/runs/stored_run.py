@@ -14,8 +14,6 @@ from graph.events import DECLARED, AgentEvent, ToolFinished, ToolStarted, shown_
 from identity.errors import UnavailableError
 
 POLL_SECONDS: Final = 1.0
-_MOST_MESSAGES: Final = 1_000
-"""The newest messages of one run. A run within the limits has fewer."""
 
 
 class StoredRun(Run):
@@ -58,7 +56,7 @@ class StoredRun(Run):
         if record is None:
             self.conclude(Cancelled())
             return
-        [stored] = await self._threads.runs.messages(self.owner, [record], limit=_MOST_MESSAGES)
+        [stored] = await self._threads.runs.messages(self.owner, [record])
         for each in stored:
             if each.seq > self._newest:
                 self._newest = each.seq

@@ -30,8 +30,6 @@ from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
 
-MAX_MESSAGES: Final = 1_000
-"""The newest messages of one task. A run within the limits has fewer."""
 _PAGE: Final = 50
 """Tasks of a page, unless the client says how many."""
 _MESSAGES: Final = 500
@@ -57,7 +55,7 @@ class StoredTask:
         record = await threads.runs.get(owner, task_id.context_id, task_id.run_id)
         if record is None:
             raise task_not_found()
-        [stored] = await threads.runs.messages(owner, [record], limit=MAX_MESSAGES)
+        [stored] = await threads.runs.messages(owner, [record])
         return cls(record, [each.message for each in stored])
 
     @property
@@ -102,7 +100,7 @@ async def task_list(conversations: Conversations, params: ListParams, caller: Ve
     except ValueError:
         raise invalid_params("pageToken", "must be the nextPageToken of an earlier response") from None
     artifacts = bool(params.include_artifacts)
-    messages = await runs.messages(owner, page.runs, limit=MAX_MESSAGES, asked=not artifacts)
+    messages = await runs.messages(owner, page.runs, asked=not artifacts)
     tasks = []
     for record, stored in zip(page.runs, messages, strict=True):
         task = StoredTask(record, [each.message for each in stored])
