@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Final
 
 from cachetools import LRUCache
@@ -32,6 +32,7 @@ class UnacceptedTool:
         return f"it has changed its {' and '.join(self.changed)}"
 
 
+@dataclass(slots=True)
 class ToolSelection:
     """The operator's decisions about the tools of one server. The server knows nothing of them.
 
@@ -40,37 +41,31 @@ class ToolSelection:
     `trusted` lists must be what was `accepted`, once `keep_to` was called.
     """
 
-    def __init__(
-        self,
-        service: str,
-        url: str,
-        *,
-        prefix: str,
-        allowed_tools: Collection[str] | None,
-        reading_tools: Collection[str],
-        policies: Mapping[str, ToolPolicy],
-        trusted: bool,
-    ) -> None:
-        self.service: Final = service
-        self.url: Final = url.partition("?")[0]  # a query may contain a key
-        self.trusted: Final = trusted
-        self.accepted: AcceptedTools | None = None
-        self.names: frozenset[str] = frozenset()
-        """Of the tools that have been used, as the model knows them, and of those that are accepted."""
-        self.unaccepted: Mapping[str, UnacceptedTool] = {}
-        """What is not accepted of the latest list, by the server's names. Used only if `is_first`."""
-        self.is_first = False
-        """Whether nothing of the server is accepted: a command looks before the agent's first start."""
-        self.fault: AcceptedToolsError | None = None
-        """Why it is not known what is accepted: then nothing is used."""
-        self._prefix = prefix
-        self._allowed_tools = None if allowed_tools is None else frozenset(allowed_tools)
-        self._reading_tools = frozenset(reading_tools)
-        self._policies = {
+    service: str
+    url: str
+    _: KW_ONLY
+    prefix: str
+    allowed_tools: Collection[str] | None
+    reading_tools: Collection[str]
+    policies: Mapping[str, ToolPolicy]
+    trusted: bool
+    accepted: AcceptedTools | None = None
+    names: frozenset[str] = frozenset()
+    """Of the tools that have been used, as the model knows them, and of those that are accepted."""
+    unaccepted: Mapping[str, UnacceptedTool] = field(default_factory=dict)
+    """What is not accepted of the latest list, by the server's names. Used only if `is_first`."""
+    is_first: bool = False
+    """Whether nothing of the server is accepted: a command looks before the agent's first start."""
+    fault: AcceptedToolsError | None = None
+    """Why it is not known what is accepted: then nothing is used."""
+    _reported: LRUCache[object, bool] = field(default_factory=lambda: LRUCache(_MAX_NAMES))
+
+    def __post_init__(self) -> None:
+        self.url = self.url.partition("?")[0]  # a query may contain a key
+        self.policies = {
             name: policy if policy.trust else replace(policy, trust=Trust.UNTRUSTED)
-            for name, policy in policies.items()
+            for name, policy in self.policies.items()
         }
-        self._reported: LRUCache[object, bool] = LRUCache(_MAX_NAMES)
 
     def keep_to(self, accepted: AcceptedTools) -> None:
         """From now on only what is `accepted` is used, unless the server is trusted."""
@@ -81,7 +76,7 @@ class ToolSelection:
             names = accepted.of(self.service, self.url)
         except AcceptedToolsError:
             return  # reported with the first list
-        self._note({self._prefix + name for name in names if self._allows(name)})
+        self._note({self.prefix + name for name in names if self._allows(name)})
 
     def accept(self) -> None:
         """Accepts the whole latest list. Raises `AcceptedToolsError` if that cannot be kept."""
@@ -92,18 +87,18 @@ class ToolSelection:
     def policy(self, tool: str) -> ToolPolicy:
         """The policy given for the tool; without one, it asks, unless the tool is known to read."""
         name = self.servers_name(tool)
-        return self._policies.get(name) or (LISTED_READS if name in self._reading_tools else UNKNOWN_POLICY)
+        return self.policies.get(name) or (LISTED_READS if name in self.reading_tools else UNKNOWN_POLICY)
 
     def servers_name(self, tool: str) -> str:
         """The name without the prefix; empty for a name that has none, which no tool has."""
-        return tool.removeprefix(self._prefix) if tool.startswith(self._prefix) else ""
+        return tool.removeprefix(self.prefix) if tool.startswith(self.prefix) else ""
 
     async def used(self, listed: Mapping[str, MCPTool]) -> Mapping[str, MCPTool]:
         """The tools that are used of `listed`, by the server's names, and renamed for the model."""
-        for name in self._policies.keys() - listed.keys():
+        for name in self.policies.keys() - listed.keys():
             self._report(name, '"%s" has a policy for the tool "%s", and lists no such tool', name)
         allowed = {
-            name: replace(tool, schema=replace(tool.schema, name=self._prefix + name))
+            name: replace(tool, schema=replace(tool.schema, name=self.prefix + name))
             for name, tool in listed.items()
             if self._allows(name)
         }
@@ -119,7 +114,7 @@ class ToolSelection:
     async def _unaccepted(self, allowed: Mapping[str, MCPTool]) -> dict[str, UnacceptedTool]:
         if self.accepted is None:
             return {}
-        digests, named = {name: tool.digest for name, tool in allowed.items()}, self._allowed_tools or ()
+        digests, named = {name: tool.digest for name, tool in allowed.items()}, self.allowed_tools or ()
         try:
             accepted = await self.accepted.with_first(self.service, self.url, digests, named)
         except AcceptedToolsError as error:
@@ -134,10 +129,10 @@ class ToolSelection:
         }
 
     def _allows(self, name: str) -> bool:
-        fits = FUNCTION_NAME.fullmatch(self._prefix + name) is not None
+        fits = FUNCTION_NAME.fullmatch(self.prefix + name) is not None
         if not fits:
             self._report((name, "long"), '"%s": with the prefix, the name of "%s" is too long', name)
-        return fits and (self._allowed_tools is None or name in self._allowed_tools)
+        return fits and (self.allowed_tools is None or name in self.allowed_tools)
 
     def _report(self, key: object, text: str, *arguments: str) -> None:
         """Logs a fact once."""
