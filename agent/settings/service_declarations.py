@@ -164,36 +164,6 @@ class CredentialDeclaration(_Table):
         return [key for key in CREDENTIAL_KEYS if getattr(self, key, None) is not None]
 
 
-class HTTPCredentialDeclaration(CredentialDeclaration):
-    """The keys of a service over HTTP."""
-
-    cloud_role: CloudRoleDeclaration | None = Field(
-        None, description="Requests are signed with temporary credentials of this Alibaba Cloud role."
-    )
-    oauth_token: OAuthTokenDeclaration | None = Field(
-        None, description="The credential is an access token that IDaaS obtained from another provider."
-    )
-
-    also: tuple[CredentialDeclaration, ...] = Field(
-        (), description="Further credentials that each request carries, each with a placement of its own."
-    )
-
-    @model_validator(mode="after")
-    def _each_has_its_place(self) -> Self:
-        if self.cloud_role is not None and self.placement is not None:
-            raise ValueError("must have no placement with cloud_role: the request is signed")
-        if self.also and not (self.credential_key and all(each.credential_key for each in self.also)):
-            raise ValueError(f"must have one of {one_of()} in each table of also, and one beside it")
-        self.requirement(IdentityCode.SERVICE_KEY_UNAVAILABLE)
-        return self
-
-    def requirement(self, key_error_code: ErrorCode) -> CredentialRequirement | None:
-        """With those of `also`. Raises `ValueError` for two in one place."""
-        found = super().requirement(key_error_code)
-        also = [each.requirement(key_error_code) for each in self.also]
-        return found and replace(found, also=tuple(each for each in also if each))
-
-
 def one_of() -> str:
     """The keys, in a sentence."""
     return " and ".join((", ".join(CREDENTIAL_KEYS[:-1]), CREDENTIAL_KEYS[-1]))
@@ -313,7 +283,7 @@ class _Declaration(_Tools, CredentialDeclaration):
     timeout_seconds: _Seconds = Field(20.0, description="For one call.")
 
 
-class HTTPDeclaration(_Declaration, HTTPCredentialDeclaration):
+class HTTPDeclaration(_Declaration):
     """A service over HTTP; `python` names the function that adds its tools."""
 
     type: Literal["http"]
@@ -327,6 +297,30 @@ class HTTPDeclaration(_Declaration, HTTPCredentialDeclaration):
     max_result_characters: Annotated[int, Field(ge=1, le=200_000)] = Field(
         MAX_CHARACTERS, description="Of the text that the model reads; the rest is cut."
     )
+    cloud_role: CloudRoleDeclaration | None = Field(
+        None, description="Requests are signed with temporary credentials of this Alibaba Cloud role."
+    )
+    oauth_token: OAuthTokenDeclaration | None = Field(
+        None, description="The credential is an access token that IDaaS obtained from another provider."
+    )
+    also: tuple[CredentialDeclaration, ...] = Field(
+        (), description="Further credentials that each request carries, each with a placement of its own."
+    )
+
+    @model_validator(mode="after")
+    def _each_has_its_place(self) -> Self:
+        if self.cloud_role is not None and self.placement is not None:
+            raise ValueError("must have no placement with cloud_role: the request is signed")
+        if self.also and not (self.credential_key and all(each.credential_key for each in self.also)):
+            raise ValueError(f"must have one of {one_of()} in each table of also, and one beside it")
+        self.requirement(IdentityCode.SERVICE_KEY_UNAVAILABLE)
+        return self
+
+    def requirement(self, key_error_code: ErrorCode) -> CredentialRequirement | None:
+        """With those of `also`. Raises `ValueError` for two in one place."""
+        found = super().requirement(key_error_code)
+        also = [each.requirement(key_error_code) for each in self.also]
+        return found and replace(found, also=tuple(each for each in also if each))
 
 
 class MCPDeclaration(_Declaration, _ListedTools):
