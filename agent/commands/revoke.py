@@ -135,16 +135,12 @@ def put_revocation(settings: Settings, revocation: Revocation) -> None:
     from agent.operations.audit.configured import audit_log, audit_trail
 
     async def keep() -> None:
-        log = audit_log(settings)
-        try:
-            async with _stores(settings) as stores:
-                for store in stores:
-                    with nullcontext() if store.lasts else suppress(StoreError):
-                        await store.put([revocation])
+        async with aclosing(audit_log(settings)) as log, _stores(settings) as stores:
+            for store in stores:
+                with nullcontext() if store.lasts else suppress(StoreError):
+                    await store.put([revocation])
             record = audit_trail(settings, log).revocation(revocation, settings.idaas.issuer)
             await record.ended(AuditOutcome.SUCCEEDED)
-        finally:
-            await log.aclose()
 
     try:
         asyncio.run(keep())

@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from itertools import chain, repeat
 from typing import Final
 
 from agent.background import end_tasks
@@ -71,12 +72,10 @@ class Readiness:
 
     async def warm_up(self, then: Check, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Repeats the checks until all but optional ones succeed, then awaits `then` once. Never raises."""
-        attempt = 0
-        while True:
+        for delay in chain(_DELAYS, repeat(_DELAYS[-1])):
             if self.in_service(await self.failures()):
                 break
-            await sleep(_DELAYS[min(attempt, len(_DELAYS) - 1)])
-            attempt += 1
+            await sleep(delay)
         try:
             await then()
         except AgentError as error:

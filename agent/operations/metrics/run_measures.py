@@ -1,10 +1,12 @@
 """Runs are observed: their measures, and their spans."""
 
-from types import TracebackType
-from typing import Any, Final, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
 
 from identity.observation.attribute import Attribute
-from identity.observation.metrics import LONG_SECONDS, Kind, Metrics, error_type
+from identity.observation.metrics import LONG_SECONDS, Histogram, Kind, Metrics, error_type
 from identity.observation.span import timed_span
 
 AGENT: Final = "idaas-agent"
@@ -34,46 +36,38 @@ class RunMeasures:
             bounds=LONG_SECONDS,
         )
 
-    def run(self, thread_id: str | None = None) -> "RunMeasure":
-        """A context manager around the work of one run, of the conversation `thread_id` if it has one."""
-        return RunMeasure(self, thread_id)
+    @contextmanager
+    def run(self, thread_id: str | None = None) -> "Iterator[RunMeasure]":
+        """Around the work of one run, of the conversation `thread_id` if it has one."""
+        with timed_span(self.seconds, (), _OPERATION, AGENT) as timed:
+            self.open += 1
+            try:
+                if (span := timed.span).recording:
+                    span.set(Attribute.OPERATION, _OPERATION)
+                    span.set(Attribute.AGENT_NAME, AGENT)
+                    span.set_for_trace(Attribute.CONVERSATION, thread_id)
+                yield RunMeasure(self.first_token, timed)
+            finally:
+                self.open -= 1
 
 
+@dataclass(eq=False, slots=True)
 class RunMeasure:
-    """One run."""
+    """One run. Its first piece of text or thinking is counted in `first_token`."""
 
-    __slots__ = ("_measures", "_thread_id", "_timed", "_waits")
-
-    def __init__(self, measures: RunMeasures, thread_id: str | None) -> None:
-        self._measures = measures
-        self._thread_id = thread_id
-        self._timed = timed_span(measures.seconds, (), _OPERATION, AGENT)
-        self._waits = True
+    first_token: Histogram
+    timed: timed_span
+    waits: bool = True
 
     def record(self, event: Any) -> None:  # noqa: ANN401 - an event of the graph, or the end
         """Records an event of the run, or its end."""
-        if self._waits and isinstance(event, dict) and event.get("type") in _TOKENS:
-            self._waits = False
-            self._measures.first_token.observe(self._timed.elapsed)
-        elif (span := self._timed.span).recording and (usage := getattr(event, "usage", None)) is not None:
+        if self.waits and isinstance(event, dict) and event.get("type") in _TOKENS:
+            self.waits = False
+            self.first_token.observe(self.timed.elapsed)
+        elif (span := self.timed.span).recording and (usage := getattr(event, "usage", None)) is not None:
             span.set(Attribute.INPUT_TOKENS, usage.input_tokens)
             span.set(Attribute.OUTPUT_TOKENS, usage.output_tokens)
 
     def failed(self, error: BaseException) -> None:
         """The run ends with `error`, also `CancelledError`, which is not raised through the block."""
-        self._timed.fail(error_type(error))
-
-    def __enter__(self) -> Self:
-        self._measures.open += 1
-        span = self._timed.__enter__().span
-        if span.recording:
-            span.set(Attribute.OPERATION, _OPERATION)
-            span.set(Attribute.AGENT_NAME, AGENT)
-            span.set_for_trace(Attribute.CONVERSATION, self._thread_id)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._measures.open -= 1
-        self._timed.__exit__(kind, error, traceback)
+        self.timed.fail(error_type(error))
