@@ -101,7 +101,7 @@ def _step(finding: "Finding") -> dict[str, str]:
         lambda found: f"{found[1]} {found[2] if found[2] in _NAMED_STEPS else 'another'}",
         finding.step,
     )
-    members = {"step": step, "outcome": finding.outcome.value}
+    members = {"step": step, "outcome": finding.outcome}
     if finding.error is not None and finding.why is not None:
         status = re.search(r"status (\d{3})", finding.error.detail)
         members |= {"code": str(finding.error.code), "reason": finding.why.reason}

@@ -20,7 +20,7 @@ from typing import Final
 from langchain_core.messages import HumanMessage
 
 from agent.commands.doctor.causes import instance_difference, obstacle, origin_of
-from agent.commands.doctor.finding import Explanation, Finding, Outcome, failed, skipped
+from agent.commands.doctor.finding import Explanation, Finding, failed, skipped
 from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.operations.audit.syslog import Syslog
@@ -181,7 +181,7 @@ def names_of_tools(services: Sequence[Service], listed: Sequence[Sequence[ToolSc
         return skipped(step, "no service could list its tools")
     faults = [str(each) for each in collisions(services, listed).values()]
     if not faults:
-        return Finding(step, Outcome.OK, "no two services have a tool of one name")
+        return Finding(step, "ok", "no two services have a tool of one name")
     error = ConfigurationError(AgentCode.TOOLS_NOT_OFFERED, faults)
     return failed(step, error, Explanation.found("same_tool_name"))
 
@@ -190,14 +190,14 @@ def tools_of_server(selection: ToolSelection) -> Finding:
     """Whether an MCP server lists the tools that were accepted."""
     step = f"tools of {selection.service}"
     if selection.trusted:
-        return Finding(step, Outcome.OK, "the server is trusted: what it changes is used")
+        return Finding(step, "ok", "the server is trusted: what it changes is used")
     if selection.fault is not None:
         error = ConfigurationError(AgentCode.TOOLS_NOT_OFFERED, [str(selection.fault)])
         return failed(step, error, Explanation.found("no_accepted_tools"))
     if selection.is_first:
-        return Finding(step, Outcome.OK, "not accepted yet: the agent accepts what the server lists first")
+        return Finding(step, "ok", "not accepted yet: the agent accepts what the server lists first")
     if not selection.unaccepted:
-        return Finding(step, Outcome.OK, "as they were accepted")
+        return Finding(step, "ok", "as they were accepted")
     changes = []
     for name, each in selection.unaccepted.items():
         description = each.tool.schema.description
@@ -228,7 +228,7 @@ async def diagnose(
         return
     idaas = settings.idaas
     found = f"agent {idaas.client_id} of {idaas.issuer}, in {settings.access_identity} identity"
-    yield Finding("configuration", Outcome.OK, found)
+    yield Finding("configuration", "ok", found)
     async with aclosing(agent), aclosing(Examination(agent, user_token, clock).findings()) as findings:
         async for finding in findings:
             yield finding
@@ -272,7 +272,7 @@ class Examination:
                 yield skipped(step.name, why)
             else:
                 finding = await self._finding(step)
-                if finding.outcome is Outcome.OK:
+                if finding.outcome == "ok":
                     self._succeeded.add(step.name)
                 yield finding
 
@@ -384,7 +384,7 @@ class Examination:
         try:
             async with asyncio.timeout(_STEP_SECONDS):
                 result = await step.work()
-            return Finding(step.name, Outcome.OK, result if isinstance(result, str) else step.found)
+            return Finding(step.name, "ok", result if isinstance(result, str) else step.found)
         except AgentError as failure:
             error = failure
         except TimeoutError:

@@ -3,21 +3,12 @@
 import re
 import tomllib
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from agent.errors.error_table import for_operators
 from identity.errors import AgentError, ConfigurationError
-
-
-class Outcome(StrEnum):
-    """The result of a step."""
-
-    OK = "ok"
-    FAILED = "failed"
-    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +50,7 @@ class Finding:
     """
 
     step: str
-    outcome: Outcome
+    outcome: Literal["ok", "failed", "skipped"]
     detail: str
     error: AgentError | None = None
     why: Explanation | None = None
@@ -93,11 +84,9 @@ class Finding:
 def failed(step: str, error: AgentError, why: Explanation | None = None) -> Finding:
     """A step that failed; without `why`, the error table has the cause and the remedy."""
     row = for_operators(error).row
-    return Finding(
-        step, Outcome.FAILED, error.detail, error, why or Explanation(error.code, row.cause, row.remedy)
-    )
+    return Finding(step, "failed", error.detail, error, why or Explanation(error.code, row.cause, row.remedy))
 
 
 def skipped(step: str, detail: str, remedy: str = "") -> Finding:
     """A step that was not executed, and what to set so that it is."""
-    return Finding(step, Outcome.SKIPPED, detail, remedy=remedy)
+    return Finding(step, "skipped", detail, remedy=remedy)

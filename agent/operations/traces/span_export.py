@@ -15,7 +15,6 @@ from agent.operations.otlp import ExportFailures, agent_resource
 from identity.observation.attribute import Attribute
 from identity.observation.span import RecordedSpan
 from identity.observation.span import SpanKind as Role
-from identity.observation.traceparent import TraceContext
 
 _SCOPE: Final = InstrumentationScope("idaas_agent")
 _KINDS: Final = {Role.INTERNAL: SpanKind.INTERNAL, Role.SERVER: SpanKind.SERVER, Role.CLIENT: SpanKind.CLIENT}
@@ -67,15 +66,14 @@ def readable(span: RecordedSpan, resource: Resource) -> ReadableSpan:
     attributes = {**span.trace.attributes, **span.attributes}
     if span.error:
         attributes[Attribute.ERROR_TYPE] = span.error
-    own = span.trace.trace_id
-    parent = None if span.parent_id is None else _context(TraceContext(own, span.parent_id, sampled=True))
+    own, link = span.trace.trace_id, span.link
     return ReadableSpan(
         name=span.name,
-        context=_context(TraceContext(own, span.span_id, sampled=True)),
-        parent=parent,
+        context=_context(own, span.span_id),
+        parent=None if span.parent_id is None else _context(own, span.parent_id),
         resource=resource,
         attributes={name.value: value for name, value in attributes.items()},
-        links=() if span.link is None else (Link(_context(span.link)),),
+        links=() if link is None else (Link(_context(link.trace_id, link.span_id, link.sampled)),),
         kind=_KINDS[span.kind],
         status=Status(StatusCode.ERROR if _is_failure(span) else StatusCode.UNSET),
         start_time=span.started_at,
@@ -91,6 +89,5 @@ def _is_failure(span: RecordedSpan) -> bool:
     return bool(span.error) and not refuses
 
 
-def _context(context: TraceContext) -> SpanContext:
-    flags = TraceFlags(TraceFlags.SAMPLED if context.sampled else TraceFlags.DEFAULT)
-    return SpanContext(context.trace_id, context.span_id, is_remote=False, trace_flags=flags)
+def _context(trace_id: int, span_id: int, sampled: bool = True) -> SpanContext:
+    return SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(sampled))

@@ -11,7 +11,6 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from agent.commands.doctor.finding import Outcome
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from tests.agent.commands.doctor.test_doctor import findings
@@ -66,7 +65,7 @@ async def test_changes_are_named_by_doctor_shown_whole_and_accepted_as_they_were
     changing.listing[:] = [tool("maps_weather", poison), tool("maps_mail")]
     assert await changing.tools() == []
     found = (await findings(changing.variables))["tools of amap"]
-    assert (found.outcome, found.members()["reason"]) == (Outcome.FAILED, "tools_changed")
+    assert (found.outcome, found.members()["reason"]) == ("failed", "tools_changed")
     lines = "\n".join(found.lines())
     for words in (
         '"maps_mail" is withheld, because it is new',
@@ -85,7 +84,7 @@ async def test_changes_are_named_by_doctor_shown_whole_and_accepted_as_they_were
     changing.listing[1] = tool("maps_mail")
     assert (await changing.accept_tools("amap", digest))[0] == 0
     assert await changing.tools() == ["maps_weather", "maps_mail"]
-    assert (await findings(changing.variables))["tools of amap"].outcome is Outcome.OK
+    assert (await findings(changing.variables))["tools of amap"].outcome == "ok"
     assert "all that" in (await changing.accept_tools("amap"))[1]
 
 
@@ -106,7 +105,7 @@ async def test_damaged_file_offers_no_tool_and_is_found(changing: Changing) -> N
     changing.file.write_text("{")
     assert await changing.tools() == []
     found = (await findings(changing.variables))["tools of amap"]
-    assert (found.outcome, found.members()["reason"]) == (Outcome.FAILED, "no_accepted_tools")
+    assert (found.outcome, found.members()["reason"]) == ("failed", "no_accepted_tools")
     status, output = await changing.accept_tools("amap")
     assert (status, "accepted-tools.json" in output) == (1, True)
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agent.commands.doctor.finding import Finding, Outcome
+from agent.commands.doctor.finding import Finding
 from tests.agent.commands.doctor.declared_cases import AMAP, DECLARED_CASES, DeclaredCase, payroll
 from tests.agent.commands.doctor.test_doctor import findings
 from tests.conftest import Sandbox
@@ -63,7 +63,7 @@ async def server(serve: Callable[..., Awaitable[str]]) -> str:
 
 
 def first_failure(found: Mapping[str, Finding]) -> tuple[Finding, str]:
-    first = next(finding for finding in found.values() if finding.outcome is Outcome.FAILED)
+    first = next(finding for finding in found.values() if finding.outcome == "failed")
     return first, "\n".join([first.step, first.detail, *first.lines()])
 
 
@@ -112,7 +112,7 @@ async def test_only_a_tool_that_is_declared_as_reading_is_called(
     file.write_text(payroll(f"{origin}/200", declared=declared) + OUTSIDE * declared)
     variables = {"SERVICES_FILE": str(file), "EXTERNAL_SERVER_URL": f"{await serve(outside)}/mcp"}
     found = await findings(sandbox.environment | variables)
-    assert {found[step].outcome for step in ("service payroll", "service amap")} == {Outcome.OK}
+    assert {found[step].outcome for step in ("service payroll", "service amap")} == {"ok"}
     assert requests == called
     assert [name for name, _ in outside.calls()] == ["now"] * declared
 
@@ -147,7 +147,7 @@ async def test_metadata_of_an_mcp_server_must_name_the_issuer_and_audience_of_it
     found = (await findings(sandbox.environment | {"SERVICES_FILE": str(file)}))["metadata of rates"]
 
     assert asked == [None]
-    assert (found.outcome is Outcome.OK) is right
+    assert (found.outcome == "ok") is right
     assert right or found.members()["reason"] == "metadata_differs"
 
 
