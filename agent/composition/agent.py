@@ -22,7 +22,7 @@ from agent.operations.approval_webhook import ApprovalWebhook
 from agent.operations.audit.configured import audit_log, audit_trail
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.readiness import Check, Readiness
-from agent.operations.revocation.configured import events_jwks, revocation_stores, user_event_reader
+from agent.operations.revocation.configured import revocation_stores, user_event_reader
 from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.traces.langsmith import trace_by_default
 from agent.operations.traces.tracer import Tracer, tracer_of
@@ -203,8 +203,7 @@ class Agent:
             applied=self.measures.revocations,
             lost=self.measures.revocations_lost,
         )
-        self.events_jwks: Final = events_jwks(settings, self.http, clock)
-        self.user_events: Final = user_event_reader(settings, self.events_jwks, clock)
+        self.user_events: Final = user_event_reader(settings, self.http, clock)
         self.readiness: Final = Readiness(self._required_checks(), optional=self._optional_checks())
         self.shutdown: Final = Shutdown(
             on_begin=lambda: self.readiness.end(shutting_down()),
@@ -399,7 +398,8 @@ class Agent:
         await self.shutdown.ended()
         await _closed(self.webhook, self.conversations, self.conversation_storage)
         await asyncio.gather(*(service.aclose() for service in self.services))
-        await _closed(self.revocation, self.broker, self.jwks, self.events_jwks, self.http)
+        events_jwks = self.user_events and self.user_events.keys
+        await _closed(self.revocation, self.broker, self.jwks, events_jwks, self.http)
         await _closed(self.model, *self.other_models.values(), self.run_leases, self.redis, self.audit_log)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)

@@ -62,7 +62,7 @@ class UserEventReader:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`key` has 64 hexadecimal digits, as the console shows it. Raises `ValueError` otherwise."""
-        self._keys = keys
+        self.keys = keys
         self._instance_id = instance_id
         self._application_id = application_id
         self._cipher = None if key is None else AESGCM(encryption_key(key))
@@ -78,7 +78,7 @@ class UserEventReader:
             header, payload, signature = _parts(body)
             used = read_header(read_object(decode_base64url(header)), ACCEPTED_ALGORITHMS)
             signed = decode_base64url(signature)
-            key = await self._keys.find(used.kid, used.algorithm)
+            key = await self.keys.find(used.kid, used.algorithm)
             if key is None or not key.verify(f"{header}.{payload}".encode("ascii"), signed):
                 _refuse("the signature was not made with a key of the application")
             claims = read_object(decode_base64url(payload))

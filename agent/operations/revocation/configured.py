@@ -14,7 +14,6 @@ from agent.settings.settings import Settings
 from agent.settings.variables.conversations import SqliteFile
 from identity.idaas.user_event_reader import UserEventReader
 from identity.signing_keys.jwks import Jwks
-from identity.signing_keys.signing_key import KeySource
 
 _CONNECTIONS: Final = 2
 """To PostgreSQL, besides the pool of conversations: one connection reads while the other writes."""
@@ -45,20 +44,14 @@ def _database_store(settings: Settings) -> RevocationStore:
     return DatabaseStore(PostgresDatabase(connections), "the PostgreSQL of CONVERSATIONS_URL", shared=True)
 
 
-def events_jwks(settings: Settings, http: AsyncClient, clock: Callable[[], float]) -> Jwks | None:
-    """The keys that sign IDaaS's events; `None` if it sends none."""
-    url = settings.idaas_events_jwks_endpoint
-    return Jwks(url, http, clock=clock) if url else None
-
-
 def user_event_reader(
-    settings: Settings, keys: KeySource | None, clock: Callable[[], float]
+    settings: Settings, http: AsyncClient, clock: Callable[[], float]
 ) -> UserEventReader | None:
-    """The reader of IDaaS's events; `keys` verify their signatures. `None` without keys."""
-    if keys is None:
+    """The reader of IDaaS's events, whose signatures it verifies; `None` if IDaaS sends none."""
+    if (url := settings.idaas_events_jwks_endpoint) is None:
         return None
     return UserEventReader(
-        keys=keys,
+        keys=Jwks(url, http, clock=clock),
         instance_id=settings.idaas.instance_id,
         application_id=settings.idaas_events_application_id or "",
         key=settings.idaas_events_key_file,
