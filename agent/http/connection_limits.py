@@ -9,7 +9,6 @@ reading and discards the data, and closes when the client has closed (RFC 9112, 
 """
 
 import asyncio
-import json
 import logging
 import secrets
 from collections.abc import Callable
@@ -20,7 +19,7 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from agent.errors.error_response import RequestError, error_body
+from agent.errors.error_response import RequestError, error_response
 from agent.http.request_limits import headers_too_large
 from agent.http.response_headers import api_headers
 from identity.observation.request_context import REQUEST_ID
@@ -317,17 +316,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         line = {"status": error.status, "code": error.code, "request_id": request_id}
         _LOG.info("request refused by the server", extra={"fields": line})
         outer = REQUEST_ID.set(request_id)
-        body = json.dumps(error_body(error)).encode()
+        headers = {**api_headers(), "Connection": "close", "X-Request-Id": request_id}
+        response = error_response(error, headers)
         REQUEST_ID.reset(outer)
-        headers = {
-            **api_headers(),
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            "Connection": "close",
-            "X-Request-Id": request_id,
-        }
-        head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items()) + "\r\n"
-        self.transport.write(STATUS_LINE[error.status] + head.encode() + body)
+        head = b"".join(b"%s: %s\r\n" % header for header in response.raw_headers)
+        self.transport.write(STATUS_LINE[error.status] + head + b"\r\n" + response.body)
         self._pending_bytes += 1  # the rest of it may still arrive
         self.transport.close()
 

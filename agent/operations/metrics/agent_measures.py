@@ -18,7 +18,7 @@ from agent.redis import SharedRedis
 from graph.call_measures import CallMeasures
 from identity.access_token.revocation import Target
 from identity.observation.attribute import Attribute
-from identity.observation.metrics import SHORT_SECONDS, CacheUse, Counter, Kind, Metrics
+from identity.observation.metrics import SHORT_SECONDS, CacheUse, Kind, Metrics
 from identity.transport.http1.transport import PoolUse
 from tools.service import Service
 
@@ -85,13 +85,10 @@ class AgentMeasures:
             labels=("idaas_agent.revocation.target",),
             zeros=[(target.value,) for target in Target],
         )
-        self.revocations_lost = Counter()
-        """By the store that lost some."""
-        counted(
+        self.revocations_lost = self.metrics.counter(
             "idaas_agent.revocations.losses",
             "How often a store that must keep revocations lacked some that were in force",
             unit="{loss}",
-            read=lambda: sum(self.revocations_lost.values.values()),
         )
         gauge(
             "idaas_agent.approvals.waiting",

@@ -245,7 +245,7 @@ class RevocationEnforcer:
             followed.succeeded()
         elif lost and followed.store.lasts and not followed.has_lost:
             followed.lost(len(lost))
-            self.lost.add(followed.store.name)
+            self.lost.add()
 
     async def _repair(
         self, followed: "_Followed", lacking: Sequence[Revocation], expired: Sequence[Revocation]
