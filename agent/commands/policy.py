@@ -17,7 +17,7 @@ import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.commands.audit import records
-from agent.commands.terminal import ENV_FILE, err, operator_settings, out, seconds_of, stop, stop_by
+from agent.commands.terminal import ENV_FILE, operator_settings, out, seconds_of, stop, stop_by
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError
 
@@ -130,9 +130,8 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
     except ConfigurationError as error:
         if error.code is not AgentCode.POLICY_INVALID:
             stop_by(error)
-        for fault in error.faults:
-            err.print(f"{path}:{fault}" if fault[:1].isdigit() else f"{path}: {fault}", style="red")
-        raise typer.Exit(1) from None
+        faults = (f":{fault}" if fault[:1].isdigit() else f": {fault}" for fault in error.faults)
+        stop("\n".join(f"{path}{fault}" for fault in faults))
     return _Loaded(path, rules, agent.gate.services, ZoneInfo(settings.policy_time_zone))
 
 

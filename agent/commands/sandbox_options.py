@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, get_type_hint
 
 import typer
 
-from agent.commands.terminal import err, stop
+from agent.commands.terminal import stop
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 
 if TYPE_CHECKING:
@@ -72,10 +72,8 @@ def chosen_file(config: Path | None, *, new: bool = False) -> Path:
 
 def stop_with_faults(file: Path | None, error: "ConfigurationFaultsError") -> NoReturn:
     """Prints every fault with the file's name; ends the command with exit status 1."""
-    for fault in error.faults:
-        err.print(f"{file or _DEFAULT}: {fault}", style="red", markup=False)
-    err.print("sandbox/README.md shows a whole sandbox.toml", markup=False)
-    raise typer.Exit(1)
+    faults = (f"{file or _DEFAULT}: {fault}" for fault in error.faults)
+    stop("\n".join(faults), "sandbox/README.md shows a whole sandbox.toml")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,7 @@ err = Terminal(stderr=True)
 
 
 def stop(message: str, remedy: str | None = None) -> NoReturn:
-    """Ends the command with exit status 1."""
+    """Ends the command with exit status 1. `message` may have several lines."""
     err.print(message, style="red")
     if remedy:
         err.print(remedy)

@@ -159,9 +159,7 @@ def _build(build: Callable[[], None], folder: Path) -> None:
     try:
         build()
     except PackagingError as error:
-        for fault in error.faults:
-            err.print(fault, style="red")
-        raise typer.Exit(1) from None
+        stop("\n".join(error.faults))
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             size = f"  {path.stat().st_size / 1_048_576:.1f} MiB" if path.suffix == ".zip" else ""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Final
+from typing import Final, cast
 
 from agent.operations.metrics.publishing import MetricsOutlet
 from identity.observation.metrics import Kind, Labels, Metric, Reading, Value
@@ -175,8 +175,6 @@ def _merged(readings: Sequence[Reading]) -> Reading:
 
 
 def _added(one: Value, other: Value) -> Value:
-    if isinstance(one, tuple) and isinstance(other, tuple):
-        return tuple(a + b for a, b in zip(one, other, strict=True))
-    assert not isinstance(one, tuple)  # noqa: S101 - one metric has values of one kind
-    assert not isinstance(other, tuple)  # noqa: S101 - the same
-    return one + other
+    if isinstance(one, tuple):
+        return tuple(a + b for a, b in zip(one, cast(tuple[float, ...], other), strict=True))
+    return one + cast(float, other)
