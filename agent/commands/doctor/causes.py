@@ -27,7 +27,6 @@ from identity.idaas.client_authentication.plugin import Plugin
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure, send
 from identity.transport.http1.proxy import uses_proxy
-from tools.error_codes import ToolCode
 from tools.service import Service
 
 _SECONDS: Final = 5.0
@@ -41,14 +40,6 @@ _MAX_BYTES: Final = 65_536
 _LEEWAY: Final = 30.0
 _DATED: Final = frozenset({"CLIENT_SECRET_JWT", "PRIVATE_KEY_JWT", "PCA", "PKCS7", "OIDC"})
 """Methods with a time in the credential."""
-_ABOUT_AN_ADDRESS: Final = frozenset(
-    {
-        GraphCode.MODEL_CALL_FAILED,
-        ToolCode.EXTERNAL_SERVICE_FAILED,
-        ToolCode.ENTERPRISE_SERVICE_FAILED,
-        ToolCode.SERVICE_FAILED,
-    }
-)
 
 Resolve = Callable[[str, int], Awaitable[object]]
 
@@ -166,7 +157,8 @@ def origin_of(settings: Settings, services: Sequence[Service], part: str, error:
             return replace(origin, url=url, url_setting="openApiEndpoint")
         case IdentityCode.IDAAS_UNREACHABLE:
             return replace(origin, url=settings.idaas.token_endpoint, url_setting="tokenEndpoint")
-    return origin if error.code in _ABOUT_AN_ADDRESS else replace(origin, url="")
+    codes = {GraphCode.MODEL_CALL_FAILED, *(each.error_code for each in declared_services(settings))}
+    return origin if error.code in codes else replace(origin, url="")
 
 
 def _of_settings(settings: Settings, part: str) -> Origin | None:
