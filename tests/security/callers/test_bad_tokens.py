@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.errors import AccessTokenError, InsufficientScopeError
-from identity.signing_keys.signing_key import SigningKey, signing_key
+from identity.signing_keys.signing_key import signing_key
 from sandbox.state.directory import AGENT_AUDIENCE
+from tests.identity.conftest import StaticKeys
 from tests.security.callers.forge import Forge, public_jwk
 
 pytestmark = [pytest.mark.promise("verified-caller"), pytest.mark.promise("cheap-refusal")]
@@ -25,21 +26,6 @@ VECTORS = {
 NOW = 1_795_526_961
 LONGEST_HEADERS = 32_768
 DAY = 86_400
-
-
-class OneKey:
-    """A key source that counts the calls of `find`."""
-
-    def __init__(self, key: SigningKey) -> None:
-        self.key = key
-        self.finds = 0
-
-    def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
-        return self.key if kid in (None, self.key.kid) and algorithm == self.key.algorithm else None
-
-    async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
-        self.finds += 1
-        return self.cached(kid, algorithm)
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +41,10 @@ def forge() -> Forge:
     )
 
 
-def verifier_and_keys(forge: Forge) -> tuple[AccessTokenVerifier, OneKey]:
+def verifier_and_keys(forge: Forge) -> tuple[AccessTokenVerifier, StaticKeys]:
     key = signing_key(public_jwk(forge.key) | {"kid": forge.kid})
     assert key is not None
-    keys = OneKey(key)
+    keys = StaticKeys({forge.kid: key})
     verifier = AccessTokenVerifier(
         issuer=forge.issuer, audience=forge.audience, scope="agent.access", keys=keys, clock=lambda: NOW
     )
