@@ -49,13 +49,6 @@ async def test_restored_token_is_accepted_again(issuer: Any) -> None:
     assert await verifier.verify(token)
 
 
-async def test_token_without_a_time_of_issue_is_refused(issuer: Any) -> None:
-    revocations = RevocationList()
-    revoke(revocations, 1.0)
-    verifier = issuer.verifier(revocations=revocations)
-    assert await refused(verifier, issuer.token(iat=...)) is IdentityCode.ACCESS_REVOKED
-
-
 async def test_revoked_token_without_the_scope_is_refused_as_revoked(issuer: Any) -> None:
     revocations = RevocationList()
     revoke(revocations, issuer.clock.now)

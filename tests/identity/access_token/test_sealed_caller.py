@@ -114,12 +114,6 @@ async def test_envelope_expires_with_the_token_at_the_latest() -> None:
     assert "expired" in await refusal_of(seal_of(clock=lambda: NOW + 600), envelope)
 
 
-async def test_envelope_cannot_be_prolonged() -> None:
-    seal = seal_of()
-    envelope = seal.seal(caller(), "thread-1", GIVEN)
-    await refusal_of(seal, envelope.replace(str(int(NOW) + 600), str(int(NOW) + 6000)))
-
-
 async def test_process_without_the_key_opens_nothing() -> None:
     assert "not known" in await refusal_of(seal_of(SECOND), seal_of(FIRST).seal(caller(), "thread-1", GIVEN))
 

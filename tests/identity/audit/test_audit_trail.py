@@ -18,7 +18,6 @@ from identity.errors import (
     AuditError,
     CredentialError,
     PrerequisiteRefusedError,
-    RequirementRefusedError,
     UnreachableError,
 )
 from identity.idaas.client import IDaaSClient
@@ -124,14 +123,6 @@ async def test_failure_event_has_its_code_and_distinguishes_refusal_from_outage(
     assert (event.outcome, event.error) == (outcome, error.code)
 
 
-async def test_refused_key_is_recorded(broker, issuer, records, clock):
-    await broker.obtain(AccessTokenRequirement("urn:cloud:idaas:pam|.all"), HUMAN, caller(clock))
-    issuer.errors = [RequirementRefusedError(KEY.error_code, "refused")]
-    with pytest.raises(RequirementRefusedError):
-        await broker.obtain(KEY, HUMAN, caller(clock))
-    assert records.outcomes[1:] == [("api_key_issue", "refused")]
-
-
 async def test_each_attempt_to_obtain_a_key_is_recorded(broker, issuer, records, clock):
     await broker.obtain(AccessTokenRequirement("urn:cloud:idaas:pam|.all"), MACHINE, None)
     issuer.errors = [PrerequisiteRefusedError(KEY.error_code, "token refused")]
@@ -141,12 +132,6 @@ async def test_each_attempt_to_obtain_a_key_is_recorded(broker, issuer, records,
         ("machine_token", "succeeded"),
         ("api_key_issue", "succeeded"),
     ]
-
-
-async def test_cached_credential_is_not_requested_or_recorded_again(broker, records, clock):
-    for _ in range(3):
-        await broker.obtain(TOKEN, MACHINE, None)
-    assert records.outcomes == [("machine_token", "succeeded")]
 
 
 async def test_event_has_the_id_of_the_first_request(broker, issuer, records, clock):

@@ -52,23 +52,6 @@ async def test_cached_credential_costs_no_request(
     assert (credential.requirement, credential.access_identity) == (requirement, identity)
 
 
-@pytest.mark.parametrize("identity", [MACHINE, HUMAN])
-async def test_credential_with_a_prerequisite_is_requested_first(broker, issuer, caller, identity):
-    issuer.hold = True
-    needs = (LLM, AMAP, TOKEN)
-    everything = asyncio.gather(
-        *(broker.obtain(requirement, identity, caller("alice")) for requirement in needs)
-    )
-    await ticks()
-    assert [call.what for call in issuer.calls] == [STORE_TOKEN.scope, TOKEN.scope]
-    while issuer.in_flight:
-        for call in issuer.in_flight:
-            call.land()
-        await ticks()
-    assert [credential.requirement for credential in await everything] == list(needs)
-    assert issuer.count(STORE_TOKEN.scope) == 1
-
-
 @pytest.mark.promise("human-stays-human", "users-never-cross")
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
 async def test_several_credentials_of_one_service_are_obtained_renewed_and_refused_as_each_alone(

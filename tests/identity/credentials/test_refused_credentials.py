@@ -100,14 +100,6 @@ async def test_refusal_applies_to_one_holder_and_one_requirement(broker, issuer,
     await refusal(broker, TOKEN, HUMAN, caller("alice"))
 
 
-async def test_outage_is_not_cached(broker: CredentialBroker, issuer: ControlledIssuer) -> None:
-    issuer.errors[TOKEN.scope] = DOWN
-    with pytest.raises(UnreachableError):
-        await broker.obtain(TOKEN, MACHINE, None)
-    issuer.errors.clear()
-    assert await broker.obtain(TOKEN, MACHINE, None)
-
-
 async def test_clock_set_back_does_not_prolong_a_refusal(broker, issuer, clock):
     issuer.errors[TOKEN.scope] = NO_TOKEN
     await refusal(broker, TOKEN, MACHINE, None)
@@ -126,14 +118,6 @@ async def test_refusals_are_bounded_and_dropped_when_they_have_expired(issuer, c
     clock.advance(2.0)
     await refusal(broker, TOKEN, HUMAN, caller("one"))
     assert len(broker._refusals) == 1
-
-
-async def test_refusal_counts_no_longer_when_the_clock_is_set_back(broker, issuer, clock):
-    issuer.errors[TOKEN.scope] = NO_TOKEN
-    await refusal(broker, TOKEN, MACHINE, None)
-    clock.advance(-60.0)
-    await refusal(broker, TOKEN, MACHINE, None)
-    assert issuer.count(TOKEN.scope) == 2
 
 
 async def test_error_of_a_waiter_refers_to_no_other_request(broker, issuer):

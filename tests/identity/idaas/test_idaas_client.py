@@ -47,30 +47,11 @@ from tests.identity.idaas.sandbox_client import ENTERPRISE, LEAVE, LLM_KEY, PAM,
 from tools.error_codes import ToolCode
 
 
-async def test_machine_token_names_the_agent(sandbox: Any, client: IDaaSClient) -> None:
-    issued = await client.machine_token(ENTERPRISE)
-    assert sandbox.cloud.access_tokens.verify(issued.secret.reveal()).subject == "app_agent01"
-    assert issued.expires_at == sandbox.clock.now + 1200
-
-
-async def test_exchanged_token_names_the_user(sandbox: Any, client: IDaaSClient) -> None:
-    issued = await client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE)
-    token = sandbox.cloud.access_tokens.verify(issued.secret.reveal())
-    assert (token.subject, token.audience) == ("user_alice01", "https://enterprise.sandbox.example")
-
-
 async def test_several_permissions_of_one_audience_are_one_token_of_the_user(sandbox, client):
     scope = f"{LEAVE} {LEAVE.replace('read', 'write')}"
     issued = await client.exchange(Secret(sandbox.access_token("alice")), scope)
     token = sandbox.cloud.access_tokens.verify(issued.secret.reveal())
     assert (token.subject, token.permissions) == ("user_alice01", ("leave.read", "leave.write"))
-
-
-async def test_api_key_is_read_under_either_identity(sandbox: Any, client: IDaaSClient) -> None:
-    own = await client.machine_token(PAM)
-    users = await client.exchange(Secret(sandbox.access_token("bob")), PAM)
-    for token in (own.secret, users.secret):
-        assert (await client.obtain(token, LLM_KEY)).secret.reveal() == sandbox.cloud.secrets.llm_api_key
 
 
 async def test_wrong_client_secret_has_its_own_code(sandbox, configuration, retries):

@@ -53,12 +53,6 @@ async def test_a_single_refused_secret_has_no_other(source: Any) -> None:
     assert await source.current() == "first"
 
 
-async def test_a_refusal_reads_the_file_at_once(path: Any, source: Any) -> None:
-    path.write_text("second\n")
-    assert await source.renew("first")
-    assert await source.current() == "second"
-
-
 @pytest.mark.parametrize("content", [None, "", "two words", "a\nb\nc", "-----BEGIN X-----", "\xff\n"])
 async def test_an_unusable_file_leaves_the_secret_in_use_and_is_logged_once(
     path: Any, source: Any, clock: Any, caplog: pytest.LogCaptureFixture, content: str | None

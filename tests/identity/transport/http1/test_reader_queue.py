@@ -33,26 +33,11 @@ async def turns(number):
         await asyncio.sleep(0)
 
 
-async def test_task_that_needs_five_turns_waits_for_at_most_six_of_a_thousand_readers():
-    readers = await Readers(1000).all_wait()
-    readers.wake(ReaderQueue())
-    await turns(5)
-    assert 4 <= len(readers.continued) <= 6
-    await asyncio.wait(readers.tasks)
-
-
 async def test_all_readers_continue_in_the_order_in_which_they_became_ready():
     readers = await Readers(100).all_wait()
     readers.wake(ReaderQueue())
     await asyncio.wait(readers.tasks)
     assert readers.continued == list(range(100))
-
-
-async def test_only_the_first_reader_is_woken_at_once():
-    readers, queue = await Readers(3).all_wait(), ReaderQueue()
-    assert readers.wake(queue) == [True, False, False]
-    assert [future.done() for future in readers.futures] == [True, False, False]
-    await asyncio.wait(readers.tasks)
 
 
 async def test_reader_is_woken_at_once_again_after_the_queue_was_empty():
@@ -62,15 +47,6 @@ async def test_reader_is_woken_at_once_again_after_the_queue_was_empty():
         assert readers.wake(queue) == [True, False]
         await asyncio.wait(readers.tasks)
         await turns(1)
-
-
-async def test_cancelled_readers_take_no_turn():
-    readers = await Readers(1000).all_wait()
-    readers.wake(ReaderQueue())
-    for task in readers.tasks[1:-1]:
-        task.cancel()
-    await turns(5)
-    assert readers.continued == [0, 999]
 
 
 async def test_reader_that_was_woken_otherwise_takes_no_turn():
@@ -90,11 +66,6 @@ async def test_reader_that_becomes_ready_meanwhile_is_last():
     later.wake(queue)
     await asyncio.wait(later.tasks)
     assert readers.continued == list(range(10))
-
-
-async def test_connections_of_an_event_loop_share_one_queue():
-    loop = asyncio.get_running_loop()
-    assert reader_queue(loop) is reader_queue(loop)
 
 
 def test_nothing_remains_of_an_event_loop_that_ends_while_readers_wait():
