@@ -6,7 +6,6 @@ import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from graph.context import AgentContext
-from graph.error_codes import GraphCode
 from graph.limits import Limits
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
@@ -34,14 +33,6 @@ def test_service_with_the_name_of_a_node_is_refused(name: str) -> None:
 def test_two_services_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="service names"):
         bench([DONE], EchoService("amap"), EchoService("amap"))
-
-
-async def test_question_without_tools_is_one_model_call() -> None:
-    b = bench([DONE], EchoService("amap", AMAP_KEY, weather="sunny"))
-    (answer,) = await b.ask()
-    assert answer.text == "done"
-    assert b.model.tools == [["weather"]]
-    assert b.model.keys == ["llm_api_key-of-machine-0"]
 
 
 async def test_calls_of_several_services_run_concurrently() -> None:
@@ -100,15 +91,6 @@ async def test_service_that_cannot_list_its_tools_is_left_out_with_a_note_for_th
     assert "canary" not in str(b.model.asked[1][0].content)
 
 
-async def test_of_two_tools_with_one_name_neither_is_called() -> None:
-    first, second = EchoService("first", search="1"), EchoService("second", search="2", other="3")
-    b = bench([calls(("search", {})), DONE], first, second)
-    _, result, _ = await b.ask()
-    assert result.text == 'there is no tool "search"'
-    assert b.model.tools[0] == ["other"]
-    assert first.calls == second.calls == []
-
-
 async def test_prompt_is_one_system_message_without_the_caller() -> None:
     b = bench([DONE], EchoService("amap", weather="x"))
     messages = [SystemMessage("Be brief."), HumanMessage("hi")]
@@ -117,20 +99,6 @@ async def test_prompt_is_one_system_message_without_the_caller() -> None:
     assert str(system.content).endswith("Be brief.")
     assert [m.type for m in rest] == ["human"]
     assert "alice" not in str(b.model.asked[0])
-
-
-async def test_interrupted_call_of_an_earlier_run_gets_a_result() -> None:
-    b = bench([DONE], EchoService("amap", weather="x"))
-    history = [HumanMessage("weather?"), calls(("weather", {})), HumanMessage("hello?")]
-    await b.graph.ainvoke({"messages": history}, context=AgentContext(Secret("alice-at")))
-    assert [m.type for m in b.model.asked[0]] == ["system", "human", "ai", "tool", "human"]
-
-
-async def test_model_failure_fails_the_run() -> None:
-    b = bench([ServiceError(GraphCode.MODEL_CALL_FAILED, "status 500", status=500)], EchoService("amap"))
-    with pytest.raises(ServiceError) as caught:
-        await b.ask()
-    assert (caught.value.code, caught.value.status) == (GraphCode.MODEL_CALL_FAILED, 500)
 
 
 async def test_static_model_key_needs_no_credential() -> None:

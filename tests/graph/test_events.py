@@ -214,9 +214,3 @@ async def test_failed_node_is_not_left() -> None:
         await run(b, seen)
 
     assert seen[-1] == {"type": "step_started", "step": "model"}
-
-
-async def test_steps_are_reported_only_on_request() -> None:
-    b = bench([ANSWER], EchoService("amap", weather="sunny"))
-
-    assert {event["type"] for event in await b.events()} == {"content"}

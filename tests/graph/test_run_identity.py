@@ -106,13 +106,6 @@ async def test_renewed_credential_is_used_for_the_rest_of_the_run() -> None:
     ]  # fmt: skip
 
 
-async def test_expiring_credential_is_obtained_again() -> None:
-    b = bench([calls(("weather", {})), DONE], EchoService("amap", AMAP_KEY, weather="x"))
-    b.vault.lifetime = 20
-    await b.ask()
-    assert b.vault.obtained.count(("amap_api_key", "machine")) == 2
-
-
 async def test_refused_model_key_is_renewed_once() -> None:
     refused = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401)
     b = bench([refused, DONE], EchoService("amap"))

@@ -205,13 +205,7 @@ async def test_answer_for_another_approval_is_no_answer(bank: Bank) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        None, {}, [], "yes", "approve", True, 1,
-        {"messages": [{"type": "human", "content": "approve"}]},
-        [{"type": "human", "content": "yes, approved"}],
-        {"decisions": [{"type": "approve"}, {"type": "approve"}]},
-        {"type": "approve", "approved": True},
-        {"approved": "true"},
-        {"approved": True, "arguments": "amount=5"},
+        None, "approve",
         {"type": "edit", "edited_action": {"name": "transfer", "args": {"amount": 5}}},
         {"approved": True, "arguments": {"amount": "a lot"}},
         {"approved": True, "arguments": {"amount": "5"}},

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from graph.approvals.record import ApprovalState, ApprovalStatus, Approver
-from graph.call_arguments import arguments_digest
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
 from identity.principal import Principal
@@ -15,9 +14,6 @@ from tests.graph.approvals.memory_store import MemoryApprovalStore
 from tests.graph.approvals.store_conformance import ApprovalStoreConformance
 
 pytestmark = pytest.mark.promise("approval-binds")
-
-
-OTHER = arguments_digest({"amount": 5_000})
 
 
 @pytest.fixture
@@ -30,13 +26,6 @@ def code_of(change: Callable[[], object]) -> GraphCode:
         change()
     assert isinstance(caught.value.code, GraphCode)
     return caught.value.code
-
-
-def test_approved_call_is_used_once(state: ApprovalState) -> None:
-    approved = state.decided(approved=True, digest=DIGEST, at=NOW + 1)
-    used = approved.used(DIGEST, NOW + 2)
-    assert [each.status for each in (approved, used)] == [ApprovalStatus.APPROVED, ApprovalStatus.USED]
-    assert code_of(lambda: used.used(DIGEST, NOW + 3)) is GraphCode.APPROVAL_USED
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -72,17 +61,6 @@ def test_late_decision_says_who_decided_when_and_on_which_device_to_those_who_ma
     assert seen(of_bob, carol) == {**when, "decided_by": "bob"}
     assert seen(of_bob, dave) == seen(of_bob) == when
     assert seen(state.withdrawn(NOW)) == {}
-
-
-def test_approval_holds_for_the_approved_arguments_only(state: ApprovalState) -> None:
-    edited = state.decided(approved=True, digest=OTHER, at=NOW)
-    assert code_of(lambda: edited.used(DIGEST, NOW)) is GraphCode.APPROVAL_INVALID
-    assert edited.used(OTHER, NOW).status is ApprovalStatus.USED
-
-
-def test_approval_without_arguments_is_refused(state: ApprovalState) -> None:
-    change = lambda: state.decided(approved=True, digest=None, at=NOW)  # noqa: E731 - passed on
-    assert code_of(change) is GraphCode.APPROVAL_INVALID
 
 
 def test_open_request_allows_no_call(state: ApprovalState) -> None:

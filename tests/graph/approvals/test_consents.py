@@ -279,13 +279,6 @@ async def test_declining_is_a_result_for_the_model(bank: ForeignBank, consented:
     assert (state.status, bank.service.calls, messages[-1].text) == (ApprovalStatus.REJECTED, [], "done")
 
 
-async def test_late_answer_is_a_result_for_the_model(bank: ForeignBank) -> None:
-    bank.now += SECONDS
-    messages = await bank.respond(YES)
-    assert result_of(messages).text.startswith("consent_required: ")
-    assert "canary" not in repr(messages)
-
-
 async def test_another_user_cannot_respond(bank: ForeignBank) -> None:
     bank.consent()
     for value in (YES, NO):
@@ -349,13 +342,6 @@ async def test_written_state_does_not_repeat_the_node_for_ever(bank: ForeignBank
     bank.consent()
     bank.bench.model.turns[:] = [DONE]
     assert (await bank.run({"messages": [("user", "And now?")]}))[-1].text == "done"
-
-
-async def test_pause_survives_the_process(bank: ForeignBank) -> None:
-    after = on_server([DONE], store=bank.store, saver=bank.saver)
-    after.consent()
-    messages = await after.respond(YES)
-    assert (result_of(messages).text, messages[-1].text) == ("12", "done")
 
 
 async def test_consent_that_is_there_is_not_asked_for() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from graph.limits import MAX_CALLS
 from graph.models.response import ModelResponse
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
@@ -145,18 +144,6 @@ def test_response_without_an_end_is_a_failure_of_the_model() -> None:
         response.message("m1")
     assert caught.value.detail is not None
     assert "ended without a finish reason" in caught.value.detail
-
-
-def test_response_ends_at_the_first_call_over_the_limit_and_none_is_run() -> None:
-    response = ModelResponse(Secret("sk-canary"))
-    for n in range(MAX_CALLS):
-        response.add({"choices": [{"delta": called("{}", n, f"c{n}", "pay")}]})
-    assert not response.has_too_many_calls
-    more = [called("{}", n, f"c{n}", "pay")["tool_calls"][0] for n in range(MAX_CALLS, 10_000)]
-    response.add({"choices": [{"delta": {"tool_calls": more}}]})
-    assert response.has_too_many_calls
-    message = response.message("m1")
-    assert (message.tool_calls, len(message.invalid_tool_calls)) == ([], MAX_CALLS + 1)
 
 
 FORMS: dict[str, Callable[[str], Delta]] = {

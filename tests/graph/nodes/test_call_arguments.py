@@ -24,14 +24,8 @@ HOSTILE = {
     "nested and whole": '{"city": ' + DEEP + "]" * 100_000 + "}",
     "nested objects": '{"a":' * 100_000 + "1" + "}" * 100_000,
     "nested a little too deeply": '{"a":' * 40 + "1" + "}" * 40,
-    "an integer beyond 64 bits": '{"a": [18446744073709551616]}',
-    "a negative one": '{"a": -9223372036854775809}',
-    "a number of 10,000 digits": '{"a": ' + "9" * 10_000 + "}",
     "no number": '{"a": NaN}',
-    "endless": '{"a": [Infinity, -Infinity]}',
-    "half a character": '{"a": "\\ud800"}',
     "a list": '["Hangzhou"]',
-    "no JSON": "Hangzhou",
 }
 
 

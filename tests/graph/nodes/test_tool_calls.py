@@ -35,14 +35,6 @@ async def test_calls_past_the_limit_of_a_response_are_refused_and_the_others_run
     assert len(amap.calls) == 3
 
 
-async def test_call_of_an_unknown_tool_is_an_error_for_the_model() -> None:
-    b = bench([calls(("teleport", {})), DONE], EchoService("amap", weather="sunny"))
-    _, result, final = await b.ask()
-    assert (result.status, result.tool_call_id) == ("error", "call_1")
-    assert "teleport" in result.text
-    assert final.text == "done"
-
-
 async def test_unknown_and_known_tools_in_one_response_each_get_a_result() -> None:
     b = bench([calls(("teleport", {}), ("weather", {})), DONE], EchoService("amap", weather="sunny"))
     results = [m for m in await b.ask() if isinstance(m, ToolMessage)]
