@@ -154,17 +154,6 @@ def test_insecure_url_is_refused(url):
         HTTPService("x", url)
 
 
-def test_second_tool_of_one_name_is_refused():
-    service = HTTPService("x", "https://service.example")
-
-    async def one(http):
-        """One."""
-
-    service.tool(one)
-    with pytest.raises(ValueError, match="already"):
-        service.tool(one)
-
-
 async def test_policy_given_for_the_service_replaces_that_of_the_tool(service_at):
     given = ToolPolicy(mode=ApprovalMode.DENY)
     service = service_at("https://x.example", policies={"remove": given, "paint": given})

@@ -33,8 +33,11 @@ class RefusingServer(Server):
             await super().__call__(scope, receive, send)
             return
         body = await Request(scope, receive).body()
-        self.response = Response("no", self.status) if b"mallory" in body else None
+        self.response = self.refusal_of(dict(scope["headers"]), body)
         await super().__call__(scope, replayed(body, receive), send)
+
+    def refusal_of(self, _headers, body):
+        return Response("no", self.status) if b"mallory" in body else None
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
@@ -77,16 +80,10 @@ async def test_sessions_of_a_server_that_was_late_for_minutes_are_opened_anew_on
 
 async def test_server_of_the_older_version_that_names_a_permission_gets_it_once(serve, service_at, key_ring):
     class Strict(RefusingServer):
-        async def __call__(self, scope, receive, send):
-            if scope["type"] != "http":
-                await Server.__call__(self, scope, receive, send)
-                return
-            body = await Request(scope, receive).body()
-            is_first = (b"authorization", b"Bearer K1") in scope.get("headers", [])
+        def refusal_of(self, headers, body):
             challenge = {"www-authenticate": 'Bearer error="insufficient_scope", scope="write"'}
-            refused = is_first and b"tools/call" in body
-            self.response = Response("no", 403, headers=challenge) if refused else None
-            await Server.__call__(self, scope, replayed(body, receive), send)
+            refused = headers.get(b"authorization") == b"Bearer K1" and b"tools/call" in body
+            return Response("no", 403, headers=challenge) if refused else None
 
     server = Strict()
     token = AccessTokenRequirement("https://maps.example|read", ("write",))
