@@ -10,7 +10,6 @@ import pytest
 from agent.errors.error_response import error_body, error_response
 from agent.errors.error_table import ERROR_CODES, ERROR_TABLE
 from graph.tool_calls.requested_calls import failure_text
-from identity.error_codes import IdentityCode
 from identity.errors import (
     AgentError,
     ConfigurationError,
@@ -56,14 +55,6 @@ def test_every_code_has_a_sentence_for_the_user_that_ends_with_the_reference(cod
     row = ERROR_TABLE[code]
     assert row.cause not in text
     assert row.remedy not in text
-
-
-def test_one_failure_of_several_services_names_each() -> None:
-    shared = AgentError(IdentityCode.TOKEN_EXCHANGE_FAILED, "invalid_scope", about='scope "x"')
-    leave, enterprise = shared.of("leave"), shared.of("enterprise")
-    assert "the leave service" in str(leave)
-    assert "the enterprise service" in str(enterprise)
-    assert (shared.service, leave.detail) == (None, shared.detail)
 
 
 def _errors(body: str) -> list[dict[str, Any]]:

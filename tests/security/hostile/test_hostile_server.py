@@ -2,7 +2,6 @@
 
 import json
 import logging
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +13,7 @@ from tests.graph.models.wire_model import WireModel
 from tests.responsive import responsive
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER
 from tests.security.hostile.hostile_server import TEXT, HostileServer, shaped, tool
+from tests.tools.arguments.test_validator import doubled
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
 
@@ -216,50 +216,23 @@ async def test_an_echoed_secret_is_removed_from_all_server_output(against, sandb
     assert "model_studio:credential_in_prompt" not in sandbox.cloud.counters.snapshot()
 
 
-def doubled(levels: int, keyword: str) -> dict[str, Any]:
-    """A schema in which every level refers to the next one twice."""
-    definitions: dict[str, Any] = {
-        f"d{n}": {keyword: [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(levels)
-    }
-    return {
-        "type": "object",
-        "$defs": {**definitions, f"d{levels}": {"type": "object"}},
-        "$ref": "#/$defs/d0",
-    }
-
-
-DEEP: dict[str, Any] = {"type": "object"}
-for _ in range(60):
-    DEEP = {"type": "object", "properties": {"deeper": DEEP}}
 UNUSABLE = {
     "a name that is no name": tool("maps weather; drop"),
     "a name without end": tool("x" * 5000),
     "no object": shaped("odd", {"type": "string"}),
     "a faulty schema": shaped("odd", {"type": "object", "properties": {"a": {"type": "nothing"}}}),
-    "a schema without end": shaped("odd", {"type": "object", "description": "x" * 100_000}),
-    "a faulty expression": shaped("odd", {"type": "object", "properties": {"a": {"pattern": "("}}}),
-    "a deep schema": shaped("odd", DEEP),
-    "a schema that is itself": shaped("odd", {"type": "object", "$ref": "#"}),
     "a bomb": shaped("odd", doubled(17, "allOf")),
-    "a larger bomb": shaped("odd", doubled(60, "allOf")),
-    "a bomb of choices": shaped("odd", doubled(12, "anyOf")),
 }
 
 
-@pytest.mark.parametrize("what", UNUSABLE)
-async def test_tool_that_the_models_api_refuses_does_not_break_other_chats(against, sandbox, caplog, what):
-    agent, _ = await against([UNUSABLE[what], tool("maps_weather")], "Machine")
-    async with responsive():
-        assert list(await offered(agent, sandbox)) == ["maps_weather"]
-        assert (await agent.ask(WEATHER, sandbox.access_token())).status == 200
-    assert [r for r in caplog.records if r.name == "tools.mcp_service.tool" and r.levelno == logging.WARNING]
-
-
-@pytest.mark.parametrize("modern", [True])
-async def test_none_of_them_is_offered_by_a_server_of_the_newer_version(against, sandbox):
+@BOTH
+async def test_tools_that_the_models_api_refuses_do_not_break_other_chats(against, sandbox, caplog):
     agent, _ = await against([*UNUSABLE.values(), tool("maps_weather")], "Machine")
     async with responsive():
         assert list(await offered(agent, sandbox)) == ["maps_weather"]
+        assert (await agent.ask(WEATHER, sandbox.access_token())).status == 200
+    warnings = [r for r in caplog.records if r.name == "tools.mcp_service.tool" and r.levelname == "WARNING"]
+    assert len(warnings) >= len(UNUSABLE)
 
 
 @BOTH
@@ -269,9 +242,6 @@ async def test_long_descriptions_and_lists_are_truncated(against, sandbox):
     assert len(tools) == 128
     assert {len(listed.description) for listed in tools.values()} == {4000}
     assert (await agent.ask(GREETING, sandbox.access_token())).status == 200
-
-
-CITY = {"city": "Hangzhou"}
 
 
 @BOTH

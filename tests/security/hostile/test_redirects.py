@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 from starlette.responses import JSONResponse
 
@@ -33,12 +32,6 @@ class Trap:
 async def trap(serve: Callable[[Any], Awaitable[str]]) -> Trap:
     recorder = Recorder(lambda _: JSONResponse({"access_token": "x", "keys": []}))
     return Trap(await serve(recorder), recorder)
-
-
-async def test_trap_records_a_request(trap):
-    async with httpx.AsyncClient(trust_env=False) as client:
-        await client.get(f"{trap.origin}/probe")
-    assert trap.visits == ["GET /probe"]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,6 +31,12 @@ STORED = [
     "the Developer API refuses with the token",
 ]
 """The outcomes of the other canaries in which something is stored that a secret was near to."""
+STORED_IN_TABLES = [
+    "answered",
+    "the enterprise service echoes",
+    "the model says its key",
+    "the connection breaks",
+]
 
 
 def files(folder: Path) -> str:
@@ -71,67 +77,52 @@ async def in_redis(agent: RunningAgent, redis: RedisProcess) -> str:
     return redis.contents()
 
 
-async def started(start, sandbox, outcome: str, **parts: Any):
-    """An agent whose surroundings behave as `outcome` of the other canaries has it."""
-    agent = await OUTCOMES[outcome](start, sandbox, "Human", **parts)
-    agent.composed.idaas._retries = AT_ONCE
-    return agent
-
-
-@pytest.mark.parametrize("outcome", STORED)
-async def test_no_secret_is_in_the_file_or_in_redis(
-    start_agent, sandbox, serve, tmp_path, redis: RedisProcess, outcome
-) -> None:
-    token = sandbox.access_token()
-    canaries = secrets_of(sandbox, token)
-
-    async def start(identity, **variables):
-        url = f"sqlite:///{tmp_path}/conversations.db"
-        given = {"CONVERSATIONS_URL": url, "REDIS_URL": redis.url, "MAX_TOOL_ROUNDS": "2"}
-        return await start_agent(identity, **given, **variables)
-
-    agent = await started(start, sandbox, outcome, serve=serve, tmp_path=tmp_path)
-    agent.composed.http.event_hooks = {"response": [canaries.watch]}
-    await talk(agent, token, ends_well=outcome in ENDS_WELL)
-    stored, shared = files(tmp_path), await in_redis(agent, redis)
-    assert ENTERPRISE in stored
-    assert '"step_started"' in shared
-    assert leaks(canaries, [("the file", stored), ("Redis", shared)]) == []
+@pytest.fixture
+def database(request, tmp_path) -> tuple[str, Callable[[], str]]:
+    """The address of a SQLite or PostgreSQL, and a function that reads all that is stored there."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/conversations.db", lambda: files(tmp_path)
+    postgres: PostgresProcess = request.getfixturevalue("postgres")
+    return postgres.url, lambda: stored_in(postgres)
 
 
 @pytest.mark.parametrize(
-    "outcome",
-    ["answered", "the enterprise service echoes", "the model says its key", "the connection breaks"],
+    ("database", "outcome"),
+    [
+        *(("sqlite", outcome) for outcome in STORED),
+        *(("postgresql", outcome) for outcome in STORED_IN_TABLES),
+    ],
+    indirect=["database"],
 )
-async def test_no_secret_is_in_the_tables(
-    start_agent, sandbox, serve, tmp_path, postgres: PostgresProcess, outcome
+async def test_no_secret_is_in_the_database_or_in_redis(
+    start_agent, sandbox, serve, tmp_path, redis: RedisProcess, database, outcome
 ) -> None:
-    token = sandbox.access_token()
+    token, (url, read) = sandbox.access_token(), database
     canaries = secrets_of(sandbox, token)
 
     async def start(identity, **variables):
-        return await start_agent(identity, CONVERSATIONS_URL=postgres.url, MAX_TOOL_ROUNDS="2", **variables)
+        given = {"CONVERSATIONS_URL": url, "REDIS_URL": redis.url, "MAX_TOOL_ROUNDS": "2"}
+        return await start_agent(identity, **given, **variables)
 
-    agent = await started(start, sandbox, outcome, serve=serve, tmp_path=tmp_path)
+    agent = await OUTCOMES[outcome](start, sandbox, "Human", serve=serve, tmp_path=tmp_path)
+    agent.composed.idaas._retries = AT_ONCE
     agent.composed.http.event_hooks = {"response": [canaries.watch]}
     await talk(agent, token, ends_well=outcome in ENDS_WELL)
-    stored = stored_in(postgres)
+    stored, shared = read(), await in_redis(agent, redis)
     assert ENTERPRISE in stored
-    assert leaks(canaries, [("the tables", stored)]) == []
+    assert '"step_started"' in shared
+    assert leaks(canaries, [("the database", stored), ("Redis", shared)]) == []
     if outcome == "answered":
         assert "paused" in stored
         assert "leave_apply" in stored
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 async def test_no_text_of_conversations_is_stored_in_clear_under_a_key(
-    start_agent, sandbox, tmp_path, request, redis: RedisProcess, database
+    start_agent, sandbox, tmp_path, redis: RedisProcess, database
 ) -> None:
+    url, read = database
     (tmp_path / "keys").write_text(KEY)
-    url = f"sqlite:///{tmp_path}/conversations.db"
-    if database == "postgresql":
-        postgres = request.getfixturevalue("postgres")
-        url = postgres.url
     shared = {"CONVERSATIONS_KEY_FILE": str(tmp_path / "keys"), "REDIS_URL": redis.url}
     agent = await start_agent("Human", CONVERSATIONS_URL=url, MAX_TOOL_ROUNDS="2", **shared)
     token = sandbox.access_token()
@@ -140,7 +131,7 @@ async def test_no_text_of_conversations_is_stored_in_clear_under_a_key(
     threads = response.json()["threads"]
     assert {thread["title"] for thread in threads} == {ENTERPRISE, APPLY}
     assert {thread["status"] for thread in threads} == {"idle", "paused"}
-    stored = files(tmp_path) if database == "sqlite" else stored_in(postgres)
+    stored = read()
     assert "paused" in stored
     stored += await in_redis(agent, redis)
     assert ":events:" in stored
