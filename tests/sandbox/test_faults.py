@@ -187,12 +187,6 @@ def test_a_service_on_a_port_of_its_own_fails_alone(tmp_path) -> None:
             assert client.get(own).status_code == 200
 
 
-def test_the_developer_api_can_fail(sandbox, client) -> None:
-    sandbox.cloud.faults.set("developer_api", Fault(status=429, retry_after=1))
-    response = client.get(sandbox.cloud.addresses.obtain_credential)
-    assert (response.status_code, response.json()["error"]) == (429, "too_many_requests")
-
-
 def test_an_unknown_service_is_an_error() -> None:
     from sandbox.faults.faults import Faults
 

@@ -26,16 +26,28 @@ LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
-def client(sandbox, key=None):
-    key = key or sandbox.cloud.secrets.amap_api_key
-    return httpx.AsyncClient(verify=sandbox.ssl_context, headers={"Authorization": f"Bearer {key}", **ACCEPT})
+@pytest.fixture
+def url(sandbox) -> str:
+    return sandbox.cloud.addresses.amap_url
+
+
+@pytest.fixture
+async def http(sandbox) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"Authorization": f"Bearer {sandbox.cloud.secrets.amap_api_key}", **ACCEPT}
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+async def opened(http, url) -> dict[str, str]:
+    """The header of a session that is open."""
+    return {"Mcp-Session-Id": (await http.post(url, json=INITIALIZE)).headers["mcp-session-id"]}
 
 
 @asynccontextmanager
-async def session(sandbox) -> AsyncIterator[ClientSession]:
+async def session(http, url) -> AsyncIterator[ClientSession]:
     async with (
-        client(sandbox) as http,
-        streamable_http_client(sandbox.cloud.addresses.amap_url, http_client=http) as (read, write, _),
+        streamable_http_client(url, http_client=http) as (read, write, _),
         ClientSession(read, write) as opened,
     ):
         await opened.initialize()
@@ -43,9 +55,9 @@ async def session(sandbox) -> AsyncIterator[ClientSession]:
 
 
 @pytest.mark.parametrize("versions", ["legacy", "both"])
-async def test_official_client_of_the_older_version_lists_and_calls(sandbox, versions):
+async def test_official_client_of_the_older_version_lists_and_calls(sandbox, http, url, versions):
     sandbox.cloud.settings.amap_versions = versions
-    async with session(sandbox) as opened:
+    async with session(http, url) as opened:
         tools = await opened.list_tools()
         assert [tool.name for tool in tools.tools] == [tool.name for tool in TOOLS]
         assert len(tools.tools) == 15
@@ -59,8 +71,8 @@ async def test_official_client_of_the_older_version_lists_and_calls(sandbox, ver
     assert sandbox.cloud.counters.snapshot()["amap:initialize"] == 1
 
 
-async def test_failure_of_a_tool_is_a_result_and_not_an_http_error(sandbox):
-    async with session(sandbox) as opened:
+async def test_failure_of_a_tool_is_a_result_and_not_an_http_error(http, url):
+    async with session(http, url) as opened:
         unknown_city = await opened.call_tool("maps_weather", {"city": "Atlantis"})
         unknown_tool = await opened.call_tool("maps_teleport", {})
     assert unknown_city.isError
@@ -69,80 +81,54 @@ async def test_failure_of_a_tool_is_a_result_and_not_an_http_error(sandbox):
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer sk-wrong", "Basic abc", "Bearer"])
-async def test_request_without_the_key_is_refused_and_reaches_no_tool(sandbox, authorization):
+async def test_request_without_the_key_is_refused_and_reaches_no_tool(sandbox, url, authorization):
     headers = {"Authorization": authorization} if authorization else {}
-    async with httpx.AsyncClient(verify=sandbox.ssl_context) as http:
-        answer = await http.post(
-            sandbox.cloud.addresses.amap_url, json=INITIALIZE, headers={**ACCEPT, **headers}
-        )
+    async with httpx.AsyncClient(verify=sandbox.ssl_context) as without:
+        answer = await without.post(url, json=INITIALIZE, headers={**ACCEPT, **headers})
     assert answer.status_code == 401
     assert answer.json()["code"] == "InvalidApiKey"
     assert sandbox.cloud.counters.snapshot() == {"amap:refused_credential": 1}
 
 
-async def test_key_is_checked_on_every_request_of_a_session(sandbox):
-    async with client(sandbox) as http:
-        opened = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
-        headers = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
-        sandbox.cloud.vault.rotate("amap_api_key", now=sandbox.clock())
-        refused = await http.post(sandbox.cloud.addresses.amap_url, json=LIST, headers=headers)
-    assert refused.status_code == 401
+async def test_key_is_checked_on_every_request_of_a_session(sandbox, http, url, opened):
+    sandbox.cloud.vault.rotate("amap_api_key", now=sandbox.clock())
+    assert (await http.post(url, json=LIST, headers=opened)).status_code == 401
     assert sandbox.cloud.counters.snapshot()["amap:revoked_credential"] == 1
 
 
-async def test_restart_forgets_sessions_and_takes_new_ones(sandbox):
-    async with client(sandbox) as http:
-        opened = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
-        headers = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
-        before = await http.post(sandbox.cloud.addresses.amap_url, json=LIST, headers=headers)
-        sandbox.cloud.restart("amap")
-        after = await http.post(sandbox.cloud.addresses.amap_url, json=LIST, headers=headers)
-        again = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
-    assert before.status_code == 200
-    assert after.status_code == 404
+async def test_restart_forgets_sessions_and_takes_new_ones(sandbox, http, url, opened):
+    assert (await http.post(url, json=LIST, headers=opened)).status_code == 200
+    sandbox.cloud.restart("amap")
+    assert (await http.post(url, json=LIST, headers=opened)).status_code == 404
+    again = await http.post(url, json=INITIALIZE)
     assert again.status_code == 200
-    assert again.headers["mcp-session-id"] != headers["Mcp-Session-Id"]
+    assert again.headers["mcp-session-id"] != opened["Mcp-Session-Id"]
 
 
-async def test_restart_ends_the_stream_that_a_session_has_open(sandbox):
-    async with client(sandbox) as http:
-        opened = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
-        headers = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
-        async with http.stream(
-            "GET", sandbox.cloud.addresses.amap_url, headers=headers, timeout=10
-        ) as stream:
-            assert stream.status_code == 200
-            sandbox.cloud.restart("amap")
-            async for _ in stream.aiter_raw():
-                pass
+async def test_restart_ends_the_stream_that_a_session_has_open(sandbox, http, url, opened):
+    async with http.stream("GET", url, headers=opened, timeout=10) as stream:
+        assert stream.status_code == 200
+        sandbox.cloud.restart("amap")
+        async for _ in stream.aiter_raw():
+            pass
     assert sandbox.cloud.counters.snapshot()["amap:GET"] == 1
 
 
-async def test_session_that_the_client_deletes_is_gone(sandbox):
-    async with client(sandbox) as http:
-        opened = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
-        headers = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
-        deleted = await http.delete(sandbox.cloud.addresses.amap_url, headers=headers)
-        after = await http.post(sandbox.cloud.addresses.amap_url, json=LIST, headers=headers)
-    assert deleted.status_code == 200
-    assert after.status_code == 404
+async def test_session_that_the_client_deletes_is_gone(sandbox, http, url, opened):
+    assert (await http.delete(url, headers=opened)).status_code == 200
+    assert (await http.post(url, json=LIST, headers=opened)).status_code == 404
     assert sandbox.cloud.counters.snapshot()["amap:DELETE"] == 1
 
 
-async def test_fault_answers_in_the_vendors_error_shape(sandbox):
+async def test_fault_answers_in_the_vendors_error_shape(sandbox, http, url):
     sandbox.cloud.faults.set("amap", Fault(status=503, times=1))
-    async with client(sandbox) as http:
-        faulty = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
-        recovered = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+    faulty = await http.post(url, json=INITIALIZE)
     assert (faulty.status_code, faulty.json()["code"]) == (503, "InternalError")
-    assert recovered.status_code == 200
+    assert (await http.post(url, json=INITIALIZE)).status_code == 200
 
 
-async def test_body_that_is_not_json_is_counted_and_left_to_the_protocol(sandbox):
-    async with client(sandbox) as http:
-        answer = await http.post(
-            sandbox.cloud.addresses.amap_url, content=b"{", headers={"Content-Type": "application/json"}
-        )
+async def test_body_that_is_not_json_is_counted_and_left_to_the_protocol(sandbox, http, url):
+    answer = await http.post(url, content=b"{", headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert sandbox.cloud.counters.snapshot()["amap:invalid"] == 1
 
@@ -163,19 +149,19 @@ HEADERS = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mc
         ({"MCP-Protocol-Version": "2027-01-01"}, META | {VERSION: "2027-01-01"}, (400, -32022)),
     ],
 )
-async def test_request_of_the_new_version_is_checked_against_its_headers(sandbox, headers, meta, outcome):
+async def test_request_of_the_new_version_is_checked_against_its_headers(
+    sandbox, http, url, headers, meta, outcome
+):
     sandbox.cloud.settings.amap_versions = "both"
     params = {"name": "maps_weather", "arguments": {"city": "杭州"}, "_meta": meta}
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    async with client(sandbox) as http:
-        answer = await http.post(sandbox.cloud.addresses.amap_url, json=message, headers=HEADERS | headers)
+    answer = await http.post(url, json=message, headers=HEADERS | headers)
     body = answer.json()
     assert (answer.status_code, body.get("error", {}).get("code")) == outcome
     assert "error" in body or "forecasts" in body["result"]["content"][0]["text"]
 
 
-async def test_server_of_the_new_version_alone_refuses_the_older_one(sandbox):
+async def test_server_of_the_new_version_alone_refuses_the_older_one(sandbox, http, url):
     sandbox.cloud.settings.amap_versions = "modern"
-    async with client(sandbox) as http:
-        answer = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+    answer = await http.post(url, json=INITIALIZE)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32602)

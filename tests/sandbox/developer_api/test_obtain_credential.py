@@ -53,15 +53,6 @@ def test_a_machine_reads_a_credential(sandbox, obtain, as_machine) -> None:
     }
 
 
-@pytest.mark.parametrize("user", ["alice", "bob"])
-def test_a_user_reads_a_credential_through_the_agent(sandbox, obtain, as_user, user) -> None:
-    response = obtain(as_user(user), "amap_api_key")
-    key = response.json()["credentialContent"]["apiKeyContent"]["apiKey"]
-    assert key == sandbox.cloud.secrets.amap_api_key
-    event = sandbox.cloud.events.snapshot()[-1]
-    assert (event.event, event.client, event.subject) == ("ObtainCredential", AGENT, f"user_{user}01")
-
-
 def test_one_permission_is_sufficient(obtain, as_machine) -> None:
     assert obtain(as_machine(f"{PAM_AUDIENCE}|credential:obtain")).status_code == 200
 

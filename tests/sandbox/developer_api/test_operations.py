@@ -196,14 +196,6 @@ def obtain(sandbox, client, pam):
     return get
 
 
-def test_credentials_are_issued_as_the_vendor_describes(sandbox, obtain) -> None:
-    body = obtain().json()
-    credential = body["cloudAccountRoleAccessCredential"]
-    assert body["cloudAccountVendorType"] == "alibaba_cloud"
-    assert credential["accessCredentialExpiresAt"] == int(sandbox.clock.now) + 900
-    assert credential["alibabaCloudStsToken"]["accessKeyId"].startswith("STS.")
-
-
 @pytest.mark.parametrize(
     ("query", "status", "error"),
     [

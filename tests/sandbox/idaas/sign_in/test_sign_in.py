@@ -119,12 +119,6 @@ def test_a_disabled_user_cannot_sign_in_and_loses_their_session(sandbox, browser
     assert browser.sign_in().status_code == 401
 
 
-def test_requests_are_counted(sandbox, browser) -> None:
-    browser.sign_in()
-    counts = sandbox.cloud.counters.snapshot()
-    assert (counts["idaas:authorize"], counts["idaas:authorize.sign_in"]) == (1, 1)
-
-
 # ID tokens
 
 

@@ -113,15 +113,6 @@ def test_the_agent_must_be_authorized_for_the_target_too(sandbox, exchange, refu
     assert refusal(exchange()) == (400, "invalid_scope")
 
 
-def test_requests_are_counted_by_grant(sandbox, machine, exchange) -> None:
-    machine()
-    machine(client_secret="wrong")
-    exchange()
-    counts = sandbox.cloud.counters.snapshot()
-    assert counts["idaas:token.client_credentials"] == 2
-    assert counts["idaas:token.token_exchange"] == 1
-
-
 def test_every_decision_is_an_event_without_secrets(sandbox, exchange, caplog) -> None:
     subject = sandbox.access_token()
     with caplog.at_level("INFO", logger="sandbox.events"):
