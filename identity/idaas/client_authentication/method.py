@@ -1,6 +1,5 @@
 """The seam of client authentication: make this token request authenticated (RFC 6749, section 2.3)."""
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -89,27 +88,7 @@ def unavailable(detail: str, about: str = "") -> UnreachableError:
     return UnreachableError(IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE, detail, about=about)
 
 
-JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ASSERTION_LIFETIME: Final = 600
-"""Seconds, as in the vendor's SDK."""
 _FEDERATED: Final = "urn:cloud:idaas:params:oauth:client-assertion-type"
-
-
-def assertion_claims(client_id: str, token_endpoint: str, now: float) -> dict[str, str | int]:
-    """The claims of one assertion, with a `jti` of its own."""
-    return {
-        "aud": token_endpoint,
-        "sub": client_id,
-        "iss": client_id,
-        "jti": str(uuid.uuid4()),
-        "iat": int(now),
-        "exp": int(now) + ASSERTION_LIFETIME,
-    }
-
-
-def assertion_form(client_id: str, assertion: str) -> dict[str, str]:
-    """The parameters that present a JWT assertion."""
-    return {"client_id": client_id, "client_assertion_type": JWT_BEARER, "client_assertion": assertion}
 
 
 def federated_form(client_id: str, credential_name: str, kind: str, assertion: str) -> dict[str, str]:

@@ -5,21 +5,21 @@ A secret is sent (RFC 6749, section 2.3.1), or it or the key signs an assertion 
 
 import base64
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import jwt
 
 from identity.idaas.client_authentication.declaration import Declaration, PrivateKey, assertion_algorithm
-from identity.idaas.client_authentication.method import (
-    ClientAuthentication,
-    TokenRequest,
-    assertion_claims,
-    assertion_form,
-)
+from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import SecretSource
+
+_JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_LIFETIME: Final = 600
+"""Seconds for which an assertion is valid, as in the vendor's SDK."""
 
 T = TypeVar("T")
 
@@ -38,11 +38,20 @@ class OwnCredential(ClientAuthentication, Generic[T]):
         return await self.credential.renew(refused.presented)
 
     def _asserted(self, request: TokenRequest, key: Secret | PrivateKey, algorithm: str) -> TokenRequest:
-        form = assertion_form(self.client_id, self._assertion(key, algorithm))
-        return request.by_client(form, presented=key)
+        form = {"client_id": self.client_id, "client_assertion_type": _JWT_BEARER}
+        return request.by_client({**form, "client_assertion": self._assertion(key, algorithm)}, presented=key)
 
     def _assertion(self, key: Secret | PrivateKey, algorithm: str) -> str:
-        claims = assertion_claims(self.client_id, self.token_endpoint, self.clock())
+        """One assertion, with a `jti` of its own."""
+        now = int(self.clock())
+        claims = {
+            "aud": self.token_endpoint,
+            "sub": self.client_id,
+            "iss": self.client_id,
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "exp": now + _LIFETIME,
+        }
         return jwt.encode(claims, key.reveal() if isinstance(key, Secret) else key, algorithm=algorithm)
 
 
