@@ -51,17 +51,14 @@ class ServiceCredential:
     """One caller's credential for one service, for one node of one run (`tools.service.Access`). `name` is
     the node's, by which errors name the service. `found` is what the state has.
 
-    Machine identity needs no `token` of a caller. Unless it `renews`, `cached` starts no request.
+    Machine identity needs no `token` of a caller. Unless its `maker` `renews`, `cached` starts no request.
     """
 
     name: str
     requirement: ServiceRequirement | None
     token: VerifiedAccessToken | None
-    source: CredentialBroker
     found: InState
-    clock: Callable[[], float]
-    _: KW_ONLY
-    renews: bool = True
+    maker: "ServiceCredentials"
     renewed: Credential | None = field(init=False, default=None)
     """The credential that this node obtained, for the state."""
 
@@ -85,8 +82,8 @@ class ServiceCredential:
         required, caller = self.requirement, self.token
         if required is None or (caller is None and required.access_identity is AccessIdentity.HUMAN):
             return None
-        identity, renews = required.access_identity, self.renews
-        return self.source.cached(required.credential, identity, caller, renews=renews)
+        identity, renews = required.access_identity, self.maker.renews
+        return self.maker.source.cached(required.credential, identity, caller, renews=renews)
 
     def known(self) -> InState:
         """The credential, or why there is none, if no request is needed to know; else `None`."""
@@ -101,7 +98,7 @@ class ServiceCredential:
         found = self.found
         if isinstance(found, Credential) and found != refused and self._is_valid(found):
             return found
-        self.source.invalidate(refused, self.token)
+        self.maker.source.invalidate(refused, self.token)
         fresh = await self._obtain()
         return refused if fresh == refused else fresh
 
@@ -109,7 +106,7 @@ class ServiceCredential:
         """See `Access`. `call` are further members of the record."""
         lent, kind = await self.credential(), AuditedAction.CREDENTIAL_LENT
         required, identity, call["service"] = lent.requirement, lent.access_identity, self.name
-        taken = self.source.audit.call(kind, required, identity, self.token, **call)
+        taken = self.maker.source.audit.call(kind, required, identity, self.token, **call)
         await taken.ended(AuditOutcome.SUCCEEDED)
         return lent
 
@@ -119,7 +116,7 @@ class ServiceCredential:
 
     async def _obtain(self) -> Credential:
         declared = self._declared()
-        obtaining = self.source.obtain(declared.credential, declared.access_identity, self.token)
+        obtaining = self.maker.source.obtain(declared.credential, declared.access_identity, self.token)
         try:
             self.found = self.renewed = obtained = await obtaining
         except (CredentialError, UnreachableError) as error:
@@ -138,7 +135,7 @@ class ServiceCredential:
             and credential.requirement == self.requirement.credential
             and credential.access_identity == self.requirement.access_identity
             and credential.principal == self._principal()
-            and credential.expires_at - _SKEW_SECONDS > self.clock()
+            and credential.expires_at - _SKEW_SECONDS > self.maker.clock()
         )
 
     def _principal(self) -> Principal | None:
@@ -169,6 +166,4 @@ class ServiceCredentials:
         A credential of `state` is used only if it fulfils the node's requirement and is this caller's.
         """
         found = in_state(state).get(name) if state else None
-        requirement = self.requirements.get(name)
-        source, clock = self.source, self.clock
-        return ServiceCredential(name, requirement, caller, source, found, clock, renews=self.renews)
+        return ServiceCredential(name, self.requirements.get(name), caller, found, self)

@@ -2,7 +2,7 @@
 
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.record import PendingApproval
-from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
+from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, ServiceRequirement
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
@@ -34,8 +34,8 @@ class ForeignBank(Bank):
         self.bench.vault.failures[PROVIDER] = required()
 
     def access(self, service: str, caller: VerifiedAccessToken) -> ServiceCredential:
-        requirement = ServiceRequirement(self.credential, AccessIdentity.HUMAN)
-        return ServiceCredential(service, requirement, caller, self.bench.vault, None, lambda: self.now)
+        required = {service: ServiceRequirement(self.credential, AccessIdentity.HUMAN)}
+        return ServiceCredentials(required, self.bench.vault, lambda: self.now).of(caller, service)
 
     def consent(self) -> None:
         del self.bench.vault.failures[PROVIDER]
