@@ -1,5 +1,6 @@
 """Audit logs for tests: events, files of complete lines, tampering with them, and findings."""
 
+import asyncio
 import json
 import resource
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from agent.operations.audit.file_destination import AuditFile
 from agent.operations.audit.log import AuditLog
 from agent.operations.audit.verify import FindingKind, Verification
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
+from identity.errors import AuditError
 from identity.secrets.secret import Secret
 
 KEY = AuditKey(Secret("k" * 32))
@@ -39,6 +41,26 @@ async def write_log(
     for call in calls:
         await log.record(event(call, time=now))
     await log.aclose()
+
+
+async def until_it_fails(log: AuditLog) -> AuditError:
+    """Waits until the thread has noticed it."""
+    while True:
+        try:
+            await log.check()
+        except AuditError as error:
+            return error
+        await asyncio.sleep(0)
+
+
+async def until_it_works(log: AuditLog) -> None:
+    while True:
+        try:
+            await log.check()
+        except AuditError:
+            await asyncio.sleep(0)
+        else:
+            return
 
 
 def lines_of(file: Path) -> list[str]:

@@ -1,6 +1,5 @@
 """The file of the audit log on real disks that are full, unavailable, slow or rotated."""
 
-import asyncio
 import contextlib
 import json
 import logging
@@ -17,7 +16,13 @@ from agent.operations.audit.log import AuditLog
 from agent.operations.audit.verify import verify
 from agent.operations.log_lines import JsonLines
 from identity.errors import AuditError
-from tests.agent.operations.audit.audit_lines import event, limited, records_of
+from tests.agent.operations.audit.audit_lines import (
+    event,
+    limited,
+    records_of,
+    until_it_fails,
+    until_it_works,
+)
 
 pytestmark = pytest.mark.promise("on-record")
 
@@ -27,26 +32,6 @@ FULL = Path("/dev/full")
 def lines(file: Path) -> list[dict]:
     """Without the lines that begin and end the chain."""
     return [record for record in records_of(file) if record["event"] not in ("audit_started", "audit_ended")]
-
-
-async def until_it_fails(log: AuditLog) -> AuditError:
-    """Waits until the thread has noticed it."""
-    while True:
-        try:
-            await log.check()
-        except AuditError as error:
-            return error
-        await asyncio.sleep(0)
-
-
-async def until_it_works(log: AuditLog) -> None:
-    while True:
-        try:
-            await log.check()
-        except AuditError:
-            await asyncio.sleep(0)
-        else:
-            return
 
 
 async def test_each_event_is_a_line_of_a_file_that_only_its_owner_can_read(tmp_path):
@@ -72,8 +57,9 @@ async def test_required_record_is_in_the_file_when_record_returns(tmp_path):
 async def test_line_ends_in_untrusted_names_are_escaped(tmp_path):
     file = tmp_path / "audit.jsonl"
     log = AuditLog(AuditFile(file))
-    await log.record(event('x"}\n{"event":"authentication"}\u2028\r\n'))
+    await log.record(event('x"}\n{"time":"2026"}\u2028\r\n'))
     await log.aclose()
+    assert verify([file]).findings == []
     assert len(file.read_bytes().splitlines()) == len(file.read_text().splitlines()) == 3
 
 
@@ -102,12 +88,6 @@ async def test_optional_record_on_a_full_disk_does_not_delay_the_caller_and_its_
     assert (await until_it_fails(log)).code is AgentCode.AUDIT_UNAVAILABLE
     await log.aclose()
     assert "the audit log ends without 25 records" in [record.getMessage() for record in caplog.records]
-
-
-async def test_file_that_cannot_be_created_is_reported_before_the_first_record(tmp_path):
-    log = AuditLog(AuditFile(tmp_path / "gone" / "audit.jsonl"), retry_seconds=60)
-    assert (await until_it_fails(log)).code is AgentCode.AUDIT_UNAVAILABLE
-    await log.aclose()
 
 
 async def test_waiting_records_are_bounded_and_the_gap_is_recorded(tmp_path):
@@ -224,29 +204,21 @@ async def test_records_after_close_are_reported_as_lost(tmp_path, caplog):
         await log.check()
 
 
-async def test_without_a_file_the_logger_has_every_record(caplog):
-    caplog.set_level(logging.INFO, "idaas_agent.audit")
-    log = AuditLog()
-    await log.record(event())
-    await log.aclose()
-    records = [record.__dict__["fields"] for record in caplog.records if record.name == "idaas_agent.audit"]
-    assert [record["event"] for record in records] == ["audit_started", "tool_call", "audit_ended"]
-    assert [record["seq"] for record in records] == [1, 2, 3]
-    assert records[1]["tool"] == "maps_weather"
-
-
-async def test_line_of_the_log_has_the_members_of_the_audit_line_and_masks_credentials(caplog):
+async def test_without_a_file_the_logger_has_every_record_and_masks_credentials(caplog):
     caplog.set_level(logging.INFO, "idaas_agent.audit")
     log = AuditLog()
     await log.record(event("sk-canary-canary\x7f"))
     await log.aclose()
-    _, record, _ = (record for record in caplog.records if record.name == "idaas_agent.audit")
-    line = JsonLines().format(record)
+    records = [record for record in caplog.records if record.name == "idaas_agent.audit"]
+    fields = [record.__dict__["fields"] for record in records]
+    assert [each["event"] for each in fields] == ["audit_started", "tool_call", "audit_ended"]
+    assert [each["seq"] for each in fields] == [1, 2, 3]
+    line = JsonLines().format(records[1])
     assert json.loads(line) == {
         "level": "info",
         "logger": "idaas_agent.audit",
         "message": "audit",
-        **record.__dict__["fields"],
+        **fields[1],
         "call_id": "[masked]\x7f",
     }
     assert "\x7f" not in line

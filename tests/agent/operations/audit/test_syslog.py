@@ -16,7 +16,13 @@ from agent.operations.audit.verify import verify
 from agent.settings.variables.observation import SyslogAddress
 from identity.errors import AuditError
 from sandbox.certificates import kept_certificates
-from tests.agent.operations.audit.audit_lines import event, put_lines, records_of
+from tests.agent.operations.audit.audit_lines import (
+    event,
+    put_lines,
+    records_of,
+    until_it_fails,
+    until_it_works,
+)
 from tests.agent.operations.audit.syslog_server import DatagramServer, StreamServer, refusing_port
 
 pytestmark = pytest.mark.promise("on-record")
@@ -134,23 +140,10 @@ def test_udp_server_that_is_away_is_noticed_when_the_system_reports_it():
     target.close()
 
 
-async def until(log: AuditLog, *, works: bool) -> None:
-    """Waits until the thread has noticed it."""
-    while True:
-        try:
-            await log.check()
-        except AuditError:
-            if not works:
-                return
-        else:
-            if works:
-                return
-
-
 async def test_log_survives_an_absent_server_and_its_chain_is_whole(tmp_path):
     with refusing_port() as port:
         log = AuditLog(syslog(f"tcp://127.0.0.1:{port}"), logged=False, capacity=2, retry_seconds=0.001)
-        await until(log, works=False)
+        await until_it_fails(log)
         for number in range(5):
             await log.record(event(f"call_{number}"))
         failures = log.failures
@@ -158,7 +151,7 @@ async def test_log_survives_an_absent_server_and_its_chain_is_whole(tmp_path):
             await asyncio.sleep(0)
         with StreamServer(port=port) as server:
             received = server.receive(5)
-            await until(log, works=True)
+            await until_it_works(log)
             await log.aclose()
             collected = tmp_path / "collected.jsonl"
             put_lines(collected, [text.strip() for text in texts(received.result())])
@@ -181,7 +174,7 @@ async def test_absent_server_delays_no_other_log(tmp_path, caplog):
         logs = AuditLog(AuditFile(file), required=True, others=[absent])
         for number in range(3):
             await logs.record(event(f"call_{number}"))
-        await until(absent, works=False)
+        await until_it_fails(absent)
         with pytest.raises(AuditError):
             await logs.check()
         await logs.aclose()

@@ -193,14 +193,20 @@ async def test_revocation_that_cannot_be_stored_is_in_force(process: Process) ->
     assert process.users == (["bob"], ["bob"])
 
 
-async def test_failing_store_is_reported_and_read_again(process: Process, caplog: Any) -> None:
+@pytest.mark.parametrize(
+    ("failure", "logged"),
+    [
+        (StoreError("Redis failed (ConnectionError)"), "Redis failed"),
+        (RuntimeError("secret text of a library"), "RuntimeError"),
+    ],
+)
+async def test_failing_store_is_reported_and_read_again(process, caplog, failure, logged):
     await process.enforcement.start()
-    process.store.failure = StoreError("Redis failed (ConnectionError)")
-    await process.receives(process.store.failure)
+    await process.receives(failure)
     with pytest.raises(UnreachableError, match="revocations_unavailable"):
         await process.enforcement.check()
-    assert "Redis failed" in caplog.text
-    process.store.failure = None
+    assert logged in caplog.text
+    assert "secret text" not in caplog.text
     process.store.kept = [revocation()]
     await process.retries()
     await process.enforcement.check()
@@ -216,19 +222,6 @@ async def test_same_failure_is_logged_once(process: Process, caplog: Any) -> Non
     process.store.failure = None
     process.slept.put_nowait(None)
     await following
-
-
-async def test_unexpected_failure_of_the_store_is_reported_and_read_again(process, caplog):
-    await process.enforcement.start()
-    await process.receives(RuntimeError("secret text of a library"))
-    with pytest.raises(UnreachableError, match="revocations_unavailable"):
-        await process.enforcement.check()
-    assert "RuntimeError" in caplog.text
-    assert "secret text" not in caplog.text
-    process.store.kept = [revocation()]
-    await process.retries()
-    await process.enforcement.check()
-    assert process.list.refuses("alice", 50.0, "")
 
 
 async def test_other_tasks_run_while_stored_revocations_are_applied(process: Process) -> None:
