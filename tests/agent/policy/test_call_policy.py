@@ -85,6 +85,15 @@ async def test_four_eyes_ask_a_member_of_the_group_and_the_user_cannot_be_one(co
     assert isinstance(await decided(four_eyes, amount(6000.0), Facts(approved=True, approver=FINANCE)), Allow)
 
 
+async def test_rule_holds_for_the_person_who_has_approved(company: CompanyOf) -> None:
+    not_fay = 'context.approver != principal && context.approver != User::"fay"'
+    four_eyes = company(expense(6000.0), rules=RULES.replace("context.approver != principal", not_fay))
+    await four_eyes.say()
+    await four_eyes.approve_for("fay", "finance")
+    assert await four_eyes.go_on() == [DENIED]
+    assert four_eyes.submitted == []
+
+
 async def test_forbid_without_exception_is_never_lifted(company: CompanyOf) -> None:
     never = company(rules='@id("never") forbid (principal, action == Action::"expenses.pay_out", resource);')
     everything = Facts(approved=True, approver=FINANCE, lasting=60)

@@ -249,7 +249,10 @@ async def test_the_five_cases_of_the_documented_file(
     at(served, MONDAY + 5 * 86_400)
     assert await submit(5.0) == DENIED
     assert await agent.call("list_expenses") == '"done"'
-    assert submitted == [500.0, 500.01, 6000.0, 5000.0, 5000.0]
+    # The next day begins anew.
+    at(served, MONDAY + 7 * 86_400)
+    assert await submit(5000.0) == '"done"'
+    assert submitted == [500.0, 500.01, 6000.0, 5000.0, 5000.0, 5000.0]
 
 
 @pytest.mark.parametrize("surface", ["http", "worker"])
