@@ -39,3 +39,9 @@ async def answered(page: Page) -> Any:
     """The last answer, when it has ended."""
     await page.get_by_role("button", name="Ask again").wait_for()
     return page.get_by_role("article", name="Agent").last
+
+
+async def answer_to(page: Page, text: str) -> Any:
+    """Sends `text`; the answer, when it has ended."""
+    await ask(page, text)
+    return await answered(page)

@@ -140,7 +140,7 @@ async def scripted_agent(serving: Serving) -> AsyncIterator[ScriptedAgent]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def signed_in(browser_context: Any, page: Page, page_switch: Any, scripted_agent: Any) -> Page:
+async def signed_in(page: Page, page_switch: Any, scripted_agent: Any) -> Page:
     """The page with a session in its tab, as after a sign-in."""
     page_switch[0].configure_for(scripted_agent.origin)
     session = (

@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from tests.agent.api.test_elicitation import Bank
 from tests.agent.api.threads.served_threads import WaitingModel
 from tests.conftest import Sandbox
-from tests.frontend.chat_page import PAGE
+from tests.frontend.chat_page import PAGE, ask
 from tests.graph.scripted_model import calls
 
 APPLY = "Apply for three days of leave from Monday"
@@ -65,6 +65,11 @@ class LastingAgent:
     async def open_page(self, page: Page, user: str = "alice", at: str = "", **claims: Any) -> Page:
         """The page of `user`, whose token has `claims`, at the address `at`."""
         return await open_page(page, self.sandbox, user, at, **claims)
+
+    async def asked(self, page: Page, text: str) -> None:
+        """Opens the page and sends `text`."""
+        await self.open_page(page)
+        await ask(page, text)
 
 
 async def open_page(page: Page, sandbox: Sandbox, user: str = "alice", at: str = "", **claims: Any) -> Page:

@@ -12,11 +12,9 @@ from playwright.async_api import Page, expect
 from agent.commands.sandbox_options import PageGrant, sandbox_page_config
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
+from tests.frontend.chat_page import PAGE
 
 pytestmark = pytest.mark.usefixtures("shipped_modules")
-
-PAGE = "http://localhost:9001/"
-
 
 Serve = Callable[[str, PageGrant], AgentServer]
 
@@ -43,14 +41,6 @@ def serve_agent(sandbox: Any, page_switch: Any) -> Iterator[Serve]:
         yield serve
 
 
-async def sign_in(page: Page, sandbox: Any, user: str = "alice") -> None:
-    await page.goto(PAGE)
-    await page.get_by_role("button", name="Sign in with IDaaS").click()
-    await page.get_by_label("User name").fill(user)
-    await page.get_by_label("Password").fill(getattr(sandbox.cloud.secrets, f"{user}_password"))
-    await page.get_by_role("button", name="Sign in").click()
-
-
 async def answer_to(page: Page, question: str) -> Any:
     box = page.get_by_role("textbox", name="Your question")
     await box.fill(question)
@@ -63,13 +53,19 @@ async def answer_to(page: Page, question: str) -> Any:
     ("access_identity", "grant"), [("Machine", PageGrant.CODE), ("Human", PageGrant.IMPLICIT)]
 )
 async def test_alice_signs_in_receives_answers_and_signs_out(
-    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve, access_identity: str, grant: PageGrant
+    browser_context: Any,
+    page: Page,
+    sandbox: Any,
+    sign_in: Any,
+    serve_agent: Serve,
+    access_identity: str,
+    grant: PageGrant,
 ):
     agent = serve_agent(access_identity, grant)
     as_whom = {"Machine": "as the agent", "Human": "on your behalf"}[access_identity]
     with_the_key = {"Machine": "as the agent", "Human": "with a shared key"}[access_identity]
     who_called = {"Machine": "app_agent01", "Human": "user_alice01"}[access_identity]
-    await sign_in(page, sandbox)
+    await sign_in(page)
     await page.get_by_label("Your question").wait_for()
     redeemed = sandbox.cloud.counters.snapshot().get("idaas:token.authorization_code", 0)
     assert redeemed == (grant is PageGrant.CODE)
@@ -100,11 +96,9 @@ async def test_alice_signs_in_receives_answers_and_signs_out(
     }
 
 
-async def test_stop_ends_the_models_work_too(
-    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
-):
+async def test_stop_ends_the_models_work_too(page: Page, sandbox: Any, sign_in: Any, serve_agent: Serve):
     serve_agent("Machine", PageGrant.CODE)
-    await sign_in(page, sandbox)
+    await sign_in(page)
     sandbox.cloud.faults.set("model_studio.stream", Fault(hang=True))
     box = page.get_by_role("textbox", name="Your question")
     await box.fill("Hello")
@@ -117,11 +111,11 @@ async def test_stop_ends_the_models_work_too(
 
 
 async def test_a_user_without_permission_for_the_agent_gets_an_error_and_no_token(
-    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
+    page: Page, sandbox: Any, sign_in: Any, serve_agent: Serve
 ):
     serve_agent("Human", PageGrant.CODE)
     sandbox.cloud.directory.people.discard(("user_alice01", "https://agent.sandbox.example", "agent.access"))
-    await sign_in(page, sandbox)
+    await sign_in(page)
     await page.get_by_role("alert").wait_for()
     await expect(page.get_by_role("alert")).to_contain_text("Access was denied")
     await expect(page.get_by_role("textbox", name="Your question")).to_have_count(0)
@@ -136,10 +130,10 @@ async def counted(page: Page, sandbox: Any, operation: str) -> None:
 
 
 async def test_expired_token_is_renewed_and_the_conversation_continues(
-    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
+    page: Page, sandbox: Any, sign_in: Any, serve_agent: Serve
 ):
     serve_agent("Human", PageGrant.CODE)
-    await sign_in(page, sandbox)
+    await sign_in(page)
     await answer_to(page, "What is the weather in Hangzhou right now?")
     sandbox.clock.advance(
         1300
@@ -154,24 +148,11 @@ async def test_expired_token_is_renewed_and_the_conversation_continues(
     )
 
 
-async def test_a_failing_service_is_shown_with_its_code_and_remedy(
-    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
-):
-    serve_agent("Machine", PageGrant.CODE)
-    await sign_in(page, sandbox)
-    sandbox.cloud.faults.set("function_compute", Fault(status=500))
-    answer = await answer_to(page, "Call my enterprise service")
-    call = answer.locator("details.tool-failed")
-    await call.locator("summary").first.click()
-    await expect(call).to_contain_text("enterprise_service_failed")
-    await expect(call).to_contain_text("Try again later, or ask your administrator.")
-
-
 async def test_bobs_refused_leave_is_shown_as_not_called_and_without_an_identity(
-    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
+    page: Page, sandbox: Any, sign_in: Any, serve_agent: Serve
 ):
     serve_agent("Machine", PageGrant.CODE)
-    await sign_in(page, sandbox, "bob")
+    await sign_in(page, "bob")
     leave = await answer_to(page, "How many days of leave do I have left?")
     call = leave.locator("details.tool-not_called")
     await expect(call.locator("summary").first).to_have_text(

@@ -5,8 +5,8 @@ from typing import Any
 from playwright.async_api import Page
 
 from tests.frontend.axe import NARROW_IN_THE_DARK, violations
+from tests.frontend.chat_page import PAGE, ask
 
-PAGE = "http://localhost:9001/"
 SESSION = (
     '{"accessToken": "at", "subject": "user_alice01", "person": "p", "name": "user_alice01", "expiresAt": %s}'
 )
@@ -19,14 +19,7 @@ MARKDOWN = (
 )
 
 
-async def ask(page: Page) -> None:
-    await page.locator("#question").fill("go")
-    await page.keyboard.press("Enter")
-
-
-async def test_no_state_of_the_page_violates_a_rule(
-    browser_context: Any, page: Page, page_switch: Any, scripted_agent: Any
-):
+async def test_no_state_of_the_page_violates_a_rule(page: Page, page_switch: Any, scripted_agent: Any):
     config = {
         "API_URL": scripted_agent.origin,
         "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
@@ -69,7 +62,7 @@ async def test_no_state_of_the_page_violates_a_rule(
     scripted_agent.will_answer(
         {"reasoning_content": "hm"}, *({"agent_event": event} for event in events), text=MARKDOWN
     )
-    await ask(page)
+    await ask(page, "go")
     await page.locator(".actions").wait_for()
     for summary in await page.locator(".answer summary").all():
         if await summary.is_visible():
@@ -80,13 +73,13 @@ async def test_no_state_of_the_page_violates_a_rule(
     states["the chain open, on a phone over the conversation"] = await violations(page, NARROW_IN_THE_DARK)
 
     scripted_agent.will_refuse(401, "access_token_invalid", request_id="1f2e")
-    await ask(page)
+    await ask(page, "go")
     await page.locator(".failure").wait_for()
     states["failure"] = await violations(page)
 
     await page.get_by_role("button", name="New conversation").click()
     scripted_agent.will_refuse(429, "rate_limited", retry_after=3000)
-    await ask(page)
+    await ask(page, "go")
     await page.get_by_role("timer").wait_for()
     states["waiting"] = await violations(page)
 
@@ -100,7 +93,7 @@ async def test_no_state_of_the_page_violates_a_rule(
     scripted_agent.will_answer_without_end(
         {"agent_event": {"type": "tool_started", **TOOL}}, {"content": "so far"}
     )
-    await ask(page)
+    await ask(page, "go")
     await page.get_by_text("so far").wait_for()
     states["streaming"] = await violations(page)
 

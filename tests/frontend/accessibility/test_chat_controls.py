@@ -5,12 +5,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask, question
+from tests.frontend.chat_page import ENTERPRISE, WEATHER, answer_to, answered, ask, question
 
 
-async def test_everything_can_be_done_from_the_keyboard(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
-):
+async def test_everything_can_be_done_from_the_keyboard(signed_in: Page, scripted_agent: Any):
     scripted_agent.will_answer_without_end({"content": "So far"})
     await expect(question(signed_in)).to_be_focused()
     await signed_in.keyboard.type("first line")
@@ -30,19 +28,16 @@ async def test_everything_can_be_done_from_the_keyboard(
 
 
 async def test_answer_is_announced_to_screen_readers_once_when_it_is_complete(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
+    signed_in: Page, scripted_agent: Any
 ):
     scripted_agent.will_answer({"content": "**Tea** "}, {"content": "is [ready](https://example.com)."})
-    await ask(signed_in, "tea?")
-    await answered(signed_in)
+    await answer_to(signed_in, "tea?")
     await expect(signed_in.get_by_role("status").filter(has_text="Answer complete")).to_have_text(
         "Answer complete: Tea is ready."
     )
 
 
-async def test_the_language_can_be_changed_in_mid_answer(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
-):
+async def test_the_language_can_be_changed_in_mid_answer(signed_in: Page, scripted_agent: Any):
     scripted_agent.will_answer_without_end(
         {"agent_event": {"type": "tool_started", **WEATHER}}, {"content": "So far"}
     )
@@ -58,9 +53,7 @@ async def test_the_language_can_be_changed_in_mid_answer(
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1600])
-async def test_no_width_makes_the_page_scroll_sideways(
-    signed_in: Page, browser_context: Any, scripted_agent: Any, width: int
-):
+async def test_no_width_makes_the_page_scroll_sideways(signed_in: Page, scripted_agent: Any, width: int):
     await signed_in.set_viewport_size({"width": width, "height": 740})
     wide = (
         "| " + " | ".join(f"column {n}" for n in range(12)) + " |\n|" + "---|" * 12 + "\n|" + " value |" * 12
@@ -69,7 +62,6 @@ async def test_no_width_makes_the_page_scroll_sideways(
         {"agent_event": {"type": "tool_finished", **ENTERPRISE, "ok": True, "duration_ms": 85}},
         text=f"{wide}\n\n```\n{'x' * 300}\n```\n\n{'y' * 300}",
     )
-    await ask(signed_in, "wide " * 60)
-    await answered(signed_in)
+    await answer_to(signed_in, "wide " * 60)
     await signed_in.locator(".tool > summary").click()
     assert await signed_in.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,27 +1,22 @@
 """axe-core over the list of conversations and the card of an approval, light and dark, wide and narrow."""
 
-from typing import Any
-
 from langchain_core.messages import AIMessage
 from playwright.async_api import Page
 
 from tests.frontend.axe import NARROW_IN_THE_DARK, violations
-from tests.frontend.chat_page import ask
+from tests.frontend.chat_page import answer_to, ask
 from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, prose
 
 WIDE = [("light", 1280), ("dark", 1280)]
 PHONE = [("light", 360), ("dark", 360)]
 
 
-async def test_no_state_of_list_and_card_violates_a_rule(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
-) -> None:
+async def test_no_state_of_list_and_card_violates_a_rule(page: Page, lasting_agent: LastingAgent) -> None:
     states: dict[str, list[str]] = {}
     lasting_agent.will_say(AIMessage("Hello."), LEAVE_CALL, AIMessage("You declined."))
     await lasting_agent.open_page(page)
     states["empty conversation, empty list"] = await violations(page, WIDE)
-    await ask(page, "Hello")
-    await page.get_by_role("button", name="Ask again").wait_for()
+    await answer_to(page, "Hello")
     await page.get_by_role("button", name="New conversation").click()
     await ask(page, APPLY)
     await card(page).wait_for()

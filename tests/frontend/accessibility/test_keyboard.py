@@ -19,12 +19,9 @@ async def status(page: Page, text: str) -> None:
     await expect(page.get_by_role("status").filter(has_text=text)).not_to_have_count(0)
 
 
-async def test_approval_is_decided_by_keyboard(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
-) -> None:
+async def test_approval_is_decided_by_keyboard(page: Page, lasting_agent: LastingAgent) -> None:
     lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
-    await lasting_agent.open_page(page)
-    await ask(page, APPLY)
+    await lasting_agent.asked(page, APPLY)
     await expect(card(page)).to_be_focused()
     await status(page, "The agent waits for your approval. The agent wants to call the leave service")
     order = []
@@ -50,11 +47,10 @@ async def test_approval_is_decided_by_keyboard(
 
 
 async def test_card_does_not_take_the_focus_from_a_user_who_writes(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(LEAVE_CALL.model_copy(update={"content": "One moment."}), waits=True)
-    await lasting_agent.open_page(page)
-    await ask(page, APPLY)
+    await lasting_agent.asked(page, APPLY)
     await expect(prose(page)).to_have_text("One")
     await question(page).press_sequentially("Not")
     lasting_agent.model.go_on.set()
@@ -64,7 +60,7 @@ async def test_card_does_not_take_the_focus_from_a_user_who_writes(
 
 
 async def test_countdown_is_announced_near_its_end_only(
-    browser_context: Any, other_device: Page, lasting_agent: LastingAgent
+    other_device: Page, lasting_agent: LastingAgent
 ) -> None:
     page = other_device  # its clock is that of no other test
     lasting_agent.will_say(LEAVE_CALL)
@@ -108,9 +104,7 @@ async def test_countdown_is_announced_near_its_end_only(
     await expect(page.locator("details.tool-not_called")).to_have_count(1)
 
 
-async def test_list_is_used_by_keyboard(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
-) -> None:
+async def test_list_is_used_by_keyboard(page: Page, lasting_agent: LastingAgent) -> None:
     for place, title in (("1", "three"), ("2", "two"), ("3", "one")):
         await lasting_agent.ask("POST", "/threads", {"id": place, "title": title})
     await lasting_agent.open_page(page)
@@ -144,9 +138,7 @@ async def test_list_is_used_by_keyboard(
     await status(page, "Conversations found: 1.")
 
 
-async def test_escape_folds_the_list_on_a_phone(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
-) -> None:
+async def test_escape_folds_the_list_on_a_phone(page: Page, lasting_agent: LastingAgent) -> None:
     await lasting_agent.ask("POST", "/threads", {"title": "one"})
     await page.set_viewport_size({"width": 375, "height": 667})
     await lasting_agent.open_page(page)

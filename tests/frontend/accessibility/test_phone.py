@@ -6,13 +6,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import COVERED, ENTERPRISE, WEATHER, answered, ask
+from tests.frontend.chat_page import COVERED, ENTERPRISE, WEATHER, answer_to
 
 LEAVE = {**ENTERPRISE, "tool": "leave_balance", "service": "leave", "call_id": "call_3"}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def scrolled(signed_in: Page, browser_context: Any, scripted_agent: Any) -> Page:
+async def scrolled(signed_in: Page, scripted_agent: Any) -> Page:
     """The end of a long conversation, whose last answer used services in three ways."""
     await signed_in.set_viewport_size({"width": 375, "height": 667})
     calls = [(WEATHER, True, True), (ENTERPRISE, True, True), (LEAVE, False, False)]
@@ -21,12 +21,11 @@ async def scrolled(signed_in: Page, browser_context: Any, scripted_agent: Any) -
         for call, ok, called in calls
     ]
     scripted_agent.will_answer(*({"agent_event": event} for event in events), text="A long answer.\n\n" * 60)
-    await ask(signed_in, "everything")
-    await answered(signed_in)
+    await answer_to(signed_in, "everything")
     return signed_in
 
 
-async def test_the_chain_stays_below_the_bar_on_one_line(scrolled: Page, browser_context: Any):
+async def test_the_chain_stays_below_the_bar_on_one_line(scrolled: Page):
     bar = await scrolled.locator("header.bar").bounding_box()
     strip = await scrolled.locator(".chain").bounding_box()
     assert bar is not None
@@ -39,9 +38,7 @@ async def test_the_chain_stays_below_the_bar_on_one_line(scrolled: Page, browser
     await expect(scrolled.locator(".chain .short .badge")).to_have_count(3)
 
 
-async def test_the_opened_chain_is_in_sight_moves_nothing_and_folds_by_escape(
-    scrolled: Page, browser_context: Any
-):
+async def test_the_opened_chain_is_in_sight_moves_nothing_and_folds_by_escape(scrolled: Page):
     before = await scrolled.evaluate("[scrollY, document.documentElement.scrollHeight]")
     await scrolled.locator(".chain summary").click()
     panel = await scrolled.locator(".chain .panel").bounding_box()
@@ -54,7 +51,7 @@ async def test_the_opened_chain_is_in_sight_moves_nothing_and_folds_by_escape(
     await expect(scrolled.locator(".chain .panel")).to_be_hidden()
 
 
-async def test_menu_covers_what_is_below_the_bar(scrolled: Page, browser_context: Any):
+async def test_menu_covers_what_is_below_the_bar(scrolled: Page):
     await scrolled.get_by_title("More").click()
     entries = scrolled.locator(".menu .panel").locator("button:visible, label")
     assert await entries.count() > 3
@@ -63,14 +60,13 @@ async def test_menu_covers_what_is_below_the_bar(scrolled: Page, browser_context
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_wide_table_shows_that_it_scrolls_and_scrolls_with_the_keyboard(
-    signed_in: Page, browser_context: Any, scripted_agent: Any, scheme: Any
+    signed_in: Page, scripted_agent: Any, scheme: Any
 ):
     await signed_in.set_viewport_size({"width": 375, "height": 667})
     await signed_in.emulate_media(color_scheme=scheme)
     wide = "| " + " | ".join(f"column {n}" for n in range(9)) + " |\n|" + "---|" * 9 + "\n|" + " value |" * 9
     scripted_agent.will_answer(text=f"{wide}\n\n| a | b |\n|---|---|\n| 1 | 2 |")
-    await ask(signed_in, "a table")
-    answer = await answered(signed_in)
+    answer = await answer_to(signed_in, "a table")
     table = answer.get_by_role("region", name="Table").first
     shadows = await edge_darkness(signed_in, table)
     assert shadows["right"] > 10, "the cut edge looks like any other"

@@ -7,12 +7,10 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask, question
+from tests.frontend.chat_page import ENTERPRISE, WEATHER, answer_to, answered, ask
 
 
-async def test_suggested_question_is_sent_by_one_click(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
-):
+async def test_suggested_question_is_sent_by_one_click(signed_in: Page, scripted_agent: Any):
     scripted_agent.will_answer(text="Sunny, 24 °C.")
     await signed_in.get_by_role("button", name="What is the weather in Hangzhou right now?").click()
     await expect(await answered(signed_in)).to_contain_text("Sunny, 24 °C.")
@@ -23,7 +21,7 @@ async def test_suggested_question_is_sent_by_one_click(
 
 
 async def test_address_of_a_consent_is_a_link_at_its_call_and_is_not_sent_back(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
+    signed_in: Page, scripted_agent: Any
 ):
     url = "https://calendar.example/consent?state=1"
     call = {**ENTERPRISE, "call_id": "call_1"}
@@ -37,14 +35,11 @@ async def test_address_of_a_consent_is_a_link_at_its_call_and_is_not_sent_back(
     await ask(signed_in, "My calendar?")
     link = (await answered(signed_in)).get_by_role("link", name="Open the page to allow it")
     await expect(link).to_have_attribute("href", url)
-    await ask(signed_in, "And now?")
-    await expect(await answered(signed_in)).to_contain_text("Now it works.")
+    await expect(await answer_to(signed_in, "And now?")).to_contain_text("Now it works.")
     assert "calendar.example" not in json.dumps(scripted_agent.requests)
 
 
-async def test_each_tool_call_shows_its_access_identity(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
-):
+async def test_each_tool_call_shows_its_access_identity(signed_in: Page, scripted_agent: Any):
     scripted_agent.will_answer(
         {"agent_event": {"type": "tool_started", **WEATHER}},
         {"agent_event": {"type": "tool_started", **ENTERPRISE}},
@@ -60,8 +55,7 @@ async def test_each_tool_call_shows_its_access_identity(
         },
         text="Done.",
     )
-    await ask(signed_in, "both, please")
-    answer = await answered(signed_in)
+    answer = await answer_to(signed_in, "both, please")
     weather, enterprise = (
         answer.locator("details", has_text=name) for name in (WEATHER["tool"], ENTERPRISE["tool"])
     )
@@ -89,9 +83,7 @@ async def test_each_tool_call_shows_its_access_identity(
     )
 
 
-async def test_stop_ends_the_request_and_keeps_the_received_text(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
-):
+async def test_stop_ends_the_request_and_keeps_the_received_text(signed_in: Page, scripted_agent: Any):
     scripted_agent.will_answer_without_end(
         {"agent_event": {"type": "tool_started", **WEATHER}}, {"content": "So far"}
     )
@@ -105,7 +97,7 @@ async def test_stop_ends_the_request_and_keeps_the_received_text(
 
 
 async def test_an_answer_stopped_before_its_first_text_is_shown_as_stopped(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
+    signed_in: Page, scripted_agent: Any
 ):
     scripted_agent.will_answer_without_end()
     await ask(signed_in, "hello")
@@ -116,7 +108,7 @@ async def test_an_answer_stopped_before_its_first_text_is_shown_as_stopped(
 
 
 async def test_a_complete_answer_is_complete_in_the_browsers_network_log(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
+    signed_in: Page, scripted_agent: Any
 ):
     failures: list[str | None] = []
     signed_in.on("requestfailed", lambda request: failures.append(request.failure))
@@ -132,7 +124,7 @@ async def test_a_complete_answer_is_complete_in_the_browsers_network_log(
 
 
 async def test_answer_without_services_is_marked_only_when_it_is_complete(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
+    signed_in: Page, scripted_agent: Any
 ):
     scripted_agent.will_answer_without_end({"content": "So far"})
     await ask(signed_in, "hello")
@@ -149,14 +141,11 @@ async def test_answer_without_services_is_marked_only_when_it_is_complete(
     await expect(signed_in.locator(".chain .note")).to_contain_text("needed no service")
 
 
-async def test_thinking_is_folded_apart_from_the_answer(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
-):
+async def test_thinking_is_folded_apart_from_the_answer(signed_in: Page, scripted_agent: Any):
     scripted_agent.will_answer(
         {"reasoning_content": "The user wants"}, {"reasoning_content": " tea."}, text="Tea."
     )
-    await ask(signed_in, "tea?")
-    answer = await answered(signed_in)
+    answer = await answer_to(signed_in, "tea?")
     await expect(answer.get_by_text("The user wants tea.")).to_be_hidden()
     await answer.get_by_text("Thoughts").click()
     await answer.get_by_text("The user wants tea.").wait_for()
@@ -167,8 +156,7 @@ async def test_markdown_is_rendered_while_it_streams(
 ):
     text = "## Plan\n\n| Day | High |\n|---|---|\n| Mon | 24 |\n\n```python\nprint('hi')\n```\n\n- one\n- two"
     scripted_agent.will_answer(*({"content": text[start : start + 3]} for start in range(0, len(text), 3)))
-    await ask(signed_in, "draw")
-    answer = await answered(signed_in)
+    answer = await answer_to(signed_in, "draw")
     await expect(answer.locator(".code .hljs-string")).to_have_text("'hi'")
     await answer.get_by_role("heading", name="Plan").wait_for()
     await answer.get_by_role("cell", name="24").wait_for()
@@ -179,7 +167,7 @@ async def test_markdown_is_rendered_while_it_streams(
 
 
 async def test_a_tool_call_shows_its_arguments_and_its_result_folded_and_as_text(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
+    signed_in: Page, scripted_agent: Any
 ):
     hostile = "<img src=x onerror=alert(1)> **bold**"
     scripted_agent.will_answer(
@@ -196,8 +184,7 @@ async def test_a_tool_call_shows_its_arguments_and_its_result_folded_and_as_text
         },
         text="Done.",
     )
-    await ask(signed_in, "weather")
-    answer = await answered(signed_in)
+    answer = await answer_to(signed_in, "weather")
     await answer.locator("details.tool > summary").click()
     arguments, result = answer.locator("pre").nth(0), answer.locator("pre").nth(1)
     await expect(arguments).to_be_hidden()
@@ -210,13 +197,12 @@ async def test_a_tool_call_shows_its_arguments_and_its_result_folded_and_as_text
 
 
 async def test_the_token_is_shown_as_verified_only_after_the_agent_accepted_the_question(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
+    signed_in: Page, scripted_agent: Any
 ):
     agent = signed_in.locator(".chain .link-agent")
     await expect(agent).to_contain_text("not asked yet")
     scripted_agent.will_refuse(502, "llm_api_key_unavailable")
-    await ask(signed_in, "hello")
-    await answered(signed_in)
+    await answer_to(signed_in, "hello")
     await expect(agent).to_contain_text("did not answer the last question")
     await expect(agent).not_to_contain_text("verified")
     scripted_agent.will_answer(text="Hello.")
@@ -224,29 +210,11 @@ async def test_the_token_is_shown_as_verified_only_after_the_agent_accepted_the_
     await expect(agent).to_contain_text("verified your access token")
 
 
-async def test_the_last_question_can_be_edited(signed_in: Page, browser_context: Any, scripted_agent: Any):
-    scripted_agent.will_answer(text="Which city?")
-    scripted_agent.will_answer(text="Sunny.")
-    await ask(signed_in, "weather")
-    await answered(signed_in)
-    await signed_in.get_by_role("button", name="Edit question").click()
-    await expect(question(signed_in)).to_have_value("weather")
-    await expect(question(signed_in)).to_be_focused()
-    await signed_in.get_by_text("Which city?", exact=True).wait_for()
-    await ask(signed_in, "weather in Hangzhou")
-    await expect(await answered(signed_in)).to_contain_text("Sunny.")
-    await expect(signed_in.get_by_text("Which city?")).to_have_count(0)
-    assert [message["content"] for message in scripted_agent.requests[1]["messages"]] == [
-        "weather in Hangzhou"
-    ]
-
-
 async def test_the_conversation_survives_a_reload_and_ends_with_a_new_one(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
+    signed_in: Page, scripted_agent: Any
 ):
     scripted_agent.will_answer(text="Noted.")
-    await ask(signed_in, "remember tea")
-    await answered(signed_in)
+    await answer_to(signed_in, "remember tea")
     await signed_in.reload()
     await expect(await answered(signed_in)).to_contain_text("Noted.")
     await signed_in.get_by_role("button", name="New conversation").click()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import answered, ask
+from tests.frontend.chat_page import answer_to, answered
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,7 @@ async def test_a_failure_shows_symptom_remedy_and_request_id(
 ):
     scripted_agent.will_refuse(status, code, request_id="1f2e3d4c")
     scripted_agent.will_answer(text="Now it works.")
-    await ask(signed_in, "try")
-    answer = await answered(signed_in)
+    answer = await answer_to(signed_in, "try")
     await expect(answer).to_contain_text(words)
     await expect(answer).to_contain_text(code)
     await browser_context.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -38,25 +37,19 @@ async def test_a_failure_shows_symptom_remedy_and_request_id(
     assert scripted_agent.requests[0]["messages"] == scripted_agent.requests[1]["messages"]
 
 
-async def test_unknown_code_is_shown_with_the_agents_text(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
-):
+async def test_unknown_code_is_shown_with_the_agents_text(signed_in: Page, scripted_agent: Any):
     scripted_agent.will_refuse(
         502, "my_service_failed", message="My service sleeps; reference 1f2e.", request_id="1f2e"
     )
-    await ask(signed_in, "try")
-    answer = await answered(signed_in)
+    answer = await answer_to(signed_in, "try")
     await expect(answer.locator(".symptom")).to_have_text("My service sleeps")
     for words in ("1f2e", "my_service_failed"):
         await expect(answer).to_contain_text(words)
 
 
-async def test_interrupted_answer_is_not_shown_as_complete(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
-):
+async def test_interrupted_answer_is_not_shown_as_complete(signed_in: Page, scripted_agent: Any):
     scripted_agent.will_answer(text="Half of", done=False)
-    await ask(signed_in, "try")
-    await expect(await answered(signed_in)).to_contain_text(
+    await expect(await answer_to(signed_in, "try")).to_contain_text(
         re.compile("Half of.*The answer broke off", re.DOTALL)
     )
     scripted_agent.will_answer(
@@ -68,9 +61,8 @@ async def test_interrupted_answer_is_not_shown_as_complete(
     )
 
 
-async def test_unreachable_agent_has_its_own_message(
-    signed_in: Page, browser_context: Any, page_switch: Any, scripted_agent: Any
-):
+async def test_unreachable_agent_has_its_own_message(signed_in: Page, scripted_agent: Any):
     await signed_in.route(f"{scripted_agent.origin}/**", lambda route: route.abort("connectionrefused"))
-    await ask(signed_in, "anybody there?")
-    await expect(await answered(signed_in)).to_contain_text("The agent could not be reached")
+    await expect(await answer_to(signed_in, "anybody there?")).to_contain_text(
+        "The agent could not be reached"
+    )

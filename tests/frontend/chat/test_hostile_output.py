@@ -95,9 +95,7 @@ async def test_the_content_security_policy_alone_blocks_every_payload(
         ("https://example.com/page", "https://example.com/page"),
     ],
 )
-async def test_link_shows_its_host(
-    signed_in: Page, browser_context: Any, scripted_agent: Any, markdown: str, shown: str
-):
+async def test_link_shows_its_host(signed_in: Page, scripted_agent: Any, markdown: str, shown: str):
     scripted_agent.will_answer(text=markdown)
     link = (await ask(signed_in)).get_by_role("link")
     await expect(link).to_contain_text(shown)
@@ -105,14 +103,12 @@ async def test_link_shows_its_host(
     await expect(link).to_have_attribute("target", "_blank")
 
 
-async def test_disguised_address_is_not_a_link(signed_in: Page, browser_context: Any, scripted_agent: Any):
+async def test_disguised_address_is_not_a_link(signed_in: Page, scripted_agent: Any):
     scripted_agent.will_answer(text="https://bank.example@elsewhere.example/ and [x](//elsewhere.example)")
     await expect((await ask(signed_in)).get_by_role("link")).to_have_count(0)
 
 
-async def test_hostile_tool_events_and_errors_are_text(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
-):
+async def test_hostile_tool_events_and_errors_are_text(signed_in: Page, scripted_agent: Any):
     markup = "<img src=x onerror='window.pwned = 1'>"
     event = {
         "type": "tool_finished",
@@ -135,9 +131,7 @@ async def test_hostile_tool_events_and_errors_are_text(
     ]
 
 
-async def test_inline_scripts_and_markup_sinks_are_closed_by_the_policy(
-    signed_in: Page, browser_context: Any
-):
+async def test_inline_scripts_and_markup_sinks_are_closed_by_the_policy(signed_in: Page):
     violations = await signed_in.evaluate(
         """async () => {
           const seen = [];

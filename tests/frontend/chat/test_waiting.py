@@ -5,7 +5,7 @@ from typing import Any
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import PAGE, answered, ask
+from tests.frontend.chat_page import PAGE, answer_to, answered
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -15,14 +15,13 @@ async def page(other_device: Page) -> Page:
 
 
 async def test_a_429_counts_down_and_then_the_question_can_be_asked_again(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
+    signed_in: Page, scripted_agent: Any
 ):
     await signed_in.clock.install()
     await signed_in.goto(PAGE)
     scripted_agent.will_refuse(429, "rate_limited", retry_after=40)
     scripted_agent.will_answer(text="Now it works.")
-    await ask(signed_in, "try")
-    answer = await answered(signed_in)
+    answer = await answer_to(signed_in, "try")
     again = signed_in.get_by_role("button", name="Ask again")
     await expect(answer).to_contain_text("You have sent too many requests")
     await expect(again).to_be_disabled()
@@ -39,12 +38,11 @@ async def test_a_429_counts_down_and_then_the_question_can_be_asked_again(
     await expect(await answered(signed_in)).to_contain_text("Now it works.")
 
 
-async def test_countdown_continues_after_a_reload(signed_in: Page, browser_context: Any, scripted_agent: Any):
+async def test_countdown_continues_after_a_reload(signed_in: Page, scripted_agent: Any):
     await signed_in.clock.install()
     await signed_in.goto(PAGE)
     scripted_agent.will_refuse(429, "rate_limited", retry_after=600)
-    await ask(signed_in, "try")
-    await answered(signed_in)
+    await answer_to(signed_in, "try")
     await signed_in.clock.run_for(120_000)
     await signed_in.reload()
     answer = await answered(signed_in)
@@ -53,10 +51,9 @@ async def test_countdown_continues_after_a_reload(signed_in: Page, browser_conte
 
 
 async def test_question_can_be_asked_again_immediately_without_retry_after(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
+    signed_in: Page, scripted_agent: Any
 ):
     scripted_agent.will_refuse(429, "rate_limited")
-    await ask(signed_in, "try")
-    answer = await answered(signed_in)
+    answer = await answer_to(signed_in, "try")
     await expect(signed_in.get_by_role("button", name="Ask again")).to_be_enabled()
     await expect(answer.get_by_role("timer")).to_have_count(0)

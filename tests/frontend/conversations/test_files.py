@@ -108,8 +108,7 @@ async def test_files_of_a_tool_are_shown_and_saved_and_a_page_among_them_is_neve
     page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(calls(("draw_chart", {})), AIMessage("There it is"))
-    await lasting_agent.open_page(page)
-    await ask(page, "Draw it")
+    await lasting_agent.asked(page, "Draw it")
     await expect(prose(page)).to_have_text("There it is")
     files = page.get_by_role("list", name="Files")
     await expect(files.get_by_role("img", name="Image chart.gif")).to_have_count(1)

@@ -29,7 +29,7 @@ async def asked(agent: LastingAgent, page: Page, *others: Any) -> Any:
 
 
 async def test_call_of_another_person_is_decided_in_the_inbox_and_their_run_goes_on(
-    browser_context: Any, page: Page, other_device: Page, lasting_agent: LastingAgent
+    page: Page, other_device: Page, lasting_agent: LastingAgent
 ) -> None:
     await asked(lasting_agent, page)
     await expect(listed(page).first).to_contain_text("waits for others")
@@ -67,7 +67,7 @@ async def test_call_of_another_person_is_decided_in_the_inbox_and_their_run_goes
 
 
 async def test_link_shows_exactly_that_call_and_decides_nothing_by_being_opened(
-    browser_context: Any, page: Page, other_device: Page, lasting_agent: LastingAgent
+    page: Page, other_device: Page, lasting_agent: LastingAgent
 ) -> None:
     approval = await asked(lasting_agent, page)
     link = f"#approval={approval['id']}"
@@ -90,9 +90,7 @@ async def test_link_shows_exactly_that_call_and_decides_nothing_by_being_opened(
     await expect(inbox(bob)).to_contain_text("Nothing waits for you.")
 
 
-async def test_rejection_by_another_person_reads_as_theirs(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
-) -> None:
+async def test_rejection_by_another_person_reads_as_theirs(page: Page, lasting_agent: LastingAgent) -> None:
     approval = await asked(lasting_agent, page)
     await lasting_agent.ask("POST", f"/approvals/{approval['id']}", {"decision": "reject"}, "bob", **FINANCE)
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as one who comes back
@@ -104,7 +102,7 @@ async def test_rejection_by_another_person_reads_as_theirs(
 
 
 async def test_own_request_is_opened_by_its_link_found_in_the_menu_and_withdrawn(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     approval = await asked(lasting_agent, page)
     await page.get_by_role("button", name="New conversation").click()
@@ -125,7 +123,7 @@ async def test_own_request_is_opened_by_its_link_found_in_the_menu_and_withdrawn
 
 
 async def test_question_that_a_client_prepared_is_shown_whole_as_its_words_and_asked_on_approval(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     job: Any = {"sub": "app_payroll", "permissions": ("agent.prepare",)}
     long, made = "Read this to its end. " * 20, []

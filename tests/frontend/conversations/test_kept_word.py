@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
-from tests.frontend.chat_page import COVERED, PAGE, ask, question
+from tests.frontend.chat_page import COVERED, PAGE, answer_to, answered, ask, question
 from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
 from tests.graph.scripted_model import calls
 
@@ -18,18 +18,13 @@ def questions(page: Page) -> Any:
     return page.get_by_role("article", name="You")
 
 
-async def answered(page: Page) -> None:
-    await page.get_by_role("button", name="Ask again").wait_for()
-
-
 async def test_edited_question_replaces_the_old_one_and_both_can_be_seen_and_saved(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     balance = calls(("leave_balance", {}))
     old, new = AIMessage("The old answer"), AIMessage("The new answer")
     lasting_agent.will_say(AIMessage("Hello"), balance, old, new)
-    await lasting_agent.open_page(page)
-    await ask(page, "Good morning")
+    await lasting_agent.asked(page, "Good morning")
     await answered(page)
     await ask(page, "The wrong question")
     await expect(prose(page)).to_contain_text("The old answer")
@@ -69,7 +64,7 @@ async def test_edited_question_replaces_the_old_one_and_both_can_be_seen_and_sav
 
 
 async def test_earlier_question_is_edited_in_place_of_all_that_follows_which_can_be_shown_again(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     balance = calls(("leave_balance", {}))
     lasting_agent.will_say(AIMessage("ONE"), AIMessage("TWO"), balance, AIMessage("THREE"), AIMessage("NEW"))
@@ -98,16 +93,15 @@ async def test_earlier_question_is_edited_in_place_of_all_that_follows_which_can
 
 
 async def test_text_decides_nothing_while_an_approval_is_open(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     applied = [
         LEAVE_CALL,
         AIMessage("Applied."),
         lambda messages: AIMessage(f"You wrote: {messages[-1].text}"),
     ]
-    lasting_agent.will_say(*applied, LEAVE_CALL, AIMessage("As you wish."))
-    await lasting_agent.open_page(page)
-    await ask(page, APPLY)
+    lasting_agent.will_say(*applied, LEAVE_CALL, lambda messages: AIMessage(messages[-1].text))
+    await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
     await page.get_by_title("More").click()
     await page.get_by_role("button", name="What waits for you").click()
@@ -127,7 +121,8 @@ async def test_text_decides_nothing_while_an_approval_is_open(
     await question(page).fill("Not this week")
     await expect(page.get_by_role("button", name="Send after you have decided")).to_be_visible()
     await page.get_by_role("button", name="Decline, and send this").click()
-    await expect(prose(page)).to_have_text("As you wish.")
+    await expect(prose(page)).to_contain_text("Not this week")
+    assert lasting_agent.sandbox.cloud.counters.snapshot()["function_compute:leave_applied"] == 1
     declined = page.locator("details.tool-not_called")
     await expect(declined).to_contain_text("You declined the call of the leave service")
     await page.reload()
@@ -135,11 +130,10 @@ async def test_text_decides_nothing_while_an_approval_is_open(
 
 
 async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within_their_types(
-    browser_context: Any, page: Page, other_device: Page, lasting_agent: LastingAgent
+    page: Page, other_device: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
-    await lasting_agent.open_page(page)
-    await ask(page, APPLY)
+    await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
     approve = card(page).get_by_role("button", name="Approve")
     for width, height in ((375, 667), (640, 450)):  # a phone; 1280 by 900 at 200 %
@@ -193,11 +187,10 @@ async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within
 
 
 async def test_approval_that_nobody_decided_in_time_says_so_everywhere(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
-    await lasting_agent.open_page(page)
-    await ask(page, APPLY)
+    await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
     lasting_agent.sandbox.clock.advance(7 * 24 * 3600)
     try:
@@ -212,23 +205,21 @@ async def test_approval_that_nobody_decided_in_time_says_so_everywhere(
 
 
 async def test_nothing_that_was_typed_is_lost_and_each_conversation_has_an_address(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(
         AIMessage("one answer"),
         AIMessage("another answer"),
         ServiceError(GraphCode.MODEL_CALL_FAILED, "down"),
     )
-    await lasting_agent.open_page(page)
-    await ask(page, "The first conversation")
+    await lasting_agent.asked(page, "The first conversation")
     await answered(page)
     await expect(page).to_have_url(re.compile("#conversation="))
     first = page.url
     await question(page).fill("half a thought")
     await page.get_by_role("button", name="New conversation").click()
     await expect(question(page)).to_have_value("")
-    await ask(page, "The second conversation")
-    await answered(page)
+    await answer_to(page, "The second conversation")
     await expect(page).to_have_title(re.compile("The second conversation"))
     await page.go_back()
     await expect(questions(page)).to_have_text(["The first conversation"])

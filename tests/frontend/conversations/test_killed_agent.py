@@ -3,7 +3,6 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
@@ -24,7 +23,7 @@ async def ready(agent: Command) -> None:
 
 @pytest.mark.promise("approval-binds")
 async def test_approval_is_still_there_after_the_agent_was_killed(
-    browser_context: Any, page: Page, page_switch: tuple[PageSwitch, str], sandbox: Sandbox, tmp_path: Path
+    page: Page, page_switch: tuple[PageSwitch, str], sandbox: Sandbox, tmp_path: Path
 ) -> None:
     port = free_port()
     variables = sandbox.environment | {

@@ -1,7 +1,5 @@
 """The card offers to approve more than one call, where the policy does."""
 
-from typing import Any
-
 from playwright.async_api import Page, expect
 
 from tests.frontend import reports
@@ -14,11 +12,10 @@ GEO = calls(("maps_geo", {"address": "Hangzhou"}))
 
 
 async def test_card_shows_bounds_and_time_before_more_calls_are_approved(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(GEO, DONE, GEO, DONE)
-    await lasting_agent.open_page(page)
-    await ask(page, "Where is it?")
+    await lasting_agent.asked(page, "Where is it?")
     await card(page).get_by_role("button", name="Approve more calls").click()
     await expect(card(page)).to_contain_text("in all of your conversations are then made without asking")
     await expect(card(page).get_by_label("How long").locator("option")).to_contain_text(
@@ -38,21 +35,19 @@ async def test_card_shows_bounds_and_time_before_more_calls_are_approved(
 
 
 async def test_card_shows_what_the_conversation_has_read_that_the_call_could_carry(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     distance = calls(("maps_distance", {"origins": "120.1,30.2", "destination": "121.4,31.2"}))
     lasting_agent.will_say(distance, calls(("maps_weather", {"city": "Ulm"})), DONE)
-    await lasting_agent.open_page(page)
-    await ask(page, "How far is it?")
+    await lasting_agent.asked(page, "How far is it?")
     await expect(card(page)).to_contain_text("amap.maps_distance: confidential, untrusted")
 
 
 async def test_bounds_are_narrowed_before_more_is_approved_and_a_grant_is_withdrawn(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(reports.PRINT, DONE)
-    await lasting_agent.open_page(page)
-    await ask(page, "Print it")
+    await lasting_agent.asked(page, "Print it")
     await card(page).get_by_role("button", name="Approve more calls").click()
     for label, value, fault in (
         ("pages: to", "600", "“pages: to” must be 500 or less."),

@@ -13,7 +13,7 @@ CHAT = "/openai/v1/chat/completions"
 
 
 async def test_many_conversations_are_shown_by_pages_and_searched_together(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     named = [{"id": f"{MANY - place:03}", "title": f"number {place}"} for place in range(MANY)]
     await asyncio.gather(*(lasting_agent.ask("POST", "/threads", each) for each in named))
@@ -46,7 +46,7 @@ async def test_many_conversations_are_shown_by_pages_and_searched_together(
 
 
 async def test_earlier_messages_of_a_long_conversation_are_shown_on_demand(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     def echo(messages: Any) -> AIMessage:
         last = [message for message in messages if isinstance(message, HumanMessage)][-1]

@@ -36,12 +36,11 @@ VISIT = {"mode": "url", "message": "Sign in there", "url": URL}
 
 
 async def test_form_of_a_server_is_filled_in_with_fields_of_its_types(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.bank.question, lasting_agent.bank.answered = FORM, []
     lasting_agent.will_say(PAY, DONE)
-    await lasting_agent.open_page(page)
-    await ask(page, "Pay")
+    await lasting_agent.asked(page, "Pay")
     asks = card(page)
     await expect(asks).to_contain_text("bank asks you something")
     await expect(asks.locator("blockquote")).to_have_text("How many copies?\n<b>Now</b>")
@@ -83,8 +82,7 @@ async def test_address_of_a_server_is_shown_whole_with_its_host_and_opened_by_a_
 ) -> None:
     lasting_agent.bank.question, lasting_agent.bank.answered = VISIT, []
     lasting_agent.will_say(PAY, DONE, PAY, DONE)
-    await lasting_agent.open_page(page)
-    await ask(page, "Pay")
+    await lasting_agent.asked(page, "Pay")
     await expect(card(page).locator(".address")).to_have_text(URL)
     await expect(card(page).locator("mark")).to_have_text("login.xn--bnk-sna.example")
     await expect(card(page)).to_contain_text("can look like others")

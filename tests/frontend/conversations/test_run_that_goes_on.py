@@ -17,7 +17,7 @@ WORDS = "Monday Tuesday Wednesday Thursday Friday"
 
 
 async def test_reload_in_the_middle_of_a_run_shows_each_word_once(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     balance = calls(("leave_balance", {}), text="First the balance.")
     balance.additional_kwargs["reasoning_content"] = "It may matter."
@@ -27,8 +27,7 @@ async def test_reload_in_the_middle_of_a_run_shows_each_word_once(
         return AIMessage(WORDS)
 
     lasting_agent.will_say(balance, second)
-    await lasting_agent.open_page(page)
-    await ask(page, "When?")
+    await lasting_agent.asked(page, "When?")
     await expect(prose(page).last).to_have_text("Monday")
     for _ in range(2):
         await page.reload()
@@ -47,11 +46,10 @@ async def test_reload_in_the_middle_of_a_run_shows_each_word_once(
 
 
 async def test_question_during_a_reload_is_kept_and_stop_ends_the_run(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(AIMessage(WORDS), waits=True)
-    await lasting_agent.open_page(page)
-    await ask(page, "When?")
+    await lasting_agent.asked(page, "When?")
     await expect(prose(page)).to_have_text("Monday")
     may_read = asyncio.Event()
 
@@ -77,8 +75,7 @@ async def test_second_tab_shows_the_run_that_the_first_began(
     browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(AIMessage("Hello."), AIMessage(WORDS))
-    await lasting_agent.open_page(page)
-    await ask(page, "one")
+    await lasting_agent.asked(page, "one")
     await page.get_by_role("button", name="Ask again").wait_for()
     second = await lasting_agent.open_page(await browser_context.new_page())
     await listed(second).click()
@@ -115,13 +112,10 @@ async def test_approval_answered_in_one_tab_closes_in_the_other(
         await expect(listed(tab).locator(".badge")).to_have_count(0)
 
 
-async def test_two_devices_agree(
-    browser_context: Any, page: Page, other_device: Page, lasting_agent: LastingAgent
-) -> None:
+async def test_two_devices_agree(page: Page, other_device: Page, lasting_agent: LastingAgent) -> None:
     lasting_agent.will_say(LEAVE_CALL, AIMessage("You declined."))
     await other_device.clock.install()
-    await lasting_agent.open_page(page)
-    await ask(page, APPLY)
+    await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
     await lasting_agent.open_page(other_device)
     await listed(other_device).click()
@@ -137,12 +131,9 @@ async def test_two_devices_agree(
     )
 
 
-async def test_decision_that_comes_second_shows_the_first(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
-) -> None:
+async def test_decision_that_comes_second_shows_the_first(page: Page, lasting_agent: LastingAgent) -> None:
     lasting_agent.will_say(LEAVE_CALL, AIMessage("You declined."))
-    await lasting_agent.open_page(page)
-    await ask(page, APPLY)
+    await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
     await page.route("**/threads?*", lambda route: route.abort())  # it has no news but by its own decision
     [thread] = (await lasting_agent.ask("GET", "/threads")).json()["threads"]
@@ -157,12 +148,11 @@ async def test_decision_that_comes_second_shows_the_first(
 
 
 async def test_progress_of_a_long_call_is_shown_until_its_result(
-    browser_context: Any, page: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(reports.PRINT, DONE)
     reports.MAY_END.clear()
-    await lasting_agent.open_page(page)
-    await ask(page, "Print it")
+    await lasting_agent.asked(page, "Print it")
     await expect(card(page).locator(".arguments")).to_contain_text(f"{reports.PROJECT}P-71")
     await card(page).get_by_role("button", name="Approve", exact=True).click()
     bar = page.get_by_role("progressbar", name="Progress of the call of reports: print_report")

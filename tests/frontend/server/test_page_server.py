@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.commands.page_server import PACKAGE_FILES, PageIncompleteError, page_application, servable_file
+from agent.commands.page_server import PACKAGE_FILES, PageIncompleteError, page_application
 
 FRONTEND = Path(__file__).resolve().parents[3] / "frontend"
 CONFIG = {
@@ -83,6 +83,8 @@ async def test_the_pages_files_are_served_with_their_media_type(folder: Path, pa
         "/node_modules/marked/lib/marked.umd.js",
         "/missing.js",
         "//etc/passwd",
+        "/view//page.js",
+        "/a%5cb.js",
         "/%2e%2e/secret.js",
         "/view/..%2f..%2fsecret.js",
         "/view%2f%2e%2e%2f%2e%2e%2fsecret.js",
@@ -95,13 +97,6 @@ async def test_other_paths_are_not_served(folder: Path, path: str):
         answer = await http.get(path)
     assert (answer.status_code, answer.text) == (404, "Not found")
     assert "content-security-policy" in answer.headers
-
-
-@pytest.mark.parametrize(
-    "path", ["../secret.js", "view/../../secret.js", "/etc/passwd", "", "view//page.js", "a\\b.js"]
-)
-def test_path_out_of_the_folder_has_no_file(folder: Path, path: str):
-    assert servable_file(folder.resolve(), path) is None
 
 
 @pytest.mark.parametrize("path", ["a" * 300 + ".js", "x/" * 1500 + "a.js", "index.html/a.js", "styles"])

@@ -15,7 +15,7 @@ FORGED = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyX21hbGxvcnkifQ.c2ln"
 
 @pytest.mark.parametrize("grant", ["token", "code"])
 async def test_response_for_another_nonce_is_refused(
-    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
+    page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
 ):
     """The response of another request, with the right state and a wrong nonce."""
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
@@ -35,9 +35,7 @@ async def test_response_for_another_nonce_is_refused(
 
 
 @pytest.mark.parametrize("fragment", ["&state=forged", "", "&state="])
-async def test_an_unsolicited_token_is_refused(
-    browser_context: Any, page: Page, sandbox_config: Any, fragment: str
-):
+async def test_an_unsolicited_token_is_refused(page: Page, sandbox_config: Any, fragment: str):
     sandbox_config()
     await page.goto(f"{PAGE}#access_token={FORGED}&token_type=Bearer&expires_in=1200{fragment}")
     await page.get_by_role("alert").wait_for()
@@ -48,7 +46,7 @@ async def test_an_unsolicited_token_is_refused(
 
 
 async def test_a_forged_response_does_not_affect_a_signed_in_user(
-    browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
+    page: Page, sandbox_config: Any, sign_in: Any
 ):
     sandbox_config()
     await sign_in(page)
@@ -80,7 +78,7 @@ async def test_a_replayed_code_is_refused_by_the_page_and_not_sent_again(
 
 
 async def test_a_used_code_is_refused_by_idaas_and_the_page_shows_the_error(
-    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
+    page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
 ):
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
     sandbox_config(RESPONSE_TYPE="code", TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)
@@ -102,7 +100,7 @@ async def test_a_used_code_is_refused_by_idaas_and_the_page_shows_the_error(
 
 @pytest.mark.parametrize("grant", ["token", "code"])
 async def test_back_and_forward_reuse_no_response_and_keep_the_sign_in(
-    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
+    page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
 ):
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
     sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)

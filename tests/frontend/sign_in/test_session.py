@@ -58,7 +58,7 @@ async def test_signing_out_ends_the_session_here_in_other_tabs_and_at_idaas(
 
 
 async def test_a_401_asks_for_a_new_sign_in_and_keeps_the_conversation(
-    browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any, scripted_agent: Any
+    page: Page, sandbox_config: Any, sign_in: Any, scripted_agent: Any
 ):
     sandbox_config()
     await sign_in(page)
@@ -158,7 +158,7 @@ async def test_a_stored_conversation_is_kept_for_its_user_until_sign_out(
 
 
 async def test_the_page_warns_before_the_sign_in_expires_and_renews_it(
-    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
+    page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
 ):
     sandbox.cloud.settings.access_token_lifetime = 100
     sandbox_config(SILENT_RENEWAL="off")
@@ -177,7 +177,6 @@ async def test_the_page_warns_before_the_sign_in_expires_and_renews_it(
     ("grant", "way"), [("token", "idaas:authorize"), ("code", "idaas:token.refresh_token")]
 )
 async def test_the_sign_in_is_renewed_silently_before_it_expires(
-    browser_context: Any,
     page: Page,
     sandbox: Any,
     sandbox_config: Any,
@@ -226,7 +225,7 @@ async def test_button_renews_the_sign_in_if_idaas_does_not(
     await expect(page.locator("iframe")).to_have_count(0)
 
 
-async def test_the_page_is_empty_in_a_frame(browser_context: Any, page: Page, sandbox_config: Any):
+async def test_the_page_is_empty_in_a_frame(page: Page, sandbox_config: Any):
     sandbox_config()
     await page.goto(PAGE)
     await page.get_by_role("button", name="Sign in with IDaaS").wait_for()

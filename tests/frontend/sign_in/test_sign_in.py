@@ -13,31 +13,9 @@ async def stored(page: Page) -> dict[str, str]:
     return await page.evaluate("() => ({...localStorage})")
 
 
-async def test_the_five_keys_of_the_tutorial_sign_in_by_the_implicit_grant(
-    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
-):
-    sandbox_config()
-    await sign_in(page)
-    await expect(page.get_by_text("user_alice01")).not_to_have_count(0)
-    await expect(question(page)).to_be_focused()
-    assert page.url == PAGE
-    assert "idaas:token.authorization_code" not in sandbox.cloud.counters.snapshot()
-
-
-async def test_the_code_grant_with_pkce_needs_no_secret_and_no_backend(
-    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
-):
-    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
-    sandbox_config(RESPONSE_TYPE="code", TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)
-    await sign_in(page)
-    await question(page).wait_for()
-    assert page.url == PAGE
-    assert sandbox.cloud.counters.snapshot()["idaas:token.authorization_code"] == 1
-
-
 @pytest.mark.parametrize("grant", ["token", "code"])
 async def test_with_openid_each_grant_checks_the_nonce_and_shows_the_persons_name(
-    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
+    page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
 ):
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
     scope = "openid https://agent.sandbox.example|agent.access"
@@ -50,14 +28,16 @@ async def test_with_openid_each_grant_checks_the_nonce_and_shows_the_persons_nam
     assert any("&nonce=" in url for url in asked)
 
 
-async def test_no_token_remains_in_the_address_the_history_or_local_storage(
-    browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
+async def test_the_five_keys_of_the_tutorial_sign_in_and_no_token_remains_where_others_may_read_it(
+    page: Page, sandbox_config: Any, sign_in: Any
 ):
+    """Neither in the address nor in the history nor in local storage."""
     sandbox_config()
     addresses: list[str] = []
     page.on("framenavigated", lambda frame: addresses.append(frame.url))
     await sign_in(page)
-    await question(page).wait_for()
+    await expect(page.get_by_text("user_alice01")).not_to_have_count(0)
+    await expect(question(page)).to_be_focused()
     assert any("access_token=" in address for address in addresses), "the answer did come in the fragment"
     assert await page.evaluate("location.href") == PAGE
     assert await stored(page) == {}
@@ -66,7 +46,7 @@ async def test_no_token_remains_in_the_address_the_history_or_local_storage(
 
 
 async def test_wrong_password_stays_at_idaas_and_the_right_one_signs_in(
-    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
+    page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
 ):
     sandbox_config()
     await sign_in(page, "alice", "wrong")
@@ -75,9 +55,7 @@ async def test_wrong_password_stays_at_idaas_and_the_right_one_signs_in(
     await question(page).wait_for()
 
 
-async def test_a_refusal_of_idaas_is_shown_with_its_remedy(
-    browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
-):
+async def test_a_refusal_of_idaas_is_shown_with_its_remedy(page: Page, sandbox_config: Any, sign_in: Any):
     sandbox_config(SCOPE="https://agent.sandbox.example|no.such.permission")
     await sign_in(page)
     alert = page.get_by_role("alert")
@@ -87,7 +65,7 @@ async def test_a_refusal_of_idaas_is_shown_with_its_remedy(
     assert page.url == PAGE
 
 
-async def test_a_configuration_with_faults_names_each(browser_context: Any, page: Page, sandbox_config: Any):
+async def test_a_configuration_with_faults_names_each(page: Page, sandbox_config: Any):
     sandbox_config(CLIENT_ID="", API_URL="http://agent.example.com")
     await page.goto(PAGE)
     alert = page.get_by_role("alert")
