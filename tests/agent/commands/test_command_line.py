@@ -76,13 +76,6 @@ async def test_second_up_says_that_another_one_runs_and_changes_none_of_its_file
     assert (folder / "agent.env").read_bytes() == written
 
 
-async def test_serve_reports_every_fault_of_its_configuration(tmp_path: Path) -> None:
-    status, output = await printed("serve", folder=tmp_path, AGENT_PORT="x")
-    assert status == 1
-    assert "AGENT_PORT" in output
-    assert "AGENT_AUDIENCE" in output
-
-
 def test_token_prints_a_users_access_token(sandbox: Sandbox) -> None:
     url = sandbox.url("", "idaas_plain")
     result = CliRunner().invoke(app, ["token", "--user", "bob", "--sandbox-url", url])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.composition.extensions import services
+from agent.settings.services_file import read_services_file
 from agent.settings.settings import read_settings
 
 SECRET = "CSnever-shown"
@@ -48,6 +49,17 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "ENTERPRISE_SERVICE_SCOPE": "https://svc.example|svc.read",
         "ENTERPRISE_SERVICE_URL": "https://svc.example/",
     }
+
+
+@pytest.fixture
+def read_declared(tmp_path):
+    """Reads a file of services: its declarations, and its faults."""
+
+    def read(text: str):
+        (tmp_path / "services.toml").write_text(text)
+        return read_services_file(tmp_path / "services.toml")
+
+    return read
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import pytest
 from pydantic import ValidationError
 
 from agent.settings.service_declarations import CloudRoleDeclaration, OAuthTokenDeclaration
-from agent.settings.services_file import read_services_file
 from identity.credentials.placement import Placement
 from identity.credentials.requirement import (
     AccessTokenRequirement,
@@ -15,40 +14,27 @@ from identity.credentials.requirement import (
 )
 
 
-async def test_issued_jwt_is_declared_with_its_provider_audience_and_claims(made):
-    (reports,) = made("""
-[services.reports]
-type = "http"
-url = "https://reports.example"
-issued_jwt = { provider = "service_jwt", audience = "https://reports.example", claims = { tier = "gold" } }
-placement = { header = "X-Token" }
-python = "payroll.py:service"
-""")
-    assert reports.credential == IssuedJwtRequirement(
-        "service_jwt", "https://reports.example", (("tier", "gold"),)
-    )
-    assert reports.credential.placement == Placement("X-Token")
-    await reports.aclose()
-
-
-async def test_cloud_role_is_declared_with_its_arn_and_duration(made):
-    role = 'cloud_role = { role = "acs:ram::1:role/reader", seconds = 900 }'
-    (reports,) = made(
-        f'[services.reports]\ntype = "http"\nurl = "https://x.example"\n{role}\npython = "payroll.py:service"'
-    )
-    assert reports.credential == CloudRoleRequirement("acs:ram::1:role/reader", 900)
-    await reports.aclose()
-
-
-async def test_oauth_token_is_declared_with_its_provider_scopes_and_parameters(made):
-    token = (
-        'oauth_token = { provider = "calendar", scopes = ["calendar.read"], '
-        'parameters = { access_type = "offline" } }\npython = "payroll.py:service"'
-    )
-    (reports,) = made(f'[services.reports]\ntype = "http"\nurl = "https://x.example"\n{token}')
-    assert reports.credential == OAuthTokenRequirement(
-        "calendar", ("calendar.read",), (("access_type", "offline"),)
-    )
+@pytest.mark.parametrize(
+    ("declared", "requirement"),
+    [
+        (
+            'issued_jwt = { provider = "p", audience = "https://a.example", claims = { tier = "gold" } }',
+            IssuedJwtRequirement("p", "https://a.example", (("tier", "gold"),)),
+        ),
+        (
+            'cloud_role = { role = "acs:ram::1:role/reader", seconds = 900 }',
+            CloudRoleRequirement("acs:ram::1:role/reader", 900),
+        ),
+        (
+            'oauth_token = { provider = "p", scopes = ["read"], parameters = { access_type = "offline" } }',
+            OAuthTokenRequirement("p", ("read",), (("access_type", "offline"),)),
+        ),
+    ],
+)
+async def test_credential_is_declared_with_all_that_it_needs(made, declared, requirement):
+    service = '[services.reports]\ntype = "http"\nurl = "https://x.example"\npython = "payroll.py:service"'
+    (reports,) = made(f"{service}\n{declared}")
+    assert reports.credential == requirement
     await reports.aclose()
 
 
@@ -78,8 +64,7 @@ python = "payroll.py:service"
     await reports.aclose()
 
 
-def test_further_credentials_need_a_first_one_and_places_of_their_own(tmp_path):
-    file = tmp_path / "services.toml"
+def test_further_credentials_need_a_first_one_and_places_of_their_own(read_declared):
     http = 'type = "http"\nurl = "https://x.example"\npython = "a:b"'
     entries = {
         "a": 'also = [{ api_key = "k" }]',
@@ -88,15 +73,15 @@ def test_further_credentials_need_a_first_one_and_places_of_their_own(tmp_path):
         "d": 'cloud_role = { role = "acs:ram::1:role/r" }\n'
         'also = [{ api_key = "l", placement = { header = "X-Key" } }]',
     }
-    file.write_text("\n".join(f"[services.{name}]\n{http}\n{entry}" for name, entry in entries.items()))
-    _, faults = read_services_file(file)
+    _, faults = read_declared(
+        "\n".join(f"[services.{name}]\n{http}\n{entry}" for name, entry in entries.items())
+    )
     assert [fault.split(" ", 2)[1] for fault in faults] == [f"services.{name}" for name in entries]
     assert ["of its own" in fault for fault in faults] == [False, False, True, True]
 
 
-def test_cloud_role_has_bounds_no_placement_and_no_mcp_server(tmp_path):
-    file = tmp_path / "services.toml"
-    file.write_text("""
+def test_cloud_role_has_bounds_no_placement_and_no_mcp_server(read_declared):
+    _, faults = read_declared("""
 [services.a]
 type = "mcp"
 url = "https://x.example"
@@ -113,7 +98,6 @@ python = "a:b"
 cloud_role = { role = "acs:ram::1:role/reader" }
 placement = { header = "X-Key" }
 """)
-    _, faults = read_services_file(file)
     places = (
         "a.cloud_role is unknown",
         "b.cloud_role.role",
@@ -123,9 +107,8 @@ placement = { header = "X-Key" }
     assert [place for place in places if not any(f"services.{place}" in fault for fault in faults)] == []
 
 
-def test_audience_of_idaas_and_claims_of_the_issuer_are_faults(tmp_path):
-    file = tmp_path / "services.toml"
-    file.write_text("""
+def test_audience_of_idaas_and_claims_of_the_issuer_are_faults(read_declared):
+    _, faults = read_declared("""
 [services.a]
 type = "mcp"
 url = "https://x.example"
@@ -135,7 +118,6 @@ type = "mcp"
 url = "https://x.example"
 issued_jwt = { provider = "p", audience = "a", claims = { sub = "bob" } }
 """)
-    _, faults = read_services_file(file)
     assert ["audience" in faults[0], 'claim "sub"' in faults[1], len(faults)] == [True, True, 2]
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from agent.composition.extensions import ENTRY_POINTS, services
 from agent.settings.declared_services import declared_services
-from agent.settings.service_declarations import HTTPDeclaration, MCPDeclaration
 from agent.settings.services_file import ServicesFile, read_services_file
 from agent.settings.settings import read_settings
 from identity.credentials.placement import Placement
@@ -49,17 +48,13 @@ tools = ["rate"]
 """
 
 
-def test_permissions_to_step_up_to_are_those_of_an_access_token(tmp_path):
-    file = tmp_path / "services.toml"
-    file.write_text("""
+def test_permissions_to_step_up_to_are_those_of_an_access_token(read_declared):
+    _, faults = read_declared("""
 services.a = { type = "mcp", url = "https://x.example", api_key = "k", step_up = ["write"] }
 services.b = { type = "mcp", url = "https://x.example", access_token = "a|b", step_up = ["a|write"] }
 services.c = { type = "mcp", url = "https://x.example", access_token = "a|b", step_up = ["write"] }
 """)
-    assert [fault.split(" ")[1] for fault in read_services_file(file)[1]] == [
-        "services.a",
-        "services.b.step_up.0:",
-    ]
+    assert [fault.split(" ")[1] for fault in faults] == ["services.a", "services.b.step_up.0:"]
 
 
 async def test_declared_services_have_their_credentials_and_placements(made):
@@ -126,18 +121,16 @@ async def test_tools_of_the_built_in_server_are_declared_as_reading(made_of_vari
         await service.aclose()
 
 
-def test_policy_of_a_tool_that_does_not_exist_is_a_fault(made, tmp_path):
+def test_policy_of_a_tool_that_does_not_exist_is_a_fault(made, read_declared):
     with pytest.raises(ConfigurationError) as caught:
         made(FILE + POLICIES.replace("payslip", "paysilp"))
     expected = 'SERVICES_FILE: services.payroll.policies: the service has no tool "paysilp"'
     assert caught.value.faults == (expected,)
-    file = tmp_path / "services.toml"
-    file.write_text(FILE + POLICIES.replace("policies.rate]", "policies.raet]"))
-    (fault,) = read_services_file(file)[1]
+    _, (fault,) = read_declared(FILE + POLICIES.replace("policies.rate]", "policies.raet]"))
     assert 'must list the tool "raet"' in fault
 
 
-def test_policy_that_can_be_misread_is_a_fault(tmp_path):
+def test_policy_that_can_be_misread_is_a_fault(read_declared):
     rule = '{ argument = "a", operator = ">", value = 5, policy = "ask" }'
     policies = [
         "{}",
@@ -156,20 +149,17 @@ def test_policy_that_can_be_misread_is_a_fault(tmp_path):
             )
         ),
     ]
-    file = tmp_path / "services.toml"
     for policy in policies:
-        file.write_text(
+        declared, faults = read_declared(
             'services.a = { type = "mcp", url = "https://x.example", api_key = "k", policies = { t = '
             f"{policy} }} }}"
         )
-        declared, faults = read_services_file(file)
         assert (declared, bool(faults)) == ({}, True), policy
         assert all("services.a.policies.t" in fault for fault in faults)
 
 
-def test_every_fault_is_reported_by_its_place_and_without_the_value(tmp_path):
-    file = tmp_path / "services.toml"
-    file.write_text("""
+def test_every_fault_is_reported_by_its_place_and_without_the_value(read_declared):
+    declared, faults = read_declared("""
 services.amap = { type = "mcp", url = "https://x.example", api_key = "k" }
 services.a = { type = "mcp", url = "http://canary.example" }
 services.b = { type = "http", url = "https://x.example", pyhton = "canary:x" }
@@ -182,7 +172,6 @@ services.h = { type = "built-in" }
 services.i = { type = "mcp", url = "https://x.example", api_key = "k", prefix = "maps." }
 other = 1
 """)
-    declared, faults = read_services_file(file)
     assert declared == {}
     places = (
         'services.amap.type must be "built-in"', "services.h.type must not be", "services.i.prefix",
@@ -205,13 +194,12 @@ def test_file_that_cannot_be_read_is_one_fault(tmp_path, text, expected):
     assert expected in fault
 
 
-def test_two_credentials_and_none_for_mcp_are_faults(tmp_path):
-    file = tmp_path / "services.toml"
-    file.write_text("""
+def test_two_credentials_and_none_for_mcp_are_faults(read_declared):
+    _, faults = read_declared("""
 services.a = { type = "mcp", url = "https://x.example" }
 services.b = { type = "mcp", url = "https://x.example", api_key = "k", access_token = "a|b" }
 """)
-    found = [fault.partition("found ")[2] for fault in read_services_file(file)[1]]
+    found = [fault.partition("found ")[2] for fault in faults]
     assert found == ["none", "access_token and api_key"]
 
 
@@ -267,15 +255,6 @@ def variables(sandbox):
     return {name: value for name, value in sandbox.environment.items() if not name.startswith("LEAVE_")}
 
 
-def test_variables_declare_the_services_of_the_tutorial(variables):
-    amap, enterprise = declared_services(read_settings(variables))
-    assert (amap.name, enterprise.name) == ("amap", "enterprise")
-    assert isinstance(amap.declaration, MCPDeclaration)
-    assert isinstance(enterprise.declaration, HTTPDeclaration)
-    assert amap.declaration.url == variables["EXTERNAL_SERVER_URL"]
-    assert enterprise.declaration.access_token == variables["ENTERPRISE_SERVICE_SCOPE"]
-
-
 def test_leave_service_is_declared_if_its_variables_are_set(sandbox):
     leave = declared_services(read_settings(sandbox.environment))[2]
     assert (leave.name, leave.declaration.access_identity) == ("leave", AccessIdentity.HUMAN)
@@ -283,13 +262,13 @@ def test_leave_service_is_declared_if_its_variables_are_set(sandbox):
 
 async def test_services_of_the_tutorial_keep_their_error_codes(variables):
     amap, enterprise = services(read_settings(variables), ssl.create_default_context(), installed=())
+    assert (amap.name, enterprise.name) == ("amap", "enterprise")
     assert (amap.error_code, enterprise.error_code) == (
         ToolCode.EXTERNAL_SERVICE_FAILED,
         ToolCode.ENTERPRISE_SERVICE_FAILED,
     )
     assert isinstance(amap.credential, ApiKeyRequirement)
     assert amap.credential.error_code is ToolCode.EXTERNAL_API_KEY_UNAVAILABLE
-    assert amap.settings == ("EXTERNAL_SERVER_URL", "EXTERNAL_SERVER_API_KEY_IDENTIFIER")
     assert enterprise.credential == AccessTokenRequirement(variables["ENTERPRISE_SERVICE_SCOPE"])
     for service in (amap, enterprise):
         await service.aclose()

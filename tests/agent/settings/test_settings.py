@@ -58,16 +58,16 @@ def test_fault_of_the_sdk_configuration_alone_has_its_own_code(environment: dict
         ("ENTERPRISE_SERVICE_URL", "ftp://svc.example"),
         ("EXTERNAL_SERVER_URL", "https://user:pass@mcp.example"),
         ("JWKS_ENDPOINT", "idaas.example/jwks"),
-        ("ACCESS_IDENTITY", "Robot"),
         ("ENTERPRISE_SERVICE_SCOPE", "svc.read"),
         ("CORS_ALLOWED_ORIGINS", "*"),
         ("CORS_ALLOWED_ORIGINS", "http://localhost:9001/"),
         ("AGENT_PORT", "90020"),
         ("RUN_TIMEOUT_SECONDS", "nan"),
-        ("MAX_BODY_BYTES", "0"),
+        ("MAX_CONCURRENT_RUNS", "-1"),
+        ("MAX_HEADER_BYTES", "-1"),
+        ("MAX_REQUESTS_PER_MINUTE", "-1"),
         ("SSL_CERT_FILE", "/nowhere/bundle.pem"),
         ("LEAVE_SERVICE_URL", "https://leave.example"),
-        ("LLM_ENABLE_THINKING", "perhaps"),
         ("AGENT_AUDIENCE", "two words"),
     ],
 )
@@ -175,18 +175,6 @@ def test_settings_and_faults_contain_no_secret(environment: dict[str, str]) -> N
     broken = faults(environment | {"AGENT_PORT": "x", "LLM_BASE_URL": f"http://{SECRET}.example"})
     for text in (repr(settings), settings.model_dump_json(), str(broken), repr(broken.faults)):
         assert SECRET not in text
-
-
-def test_variable_without_a_default_must_be_set() -> None:
-    assert variables()["AGENT_AUDIENCE"] is ...
-
-
-@pytest.mark.parametrize(
-    "name", ["MAX_REQUESTS_PER_MINUTE", "MAX_CONCURRENT_RUNS", "MAX_RUNS", "MAX_HEADER_BYTES"]
-)
-def test_negative_limit_is_a_fault(environment: dict[str, str], name: str) -> None:
-    [fault] = faults(environment | {name: "-1"}).faults
-    assert fault.startswith(name)
 
 
 def test_user_events_need_application_and_keys(environment: dict[str, str]) -> None:
