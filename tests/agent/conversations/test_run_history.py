@@ -162,14 +162,6 @@ async def test_run_whose_approval_has_expired_is_cancelled_since_then(threads, c
     assert await run_of(threads) == expired
 
 
-async def test_run_that_ends_after_its_approval_has_expired_was_cancelled_by_that(threads, clock):
-    until = await paused(threads, clock, seconds=600)
-    clock.now += 601
-    await threads.end_run(ALICE, "t", "r", "idle", [], RunEnd("canceled", "run_cancelled"))
-    ended = await run_of(threads)
-    assert (ended.state, ended.reason, ended.changed_at) == ("canceled", "approval_expired", until)
-
-
 Interrupt = Callable[[ThreadStore], Awaitable[object]]
 
 

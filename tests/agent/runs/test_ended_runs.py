@@ -40,6 +40,13 @@ async def begun_and_waiting(one: Process, slow: HangingService) -> Any:
     return run
 
 
+async def hanging(process: ProcessOf) -> tuple[Process, HangingService, Any]:
+    """A process whose run calls a service that does not respond."""
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    return one, slow, await begun_and_waiting(one, slow)
+
+
 async def until(run: LiveRun, step: str, visits: int) -> AsyncIterator[tuple[int, RunEvent]]:
     """The events up to the beginning of the visit of a node."""
     reader = run.events()
@@ -80,9 +87,7 @@ async def test_cancelled_run_leaves_a_result_for_each_call_and_the_thread_goes_o
 
 
 async def test_another_run_than_the_named_one_is_not_cancelled(process: ProcessOf) -> None:
-    slow = HangingService(weather="sunny")
-    one = process([calls(("weather", {})), DONE], slow)
-    run = await begun_and_waiting(one, slow)
+    one, _, run = await hanging(process)
     for each in (one, process([DONE], name="process-2")):
         assert not await each.conversations.cancel(ALICE.principal, THREAD, "0" * 32)
         assert await one.status() == "running"
@@ -143,9 +148,7 @@ async def test_run_that_two_processes_continue_at_once_is_continued_once(process
 
 
 async def test_shutdown_ends_the_run_with_its_error_and_it_can_be_continued_elsewhere(process):
-    slow = HangingService(weather="sunny")
-    one = process([calls(("weather", {})), DONE], slow)
-    run = await begun_and_waiting(one, slow)
+    one, _, run = await hanging(process)
     one.runs.end(lambda: UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
     with pytest.raises(UnavailableError) as ended:
         await read(run)
@@ -158,9 +161,7 @@ async def test_shutdown_ends_the_run_with_its_error_and_it_can_be_continued_else
 
 
 async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_continued(process):
-    slow = HangingService(weather="sunny")
-    dead = process([calls(("weather", {})), DONE], slow)
-    run = await begun_and_waiting(dead, slow)
+    dead, slow, run = await hanging(process)
     await dead.conversations.heartbeat.beat()
     await dead.conversations.heartbeat.aclose()
     other = process([DONE], name="process-2")
@@ -181,9 +182,7 @@ async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_conti
 
 
 async def test_process_that_wakes_reports_to_its_readers_that_the_run_was_interrupted(process):
-    slow = HangingService(weather="sunny")
-    asleep = process([calls(("weather", {})), DONE], slow)
-    run = await begun_and_waiting(asleep, slow)
+    asleep, _, run = await hanging(process)
     await asleep.conversations.heartbeat.beat()
     other = process([DONE], name="process-2")
     await beats(other, SILENT_SECONDS + BEAT_SECONDS)
@@ -206,9 +205,7 @@ async def beats(process: Process, seconds: float) -> None:
 
 
 async def test_clock_of_another_process_does_not_make_it_silent(process: ProcessOf) -> None:
-    slow = HangingService(weather="sunny")
-    one = process([calls(("weather", {})), DONE], slow)
-    await begun_and_waiting(one, slow)
+    one, _, _ = await hanging(process)
     other = process([DONE], name="process-2")
     for _ in range(5):
         one.now[0] -= 40  # what this clock shows; the other one is ahead
@@ -219,9 +216,7 @@ async def test_clock_of_another_process_does_not_make_it_silent(process: Process
 
 
 async def test_time_without_the_database_interrupts_no_run(process: ProcessOf) -> None:
-    slow = HangingService(weather="sunny")
-    one = process([calls(("weather", {})), DONE], slow)
-    await begun_and_waiting(one, slow)
+    one, _, _ = await hanging(process)
     await one.conversations.heartbeat.beat()
     other = process([DONE], name="process-2")
     await beats(other, BEAT_SECONDS)
@@ -233,9 +228,7 @@ async def test_time_without_the_database_interrupts_no_run(process: ProcessOf) -
 
 
 async def test_run_whose_process_stopped_long_ago_is_interrupted_at_the_first_heartbeat(process):
-    slow = HangingService(weather="sunny")
-    dead = process([calls(("weather", {})), DONE], slow)
-    await begun_and_waiting(dead, slow)
+    dead, _, _ = await hanging(process)
     await dead.conversations.heartbeat.beat()
     await dead.conversations.heartbeat.aclose()
     dead.now[0] += OLD_SECONDS + 1
@@ -245,9 +238,7 @@ async def test_run_whose_process_stopped_long_ago_is_interrupted_at_the_first_he
 
 
 async def test_run_of_another_process_can_be_cancelled(process: ProcessOf) -> None:
-    slow = HangingService(weather="sunny")
-    one = process([calls(("weather", {})), DONE], slow)
-    run = await begun_and_waiting(one, slow)
+    one, _, run = await hanging(process)
     other = process([DONE], name="process-2")
     assert await other.conversations.cancel(ALICE.principal, THREAD)
     assert await other.status() == "idle"
@@ -258,9 +249,7 @@ async def test_run_of_another_process_can_be_cancelled(process: ProcessOf) -> No
 
 
 async def test_deleting_all_threads_ends_their_runs_in_every_process(process: ProcessOf) -> None:
-    slow = HangingService(weather="sunny")
-    one = process([calls(("weather", {})), DONE], slow)
-    run = await begun_and_waiting(one, slow)
+    one, _, run = await hanging(process)
     here = process([calls(("weather", {})), DONE], HangingService(weather="rain"), name="process-2")
     own = await here.conversations.start(ALICE, "thread-2", [human("go")], streaming=True)
     assert await here.conversations.delete_all(ALICE.principal) == 2

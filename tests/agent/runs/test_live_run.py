@@ -8,7 +8,7 @@ import pytest
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.live_run import LiveRun
-from agent.runs.run import Cancelled, Finished, Outcome, Paused, ReplayBuffer, RunEvent
+from agent.runs.run import Finished, Outcome, Paused, ReplayBuffer, RunEvent
 from identity.errors import AgentError, InternalError, LimitError, RunTimeoutError, UnavailableError
 
 
@@ -62,26 +62,6 @@ async def read(run: LiveRun, after: int = 0) -> list[tuple[int, RunEvent]]:
 END = Finished("Once upon")
 
 
-async def test_every_reader_receives_all_events_whenever_it_comes() -> None:
-    work = Script(piece("Once"))
-    run = live_run(work)
-    early = asyncio.create_task(read(run))
-    await anext(run.events())
-    during = asyncio.create_task(read(run))
-    work.steps.put_nowait(piece(" upon"))
-    work.steps.put_nowait(END)
-    expected = [(1, piece("Once")), (2, piece(" upon")), (3, END)]
-    assert await early == await during == expected
-    assert await read(run) == expected
-
-
-async def test_reader_continues_after_the_position_it_has() -> None:
-    run = live_run(Script(piece("Once"), piece(" upon"), END))
-    await run.task
-    assert await read(run, after=1) == [(2, piece(" upon")), (3, END)]
-    assert await read(run, after=3) == []
-
-
 async def test_reader_that_leaves_neither_ends_nor_delays_the_run() -> None:
     work = Script(*map(piece, "abc"))
     run = live_run(work)
@@ -130,17 +110,6 @@ async def test_end_is_received_after_it_is_stored() -> None:
     work.may_close.set()
     assert await end == END
     assert reader.position == 2
-
-
-async def test_readers_of_a_cancelled_run_receive_that_it_was() -> None:
-    work = Script(piece("Once"))
-    run = live_run(work)
-    reading = asyncio.create_task(read(run))
-    await anext(run.events())
-    run.cancel()
-    run.cancel()
-    assert await reading == [(1, piece("Once")), (2, Cancelled())]
-    assert work.outcomes == [Cancelled()]
 
 
 async def test_run_cannot_be_cancelled_while_its_end_is_stored() -> None:
@@ -208,32 +177,6 @@ async def test_begun_raises_what_prevented_the_run() -> None:
     cancelled.cancel()
     with pytest.raises(UnavailableError):
         await cancelled.begun()
-
-
-async def test_one_reader_can_be_ended_alone() -> None:
-    work = Script()
-    run = live_run(work)
-    ended, other = run.events(), asyncio.create_task(read(run))
-    waiting = asyncio.ensure_future(anext(ended))
-    await asyncio.sleep(0)
-    ended.end(LimitError(AgentCode.RATE_LIMITED, "test"))
-    with pytest.raises(LimitError):
-        await waiting
-    work.steps.put_nowait(END)
-    assert await other == [(1, END)]
-
-
-@pytest.mark.parametrize("keep", [True, False])
-async def test_surface_that_leaves_cancels_the_run_unless_it_keeps_it(keep: bool) -> None:
-    work = Script(piece("Once"))
-    run = live_run(work)
-    surface = run.events(keep=keep)
-    await surface.first()
-    assert await anext(surface) == piece("Once")
-    surface.leave()
-    work.steps.put_nowait(END)
-    await asyncio.wait([run.task])
-    assert run.outcome == (END if keep else Cancelled())
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,13 @@ class Pair:
         while run.replay.newest < newest:
             await run.changed()
 
+    async def written(self, *texts: str) -> LiveRun:
+        """A run with its first events in Redis."""
+        run = self.begin()
+        await self.emits(run, *texts)
+        await self.writer.write()
+        return run
+
     async def finishes(self, run: LiveRun) -> None:
         self.work.steps.put_nowait(Finished())
         await asyncio.wait([run.task])
@@ -88,6 +95,12 @@ class Pair:
         run = await self.reading.open("alice", thread(status))
         assert run is not None
         self.reading.follow(run)
+        return run
+
+    async def read(self) -> RelayedRun:
+        """The run with a reader."""
+        run = await self.opened()
+        run.events()
         return run
 
 
@@ -110,11 +123,8 @@ def shown(run: Any) -> list[tuple[int, RunEvent]]:
 
 
 async def test_events_arrive_with_their_positions_and_the_end_follows(pair: Pair) -> None:
-    run = pair.begin()
-    await pair.emits(run, "Once", "upon")
-    await pair.writer.write()
-    relayed = await pair.opened()
-    relayed.events()
+    run = await pair.written("Once", "upon")
+    relayed = await pair.read()
     assert (relayed.id, relayed.key) == (run.id, run.key)
     assert shown(relayed) == shown(run) == [(1, piece("Once")), (2, piece("upon"))]
     await pair.emits(run, "a time")
@@ -125,7 +135,7 @@ async def test_events_arrive_with_their_positions_and_the_end_follows(pair: Pair
     assert relayed.outcome == Finished()
 
 
-async def test_what_happens_between_two_exchanges_is_one_entry(pair: Pair, redis: RedisProcess) -> None:
+async def test_what_happens_between_two_exchanges_is_one_entry(pair: Pair) -> None:
     run = pair.begin()
     await pair.emits(run, *("token" for _ in range(500)))
     await pair.writer.write()
@@ -149,11 +159,8 @@ async def entries(pair: Pair) -> int:
 
 
 async def test_events_of_the_time_without_redis_arrive_after_it(pair: Pair, redis: RedisProcess) -> None:
-    run = pair.begin()
-    await pair.emits(run, "Once")
-    await pair.writer.write()
-    relayed = await pair.opened()
-    relayed.events()
+    run = await pair.written("Once")
+    relayed = await pair.read()
     redis.stop()
     try:
         await pair.emits(run, "upon")
@@ -171,11 +178,8 @@ async def test_events_of_the_time_without_redis_arrive_after_it(pair: Pair, redi
 
 
 async def test_redis_that_has_lost_its_data_costs_a_late_reader_the_earlier_events_only(pair, redis):
-    run = pair.begin()
-    await pair.emits(run, "Once")
-    await pair.writer.write()
-    relayed = await pair.opened()
-    relayed.events()
+    run = await pair.written("Once")
+    relayed = await pair.read()
     redis.empty()
     pair.writer._streams[run].not_written()
     await pair.emits(run, "upon")
@@ -187,11 +191,8 @@ async def test_redis_that_has_lost_its_data_costs_a_late_reader_the_earlier_even
 
 
 async def test_entry_that_may_have_been_written_is_written_again_without_loss(pair: Pair) -> None:
-    run = pair.begin()
-    await pair.emits(run, "Once")
-    await pair.writer.write()
-    early = await pair.opened()
-    early.events()
+    run = await pair.written("Once")
+    early = await pair.read()
     pair.writer._streams[run]._position = 0  # Redis has written it, and its response was lost
     pair.writer.note(run)
     await pair.writer.write()
@@ -229,9 +230,7 @@ async def silence(pair: Pair, rounds: int = 2 * SILENT_ROUNDS) -> None:
 
 
 async def test_readers_of_a_killed_process_receive_that_the_run_was_interrupted(pair: Pair) -> None:
-    run = pair.begin()
-    await pair.emits(run, "Once")
-    await pair.writer.write()
+    await pair.written("Once")
     relayed = await pair.opened()
     reader = relayed.events()
     assert await anext(reader) == piece("Once")
@@ -249,11 +248,8 @@ async def test_readers_of_a_killed_process_receive_that_the_run_was_interrupted(
 
 @pytest.mark.parametrize(("status", "code"), [("idle", AgentCode.EVENTS_LOST), (None, None)])
 async def test_end_that_is_not_relayed_is_noticed(pair, status, code):
-    run = pair.begin()
-    await pair.emits(run, "Once")
-    await pair.writer.write()
-    relayed = await pair.opened()
-    relayed.events()
+    await pair.written("Once")
+    relayed = await pair.read()
     pair.threads.status = status
     await silence(pair)
     assert getattr(relayed.outcome, "code", None) is code
@@ -261,9 +257,7 @@ async def test_end_that_is_not_relayed_is_noticed(pair, status, code):
 
 
 async def test_readers_of_one_run_share_it_and_the_last_one_ends_the_reading(pair: Pair) -> None:
-    run = pair.begin()
-    await pair.emits(run, "Once")
-    await pair.writer.write()
+    await pair.written("Once")
     relayed = await pair.opened()
     assert await pair.opened() is relayed
     readers = [relayed.events(), relayed.events()]
@@ -279,9 +273,7 @@ def stored(run_id: str, first: int) -> bytes:
 
 
 async def test_entry_that_was_moved_or_changed_is_not_shown(pair: Pair) -> None:
-    run = pair.begin()
-    await pair.emits(run, "Once")
-    await pair.writer.write()
+    run = await pair.written("Once")
     [key] = await pair.redis.use(lambda client: client.keys("*:events:*"))
     for position, fields in (
         (2, {"e": b"\0{}"}),
@@ -293,13 +285,9 @@ async def test_entry_that_was_moved_or_changed_is_not_shown(pair: Pair) -> None:
     assert shown(await pair.opened()) == [(1, piece("Once"))]
 
 
-async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown(redis, pair):
-    encryption = Encryption(SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode()))
-    pair.writer.encryption = encryption
-    pair.reading.encryption = encryption
-    run = pair.begin()
-    await pair.emits(run, "Once")
-    await pair.writer.write()
+async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown(pair: Pair) -> None:
+    seal(pair)
+    await pair.written("Once")
     [key] = await pair.redis.use(lambda client: client.keys("*:events:*"))
     [(_, fields)] = await pair.redis.use(lambda client: client.xrange(key))
     await pair.redis.use(lambda client: client.xadd(key, {"e": stored("run-1", 2)}, id="2-9"))
@@ -307,22 +295,24 @@ async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown
     assert shown(await pair.opened()) == [(1, piece("Once"))]
 
 
+def seal(pair: Pair) -> None:
+    """From now on both processes have the key of conversations."""
+    encryption = Encryption(SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode()))
+    pair.writer.encryption = encryption
+    pair.reading.encryption = encryption
+
+
 @pytest.mark.promise("threads-are-private")
 async def test_run_of_another_owner_is_not_found_by_its_ids(pair: Pair) -> None:
-    await pair.emits(pair.begin(), "Once")
-    await pair.writer.write()
+    await pair.written("Once")
     assert await pair.reading.open("alice", thread("idle")) is not None
     assert await pair.reading.open("bob", thread("idle")) is None
 
 
 @pytest.mark.promise("threads-are-private")
 async def test_under_a_key_an_entry_of_another_stream_is_not_shown(pair: Pair) -> None:
-    encryption = Encryption(SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode()))
-    pair.writer.encryption = encryption
-    pair.reading.encryption = encryption
-    run = pair.begin()
-    await pair.emits(run, "Once")
-    await pair.writer.write()
+    seal(pair)
+    run = await pair.written("Once")
     assert await pair.reading.open("alice", thread("idle")) is not None
     own, other = run.key.encode(), b"0" * len(run.key)
     [events] = await pair.redis.use(lambda client: client.keys("*:events:*"))
@@ -345,9 +335,7 @@ async def test_events_of_a_removed_run_are_refused_also_if_redis_was_away_when_i
     relay = Relay(
         pair.redis, Encryption(), cast(ThreadStore, pair.threads), LiveRuns(), clock=clock, sleep=passes
     )
-    run = pair.begin()
-    await pair.emits(run, "Once")
-    await pair.writer.write()
+    run = await pair.written("Once")
     redis.stop()
     try:
         removal = asyncio.create_task(relay.forget("alice", "thread-1"))

@@ -11,19 +11,8 @@ from agent.runs.run import end_of
 from agent.runs.runs import Runs
 from graph.build import CompiledAgentGraph
 from graph.context import AgentContext
-from identity.access_token.verified_access_token import assume_verified
 from identity.errors import InternalError
-from identity.principal import Principal
-from identity.secrets.secret import Secret
-
-CALLER = assume_verified(
-    principal=Principal("https://idaas.example", "alice"),
-    audience=("agent",),
-    scopes=frozenset({"agent.access"}),
-    expires_at=2e9,
-    fingerprint="alice",
-    token=Secret("alice"),
-)
+from tests.agent.conversations.processes import ALICE
 
 
 class BrokenGraph:
@@ -37,7 +26,7 @@ class BrokenGraph:
 
 
 async def test_fault_of_a_run_is_an_internal_error_with_type_and_place(caplog):
-    run = Runs(cast(CompiledAgentGraph, BrokenGraph()), timeout=30).start([], CALLER, streaming=True)
+    run = Runs(cast(CompiledAgentGraph, BrokenGraph()), timeout=30).start([], ALICE, streaming=True)
     with pytest.raises(InternalError) as caught:
         await end_of(run)
     error = caught.value

@@ -15,31 +15,16 @@ from agent.runs.runs import Runs
 from graph.build import CompiledAgentGraph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
-from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import LimitError, RunTimeoutError, ServiceError, UnavailableError
-from identity.principal import Principal
-from identity.secrets.secret import Secret
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model
 from tests.agent.conftest import AgentServer, running_agent
+from tests.agent.conversations.processes import ALICE, BOB
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("bounded")
 
 CHAT = "/openai/v1/chat/completions"
-
-
-def caller(subject: str) -> VerifiedAccessToken:
-    return assume_verified(
-        principal=Principal("https://idaas.example", subject),
-        audience=("agent",),
-        scopes=frozenset({"agent.access"}),
-        expires_at=2e9,
-        fingerprint=subject,
-        token=Secret(subject),
-    )
-
-
-ALICE, BOB = caller("alice"), caller("bob")
 
 
 class Graph:
@@ -49,16 +34,21 @@ class Graph:
         self._end = end
         self._endless = endless
         self._pieces = pieces
+        self.open = 0
 
     async def astream(self, *_: Any, context: AgentContext, **__: Any) -> AsyncIterator[dict[str, Any]]:
         assert context.writer is not None
-        for _ in range(self._pieces):
-            context.writer({"type": "content", "text": "Once"})
-            yield {}
-        if self._endless:
-            await asyncio.Event().wait()
-        if self._end is not None:
-            raise self._end
+        self.open += 1
+        try:
+            for _ in range(self._pieces):
+                context.writer({"type": "content", "text": "Once"})
+                yield {}
+            if self._endless:
+                await asyncio.Event().wait()
+            if self._end is not None:
+                raise self._end
+        finally:
+            self.open -= 1
 
 
 def runs_of(graph: Graph, *, seconds: float = 30, per_caller: int = 1, in_total: int = 0) -> Runs:
@@ -146,6 +136,8 @@ async def leaves_before_it_began(run: RunReader) -> None:
 
 async def is_ended(run: RunReader) -> None:
     cast(LiveRun, run.run).end(UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
+    with pytest.raises(UnavailableError, match="shutting_down"):
+        await run.first()
 
 
 async def reads(run: RunReader) -> None:
@@ -166,6 +158,7 @@ async def does_not_read(run: RunReader) -> None:
         (Graph(asyncio.CancelledError()), does_not_read),
         (Graph(endless=True), leaves),
         (Graph(endless=True), leaves_before_it_began),
+        (Graph(pieces=10_000), leaves),
         (Graph(endless=True), is_ended),
         (Graph(endless=True), does_not_read),  # until its time is up
         (Graph(pieces=10_000), does_not_read),  # it waits for its reader, until its time is up
@@ -179,6 +172,7 @@ async def test_run_counts_until_it_ends_with_any_outcome(graph: Graph, reader: A
             start(runs)
         await reader(run)
         await runs.ended()
+        assert graph.open == 0
     await ended(runs)
 
 
@@ -210,29 +204,6 @@ def model() -> Iterator[EndlessModel]:
 def refusal(response: httpx.Response) -> tuple[int, str]:
     assert int(response.headers["Retry-After"]) >= 1
     return response.status_code, response.json()["error"]["code"]
-
-
-async def test_every_surface_refuses_a_run_above_the_limit_and_running_ones_continue(sandbox, model):
-    stream = {"messages": MESSAGES, "stream": True}
-    with running_agent(sandbox, LLM_BASE_URL=model.url, MAX_CONCURRENT_RUNS="1", MAX_RUNS="2") as server:
-        async with (
-            server.client("alice") as alice,
-            server.client("bob") as bob,
-            alice.stream("POST", CHAT, json=stream),
-        ):
-            for path, body in (
-                (CHAT, {"messages": MESSAGES}),
-                (CHAT, stream),
-                ("/agent/invoke", {"input": {"messages": MESSAGES}}),
-                ("/agent/stream", {"input": {"messages": MESSAGES}}),
-                ("/agent/stream_events", {"input": {"messages": MESSAGES}}),
-                ("/agent/stream_log", {"input": {"messages": MESSAGES}}),
-                ("/agent/batch", {"inputs": [{"messages": MESSAGES}]}),
-            ):
-                refused = await alice.post(path, json=body)
-                assert refusal(refused) == (429, AgentCode.TOO_MANY_RUNS), path
-            async with bob.stream("POST", CHAT, json=stream) as other:
-                assert other.status_code == 200
 
 
 async def test_busy_agent_sends_retry_after(sandbox: Sandbox, model: EndlessModel) -> None:

@@ -197,15 +197,6 @@ async def test_revocation_ends_grants_also_if_access_is_restored(
     assert len(await asked(served)) == 1
 
 
-async def test_grant_covers_no_call_with_other_rights_or_another_effect(
-    replica: Callable[..., Awaitable[Threads]],
-) -> None:
-    first = await replica([weather(), DONE])
-    [approval] = await asked(first)
-    await answered(first, approval, {})
-    assert len(await asked(await replica([weather()], effect="external"), "thread-2")) == 1
-
-
 async def test_operator_sees_and_ends_grants_by_a_command(
     replica: Callable[..., Awaitable[Threads]], tmp_path: Path
 ) -> None:

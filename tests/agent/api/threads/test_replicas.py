@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,18 @@ APPLY = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 
 
-async def two(threads: ThreadsOf, redis: RedisProcess, turns: Any, **more: Any) -> tuple[Threads, Threads]:
-    """Replica A, whose model has `turns`, and replica B."""
-    shared = {"REDIS_URL": redis.url}
-    return await threads(turns, **shared, **more), await threads(**shared)
+Two = Callable[..., Awaitable[tuple[Threads, Threads]]]
+
+
+@pytest.fixture
+def two(threads: ThreadsOf, redis: RedisProcess) -> Two:
+    """Makes replica A, whose model has `turns`, and replica B."""
+
+    async def make(turns: Any, **more: Any) -> tuple[Threads, Threads]:
+        shared = {"REDIS_URL": redis.url}
+        return await threads(turns, **shared, **more), await threads(**shared)
+
+    return make
 
 
 async def whole(served: Threads, **headers: str) -> tuple[list[str], list[dict[str, Any]]]:
@@ -33,10 +42,8 @@ async def whole(served: Threads, **headers: str) -> tuple[list[str], list[dict[s
         return reader.ids, events
 
 
-async def test_stream_is_continued_at_another_replica_where_it_was_cut(
-    threads: ThreadsOf, redis: RedisProcess
-) -> None:
-    a, b = await two(threads, redis, [TALE], waits=True)
+async def test_stream_is_continued_at_another_replica_where_it_was_cut(two: Two) -> None:
+    a, b = await two([TALE], waits=True)
     async with run_that_waits(a):
         async with followed(a) as cut:
             first = [await cut.next(), await cut.until("TEXT_MESSAGE_CONTENT")]
@@ -53,10 +60,8 @@ async def test_stream_is_continued_at_another_replica_where_it_was_cut(
     assert at_b[0][-len(ids) :] == ids
 
 
-async def test_stream_is_continued_also_before_its_events_are_in_redis(
-    threads: ThreadsOf, redis: RedisProcess
-) -> None:
-    a, b = await two(threads, redis, [TALE], waits=True)
+async def test_stream_is_continued_also_before_its_events_are_in_redis(two: Two) -> None:
+    a, b = await two([TALE], waits=True)
     relay_of(a).writer.sleep = hangs  # its events are written when this test says it
 
     async def are_written(_: float) -> None:
@@ -89,10 +94,8 @@ async def test_stream_is_continued_also_before_its_events_are_in_redis(
     assert ids == (await whole(a))[0]
 
 
-async def test_end_that_a_client_has_not_received_is_sent_once_at_every_replica(
-    threads: ThreadsOf, redis: RedisProcess
-) -> None:
-    a, b = await two(threads, redis, [TALE], waits=True)
+async def test_end_that_a_client_has_not_received_is_sent_once_at_every_replica(two: Two) -> None:
+    a, b = await two([TALE], waits=True)
     async with run_that_waits(a):
         async with followed(a) as cut:
             await cut.until("TEXT_MESSAGE_CONTENT")
@@ -107,21 +110,8 @@ async def test_end_that_a_client_has_not_received_is_sent_once_at_every_replica(
             assert nothing.response.status_code == 204
 
 
-async def test_last_event_at_another_replica_leaves_nothing_to_follow(
-    threads: ThreadsOf, redis: RedisProcess
-) -> None:
-    a, b = await two(threads, redis, [DONE])
-    await a.say("hello")
-    ids, events = await whole(b)
-    assert events[-1]["type"] == "RUN_FINISHED"
-    async with followed(b, **{"Last-Event-ID": ids[-1]}) as nothing:
-        assert nothing.response.status_code == 204
-
-
-async def test_failure_arrives_at_another_replica_with_its_code(
-    threads: ThreadsOf, redis: RedisProcess
-) -> None:
-    a, b = await two(threads, redis, [ServiceError(GraphCode.MODEL_CALL_FAILED, "test")])
+async def test_failure_arrives_at_another_replica_with_its_code(two: Two) -> None:
+    a, b = await two([ServiceError(GraphCode.MODEL_CALL_FAILED, "test")])
     await a.say("hello")
     _, events = await whole(b)
     assert (events[-1]["type"], events[-1]["code"]) == ("RUN_ERROR", GraphCode.MODEL_CALL_FAILED)
@@ -129,9 +119,9 @@ async def test_failure_arrives_at_another_replica_with_its_code(
 
 @pytest.mark.promise("threads-are-private")
 async def test_pause_arrives_at_another_replica_whose_answer_continues_the_run(
-    threads: ThreadsOf, redis: RedisProcess
+    two: Two, redis: RedisProcess
 ) -> None:
-    a, b = await two(threads, redis, [APPLY], ACCESS_IDENTITY="Human")
+    a, b = await two([APPLY], ACCESS_IDENTITY="Human")
     await a.say("Apply for leave")
     _, events = await whole(b)
     at_a = await whole(a)
@@ -146,10 +136,8 @@ async def test_pause_arrives_at_another_replica_whose_answer_continues_the_run(
         assert (await reader.rest())[-1]["type"] == "RUN_FINISHED"
 
 
-async def test_latest_run_is_shown_at_a_replica_that_has_executed_an_earlier_one(
-    threads: ThreadsOf, redis: RedisProcess
-) -> None:
-    a, b = await two(threads, redis, [DONE])
+async def test_latest_run_is_shown_at_a_replica_that_has_executed_an_earlier_one(two: Two) -> None:
+    a, b = await two([DONE])
     await a.say("hello", stream=True)
     await written(a)
     b.model.turns[:] = [TALE]
@@ -159,10 +147,8 @@ async def test_latest_run_is_shown_at_a_replica_that_has_executed_an_earlier_one
     assert (await whole(a)) == (await whole(b))
 
 
-async def test_replica_that_is_stopped_reports_it_to_readers_at_another_one(
-    threads: ThreadsOf, redis: RedisProcess
-) -> None:
-    a, b = await two(threads, redis, [TALE], waits=True)
+async def test_replica_that_is_stopped_reports_it_to_readers_at_another_one(two: Two) -> None:
+    a, b = await two([TALE], waits=True)
     async with run_that_waits(a), followed(b) as reader:
         await reader.until("TEXT_MESSAGE_CONTENT")
         a.agent.shutdown.end()
@@ -172,9 +158,9 @@ async def test_replica_that_is_stopped_reports_it_to_readers_at_another_one(
 
 @pytest.mark.promise("heals-by-itself")
 async def test_without_redis_a_run_of_another_replica_is_followed_by_what_it_stores_and_cancelled(
-    threads: ThreadsOf, redis: RedisProcess
+    two: Two, redis: RedisProcess
 ) -> None:
-    a, b = await two(threads, redis, [TALE], waits=True)
+    a, b = await two([TALE], waits=True)
     assert b.agent.redis is not None
     b.agent.redis._away_until = float("inf")
     async with run_that_waits(a), followed(b) as reader:
@@ -183,8 +169,8 @@ async def test_without_redis_a_run_of_another_replica_is_followed_by_what_it_sto
         assert (await reader.rest())[-1]["code"] == AgentCode.RUN_CANCELLED
 
 
-async def test_run_is_cancelled_by_another_replica_at_once(threads: ThreadsOf, redis: RedisProcess) -> None:
-    a, b = await two(threads, redis, [TALE], waits=True)
+async def test_run_is_cancelled_by_another_replica_at_once(two: Two) -> None:
+    a, b = await two([TALE], waits=True)
     async with run_that_waits(a), followed(a) as reader:
         await reader.until("TEXT_MESSAGE_CONTENT")
         assert (await b.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": True}
@@ -197,9 +183,9 @@ async def test_run_is_cancelled_by_another_replica_at_once(threads: ThreadsOf, r
 @pytest.mark.promise("threads-are-private")
 @pytest.mark.parametrize("path", ["/threads/thread-1", "/threads"])
 async def test_deleting_at_another_replica_ends_the_run_and_removes_its_events(
-    threads: ThreadsOf, redis: RedisProcess, path: str
+    two: Two, redis: RedisProcess, path: str
 ) -> None:
-    a, b = await two(threads, redis, [TALE], waits=True)
+    a, b = await two([TALE], waits=True)
     await b.say("hello", stream=True)
     await written(b)
     async with run_that_waits(a), followed(a) as reader:
@@ -216,9 +202,9 @@ async def test_deleting_at_another_replica_ends_the_run_and_removes_its_events(
 @pytest.mark.promise("threads-are-private")
 @pytest.mark.parametrize("path", ["/threads/thread-1", "/threads"])
 async def test_replica_that_wakes_after_its_conversation_was_deleted_writes_no_events(
-    threads: ThreadsOf, redis: RedisProcess, path: str
+    two: Two, redis: RedisProcess, path: str
 ) -> None:
-    a, b = await two(threads, redis, [TALE], waits=True)
+    a, b = await two([TALE], waits=True)
     relay_of(a).writer.sleep = hangs
     async with run_that_waits(a):
         assert (await b.ask("DELETE", path)).is_success
@@ -250,8 +236,8 @@ def relay_of(served: Threads) -> Relay:
     return conversations.relay
 
 
-async def test_ag_ui_shows_a_run_of_another_replica(threads: ThreadsOf, redis: RedisProcess) -> None:
-    a, b = await two(threads, redis, [TALE], waits=True)
+async def test_ag_ui_shows_a_run_of_another_replica(two: Two) -> None:
+    a, b = await two([TALE], waits=True)
     async with run_that_waits(a):
         asked = (await a.ask("GET", "/threads/thread-1")).json()["messages"]
         body = {"threadId": "thread-1", "runId": "r", "messages": asked, "tools": [], "context": []}
@@ -263,10 +249,8 @@ async def test_ag_ui_shows_a_run_of_another_replica(threads: ThreadsOf, redis: R
 
 
 @pytest.mark.promise("threads-are-private")
-async def test_run_of_another_replica_is_absent_for_another_user(
-    threads: ThreadsOf, redis: RedisProcess
-) -> None:
-    a, b = await two(threads, redis, [TALE], waits=True)
+async def test_run_of_another_replica_is_absent_for_another_user(two: Two) -> None:
+    a, b = await two([TALE], waits=True)
     async with run_that_waits(a):
         for method, path in (("GET", "/threads/thread-1/events"), ("POST", "/threads/thread-1/cancel")):
             refused = await b.ask(method, path, "bob")
@@ -279,11 +263,11 @@ async def test_run_of_another_replica_is_absent_for_another_user(
 
 @pytest.mark.promise("no-secret-leaves")
 async def test_events_are_encrypted_under_the_key_and_end_ten_minutes_after_the_run(
-    threads: ThreadsOf, redis: RedisProcess, tmp_path: Path
+    two: Two, threads: ThreadsOf, redis: RedisProcess, tmp_path: Path
 ) -> None:
     file = tmp_path / "conversations.key"
     file.write_text(KEY)
-    a, b = await two(threads, redis, [TALE], CONVERSATIONS_KEY_FILE=str(file))
+    a, b = await two([TALE], CONVERSATIONS_KEY_FILE=str(file))
     await a.say("A tale", stream=True)
     b = await threads(REDIS_URL=redis.url, CONVERSATIONS_KEY_FILE=str(file))
     _, events = await whole(b)

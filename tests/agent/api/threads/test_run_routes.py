@@ -129,15 +129,6 @@ async def test_end_can_be_read_for_a_moment_and_then_there_is_nothing_to_follow(
         assert nothing.response.status_code == 204
 
 
-async def test_error_of_a_run_is_received_once(threads: ThreadsOf) -> None:
-    served = await threads([ServiceError(GraphCode.MODEL_CALL_FAILED, "down")])
-    await served.say("hello")
-    async with followed(served) as late:
-        assert (await late.rest())[-1]["type"] == "RUN_ERROR"
-    async with followed(served, **{"Last-Event-ID": late.ids[-1]}) as nothing:
-        assert nothing.response.status_code == 204
-
-
 async def test_id_of_another_run_is_followed_from_the_beginning(threads: ThreadsOf) -> None:
     served = await threads()
     await served.say("hello")
@@ -193,6 +184,8 @@ async def test_failed_run_is_continued_on_request(threads: ThreadsOf) -> None:
     assert failed.json()["error"]["code"] == "model_call_failed"
     async with followed(served) as reader:
         assert (await reader.rest())[-1]["code"] == "model_call_failed"
+    async with followed(served, **{"Last-Event-ID": reader.ids[-1]}) as nothing:
+        assert nothing.response.status_code == 204
     assert (await served.ask("GET", "/threads/thread-1")).json()["status"] == "failed"
     started = await served.ask("POST", "/threads/thread-1/continue")
     assert started.status_code == 202
