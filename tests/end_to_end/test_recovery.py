@@ -16,13 +16,7 @@ pytestmark = pytest.mark.promise("heals-by-itself")
 
 RENEWAL_SECONDS, REFUSAL_SECONDS = 5, 2
 """Seconds: a younger credential is not renewed, and a refusal of IDaaS is cached."""
-
-
-async def test_token_of_a_rotated_key_is_admitted(start_agent, sandbox):
-    agent = await start_agent()
-    assert (await agent.ask(GREETING, sandbox.access_token())).status == 200
-    sandbox.cloud.keys.rotate(overlap=True)
-    assert (await agent.ask(GREETING, sandbox.access_token())).status == 200
+ISSUED = ("idaas:token.client_credentials", "idaas:token.token_exchange", "developer_api:ObtainCredential")
 
 
 async def test_a_hard_key_rotation_ends_old_tokens_and_admits_new_ones(start_agent, sandbox):
@@ -33,23 +27,6 @@ async def test_a_hard_key_rotation_ends_old_tokens_and_admits_new_ones(start_age
     assert (await agent.ask(GREETING, sandbox.access_token())).status == 200
     refused = await agent.ask(GREETING, old)
     assert (refused.status, refused.code) == (401, "access_token_invalid")
-
-
-@pytest.mark.parametrize(
-    ("token", "status", "code", "challenge"),
-    [
-        ({"lifetime": -60}, 401, "access_token_invalid", "invalid_token"),
-        ({"audience": "https://other.example"}, 401, "access_token_invalid", "invalid_token"),
-        ({"permissions": ("other.access",)}, 403, "insufficient_scope", "insufficient_scope"),
-    ],
-    ids=["expired", "another audience", "missing scope"],
-)
-async def test_unsuitable_access_token_is_refused_first(start_agent, sandbox, token, status, code, challenge):
-    agent = await start_agent()
-    answer = await agent.ask(GREETING, sandbox.access_token(**token), stream=True)
-    assert (answer.status, answer.code) == (status, code)
-    assert f'error="{challenge}"' in answer.headers["WWW-Authenticate"]
-    assert "model_studio:chat.completions" not in sandbox.cloud.counters.snapshot()
 
 
 async def test_a_wrong_identifier_of_the_models_key_is_named_before_the_stream(start_agent, sandbox):
@@ -167,18 +144,27 @@ async def test_key_rotations_under_load_fail_no_valid_request(start_agent, sandb
     assert sandbox.cloud.counters.snapshot()["idaas:jwks"] <= 3
 
 
-async def test_a_service_that_refuses_every_call_costs_one_renewal_in_five_seconds(start_agent, sandbox):
-    agent, token = await start_agent(), sandbox.access_token()
-    await agent.warm()
-    await agent.ask(ENTERPRISE, token)
+@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    ("question", "service"), [(ENTERPRISE, "function_compute"), (WEATHER, "amap")], ids=["enterprise", "maps"]
+)
+async def test_a_service_that_refuses_every_call_costs_one_renewal_in_five_seconds(
+    start_agent, sandbox, access_identity, status, question, service
+):
+    agent, token = await start_agent(access_identity), sandbox.access_token()
+    assert (await agent.ask(question, token)).status == 200
     sandbox.clock.advance(RENEWAL_SECONDS)
     sandbox.cloud.counters.reset()
-    sandbox.cloud.faults.set("function_compute", Fault(status=403))
+    sandbox.cloud.faults.set(service, Fault(status=status))
     for _ in range(10):
-        assert (await agent.ask(ENTERPRISE, token)).status == 200
+        assert (await agent.ask(question, token)).status == 200
     counted = sandbox.cloud.counters.snapshot()
-    assert counted["idaas:token.client_credentials"] == 1
-    assert counted["function_compute:fault"] == 11, "only a renewed token is worth a second request"
+    assert sum(counted.get(name, 0) for name in ISSUED) == 1, counted
+    assert counted[f"{service}:fault"] <= 11, "only a renewed credential is worth a second request"
+    sandbox.cloud.faults.clear()
+    answer = await agent.ask(question, token, stream=True)
+    assert any(event["type"] == "tool_finished" and event["ok"] for event in answer.tool_events)
 
 
 async def test_refused_permission_is_requested_once_and_works_two_seconds_after_it_is_restored(
@@ -253,28 +239,3 @@ async def test_young_credential_that_is_refused_is_neither_renewed_nor_resent(
     assert codes(answer) == [refused_again]
     assert obtained not in counted
     assert counted[f"{service}:fault"] == 1
-
-
-ISSUED = ("idaas:token.client_credentials", "idaas:token.token_exchange", "developer_api:ObtainCredential")
-
-
-@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
-@pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("question", [ENTERPRISE, WEATHER])
-async def test_credentials_are_renewed_once_for_many_refused_calls(
-    start_agent, sandbox, access_identity, status, question
-):
-    agent = await start_agent(access_identity)
-    token = sandbox.access_token()
-    assert (await agent.ask(question, token)).status == 200
-    sandbox.clock.advance(10)  # what was issued is no longer too young to be renewed
-    service = "amap" if question is WEATHER else "function_compute"
-    sandbox.cloud.faults.set(service, Fault(status=status))
-    sandbox.cloud.counters.reset()
-    for _ in range(10):
-        assert (await agent.ask(question, token, stream=True)).status == 200
-    counted = sandbox.cloud.counters.snapshot()
-    assert 1 <= sum(counted.get(name, 0) for name in ISSUED) <= 2, counted
-    sandbox.cloud.faults.clear()
-    answer = await agent.ask(question, token, stream=True)
-    assert any(event["type"] == "tool_finished" and event["ok"] for event in answer.tool_events)

@@ -2,21 +2,14 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Iterator
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from agent.api.disconnect import ClientDisconnectedError, while_connected
-from agent.errors.error_codes import AgentCode
-from agent.runs.runs import Runs
-from graph.build import CompiledAgentGraph
-from graph.context import AgentContext
-from graph.events import TextEvent
-from identity.errors import UnavailableError
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
 from tests.agent.conftest import AgentServer, running_agent
-from tests.agent.runs.test_run import CALLER
 from tests.conftest import Sandbox
 
 
@@ -82,41 +75,6 @@ async def test_disconnect_before_the_response_cancels_the_model_call(
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert await happens(model.disconnected)
-
-
-class EndlessGraph:
-    """A graph whose model never stops writing."""
-
-    def __init__(self) -> None:
-        self.closed = asyncio.Event()
-
-    async def astream(self, *_: Any, context: AgentContext, **__: Any) -> AsyncGenerator[dict[str, Any]]:
-        assert context.writer is not None
-        try:
-            while True:
-                context.writer(TextEvent(type="content", text="more"))
-                yield {}
-        finally:
-            self.closed.set()
-
-
-async def test_run_cancelled_while_its_reader_lags_is_closed_at_once() -> None:
-    graph = EndlessGraph()
-    runs = Runs(cast(CompiledAgentGraph, graph), timeout=60)
-    run = runs.start([], CALLER, streaming=True)
-    await run.first()
-    run.leave()
-    await runs.ended()
-    assert graph.closed.is_set()
-
-
-async def test_run_ended_before_it_began_ends_its_reader() -> None:
-    runs = Runs(cast(CompiledAgentGraph, EndlessGraph()), timeout=60)
-    run = runs.start([], CALLER, streaming=True)
-    runs.end(lambda: UnavailableError(AgentCode.SHUTTING_DOWN, "stop"))
-    with pytest.raises(UnavailableError) as raised:
-        await run.first()
-    assert raised.value.code is AgentCode.SHUTTING_DOWN
 
 
 async def test_disconnect_cancels_what_is_waited_for_without_a_run() -> None:

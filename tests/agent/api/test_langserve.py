@@ -103,7 +103,8 @@ async def test_invalid_input_is_a_422(agent_server: AgentServer) -> None:
                 body = {"inputs": [PLAIN, given]} if action == "batch" else {"input": given}
                 response = await http.post(f"/agent/{action}", json=body)
                 assert response.status_code == 422, (action, given)
-                assert response.json()["error"]["code"] == "invalid_request"
+                error = response.json()["error"]
+                assert (error["code"], error["param"][:5]) == ("invalid_request", "input")
 
 
 BAD_BODIES = [

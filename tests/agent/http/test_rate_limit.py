@@ -23,7 +23,7 @@ from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.http.rate_limit import LocalWindow, RequestRate, take_in_redis
-from agent.redis import RedisUnavailableError, SharedRedis
+from agent.redis import SharedRedis
 from agent.settings.settings import read_settings
 from identity.errors import LimitError
 from identity.principal import Principal
@@ -38,6 +38,7 @@ pytestmark = pytest.mark.promise("bounded")
 
 CHAT = "/openai/v1/chat/completions"
 PAGE = "http://localhost:9001"
+ACTIONS = ("invoke", "batch", "stream", "stream_events", "stream_log")
 
 
 async def test_429_contains_retry_after(sandbox: Sandbox) -> None:
@@ -161,12 +162,10 @@ async def busy_client(sandbox: Sandbox, **variables: str) -> AsyncIterator[httpx
     agent = Agent(settings, clock=sandbox.clock)
     headers = signed_in(sandbox)
     alice = await agent.admission.admit([headers["Authorization"]])
-    running = asyncio.create_task(asyncio.Event().wait())
-    agent.runs.limit.count(alice.principal, running)
+    agent.runs.limit.count(alice.principal)
     transport = httpx.ASGITransport(create_app(settings, agent))
     async with httpx.AsyncClient(transport=transport, base_url="http://agent", headers=headers) as http:
         yield http
-    running.cancel()
     await agent.aclose()
 
 
@@ -181,10 +180,11 @@ async def test_request_refused_for_too_many_runs_is_not_counted_and_its_body_not
 
     async with busy_client(sandbox, MAX_REQUESTS_PER_MINUTE="3") as http:
         for _ in range(5):
-            for path in (CHAT, "/agent/invoke", "/agent/batch", "/agent/stream", "/agent/stream_log"):
+            for path in (CHAT, *(f"/agent/{action}" for action in ACTIONS)):
                 refused = await http.post(path, content=body())
                 assert refused.status_code == 429, path
                 assert refused.json()["error"]["code"] == AgentCode.TOO_MANY_RUNS, path
+                assert int(refused.headers["Retry-After"]) >= 1, path
         assert read == []
         assert await remaining(http, sandbox) == 3
 
@@ -287,33 +287,7 @@ async def test_without_redis_requests_are_admitted_and_limited_locally(
     [record] = log.records
     assert "REDIS_URL" in record.message
     assert PASSWORD not in log.text
-    for seconds, lines in ((10, 1), (30, 1), (61, 2)):  # repeated failures, one warning in a minute
-        clock.now = 1000 + seconds
-        with contextlib.suppress(LimitError):
-            await rate.count(BOB)
-        assert len(log.records) == lines
     await shared.aclose()
-
-
-async def fails(_: object) -> None:
-    raise ConnectionError
-
-
-async def test_redis_is_used_again_after_it_recovers() -> None:
-    clock = Clock()
-    with redis_server() as redis:
-        async with asyncio.timeout(60):
-            url = Secret(f"redis://127.0.0.1:{redis.port}")
-            shared = SharedRedis(url, audience="agent", monotonic=clock)
-            rate = RequestRate(1, audience="agent", redis=shared, monotonic=clock)
-            with pytest.raises(RedisUnavailableError):
-                await shared.use(fails)
-            await rate.count(ALICE)
-            assert redis.connections == 0
-            clock.now += 6
-            assert (await spent(rate, ALICE, within=1)).retry_after
-            assert redis.connections == 1
-        await shared.aclose()
 
 
 async def test_hanging_redis_delays_one_request_only(log: pytest.LogCaptureFixture) -> None:

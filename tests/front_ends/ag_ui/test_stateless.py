@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from sandbox.faults.faults import Fault
 from tests.front_ends.ag_ui.conftest import Drive, message, roles, text_of
 
@@ -23,8 +21,12 @@ async def test_plain_chat_ends_in_one_message(drive: Drive) -> None:
         assert result["state"] == {"thread_id": result["events"][0]["threadId"], "status": "idle"}
 
 
-async def test_tool_call_and_its_result_belong_to_the_message_of_the_model(drive: Drive) -> None:
-    for [result] in await drive({"messages": [message(WEATHER)]}):
+async def test_tool_call_and_its_result_belong_to_the_message_of_the_model_and_the_conversation_continues(
+    drive: Drive,
+) -> None:
+    for result, second in await drive(
+        {"messages": [message(WEATHER)]}, {"messages": [message("Hello!", "u2")]}
+    ):
         assert roles(result) == ["user", "assistant", "tool", "assistant"]
         _, asked, returned, answer = result["messages"]
         [call] = asked["toolCalls"]
@@ -39,28 +41,12 @@ async def test_tool_call_and_its_result_belong_to_the_message_of_the_model(drive
         outcome = returned["metadata"]["idaas-agent"]
         assert (outcome["ok"], outcome["called"], outcome["service"]) == (True, True, "amap")
         assert "Hangzhou" in answer["content"]
-
-
-async def test_each_visited_node_is_a_step(drive: Drive) -> None:
-    for [result] in await drive({"messages": [message(WEATHER)]}):
         steps = [event["stepName"] for event in result["events"] if event["type"] == "STEP_STARTED"]
         assert steps[0] == "authenticate"
         assert [step for step in steps if step in ("model", "amap")] == ["model", "amap", "model"]
 
-
-@pytest.mark.parametrize("variables", [{"LLM_ENABLE_THINKING": "true", "CONVERSATIONS_URL": "none"}])
-async def test_thinking_is_a_reasoning_message(drive: Drive) -> None:
-    for [result] in await drive({"messages": [message("Hello!")]}):
-        assert roles(result) == ["user", "reasoning", "assistant"]
-        assert result["messages"][1]["content"]
-
-
-async def test_several_runs_continue_one_conversation(drive: Drive) -> None:
-    for first, second in await drive(
-        {"messages": [message(WEATHER)]}, {"messages": [message("Hello!", "u2")]}
-    ):
-        assert roles(second) == [*roles(first), "user", "assistant"]
-        ids = [message["id"] for message in second["messages"]]
+        assert roles(second) == [*roles(result), "user", "assistant"]
+        ids = [each["id"] for each in second["messages"]]
         assert len(set(ids)) == len(ids)
 
 

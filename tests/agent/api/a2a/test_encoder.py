@@ -5,7 +5,7 @@ from typing import Any
 
 from a2a.types import a2a_pb2 as a2a
 from google.protobuf.json_format import ParseDict
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.api.a2a.encoder import TaskEncoder
@@ -159,6 +159,7 @@ def test_run_that_was_cancelled_closes_its_artifact() -> None:
         max_size=12,
     )
 )
+@example([content("a"), STARTED, content("b"), FINISHED, response("m1"), response("m2"), content("c")])
 def test_pieces_of_any_run_join_to_the_artifacts_of_the_task(events: list[Any]) -> None:
     updates, task = encoded(*events, Finished())
     assert {name: text for name, text in joined(updates).items() if text} == texts_of(task)

@@ -91,15 +91,7 @@ async def test_task_in_progress_is_listed_by_another_process(threads: ThreadsOf,
     assert (task["id"], task["history"][0]["parts"][0]["text"]) == (sent["task"]["id"], "A tale")
 
 
-async def test_parameter_that_is_invalid_is_refused(threads: ThreadsOf, client: ClientOf) -> None:
+async def test_token_of_no_page_is_refused(threads: ThreadsOf, client: ClientOf) -> None:
     alice = await client(await threads())
-    for members in (
-        {"page_size": 0},
-        {"page_size": 101},
-        {"page_size": -1},
-        {"page_token": "none"},
-        {"history_length": -1},
-        {"context_id": "../etc"},
-    ):
-        with pytest.raises(InvalidParamsError):
-            await alice.list(**members)
+    with pytest.raises(InvalidParamsError):
+        await alice.list(page_token="none")

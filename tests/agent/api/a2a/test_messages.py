@@ -70,10 +70,13 @@ async def test_message_that_is_sent_again_much_later_is_not_asked_again(
     [sent] = await alice.send("A tale", contextId="context-1")
     for number in range(21):
         await served.say(f"question {number}", "context-1")
-    [again] = await alice.send("A tale", contextId="context-1")
+    for streaming in (False, True):
+        repeating = await client(served, streaming=streaming)
+        [again] = await repeating.send("A tale", contextId="context-1")
+        assert again["task"]["id"] == sent["task"]["id"]
+        assert states([again]) == ["COMPLETED"]
+        assert texts_of(again["task"]) == ["Once upon a time"]
 
-    assert again["task"]["id"] == sent["task"]["id"]
-    assert texts_of(again["task"]) == ["Once upon a time"]
     assert len(served.model.asked) == 22
 
 
@@ -162,19 +165,6 @@ def code_of(task: dict[str, Any]) -> str:
     """Why a task ended early."""
     code: str = task["status"]["message"]["metadata"]["idaas-agent"]["code"]
     return code
-
-
-async def test_message_that_is_sent_again_is_answered_by_its_task(
-    threads: ThreadsOf, client: ClientOf
-) -> None:
-    served = await threads([TALE])
-    alice = await client(served)
-    first = await alice.send("A tale", contextId="context-1")
-    again = await alice.send("A tale", contextId="context-1")
-
-    assert [update["task"]["id"] for update in again] == [task_id_of(first)]
-    assert states(again) == ["COMPLETED"]
-    assert len(served.model.asked) == 1
 
 
 async def test_id_of_a_message_cannot_be_that_of_another_message(

@@ -117,7 +117,3 @@ def test_fault_of_the_parameters_of_a_list_names_the_member(change: dict[str, An
     with pytest.raises(RpcError) as error:
         read_params(ListParams, change)
     assert (error.value.code, error.value.metadata) == (RpcCode.INVALID_PARAMS, {"field": field})
-
-
-def test_list_needs_no_parameters() -> None:
-    assert read_params(ListParams, {}) == read_params(ListParams, {"pageSize": None, "status": None})

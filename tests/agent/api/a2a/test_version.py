@@ -139,9 +139,3 @@ def test_other_versions_are_refused(header: str) -> None:
     with pytest.raises(RpcError) as error:
         version_of(header)
     assert error.value.code is RpcCode.VERSION_NOT_SUPPORTED
-
-
-def test_name_of_1_0_without_its_header_is_refused_by_the_version() -> None:
-    with pytest.raises(RpcError, match="A2A-Version") as error:
-        Version03().request(RpcRequest(1, "SendMessage", {}))
-    assert error.value.code is RpcCode.VERSION_NOT_SUPPORTED

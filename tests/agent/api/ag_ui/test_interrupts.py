@@ -8,7 +8,6 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from agent.api.ag_ui.encoder import RunEncoder
 from agent.runs.run import Paused, Usage
-from graph.approvals.answer import parse_answer
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
@@ -72,16 +71,6 @@ def test_outcome_names_the_call_its_expiry_and_the_whole_approval() -> None:
     assert finished["usage"][0]["totalTokens"] == 15
 
 
-def test_clients_without_outcomes_receive_the_question_as_json_text() -> None:
-    [custom] = of_type(paused(waiting()), "CUSTOM")
-
-    assert custom["name"] == "on_interrupt"
-    value = json.loads(custom["value"])
-    assert value["action_requests"][0]["args"] == {"days": 3}
-    assert value["approval"]["id"] == "a" * 32
-    assert parse_answer({"decisions": [{"type": value["review_configs"][0]["allowed_decisions"][0]}]})
-
-
 def test_snapshots_come_before_the_end() -> None:
     events = paused(waiting(), CONVERSATION)
 
@@ -89,10 +78,6 @@ def test_snapshots_come_before_the_end() -> None:
     assert [message["id"] for message in messages["messages"]] == ["u1", "m1"]
     assert state["snapshot"] == {"thread_id": "t-1", "status": "paused"}
     assert (custom["type"], finished["type"]) == ("CUSTOM", "RUN_FINISHED")
-
-
-def test_without_the_whole_conversation_there_is_no_snapshot_of_it() -> None:
-    assert of_type(paused(waiting()), "MESSAGES_SNAPSHOT") == []
 
 
 def test_every_call_of_the_message_is_sent_before_the_question() -> None:
@@ -152,28 +137,3 @@ def test_result_of_a_call_that_was_sent_before_has_the_arguments_it_was_made_wit
     assert encoder.event(started) == []
     [result] = encoder.event(finished)
     assert result["metadata"]["idaas-agent"]["arguments"] == {"days": 2}
-
-
-def test_conversation_without_anything_new_is_shown_and_nothing_runs() -> None:
-    encoder = RunEncoder("t-1", "r-1")
-    events = verified([*encoder.started(), *encoder.unchanged(CONVERSATION, "idle")])
-
-    assert [event["type"] for event in events] == [
-        "RUN_STARTED",
-        "MESSAGES_SNAPSHOT",
-        "STATE_SNAPSHOT",
-        "RUN_FINISHED",
-    ]
-
-
-def test_open_question_of_an_earlier_run_is_asked_again_without_its_call() -> None:
-    encoder = RunEncoder("t-1", "r-2")
-    events = verified([*encoder.started(), *encoder.paused_before(waiting(), CONVERSATION)])
-
-    assert [event["type"] for event in events] == [
-        "RUN_STARTED",
-        "MESSAGES_SNAPSHOT",
-        "STATE_SNAPSHOT",
-        "CUSTOM",
-        "RUN_FINISHED",
-    ]

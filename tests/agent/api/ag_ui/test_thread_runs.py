@@ -57,14 +57,6 @@ async def test_model_receives_the_stored_conversation_and_the_new_message(thread
     assert contents(served) == ["first", "done", "second"]
 
 
-async def test_message_that_is_stored_is_not_input_again(threads: ThreadsOf) -> None:
-    served = await threads()
-    await run(served, "first")
-    await run(served, "first", "second")
-
-    assert contents(served) == ["first", "done", "second"]
-
-
 async def exported(served: Threads) -> list[str]:
     """The messages as they are stored; other routes show those with one id once."""
     whole = (await served.ask("GET", "/threads/thread-1/export")).json()

@@ -121,16 +121,6 @@ def test_command_that_writes_is_refused_also_with_an_answer(command: object) -> 
         assert refusal(None, command, NOW, *approvals) == "command_refused"
 
 
-def test_answer_is_refused_if_nothing_waits_for_one() -> None:
-    assert refusal(None, {"resume": YES}) == GraphCode.APPROVAL_INVALID
-    assert refusal(None, {"resume": YES}, LATER, OPEN) == GraphCode.APPROVAL_EXPIRED
-    assert refusal(None, {"resume": None}) == GraphCode.APPROVAL_INVALID
-
-
-def test_message_after_an_approval_has_expired_is_an_input() -> None:
-    assert checked_input(None, {"resume": MESSAGE}, [OPEN], LATER) == RunInput(input=MESSAGE)
-
-
 HUMAN = {"type": "human", "content": "and now?"}
 IDENTIFIER = "0190-do-not-render"
 

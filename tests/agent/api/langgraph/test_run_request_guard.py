@@ -51,30 +51,6 @@ async def events(http: httpx.AsyncClient, thread: str) -> AsyncIterator[dict[str
                 return
 
 
-async def test_run_on_a_new_thread_streams_its_messages_and_tools(client: Client) -> None:
-    thread = str(uuid.uuid4())
-    async with client("alice") as alice:
-        started = (await start(alice, thread)).json()
-        assert started["type"] == "success"
-        assert started["result"]["run_id"]
-        seen = [event async for event in events(alice, thread)]
-    tools = [event["params"]["data"] for event in seen if event["method"] == "tools"]
-    assert [tool["event"] for tool in tools] == ["tool-started", "tool-finished"]
-    assert tools[0]["tool_name"] == "maps_weather"
-    assert tools[0]["tool_call_id"] == tools[1]["tool_call_id"]
-    assert tools[0]["input"] == {"city": "Hangzhou"}
-    assert "forecasts" in tools[1]["output"]["content"]
-    written = [
-        event["params"]["data"]["delta"]["text"]
-        for event in seen
-        if event["method"] == "messages"
-        and event["params"]["data"].get("delta", {}).get("type") == "text-delta"
-    ]
-    assert len(written) > 1
-    assert "Hangzhou" in "".join(written)
-    assert seen[-1]["params"]["data"]["event"] == "completed"
-
-
 @pytest.mark.promise("threads-are-private")
 async def test_thread_of_another_user_and_unknown_thread_are_404(client: Client) -> None:
     thread, unknown = str(uuid.uuid4()), str(uuid.uuid4())
