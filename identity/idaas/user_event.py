@@ -4,8 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from identity.access_token.revocation import Origin, Revocation, Target
 
@@ -19,14 +18,8 @@ _RESTORES: Final = frozenset({"enable", "unlock"})
 _STATES: Final = frozenset({"create", "update_info", "push"})
 _MAX_NAME: Final = 255
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?")
-
-
-class SubjectMember(StrEnum):
-    """The member of a user's record that is the `sub` of the user's access tokens."""
-
-    USER_ID = "userId"
-    USERNAME = "username"
-    USER_EXTERNAL_ID = "userExternalId"
+SubjectMember: TypeAlias = Literal["userId", "username", "userExternalId"]
+"""The member of a user's record that is the `sub` of the user's access tokens."""
 
 
 class UnreadableEventError(ValueError):
@@ -121,15 +114,15 @@ class UserEvent:
     def _subject(self, member: SubjectMember) -> str:
         """The `sub` of the user's tokens."""
         record = self.record or {}
-        values = [record.get(member.value)]
-        if member is SubjectMember.USER_ID:
+        values = [record.get(member)]
+        if member == "userId":
             values.insert(0, self.members.get("bizId"))
-        if member is SubjectMember.USER_EXTERNAL_ID:
+        if member == "userExternalId":
             values.append(record.get("externalId"))
         for value in values:
             if isinstance(value, str) and 0 < len(value) <= _MAX_NAME:
                 return value
-        raise UnreadableEventError(f"the event has no usable {member.value}")
+        raise UnreadableEventError(f"the event has no usable {member}")
 
     def _is_blocked(self, at: float) -> bool:
         record = self.record or {}

@@ -6,8 +6,7 @@ The caller is named by a hash by default, without the name.
 import hashlib
 from collections.abc import Callable
 from contextvars import Context, ContextVar
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from identity.observation.attribute import Attribute
 from identity.observation.span import CURRENT_SPAN
@@ -34,12 +33,8 @@ def carried_context() -> Context:
     return context
 
 
-class UserLabel(StrEnum):
-    """How the caller is named in log lines and spans."""
-
-    HASH = "hash"
-    ID = "id"
-    NONE = "none"
+UserLabel: TypeAlias = Literal["hash", "id", "none"]
+"""How the caller is named in log lines and spans."""
 
 
 def user_hash(principal: Principal) -> str:
@@ -54,15 +49,15 @@ def user_hash(principal: Principal) -> str:
 
 def user_attribute(label: UserLabel) -> Attribute:
     """The attribute of spans that names the caller as `label` requires."""
-    return Attribute.USER_ID if label is UserLabel.ID else Attribute.USER_HASH
+    return Attribute.USER_ID if label == "id" else Attribute.USER_HASH
 
 
 def user_label(label: UserLabel) -> Callable[[Principal], str | None]:
     """The function that names a principal as `label` requires."""
     match label:
-        case UserLabel.HASH:
+        case "hash":
             return user_hash
-        case UserLabel.ID:
+        case "id":
             return lambda principal: principal.subject
-        case UserLabel.NONE:
+        case "none":
             return lambda _: None

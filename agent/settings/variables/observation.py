@@ -131,7 +131,7 @@ class TelemetryVariables(VariableGroup):
     it, no port is opened."""
     metrics_host: Word = "127.0.0.1"
     """The address of `METRICS_PORT`. In a container: `0.0.0.0`."""
-    telemetry_user: UserLabel = UserLabel.HASH
+    telemetry_user: UserLabel = "hash"
     """How log lines and spans name the caller: `hash` (`docs/observability.md`), `id`, the `sub` of their
     access token, or `none`."""
 

@@ -54,7 +54,7 @@ class RevocationVariables(VariableGroup):
     idaas_events_key_file: EncryptionKeyFile | None = None
     """A file with the key of encrypted events, 64 hexadecimal digits. Read at start. With it, events in clear
     are refused."""
-    idaas_events_subject: SubjectMember = SubjectMember.USER_ID
+    idaas_events_subject: SubjectMember = "userId"
     """The member of an event's user that is the `sub` of access tokens: `userId`, `username` or
     `userExternalId`."""
 

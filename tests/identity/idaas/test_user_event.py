@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from identity.access_token.revocation import Origin, Revocation, Target
-from identity.idaas.user_event import DOUBT_SECONDS, PREFIX, SubjectMember, UnreadableEventError, UserEvent
+from identity.idaas.user_event import DOUBT_SECONDS, PREFIX, UnreadableEventError, UserEvent
 
 pytestmark = pytest.mark.promise("revoked-refused")
 
@@ -31,7 +31,7 @@ def event(kind: str, record: Mapping[str, Any] | None, **members: Any) -> UserEv
 def decision(event: UserEvent) -> str | None:
     """What the event does to alice; at its time."""
     try:
-        made = event.revocation(SubjectMember.USER_ID, NOW, LATEST)
+        made = event.revocation("userId", NOW, LATEST)
     except UnreadableEventError:
         return "unreadable"
     if made is None:
@@ -141,9 +141,7 @@ def test_id_is_a_text_in_the_response(event_id: object, expected: str) -> None:
 
 def at(kind: str, time: object, now: float = NOW) -> Revocation:
     milliseconds = int(time * 1000) if isinstance(time, float) else time
-    made = event(f"ud:user:{kind}", {}, eventTime=milliseconds).revocation(
-        SubjectMember.USER_ID, now, now + 30
-    )
+    made = event(f"ud:user:{kind}", {}, eventTime=milliseconds).revocation("userId", now, now + 30)
     assert made is not None
     return made
 
@@ -172,10 +170,10 @@ def test_tokens_are_refused_up_to_the_time_of_the_event() -> None:
 @pytest.mark.parametrize(
     ("member", "record", "subject"),
     [
-        (SubjectMember.USER_ID, {}, "user_alice01"),
-        (SubjectMember.USERNAME, {"username": "alice"}, "alice"),
-        (SubjectMember.USER_EXTERNAL_ID, {"userExternalId": "ext", "externalId": "old"}, "ext"),
-        (SubjectMember.USER_EXTERNAL_ID, {"externalId": "old"}, "old"),
+        ("userId", {}, "user_alice01"),
+        ("username", {"username": "alice"}, "alice"),
+        ("userExternalId", {"userExternalId": "ext", "externalId": "old"}, "ext"),
+        ("userExternalId", {"externalId": "old"}, "old"),
     ],
 )
 def test_subject_is_the_configured_member(member, record, subject):
@@ -187,7 +185,7 @@ def test_subject_is_the_configured_member(member, record, subject):
 def test_block_of_a_user_without_the_configured_member_is_unreadable() -> None:
     for name in ({}, {"username": ""}, {"username": 7}, {"username": "u" * 256}):
         with pytest.raises(UnreadableEventError, match="username"):
-            event("ud:user:delete", name).revocation(SubjectMember.USERNAME, NOW, LATEST)
+            event("ud:user:delete", name).revocation("username", NOW, LATEST)
 
 
 def test_text_of_an_event_does_not_contain_the_record() -> None:

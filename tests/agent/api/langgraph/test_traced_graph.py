@@ -13,7 +13,7 @@ from agent.operations.traces.tracer import Tracer, sampler
 from agent.settings.variables.observation import SamplerName
 from graph.context import AgentContext
 from identity.errors import AccessTokenError
-from identity.observation.request_context import UserLabel, user_hash
+from identity.observation.request_context import user_hash
 from identity.observation.span import CURRENT_SPAN, NO_SPAN
 from identity.principal import Principal
 from identity.secrets.secret import Secret
@@ -28,7 +28,7 @@ CONFIG: Any = {"configurable": {"thread_id": "t1", "langgraph_auth_user": Simple
 
 
 def traced(spans: Spans, bench: Bench, name: SamplerName = "always_on") -> TracedGraph:
-    return TracedGraph.of(bench.graph, RunSpans(Tracer(spans, sampler(name)), ISSUER, UserLabel.HASH))
+    return TracedGraph.of(bench.graph, RunSpans(Tracer(spans, sampler(name)), ISSUER, "hash"))
 
 
 @pytest.fixture
