@@ -218,15 +218,6 @@ async def test_new_call_of_the_model_needs_a_new_approval() -> None:
     assert bank.paid == [{"amount": 5, "to": "ann"}]
 
 
-async def test_pause_survives_the_process() -> None:
-    before = Bank()
-    await before.ask()
-    after = Bank([DONE], store=before.store, saver=before.saver)
-    messages = await after.approve()
-    assert (before.paid, after.paid) == ([], [{"amount": 5, "to": "ann"}])
-    assert messages[-1].text == "done"
-
-
 async def test_call_of_a_tool_that_reads_has_no_additional_step() -> None:
     bank = Bank([calls(("balance", {})), DONE])
     question = {"messages": [("user", "hi")]}
