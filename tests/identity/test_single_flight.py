@@ -32,17 +32,6 @@ async def test_fetch_does_not_see_the_context_variables_of_its_first_caller(flig
     assert await flights.run("key", fetch) == "no request"
 
 
-async def test_key_is_fetched_again_after_its_fetch_ended(flights: SingleFlight[str]) -> None:
-    results = iter(["first", "second"])
-
-    async def fetch() -> str:
-        return next(results)
-
-    assert await flights.run("key", fetch) == "first"
-    assert "key" not in flights
-    assert await flights.run("key", fetch) == "second"
-
-
 async def test_error_without_waiters_is_not_logged(flights, caplog):
     async def fetch() -> str:
         raise closed()

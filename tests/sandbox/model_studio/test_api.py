@@ -107,14 +107,6 @@ async def test_official_client_streams_two_tool_calls_and_the_answer(official):
     assert "Hello, alice" in text
 
 
-async def test_official_client_receives_the_call_of_a_tool_that_the_message_names(official):
-    sentence = 'call city_weather with {"city": "杭州", "days": [1, 2]}'
-    answer = await official.chat.completions.create(**request(sentence, tools=[SERVICE, WEATHER]))
-    (call,) = answer.choices[0].message.tool_calls
-    assert call.function.name == "city_weather"
-    assert json.loads(call.function.arguments) == {"city": "杭州", "days": [1, 2]}
-
-
 async def test_models_are_listed_as_stand_ins(official):
     models = [model async for model in official.models.list()]
     assert "qwen-plus" in [model.id for model in models]

@@ -77,12 +77,6 @@ def test_web_pages_do_not_read_the_credentials(plain) -> None:
     assert plain.get("/ram/credentials", headers={"Origin": "https://evil.example"}).status_code == 403
 
 
-def test_workload_token_is_exchanged_for_credentials_of_the_role(assume, works) -> None:
-    body = assume(DurationSeconds="900").json()
-    assert body["AssumedRoleUser"]["AssumedRoleId"] == f"{ROLE}:agent"
-    assert works(body["Credentials"])
-
-
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [

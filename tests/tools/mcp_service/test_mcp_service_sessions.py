@@ -65,17 +65,6 @@ async def test_concurrent_first_calls_open_one_session_and_list_the_tools_once(s
     assert (server.counts["initialize"], server.counts["tools/list"]) == (1, 1)
 
 
-async def test_cancelled_first_caller_does_not_cancel_the_others(serve, service_at, key_ring):
-    server = Server()
-    service = service_at(await serve(server))
-    first = asyncio.create_task(service.tools(key_ring("K1")))
-    second = asyncio.create_task(service.tools(key_ring("K1")))
-    await asyncio.sleep(0)
-    first.cancel()
-    assert await second
-    assert server.counts["initialize"] == 1
-
-
 async def test_each_key_has_its_own_session_and_is_sent_in_no_other(serve, service_at, key_ring):
     server = Server()
     server.keys = {f"K{n}" for n in range(8)}
