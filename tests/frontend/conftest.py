@@ -213,9 +213,9 @@ async def lasting_agent(
 
 @pytest.fixture
 def sandbox_config(sandbox: Any, page_switch: Any, scripted_agent: Any) -> Callable[..., dict[str, str]]:
-    """Configures the page for the sandbox: the tutorial's five keys, and whatever a test adds."""
+    """Configures the page for the sandbox: the tutorial's five keys, those of a `grant`, and more."""
 
-    def configure(**more: str) -> dict[str, str]:
+    def configure(grant: str = "", **more: str) -> dict[str, str]:
         sign_in = sandbox.url("/login/app/common/oauth2", "idaas_plain")
         config = {
             "API_URL": scripted_agent.origin,
@@ -223,8 +223,11 @@ def sandbox_config(sandbox: Any, page_switch: Any, scripted_agent: Any) -> Calla
             "IDAAS_LOGOUT_ENDPOINT": f"{sign_in}/logout",
             "CLIENT_ID": "app_client01",
             "SCOPE": "https://agent.sandbox.example|agent.access",
-            **more,
         }
+        if grant:
+            token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+            config |= {"RESPONSE_TYPE": grant, "TOKEN_ENDPOINT": token, "ISSUER": sandbox.issuer}
+        config |= more
         page_switch[0].configure(config)
         return config
 

@@ -10,7 +10,6 @@ import pytest
 
 from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf, threads  # noqa: F401
 from tests.graph.scripted_model import DONE
-from tools.file import UNKNOWN, media_type
 
 pytestmark = pytest.mark.promise("threads-are-private", "bounded")
 
@@ -186,8 +185,3 @@ async def test_audit_log_has_the_digest_of_an_image_and_no_bytes(threads: Thread
     [called] = [each for each in map(json.loads, text.splitlines()) if each["event"] == "model_call"]
     assert called["files"] == [f"sha256:{hashlib.sha256(PNG).hexdigest()} {len(PNG)}"]
     assert "canary" not in text
-
-
-@pytest.mark.parametrize("kind", DISGUISED)
-def test_disguises_are_no_images(kind: str) -> None:
-    assert media_type(DISGUISED[kind]) == UNKNOWN

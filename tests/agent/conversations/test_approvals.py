@@ -17,7 +17,6 @@ from graph.error_codes import GraphCode
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ApprovalError, LimitError, UnavailableError
 from identity.principal import Principal
-from tests.agent.conftest import NewDatabase
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, request_of
 from tests.graph.approvals.store_conformance import ApprovalStoreConformance
 
@@ -106,15 +105,6 @@ async def test_pending_ones_are_in_the_order_of_their_requests_and_recent_ones_n
     assert await store.recent(BOB, NOW) == []
 
 
-async def test_approvals_outlast_the_process(new_database: NewDatabase, encryption: Encryption) -> None:
-    database = new_database()
-    await SqlApprovalStore(database, encryption).open(request_of())
-    await database.aclose()
-    again = SqlApprovalStore(new_database(), encryption)
-    await again.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
-    await again.use("1", ALICE, DIGEST, NOW)
-
-
 class Watched:
     """A database that notes how durable each write that succeeds is, as the database itself says."""
 
@@ -149,15 +139,6 @@ async def test_decision_use_and_withdrawal_are_synced_to_disk_before_they_return
     await store.open(request_of(id="2"))
     await store.withdraw(ALICE, "t1", NOW)
     assert watched.is_durable == [False, True, True, False, True]
-
-
-async def test_nothing_of_a_request_but_its_place_and_state_is_in_clear_under_encryption(database):
-    store = SqlApprovalStore(database, Encryption(SealingKeys.of("A" * 43)))
-    await store.open(request_of(service="secret-bank", tool="secret-pay", scope="secret-scope"))
-    await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
-    [row] = await database.read(lambda: query("SELECT * FROM approvals"))
-    for hidden in (b"secret", DIGEST.encode(), b"alice", b"https"):
-        assert not any(hidden in (each if isinstance(each, bytes) else str(each).encode()) for each in row)
 
 
 async def test_unusable_database_is_reported_as_unavailable_approvals(database, store):

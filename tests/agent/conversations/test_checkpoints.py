@@ -129,22 +129,6 @@ async def rows(database: Database) -> list[tuple[Any, ...]]:
     return list(await database.read(lambda: query("SELECT * FROM checkpoints")))
 
 
-async def test_encrypted_checkpoint_has_nothing_of_the_conversation_in_clear(checkpoints_of, database):
-    await paused(checkpoints_of(KEY))
-    [stored] = await rows(database)
-    for hidden in ("holiday", "Three days", "leave_apply", "secret plan"):
-        assert hidden not in repr(stored)
-        assert hidden.encode() not in stored[2]
-
-
-@pytest.mark.parametrize("keys", [None, "B" * 42 + "A"], ids=["no key", "another key"])
-async def test_encrypted_checkpoint_is_not_read_without_its_key(checkpoints_of, keys):
-    await paused(checkpoints_of(KEY))
-    with pytest.raises(ConfigurationError) as caught:
-        await checkpoints_of(keys).load(*RUN)
-    assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
-
-
 class Exploit:
     """Runs a function when it is unpickled."""
 

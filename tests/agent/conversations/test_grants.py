@@ -112,12 +112,6 @@ async def granting(database: Database) -> GrantingBank:
     return granting
 
 
-async def test_grant_pays_without_a_question_in_another_conversation(granting: GrantingBank) -> None:
-    bank = granting.bank("run2")
-    await bank.ask()
-    assert bank.paid == [ARGUMENTS]
-
-
 OTHERS: dict[str, dict[str, Any]] = {
     "audience": {"credential": AccessTokenRequirement("https://other.example|pay")},
     "permission": {"credential": AccessTokenRequirement("https://bank.example|pay-all")},

@@ -11,6 +11,7 @@ from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
+from agent.errors.error_codes import AgentCode
 from agent.policy.call_policy import CedarPolicy, PolicyFile
 from agent.policy.counters import CallCounters
 from agent.policy.schema import ToolAction, Vocabulary
@@ -23,6 +24,7 @@ from graph.credentials.service_credentials import ServiceCredentials, requiremen
 from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
+from identity.errors import UnavailableError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
@@ -66,6 +68,13 @@ VOCABULARY = Vocabulary(
 def expense(amount: float, reason: str = "train") -> Any:
     """A response of the model that submits an expense."""
     return calls(("submit_expense", {"amount": amount, "reason": reason}))
+
+
+class Away:
+    """A database that cannot be reached."""
+
+    async def write(self, *_: Any, **__: Any) -> None:
+        raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
 
 
 class ClaimedTokens(Tokens):

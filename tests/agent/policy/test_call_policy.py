@@ -18,10 +18,10 @@ from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts
 from graph.approvals.record import Approver
 from graph.context import Conversation
 from identity.audit.event import AuditedAction
-from identity.errors import ConfigurationError, UnavailableError
+from identity.errors import ConfigurationError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from tests.agent.policy.company import FRIDAY, RULES, Company, expense, not_called
+from tests.agent.policy.company import FRIDAY, RULES, Away, Company, expense, not_called
 from tests.graph.scripted_model import calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.elicitation import ANSWERED, InputRequired
@@ -45,11 +45,6 @@ def company(tmp_path: Path, counters: CallCounters) -> CompanyOf:
         return Company(tmp_path, list(turns), counters=counters, rules=rules, **members)
 
     return make
-
-
-class Away:
-    async def write(self, *_: Any, **__: Any) -> None:
-        raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
 
 
 async def decided(

@@ -25,12 +25,12 @@ from graph.credentials.service_credentials import requirements
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.error_codes import IdentityCode
-from identity.errors import ConfigurationError, CredentialError, UnavailableError, UnreachableError
+from identity.errors import ConfigurationError, CredentialError, UnreachableError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from identity.transport.client import http_client
 from identity.transport.retry import RetryPolicy
-from tests.agent.policy.company import ALLOWED, DOCUMENTED, FRIDAY, ClaimedTokens
+from tests.agent.policy.company import ALLOWED, DOCUMENTED, FRIDAY, Away, ClaimedTokens
 from tests.agent.policy.decision_points import Decide, DecisionPoint
 from tests.conftest import Sandbox
 from tests.graph.bench import LLM
@@ -253,10 +253,6 @@ async def test_call_whose_decision_is_cancelled_or_fails_is_not_counted(asked: A
 async def test_call_is_denied_while_it_cannot_be_counted_and_has_no_count_without_a_database(
     asked: AskedOf,
 ) -> None:
-    class Away:
-        async def write(self, *_: Any, **__: Any) -> Any:
-            raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
-
     agent = await asked()
     away: Any = Away()
     agent.policy = replace(agent.policy, counters=CallCounters(away))

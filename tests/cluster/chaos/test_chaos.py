@@ -118,21 +118,15 @@ def test_cell_has_the_number_of_runs_and_the_longest_time_to_an_answer() -> None
     assert cells(table, Step.APPROVING) == [""] * 4
 
 
-def test_chat_that_was_over_at_the_strike_has_no_time() -> None:
+def test_chat_that_was_over_at_the_strike_has_no_time_and_one_without_an_answer_is_shown() -> None:
     over = replace(ROUND, runs=[replace(RUN, step=Step.ENDED, seconds=0.0)])
     assert cells(table_of(over), Step.ENDED)[0] == "1 run"
-
-
-def test_chat_without_an_answer_is_shown() -> None:
     lost = replace(ROUND, runs=[replace(RUN, seconds=None), RUN])
     assert cells(table_of(lost), Step.CALLING)[0] == "2 runs, 1 not answered"
 
 
-def test_undisturbed_round_is_in_no_cell() -> None:
+def test_what_was_not_struck_is_in_no_cell() -> None:
     assert cells(table_of(replace(ROUND, disturbance=None)), Step.CALLING) == [""] * 4
-
-
-def test_run_of_a_process_that_was_not_killed_is_in_no_cell() -> None:
     elsewhere = replace(ROUND, runs=[replace(RUN, struck=False), RUN])
     assert cells(table_of(elsewhere), Step.CALLING)[0] == "1 run, ≤ 4 s"
 

@@ -6,14 +6,9 @@ import pytest
 
 from tests.front_ends.langgraph.leave import Leave
 from tests.front_ends.langgraph.run_client import RunClient
+from tests.front_ends.langgraph.test_agent_chat_ui import ask
 
 pytestmark = pytest.mark.promise("approval-binds")
-
-
-async def ask(user: RunClient, leave: Leave) -> str:
-    thread = await user.thread()
-    assert (await user.say(thread, leave.question)).status_code == 200
-    return thread
 
 
 async def answer(user: RunClient, thread: str, response: dict[str, Any]) -> None:

@@ -15,12 +15,11 @@ FORGED = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyX21hbGxvcnkifQ.c2ln"
 
 @pytest.mark.parametrize("grant", ["token", "code"])
 async def test_response_for_another_nonce_is_refused(
-    page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
+    page: Page, sandbox_config: Any, sign_in: Any, grant: str
 ):
     """The response of another request, with the right state and a wrong nonce."""
-    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
     scope = "openid https://agent.sandbox.example|agent.access"
-    sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer, SCOPE=scope)
+    sandbox_config(grant, SCOPE=scope)
 
     async def with_another_nonce(route: Route) -> None:
         url = re.sub(r"nonce=[^&]+", "nonce=another", route.request.url)
@@ -60,8 +59,7 @@ async def test_a_forged_response_does_not_affect_a_signed_in_user(
 async def test_a_replayed_code_is_refused_by_the_page_and_not_sent_again(
     browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
 ):
-    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
-    sandbox_config(RESPONSE_TYPE="code", TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer, TOKEN_STORAGE="memory")
+    sandbox_config("code", TOKEN_STORAGE="memory")
     answers: list[str] = []
     page.on("request", lambda request: answers.append(request.url) if "?code=" in request.url else None)
     await sign_in(page)
@@ -81,7 +79,7 @@ async def test_a_used_code_is_refused_by_idaas_and_the_page_shows_the_error(
     page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
 ):
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
-    sandbox_config(RESPONSE_TYPE="code", TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)
+    sandbox_config("code")
     statuses: list[int] = []
 
     async def present_first(route: Route) -> None:
@@ -100,10 +98,9 @@ async def test_a_used_code_is_refused_by_idaas_and_the_page_shows_the_error(
 
 @pytest.mark.parametrize("grant", ["token", "code"])
 async def test_back_and_forward_reuse_no_response_and_keep_the_sign_in(
-    page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
+    page: Page, sandbox_config: Any, sign_in: Any, grant: str
 ):
-    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
-    sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)
+    sandbox_config(grant)
     await sign_in(page)
     await question(page).wait_for()
     await page.evaluate("location.assign('/icon.svg')")

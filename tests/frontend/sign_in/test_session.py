@@ -188,9 +188,8 @@ async def test_the_sign_in_is_renewed_silently_before_it_expires(
 ):
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
     scope += "https://agent.sandbox.example|agent.access"
-    config = {"RESPONSE_TYPE": grant, "TOKEN_ENDPOINT": token, "ISSUER": sandbox.issuer, "SCOPE": scope}
     sandbox.cloud.settings.access_token_lifetime = 100
-    sandbox_config(**config)
+    sandbox_config(grant, SCOPE=scope)
     await page.route("**/authorize?*prompt=none*", hold := Hold())
     await page.route(token, hold.all_but_the_code)
     await sign_in(page)

@@ -17,9 +17,8 @@ async def stored(page: Page) -> dict[str, str]:
 async def test_with_openid_each_grant_checks_the_nonce_and_shows_the_persons_name(
     page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
 ):
-    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
     scope = "openid https://agent.sandbox.example|agent.access"
-    sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer, SCOPE=scope)
+    sandbox_config(grant, SCOPE=scope)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     await sign_in(page)

@@ -31,14 +31,17 @@ class TestApprovals:
     async def served(self, threads: ThreadsOf) -> Threads:
         return await threads([APPLY, DONE], ACCESS_IDENTITY="Human")
 
+    @pytest.fixture
+    async def alice(self, served: Threads, client: ClientOf) -> OfficialClient:
+        return await client(served)
+
     async def waiting(self, alice: OfficialClient) -> tuple[str, str]:
         """The ids of the task that waits, and of the approval."""
         updates = await alice.send("Apply for leave", contextId="context-1")
         assert states(updates)[-1] == "INPUT_REQUIRED"
         return task_id_of(updates), approval_of(updates[-1])["id"]
 
-    async def test_task_that_waits_shows_what_it_asks(self, served: Threads, client: ClientOf) -> None:
-        alice = await client(served)
+    async def test_task_that_waits_shows_what_it_asks(self, alice: OfficialClient) -> None:
         updates = await alice.send("Apply for leave")
         message = status_of(updates[-1])["message"]
         approval = approval_of(updates[-1])
@@ -49,10 +52,7 @@ class TestApprovals:
         assert approval["arguments"] == {"days": 3, "first_day": "2026-12-07"}
         assert (await alice.get(task_id_of(updates)))["status"]["message"] == message
 
-    async def test_approved_call_is_made_and_the_task_completes(
-        self, served: Threads, client: ClientOf
-    ) -> None:
-        alice = await client(served)
+    async def test_approved_call_is_made_and_the_task_completes(self, alice: OfficialClient) -> None:
         task_id, approval_id = await self.waiting(alice)
         updates = await alice.send({"approval": approval_id, "decision": "approve"}, taskId=task_id)
         called = [
@@ -167,8 +167,9 @@ class TestApprovals:
         assert approval_of(waiting)["kind"] == "sign_in_required"
         assert states(ended)[-1] == "COMPLETED"
 
-    async def test_edited_arguments_are_those_of_the_call(self, served: Threads, client: ClientOf) -> None:
-        alice = await client(served)
+    async def test_edited_arguments_are_those_of_the_call(
+        self, alice: OfficialClient, served: Threads
+    ) -> None:
         task_id, approval_id = await self.waiting(alice)
         edited = {"days": 1, "first_day": "2026-12-08"}
         await alice.send({"approval": approval_id, "decision": "edit", "arguments": edited}, taskId=task_id)
@@ -176,8 +177,9 @@ class TestApprovals:
 
         assert json.loads(result.text)["days"] == 1
 
-    async def test_words_of_a_rejection_are_for_the_model(self, served: Threads, client: ClientOf) -> None:
-        alice = await client(served)
+    async def test_words_of_a_rejection_are_for_the_model(
+        self, alice: OfficialClient, served: Threads
+    ) -> None:
         task_id, approval_id = await self.waiting(alice)
         rejection = {"approval": approval_id, "decision": "reject", "message": "Not in December"}
         updates = await alice.send(rejection, taskId=task_id)
@@ -187,8 +189,7 @@ class TestApprovals:
         assert "Not in December" in result.text
 
     @pytest.mark.promise("approval-binds")
-    async def test_text_is_never_an_approval(self, served: Threads, client: ClientOf) -> None:
-        alice = await client(served)
+    async def test_text_is_never_an_approval(self, alice: OfficialClient) -> None:
         task_id, approval_id = await self.waiting(alice)
         for members in ({"taskId": task_id}, {"contextId": "context-1"}):
             with pytest.raises(UnsupportedOperationError) as refused:
@@ -201,10 +202,7 @@ class TestApprovals:
         assert read["status"]["message"]["parts"][1]["data"]["id"] == approval_id
 
     @pytest.mark.promise("approval-binds")
-    async def test_answer_that_does_not_fit_leaves_the_approval_open(
-        self, served: Threads, client: ClientOf
-    ) -> None:
-        alice = await client(served)
+    async def test_answer_that_does_not_fit_leaves_the_approval_open(self, alice: OfficialClient) -> None:
         task_id, approval_id = await self.waiting(alice)
         for answer in (
             {"approval": "0" * 32, "decision": "approve"},
@@ -227,8 +225,7 @@ class TestApprovals:
 
         assert (await alice.get(task_id))["status"]["state"] == "TASK_STATE_INPUT_REQUIRED"
 
-    async def test_task_that_waits_is_cancelled(self, served: Threads, client: ClientOf) -> None:
-        alice = await client(served)
+    async def test_task_that_waits_is_cancelled(self, alice: OfficialClient) -> None:
         task_id, approval_id = await self.waiting(alice)
         cancelled = await alice.cancel(task_id)
 
@@ -237,9 +234,8 @@ class TestApprovals:
             await alice.send({"approval": approval_id, "decision": "approve"}, taskId=task_id)
 
     async def test_task_whose_approval_has_expired_is_cancelled(
-        self, served: Threads, client: ClientOf
+        self, alice: OfficialClient, served: Threads
     ) -> None:
-        alice = await client(served)
         task_id, _ = await self.waiting(alice)
         served.sandbox.clock.advance(601)
         status = (await alice.get(task_id))["status"]

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ def weather(city: str = "Hangzhou") -> Any:
 
 
 @pytest.fixture
-def replica(threads: ThreadsOf, tmp_path: Path) -> Callable[..., Awaitable[Threads]]:
+def replica(threads: ThreadsOf, tmp_path: Path) -> ThreadsOf:
     """A replica whose weather tool asks, and offers grants."""
 
     async def start(
@@ -67,7 +66,7 @@ async def grants(served: Threads, user: str = "alice") -> list[dict[str, Any]]:
 
 
 async def test_grant_covers_calls_within_its_bounds_and_is_listed_counted_and_audited(
-    replica: Callable[..., Awaitable[Threads]], tmp_path: Path
+    replica: ThreadsOf, tmp_path: Path
 ) -> None:
     log = tmp_path / "audit.jsonl"
     turns = [weather(), DONE, weather("Shanghai"), weather("Beijing"), DONE]
@@ -112,7 +111,7 @@ async def test_grant_covers_calls_within_its_bounds_and_is_listed_counted_and_au
     ],
 )
 async def test_answer_that_grants_more_than_was_offered_is_refused_and_leaves_the_approval_open(
-    replica: Callable[..., Awaitable[Threads]], lasting: Any
+    replica: ThreadsOf, lasting: Any
 ) -> None:
     served = await replica([weather(), DONE], effect="external")  # external: never beyond the conversation
     [approval] = await asked(served)
@@ -147,9 +146,7 @@ async def test_grant_is_refused_where_the_policy_offers_none(threads: ThreadsOf)
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "approval_invalid")
 
 
-async def test_grant_of_one_conversation_ends_with_it_and_covers_no_other(
-    replica: Callable[..., Awaitable[Threads]],
-) -> None:
+async def test_grant_of_one_conversation_ends_with_it_and_covers_no_other(replica: ThreadsOf) -> None:
     served = await replica([weather(), DONE, weather(), DONE, weather()])
     [approval] = await asked(served)
     await answered(served, approval, {"conversation_only": True, "bounds": {"city": {"equal": "Hangzhou"}}})
@@ -161,9 +158,7 @@ async def test_grant_of_one_conversation_ends_with_it_and_covers_no_other(
     assert await grants(served) == []
 
 
-async def test_withdrawn_grant_covers_nothing_at_another_replica_at_once(
-    replica: Callable[..., Awaitable[Threads]],
-) -> None:
+async def test_withdrawn_grant_covers_nothing_at_another_replica_at_once(replica: ThreadsOf) -> None:
     first, second = await replica([weather(), DONE]), await replica([weather()])
     [approval] = await asked(first)
     await answered(first, approval, {})
@@ -177,9 +172,7 @@ async def test_withdrawn_grant_covers_nothing_at_another_replica_at_once(
 
 
 @pytest.mark.parametrize("target", [Target.USER, Target.ALL, Target.TOKEN])
-async def test_revocation_ends_grants_also_if_access_is_restored(
-    replica: Callable[..., Awaitable[Threads]], target: Target
-) -> None:
+async def test_revocation_ends_grants_also_if_access_is_restored(replica: ThreadsOf, target: Target) -> None:
     served = await replica([weather(), DONE, weather()])
     [approval] = await asked(served)
     await answered(served, approval, {})
@@ -197,9 +190,7 @@ async def test_revocation_ends_grants_also_if_access_is_restored(
     assert len(await asked(served)) == 1
 
 
-async def test_operator_sees_and_ends_grants_by_a_command(
-    replica: Callable[..., Awaitable[Threads]], tmp_path: Path
-) -> None:
+async def test_operator_sees_and_ends_grants_by_a_command(replica: ThreadsOf, tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     served = await replica([weather(), DONE, weather()], AUDIT_LOG_FILE=str(log), AUDIT_REQUIRED="true")
     served.sandbox.clock.advance(time.time() - served.sandbox.clock())
@@ -222,7 +213,7 @@ async def test_operator_sees_and_ends_grants_by_a_command(
 
 
 async def test_grant_that_is_wider_than_todays_offer_is_listed_nowhere_and_can_be_withdrawn(
-    replica: Callable[..., Awaitable[Threads]],
+    replica: ThreadsOf,
 ) -> None:
     first = await replica([weather(), DONE])
     first.sandbox.clock.advance(time.time() - first.sandbox.clock())
@@ -235,7 +226,7 @@ async def test_grant_that_is_wider_than_todays_offer_is_listed_nowhere_and_can_b
     assert await grants(first) == []
 
 
-async def test_grant_ends_in_time(replica: Callable[..., Awaitable[Threads]]) -> None:
+async def test_grant_ends_in_time(replica: ThreadsOf) -> None:
     served = await replica([weather(), DONE, weather(), DONE, weather()])
     [approval] = await asked(served)
     await answered(served, approval, {"seconds": 100})

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ POLICY = 'maps_weather = { effect = "write", approvers = "finance", lasting = { 
 WEATHER = calls(("maps_weather", {"city": "Hangzhou"}))
 APPROVE, REJECT = {"decision": "approve"}, {"decision": "reject"}
 MEMBERS = {"bob": ["finance"], "carol": ["finance", "staff"], "alice": ["finance"], "mallory": ["staff"]}
-Replica = Callable[..., Awaitable[Threads]]
 
 
 @pytest.fixture
-def replica(threads: ThreadsOf, tmp_path: Path) -> Replica:
+def replica(threads: ThreadsOf, tmp_path: Path) -> ThreadsOf:
     """A replica at which a member of `finance` approves calls of the weather tool."""
     file = tmp_path / "services.toml"
     file.write_text(f'[services.amap]\ntype = "built-in"\npolicies = {{ {POLICY} }}\n')
@@ -74,7 +72,7 @@ async def continued(served: Threads) -> tuple[str, str]:
 
 
 async def test_decision_with_a_token_that_has_just_expired_or_written_twice_leaves_it_open(
-    replica: Replica,
+    replica: ThreadsOf,
 ) -> None:
     served = await replica()
     approval_id = await asked(served)
@@ -92,7 +90,7 @@ async def test_decision_with_a_token_that_has_just_expired_or_written_twice_leav
 
 
 async def test_member_of_the_group_sees_this_call_only_and_approves_it_at_another_replica(
-    replica: Replica, tmp_path: Path
+    replica: ThreadsOf, tmp_path: Path
 ) -> None:
     logs = [tmp_path / f"audit-{n}.jsonl" for n in range(3)]
     first, second, third = [
@@ -138,7 +136,7 @@ async def test_member_of_the_group_sees_this_call_only_and_approves_it_at_anothe
     assert all(f"approval={approval_id}" in each for each in shown)
 
 
-async def test_neither_the_asker_nor_another_group_decides_on_any_surface(replica: Replica) -> None:
+async def test_neither_the_asker_nor_another_group_decides_on_any_surface(replica: ThreadsOf) -> None:
     served = await replica()
     approval_id = await asked(served)
     assert await inbox(served, "mallory") == []
@@ -163,7 +161,7 @@ async def test_neither_the_asker_nor_another_group_decides_on_any_surface(replic
     assert [each["id"] for each in await inbox(served, "bob")] == [approval_id]
 
 
-async def test_of_two_approvers_and_a_cancellation_at_once_one_decision_counts(replica: Replica) -> None:
+async def test_of_two_approvers_and_a_cancellation_at_once_one_decision_counts(replica: ThreadsOf) -> None:
     served = [await replica(), await replica([DONE])]
     approval_id = await asked(served[0])
     path = f"/approvals/{approval_id}"
@@ -182,7 +180,9 @@ async def test_of_two_approvers_and_a_cancellation_at_once_one_decision_counts(r
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete", "expire"])
-async def test_question_that_was_withdrawn_or_has_expired_is_not_decided(replica: Replica, end: str) -> None:
+async def test_question_that_was_withdrawn_or_has_expired_is_not_decided(
+    replica: ThreadsOf, end: str
+) -> None:
     served = await replica()
     approval_id = await asked(served)
     if end == "cancel":
@@ -197,7 +197,9 @@ async def test_question_that_was_withdrawn_or_has_expired_is_not_decided(replica
     assert await inbox(served, "bob") == []
 
 
-async def test_decision_of_an_approver_whose_rights_change_before_the_call_is_void(replica: Replica) -> None:
+async def test_decision_of_an_approver_whose_rights_change_before_the_call_is_void(
+    replica: ThreadsOf,
+) -> None:
     served = await replica()
     approval_id = await asked(served)
     await served.ask("POST", f"/approvals/{approval_id}", "bob", APPROVE)
@@ -209,7 +211,7 @@ async def test_decision_of_an_approver_whose_rights_change_before_the_call_is_vo
     assert "not run" in result
 
 
-async def test_decision_with_a_token_that_a_late_event_refuses_is_void(replica: Replica) -> None:
+async def test_decision_with_a_token_that_a_late_event_refuses_is_void(replica: ThreadsOf) -> None:
     served = await replica()
     approval_id = await asked(served)
     bob = (await served.agent.verifier.verify(served.tokens["bob"])).principal.subject
@@ -221,7 +223,7 @@ async def test_decision_with_a_token_that_a_late_event_refuses_is_void(replica: 
     assert "not run" in result
 
 
-async def test_rejection_ends_the_call_and_is_read_by_the_model(replica: Replica) -> None:
+async def test_rejection_ends_the_call_and_is_read_by_the_model(replica: ThreadsOf) -> None:
     served = await replica()
     approval_id = await asked(served)
     assert (await served.ask("POST", f"/approvals/{approval_id}", "bob", REJECT)).status_code == 204
@@ -230,7 +232,7 @@ async def test_rejection_ends_the_call_and_is_read_by_the_model(replica: Replica
 
 
 @pytest.fixture
-def managed(replica: Replica, tmp_path: Path) -> Replica:
+def managed(replica: ThreadsOf, tmp_path: Path) -> ThreadsOf:
     """A replica at which the manager of the user, whom a claim names, approves."""
 
     async def start(turns: Any = (WEATHER, DONE), *, manager: Any = "user_bob01") -> Threads:
@@ -246,7 +248,7 @@ def managed(replica: Replica, tmp_path: Path) -> Replica:
     return start
 
 
-async def test_person_whom_a_claim_of_the_user_names_approves_and_no_one_else(managed: Replica) -> None:
+async def test_person_whom_a_claim_of_the_user_names_approves_and_no_one_else(managed: ThreadsOf) -> None:
     served = await managed()
     await served.say("The weather?")
     [approval] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
@@ -263,7 +265,7 @@ async def test_person_whom_a_claim_of_the_user_names_approves_and_no_one_else(ma
 
 
 @pytest.mark.parametrize("manager", [None, "", "user_alice01", ["user_bob01"]])
-async def test_call_is_denied_if_the_claim_names_no_other_person(managed: Replica, manager: Any) -> None:
+async def test_call_is_denied_if_the_claim_names_no_other_person(managed: ThreadsOf, manager: Any) -> None:
     served = await managed(manager=manager)
     await served.say("The weather?")
     thread = (await served.ask("GET", "/threads/thread-1")).json()

@@ -51,22 +51,15 @@ async def test_file_is_created_by_the_first_use_and_private(tmp_path: Path) -> N
     assert [each.name for each in path.parent.iterdir()] == ["conversations.db"]
 
 
-async def test_file_of_another_program_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "other.db"
-    with sqlite3.connect(path) as other:
+async def test_file_of_another_program_and_one_that_is_no_database_are_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "other.db") as other:
         other.execute("CREATE TABLE notes (text)")
     other.close()
-    error = await failure(path)
-    assert isinstance(error, ConfigurationError)
-    assert "another program" in error.detail
-
-
-async def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "text.db"
-    path.write_text("no database " * 1000)
-    error = await failure(path)
-    assert isinstance(error, ConfigurationError)
-    assert "SQLITE_NOTADB" in error.detail
+    (tmp_path / "text.db").write_text("no database " * 1000)
+    for name, reason in (("other.db", "another program"), ("text.db", "SQLITE_NOTADB")):
+        error = await failure(tmp_path / name)
+        assert isinstance(error, ConfigurationError)
+        assert reason in error.detail
 
 
 async def test_damaged_file_is_refused(tmp_path: Path) -> None:

@@ -44,36 +44,6 @@ def test_one_value_is_never_sealed_to_the_same_twice() -> None:
     assert encryption(PRESENT).seal(b"x", "here") != encryption(PRESENT).seal(b"x", "here")
 
 
-def test_second_key_opens_and_the_first_seals() -> None:
-    sealed = encryption(FORMER).seal(b"salary", "here")
-    both = encryption(PRESENT, FORMER)
-    assert both.open(sealed, "here") == b"salary"
-    again = both.seal(b"salary", "here")
-    assert encryption(PRESENT).open(again, "here") == b"salary"
-
-
-def test_missing_key_is_named() -> None:
-    [name] = encryption(FORMER).key_names
-    sealed = encryption(FORMER).seal(b"salary", "here")
-    for lacking in (encryption(PRESENT), Encryption()):
-        with pytest.raises(ConfigurationError) as caught:
-            lacking.open(sealed, "here")
-        assert f'lacks the key "{name}"' in caught.value.detail
-
-
-def test_values_in_clear_are_read_without_a_key_and_refused_under_one_unless_they_are_allowed() -> None:
-    stored = Encryption().seal(b"hello", "here")
-    allowed = Encryption(SealingKeys.of(PRESENT), allows_clear=True)
-    assert Encryption().open(stored, "here") == allowed.open(stored, "here") == b"hello"
-    with pytest.raises(ConfigurationError) as caught:
-        encryption(PRESENT).open(stored, "here")
-    assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
-    with pytest.raises(ConfigurationError) as checked:
-        allowed.check()
-    assert checked.value.code is AgentCode.CONVERSATIONS_CLEAR_ALLOWED
-    Encryption().check()
-
-
 def test_refused_value_is_logged_once_and_reported_for_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     strict = Encryption(SealingKeys.of(PRESENT), monotonic=clock)

@@ -72,7 +72,12 @@ async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_n
     await filled(storage(new_database, FORMER), request_of())
     before = await stored(new_database())
     lacking = storage(new_database, *keys)
-    for use in (lacking.threads.open(OWNER), lacking.threads.get(OWNER, "t0"), lacking.check()):
+    for use in (
+        lacking.threads.open(OWNER),
+        lacking.threads.get(OWNER, "t0"),
+        lacking.checkpoints.load(OWNER, "t3", "r"),
+        lacking.check(),
+    ):
         with pytest.raises(ConfigurationError) as caught:
             await use
         assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
@@ -85,9 +90,10 @@ async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_n
 
 @pytest.mark.promise("no-secret-leaves")
 async def test_nothing_of_titles_messages_and_requests_is_stored_in_clear_under_a_key(new_database):
-    await filled(storage(new_database, PRESENT), request_of(tool="transfer_money"))
+    asked = {"service": "secret-bank", "tool": "secret-pay", "scope": "secret-scope"}
+    await filled(storage(new_database, PRESENT), request_of(**asked))
     rows = await stored(new_database())
-    for hidden in ("plan", "My ", "transfer_money", DIGEST, ALICE.subject):
+    for hidden in ("plan", "My ", "secret", DIGEST, ALICE.subject, "https"):
         assert hidden not in rows
         assert hidden.encode().hex() not in rows
 
