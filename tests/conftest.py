@@ -6,14 +6,15 @@ And `serve`, for tests that need a server of their own.
 import asyncio
 import functools
 import gc
-import importlib
 import os
 import re
+import shlex
 import socket
 import ssl
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,17 +150,20 @@ def _tell_results_only(worker: Any) -> None:
     worker.sendevent = results
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    """Each process imports another part of the tests first: in a fresh clone it compiles them for all."""
-    worker: dict[str, Any] = getattr(session.config, "workerinput", {})
-    if worker and session.config.args == [*session.config.getini("testpaths")]:
-        root, number = session.config.rootpath, int(worker["workerid"].removeprefix("gw"))
-        files = sorted(root.glob("tests/**/test_*.py"))[number :: worker["workercount"]]
-        for file in files:
-            if not any(file.is_relative_to(folder) for folder in _NAMED_ONLY):
-                with suppress(Exception):  # the collection imports it again, and reports why it cannot
-                    importlib.import_module(".".join(file.relative_to(root).with_suffix("").parts))
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """The processes of the whole suite are forked: `tests/forked_workers.py`."""
+    if config.args != [*config.getini("testpaths")]:
+        return
+    name, program = f"tests-{os.getpid()}", str(Path(__file__).with_name("forked_workers.py"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0{name}")
+        listener.listen(len(specs))
+        start = "import socket; from tests.forked_workers import serve; serve(socket.socket(fileno=0), "
+        command = [sys.executable, "-c", f"{start}{len(specs)})"]
+        forking = subprocess.Popen(command, stdin=listener, cwd=config.rootpath)  # noqa: S603 - our own
+        config.add_cleanup(forking.kill)
+    for spec in specs:
+        spec.python = shlex.join([sys.executable, "-IS", program, name])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
