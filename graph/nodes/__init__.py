@@ -1,5 +1,5 @@
 """The nodes of the graph, one file each. A node acts only for the caller that it has verified.
 
 May import `identity`, `tools`, the other folders of `graph` and the modules at its top.
-Begin at `authenticate`; the order of a run is in `graph.build`.
+Begin at `graph.callers`, whose `authenticate` is the first; the order of a run is in `graph.build`.
 """
