@@ -244,3 +244,15 @@ async def test_refused_prerequisite_is_renewed_once(broker, issuer):
         await waiter
     assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
     assert len(issuer.calls) == 4
+
+
+@pytest.mark.promise("never-expired")
+async def test_token_that_expired_on_its_way_is_not_used(broker, issuer, clock):
+    issuer.hold, issuer.lifetime = True, 60
+    waiter = asyncio.create_task(broker.obtain(TOKEN, MACHINE, None))
+    await ticks()
+    clock.advance(60)
+    issuer.in_flight[0].land()
+    with pytest.raises(UnreachableError, match="idaas_unreachable"):
+        await waiter
+    assert broker.cached(TOKEN, MACHINE, None) is None
