@@ -21,7 +21,7 @@ from agent.operations.log_setup import set_up_logging
 from agent.settings.settings import Settings, read_settings
 from benchmarks.servers.instant_model import InstantModel
 from graph import parts
-from graph.callers import Visit
+from graph.callers import Callers, Visit
 from graph.models.provider import ChatModelProvider
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
@@ -41,7 +41,7 @@ _STATIC_KEY = Credential(ApiKeyRequirement("static"), AccessIdentity.MACHINE, Se
 
 
 class _Static:
-    """Replaces `Callers`, `ServiceCredentials` and `Access`: one caller, one key, no checks."""
+    """Replaces a method of `Callers`, `ServiceCredentials` and `Access`: one caller, one key, no checks."""
 
     renewed = None
 
@@ -56,10 +56,6 @@ class _Static:
 
     async def credential(self) -> Credential:
         return _STATIC_KEY
-
-
-class _Callers(_Static):
-    of = _Static.caller
 
 
 class _ServiceCredentials(_Static):
@@ -94,13 +90,13 @@ class _AgentWithoutIdentity(Agent):
     """
 
     def __init__(self, settings: Settings) -> None:
-        for module, name, other in (
+        for owner, name, other in (
             (composition, "audit_trail", lambda _, __, clock: AuditTrail(clock=clock)),
-            (parts, "Callers", _Callers),
+            (Callers, "first", _Static.caller),
             (parts, "ServiceCredentials", _ServiceCredentials),
             (parts, "CredentialsNode", _node({"rounds": 0})),
         ):
-            setattr(module, name, other)
+            setattr(owner, name, other)
         super().__init__(settings, model=ChatModelProvider(InstantModel()))
 
 
