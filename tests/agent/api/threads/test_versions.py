@@ -1,5 +1,6 @@
 """A question that is asked anew over `/threads` and AG-UI: the old one is kept, and not read any more."""
 
+import asyncio
 from typing import Any
 
 from langchain_core.messages import AIMessage
@@ -85,6 +86,19 @@ async def test_model_learns_which_calls_the_replaced_answer_made_and_nothing_wai
     refused = await anew(served, thread["messages"][0]["id"], "Never mind")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "approval_open")
     assert (await served.ask("GET", "/threads/thread-1")).json()["approvals"] == thread["approvals"] != []
+
+
+async def test_of_two_replicas_one_replaces_the_question(threads: ThreadsOf) -> None:
+    one, other = await threads(ANSWERS), await threads(ANSWERS)
+    await one.say("first")
+    [question, _] = await read(one)
+    outcomes = await asyncio.gather(*(anew(each, question["id"], "other") for each in (one, other)))
+    await asyncio.gather(read(one), read(other))
+    whole = (await one.ask("GET", "/threads/thread-1/export")).json()["messages"]
+
+    # The one that is late finds the run of the other, or that the question is not there any more.
+    assert sorted(each.status_code for each in outcomes) == [202, 409]
+    assert [each["replaced"] for each in whole] == [True, True, False, False]
 
 
 class Client:
