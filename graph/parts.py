@@ -177,7 +177,15 @@ def graph_parts(
     catalog = ToolCatalog(services, limits.tool_seconds)
     key = model.api_key if isinstance(model.api_key, Secret) else None
     model_node = ModelNode(
-        *(requests, gate.services, catalog, resolved, limits, model.system_prompt, steps, gate.outlook, key)
+        requests,
+        gate.services,
+        catalog,
+        resolved,
+        limits,
+        model.system_prompt,
+        steps,
+        gate.outlook,
+        static_key=key,
     )
     made: dict[str, CallerNode] = {
         CREDENTIALS: CredentialsNode(services, resolved, limits.credentials_seconds, consents),

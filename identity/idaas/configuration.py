@@ -125,8 +125,16 @@ def read_sdk_configuration(
     authn = members.inner("authnConfiguration", required=True)
     authentication = None
     if authn.values:
-        about = members, authn, client_id, token_endpoint, environment, clock
-        authentication = read_client_authentication(Declaration(*about, sources or AuthenticationSources()))
+        declared = Declaration(
+            root=members,
+            authn=authn,
+            client_id=client_id,
+            token_endpoint=token_endpoint,
+            environment=environment,
+            clock=clock,
+            sources=sources or AuthenticationSources(),
+        )
+        authentication = read_client_authentication(declared)
     configured = partial(
         SdkConfiguration,
         instance_id=members.text("idaasInstanceId", required=True),

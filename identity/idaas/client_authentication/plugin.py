@@ -125,7 +125,10 @@ def read_plugin(declared: Declaration) -> Plugin | None:
     if not endpoint or role is None:
         return None
     return Plugin(
-        *(declared.client_id, role, declared.token_endpoint, declared.clock),
+        client_id=declared.client_id,
+        credential=role,
+        token_endpoint=declared.token_endpoint,
+        clock=declared.clock,
         instance_id=declared.root.text("idaasInstanceId"),
         endpoint=endpoint,
         subject_token_in=declared.sources.subject_token_in,
