@@ -76,35 +76,35 @@ def read_run(given: object, *, threaded: bool) -> RunRequest:
         raise RequestError(None, "the body must be an object of JSON", status=422)
     if given.get("langsmith_tracer") is not None:
         raise _reserved("langsmith_tracer")
-    for named in (given.get("context"), given.get("checkpoint"), configurable(given)):
-        require_unreserved(named)
+    for named in (given.get("context"), given.get("checkpoint"), _configurable(given)):
+        _require_unreserved(named)
     members = {name: given[name] for name in _TAKEN if given.get(name) is not None}
     members.setdefault("on_disconnect", "continue")  # as on `langgraph dev`
-    members |= reduced(given) | multitask(given.get("multitask_strategy"))
+    members |= _reduced(given) | _multitask(given.get("multitask_strategy"))
     return RunRequest(
         input=given.get("input"),
         command=given.get("command"),
-        checkpoint_id=checkpoint_id(given.get("checkpoint"), given, configurable(given)),
+        checkpoint_id=_checkpoint_id(given.get("checkpoint"), given, _configurable(given)),
         kept=threaded or given.get("on_completion") == "keep",
         creates_thread=given.get("if_not_exists") == "create",
         members=members,
     )
 
 
-def configurable(given: Mapping[str, Any]) -> object:
+def _configurable(given: Mapping[str, Any]) -> object:
     """`config.configurable` of a run."""
     config = given.get("config")
     return config.get("configurable") if isinstance(config, dict) else None
 
 
-def require_unreserved(given: object) -> None:
+def _require_unreserved(given: object) -> None:
     """Raises `RequestError` for members that only the server may set."""
     for name in given if isinstance(given, dict) else ():
         if name.startswith(_RESERVED):
             raise _reserved(name[:_MAX_NAME])
 
 
-def reduced(given: Mapping[str, Any]) -> dict[str, Any]:
+def _reduced(given: Mapping[str, Any]) -> dict[str, Any]:
     """`config` and `metadata` of a run: what LangGraph uses of the one, and Aegra accepts of the other."""
     config, metadata = (each if isinstance(each := given.get(name), dict) else {} for name in _OBJECTS)
     plain = {
@@ -118,7 +118,7 @@ def reduced(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def multitask(strategy: object) -> dict[str, Any]:
+def _multitask(strategy: object) -> dict[str, Any]:
     """The strategy for a run of the thread that is in progress. Raises `RequestError` for `rollback`, which
     deletes the messages of that run.
     """
@@ -130,7 +130,7 @@ def multitask(strategy: object) -> dict[str, Any]:
     return {"multitask_strategy": strategy}
 
 
-def checkpoint_id(*sources: object) -> str | None:
+def _checkpoint_id(*sources: object) -> str | None:
     """The `checkpoint_id` of the first source that has one. Raises `RequestError` if it is none."""
     given = [each.get("checkpoint_id") for each in sources if isinstance(each, dict)]
     found = next(filter(None, given), None)

@@ -30,15 +30,7 @@ from agent.api.langgraph.run_input import (
     named_interrupt,
     user_messages,
 )
-from agent.api.langgraph.run_request import (
-    RunRequest,
-    checkpoint_id,
-    configurable,
-    multitask,
-    read_run,
-    reduced,
-    require_unreserved,
-)
+from agent.api.langgraph.run_request import RunRequest, read_run
 from agent.api.langgraph.sealed_callers import run_digest
 from agent.api.langgraph.server_agent import agent_of_this_loop
 from agent.api.langgraph.server_threads import ServerThreads
@@ -107,26 +99,17 @@ def run_of(command: ProtocolCommand) -> RunRequest:
         if name not in _TAKEN[command.method] and value is not None:
             text = f'{command.method} takes no "{name[:64]}" from a client'
             raise CommandRefusal("permission_denied", text)
-    require_unreserved(configurable(params))
-    members = reduced(params)
-    if command.method == START:
-        members |= multitask(params.get("multitaskStrategy", params.get("multitask_strategy")))
-        members |= {"assistant_id": params.get("assistant_id")}
-    return RunRequest(
-        input=params.get("input"),
-        command={"resume": _answer(params)} if command.method == RESPOND else None,
-        checkpoint_id=checkpoint_id(configurable(params)),
-        kept=True,
-        creates_thread=command.method == START,
-        members=members,
-    )
+    if command.method == RESPOND:
+        return read_run({"command": {"resume": _answer(params)}}, threaded=True)
+    strategy = params.get("multitaskStrategy", params.get("multitask_strategy"))
+    return read_run({**params, "multitask_strategy": strategy, "if_not_exists": "create"}, threaded=True)
 
 
 def command_body(command: ProtocolCommand, run: RunRequest, given: RunInput) -> dict[str, Any]:
     """The body for the server, with the input or the answer that was checked."""
     params: dict[str, Any] = {"context": {"kept": True}, "metadata": run.members["metadata"]}
     if command.method == START:
-        params |= {"assistant_id": run.members["assistant_id"], "input": given.input}
+        params |= {"assistant_id": run.members.get("assistant_id"), "input": given.input}
         forks = {} if run.checkpoint_id is None else {"checkpoint_id": run.checkpoint_id}
         params["config"] = {**run.members["config"], "configurable": forks}
         if strategy := run.members.get("multitask_strategy"):
