@@ -1,12 +1,12 @@
 """The threads of LangGraph Server, through its own API and as the caller: the server decides who owns one."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Set
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from starlette.types import ASGIApp, Message, Scope
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError
@@ -61,42 +61,26 @@ class ServerThreads:
         self, scope: Scope, method: str, path: str, content: Mapping[str, Any] | None = None
     ) -> tuple[int, Any]:
         """The status of the response, and its JSON. Raises `UnavailableError` if the server fails."""
-        body = b"" if content is None else json.dumps(content).encode()
-        host = [header for header in scope["headers"] if header[0] == b"host"]
-        headers = [*host, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        request = {
-            **scope,
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "headers": headers,
-            "state": dict(scope.get("state", {})),
-        }
-        sent = [{"type": "http.request", "body": body, "more_body": False}]
-        status, received = 500, bytearray()
+        body = None if content is None else json.dumps(content).encode()
+        headers = {"Content-Type": "application/json"}
+        request = httpx.Request(method, "http://server", headers=headers, content=body)
+        own = {"method": method, "path": path, "raw_path": path.encode(), "query_string": b""}
 
-        async def receive() -> Message:
-            if not sent:
-                await asyncio.Event().wait()  # the client stays until it has the response
-            return sent.pop()
-
-        async def send(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            received.extend(message.get("body", b""))
+        async def server(asked: Scope, receive: Receive, send: Send) -> None:
+            of_request = {**own, "headers": asked["headers"], "state": dict(scope.get("state", {}))}
+            await self._app({**scope, **of_request}, receive, send)
 
         try:
-            await self._app(request, receive, send)
+            response = await httpx.ASGITransport(server).handle_async_request(request)
+            received = await response.aread()
         except Exception:  # noqa: BLE001 - the server has logged it
-            status = 500
-        if status >= 500:
-            raise _failed(path, status)
+            raise _failed(path, 500) from None
+        if response.status_code >= 500:
+            raise _failed(path, response.status_code)
         try:
-            return status, json.loads(received)
+            return response.status_code, json.loads(received)
         except ValueError:
-            return status, None
+            return response.status_code, None
 
 
 def _failed(path: str, status: int) -> UnavailableError:
