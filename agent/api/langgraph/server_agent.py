@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 
 from agent.api.langgraph.redis_marks import RedisMarks
 from agent.api.langgraph.sealed_callers import USER, USER_DEVICE, SealedCallers, member_of
-from agent.api.langgraph.token_references import token_of_user
+from agent.api.langgraph.token_references import REFERENCE, token_references
 from agent.api.langgraph.traced_graph import RunSpans, TracedGraph
 from agent.composition.agent import Agent
 from agent.operations.traces.langsmith import trace_by_default
@@ -94,8 +94,10 @@ def _make() -> ServerAgent:
         sealed = SealedCallers(seal, settings.idaas.issuer)
 
     def caller(runtime: Runtime[AgentContext]) -> Secret | Awaitable[Secret | None] | None:
-        DEVICE.set(member_of(get_config().get("configurable", {}).get(USER), USER_DEVICE))  # of this visit
-        referred = token_of_user(runtime)
+        # The user that the auth handler made. Of what clients send, nothing is read.
+        user = get_config().get("configurable", {}).get(USER)
+        DEVICE.set(member_of(user, USER_DEVICE))  # of this visit
+        referred = token_references.find(member_of(user, REFERENCE), member_of(user, "identity"))
         return sealed.find(runtime) if referred is None and sealed is not None else referred
 
     agent = Agent(settings, caller=caller, resume_values=True, begun_calls=marks if sealed else None)

@@ -12,12 +12,10 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from cachetools import TLRUCache
-from langgraph.runtime import Runtime
 
-from graph.context import AgentContext
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secrets.secret import Secret
 
@@ -51,17 +49,3 @@ def identity_of(token: VerifiedAccessToken) -> str:
 
 
 token_references: Final = TokenReferences()
-
-
-def token_of_user(runtime: Runtime[AgentContext]) -> Secret | None:
-    """The access token of the user that the auth handler authenticated (`graph.context.TokenLookup`).
-
-    `context`, `configurable` and the input, which clients send, are ignored.
-    """
-    user: Any = runtime.server_info.user if runtime.server_info is not None else None
-    if user is None:
-        return None
-    try:
-        return token_references.find(user[REFERENCE], user.identity)
-    except (KeyError, AttributeError, TypeError):  # Aegra has another user, without it
-        return None
