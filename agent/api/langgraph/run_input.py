@@ -11,10 +11,10 @@ user who gives it (`graph.nodes.approvals`); a refusal here only says so earlier
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
 from langchain_core.messages import AnyMessage
+from langgraph.types import Command
 from pydantic import ValidationError
 
 from agent.api.messages import first_fault, langchain_conversation, openai_form
@@ -33,17 +33,9 @@ class UnknownInterruptError(ApprovalError):
     """The answer names an interrupt that the thread does not have."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunInput:
-    """`input`, or `resume` as LangGraph is to read it."""
-
-    input: object = None
-    resume: object = None
-
-
-def checked_input(given: object, command: object, approvals: Sequence[ApprovalState], now: float) -> RunInput:
-    """The input or the answer of a run. `approvals` are the caller's on this thread, none if it has none: the
-    open ones, or else the latest.
+def checked_input(given: object, command: object, approvals: Sequence[ApprovalState], now: float) -> object:
+    """The input of a run, or its answer as the `Command` that LangGraph is to read. `approvals` are the
+    caller's on this thread, none if it has none: the open ones, or else the latest.
 
     Not checked: the messages of an input (`user_messages`, `history`).
     Raises `RequestError` (403) for a command that writes, and `ApprovalError` otherwise.
@@ -52,7 +44,7 @@ def checked_input(given: object, command: object, approvals: Sequence[ApprovalSt
     if not command:
         if opened is not None:
             raise ApprovalError(GraphCode.APPROVAL_OPEN, "a run was to start while an approval is open")
-        return RunInput(input=given)
+        return given
     if not isinstance(command, Mapping) or "resume" not in command or _writes(command):
         text = "a run takes an input, or an answer (resume); no goto and no update"
         raise RequestError("command", text, code="command_refused", status=403)
@@ -60,7 +52,7 @@ def checked_input(given: object, command: object, approvals: Sequence[ApprovalSt
     if opened is not None:
         return _answer(resume, opened)
     if is_input(resume):  # the server takes an input for an answer, if an approval on the thread has expired
-        return RunInput(input=resume)
+        return resume
     for latest in approvals[-1:]:
         latest.require_open(now)
     raise UnknownInterruptError(GraphCode.APPROVAL_INVALID, "no approval is open that could be answered")
@@ -70,7 +62,7 @@ def _writes(command: Mapping[str, Any]) -> bool:
     return any(value is not None for name, value in command.items() if name != "resume")
 
 
-def _answer(resume: object, opened: ApprovalState) -> RunInput:
+def _answer(resume: object, opened: ApprovalState) -> Command[Any]:
     """The answer to the open approval, also under its id or the interrupt's: LangGraph takes every object
     with such keys for a map of interrupts, and ignores the ids that it does not know.
     """
@@ -81,7 +73,7 @@ def _answer(resume: object, opened: ApprovalState) -> RunInput:
         is_message = isinstance(answer, str) or is_input(answer)
         code = GraphCode.APPROVAL_OPEN if is_message else GraphCode.APPROVAL_INVALID
         raise ApprovalError(code, "what was sent is no answer to an approval")
-    return RunInput(resume=answer if named in (None, approval) else {named: answer})
+    return Command(resume=answer if named in (None, approval) else {named: answer})
 
 
 def named_interrupt(resume: object) -> str | None:

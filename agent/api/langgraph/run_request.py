@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.api.langgraph.run_input import RunInput
+from langgraph.types import Command
+
 from agent.errors.error_response import RequestError
 
 _TAKEN: Final = (
@@ -52,13 +53,13 @@ class RunRequest:
     creates_thread: bool
     members: Mapping[str, Any]
 
-    def body(self, given: RunInput) -> dict[str, Any]:
+    def body(self, given: object) -> dict[str, Any]:
         """The body for the server, with the input or the answer that was checked."""
         body = {**self.members, "context": {"kept": self.kept}}
-        if given.resume is not None:
+        if isinstance(given, Command):
             body["command"] = {"resume": given.resume}
-        elif given.input is not None:
-            body["input"] = given.input
+        elif given is not None:
+            body["input"] = given
         if self.checkpoint_id is not None:
             body["checkpoint"] = {"checkpoint_id": self.checkpoint_id}
         elif "input" not in body and "command" not in body:

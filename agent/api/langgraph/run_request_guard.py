@@ -22,7 +22,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.api.langgraph.admitted_request import ADMITTED, AdmittedRequest
 from agent.api.langgraph.run_input import (
-    RunInput,
     UnknownInterruptError,
     checked_input,
     history,
@@ -105,16 +104,16 @@ def run_of(command: ProtocolCommand) -> RunRequest:
     return read_run({**params, "multitask_strategy": strategy, "if_not_exists": "create"}, threaded=True)
 
 
-def command_body(command: ProtocolCommand, run: RunRequest, given: RunInput) -> dict[str, Any]:
+def command_body(command: ProtocolCommand, run: RunRequest, given: object) -> dict[str, Any]:
     """The body for the server, with the input or the answer that was checked."""
     params: dict[str, Any] = {"context": {"kept": True}, "metadata": run.members["metadata"]}
     if command.method == START:
-        params |= {"assistant_id": run.members.get("assistant_id"), "input": given.input}
+        params |= {"assistant_id": run.members.get("assistant_id"), "input": given}
         forks = {} if run.checkpoint_id is None else {"checkpoint_id": run.checkpoint_id}
         params["config"] = {**run.members["config"], "configurable": forks}
         if strategy := run.members.get("multitask_strategy"):
             params["multitaskStrategy"] = strategy
-    elif isinstance(given.resume, Mapping):
+    elif isinstance(given, Command) and isinstance(given.resume, Mapping):
         [(params["interrupt_id"], params["response"])] = given.resume.items()
         params["namespace"] = command.params.get("namespace") or []
     return {"id": command.id, "method": command.method, "params": params}
@@ -265,7 +264,7 @@ class RunRequestGuard:
         found: str | None,
         run: RunRequest,
         admitted: AdmittedRequest,
-    ) -> RunInput:
+    ) -> object:
         """The input or the answer of a run. `found` is its thread, which exists afterwards."""
         if thread_id is not None and found is None and not run.creates_thread:
             raise _no_such_thread()
@@ -278,13 +277,12 @@ class RunRequestGuard:
             status, _ = await self._threads.create(scope, {"thread_id": thread_id, "if_exists": "raise"})
             if status != 200:  # another user has it, or no thread can have the id
                 raise _no_such_thread()
-        answer: Command[Any] | None = None if given.resume is None else Command(resume=given.resume)
-        admitted.run = run_digest(answer or given.input, run.checkpoint_id)
+        admitted.run = run_digest(given, run.checkpoint_id)
         return given
 
     async def _given(
         self, agent: Agent, scope: Scope, thread_id: str | None, run: RunRequest, caller: VerifiedAccessToken
-    ) -> RunInput:
+    ) -> object:
         approvals: Sequence[ApprovalState] = []
         if thread_id is not None and agent.approvals is not None:
             approvals = await agent.approvals.pending(caller.principal, thread_id)
@@ -292,14 +290,14 @@ class RunRequestGuard:
                 latest = await agent.approvals.latest(caller.principal, thread_id)
                 approvals = [] if latest is None else [latest]  # its state is why it cannot be answered
         checked = checked_input(run.input, run.command, approvals, time.time())
-        if checked.resume is not None and thread_id is not None:
+        if isinstance(checked, Command) and thread_id is not None:
             await self._require_fit(agent, scope, thread_id, checked.resume, caller)
-        if checked.input is None:
+        if checked is None or isinstance(checked, Command):
             return checked
         most = agent.settings.max_messages
         if not run.kept:
-            return RunInput(input=history(checked.input, most=most))
-        messages = user_messages(checked.input, most=most)
+            return history(checked, most=most)
+        messages = user_messages(checked, most=most)
         given = {message["id"] for message in messages["messages"] if "id" in message}
         if thread_id is not None and given:
             state = await self._threads.state(scope, thread_id, run.checkpoint_id)
@@ -307,7 +305,7 @@ class RunRequestGuard:
             if not given.isdisjoint(message.get("id") for message in stored):
                 text = "the thread has a message of this id, which is not replaced"
                 raise RequestError("input.messages", text, code="message_exists", status=409)
-        return RunInput(input=messages)
+        return messages
 
     async def _require_fit(
         self, agent: Agent, scope: Scope, thread_id: str, resume: object, caller: VerifiedAccessToken

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from langgraph.types import Command
 
-from agent.api.langgraph.run_input import RunInput
 from agent.api.langgraph.run_request_guard import (
     CommandRefusal,
     ProtocolCommand,
@@ -38,7 +38,7 @@ def test_start_is_reduced_to_what_a_client_may_give() -> None:
     command = ProtocolCommand(1, "run.start", RUN)
     run = run_of(command)
     assert (run.input, run.command, run.checkpoint_id) == (RUN["input"], None, "0191")
-    assert command_body(command, run, RunInput(input=RUN["input"]))["params"] == {
+    assert command_body(command, run, RUN["input"])["params"] == {
         "assistant_id": "agent",
         "input": RUN["input"],
         "config": {"configurable": {"checkpoint_id": "0191"}},
@@ -67,7 +67,7 @@ def test_one_answer_is_taken_in_both_forms(params: dict[str, Any]) -> None:
     command = ProtocolCommand(7, "input.respond", params)
     run = run_of(command)
     assert run.command == {"resume": {INTERRUPT: ANSWER["response"]}}
-    content = command_body(command, run, RunInput(resume={INTERRUPT: ANSWER["response"]}))
+    content = command_body(command, run, Command(resume={INTERRUPT: ANSWER["response"]}))
     assert (content["id"], content["method"]) == (7, "input.respond")
     assert content["params"] == ANSWER | {"context": {"kept": True}, "metadata": {}}
 
