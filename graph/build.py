@@ -47,7 +47,8 @@ def build_graph(
     graph.add_edge(START, AUTHENTICATE)
     graph.add_edge(AUTHENTICATE, first)
     routes = parts.routes
-    ends: dict[Hashable, str] = {**dict(zip(routes.of_calls, routes.of_calls, strict=True)), END: last}
+    ends: dict[Hashable, str] = {APPROVALS: APPROVALS, CREDENTIALS: CREDENTIALS, MODEL: MODEL, END: last}
+    ends |= {service: service for service in parts.services}
     graph.add_conditional_edges(
         CREDENTIALS, routes.after_credentials, [MODEL, CREDENTIALS, APPROVALS, *parts.services]
     )

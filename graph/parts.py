@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -104,14 +104,6 @@ class RunApprovals:
     policy: CallPolicy | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecords:
-    """The sinks of a run's steps: `audit` first, without which a call is not made, and the measures."""
-
-    audit: AuditTrail = field(default_factory=AuditTrail)
-    calls: CallMeasures = field(default_factory=CallMeasures)
-
-
 @dataclass(frozen=True, slots=True)
 class GraphParts:
     """The nodes by their names, in LangGraph's form, and the routes between them. Each node is visited for a
@@ -135,16 +127,18 @@ def graph_parts(
     identity: RunIdentity,
     model: RunModel,
     approvals: RunApprovals | None = None,
-    records: RunRecords | None = None,
+    audit: AuditTrail | None = None,
+    measures: CallMeasures | None = None,
     limits: Limits | None = None,
     clock: Callable[[], float] = time.time,
 ) -> GraphParts:
-    """The parts of a graph that calls `services`.
+    """The parts of a graph that calls `services`. `audit` records each call first; without its record the
+    call is not made. `measures` count the calls.
 
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
     """
     asks, limits = approvals or RunApprovals(), limits or Limits()
-    records = records or RunRecords(audit=AuditTrail(clock=clock))
+    audit, measures = audit or AuditTrail(clock=clock), measures or CallMeasures()
     names = [service.name for service in services]
     if faulty := {name for name in names if names.count(name) > 1 or name in _RESERVED}:
         fault = f"service names must be unique and none of {sorted(_RESERVED)}, found {sorted(faulty)}"
@@ -152,18 +146,15 @@ def graph_parts(
     required = requirements(services, identity.access_identity, model.api_key)
     resolved = ServiceCredentials(required, identity.credentials, clock)
     gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, asks.policy, asks.grants)
-    prompts = ApprovalPrompts(gate, records.audit, clock, asks.announce)
-    steps = ToolSteps(gate.services, required, records.audit, records.calls)
+    prompts = ApprovalPrompts(gate, audit, clock, asks.announce)
+    steps = ToolSteps(gate.services, required, audit, measures)
     answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))
     budget = CallBudget(limits.run_calls)
 
-    def model_steps(provider: ModelProvider, name: str | None, *more: Any) -> ModelSteps:  # noqa: ANN401 - passed on
-        key, seconds = required.get(MODEL), limits.model_seconds
-        return ModelSteps(provider, name, key, records.audit, records.calls, seconds, *more)
-
-    others = {name: model_steps(provider, name) for name, provider in model.others.items()}
+    one = ModelSteps(model.provider, model.name, required.get(MODEL), audit, measures, limits.model_seconds)
+    others = {name: replace(one, provider=each, name=name) for name, each in model.others.items()}
     of_groups = {group: others[name] for group, name in model.of_groups.items() if name in others}
-    requests = model_steps(model.provider, model.name, others.get(model.fallback or ""), of_groups)
+    requests = replace(one, fallback=others.get(model.fallback or ""), of_groups=of_groups)
     callers = Callers(identity.verifier, identity.token_of)
     consents: Consents | None = None
     if asks.store is not None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
 
@@ -46,13 +47,11 @@ def build_prompt(
     without a result (an interrupted run) gets one that says so, because model services reject a conversation
     with a gap.
     """
-    leading = 0
-    while leading < len(messages) and isinstance(messages[leading], SystemMessage):
-        leading += 1
-    system = "\n\n".join([system_prompt, *notes, *(str(message.text) for message in messages[:leading])])
+    leading = list(takewhile(lambda each: isinstance(each, SystemMessage), messages))
+    system = "\n\n".join([system_prompt, *notes, *(str(message.text) for message in leading)])
     sent: list[AnyMessage] = [SystemMessage(system)]
     waiting: dict[str, ToolCall] = {}
-    for message in [*messages[leading:], None]:
+    for message in [*messages[len(leading) :], None]:
         if isinstance(message, ToolMessage):
             waiting.pop(message.tool_call_id, None)
         else:

@@ -32,8 +32,6 @@ class Routes:
         self._services = services
         self._requirements = requirements
         self._gate = gate
-        self.of_calls: Final = [APPROVALS, CREDENTIALS, *services, MODEL, END]
-        """Where the second and third route lead."""
 
     def after_credentials(self, state: AgentState) -> list[str]:
         """The services that are called, all in one step, or `approvals`, which waited for their credentials;

@@ -32,7 +32,7 @@ from graph.build import AgentGraph, build_graph, compiled_graph
 from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredentials, requirements
 from graph.models.provider import ModelProvider
-from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
+from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.event import AuditEvent
 from identity.audit.trail import AuditTrail
@@ -234,7 +234,7 @@ class AgentUnderTest:
             identity=identity,
             model=RunModel(provider=model, api_key=_KEY),
             approvals=RunApprovals(policy=_Person(by_name, required, asked=self.asked, approves=approves)),
-            records=RunRecords(audit=audit),
+            audit=audit,
         )
         self._graph = compiled_graph(parts, build=graph)
 

@@ -49,7 +49,7 @@ from graph.credentials.service_credentials import ServiceCredential, ServiceCred
 from graph.error_codes import GraphCode
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
-from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
+from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
 from graph.prompt import SYSTEM_PROMPT
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -297,7 +297,8 @@ class Agent:
                 begun_calls=begun_calls,
                 policy=self.policy,
             ),
-            records=RunRecords(audit=audit, calls=self.measures.calls),
+            audit=audit,
+            measures=self.measures.calls,
             limits=Limits(
                 images=settings.llm_images,
                 tool_rounds=settings.max_tool_rounds,

@@ -10,7 +10,7 @@ from graph.build import build_graph, compiled_graph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
-from graph.parts import RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
+from graph.parts import RunApprovals, RunIdentity, RunModel, graph_parts
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
@@ -27,7 +27,7 @@ def built_graph(
     services: list[Any], *, checkpointer: Any = None, build: Any = build_graph, **members: Any
 ) -> Any:
     """The graph of `services`; `members` are those of its parts, and arguments of `graph_parts`."""
-    groups = {"identity": RunIdentity, "model": RunModel, "approvals": RunApprovals, "records": RunRecords}
+    groups = {"identity": RunIdentity, "model": RunModel, "approvals": RunApprovals}
     parts = {}
     for name, kind in groups.items():
         taken = {field.name: members.pop(field.name) for field in fields(kind) if field.name in members}
