@@ -37,24 +37,6 @@ async def test_message_is_streamed_with_its_tool_calls(sdk: Steps, bearer: bool)
     assert "error" not in run["result"]
 
 
-@pytest.mark.promise("threads-are-private")
-async def test_thread_of_another_user_is_not_found(sdk: Steps) -> None:
-    thread = str(uuid.uuid4())
-    [asked] = await sdk("alice", thread, {"do": "ask", "text": WEATHER})
-    assert "result" in asked, asked
-    params = {"interrupt_id": "9f0c5ee5c9f84b0f9d5b1f0d6c1a2b3c", "response": {}}
-    for outcome in await sdk(
-        "bob",
-        thread,
-        {"do": "state"},
-        {"do": "history"},
-        {"do": "start", "params": {"input": None}},
-        {"do": "respond", "params": params},
-        {"do": "run", "text": WEATHER},
-    ):
-        assert outcome["status"] == 404 or "404" in outcome["error"], outcome
-
-
 @pytest.mark.promise("model-cannot-steer")
 async def test_commands_that_write_are_refused_with_the_reason(sdk: Steps) -> None:
     hidden, fork, state = await sdk(

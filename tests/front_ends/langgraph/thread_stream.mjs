@@ -39,7 +39,6 @@ async function attempt(call) {
 const calls = {
   ask,
   state: () => client.threads.getState(threadId),
-  history: () => client.threads.getHistory(threadId),
   start: ({ params }) => client.threads.stream(threadId, { assistantId: "agent" }).run.start(params),
   respond: ({ params }) => client.threads.stream(threadId, { assistantId: "agent" }).input.respond(params),
   fork: ({ params }) => client.threads.stream(threadId, { assistantId: "agent" }).state.fork(params),

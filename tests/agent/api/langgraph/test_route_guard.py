@@ -153,7 +153,8 @@ async def test_body_above_the_limit_is_refused(http: httpx.AsyncClient, sandbox:
 
 async def test_auth_handler_refuses_every_request_without_the_route_guard(sandbox: Sandbox) -> None:
     header = (b"authorization", f"Bearer {sandbox.access_token('bob')}".encode())
-    for scope in ({"headers": [header]}, {"authorization": "Bearer x"}, {}):
+    claimed = {"type": "http", "headers": "x", "identity": "user_alice01"}
+    for scope in ({"headers": [header]}, {"authorization": "Bearer x"}, claimed, {}):
         with pytest.raises(Auth.exceptions.HTTPException) as refused:
             await authenticate(scope)
         assert refused.value.status_code == 401

@@ -109,14 +109,6 @@ async def test_no_request_is_served_while_the_handler_is_not_in_force(
     assert aegra.received == []
 
 
-async def test_headers_of_a_client_do_not_authenticate(http: httpx.AsyncClient) -> None:
-    """Without the guard: neither a token nor what looks like a scope."""
-    for headers in ({}, {"authorization": "Bearer x"}, {"type": "http", "headers": "x", "identity": ALICE}):
-        with pytest.raises(Auth.exceptions.HTTPException) as refused:
-            await authenticate(headers)
-        assert refused.value.status_code == 401
-
-
 async def test_only_listed_routes_are_open(aegra: Aegra, http: httpx.AsyncClient) -> None:
     for method, path in (
         ("GET", "/"),
@@ -205,30 +197,6 @@ async def test_run_without_a_thread_is_not_kept(aegra: Aegra, http: httpx.AsyncC
     for more, kept in (({}, False), ({"on_completion": "keep"}, True)):
         await http.post("/runs/wait", json=RUN | more)
         assert aegra.received.pop()["body"]["context"] == {"kept": kept}
-
-
-@pytest.mark.promise("model-cannot-steer")
-@pytest.mark.parametrize(
-    ("status", "given"),
-    [
-        (403, {"command": {"goto": "__end__"}}),
-        (403, {"command": {"resume": "yes", "update": {}}}),
-        (403, {"config": {"configurable": {"__pregel_resume_map": {}}}}),
-        (403, {"checkpoint": {"__pregel_resume_map": {}}}),
-        (403, {"context": {"__langsmith_project": "theirs"}}),
-        (403, {"langsmith_tracer": {"project_name": "theirs"}}),
-        (409, {"command": {"resume": {"decisions": [{"type": "approve"}]}}}),
-    ],
-)
-async def test_run_that_writes_or_answers_nothing_is_refused(
-    aegra: Aegra, http: httpx.AsyncClient, status: int, given: dict[str, Any]
-) -> None:
-    for path in ("/threads/mine/runs", "/threads/mine/runs/stream", "/runs/wait"):
-        response = await http.post(path, json=RUN | given)
-        assert response.status_code == status, response.text
-    for body in ("[]", "{", '"text"', "null"):
-        assert (await http.post("/threads/mine/runs", content=body)).status_code == 422
-    assert aegra.received == []
 
 
 async def test_commands_start_runs_of_the_callers_threads_only(aegra: Aegra, http: httpx.AsyncClient) -> None:
