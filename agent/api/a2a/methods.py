@@ -1,6 +1,6 @@
 """A2A's methods: what each takes, and its response."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Final
 
 from starlette.responses import JSONResponse, Response
@@ -21,9 +21,9 @@ from agent.api.a2a.rpc_request import (
 )
 from agent.api.a2a.stored_task import task_list
 from agent.api.a2a.task import with_history
-from agent.api.a2a.tasks import StatelessTasks, TaskRun, Tasks, ThreadTasks, not_kept
+from agent.api.a2a.tasks import TaskRun, Tasks
 from agent.api.a2a.user_message import check_configuration
-from agent.api.a2a.version import Version
+from agent.api.a2a.version import newer_request, older_result
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
 from graph.approvals.inbox import Inbox
@@ -31,15 +31,19 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 
 
 class Reply:
-    """Responses to one request."""
+    """Responses to one request, in the form of version 1.0, or of 0.3 if it is `older`."""
 
-    def __init__(self, request_id: RequestId, version: Version) -> None:
+    def __init__(self, request_id: RequestId, *, older: bool) -> None:
         self._id = request_id
-        self._version = version
+        self._older = older
 
-    def of(self, result: Members) -> Response:
-        """One response."""
-        return JSONResponse(rpc_result(self._id, result))
+    def of(self, update: Members) -> Response:
+        """One response: an object of version 1.0 in its wrapper, such as `{"task": …}`."""
+        return JSONResponse(self._result(update))
+
+    def of_task(self, task: Members) -> Response:
+        """The response of a method that has no other result than a task, and so no wrapper."""
+        return JSONResponse(self._result({"task": task}) if self._older else rpc_result(self._id, task))
 
     def stream_of(self, run: TaskRun | Members, history_length: int | None = None) -> Response:
         """The task, then a response for each update."""
@@ -49,19 +53,19 @@ class Reply:
 
     def stream_of_one(self, update: Members) -> Response:
         """One response, as a stream."""
-        return Response(self._text([update]), media_type=EventStream.media_type)
+        return Response(server_sent([self._result(update)]), media_type=EventStream.media_type)
 
     async def _updates(self, run: TaskRun, history_length: int | None) -> AsyncIterator[str]:
         try:
             async for updates in run.updates():
                 if task := updates[0].get("task"):
                     updates = [{"task": with_history(task, history_length)}]
-                yield self._text(updates)
+                yield server_sent(map(self._result, updates))
         except RpcError as error:
             yield server_sent([rpc_error_response(self._id, error)])
 
-    def _text(self, updates: Iterable[Members]) -> str:
-        return server_sent(rpc_result(self._id, self._version.result(update)) for update in updates)
+    def _result(self, update: Members) -> Members:
+        return rpc_result(self._id, older_result(update) if self._older else update)
 
 
 METHODS: Final = (
@@ -79,14 +83,16 @@ class Methods:
         self._inbox = inbox
 
     async def response(
-        self, given: RpcRequest, version: Version, caller: VerifiedAccessToken, receive: Receive
+        self, given: RpcRequest, caller: VerifiedAccessToken, receive: Receive, *, older: bool
     ) -> Response:
-        """The response in the form of `version`. `receive` belongs to the request, whose body was read."""
-        request = version.request(given)
-        reply = Reply(request.id, version)
+        """The response, in the form of version 0.3 if the request is `older`. `receive` belongs to the
+        request, whose body was read.
+        """
+        request = newer_request(given) if older else given
+        reply = Reply(request.id, older=older)
         match request.method:
             case "SendMessage":
-                return reply.of(version.result(await self._send(request, caller, receive)))
+                return reply.of(await self._send(request, caller, receive))
             case "SendStreamingMessage":
                 sent, configuration = _sent(request)
                 if update := await self._to_approver(sent.message, caller):
@@ -95,25 +101,18 @@ class Methods:
                 return reply.stream_of(run, configuration.history_length)
             case "SubscribeToTask":
                 named = read_params(TaskParams, request.params)
-                return reply.stream_of(await self._kept.follow(named.id, caller))
+                return reply.stream_of(await self._tasks.follow(named.id, caller))
             case "GetTask":
                 named = read_params(TaskParams, request.params)
-                found = await self._kept.get(named.id, caller)
-                return reply.of(version.task(with_history(found, named.history_length)))
+                found = await self._tasks.get(named.id, caller)
+                return reply.of_task(with_history(found, named.history_length))
             case "ListTasks":
                 wanted = read_params(ListParams, request.params)
-                return reply.of(await task_list(self._kept.conversations, wanted, caller))
+                return reply.of(await task_list(self._tasks.conversations, wanted, caller))
             case "CancelTask":
                 named = read_params(TaskParams, request.params)
-                return reply.of(version.task(await self._kept.cancel(named.id, caller)))
+                return reply.of_task(await self._tasks.cancel(named.id, caller))
         raise _refused(request.method)
-
-    @property
-    def _kept(self) -> ThreadTasks:
-        """The tasks that can be read later. Raises `RpcError` if there are none."""
-        if isinstance(self._tasks, StatelessTasks):
-            raise not_kept()
-        return self._tasks
 
     async def _send(self, request: RpcRequest, caller: VerifiedAccessToken, receive: Receive) -> Members:
         """The task when it has ended, or waits; at once if the client wishes that. Approvers get a text."""
@@ -121,17 +120,14 @@ class Methods:
         if update := await self._to_approver(given.message, caller):
             return update
         at_once = bool(configuration.return_immediately)
-        if at_once and isinstance(self._tasks, StatelessTasks):
+        if at_once and self._tasks.kept is None:
             text = "This agent stores no conversations, so a task cannot be read later"
             raise RpcError(RpcCode.UNSUPPORTED_OPERATION, text)
         task = await self._tasks.send(given.message, caller)
         if isinstance(task, TaskRun):
             run = task
             try:
-                if at_once:
-                    task = run.encoder.task()
-                else:
-                    task = await while_connected(run.ended(), receive, run.reader.leave)
+                task = run.encoder.task() if at_once else await while_connected(run.ended(), receive)
             finally:
                 run.reader.leave()
         return {"task": with_history(task, configuration.history_length)}

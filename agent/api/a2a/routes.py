@@ -10,8 +10,8 @@ from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.methods import METHODS, Methods
 from agent.api.a2a.rpc_error import RpcCode, RpcError, rpc_error_of, rpc_error_response
 from agent.api.a2a.rpc_request import RequestId, request_id_of, rpc_request
-from agent.api.a2a.tasks import StatelessTasks, ThreadTasks
-from agent.api.a2a.version import version_of
+from agent.api.a2a.tasks import Tasks
+from agent.api.a2a.version import is_older
 from agent.api.direct_route import DirectRoute
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_rpc
@@ -42,10 +42,8 @@ _CARD: Final[dict[str, Any]] = {"type": "object", "required": ["name", "version"
 
 def a2a_routes(agent: Agent) -> APIRouter:
     """The routes. The card has the address in the settings, or the address of the request."""
-    settings, kept = agent.settings, agent.conversations
-    most = settings.llm_images
-    tasks = ThreadTasks(kept, most) if kept else StatelessTasks(agent.runs, most)
-    methods = Methods(tasks, agent.inbox)
+    settings = agent.settings
+    methods = Methods(Tasks(agent.runs, agent.conversations, settings.llm_images), agent.inbox)
     router = APIRouter(route_class=DirectRoute)
 
     @router.head(AGENT_CARD_PATH, include_in_schema=False)
@@ -72,8 +70,8 @@ def a2a_routes(agent: Agent) -> APIRouter:
             given = json_value(await request.body(), RpcError(RpcCode.JSON_PARSE_ERROR, NO_JSON))
             request_id = request_id_of(given)
             called = rpc_request(given)
-            version = version_of(request.headers.get(VERSION_HEADER))
-            return await methods.response(called, version, caller_of(request.scope), request.receive)
+            older = is_older(request.headers.get(VERSION_HEADER))
+            return await methods.response(called, caller_of(request.scope), request.receive, older=older)
         except RpcError as error:
             refused = error
         except AgentError as error:

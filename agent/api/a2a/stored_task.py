@@ -48,11 +48,11 @@ class StoredTask:
 
     @classmethod
     async def read(
-        cls, conversations: Conversations, task_id: TaskId, caller: VerifiedAccessToken
+        cls, conversations: Conversations, task_id: str, caller: VerifiedAccessToken
     ) -> "StoredTask":
         """Raises `RpcError` (`TASK_NOT_FOUND`), also for another user's task."""
-        owner, threads = owner_of(caller.principal), conversations.threads
-        record = await threads.runs.get(owner, task_id.context_id, task_id.run_id)
+        owner, threads, named = owner_of(caller.principal), conversations.threads, TaskId.read(task_id)
+        record = await threads.runs.get(owner, named.context_id, named.run_id)
         if record is None:
             raise task_not_found()
         [stored] = await threads.runs.messages(owner, [record])
@@ -72,7 +72,7 @@ class StoredTask:
         """The task as an object."""
         status = await self._status(conversations, caller)
         if status is None:
-            again = await self.read(conversations, self.id, caller)
+            again = await self.read(conversations, str(self.id), caller)
             if again.record != self.record:
                 return await again.members(conversations, caller)
             code, at = GraphCode.APPROVAL_EXPIRED, self.record.changed_at

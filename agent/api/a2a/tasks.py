@@ -4,7 +4,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from langchain_core.messages import AnyMessage
 
@@ -58,41 +58,27 @@ class TaskRun:
         return self.encoder.task()
 
 
-class StatelessTasks:
-    """Tasks of an agent that stores no conversations: each is one run, gone when its response has ended.
-
-    A client that leaves cancels its task. Calls that need an approval are not made.
-    """
-
-    def __init__(self, runs: Runs, most_images: int = 0) -> None:
-        self._runs = runs
-        self._most_images = most_images
-
-    async def send(self, message: Message, caller: VerifiedAccessToken) -> TaskRun:
-        """The run that the message begins. Raises `RpcError`, and the errors of the runs."""
-        if message.task_id:
-            raise not_kept()
-        messages: list[AnyMessage] = [question(message, self._most_images)]
-        task_id = TaskId(context_of(message), uuid.uuid4().hex)
-        run = self._runs.start(messages, caller, streaming=True, steps=True)
-        return TaskRun(TaskEncoder(task_id, history_of(task_id, messages)), run)
-
-
-def not_kept() -> RpcError:
-    """The error for a task that another request began, if the agent keeps none."""
-    return RpcError(RpcCode.UNSUPPORTED_OPERATION, "This agent stores no conversations, and so no tasks")
-
-
-class ThreadTasks:
+@dataclass(frozen=True, slots=True)
+class Tasks:
     """Tasks on stored conversations: A2A's context is a thread, a task is one of its runs.
 
     A run goes on when its client leaves: the task is read later, in any process, also after a restart. Tasks
-    of other callers are absent. Methods raise `RpcError`, and the errors of the runs.
+    of other callers are absent. Without `kept`, each task is one run, gone when its response has ended: a
+    client that leaves cancels it, and calls that need an approval are not made. Methods raise `RpcError`, and
+    the errors of the runs.
     """
 
-    def __init__(self, conversations: Conversations, most_images: int = 0) -> None:
-        self.conversations: Final = conversations
-        self._most_images = most_images
+    runs: Runs
+    kept: Conversations | None
+    most_images: int
+
+    @property
+    def conversations(self) -> Conversations:
+        """Those that keep the tasks. Raises `RpcError` if the agent stores none."""
+        if self.kept is None:
+            text = "This agent stores no conversations, and so no tasks"
+            raise RpcError(RpcCode.UNSUPPORTED_OPERATION, text)
+        return self.kept
 
     async def send(self, message: Message, caller: VerifiedAccessToken) -> TaskRun | Members:
         """The run that the message begins. With the id of a task, the message is the decision that this task
@@ -100,21 +86,25 @@ class ThreadTasks:
         """
         if message.task_id:
             return await self._answer(message, message.task_id, caller)
-        asked, context_id = question(message, self._most_images), context_of(message)
-        if message.context_id and (task_id := await self._known(message, caller)):
-            return await self._now(task_id, caller)
+        asked, context_id = question(message, self.most_images), context_of(message)
+        if self.kept is None:
+            task_id = TaskId(context_id, uuid.uuid4().hex)
+            run = self.runs.start([asked], caller, streaming=True, steps=True)
+            return TaskRun(TaskEncoder(task_id, history_of(task_id, [asked])), run)
+        if message.context_id and (known := await self._known(message, caller)):
+            return await self._now(known, caller)
         try:
-            run = await self.conversations.start(caller, context_id, [asked], streaming=True)
+            begun = await self.kept.start(caller, context_id, [asked], streaming=True)
         except ApprovalError as error:
             raise await self._waiting(error, context_id, caller) from None
         except MessageStoredError as stored:
             [run_id] = stored.runs.values()
-            return await self._now(TaskId(context_id, run_id), caller)
-        return self._started(run, [asked])
+            return await self._now(str(TaskId(context_id, run_id)), caller)
+        return self._started(begun, [asked])
 
     async def get(self, task_id: str, caller: VerifiedAccessToken) -> Members:
         """The task as it is now."""
-        stored = await StoredTask.read(self.conversations, TaskId.read(task_id), caller)
+        stored = await StoredTask.read(self.conversations, task_id, caller)
         return await stored.members(self.conversations, caller)
 
     async def cancel(self, task_id: str, caller: VerifiedAccessToken) -> Members:
@@ -133,14 +123,14 @@ class ThreadTasks:
         """The run of the task that is in progress; the task alone while it waits. Raises `RpcError` if it has
         ended.
         """
-        found = await self._now(TaskId.read(task_id), caller)
+        found = await self._now(task_id, caller)
         if not isinstance(found, TaskRun) and _state(found).ended:
             raise RpcError(RpcCode.UNSUPPORTED_OPERATION, "The task has ended; GetTask returns it")
         return found
 
     async def _answer(self, message: Message, task_id: str, caller: VerifiedAccessToken) -> TaskRun:
-        named = TaskId.read(task_id)
-        stored = await StoredTask.read(self.conversations, named, caller)
+        stored = await StoredTask.read(self.conversations, task_id, caller)
+        named = stored.id
         if message.context_id and message.context_id != named.context_id:
             raise invalid_params("message.contextId", "must be the context of the task")
         state, given = _state(await stored.members(self.conversations, caller)), decision(message)
@@ -161,10 +151,10 @@ class ThreadTasks:
         run = await self.conversations.resume(caller, named.context_id, answers, streaming=True)
         return self._started(run, stored.messages)
 
-    async def _now(self, task_id: TaskId, caller: VerifiedAccessToken) -> TaskRun | Members:
+    async def _now(self, task_id: str, caller: VerifiedAccessToken) -> TaskRun | Members:
         """The run of the task, or the task alone if none is in progress."""
         stored = await StoredTask.read(self.conversations, task_id, caller)
-        return await self._running(stored, caller) or await self.get(str(task_id), caller)
+        return await self._running(stored, caller) or await self.get(task_id, caller)
 
     async def _running(self, stored: StoredTask, caller: VerifiedAccessToken) -> TaskRun | None:
         """The run of a task from now on, in whichever process it is; `None` if it is in progress in none.
@@ -187,13 +177,13 @@ class ThreadTasks:
             encoder.event(event)
         return TaskRun(encoder, reader)
 
-    async def _known(self, message: Message, caller: VerifiedAccessToken) -> TaskId | None:
-        """The task of a message that was received before."""
+    async def _known(self, message: Message, caller: VerifiedAccessToken) -> str | None:
+        """The id of the task of a message that was received before."""
         owner, context_id = owner_of(caller.principal), message.context_id or ""
         with suppress(ThreadNotFoundError):
             for each in await self.conversations.threads.messages(owner, context_id, limit=_RECENT):
                 if each.message.id == stored_id(message.message_id):
-                    return TaskId(context_id, each.run_id)
+                    return str(TaskId(context_id, each.run_id))
         return None
 
     async def _waiting(
@@ -215,6 +205,3 @@ class ThreadTasks:
 
 def _state(members: Members) -> TaskState:
     return TaskState(members["status"]["state"])
-
-
-Tasks: TypeAlias = ThreadTasks | StatelessTasks

@@ -1,27 +1,14 @@
-"""The versions of A2A that the agent speaks, by the header `A2A-Version`."""
+"""A2A 0.3, which many clients still have: other names for the requests and results of version 1.0.
+
+{"method": "message/send", "params": {"message": {"role": "user", "parts": [{"kind": "text", …}]}}}
+{"kind": "task", "status": {"state": "input-required"}}   {"kind": "status-update", …, "final": true}
+"""
 
 from typing import Any, Final
 
 from agent.api.a2a.members import OLDER_VERSION, PROTOCOL_VERSION, Members, TaskState
 from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.rpc_request import RpcRequest
-
-
-class Version:
-    """The wire form of version 1.0, whose names the agent uses itself."""
-
-    def request(self, given: RpcRequest) -> RpcRequest:
-        """The same request with the names of version 1.0."""
-        return given
-
-    def result(self, update: Members) -> Members:
-        """The result for an object of version 1.0 in its wrapper, such as `{"task": …}`."""
-        return update
-
-    def task(self, task: Members) -> Members:
-        """The result of a method that has no other result than a task, and so no wrapper."""
-        return task
-
 
 _METHODS: Final = {
     "message/send": "SendMessage",
@@ -40,41 +27,44 @@ _ROLES: Final = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
 _ROLES_OF_0_3: Final = {name: role for role, name in _ROLES.items()}
 
 
-class Version03(Version):
-    """A2A 0.3, which many clients still have: other names for the same requests and results.
-
-    {"method": "message/send", "params": {"message": {"role": "user", "parts": [{"kind": "text", …}]}}}
-    {"kind": "task", "status": {"state": "input-required"}}   {"kind": "status-update", …, "final": true}
+def is_older(header: str | None) -> bool:
+    """Whether a request with this header `A2A-Version` is of 0.3, and not of 1.x. A client that sends no
+    header has 0.3. Raises `RpcError` for any other version.
     """
+    major, _, minor = (header or "").strip().partition(".")
+    if not major or (major == "0" and minor.partition(".")[0] == "3"):
+        return True
+    if major == "1" and minor.isascii() and minor.replace(".", "").isdigit():
+        return False
+    text = f"The version in the header A2A-Version must be {PROTOCOL_VERSION} or {OLDER_VERSION}"
+    raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)
 
-    def request(self, given: RpcRequest) -> RpcRequest:
-        """See `Version`. Raises `RpcError` for a name of version 1.0: the client forgot its header."""
-        if given.method in (*_METHODS.values(), *_LATER):
-            text = f"{given.method} is of version {PROTOCOL_VERSION}: send the header A2A-Version"
-            raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)
-        method = _METHODS.get(given.method)
-        if method is None or not isinstance(given.params, dict):
-            return given
-        return RpcRequest(given.id, method, _params(given.params))
 
-    def result(self, update: Members) -> Members:
-        """See `Version`. Each object has its kind."""
-        match update:
-            case {"task": task}:
-                return self.task(task)
-            case {"message": message}:
-                return _message(message)
-            case {"statusUpdate": members}:
-                return _status_update(members)
-        members = update["artifactUpdate"]
-        return {**members, "kind": "artifact-update", "artifact": _artifact(members["artifact"])}
+def newer_request(given: RpcRequest) -> RpcRequest:
+    """The same request with the names of version 1.0, which the agent uses itself.
 
-    def task(self, task: Members) -> Members:
-        found = task | {"kind": "task", "status": _status(task["status"])}
-        for name, older in (("artifacts", _artifact), ("history", _message)):
-            if name in task:
-                found[name] = [older(each) for each in task[name]]
-        return found
+    Raises `RpcError` for a name of version 1.0: the client forgot its header.
+    """
+    if given.method in (*_METHODS.values(), *_LATER):
+        text = f"{given.method} is of version {PROTOCOL_VERSION}: send the header A2A-Version"
+        raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)
+    method = _METHODS.get(given.method)
+    if method is None or not isinstance(given.params, dict):
+        return given
+    return RpcRequest(given.id, method, _params(given.params))
+
+
+def older_result(update: Members) -> Members:
+    """The result for an object of version 1.0 in a wrapper, such as `{"task": …}`: it has a kind instead."""
+    match update:
+        case {"task": task}:
+            return _task(task)
+        case {"message": message}:
+            return _message(message)
+        case {"statusUpdate": members}:
+            return _status_update(members)
+    members = update["artifactUpdate"]
+    return {**members, "kind": "artifact-update", "artifact": _artifact(members["artifact"])}
 
 
 def _params(params: Members) -> Members:
@@ -91,6 +81,14 @@ def _params(params: Members) -> Members:
             "returnImmediately": configuration.get("blocking") is False,
             "taskPushNotificationConfig": configuration.get("pushNotificationConfig"),
         }
+    return found
+
+
+def _task(task: Members) -> Members:
+    found = task | {"kind": "task", "status": _status(task["status"])}
+    for name, older in (("artifacts", _artifact), ("history", _message)):
+        if name in task:
+            found[name] = [older(each) for each in task[name]]
     return found
 
 
@@ -131,14 +129,3 @@ def _part(part: Members) -> Members:
     if "text" in part:
         return {"kind": "text", "text": part["text"]}
     return {"kind": "data", "data": part["data"]}
-
-
-def version_of(header: str | None) -> Version:
-    """The version of a request, 0.3 or 1.x. A client that sends no header has 0.3. Raises `RpcError`."""
-    major, _, minor = (header or "").strip().partition(".")
-    if not major or (major == "0" and minor.partition(".")[0] == "3"):
-        return Version03()
-    if major == "1" and minor.isascii() and minor.replace(".", "").isdigit():
-        return Version()
-    text = f"The version in the header A2A-Version must be {PROTOCOL_VERSION} or {OLDER_VERSION}"
-    raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)

@@ -10,7 +10,6 @@ from starlette.types import Message
 from agent.api.a2a.methods import Reply
 from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.tasks import TaskRun
-from agent.api.a2a.version import Version
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Finished
 from identity.errors import LimitError, UnavailableError
@@ -36,7 +35,7 @@ async def sent(*given: Any, left: list[bool] | None = None) -> list[dict[str, An
     async def send(message: Message) -> None:
         bodies.append(message.get("body", b"").decode())
 
-    await Reply("r-1", Version()).stream_of(run(*given, left=left))({}, receive, send)
+    await Reply("r-1", older=False).stream_of(run(*given, left=left))({}, receive, send)
     return [json.loads(line[6:]) for line in "".join(bodies).splitlines() if line.startswith("data: ")]
 
 
