@@ -10,6 +10,7 @@ window 60 seconds after it was taken. Refused units are not in it.
 """
 
 import hashlib
+import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from itertools import count, islice, takewhile
 from typing import Any, Final
 
+from cachetools import TTLCache
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.errors.error_codes import AgentCode
@@ -38,8 +40,7 @@ class LocalWindow:
     def __init__(self, limit: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
         self._monotonic = monotonic
-        self._callers: dict[str, dict[str, float]] = {}
-        self._swept_at = monotonic()
+        self._callers: TTLCache[str, dict[str, float]] = TTLCache(math.inf, WINDOW_SECONDS, monotonic)
 
     async def take(self, caller: str, name: str, amount: int, replaces: str = "") -> float:
         """Takes `amount` units, at most the limit, named `name.0`, `name.1`, …, in place of the unit
@@ -48,9 +49,7 @@ class LocalWindow:
         Returns 0; or takes none and returns the seconds after which they fit, if no others are taken.
         """
         now = self._monotonic()
-        self._sweep(now)
-        taken = self._callers.setdefault(caller, {})
-        past = now - WINDOW_SECONDS
+        taken, past = self._callers.get(caller, {}), now - WINDOW_SECONDS
         for unit, _ in list(takewhile(lambda each: each[1] <= past, taken.items())):
             del taken[unit]
         over = len(taken) + amount - self._limit
@@ -58,19 +57,8 @@ class LocalWindow:
             return max(0.001, next(islice(taken.values(), over - 1, None)) + WINDOW_SECONDS - now)
         taken.pop(replaces, None)
         taken.update({f"{name}.{number}": now for number in range(amount)})
+        self._callers[caller] = taken  # for a minute from now on
         return 0
-
-    def _sweep(self, now: float) -> None:
-        """Removes callers without recent units, once in a window."""
-        if now < self._swept_at + WINDOW_SECONDS:
-            return
-        self._swept_at = now
-        past = now - WINDOW_SECONDS
-        self._callers = {
-            caller: taken
-            for caller, taken in self._callers.items()
-            if taken and next(reversed(taken.values())) > past
-        }
 
 
 async def take_in_redis(
