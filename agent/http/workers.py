@@ -23,29 +23,20 @@ from typing import Final
 
 _LOG: Final = logging.getLogger("idaas_agent.workers")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_EARLY_SECONDS: Final = 60.0
+"""A death is early within this time of the start."""
+_MOST_EARLY_DEATHS: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """When a killed worker is replaced. Times are seconds.
-
-    A death is early within `early` of the start. The pause before a replacement is `first_pause` after the
-    first early death in a row, and doubles with each, up to `longest_pause`; after `most` of them there is
-    no replacement.
+def replacement_pause(early_deaths: int) -> float | None:
+    """The seconds before a killed worker is replaced, after `early_deaths` in a row: 1 after the first, and
+    twice as many after each other; `None` if there is no replacement.
     """
-
-    early: float = 60.0
-    first_pause: float = 1.0
-    longest_pause: float = 30.0
-    most: int = 6
-
-    def pause(self, early_deaths: int) -> float | None:
-        """The pause after `early_deaths` in a row; `None` if there is no replacement."""
-        if early_deaths == 0:
-            return 0.0
-        if early_deaths >= self.most:
-            return None
-        return min(self.longest_pause, self.first_pause * 2.0 ** (early_deaths - 1))
+    if early_deaths == 0:
+        return 0.0
+    if early_deaths >= _MOST_EARLY_DEATHS:
+        return None
+    return 2.0 ** (early_deaths - 1)
 
 
 @dataclass(slots=True)
@@ -64,7 +55,8 @@ class Workers:
     With `link`, `work` gets as its second argument what `link` returned for this process: the process's end
     of a pipe to the parent.
 
-    The parent uses `clock` and `wait`, which is `multiprocessing.connection.wait`.
+    The parent uses `pause`, which is `replacement_pause`, `clock`, and `wait`, which is
+    `multiprocessing.connection.wait`.
     """
 
     count: InitVar[int]
@@ -72,7 +64,7 @@ class Workers:
     work: Callable[..., None]
     _: KW_ONLY
     link: Callable[[], Connection] | None = None
-    replacement: Replacement = Replacement()
+    pause: Callable[[int], float | None] = replacement_pause
     clock: Callable[[], float] = time.monotonic
     wait: Callable[..., Sequence[object]] = wait
     _processes: dict[BaseProcess, _Place] = field(init=False, default_factory=dict)
@@ -155,8 +147,8 @@ class Workers:
 
     def _killed(self, process: BaseProcess, number: int, place: _Place) -> None:
         lived = self.clock() - place.started_at
-        place.early_deaths = place.early_deaths + 1 if lived < self.replacement.early else 0
-        pause = self.replacement.pause(place.early_deaths)
+        place.early_deaths = place.early_deaths + 1 if lived < _EARLY_SECONDS else 0
+        pause = self.pause(place.early_deaths)
         if pause is None:
             _LOG.critical(
                 "worker %s was killed by signal %d, %.0f s after its start, %d early deaths in a "

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.http.workers import Replacement
+from agent.http.workers import replacement_pause
 from tests.command import Command, running
 
 pytestmark = pytest.mark.promise("shutdown-loses-nothing")
 
 PROGRAM = """
 import os, signal, socket, sys
-from agent.http.workers import Replacement, Workers
+from agent.http.workers import Workers
 
 def work(listener):
     receiver, sender = os.pipe()
@@ -29,8 +29,8 @@ def work(listener):
 
 if __name__ == "__main__":
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        often = Replacement(first_pause=0, most=3)
-        sys.exit(Workers(2, listener, work, replacement=often, clock=lambda: 0.0).run())
+        pause = (0.0, 0.0, 0.0, None).__getitem__
+        sys.exit(Workers(2, listener, work, pause=pause, clock=lambda: 0.0).run())
 """
 
 
@@ -92,8 +92,7 @@ async def test_worker_killed_several_times_in_a_row_stops_all_with_the_reason(
 
 
 def test_pause_before_a_replacement_doubles_and_ends() -> None:
-    replacement = Replacement(first_pause=1, longest_pause=5, most=5)
-    assert [replacement.pause(deaths) for deaths in range(6)] == [0, 1, 2, 4, 5, None]
+    assert [replacement_pause(deaths) for deaths in range(7)] == [0, 1, 2, 4, 8, 16, None]
 
 
 async def test_failed_worker_stops_all_with_its_exit_status(program: tuple[str, str], tmp_path: Path) -> None:
