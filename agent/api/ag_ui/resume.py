@@ -62,9 +62,11 @@ def answers_in(given: RunAgentInput) -> Answers | None:
     if not isinstance(command, dict) or "resume" not in command:
         return None
     answer = _read(command["resume"])
-    if approval_id := _id_in(_read(command.get("interruptEvent"))):
-        return Answers({approval_id: answer})
-    return Answers({}, (answer,), _seen_calls(given))
+    match _read(command.get("interruptEvent")):
+        case {"approval": {"id": str(approval_id)}} if approval_id:
+            return Answers({approval_id: answer})
+    shown = (message for message in given.messages if isinstance(message, AssistantInput))
+    return Answers({}, (answer,), frozenset(call.id for each in shown for call in each.tool_calls or ()))
 
 
 def _read(value: object) -> object:
@@ -75,15 +77,3 @@ def _read(value: object) -> object:
         return read_value(value.encode())
     except ValueError:
         return value
-
-
-def _id_in(event: object) -> str | None:
-    """The id of the approval in the value of `on_interrupt`."""
-    approval = event.get("approval") if isinstance(event, dict) else None
-    found = approval.get("id") if isinstance(approval, dict) else None
-    return found if isinstance(found, str) else None
-
-
-def _seen_calls(given: RunAgentInput) -> frozenset[str]:
-    messages = (message for message in given.messages if isinstance(message, AssistantInput))
-    return frozenset(call.id for message in messages for call in message.tool_calls or ())
