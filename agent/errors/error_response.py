@@ -88,13 +88,11 @@ def status_of(error: AgentError) -> int:
             return 403
         case AccessTokenError():
             return 401
-        case ApprovalError():
-            return 409
         case UnreachableError() | UnavailableError() | AuditError() | ConfigurationError():
             return 503
         case ThreadNotFoundError():
             return 404
-        case ThreadBusyError() | StorageLimitError():
+        case ApprovalError() | ThreadBusyError() | StorageLimitError():
             return 409
         case InternalError():
             return 500
