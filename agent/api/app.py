@@ -13,13 +13,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
 from agent.api.a2a.routes import a2a_routes
 from agent.api.ag_ui.routes import ag_ui_routes
-from agent.api.disconnect import ClientDisconnectedError
 from agent.api.grants import grant_routes
 from agent.api.inbox import inbox_routes, prepared_routes
 from agent.api.langserve.routes import langserve_routes
@@ -75,7 +75,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return error_response(parameter_fault(error))
 
-    async def client_disconnected(_: Request, __: ClientDisconnectedError) -> Response:
+    async def client_disconnected(_: Request, __: ClientDisconnect) -> Response:
         return Response(status_code=499)  # the client has disconnected; the log has the status
 
     app = FastAPI(
@@ -111,7 +111,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             RequestError: request_error,
             HTTPException: http_error,
             RequestValidationError: invalid,
-            ClientDisconnectedError: client_disconnected,
+            ClientDisconnect: client_disconnected,
         },
     )
     app.openapi = api_document(app)  # type: ignore[method-assign]  # as FastAPI documents

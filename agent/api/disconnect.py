@@ -10,10 +10,6 @@ from starlette.types import Receive
 T = TypeVar("T")
 
 
-class ClientDisconnectedError(ClientDisconnect):
-    """The client closed the connection before the response began."""
-
-
 async def disconnected(receive: Receive) -> None:
     """Waits until the client has disconnected. The request's body must have been read."""
     while (await receive())["type"] != "http.disconnect":
@@ -26,7 +22,7 @@ async def while_connected(
     """The result of `waiting`.
 
     If the client disconnects first, or the task is cancelled, cancels it and calls `leave`. Raises
-    `ClientDisconnectedError` for a client that has disconnected.
+    `ClientDisconnect` for a client that has disconnected.
     """
     task, ended = asyncio.current_task(), False
     assert task is not None  # noqa: S101 - a coroutine of this function runs in one
@@ -43,7 +39,7 @@ async def while_connected(
         leave()
         if not watch.done() or task.uncancel():
             raise
-        raise ClientDisconnectedError from None
+        raise ClientDisconnect from None
     finally:
         ended = True
         watch.cancel()

@@ -13,8 +13,8 @@ import hashlib
 import math
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from itertools import count, islice, takewhile
 from typing import Any, Final
 
@@ -92,7 +92,10 @@ return 0
 """
 
 
-_COUNTED: Final = "idaas_agent.counted_request"
+RECOUNT: Final = "idaas_agent.recount"
+"""The key, in an ASGI scope, of what counts a request of a caller as another number of requests, in place of
+the one that it was counted as before its body was read. Raises `LimitError`; then it counts as one.
+"""
 
 
 class RequestRate:
@@ -145,24 +148,6 @@ class RequestRate:
         return await self._local.take(*unit)
 
 
-@dataclass(eq=False, slots=True)
-class CountedRequest:
-    """A request that was counted as one before its body was read. Its route may correct that."""
-
-    rate: RequestRate
-    principal: Principal
-    name: str
-
-    async def recount(self, amount: int) -> None:
-        """Counts it as `amount` requests. Raises `LimitError`; then it counts as one."""
-        await self.rate.count(self.principal, amount, replaces=self.name)
-
-
-def counted_request(scope: Mapping[str, Any]) -> CountedRequest | None:
-    """The counted request of `scope`; `None` if requests are not counted."""
-    return scope.get(_COUNTED)
-
-
 def rate_limit(
     app: ASGIApp,
     *,
@@ -186,7 +171,7 @@ def rate_limit(
             except AgentError as error:
                 await error_response(error)(scope, receive, send)
                 return
-            scope[_COUNTED] = CountedRequest(rate, caller.principal, name)
+            scope[RECOUNT] = partial(rate.count, caller.principal, replaces=name)
         await app(scope, receive, send)
 
     return limited

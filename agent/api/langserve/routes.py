@@ -36,14 +36,15 @@ from langchain_core.runnables.config import get_config_list
 from langserve import add_routes
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sse_starlette import EventSourceResponse
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from agent.api.disconnect import ClientDisconnectedError, disconnected, while_connected
+from agent.api.disconnect import disconnected, while_connected
 from agent.api.messages import first_fault, langchain_conversation
 from agent.api.validation_fault import json_value
 from agent.errors.error_response import RequestError, internal_error_body, reported_body, status_of
 from agent.http.authentication import caller_of
-from agent.http.rate_limit import counted_request
+from agent.http.rate_limit import RECOUNT
 from agent.runs.run import Cancelled, Finished, Paused, RunReader
 from agent.runs.runs import Runs
 from agent.settings.settings import Settings
@@ -129,7 +130,7 @@ async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIte
         finally:
             run.leave()
         if end is None:
-            raise ClientDisconnectedError
+            raise ClientDisconnect
         if pieces and (rest := pieces.rest()):
             yield _chunk(rest)
         yield _last_chunk(end, whole=request.stream is None)
@@ -241,7 +242,7 @@ async def _with_error_event(events: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
                 yield event
     except AgentError as error:
         yield _error_event(reported_body(error), status_of(error))
-    except ClientDisconnectedError:
+    except ClientDisconnect:
         return
     except Exception as error:  # noqa: BLE001 - the text may contain a secret
         _LOG.error("stream failed unexpectedly: %s", type(error).__name__)
@@ -266,11 +267,10 @@ async def _prepare(request: Request) -> AsyncIterator[None]:
     runs: Runs = request.app.state.runs
     settings: Settings = request.app.state.settings
     action = request.url.path.rpartition("/")[2]
-    counted = counted_request(request.scope)
-    most = min(MAX_BATCH, (counted and counted.rate.per_minute) or MAX_BATCH)
+    most = min(MAX_BATCH, settings.max_requests_per_minute or MAX_BATCH)
     name, inputs = read_inputs(await request.body(), batch=action == "batch", most=most)
-    if counted is not None and action == "batch":
-        await counted.recount(len(inputs))
+    if action == "batch":
+        await request.scope[RECOUNT](len(inputs))
     conversations = [validate_input(each, name, settings.max_messages) for each in inputs]
     requested = RequestRuns(runs, caller, batch_at_once=settings.max_concurrent_runs)
     if action.startswith("stream"):

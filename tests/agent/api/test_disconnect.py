@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
-from agent.api.disconnect import ClientDisconnectedError, while_connected
+from agent.api.disconnect import while_connected
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
@@ -90,6 +91,6 @@ async def test_disconnect_cancels_what_is_waited_for_without_a_run() -> None:
         await asyncio.sleep(0)
         return {"type": "http.disconnect"}
 
-    with pytest.raises(ClientDisconnectedError):
+    with pytest.raises(ClientDisconnect):
         await while_connected(search(), receive)
     await cancelled.wait()
