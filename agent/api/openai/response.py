@@ -11,7 +11,7 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
-from agent.api.event_stream import SILENCE_SECONDS, EventStream, server_sent
+from agent.api.event_stream import server_sent
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, reported_body
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent, RunReader, Usage
@@ -46,25 +46,17 @@ def completion(
     }
 
 
-class CompletionStream(EventStream):
-    """A stream of OpenAI's `chat.completion.chunk`. Cancels the run when the client disconnects."""
+class ChunkEncoder:
+    """Encodes one run as OpenAI's `chat.completion.chunk`s."""
 
-    def __init__(
-        self,
-        run: RunReader,
-        *,
-        model: str,
-        created: int,
-        include_usage: bool,
-        silence: float = SILENCE_SECONDS,
-    ) -> None:
-        super().__init__(self._chunks(run), run.leave, silence=silence)
+    def __init__(self, *, model: str, created: int, include_usage: bool) -> None:
         self._include_usage = include_usage
         # All chunks begin with the same members, which are encoded once.
         head = {"id": _new_id(), "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = "data: " + json.dumps(head)[:-1] + ', "choices": '
 
-    async def _chunks(self, run: RunReader) -> AsyncIterator[str]:
+    async def texts(self, run: RunReader) -> AsyncIterator[str]:
+        """The run as server-sent events."""
         yield self._chunk({"role": "assistant", "content": ""})
         try:
             async for event in run:

@@ -11,9 +11,10 @@ from starlette.responses import JSONResponse, Response
 
 from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
+from agent.api.event_stream import EventStream
 from agent.api.openai.parameters import ChatBody
 from agent.api.openai.request import ChatRequest, read_chat_request
-from agent.api.openai.response import CompletionStream, completion
+from agent.api.openai.response import ChunkEncoder, completion
 from agent.api.openapi_document import CHAT_EVENTS
 from agent.api.response_models import Completion, ModelEntry, ModelList, documented, documented_body
 from agent.composition.agent import Agent
@@ -64,7 +65,8 @@ def openai_routes(agent: Agent) -> APIRouter:
             body = completion(end, consent, model=model, created=created)
             return JSONResponse(body, headers=headers)
         await while_connected(run.first(), request.receive, run.leave)
-        stream = CompletionStream(run, model=model, created=created, include_usage=chat.include_usage)
+        chunks = ChunkEncoder(model=model, created=created, include_usage=chat.include_usage)
+        stream = EventStream(chunks.texts(run), run.leave)
         stream.headers.update(headers)
         return stream
 

@@ -1,14 +1,12 @@
 """A run that waits for an approval, as OpenAI's clients receive it."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from starlette.types import Message
 
-from agent.api.openai.response import CompletionStream, completion
+from agent.api.openai.response import ChunkEncoder, completion
 from agent.runs.run import Paused, RunEvent, Usage
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.principal import AccessIdentity, Principal
@@ -40,18 +38,8 @@ def pending(
 
 
 async def chunks_of(*events: RunEvent, include_usage: bool = False) -> list[Any]:
-    sent: list[str] = []
-
-    async def receive() -> Message:
-        await asyncio.Event().wait()
-        return {}
-
-    async def send(message: Message) -> None:
-        sent.append(message.get("body", b"").decode())
-
-    stream = CompletionStream(reader_of(*events), model="m", created=1, include_usage=include_usage)
-    await stream({}, receive, send)
-    lines = "".join(sent).splitlines()
+    encoder = ChunkEncoder(model="m", created=1, include_usage=include_usage)
+    lines = "".join([text async for text in encoder.texts(reader_of(*events))]).splitlines()
     return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
 
 

@@ -9,7 +9,7 @@ from openai import AsyncOpenAI
 from starlette.types import Message, Receive, Scope, Send
 
 from agent.api.event_stream import EventStream
-from agent.api.openai.response import CompletionStream
+from agent.api.openai.response import ChunkEncoder
 from agent.runs.run import Finished
 from graph.events import TextEvent
 from tests.agent.scripted_run import add, scripted_run
@@ -29,9 +29,8 @@ class Quiet:
             pass
         run = scripted_run()
         add(run, TextEvent(type="content", text="one"))
-        stream = CompletionStream(
-            run.events(), model="m", created=1, include_usage=False, silence=self._silence
-        )
+        texts = ChunkEncoder(model="m", created=1, include_usage=False).texts(run.events())
+        stream = EventStream(texts, lambda: None, silence=self._silence)
         sent = 0
 
         async def counted(message: Message) -> None:
