@@ -83,7 +83,8 @@ class ThreadRuns:
         if not questions:
             return None
         recent = await self._recent(caller, thread_id)
-        new = unknown(questions, recent)
+        known = {message.id for message in recent}
+        new = [question for question in questions if question.id not in known]
         if (anew := await self._asked_anew(given, caller, recent, new)) is not None:
             return await self.conversations.replace(caller, thread_id, str(anew.id), new or [anew])
         while new:
@@ -183,21 +184,12 @@ def last_questions(given: Sequence[InputMessage], *, most: int, most_images: int
 
     Raises `RequestError` if there are more than `most`, and as `user_message` does.
     """
-    questions: list[HumanMessage] = []
-    for index in range(len(given) - 1, -1, -1):
-        message = given[index]
-        if isinstance(message, AssistantInput):
-            break
-        if isinstance(message, UserInput):
-            questions.append(user_message(message, index, most_images))
+    answered = [index for index, message in enumerate(given) if isinstance(message, AssistantInput)]
+    first = answered[-1] + 1 if answered else 0
+    new = enumerate(given[first:], first)
+    questions = [user_message(each, index, most_images) for index, each in new if isinstance(each, UserInput)]
     require_few(questions, most, "new messages")
-    return questions[::-1]
-
-
-def unknown(questions: Sequence[HumanMessage], stored: Sequence[AnyMessage]) -> list[HumanMessage]:
-    """The questions that are not in `stored`, by their ids."""
-    known = {message.id for message in stored}
-    return [question for question in questions if question.id not in known]
+    return questions
 
 
 def ag_ui_routes(composed: Agent) -> APIRouter:

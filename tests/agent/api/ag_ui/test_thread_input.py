@@ -4,9 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
 
-from agent.api.ag_ui.routes import last_questions, unknown
+from agent.api.ag_ui.routes import last_questions
 from agent.api.ag_ui.run_input import read_run_input
 from agent.errors.error_response import RequestError
 
@@ -54,9 +53,3 @@ def test_number_of_new_messages_is_limited() -> None:
         questions(*(user(f"u{number}") for number in range(6)))
 
     assert raised.value.code == "array_above_max_length"
-
-
-def test_stored_message_is_not_new_again() -> None:
-    asked = [HumanMessage("a", id="u1"), HumanMessage("b", id="u2")]
-
-    assert unknown(asked, [HumanMessage("a", id="u1"), AIMessage("x", id="a1")]) == asked[1:]
