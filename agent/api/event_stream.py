@@ -14,17 +14,13 @@ from agent.api.disconnect import disconnected
 SILENCE_SECONDS: Final = 15.0
 """Proxies close a stream after 30 s of silence or more."""
 
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def json_text(value: object) -> str:
-    """`value` as JSON, also in a string member, such as the arguments of a call."""
-    return _ENCODE(value)
+json_text: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""A value as JSON, also in a string member, such as the arguments of a call."""
 
 
 def server_sent(events: Iterable[Mapping[str, Any]]) -> str:
     """`events` as server-sent events. AG-UI's official client ends an event at LF, LF and nothing else."""
-    return "".join([f"data: {_ENCODE(event)}\n\n" for event in events])
+    return "".join([f"data: {json_text(event)}\n\n" for event in events])
 
 
 class EventStream(Response):
