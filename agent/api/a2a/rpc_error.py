@@ -6,7 +6,6 @@ challenge or `Retry-After`.
 
 from collections.abc import Mapping
 from enum import IntEnum
-from types import MappingProxyType
 from typing import Any, Final
 
 from agent.errors.error_response import RequestError, note_error, reported_body
@@ -36,13 +35,11 @@ class RpcCode(IntEnum):
 class RpcError(Exception):
     """A refused request. `metadata` is for programs: texts by name."""
 
-    def __init__(
-        self, code: RpcCode, message: str, metadata: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, code: RpcCode, message: str, metadata: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.metadata = dict(metadata)
+        self.metadata = dict(metadata or {})
 
 
 def task_not_found() -> RpcError:
