@@ -26,20 +26,38 @@ from identity.observation.request_context import REQUEST_ID
 
 
 @dataclass(frozen=True, slots=True)
-class LingerLimits:
-    """Limits of each lingering connection. The first one that is reached aborts it."""
+class ConnectionLimits:
+    """Limits of one connection. Times are seconds."""
 
-    discarded_bytes: int = 33_554_432
-    """More than the largest request that a client may send by mistake."""
+    head_bytes: int = 65_536
+    """The largest incomplete request line and headers; also the largest extensions of a chunk, and
+    trailers."""
 
-    seconds: float = 30.0
-    """From the end of the response to the end of the connection."""
+    head_seconds: float = 30.0
+    """From the start of the connection, or the first byte after a response, until the headers are
+    complete."""
 
-    idle_seconds: float = 5.0
-    """Without receiving data."""
+    body_seconds: float = 60.0
+    """From then until the body is complete. Longer than the limit of `body_limit`, which sends a 408."""
 
-    connections: int = 100
-    """In one server at the same time. One more aborts the oldest."""
+    read_seconds: float = 60.0
+    """How long a response may wait for its client to read."""
+
+    pipelined: int = 16
+    """How many requests may wait for an earlier response."""
+
+    lingering: int = 100
+    """Connections of one server that linger at the same time. One more aborts the oldest."""
+
+    linger_bytes: int = 33_554_432
+    """How many are discarded of a connection that lingers before it is aborted: more than the largest request
+    that a client may send by mistake."""
+
+    linger_seconds: float = 30.0
+    """From the end of the response until a connection that lingers is aborted."""
+
+    linger_idle_seconds: float = 5.0
+    """How long it may linger without receiving data."""
 
 
 class Linger:
@@ -48,7 +66,7 @@ class Linger:
     """
 
     def __init__(
-        self, transport: asyncio.Transport, limits: LingerLimits, others: "dict[Linger, None]"
+        self, transport: asyncio.Transport, limits: ConnectionLimits, others: "dict[Linger, None]"
     ) -> None:
         self._transport = transport
         self._limits = limits
@@ -56,9 +74,9 @@ class Linger:
         self._loop = asyncio.get_running_loop()
         self._discarded = 0
         self._last_at = self._loop.time()
-        self._end_at = self._last_at + limits.seconds
+        self._end_at = self._last_at + limits.linger_seconds
         self._timer: asyncio.TimerHandle | None = None
-        if len(others) >= limits.connections:
+        if len(others) >= limits.lingering:
             next(iter(others)).abort()
         others[self] = None
         self._check()
@@ -67,7 +85,7 @@ class Linger:
         """Counts `count` received bytes."""
         self._discarded += count
         self._last_at = self._loop.time()
-        if self._discarded > self._limits.discarded_bytes:
+        if self._discarded > self._limits.linger_bytes:
             self.abort()
 
     def end_within(self, seconds: float) -> None:
@@ -89,7 +107,7 @@ class Linger:
     def _check(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        until = min(self._end_at, self._last_at + self._limits.idle_seconds)
+        until = min(self._end_at, self._last_at + self._limits.linger_idle_seconds)
         if self._loop.time() >= until:
             self.abort()
         else:
@@ -134,31 +152,9 @@ _SHUTDOWN_SECONDS: Final = 1.0
 """How long a lingering connection may continue when the server stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """Limits of one connection. Times are seconds."""
-
-    head_bytes: int = 65_536
-    """The largest incomplete request line and headers; also the largest extensions of a chunk, and
-    trailers."""
-
-    head_seconds: float = 30.0
-    """From the start of the connection, or the first byte after a response, until the headers are
-    complete."""
-
-    body_seconds: float = 60.0
-    """From then until the body is complete. Longer than the limit of `body_limit`, which sends a 408."""
-
-    read_seconds: float = 60.0
-    """How long a response may wait for its client to read."""
-
-    pipelined: int = 16
-    """How many requests may wait for an earlier response."""
-
-
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with limits. Use `functools.partial(LimitedHttpProtocol, limits, linger)`; `linger`
-    lets the transport of a connection linger.
+    """uvicorn's protocol with limits. Use `functools.partial(LimitedHttpProtocol, limits, {})`, whose last
+    argument has the connections of the server that linger, oldest first.
 
     Trailers are counted and dropped: they never become headers. A response that begins before its request is
     complete ends the connection, which then lingers.
@@ -166,20 +162,20 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     # Beyond 30 attributes the dictionary of an instance is four times as large.
     __slots__ = (
-        *("_begin_linger", "_between", "_current", "_head_complete", "_keep_alive", "_limits", "_linger"),
+        *("_between", "_current", "_head_complete", "_keep_alive", "_limits", "_linger", "_lingering"),
         *("_pending_bytes", "_trailer_bytes", "_unread", "_waiting"),
     )
 
     def __init__(
         self,
         limits: ConnectionLimits,
-        linger: Callable[[asyncio.Transport], Linger],
+        lingering: dict[Linger, None],
         *args: Any,  # noqa: ANN401 - uvicorn's own
         **kwargs: Any,  # noqa: ANN401 - uvicorn's own
     ) -> None:
         super().__init__(*args, **kwargs)
         self._limits = limits
-        self._begin_linger = linger
+        self._lingering = lingering
         self._linger: Linger | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -334,4 +330,4 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if transport.can_write_eof():
             transport.write_eof()
-        self._linger = self._begin_linger(transport)
+        self._linger = Linger(transport, self._limits, self._lingering)

@@ -14,7 +14,7 @@ from typing import Final, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from agent.http.connection_limits import ConnectionLimits, LimitedHttpProtocol, Linger, LingerLimits
+from agent.http.connection_limits import ConnectionLimits, LimitedHttpProtocol
 from agent.http.shutdown import Shutdown
 
 MOST: Final = 65_536
@@ -120,10 +120,9 @@ def web_server(
     shutdown_seconds: float = 3.0,
     lifespan: bool = True,
     limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - a value that does not change
-    linger: LingerLimits = LingerLimits(),  # noqa: B008 - a value that does not change
 ) -> WebServer:
     """A server for `app`; give its socket to `serve_until_stopped`."""
-    protocol = partial(LimitedHttpProtocol, limits, partial(Linger, limits=linger, others={}))
+    protocol = partial(LimitedHttpProtocol, limits, {})
     config = uvicorn.Config(
         app,
         http=cast(type[asyncio.Protocol], protocol),

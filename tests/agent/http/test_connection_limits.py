@@ -12,7 +12,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.errors.error_response import RequestError, error_response
-from agent.http.connection_limits import ConnectionLimits, LingerLimits
+from agent.http.connection_limits import ConnectionLimits
 from agent.http.request_limits import body_limit
 from agent.http.web_server import WebServer, listen, web_server
 from tests.agent.http.uploading_clients import CLIENTS
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.promise("bounded")
 
 
 SHORT = 0.05
-DEFAULT, DEFAULT_LIMITS = LingerLimits(), ConnectionLimits()
+DEFAULT = ConnectionLimits()
 GET = b"GET / HTTP/1.1\r\nHost: agent\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: agent\r\nContent-Length: 100000\r\n\r\n"
 
@@ -51,11 +51,11 @@ class Application:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS, linger: LingerLimits = DEFAULT
+    app: ASGIApp, limits: ConnectionLimits = DEFAULT
 ) -> AsyncIterator[tuple[str, int, WebServer]]:
     """The address of `app`, and its server."""
     listener = listen("127.0.0.1", 0, "the test", "nothing")
-    server = web_server(app, lifespan=False, limits=limits, linger=linger)
+    server = web_server(app, lifespan=False, limits=limits)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     host, port = listener.getsockname()
     try:
@@ -68,9 +68,9 @@ async def serving(
 
 @contextlib.asynccontextmanager
 async def connection(
-    app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS, linger: LingerLimits = DEFAULT
+    app: ASGIApp, limits: ConnectionLimits = DEFAULT
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, WebServer]]:
-    async with serving(app, limits, linger) as (host, port, server):
+    async with serving(app, limits) as (host, port, server):
         reader, writer = await asyncio.open_connection(host, port)
         yield reader, writer, server
         writer.transport.abort()
@@ -188,10 +188,8 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await error_response(refusal)(scope, receive, send)
 
 
-def refusing(
-    linger: LingerLimits = DEFAULT, limits: ConnectionLimits = DEFAULT_LIMITS
-) -> AbstractAsyncContextManager[tuple[str, int, WebServer]]:
-    return serving(refuse, limits, linger)
+def refusing(limits: ConnectionLimits = DEFAULT) -> AbstractAsyncContextManager[tuple[str, int, WebServer]]:
+    return serving(refuse, limits)
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
@@ -248,7 +246,7 @@ async def test_refusal_before_100_continue_comes_alone_and_ends_the_connection()
 
 async def test_100_continue_is_sent_when_the_body_is_wanted_and_not_to_http_1_0() -> None:
     head = b"POST /413 HTTP/%s\r\nHost: agent\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
-    async with refusing(limits=ConnectionLimits(body_seconds=0.05)) as (host, port, _):
+    async with refusing(ConnectionLimits(body_seconds=0.05)) as (host, port, _):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(head % b"1.1")
         assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
@@ -260,7 +258,7 @@ async def test_100_continue_is_sent_when_the_body_is_wanted_and_not_to_http_1_0(
 
 
 async def test_discarded_bytes_are_bounded() -> None:
-    limits = LingerLimits(discarded_bytes=1_000_000)
+    limits = ConnectionLimits(linger_bytes=1_000_000)
     async with refusing(limits) as (host, port, server):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"POST /401 HTTP/1.1\r\nHost: agent\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -277,9 +275,11 @@ async def test_discarded_bytes_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [LingerLimits(seconds=0.05), LingerLimits(idle_seconds=0.05)], ids=["altogether", "idle"]
+    "limits",
+    [ConnectionLimits(linger_seconds=0.05), ConnectionLimits(linger_idle_seconds=0.05)],
+    ids=["altogether", "idle"],
 )
-async def test_lingering_is_bounded_in_time(limits: LingerLimits) -> None:
+async def test_lingering_is_bounded_in_time(limits: ConnectionLimits) -> None:
     async with refusing(limits) as (host, port, server):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(TRICKLE)
@@ -289,7 +289,7 @@ async def test_lingering_is_bounded_in_time(limits: LingerLimits) -> None:
 
 
 async def test_oldest_lingering_connection_is_cut_above_the_limit() -> None:
-    async with refusing(LingerLimits(connections=2)) as (host, port, server):
+    async with refusing(ConnectionLimits(lingering=2)) as (host, port, server):
         clients = []
         for _ in range(3):
             reader, writer = await asyncio.open_connection(host, port)

@@ -7,7 +7,7 @@ import json
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.http.connection_limits import LingerLimits
+from agent.http.connection_limits import ConnectionLimits
 from tests.agent.conftest import AgentServer
 from tests.agent.http.test_connection_limits import connection
 from tests.responsive import responsive
@@ -86,8 +86,7 @@ async def test_too_many_bytes_of_trailers_are_refused(rest: bytes) -> None:
 
 @pytest.mark.parametrize("app", [echo, refuse])
 async def test_endless_trailers_are_cut_off(app: ASGIApp) -> None:
-    linger = LingerLimits(discarded_bytes=MIB)
-    async with connection(app, linger=linger) as (_, writer, server), responsive():
+    async with connection(app, ConnectionLimits(linger_bytes=MIB)) as (_, writer, server), responsive():
         writer.write(HEAD + b"\r\n" + LAST)
         sent = await sent_until_cut(writer, b"X: " + b"a" * 60_000 + b"\r\n", 300 * MIB)
         assert sent < 30 * MIB  # what the sockets of both sides hold, and the bound
