@@ -102,7 +102,7 @@ class ListParams(_Wire):
     include_artifacts: bool | None = None
 
 
-P = TypeVar("P", bound=_Wire)
+P = TypeVar("P", bound=BaseModel)
 
 
 def request_id_of(given: Any) -> RequestId:  # noqa: ANN401 - any JSON value
@@ -121,10 +121,11 @@ def rpc_request(given: Any) -> RpcRequest:  # noqa: ANN401 - any JSON value
     raise RpcError(RpcCode.INVALID_REQUEST, "The body must be one request of JSON-RPC 2.0")
 
 
-def read_params(model: type[P], params: Any) -> P:  # noqa: ANN401 - any JSON value
-    """The parameters of a method. Raises `RpcError` with the invalid member."""
+def read_params(model: type[P], params: Any, within: str = "") -> P:  # noqa: ANN401 - any JSON value
+    """The parameters of a method, or their member `within`. Raises `RpcError` with the invalid member."""
     try:
         return model.model_validate(params)
     except ValidationError as error:
         fault = openai_fault(error)
-        raise invalid_params(fault.param, fault.problem) from None
+        named = ".".join(filter(None, (within, fault.param)))
+        raise invalid_params(named or None, fault.problem) from None

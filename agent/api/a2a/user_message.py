@@ -10,15 +10,14 @@ import uuid
 from typing import Annotated, Any, TypeVar
 
 from langchain_core.messages import HumanMessage
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from agent.api.a2a.members import TEXT
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
-from agent.api.a2a.rpc_request import Message, Part, SendConfiguration
+from agent.api.a2a.rpc_request import Message, Part, SendConfiguration, read_params
 from agent.api.a2a.task import stored_id
 from agent.api.attachments import Image, content_of
 from agent.api.threads.models import Decision
-from agent.api.validation_fault import openai_fault
 from agent.conversations.thread import is_thread_id
 from agent.errors.error_response import RequestError
 
@@ -89,12 +88,7 @@ def decision(message: Message) -> ApprovalDecision | None:
 
 def data_of(model: type[M], message: Message) -> M:
     """The data of the message's only part. Raises `RpcError`."""
-    try:
-        return model.model_validate(_with_integers(message.parts[0].data))
-    except ValidationError as error:
-        fault = openai_fault(error)
-        named = ".".join(filter(None, ("message.parts[0].data", fault.param)))
-        raise invalid_params(named, fault.problem) from None
+    return read_params(model, _with_integers(message.parts[0].data), "message.parts[0].data")
 
 
 def _content(part: Part, number: int) -> str:
