@@ -40,6 +40,7 @@ class TaskEncoder:
         `new_id` makes the id of a response that has none.
         """
         self._id: Final = task_id
+        self._named: Final = {"taskId": str(task_id), "contextId": task_id.context_id}
         self._history: Final = list(history)
         self._clock: Final = clock
         self._new_id: Final = new_id
@@ -113,9 +114,8 @@ class TaskEncoder:
         return [*closed, self._status_update(metadata or {})]
 
     def _artifact_update(self, piece: Members, *, append: bool) -> Members:
-        update = {"taskId": str(self._id), "contextId": self._id.context_id, "artifact": piece}
+        update = {**self._named, "artifact": piece}
         return {"artifactUpdate": update | {"append": True} if append else update}
 
     def _status_update(self, metadata: Members) -> Members:
-        update = {"taskId": str(self._id), "contextId": self._id.context_id, "status": self._status}
-        return {"statusUpdate": update | metadata}
+        return {"statusUpdate": {**self._named, "status": self._status, **metadata}}
