@@ -17,7 +17,8 @@ from agent.api.response_models import (
     documented,
     documented_body,
 )
-from agent.api.threads.models import Body, StartedRun, read_body
+from agent.api.threads.models import StartedRun
+from agent.api.validation_fault import Body, read_body
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 from agent.runs.prepared_runs import PreparedRuns

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.errors.error_response import RequestError
 from identity.strict_json import read_value
@@ -39,6 +39,12 @@ _KINDS: Final = {
 }
 
 
+class Body(BaseModel):
+    """Nothing is converted, and no other member is accepted: `"10"` is not a number."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
 def json_value(body: bytes, fault: Exception) -> Any:  # noqa: ANN401 - any JSON value
     """The JSON value of a body. Raises `fault`."""
     try:
@@ -61,6 +67,11 @@ def validated(model: type[M], given: object) -> M:
         return model.model_validate(given)
     except ValidationError as error:
         raise openai_fault(error) from None
+
+
+def read_body(model: type[M], body: bytes) -> M:
+    """Validates a body. An absent body is an empty object. Raises `RequestError`."""
+    return validated(model, json_object(body or b"{}"))
 
 
 def openai_fault(error: ValidationError) -> RequestError:

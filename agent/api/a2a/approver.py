@@ -11,7 +11,7 @@ from agent.api.a2a.members import Members, data_part, text_part
 from agent.api.a2a.rpc_request import Message
 from agent.api.a2a.user_message import ApprovalId, data_of
 from agent.api.inbox import asked_call
-from agent.api.threads.models import Body
+from agent.api.validation_fault import Body
 from graph.approvals.inbox import Inbox
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken

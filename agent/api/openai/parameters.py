@@ -2,7 +2,8 @@
 
 There are three groups. Honoured: they have OpenAI's meaning. Ignored: they tune the model or concern OpenAI's
 accounting, and many clients always send them. Refused unless neutral: they would change the form or the
-meaning of the completion, so the request gets a 400. `docs/openai-api.md` lists them.
+meaning of the completion, so the request gets a 400. A parameter that is null counts as absent.
+`docs/openai-api.md` lists them.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from agent.api.messages import Content, WireMessage
+from agent.api.validation_fault import Body
 
 _INT64: Final = 2**63
 _Object = dict[str, Any]
@@ -63,25 +65,19 @@ _ToolChoice = Annotated[
 ]
 
 
-class _Strict(BaseModel):
-    """Nothing is converted: `"10"` is not a number. A member that is null counts as absent."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class StreamOptions(_Strict):
+class StreamOptions(Body):
     """OpenAI's `stream_options`. `include_obfuscation` has no effect: nothing is padded."""
 
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
 
 
-class _Prediction(_Strict):
+class _Prediction(Body):
     type: Literal["content"]
     content: Content
 
 
-class _CacheOptions(_Strict):
+class _CacheOptions(Body):
     mode: Literal["implicit", "explicit"] | None = None
     ttl: Literal["30m"] | None = None
 
@@ -90,7 +86,7 @@ class _ResponseFormat(BaseModel):
     type: Literal["text", "json_object", "json_schema"]
 
 
-class Honoured(_Strict):
+class Honoured(Body):
     """Parameters with OpenAI's meaning. Any `model` is accepted; the response names the configured one."""
 
     messages: Annotated[list[WireMessage], Field(fail_fast=True)] = Field(min_length=1)
@@ -99,7 +95,7 @@ class Honoured(_Strict):
     stream_options: StreamOptions | None = None
 
 
-class Ignored(_Strict):
+class Ignored(Body):
     """Parameters without effect. The last three are Model Studio's."""
 
     frequency_penalty: _Penalty | None = None
@@ -127,7 +123,7 @@ class Ignored(_Strict):
     top_k: Annotated[int, Field(ge=0, lt=_INT64)] | None = None
 
 
-class Refused(_Strict):
+class Refused(Body):
     """Parameters that are refused unless their value is one of `NEUTRAL`."""
 
     audio: _Object | None = None

@@ -3,12 +3,12 @@
 A fault of a body or a query parameter is a 400 that names the member.
 """
 
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agent.api.response_models import Approval, Wire
-from agent.api.validation_fault import json_object, validated
+from agent.api.validation_fault import Body
 from agent.conversations.thread import MAX_TITLE, one_line
 from agent.errors.error_response import RequestError
 from graph.approvals.answer import MAX_MESSAGE
@@ -54,11 +54,9 @@ class RunReference(Wire):
     id: str
 
 
-class WholeThread(ThreadModel):
+class WholeThread(ThreadModel, MessagePage):
     """A conversation with its newest messages, the approvals it waits for, and the run that is going on."""
 
-    messages: list[dict[str, Any]]
-    next: int | None
     approvals: list[Approval]
     run: RunReference | None
 
@@ -118,12 +116,6 @@ def _arguments(value: dict[str, Any] | None) -> dict[str, Any] | None:
 _Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE), AfterValidator(_title)]
 
 
-class Body(BaseModel):
-    """Nothing is converted, and no other member is accepted."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
 class NewThread(Body):
     """The body of `POST /threads`. The agent chooses an identifier if there is none."""
 
@@ -173,10 +165,3 @@ class Decision(Body):
 
 Search = Annotated[str, Field(max_length=_MAX_SEARCH)]
 PageSize = Annotated[int, Field(ge=1, le=MAX_PAGE)]
-
-B = TypeVar("B", bound=BaseModel)
-
-
-def read_body(model: type[B], body: bytes) -> B:
-    """Validates a body. An absent body is an empty object. Raises `RequestError`."""
-    return validated(model, json_object(body or b"{}"))

@@ -23,8 +23,8 @@ from agent.api.threads.models import (
     ThreadList,
     ThreadModel,
     WholeThread,
-    read_body,
 )
+from agent.api.validation_fault import read_body
 from agent.conversations.message_json import encoded
 from agent.conversations.thread import StoredJson, StoredMessage, Thread, owner_of
 from agent.conversations.threads import ThreadStore

@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from agent.api.ag_ui.encoder import followed
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented, documented_body
-from agent.api.threads.models import Cancelled, Decision, NewVersion, StartedRun, read_body
+from agent.api.threads.models import Cancelled, Decision, NewVersion, StartedRun
+from agent.api.validation_fault import read_body
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 
