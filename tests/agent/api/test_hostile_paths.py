@@ -6,7 +6,7 @@ from itertools import product
 import httpx
 import pytest
 
-from tests.agent.conftest import AgentServer, running_agent
+from tests.agent.conftest import running_agent
 from tests.conftest import Sandbox
 from tests.security.test_routes import AGENT
 
@@ -30,11 +30,3 @@ async def test_hostile_path_parameter_is_a_404(sandbox: Sandbox) -> None:
                 assert response.status_code < 500, (method, path, piece[:20])
                 if path == "/agent/playground/{file_path:path}":
                     assert response.status_code == 404, piece[:20]
-
-
-async def test_playground_serves_its_files(agent_server: AgentServer) -> None:
-    async with agent_server.client() as http:
-        page = await http.get("/agent/playground/")
-        assert page.status_code == 200
-        (script,) = re.findall(r'src="/?(agent/playground/assets/[^"]+\.js)"', page.text)
-        assert (await http.get(f"/{script}")).status_code == 200

@@ -144,18 +144,6 @@ async def test_failure_has_a_status_before_the_stream(
             assert response.json()["error"]["code"] == code
 
 
-@pytest.mark.promise("bounded")
-async def test_run_above_its_time_limit_is_a_504(sandbox: Sandbox) -> None:
-    sandbox.cloud.settings.model_first_token_delay = 60
-    with running_agent(sandbox, RUN_TIMEOUT_SECONDS="0.2") as server:
-        async with server.client() as http:
-            for action in ACTIONS:
-                body = {"inputs": [PLAIN]} if action == "batch" else {"input": PLAIN}
-                response = await http.post(f"/agent/{action}", json=body)
-                assert response.status_code == 504, action
-                assert response.json()["error"]["code"] == "run_timed_out", action
-
-
 async def test_error_after_the_first_byte_is_one_event_with_code_and_error_body(
     agent_server: AgentServer,
 ) -> None:

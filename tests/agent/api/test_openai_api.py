@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import httpx
 import openai
 import pytest
 
@@ -180,22 +179,17 @@ async def test_run_above_its_time_limit_is_a_504(sandbox: Sandbox) -> None:
     sandbox.cloud.settings.model_first_token_delay = 60
     with running_agent(sandbox, RUN_TIMEOUT_SECONDS="0.2") as server:
         async with server.client() as http:
-            for stream in (False, True):
-                response = await http.post(CHAT, json={"messages": WEATHER, "stream": stream})
-                assert response.status_code == 504
-                assert response.json()["error"]["code"] == "run_timed_out"
+            for path, body in (
+                *((CHAT, {"messages": WEATHER, "stream": stream}) for stream in (False, True)),
+                *((f"/agent/{way}", {"input": {"messages": WEATHER}}) for way in ("invoke", "stream")),
+                ("/agent/batch", {"inputs": [{"messages": WEATHER}]}),
+            ):
+                response = await http.post(path, json=body)
+                assert response.status_code == 504, path
+                assert response.json()["error"]["code"] == "run_timed_out", path
 
 
 async def test_each_response_has_its_request_id(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         ids = [(await http.get("/openai/v1/models")).headers["x-request-id"] for _ in range(2)]
     assert ids[0] != ids[1]
-
-
-async def test_conversation_continues_with_its_history(agent_server: AgentServer) -> None:
-    async with agent_server.client() as http:
-        first = (await http.post(CHAT, json={"messages": WEATHER})).json()["choices"][0]["message"]
-        messages = [*WEATHER, first, {"role": "user", "content": "Call my enterprise service"}]
-        response = await http.post(CHAT, json={"messages": messages})
-    assert response.status_code == httpx.codes.OK
-    assert "app_agent01" in response.json()["choices"][0]["message"]["content"]

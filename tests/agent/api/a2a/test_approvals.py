@@ -225,14 +225,6 @@ class TestApprovals:
 
         assert (await alice.get(task_id))["status"]["state"] == "TASK_STATE_INPUT_REQUIRED"
 
-    async def test_task_that_waits_is_cancelled(self, alice: OfficialClient) -> None:
-        task_id, approval_id = await self.waiting(alice)
-        cancelled = await alice.cancel(task_id)
-
-        assert cancelled["status"]["state"] == "TASK_STATE_CANCELED"
-        with pytest.raises(UnsupportedOperationError):
-            await alice.send({"approval": approval_id, "decision": "approve"}, taskId=task_id)
-
     async def test_task_whose_approval_has_expired_is_cancelled(
         self, alice: OfficialClient, served: Threads
     ) -> None:

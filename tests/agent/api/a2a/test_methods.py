@@ -12,7 +12,7 @@ from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.tasks import TaskRun
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Finished
-from identity.errors import LimitError, UnavailableError
+from identity.errors import LimitError
 from tests.agent.api.a2a.test_encoder import content, encoder, response
 from tests.agent.scripted_run import reader_of
 
@@ -57,15 +57,6 @@ async def test_each_update_is_a_response_to_the_request_and_the_reader_leaves_at
     ]
     assert state(answers[-1]) == "TASK_STATE_COMPLETED"
     assert left
-
-
-async def test_failure_of_the_run_is_the_last_status() -> None:
-    answers = await sent(content("a"), UnavailableError(AgentCode.SHUTTING_DOWN, "stopping"))
-    assert state(answers[-1]) == "TASK_STATE_FAILED"
-
-
-async def test_run_without_an_end_was_cancelled() -> None:
-    assert state((await sent(content("a")))[-1]) == "TASK_STATE_CANCELED"
 
 
 async def test_client_that_is_too_slow_receives_an_error_because_the_task_goes_on() -> None:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
-from a2a.client.errors import A2AClientError
 from a2a.utils.errors import (
     A2AError,
     ContentTypeNotSupportedError,
@@ -14,7 +13,7 @@ from a2a.utils.errors import (
     UnsupportedOperationError,
 )
 
-from tests.agent.api.a2a.official_client import ClientOf, official_client
+from tests.agent.api.a2a.official_client import ClientOf
 from tests.agent.api.a2a.script import TALE
 from tests.agent.api.a2a.task_updates import task_id_of
 from tests.agent.api.threads.served_threads import ThreadsOf
@@ -56,11 +55,3 @@ async def test_request_that_the_agent_cannot_serve_is_refused_before_a_run(
             await asked
 
     assert served.model.asked == []
-
-
-async def test_client_without_a_valid_token_is_refused_by_status(threads: ThreadsOf) -> None:
-    served = await threads()
-    for token in (None, "not.a.token"):
-        async with official_client(served.origin, token) as stranger:
-            with pytest.raises(A2AClientError, match="401"):
-                await stranger.send("hello")

@@ -14,8 +14,10 @@ from agent.api.a2a.rpc_request import (
     request_id_of,
     rpc_request,
 )
+from agent.api.a2a.task import TaskId
 from agent.api.validation_fault import json_value
 
+MESSAGE: dict[str, Any] = {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"text": "a"}]}
 CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": "1", "method": "GetTask", "params": {"id": "t"}}
 
 
@@ -71,9 +73,13 @@ def test_names_have_both_forms_of_protocol_buffers() -> None:
         assert (given.message.message_id, given.message.context_id) == ("m-1", "c-1")
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
+FAULTS: list[tuple[Any, dict[str, Any], str]] = [
+    *((ListParams, change, next(iter(change))) for change in (
+        {"pageSize": 0}, {"pageSize": 101}, {"pageSize": "5"}, {"pageToken": 5}, {"status": "completed"},
+        {"status": "TASK_STATE_DONE"}, {"status": 3}, {"statusTimestampAfter": 5},
+        {"includeArtifacts": "true"}, {"historyLength": -1}, {"contextId": 5},
+    )),
+    *((SendParams, {"message": MESSAGE | change}, field) for change, field in (
         ({"messageId": ""}, "message.messageId"),
         ({"messageId": 7}, "message.messageId"),
         ({"role": "ROLE_AGENT"}, "message.role"),
@@ -81,12 +87,14 @@ def test_names_have_both_forms_of_protocol_buffers() -> None:
         ({"parts": []}, "message.parts"),
         ({"parts": [{"text": 1}]}, "message.parts[0].text"),
         ({"contextId": 1}, "message.contextId"),
-    ],
-)
-def test_fault_of_the_parameters_names_the_member(change: dict[str, Any], field: str) -> None:
-    message = {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"text": "a"}]} | change
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "params", "field"), FAULTS)
+def test_fault_of_the_parameters_names_the_member(model: Any, params: dict[str, Any], field: str) -> None:
     with pytest.raises(RpcError) as error:
-        read_params(SendParams, {"message": message})
+        read_params(model, params)
     assert (error.value.code, error.value.metadata) == (RpcCode.INVALID_PARAMS, {"field": field})
 
 
@@ -97,23 +105,15 @@ def test_parameters_of_a_task_are_its_id_and_a_length(params: Any) -> None:
     assert code_of(read_params, TaskParams, params) is RpcCode.INVALID_PARAMS
 
 
+def test_task_id_names_context_and_run() -> None:
+    task_id = TaskId("c-1_x", "0123456789abcdef" * 2)
+    assert TaskId.read(str(task_id)) == task_id
+
+
 @pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"pageSize": 0}, "pageSize"),
-        ({"pageSize": 101}, "pageSize"),
-        ({"pageSize": "5"}, "pageSize"),
-        ({"pageToken": 5}, "pageToken"),
-        ({"status": "completed"}, "status"),
-        ({"status": "TASK_STATE_DONE"}, "status"),
-        ({"status": 3}, "status"),
-        ({"statusTimestampAfter": 5}, "statusTimestampAfter"),
-        ({"includeArtifacts": "true"}, "includeArtifacts"),
-        ({"historyLength": -1}, "historyLength"),
-        ({"contextId": 5}, "contextId"),
-    ],
-)
-def test_fault_of_the_parameters_of_a_list_names_the_member(change: dict[str, Any], field: str) -> None:
-    with pytest.raises(RpcError) as error:
-        read_params(ListParams, change)
-    assert (error.value.code, error.value.metadata) == (RpcCode.INVALID_PARAMS, {"field": field})
+    "text",
+    ["", ".", "c", "c.", "." + "0" * 32, "c." + "0" * 31, "c." + "0" * 33, "c." + "g" * 32, "a/b." + "0" * 32,
+     "c." + "A" * 32, "c.d." + "0" * 32, "c." + "0" * 32 + "\n", "c" * 65 + "." + "0" * 32],
+)  # fmt: skip
+def test_text_that_is_no_task_id_is_no_task(text: str) -> None:
+    assert code_of(TaskId.read, text) is RpcCode.TASK_NOT_FOUND

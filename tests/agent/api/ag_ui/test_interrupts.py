@@ -8,40 +8,24 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from agent.api.ag_ui.encoder import RunEncoder
 from agent.runs.run import Paused, Usage
-from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
-from identity.principal import AccessIdentity, Principal
+from graph.approvals.record import ApprovalKind
 from identity.secrets.secret import Secret
 from tests.agent.api.ag_ui.test_encoder import response
 from tests.agent.api.ag_ui.verified import of_type, verified
-from tools.approval_policy import Effect
+from tests.agent.api.test_approval_required import pending
 
-REQUEST: dict[str, Any] = {
-    "id": "a" * 32,
-    "kind": ApprovalKind.TOOL_CALL,
-    "thread_id": "t-1",
-    "principal": Principal("https://idaas.example", "alice"),
-    "service": "leave",
-    "tool": "leave_apply",
-    "call_id": "c2",
-    "digest": "d" * 64,
-    "effect": Effect.WRITE,
-    "access_identity": AccessIdentity.HUMAN,
-    "audience": "https://leave.example",
-    "scope": "leave.write",
-    "created_at": 1_800_000_000.0,
-    "expires_at": 1_800_000_600.0,
-}
 CALLS: Any = [
     {"name": "leave_balance", "args": {}, "id": "c1"},
-    {"name": "leave_apply", "args": {"days": 3}, "id": "c2"},
+    {"name": "leave_apply", "args": {"days": 3}, "id": "call_1"},
 ]
 RESPONSE = AIMessage("", id="m1", tool_calls=CALLS)
 CONVERSATION: list[AnyMessage] = [HumanMessage("three days", id="u1"), RESPONSE]
 
 
-def waiting(*, url: Secret | None = None, response: AIMessage | None = None, **members: Any) -> Paused:
-    request = ApprovalRequest(**{**REQUEST, **members})
-    return Paused((PendingApproval(request, {"days": 3}, url),), Usage(10, 5), response)
+def waiting(
+    kind: ApprovalKind = ApprovalKind.TOOL_CALL, url: Secret | None = None, response: AIMessage | None = None
+) -> Paused:
+    return Paused((pending(kind, url, days=3),), Usage(10, 5), response)
 
 
 def paused(
@@ -60,8 +44,12 @@ def test_outcome_names_the_call_its_expiry_and_the_whole_approval() -> None:
 
     assert finished["outcome"]["type"] == "interrupt"
     [interrupt] = finished["outcome"]["interrupts"]
-    assert (interrupt["id"], interrupt["reason"], interrupt["toolCallId"]) == ("a" * 32, "tool_call", "c2")
-    assert interrupt["expiresAt"] == "2027-01-15T08:10:00.000Z"
+    assert (interrupt["id"], interrupt["reason"], interrupt["toolCallId"]) == (
+        "a" * 32,
+        "tool_call",
+        "call_1",
+    )
+    assert interrupt["expiresAt"] == "2023-11-14T22:23:20.000Z"
     assert "leave_apply" in interrupt["message"]
     assert set(interrupt["responseSchema"]["properties"]) == {"approved", "message", "editedArgs"}
     approval = interrupt["metadata"]["idaas-agent"]
@@ -86,7 +74,7 @@ def test_every_call_of_the_message_is_sent_before_the_question() -> None:
 
     assert [(start["toolCallId"], start["parentMessageId"]) for start in starts] == [
         ("c1", "m1"),
-        ("c2", "m1"),
+        ("call_1", "m1"),
     ]
     assert "metadata" not in starts[0]
     assert starts[1]["metadata"]["idaas-agent"]["audience"] == "https://leave.example"
@@ -97,7 +85,7 @@ def test_call_in_question_is_sent_also_without_its_message() -> None:
 
     [start] = of_type(events, "TOOL_CALL_START")
     assert (start["toolCallId"], start["toolCallName"], start["parentMessageId"]) == (
-        "c2",
+        "call_1",
         "leave_apply",
         "m1",
     )
@@ -106,7 +94,7 @@ def test_call_in_question_is_sent_also_without_its_message() -> None:
 
 
 def test_next_question_of_a_continued_run_does_not_send_its_calls_again() -> None:
-    events = paused(waiting(response=RESPONSE), announced={"c1", "c2"})
+    events = paused(waiting(response=RESPONSE), announced={"c1", "call_1"})
 
     assert of_type(events, "TOOL_CALL_START") == []
 
@@ -122,8 +110,8 @@ def test_other_kinds_have_reasons_of_their_own_and_nothing_to_edit(kind: Approva
 
 
 def test_result_of_a_call_that_was_sent_before_has_the_arguments_it_was_made_with() -> None:
-    encoder = RunEncoder("t-1", "r-1", announced={"c2"})
-    call = {"tool": "leave_apply", "service": "leave", "access_identity": "Human", "call_id": "c2"}
+    encoder = RunEncoder("t-1", "r-1", announced={"call_1"})
+    call = {"tool": "leave_apply", "service": "leave", "access_identity": "Human", "call_id": "call_1"}
     started: Any = {"type": "tool_started", **call, "arguments": {"days": 2}}
     finished: Any = {
         **call,

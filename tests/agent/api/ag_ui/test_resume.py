@@ -15,7 +15,7 @@ from tests.agent.api.ag_ui.test_interrupts import waiting
 pytestmark = pytest.mark.promise("approval-binds")
 
 APPROVED = {"approved": True}
-CALL = {"id": "c2", "type": "function", "function": {"name": "leave_apply", "arguments": "{}"}}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "leave_apply", "arguments": "{}"}}
 
 
 def answers(*messages: Any, **members: Any) -> Answers | None:

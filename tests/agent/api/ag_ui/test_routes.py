@@ -40,31 +40,6 @@ async def test_stream_is_accepted_by_the_official_models(server: AgentServer) ->
     assert "杭州" in result["content"]
 
 
-async def test_enterprise_call_names_audience_and_permission(server: AgentServer) -> None:
-    async with server.client() as http:
-        events = read_events((await http.post(ROUTE, json=body("Call my enterprise service"))).text)
-
-    [start] = of_type(events, "TOOL_CALL_START")
-    about = start["metadata"]["idaas-agent"]
-    assert about["access_identity"] == "Human"
-    assert {"audience", "scope"} < set(about)
-
-
-async def test_refusals_can_be_read_by_a_page(sandbox: Sandbox) -> None:
-    with running_agent(sandbox, MAX_REQUESTS_PER_MINUTE="2", CONVERSATIONS_URL="none") as server:
-        async with server.client() as http:
-            invalid = await http.post(ROUTE, json={}, headers={"Origin": PAGE})
-            unknown = await http.post("/ag-ui/nothing", json={}, headers={"Origin": PAGE})
-            limited = await http.post(ROUTE, json=body(), headers={"Origin": PAGE})
-        async with server.client(None) as http:
-            missing = await http.post(ROUTE, json=body(), headers={"Origin": PAGE})
-    refused = (invalid, unknown, limited, missing)
-
-    assert [response.status_code for response in refused] == [400, 404, 429, 401]
-    assert {response.headers["access-control-allow-origin"] for response in refused} == {PAGE}
-    assert all(response.json()["error"]["message"] for response in refused)
-
-
 @pytest.mark.parametrize(
     "members",
     [

@@ -119,21 +119,6 @@ async def test_request_without_anything_new_follows_the_run_that_is_going_on(thr
     assert [text_of(verified(read_events(text))).strip() for text in texts] == ["Once upon a time"] * 2
 
 
-async def test_second_message_during_a_run_is_refused(threads: ThreadsOf) -> None:
-    served = await threads([TALE], waits=True)
-    async with run_that_waits(served):
-        assert await status_and_code(served, body("another")) == (409, "thread_busy")
-
-
-async def test_run_that_another_request_cancels_ends_with_an_error(threads: ThreadsOf) -> None:
-    served = await threads([TALE], waits=True)
-    async with run_that_waits(served) as response:
-        await served.ask("POST", "/threads/thread-1/cancel")
-        events = verified(read_events((await response.aread()).decode()))
-
-    assert (events[-1]["type"], events[-1]["code"]) == ("RUN_ERROR", "run_cancelled")
-
-
 @pytest.mark.parametrize(
     ("given", "param"),
     [

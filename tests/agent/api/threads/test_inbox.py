@@ -197,28 +197,18 @@ async def test_question_that_was_withdrawn_or_has_expired_is_not_decided(
     assert await inbox(served, "bob") == []
 
 
+@pytest.mark.parametrize("changes", [((5, 5), (6, None)), ((0, 0),)], ids=["restored", "late event"])
 async def test_decision_of_an_approver_whose_rights_change_before_the_call_is_void(
-    replica: ThreadsOf,
+    replica: ThreadsOf, changes: Any
 ) -> None:
     served = await replica()
-    approval_id = await asked(served)
-    await served.ask("POST", f"/approvals/{approval_id}", "bob", APPROVE)
+    approval_id, asked_at = await asked(served), served.sandbox.clock()
     bob = (await served.agent.verifier.verify(served.tokens["bob"])).principal.subject
-    now = served.sandbox.clock()
-    for at, until in ((now, now), (now + 1, None)):
-        await served.agent.revocation.put([Revocation(Target.USER, bob, Origin.IDAAS, until, at)])
-    _, result = await continued(served)
-    assert "not run" in result
-
-
-async def test_decision_with_a_token_that_a_late_event_refuses_is_void(replica: ThreadsOf) -> None:
-    served = await replica()
-    approval_id = await asked(served)
-    bob = (await served.agent.verifier.verify(served.tokens["bob"])).principal.subject
-    event = served.sandbox.clock()
     served.sandbox.clock.advance(5)
     await served.ask("POST", f"/approvals/{approval_id}", "bob", APPROVE)
-    await served.agent.revocation.put([Revocation(Target.USER, bob, Origin.IDAAS, event, event)])
+    for after, ends in changes:
+        at, until = asked_at + after, None if ends is None else asked_at + ends
+        await served.agent.revocation.put([Revocation(Target.USER, bob, Origin.IDAAS, until, at)])
     _, result = await continued(served)
     assert "not run" in result
 

@@ -1,11 +1,8 @@
 """A conversation of OpenAI's clients that is stored: what is new in a request, and what is refused."""
 
-import asyncio
-import json
 from typing import Any
 
 import openai
-from langchain_core.messages import AIMessage
 
 from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf
 
@@ -95,17 +92,3 @@ async def test_long_history_of_a_client_is_not_refused_in_a_stored_conversation(
     response = await served.ask("POST", CHAT, body={"messages": history, "metadata": {"thread_id": "t"}})
     assert response.status_code == 200
     assert received(served) == [("human", "hello")]
-
-
-async def test_run_that_is_cancelled_by_another_request_ends_the_stream(threads: ThreadsOf) -> None:
-    served = await threads([AIMessage("Once upon")], waits=True)
-    body = {"messages": [USER], "stream": True, "metadata": {"thread_id": "thread-1"}}
-    asking = asyncio.create_task(served.ask("POST", CHAT, body=body))
-    await served.model.waiting.wait()
-    await served.ask("POST", "/threads/thread-1/cancel")
-    text = (await asking).text
-    assert "Once" in text
-    assert "[DONE]" not in text
-    assert (
-        json.loads(text.strip().splitlines()[-1].removeprefix("data: "))["error"]["code"] == "run_cancelled"
-    )

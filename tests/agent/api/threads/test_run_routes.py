@@ -172,7 +172,8 @@ async def test_cancelled_run_ends_for_every_reader_and_the_thread_is_free(thread
         await reader.until("TEXT_MESSAGE_CONTENT")
         assert (await served.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": True}
         assert (await reader.rest())[-1]["code"] == "run_cancelled"
-        await response.aread()
+        last = (await response.aread()).strip().splitlines()[-1]
+    assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "run_cancelled"
     assert (await served.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": False}
     served.model.go_on.set()
     assert (await served.say("go on")).status_code == 200
