@@ -81,9 +81,11 @@ class RequestError(Exception):
         self.status = status
 
 
-def status_of(error: AgentError) -> int:
+def status_of(error: AgentError | RequestError) -> int:
     """The HTTP status of the response for `error`."""
     match error:
+        case RequestError():
+            return error.status
         case InsufficientScopeError():
             return 403
         case AccessTokenError():
@@ -108,9 +110,9 @@ def status_of(error: AgentError) -> int:
 
 def error_body(error: AgentError | RequestError) -> dict[str, Any]:
     """The body for `error`. Of an `AgentError` it contains the text for the user, nothing for operators."""
-    if isinstance(error, RequestError):
-        return _body(error.status, error.message, error.code, error.param)
     status = status_of(error)
+    if isinstance(error, RequestError):
+        return _body(status, error.message, error.code, error.param)
     argument = error.argument if isinstance(error, ApprovalError) else None
     param = None if argument is None else f"arguments.{argument}" if argument else "arguments"
     body = _body(status, error.for_person(REQUEST_ID.get()), error.code.value, param)
@@ -129,9 +131,7 @@ def reported_body(error: AgentError | RequestError) -> dict[str, Any]:
     """The body for `error`, which is also logged for operators. Call it once for each response."""
     if isinstance(error, AgentError):
         log_failure(for_operators(error))
-        note_error(error.code.value)
-    else:
-        note_error(error.code)
+    note_error(str(error.code))
     return error_body(error)
 
 
@@ -142,7 +142,7 @@ def error_response(
 
     `headers` has the challenge (RFC 6750).
     """
-    status = error.status if isinstance(error, RequestError) else status_of(error)
+    status = status_of(error)
     added = {"Retry-After": retry_after(error)} if status in _WITH_RETRY_AFTER else {}
     return JSONResponse(reported_body(error), status, {**added, **(headers or {})})
 
