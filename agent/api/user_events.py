@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -85,5 +85,4 @@ _AHEAD: Final = ("retriedEvents", "time_ahead", "its time has not come, and anot
 
 
 def _error(status: int, error: str, description: str) -> JSONResponse:
-    body: dict[str, Any] = {"error": error, "errorDescription": description}
-    return JSONResponse(body, status)
+    return JSONResponse({"error": error, "errorDescription": description}, status)
