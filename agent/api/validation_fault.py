@@ -62,23 +62,18 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def validated(model: type[M], given: object) -> M:
-    """`given` as `model`. Raises `RequestError` with the first fault."""
+    """`given` as `model`. Raises `RequestError` with the first fault and OpenAI's code. 400."""
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise openai_fault(error) from None
+        fault: Mapping[str, Any] = error.errors(include_url=False)[0]
+    path = member_path(fault["loc"])
+    raise _refusal(f"{path}.role" if fault["type"].startswith("union_tag") else path, fault)
 
 
 def read_body(model: type[M], body: bytes) -> M:
     """Validates a body. An absent body is an empty object. Raises `RequestError`."""
     return validated(model, json_object(body or b"{}"))
-
-
-def openai_fault(error: ValidationError) -> RequestError:
-    """The first fault of a request's body with OpenAI's code. 400."""
-    fault: Mapping[str, Any] = error.errors(include_url=False)[0]
-    path = member_path(fault["loc"])
-    return _refusal(f"{path}.role" if fault["type"].startswith("union_tag") else path, fault)
 
 
 def parameter_fault(error: RequestValidationError) -> RequestError:

@@ -7,11 +7,12 @@ form that protocol buffers allow, `messageId` and `message_id`.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
-from agent.api.validation_fault import openai_fault
+from agent.api.validation_fault import validated
+from agent.errors.error_response import RequestError
 
 RequestId = str | int | None
 
@@ -124,8 +125,7 @@ def rpc_request(given: Any) -> RpcRequest:  # noqa: ANN401 - any JSON value
 def read_params(model: type[P], params: Any, within: str = "") -> P:  # noqa: ANN401 - any JSON value
     """The parameters of a method, or their member `within`. Raises `RpcError` with the invalid member."""
     try:
-        return model.model_validate(params)
-    except ValidationError as error:
-        fault = openai_fault(error)
+        return validated(model, params)
+    except RequestError as fault:
         named = ".".join(filter(None, (within, fault.param)))
         raise invalid_params(named or None, fault.problem) from None
