@@ -80,14 +80,6 @@ class OpenMessage:
         return {"messageId": self.id if kind == "TEXT" else reasoning_id(self.id)}
 
 
-def state(thread_id: str, status: str, run: str | None) -> Event:
-    """The state that a client may see: the conversation, whether it waits for its user, and its latest run,
-    if it is stored. A client sends it back, so that the agent knows what the client has seen.
-    """
-    latest = {} if run is None else {"run": run}
-    return {"type": "STATE_SNAPSHOT", "snapshot": {"thread_id": thread_id, "status": status, **latest}}
-
-
 def usage_of(usage: Usage, model: str | None) -> Event:
     """The member `usage` of a finished run; empty if the tokens are not known."""
     total = usage.input_tokens + usage.output_tokens
@@ -124,7 +116,6 @@ class RunEncoder:
         `new_id` makes the id of a message that has none.
         """
         self._run: Final = {"threadId": thread_id, "runId": run_id}
-        self._thread_id = thread_id
         self._model = model
         self._latest = latest
         self._calls: dict[str, Mapping[str, Any] | None] = dict.fromkeys(announced)
@@ -177,7 +168,7 @@ class RunEncoder:
         """The end of a run that succeeded."""
         metadata = {METADATA_KEY: {"finish_reason": end.finish_reason}}
         finished = self._finished({"type": "success"}, usage_of(end.usage, self._model), metadata=metadata)
-        return [*self._closed(), state(self._thread_id, "idle", self._latest), finished]
+        return [*self._closed(), self._state("idle"), finished]
 
     def paused(self, end: Paused, messages: Sequence[AnyMessage] | None = None) -> list[Event]:
         """The end of a run that waits for its user.
@@ -234,7 +225,15 @@ class RunEncoder:
         shown: list[Event] = []
         if messages is not None:
             shown.append({"type": "MESSAGES_SNAPSHOT", "messages": to_ag_ui(messages)})
-        return [*shown, state(self._thread_id, status, self._latest)]
+        return [*shown, self._state(status)]
+
+    def _state(self, status: str) -> Event:
+        """The state that a client may see: the conversation, whether it waits for its user, and its latest
+        run, if it is stored. A client sends it back, so that the agent knows what the client has seen.
+        """
+        latest = {} if self._latest is None else {"run": self._latest}
+        shown = {"thread_id": self._run["threadId"], "status": status, **latest}
+        return {"type": "STATE_SNAPSHOT", "snapshot": shown}
 
     def _finished(self, outcome: Event, usage: Event, **members: object) -> Event:
         return {"type": "RUN_FINISHED", **self._run, "outcome": outcome, **usage, **members}
