@@ -30,7 +30,7 @@ from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
 from agent.api.response_models import documented
 from agent.api.threads.routes import thread_routes
-from agent.api.threads.run_routes import only_manages_threads, run_routes
+from agent.api.threads.run_routes import run_routes
 from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent
@@ -145,7 +145,11 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
 def _starts_run(scope: Scope) -> bool:
     """Whether the request certainly starts a run. For A2A and MCP, only the body shows it."""
     path = scope["path"]
-    return scope["method"] == "POST" and path not in (RPC_PATH, MCP_PATH) and not only_manages_threads(path)
+    if scope["method"] != "POST" or path in (RPC_PATH, MCP_PATH):
+        return False
+    if path.startswith("/threads"):
+        return path.endswith(("/continue", "/versions")) or "/approvals/" in path
+    return not path.startswith(("/approvals/", "/prepared"))
 
 
 def _reads_own_list(scope: Scope) -> bool:

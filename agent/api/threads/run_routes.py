@@ -24,12 +24,6 @@ _FOLLOWED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def only_manages_threads(path: str) -> bool:
-    """Whether a POST to `path` concerns conversations and starts no run of one."""
-    starts = path.endswith(("/continue", "/versions")) or "/approvals/" in path
-    return path.startswith(("/approvals/", "/prepared")) or (path.startswith("/threads") and not starts)
-
-
 def run_routes(conversations: Conversations, *, model: str) -> APIRouter:
     """The routes. A run that is started here goes on without a reader. `model` names it in the usage."""
     router = APIRouter(prefix="/threads/{thread_id}")
