@@ -128,17 +128,17 @@ def graph_parts(
     model: RunModel,
     approvals: RunApprovals | None = None,
     audit: AuditTrail | None = None,
-    measures: CallMeasures | None = None,
+    calls: CallMeasures | None = None,
     limits: Limits | None = None,
     clock: Callable[[], float] = time.time,
 ) -> GraphParts:
     """The parts of a graph that calls `services`. `audit` records each call first; without its record the
-    call is not made. `measures` count the calls.
+    call is not made. `calls` counts them.
 
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
     """
     asks, limits = approvals or RunApprovals(), limits or Limits()
-    audit, measures = audit or AuditTrail(clock=clock), measures or CallMeasures()
+    audit, calls = audit or AuditTrail(clock=clock), calls or CallMeasures()
     names = [service.name for service in services]
     if faulty := {name for name in names if names.count(name) > 1 or name in _RESERVED}:
         fault = f"service names must be unique and none of {sorted(_RESERVED)}, found {sorted(faulty)}"
@@ -147,11 +147,11 @@ def graph_parts(
     resolved = ServiceCredentials(required, identity.credentials, clock)
     gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, asks.policy, asks.grants)
     prompts = ApprovalPrompts(gate, audit, clock, asks.announce)
-    steps = ToolSteps(gate.services, required, audit, measures)
+    steps = ToolSteps(gate.services, required, audit, calls)
     answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))
     budget = CallBudget(limits.run_calls)
 
-    one = ModelSteps(model.provider, model.name, required.get(MODEL), audit, measures, limits.model_seconds)
+    one = ModelSteps(model.provider, model.name, required.get(MODEL), audit, calls, limits.model_seconds)
     others = {name: replace(one, provider=each, name=name) for name, each in model.others.items()}
     of_groups = {group: others[name] for group, name in model.of_groups.items() if name in others}
     requests = replace(one, fallback=others.get(model.fallback or ""), of_groups=of_groups)

@@ -298,7 +298,7 @@ class Agent:
                 policy=self.policy,
             ),
             audit=audit,
-            measures=self.measures.calls,
+            calls=self.measures.calls,
             limits=Limits(
                 images=settings.llm_images,
                 tool_rounds=settings.max_tool_rounds,
