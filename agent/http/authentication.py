@@ -12,7 +12,6 @@ from typing import Any, Final
 from cachetools import TTLCache
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
 from agent.errors.error_response import error_response
 from agent.settings.settings import Settings
@@ -100,10 +99,7 @@ def authentication(
             scope[CALLER] = await admission.admit(headers, recorded=not polls(scope))
             await app(scope, receive, send)
         except AgentError as error:  # also after the body (`Admission.admit_again`); routes handle their own
-            if scope["type"] == "websocket":
-                await WebSocketClose(1008)(scope, receive, send)
-            else:
-                await error_response(error, admission.challenge(error, scope))(scope, receive, send)
+            await error_response(error, admission.challenge(error, scope))(scope, receive, send)
 
     return authenticated
 
