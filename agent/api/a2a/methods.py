@@ -71,7 +71,6 @@ class Reply:
 METHODS: Final = (
     *("SendMessage", "SendStreamingMessage", "GetTask", "ListTasks", "CancelTask", "SubscribeToTask"),
 )
-_UNSUPPORTED: Final = ("GetExtendedAgentCard",)
 _PUSH_NOTIFICATIONS: Final = "TaskPushNotificationConfig"
 
 
@@ -147,6 +146,6 @@ def _sent(request: RpcRequest) -> tuple[SendParams, SendConfiguration]:
 def _refused(method: str) -> RpcError:
     if method.endswith((_PUSH_NOTIFICATIONS, f"{_PUSH_NOTIFICATIONS}s")):
         return RpcError(RpcCode.PUSH_NOTIFICATION_NOT_SUPPORTED, "The agent sends no push notifications")
-    if method in _UNSUPPORTED:
+    if method == "GetExtendedAgentCard":
         return RpcError(RpcCode.UNSUPPORTED_OPERATION, f"The agent does not support {method}")
     return RpcError(RpcCode.METHOD_NOT_FOUND, "A2A has no such method")
