@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.messages import AnyMessage, ToolCall
 
-from agent.api.ag_ui.messages import to_ag_ui
+from agent.api.ag_ui.messages import METADATA_KEY, PROTOCOL_VERSION, Event, reasoning_id, to_ag_ui
 from agent.api.ag_ui.tool_call_events import (
     call_announced,
     call_finished,
@@ -20,7 +20,6 @@ from agent.api.ag_ui.tool_call_events import (
     interrupt_of,
     on_interrupt,
 )
-from agent.api.ag_ui.wire import METADATA_KEY, PROTOCOL_VERSION, Event, reasoning_id
 from agent.api.event_stream import EventStream, server_sent
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
@@ -80,15 +79,14 @@ class OpenMessage:
         return {"messageId": self.id if kind == "TEXT" else reasoning_id(self.id)}
 
 
-def usage_of(usage: Usage, model: str | None) -> Event:
+def usage_of(usage: Usage, model: str) -> Event:
     """The member `usage` of a finished run; empty if the tokens are not known."""
     total = usage.input_tokens + usage.output_tokens
     if not total:
         return {}
-    named = {} if model is None else {"model": model}
     counted = {"inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens, "totalTokens": total}
     reasoning = {"reasoningTokens": usage.reasoning_tokens} if usage.reasoning_tokens else {}
-    return {"usage": [{**named, **counted, **reasoning}]}
+    return {"usage": [{"model": model, **counted, **reasoning}]}
 
 
 def _error(message: str, code: str, about: dict[str, Any]) -> Event:
@@ -104,7 +102,7 @@ class RunEncoder:
         thread_id: str,
         run_id: str,
         *,
-        model: str | None = None,
+        model: str,
         announced: Collection[str] = (),
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         latest: str | None = None,

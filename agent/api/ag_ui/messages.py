@@ -1,12 +1,11 @@
-"""Messages between AG-UI's form and the graph's."""
+"""Messages between AG-UI's form and the graph's, and the names that they share with events."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from agent.api.ag_ui.run_input import AssistantInput, InputMessage, UserInput
-from agent.api.ag_ui.wire import METADATA_KEY, Event, reasoning_id, result_id
 from agent.api.attachments import Image, content_of
 from agent.api.event_stream import json_text
 from agent.api.messages import require_few
@@ -14,6 +13,24 @@ from agent.errors.error_response import RequestError
 from graph.events import shown_arguments, shown_text
 from graph.files import file_parts
 from graph.models.response import CUT_OFF
+
+PROTOCOL_VERSION: Final = "1.0"
+
+METADATA_KEY: Final = "idaas-agent"
+"""The member of an event's or message's `metadata` that contains what AG-UI has no member for."""
+
+Event: TypeAlias = dict[str, Any]
+"""An event, with the members and names that it has on the wire. Optional members are absent, never null."""
+
+
+def result_id(call_id: str) -> str:
+    """The id of the message with a call's result, the same in events and in snapshots."""
+    return f"result-{call_id}"
+
+
+def reasoning_id(message_id: str) -> str:
+    """The id of the reasoning message before an assistant's message."""
+    return f"{message_id}-reasoning"
 
 
 def to_ag_ui(messages: Iterable[AnyMessage]) -> list[Event]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from langchain_core.messages import ToolCall
 
-from agent.api.ag_ui.wire import METADATA_KEY, Event, result_id
+from agent.api.ag_ui.messages import METADATA_KEY, Event, result_id
 from agent.api.event_stream import json_text
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import approval_members, approval_of, interrupt_value

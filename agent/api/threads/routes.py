@@ -8,8 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from agent.api.ag_ui.messages import to_ag_ui
-from agent.api.ag_ui.wire import METADATA_KEY
+from agent.api.ag_ui.messages import METADATA_KEY, to_ag_ui
 from agent.api.disconnect import while_connected
 from agent.api.response_models import documented, documented_body
 from agent.api.threads.models import (

@@ -54,7 +54,7 @@ def step(name: str, event: str = "started") -> Any:
 
 
 def encoder(**options: Any) -> RunEncoder:
-    return RunEncoder("t-1", "r-1", new_id=lambda: "new", **options)
+    return RunEncoder("t-1", "r-1", model="qwen-plus", new_id=lambda: "new", **options)
 
 
 def run(*events: Any, end: Finished | None = None, **options: Any) -> list[dict[str, Any]]:
@@ -162,7 +162,7 @@ def test_nodes_are_steps() -> None:
 
 def test_end_has_the_outcome_and_the_tokens() -> None:
     end = Finished(finish_reason="length", usage=Usage(10, 5, 2))
-    state, finished = run(response("m1"), content("x"), end=end, model="qwen-plus")[-2:]
+    state, finished = run(response("m1"), content("x"), end=end)[-2:]
 
     assert state == {"type": "STATE_SNAPSHOT", "snapshot": {"thread_id": "t-1", "status": "idle"}}
     assert finished == {
@@ -184,7 +184,7 @@ def test_end_has_the_outcome_and_the_tokens() -> None:
 
 
 def test_run_without_known_usage_has_none() -> None:
-    assert "usage" not in run(model="qwen-plus")[-1]
+    assert "usage" not in run()[-1]
 
 
 def test_events_are_framed_by_line_feeds_only() -> None:

@@ -32,7 +32,7 @@ def paused(
     end: Paused, messages: list[AnyMessage] | None = None, *, events: Any = (), **options: Any
 ) -> list[dict[str, Any]]:
     """The verified events of a run that waits."""
-    encoder = RunEncoder("t-1", "r-1", **options)
+    encoder = RunEncoder("t-1", "r-1", model="qwen-plus", **options)
     sent = encoder.started()
     for event in events:
         sent += encoder.event(event)
@@ -110,7 +110,7 @@ def test_other_kinds_have_reasons_of_their_own_and_nothing_to_edit(kind: Approva
 
 
 def test_result_of_a_call_that_was_sent_before_has_the_arguments_it_was_made_with() -> None:
-    encoder = RunEncoder("t-1", "r-1", announced={"call_1"})
+    encoder = RunEncoder("t-1", "r-1", model="qwen-plus", announced={"call_1"})
     call = {"tool": "leave_apply", "service": "leave", "access_identity": "Human", "call_id": "call_1"}
     started: Any = {"type": "tool_started", **call, "arguments": {"days": 2}}
     finished: Any = {

@@ -5,8 +5,7 @@ from typing import Any
 from ag_ui.core import MessagesSnapshotEvent
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.api.ag_ui.messages import to_ag_ui
-from agent.api.ag_ui.wire import Event
+from agent.api.ag_ui.messages import Event, to_ag_ui
 from graph.events import MAX_CHARACTERS
 
 
