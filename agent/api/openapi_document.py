@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from agent.api.langserve.routes import MAX_BATCH
 from agent.api.messages import conversation_schema
-from agent.api.response_models import CompletionChunk, ErrorResponse, definitions, reference
+from agent.api.response_models import CompletionChunk, ErrorResponse, definitions, documented_body, reference
 from agent.http.authentication import PUBLIC_PATHS
 
 _STREAMS: Final = ("stream", "stream_log", "stream_events")
@@ -86,7 +86,7 @@ def _complete(document: dict[str, Any]) -> None:
     langserve = _langserve_bodies()
     for path, operations in document["paths"].items():
         if path in langserve:
-            operations["post"]["requestBody"] = langserve[path]
+            operations["post"] |= langserve[path]
             if path.endswith(_STREAMS):
                 events = {"description": "LangServe's events.", "content": {"text/event-stream": EVENTS}}
                 operations["post"]["responses"]["200"] = events
@@ -106,14 +106,7 @@ def _langserve_bodies() -> dict[str, Any]:
         for name in ("invoke", "batch", *_STREAMS)
     }
     return {
-        path: {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"type": "object", "properties": members, "required": list(members)}
-                }
-            },
-        }
+        path: documented_body({"type": "object", "properties": members, "required": list(members)})
         for path, members in bodies.items()
     }
 
