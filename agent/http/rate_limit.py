@@ -153,7 +153,7 @@ def rate_limit(
     *,
     rate: RequestRate,
     check_run: Callable[[Principal], None],
-    starts_run: Callable[[Scope], bool] = lambda scope: bool(scope["method"] == "POST"),
+    starts_run: Callable[[Scope], bool],
 ) -> ASGIApp:
     """ASGI middleware, within authentication: counts the requests of verified callers. 429.
 

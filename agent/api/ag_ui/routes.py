@@ -4,9 +4,10 @@ The response begins with the run's first words, so that a refused credential or 
 own status.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -63,10 +64,7 @@ class ThreadRuns:
         reader = run.events(keep=keep)
         await while_connected(reader.first(), receive, reader.leave)
         encoder = self._encoder(given, run.announced, run.id)
-
-        async def whole() -> list[AnyMessage] | None:
-            return await self._whole(run.owner, run.thread_id)
-
+        whole = partial(self._whole, run.owner, run.thread_id)
         return EventStream(encoded(encoder, reader, whole), reader.leave)
 
     async def _started(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Run | None:
@@ -162,9 +160,7 @@ class ThreadRuns:
                 return None
         return [each.message for each in stored]
 
-    def _encoder(
-        self, given: RunAgentInput, announced: frozenset[str] | tuple[()], latest: str | None
-    ) -> RunEncoder:
+    def _encoder(self, given: RunAgentInput, announced: Collection[str], latest: str | None) -> RunEncoder:
         model = self.settings.llm_model
         return RunEncoder(given.thread_id, given.run_id, model=model, announced=announced, latest=latest)
 
