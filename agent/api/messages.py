@@ -120,15 +120,11 @@ def conversation(wire: Sequence[WireMessage], most_images: int = 0) -> list[AnyM
                 calls = [_call(call, index) for call in message.tool_calls or ()]
                 open_calls = {str(call["id"]) for call in calls}
                 messages.append(AIMessage(_content(message.content or "", index), tool_calls=calls))
-            case ToolResultMessage():
-                if message.tool_call_id not in open_calls:
-                    raise _unpaired(
-                        index, f"there is no tool call {message.tool_call_id!r} before this tool message"
-                    )
-                open_calls.discard(message.tool_call_id)
-                messages.append(
-                    ToolMessage(_content(message.content, index), tool_call_id=message.tool_call_id)
-                )
+            case ToolResultMessage(tool_call_id=call_id):
+                if call_id not in open_calls:
+                    raise _unpaired(index, f"there is no tool call {call_id!r} before this tool message")
+                open_calls.discard(call_id)
+                messages.append(ToolMessage(_content(message.content, index), tool_call_id=call_id))
     if open_calls:
         raise _unpaired(len(wire) - 1, f"tool call {min(open_calls)!r} must be followed by its tool message")
     return messages

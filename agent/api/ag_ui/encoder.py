@@ -207,11 +207,10 @@ class RunEncoder:
         """
         pending, response = end.pending[0], end.response
         if response is None:
-            name, call_id = pending.request.tool, pending.request.call_id
-            calls = [ToolCall(name=name, args={}, id=call_id)]
+            asked, parent = pending.request, self._message.id
+            calls = [ToolCall(name=asked.tool, args={}, id=asked.call_id)]
         else:
-            calls = response.tool_calls
-        parent = self._message.id if response is None else response.id
+            calls, parent = response.tool_calls, response.id
         return [
             event
             for call in calls
