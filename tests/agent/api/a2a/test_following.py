@@ -1,4 +1,4 @@
-"""Tasks in progress that the official client follows, leaves and cancels."""
+"""Tasks in progress that the official client follows, leaves and cancels, and to which it adds nothing."""
 
 import pytest
 from a2a.utils.errors import TaskNotCancelableError, UnsupportedOperationError
@@ -95,3 +95,17 @@ async def test_task_is_cancelled_once(threads: ThreadsOf, client: ClientOf) -> N
     assert states([update async for update in updates]) == ["CANCELED"]
     with pytest.raises(TaskNotCancelableError):
         await alice.cancel(task_id)
+
+
+async def test_second_message_during_a_task_is_refused(threads: ThreadsOf, client: ClientOf) -> None:
+    served = await threads([TALE], waits=True)
+    alice = await client(served)
+    updates = alice.updates("A tale", contextId="context-1")
+    task_id = task_id_of([await anext(updates)])
+
+    with pytest.raises(UnsupportedOperationError) as busy:
+        await alice.send("Faster", contextId="context-1", message_id="m-2")
+    assert busy.value.data["code"] == "thread_busy"
+    with pytest.raises(UnsupportedOperationError, match="in progress"):
+        await alice.send("Faster", taskId=task_id, message_id="m-2")
+    served.model.go_on.set()

@@ -2,10 +2,18 @@
 
 import json
 import re
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from a2a.utils.errors import (
+    A2AError,
+    ContentTypeNotSupportedError,
+    InvalidParamsError,
+    PushNotificationNotSupportedError,
+    TaskNotFoundError,
+)
 
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
@@ -184,3 +192,27 @@ async def test_id_of_a_message_cannot_be_that_of_another_message(
         "Forged",
     ]
     assert second[0]["task"]["history"][0]["messageId"] == response
+
+
+async def test_request_that_the_agent_cannot_serve_is_refused_before_a_run(
+    threads: ThreadsOf, client: ClientOf
+) -> None:
+    served = await threads()
+    alice = await client(served)
+    refused: list[tuple[type[A2AError], Awaitable[Any]]] = [
+        (InvalidParamsError, alice.send("x", contextId="../etc")),
+        (InvalidParamsError, alice.send("  ")),
+        (ContentTypeNotSupportedError, alice.send({"a": 1})),
+        (ContentTypeNotSupportedError, alice.send("x", configuration={"acceptedOutputModes": ["image/png"]})),
+        (
+            PushNotificationNotSupportedError,
+            alice.send("x", configuration={"taskPushNotificationConfig": {"url": "https://a.example"}}),
+        ),
+        (TaskNotFoundError, alice.send("x", taskId="context-1." + "0" * 32)),
+        (TaskNotFoundError, alice.get("no-task")),
+    ]
+    for error, asked in refused:
+        with pytest.raises(error):
+            await asked
+
+    assert served.model.asked == []
