@@ -6,7 +6,7 @@ An exception of `httpx` refers to its request, and the request contains the clie
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 
 import httpx
@@ -49,43 +49,29 @@ async def send(
     """
     request.headers["Accept-Encoding"] = "identity"
     with client_span(request, receiver) as span:
-        response = await _sent(http, request, max_bytes, deadline)
-        if isinstance(response, Response):
-            responded(span, response.status)
+        try:
+            async with asyncio.timeout(deadline):
+                response = await http.send(request, stream=True, follow_redirects=False)
+                async with aclosing(response):
+                    limit_body(response, max_bytes)
+                    body = await response.aread()
+        except TimeoutError:
+            reason = "no complete response within the deadline"
+        except httpx.ConnectTimeout:
+            reason = "no connection within the connect timeout"
+        except httpx.TimeoutException:
+            reason = "no response within the read timeout"
+        except httpx.ConnectError:
+            reason = "no connection: refused, unknown host, or its certificate is not trusted"
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            reason = f"the connection broke ({type(error).__name__})"
+        except (ResponseTooLargeError, EncodedResponseError) as error:
+            reason = str(error)
         else:
-            span.fail(OTHER)
-        return response
-
-
-async def _sent(
-    http: httpx.AsyncClient, request: httpx.Request, max_bytes: int, deadline: float
-) -> Response | TransportFailure:
-    try:
-        async with asyncio.timeout(deadline):
-            return await _read(http, request, max_bytes)
-    except TimeoutError:
-        return TransportFailure("no complete response within the deadline")
-    except httpx.ConnectTimeout:
-        return TransportFailure("no connection within the connect timeout")
-    except httpx.TimeoutException:
-        return TransportFailure("no response within the read timeout")
-    except httpx.ConnectError:
-        return TransportFailure("no connection: refused, unknown host, or its certificate is not trusted")
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        return TransportFailure(f"the connection broke ({type(error).__name__})")
-
-
-async def _read(
-    http: httpx.AsyncClient, request: httpx.Request, max_bytes: int
-) -> Response | TransportFailure:
-    response = await http.send(request, stream=True, follow_redirects=False)
-    try:
-        limit_body(response, max_bytes)
-        return Response(response.status_code, dict(response.headers), await response.aread())
-    except (ResponseTooLargeError, EncodedResponseError) as error:
-        return TransportFailure(str(error))
-    finally:
-        await response.aclose()
+            responded(span, response.status_code)
+            return Response(response.status_code, dict(response.headers), body)
+        span.fail(OTHER)
+        return TransportFailure(reason)
 
 
 @contextmanager
