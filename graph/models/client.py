@@ -5,16 +5,15 @@ The client has no key: the key is an argument of each call.
 
 import ssl
 from collections.abc import AsyncIterator
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx2
 from openai import AsyncStream
 from openai._streaming import ServerSentEvent
 
 from identity.transport.body import ResponseTooLargeError, limit_body, media_type, truncate_body
-from identity.transport.client import pooled_transport, remove_location
+from identity.transport.client import pooled_client
 from identity.transport.http1.transport import PoolUse
 from identity.transport.json_size import read_json
 from identity.transport.retry import retry_after
@@ -36,12 +35,11 @@ _MOST_CONNECTIONS: Final = 10_000
 def model_client(
     ssl_context: ssl.SSLContext | None, timeout: float, *, use: PoolUse | None = None
 ) -> httpx2.AsyncClient:
-    """`timeout` (seconds) bounds connecting and each wait for bytes. Its owner closes it.
+    """See `pooled_client`; `timeout` is in seconds. Its owner closes it.
 
     The body of a response raises `ResponseTooLargeError` past `MAX_BYTES`, or `MAX_STREAMED_BYTES` if it is a
     stream of events. A compressed response raises `EncodedResponseError`. The first `MAX_ERROR_BYTES` of an
     error are read, and none if it is compressed. Text is UTF-8, whatever the headers say.
-    `use` shows the use of its connections.
     """
 
     async def bound(response: httpx2.Response) -> None:
@@ -52,14 +50,9 @@ def model_client(
         else:
             truncate_body(response, MAX_ERROR_BYTES)
 
-    return httpx2.AsyncClient(
-        **pooled_transport(httpx2, ssl_context, connections=_MOST_CONNECTIONS, use=use),
-        timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # shared by all callers
-        headers={"Accept-Encoding": "identity"},
-        follow_redirects=False,
-        event_hooks={"response": [remove_location, bound, _disable_long_retry]},
-    )
+    hooks = (bound, _disable_long_retry)
+    client = pooled_client(httpx2, ssl_context, timeout, connections=_MOST_CONNECTIONS, use=use, hooks=hooks)
+    return cast(httpx2.AsyncClient, client)
 
 
 async def _disable_long_retry(response: httpx2.Response) -> None:

@@ -6,9 +6,11 @@ refused. For responses of `httpx` and of `httpx2`, which the model's client uses
 """
 
 import re
-from collections.abc import AsyncIterator, Hashable
-from functools import cache
-from typing import Any, Final, cast
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import httpx
+import httpx2
 
 
 class ResponseTooLargeError(Exception):
@@ -43,7 +45,7 @@ def limit_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either l
     """
     if is_compressed(response):
         raise EncodedResponseError
-    response.stream = _bounded_stream_type(response)(response.stream, limit, truncate=False)
+    response.stream = _BoundedStream(response.stream, limit, truncate=False)
 
 
 def truncate_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either library
@@ -54,21 +56,10 @@ def truncate_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of eithe
     if is_compressed(response):
         del response.headers["content-encoding"]
         limit = 0
-    response.stream = _bounded_stream_type(response)(response.stream, limit, truncate=True)
+    response.stream = _BoundedStream(response.stream, limit, truncate=True)
 
 
-def _bounded_stream_type(response: Any) -> type["_BoundedStream"]:  # noqa: ANN401 - of either library
-    """Each library accepts only streams that extend its own `AsyncByteStream`."""
-    return _subclass(cast(Hashable, type(response.stream)))
-
-
-@cache
-def _subclass(kind: Hashable) -> type["_BoundedStream"]:
-    base = next(each for each in cast(type, kind).__mro__ if each.__name__ == "AsyncByteStream")
-    return type("BoundedStream", (_BoundedStream, base), {})
-
-
-class _BoundedStream:
+class _BoundedStream(httpx.AsyncByteStream, httpx2.AsyncByteStream):
     def __init__(self, stream: Any, limit: int, *, truncate: bool) -> None:  # noqa: ANN401 - of either library
         self._bounded_stream = stream
         self._limit = limit

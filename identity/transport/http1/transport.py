@@ -10,9 +10,12 @@ import ssl
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Final, TypeAlias
+
+import httpx
+import httpx2
 
 from identity.transport.http1.connection import Connection, TunnelRefusedError
 from identity.transport.http1.dial import dial, dial_through
@@ -100,10 +103,9 @@ _VALUE: Final = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[
 _TARGET: Final = re.compile(rb"[\x21-\x7e]+")
 
 _LATE: Final = "the server did not respond in time"
-_Library: TypeAlias = ModuleType
 
 
-class Http1Transport(AbstractAsyncContextManager["Http1Transport"]):
+class Http1Transport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
     """Keeps connections open for further requests, the latest used first.
 
     Raises the library's own errors. Not supported: HTTP/2, upgrades. A response that is closed
@@ -112,16 +114,16 @@ class Http1Transport(AbstractAsyncContextManager["Http1Transport"]):
     """
 
     def __init__(
-        self, library: _Library, ssl_context: ssl.SSLContext, *, connections: int, use: PoolUse
+        self, library: ModuleType, ssl_context: ssl.SSLContext, *, connections: int, use: PoolUse
     ) -> None:
-        """At most `connections` requests are in flight; further ones wait. `use` shows how many are."""
+        """At most `connections` requests are in flight; further ones wait. `use` shows both numbers."""
+        use.limit = connections
         ssl_context.set_alpn_protocols(["http/1.1"])
         self._library = library
         self._ssl_context = ssl_context
         self._free = asyncio.Semaphore(connections)
         self._idle = IdleConnections(connections)
         self._use = use
-        self._body_type = type("Http1Body", (_Body, library.AsyncByteStream), {})
 
     async def handle_async_request(self, request: Any, proxy: Proxy | None = None) -> Any:  # noqa: ANN401 - of either library
         """Sends the request, through `proxy`. It counts as in flight until its response is closed."""
@@ -148,16 +150,13 @@ class Http1Transport(AbstractAsyncContextManager["Http1Transport"]):
         return self._library.Response(
             status,
             headers=headers,
-            stream=self._body_type(self, connection, origin, timeouts.get("read")),
+            stream=_Body(self, connection, origin, timeouts.get("read")),
             extensions={"http_version": b"HTTP/1.1", "reason_phrase": reason},
         )
 
     async def aclose(self) -> None:
         """Closes the idle connections."""
         self._idle.close()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
     async def read(self, connection: Connection, seconds: float | None) -> bytes:
         """For the bodies: the next part."""
@@ -224,7 +223,7 @@ class Http1Transport(AbstractAsyncContextManager["Http1Transport"]):
             raise getattr(self._library, f"{phase}Error")(str(error)) from error
 
 
-class ThroughProxy(AbstractAsyncContextManager["ThroughProxy"]):
+class ThroughProxy(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
     """`transport` for the requests that go through `proxy`; it is closed by itself."""
 
     def __init__(self, transport: Http1Transport, proxy: Proxy) -> None:
@@ -235,14 +234,8 @@ class ThroughProxy(AbstractAsyncContextManager["ThroughProxy"]):
         """See `Http1Transport`."""
         return await self._transport.handle_async_request(request, self._proxy)
 
-    async def aclose(self) -> None:
-        """Does nothing."""
 
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-
-class _Body:
+class _Body(httpx.AsyncByteStream, httpx2.AsyncByteStream):
     """The body of a response, which frees its connection when it is closed."""
 
     def __init__(

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from identity.transport.client import direct_client, http_client, pooled_transport
+from identity.transport.client import direct_client, http_client, pooled_client
 from identity.transport.http1.proxy import environment_proxies
 from identity.transport.http1.transport import PoolUse, ThroughProxy
 from tests.http_proxy import HttpProxy
@@ -68,7 +68,7 @@ async def test_proxy_receives_requests_to_http(library, serve, service, environm
     async with HttpProxy() as proxy:
         environment(HTTP_PROXY=proxy.url.replace("//", "//agent:a%20b@"))
         use = PoolUse()
-        async with library.AsyncClient(**pooled_transport(library, None, 2, use)) as client:
+        async with pooled_client(library, None, 10, use=use) as client:
             async with client.stream("GET", f"{origin}/?a=b") as response:
                 assert use.in_use == 1
                 assert await response.aread() == b"done"
@@ -88,7 +88,7 @@ async def test_tunnel_leads_to_services_of_https(
     tls.load_cert_chain(certificates.certificate, certificates.key)
     async with HttpProxy(tls=tls if proxy_by_tls else None) as proxy:
         environment(ALL_PROXY=proxy.url.replace("//", "//agent:secret@"))
-        async with library.AsyncClient(**pooled_transport(library, trusted, 2)) as client:
+        async with pooled_client(library, trusted, 10) as client:
             for _ in range(3):
                 assert (await client.get(origin)).text == "done"
     assert proxy.targets == [f"CONNECT {origin.removeprefix('https://')}"]
@@ -104,7 +104,7 @@ async def test_certificate_behind_a_tunnel_must_be_for_the_service(
     origin = await serve(service.app, **files)
     async with HttpProxy() as proxy:
         environment(HTTPS_PROXY=proxy.url)
-        async with library.AsyncClient(**pooled_transport(library, None, 2)) as client:
+        async with pooled_client(library, None, 10) as client:
             with pytest.raises(library.ConnectError):
                 await client.get(origin)
     assert service.ports == []
@@ -114,7 +114,7 @@ async def test_refused_tunnel_is_a_proxy_error(library, environment, trusted):
     async with HttpProxy(refusal=b"HTTP/1.1 407 Proxy Authentication Required") as proxy:
         environment(HTTPS_PROXY=proxy.url)
         use = PoolUse()
-        async with library.AsyncClient(**pooled_transport(library, trusted, 2, use)) as client:
+        async with pooled_client(library, trusted, 10, use=use) as client:
             with pytest.raises(library.ProxyError, match="407"):
                 await client.get("https://service.example/")
     assert use.in_use == 0
@@ -163,7 +163,7 @@ PROXIES = [
 def test_proxies_are_those_that_the_library_would_use(library, environment, trusted, proxies):
     for without in WITHOUT if library is httpx2 else WITHOUT[:-1]:  # httpx cannot start with the last
         environment(NO_PROXY=without, **proxies)
-        client = library.AsyncClient(**pooled_transport(library, trusted, 2))
+        client = pooled_client(library, trusted, 10)
         usual = library.AsyncClient(verify=trusted)
         for url in map(library.URL, URLS):
             through = client._transport_for_url(url)
@@ -190,5 +190,5 @@ def test_malformed_exception_is_ignored(library, environment, monkeypatch, entry
 def test_proxy_of_another_kind_is_refused_without_its_value(library, environment, url):
     environment(HTTPS_PROXY=url)
     with pytest.raises(ValueError, match="HTTPS_PROXY") as raised:
-        pooled_transport(library, None, 2)
+        pooled_client(library, None, 10)
     assert "hidden" not in repr(raised.getrepr(style="native"))
