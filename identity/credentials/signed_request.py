@@ -1,4 +1,4 @@
-"""Temporary credentials of a cloud account role (STS), as the one secret of a `Credential`."""
+"""Requests that are signed with an access key of Alibaba Cloud, such as the temporary one of a role (STS)."""
 
 import hashlib
 import hmac
@@ -7,21 +7,28 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Self
 from urllib.parse import parse_qsl, quote
 
 import httpx
 
+from identity.printable import rfc3339
 from identity.secrets.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class StsCredential:
-    """An access key and the security token that belongs to it. The id of the key is no secret."""
+class AccessKey:
+    """Its id is no secret. A temporary key has a security token."""
 
     access_key_id: str
     access_key_secret: Secret
+    security_token: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class StsCredential(AccessKey):
+    """A temporary access key; packed, it is the one secret of a `Credential`."""
+
     security_token: Secret
 
     def packed(self) -> Secret:
@@ -39,12 +46,7 @@ class StsCredential:
         return cls(key_id, Secret(key_secret), Secret(token))
 
 
-ALGORITHM: Final = "ACS3-HMAC-SHA256"
-
-
-def sha256_hex(content: bytes) -> str:
-    """The digest of a body, as `x-acs-content-sha256` has it."""
-    return hashlib.sha256(content).hexdigest()
+_ALGORITHM = "ACS3-HMAC-SHA256"
 
 
 def canonical_query(parameters: Mapping[str, str]) -> str:
@@ -53,27 +55,6 @@ def canonical_query(parameters: Mapping[str, str]) -> str:
         f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted(parameters.items())
     )
     return "&".join(pairs)
-
-
-def authorization(
-    method: str,
-    query: str,
-    headers: Mapping[str, str],
-    *,
-    path: str = "/",
-    access_key_id: str,
-    access_key_secret: Secret,
-) -> str:
-    """The `Authorization` header of a request to `path`, as it is sent. All `headers` are signed.
-
-    `headers` must contain `host` and `x-acs-content-sha256`; names are in lower case. `query` is canonical.
-    """
-    names = ";".join(sorted(headers))
-    lines = "".join(f"{name}:{headers[name].strip()}\n" for name in sorted(headers))
-    canonical = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{headers['x-acs-content-sha256']}"
-    text = f"{ALGORITHM}\n{sha256_hex(canonical.encode())}"
-    signature = hmac.new(access_key_secret.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
-    return f"{ALGORITHM} Credential={access_key_id},SignedHeaders={names},Signature={signature}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +69,30 @@ class SignedRequest:
     clock: Callable[[], float] = time.time
     nonce: Callable[[], str] = lambda: uuid.uuid4().hex
 
+    def headers(
+        self, method: str, path: str, query: str, given: Mapping[str, str], body: bytes, key: AccessKey
+    ) -> dict[str, str]:
+        """The `given` headers of a request, all of which are signed, and those that sign it.
+
+        Names are in lower case; `given` must contain `host`. `query` is canonical. All is as it is sent.
+        """
+        digest = hashlib.sha256(body).hexdigest()
+        signed = {
+            **given,
+            "x-acs-date": rfc3339(self.clock(), "seconds"),
+            "x-acs-signature-nonce": self.nonce(),
+            "x-acs-content-sha256": digest,
+        }
+        if key.security_token is not None:
+            signed["x-acs-security-token"] = key.security_token.reveal()
+        names = ";".join(sorted(signed))
+        lines = "".join(f"{name}:{signed[name].strip()}\n" for name in sorted(signed))
+        canonical = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{digest}"
+        text = f"{_ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        signature = hmac.new(key.access_key_secret.reveal().encode(), text.encode(), hashlib.sha256)
+        proof = f"Credential={key.access_key_id},SignedHeaders={names},Signature={signature.hexdigest()}"
+        return {**signed, "Authorization": f"{_ALGORITHM} {proof}"}
+
     def attach(self, request: httpx.Request, secret: Secret) -> None:
         """Signs `request` with the packed `secret`; a request that is sent again is signed again.
 
@@ -97,31 +102,17 @@ class SignedRequest:
         if not isinstance(request.stream, httpx.SyncByteStream):
             raise ValueError("a signed request cannot have a streamed body")  # noqa: TRY004 - as documented
         sts = StsCredential.unpacked(secret)
-        path, _, query = request.url.raw_path.decode("ascii").partition("?")
-        pairs = parse_qsl(query, keep_blank_values=True)
+        path, _, sent = request.url.raw_path.decode("ascii").partition("?")
+        pairs = parse_qsl(sent, keep_blank_values=True)
         if len(dict(pairs)) != len(pairs):
             raise ValueError("a signed request must not repeat a query parameter")
-        request.headers.update(
-            {
-                "x-acs-date": f"{datetime.fromtimestamp(self.clock(), UTC):%Y-%m-%dT%H:%M:%SZ}",
-                "x-acs-signature-nonce": self.nonce(),
-                "x-acs-content-sha256": sha256_hex(request.read()),
-                "x-acs-security-token": sts.security_token.reveal(),
-            }
-        )
-        signed = {
+        given = {
             name: value
             for name, value in request.headers.items()
             if name in ("host", "content-type") or name.startswith("x-acs-")
         }
-        request.headers["Authorization"] = authorization(
-            request.method,
-            canonical_query(dict(pairs)),
-            signed,
-            path=path,
-            access_key_id=sts.access_key_id,
-            access_key_secret=sts.access_key_secret,
-        )
+        query = canonical_query(dict(pairs))
+        request.headers.update(self.headers(request.method, path, query, given, request.read(), sts))
 
 
 SIGNED_REQUEST = SignedRequest()

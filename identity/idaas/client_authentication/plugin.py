@@ -5,13 +5,10 @@ IDaaS is needed: RAM decides whether the role may have tokens of the application
 exchange a user's token; the API can.
 """
 
-import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
-from identity.credentials.signed_request import authorization, canonical_query, sha256_hex
+from identity.credentials.signed_request import SIGNED_REQUEST, SignedRequest, canonical_query
 from identity.idaas.client_authentication.declaration import Declaration, SubjectTokenIn
 from identity.idaas.client_authentication.method import (
     ACCESS_TOKEN_TYPE,
@@ -22,6 +19,7 @@ from identity.idaas.client_authentication.method import (
 )
 from identity.idaas.client_authentication.own_credential import OwnCredential
 from identity.idaas.client_authentication.role_credential import RoleCredential
+from identity.printable import rfc3339
 
 PLUGIN_NAME = "alibabacloudPluginCredentialProvider"
 
@@ -38,7 +36,7 @@ class Plugin(OwnCredential[RoleCredential]):
     instance_id: str
     endpoint: str
     subject_token_in: SubjectTokenIn = SubjectTokenIn.BODY
-    nonce: Callable[[], str] = lambda: uuid.uuid4().hex
+    signer: SignedRequest = SIGNED_REQUEST
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
         role = await self.credential.current()
@@ -48,26 +46,18 @@ class Plugin(OwnCredential[RoleCredential]):
             where = form if self.subject_token_in is SubjectTokenIn.BODY else parameters
             where["SubjectToken"] = subject_token.reveal()
         query = canonical_query(parameters)
-        headers = self._headers(role, urlencode(form).encode("ascii"))
-        proof = authorization(
-            "POST", query, headers, access_key_id=role.access_key_id, access_key_secret=role.access_key_secret
-        )
+        body, given = urlencode(form).encode("ascii"), self._headers(role)
+        if body:
+            given["content-type"] = "application/x-www-form-urlencoded"
+        headers = self.signer.headers("POST", "/", query, given, body, role)
         for name in ("host", "user-agent"):  # the HTTP client adds the same
             del headers[name]
-        return TokenRequest(
-            request.grant,
-            f"{self.endpoint}/?{query}",
-            form,
-            {**headers, "Authorization": proof},
-            presented=role,
-            server="OpenAPI",
-        )
+        url = f"{self.endpoint}/?{query}"
+        return TokenRequest(request.grant, url, form, headers, presented=role, server="OpenAPI")
 
     async def inspect(self) -> str:
         role = await self.credential.current()
-        end = ""
-        if role.expires_at is not None:
-            end = f", valid until {datetime.fromtimestamp(role.expires_at, UTC):%FT%TZ}"
+        end = "" if role.expires_at is None else f", valid until {rfc3339(role.expires_at, 'seconds')}"
         return (
             f"GenerateOauthToken at {urlsplit(self.endpoint).netloc}, signed with the role credential "
             f"{role.name} ({role.provider}{end}); in Human identity the user's access token travels in the "
@@ -90,24 +80,16 @@ class Plugin(OwnCredential[RoleCredential]):
             }
         return parameters
 
-    def _headers(self, role: RoleCredential, body: bytes) -> dict[str, str]:
-        headers: dict[str, str] = {
+    def _headers(self, role: RoleCredential) -> dict[str, str]:
+        return {
             "host": urlsplit(self.endpoint).netloc.removesuffix(":443"),  # as the HTTP client sends it
             "accept": "application/json",
             "user-agent": USER_AGENT,
             "x-acs-action": "GenerateOauthToken",
             "x-acs-version": "2021-12-01",
-            "x-acs-date": f"{datetime.fromtimestamp(self.clock(), UTC):%FT%TZ}",
-            "x-acs-signature-nonce": self.nonce(),
-            "x-acs-content-sha256": sha256_hex(body),
             "x-acs-credentials-provider": role.provider,
             "x-acs-accesskey-id": role.access_key_id,
         }
-        if role.security_token is not None:
-            headers["x-acs-security-token"] = role.security_token.reveal()
-        if body:
-            headers["content-type"] = "application/x-www-form-urlencoded"
-        return headers
 
 
 def read_plugin(declared: Declaration) -> Plugin | None:
@@ -132,4 +114,5 @@ def read_plugin(declared: Declaration) -> Plugin | None:
         instance_id=declared.root.text("idaasInstanceId"),
         endpoint=endpoint,
         subject_token_in=declared.sources.subject_token_in,
+        signer=SignedRequest(declared.clock),
     )

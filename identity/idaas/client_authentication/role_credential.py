@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from identity.credentials.signed_request import AccessKey
 from identity.errors import UnreachableError
 from identity.idaas.client_authentication.method import unavailable
 from identity.secrets.secret import Secret
@@ -16,12 +17,9 @@ _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,8192}")  # it stands in headers
 
 
 @dataclass(frozen=True, slots=True)
-class RoleCredential:
+class RoleCredential(AccessKey):
     """`provider` is where it came from, as the vendor's SDK names it. `expires_at` is in unix seconds."""
 
-    access_key_id: str
-    access_key_secret: Secret
-    security_token: Secret | None
     provider: str
     expires_at: float | None = None
 

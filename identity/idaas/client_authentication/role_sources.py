@@ -5,13 +5,13 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from identity.idaas.client_authentication.metadata_service import MetadataService, fetched
 from identity.idaas.client_authentication.method import unavailable
 from identity.idaas.client_authentication.role_credential import RoleCredential, read_role_credential
+from identity.printable import rfc3339
 from identity.secrets.secret_file import read_token_file
 from identity.strict_json import read_object
 from identity.transport.client import ClientFactory
@@ -79,12 +79,11 @@ class OidcRole:
             token = await asyncio.to_thread(read_token_file, self.token_file)
         except ValueError as error:
             raise unavailable(f"the token file {error}", f'file "{self.token_file}"') from None
-        moment = datetime.fromtimestamp(self.clock(), UTC)
         query = {
             "Action": "AssumeRoleWithOIDC",
             "Format": "JSON",
             "Version": "2015-04-01",
-            "Timestamp": f"{moment:%FT%TZ}",
+            "Timestamp": rfc3339(self.clock(), "seconds"),
         }
         form = {
             "DurationSeconds": str(_STS_SECONDS),
