@@ -25,11 +25,11 @@ class _Rsa:
     def fits(self, jwk: Mapping[str, Any]) -> bool:
         return bool(jwk.get("kty") == "RSA")
 
-    def read(self, jwk: Mapping[str, Any]) -> tuple[tuple[int, int], PublicKey]:
+    def read(self, jwk: Mapping[str, Any]) -> PublicKey:
         n, e = _integer(jwk.get("n")), _integer(jwk.get("e"))
         if n.bit_length() not in _RSA_BITS or not 3 <= e < 2**32:
             raise ValueError("is too small or too large")
-        return (n, e), rsa.RSAPublicNumbers(e, n).public_key()
+        return rsa.RSAPublicNumbers(e, n).public_key()
 
 
 class _Ecdsa:
@@ -43,9 +43,9 @@ class _Ecdsa:
     def fits(self, jwk: Mapping[str, Any]) -> bool:
         return bool(jwk.get("kty") == "EC" and jwk.get("crv") == self._crv)
 
-    def read(self, jwk: Mapping[str, Any]) -> tuple[tuple[int, int], PublicKey]:
+    def read(self, jwk: Mapping[str, Any]) -> PublicKey:
         x, y = _integer(jwk.get("x")), _integer(jwk.get("y"))
-        return (x, y), ec.EllipticCurvePublicNumbers(x, y, self._curve()).public_key()
+        return ec.EllipticCurvePublicNumbers(x, y, self._curve()).public_key()
 
 
 # RFC 8725, section 3.2: few and current algorithms. No HMAC, because all keys here are public. A further one
@@ -61,15 +61,11 @@ ACCEPTED_ALGORITHMS: Final = frozenset({"RS256"})
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A verification key bound to one algorithm (RFC 8725, section 3.1).
-
-    Two are equal if they have the same `kid`, algorithm and key material.
-    """
+    """A verification key bound to one algorithm (RFC 8725, section 3.1)."""
 
     kid: str | None
     algorithm: str
-    material: tuple[int, int]
-    public_key: PublicKey = field(repr=False, compare=False)
+    public_key: PublicKey = field(repr=False)
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
         """Whether `signature` over `signing_input` was made with this key. Never raises for invalid input."""
@@ -96,7 +92,7 @@ def signing_key(jwk: object) -> SigningKey | None:
     for name, algorithm in _ALGORITHMS.items():
         if jwk.get("alg", name) == name and algorithm.fits(jwk):
             try:
-                return SigningKey(kid, name, *algorithm.read(jwk))
+                return SigningKey(kid, name, algorithm.read(jwk))
             except ValueError:  # not base64url, not on the curve, an even exponent
                 return None
     return None
