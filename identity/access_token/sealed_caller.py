@@ -95,7 +95,6 @@ class SealedCaller:
     """An opened envelope. `access_token` is not verified again here: that is the verifier's task."""
 
     access_token: Secret
-    envelope_id: str
     expires_at: float
 
 
@@ -135,12 +134,6 @@ class CallerSeal:
         `given` is the digest of what the run is given now. Raises `AccessTokenError`, and what the claims
         raise if they cannot be reached.
         """
-        opened = self._opened(envelope, principal, thread_id, given)
-        if not await self.claims.claim(opened.envelope_id, run_id, opened.expires_at):
-            raise _refused("it was sealed for another run")
-        return opened
-
-    def _opened(self, envelope: object, principal: Principal, thread_id: str, given: str) -> SealedCaller:
         if not isinstance(envelope, str) or len(envelope) > _MAX_CHARACTERS:
             raise _refused("there is none")
         version, _, rest = envelope.partition(".")
@@ -162,7 +155,9 @@ class CallerSeal:
                 "it is not this principal's, thread's, input's or audience's, or was changed"
             ) from None
         identifier = hashlib.sha256(sealed[:_NONCE_BYTES] + sealed[-16:]).hexdigest()
-        return SealedCaller(Secret(token), identifier, expires_at)
+        if not await self.claims.claim(identifier, run_id, expires_at):
+            raise _refused("it was sealed for another run")
+        return SealedCaller(Secret(token), expires_at)
 
 
 def _associated_data(principal: Principal, thread_id: str, given: str, audience: str, expiry: int) -> bytes:
