@@ -18,8 +18,7 @@ from identity.credentials.credential_cache import (
     CredentialCache,
     CredentialKey,
     WantedCredential,
-    api_key_freshness,
-    token_freshness,
+    token_times,
 )
 from identity.credentials.issuer import CredentialIssuer, IssuedCredential
 from identity.credentials.requirement import ApiKeyRequirement, Credential, CredentialRequirement
@@ -248,15 +247,17 @@ class CredentialBroker:
             issued = await self._issuer.issue(requirement, identity, user, prerequisite)
         if issued.expires_at is not None:
             secret = issued.secret
-            freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
+            refresh_at, expires_at = token_times(requested_at, issued.expires_at, self._jitter())
+            stale_at = expires_at
         else:
             secret = self._shared(requirement, issued)
-            freshness = api_key_freshness(requested_at, _API_KEY_MAX_AGE, _API_KEY_MAX_STALE, self._jitter())
+            stale_at, expires_at = requested_at + _API_KEY_MAX_AGE, requested_at + _API_KEY_MAX_STALE
+            refresh_at = stale_at - _API_KEY_MAX_AGE / 10 * (1 + self._jitter() / 5)
         # Under Human identity it ends with the caller's access token.
         end, holder = (math.inf, None) if user is None else (user.expires_at, user.principal)
-        expires_at, stale_at = min(freshness.expires_at, end), min(freshness.stale_at, end)
+        expires_at, stale_at = min(expires_at, end), min(stale_at, end)
         credential = Credential(requirement, identity, secret, expires_at, holder)
-        return CachedCredential(credential, self._clock(), freshness.refresh_at, stale_at)
+        return CachedCredential(credential, self._clock(), refresh_at, stale_at)
 
     def _shared(self, requirement: CredentialRequirement, issued: IssuedCredential) -> Secret:
         """The key as one object for all users who read the same one.
