@@ -3,15 +3,12 @@
 A token is parsed once, here, so that the claims are read from the bytes whose signature is verified.
 """
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from identity.base64url import decode_base64url
 from identity.strict_json import read_object
-
-_A = TypeVar("_A")
-_B = TypeVar("_B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +31,14 @@ def parse_compact_jws(token: str) -> CompactJws:
     parts = token.split(".")
     if len(parts) != 3:
         raise ValueError("it must have 3 parts")
-    header, payload, signature = (
-        _read(decode_base64url, part, name)
-        for part, name in zip(parts, ("header", "payload", "signature"), strict=True)
-    )
-    return CompactJws(
-        header=_read(read_object, header, "header"),
-        payload=_read(read_object, payload, "payload"),
-        signing_input=token[: token.rindex(".")].encode("ascii"),
-        signature=signature,
-    )
-
-
-def _read(read: Callable[[_A], _B], part: _A, name: str) -> _B:
-    """`read(part)`; its `ValueError` begins with the `name` of the part."""
-    try:
-        return read(part)
-    except ValueError as error:
-        raise ValueError(f"the {name} {error}") from None
+    read: dict[str, Any] = {}
+    for name, part in zip(("header", "payload", "signature"), parts, strict=True):
+        try:
+            decoded = decode_base64url(part)
+            read[name] = decoded if name == "signature" else read_object(decoded)
+        except ValueError as error:
+            raise ValueError(f"the {name} {error}") from None
+    return CompactJws(**read, signing_input=token[: token.rindex(".")].encode("ascii"))
 
 
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
