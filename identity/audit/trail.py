@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -47,20 +47,15 @@ class AuditSink(Protocol):
         """
 
 
-class NullAuditSink:
-    """A sink that discards events, for parts that are used without an audit log."""
-
-    async def record(self, event: AuditEvent) -> None:
-        """Discards the event."""
-
-
 class Step:
     """One step. `async with` records its end before the block's result is used, and then ends its span.
 
     Each record raises `AuditError` if the sink does: then the step must not continue.
     """
 
-    def __init__(self, sink: AuditSink, clock: Callable[[], float], members: Mapping[str, Any]) -> None:
+    def __init__(
+        self, sink: AuditSink | None, clock: Callable[[], float], members: Mapping[str, Any]
+    ) -> None:
         """`members` are the members of `AuditEvent` that are equal at its start and at its end."""
         self._sink = sink
         self._clock = clock
@@ -101,8 +96,9 @@ class Step:
         duration = time.perf_counter() - self._began
         await self._record(outcome=outcome, error=error, duration=duration, **self._found)
 
-    def _record(self, **members: Any) -> Awaitable[None]:  # noqa: ANN401 - of `AuditEvent`
-        return self._sink.record(AuditEvent(time=self._clock(), **{**self._members, **members}))
+    async def _record(self, **members: Any) -> None:  # noqa: ANN401 - of `AuditEvent`
+        if self._sink is not None:
+            await self._sink.record(AuditEvent(time=self._clock(), **{**self._members, **members}))
 
     async def ended_by(self, error: BaseException) -> None:
         """Records the end by `error`: `refused` if it is a decision, else `failed` or `cancelled`."""
@@ -157,11 +153,11 @@ class AuditTrail:
         key: bytes | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`client` is the agent's own client id in IDaaS.
+        """Without `sink`, nothing is recorded. `client` is the agent's own client id in IDaaS.
 
         `key` is that of tokens' hashes. Without it a random key is used, which never leaves the process.
         """
-        self._sink = sink or NullAuditSink()
+        self._sink = sink
         self._client = client
         self._clock = clock
         self._key = secrets.token_bytes(32) if key is None else key
