@@ -10,6 +10,7 @@ import httpx
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.observation.metrics import Histogram
+from identity.observation.span import timed_span
 from identity.signing_keys.signing_key import SigningKey, signing_key
 from identity.single_flight import SingleFlight
 from identity.strict_json import read_object
@@ -126,14 +127,13 @@ class Jwks:
         await self._flight.aclose()
 
     async def _fetch(self) -> None:
-        requested_at, began = self._clock(), time.perf_counter()  # the keys are at least as old
+        requested_at = self._clock()  # the keys are at least as old
         try:
-            keys, max_age = await self._request()
+            with timed_span(self._fetches, (FETCH,), FETCH):
+                keys, max_age = await self._request()
         except UnreachableError as error:
             self._failure = error
-            self._fetches.observe(time.perf_counter() - began, FETCH, error.code.value)
             raise
-        self._fetches.observe(time.perf_counter() - began, FETCH, "")
         self._failure = None
         self._keys = self._reuse_unchanged(keys)
         self._fetched_at, self._stale_at = requested_at, requested_at + max_age
