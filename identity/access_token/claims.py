@@ -69,7 +69,7 @@ def _kept(value: object) -> KeptClaim | None:
     return value if isinstance(value, str) else None
 
 
-def subject_is_client(claims: AccessTokenClaims, clients: frozenset[str]) -> bool:
+def subject_is_client(claims: AccessTokenClaims, clients: Collection[str]) -> bool:
     """Whether the subject is one of `clients` or a client that the token names, and so not a person.
 
     RFC 9068, section 2.2: without a resource owner, `sub` identifies the client. IDaaS writes the client id
@@ -77,7 +77,7 @@ def subject_is_client(claims: AccessTokenClaims, clients: frozenset[str]) -> boo
     """
     return any(
         claims.subject == client or claims.subject.startswith(f"{client}:")
-        for client in claims.clients | clients
+        for client in claims.clients.union(clients)
     )
 
 

@@ -3,7 +3,8 @@
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from identity.access_token.claims import AccessTokenClaims, read_claims, subject_is_client
@@ -29,6 +30,7 @@ One leeway is that of `exp`; the other one is the difference between this clock 
 _INVALID = IdentityCode.ACCESS_TOKEN_INVALID
 
 
+@dataclass(eq=False, repr=False, slots=True, kw_only=True)
 class AccessTokenVerifier:
     """Verifies access tokens for one agent: one issuer, one audience, one scope.
 
@@ -50,49 +52,34 @@ class AccessTokenVerifier:
     so that the next one costs a hash and a look-up instead of a signature check. The token is not cached.
     """
 
-    def __init__(
-        self,
-        *,
-        issuer: str,
-        audience: str,
-        scope: str,
-        keys: KeySource,
-        clients: Collection[str] = (),
-        allow_clients: bool = False,
-        allow_people: bool = True,
-        revocations: RevocationList | None = None,
-        algorithms: Collection[str] = ACCEPTED_ALGORITHMS,
-        max_bytes: int = 8192,
-        cache_size: int = 10_000,
-        clock: Callable[[], float] = time.time,
-        use: CacheUse | None = None,
-        kept_claims: Collection[str] = (),
-    ) -> None:
-        """`scope` has one or more words, separated by spaces, all of which a token must have. `clients` has
-        the ids of known clients, such as the agent's own. `use` shows the use of the cache. Verified tokens
-        have their `kept_claims`, for policies.
+    issuer: str
+    audience: str
+    scope: str
+    """One or more words, separated by spaces, all of which a token must have."""
+    keys: KeySource
+    clients: Collection[str] = ()
+    """The ids of known clients, such as the agent's own."""
+    allow_clients: bool = False
+    allow_people: bool = True
+    revocations: RevocationList | None = None
+    algorithms: Set[str] = ACCEPTED_ALGORITHMS
+    max_bytes: int = 8192
+    cache_size: int = 10_000
+    clock: Callable[[], float] = time.time
+    use: CacheUse = field(default_factory=CacheUse)
+    """The use of the cache."""
+    kept_claims: Collection[str] = ()
+    """Claims that verified tokens have, for policies."""
+    _cache: "OrderedDict[str, _CachedVerification]" = field(init=False, default_factory=OrderedDict)
+    _required: frozenset[str] = field(init=False)
 
-        Raises `ValueError` for an argument with which a check would accept every token.
-        """
-        self._required = frozenset(scope.split())
-        self._algorithms = frozenset(algorithms)
-        if not (issuer and audience and self._required):
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for an argument with which a check would accept every token."""
+        self._required = frozenset(self.scope.split())
+        if not (self.issuer and self.audience and self._required):
             raise ValueError("issuer, audience and scope must not be empty")
-        if not self._algorithms or not self._algorithms <= SUPPORTED_ALGORITHMS:
+        if not self.algorithms or not SUPPORTED_ALGORITHMS.issuperset(self.algorithms):
             raise ValueError(f"algorithms must be among {', '.join(sorted(SUPPORTED_ALGORITHMS))}")
-        self._issuer = issuer
-        self._audience = audience
-        self._clients = frozenset(clients)
-        self._allow_clients = allow_clients
-        self._allow_people = allow_people
-        self._keys = keys
-        self._revocations = revocations
-        self._max_bytes = max_bytes
-        self._capacity = cache_size
-        self._clock = clock
-        self._use = use or CacheUse()
-        self._kept_claims = tuple(kept_claims)
-        self._cache: OrderedDict[str, _CachedVerification] = OrderedDict()
 
     async def verify(self, token: Secret | str) -> VerifiedAccessToken:
         """The verified token.
@@ -106,16 +93,16 @@ class AccessTokenVerifier:
         del token
         length = len(secret.reveal())
         # Before hashing, so that a very long text costs nothing. The compact serialization is ASCII.
-        if length > self._max_bytes:
-            raise AccessTokenError(_INVALID, f"expected at most {self._max_bytes} characters, found {length}")
+        if length > self.max_bytes:
+            raise AccessTokenError(_INVALID, f"expected at most {self.max_bytes} characters, found {length}")
         if not secret.reveal().isascii():
             raise AccessTokenError(_INVALID, "it contains characters other than ASCII")
         fingerprint = hashlib.sha256(secret.reveal().encode("ascii")).hexdigest()
         found = self._cached(secret, fingerprint)
         if found is not None:
-            self._use.found += 1
+            self.use.found += 1
             return found
-        self._use.missed += 1
+        self.use.missed += 1
         return await self._verify(secret, fingerprint)
 
     def verify_again(self, caller: VerifiedAccessToken) -> None:
@@ -123,7 +110,7 @@ class AccessTokenVerifier:
 
         For the time in which one request arrives: neither its signature nor its key is checked again.
         """
-        if self._clock() >= caller.expires_at + LEEWAY:
+        if self.clock() >= caller.expires_at + LEEWAY:
             raise AccessTokenError(_INVALID, 'claim "exp": the token has expired since it was verified')
         self._refuse_revoked(caller.principal.subject, caller.issued_at, caller.fingerprint)
 
@@ -132,8 +119,8 @@ class AccessTokenVerifier:
         if found is None:
             return None
         principal, _, _, expires_at, issued_at, *_, key, kid = found
-        expired = self._clock() >= expires_at + LEEWAY
-        if expired or self._keys.cached(kid, key.algorithm) is not key:
+        expired = self.clock() >= expires_at + LEEWAY
+        if expired or self.keys.cached(kid, key.algorithm) is not key:
             del self._cache[fingerprint]
             return None
         self._refuse_revoked(principal.subject, issued_at, fingerprint)
@@ -144,12 +131,12 @@ class AccessTokenVerifier:
         # Checks that need no key come first: a token that fails them must not cause a fetch.
         try:
             jws = parse_compact_jws(secret.reveal())
-            header = read_header(jws.header, self._algorithms)
-            claims = read_claims(jws.payload, self._kept_claims)
+            header = read_header(jws.header, self.algorithms)
+            claims = read_claims(jws.payload, self.kept_claims)
             is_client = self._check(claims)
         except ValueError as error:
             raise AccessTokenError(_INVALID, str(error)) from None
-        key = await self._keys.find(header.kid, header.algorithm)
+        key = await self.keys.find(header.kid, header.algorithm)
         if key is None:
             raise AccessTokenError(_INVALID, 'header "kid" names no key of the issuer')
         if not key.verify(jws.signing_input, jws.signature):
@@ -161,31 +148,31 @@ class AccessTokenVerifier:
             raise InsufficientScopeError(
                 IdentityCode.INSUFFICIENT_SCOPE, f'claim "scope" must contain {_quoted(*sorted(missing))}'
             )
-        principal = Principal(self._issuer, claims.subject)
+        principal = Principal(self.issuer, claims.subject)
         times = claims.expires_at, claims.issued_at, claims.signed_in_at
         entry = (principal, claims.audience, claims.scopes, *times, claims.kept, is_client, key, header.kid)
         self._cache[fingerprint] = entry
-        while len(self._cache) > self._capacity:
+        while len(self._cache) > self.cache_size:
             self._cache.popitem(last=False)
         return _verified(entry, secret, fingerprint)
 
     def _refuse_revoked(self, subject: str, issued_at: float | None, fingerprint: str) -> None:
-        if self._revocations is not None and self._revocations.refuses(subject, issued_at, fingerprint):
+        if self.revocations is not None and self.revocations.refuses(subject, issued_at, fingerprint):
             self._cache.pop(fingerprint, None)
             raise AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked")
 
     def _check(self, claims: AccessTokenClaims) -> bool:
         """Whether the subject is a client."""
-        if claims.issuer != self._issuer:
-            raise AccessTokenError(_INVALID, f'claim "iss" must be {_quoted(self._issuer)}')
-        if self._audience not in claims.audience:
-            raise AccessTokenError(_INVALID, f'claim "aud" must contain {_quoted(self._audience)}')
-        is_client = subject_is_client(claims, self._clients)
-        if is_client and not self._allow_clients:
+        if claims.issuer != self.issuer:
+            raise AccessTokenError(_INVALID, f'claim "iss" must be {_quoted(self.issuer)}')
+        if self.audience not in claims.audience:
+            raise AccessTokenError(_INVALID, f'claim "aud" must contain {_quoted(self.audience)}')
+        is_client = subject_is_client(claims, self.clients)
+        if is_client and not self.allow_clients:
             raise AccessTokenError(_INVALID, 'claim "sub" must name a person, found a client')
-        if not is_client and not self._allow_people:
+        if not is_client and not self.allow_people:
             raise AccessTokenError(_INVALID, 'claim "sub" must name a client, found a person')
-        now = self._clock()
+        now = self.clock()
         if now >= claims.expires_at + LEEWAY:
             raise AccessTokenError(
                 _INVALID, f'claim "exp": the token expired {now - claims.expires_at:.0f} s ago'

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 import httpx
@@ -28,6 +29,7 @@ FETCH: Final = "signing_keys"
 KeyName = tuple[str | None, str]
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Jwks:
     """A `KeySource` with one URL, which is configured. URLs in tokens are never used.
 
@@ -46,45 +48,38 @@ class Jwks:
     For one event loop. `http` must verify certificates; its owner closes it.
     """
 
-    def __init__(
-        self,
-        url: str,
-        http: httpx.AsyncClient,
-        *,
-        clock: Callable[[], float] = time.time,
-        timeout: float = 10.0,
-        max_age: float = 300.0,
-        max_stale: float = 86_400.0,
-        retry_delay: float = 10.0,
-        fetches: Histogram | None = None,
-    ) -> None:
-        """`timeout` in seconds bounds a fetch, body included. `fetches` has the seconds of fetches, by
-        `FETCH` and the error. Raises `ValueError` if `url` is not secure."""
-        if not is_secure_url(url):
+    url: str
+    http: httpx.AsyncClient
+    _: KW_ONLY
+    clock: Callable[[], float] = time.time
+    timeout: float = 10.0
+    """Seconds for a fetch, body included."""
+    max_age: float = 300.0
+    max_stale: float = 86_400.0
+    retry_delay: float = 10.0
+    fetches: Histogram = field(default_factory=Histogram)
+    """The seconds of fetches, by `FETCH` and the error."""
+    _search_due: float = field(init=False, default=float("-inf"))
+    _flight: SingleFlight[None] = field(init=False)
+    _keys: Mapping[KeyName, SigningKey] = field(init=False, default_factory=dict)
+    _fetched_at: float = field(init=False, default=float("-inf"))
+    _stale_at: float = field(init=False, default=float("-inf"))
+    _next_refresh: float = field(init=False, default=float("-inf"))
+    _failure: UnreachableError | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` if `url` is not secure."""
+        if not is_secure_url(self.url):
             raise ValueError("the JWKS URL must be https, or http to a loopback address")
-        self._url = url
-        self._http = http
-        self._clock = clock
-        self._timeout = timeout
-        self._max_age = max_age
-        self._max_stale = max_stale
-        self._retry_delay = retry_delay
-        self._search_due = float("-inf")
-        self._flight = SingleFlight[None](lambda: _unavailable("the agent is shutting down"))
-        self._keys: Mapping[KeyName, SigningKey] = {}
-        self._fetched_at = float("-inf")
-        self._stale_at = float("-inf")
-        self._next_refresh = float("-inf")
-        self._failure: UnreachableError | None = None
-        self._fetches = fetches or Histogram()
+        self._flight = SingleFlight(lambda: _unavailable("the agent is shutting down"))
 
     def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
         """See `KeySource`. Starts a refresh in the background if one is due."""
-        now = self._clock()
-        if now - self._fetched_at > self._max_stale:
+        now = self.clock()
+        if now - self._fetched_at > self.max_stale:
             return None
         if now >= self._stale_at and now >= self._next_refresh and not self._flight.is_closed:
-            self._next_refresh = now + self._retry_delay
+            self._next_refresh = now + self.retry_delay
             self._flight.start(_FLIGHT_KEY, self._fetch)
         return self._keys.get((kid, algorithm))
 
@@ -102,7 +97,7 @@ class Jwks:
                 return key
         if self._failure is not None:
             raise UnreachableError(self._failure.code, self._failure.detail)
-        if self._clock() - self._fetched_at > self._max_stale:
+        if self.clock() - self._fetched_at > self.max_stale:
             raise _unavailable("the keys are too old, and were requested seconds ago")
         return None
 
@@ -110,7 +105,7 @@ class Jwks:
         """Whether a fetch for an unknown `kid` is allowed now, which then counts. If the clock is set back,
         one is allowed after a second.
         """
-        now = self._clock()
+        now = self.clock()
         self._search_due = min(max(self._search_due, now - 1.0), now + 1.0)
         if self._search_due > now:
             return False
@@ -119,7 +114,7 @@ class Jwks:
 
     async def load(self) -> None:
         """Fetches the keys if none are cached: for readiness. Raises `UnreachableError`."""
-        if self._clock() - self._fetched_at > self._max_stale:
+        if self.clock() - self._fetched_at > self.max_stale:
             await self._flight.run(_FLIGHT_KEY, self._fetch)
 
     async def aclose(self) -> None:
@@ -127,9 +122,9 @@ class Jwks:
         await self._flight.aclose()
 
     async def _fetch(self) -> None:
-        requested_at = self._clock()  # the keys are at least as old
+        requested_at = self.clock()  # the keys are at least as old
         try:
-            with timed_span(self._fetches, (FETCH,), FETCH):
+            with timed_span(self.fetches, (FETCH,), FETCH):
                 keys, max_age = await self._request()
         except UnreachableError as error:
             self._failure = error
@@ -139,16 +134,16 @@ class Jwks:
         self._fetched_at, self._stale_at = requested_at, requested_at + max_age
 
     async def _request(self) -> tuple[Mapping[KeyName, SigningKey], float]:
-        request = self._http.build_request(
-            "GET", self._url, headers={"Accept": "application/json"}, timeout=self._timeout
+        request = self.http.build_request(
+            "GET", self.url, headers={"Accept": "application/json"}, timeout=self.timeout
         )
-        response = await send(self._http, request, max_bytes=_MAX_BYTES, deadline=self._timeout)
+        response = await send(self.http, request, max_bytes=_MAX_BYTES, deadline=self.timeout)
         if isinstance(response, TransportFailure):
             raise _unavailable(response.reason)
         if response.status != 200:
             raise _unavailable("expected status 200, found", response.status)
         found = _MAX_AGE.search(response.headers.get("cache-control", ""))
-        max_age = self._max_age if found is None else min(max(float(found[1]), _MIN_SECONDS), _MAX_SECONDS)
+        max_age = self.max_age if found is None else min(max(float(found[1]), _MIN_SECONDS), _MAX_SECONDS)
         return _keys(response.body), max_age
 
     def _reuse_unchanged(self, keys: Mapping[KeyName, SigningKey]) -> Mapping[KeyName, SigningKey]:

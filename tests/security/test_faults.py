@@ -137,7 +137,7 @@ def impatient(composed, *, slow: bool, drip: bool) -> None:
     composed.model.chat.root_async_client._calculate_retry_timeout = lambda *_: 0.0
     if slow:
         composed.idaas._timeout = httpx.Timeout(5.0 if drip else 0.2)
-        composed.jwks._timeout = 0.3
+        composed.jwks.timeout = 0.3
 
 
 @pytest.mark.parametrize("fault", FAULTS)
