@@ -275,7 +275,7 @@ class _Issuer:
 
     def __init__(self, audit: AuditTrail | None = None) -> None:
         self.issued: Final[dict[str, tuple[CredentialRequirement, str | None]]] = {}
-        self.broker: Final = CredentialBroker(self, renewal_seconds=0, audit=audit)
+        self.broker: Final = CredentialBroker(self, renewal_seconds=0, audit=audit or AuditTrail())
 
     def prerequisite(self, requirement: CredentialRequirement) -> None:
         """See `CredentialIssuer`."""

@@ -88,7 +88,7 @@ class RunningAgent:
 
 def retry_at_once(composed: Agent) -> None:
     """Requests to IDaaS and the model are repeated as often as ever, without the pauses between."""
-    composed.idaas._retries = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
+    composed.idaas.retries = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
     composed.model.chat.root_async_client._calculate_retry_timeout = lambda *_: 0.0
 
 

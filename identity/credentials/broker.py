@@ -5,7 +5,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -46,6 +46,7 @@ _API_KEY_MAX_AGE: Final = 600.0
 _API_KEY_MAX_STALE: Final = 3600.0
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class CredentialBroker:
     """Obtains credentials with few requests to the issuer, and never returns an expired one.
 
@@ -74,38 +75,30 @@ class CredentialBroker:
     For one event loop; not thread-safe.
     """
 
-    def __init__(
-        self,
-        issuer: CredentialIssuer,
-        *,
-        clock: Callable[[], float] = time.time,
-        jitter: Callable[[], float] = random.random,
-        renewal_seconds: float = 5.0,
-        capacity: int = 40_000,
-        audit: AuditTrail | None = None,
-        use: CacheUse | None = None,
-        requests: Histogram | None = None,
-    ) -> None:
-        """`jitter` returns numbers from 0 to 1, which spread the refreshes of many agents over time.
+    issuer: CredentialIssuer
+    _: KW_ONLY
+    clock: Callable[[], float] = time.time
+    jitter: Callable[[], float] = random.random
+    """Returns numbers from 0 to 1, which spread the refreshes of many agents over time."""
+    renewal_seconds: float = 5.0
+    capacity: int = 40_000
+    audit: AuditTrail = field(default_factory=AuditTrail)
+    use: CacheUse = field(default_factory=CacheUse)
+    """Counts lookups."""
+    requests: Histogram = field(default_factory=Histogram)
+    """The seconds of requests by operation and error."""
+    _cache: CredentialCache = field(init=False)
+    _refusals: TTLCache[CredentialKey, tuple[float, CredentialError]] = field(init=False)
+    """Each with the time at which it arrived."""
+    _shared_keys: dict[CredentialRequirement, Secret] = field(init=False, default_factory=dict)
+    _flights: SingleFlight[Credential] = field(init=False)
+    _prerequisites: set[CredentialRequirement] = field(init=False, default_factory=set)
 
-        `use` counts lookups, and `requests` the seconds of requests by operation and error.
-        """
-        self._issuer = issuer
-        self._clock = clock
-        self._renewal_seconds = renewal_seconds
-        self._cache = CredentialCache(capacity)
-        self._refusals = TTLCache[CredentialKey, tuple[float, CredentialError]](
-            _MAX_REFUSALS, _REFUSAL_SECONDS, timer=clock
-        )
-        """Each with the time at which it arrived."""
-        self._use = use or CacheUse()
-        self.audit: Final = audit or AuditTrail(clock=clock)
-        self._seconds = requests or Histogram()
-        self._jitter = jitter
-        self._shared_keys: dict[CredentialRequirement, Secret] = {}
+    def __post_init__(self) -> None:
+        self._cache = CredentialCache(self.capacity)
+        self._refusals = TTLCache(_MAX_REFUSALS, _REFUSAL_SECONDS, timer=self.clock)
         closed = partial(UnreachableError, IdentityCode.IDAAS_UNREACHABLE, "the agent is shutting down")
-        self._flights = SingleFlight[Credential](closed, carried_context)
-        self._prerequisites: set[CredentialRequirement] = set()
+        self._flights = SingleFlight(closed, carried_context)
 
     def cached(
         self,
@@ -126,14 +119,14 @@ class CredentialBroker:
         entry = self._cache.get(key := wanted.key)
         if entry is None:
             return None
-        now = self._clock()
+        now = self.clock()
         if now >= entry.stale_at:
             return None
         due = renews and now >= entry.refresh_at and now >= entry.retry_at
         if due and not self._flights.is_closed:
-            self._use.renewed += key not in self._flights
+            self.use.renewed += key not in self._flights
             self._flights.start(key, partial(self._fetch, wanted))
-        self._use.found += 1
+        self.use.found += 1
         return entry.credential
 
     async def obtain(
@@ -158,17 +151,17 @@ class CredentialBroker:
         wanted = WantedCredential.of(requirement, access_identity, caller)
         if wanted.user is not None and wanted.user.is_client:
             raise CredentialError(IdentityCode.USER_TOKEN_REFUSED, "the caller is a client, and no person")
-        key, now = wanted.key, self._clock()
+        key, now = wanted.key, self.clock()
         if wanted.user is not None and now >= wanted.user.expires_at:
             raise AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
         stale = self._cache.get(key)
         if stale is not None and stale.serves_stale(now):
-            self._use.stale += 1
+            self.use.stale += 1
             return stale.credential
-        self._use.missed += 1
+        self.use.missed += 1
         try:
             self._raise_recent_refusal(key, now)
-            if (prerequisite := self._issuer.prerequisite(requirement)) is not None:
+            if (prerequisite := self.issuer.prerequisite(requirement)) is not None:
                 self._raise_recent_refusal((key[0], prerequisite), now)
                 first = wanted._replace(requirement=prerequisite)
                 if self._cache.get(first.key) is None:  # two requests, one after the other: it is first
@@ -176,9 +169,9 @@ class CredentialBroker:
             return await self._flights.run(key, partial(self._fetch, wanted))
         except UnreachableError:
             stale = self._cache.get(key)
-            if stale is None or self._clock() >= stale.credential.expires_at:
+            if stale is None or self.clock() >= stale.credential.expires_at:
                 raise
-            self._use.stale += 1
+            self.use.stale += 1
             return stale.credential
         except RequirementRefusedError as error:
             # The request may have been for an equal requirement with another `error_code`.
@@ -194,7 +187,7 @@ class CredentialBroker:
         for each in credential.parts:
             key = WantedCredential.of(each.requirement, each.access_identity, caller).key
             entry = self._cache.get(key)
-            if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
+            if entry is None or not 0 <= self.clock() - entry.obtained_at < self.renewal_seconds:
                 self._remove(key, each)
 
     def forget_users(self, matches: Callable[[str, Principal], bool]) -> int:
@@ -214,14 +207,14 @@ class CredentialBroker:
         except AgentError as error:
             self._record_failure(wanted.key, error)
             raise
-        now = self._clock()
+        now = self.clock()
         if now >= entry.credential.expires_at:
             raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "the credential expired before it arrived")
         self._cache.put(wanted.key, entry, now)
         return entry.credential
 
     async def _issue(self, wanted: WantedCredential) -> CachedCredential:
-        prerequisite = self._issuer.prerequisite(wanted.requirement)
+        prerequisite = self.issuer.prerequisite(wanted.requirement)
         if prerequisite is None:
             return await self._request(wanted, None)
         self._prerequisites.add(prerequisite)
@@ -238,26 +231,26 @@ class CredentialBroker:
 
         Raises what the issuer raises, and `AuditError`.
         """
-        requested_at = self._clock()
+        requested_at = self.clock()
         requirement, identity, user = wanted.requirement, wanted.access_identity, wanted.user
         operation = requirement.issue_action(identity).value
-        timed = timed_span(self._seconds, (operation,), "issue", operation)
+        timed = timed_span(self.requests, (operation,), "issue", operation)
         async with self.audit.issue(requirement, identity, user).timed(timed) as step:
             step.span.set(Attribute.ISSUE, operation)
-            issued = await self._issuer.issue(requirement, identity, user, prerequisite)
+            issued = await self.issuer.issue(requirement, identity, user, prerequisite)
         if issued.expires_at is not None:
             secret = issued.secret
-            refresh_at, expires_at = token_times(requested_at, issued.expires_at, self._jitter())
+            refresh_at, expires_at = token_times(requested_at, issued.expires_at, self.jitter())
             stale_at = expires_at
         else:
             secret = self._shared(requirement, issued)
             stale_at, expires_at = requested_at + _API_KEY_MAX_AGE, requested_at + _API_KEY_MAX_STALE
-            refresh_at = stale_at - _API_KEY_MAX_AGE / 10 * (1 + self._jitter() / 5)
+            refresh_at = stale_at - _API_KEY_MAX_AGE / 10 * (1 + self.jitter() / 5)
         # Under Human identity it ends with the caller's access token.
         end, holder = (math.inf, None) if user is None else (user.expires_at, user.principal)
         expires_at, stale_at = min(expires_at, end), min(stale_at, end)
         credential = Credential(requirement, identity, secret, expires_at, holder)
-        return CachedCredential(credential, self._clock(), refresh_at, stale_at)
+        return CachedCredential(credential, self.clock(), refresh_at, stale_at)
 
     def _shared(self, requirement: CredentialRequirement, issued: IssuedCredential) -> Secret:
         """The key as one object for all users who read the same one.
@@ -277,7 +270,7 @@ class CredentialBroker:
 
     def _record_failure(self, key: CredentialKey, error: AgentError) -> None:
         holder, requirement = key
-        now = self._clock()
+        now = self.clock()
         if isinstance(error, CredentialError):
             if not isinstance(error, ConsentRequiredError):
                 self._refusals[key] = now, error.again()
@@ -290,9 +283,7 @@ class CredentialBroker:
 
     def _outlasts_permission(self, requirement: CredentialRequirement) -> bool:
         """Whether the credential does not expire, or much later: it is removed when the permission ends."""
-        return (
-            isinstance(requirement, ApiKeyRequirement) or self._issuer.prerequisite(requirement) is not None
-        )
+        return isinstance(requirement, ApiKeyRequirement) or self.issuer.prerequisite(requirement) is not None
 
     def _remove_dependents(
         self, holder: str | None, requirement: CredentialRequirement, error: CredentialError
@@ -300,7 +291,7 @@ class CredentialBroker:
         """Removes the other credentials of `holder` that a refusal affects: those that depend on a refused
         prerequisite, and, if the agent itself is refused, those that have a prerequisite or do not expire.
         """
-        prerequisite = self._issuer.prerequisite
+        prerequisite = self.issuer.prerequisite
         if error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED:
             self._cache.remove_where(
                 holder, lambda each: each in self._prerequisites or self._outlasts_permission(each)

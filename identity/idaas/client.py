@@ -9,6 +9,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from email.utils import formatdate
 from functools import partial
 from typing import Any, Final
@@ -53,6 +54,7 @@ PAM_TOKEN: Final = AccessTokenRequirement("urn:cloud:idaas:pam|.all")
 """The access token that may obtain credentials from the store of IDaaS (PAM)."""
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class IDaaSClient:
     """A `CredentialIssuer`: requests tokens and keys from IDaaS, with the agent's client authentication.
 
@@ -64,21 +66,19 @@ class IDaaSClient:
     `http` must verify certificates; its owner closes it. For one event loop.
     """
 
-    def __init__(
-        self,
-        configuration: SdkConfiguration,
-        http: httpx.AsyncClient,
-        *,
-        clock: Callable[[], float] = time.time,
-        retries: RetryPolicy | None = None,
-    ) -> None:
-        self._configuration = configuration
-        self._http = http
-        self._clock = clock
-        self._retries = retries or RetryPolicy()
+    configuration: SdkConfiguration
+    http: httpx.AsyncClient
+    _: KW_ONLY
+    clock: Callable[[], float] = time.time
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    _semaphore: asyncio.Semaphore = field(init=False)
+    _timeout: httpx.Timeout = field(init=False)
+
+    def __post_init__(self) -> None:
         self._semaphore = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
         # The wait for a free connection of `http` is bounded by the read timeout too.
-        self._timeout = httpx.Timeout(configuration.read_timeout, connect=configuration.connect_timeout)
+        configured = self.configuration
+        self._timeout = httpx.Timeout(configured.read_timeout, connect=configured.connect_timeout)
 
     def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
         """`PAM_TOKEN` for a credential of the store."""
@@ -138,10 +138,10 @@ class IDaaSClient:
         of the requirement. `ConsentRequiredError`: the user has to allow the access first. Raises `TypeError`
         for a kind that the store does not have.
         """
-        operation = store_operation(requirement, subject or self._configuration.client_id)
-        requested_at = self._clock()
+        operation = store_operation(requirement, subject or self.configuration.client_id)
+        requested_at = self.clock()
         request = partial(self._store_request, pam_token, operation)
-        response = _final(await self._retries.send(self._http, request, self._semaphore), "Developer API")
+        response = _final(await self.retries.send(self.http, request, self._semaphore), "Developer API")
         code, about = operation.error_code, operation.about
         if response.status == 200:
             try:  # without a local variable for the credential: error reporters show local variables
@@ -156,7 +156,7 @@ class IDaaSClient:
         raise _unexpected_status("Developer API", response)
 
     async def _token(self, grant: Grant, refused: ErrorCode) -> IssuedCredential:
-        requested_at = self._clock()
+        requested_at = self.clock()
         request, response = await self._authenticated(grant)
         refused_client = response.status != 200 and client_is_refused(read_refusal(response))
         if refused_client and await self._renewed(request):
@@ -169,7 +169,7 @@ class IDaaSClient:
         refusal = read_refusal(response)
         detail = f"{request.server}: {refusal}" if request.server == "OpenAPI" else str(refusal)
         if client_is_refused(refusal):
-            about = f'client "{self._configuration.client_id}" by {self._configuration.authn_method}'
+            about = f'client "{self.configuration.client_id}" by {self.configuration.authn_method}'
             raise CredentialError(IdentityCode.CLIENT_AUTHENTICATION_FAILED, detail, about=about)
         if refusal.code:
             code = (
@@ -182,14 +182,14 @@ class IDaaSClient:
 
     async def _authenticated(self, grant: Grant) -> tuple[TokenRequest, Response]:
         """The last request that was sent, and the final response to it."""
-        configuration = self._configuration
+        configuration = self.configuration
         plain = TokenRequest.unauthenticated(grant, configuration.token_endpoint)
         sent = plain
 
         async def make_request() -> httpx.Request:
             nonlocal sent
             sent = await configuration.client_authentication.authenticate(plain)
-            return self._http.build_request(
+            return self.http.build_request(
                 "POST",
                 sent.url,
                 content=sent.body(),
@@ -197,13 +197,13 @@ class IDaaSClient:
                 timeout=self._timeout,
             )
 
-        response = await self._retries.send(self._http, make_request, self._semaphore)
+        response = await self.retries.send(self.http, make_request, self._semaphore)
         return sent, _final(response, sent.server)
 
     async def _renewed(self, refused: TokenRequest) -> bool:
         """Whether another credential of the client can be tried in place of the refused one."""
         try:
-            renewed = await self._configuration.client_authentication.renew(refused)
+            renewed = await self.configuration.client_authentication.renew(refused)
         except UnreachableError:
             return False
         if renewed:
@@ -211,11 +211,11 @@ class IDaaSClient:
         return renewed
 
     async def _store_request(self, pam_token: Secret, operation: StoreOperation) -> httpx.Request:
-        instance = quote(self._configuration.instance_id, safe="")
+        instance = quote(self.configuration.instance_id, safe="")
         headers = {
             "Accept": "application/json",
             "Authorization": f"Bearer {pam_token.reveal()}",
-            "Date": formatdate(self._clock(), usegmt=True),
+            "Date": formatdate(self.clock(), usegmt=True),
             "User-Agent": USER_AGENT,
             "x-acs-action": operation.action,
             "x-acs-signature-method": "HMAC-SHA1",  # sent by the SDK, though nothing is signed
@@ -225,9 +225,9 @@ class IDaaSClient:
         }
         if operation.body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
-        return self._http.build_request(
+        return self.http.build_request(
             "GET" if operation.body is None else "POST",
-            f"{self._configuration.developer_api_endpoint}/v2/{instance}/{operation.path}",
+            f"{self.configuration.developer_api_endpoint}/v2/{instance}/{operation.path}",
             params=operation.query or None,
             content=None if operation.body is None else json.dumps(operation.body).encode(),
             headers=headers,

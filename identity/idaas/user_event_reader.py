@@ -7,6 +7,7 @@ import binascii
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -39,6 +40,7 @@ class EventsUnreadableError(ValueError):
     """The request is from IDaaS, but has no list of events that can be read. The text quotes no value."""
 
 
+@dataclass(eq=False, repr=False, slots=True, kw_only=True)
 class UserEventReader:
     """Reads the events of one IDaaS instance and application.
 
@@ -52,21 +54,16 @@ class UserEventReader:
     with the same `jti` or another: processing it twice must have the effect of processing it once.
     """
 
-    def __init__(
-        self,
-        *,
-        keys: KeySource,
-        instance_id: str,
-        application_id: str,
-        key: Secret | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        """`key` has 64 hexadecimal digits, as the console shows it. Raises `ValueError` otherwise."""
-        self.keys = keys
-        self._instance_id = instance_id
-        self._application_id = application_id
-        self._cipher = None if key is None else AESGCM(encryption_key(key))
-        self._clock = clock
+    keys: KeySource
+    instance_id: str
+    application_id: str
+    key: Secret | None = None
+    """64 hexadecimal digits, as the console shows them; otherwise making a reader raises `ValueError`."""
+    clock: Callable[[], float] = time.time
+    _cipher: AESGCM | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._cipher = None if self.key is None else AESGCM(encryption_key(self.key))
 
     async def read(self, body: bytes) -> Sequence[UserEvent]:
         """The events of a request.
@@ -84,18 +81,18 @@ class UserEventReader:
             claims = read_object(decode_base64url(payload))
             self._check(claims)
             data = self._data(claims)
-            if data.get("instanceId") != self._instance_id:
+            if data.get("instanceId") != self.instance_id:
                 _refuse("instanceId has another value")
         except ValueError as error:
             raise EventRefusedError(str(error)) from None
         return _events(data.get("eventData"))
 
     def _check(self, claims: Mapping[str, Any]) -> None:
-        expected = {"iss": _ISSUER, "aud": self._application_id, "sub": self._instance_id}
+        expected = {"iss": _ISSUER, "aud": self.application_id, "sub": self.instance_id}
         for name, value in expected.items():
             if claims.get(name) != value:
                 _refuse(f'claim "{name}" has another value')
-        now, issued, expires = self._clock(), _number(claims, "iat"), _number(claims, "exp")
+        now, issued, expires = self.clock(), _number(claims, "iat"), _number(claims, "exp")
         if now >= expires + _LEEWAY:
             _refuse('claim "exp" has passed')
         if issued > now + _LEEWAY:

@@ -41,7 +41,7 @@ def start_impatient_agent(
 
     async def start(access_identity: str, **variables: str) -> ImpatientAgent:
         agent = await start_agent(access_identity, **variables)
-        agent.composed.idaas._retries = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
+        agent.composed.idaas.retries = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
         requests = IdentityRequests()
         agent.composed.http.event_hooks = {"request": [requests.record]}
         return ImpatientAgent(agent, requests)

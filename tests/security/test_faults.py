@@ -133,7 +133,7 @@ def called(answer: Answer) -> bool:
 
 def impatient(composed, *, slow: bool, drip: bool) -> None:
     """The same numbers of attempts without waits, and short time limits of IDaaS if its fault is `slow`."""
-    composed.idaas._retries = RetryPolicy(deadline=0.3 if drip else 30.0, sleep=lambda _: asyncio.sleep(0))
+    composed.idaas.retries = RetryPolicy(deadline=0.3 if drip else 30.0, sleep=lambda _: asyncio.sleep(0))
     composed.model.chat.root_async_client._calculate_retry_timeout = lambda *_: 0.0
     if slow:
         composed.idaas._timeout = httpx.Timeout(5.0 if drip else 0.2)
@@ -186,10 +186,10 @@ async def test_a_fault_has_its_documented_outcome_and_recovers(start_agent, sand
             for opening in list(amap._sessions._openings._flights.values()):
                 opening.cancel()
         # The short limits are for the fault: a busy machine may need longer for a whole answer.
-        short = composed.idaas._timeout, composed.idaas._retries
-        composed.idaas._timeout, composed.idaas._retries = idaas_timeout, RetryPolicy()
+        short = composed.idaas._timeout, composed.idaas.retries
+        composed.idaas._timeout, composed.idaas.retries = idaas_timeout, RetryPolicy()
         recovered = await agent.ask(row.with_tool, token, stream=True)
-        composed.idaas._timeout, composed.idaas._retries = short
+        composed.idaas._timeout, composed.idaas.retries = short
         assert seen(recovered) == "200"
         assert called(recovered)
     assert found == EXPECTED[title][fault]

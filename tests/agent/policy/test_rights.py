@@ -218,7 +218,7 @@ async def test_tools_of_a_server_are_there_once_it_has_listed_them_and_no_creden
     ]
     [tool] = [each for each in amap["tools"] if each["name"] == "maps_weather"]
     assert (tool["decision"], tool["trust"], tool["approvers"]) == ("ask", "untrusted", None)
-    use, due = agent.agent.broker._use, 590  # seconds: an API key is read again after ten minutes
+    use, due = agent.agent.broker.use, 590  # seconds: an API key is read again after ten minutes
     agent.sandbox.clock.advance(due)
     renewed, missed = use.renewed, use.missed
     for user in ("alice", "bob"):

@@ -117,7 +117,7 @@ async def test_callers_and_the_model_receive_the_users_text_and_the_log_has_the_
     if jwks_first:  # the keys are fetched as the agent starts
         await failure.change(sandbox)
     agent = await start_agent(failure.identity, **failure.variables)
-    agent.composed.idaas._retries = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
+    agent.composed.idaas.retries = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
     agent.composed.model.chat.root_async_client._calculate_retry_timeout = lambda *_: 0.0
     prompts: list[tuple[str, str]] = []
 

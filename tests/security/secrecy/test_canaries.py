@@ -159,7 +159,7 @@ async def test_no_secret_leaves_by_any_surface(
 
     agent = await OUTCOMES[outcome](start, sandbox, access_identity, serve=serve, tmp_path=tmp_path)
     agent.composed.http.event_hooks = {"response": [canaries.watch]}
-    agent.composed.idaas._retries = AT_ONCE
+    agent.composed.idaas.retries = AT_ONCE
     seen = []
     for surface in SURFACES if access_identity == "Human" or outcome == "answered" else UNDER_MACHINE:
         for question in (ENTERPRISE,) if outcome not in ENDS_WELL else (ENTERPRISE, WEATHER):

@@ -105,7 +105,7 @@ async def test_no_secret_is_in_the_database_or_in_redis(
         return await start_agent(identity, **given, **variables)
 
     agent = await OUTCOMES[outcome](start, sandbox, "Human", serve=serve, tmp_path=tmp_path)
-    agent.composed.idaas._retries = AT_ONCE
+    agent.composed.idaas.retries = AT_ONCE
     agent.composed.http.event_hooks = {"response": [canaries.watch]}
     await talk(agent, token, ends_well=outcome in ENDS_WELL)
     stored, shared = read(), await in_redis(agent, redis)

@@ -19,7 +19,7 @@ DOCUMENTS = "ecs_metadata:pkcs7"
 @pytest.fixture
 def idaas(agent_of: Any, sandbox: Any) -> Any:
     client = agent_of.client(AuthnMethod.PKCS7)
-    authentication = client._configuration.client_authentication
+    authentication = client.configuration.client_authentication
     assert isinstance(authentication, Pkcs7)
     authentication.clock = sandbox.clock
     return client
