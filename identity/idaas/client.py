@@ -23,7 +23,6 @@ from identity.credentials.requirement import AccessTokenRequirement, CredentialR
 from identity.error_codes import IdentityCode
 from identity.errors import (
     CredentialError,
-    ErrorCode,
     PrerequisiteRefusedError,
     RequirementRefusedError,
     UnreachableError,
@@ -99,34 +98,48 @@ class IDaaSClient:
             raise TypeError("under Human identity there must be a caller")
         user = caller if access_identity is AccessIdentity.HUMAN else None
         if isinstance(requirement, AccessTokenRequirement):
-            if user is None:
-                return await self.machine_token(requirement.scope)
-            return await self.exchange(user.token, requirement.scope)
+            return await self.token(requirement.scope, None if user is None else user.token)
         if prerequisite is None:
             raise TypeError("a credential of the store requires a token for the credential store")
         subject = None if user is None else user.principal.subject
         return await self.obtain(prerequisite, requirement, subject)
 
-    async def machine_token(self, scope: str) -> IssuedCredential:
-        """An access token of the agent itself (RFC 6749, section 4.4). `scope` is `audience|permission`.
+    async def token(self, scope: str, subject_token: Secret | None = None) -> IssuedCredential:
+        """An access token for `scope`, in the form `audience|permission`: the agent's own (RFC 6749, section
+        4.4) or, in exchange for `subject_token`, the user's (RFC 8693, section 2.1).
 
-        A refusal has the code `machine_token_failed` or `client_authentication_failed`.
+        IDaaS exchanges by impersonation: the new token does not name the agent. A token whose `sub` is not
+        that of `subject_token` is not accepted. A refusal has the code `client_authentication_failed`; of the
+        agent's own token `machine_token_failed`; of an exchange `user_token_refused`,
+        `agent_exchange_refused`, or `token_exchange_failed` if the response does not distinguish whose
+        permission is missing.
         """
-        return await self._token(Grant(scope), IdentityCode.MACHINE_TOKEN_FAILED)
-
-    async def exchange(self, subject_token: Secret, scope: str) -> IssuedCredential:
-        """An access token of the user for `scope`, in exchange for `subject_token` (RFC 8693, section 2.1).
-
-        IDaaS issues it by impersonation: the new token does not name the agent. A token whose `sub` is not
-        that of `subject_token` is not accepted. A refusal has the code `user_token_refused`,
-        `agent_exchange_refused`, `client_authentication_failed`, or `token_exchange_failed` if the response
-        does not distinguish whose permission is missing.
-        """
-        issued = await self._token(Grant(scope, subject_token), IdentityCode.TOKEN_EXCHANGE_FAILED)
-        if not is_of_subject(issued.secret, subject_token):
-            detail = 'claim "sub" of the token that was issued in exchange must be the caller'
-            raise CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, detail, about=f'scope "{scope}"')
-        return issued
+        requested_at, grant = self.clock(), Grant(scope, subject_token)
+        request, response = await self._authenticated(grant)
+        refused_client = response.status != 200 and client_is_refused(read_refusal(response))
+        if refused_client and await self._renewed(request):
+            request, response = await self._authenticated(grant)
+        if response.status == 200:
+            try:  # without a local variable for the token in clear: error reporters show local variables
+                issued = read_issued_token(
+                    token_members(_json_object(response, request.server)), requested_at
+                )
+            except ValueError as error:
+                raise _unreachable(request.server, f"the response {error}") from None
+            if subject_token is not None and not is_of_subject(issued.secret, subject_token):
+                detail = 'claim "sub" of the token that was issued in exchange must be the caller'
+                raise CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, detail, about=f'scope "{scope}"')
+            return issued
+        refusal = read_refusal(response)
+        detail = f"{request.server}: {refusal}" if request.server == "OpenAPI" else str(refusal)
+        if client_is_refused(refusal):
+            about = f'client "{self.configuration.client_id}" by {self.configuration.authn_method}'
+            raise CredentialError(IdentityCode.CLIENT_AUTHENTICATION_FAILED, detail, about=about)
+        if refusal.code:
+            own = subject_token is None
+            code = IdentityCode.MACHINE_TOKEN_FAILED if own else exchange_error_code(refusal.code)
+            raise CredentialError(code, detail, about=f'scope "{scope}"')
+        raise _unexpected_status(request.server, response)
 
     async def obtain(
         self, pam_token: Secret, requirement: CredentialRequirement, subject: str | None = None
@@ -154,31 +167,6 @@ class IDaaSClient:
         if refusal.code:
             raise RequirementRefusedError(code, str(refusal), about=about)
         raise _unexpected_status("Developer API", response)
-
-    async def _token(self, grant: Grant, refused: ErrorCode) -> IssuedCredential:
-        requested_at = self.clock()
-        request, response = await self._authenticated(grant)
-        refused_client = response.status != 200 and client_is_refused(read_refusal(response))
-        if refused_client and await self._renewed(request):
-            request, response = await self._authenticated(grant)
-        if response.status == 200:
-            try:  # without a local variable for the token: error reporters show local variables
-                return read_issued_token(token_members(_json_object(response, request.server)), requested_at)
-            except ValueError as error:
-                raise _unreachable(request.server, f"the response {error}") from None
-        refusal = read_refusal(response)
-        detail = f"{request.server}: {refusal}" if request.server == "OpenAPI" else str(refusal)
-        if client_is_refused(refusal):
-            about = f'client "{self.configuration.client_id}" by {self.configuration.authn_method}'
-            raise CredentialError(IdentityCode.CLIENT_AUTHENTICATION_FAILED, detail, about=about)
-        if refusal.code:
-            code = (
-                exchange_error_code(refusal.code)
-                if refused is IdentityCode.TOKEN_EXCHANGE_FAILED
-                else refused
-            )
-            raise CredentialError(code, detail, about=f'scope "{grant.scope}"')
-        raise _unexpected_status(request.server, response)
 
     async def _authenticated(self, grant: Grant) -> tuple[TokenRequest, Response]:
         """The last request that was sent, and the final response to it."""

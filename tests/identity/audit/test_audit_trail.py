@@ -53,11 +53,9 @@ class Issuer(IDaaSClient):
             raise self.errors.pop(0)
         return Secret(secret)
 
-    async def machine_token(self, _scope):
-        return IssuedCredential(await self._issue("canary-machine"), self.clock() + 1200)
-
-    async def exchange(self, _subject_token, _scope):
-        return IssuedCredential(await self._issue("canary-exchanged"), self.clock() + 1200)
+    async def token(self, _scope, subject_token=None):
+        whose = "machine" if subject_token is None else "exchanged"
+        return IssuedCredential(await self._issue(f"canary-{whose}"), self.clock() + 1200)
 
     async def obtain(self, _pam_token, _requirement, _subject):
         return IssuedCredential(await self._issue("canary-key"))

@@ -49,7 +49,7 @@ from tools.error_codes import ToolCode
 
 async def test_several_permissions_of_one_audience_are_one_token_of_the_user(sandbox, client):
     scope = f"{LEAVE} {LEAVE.replace('read', 'write')}"
-    issued = await client.exchange(Secret(sandbox.access_token("alice")), scope)
+    issued = await client.token(scope, Secret(sandbox.access_token("alice")))
     token = sandbox.cloud.access_tokens.verify(issued.secret.reveal())
     assert (token.subject, token.permissions) == ("user_alice01", ("leave.read", "leave.write"))
 
@@ -61,7 +61,7 @@ async def test_wrong_client_secret_has_its_own_code(sandbox, configuration, retr
         )
         async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
             client = IDaaSClient(wrong, http, retries=retries)
-            for call in (client.machine_token(PAM), client.exchange(Secret("token"), PAM)):
+            for call in (client.token(PAM), client.token(PAM, Secret("token"))):
                 error = await refusal(call)
                 assert error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED
                 assert "canary" not in f"{error} {error.detail}"
@@ -69,26 +69,26 @@ async def test_wrong_client_secret_has_its_own_code(sandbox, configuration, retr
 
 async def test_scope_not_granted_to_the_agent_is_refused(client: IDaaSClient) -> None:
     for scope in (LEAVE, "https://unknown.example|read"):
-        error = await refusal(client.machine_token(scope))
+        error = await refusal(client.token(scope))
         assert error.code is IdentityCode.MACHINE_TOKEN_FAILED
         assert scope in error.detail
 
 
 async def test_exchange_for_a_scope_not_granted_to_the_user_is_refused(sandbox, client):
     token = sandbox.access_token("bob")
-    error = await refusal(client.exchange(Secret(token), LEAVE))
+    error = await refusal(client.token(LEAVE, Secret(token)))
     assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
     assert token not in f"{error} {error.detail}"
 
 
 @pytest.mark.parametrize("token", ["not-a-token", "a.b.c"])
 async def test_refused_user_token_has_its_own_code(client: IDaaSClient, token: str) -> None:
-    error = await refusal(client.exchange(Secret(token), ENTERPRISE))
+    error = await refusal(client.token(ENTERPRISE, Secret(token)))
     assert error.code is IdentityCode.USER_TOKEN_REFUSED
 
 
 async def test_malformed_exchange_has_the_general_code(client: IDaaSClient) -> None:
-    error = await refusal(client.exchange(Secret(""), ENTERPRISE))
+    error = await refusal(client.token(ENTERPRISE, Secret("")))
     assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
 
 
@@ -96,12 +96,12 @@ async def test_agent_without_the_grant_type_has_its_own_code(sandbox: Any, clien
     applications = sandbox.cloud.directory.applications
     agent = applications["app_agent01"]
     applications["app_agent01"] = replace(agent, grant_types=agent.grant_types - {"token_exchange"})
-    error = await refusal(client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE))
+    error = await refusal(client.token(ENTERPRISE, Secret(sandbox.access_token("alice"))))
     assert error.code is IdentityCode.AGENT_EXCHANGE_REFUSED
 
 
 async def test_refused_key_has_the_code_of_its_requirement(sandbox: Any, client: IDaaSClient) -> None:
-    token = (await client.machine_token(PAM)).secret
+    token = (await client.token(PAM)).secret
     for code in (GraphCode.LLM_API_KEY_UNAVAILABLE, ToolCode.EXTERNAL_API_KEY_UNAVAILABLE):
         error = await refusal(
             client.obtain(token, ApiKeyRequirement("unknown", code)), RequirementRefusedError
@@ -113,17 +113,17 @@ async def test_refused_key_has_the_code_of_its_requirement(sandbox: Any, client:
 
 
 async def test_refused_pam_token_raises_prerequisite_refused(sandbox: Any, client: IDaaSClient) -> None:
-    token = (await client.machine_token(PAM)).secret
+    token = (await client.token(PAM)).secret
     sandbox.clock.advance(3600)
     await refusal(client.obtain(token, LLM_KEY), PrerequisiteRefusedError)
-    enterprise = (await client.machine_token(ENTERPRISE)).secret
+    enterprise = (await client.token(ENTERPRISE)).secret
     await refusal(client.obtain(enterprise, LLM_KEY), PrerequisiteRefusedError)
 
 
 async def test_untrusted_certificate_is_a_failed_connection(configuration, waits):
     async with httpx.AsyncClient(trust_env=False) as http:
         client = IDaaSClient(configuration, http, retries=RetryPolicy(sleep=waits))
-        error = await refusal(client.machine_token(PAM), UnreachableError)
+        error = await refusal(client.token(PAM), UnreachableError)
     assert "certificate" in error.detail
 
 
@@ -132,7 +132,7 @@ async def test_frames_of_an_error_contain_no_secret(sandbox, client, fault):
     secret, user_token = sandbox.environment["IDAAS_CLIENT_SECRET"], sandbox.access_token("bob")
     if fault:
         sandbox.cloud.faults.set("idaas.token", fault)
-    error = await refusal(client.exchange(Secret(user_token), LEAVE), AgentError)
+    error = await refusal(client.token(LEAVE, Secret(user_token)), AgentError)
     inner: BaseException | None = error
     while inner is not None:
         assert not isinstance(inner, httpx.HTTPError)
@@ -156,13 +156,13 @@ async def test_frames_of_an_error_contain_no_secret(sandbox, client, fault):
 )
 async def test_temporary_failures_are_retried(sandbox, client, waits, fault):
     sandbox.cloud.faults.set("idaas.token", fault)
-    assert await client.machine_token(PAM)
+    assert await client.token(PAM)
     assert waits.seconds == ([3, 3] if fault.retry_after else [0.2, 0.4])
 
 
 async def test_attempts_are_bounded(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
     sandbox.cloud.faults.set("idaas.token", Fault(status=500))
-    error = await refusal(client.machine_token(PAM), UnreachableError)
+    error = await refusal(client.token(PAM), UnreachableError)
     assert error.code is IdentityCode.IDAAS_UNREACHABLE
     assert "server_error" in error.detail
     assert len(waits.seconds) == 2
@@ -180,12 +180,12 @@ async def test_delay_beyond_the_deadline_ends_the_attempts(sandbox, configuratio
     sandbox.cloud.faults.set("idaas.token", Fault(status=503, retry_after=4))
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
         client = IDaaSClient(configuration, http, retries=RetryPolicy(deadline=3.0, sleep=waits))
-        await refusal(client.machine_token(PAM), UnreachableError)
+        await refusal(client.token(PAM), UnreachableError)
     assert waits.seconds == []
 
 
 async def test_refusals_are_not_retried(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
-    await refusal(client.machine_token(LEAVE))
+    await refusal(client.token(LEAVE))
     assert waits.seconds == []
     assert sandbox.cloud.counters.snapshot()["idaas:token.client_credentials"] == 1
 
@@ -195,7 +195,7 @@ async def test_hanging_request_ends_at_the_deadline(sandbox, configuration, wait
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
         client = IDaaSClient(configuration, http, retries=RetryPolicy(deadline=0.2, sleep=waits))
         async with asyncio.timeout(60):
-            error = await refusal(client.machine_token(PAM), UnreachableError)
+            error = await refusal(client.token(PAM), UnreachableError)
     assert "deadline" in error.detail
 
 
@@ -205,7 +205,7 @@ async def test_configured_timeouts_apply(sandbox: Any, configuration: SdkConfigu
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False, timeout=60) as http:
         client = IDaaSClient(hasty, http, retries=RetryPolicy(attempts=1))
         async with asyncio.timeout(60):
-            error = await refusal(client.machine_token(PAM), UnreachableError)
+            error = await refusal(client.token(PAM), UnreachableError)
     assert "read timeout" in error.detail
 
 
@@ -222,11 +222,9 @@ class Requests(IDaaSClient):
     def __init__(self) -> None:
         pass
 
-    async def machine_token(self, scope: str) -> IssuedCredential:
-        return IssuedCredential(Secret(f"machine {scope}"), 1200.0)
-
-    async def exchange(self, subject_token: Secret, scope: str) -> IssuedCredential:
-        return IssuedCredential(Secret(f"{subject_token.reveal()} {scope}"), 1200.0)
+    async def token(self, scope: str, subject_token: Secret | None = None) -> IssuedCredential:
+        whose = "machine" if subject_token is None else subject_token.reveal()
+        return IssuedCredential(Secret(f"{whose} {scope}"), 1200.0)
 
     async def obtain(
         self, pam_token: Secret, requirement: CredentialRequirement, subject: str | None = None
@@ -325,7 +323,7 @@ def client_of(clock: Any, retries: RetryPolicy) -> Callable[..., IDaaSClient]:
 )
 async def test_invalid_token_response_is_unusable(client_of: Any, body: Any) -> None:
     client = client_of(body)
-    error = await refusal(client.machine_token(PAM), UnreachableError)
+    error = await refusal(client.token(PAM), UnreachableError)
     assert error.code is IdentityCode.IDAAS_UNREACHABLE
     assert CANARY not in f"{error} {error.detail}"
 
@@ -342,7 +340,7 @@ async def test_invalid_token_response_is_unusable(client_of: Any, body: Any) -> 
 )
 async def test_earlier_of_two_expiry_times_is_used(client_of, clock, members, lifetime):
     client = client_of({**GOOD, **members})
-    assert (await client.machine_token(PAM)).expires_at == clock.now + lifetime
+    assert (await client.token(PAM)).expires_at == clock.now + lifetime
 
 
 @pytest.mark.promise("never-expired")
@@ -353,9 +351,9 @@ async def test_jwt_ends_with_its_own_exp_if_that_is_earlier(client_of: Any, cloc
 
     now = clock.now
     for exp, end in ((now + 60, now + 60), (now + 900, now + 600), ("1", now + 600), (math.nan, now + 600)):
-        assert (await client(exp).machine_token(PAM)).expires_at == end
+        assert (await client(exp).token(PAM)).expires_at == end
     for exp in (now, -(10**400)):
-        await refusal(client(exp).machine_token(PAM), UnreachableError)
+        await refusal(client(exp).token(PAM), UnreachableError)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +374,7 @@ async def test_jwt_ends_with_its_own_exp_if_that_is_earlier(client_of: Any, cloc
 )
 async def test_error_response_is_a_refusal_only_with_an_error_code(client_of, status, body, kind):
     client = client_of(body, status, {"location": "https://evil.example/"} if status == 302 else None)
-    error = await refusal(client.machine_token(PAM), AgentError)
+    error = await refusal(client.token(PAM), AgentError)
     assert isinstance(error, kind)
     assert CANARY not in f"{error} {error.detail}"
 

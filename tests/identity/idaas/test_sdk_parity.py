@@ -157,10 +157,10 @@ async def run_sdks(agents: list[tuple[Path, dict[str, str]]]) -> None:
 async def run_agent(environment: dict[str, str], http: httpx.AsyncClient) -> None:
     # the vendor's client has the user's token in the query
     client = IDaaSClient(read_settings(environment | {"OPENAPI_SUBJECT_TOKEN_IN": "query"}).idaas, http)
-    own = await client.machine_token(PAM)
-    await client.machine_token(ENTERPRISE)
-    exchanged = await client.exchange(Secret(USER_TOKEN), PAM)
-    await client.exchange(Secret(USER_TOKEN), ENTERPRISE)
+    own = await client.token(PAM)
+    await client.token(ENTERPRISE)
+    exchanged = await client.token(PAM, Secret(USER_TOKEN))
+    await client.token(ENTERPRISE, Secret(USER_TOKEN))
     await client.obtain(own.secret, ApiKeyRequirement("llm_api_key"))
     await client.obtain(exchanged.secret, ApiKeyRequirement("amap_api_key"))
 

@@ -24,7 +24,7 @@ async def test_a_newline_after_the_token_is_not_sent(agent_of: Any, sandbox: Any
     sandbox.cloud.settings.workload_token_newline = False
     path = tmp_path / "token"
     path.write_text(token(sandbox) + "\n")
-    await agent_of.client(AuthnMethod.OIDC, **{VARIABLE: str(path)}).machine_token(ENTERPRISE)
+    await agent_of.client(AuthnMethod.OIDC, **{VARIABLE: str(path)}).token(ENTERPRISE)
 
 
 async def test_a_replaced_token_is_presented_by_the_next_request(agent_of, sandbox, tmp_path):
@@ -32,9 +32,9 @@ async def test_a_replaced_token_is_presented_by_the_next_request(agent_of, sandb
     path.write_text(token(sandbox, aud="https://kubernetes.default.svc"))
     idaas = agent_of.client(AuthnMethod.OIDC, **{VARIABLE: str(path)})
     with pytest.raises(Exception, match="client_authentication_failed"):
-        await idaas.machine_token(ENTERPRISE)
+        await idaas.token(ENTERPRISE)
     path.write_text(token(sandbox))
-    await idaas.machine_token(ENTERPRISE)
+    await idaas.token(ENTERPRISE)
 
 
 @pytest.mark.parametrize("fault", ["expires", "absent", "empty"])
@@ -49,7 +49,7 @@ async def test_a_token_that_cannot_be_presented_is_temporary_and_is_not_sent(
     else:
         path.write_text("" if fault == "empty" else token(sandbox, lifetime=30))
     with pytest.raises(UnreachableError) as caught:
-        await idaas.machine_token(ENTERPRISE)
+        await idaas.token(ENTERPRISE)
     assert caught.value.code is IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE
     assert str(path) in caught.value.detail
     assert count("idaas:token.client_credentials") == 0
@@ -60,7 +60,7 @@ async def test_the_path_in_the_configuration_wins_over_the_variable(agent_of, sa
     path.write_text(token(sandbox))
     variables = {VARIABLE: "/nowhere"}
     idaas = agent_of.client(AuthnMethod.OIDC, authn={"oidcTokenFilePath": str(path)}, **variables)
-    await idaas.machine_token(ENTERPRISE)
+    await idaas.token(ENTERPRISE)
 
 
 async def test_a_token_that_is_no_jwt_is_sent_as_it_is(agent_of: Any, tmp_path: Path, count: Any) -> None:
@@ -68,7 +68,7 @@ async def test_a_token_that_is_no_jwt_is_sent_as_it_is(agent_of: Any, tmp_path: 
     path.write_text("opaque-token")
     idaas = agent_of.client(AuthnMethod.OIDC, **{VARIABLE: str(path)})
     with pytest.raises(Exception, match="client_authentication_failed"):
-        await idaas.machine_token(ENTERPRISE)
+        await idaas.token(ENTERPRISE)
 
 
 @pytest.mark.parametrize("member", ["oidcTokenFilePath", "oidcTokenFilePathEnvVarName"])

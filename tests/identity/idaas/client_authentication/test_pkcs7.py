@@ -26,27 +26,27 @@ def idaas(agent_of: Any, sandbox: Any) -> Any:
 
 
 async def test_a_document_is_presented_for_a_minute(idaas: Any, sandbox: Any, count: Any) -> None:
-    await idaas.machine_token(ENTERPRISE)
+    await idaas.token(ENTERPRISE)
     sandbox.clock.advance(59)
-    await idaas.machine_token(ENTERPRISE)
+    await idaas.token(ENTERPRISE)
     assert count(DOCUMENTS) == 1
     sandbox.clock.advance(1)
-    await idaas.machine_token(ENTERPRISE)
+    await idaas.token(ENTERPRISE)
     assert count(DOCUMENTS) == 2
 
 
 async def test_a_refused_document_that_was_presented_before_is_replaced_once(idaas, sandbox, count):
-    await idaas.machine_token(ENTERPRISE)
+    await idaas.token(ENTERPRISE)
     sandbox.cloud.settings.instance_document_lifetime = 10
     sandbox.clock.advance(30)
-    await idaas.machine_token(ENTERPRISE)
+    await idaas.token(ENTERPRISE)
     assert count(DOCUMENTS) == 2
 
 
 async def test_a_fresh_document_that_is_refused_is_not_requested_again(agent_of: Any, count: Any) -> None:
     idaas = agent_of.client(AuthnMethod.PKCS7, root={"idaasInstanceId": "idaas_another"})
     with pytest.raises(CredentialError) as caught:
-        await idaas.machine_token(ENTERPRISE)
+        await idaas.token(ENTERPRISE)
     assert caught.value.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED
     assert count(DOCUMENTS) == 1
 
@@ -58,6 +58,6 @@ async def test_a_metadata_service_without_a_document_is_temporary(agent_of, serv
 
     idaas = agent_of.client(AuthnMethod.PKCS7, ECS_METADATA_ENDPOINT=await serve(Recorder(portal)))
     with pytest.raises(UnreachableError) as caught:
-        await idaas.machine_token(ENTERPRISE)
+        await idaas.token(ENTERPRISE)
     assert caught.value.code is IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE
     assert "metadata service" in caught.value.detail

@@ -53,11 +53,11 @@ async def test_the_users_token_is_in_the_query_only_where_that_is_chosen(agent_o
 async def test_an_api_that_ignores_the_body_refuses_the_exchange(agent_of: Any, sandbox: Any) -> None:
     sandbox.cloud.settings.openapi_form_parameters = False
     user_token = Secret(sandbox.access_token("alice"))
-    error = await error_of(agent_of.client(PLUGIN).exchange(user_token, ENTERPRISE))
+    error = await error_of(agent_of.client(PLUGIN).token(ENTERPRISE, user_token))
     assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
     assert "OpenAPI: " in error.detail
     in_query = agent_of.client(PLUGIN, OPENAPI_SUBJECT_TOKEN_IN="query")
-    await in_query.exchange(user_token, ENTERPRISE)
+    await in_query.token(ENTERPRISE, user_token)
 
 
 @pytest.mark.promise("human-stays-human", "users-never-cross")
@@ -72,7 +72,7 @@ async def test_token_of_another_subject_in_response_to_an_exchange_is_refused(ag
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(ignoring)) as agent_of.http:
         client = agent_of.client(PLUGIN)
-        error = await error_of(client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE))
+        error = await error_of(client.token(ENTERPRISE, Secret(sandbox.access_token("alice"))))
     assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
     assert 'claim "sub"' in error.detail
 
@@ -81,7 +81,7 @@ async def test_the_refusal_of_a_ram_policy_names_its_code(agent_of: Any, sandbox
     sandbox.cloud.execution_role.policy = Policy(
         statement=[Statement(effect="Deny", action=["eiam:*"], resource=["*"])]
     )
-    error = await error_of(agent_of.client(PLUGIN).machine_token(ENTERPRISE))
+    error = await error_of(agent_of.client(PLUGIN).token(ENTERPRISE))
     assert error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED
     assert "OpenAPI: NoPermission (status 403" in error.detail
 
@@ -90,16 +90,16 @@ async def test_an_expired_role_credential_is_replaced_where_the_platform_has_a_n
     agent_of: Any, sandbox: Any, count: Any
 ) -> None:
     by_uri = agent_of.client(PLUGIN, source=RoleCredentials.URI)
-    await by_uri.machine_token(ENTERPRISE)
+    await by_uri.token(ENTERPRISE)
     sandbox.cloud.execution_role.expire()
-    await by_uri.machine_token(ENTERPRISE)
+    await by_uri.token(ENTERPRISE)
     assert count("credentials_uri:credentials") == 2
 
 
 async def test_an_expired_role_credential_of_the_environment_is_refused(agent_of: Any, sandbox: Any) -> None:
     client = agent_of.client(PLUGIN)
     sandbox.cloud.execution_role.expire()
-    error = await error_of(client.machine_token(ENTERPRISE))
+    error = await error_of(client.token(ENTERPRISE))
     assert "InvalidSecurityToken.Expired" in error.detail
 
 
@@ -108,9 +108,9 @@ async def test_refusals_are_told_apart(agent_of: Any, sandbox: Any) -> None:
     alice = Secret(sandbox.access_token("alice"))
     old = Secret(sandbox.access_token("alice", lifetime=-10))
     codes = {
-        "scope": (await error_of(client.machine_token("https://none.example|x"))).code,
-        "exchanged scope": (await error_of(client.exchange(alice, "https://none.example|x"))).code,
-        "user's token": (await error_of(client.exchange(old, ENTERPRISE))).code,
+        "scope": (await error_of(client.token("https://none.example|x"))).code,
+        "exchanged scope": (await error_of(client.token("https://none.example|x", alice))).code,
+        "user's token": (await error_of(client.token(ENTERPRISE, old))).code,
     }
     assert codes == {
         "scope": IdentityCode.MACHINE_TOKEN_FAILED,
@@ -124,7 +124,7 @@ async def test_throttling_is_temporary_though_its_status_is_400(agent_of: Any) -
         return httpx.Response(400, json={"Code": "Throttling.User", "Message": "x"})
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(throttled)) as agent_of.http:
-        error = await error_of(agent_of.client(PLUGIN).machine_token(ENTERPRISE))
+        error = await error_of(agent_of.client(PLUGIN).token(ENTERPRISE))
     assert error.code is IdentityCode.IDAAS_UNREACHABLE
 
 

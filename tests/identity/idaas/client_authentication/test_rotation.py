@@ -29,9 +29,9 @@ def client(agent_of: Any, method: AuthnMethod, path: Path) -> Any:
 async def test_a_refused_secret_tries_the_other_once_and_keeps_it(agent_of, sandbox, path, count, method):
     path.write_text(f"{WRONG}\n{sandbox.cloud.secrets.agent_client_secret}\n")
     idaas = client(agent_of, method, path)
-    await idaas.machine_token(ENTERPRISE)
+    await idaas.token(ENTERPRISE)
     refused = [event for event in sandbox.cloud.events.snapshot() if event.error == "invalid_client"]
-    await idaas.machine_token(ENTERPRISE)
+    await idaas.token(ENTERPRISE)
     again = [event for event in sandbox.cloud.events.snapshot() if event.error == "invalid_client"]
     assert len(refused) == len(again) == 1
 
@@ -40,11 +40,11 @@ async def test_a_changed_file_is_used_after_a_refusal(agent_of: Any, sandbox: An
     path.write_text(WRONG)
     idaas = client(agent_of, AuthnMethod.CLIENT_SECRET_POST, path)
     with pytest.raises(CredentialError) as caught:
-        await idaas.machine_token(ENTERPRISE)
+        await idaas.token(ENTERPRISE)
     assert caught.value.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED
     assert WRONG not in caught.value.detail
     path.write_text(sandbox.cloud.secrets.agent_client_secret)
-    await idaas.machine_token(ENTERPRISE)
+    await idaas.token(ENTERPRISE)
 
 
 @pytest.mark.parametrize("method", [AuthnMethod.PRIVATE_KEY_JWT, AuthnMethod.PCA])
@@ -52,13 +52,13 @@ async def test_a_key_in_a_file_is_used(agent_of: Any, sandbox: Any, path: Any, m
     cloud = sandbox.cloud
     key = cloud.federation.keys.agent_key if method is AuthnMethod.PCA else cloud.secrets.agent_private_key
     path.write_text(key)
-    await client(agent_of, method, path).machine_token(ENTERPRISE)
+    await client(agent_of, method, path).token(ENTERPRISE)
 
 
 async def test_a_second_key_is_tried_after_the_first_is_refused(agent_of, sandbox, path):
     foreign, own = sandbox.cloud.federation.keys.agent_key, sandbox.cloud.secrets.agent_private_key
     path.write_text(f"{foreign.strip()}\n{own}")
-    await client(agent_of, AuthnMethod.PRIVATE_KEY_JWT, path).machine_token(ENTERPRISE)
+    await client(agent_of, AuthnMethod.PRIVATE_KEY_JWT, path).token(ENTERPRISE)
 
 
 async def test_a_secret_in_both_places_is_a_fault(agent_of: Any, path: Any) -> None:
