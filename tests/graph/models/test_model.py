@@ -68,35 +68,6 @@ async def test_whole_response_has_thinking_usage_and_calls(serve: Serve, model_a
     assert "enable_thinking" not in request
 
 
-async def test_irregular_chunks_of_tool_calls_are_joined_by_index(serve: Serve, model_at: Any) -> None:
-    def calls(*parts, **choice):
-        return chunk({"tool_calls": list(parts)}, **choice)
-
-    def part(index, id_, function, **more):
-        return {"index": index, "id": id_, "type": "function", "function": function, **more}
-
-    wire_model = WireModel(
-        [
-            {**calls(part(0, "call_0bdc", {"name": "maps_weather", "arguments": '{"city":'})), "usage": None},
-            calls(part(0, "", {"arguments": ' "杭州"'})),  # an empty id, the type again, no finish_reason
-            calls(part(0, "", {"name": "maps_weather", "arguments": "}"})),  # the name again
-            calls(part(0, "", {})),  # no function
-            calls({"index": 0, "id": ""}),
-            calls(part(0, "", {"arguments": None})),
-            calls(part(1, "call_1ff0", {"name": "call_enterprise_service", "arguments": ""})),
-            calls(part(1, "", {"arguments": "{}"})),
-            {"id": "chatcmpl-1", "choices": [{"finish_reason": "tool_calls", "delta": {}, "index": 0}]},
-            {"id": "chatcmpl-1", "choices": [{"index": 0, "delta": None}]},
-        ]
-    )
-    _, whole = await streamed(model_at(await serve(wire_model)), tools=TOOLS)
-    assert [(c["name"], c["args"], c["id"]) for c in whole.tool_calls] == [
-        ("maps_weather", {"city": "杭州"}, "call_0bdc"),
-        ("call_enterprise_service", {}, "call_1ff0"),
-    ]
-    assert whole.invalid_tool_calls == []
-
-
 async def test_cancelled_stream_closes_the_connection(serve: Serve, model_at: Any) -> None:
     wire_model = WireModel([chunk({"content": "Sun"}), "hang"])
     model = model_at(await serve(wire_model))
@@ -167,20 +138,6 @@ async def test_unreachable_service_fails(model_at: Any) -> None:
     assert error.status is None
 
 
-async def test_redirects_are_not_followed_and_cookies_are_not_stored(serve: Serve, model_at: Any) -> None:
-    wire_model = WireModel(Response(status_code=307, headers={"Location": "http://127.0.0.1:1/"}))
-    model = model_at(await serve(wire_model))
-    assert (await failure_of(model.ainvoke([HumanMessage("hi")]))).status == 307
-    wire_model.answers = [
-        JSONResponse(answer({"content": "x"}), headers={"Set-Cookie": "user=alice; Path=/"})
-    ]
-    await model.ainvoke([HumanMessage("hi")])
-    assert not model.http_async_client.cookies
-
-
-DATE = "Wed, 21 Oct 2099 07:28:00"
-
-
 CHOICES = [[], {}, None, "canary", 7, [7], [None], [{}], [{"message": []}], [{"delta": []}]]
 
 
@@ -222,13 +179,10 @@ async def test_pieces_that_cannot_be_joined_fail_the_call(serve: Serve, usage: d
 @pytest.mark.parametrize(
     ("headers", "requested"),
     [
-        ({"Retry-After": f"{DATE} +{'9' * 400}"}, None),
-        ({"Retry-After": f"Wed, 21 Oct 2099 {'9' * 400}:28:00 GMT"}, None),
-        ({"Retry-After": "inf"}, None),
         ({"Retry-After": "nan"}, None),
         ({"Retry-After-Ms": "60000"}, None),
         ({"Retry-After": "2", "Retry-After-Ms": "60000"}, "2"),
-        ({"Retry-After": f"{DATE} GMT"}, "86400"),
+        ({"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}, "86400"),
         ({}, None),
     ],
 )

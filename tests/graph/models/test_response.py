@@ -16,7 +16,7 @@ from identity.transport.body import ResponseTooLargeError
 Delta = dict[str, Any]
 
 
-def response_of(*deltas: Delta, finish: str = "tool_calls") -> Any:
+def response_of(*deltas: Delta | None, finish: str = "tool_calls") -> Any:
     response = ModelResponse(Secret("sk-canary"))
     for delta in deltas:
         response.add({"choices": [{"index": 0, "delta": delta}]})
@@ -92,6 +92,9 @@ def test_pieces_of_a_call_are_joined_as_services_send_them() -> None:
         called("", 0, "c1", "maps_"),
         called('{"a"', 0, None, "weather"),
         called(": 1}", 0, "c1", ""),
+        {"tool_calls": [{"index": 0, "id": ""}]},
+        called(None),
+        None,
         called("{}", 0, "c2", "of_the_same_index"),
         called("{", None, "", ""),  # without an index: by its position
         called("", 7, "c3", "repeated"),

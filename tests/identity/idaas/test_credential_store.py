@@ -60,23 +60,6 @@ def test_credentials_end_at_the_earlier_of_both_times() -> None:
     assert ROLE_OPERATION.read(role_response(expiration=None), 1_795_600_000.0).expires_at == 1_795_604_661.0
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ({}, "no usable"),
-        ({"cloudAccountRoleExternalId": "acs:ram::1:role/other"}, "another role"),
-        ({"cloudAccountRoleAccessCredential": {"awsStsToken": {"accessKeyId": "canary"}}}, "no usable"),
-        (role_response(accessKeySecret=""), "no usable"),
-        (role_response(securityToken="canary\n"), "no usable"),
-        (role_response(expiration="2026-11-25T09:00:00Z"), "future"),
-    ],
-)
-def test_response_without_usable_credentials_is_refused(content: dict[str, Any], expected: str) -> None:
-    with pytest.raises(ValueError, match=expected) as caught:
-        ROLE_OPERATION.read(content, 1_795_600_000.0)
-    assert "canary" not in str(caught.value)
-
-
 CALENDAR = OAuthTokenRequirement("calendar", ("calendar.read", "calendar.write"))
 OAUTH_OPERATION = store_operation(CALENDAR, "alice")
 NOW = 1000.0
@@ -127,26 +110,6 @@ def test_session_requires_consent_at_its_address(url: str) -> None:
         assert not [text for text in shown if url in text]
 
 
-@pytest.mark.parametrize(
-    ("response", "expected"),
-    [
-        ({}, "neither an access token"),
-        (session("javascript:alert(1)"), "https URL"),
-        (session("http://idp.example/canary"), "https URL"),
-        (session("https://idp.example@canary.example/"), "https URL"),
-        (session("https://idp.example/ canary"), "neither an access token"),
-        (content(accessTokenValue="canary\n"), "no usable"),
-        (content(tokenType="mac"), "tokenType"),
-        (content() | {"expirationTime": 900_000}, "future"),
-        (content() | {"expirationTime": "canary"}, "future"),
-    ],
-)
-def test_unusable_response_is_refused_without_a_value(response: dict[str, Any], expected: str) -> None:
-    with pytest.raises(ValueError, match=expected) as caught:
-        OAUTH_OPERATION.read(response, NOW)
-    assert "canary" not in str(caught.value)
-
-
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
 REPORTS = "https://reports.sandbox.example"
 REQUIREMENT = IssuedJwtRequirement("service_jwt", REPORTS, (("tier", "gold"),))
@@ -169,23 +132,6 @@ async def test_jwt_names_the_caller_and_is_requested_once(sandbox, broker, alice
     assert sandbox.cloud.counters.snapshot()["developer_api:GenerateJwtAuthenticationToken"] == 1
 
 
-async def test_jwt_is_never_used_expired(sandbox: Any, broker: CredentialBroker) -> None:
-    for _ in range(40):
-        sandbox.clock.advance(60)
-        credential = await broker.obtain(REQUIREMENT, MACHINE, None)
-        sandbox.cloud.jwt_providers.claims(credential.secret.reveal(), "service_jwt", REPORTS)
-
-
-async def test_withdrawn_provider_ends_the_use_of_its_jwt_at_the_next_request(sandbox, broker, alice):
-    first = await broker.obtain(REQUIREMENT, HUMAN, alice)
-    sandbox.cloud.jwt_providers.find("service_jwt").readers.discard("user_alice01")
-    sandbox.clock.advance(10)
-    broker.invalidate(first, alice)
-    error = await refusal(broker.obtain(REQUIREMENT, HUMAN, alice), CredentialError)
-    assert error.code is IdentityCode.SERVICE_CREDENTIAL_UNAVAILABLE
-    assert await broker.obtain(REQUIREMENT, MACHINE, None)
-
-
 async def test_unknown_provider_is_refused(broker: CredentialBroker) -> None:
     error = await refusal(
         broker.obtain(IssuedJwtRequirement("wrong", REPORTS), MACHINE, None), RequirementRefusedError
@@ -197,31 +143,51 @@ def signed(**claims: Any) -> str:
     return jwt.encode({"sub": "alice", "aud": REPORTS, "exp": 2000} | claims, "k" * 32, algorithm="HS256")
 
 
-@pytest.mark.parametrize(
-    ("response", "expected"),
-    [
-        ({}, "no usable JWT"),
-        ({"jwtContent": {"jwtValue": "a b"}}, "no usable JWT"),
-        ({"jwtContent": {"jwtValue": "a.b.c"}}, "no usable JWT"),
-        ({"jwtContent": {"jwtValue": signed(aud="https://other.example")}}, '"aud"'),
-        ({"jwtContent": {"jwtValue": signed(sub="bob")}}, '"sub"'),
-        ({"jwtContent": {"jwtValue": signed(exp=900)}}, "future"),
-        ({"jwtContent": {"jwtValue": signed()}, "expirationTime": 900_000}, "future"),
-        ({"jwtContent": {"jwtValue": signed()}, "expirationTime": "canary"}, "future"),
-    ],
-)
-def test_response_that_is_not_the_required_jwt_is_refused(response: Any, expected: str) -> None:
-    with pytest.raises(ValueError, match=expected):
-        store_operation(REQUIREMENT, "alice").read(response, 1000.0)
+JWT_OPERATION = store_operation(REQUIREMENT, "alice")
 
 
 def test_jwt_ends_with_the_earlier_of_both_times() -> None:
     response = {"jwtContent": {"jwtValue": signed(aud=[REPORTS])}, "expirationTime": 1_900_000}
-    assert store_operation(REQUIREMENT, "alice").read(response, 1000.0).expires_at == 1900.0
-    assert (
-        store_operation(REQUIREMENT, "alice").read(response | {"expirationTime": None}, 1.0).expires_at
-        == 2000.0
-    )
+    assert JWT_OPERATION.read(response, NOW).expires_at == 1900.0
+    assert JWT_OPERATION.read(response | {"expirationTime": None}, 1.0).expires_at == 2000.0
+
+
+@pytest.mark.parametrize(
+    ("operation", "response", "expected"),
+    [
+        (ROLE_OPERATION, {}, "no usable"),
+        (ROLE_OPERATION, {"cloudAccountRoleExternalId": "acs:ram::1:role/other"}, "another role"),
+        (
+            ROLE_OPERATION,
+            {"cloudAccountRoleAccessCredential": {"awsStsToken": {"accessKeyId": "canary"}}},
+            "no usable",
+        ),
+        (ROLE_OPERATION, role_response(accessKeySecret=""), "no usable"),
+        (ROLE_OPERATION, role_response(securityToken="canary\n"), "no usable"),
+        (ROLE_OPERATION, role_response(expiration="1970-01-01T00:15:00Z"), "future"),
+        (OAUTH_OPERATION, {}, "neither an access token"),
+        (OAUTH_OPERATION, session("javascript:alert(1)"), "https URL"),
+        (OAUTH_OPERATION, session("http://idp.example/canary"), "https URL"),
+        (OAUTH_OPERATION, session("https://idp.example@canary.example/"), "https URL"),
+        (OAUTH_OPERATION, session("https://idp.example/ canary"), "neither an access token"),
+        (OAUTH_OPERATION, content(accessTokenValue="canary\n"), "no usable"),
+        (OAUTH_OPERATION, content(tokenType="mac"), "tokenType"),
+        (OAUTH_OPERATION, content() | {"expirationTime": 900_000}, "future"),
+        (OAUTH_OPERATION, content() | {"expirationTime": "canary"}, "future"),
+        (JWT_OPERATION, {}, "no usable JWT"),
+        (JWT_OPERATION, {"jwtContent": {"jwtValue": "a b"}}, "no usable JWT"),
+        (JWT_OPERATION, {"jwtContent": {"jwtValue": "a.b.c"}}, "no usable JWT"),
+        (JWT_OPERATION, {"jwtContent": {"jwtValue": signed(aud="https://other.example")}}, '"aud"'),
+        (JWT_OPERATION, {"jwtContent": {"jwtValue": signed(sub="bob")}}, '"sub"'),
+        (JWT_OPERATION, {"jwtContent": {"jwtValue": signed(exp=900)}}, "future"),
+        (JWT_OPERATION, {"jwtContent": {"jwtValue": signed()}, "expirationTime": 900_000}, "future"),
+        (JWT_OPERATION, {"jwtContent": {"jwtValue": signed()}, "expirationTime": "canary"}, "future"),
+    ],
+)
+def test_unusable_response_is_refused_without_a_value(operation, response, expected):
+    with pytest.raises(ValueError, match=expected) as caught:
+        operation.read(response, NOW)
+    assert "canary" not in str(caught.value)
 
 
 async def test_jwt_is_removed_when_idaas_refuses_the_next_one(sandbox, broker, alice):

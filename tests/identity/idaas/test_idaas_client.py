@@ -74,22 +74,17 @@ async def test_scope_not_granted_to_the_agent_is_refused(client: IDaaSClient) ->
         assert scope in error.detail
 
 
-async def test_exchange_for_a_scope_not_granted_to_the_user_is_refused(sandbox, client):
-    token = sandbox.access_token("bob")
-    error = await refusal(client.token(LEAVE, Secret(token)))
-    assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
-    assert token not in f"{error} {error.detail}"
-
-
-@pytest.mark.parametrize("token", ["not-a-token", "a.b.c"])
-async def test_refused_user_token_has_its_own_code(client: IDaaSClient, token: str) -> None:
-    error = await refusal(client.token(ENTERPRISE, Secret(token)))
-    assert error.code is IdentityCode.USER_TOKEN_REFUSED
-
-
-async def test_malformed_exchange_has_the_general_code(client: IDaaSClient) -> None:
-    error = await refusal(client.token(ENTERPRISE, Secret("")))
-    assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
+async def test_refused_exchange_has_the_code_of_its_reason(sandbox, client):
+    bob = sandbox.access_token("bob")
+    for token, scope, code in (
+        (bob, LEAVE, IdentityCode.TOKEN_EXCHANGE_FAILED),  # which is not granted to them
+        ("", ENTERPRISE, IdentityCode.TOKEN_EXCHANGE_FAILED),
+        ("not-a-token", ENTERPRISE, IdentityCode.USER_TOKEN_REFUSED),
+        ("a.b.c", ENTERPRISE, IdentityCode.USER_TOKEN_REFUSED),
+    ):
+        error = await refusal(client.token(scope, Secret(token)))
+        assert error.code is code
+        assert bob not in f"{error} {error.detail}"
 
 
 async def test_agent_without_the_grant_type_has_its_own_code(sandbox: Any, client: IDaaSClient) -> None:

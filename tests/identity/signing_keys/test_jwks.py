@@ -256,38 +256,22 @@ async def test_outage_at_start_recovers_without_a_restart(make: Any, endpoint: E
     assert jwks.cached("one", "RS256") is not None
 
 
+NOT_A_JWKS = [b"", b"{", b"[]", b"{}", b'{"keys":{}}', b'{"keys":[]}', b"<html>", b"\xff"]
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("given", "detail"),
     [
-        b"",
-        b"{",
-        b"[]",
-        b"{}",
-        b'{"keys":{}}',
-        b'{"keys":[]}',
-        b'{"keys":[{"kty":"oct","k":"AA"}]}',
-        b"<html>",
-        b"\xff",
+        *(({"body": body}, "") for body in NOT_A_JWKS),
+        ({"body": b'{"keys":[{"kty":"oct","k":"AA"}]}'}, "no usable signing key"),
+        ({"body": b'{"keys":[' + b" " * 200_000 + b"]}"}, "larger"),
+        ({"body": b'{"keys":[' + b",".join([b"{}"] * 65) + b"]}"}, "at most"),
+        ({"redirect": "https://idaas.example/elsewhere"}, "307"),
     ],
 )
-async def test_response_that_is_not_a_jwks_is_an_outage(make: Any, endpoint: Endpoint, body: bytes) -> None:
-    endpoint.body = body
-    await unavailable(make())
-
-
-async def test_response_over_the_size_limit_is_an_outage(make: Any, endpoint: Endpoint) -> None:
-    endpoint.body = b'{"keys":[' + b" " * 200_000 + b"]}"
-    assert "larger" in await unavailable(make())
-
-
-async def test_too_many_keys_are_refused(make: Any, endpoint: Endpoint) -> None:
-    endpoint.publish(*map(str, range(65)))
-    assert "at most" in await unavailable(make())
-
-
-async def test_redirect_is_not_followed(make: Any, endpoint: Endpoint) -> None:
-    endpoint.redirect = "https://idaas.example/elsewhere"
-    assert "307" in await unavailable(make())
+async def test_response_that_is_not_a_jwks_of_few_keys_is_an_outage(make, endpoint, given, detail):
+    vars(endpoint).update(given)
+    assert detail in await unavailable(make())
     assert endpoint.requests == 1
 
 
