@@ -96,7 +96,6 @@ def _client(origin: str, http: httpx.AsyncClient) -> IDaaSClient:
         issuer=ISSUER,
         token_endpoint=f"{origin}/api/v2/iauths_system/oauth2/token",
         developer_api_endpoint=origin,
-        scope="urn:cloud:idaas:pam|.all",
         client_authentication=ClientSecretPost("app_agent", FixedSecret(Secret("benchmark"))),
         connect_timeout=_TIMEOUT_SECONDS,
         read_timeout=_TIMEOUT_SECONDS,

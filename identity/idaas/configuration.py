@@ -70,7 +70,6 @@ def read_client_authentication(declared: Declaration) -> ClientAuthentication | 
 
 DEFAULT_PATH = Path("~/.cloud_idaas/client-config.json")
 
-_DEFAULT_SCOPE = "urn:cloud:idaas:pam|cloud_account:obtain_access_credential"
 _LARGEST_FILE = 1_000_000
 
 
@@ -79,7 +78,7 @@ class SdkConfiguration:
     """A valid configuration. Timeouts are in seconds, though the file has milliseconds.
 
     `authn_method` is the name of `client_authentication`. `developer_api_endpoint` is an origin
-    (`https://host[:port]`). `scope` is only validated; the agent requests the scopes that its
+    (`https://host[:port]`). The file's `scope` is only validated: the agent requests the scopes that its
     services declare.
     """
 
@@ -88,7 +87,6 @@ class SdkConfiguration:
     issuer: str
     token_endpoint: str
     developer_api_endpoint: str
-    scope: str
     client_authentication: ClientAuthentication
     connect_timeout: float
     read_timeout: float
@@ -142,10 +140,10 @@ def read_sdk_configuration(
         issuer=members.endpoint("issuer"),
         token_endpoint=token_endpoint,
         developer_api_endpoint=members.origin("developerApiEndpoint"),
-        scope=members.scope("scope") or _DEFAULT_SCOPE,
         connect_timeout=http.seconds("connectTimeout", default=5.0),
         read_timeout=http.seconds("readTimeout", default=10.0),
     )
+    members.check_scope("scope")
     if faults or authentication is None:
         raise _unreadable(faults)
     return configured(client_authentication=authentication, authn_method=authn.text("authnMethod"))

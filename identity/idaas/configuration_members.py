@@ -83,15 +83,13 @@ class ConfigurationMembers:
             return ""
         return url.rstrip("/")
 
-    def scope(self, name: str) -> str:
-        """Items of the form `audience|permission`, separated by spaces, all of one audience."""
-        text = self.text(name)
-        items = text.split()
+    def check_scope(self, name: str) -> None:
+        """Notes a fault unless it is items `audience|permission`, separated by spaces, of one audience."""
+        items = self.text(name).split()
         if not all(_SCOPE_ITEM.fullmatch(item) for item in items):
             self.fault(name, 'must be of the form "audience|permission"')
         elif len({item.split("|")[0] for item in items}) > 1:
             self.fault(name, "must name one audience only")
-        return text
 
     def seconds(self, name: str, *, default: float) -> float:
         """A time in milliseconds, returned in seconds."""

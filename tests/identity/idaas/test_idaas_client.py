@@ -284,7 +284,7 @@ def client_of(clock: Any, retries: RetryPolicy) -> Callable[..., IDaaSClient]:
         origin = "https://idaas.example"
         authentication = ClientSecretPost("app", FixedSecret(Secret("secret")))
         configuration = SdkConfiguration(
-            "idaas", "app", f"{origin}/iss", f"{origin}/token", origin, PAM, authentication, 5.0, 10.0
+            "idaas", "app", f"{origin}/iss", f"{origin}/token", origin, authentication, 5.0, 10.0
         )
         http = httpx.AsyncClient(transport=httpx.ASGITransport(application))
         return IDaaSClient(configuration, http, clock=clock, retries=retries)

@@ -57,7 +57,6 @@ def test_optional_members_have_the_sdks_defaults(member: str) -> None:
     ours, theirs = parsed(without), IDaaSClientConfig.from_dict(without)
     assert ours.connect_timeout * 1000 == theirs.http_configuration.connect_timeout
     assert ours.read_timeout * 1000 == theirs.http_configuration.read_timeout
-    assert ours.scope == theirs.scope
 
 
 @pytest.mark.parametrize(
