@@ -44,8 +44,8 @@ class StoreOperation:
     action: str
     path: str
     about: str
-    error_code: ErrorCode
     read: Callable[[Mapping[str, Any], float], IssuedCredential]
+    error_code: ErrorCode = IdentityCode.SERVICE_CREDENTIAL_UNAVAILABLE
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
 
@@ -95,7 +95,6 @@ def _cloud_role(requirement: CloudRoleRequirement, _subject: str) -> StoreOperat
         action="ObtainCloudAccountRoleAccessCredential",
         path="cloudAccountRoles/_/actions/obtainAccessCredential",
         about=f'cloud role "{requirement.role}"',
-        error_code=IdentityCode.SERVICE_CREDENTIAL_UNAVAILABLE,
         read=partial(_read_sts_token, requirement.role),
         query={"cloudAccountRoleExternalId": requirement.role, "durationSeconds": str(requirement.seconds)},
     )
@@ -133,7 +132,6 @@ def _issued_jwt(requirement: IssuedJwtRequirement, subject: str) -> StoreOperati
         action="GenerateJwtAuthenticationToken",
         path="authenticationTokens/_/actions/generateJwt",
         about=f'JWT provider "{requirement.provider}"',
-        error_code=IdentityCode.SERVICE_CREDENTIAL_UNAVAILABLE,
         read=partial(_read_issued_jwt, requirement, subject),
         body=body,
     )
@@ -179,7 +177,6 @@ def _oauth_token(requirement: OAuthTokenRequirement, _subject: str) -> StoreOper
         action="FetchOAuthAuthenticationToken",
         path="authenticationTokens/_/actions/fetchOAuthAccessToken",
         about=f'OAuth provider "{requirement.provider}"',
-        error_code=IdentityCode.SERVICE_CREDENTIAL_UNAVAILABLE,
         read=partial(_read_oauth_token, requirement.provider),
         body=body,
     )
