@@ -70,10 +70,6 @@ class Declaration:
     clock: Callable[[], float]
     sources: AuthenticationSources
 
-    def fault(self, fault: str) -> None:
-        """Notes a fault that is not of a member."""
-        self.root.faults.append(fault)
-
 
 def read_credential_name(declared: Declaration) -> str:
     """The member `applicationFederatedCredentialName`; its absence is noted as a fault.
@@ -189,5 +185,5 @@ def _file_source(
     try:
         return SecretFile(file.path, parse, clock=declared.clock)
     except ValueError as error:
-        declared.fault(f"{file.setting} names a file that {error}")
+        declared.root.faults.append(f"{file.setting} names a file that {error}")
         return None
