@@ -5,6 +5,7 @@ end, and each text is kept once, so that neither work nor memory grows faster th
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
@@ -193,16 +194,14 @@ class _Text:
         return text
 
 
+@dataclass(slots=True)
 class _Call:
     """One call, in the pieces in which it arrives."""
 
-    __slots__ = ("id", "names", "sent")
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.names: list[str] = []
-        self.sent = bytearray()
-        """The text of the arguments, as UTF-8."""
+    id: str = ""
+    names: list[str] = field(default_factory=list)
+    sent: bytearray = field(default_factory=bytearray)
+    """The text of the arguments, as UTF-8."""
 
     @property
     def name(self) -> str:
