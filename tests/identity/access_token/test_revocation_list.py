@@ -49,10 +49,6 @@ def test_all_tokens_issued_before_a_time_are_refused(issued_at, refused):
     assert revoked.refuses("anyone", issued_at, OTHER) is refused
 
 
-def test_empty_list_refuses_no_token():
-    assert not RevocationList().refuses("alice", None, HASH)
-
-
 def test_latest_change_counts_in_any_order_of_arrival():
     changes = [
         user(until=100.0, changed_at=100.0),

@@ -33,12 +33,6 @@ async def test_cached_token_is_refused_after_the_revocation(issuer: Any) -> None
     assert await refused(issuer.verifier(revocations=revocations), token) is IdentityCode.ACCESS_REVOKED
 
 
-async def test_token_issued_after_the_revocation_is_accepted(issuer: Any) -> None:
-    revocations = RevocationList()
-    revoke(revocations, issuer.clock.now - 1)
-    assert await issuer.verifier(revocations=revocations).verify(issuer.token())
-
-
 async def test_restored_token_is_accepted_again(issuer: Any) -> None:
     revocations = RevocationList()
     verifier = issuer.verifier(revocations=revocations)
