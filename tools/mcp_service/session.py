@@ -5,7 +5,6 @@ A `Session` is opened once for all callers whose credential is equal, and kept i
 
 import asyncio
 import contextvars
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -233,7 +232,7 @@ async def _sent_beside(seconds: float, send: Callable[..., Awaitable[object]], *
 
 
 class SessionPool:
-    """Sessions by the key of their credential. `open_session` opens one, or raises `MCPRequestError`.
+    """Sessions by the secret of their credential. `open_session` opens one, or raises `MCPRequestError`.
 
     At most `max_sessions` are open; the least recently used one ends when its calls have ended.
     """
@@ -243,11 +242,11 @@ class SessionPool:
     ) -> None:
         self._open_session = open_session
         self._openings: SingleFlight[Session] = SingleFlight(lambda: MCPRequestError(CLOSED))
-        self._sessions: LRUCache[str, Session] = LRUCache(max_sessions)
+        self._sessions: LRUCache[Secret, Session] = LRUCache(max_sessions)
 
     def current(self, credential: Credential) -> Session | None:
         """The session, if it is open: no I/O."""
-        return self._sessions.get(_key(credential.secret))
+        return self._sessions.get(credential.secret)
 
     async def session(self, credential: Credential) -> Session:
         """The open session, or a new one. Raises `MCPRequestError`.
@@ -257,8 +256,8 @@ class SessionPool:
         """
         if (session := self.current(credential)) is not None:
             return session
-        key = _key(credential.secret)
-        joined, opened = key in self._openings, partial(self._opened, key, credential)
+        key = credential.secret
+        joined, opened = key in self._openings, partial(self._opened, credential)
         try:
             return await self._openings.run(key, opened)
         except MCPRequestError as error:
@@ -267,9 +266,9 @@ class SessionPool:
         return await self._openings.run(key, opened)
 
     def drop(self, session: Session) -> None:
-        """Stops using `session`, which ends when its calls have ended. A newer one of its key remains."""
-        if self._sessions.get(key := _key(session.secret)) is session:
-            del self._sessions[key]
+        """Stops using `session`, which ends when its calls have ended. A newer one of its secret remains."""
+        if self._sessions.get(session.secret) is session:
+            del self._sessions[session.secret]
         session.retire()
 
     def retire(self) -> None:
@@ -283,13 +282,9 @@ class SessionPool:
         await asyncio.gather(*(session.end() for session in self._sessions.values()))
         self._sessions.clear()
 
-    async def _opened(self, key: str, credential: Credential) -> Session:
+    async def _opened(self, credential: Credential) -> Session:
         session = await self._open_session(credential)
         if len(self._sessions) == self._sessions.maxsize:
             self._sessions.popitem()[1].retire()
-        self._sessions[key] = session
+        self._sessions[credential.secret] = session
         return session
-
-
-def _key(secret: Secret) -> str:
-    return hashlib.sha256(secret.reveal().encode()).hexdigest()
