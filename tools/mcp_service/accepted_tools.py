@@ -26,7 +26,6 @@ from identity.secrets.secret_file import read_bounded_file
 logger = logging.getLogger(__name__)
 
 _MAX_BYTES: Final = 16 * 1024 * 1024
-_PARTS: Final = ("description", "parameters")
 
 
 class AcceptedToolsError(Exception):
@@ -45,11 +44,13 @@ class ToolDigest:
         """The order of members does not matter."""
         return cls(_sha256(description), _sha256(json.dumps(parameters, sort_keys=True)))
 
-    def changed_parts(self, accepted: "ToolDigest | None") -> tuple[str, ...]:
-        """What differs from what was accepted; `name` if no tool of the name was accepted."""
+    def difference(self, accepted: "ToolDigest | None") -> str:
+        """Why the tool is not what was accepted: a sentence about it; empty if it is."""
         if accepted is None:
-            return ("name",)
-        return tuple(part for part in _PARTS if getattr(self, part) != getattr(accepted, part))
+            return "it is new"
+        parts = "description", "parameters"
+        changed = [part for part in parts if getattr(self, part) != getattr(accepted, part)]
+        return f"it has changed its {' and '.join(changed)}" if changed else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ _FILE: Final = TypeAdapter(dict[str, _Accepted])
 
 
 class AcceptedTools:
-    """The file `path`, for all servers. It is read again when it has changed.
+    """The file `path`, for all servers, which is read at each use.
 
     Of a server under another URL than the file has, nothing is accepted: the operator has changed it. With
     `writes`, first lists are accepted and written, under a lock that all processes of a machine share. If the
@@ -73,15 +74,12 @@ class AcceptedTools:
     def __init__(self, path: Path, *, writes: bool = True) -> None:
         self.path: Final = path
         self._writes = writes
-        self._seen: tuple[int, ...] | None = None
-        self._in_file: dict[str, _Accepted] = {}
         self._in_memory: dict[str, _Accepted] = {}
         self._lock = asyncio.Lock()
 
     def of(self, service: str, url: str) -> Mapping[str, ToolDigest]:
         """The accepted tools. Raises `AcceptedToolsError`."""
-        self._read()
-        found = [kept.get(service) for kept in (self._in_memory, self._in_file)]
+        found = [kept.get(service) for kept in (self._in_memory, self._read())]
         return {name: tool for each in found if each and each.url == url for name, tool in each.tools.items()}
 
     async def with_first(
@@ -93,9 +91,9 @@ class AcceptedTools:
         Raises `AcceptedToolsError`.
         """
         accepted = self.of(service, url)
-        if first := self._first(listed, accepted, named):
+        if self._writes and _first(listed, accepted, named):
             async with self._lock:
-                accepted = await asyncio.to_thread(self._accept_first, service, url, first, named)
+                accepted = await asyncio.to_thread(self._accept_first, service, url, listed, named)
         return accepted
 
     def accept(self, service: str, url: str, tools: Mapping[str, ToolDigest]) -> None:
@@ -106,47 +104,34 @@ class AcceptedTools:
         except OSError as error:
             raise self._error("written", error) from None
 
-    def _first(
-        self, listed: Mapping[str, ToolDigest], accepted: Mapping[str, ToolDigest], named: Collection[str]
-    ) -> dict[str, ToolDigest]:
-        if not self._writes:
-            return {}
-        new = {name: digest for name, digest in listed.items() if name not in accepted}
-        return {name: digest for name, digest in new.items() if name in named} if accepted else new
-
     def _accept_first(
-        self, service: str, url: str, first: Mapping[str, ToolDigest], named: Collection[str]
+        self, service: str, url: str, listed: Mapping[str, ToolDigest], named: Collection[str]
     ) -> Mapping[str, ToolDigest]:
         """What is accepted then. Another process may have accepted its list before."""
         try:
             with self._locked():
                 accepted = self.of(service, url)
-                if first := self._first(first, accepted, named):
+                if first := _first(listed, accepted, named):
                     self._write(service, url, {**accepted, **first})
         except OSError as error:
             text = 'the tools of "%s" are accepted for this process only, because %s'
             logger.warning(text, service, self._error("written", error))
-            self._in_memory[service] = _Accepted(url, {**self.of(service, url), **first})
+            accepted = self.of(service, url)
+            self._in_memory[service] = _Accepted(url, {**accepted, **_first(listed, accepted, named)})
         return self.of(service, url)
 
-    def _read(self) -> None:
+    def _read(self) -> dict[str, _Accepted]:
         try:
-            status = self.path.stat()
+            self.path.stat()
+            return _FILE.validate_json(read_bounded_file(self.path, _MAX_BYTES))
         except FileNotFoundError:
-            self._seen, self._in_file = None, {}
-            return
+            return {}
         except OSError as error:
             raise self._error("read", error) from None
-        seen = status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
-        if seen == self._seen:
-            return
-        try:
-            self._in_file = _FILE.validate_json(read_bounded_file(self.path, _MAX_BYTES))
         except ValidationError:
             raise AcceptedToolsError(f"{self.path} is not a file of accepted tools") from None
         except ValueError as error:
             raise AcceptedToolsError(f"{self.path} {error}") from None
-        self._seen = seen
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -162,7 +147,7 @@ class AcceptedTools:
 
     def _write(self, service: str, url: str, tools: Mapping[str, ToolDigest]) -> None:
         """Replaces the file by one with `tools`."""
-        accepted = {**self._in_file, service: _Accepted(url, dict(sorted(tools.items())))}
+        accepted = {**self._read(), service: _Accepted(url, dict(sorted(tools.items())))}
         new = self.path.with_name(f"{self.path.name}.new")
         with new.open("wb") as file:
             file.write(_FILE.dump_json(dict(sorted(accepted.items())), indent=2) + b"\n")
@@ -174,6 +159,14 @@ class AcceptedTools:
     def _error(self, verb: str, error: OSError) -> AcceptedToolsError:
         reason = (error.strerror or "it failed").lower()
         return AcceptedToolsError(f"{self.path} cannot be {verb}: {reason}")
+
+
+def _first(
+    listed: Mapping[str, ToolDigest], accepted: Mapping[str, ToolDigest], named: Collection[str]
+) -> dict[str, ToolDigest]:
+    """What is accepted without an operator: all of the first list, and later what they have `named`."""
+    new = {name: digest for name, digest in listed.items() if name not in accepted}
+    return {name: digest for name, digest in new.items() if name in named} if accepted else new
 
 
 def _sha256(text: str) -> str:

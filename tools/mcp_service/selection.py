@@ -19,17 +19,10 @@ _MAX_NAMES: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class UnacceptedTool:
-    """A listed tool that is not accepted, and the parts that differ from what is accepted (`ToolDigest`)."""
+    """A listed tool that is not accepted, and the reason: a sentence about it (`ToolDigest.difference`)."""
 
     tool: MCPTool
-    changed: tuple[str, ...]
-
-    @property
-    def reason(self) -> str:
-        """Why it is not accepted: a sentence about it."""
-        if self.changed == ("name",):
-            return "it is new"
-        return f"it has changed its {' and '.join(self.changed)}"
+    reason: str
 
 
 @dataclass(slots=True)
@@ -120,12 +113,12 @@ class ToolSelection:
         except AcceptedToolsError as error:
             self.fault, self.is_first = error, False
             logger.error('no tool of "%s" is offered: %s', self.service, error)  # noqa: TRY400 - its text suffices
-            return {name: UnacceptedTool(tool, ()) for name, tool in allowed.items()}
+            return {name: UnacceptedTool(tool, "") for name, tool in allowed.items()}
         self.fault, self.is_first = None, not accepted
         return {
-            name: UnacceptedTool(tool, changed)
+            name: UnacceptedTool(tool, reason)
             for name, tool in allowed.items()
-            if (changed := tool.digest.changed_parts(accepted.get(name)))
+            if (reason := tool.digest.difference(accepted.get(name)))
         }
 
     def _allows(self, name: str) -> bool:

@@ -23,8 +23,8 @@ def path(tmp_path: Path) -> Path:
 
 async def unaccepted(accepted: AcceptedTools, url: str = URL, named=(), **listed: ToolDigest):
     known = await accepted.with_first("maps", url, listed, named)
-    found = {name: digest.changed_parts(known.get(name)) for name, digest in listed.items()}
-    return {name: changed for name, changed in found.items() if changed}
+    found = {name: digest.difference(known.get(name)) for name, digest in listed.items()}
+    return {name: reason for name, reason in found.items() if reason}
 
 
 async def test_first_list_is_accepted_and_kept_for_other_processes(path) -> None:
@@ -32,7 +32,7 @@ async def test_first_list_is_accepted_and_kept_for_other_processes(path) -> None
     later = AcceptedTools(path)
     assert later.of("maps", URL).keys() == {"weather"}
     assert await unaccepted(later, weather=WEATHER) == {}
-    assert await unaccepted(later, weather=WEATHER, mail=OTHER) == {"mail": ("name",)}
+    assert await unaccepted(later, weather=WEATHER, mail=OTHER) == {"mail": "it is new"}
     assert json.loads(path.read_text())["maps"]["url"] == URL
     assert path.stat().st_mode & 0o777 == 0o644
 
@@ -43,8 +43,10 @@ async def test_each_part_that_differs_is_named_and_the_order_of_members_is_no_di
     reordered = {"properties": {"city": {"type": "string"}}, "type": "object"}
     assert await unaccepted(accepted, weather=ToolDigest.of("The weather.", reordered)) == {}
     found = await unaccepted(accepted, weather=ToolDigest.of("Send your mails.", reordered))
-    assert found == {"weather": ("description",)}
-    assert await unaccepted(accepted, weather=OTHER) == {"weather": ("description", "parameters")}
+    assert found == {"weather": "it has changed its description"}
+    assert await unaccepted(accepted, weather=OTHER) == {
+        "weather": "it has changed its description and parameters"
+    }
     assert await unaccepted(accepted, weather=WEATHER) == {}
 
 
@@ -58,7 +60,9 @@ async def test_empty_list_accepts_nothing(path) -> None:
 async def test_tool_that_the_operator_has_named_is_accepted_when_it_is_listed_first(path) -> None:
     accepted = AcceptedTools(path)
     await unaccepted(accepted, weather=WEATHER, named={"weather", "mail"})
-    assert await unaccepted(accepted, mail=OTHER, pay=OTHER, named={"weather", "mail"}) == {"pay": ("name",)}
+    assert await unaccepted(accepted, mail=OTHER, pay=OTHER, named={"weather", "mail"}) == {
+        "pay": "it is new"
+    }
     assert await unaccepted(accepted, mail=WEATHER, named={"weather", "mail"}) != {}
 
 
@@ -91,7 +95,7 @@ async def test_operator_accepts_in_another_process(path) -> None:
 
 async def test_command_that_looks_accepts_nothing(path) -> None:
     looking = AcceptedTools(path, writes=False)
-    assert await unaccepted(looking, weather=WEATHER) == {"weather": ("name",)}
+    assert await unaccepted(looking, weather=WEATHER) == {"weather": "it is new"}
     assert looking.of("maps", URL) == {}
     assert not path.exists()
 
@@ -116,3 +120,9 @@ async def test_damaged_file_accepts_nothing_and_is_left_as_it_is(path, text: str
     with pytest.raises(AcceptedToolsError, match=str(path)):
         await unaccepted(AcceptedTools(path), weather=WEATHER)
     assert path.read_text() == text
+
+
+async def test_of_two_first_lists_at_once_one_is_accepted_also_if_the_file_cannot_be_written() -> None:
+    accepted = AcceptedTools(Path("/proc/none/accepted-tools.json"))
+    found = await asyncio.gather(unaccepted(accepted, weather=WEATHER), unaccepted(accepted, weather=OTHER))
+    assert sorted(len(each) for each in found) == [0, 1]
