@@ -39,7 +39,7 @@ class SqlGrantStore:
         kept = {
             "principal": asdict(grant.request.principal),
             "request": members_of(grant.request) | {"thread_id": grant.request.thread_id},
-            "lasting": grant.lasting.as_json(),
+            "lasting": asdict(grant.lasting),
             **{name: getattr(grant, name) for name in _KEPT},
         }
         body = self._encryption.seal(encoded(kept), "grant", owner, grant.id)
@@ -102,7 +102,7 @@ class SqlGrantStore:
         principal = Principal(**kept["principal"])
         grant = Grant(
             request=request_of(kept["request"], id=grant_id, principal=principal),
-            lasting=Lasting.of_json(kept["lasting"]),
+            lasting=Lasting(**kept["lasting"]),
             **{name: kept.get(name) for name in _KEPT},
             uses=uses,
             last_used_at=last_used_at,

@@ -201,7 +201,7 @@ class LastingDeclaration(_Made):
 
     def made(self) -> Lasting:
         """The offer. Raises `ValueError` for a bound of another form."""
-        return Lasting.of_json(self.model_dump())
+        return Lasting(**self.model_dump())
 
 
 class PolicyDeclaration(_Table):

@@ -6,6 +6,7 @@ and sent to every reader of the thread, so it contains no URL of a consent, but 
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
@@ -91,7 +92,7 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
         question=question and {**question, **({} if schema is None else {"schema": schema})},
         **members,
     )
-    offered = lasting and Lasting.of_json(lasting)
+    offered = lasting and Lasting(lasting["seconds"], lasting["conversation_only"], lasting["bounds"])
     shown = value["action_requests"][0]["args"]
     return PendingApproval(request, shown, lasting=offered, parameters=schema)
 
@@ -114,7 +115,7 @@ def _shown_with(pending: PendingApproval) -> dict[str, Any]:
     """What a person sees beside the members of the request: the arguments, and what they may approve beyond
     this call. Everything but a narrower copy of `lasting` is refused as an answer.
     """
-    offered = pending.lasting and pending.lasting.as_json() | _bounds_display(pending.lasting)
+    offered = pending.lasting and asdict(pending.lasting) | _bounds_display(pending.lasting)
     shown = {"display": display_of(pending.arguments), "lasting": offered}
     if (asked := pending.request.question) is not None:
         shown["question"] = {name: asked.get(name) for name in ("mode", "message", "host")}
@@ -123,7 +124,7 @@ def _shown_with(pending: PendingApproval) -> dict[str, Any]:
 
 def _bounds_display(lasting: Lasting) -> dict[str, Any]:
     """The bounds as texts to show."""
-    texts = {name: _values(bound.form) for name, bound in lasting.bounds.items()}
+    texts = {name: _values(bound) for name, bound in lasting.bounds.items()}
     return {"display": [{"name": name, "label": printable(name), "text": texts[name]} for name in texts]}
 
 
@@ -145,7 +146,7 @@ def grant_of(grant: Grant) -> dict[str, Any]:
         "id": grant.id,
         "thread_id": grant.thread_id,
         **{name: members[name] for name in _OF_TOOL},
-        "bounds": grant.lasting.as_json()["bounds"],
+        "bounds": dict(grant.lasting.bounds),
         **_bounds_display(grant.lasting),
         "created_at": rfc3339(grant.created_at),
         "ends_at": rfc3339(grant.ends_at),

@@ -25,12 +25,12 @@ from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank
 from tests.graph.approvals.conftest import ALICE, BOB, NOW, request_of
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
-from tools.lasting import Bound, Lasting
+from tools.lasting import Lasting
 from tools.service import ToolSchema
 
 pytestmark = pytest.mark.promise("grants-are-bounded")
 
-LASTING = Lasting(60, False, {"amount": Bound({"min": 0, "max": 9}), "to": Bound({"equal": "ann"})})
+LASTING = Lasting(60, False, {"amount": {"min": 0, "max": 9}, "to": {"equal": "ann"}})
 KEYS = SealingKeys.of("A" * 43)
 
 
@@ -151,7 +151,7 @@ async def test_another_user_and_an_effect_that_has_changed_are_asked_about(grant
         None,
         replace(LASTING, seconds=59),
         replace(LASTING, conversation_only=True),
-        replace(LASTING, bounds={"amount": Bound({"min": 0, "max": 4}), "to": Bound({"equal": "ann"})}),
+        replace(LASTING, bounds={"amount": {"min": 0, "max": 4}, "to": {"equal": "ann"}}),
     ],
 )
 async def test_grant_that_is_more_than_the_policy_offers_today_counts_no_more(granting, lasting):
@@ -165,7 +165,7 @@ async def test_grant_that_is_more_than_the_policy_offers_today_counts_no_more(gr
 def test_grant_that_rules_offer_counts_where_the_declared_policy_allows_and_for_the_same_arguments() -> None:
     services: dict[str, Any] = {"bank": Bank().service}
     grants = Grants(*[None, services, None, RevocationList(), None, None])  # type: ignore[arg-type]  # unused
-    declared, wide = grant_of(lasting=Lasting(60, False, {"amount": Bound({"one_of": [5]})})), grant_of()
+    declared, wide = grant_of(lasting=Lasting(60, False, {"amount": {"one_of": [5]}})), grant_of()
     same, wide = (replace(each, request=replace(each.request, policy="d")) for each in (declared, wide))
     policies = ApprovalMode.ALLOW, ApprovalMode.ASK, ApprovalMode.DENY
     for mode, expected in zip(policies, ([True, False, False], [False] * 3, [False] * 3), strict=True):

@@ -22,7 +22,7 @@ from identity.errors import ConfigurationError, UnavailableError
 from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import window
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, request_of
-from tools.lasting import Bound, Lasting
+from tools.lasting import Lasting
 
 pytestmark = pytest.mark.promise("threads-are-private", "approval-binds")
 
@@ -68,7 +68,7 @@ async def filled(storage: ConversationStorage) -> None:
     await storage.approvals.open(request_of(id="finance", call_id="finance", approvers="finance"))
     for grant_id, principal, only in (("a1", ALICE, True), ("a2", ALICE, False), ("b1", BOB, False)):
         asked = request_of(id=grant_id, principal=principal)
-        lasting = Lasting(60, only, {"amount": Bound({"equal": 5})})
+        lasting = Lasting(60, only, {"amount": {"equal": 5}})
         given = Grant(request=asked, lasting=lasting, schema="s", token="t", created_at=NOW)
         await storage.grants.add(given)
 
