@@ -25,12 +25,12 @@ from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import PendingApproval
 from graph.call_arguments import arguments_digest
 from graph.callers import Visit
-from graph.context import context_of, writer_of
+from graph.context import context_of
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text, with_arguments
-from graph.tool_calls.tool_step import StepRun, ToolStep, ToolSteps
+from graph.tool_calls.tool_step import ToolStep, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.observation.failure import log_failure
@@ -164,8 +164,5 @@ class ApprovalsNode:
             return None
 
     async def _refuse(self, pending: PendingCall, refused: Refused, visit: Visit) -> ToolMessage:
-        state, caller, runtime = visit
-        secrets, read = secrets_of(state, caller), state.get("read") or {}
-        run = StepRun(caller, writer_of(runtime), secrets, read=read)
-        step = ToolStep(self.steps, pending.call, pending.service, run, refused.approval, refused.ruled)
+        step = ToolStep(self.steps, pending.call, pending.service, visit, refused.approval, refused.ruled)
         return await step.refused(refused.reason, refused.error)

@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 from graph.approvals.policy import Deny, Outlook
 from graph.callers import Visit
 from graph.context import AgentContext, context_of, note_read, writer_of
-from graph.credentials.run_credentials import RunCredentials
+from graph.credentials.run_credentials import RunCredentials, in_state
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
 from graph.data_labels import labels_of
 from graph.error_codes import MODEL
@@ -24,10 +24,10 @@ from graph.nodes.model_step import ModelCall, ModelSteps
 from graph.nodes.own import OwnVisit, show
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
-from graph.tool_calls.requested_calls import asked_calls, normalize_tool_calls, refusal
+from graph.tool_calls.requested_calls import asked_calls, normalize_tool_calls
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from graph.tool_calls.tool_search import FIND_TOOLS, found_tools, listed_tools
-from graph.tool_calls.tool_step import StepRun, ToolStep, ToolSteps
+from graph.tool_calls.tool_step import ToolStep, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.secrets.redaction import redact
@@ -97,25 +97,22 @@ class ModelNode:
                 show(response, writer_of(runtime), steps=context_of(runtime).steps)
         else:
             response = await respond(state["messages"], shown=True)
-        response, refusals = self._checked(response, offered, searches=searches)
+        response, refused = self._checked(response, offered, searches=searches)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
-        secrets = [*secrets_of(state, caller), *(s for each in renewed.values() for s in each.secrets)]
-        run = StepRun(caller, writer_of(runtime), secrets)
-        reasons = {message.tool_call_id: message.text for message in refusals}
+        seen = state.copy()
+        seen["credentials"] = in_state(state).updated(RunCredentials(renewed))  # not to be shown either
+        visit = visit._replace(state=seen)
         accepted, results = dict[str, str](), list[ToolMessage]()
         for call in response.tool_calls:
-            reason, is_search = reasons.get(str(call["id"])), searches and call["name"] == FIND_TOOLS
-            if reason is None and not is_search:
-                accepted[str(call["id"])] = offered.services[call["name"]]
-                continue
-            service = None if is_search else offered.services.get(call["name"])
-            step = ToolStep(self.steps, call, service, run)
-            work = partial(self._found, call, offered, caller)
-            results.append(await (step.made(work) if reason is None else step.refused(reason)))
-        for call in response.tool_calls:
-            if name := accepted.get(str(call["id"])):
-                policy = self.services[name].policy(call["name"])
-                note_read(runtime, labels_of(name, call["name"], policy))
+            call_id, name = str(call["id"]), call["name"]
+            service, is_search = offered.services.get(name), searches and name == FIND_TOOLS
+            if call_id in refused or service is None or is_search:
+                step = ToolStep(self.steps, call, None if is_search else service, visit)
+                work, reason = partial(self._found, call, offered, caller), refused.get(call_id)
+                results.append(await (step.made(work) if reason is None else step.refused(reason)))
+            else:
+                accepted[call_id] = service
+                note_read(runtime, labels_of(service, name, self.services[service].policy(name)))
         # `None` for a called service means that the node `credentials` is to resolve it.
         called = {
             name: credentials[name].known()
@@ -176,19 +173,18 @@ class ModelNode:
 
     def _checked(
         self, response: AIMessage, offered: OfferedTools, *, searches: bool
-    ) -> tuple[AIMessage, list[ToolMessage]]:
-        """The response, and the refusals of the calls in it that no node runs."""
+    ) -> tuple[AIMessage, dict[str, str]]:
+        """The response, and why calls in it are not made, by their ids."""
         if not offered.tools:
-            return without_tool_calls(response), []
-        response, refusals = normalize_tool_calls(response)
-        refused = {message.tool_call_id for message in refusals}
+            return without_tool_calls(response), {}
+        response, refused = normalize_tool_calls(response)
         for position, call in enumerate(response.tool_calls):
-            if call["id"] in refused:
-                continue
-            name = call["name"]
+            name, limit = call["name"], self.limits.tool_calls
             if name not in offered.services and not (searches and name == FIND_TOOLS):
-                refusals.append(refusal(call, offered.withheld.get(name, f'there is no tool "{name}"')))
-            elif position >= self.limits.tool_calls:
-                limit = self.limits.tool_calls
-                refusals.append(refusal(call, f"not run: at most {limit} tools may be called at a time"))
-        return response, refusals
+                reason = offered.withheld.get(name, f'there is no tool "{name}"')
+            elif position >= limit:
+                reason = f"not run: at most {limit} tools may be called at a time"
+            else:
+                continue
+            refused.setdefault(str(call["id"]), reason)
+        return response, refused

@@ -22,14 +22,14 @@ from graph.approvals.pending_call import PendingCall, pending_call
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls
 from graph.call_arguments import are_valid_arguments
 from graph.callers import Visit
-from graph.context import context_of, note_read, writer_of, writer_of_consents
+from graph.context import context_of, note_read
 from graph.credentials.run_credentials import RunCredentials
-from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
+from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials
 from graph.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
 from graph.nodes.own import OwnVisit
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
-from graph.tool_calls.tool_step import StepRun, ToolStep, ToolSteps
+from graph.tool_calls.tool_step import ToolStep, ToolSteps
 from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
@@ -99,9 +99,6 @@ class ServiceNode:
         waiting = [call for call, service in accepted_calls(state) if service == self.service.name]
         taken = self.budget.take(runtime, len(waiting))
         credential = self.service_credentials.of(caller, self.service.name, state)
-        secrets, consents = secrets_of(state, caller), writer_of_consents(runtime)
-        read_before, context = state.get("read") or {}, context_of(runtime)
-        of_run = StepRun(caller, writer_of(runtime), secrets, consents, read_before, context.keep_file)
         asked, questions = asked_calls(state), dict[str, AskedCall | None]()
 
         read, proposed = dict[str, str](), list[ToolCall]()
@@ -121,11 +118,11 @@ class ServiceNode:
                 answers, approval = used, goes_on["asked"][-1]
             elif not await self._begin(pending):
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, approval, ruled=ruled))
-            context.begun_calls.add(str(call["id"]))
+            context_of(runtime).begun_calls.add(str(call["id"]))
             note_read(runtime, self.labels(call["name"]))
             sent, lending = False, _Lending(self, call, visit, read, proposed)
             LENT.set(lending)  # in the task of this call
-            step = ToolStep(self.steps, call, self.service.name, of_run, approval, ruled)
+            step = ToolStep(self.steps, call, self.service.name, visit, approval, ruled)
 
             async def work() -> tuple[ToolResult, AgentError | None]:
                 nonlocal sent
@@ -145,7 +142,7 @@ class ServiceNode:
                     await ruled.taken_back()
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
-            step = ToolStep(self.steps, call, self.service.name, of_run, refused.approval, refused.ruled)
+            step = ToolStep(self.steps, call, self.service.name, visit, refused.approval, refused.ruled)
             return await step.refused(refused.reason, refused.error)
 
         async def again(call: ToolCall) -> ToolMessage:

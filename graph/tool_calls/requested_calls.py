@@ -90,33 +90,31 @@ def called_services(state: AgentState) -> set[str]:
     return {service for _, service in accepted_calls(state)}
 
 
-def normalize_tool_calls(response: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
-    """`response` with its calls in a form that can be run and sent back, and the refusals of the others.
+def normalize_tool_calls(response: AIMessage) -> tuple[AIMessage, dict[str, str]]:
+    """`response` with its calls in a form that can be run and sent back, and why others are not run, by id.
 
     Above `MAX_CALLS`, the first calls are refused and the others dropped. Each call gets an identifier of
     its own. Arguments that are not a JSON object, or are nested too deeply, are refused and replaced by an
     empty object, because the model service would reject them when they are sent back.
     """
     if not response.tool_calls and not response.invalid_tool_calls:
-        return response, []
-    calls: list[ToolCall] = []
-    refusals: list[ToolMessage] = []
-    seen: set[str] = set()
+        return response, {}
+    calls: dict[str, ToolCall] = {}
+    refused: dict[str, str] = {}
     given = [*response.tool_calls, *response.invalid_tool_calls]
     for call in given[:MAX_CALLS]:
         identifier = call["id"]
-        if not identifier or identifier in seen or len(identifier) > _MAX_IDENTIFIER:
+        if not identifier or identifier in calls or len(identifier) > _MAX_IDENTIFIER:
             identifier = f"call_{uuid.uuid4().hex}"
-        seen.add(identifier)
         good = are_valid_arguments(call["args"])
         arguments = cast(dict[str, Any], call["args"]) if good else {}
-        calls.append(
-            ToolCall(name=call["name"] or "unknown", args=arguments, id=identifier, type="tool_call")
+        calls[identifier] = ToolCall(
+            name=call["name"] or "unknown", args=arguments, id=identifier, type="tool_call"
         )
         if len(given) > MAX_CALLS:
-            refusals.append(refusal(calls[-1], _TOO_MANY_CALLS))
+            refused[identifier] = _TOO_MANY_CALLS
         elif not good:
-            refusals.append(refusal(calls[-1], _BAD_ARGUMENTS))
+            refused[identifier] = _BAD_ARGUMENTS
     clean = AIMessage(
         content=response.content,
         additional_kwargs={
@@ -125,6 +123,6 @@ def normalize_tool_calls(response: AIMessage) -> tuple[AIMessage, list[ToolMessa
         response_metadata=response.response_metadata,
         usage_metadata=response.usage_metadata,
         id=response.id,
-        tool_calls=calls,
+        tool_calls=list(calls.values()),
     )
-    return clean, refusals
+    return clean, refused

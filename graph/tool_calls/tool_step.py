@@ -5,7 +5,7 @@ Each call is opened and closed here, whether it is made or refused. The audit lo
 
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
@@ -13,16 +13,16 @@ from typing import Any, Final, TypeAlias
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager
 from langchain_core.messages import ToolCall, ToolMessage
 from langchain_core.runnables import ensure_config
-from langgraph.types import StreamWriter
 
 from graph.call_arguments import arguments_digest
 from graph.call_measures import CallMeasures
-from graph.credentials.service_credentials import ServiceRequirement
-from graph.data_labels import DataLabels, shown
+from graph.callers import Visit
+from graph.context import context_of, writer_of, writer_of_consents
+from graph.credentials.service_credentials import ServiceRequirement, secrets_of
+from graph.data_labels import shown
 from graph.events import consent_required, shown_arguments, shown_text
 from graph.files import description, digest
 from graph.tool_calls.requested_calls import refusal
-from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome, Ruled
 from identity.audit.trail import AuditTrail
 from identity.errors import AgentError, ConsentRequiredError, ErrorCode
@@ -30,7 +30,6 @@ from identity.observation.attribute import Attribute
 from identity.observation.metrics import SUCCESS
 from identity.observation.span import timed_span
 from identity.secrets.redaction import Redactor
-from identity.secrets.secret import Secret
 from tools.file import contains, file_part
 from tools.service import Service, ToolResult
 
@@ -53,22 +52,6 @@ Work: TypeAlias = Callable[[], Awaitable[tuple[ToolResult, AgentError | None]]]
 
 
 @dataclass(frozen=True, slots=True)
-class StepRun:
-    """The run that makes calls: for whom, where its events and files go, and what none of them contains.
-
-    The URL of a consent is written to `consents`, and to nothing else.
-    """
-
-    caller: VerifiedAccessToken
-    writer: StreamWriter
-    secrets: Sequence[Secret]
-    consents: StreamWriter | None = None
-    read: DataLabels | None = None
-    """The labels of what the conversation had read before the calls."""
-    keep: Callable[[bytes], Awaitable[str | None]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ToolSteps:
     """The calls of one graph: of its services, and of tools that do not exist."""
 
@@ -79,27 +62,31 @@ class ToolSteps:
 
 
 class ToolStep:
-    """Await `made` or `refused`, once."""
+    """Await `made` or `refused`, once. No event contains a secret of the visit; the URL of a consent is
+    written to the writer of consents, and to nothing else.
+    """
 
     def __init__(
         self,
         steps: ToolSteps,
         call: ToolCall,
         service_name: str | None,
-        run: StepRun,
+        visit: Visit,
         approval: str | None = None,
         ruled: Ruled | None = None,
     ) -> None:
-        """`call` in `run`. `service_name` is `None` if no service has the tool; `approval` is the id of the
-        approval that permits or refuses the call, `ruled` the decision of the policy.
+        """`call` in a visit of a node. `service_name` is `None` if no service has the tool; `approval` is the
+        id of the approval that permits or refuses the call, `ruled` the decision of the policy.
         """
+        state, caller, self._runtime = visit
         service = steps.services[service_name] if service_name else None
         requirement = steps.requirements.get(service_name) if service_name else None
         self._call = call
         self._calls = steps.calls
         self._observed = ruled and ruled.observed
-        self._run = run
-        self._redactor = Redactor(run.secrets)
+        self._write = writer_of(self._runtime)
+        self._secrets = secrets_of(state, caller)
+        self._redactor = Redactor(self._secrets)
         acts_as = requirement.access_identity if requirement else None
         credential = service.credential if service else None
         name = self._redactor.redact(call["name"])
@@ -115,7 +102,7 @@ class ToolStep:
             AuditedAction.TOOL_CALL,
             credential,
             acts_as,
-            run.caller,
+            caller,
             service=service_name,
             tool=self._tool,
             call_id=self._call_id,
@@ -123,7 +110,7 @@ class ToolStep:
             arguments_digest=arguments_digest(call["args"]),
             effect=service.policy(call["name"]).effect if service else None,
             ruled=ruled,
-            read=None if run.read is None else shown(run.read),
+            read=shown(state.get("read") or {}),
         )
 
     async def made(self, work: Work, *, goes_on: bool = False) -> ToolMessage:
@@ -137,9 +124,9 @@ class ToolStep:
         async with _callbacks(self._tool, self._call_id, arguments) as finished:
             began = time.perf_counter()
             result, error = await self._recorded(work, arguments)
-            if self._run.consents is not None and isinstance(error, ConsentRequiredError):
-                url, service = error.authorization_url, self._shown["service"]
-                self._run.consents(consent_required(service, self._call_id, url))
+            consents = writer_of_consents(self._runtime)
+            if consents is not None and isinstance(error, ConsentRequiredError):
+                consents(consent_required(self._shown["service"], self._call_id, error.authorization_url))
             milliseconds = round((time.perf_counter() - began) * 1000)
             if result.asks is not None:
                 message = refusal(self._call, "the server asks the user")
@@ -156,7 +143,7 @@ class ToolStep:
         self._reports += 1
         if self._reports > _MAX_REPORTS:
             return
-        self._run.writer(
+        self._write(
             {
                 "type": "tool_progress",
                 "tool": self._tool,
@@ -200,10 +187,10 @@ class ToolStep:
 
     async def _kept(self, result: ToolResult) -> ToolResult:
         """The result with a line about each of its files. Those that are kept are shown: no secret."""
-        lines, kept, keep = [result.text] if result.text else [], [], self._run.keep
+        lines, kept, keep = [result.text] if result.text else [], [], context_of(self._runtime).keep_file
         for number, (name, data) in enumerate(result.files):
             fits = number < _MAX_FILES and len(data) <= _MAX_FILE_BYTES
-            clean = fits and not contains(data, self._run.secrets)
+            clean = fits and not contains(data, self._secrets)
             identifier = await keep(data) if clean and keep is not None else None
             part = file_part(identifier or "", self._redactor.redact(name), data)
             lines.append(description(part, _KEPT if identifier else _NOT_KEPT))
@@ -217,7 +204,7 @@ class ToolStep:
             self._calls.observed.add(self._shown["service"], self._observed)
         shown = shown_arguments(self._redactor.redact(dict(self._call["args"])))
         about = {"tool": self._tool, "call_id": self._call_id, **self._shown}
-        self._run.writer({"type": "tool_started", **about, "arguments": shown})
+        self._write({"type": "tool_started", **about, "arguments": shown})
         return shown
 
     def _write_finished(self, result: ToolResult, error: ErrorCode | None, milliseconds: int) -> ToolMessage:
@@ -233,7 +220,7 @@ class ToolStep:
             **ended,
             "result": shown_text(text),
         }
-        self._run.writer(event if code is None else event | {"error": code})
+        self._write(event if code is None else event | {"error": code})
         return ToolMessage(
             result.text,
             tool_call_id=self._call_id,

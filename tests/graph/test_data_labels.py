@@ -271,7 +271,7 @@ async def test_a_hundred_ordinary_conversations_are_asked_almost_nothing() -> No
 
 
 async def test_record_of_a_call_and_of_its_question_says_what_had_been_read() -> None:
-    office = Office([READ_PAYSLIP, calls(("send", {"text": PAYSLIP}))])
+    office = Office([READ_PAYSLIP, calls(("teleport", {})), calls(("send", {"text": PAYSLIP}))])
     records = AuditRecords()
     office.bench.options["audit"] = AuditTrail(records)
     office.bench.__post_init__()
@@ -279,5 +279,6 @@ async def test_record_of_a_call_and_of_its_question_says_what_had_been_read() ->
     assert [(event.tool, event.outcome.value, event.read) for event in records.events if event.tool] == [
         ("payslip", "started", ()),
         ("payslip", "succeeded", ()),
+        ("teleport", "refused", ("payroll.payslip: confidential",)),
         ("send", "succeeded", ("payroll.payslip: confidential",)),  # asked
     ]

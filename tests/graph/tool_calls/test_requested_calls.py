@@ -40,19 +40,19 @@ def test_call_that_the_model_node_did_not_accept_is_of_no_service() -> None:
 
 
 def test_each_call_gets_its_own_identifier() -> None:
-    answer, refusals = normalize_tool_calls(
+    answer, refused = normalize_tool_calls(
         AIMessage("", tool_calls=[call("1"), call(""), call(None), call("1")])
     )
     identifiers = [c["id"] for c in answer.tool_calls]
     assert identifiers[0] == "1"
     assert len(set(identifiers)) == 4
     assert all(identifiers)
-    assert refusals == []
+    assert refused == {}
 
 
 def test_response_without_calls_stays_the_same_object() -> None:
     answer = AIMessage("x")
-    assert normalize_tool_calls(answer) == (answer, [])
+    assert normalize_tool_calls(answer) == (answer, {})
 
 
 @pytest.mark.parametrize("code", ERROR_CODES)

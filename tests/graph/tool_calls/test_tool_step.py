@@ -4,11 +4,15 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, ToolCall, ToolMessage
+from langgraph.runtime import Runtime
 
 from graph.call_measures import CallMeasures
+from graph.callers import Visit
+from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.limits import MAX_CALLS, Limits
-from graph.tool_calls.tool_step import StepRun, ToolStep, ToolSteps
+from graph.state import AgentState
+from graph.tool_calls.tool_step import ToolStep, ToolSteps
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
@@ -125,14 +129,14 @@ async def test_tool_call_shows_its_credential_and_its_approval(ended_spans: list
     calls = CallMeasures()
     service = EchoService("shop", AccessTokenRequirement("https://svc.example|svc.read"))
     required = {"shop": ServiceRequirement(service.credential, AccessIdentity.HUMAN)}
-    run = StepRun(await Tokens().verify(Secret("alice-at")), lambda _: None, [])
+    visit = Visit(AgentState(messages=[]), await Tokens().verify(Secret("alice-at")), Runtime(context=AgentContext()))
     call = ToolCall(name="pay", args={"amount": 7}, id="call_1")
 
     async def pay() -> tuple[ToolResult, None]:
         return ToolResult("paid"), None
 
     steps = ToolSteps({"shop": service}, required, AuditTrail(), calls)
-    await ToolStep(steps, call, "shop", run, "f00d").made(pay)
+    await ToolStep(steps, call, "shop", visit, "f00d").made(pay)
     (span,) = ended_spans
     shown = {attribute.value: value for attribute, value in span.attributes.items()}
     assert (
