@@ -7,13 +7,12 @@ from functools import partial
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
-from langgraph.runtime import Runtime
 
 from graph.approvals.policy import Deny, Outlook
 from graph.callers import Visit
-from graph.context import AgentContext, context_of, note_read, writer_of
+from graph.context import context_of, note_read, writer_of
 from graph.credentials.run_credentials import RunCredentials, in_state
-from graph.credentials.service_credentials import ServiceCredentials, secrets_of
+from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.data_labels import labels_of
 from graph.error_codes import MODEL
 from graph.files import with_images
@@ -84,10 +83,8 @@ class ModelNode:
         async def respond(messages: Sequence[AnyMessage], *, shown: bool = False) -> AIMessage:
             instructions = prompt_for(state.get("instructions") or self.system_prompt, caller.caller)
             prompt = build_prompt(instructions, messages, offered.notes)
-            key = self.static_key or credentials[MODEL]
             tools = listed_tools(offered, state["messages"], most) if searches else offered.tools
-            request = await self._call(prompt, tools, runtime, shown=shown)
-            return await self.model.response(request, key, caller)
+            return await self.ask(prompt, visit, shown=shown, tools=tools, key=credentials[MODEL])
 
         if calls:
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
@@ -134,11 +131,18 @@ class ModelNode:
         *,
         shown: bool,
         tools: Sequence[dict[str, Any]] = (),
+        key: ServiceCredential | None = None,
     ) -> AIMessage:
-        """The response to `messages` and `tools` alone. Raises the errors of the model and of its key."""
-        key = self.static_key or self.service_credentials.of(visit.caller, MODEL, visit.state)
-        call = await self._call(messages, tools, visit.runtime, shown=shown)
-        response = await self.model.response(call, key, visit.caller)
+        """The response to `messages` and `tools` alone. `key` is the node's, if it keeps what it obtains.
+
+        Raises the errors of the model and of its key.
+        """
+        context = context_of(visit.runtime)
+        writer = writer_of(visit.runtime) if shown and context.streaming else None
+        sent, images = await with_images(messages, visit.runtime, self.limits.images)
+        call = ModelCall(sent, tools, writer, context.steps, images)
+        obtained = key or self.service_credentials.of(visit.caller, MODEL, visit.state)
+        response = await self.model.response(call, self.static_key or obtained, visit.caller)
         return response if tools else without_tool_calls(response)
 
     def offered(self, state: AgentState, caller: VerifiedAccessToken) -> OfferedTools:
@@ -146,19 +150,6 @@ class ModelNode:
         return self.catalog.known(
             {name: self.service_credentials.of(caller, name, state) for name in self.services}
         )
-
-    async def _call(
-        self,
-        prompt: Sequence[AnyMessage],
-        tools: Sequence[dict[str, Any]],
-        runtime: Runtime[AgentContext],
-        *,
-        shown: bool = True,
-    ) -> ModelCall:
-        context = context_of(runtime)
-        writer = writer_of(runtime) if shown and context.streaming else None
-        sent, images = await with_images(prompt, runtime, self.limits.images)
-        return ModelCall(sent, tools, writer, context.steps, images)
 
     async def _found(
         self, call: ToolCall, offered: OfferedTools, caller: VerifiedAccessToken
