@@ -5,18 +5,18 @@ conversation is the caller's own, and its latest message has the digest of the c
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from langchain_core.messages import AnyMessage, HumanMessage, ToolCall
+from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
 
 from agent.api.mcp.message import INVALID_PARAMS, McpError, McpMessage, Members
 from agent.composition.agent import Agent
 from agent.conversations.thread import is_thread_id, owner_of
 from agent.runs.conversation_runs import Conversations
-from agent.runs.run import Paused, RunReader
+from agent.runs.run import End, Finished, Paused, RunReader
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
 from graph.call_arguments import are_valid_arguments, arguments_digest
 from graph.error_codes import GraphCode
@@ -57,16 +57,19 @@ ASK_TOOL: Final[Members] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A run that has ended: its messages, the caller's first."""
+@dataclass(slots=True)
+class CallState:
+    """Where a call is: how its run ended, `None` until then or if it was cut off, and whether the latest call
+    of a tool in it succeeded. `thread_id` is its conversation, if it has one.
+    """
 
-    thread_id: str
-    messages: Sequence[AnyMessage]
+    end: End | None = None
+    ok: bool = False
+    thread_id: str | None = None
 
 
-Begun: TypeAlias = RunReader | Paused | Ended
-"""A run, what it waits for, or how it ended."""
+Begun: TypeAlias = RunReader | CallState
+"""A run, or what it waits for, or how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ class Calls:
         except ApprovalError as error:
             if error.code is not GraphCode.APPROVAL_INVALID:
                 raise
-            return Paused(tuple(pending))  # what is no answer asks again
+            return CallState(Paused(tuple(pending)))  # what is no answer asks again
         return run.events(keep=False)
 
     async def _asked_at(self, kept: Conversations, asked: AskedCall, thread_id: str) -> float | None:
@@ -221,7 +224,7 @@ class Calls:
                 if elsewhere or waits.approvers is not None:
                     done = {waits.id: {"approved": True}} if elsewhere else {}
                     return (await kept.resume(caller, thread_id, done, streaming=True)).events()
-            return Paused(tuple(pending))
+            return CallState(Paused(tuple(pending)))
         thread = await kept.threads.get(owner, thread_id)
         if thread.status == "paused":
             await kept.require_open(caller, thread_id)
@@ -229,4 +232,6 @@ class Calls:
             return reader
         messages = [each.message for each in await kept.threads.messages(owner, thread_id, limit=_NEWEST)]
         asked = max((n for n, each in enumerate(messages) if isinstance(each, HumanMessage)), default=0)
-        return Ended(thread_id, messages[asked:])
+        results = [each for each in messages[asked:] if isinstance(each, ToolMessage)]
+        end = Finished(str(messages[-1].text)) if isinstance(messages[-1], AIMessage) else None
+        return CallState(end, bool(results) and results[-1].status == "success", thread_id)

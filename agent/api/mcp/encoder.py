@@ -3,12 +3,9 @@
 Arguments of the agent's own calls, their results and the model's reasoning stay in the agent.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
-
-from agent.api.mcp.calls import ANSWER, ASK, AskedCall, Begun, Ended
+from agent.api.mcp.calls import ANSWER, ASK, AskedCall, Begun, CallState
 from agent.api.mcp.message import CAPABILITY_MISSING, URL_REQUIRED, McpError, Members
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
@@ -33,23 +30,15 @@ class CallEncoder:
         self._request = asked.request
         self._page = page
         self._sent = 0
-        self._ok = False
         self._consent: Members | None = None
-        self._end: End | None = None
-        self._thread_id: str | None = None
-        match begun:
-            case RunReader():
-                self._thread_id = begun.run.thread_id or None
-            case Paused():
-                self._end = begun
-            case Ended():
-                self._thread_id = begun.thread_id
-                self._read(begun.messages)
+        self._call = (
+            CallState(thread_id=begun.run.thread_id or None) if isinstance(begun, RunReader) else begun
+        )
 
     def event(self, event: RunEvent) -> Members | None:
         """The progress that an event shows, if the client wants it."""
         if isinstance(event, End):
-            self._end = event
+            self._call.end = event
             return None
         match event["type"]:
             case "content":
@@ -59,7 +48,7 @@ class CallEncoder:
             case "tool_progress":
                 return self._progress(f"{event['tool']}: {event['message']}")
             case "tool_finished":
-                self._ok = event["ok"]
+                self._call.ok = event["ok"]
             case "consent_required":
                 message = f"The agent needs your consent to use your account of {event['service']}."
                 self._consent = {"mode": "url", "message": message, "url": event["url"]}
@@ -67,25 +56,19 @@ class CallEncoder:
 
     def result(self) -> Members:
         """The result. Raises `McpError` if the user has to open a URL first, or cannot be asked."""
-        if isinstance(self._end, Paused):
-            return self._waits(self._end.pending[0])
-        if self._consent is not None and not self._ok:
+        call, end = self._call, self._call.end
+        if isinstance(end, Paused):
+            return self._waits(end.pending[0])
+        if self._consent is not None and not call.ok:
             return self._question(self._consent, "consent")
-        if not isinstance(self._end, Finished):
+        if not isinstance(end, Finished):
             return _error(AgentCode.RUN_CANCELLED.row.for_person())
-        text = self._end.text
+        text = end.text
         result: Members = {"content": [{"type": "text", "text": text}]}
         if self._asked.name != ASK:
-            return result | {"isError": not self._ok}
-        answer = {"answer": text, "conversation": self._thread_id, "finish_reason": self._end.finish_reason}
+            return result | {"isError": not call.ok}
+        answer = {"answer": text, "conversation": call.thread_id, "finish_reason": end.finish_reason}
         return result | {"structuredContent": answer}
-
-    def _read(self, messages: Sequence[AnyMessage]) -> None:
-        """The end of a run by its messages; a run whose response is missing was cut off."""
-        results = [each for each in messages if isinstance(each, ToolMessage)]
-        self._ok = bool(results) and results[-1].status == "success"
-        if isinstance(messages[-1], AIMessage):
-            self._end = Finished(str(messages[-1].text))
 
     def _waits(self, pending: PendingApproval) -> Members:
         """The question that a run waits with, and the state with which the client sends the call again."""
