@@ -41,16 +41,13 @@ class CredentialsNode:
             name: self.service_credentials.of(visit.caller, name, state)
             for name in self.service_credentials.requirements
         }
-        resolved: dict[str, Outcome] = {}
-        missing: list[str] = []
-        for name in self._needed(state, credentials):
-            if (known := credentials[name].known()) is not None:
-                resolved[name] = known
-            else:
-                missing.append(name)
-        if missing:
-            outcomes = await asyncio.gather(*(self._obtain(name, credentials[name]) for name in missing))
-            resolved.update(zip(missing, outcomes, strict=True))
+        needed = self._needed(state, credentials)
+        resolved: dict[str, Outcome] = {
+            name: known for name in needed if (known := credentials[name].known()) is not None
+        }
+        missing = [name for name in needed if name not in resolved]
+        obtained = await asyncio.gather(*(self._obtain(name, credentials[name]) for name in missing))
+        resolved.update(zip(missing, obtained, strict=True))
         for name, outcome in resolved.items():
             if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
                 raise outcome

@@ -161,22 +161,18 @@ class ServiceNode:
             if isinstance(result, BaseException):
                 raise result
             messages.append(result)
-        ended = [message for message in messages if message.tool_call_id not in questions]
-        update: dict[str, Any] = {
-            "messages": [*ended, *[await refuse(call, limit) for call in waiting[taken:]]]
-        }
-        if asked or questions:
-            update["questions"] = {**dict.fromkeys(asked), **questions}
         for result in messages:
             if result.artifact["called"]:  # also an error: its text is the server's
                 read |= self.labels(str(result.name))
-        if read:
-            update["read"] = read
-        if proposed:
-            update["proposed"] = proposed
-        if credential.renewed:
-            update["credentials"] = RunCredentials({self.service.name: credential.renewed})
-        return update
+        ended = [message for message in messages if message.tool_call_id not in questions]
+        update = {
+            "messages": [*ended, *[await refuse(call, limit) for call in waiting[taken:]]],
+            "questions": {**dict.fromkeys(asked), **questions},
+            "read": read,
+            "proposed": proposed,
+            "credentials": credential.renewed and RunCredentials({self.service.name: credential.renewed}),
+        }
+        return {name: value for name, value in update.items() if value}
 
     def only_reads(self, tool: str) -> bool:
         return self.service.policy(tool).effect is Effect.READ
