@@ -19,7 +19,7 @@ from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
 from tools import VERSION
 from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
-from tools.mcp_service.session import Call, Listing, Session, Verdict
+from tools.mcp_service.session import Call, Listing, Session
 from tools.mcp_service.tool import MCPTool, result_of
 from tools.mcp_service.wire import (
     CUT_OFF,
@@ -75,10 +75,12 @@ class ModernSession(Session):
         only if the response proves nothing. So, also after a restart of the agent, a server of this version
         receives no request that only finds it out.
         """
-        if self._server.verdict is None:
+        if self._server.is_modern is None:
             with suppress(MCPRequestError):
                 await self.listing()
-        return (self._server.verdict or await self._probe()) is Verdict.MODERN
+        if self._server.is_modern is None:
+            await self._probe()
+        return bool(self._server.is_modern)
 
     async def _listed(self) -> Listing:
         pages = await self._pages()
@@ -118,22 +120,23 @@ class ModernSession(Session):
         task = call.task = call.task or _Task.waiting(given)
         if task is not None:
             return await self._followed(task)
-        rounds, more = given.rounds + 1, dict[str, Any]()
+        rounds, params = given.rounds + 1, {"name": call.tool, "arguments": dict(call.arguments)}
+        sent = dict[str, Any](params)
         if given.responses:
-            more["inputResponses"] = dict(given.responses)
+            sent["inputResponses"] = dict(given.responses)
         if given.state is not None:
-            more["requestState"] = given.state.reveal()
+            sent["requestState"] = given.state.reveal()
         try:
-            response = await self._requested(call, more)
+            response = await self._send("tools/call", sent)
             if response.get("error", {}).get("code") == _HEADER_MISMATCH:  # the annotations have changed
                 self._changed()
                 if call.tool not in (await self.listing()).tools:
                     return ToolResult("the server has withdrawn this tool", ok=False)
-                response = await self._requested(call, more)
+                response = await self._send("tools/call", sent)
             while rounds < _MAX_ROUNDS and (state := _state(response)) is not None:
                 await asyncio.sleep(_PAUSE)
                 rounds += 1
-                response = await self._requested(call, {"requestState": state})
+                response = await self._send("tools/call", {**params, "requestState": state})
         except _UnsendableError as error:
             return ToolResult(str(error), ok=False, called=False)
         if (about := response.get("result", {})).get("resultType") != "task":
@@ -142,7 +145,7 @@ class ModernSession(Session):
         return await self._followed(call.task)
 
     async def _is_forgotten(self, status: int) -> bool:  # noqa: ARG002 - the version says it
-        return self._server.verdict is Verdict.LEGACY
+        return self._server.is_modern is False
 
     async def _followed(self, task: "_Task") -> ToolResult:
         """The result of the task, or its new questions. If the credential is refused, the session of another
@@ -177,23 +180,19 @@ class ModernSession(Session):
             if is_left:
                 self._send_beside(self._send, "tasks/cancel", {"taskId": task.id})
 
-    async def _requested(self, call: Call, more: _Json) -> _Json:
-        params = {"name": call.tool, "arguments": dict(call.arguments), **more}
-        return await self._send("tools/call", params, call)
-
-    async def _send(self, method: str, params: _Json, call: Call | None = None) -> _Json:
+    async def _send(self, method: str, params: _Json) -> _Json:
         """See `Session`. What a server of another version would respond is followed by a probe, except to the
         first list. If it is one, raises `MCPRequestError` with status 404, as if a session was forgotten.
         """
-        response, answer = await self._exchange(method, params, call)
+        response, answer = await self._exchange(method, params)
         status = response.status_code
         refused = not response.is_success and (not answer or status in _NO_PROOF or status >= 500)
-        verdict: Verdict | None = None
-        if method == "tools/list" and self._server.verdict is None:
-            verdict = self._judge(response, answer)
+        is_modern: bool | None = None
+        if method == "tools/list" and self._server.is_modern is None:
+            is_modern = self._judge(response, answer)
         elif status in (400, 404, 405) if refused else answer.get("error", {}).get("code") in _OTHER_VERSION:
-            verdict = await self._probe()
-        if verdict is Verdict.LEGACY:
+            is_modern = await self._probe()
+        if is_modern is False:
             raise MCPRequestError(status=404)
         if refused:
             raise refusal(response, self.secret, may_renew=False)
@@ -201,25 +200,23 @@ class ModernSession(Session):
             raise MCPRequestError(CUT_OFF)
         return answer
 
-    async def _probe(self) -> Verdict | None:
-        """Which version the server speaks, by `server/discover`, which acts on nothing; kept if it is proved.
+    async def _probe(self) -> bool | None:
+        """Whether the server speaks the version, by `server/discover`, which acts on nothing; kept if proved.
 
         `None` for a response that either version may send. Raises `MCPRequestError` if there is no response,
         or if the server speaks no version of the agent's.
         """
         return self._judge(*await self._exchange("server/discover", {}))
 
-    def _judge(self, response: httpx.Response, answer: _Json) -> Verdict | None:
+    def _judge(self, response: httpx.Response, answer: _Json) -> bool | None:
         """As `_probe`, by a response to it, or to a request of the list."""
         if response.status_code in _NO_PROOF or not (response.is_success or response.is_client_error):
             return None
-        self._server.verdict = _verdict(answer)
-        return self._server.verdict
+        self._server.is_modern = _proves_modern(answer)
+        return self._server.is_modern
 
-    async def _exchange(
-        self, method: str, params: _Json, call: Call | None = None
-    ) -> tuple[httpx.Response, _Json]:
-        """One POST, for `call` if it is one: the response, and the message in it, which is empty without one.
+    async def _exchange(self, method: str, params: _Json) -> tuple[httpx.Response, _Json]:
+        """One POST: the response, and the message in it, which is empty without one.
 
         If the caller stops waiting, the connection is closed, which cancels the request at the server. Raises
         `MCPRequestError`, and `_UnsendableError` for a call.
@@ -238,10 +235,10 @@ class ModernSession(Session):
         headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method}
         if (name := params.get("name", params.get("taskId"))) is not None:
             headers["Mcp-Name"] = header_value(name)
-        if call is not None:
+        if method == "tools/call":
             listing = self.current or self._last
-            listed = listing.tools.get(call.tool) if listing else None
-            headers |= _parameters(listed, call.arguments) if listed else {}
+            listed = listing.tools.get(name) if listing else None
+            headers |= _parameters(listed, params["arguments"]) if listed else {}
             message["params"]["_meta"]["progressToken"] = number
 
         latest = float("-inf")
@@ -257,7 +254,7 @@ class ModernSession(Session):
                     return response, found
                 if method == _LISTEN and is_list_changed(received):
                     return response, received
-                if call is not None:
+                if method == "tools/call":
                     latest = _reported(received, number, latest)
         return response, {}
 
@@ -360,12 +357,15 @@ def _parameters(tool: MCPTool, arguments: Mapping[str, Any]) -> dict[str, str]:
     return headers
 
 
-def _verdict(answer: Mapping[str, Any]) -> Verdict:
-    """What a response to the probe proves. Raises `MCPRequestError` if no version is common."""
+def _proves_modern(answer: Mapping[str, Any]) -> bool:
+    """Whether a response to the probe proves this version, and not an older one.
+
+    Raises `MCPRequestError` if no version is common.
+    """
     if "error" in answer:
         code, data = answer["error"]["code"], answer["error"].get("data")
         if code != _VERSION_UNSUPPORTED:
-            return Verdict.MODERN if code in (_HEADER_MISMATCH, _CAPABILITY_MISSING) else Verdict.LEGACY
+            return code in (_HEADER_MISMATCH, _CAPABILITY_MISSING)
         supported = data.get("supported") if isinstance(data, dict) else None
     else:
         result = answer.get("result", {})
@@ -374,9 +374,9 @@ def _verdict(answer: Mapping[str, Any]) -> Verdict:
         )
     versions = [each for each in supported if isinstance(each, str)] if isinstance(supported, list) else []
     if PROTOCOL_VERSION in versions:
-        return Verdict.MODERN
+        return True
     if any(version < PROTOCOL_VERSION for version in versions):
-        return Verdict.LEGACY
+        return False
     raise MCPRequestError("the server speaks no version of the protocol that the agent speaks")
 
 

@@ -26,7 +26,7 @@ from tools.error_codes import ToolCode
 from tools.file import contains
 from tools.mcp_service.modern import ModernSession
 from tools.mcp_service.selection import ToolSelection
-from tools.mcp_service.session import CLOSED, Call, Server, Session, SessionPool, Verdict
+from tools.mcp_service.session import CLOSED, Call, Server, Session, SessionPool
 from tools.mcp_service.wire import MCPRequestError, Wire
 from tools.progress import TimeLimit, reported_to
 from tools.result import model_text
@@ -116,7 +116,7 @@ class MCPService:
     @property
     def may_ask(self) -> bool:
         """Whether the server can ask the user of a call (`tools.elicitation`): so can the newer version."""
-        return self._server.verdict is Verdict.MODERN
+        return bool(self._server.is_modern)
 
     @property
     def tool_names(self) -> Collection[str]:
@@ -289,7 +289,7 @@ class MCPService:
         Without a proof the older version is tried, and the next session tries the newer one again. So does
         this one if the server was known to speak the older one and refuses it: it may have been replaced.
         """
-        for known in (self._server.verdict, None):
+        for known in (self._server.is_modern, None):
             modern = ModernSession(self._server, credential)
             if await modern.open():
                 return modern
@@ -300,7 +300,7 @@ class MCPService:
             try:
                 await session.open()
             except MCPRequestError as error:
-                self._server.verdict = None
+                self._server.is_modern = None
                 if known is None or error.status not in (400, 404, 405):
                     raise
             else:
@@ -327,7 +327,7 @@ class MCPService:
         if self.may_ask or not (failure.of_call or failure.is_credential_refused):
             self._failing_since = self._failing_since or self._clock()
             if self._clock() - self._failing_since > self._server.seconds:  # it may have been replaced
-                self._server.verdict = self._failing_since = None
+                self._server.is_modern = self._failing_since = None
                 self._sessions.retire()
         raise failure
 

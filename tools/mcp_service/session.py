@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from enum import Enum
 from functools import cached_property, partial
 from typing import Any, Final, TypeAlias
 
@@ -49,27 +48,20 @@ class Listing:
         return [tool.schema for tool in self.tools.values()]
 
 
-class Verdict(Enum):
-    """Which version a server speaks."""
-
-    MODERN = "2026-07-28"
-    LEGACY = "2025-11-25 or older"
-
-
 @dataclass(slots=True)
 class Server:
     """What is known of the server behind `wire`, whatever the credential.
 
-    Of a list of tools, what `choose` returns is used, for `seconds` of the `clock` at most. `verdict` is
-    `None` until a response has proved it, and after one that contradicts it. It is that of this URL: servers
-    behind one gateway may speak different versions.
+    Of a list of tools, what `choose` returns is used, for `seconds` of the `clock` at most.
+    `is_modern` says whether it speaks the newer version: `None` until a response has proved it, and after one
+    that contradicts it. It is that of this URL: servers behind one gateway may speak different versions.
     """
 
     wire: Wire
     choose: Callable[[Mapping[str, MCPTool]], Awaitable[Mapping[str, MCPTool]]]
     seconds: float
     clock: Callable[[], float]
-    verdict: Verdict | None = None
+    is_modern: bool | None = None
     public: Listing | None = None
     """The latest list that the server has declared to be for every credential."""
 
