@@ -7,7 +7,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.errors.error_codes import AgentCode
@@ -21,7 +21,6 @@ from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.error_codes import ToolCode
-from tools.service import ToolResult
 
 
 async def test_calls_past_the_limit_of_a_response_are_refused_and_the_others_run() -> None:
@@ -33,28 +32,6 @@ async def test_calls_past_the_limit_of_a_response_are_refused_and_the_others_run
         ("call_4", "error"), ("call_5", "error"),
     ]  # fmt: skip
     assert len(amap.calls) == 3
-
-
-async def test_unknown_and_known_tools_in_one_response_each_get_a_result() -> None:
-    b = bench([calls(("teleport", {}), ("weather", {})), DONE], EchoService("amap", weather="sunny"))
-    results = [m for m in await b.ask() if isinstance(m, ToolMessage)]
-    assert {(r.tool_call_id, r.status) for r in results} == {("call_1", "error"), ("call_2", "success")}
-
-
-async def test_arguments_that_are_not_json_are_refused_and_removed() -> None:
-    broken = AIMessage(
-        "",
-        invalid_tool_calls=[
-            {"name": "weather", "args": '{"city": ', "id": "", "error": None, "type": "invalid_tool_call"}
-        ],
-    )
-    amap = EchoService("amap", weather="sunny")
-    b = bench([broken, DONE], amap)
-    answer, result, _ = await b.ask()
-    assert amap.calls == []
-    assert result.status == "error"
-    assert answer.invalid_tool_calls == []
-    assert answer.tool_calls[0]["id"] == result.tool_call_id != ""
 
 
 async def test_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
@@ -97,14 +74,6 @@ async def test_fault_of_a_tool_is_a_result_without_its_text(caplog: pytest.LogCa
     assert "KeyError" not in result.text
     assert "canary" not in result.text + caplog.text
     assert "KeyError" in caplog.text
-
-
-async def test_error_reported_by_a_tool_is_its_result() -> None:
-    b = bench(
-        [calls(("weather", {})), DONE], EchoService("amap", weather=ToolResult("no such city", ok=False))
-    )
-    _, result, _ = await b.ask()
-    assert (result.text, result.status) == ("no such city", "error")
 
 
 async def test_slow_tool_ends_at_its_deadline() -> None:

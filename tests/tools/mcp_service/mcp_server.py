@@ -1,10 +1,12 @@
 """An official MCP server in this process, which tests can stop, restart and make fail."""
 
 import asyncio
+import json
 import time
 from collections import Counter
 from contextlib import contextmanager
 
+import httpx
 from mcp.server.fastmcp import Context, FastMCP
 from mcp.types import ImageContent, TextContent
 from pydantic import BaseModel
@@ -21,6 +23,12 @@ from tools.mcp_service.session import Server as Known
 from tools.mcp_service.wire import Wire
 
 MIB = 1024 * 1024
+TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
+INITIALIZED = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {},
+    "serverInfo": {"name": "t", "version": "1"},
+}
 
 
 class Question(BaseModel):
@@ -148,6 +156,48 @@ class Server:
             return message
 
         await self.inner(scope, replayed, send)
+
+
+class MemoryServer:
+    """A server of the older version without a transport (`httpx.MockTransport`). It responds by `results`, a
+    result or a function from a message to a response, and to calls while `open` is set. `received` has its
+    messages, in order.
+    """
+
+    def __init__(self):
+        self.open = asyncio.Event()
+        self.open.set()
+        self.received = asyncio.Queue()
+        self.counts = Counter()
+        self.results = {
+            "initialize": INITIALIZED,
+            "tools/list": {"tools": [TOOL]},
+            "tools/call": {"content": [{"type": "text", "text": "sunny"}]},
+        }
+
+    async def __call__(self, request):
+        if request.method == "DELETE":
+            return httpx.Response(204)
+        message = json.loads(request.content)
+        self.received.put_nowait(message)
+        self.counts[message.get("method", "response")] += 1
+        if "id" not in message or "method" not in message:
+            return httpx.Response(202)
+        if message["method"] == "tools/call":
+            await self.open.wait()
+        result = self.results[message["method"]]
+        return result(message) if callable(result) else whole(message, result)
+
+    async def next(self, method):
+        """The next message of this method."""
+        while (message := await self.received.get())["method"] != method:
+            pass
+        return message
+
+
+def whole(message, result, kind="application/json"):
+    body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}, ensure_ascii=False)
+    return httpx.Response(200, content=body.encode(), headers={"content-type": kind})
 
 
 async def failure_of(call) -> ServiceError:

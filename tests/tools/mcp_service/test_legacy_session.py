@@ -2,57 +2,19 @@
 
 import asyncio
 import gc
-import json
 
 import httpx
 import pytest
 
-from tests.tools.mcp_service.mcp_server import session_on, weather
+from tests.tools.mcp_service.mcp_server import MemoryServer, session_on, weather
 
-_TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
 _MAX_STEPS = 60
 """Of the event loop: more than a call takes from its start to its response."""
 
 
-class Server:
-    """Responds to calls while `open` is set. `received` has its messages, in order."""
-
-    def __init__(self):
-        self.open = asyncio.Event()
-        self.open.set()
-        self.received = asyncio.Queue()
-
-    async def __call__(self, request):
-        if request.method == "DELETE":
-            return httpx.Response(204)
-        message = json.loads(request.content)
-        self.received.put_nowait(message)
-        if "id" not in message:
-            return httpx.Response(202)
-        if message["method"] == "tools/call":
-            await self.open.wait()
-        results = {
-            "initialize": {
-                "protocolVersion": message.get("params", {}).get("protocolVersion"),
-                "capabilities": {"tools": {}},
-                "serverInfo": {"name": "test", "version": "1"},
-            },
-            "tools/list": {"tools": [_TOOL]},
-            "tools/call": {"content": [{"type": "text", "text": "sunny"}]},
-        }
-        result = results[message["method"]]
-        return httpx.Response(200, json={"jsonrpc": "2.0", "id": message["id"], "result": result})
-
-    async def next(self, method):
-        """The next message of this method."""
-        while (message := await self.received.get())["method"] != method:
-            pass
-        return message
-
-
 @pytest.fixture
 async def server():
-    return Server()
+    return MemoryServer()
 
 
 @pytest.mark.promise("heals-by-itself")

@@ -93,15 +93,6 @@ async def test_server_of_the_older_version_that_names_a_permission_gets_it_once(
     assert server.counts["tools/call"] == 2
 
 
-async def test_refusal_after_a_renewal_is_final(serve, service_at, key_ring):
-    server = RefusingServer()
-    service = service_at(await serve(server))
-    access = key_ring("K1", "K2", "K3")
-    assert (await failure_of(service.call("weather", {"city": "mallory"}, access))).status == 403
-    assert len(access.renewals) == 1
-    assert server.counts["tools/call"] == 2
-
-
 async def test_concurrent_calls_of_a_forgotten_session_open_one_new_session(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server))

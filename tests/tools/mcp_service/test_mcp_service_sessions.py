@@ -22,7 +22,9 @@ async def test_no_listening_stream_is_opened_and_the_session_is_ended_on_closing
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_key_refused_on_opening_is_renewed_once(serve, service_at, key_ring, status):
+async def test_key_refused_on_opening_is_renewed_once_unless_it_is_young(
+    serve, service_at, key_ring, young_access, status
+):
     server = Server()
     server.refusal = status
     service = service_at(await serve(server))
@@ -33,6 +35,10 @@ async def test_key_refused_on_opening_is_renewed_once(serve, service_at, key_rin
     error = await failure_of(service.call("weather", {"city": "x"}, access))
     assert (error.status, len(access.renewals)) == (status, 1)
     assert "K9" not in f"{error} {error.detail}"
+    server.counts.clear()
+    access = young_access("K0")
+    error = await failure_of(service.call("weather", {"city": "x"}, access))
+    assert (error.status, server.counts["initialize"], len(access.renewals)) == (status, 1, 1)
 
 
 async def test_key_refused_in_an_open_session_is_renewed_and_the_call_sent_again(serve, service_at, key_ring):
@@ -102,14 +108,3 @@ async def test_session_is_opened_without_the_context_variables_of_a_run(serve, s
     assert (await service.call("weather", {"city": "x"}, key_ring("K1"))).ok
     assert seen["initialize"] == seen["notifications/initialized"] == "none"
     assert seen["tools/call"] == "alice"
-
-
-@pytest.mark.parametrize("status", [401, 403])
-async def test_session_refused_for_a_young_credential_is_not_opened_again(
-    serve, service_at, young_access, status
-):
-    server = Server()
-    server.refusal = status
-    service, access = service_at(await serve(server)), young_access("K0")
-    error = await failure_of(service.call("weather", {"city": "x"}, access))
-    assert (error.status, server.counts["initialize"], len(access.renewals)) == (status, 1, 1)

@@ -30,7 +30,6 @@ from tests.tools.mcp_service.modern_server import (
 from tools.elicitation import ANSWERED, Answered
 from tools.error_codes import ToolCode
 from tools.mcp_service.modern import ModernSession, header_value
-from tools.mcp_service.session import Call
 from tools.mcp_service.session import Server as Known
 from tools.mcp_service.wire import MCPRequestError, Wire
 from tools.progress import TimeLimit, reported_to
@@ -312,10 +311,6 @@ def test_header_has_the_text_as_it_is_or_in_base64(text):
     assert (value == text) is (text in ("weather", "a b"))
     assert value.isascii()
     assert value.isprintable()
-
-
-async def test_name_that_is_not_ascii_is_sent_in_base64(session):
-    assert (await session.call(Call("查天气", {}))).text == "sunny"
 
 
 async def test_annotated_arguments_are_sent_in_headers_too(server, service, key_ring):
