@@ -14,6 +14,8 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from tools.service import ToolSchema
+
 
 class Lent(Protocol):
     """What the graph lends to one call of a tool, with the credentials of its caller."""
@@ -21,7 +23,7 @@ class Lent(Protocol):
     async def respond(self, messages: list[Any], tools: Sequence[Any]) -> AIMessage:
         """The response of the model."""
 
-    def functions(self) -> list[dict[str, Any]]:
+    def tools(self) -> list[ToolSchema]:
         """The tools, as the model sees them."""
 
     async def made(self, tool: str, arguments: dict[str, Any]) -> str:
@@ -40,14 +42,15 @@ def _lent() -> Lent:
 def lent_tools() -> list[BaseTool]:
     """The tools that are lent to this call; none outside of one. They are called with `ainvoke`."""
     lent = LENT.get()
-    return [] if lent is None else [_tool(**each) for each in lent.functions()]
+    return [] if lent is None else [_tool(each) for each in lent.tools()]
 
 
-def _tool(name: str, description: str, parameters: dict[str, Any]) -> BaseTool:
+def _tool(schema: ToolSchema) -> BaseTool:
     async def run(**arguments: Any) -> str:  # noqa: ANN401 - JSON
-        return await _lent().made(name, arguments)
+        return await _lent().made(schema.name, arguments)
 
-    tool = StructuredTool.from_function(None, run, name, description, args_schema=parameters)
+    parameters = dict(schema.parameters)
+    tool = StructuredTool.from_function(None, run, schema.name, schema.description, args_schema=parameters)
     tool.handle_tool_error = True
     return tool
 

@@ -24,7 +24,7 @@ from graph.nodes.own import OwnVisit, show
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import asked_calls, normalize_tool_calls
-from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
+from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog, api_tool
 from graph.tool_calls.tool_search import FIND_TOOLS, found_tools, listed_tools
 from graph.tool_calls.tool_step import ToolStep, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -84,7 +84,8 @@ class ModelNode:
             instructions = prompt_for(state.get("instructions") or self.system_prompt, caller.caller)
             prompt = build_prompt(instructions, messages, offered.notes)
             tools = listed_tools(offered, state["messages"], most) if searches else offered.tools
-            return await self.ask(prompt, visit, shown=shown, tools=tools, key=credentials[MODEL])
+            sent = [api_tool(each) for each in tools]
+            return await self.ask(prompt, visit, shown=shown, tools=sent, key=credentials[MODEL])
 
         if calls:
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
@@ -156,8 +157,7 @@ class ModelNode:
     ) -> tuple[ToolResult, AgentError | None]:
         """The result of a call of `find_tools`."""
 
-        async def may_use(function: Mapping[str, Any]) -> bool:
-            tool = ToolSchema(function["name"], function["description"], function["parameters"])
+        async def may_use(tool: ToolSchema) -> bool:
             return not isinstance(await self.outlook(offered.services[tool.name], tool, caller), Deny)
 
         return await found_tools(call["args"], offered, may_use, self.limits.listed_tools), None

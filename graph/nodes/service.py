@@ -37,7 +37,7 @@ from tools.approval_policy import Effect
 from tools.elicitation import ANSWERED, Answered
 from tools.lent_agent import LENT
 from tools.progress import Report, TimeLimit, progress, reported_to
-from tools.service import Service, ToolResult
+from tools.service import Service, ToolResult, ToolSchema
 
 logger = logging.getLogger(__name__)
 
@@ -275,10 +275,9 @@ class _Lending:
         self._report()
         return await self.node.model.ask(messages, self.visit, shown=False, tools=tools)
 
-    def functions(self) -> list[dict[str, Any]]:
+    def tools(self) -> list[ToolSchema]:
         offered = self.node.model.offered(self.visit.state, self.visit.caller)
-        functions = [each["function"] for each in offered.tools]
-        return [each for each in functions if each["name"] != self.call["name"]]
+        return [each for each in offered.tools if each.name != self.call["name"]]
 
     async def made(self, tool: str, arguments: dict[str, Any]) -> str:
         self._report(tool)

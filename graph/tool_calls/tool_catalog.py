@@ -25,12 +25,12 @@ _Found: TypeAlias = Sequence[ToolSchema] | AgentError
 
 @dataclass(frozen=True, slots=True)
 class OfferedTools:
-    """Tools in the form of the model's API, the service of each, and notes for the model about the others.
+    """Tools, the service of each, and notes for the model about the others.
 
     Shared by many runs; it is not changed.
     """
 
-    tools: list[dict[str, Any]]
+    tools: list[ToolSchema]
     services: dict[str, str]
     notes: list[str]
     withheld: dict[str, str] = field(default_factory=dict)
@@ -133,17 +133,14 @@ class ToolCatalog:
                 if tool.name in offered.services or (collision and collision.offered != service.name):
                     continue
                 offered.services[tool.name] = service.name
-                offered.tools.append(
-                    {
-                        "type": "function",
-                        "function": {
-                            "name": tool.name,
-                            "description": tool.description,
-                            "parameters": dict(tool.parameters),
-                        },
-                    }
-                )
+                offered.tools.append(tool)
         return offered
+
+
+def api_tool(tool: ToolSchema) -> dict[str, Any]:
+    """`tool` in the form of the model's API."""
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function}
 
 
 async def _list(

@@ -15,7 +15,7 @@ from typing import Any, Final
 from langchain_core.messages import AnyMessage, ToolMessage
 
 from graph.tool_calls.tool_catalog import OfferedTools
-from tools.service import ToolResult
+from tools.service import ToolResult, ToolSchema
 
 FIND_TOOLS: Final = "find_tools"
 _MAX_FOUND: Final = 10
@@ -28,38 +28,34 @@ _KANA: Final = "\u3040"
 """The first letter of the scripts that have no spaces between words, and of Korean."""
 
 
-def search_tool(offered: OfferedTools) -> dict[str, Any]:
-    """`find_tools` in the form of the model's API. It names the services, and how many tools each has."""
+def search_tool(offered: OfferedTools) -> ToolSchema:
+    """`find_tools`. It names the services, and how many tools each has."""
     counts = Counter(offered.services.values())
     services = ", ".join(f"{name} ({count})" for name, count in counts.items())
     query = {"type": "string", "description": "Words of what the tool should do."}
-    return {
-        "type": "function",
-        "function": {
-            "name": FIND_TOOLS,
-            "description": "Searches the tools that can be called, by words of their names and descriptions. "
-            f"Search before you say that something cannot be done. The services and their tools: {services}.",
-            "parameters": {"type": "object", "properties": {"query": query}, "required": ["query"]},
-        },
-    }
+    return ToolSchema(
+        FIND_TOOLS,
+        "Searches the tools that can be called, by words of their names and descriptions. "
+        f"Search before you say that something cannot be done. The services and their tools: {services}.",
+        {"type": "object", "properties": {"query": query}, "required": ["query"]},
+    )
 
 
-def listed_tools(offered: OfferedTools, messages: Sequence[AnyMessage], most: int) -> list[dict[str, Any]]:
+def listed_tools(offered: OfferedTools, messages: Sequence[AnyMessage], most: int) -> list[ToolSchema]:
     """`find_tools`, and of the tools that the conversation has found or called, the latest `most`."""
     found: dict[str, None] = {}
     for message in reversed(messages):
         if isinstance(message, ToolMessage):
             names = _names_in(message) if message.name == FIND_TOOLS else [str(message.name)]
             found |= dict.fromkeys(name for name in names if name in offered.services)
-    latest = set([*found][:most])
-    named = [tool for tool in offered.tools if tool["function"]["name"] in latest - {FIND_TOOLS}]
-    return [search_tool(offered), *named]
+    latest = set([*found][:most]) - {FIND_TOOLS}
+    return [search_tool(offered), *(tool for tool in offered.tools if tool.name in latest)]
 
 
 async def found_tools(
     arguments: Mapping[str, Any],
     offered: OfferedTools,
-    may_use: Callable[[Mapping[str, Any]], Awaitable[bool]],
+    may_use: Callable[[ToolSchema], Awaitable[bool]],
     most: int,
 ) -> ToolResult:
     """The result of a call of `find_tools`: the best matches that the user `may_use`, ten at most."""
@@ -67,24 +63,23 @@ async def found_tools(
     if not isinstance(query, str):
         return ToolResult('the argument "query" must be a text', ok=False, called=False)
     found: list[dict[str, str]] = []
-    for function in ranked(query, offered.tools):
+    for tool in ranked(query, offered.tools):
         if len(found) == min(_MAX_FOUND, most):
             break
-        if function["name"] != FIND_TOOLS and await may_use(function):
-            found.append({"name": function["name"], "description": function["description"][:_MAX_CHARACTERS]})
+        if tool.name != FIND_TOOLS and await may_use(tool):
+            found.append({"name": tool.name, "description": tool.description[:_MAX_CHARACTERS]})
     note = "These can be called now." if found else "No tool matches. Other words may find one."
     return ToolResult(json.dumps({"tools": found, "note": note}, ensure_ascii=False))
 
 
-def ranked(query: str, tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The functions of `tools` that have a word of `query` in their name or description, best first.
+def ranked(query: str, tools: Sequence[ToolSchema]) -> list[ToolSchema]:
+    """Those of `tools` that have a word of `query` in their name or description, best first.
 
     A word counts the more, the fewer tools have it, and three times in a name. In Chinese, Japanese and
     Korean, the words are the characters and their pairs.
     """
-    functions = [tool["function"] for tool in tools]
-    in_names = [_words(each["name"]) for each in functions]
-    words = [name | _words(each["description"]) for name, each in zip(in_names, functions, strict=True)]
+    in_names = [_words(each.name) for each in tools]
+    words = [name | _words(each.description) for name, each in zip(in_names, tools, strict=True)]
     having = Counter(word for each in words for word in each)
     wanted = _words(query[:_MAX_CHARACTERS])
     scores = [
@@ -92,7 +87,7 @@ def ranked(query: str, tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
         for name, each in zip(in_names, words, strict=True)
     ]
     best = sorted(enumerate(scores), key=lambda each: -each[1])
-    return [functions[place] for place, score in best if score > 0]
+    return [tools[place] for place, score in best if score > 0]
 
 
 def _words(text: str) -> set[str]:

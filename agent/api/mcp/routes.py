@@ -121,11 +121,11 @@ class McpServer:
     async def _tools(self, caller: VerifiedAccessToken) -> list[Members]:
         offered = await self._calls.offered(caller)
         tools = [ASK_TOOL]
-        for each in sorted((each["function"] for each in offered.tools), key=lambda each: each["name"]):
-            if (name := each["name"]) != ASK:
-                policy = self._services[offered.services[name]].policy(name)
-                shown = {"name": name, "description": each["description"]}
-                shown["inputSchema"] = {"type": "object"} | each["parameters"]
+        for tool in sorted(offered.tools, key=lambda each: each.name):
+            if tool.name != ASK:
+                policy = self._services[offered.services[tool.name]].policy(tool.name)
+                schema = {"type": "object", **tool.parameters}
+                shown = {"name": tool.name, "description": tool.description, "inputSchema": schema}
                 tools.append(shown | {"annotations": {"readOnlyHint": policy.effect is Effect.READ}})
         return tools
 

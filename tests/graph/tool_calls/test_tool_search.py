@@ -19,19 +19,13 @@ from tests.graph.bench import bench
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+from tools.service import ToolSchema
 
 LIMITS = Limits(listed_tools=2)
 
 
-def functions(**described: str) -> list[dict[str, Any]]:
-    return [
-        {"type": "function", "function": {"name": name, "description": text, "parameters": {}}}
-        for name, text in described.items()
-    ]
-
-
 def names(query: str, **described: str) -> list[str]:
-    return [each["name"] for each in ranked(query, functions(**described))]
+    return [each.name for each in ranked(query, [ToolSchema(*each, {}) for each in described.items()])]
 
 
 @pytest.mark.parametrize(

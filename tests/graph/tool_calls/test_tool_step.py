@@ -129,7 +129,9 @@ async def test_tool_call_shows_its_credential_and_its_approval(ended_spans: list
     calls = CallMeasures()
     service = EchoService("shop", AccessTokenRequirement("https://svc.example|svc.read"))
     required = {"shop": ServiceRequirement(service.credential, AccessIdentity.HUMAN)}
-    visit = Visit(AgentState(messages=[]), await Tokens().verify(Secret("alice-at")), Runtime(context=AgentContext()))
+    visit = Visit(
+        AgentState(messages=[]), await Tokens().verify(Secret("alice-at")), Runtime(context=AgentContext())
+    )
     call = ToolCall(name="pay", args={"amount": 7}, id="call_1")
 
     async def pay() -> tuple[ToolResult, None]:
