@@ -28,7 +28,6 @@ from sandbox.state.directory import (
 )
 from tests.recorder import Recorder
 from tests.running_agent import ENTERPRISE, LEAVE
-from tools.mcp_service.session import _key as session_key
 
 pytestmark = pytest.mark.promise("users-never-cross")
 
@@ -134,12 +133,6 @@ def caller_with(fingerprint):
         fingerprint=fingerprint,
         token=Secret("the same for all"),
     )
-
-
-@given(st.lists(st.text(min_size=1, max_size=30), min_size=2, max_size=2, unique=True))
-def test_two_keys_of_a_service_have_no_session_in_common(keys):
-    one, other = (session_key(Secret(key)) for key in keys)
-    assert one != other
 
 
 FORGED_HEADERS = {
