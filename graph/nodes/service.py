@@ -61,10 +61,9 @@ class CallBudget:
     def take(self, runtime: Runtime[Any], wanted: int) -> int:
         """The number of the `wanted` calls that the run may make. They are counted as made."""
         run = runtime.control  # one object for each run, independent of state and context
-        made = 0 if run is None else self._made.get(run, 0)
+        made = self._made.get(run, 0)
         taken = max(0, min(wanted, self.calls - made))
-        if run is not None and taken:
-            self._made[run] = made + taken
+        self._made[run] = made + taken
         return taken
 
 

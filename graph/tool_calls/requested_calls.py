@@ -68,13 +68,8 @@ def with_arguments(response: AIMessage, call: ToolCall, arguments: Mapping[str, 
 def accepted_calls(state: AgentState) -> list[tuple[ToolCall, str]]:
     """The pending calls that the model node of this run accepted, each with its service."""
     accepted = state.get("accepted") or {}
-    if not accepted:
-        return []
-    return [
-        (call, accepted[call["id"]])
-        for call in pending_tool_calls(state["messages"])
-        if call["id"] in accepted
-    ]
+    pending = pending_tool_calls(state["messages"]) if accepted else []
+    return [(call, accepted[call["id"]]) for call in pending if call["id"] in accepted]
 
 
 def asked_calls(state: AgentState) -> dict[str, Any]:

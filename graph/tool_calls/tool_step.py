@@ -80,15 +80,14 @@ class ToolStep:
         """
         state, caller, self._runtime = visit
         service = steps.services[service_name] if service_name else None
-        requirement = steps.requirements.get(service_name) if service_name else None
+        required = steps.requirements.get(service_name or "")
         self._call = call
         self._calls = steps.calls
         self._observed = ruled and ruled.observed
         self._write = writer_of(self._runtime)
         self._secrets = secrets_of(state, caller)
         self._redactor = Redactor(self._secrets)
-        acts_as = requirement.access_identity if requirement else None
-        credential = service.credential if service else None
+        credential, acts_as = (required.credential, required.access_identity) if required else (None, None)
         name = self._redactor.redact(call["name"])
         self._tool: str = name if service else name[:_MAX_NAME]
         self._call_id = call["id"] or ""

@@ -9,7 +9,6 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from agent.errors.error_codes import AgentCode
-from graph.error_codes import GraphCode
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.placement import Placement
@@ -146,12 +145,3 @@ async def test_each_call_of_the_model_is_recorded_with_its_tokens_and_no_content
     assert (uncounted.input_tokens, uncounted.output_tokens) == (None, None)
     assert (last.input_tokens, last.output_tokens) == (12, 3)
     assert "canary" not in repr(records.events)
-
-
-async def test_failed_call_of_the_model_is_recorded_with_its_code() -> None:
-    records = AuditRecords(MODEL_CALLS)
-    failure = ServiceError(GraphCode.MODEL_CALL_FAILED, "down", status=500)
-    with pytest.raises(ServiceError):
-        await bench([failure], audit=AuditTrail(records)).ask()
-    [event] = records.events
-    assert (event.outcome, event.error) == (AuditOutcome.FAILED, GraphCode.MODEL_CALL_FAILED)

@@ -18,7 +18,6 @@ from tests.graph.echo_service import EchoService
 from tests.graph.models.wire_model import WireModel
 from tests.graph.scripted_model import calls
 from tools.error_codes import ToolCode
-from tools.service import ToolResult
 
 DONE = AIMessage("all is done", additional_kwargs={"reasoning_content": "hm"})
 
@@ -48,21 +47,6 @@ async def test_events_of_tools_and_text_are_in_order() -> None:
         *({"type": "content", "text": f"{word} "} for word in ("all", "is", "done")),
     ]
     assert isinstance(events[4]["duration_ms"], int)
-
-
-@pytest.mark.parametrize(
-    ("answer", "code"),
-    [
-        (ServiceError(ToolCode.ENTERPRISE_JWT_REJECTED, "status 403"), "enterprise_jwt_rejected"),
-        (KeyError("canary"), "external_service_failed"),
-        (ToolResult("no such city", ok=False), None),
-    ],
-)
-async def test_event_of_a_failed_tool_has_its_code(answer: Any, code: Any) -> None:
-    b = bench([calls(("weather", {})), DONE], EchoService("amap", weather=answer))
-    started, finished = (e for e in await b.events() if e["type"].startswith("tool"))
-    assert (finished["ok"], finished.get("error")) == (False, code)
-    assert started["access_identity"] is None  # the service needs no credential
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.graph.memory_seams import Tokens
 
 KEY = Secret("sk-canary")
 REFUSED = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401)
+FAILED = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 503", status=503)
 WHOLE = AIMessage(
     "Sunny",
     additional_kwargs={"reasoning_content": "Hm"},
@@ -63,17 +64,15 @@ async def test_key_refused_before_any_piece_is_returned(stream: bool) -> None:
     assert await request(Provider(REFUSED), stream=stream) == (REFUSED, [])
 
 
-@pytest.mark.parametrize("first", [Piece("Sun"), Piece()])
-async def test_key_refused_after_a_piece_is_raised(first: Piece) -> None:
+@pytest.mark.parametrize(
+    ("failure", "pieces"), [(REFUSED, [Piece("Sun")]), (REFUSED, [Piece()]), (FAILED, [])]
+)
+async def test_key_refused_after_a_piece_and_any_other_status_is_raised(
+    failure: ServiceError, pieces: list[Piece]
+) -> None:
     with pytest.raises(ServiceError) as caught:
-        await request(Provider(REFUSED, first), stream=True)
-    assert caught.value is REFUSED
-
-
-async def test_other_status_is_raised() -> None:
-    failed = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 500", status=500)
-    with pytest.raises(ServiceError):
-        await request(Provider(failed), stream=True)
+        await request(Provider(failure, *pieces), stream=True)
+    assert caught.value is failure
 
 
 PIECES = (Piece("", "Hm"), Piece("Sun"), Piece("ny"))
@@ -163,9 +162,6 @@ def test_messages_have_the_conventions_form_without_the_key() -> None:
         '{"type": "tool_call", "id": "1", "name": "pay", "arguments": {"amount": 7}}]}, '
         '{"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "paid"}]}]'
     )
-
-
-FAILED = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 503", status=503)
 
 
 @pytest.mark.parametrize("stream", [False, True])

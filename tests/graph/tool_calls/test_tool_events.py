@@ -75,18 +75,21 @@ async def test_service_is_not_called_without_its_credential(failure: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    ("answer", "called"),
+    ("answer", "called", "code"),
     [
-        (ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "status 500", status=500), True),
-        (ToolResult("no such city", ok=False), True),
-        (ToolResult("invalid arguments", ok=False, called=False), False),
-        (CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "refused on renewal"), True),
+        (ServiceError(ToolCode.ENTERPRISE_JWT_REJECTED, "status 403"), True, "enterprise_jwt_rejected"),
+        (KeyError("canary"), True, "external_service_failed"),
+        (ToolResult("no such city", ok=False), True, None),
+        (ToolResult("invalid arguments", ok=False, called=False), False, None),
+        (CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "on renewal"), True, "token_exchange_failed"),
     ],
 )
-async def test_event_of_a_failure_says_whether_the_service_was_called(answer: Any, called: bool) -> None:
+async def test_event_of_a_failure_has_its_code_and_says_whether_the_service_was_called(
+    answer: Any, called: bool, code: str | None
+) -> None:
     b = bench([calls(("weather", {})), DONE], EchoService("amap", AMAP_KEY, weather=answer))
     _, finished = await ends(b)
-    assert (finished["called"], finished["ok"]) == (called, False)
+    assert (finished["called"], finished["ok"], finished.get("error")) == (called, False, code)
 
 
 async def test_call_without_a_credential_in_time_is_not_made() -> None:
