@@ -168,15 +168,7 @@ def graph_parts(
     catalog = ToolCatalog(services, limits.tool_seconds)
     key = model.api_key if isinstance(model.api_key, Secret) else None
     model_node = ModelNode(
-        requests,
-        gate.services,
-        catalog,
-        resolved,
-        limits,
-        model.system_prompt,
-        steps,
-        gate.outlook,
-        static_key=key,
+        requests, catalog, resolved, limits, model.system_prompt, steps, gate, static_key=key
     )
     made: dict[str, CallerNode] = {
         CREDENTIALS: CredentialsNode(services, resolved, limits.credentials_seconds, consents),
@@ -184,11 +176,9 @@ def graph_parts(
         APPROVALS: ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values),
     }
     calling: dict[str, ServiceNode] = {}
-    seconds, begun = limits.tool_seconds, asks.begun_calls
     for each in services:
-        calling[each.name] = ServiceNode(
-            each, resolved, budget, seconds, steps, gate, model_node, calling, begun_calls=begun
-        )
+        begun = asks.begun_calls
+        calling[each.name] = ServiceNode(each, budget, gate, model_node, calling, begun_calls=begun)
     made |= calling
     begins = partial(begin_run, unseen_in(services))
     return GraphParts(

@@ -1,14 +1,15 @@
 """The node `model`: requests a response of the model, with the tools that can be called now."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 
-from graph.approvals.policy import Deny, Outlook
+from graph.approvals.gate import ApprovalGate
+from graph.approvals.policy import Deny
 from graph.callers import Visit
 from graph.context import context_of, note_read, writer_of
 from graph.credentials.run_credentials import RunCredentials, in_state
@@ -31,7 +32,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
-from tools.service import Service, ToolResult, ToolSchema
+from tools.service import ToolResult, ToolSchema
 
 LAST_ROUND: Final = (
     "No tool can be called any more. Answer with what the tools have returned, and say what is missing."
@@ -44,18 +45,17 @@ class ModelNode:
 
     Calls that tools have proposed (`AgentState.proposed`) are a response, which passes the same checks. Of a
     run whose caller requests a call (`AgentContext.call`), the first one is that call, the last its result.
-    While a call waits for its user, whom its server has asked, no response is requested.
+    While a call waits for its user, whom its server has asked, no response is requested. A search finds tools
+    of which a call may be allowed (`gate`).
     """
 
     model: ModelSteps
-    services: Mapping[str, Service]
     catalog: ToolCatalog
     service_credentials: ServiceCredentials
     limits: Limits
     system_prompt: str
     steps: ToolSteps
-    outlook: Callable[[str, ToolSchema, VerifiedAccessToken], Awaitable[Outlook]]
-    """Which tools are found by a search: those of which a call may be allowed."""
+    gate: ApprovalGate
     static_key: Secret | None = None
     """It is sent in place of a credential of the caller."""
     middleware: Middleware = field(init=False, default_factory=Middleware)
@@ -71,7 +71,7 @@ class ModelNode:
             result = redact(str(state["messages"][-1].text), secrets_of(state, caller))
             return {"messages": [AIMessage(result, id=uuid.uuid4().hex)]}
         credentials = {
-            name: self.service_credentials.of(caller, name, state) for name in (MODEL, *self.services)
+            name: self.service_credentials.of(caller, name, state) for name in (MODEL, *self.gate.services)
         }
         if rounds < self.limits.tool_rounds:
             offered = await self.catalog.offered(credentials)
@@ -110,7 +110,7 @@ class ModelNode:
                 results.append(await (step.made(work) if reason is None else step.refused(reason)))
             else:
                 accepted[call_id] = service
-                note_read(runtime, labels_of(service, name, self.services[service].policy(name)))
+                note_read(runtime, labels_of(service, name, self.gate.services[service].policy(name)))
         # `None` for a called service means that the node `credentials` is to resolve it.
         called = {
             name: credentials[name].known()
@@ -149,7 +149,7 @@ class ModelNode:
     def offered(self, state: AgentState, caller: VerifiedAccessToken) -> OfferedTools:
         """The tools that can be called now, of the services that need no request to list them."""
         return self.catalog.known(
-            {name: self.service_credentials.of(caller, name, state) for name in self.services}
+            {name: self.service_credentials.of(caller, name, state) for name in self.gate.services}
         )
 
     async def _found(
@@ -158,7 +158,7 @@ class ModelNode:
         """The result of a call of `find_tools`."""
 
         async def may_use(tool: ToolSchema) -> bool:
-            return not isinstance(await self.outlook(offered.services[tool.name], tool, caller), Deny)
+            return not isinstance(await self.gate.outlook(offered.services[tool.name], tool, caller), Deny)
 
         return await found_tools(call["args"], offered, may_use, self.limits.listed_tools), None
 

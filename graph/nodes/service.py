@@ -24,12 +24,12 @@ from graph.call_arguments import are_valid_arguments
 from graph.callers import Visit
 from graph.context import context_of, note_read
 from graph.credentials.run_credentials import RunCredentials
-from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials
+from graph.credentials.service_credentials import ServiceCredential
 from graph.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
 from graph.nodes.own import OwnVisit
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
-from graph.tool_calls.tool_step import ToolStep, ToolSteps
+from graph.tool_calls.tool_step import ToolStep
 from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.observation.failure import log_failure, place_of
@@ -72,18 +72,15 @@ class ServiceNode:
     """Runs the accepted calls of one service that their policy or an approval permits, within the budget.
 
     Every call gets a result for the model. Raises `AuditError` if a call cannot be recorded, and
-    `UnavailableError` if its approval cannot be read. `seconds` bounds the time of each call, or between two
-    reports of its progress (`TimeLimit`).
+    `UnavailableError` if its approval cannot be read. The `limits` of `model` bound the time of each call, or
+    between two reports of its progress (`TimeLimit`).
 
     `model`, and the tools of `nodes`, are lent to tools that are agents. With `begun_calls`, calls that
     change something begin once.
     """
 
     service: Service
-    service_credentials: ServiceCredentials
     budget: CallBudget
-    seconds: float
-    steps: ToolSteps
     gate: ApprovalGate
     model: ModelNode
     nodes: "Mapping[str, ServiceNode]"
@@ -97,7 +94,7 @@ class ServiceNode:
         state, caller, runtime = visit
         waiting = [call for call, service in accepted_calls(state) if service == self.service.name]
         taken = self.budget.take(runtime, len(waiting))
-        credential = self.service_credentials.of(caller, self.service.name, state)
+        credential = self.model.service_credentials.of(caller, self.service.name, state)
         asked, questions = asked_calls(state), dict[str, AskedCall | None]()
 
         read, proposed = dict[str, str](), list[ToolCall]()
@@ -121,7 +118,7 @@ class ServiceNode:
             note_read(runtime, self.labels(call["name"]))
             sent, lending = False, _Lending(self, call, visit, read, proposed)
             LENT.set(lending)  # in the task of this call
-            step = ToolStep(self.steps, call, self.service.name, visit, approval, ruled)
+            step = ToolStep(self.model.steps, call, self.service.name, visit, approval, ruled)
 
             async def work() -> tuple[ToolResult, AgentError | None]:
                 nonlocal sent
@@ -141,7 +138,7 @@ class ServiceNode:
                     await ruled.taken_back()
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
-            step = ToolStep(self.steps, call, self.service.name, visit, refused.approval, refused.ruled)
+            step = ToolStep(self.model.steps, call, self.service.name, visit, refused.approval, refused.ruled)
             return await step.refused(refused.reason, refused.error)
 
         async def again(call: ToolCall) -> ToolMessage:
@@ -198,7 +195,7 @@ class ServiceNode:
         its checkpointer.
         """
         service, of_run = self.service, copy_context()
-        of_call, limit = _CallCredential(credential, call), TimeLimit(self.seconds)
+        of_call, limit = _CallCredential(credential, call), TimeLimit(self.model.limits.tool_seconds)
         error: AgentError
         outer = var_child_runnable_config.set(None)
         try:
@@ -211,7 +208,7 @@ class ServiceNode:
         except AgentError as failure:
             error = failure
         except Exception as fault:  # noqa: BLE001 - a fault of a tool must not end the run
-            detail = f"no response within {self.seconds:g} s"
+            detail = f"no response within {limit.seconds:g} s"
             if not (isinstance(fault, TimeoutError) and limit.timeout.expired()):
                 # Its text is not logged, because it may contain anything.
                 logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, place_of(fault))  # noqa: TRY400 - see above
