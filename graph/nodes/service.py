@@ -152,15 +152,14 @@ class ServiceNode:
             own = OwnVisit(self.service.name, self.model, visit)
             made = partial(self.model.middleware.call, own, made=run, again=again, refused=refuse)
         results = await asyncio.gather(*map(made, waiting[:taken]), return_exceptions=True)
-        messages: list[ToolMessage] = []
+        ended: list[ToolMessage] = []
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-            messages.append(result)
-        for result in messages:
             if result.artifact["called"]:  # also an error: its text is the server's
                 read |= self.labels(str(result.name))
-        ended = [message for message in messages if message.tool_call_id not in questions]
+            if result.tool_call_id not in questions:
+                ended.append(result)
         update = {
             "messages": [*ended, *[await refuse(call, limit) for call in waiting[taken:]]],
             "questions": {**dict.fromkeys(asked), **questions},

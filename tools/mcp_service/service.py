@@ -261,16 +261,14 @@ class MCPService:
         """
         established = self._sessions.current(credential)
         while True:
+            session = None
             try:
                 session = await self._sessions.session(credential)
-            except MCPRequestError as refusal:
-                return refusal
-            try:
                 with session.in_use():
                     return await work(session)
             except MCPRequestError as error:
                 failure = error
-            if failure.of_call:
+            if session is None or failure.of_call:
                 return failure
             forgotten = failure.status in (400, 404) and session is established
             if forgotten or failure.is_credential_refused:
@@ -289,23 +287,22 @@ class MCPService:
         Without a proof the older version is tried, and the next session tries the newer one again. So does
         this one if the server was known to speak the older one and refuses it: it may have been replaced.
         """
-        for known in (self._server.is_modern, None):
-            modern = ModernSession(self._server, credential)
-            if await modern.open():
-                return modern
-            limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
-            legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")
-            limit.progressed()
-            session: Session = legacy.LegacySession(self._server, credential)
-            try:
-                await session.open()
-            except MCPRequestError as error:
-                self._server.is_modern = None
-                if known is None or error.status not in (400, 404, 405):
-                    raise
-            else:
-                return session
-        raise AssertionError
+        known = self._server.is_modern
+        modern = ModernSession(self._server, credential)
+        if await modern.open():
+            return modern
+        limit.timeout.reschedule(None)  # importing takes 0.2 s or more, and is not the server's time
+        legacy = await asyncio.to_thread(import_module, "tools.mcp_service.legacy")
+        limit.progressed()
+        session: Session = legacy.LegacySession(self._server, credential)
+        try:
+            await session.open()
+        except MCPRequestError as error:
+            self._server.is_modern = None
+            if known is None or error.status not in (400, 404, 405):
+                raise
+            return await self._opened(credential, limit)
+        return session
 
     def _listing_limit(self) -> TimeLimit:
         return TimeLimit(min(self._listing_seconds, self._seconds))
