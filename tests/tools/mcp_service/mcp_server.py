@@ -159,15 +159,11 @@ class Server:
 
 
 class MemoryServer:
-    """A server of the older version without a transport (`httpx.MockTransport`). It responds by `results`, a
-    result or a function from a message to a response, and to calls while `open` is set. `received` has its
-    messages, in order.
+    """A server of the older version without a transport (`httpx.MockTransport`). It responds by `results`: a
+    result, or a function from a message to a response.
     """
 
     def __init__(self):
-        self.open = asyncio.Event()
-        self.open.set()
-        self.received = asyncio.Queue()
         self.counts = Counter()
         self.results = {
             "initialize": INITIALIZED,
@@ -179,20 +175,11 @@ class MemoryServer:
         if request.method == "DELETE":
             return httpx.Response(204)
         message = json.loads(request.content)
-        self.received.put_nowait(message)
         self.counts[message.get("method", "response")] += 1
         if "id" not in message or "method" not in message:
             return httpx.Response(202)
-        if message["method"] == "tools/call":
-            await self.open.wait()
         result = self.results[message["method"]]
         return result(message) if callable(result) else whole(message, result)
-
-    async def next(self, method):
-        """The next message of this method."""
-        while (message := await self.received.get())["method"] != method:
-            pass
-        return message
 
 
 def whole(message, result, kind="application/json"):

@@ -31,19 +31,6 @@ async def test_call_cancelled_at_any_step_does_not_affect_the_session(session):
     assert 0 < cancelled_calls < _MAX_STEPS  # from before the request to after the response
 
 
-async def test_cancelled_call_cancels_its_own_request_at_the_server_only(session, server):
-    server.open.clear()
-    cancelled = asyncio.create_task(session.call(weather()))
-    request = await server.next("tools/call")
-    other = asyncio.create_task(session.call(weather()))
-    await server.next("tools/call")
-    cancelled.cancel()
-    notification = await server.next("notifications/cancelled")
-    assert notification["params"]["requestId"] == request["id"]
-    server.open.set()
-    assert (await other).text == "sunny"
-
-
 async def test_end_of_a_session_that_is_cancelled_before_it_begins_leaves_no_work_behind(server, recwarn):
     async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
         session = session_on(http)

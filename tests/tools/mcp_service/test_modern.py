@@ -296,12 +296,6 @@ async def test_permission_that_is_not_declared_is_never_requested(lacking, serve
     assert (access.stepped, access.renewals, server.counts["tools/call"]) == ([], [], 1)
 
 
-async def test_refused_key_is_renewed_once_and_not_sent_again(server, service, key_ring):
-    access = key_ring("K0", "K2")
-    assert (await service.call("weather", {}, access)).ok
-    assert len(access.renewals) == 1
-
-
 @pytest.mark.parametrize(
     "text", ["weather", "a b", "查天气", " a", "=?base64?eA==?=", "", "a\r\nHost: x", "é"]
 )
