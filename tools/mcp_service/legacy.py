@@ -21,7 +21,7 @@ from mcp.shared.version import SUPPORTED_PROTOCOL_VERSIONS
 from mcp.types import LATEST_PROTOCOL_VERSION, METHOD_NOT_FOUND, Tool
 
 from tools import VERSION
-from tools.mcp_service.session import Call, Listing, Session
+from tools.mcp_service.session import Call, Listing, Pages, Session
 from tools.mcp_service.tool import result_of
 from tools.mcp_service.wire import (
     CUT_OFF,
@@ -54,8 +54,8 @@ class LegacySession(Session):
             raise
         return True
 
-    async def _listed(self) -> Listing:
-        return await self._chosen(await self._pages(), self._server.seconds, read=self._read)
+    async def _listed(self, pages: Pages) -> Listing:
+        return await self._chosen(pages, self._server.seconds, read=self._read)
 
     def _read(self, tool: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
         """The members of a tool that are used. Validating the others takes a second a megabyte."""

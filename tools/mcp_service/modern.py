@@ -19,7 +19,7 @@ from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
 from tools import VERSION
 from tools.elicitation import ANSWERED, Answered, InputRequired, questions_of
-from tools.mcp_service.session import Call, Listing, Session
+from tools.mcp_service.session import Call, Listing, Pages, Session
 from tools.mcp_service.tool import MCPTool, result_of
 from tools.mcp_service.wire import (
     CUT_OFF,
@@ -82,8 +82,7 @@ class ModernSession(Session):
             await self._probe()
         return bool(self._server.is_modern)
 
-    async def _listed(self) -> Listing:
-        pages = await self._pages()
+    async def _listed(self, pages: Pages) -> Listing:
         if any(page.get("resultType", "complete") != "complete" for page in pages):
             raise MCPRequestError(MALFORMED)
         given = [

@@ -100,7 +100,6 @@ class MCPService:
         self._seconds = seconds
         self._listing_seconds = listing_seconds
         self._pause_seconds = pause_seconds
-        self._clock = clock
         self._paused_until: float | None = None
         self._failing_since: float | None = None
         self._limits: set[TimeLimit] = set()
@@ -130,7 +129,7 @@ class MCPService:
         """
         credential = await access.credential()
         holder = credential.access_identity, credential.principal  # which renewal does not change
-        paused = self._paused_until is not None and self._clock() < self._paused_until
+        paused = self._paused_until is not None and self._server.clock() < self._paused_until
 
         async def listed(session: Session) -> list[ToolSchema]:
             tools = (await session.listing()).schemas
@@ -146,7 +145,7 @@ class MCPService:
         if failure.is_credential_refused:
             self._last_listed.pop(holder, None)
         if failure.timed_out:
-            self._paused_until = self._clock() + self._pause_seconds
+            self._paused_until = self._server.clock() + self._pause_seconds
         if known := self._last_listed.get(holder):
             return known
         raise self._error(failure)
@@ -322,8 +321,8 @@ class MCPService:
             self._limits.discard(limit)
         # A server of the older version that refuses one call or credential does not fail.
         if self.may_ask or not (failure.of_call or failure.is_credential_refused):
-            self._failing_since = self._failing_since or self._clock()
-            if self._clock() - self._failing_since > self._server.seconds:  # it may have been replaced
+            self._failing_since = self._failing_since or self._server.clock()
+            if self._server.clock() - self._failing_since > self._server.seconds:  # it may have been replaced
                 self._server.is_modern = self._failing_since = None
                 self._sessions.retire()
         raise failure

@@ -22,7 +22,7 @@ from tools.mcp_service.wire import MALFORMED, UNDELIVERED, MCPRequestError, Wire
 from tools.service import ToolResult, ToolSchema
 
 CLOSED: Final = "the session was closed"
-_Pages: TypeAlias = list[Mapping[str, Any]]
+Pages: TypeAlias = list[Mapping[str, Any]]
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ class Session(ABC):
         async with self._listing:
             if (listing := self.current) is None:
                 try:
-                    listing = await self._listed()
+                    listing = await self._listed(await self._pages())
                 except MCPRequestError as failure:
                     if self._last is None or failure.is_credential_refused:
                         raise
@@ -139,12 +139,12 @@ class Session(ABC):
         """
 
     @abstractmethod
-    async def _listed(self) -> Listing:
-        """What is used of the server's list. Raises `MCPRequestError`."""
+    async def _listed(self, pages: Pages) -> Listing:
+        """What is used of the server's list; each page has a list of `tools`. Raises `MCPRequestError`."""
 
-    async def _pages(self) -> _Pages:
-        """The pages of the server's list, each with a list of `tools`. Raises `MCPRequestError`."""
-        pages: _Pages = []
+    async def _pages(self) -> Pages:
+        """The pages of the server's list. Raises `MCPRequestError`."""
+        pages: Pages = []
         params: dict[str, Any] = {}
         while sum(len(page["tools"]) for page in pages) < MAX_LISTED and len(pages) < MAX_PAGES:
             pages.append(page := await self._result("tools/list", params))
@@ -155,7 +155,7 @@ class Session(ABC):
             params = {"cursor": cursor}
         return pages
 
-    async def _chosen(self, pages: _Pages, seconds: float, **options: Any) -> Listing:  # noqa: ANN401 - those of `usable_tools`
+    async def _chosen(self, pages: Pages, seconds: float, **options: Any) -> Listing:  # noqa: ANN401 - those of `usable_tools`
         """What is used of `pages`, which are current for `seconds`."""
         chosen = await self._server.choose(await usable_tools(pages, self.secret, **options))
         return Listing(chosen, self._server.clock() + seconds)
