@@ -1,4 +1,5 @@
-"""The checkpoint of a run that waits for a person: one for each thread, sealed as a whole.
+"""The checkpoint of a run that waits for a person: one for each thread, sealed as a whole. The end of the run
+deletes it (`ThreadStore.end_run`).
 
 LangGraph's serializer writes it as MessagePack. Reading imports nothing but the types of LangGraph's own list
 (messages, interrupts, dates and the like), and no pickle, whatever is in the database.
@@ -66,11 +67,3 @@ class Checkpoints:
             )
         except (ValueError, TypeError):
             raise self._encryption.refusal("a checkpoint does not have the expected form") from None
-
-    async def delete(self, owner: str, thread_id: str, run_id: str) -> None:
-        """Deletes the checkpoint of the run, if there is one."""
-        sql = (
-            "DELETE FROM checkpoints WHERE run_id = ?"
-            " AND thread_key = (SELECT key FROM threads WHERE owner = ? AND id = ?)"
-        )
-        await self._database.write(lambda: query(sql, run_id, owner, thread_id))

@@ -14,7 +14,6 @@ from typing import Any, Final, cast
 from agent.conversations.database.database import Rows, Statement
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
-from agent.conversations.run_state import Change
 from graph.events import AgentEvent, TextEvent
 
 _KEPT: Final = {
@@ -51,15 +50,6 @@ def insertion(draft: Draft, encryption: Encryption) -> Statement:
         "INSERT INTO drafts (thread_key, run_id, number, body) SELECT key, ?, ?, ? FROM threads"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' ON CONFLICT DO NOTHING",
         (run_id, draft.number, body, owner, thread_id, run_id),
-    )
-
-
-def removal(change: Change) -> Statement:
-    """Removes the drafts of the thread, if `change` was made by a statement before."""
-    thread = "SELECT key FROM threads WHERE owner = ? AND id = ? AND change = ?"
-    return Statement(
-        f"DELETE FROM drafts WHERE thread_key = ({thread})",  # noqa: S608 - constants
-        (change.owner, change.thread_id, change.number),
     )
 
 

@@ -1,13 +1,11 @@
 """Which process executes which run, and the end of the runs whose process stopped."""
 
 from collections.abc import Callable, Collection
-from functools import partial
 from typing import Final
 
 from agent.conversations import run_record
 from agent.conversations.database.database import Database, Transaction, Value, query
-from agent.conversations.thread import StoppedRun
-from agent.conversations.transcript import Transcript
+from agent.conversations.transcript import ThreadKey, Transcript
 
 _GRACE_SECONDS: Final = 30.0
 """How long a run of a living process may be unknown to it: it begins here before it begins there."""
@@ -27,9 +25,7 @@ class ProcessRuns:
         self._transcript = transcript
         self._clock = clock
 
-    async def heartbeat(
-        self, process_id: str, run_ids: Collection[str], ended: Collection[str] = ()
-    ) -> list[StoppedRun]:
+    async def heartbeat(self, process_id: str, run_ids: Collection[str], ended: Collection[str] = ()) -> None:
         """Records that the process lives and executes `run_ids`. Its other runs are `interrupted`: at once if
         they are in `ended`, else when they have been unknown for half a minute.
 
@@ -37,7 +33,7 @@ class ProcessRuns:
         """
         now = self._clock()
 
-        def work() -> Transaction[list[StoppedRun]]:
+        def work() -> Transaction[None]:
             yield from query(
                 "INSERT INTO processes (id, seen_at) VALUES (?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
@@ -45,12 +41,10 @@ class ProcessRuns:
             )
             rows = yield from query(f"{_RUNS} AND begun_at < ?", process_id, now - _GRACE_SECONDS)
             unknown = {run_id for (run_id,) in rows} - set(run_ids)
-            stopped: list[StoppedRun] = []
             for run_id in sorted(unknown.union(ended)):
-                stopped += yield from _interrupted("run_id = ? AND process_id = ?", run_id, process_id)
-            return stopped
+                yield from self._interrupt("run_id = ? AND process_id = ?", run_id, process_id)
 
-        return await self._interrupt(work, now)
+        await self._database.write(work)
 
     async def runs_of(self, process_id: str) -> set[str]:
         """The ids of the process's runs, without those of deleted threads. One that it executes, and that is
@@ -59,19 +53,18 @@ class ProcessRuns:
         rows = await self._database.read(lambda: query(f"{_RUNS} AND deleted_at IS NULL", process_id))
         return {run_id for (run_id,) in rows}
 
-    async def interrupted(self, before: float) -> list[StoppedRun]:
-        """Marks the runs of processes that had no heartbeat since `before`; each is returned once."""
+    async def interrupted(self, before: float) -> None:
+        """Marks the runs of processes that had no heartbeat since `before`."""
 
-        def work() -> Transaction[list[StoppedRun]]:
-            stopped = yield from _interrupted(
+        def work() -> Transaction[None]:
+            yield from self._interrupt(
                 "begun_at < ? AND NOT EXISTS (SELECT 1 FROM processes"
                 " WHERE processes.id = threads.process_id AND processes.seen_at >= ?)",
                 *(before, before),
             )
             yield from query("DELETE FROM processes WHERE seen_at < ?", before - _FORGOTTEN_SECONDS)
-            return stopped
 
-        return await self._interrupt(work, self._clock())
+        await self._database.write(work)
 
     async def executing(self, process_id: str) -> dict[str, float | None]:
         """The other processes whose runs are going on, and when each was seen last; `None`: never."""
@@ -82,34 +75,23 @@ class ProcessRuns:
         )
         return dict(await self._database.read(lambda: query(sql, process_id)))
 
-    async def interrupted_of(self, process_id: str, seen_at: float | None) -> list[StoppedRun]:
-        """Marks the runs of a process unless it was seen since `seen_at`; each is returned once."""
+    async def interrupted_of(self, process_id: str, seen_at: float | None) -> None:
+        """Marks the runs of a process unless it was seen since `seen_at`."""
         unseen = (
             "process_id = ? AND NOT EXISTS"
             " (SELECT 1 FROM processes WHERE processes.id = ? AND processes.seen_at > ?)"
         )
         since = float("-1e9") if seen_at is None else seen_at
-        interruption = partial(_interrupted, unseen, process_id, process_id, since)
-        return await self._interrupt(interruption, self._clock())
+        await self._database.write(lambda: self._interrupt(unseen, process_id, process_id, since))
 
-    async def _interrupt(
-        self, interruption: Callable[[], Transaction[list[StoppedRun]]], now: float
-    ) -> list[StoppedRun]:
-        def work() -> Transaction[list[StoppedRun]]:
-            runs = yield from interruption()
-            for run in runs:
-                yield from self._transcript.complete(run, now)
-                yield [run_record.stopped(run, now)]
-            return runs
-
-        return await self._database.write(work)
-
-
-def _interrupted(condition: str, *values: Value) -> Transaction[list[StoppedRun]]:
-    """The runs in progress that fulfil `condition` are `interrupted`."""
-    rows = yield from query(
-        "UPDATE threads SET status = 'interrupted', process_id = NULL"  # noqa: S608 - constants
-        f" WHERE status = 'running' AND {condition} RETURNING owner, id, run_id",
-        *values,
-    )
-    return [StoppedRun(*row) for row in rows]
+    def _interrupt(self, condition: str, *values: Value) -> Transaction[None]:
+        """The runs in progress that fulfil `condition` are `interrupted`."""
+        now = self._clock()
+        rows = yield from query(
+            "UPDATE threads SET status = 'interrupted', process_id = NULL"  # noqa: S608 - constants
+            f" WHERE status = 'running' AND {condition} RETURNING key, owner, id, run_id",
+            *values,
+        )
+        for *thread, run_id in rows:
+            yield from self._transcript.complete(ThreadKey(*thread), run_id, now)
+            yield [run_record.stopped(thread[0], run_id, now)]

@@ -16,11 +16,6 @@ _ROUND_SECONDS: Final = 600.0
 _AT_ONCE: Final = 100
 _DAY_SECONDS: Final = 86_400.0
 _OF_A_THREAD: Final = ("messages", "files", "terms", "drafts", "runs", "checkpoints")
-_OF_ENDED_RUNS: Final = (
-    "DELETE FROM checkpoints WHERE NOT EXISTS (SELECT 1 FROM threads WHERE threads.key = thread_key"
-    " AND threads.run_id = checkpoints.run_id AND threads.status <> 'idle')"
-)
-"""Deletes checkpoints of ended runs that could not be deleted then."""
 
 
 @dataclass(slots=True)
@@ -43,7 +38,6 @@ class Retention(Background):
         now, purged = self.clock(), 0
         while found := await self.database.write(lambda: _purge(now, now - self.days * _DAY_SECONDS)):
             purged += found
-        await self.database.write(lambda: query(_OF_ENDED_RUNS))
         await self.database.write(lambda: query("DELETE FROM grants WHERE ends_at < ?", now))
         ended = "DELETE FROM approvals WHERE prepared_by IS NOT NULL AND expires_at < ?"
         await self.database.write(lambda: query(ended, now - 7 * _DAY_SECONDS))

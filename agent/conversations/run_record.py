@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 from agent.conversations.database.database import Database, Row, Statement, Transaction, Value, query
 from agent.conversations.listing import cursor_of, place_of
 from agent.conversations.run_state import Change
-from agent.conversations.thread import StoppedRun, StoredMessage
+from agent.conversations.thread import StoredMessage
 from agent.conversations.transcript import PAGE_BYTES, ThreadKey, Transcript
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import ERROR_CODES
@@ -116,14 +116,13 @@ def ended(change: Change, end: RunEnd) -> list[Statement]:
     return [expired(change.owner, change.now), statement] if end.state == "canceled" else [statement]
 
 
-def stopped(run: StoppedRun, now: float) -> Statement:
+def stopped(thread_key: int, run_id: str, now: float) -> Statement:
     """The run has ended: its process has stopped."""
-    sql = (
+    return Statement(
         f"UPDATE runs SET state = 'failed', reason = ?, changed_at = ?, {_TO_THE_END}"  # noqa: S608 - constants
-        " WHERE run_id = ? AND thread_key = (SELECT key FROM threads WHERE owner = ? AND id = ?)"
-        " AND state = 'working'"
+        " WHERE run_id = ? AND thread_key = ? AND state = 'working'",
+        (AgentCode.RUN_INTERRUPTED.value, now, run_id, thread_key),
     )
-    return Statement(sql, (AgentCode.RUN_INTERRUPTED.value, now, run.run_id, run.owner, run.thread_id))
 
 
 def expired(owner: str, now: float) -> Statement:

@@ -10,7 +10,7 @@ leaves its own number in the thread (`Change`), and only a thread with this numb
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
 from agent.conversations.database.database import Statement, Transaction, Value, query
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
@@ -159,6 +159,15 @@ def _appended(change: Change, condition: str, also: str = "", *values: Value) ->
             *(*values, change.messages, change.bytes, change.number, change.labels),
             *(change.owner, change.thread_id, change.run_id),
         ),
+    )
+
+
+def removal(change: Change, table: Literal["drafts", "checkpoints"]) -> Statement:
+    """Removes what `table` has of the thread, if `change` was made by a statement before."""
+    thread = "SELECT key FROM threads WHERE owner = ? AND id = ? AND change = ?"
+    return Statement(
+        f"DELETE FROM {table} WHERE thread_key = ({thread})",  # noqa: S608 - constants
+        (change.owner, change.thread_id, change.number),
     )
 
 

@@ -66,15 +66,6 @@ class StoredJson:
     replaced: bool
 
 
-@dataclass(frozen=True, slots=True)
-class StoppedRun:
-    """A run that is not executed any more, because its process stopped."""
-
-    owner: str
-    thread_id: str
-    run_id: str
-
-
 class MessageStoredError(ThreadBusyError):
     """Messages that a run was to begin with are in the thread already: their client has sent them again."""
 

@@ -246,7 +246,7 @@ class ThreadStore:
         title = self._sealed_title(owner, thread_id, question)
         added = [run_record.begun(change), *insertions]
         if not messages:  # a run that goes on numbers its drafts anew
-            added.append(drafts.removal(change))
+            added.append(run_state.removal(change, "drafts"))
         claim = run_state.claim(change, process_id, title, sent, unchanged, self._limits)
         left = [] if replaces is None else [set_aside(change, replaces)]
         before = self._transcript.latest(change)
@@ -333,14 +333,18 @@ class ThreadStore:
         """Ends the run with `status`, and appends its last messages; one transaction. `end` is recorded.
         `read` is as in `append`.
 
-        Also ends a run that waits. False, and nothing is changed, if it is not the thread's run any more.
+        Also ends a run that waits. What has ended has no checkpoint. False, and nothing is changed, if it is
+        not the thread's run any more.
         """
         change, insertions = self._transcript.appended(owner, thread_id, run_id, self._clock(), messages)
         change = replace(change, labels=self._sealed_labels(owner, thread_id, read))
-        record = run_record.ended(change, end)
+        ending = [run_state.end(change, status), *run_record.ended(change, end), *insertions]
+        ending.append(run_state.removal(change, "drafts"))
+        if status != "paused":
+            ending.append(run_state.removal(change, "checkpoints"))
 
         def work() -> Transaction[bool]:
-            found, *_ = yield [run_state.end(change, status), *record, *insertions, drafts.removal(change)]
+            found, *_ = yield ending
             return bool(found)
 
         return await self._database.batches(work)

@@ -21,7 +21,7 @@ from agent.conversations.run_state import Change, room_after
 from agent.conversations.run_transcript import rest_of_stopped
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES
-from agent.conversations.thread import StoppedRun, StoredJson, StoredMessage, not_found
+from agent.conversations.thread import StoredJson, StoredMessage, not_found
 from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
 from graph.files import file_parts
@@ -167,21 +167,18 @@ class Transcript:
         ]
         return change, insertions + insertion(terms, "owner = ? AND id = ? AND change = ?", *thread)
 
-    def complete(self, run: StoppedRun, now: float) -> Transaction[None]:
-        """Appends what is missing after the newest messages and the drafts of the run."""
-        [(key,)] = yield from query(
-            "SELECT key FROM threads WHERE owner = ? AND id = ?", run.owner, run.thread_id
-        )
-        thread = ThreadKey(key, run.owner, run.thread_id)
+    def complete(self, thread: ThreadKey, run_id: str, now: float) -> Transaction[None]:
+        """Appends what is missing after the newest messages and the drafts of a run, which cannot resume."""
+        yield from query("DELETE FROM checkpoints WHERE thread_key = ?", thread.key)
         try:
             newest = yield from self.turn(thread)
-            shown = yield from self.drafted(thread, run.run_id)
+            shown = yield from self.drafted(thread, run_id)
         except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
             return
         if messages := rest_of_stopped([each.message for each in newest], shown):
-            change, insertions = self.appended(run.owner, run.thread_id, run.run_id, now, messages)
+            change, insertions = self.appended(thread.owner, thread.thread_id, run_id, now, messages)
             yield [room_after(change), *insertions]
-        yield from query("DELETE FROM drafts WHERE thread_key = ?", key)
+        yield from query("DELETE FROM drafts WHERE thread_key = ?", thread.key)
 
     def drafted(self, thread: ThreadKey, run_id: str) -> Transaction[list[AgentEvent]]:
         """The events in the drafts of a run."""

@@ -53,7 +53,7 @@ class Heartbeat(Background):
         executed, unstored = self.live.ids(), self.live.unstored()
         if unstored:
             await self.drafts.write(0)
-        stopped = await threads.processes.heartbeat(process_id, executed, unstored)
+        await threads.processes.heartbeat(process_id, executed, unstored)
         self.drafts.keep(self.live.ids() | (self.live.unstored() - unstored))
         if executed and (ended := executed - await threads.processes.runs_of(process_id)):
             for live in self.live.with_ids(ended):
@@ -62,11 +62,9 @@ class Heartbeat(Background):
                 else:
                     live.end(error)
         if self._last == float("-inf"):
-            stopped += await threads.processes.interrupted(now - OLD_SECONDS)
+            await threads.processes.interrupted(now - OLD_SECONDS)
         for silent, seen_at in self._silent(now, await threads.processes.executing(process_id)):
-            stopped += await threads.processes.interrupted_of(silent, seen_at)
-        for run in stopped:
-            await self.parts.checkpoints.delete(run.owner, run.thread_id, run.run_id)
+            await threads.processes.interrupted_of(silent, seen_at)
 
     def _silent(self, now: float, seen: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
         """The processes that have been silent for too long, with the time at which they were seen last."""
@@ -115,6 +113,4 @@ async def end_run_elsewhere(
     else:
         rest = rest_of_stopped(newest, shown)
     end = RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
-    ended = await parts.threads.end_run(owner, thread.id, thread.run_id, "idle", rest, end)
-    await parts.checkpoints.delete(owner, thread.id, thread.run_id)
-    return ended
+    return await parts.threads.end_run(owner, thread.id, thread.run_id, "idle", rest, end)

@@ -53,11 +53,6 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
                     saved.writes[key] = channel, value
         await self._store.save(*self._run, saved)
 
-    async def delete(self) -> None:
-        """Deletes what was saved of the run, if anything was."""
-        if self._saved:
-            await self._store.delete(*self._run)
-
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint with which the run paused; `None` for a new run."""
         saved = await self._store.load(*self._run) if self._saved else None

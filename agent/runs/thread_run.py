@@ -92,8 +92,6 @@ class ThreadRun:
         self._drafts.end(run.run_id)
         if cut_off and ended:  # else the approvals are those of the run that has taken the thread over
             await approvals.withdraw(run.caller.principal, run.thread_id, self._parts.clock())
-        if not isinstance(outcome, Paused):
-            await self._checkpoint.delete()
         if not cut_off and not ended:  # the answer is not stored: its reader must not take it for complete
             raise await self._taken_over() or asyncio.CancelledError
 

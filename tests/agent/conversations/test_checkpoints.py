@@ -103,15 +103,18 @@ async def test_run_that_waits_twice_is_continued_by_other_processes(checkpoints_
     assert result["log"] == ["model", "ask"]
 
 
-async def test_deleted_run_leaves_nothing(checkpoints_of: OpenCheckpoints, database: Database) -> None:
-    checkpoints = checkpoints_of()
-    await checkpoints.delete(*RUN)  # nothing is there yet
+async def test_run_that_ends_leaves_nothing_and_one_that_waits_again_keeps_it(checkpoints_of, database):
+    checkpoints, threads = checkpoints_of(), ThreadStore(database)
     await paused(checkpoints)
-    assert await checkpoints.load(*RUN) is not None
-    await checkpoints.delete(ALICE, "t", "another-run")
-    assert await rows(database)
-    await checkpoints.delete(*RUN)
-    assert await checkpoints.load(*RUN) is None
+    for status, left in (("paused", 1), ("idle", 0)):
+        assert not await threads.end_run(ALICE, "t", "another-run", "idle")
+        assert await threads.end_run(*RUN, status)
+        assert len(await rows(database)) == left
+
+
+async def test_run_whose_process_stops_leaves_nothing(checkpoints_of, database):
+    await paused(checkpoints_of())
+    await ThreadStore(database).processes.interrupted_of("p", None)
     assert await rows(database) == []
 
 

@@ -120,16 +120,6 @@ async def test_prepared_run_is_purged_a_week_after_its_end(storage, clock):
         assert len(await storage.approvals.prepared(ALICE)) == left
 
 
-async def test_checkpoint_that_no_thread_can_resume_is_purged(storage, database):
-    for thread_id, status in (("t", "paused"), ("ended", "idle"), ("continued", "failed")):
-        await conversation(storage, thread_id, status)
-        await checkpoint(storage, thread_id)
-    await storage.threads.begin_run(OWNER, "continued", "next", "p")
-    assert await count(database, "checkpoints") == 3
-    assert await storage.retention.purge() == 0
-    assert await count(database, "checkpoints") == 1
-
-
 async def test_rounds_create_no_database(tmp_path: Path) -> None:
     database = SqliteDatabase(tmp_path / "conversations.db")
     rounds = []

@@ -155,8 +155,7 @@ async def test_what_is_written_is_new_and_was_shown_for_a_second(database: Datab
     await drafts.write()
     await drafts.aclose()
     assert threads.texts == ["Once upon ", "Once upon ", "a time"]
-    stopped = await threads.processes.interrupted_of("p", None)
-    assert [each.run_id for each in stopped] == ["r"]
+    await threads.processes.interrupted_of("p", None)
     [kept] = await threads.messages(RUN.owner, "t", limit=10)
     assert (kept.message.id, kept.message.text) == ("m", "Once upon a time")
     assert await drafts_in(database) == 0

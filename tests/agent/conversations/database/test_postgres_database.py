@@ -263,7 +263,7 @@ async def test_server_that_hangs_is_given_up_and_used_again(postgres, proxy, dat
         *(threads.get("owner", "t0") for _ in range(3)),
         threads.begin_run("owner", "t0", "r", "p"),
         threads.rename("owner", "t1", "Tale"),
-        checkpoints.delete("owner", "t0", "r"),
+        checkpoints.load("owner", "t0", "r"),
         return_exceptions=True,
     )
     assert {getattr(error, "detail", error) for error in failed} == {
