@@ -40,7 +40,7 @@ import psutil
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.sqlite_database import SqliteDatabase
-from agent.conversations.thread import owner_of
+from agent.conversations.thread import RunKey, owner_of
 from agent.conversations.threads import ThreadStore
 from benchmarks.processes import ServerProcess, StartProcess, start_process
 from identity.principal import Principal
@@ -328,8 +328,8 @@ async def store_long_conversations(path: Path, tokens: Sequence[str]) -> None:
             for message in (HumanMessage(f"Question {number}"), AIMessage(f"Answer {number}"))
         ]
         threads = ThreadStore(database)
-        await threads.begin_run(owner, LONG_THREAD, "run", "process", messages=turns)
-        await threads.end_run(owner, LONG_THREAD, "run", "idle")
+        await threads.begin_run(RunKey(owner, LONG_THREAD, "run"), "process", messages=turns)
+        await threads.end_run(RunKey(owner, LONG_THREAD, "run"), "idle")
     await database.aclose()
 
 

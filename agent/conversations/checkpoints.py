@@ -13,6 +13,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.thread import RunKey
 
 _STRICT: Final = JsonPlusSerializer(
     pickle_fallback=False, allowed_json_modules=None, allowed_msgpack_modules=None
@@ -36,30 +37,30 @@ class Checkpoints:
         self._database = database
         self._encryption = encryption
 
-    async def save(self, owner: str, thread_id: str, run_id: str, saved: SavedCheckpoint) -> None:
+    async def save(self, run: RunKey, saved: SavedCheckpoint) -> None:
         """In place of an earlier one of the thread. On disk when it returns. Nothing is saved unless the run
         is that of the thread.
         """
         writes = [[*key, *write] for key, write in saved.writes.items()]
         _, packed = _STRICT.dumps_typed([saved.checkpoint, saved.metadata, writes])
-        body = self._encryption.seal(packed, "checkpoint", owner, thread_id, run_id)
+        body = self._encryption.seal(packed, "checkpoint", *run)
         sql = (
             "INSERT INTO checkpoints (thread_key, run_id, body) SELECT key, run_id, ? FROM threads"
             " WHERE owner = ? AND id = ? AND run_id = ?"
             " ON CONFLICT (thread_key) DO UPDATE SET run_id = excluded.run_id, body = excluded.body"
         )
-        await self._database.write(lambda: query(sql, body, owner, thread_id, run_id), durable=True)
+        await self._database.write(lambda: query(sql, body, *run), durable=True)
 
-    async def load(self, owner: str, thread_id: str, run_id: str) -> SavedCheckpoint | None:
+    async def load(self, run: RunKey) -> SavedCheckpoint | None:
         """The checkpoint of the run. Raises `ConfigurationError` for one that this agent has not saved so."""
         sql = (
             "SELECT body FROM checkpoints JOIN threads ON threads.key = thread_key"
             " WHERE threads.owner = ? AND threads.id = ? AND checkpoints.run_id = ?"
         )
-        rows = await self._database.read(lambda: query(sql, owner, thread_id, run_id))
+        rows = await self._database.read(lambda: query(sql, *run))
         if not rows:
             return None
-        packed = self._encryption.open(rows[0][0], "checkpoint", owner, thread_id, run_id)
+        packed = self._encryption.open(rows[0][0], "checkpoint", *run)
         try:
             checkpoint, metadata, writes = _STRICT.loads_typed((_FORM, packed))
             return SavedCheckpoint(

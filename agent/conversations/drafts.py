@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from agent.conversations.database.database import Rows, Statement
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
+from agent.conversations.thread import RunKey
 from graph.events import AgentEvent, TextEvent
 
 _KEPT: Final = {
@@ -28,9 +29,7 @@ _KEPT: Final = {
 class Draft:
     """What a run has shown since its draft before. `number` counts the drafts of the run."""
 
-    owner: str
-    thread_id: str
-    run_id: str
+    run: RunKey
     number: int
     events: Sequence[AgentEvent]
 
@@ -42,10 +41,8 @@ def is_kept(event: AgentEvent) -> bool:
 
 def insertion(draft: Draft, encryption: Encryption) -> Statement:
     """Writes `draft`, once, if the run is still that of its thread."""
-    owner, thread_id, run_id = draft.owner, draft.thread_id, draft.run_id
-    body = encryption.seal(
-        encoded({"events": _short(draft.events)}), "draft", owner, thread_id, run_id, draft.number
-    )
+    owner, thread_id, run_id = draft.run
+    body = encryption.seal(encoded({"events": _short(draft.events)}), "draft", *draft.run, draft.number)
     return Statement(
         "INSERT INTO drafts (thread_key, run_id, number, body) SELECT key, ?, ?, ? FROM threads"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' ON CONFLICT DO NOTHING",
@@ -53,17 +50,17 @@ def insertion(draft: Draft, encryption: Encryption) -> Statement:
     )
 
 
-def read(rows: Rows, encryption: Encryption, *place: str) -> list[AgentEvent]:
-    """The events in the drafts of a run, whose rows have their numbers and bodies; `place` is its owner,
-    thread and id. Raises `ConfigurationError` if one is damaged.
+def read(rows: Rows, encryption: Encryption, run: RunKey) -> list[AgentEvent]:
+    """The events in the drafts of a run, whose rows have their numbers and bodies. Raises
+    `ConfigurationError` if one is damaged.
     """
     events: list[AgentEvent] = []
     for number, body in rows:
-        kept = encryption.open(body, "draft", *place, number)
+        kept = encryption.open(body, "draft", *run, number)
         try:
             events += _read(json.loads(kept)["events"])
         except (ValueError, KeyError, TypeError):
-            fault = f"a draft of thread {place[1]} does not have the expected form"
+            fault = f"a draft of thread {run.thread_id} does not have the expected form"
             raise encryption.refusal(fault) from None
     return events
 

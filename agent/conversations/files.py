@@ -7,8 +7,9 @@ from typing import Final
 
 from agent.conversations.database.database import Database, Statement, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.run_state import Change, advance
+from agent.conversations.run_state import CHANGED, Change, advance
 from agent.conversations.storage_limits import ROW_BYTES, StorageLimits
+from agent.conversations.thread import RunKey
 from identity.errors import AgentError
 
 _OF_THREAD: Final = (
@@ -27,21 +28,21 @@ class FileStore:
 
     def added(self, change: Change, identifier: str, data: bytes) -> tuple[Change, Statement]:
         """`change` with the bytes of a file, and what stores it if a statement before made the change."""
-        sealed = self.encryption.seal(data, "file", change.owner, change.thread_id, identifier)
+        owner, thread_id, _ = change.run
+        sealed = self.encryption.seal(data, "file", owner, thread_id, identifier)
         insertion = Statement(
-            "INSERT INTO files (thread_key, file_id, body) SELECT key, ?, ? FROM threads"
-            " WHERE owner = ? AND id = ? AND change = ?",
-            (identifier, sealed, change.owner, change.thread_id, change.number),
+            f"INSERT INTO files (thread_key, file_id, body) SELECT key, ?, ? FROM threads WHERE {CHANGED}",  # noqa: S608 - constants
+            (identifier, sealed, *change.thread),
         )
         return replace(change, bytes=change.bytes + len(data) + ROW_BYTES), insertion
 
-    async def keep(self, owner: str, thread_id: str, run_id: str, data: bytes) -> str | None:
-        """The id of a file of a run of the thread; `None` if it cannot be stored, or there is no room."""
+    async def keep(self, run: RunKey, data: bytes) -> str | None:
+        """The id of a file of a run; `None` if it cannot be stored, or there is no room."""
         identifier = uuid.uuid4().hex
-        change, insertion = self.added(Change(owner, thread_id, run_id, self.clock()), identifier, data)
+        change, insertion = self.added(Change(run, self.clock()), identifier, data)
 
         def work() -> Transaction[bool]:
-            yield from self.limits.check(owner, thread_id, 0, change.bytes)
+            yield from self.limits.check(run.owner, run.thread_id, 0, change.bytes)
             advanced, _ = yield [advance(change), insertion]
             return bool(advanced)
 

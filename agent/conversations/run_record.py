@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from agent.conversations.database.database import Database, Row, Statement, Transaction, Value, query
 from agent.conversations.listing import cursor_of, place_of
-from agent.conversations.run_state import Change
+from agent.conversations.run_state import CHANGED, Change
 from agent.conversations.thread import StoredMessage
 from agent.conversations.transcript import PAGE_BYTES, ThreadKey, Transcript
 from agent.errors.error_codes import AgentCode
@@ -88,32 +88,24 @@ class RunRecord:
 def begun(change: Change) -> Statement:
     """The run of `change` has begun with its messages, or goes on after it waited."""
     return Statement(
-        "INSERT INTO runs (thread_key, run_id, owner, state, changed_at, first_seq, asked)"
-        " SELECT key, ?, owner, 'working', ?, last_seq - ? + 1, ?"
-        " FROM threads WHERE owner = ? AND id = ? AND change = ?"
+        "INSERT INTO runs (thread_key, run_id, owner, state, changed_at, first_seq, asked)"  # noqa: S608 - constants
+        f" SELECT key, ?, owner, 'working', ?, last_seq - ? + 1, ? FROM threads WHERE {CHANGED}"
         " ON CONFLICT (thread_key, run_id) DO UPDATE SET state = 'working', reason = NULL,"
         " changed_at = excluded.changed_at, expires_at = NULL, last_seq = NULL"
         " WHERE runs.state IN ('input_required', 'auth_required')",
-        (
-            *(change.run_id, change.now, change.messages, change.messages),
-            *(change.owner, change.thread_id, change.number),
-        ),
+        (change.run.run_id, change.now, change.messages, change.messages, *change.thread),
     )
 
 
 def ended(change: Change, end: RunEnd) -> list[Statement]:
     """The run of `change` has ended, or waits."""
-    thread = "SELECT key FROM threads WHERE owner = ? AND id = ? AND change = ?"
     statement = Statement(
         f"UPDATE runs SET state = ?, reason = ?, changed_at = ?, expires_at = ?, {_TO_THE_END}"  # noqa: S608 - constants
-        f" WHERE run_id = ? AND thread_key = ({thread}) AND state IN {_OPEN}",
-        (
-            *(end.state, end.reason, change.now, end.expires_at),
-            *(change.run_id, change.owner, change.thread_id, change.number),
-        ),
+        f" WHERE run_id = ? AND thread_key = (SELECT key FROM threads WHERE {CHANGED}) AND state IN {_OPEN}",
+        (end.state, end.reason, change.now, end.expires_at, change.run.run_id, *change.thread),
     )
     # A run whose approval has expired was cancelled then, not now.
-    return [expired(change.owner, change.now), statement] if end.state == "canceled" else [statement]
+    return [expired(change.run.owner, change.now), statement] if end.state == "canceled" else [statement]
 
 
 def stopped(thread_key: int, run_id: str, now: float) -> Statement:

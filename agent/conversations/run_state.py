@@ -10,16 +10,18 @@ leaves its own number in the thread (`Change`), and only a thread with this numb
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn, TypeAlias
+from typing import Final, Literal, NoReturn, TypeAlias
 
 from agent.conversations.database.database import Statement, Transaction, Value, query
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
-from agent.conversations.thread import MessageStoredError, Thread, ThreadStatus, not_found
+from agent.conversations.thread import MessageStoredError, RunKey, Thread, ThreadStatus, not_found
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError
 
 _Sealed: TypeAlias = bytes | None
+CHANGED: Final = "owner = ? AND id = ? AND change = ?"
+"""The thread that a statement before has changed. The values are `Change.thread`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +30,18 @@ class Change:
     what they add to the thread's `bytes`.
     """
 
-    owner: str
-    thread_id: str
-    run_id: str
+    run: RunKey
     now: float
     messages: int = 0
     bytes: int = 0
     labels: _Sealed = None
     """Sealed, those of what the conversation has read; `None`: unchanged."""
     number: int = field(default_factory=lambda: secrets.randbits(62))
+
+    @property
+    def thread(self) -> tuple[str, str, int]:
+        """See `CHANGED`."""
+        return self.run.owner, self.run.thread_id, self.number
 
 
 def lock(change: Change) -> Statement:
@@ -45,7 +50,7 @@ def lock(change: Change) -> Statement:
     """
     return Statement(
         "SELECT key, title IS NOT NULL FROM threads WHERE owner = ? AND id = ?",
-        (change.owner, change.thread_id),
+        (change.run.owner, change.run.thread_id),
         lock=True,
     )
 
@@ -69,7 +74,8 @@ def claim(
         conditions += " AND status = ? AND change = ?"
         values += [unchanged.status, unchanged.change]
     of_thread, room = limits.of_thread(change.messages, change.bytes)
-    of_user, space = limits.of_user(change.owner, change.bytes, threads=0)
+    owner, thread_id, run_id = change.run
+    of_user, space = limits.of_user(owner, change.bytes, threads=0)
     if of_thread or of_user:
         conditions += f" AND (status = 'paused' OR (1 = 1{of_thread}{of_user}))"
         values += [*room, *space]
@@ -80,8 +86,8 @@ def claim(
         " AND (status NOT IN ('running', 'paused') OR (status = 'paused' AND run_id = ?))"
         f"{conditions} RETURNING key, labels",
         (
-            *(change.run_id, process_id, change.now, change.now, change.number, change.messages),
-            *(change.bytes, title, change.owner, change.thread_id, change.run_id, *values),
+            *(run_id, process_id, change.now, change.now, change.number, change.messages),
+            *(change.bytes, title, owner, thread_id, run_id, *values),
         ),
     )
 
@@ -96,13 +102,14 @@ def creation(
     """Opens the thread with its run: a row, unless there is the thread already, or one of `limits` would be
     exceeded.
     """
-    of_user, space = limits.of_user(change.owner, change.bytes, threads=1)
+    owner, thread_id, run_id = change.run
+    of_user, space = limits.of_user(owner, change.bytes, threads=1)
     return Statement(
         "INSERT INTO threads (owner, id, title, status, run_id, process_id, begun_at, change, last_seq,"
         " bytes, created_at, updated_at) SELECT ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?"
         f" WHERE 1 = 1{of_user} ON CONFLICT (owner, id) DO NOTHING RETURNING key",
         (
-            *(change.owner, change.thread_id, title, change.run_id, process_id, change.now, change.number),
+            *(owner, thread_id, title, run_id, process_id, change.now, change.number),
             *(change.messages, ROW_BYTES + change.bytes, change.now, change.now, *space),
         ),
     )
@@ -115,10 +122,9 @@ def refusal(
     of the messages `sent`, `ThreadBusyError`, `ApprovalError` (`approval_open`), `StorageLimitError` or
     `ThreadNotFoundError`.
     """
-    rows = yield from query(
-        "SELECT key, status, deleted_at FROM threads WHERE owner = ? AND id = ?",
-        *(change.owner, change.thread_id),
-    )
+    owner, thread_id, _ = change.run
+    sql = "SELECT key, status, deleted_at FROM threads WHERE owner = ? AND id = ?"
+    rows = yield from query(sql, owner, thread_id)
     if rows and rows[0][2] is not None:
         raise not_found()
     key, status, _ = rows[0] if rows else (None, None, None)
@@ -129,7 +135,7 @@ def refusal(
     if status == "paused":
         raise ApprovalError(GraphCode.APPROVAL_OPEN, "the run of the thread waits for a person")
     if status != "running" and (unchanged is None or unchanged.status == status):
-        yield from limits.check(change.owner, change.thread_id, change.messages, change.bytes)
+        yield from limits.check(owner, thread_id, change.messages, change.bytes)
     raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run of the thread is in progress")
 
 
@@ -155,20 +161,14 @@ def _appended(change: Change, condition: str, also: str = "", *values: Value) ->
         f"UPDATE threads SET {also} last_seq = last_seq + ?, bytes = bytes + ?, change = ?,"  # noqa: S608 - constants
         " labels = COALESCE(?, labels)"
         f" WHERE owner = ? AND id = ? AND run_id = ? AND {condition} RETURNING key",
-        (
-            *(*values, change.messages, change.bytes, change.number, change.labels),
-            *(change.owner, change.thread_id, change.run_id),
-        ),
+        (*values, change.messages, change.bytes, change.number, change.labels, *change.run),
     )
 
 
 def removal(change: Change, table: Literal["drafts", "checkpoints"]) -> Statement:
     """Removes what `table` has of the thread, if `change` was made by a statement before."""
-    thread = "SELECT key FROM threads WHERE owner = ? AND id = ? AND change = ?"
-    return Statement(
-        f"DELETE FROM {table} WHERE thread_key = ({thread})",  # noqa: S608 - constants
-        (change.owner, change.thread_id, change.number),
-    )
+    sql = f"DELETE FROM {table} WHERE thread_key = (SELECT key FROM threads WHERE {CHANGED})"  # noqa: S608 - constants
+    return Statement(sql, change.thread)
 
 
 def rest(key: int, now: float) -> Transaction[None]:

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
@@ -64,6 +64,14 @@ class StoredJson:
     run_id: str
     json: bytes
     replaced: bool
+
+
+class RunKey(NamedTuple):
+    """Identifies a run: its owner (`owner_of`), its thread, and its own id."""
+
+    owner: str
+    thread_id: str
+    run_id: str
 
 
 class MessageStoredError(ThreadBusyError):

@@ -26,9 +26,11 @@ from agent.conversations.listing import COLUMNS, thread_page
 from agent.conversations.message_json import encoded
 from agent.conversations.process_runs import ProcessRuns
 from agent.conversations.run_record import COMPLETED, RunEnd, RunHistory
+from agent.conversations.run_state import CHANGED
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
 from agent.conversations.thread import (
+    RunKey,
     StoredJson,
     StoredMessage,
     Thread,
@@ -209,9 +211,7 @@ class ThreadStore:
 
     async def begin_run(
         self,
-        owner: str,
-        thread_id: str,
-        run_id: str,
+        run: RunKey,
         process_id: str,
         *,
         messages: Sequence[AnyMessage] = (),
@@ -220,7 +220,7 @@ class ThreadStore:
         replaces: int | None = None,
         files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> BegunRun:
-        """Makes `run_id` the run of the thread, which is opened if there is none, and appends `messages`;
+        """Makes `run` that of its thread, which is opened if there is none, and appends `messages`;
         with `replaces`, in place of the question at that position of an `unchanged` thread, and of what
         follows it. Of `files`, those that `messages` refer to are stored.
 
@@ -234,9 +234,8 @@ class ThreadStore:
         sent = {digest: str(each.id) for digest, each in zip(digests, messages, strict=True) if digest}
         if replaces is not None:  # a question that is asked again keeps its id
             sent = {}
-        change, insertions = self._transcript.appended(
-            owner, valid_id(thread_id), run_id, self._clock(), messages, digests, replaces
-        )
+        owner, thread_id = run.owner, valid_id(run.thread_id)
+        change, insertions = self._transcript.appended(run, self._clock(), messages, digests, replaces)
         change = replace(change, bytes=change.bytes + ROW_BYTES)
         for identifier in (part["id"] for message in messages for part in file_parts(message)):
             if identifier in files:
@@ -252,8 +251,7 @@ class ThreadStore:
         before = self._transcript.latest(change)
 
         def of_title() -> list[Statement]:
-            thread = "owner = ? AND id = ? AND change = ?"
-            return insertion(self._terms.of_title(owner, question), thread, owner, thread_id, change.number)
+            return insertion(self._terms.of_title(owner, question), CHANGED, *change.thread)
 
         def work() -> Transaction[BegunRun]:
             locked, claimed, *found = yield [run_state.lock(change), claim, *left, before, *added]
@@ -273,19 +271,14 @@ class ThreadStore:
         return await self._database.batches(work)
 
     async def append(
-        self,
-        owner: str,
-        thread_id: str,
-        run_id: str,
-        messages: Sequence[AnyMessage],
-        read: Mapping[str, str] | None = None,
+        self, run: RunKey, messages: Sequence[AnyMessage], read: Mapping[str, str] = MappingProxyType({})
     ) -> None:
-        """Appends what the run produced, and keeps the labels of what it has `read`; `None`: no other ones.
+        """Appends what the run produced, and keeps the labels of what the conversation has `read`, if any.
 
         Raises `ThreadBusyError` if it is not the thread's run any more.
         """
-        change, insertions = self._transcript.appended(owner, thread_id, run_id, self._clock(), messages)
-        change = replace(change, labels=self._sealed_labels(owner, thread_id, read))
+        change, insertions = self._transcript.appended(run, self._clock(), messages)
+        change = replace(change, labels=self._sealed_labels(run, read))
 
         def work() -> Transaction[None]:
             advanced, *_ = yield [run_state.advance(change), *insertions]
@@ -306,29 +299,25 @@ class ThreadStore:
 
         await self._database.batches(work)
 
-    async def drafted(
-        self, owner: str, thread_id: str, run_id: str
-    ) -> tuple[list[AnyMessage], list[AgentEvent]]:
+    async def drafted(self, run: RunKey) -> tuple[list[AnyMessage], list[AgentEvent]]:
         """The newest messages of the thread, among which the calls without a result are, and what the drafts
         of a run have.
         """
 
         def work(thread: ThreadKey) -> Transaction[tuple[list[AnyMessage], list[AgentEvent]]]:
             newest = yield from self._transcript.turn(thread)
-            shown = yield from self._transcript.drafted(thread, run_id)
+            shown = yield from self._transcript.drafted(thread, run.run_id)
             return [each.message for each in newest], shown
 
-        return await self._read(owner, thread_id, work)
+        return await self._read(run.owner, run.thread_id, work)
 
     async def end_run(
         self,
-        owner: str,
-        thread_id: str,
-        run_id: str,
+        run: RunKey,
         status: ThreadStatus,
         messages: Sequence[AnyMessage] = (),
         end: RunEnd = COMPLETED,
-        read: Mapping[str, str] | None = None,
+        read: Mapping[str, str] = MappingProxyType({}),
     ) -> bool:
         """Ends the run with `status`, and appends its last messages; one transaction. `end` is recorded.
         `read` is as in `append`.
@@ -336,8 +325,8 @@ class ThreadStore:
         Also ends a run that waits. What has ended has no checkpoint. False, and nothing is changed, if it is
         not the thread's run any more.
         """
-        change, insertions = self._transcript.appended(owner, thread_id, run_id, self._clock(), messages)
-        change = replace(change, labels=self._sealed_labels(owner, thread_id, read))
+        change, insertions = self._transcript.appended(run, self._clock(), messages)
+        change = replace(change, labels=self._sealed_labels(run, read))
         ending = [run_state.end(change, status), *run_record.ended(change, end), *insertions]
         ending.append(run_state.removal(change, "drafts"))
         if status != "paused":
@@ -427,7 +416,5 @@ class ThreadStore:
         labels: dict[str, str] = json.loads(self._encryption.open(sealed, "labels", owner, thread_id))
         return labels
 
-    def _sealed_labels(self, owner: str, thread_id: str, read: Mapping[str, str] | None) -> bytes | None:
-        if read is None:
-            return None
-        return self._encryption.seal(encoded(read), "labels", owner, thread_id)
+    def _sealed_labels(self, run: RunKey, read: Mapping[str, str]) -> bytes | None:
+        return self._encryption.seal(encoded(read), "labels", run.owner, run.thread_id) if read else None

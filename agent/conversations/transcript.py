@@ -17,11 +17,11 @@ from agent.conversations import drafts
 from agent.conversations.database.database import Row, Rows, Statement, Transaction, Value, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded, message_from_json, message_to_json
-from agent.conversations.run_state import Change, room_after
+from agent.conversations.run_state import CHANGED, Change, room_after
 from agent.conversations.run_transcript import rest_of_stopped
 from agent.conversations.search_terms import TERM_BYTES, SearchTerms, insertion
 from agent.conversations.storage_limits import ROW_BYTES
-from agent.conversations.thread import StoredJson, StoredMessage, not_found
+from agent.conversations.thread import RunKey, StoredJson, StoredMessage, not_found
 from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
 from graph.files import file_parts
@@ -33,7 +33,7 @@ TURN_BYTES: Final = 16 * PAGE_BYTES
 """The same for messages of which none may be missed: those among which the calls without a result are."""
 
 _COLUMNS: Final = "seq, created_at, run_id, tokens, body, aside"
-_OF_THREAD: Final = "thread_key = (SELECT key FROM threads WHERE owner = ? AND id = ? AND change = ?)"
+_OF_THREAD: Final = f"thread_key = (SELECT key FROM threads WHERE {CHANGED})"  # noqa: S608 - constants
 _FIRST_PAGE: Final = 40
 _PAGE: Final = 200
 _MOST_PAGES: Final = 16
@@ -131,9 +131,7 @@ class Transcript:
 
     def appended(
         self,
-        owner: str,
-        thread_id: str,
-        run_id: str,
+        run: RunKey,
         now: float,
         messages: Sequence[AnyMessage],
         sent: Sequence[bytes | None] | None = None,
@@ -144,28 +142,26 @@ class Transcript:
         another version of the question at the position `replaces`.
         """
         bodies = [encoded(message_to_json(message)) for message in messages]
-        terms = self._terms.of_texts(owner, searched_texts(messages))
+        terms = self._terms.of_texts(run.owner, searched_texts(messages))
         size = sum(map(len, bodies)) + len(bodies) * ROW_BYTES + len(terms) * TERM_BYTES
-        change = Change(owner, thread_id, run_id, now, len(messages), size)
-        place = "message", owner, thread_id, run_id
-        thread = (change.owner, change.thread_id, change.number)
+        change = Change(run, now, len(messages), size)
         insertions = [
             Statement(
-                "INSERT INTO messages (thread_key, seq, run_id, created_at, tokens, body, sent, version_of)"
+                "INSERT INTO messages"  # noqa: S608 - constants
+                " (thread_key, seq, run_id, created_at, tokens, body, sent, version_of)"
                 " SELECT key, last_seq - ?, ?, ?, ?, ?, ?, (SELECT COALESCE(version_of, seq) FROM messages"
-                " WHERE thread_key = key AND seq = ?)"
-                " FROM threads WHERE owner = ? AND id = ? AND change = ?",
+                f" WHERE thread_key = key AND seq = ?) FROM threads WHERE {CHANGED}",
                 (
-                    *(len(messages) - 1 - position, change.run_id, change.now, tokens_of(message)),
-                    self._encryption.seal(body, *place),
+                    *(len(messages) - 1 - position, run.run_id, now, tokens_of(message)),
+                    self._encryption.seal(body, "message", *run),
                     None if sent is None else sent[position],
                     None if position else replaces,
-                    *thread,
+                    *change.thread,
                 ),
             )
             for position, (message, body) in enumerate(zip(messages, bodies, strict=True))
         ]
-        return change, insertions + insertion(terms, "owner = ? AND id = ? AND change = ?", *thread)
+        return change, insertions + insertion(terms, CHANGED, *change.thread)
 
     def complete(self, thread: ThreadKey, run_id: str, now: float) -> Transaction[None]:
         """Appends what is missing after the newest messages and the drafts of a run, which cannot resume."""
@@ -176,7 +172,8 @@ class Transcript:
         except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
             return
         if messages := rest_of_stopped([each.message for each in newest], shown):
-            change, insertions = self.appended(thread.owner, thread.thread_id, run_id, now, messages)
+            run = RunKey(thread.owner, thread.thread_id, run_id)
+            change, insertions = self.appended(run, now, messages)
             yield [room_after(change), *insertions]
         yield from query("DELETE FROM drafts WHERE thread_key = ?", thread.key)
 
@@ -184,12 +181,11 @@ class Transcript:
         """The events in the drafts of a run."""
         sql = "SELECT number, body FROM drafts WHERE thread_key = ? AND run_id = ? ORDER BY number"
         rows = yield from query(sql, thread.key, run_id)
-        return drafts.read(rows, self._encryption, thread.owner, thread.thread_id, run_id)
+        return drafts.read(rows, self._encryption, RunKey(thread.owner, thread.thread_id, run_id))
 
     def latest(self, change: Change) -> Statement:
         """The rows of the newest messages, for `window`. Those of `change` are not there yet."""
-        values = (change.owner, change.thread_id, change.number)
-        return _bounded(f"{_OF_THREAD} AND aside IS NULL", values, _FIRST_PAGE, PAGE_BYTES)
+        return _bounded(f"{_OF_THREAD} AND aside IS NULL", change.thread, _FIRST_PAGE, PAGE_BYTES)
 
     def window(
         self, thread: ThreadKey, tokens: int, latest: Rows | None = None
@@ -318,7 +314,7 @@ def set_aside(change: Change, position: int) -> Statement:
     """
     return Statement(
         f"UPDATE messages SET aside = ? WHERE {_OF_THREAD} AND seq >= ? AND aside IS NULL",  # noqa: S608 - constants
-        (position, change.owner, change.thread_id, change.number, position),
+        (position, *change.thread, position),
     )
 
 

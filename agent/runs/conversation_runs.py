@@ -11,7 +11,7 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall
 
 from agent.conversations.run_transcript import NOT_APPROVED, WITHDRAWN, calls_made, without_unfinished
-from agent.conversations.thread import StoredMessage, Thread, owner_of
+from agent.conversations.thread import RunKey, StoredMessage, Thread, owner_of
 from agent.conversations.threads import BegunRun, ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
@@ -144,13 +144,13 @@ class Conversations:
         requests come at the same time, one is served.
         """
         run = self._run(caller, thread_id, streaming)
-        thread = await self.threads.get(run.owner, thread_id)
-        paused = await PausedRun.of(self.parts, run.owner, thread)
+        thread = await self.threads.get(run.key.owner, thread_id)
+        paused = await PausedRun.of(self.parts, run.key.owner, thread)
         if await self._others_decided(caller.principal, paused):
             return await self._resumed(caller, thread, paused, {}, streaming=streaming)
 
         async def begin() -> RunStart:
-            thread = await self.threads.get(run.owner, thread_id)
+            thread = await self.threads.get(run.key.owner, thread_id)
             if thread.status == "paused":
                 thread = await self._end_expired_pause(run)
             elif thread.status not in ("interrupted", "failed", "running"):
@@ -176,10 +176,10 @@ class Conversations:
         run = replace(self._run(caller, thread_id, streaming=True), files=files)
 
         async def begin() -> RunStart:
-            thread = await self.threads.get(run.owner, thread_id)
+            thread = await self.threads.get(run.key.owner, thread_id)
             if thread.status == "paused":
                 thread = await self._end_expired_pause(run)
-            replaced = await self._since(run.owner, thread_id, message_id)
+            replaced = await self._since(run.key.owner, thread_id, message_id)
             if not replaced or not isinstance(question := replaced[0].message, HumanMessage):
                 raise ThreadBusyError(AgentCode.QUESTION_REPLACED, "the message is no question of the thread")
             asked = asked_anew or [HumanMessage(question.content, id=uuid.uuid4().hex)]
@@ -213,7 +213,7 @@ class Conversations:
                 return True
             thread = await self.threads.get(owner, thread_id)
         if thread.status in ("paused", "running") and run_id in (None, thread.run_id):
-            return await end_run_elsewhere(self.parts, owner, principal, thread, WITHDRAWN)
+            return await end_run_elsewhere(self.parts, principal, thread, WITHDRAWN)
         return False
 
     async def follow(
@@ -334,21 +334,14 @@ class Conversations:
     def _run(
         self, caller: VerifiedAccessToken, thread_id: str, streaming: bool, run_id: str | None = None
     ) -> RunRequest:
-        return RunRequest(
-            caller=caller,
-            owner=owner_of(caller.principal),
-            thread_id=thread_id,
-            run_id=run_id or uuid.uuid4().hex,
-            streaming=streaming,
-        )
+        key = RunKey(owner_of(caller.principal), thread_id, run_id or uuid.uuid4().hex)
+        return RunRequest(caller=caller, key=key, streaming=streaming)
 
     async def _started(self, run: RunRequest, begin: Callable[[], Awaitable[RunStart]]) -> LiveRun:
         live = self.runs.run(
             ThreadRun(self.parts, run, begin, self.drafts),
             run.caller,
-            id=run.run_id,
-            thread_id=run.thread_id,
-            owner=run.owner,
+            key=run.key,
             on_begin=self._began,
             on_change=None if self.relay is None else self.relay.writer.note,
         )
@@ -372,9 +365,7 @@ class Conversations:
         replaces: int | None = None,
     ) -> BegunRun:
         return await self.threads.begin_run(
-            run.owner,
-            run.thread_id,
-            run.run_id,
+            run.key,
             self.parts.process_id,
             messages=messages,
             tokens=self.parts.window_tokens,
@@ -401,13 +392,14 @@ class Conversations:
         Raises `ApprovalError` if an answer can come.
         """
         principal, now = run.caller.principal, self.parts.clock()
-        thread = await self.threads.get(run.owner, run.thread_id)
-        for state in await self.parts.approvals.pending(principal, run.thread_id):
+        owner, thread_id, _ = run.key
+        thread = await self.threads.get(owner, thread_id)
+        for state in await self.parts.approvals.pending(principal, thread_id):
             if state.status_at(now) is ApprovalStatus.OPEN:
                 raise ApprovalError(GraphCode.APPROVAL_OPEN, f"approval {state.request.id} is open")
         if thread.status == "paused":
-            await end_run_elsewhere(self.parts, run.owner, principal, thread, NOT_APPROVED)
-        return await self.threads.get(run.owner, run.thread_id)
+            await end_run_elsewhere(self.parts, principal, thread, NOT_APPROVED)
+        return await self.threads.get(owner, thread_id)
 
 
 @contextmanager

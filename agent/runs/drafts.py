@@ -14,8 +14,8 @@ from langchain_core.messages import AnyMessage, ToolMessage
 
 from agent.background import Background
 from agent.conversations.drafts import Draft, is_kept
+from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
-from agent.runs.run_parts import RunRequest
 from graph.events import AgentEvent
 
 SHOWN_SECONDS: Final = 1.2
@@ -28,7 +28,7 @@ _RETRY_SECONDS: Final = 3.0
 class RunDraft:
     """The events that one run has shown, and that are not written yet."""
 
-    def __init__(self, run: RunRequest, clock: Callable[[], float], wake: Callable[[], None]) -> None:
+    def __init__(self, run: RunKey, clock: Callable[[], float], wake: Callable[[], None]) -> None:
         self._run = run
         self._clock = clock
         self._wake = wake
@@ -65,9 +65,8 @@ class RunDraft:
     def next(self, seconds: float) -> Draft | None:
         """The draft to write, if its first event was shown `seconds` ago or earlier."""
         if self._writing is None and self._events and self._clock() - self._since >= seconds:
-            run = self._run
             self._written += 1
-            self._writing = Draft(run.owner, run.thread_id, run.run_id, self._written, self._events)
+            self._writing = Draft(self._run, self._written, self._events)
             self._events, self._since = [], self._clock()
         return self._writing
 
@@ -86,7 +85,7 @@ class Drafts(Background):
     _open: dict[str, RunDraft] = field(init=False, default_factory=dict)
     _shown: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
-    def begin(self, run: RunRequest) -> RunDraft:
+    def begin(self, run: RunKey) -> RunDraft:
         """The draft of a run that has begun."""
         self.start()
         draft = self._open[run.run_id] = RunDraft(run, self.clock, self._shown.set)

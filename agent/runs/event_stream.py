@@ -19,7 +19,7 @@ from agent.conversations.message_json import encoded
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_table import ERROR_CODES
 from agent.redis import SharedRedis
-from agent.runs.run import Cancelled, Finished, Outcome, Paused, Usage
+from agent.runs.run import Cancelled, Finished, Outcome, Paused, Run, Usage
 from graph.events import AgentEvent
 from identity.errors import AgentError, LimitError, ServiceError, UnavailableError, UnreachableError
 
@@ -113,9 +113,9 @@ class StreamKeys:
         """The key whose value names the stream of a run, or of its latest part: `{begun} {run}-{part}`."""
         return self._of("latest", run_id)
 
-    def events(self, part: str) -> str:
+    def events(self, stream: str) -> str:
         """The key of the stream of one run; of a run that paused, one for each of its parts."""
-        return self._of("events", part)
+        return self._of("events", stream)
 
     @property
     def streams(self) -> str:
@@ -130,6 +130,6 @@ class StreamKeys:
         return self.redis.name(kind, f"{{{self.owner}}}", *name)
 
 
-def place(owner: str, thread_id: str, part: str, first: int) -> str:
-    """The place that a sealed entry is bound to: the position `first` of one stream."""
-    return f"events\n{owner}\n{thread_id}\n{part}\n{first}"
+def place(run: Run, first: int) -> tuple[str | int, ...]:
+    """The place that a sealed entry is bound to: the position `first` of the stream of `run`."""
+    return "events", run.owner, run.thread_id, run.stream, first

@@ -169,7 +169,6 @@ class _Stream:
     def __init__(self, run: LiveRun, keys: StreamKeys) -> None:
         self._run = run
         self._keys = keys
-        self._part = f"{run.id}-{run.key}"
         self._position = 0
         self._sizes: Sequence[int] = ()
         """The sizes of the entries that are kept."""
@@ -212,7 +211,7 @@ class _Stream:
         are its id.
         """
         run, keys = self._run, self._keys
-        body = encryption.seal(entry.to_json(), place(run.owner, run.thread_id, self._part, entry.first))
+        body = encryption.seal(entry.to_json(), *place(run, entry.first))
         sizes = [*self._sizes, len(body)]
         if sum(sizes) > most:
             sizes = sizes[len(sizes) // 2 :]
@@ -222,8 +221,8 @@ class _Stream:
         if renew:
             self._renewed_at = now
         return (
-            [keys.events(self._part), keys.latest(run.id), keys.streams, keys.removed(run.id)],
-            [run.created_at, len(sizes), entry.id, body, int(renew), self._part],
+            [keys.events(run.stream), keys.latest(run.id), keys.streams, keys.removed(run.id)],
+            [run.created_at, len(sizes), entry.id, body, int(renew), run.stream],
         )
 
     def not_written(self) -> None:

@@ -9,7 +9,7 @@ from langchain_core.messages import AnyMessage
 from agent.background import Background
 from agent.conversations.run_record import RunEnd
 from agent.conversations.run_transcript import MAY_HAVE_EFFECT, rest_of_stopped, results_of_ended
-from agent.conversations.thread import Thread
+from agent.conversations.thread import RunKey, Thread, owner_of
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
@@ -57,7 +57,7 @@ class Heartbeat(Background):
         self.drafts.keep(self.live.ids() | (self.live.unstored() - unstored))
         if executed and (ended := executed - await threads.processes.runs_of(process_id)):
             for live in self.live.with_ids(ended):
-                if (error := await interruption(threads, live.owner, live.thread_id, live.id)) is None:
+                if (error := await interruption(threads, live.key)) is None:
                     live.cancel()
                 else:
                     live.end(error)
@@ -79,21 +79,17 @@ class Heartbeat(Background):
             await self.sleep(BEAT_SECONDS)
 
 
-async def interruption(
-    threads: ThreadStore, owner: str, thread_id: str, run_id: str
-) -> UnavailableError | None:
+async def interruption(threads: ThreadStore, run: RunKey) -> UnavailableError | None:
     """The error of a run that another process has ended, because this one was silent; `None` if its user has
     cancelled it, or deleted the thread.
     """
-    record = await threads.runs.get(owner, thread_id, run_id)
+    record = await threads.runs.get(*run)
     if record is None or record.reason != AgentCode.RUN_INTERRUPTED:
         return None
     return UnavailableError(AgentCode.RUN_INTERRUPTED, "another process has ended the run of a silent one")
 
 
-async def end_run_elsewhere(
-    parts: RunParts, owner: str, principal: Principal, thread: Thread, text: str
-) -> bool:
+async def end_run_elsewhere(parts: RunParts, principal: Principal, thread: Thread, text: str) -> bool:
     """Ends the run of a thread that waits, or that another process executes. False if it has ended meanwhile.
 
     Completes the transcript, so that every call has a result: `text` for calls that wait to be made.
@@ -101,10 +97,11 @@ async def end_run_elsewhere(
     """
     if thread.run_id is None:
         return False
+    run = RunKey(owner_of(principal), thread.id, thread.run_id)
     waiting = await parts.approvals.pending(principal, thread.id)
     begun = {each.request.call_id for each in waiting if each.request.question is not None}
     await parts.approvals.withdraw(principal, thread.id, parts.clock())
-    newest, shown = await parts.threads.drafted(owner, thread.id, thread.run_id)
+    newest, shown = await parts.threads.drafted(run)
     rest: list[AnyMessage]
     if thread.status == "paused":
         rest = results_of_ended(
@@ -113,4 +110,4 @@ async def end_run_elsewhere(
     else:
         rest = rest_of_stopped(newest, shown)
     end = RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
-    return await parts.threads.end_run(owner, thread.id, thread.run_id, "idle", rest, end)
+    return await parts.threads.end_run(run, "idle", rest, end)

@@ -10,10 +10,12 @@ from typing import Final, Protocol
 
 from langsmith import tracing_context
 
+from agent.conversations.thread import RunKey
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasure, RunMeasures
 from agent.runs.run import (
     EVENTS_PER_TURN,
+    NOT_KEPT,
     Cancelled,
     Finished,
     Outcome,
@@ -90,9 +92,7 @@ class LiveRun(Run):
         self,
         work: Work,
         *,
-        id: str = "",  # noqa: A002 - as everywhere in the API
-        thread_id: str = "",
-        owner: str = "",
+        key: RunKey = NOT_KEPT,
         seconds: float,
         lease: Callable[[asyncio.Task[None]], Awaitable[None]] | None = None,
         one_reader: bool = False,
@@ -111,7 +111,7 @@ class LiveRun(Run):
         """
         self._unread: Final = UnreadEvents() if one_reader else None
         replay = events if self._unread is None else self._unread
-        super().__init__(id, secrets.token_hex(4), thread_id=thread_id, owner=owner, replay=replay)
+        super().__init__(secrets.token_hex(4), key, replay=replay)
         self.created_at: Final = clock()
         """Before it began, in unix seconds of this machine."""
         self.unstored = False

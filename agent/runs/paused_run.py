@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from agent.conversations.thread import Thread
+from agent.conversations.thread import RunKey, Thread
 from agent.runs.run_checkpoint import RunCheckpoint
 from agent.runs.run_parts import RunParts
 from graph.approvals.answer import AnswerReader
@@ -30,7 +30,7 @@ class PausedRun:
         """Reads the paused run of a thread of `owner`. Unless the thread is paused, nothing waits."""
         if thread.status != "paused" or thread.run_id is None:
             return cls()
-        checkpoint = RunCheckpoint(owner, thread.id, thread.run_id, parts.checkpoints, resumed=True)
+        checkpoint = RunCheckpoint(RunKey(owner, thread.id, thread.run_id), parts.checkpoints, resumed=True)
         state = await parts.graph.copy({"checkpointer": checkpoint}).aget_state(checkpoint.config)
         waiting = tuple(pending_of(each.value) for each in state.interrupts)
         return cls(waiting, _latest_calls(state.values.get("messages", ())))

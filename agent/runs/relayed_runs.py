@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from agent.background import Background
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.thread import Thread
+from agent.conversations.thread import RunKey, Thread
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.redis import RedisUnavailableError, SharedRedis
@@ -34,11 +34,9 @@ class RelayedRun(Run):
 
     is_behind = True
 
-    def __init__(self, owner: str, thread_id: str, part: str, left: Callable[["RelayedRun"], None]) -> None:
-        """`part` names the run and its part. `left` is called when the last reader has left."""
-        run_id, _, key = part.rpartition("-")
-        super().__init__(run_id, key, thread_id=thread_id, owner=owner)
-        self.part: Final = part
+    def __init__(self, part: str, key: RunKey, left: Callable[["RelayedRun"], None]) -> None:
+        """`left` is called when the last reader has left."""
+        super().__init__(part, key)
         self._end_position: int | None = None
         self.last_entry = "0"
         """The id of the last entry that was read."""
@@ -122,7 +120,7 @@ class RelayedRuns(Background):
 
     async def round(self) -> None:
         """Reads what is new of all runs. Raises `RedisUnavailableError`."""
-        runs = {StreamKeys(self.redis, run.owner).events(run.part): run for run in self._followed}
+        runs = {StreamKeys(self.redis, run.owner).events(run.stream): run for run in self._followed}
         positions: dict[Any, Any] = {key: run.last_entry for key, run in runs.items()}
         for run in self._followed:
             self._followed[run] += 1
@@ -180,26 +178,26 @@ class RelayedRuns(Background):
         latest = await redis.get(keys.latest(thread.run_id))
         if latest is None:
             return None
-        part = str(latest, "ascii", "replace").partition(" ")[2]
-        if (known := self._known(owner, thread.id, part)) is not None:
+        part = str(latest, "ascii", "replace").rpartition("-")[2]
+        run = RelayedRun(part, RunKey(owner, thread.id, thread.run_id), self.left)
+        if (known := self._known(run)) is not None:
             return known
-        run = RelayedRun(owner, thread.id, part, self.left)
-        self._add(run, await redis.xrange(keys.events(part)))
-        if (known := self._known(owner, thread.id, part)) is not None:  # opened meanwhile
+        self._add(run, await redis.xrange(keys.events(run.stream)))
+        if (known := self._known(run)) is not None:  # opened meanwhile
             return known
         return run if run.replay.newest or run.outcome is not None else None
 
-    def _known(self, owner: str, thread_id: str, part: str) -> RelayedRun | None:
-        same = (run for run in self._followed if (run.owner, run.thread_id) == (owner, thread_id))
-        return next((run for run in same if run.part == part), None)
+    def _known(self, run: RelayedRun) -> RelayedRun | None:
+        same = (each for each in self._followed if (each.key, each.part) == (run.key, run.part))
+        return next(same, None)
 
     def _add(self, run: RelayedRun, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
         for entry_id, fields in entries:
             run.last_entry = entry_id.decode()
             first = int(run.last_entry.partition("-")[0])
             try:
-                bound_to = place(run.owner, run.thread_id, run.part, first)
-                entry = EventEntry.from_json(self.encryption.open(fields[ENTRY.encode()], bound_to))
+                body = self.encryption.open(fields[ENTRY.encode()], *place(run, first))
+                entry = EventEntry.from_json(body)
             except (AgentError, ValueError, KeyError) as error:
                 _LOG.warning("an entry of a stream of events cannot be read (%s)", type(error).__name__)
                 continue

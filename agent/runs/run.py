@@ -13,6 +13,7 @@ from typing import Final, Self, TypeAlias
 
 from langchain_core.messages import AIMessage, AnyMessage
 
+from agent.conversations.thread import RunKey
 from agent.errors.error_codes import AgentCode
 from graph.approvals.record import PendingApproval
 from graph.events import AgentEvent, ConsentRequired
@@ -171,28 +172,23 @@ def size_of(event: RunEvent) -> int:
             return 1000
 
 
+NOT_KEPT: Final = RunKey("", "", "")
+"""The key of a run that is not kept."""
+
+
 class Run:
     """The events of a run so far, and how it ended."""
 
     is_behind = False
     """Whether readers may have received, from another process, events that are not here yet."""
 
-    def __init__(
-        self,
-        id: str,  # noqa: A002 - as everywhere in the API
-        key: str,
-        *,
-        thread_id: str = "",
-        owner: str = "",
-        replay: ReplayBuffer | None = None,
-    ) -> None:
-        """`key` distinguishes the parts of one run, which pauses between them. A run that is not kept has
-        only a key.
-        """
-        self.id: Final = id
+    def __init__(self, part: str, key: RunKey = NOT_KEPT, *, replay: ReplayBuffer | None = None) -> None:
+        """`part` distinguishes the parts of one run, which pauses between them."""
+        self.part: Final = part
         self.key: Final = key
-        self.thread_id: Final = thread_id
-        self.owner: Final = owner
+        self.owner, self.thread_id, self.id = key
+        self.stream: Final = f"{self.id}-{part}"
+        """Names this part over all processes."""
         self.replay: Final = ReplayBuffer() if replay is None else replay
         self.outcome: Outcome | None = None
         """How the run ended; `None` until then."""
@@ -209,12 +205,12 @@ class Run:
 
     def event_id(self, position: int) -> str:
         """Identifies the event at `position`, in every process."""
-        return f"{self.key}-{position}"
+        return f"{self.part}-{position}"
 
     def position_of(self, event_id: str | None) -> int:
         """The position of the event with this id; 0 if the run has no such event."""
-        key, _, number = (event_id or "").rpartition("-")
-        if key != self.key or not (number.isascii() and number.isdigit()) or len(number) > 9:
+        part, _, number = (event_id or "").rpartition("-")
+        if part != self.part or not (number.isascii() and number.isdigit()) or len(number) > 9:
             return 0
         newest = math.inf if self.is_behind else self.replay.newest
         known = newest if self.end_position is None else self.end_position

@@ -19,18 +19,17 @@ from langgraph.checkpoint.base import (
 )
 
 from agent.conversations.checkpoints import Checkpoints, SavedCheckpoint
+from agent.conversations.thread import RunKey
 
 
 class RunCheckpoint(BaseCheckpointSaver[str]):
     """LangGraph's saver for one run, whose id is the `thread_id` of its checkpoints. For one use."""
 
-    def __init__(
-        self, owner: str, thread_id: str, run_id: str, store: Checkpoints, *, resumed: bool = False
-    ) -> None:
+    def __init__(self, run: RunKey, store: Checkpoints, *, resumed: bool = False) -> None:
         """`resumed` continues with the checkpoint with which the run paused."""
         super().__init__()
-        self.config: Final[RunnableConfig] = {"configurable": {"thread_id": run_id, "checkpoint_ns": ""}}
-        self._run = owner, thread_id, run_id
+        self.config: Final[RunnableConfig] = {"configurable": {"thread_id": run.run_id, "checkpoint_ns": ""}}
+        self._run = run
         self._store = store
         self._saved = resumed
         self._put: SavedCheckpoint | None = None
@@ -42,7 +41,7 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         A run that pauses again before it has ended a step has no checkpoint of its own: its question replaces
         that of the checkpoint with which it continued.
         """
-        saved = self._put or (await self._store.load(*self._run) if self._saved else None)
+        saved = self._put or (await self._store.load(self._run) if self._saved else None)
         self._saved = True
         if saved is None:
             return
@@ -51,11 +50,11 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
                 key = task_id, WRITES_IDX_MAP.get(channel, position)
                 if key[1] < 0 or key not in saved.writes:  # a question replaces the one before
                     saved.writes[key] = channel, value
-        await self._store.save(*self._run, saved)
+        await self._store.save(self._run, saved)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint with which the run paused; `None` for a new run."""
-        saved = await self._store.load(*self._run) if self._saved else None
+        saved = await self._store.load(self._run) if self._saved else None
         if saved is None:
             return None
         pending = [(task_id, *write) for (task_id, _), write in saved.writes.items()]
@@ -93,7 +92,7 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         return self
 
     def _config_of(self, checkpoint: Checkpoint) -> RunnableConfig:
-        names = {"thread_id": self._run[2], "checkpoint_ns": "", "checkpoint_id": checkpoint["id"]}
+        names = {"thread_id": self._run.run_id, "checkpoint_ns": "", "checkpoint_id": checkpoint["id"]}
         return {"configurable": names}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from langchain_core.messages import AnyMessage, ToolCall
 
 from agent.conversations.checkpoints import Checkpoints
+from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
@@ -44,9 +45,7 @@ class RunRequest:
     """A run of a thread that its caller has requested."""
 
     caller: VerifiedAccessToken
-    owner: str
-    thread_id: str
-    run_id: str
+    key: RunKey
     streaming: bool
     call: ToolCall | None = None
     """See `AgentContext.call`."""

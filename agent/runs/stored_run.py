@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 
 from agent.conversations.run_record import RunRecord
-from agent.conversations.thread import Thread
+from agent.conversations.thread import RunKey, Thread
 from agent.conversations.threads import ThreadStore
 from agent.runs.run import Cancelled, Finished, ModelMessages, Outcome, Paused, Run
 from graph.events import DECLARED, AgentEvent, ToolFinished, ToolStarted, shown_arguments, shown_text
@@ -30,9 +30,9 @@ class StoredRun(Run):
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """The latest run of `thread`, which has one."""
-        run_id = thread.run_id or ""
+        key = RunKey(owner, thread.id, thread.run_id or "")
         # The same events have the same positions in every process.
-        super().__init__(run_id, f"stored-{run_id}", thread_id=thread.id, owner=owner)
+        super().__init__(f"stored-{key.run_id}", key)
         self._threads = threads
         self._sleep = sleep
         self._seen: Thread | None = None
@@ -52,7 +52,7 @@ class StoredRun(Run):
         if thread == self._seen or self.outcome is not None:
             return
         self._seen = thread
-        record = await self._threads.runs.get(self.owner, self.thread_id, self.id)
+        record = await self._threads.runs.get(*self.key)
         if record is None:
             self.conclude(Cancelled())
             return

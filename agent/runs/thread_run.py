@@ -54,7 +54,7 @@ class ThreadRun:
     async def run(self, live: LiveRun) -> Finished | Paused:
         """See `Work`. Raises what `begin`, the graph and the store raise."""
         begun = await self._beginning()
-        self._draft = self._drafts.begin(self._run)
+        self._draft = self._drafts.begin(self._run.key)
         live.begin(str(call["id"]) for each in begun.earlier for call in getattr(each, "tool_calls", ()))
         of_model = ModelMessages()
         interrupts: Sequence[Interrupt] = ()
@@ -86,12 +86,10 @@ class ThreadRun:
         if cut_off:
             messages += self._transcript.remainder()
         status, end = _end(outcome)
-        ended = await threads.end_run(
-            run.owner, run.thread_id, run.run_id, status, messages, end, self._new_labels()
-        )
-        self._drafts.end(run.run_id)
+        ended = await threads.end_run(run.key, status, messages, end, self._read)
+        self._drafts.end(run.key.run_id)
         if cut_off and ended:  # else the approvals are those of the run that has taken the thread over
-            await approvals.withdraw(run.caller.principal, run.thread_id, self._parts.clock())
+            await approvals.withdraw(run.caller.principal, run.key.thread_id, self._parts.clock())
         if not cut_off and not ended:  # the answer is not stored: its reader must not take it for complete
             raise await self._taken_over() or asyncio.CancelledError
 
@@ -109,13 +107,11 @@ class ThreadRun:
         if beginning.cancelled() or beginning.exception() is not None:
             return
         self._begun = begun = beginning.result()
-        run, store = self._run, self._parts.checkpoints
-        self._checkpoint = RunCheckpoint(
-            run.owner, run.thread_id, run.run_id, store, resumed=begun.input is None
-        )
+        store = self._parts.checkpoints
+        self._checkpoint = RunCheckpoint(self._run.key, store, resumed=begun.input is None)
         self._transcript = RunTranscript(begun.earlier)
-        self._read, self._stored_read = dict(begun.read), dict(begun.read)
-        """The labels of what the conversation has read, and those of them that are stored."""
+        self._read = dict(begun.read)
+        """The labels of what the conversation has read."""
 
     async def _append(self, messages: Sequence[AnyMessage]) -> None:
         self._transcript.add(messages)
@@ -125,34 +121,25 @@ class ThreadRun:
         if isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls:
             self._last = messages
             return
-        run, self._unstored, read = self._run, messages, self._new_labels()
-        threads = self._parts.threads
+        self._unstored = messages
         try:
-            await threads.append(run.owner, run.thread_id, run.run_id, messages, read)
+            await self._parts.threads.append(self._run.key, messages, self._read)
         except ThreadBusyError:  # another process has ended the run
             raise await self._taken_over() or asyncio.CancelledError from None
         self._unstored = ()
-        self._stored_read = read or self._stored_read
         self._draft.stored(messages)
 
     def _taken_over(self) -> Awaitable[AgentError | None]:
         """See `interruption`."""
-        run = self._run
-        return interruption(self._parts.threads, run.owner, run.thread_id, run.run_id)
-
-    def _new_labels(self) -> dict[str, str] | None:
-        """The labels, if there are other ones than those that are stored."""
-        return None if self._read == self._stored_read else dict(self._read)
+        return interruption(self._parts.threads, self._run.key)
 
     async def _missing(self) -> Sequence[AnyMessage]:
         """The messages of the run that are not stored."""
         if not self._unstored:
             return []
-        run, latest = self._run, len(self._unstored)
+        (owner, thread_id, _), latest = self._run.key, len(self._unstored)
         try:
-            stored = await self._parts.threads.messages(
-                run.owner, run.thread_id, limit=latest, most_bytes=TURN_BYTES
-            )
+            stored = await self._parts.threads.messages(owner, thread_id, limit=latest, most_bytes=TURN_BYTES)
         except ThreadNotFoundError:  # deleted meanwhile
             return []
         known = {each.message.id for each in stored}
@@ -171,12 +158,12 @@ class ThreadRun:
             streaming=run.streaming,
             steps=run.streaming,
             call=run.call,
-            thread_id=run.thread_id,
+            thread_id=run.key.thread_id,
             answers=begun.answers,
             begun_calls=self._transcript.begun_calls,
             read=self._read,
-            read_files=partial(files.read, run.owner, run.thread_id),
-            keep_file=partial(files.keep, run.owner, run.thread_id, run.run_id),
+            read_files=partial(files.read, run.key.owner, run.key.thread_id),
+            keep_file=partial(files.keep, run.key),
             writer=write,
         )
 

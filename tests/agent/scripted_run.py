@@ -1,12 +1,13 @@
 """A run whose events the test gives."""
 
+from agent.conversations.thread import RunKey
 from agent.runs.run import Cancelled, End, Run, RunEvent, RunReader
 from identity.errors import AgentError
 
 
 def scripted_run() -> Run:
     """A run without events, which goes on."""
-    return Run("run-1", "0a1b2c3d", thread_id="thread-1", owner="alice")
+    return Run("0a1b2c3d", RunKey("alice", "thread-1", "run-1"))
 
 
 def add(run: Run, *events: RunEvent | AgentError) -> None:

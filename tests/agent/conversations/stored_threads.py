@@ -6,11 +6,12 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, Rows, Statement, Transaction
-from agent.conversations.thread import owner_of
+from agent.conversations.thread import RunKey, owner_of
 from agent.conversations.threads import ThreadStore
 from identity.principal import Principal
 
 ALICE = owner_of(Principal("https://idaas.example", "user_alice"))
+RUN = RunKey(ALICE, "t", "r")
 BOB = owner_of(Principal("https://idaas.example", "user_bob"))
 
 
@@ -29,8 +30,8 @@ async def asked(threads: ThreadStore, thread_id: str, *texts: str, owner: str = 
     """A thread with one finished run for each question."""
     for number, text in enumerate(texts):
         run = f"run-{thread_id}-{number}"
-        await threads.begin_run(owner, thread_id, run, "process", messages=[HumanMessage(text)])
-        await threads.end_run(owner, thread_id, run, "idle", [AIMessage(f"Answer to {text}")])
+        await threads.begin_run(RunKey(owner, thread_id, run), "process", messages=[HumanMessage(text)])
+        await threads.end_run(RunKey(owner, thread_id, run), "idle", [AIMessage(f"Answer to {text}")])
 
 
 class CountedReads:

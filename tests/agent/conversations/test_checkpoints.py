@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database.database import Database, query
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_checkpoint import RunCheckpoint
@@ -25,7 +26,7 @@ from tests.agent.conftest import NewDatabase
 from tests.agent.conversations.stored_threads import ALICE
 
 KEY = "A" * 43
-RUN = ALICE, "t", "run-1"
+RUN = RunKey(ALICE, "t", "run-1")
 CALL = {"id": "call_1", "name": "leave_apply", "args": {"days": 3}, "type": "tool_call"}
 
 
@@ -72,8 +73,8 @@ def checkpoints_of(new_database: NewDatabase) -> OpenCheckpoints:
 
 async def paused(checkpoints: Checkpoints) -> None:
     """A run that waits for an answer."""
-    await ThreadStore(checkpoints._database).begin_run(*RUN, "p")
-    checkpoint = RunCheckpoint(*RUN, checkpoints)
+    await ThreadStore(checkpoints._database).begin_run(RUN, "p")
+    checkpoint = RunCheckpoint(RUN, checkpoints)
     question = {"messages": [HumanMessage("Three days of holiday")], "log": []}
     result = await graph(checkpoint).ainvoke(question, checkpoint.config, durability="exit")
     assert result["__interrupt__"]
@@ -82,7 +83,7 @@ async def paused(checkpoints: Checkpoints) -> None:
 
 async def answered(checkpoints: Checkpoints, answer: str) -> dict[str, Any]:
     """What the run that waits does then."""
-    checkpoint = RunCheckpoint(*RUN, checkpoints, resumed=True)
+    checkpoint = RunCheckpoint(RUN, checkpoints, resumed=True)
     result = await graph(checkpoint).ainvoke(Command(resume=answer), checkpoint.config, durability="exit")
     await checkpoint.save()
     return result
@@ -107,8 +108,8 @@ async def test_run_that_ends_leaves_nothing_and_one_that_waits_again_keeps_it(ch
     checkpoints, threads = checkpoints_of(), ThreadStore(database)
     await paused(checkpoints)
     for status, left in (("paused", 1), ("idle", 0)):
-        assert not await threads.end_run(ALICE, "t", "another-run", "idle")
-        assert await threads.end_run(*RUN, status)
+        assert not await threads.end_run(RunKey(ALICE, "t", "another-run"), "idle")
+        assert await threads.end_run(RUN, status)
         assert len(await rows(database)) == left
 
 
@@ -121,10 +122,10 @@ async def test_run_whose_process_stops_leaves_nothing(checkpoints_of, database):
 async def test_run_that_is_not_that_of_its_thread_saves_nothing(checkpoints_of, database):
     checkpoints = checkpoints_of()
     await paused(checkpoints)
-    saved = await checkpoints.load(*RUN)
+    saved = await checkpoints.load(RUN)
     assert saved is not None
     before = await rows(database)
-    await checkpoints.save(ALICE, "t", "another-run", saved)
+    await checkpoints.save(RunKey(ALICE, "t", "another-run"), saved)
     assert await rows(database) == before
 
 
@@ -156,7 +157,7 @@ async def test_checkpoint_of_another_form_is_refused(checkpoints_of, database, f
     await paused(checkpoints_of())
     await database.write(lambda: query("UPDATE checkpoints SET body = ?", b"\0" + forged))
     with pytest.raises(ConfigurationError) as caught:
-        await checkpoints_of().load(*RUN)
+        await checkpoints_of().load(RUN)
     assert caught.value.code is AgentCode.CONVERSATION_UNREADABLE
 
 
@@ -164,6 +165,6 @@ async def test_object_of_another_type_is_read_as_plain_data(checkpoints_of, data
     await paused(checkpoints_of())
     forged = b"\x93" + extension(0, *CONSTRUCTED) + ormsgpack.packb({}) + ormsgpack.packb([])
     await database.write(lambda: query("UPDATE checkpoints SET body = ?", b"\0" + forged))
-    saved = await checkpoints_of().load(*RUN)
+    saved = await checkpoints_of().load(RUN)
     assert saved is not None
     assert saved.checkpoint == "it was executed"

@@ -15,7 +15,7 @@ from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.retention import Retention
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.thread import owner_of
+from agent.conversations.thread import RunKey, owner_of
 from identity.errors import ThreadNotFoundError
 from tests.clock import Clock
 from tests.graph.approvals.conftest import ALICE, request_of
@@ -36,14 +36,16 @@ def storage(database: Database, clock: Clock) -> ConversationStorage:
 
 async def conversation(storage: ConversationStorage, thread_id: str, status: Any = "idle") -> None:
     threads = storage.threads
-    await threads.begin_run(OWNER, thread_id, f"run-{thread_id}", "p", messages=[HumanMessage("Hello")])
+    await threads.begin_run(
+        RunKey(OWNER, thread_id, f"run-{thread_id}"), "p", messages=[HumanMessage("Hello")]
+    )
     if status != "running":
-        await threads.end_run(OWNER, thread_id, f"run-{thread_id}", status, [AIMessage("Hi")])
+        await threads.end_run(RunKey(OWNER, thread_id, f"run-{thread_id}"), status, [AIMessage("Hi")])
 
 
 async def checkpoint(storage: ConversationStorage, thread_id: str, state: str = "") -> None:
     saved = SavedCheckpoint(empty_checkpoint() | {"channel_values": {"n": state}}, {})
-    await storage.checkpoints.save(OWNER, thread_id, f"run-{thread_id}", saved)
+    await storage.checkpoints.save(RunKey(OWNER, thread_id, f"run-{thread_id}"), saved)
 
 
 def contents(folder: Path) -> list[bytes]:
@@ -61,8 +63,8 @@ async def test_deleted_conversation_is_purged_after_the_time_in_which_it_can_be_
     await conversation(storage, "deleted")
     await conversation(storage, "kept")
     await conversation(storage, "cut-off", "running")
-    await storage.threads.write_drafts([Draft(OWNER, "cut-off", "run-cut-off", 1, [])])
-    assert await storage.threads.files.keep(OWNER, "cut-off", "run-cut-off", b"an image")
+    await storage.threads.write_drafts([Draft(RunKey(OWNER, "cut-off", "run-cut-off"), 1, [])])
+    assert await storage.threads.files.keep(RunKey(OWNER, "cut-off", "run-cut-off"), b"an image")
     await storage.threads.delete(OWNER, "deleted")
     await storage.threads.delete(OWNER, "cut-off")
     clock.now += 599
@@ -144,8 +146,8 @@ async def test_content_of_purged_conversations_is_no_longer_in_the_files(tmp_pat
     threads = storage.threads
     for number in range(40):
         message = HumanMessage(f"my salary is {number} " + "x" * 5_000)
-        await threads.begin_run(OWNER, f"t{number}", "r", "p", messages=[message])
-        await threads.end_run(OWNER, f"t{number}", "r", "idle")
+        await threads.begin_run(RunKey(OWNER, f"t{number}", "r"), "p", messages=[message])
+        await threads.end_run(RunKey(OWNER, f"t{number}", "r"), "idle")
     assert any(b"my salary" in content for content in contents(tmp_path))
     await threads.delete_all(OWNER)
     clock.now += 700
@@ -172,8 +174,10 @@ async def test_what_is_deleted_beside_other_rows_is_overwritten_by_every_build_o
     storage = ConversationStorage(database, Encryption(), days=90, clock=clock)
     for number in range(3):
         message = HumanMessage(f"canary-{number}")
-        await storage.threads.begin_run(OWNER, f"t{number}", f"run-t{number}", "p", messages=[message])
-        await storage.threads.end_run(OWNER, f"t{number}", f"run-t{number}", "paused")
+        await storage.threads.begin_run(
+            RunKey(OWNER, f"t{number}", f"run-t{number}"), "p", messages=[message]
+        )
+        await storage.threads.end_run(RunKey(OWNER, f"t{number}", f"run-t{number}"), "paused")
         await checkpoint(storage, f"t{number}", f"state-{number}")
     await storage.threads.delete(OWNER, "t1")
     clock.now += 700

@@ -10,8 +10,9 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.conversations.database.database import Database, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.run_record import RunEnd, RunQuery, RunRecord
+from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
-from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, asked
+from tests.agent.conversations.stored_threads import ALICE, BOB, RUN, Clock, asked
 
 ALL = RunQuery(limit=100)
 
@@ -30,20 +31,20 @@ async def run_of(threads: ThreadStore, run_id: str = "r") -> RunRecord:
 
 async def paused(threads: ThreadStore, clock: Clock, *, seconds: float) -> float:
     """alice's thread `t` waits for an answer; until when."""
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("Apply")])
+    await threads.begin_run(RUN, "p", messages=[HumanMessage("Apply")])
     until = clock.now + seconds
     end = RunEnd("input_required", None, until)
-    await threads.end_run(ALICE, "t", "r", "paused", [AIMessage("")], end)
+    await threads.end_run(RUN, "paused", [AIMessage("")], end)
     return until
 
 
 async def test_pages_have_the_runs_of_all_threads_in_the_order_of_their_last_change(threads):
-    await threads.begin_run(ALICE, "slow", "begun-first", "p")
+    await threads.begin_run(RunKey(ALICE, "slow", "begun-first"), "p")
     await asked(threads, "t", "one", "two")
     await asked(threads, "u", "three")
     await asked(threads, "of-bob", "four", owner=BOB)
-    await threads.begin_run(ALICE, "v", "begun-last", "p")
-    await threads.end_run(ALICE, "slow", "begun-first", "idle")
+    await threads.begin_run(RunKey(ALICE, "v", "begun-last"), "p")
+    await threads.end_run(RunKey(ALICE, "slow", "begun-first"), "idle")
     expected = ["begun-first", "begun-last", "run-u-0", "run-t-1", "run-t-0"]
 
     found, cursor = [], None
@@ -68,7 +69,7 @@ async def test_runs_that_changed_at_the_same_time_are_on_one_page_each(database:
 async def test_runs_are_selected_by_thread_state_and_time(threads: ThreadStore, clock: Clock) -> None:
     await asked(threads, "t", "one", "two")
     await asked(threads, "u", "three")
-    await threads.begin_run(ALICE, "u", "running", "p")
+    await threads.begin_run(RunKey(ALICE, "u", "running"), "p")
     last = await threads.runs.get(ALICE, "t", "run-t-1")
     assert await threads.runs.get(ALICE, "t") == last
     assert last is not None
@@ -121,16 +122,16 @@ async def test_cursor_that_is_none_is_a_value_error(threads: ThreadStore, cursor
     ],
 )
 async def test_state_of_a_run_that_has_ended_is_never_changed(threads, status, end, state):
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("Hello")])
-    await threads.end_run(ALICE, "t", "r", status, [], end)
+    await threads.begin_run(RUN, "p", messages=[HumanMessage("Hello")])
+    await threads.end_run(RUN, status, [], end)
     ended = await run_of(threads)
     assert (ended.state, ended.reason) == (state, end.reason)
 
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[AIMessage("late")])  # the same run again
+    await threads.begin_run(RUN, "p", messages=[AIMessage("late")])  # the same run again
     assert await run_of(threads) == ended
     await threads.processes.interrupted_of("p", None)
-    await threads.begin_run(ALICE, "t", "next", "p")
-    await threads.end_run(ALICE, "t", "next", "failed")
+    await threads.begin_run(RunKey(ALICE, "t", "next"), "p")
+    await threads.end_run(RunKey(ALICE, "t", "next"), "failed")
     assert await run_of(threads) == ended
 
 
@@ -138,10 +139,10 @@ async def test_run_that_waits_goes_on_and_completes(threads: ThreadStore, clock:
     until = await paused(threads, clock, seconds=600)
     waiting = await run_of(threads)
     assert (waiting.state, waiting.expires_at) == ("input_required", until)
-    await threads.begin_run(ALICE, "t", "r", "another")
+    await threads.begin_run(RUN, "another")
     working = await run_of(threads)
     assert (working.state, working.expires_at) == ("working", None)
-    await threads.end_run(ALICE, "t", "r", "idle", [AIMessage("Done")])
+    await threads.end_run(RUN, "idle", [AIMessage("Done")])
     done = await run_of(threads)
     assert (done.state, done.first_seq, done.asked, done.last_seq) == ("completed", 1, 1, 3)
 
@@ -158,7 +159,7 @@ async def test_run_whose_approval_has_expired_is_cancelled_since_then(threads, c
     assert await listed(threads, RunQuery(limit=9, state="input_required")) == []
 
     cancelled = RunEnd("canceled", "run_cancelled")
-    assert await threads.end_run(ALICE, "t", "r", "idle", [AIMessage("not run")], cancelled)
+    assert await threads.end_run(RUN, "idle", [AIMessage("not run")], cancelled)
     assert await run_of(threads) == expired
 
 
@@ -174,8 +175,8 @@ Interrupt = Callable[[ThreadStore], Awaitable[object]]
     ],
 )
 async def test_run_whose_process_has_stopped_has_failed(threads: ThreadStore, interrupt: Interrupt) -> None:
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("Hello")])
-    await threads.append(ALICE, "t", "r", [AIMessage("I look")])
+    await threads.begin_run(RUN, "p", messages=[HumanMessage("Hello")])
+    await threads.append(RUN, [AIMessage("I look")])
     await interrupt(threads)
     stopped = await run_of(threads)
     assert (stopped.state, stopped.reason, stopped.last_seq) == ("failed", "run_interrupted", 2)
@@ -185,8 +186,10 @@ async def test_run_whose_process_has_stopped_has_failed(threads: ThreadStore, in
 async def test_messages_are_those_of_each_run_or_those_it_began_with(threads: ThreadStore) -> None:
     await asked(threads, "t", "one", "two")
     await asked(threads, "u", "three")
-    await threads.begin_run(ALICE, "u", "r", "p", messages=[HumanMessage("four"), HumanMessage("five")])
-    await threads.append(ALICE, "u", "r", [AIMessage("six")])
+    await threads.begin_run(
+        RunKey(ALICE, "u", "r"), "p", messages=[HumanMessage("four"), HumanMessage("five")]
+    )
+    await threads.append(RunKey(ALICE, "u", "r"), [AIMessage("six")])
     runs = (await threads.runs.page(ALICE, ALL)).runs
 
     async def texts(**options) -> list[list[str]]:
@@ -234,8 +237,8 @@ async def test_page_reads_its_runs_alone_in_the_order_of_an_index(tmp_path: Path
 async def test_page_has_fewer_runs_if_they_began_with_large_messages(threads: ThreadStore) -> None:
     for number in range(4):
         question = HumanMessage(f"{number}" + "x" * 400_000)
-        await threads.begin_run(ALICE, "t", f"run-{number}", "p", messages=[question])
-        await threads.end_run(ALICE, "t", f"run-{number}", "idle", [AIMessage("y" * 1_100_000)])
+        await threads.begin_run(RunKey(ALICE, "t", f"run-{number}"), "p", messages=[question])
+        await threads.end_run(RunKey(ALICE, "t", f"run-{number}"), "idle", [AIMessage("y" * 1_100_000)])
     page = await threads.runs.page(ALICE, RunQuery(limit=4))
     assert [run.run_id for run in page.runs] == ["run-3", "run-2"]
     rest = await threads.runs.page(ALICE, RunQuery(limit=4, before=page.cursor))

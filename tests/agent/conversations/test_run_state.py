@@ -5,6 +5,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.run_transcript import MAY_HAVE_EFFECT
+from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 
 OWNER = "a" * 64
@@ -13,15 +14,15 @@ OWNER = "a" * 64
 async def test_process_learns_which_of_its_runs_were_ended_by_another(database: Database) -> None:
     threads = ThreadStore(database)
     for thread, process in (("t", "p"), ("u", "p"), ("v", "other")):
-        await threads.begin_run(OWNER, thread, f"run-{thread}", process)
+        await threads.begin_run(RunKey(OWNER, thread, f"run-{thread}"), process)
     assert await threads.processes.runs_of("p") == {"run-t", "run-u"}
-    await threads.end_run(OWNER, "t", "run-t", "idle")
+    await threads.end_run(RunKey(OWNER, "t", "run-t"), "idle")
     assert await threads.processes.runs_of("p") == {"run-u"}
 
 
 async def test_runs_of_deleted_threads_are_none_of_the_process(database: Database) -> None:
     threads = ThreadStore(database)
-    await threads.begin_run(OWNER, "t", "run-t", "p")
+    await threads.begin_run(RunKey(OWNER, "t", "run-t"), "p")
     await threads.delete(OWNER, "t")
     assert await threads.processes.runs_of("p") == set()
 
@@ -29,7 +30,7 @@ async def test_runs_of_deleted_threads_are_none_of_the_process(database: Databas
 async def test_runs_of_a_process_are_interrupted_unless_it_was_seen_meanwhile(database: Database) -> None:
     threads = ThreadStore(database)
     for thread, process in (("t", "seen"), ("u", "never-seen"), ("v", "own")):
-        await threads.begin_run(OWNER, thread, f"run-{thread}", process)
+        await threads.begin_run(RunKey(OWNER, thread, f"run-{thread}"), process)
     await threads.processes.heartbeat("seen", ["run-t"])
     executing = await threads.processes.executing("own")
     assert executing.keys() == {"seen", "never-seen"}
@@ -59,10 +60,10 @@ CALL = AIMessage("", id="call", tool_calls=[{"name": "weather", "args": {}, "id"
 )
 async def test_next_run_finds_the_completed_messages_of_an_interrupted_one(database, interrupt):
     threads = ThreadStore(database, clock=lambda: 1_000.0)
-    await threads.begin_run(OWNER, "t", "r", "p", messages=[QUESTION, CALL])
+    await threads.begin_run(RunKey(OWNER, "t", "r"), "p", messages=[QUESTION, CALL])
     await interrupt(threads)
     again = HumanMessage("again", id="again")
-    window = (await threads.begin_run(OWNER, "t", "next", "p", messages=[again], tokens=1_000)).window
+    window = (await threads.begin_run(RunKey(OWNER, "t", "next"), "p", messages=[again], tokens=1_000)).window
     assert [message.text for message in window] == ["go", "", MAY_HAVE_EFFECT]
     stored = await threads.messages(OWNER, "t", limit=10)
     assert [(each.run_id, each.message.text) for each in stored] == [
@@ -76,7 +77,7 @@ async def test_next_run_finds_the_completed_messages_of_an_interrupted_one(datab
 async def test_run_with_a_damaged_message_is_interrupted_with_the_others(database: Database) -> None:
     threads = ThreadStore(database)
     for thread in ("damaged", "whole"):
-        await threads.begin_run(OWNER, thread, f"run-{thread}", "p", messages=[QUESTION, CALL])
+        await threads.begin_run(RunKey(OWNER, thread, f"run-{thread}"), "p", messages=[QUESTION, CALL])
     damage = "UPDATE messages SET body = ? WHERE run_id = ?"
     await database.write(lambda: query(damage, b"no JSON", "run-damaged"))
     await threads.processes.interrupted_of("p", None)

@@ -12,7 +12,7 @@ from agent.conversations.storage import ConversationStorage
 from agent.conversations.threads import ThreadStore
 from identity.access_token.sealed_caller import SealingKeys
 from tests.agent.conftest import NewDatabase
-from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, CountedReads, asked
+from tests.agent.conversations.stored_threads import ALICE, BOB, RUN, Clock, CountedReads, asked
 
 KEY, OTHER = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 
@@ -83,11 +83,11 @@ async def test_title_is_found_while_it_is_typed_and_no_more_after_it_was_changed
 
 
 async def test_every_message_of_a_run_is_searched_but_results_of_tools(threads: ThreadStore) -> None:
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("first"), HumanMessage("second")])
+    await threads.begin_run(RUN, "p", messages=[HumanMessage("first"), HumanMessage("second")])
     call = {"id": "c", "name": "tool", "args": {"city": "Suzhou"}}
-    await threads.append(ALICE, "t", "r", [AIMessage("looking", tool_calls=[call])])
-    await threads.append(ALICE, "t", "r", [ToolMessage("sunny", tool_call_id="c")])
-    await threads.end_run(ALICE, "t", "r", "idle", [AIMessage("fine")])
+    await threads.append(RUN, [AIMessage("looking", tool_calls=[call])])
+    await threads.append(RUN, [ToolMessage("sunny", tool_call_id="c")])
+    await threads.end_run(RUN, "idle", [AIMessage("fine")])
     assert await ids(threads, "first second looking fine") == ["t"]
     assert await ids(threads, "sunny") == await ids(threads, "suzhou") == []
 
@@ -129,7 +129,7 @@ async def test_terms_of_a_message_are_bounded_and_count_as_stored(threads, datab
     [[before]] = await database.read(lambda: query("SELECT bytes FROM threads"))
     terms = await number_of_terms(database)
     text = " ".join(f"word{number}" for number in range(3_000))
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage(text)])
+    await threads.begin_run(RUN, "p", messages=[HumanMessage(text)])
     assert await number_of_terms(database) == terms + MOST_TERMS
     [[after]] = await database.read(lambda: query("SELECT bytes FROM threads"))
     assert len(text) + MOST_TERMS * TERM_BYTES < after - before < len(text) + MOST_TERMS * TERM_BYTES + 1_000

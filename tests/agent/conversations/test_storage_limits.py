@@ -8,11 +8,11 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.conversations.database.database import Database, query
 from agent.conversations.drafts import Draft
 from agent.conversations.storage_limits import StorageLimits
-from agent.conversations.thread import MessageStoredError
+from agent.conversations.thread import MessageStoredError, RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import ApprovalError, StorageLimitError, ThreadBusyError, ThreadNotFoundError
-from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, asked
+from tests.agent.conversations.stored_threads import ALICE, BOB, RUN, Clock, asked
 
 pytestmark = pytest.mark.promise("bounded")
 
@@ -39,9 +39,9 @@ async def stored_bytes(database: Database, thread_id: str) -> int:
 async def test_message_that_would_exceed_the_messages_of_a_conversation_is_refused(limited_to):
     threads = limited_to(thread_messages=5)
     await asked(threads, "t", "one", "two")
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("three")])
-    await threads.append(ALICE, "t", "r", [AIMessage("a run that has begun")])
-    assert await threads.end_run(ALICE, "t", "r", "failed", [AIMessage("stores its end")])
+    await threads.begin_run(RUN, "p", messages=[HumanMessage("three")])
+    await threads.append(RUN, [AIMessage("a run that has begun")])
+    assert await threads.end_run(RUN, "failed", [AIMessage("stores its end")])
     assert await refused(threads, "t") == (AgentCode.CONVERSATION_FULL, "messages", 5)
     assert len(await threads.messages(ALICE, "t", limit=20)) == 7
     await asked(threads, "other", "is not concerned")
@@ -56,16 +56,16 @@ async def test_message_that_would_exceed_the_bytes_of_a_conversation_is_refused(
 
 
 async def test_bytes_are_what_was_added(database: Database, threads: ThreadStore) -> None:
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage(LONG)])
+    await threads.begin_run(RUN, "p", messages=[HumanMessage(LONG)])
     question = await stored_bytes(database, "t")
-    await threads.append(ALICE, "t", "r", [AIMessage(LONG), AIMessage(LONG)])
-    await threads.end_run(ALICE, "t", "r", "idle", [AIMessage(LONG)])
+    await threads.append(RUN, [AIMessage(LONG), AIMessage(LONG)])
+    await threads.end_run(RUN, "idle", [AIMessage(LONG)])
     whole = await stored_bytes(database, "t")
     assert 10_000 < question < 12_000
     assert 30_000 < whole - question < 32_000
-    await threads.begin_run(ALICE, "t", "lost", "dead", messages=[HumanMessage("x")])
+    await threads.begin_run(RunKey(ALICE, "t", "lost"), "dead", messages=[HumanMessage("x")])
     before = await stored_bytes(database, "t")
-    await threads.write_drafts([Draft(ALICE, "t", "lost", 1, [{"type": "content", "text": LONG}])])
+    await threads.write_drafts([Draft(RunKey(ALICE, "t", "lost"), 1, [{"type": "content", "text": LONG}])])
     await threads.processes.interrupted(1e9)
     assert 10_000 < await stored_bytes(database, "t") - before < 11_000
 
@@ -73,13 +73,13 @@ async def test_bytes_are_what_was_added(database: Database, threads: ThreadStore
 @pytest.mark.parametrize("limits", [{"thread_messages": 2}, {"thread_bytes": 3_000}, {"user_bytes": 3_000}])
 async def test_run_that_waited_goes_on_in_a_full_conversation_and_a_failed_one_does_not(limited_to, limits):
     threads = limited_to(**limits)
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("apply")])
-    await threads.append(ALICE, "t", "r", [AIMessage("x" * 3_000), AIMessage("x")])
-    await threads.end_run(ALICE, "t", "r", "paused")
-    await threads.begin_run(ALICE, "t", "r", "p")
-    await threads.end_run(ALICE, "t", "r", "failed")
+    await threads.begin_run(RUN, "p", messages=[HumanMessage("apply")])
+    await threads.append(RUN, [AIMessage("x" * 3_000), AIMessage("x")])
+    await threads.end_run(RUN, "paused")
+    await threads.begin_run(RUN, "p")
+    await threads.end_run(RUN, "failed")
     with pytest.raises(StorageLimitError):
-        await threads.begin_run(ALICE, "t", "s", "p", unchanged=await threads.get(ALICE, "t"))
+        await threads.begin_run(RunKey(ALICE, "t", "s"), "p", unchanged=await threads.get(ALICE, "t"))
 
 
 async def test_user_who_deletes_conversations_can_go_on(limited_to: LimitedTo) -> None:
@@ -119,14 +119,14 @@ async def test_user_opens_no_more_conversations_than_the_limit(limited_to: Limit
 async def test_other_reasons_of_a_refusal_come_first(limited_to: LimitedTo) -> None:
     threads = limited_to(thread_messages=1)
     sent = HumanMessage("x", id="m")
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[sent])
+    await threads.begin_run(RUN, "p", messages=[sent])
     with pytest.raises(ThreadBusyError):
-        await threads.begin_run(ALICE, "t", "s", "p", messages=[HumanMessage("y")])
+        await threads.begin_run(RunKey(ALICE, "t", "s"), "p", messages=[HumanMessage("y")])
     with pytest.raises(MessageStoredError):
-        await threads.begin_run(ALICE, "t", "s", "p", messages=[sent])
-    await threads.end_run(ALICE, "t", "r", "paused")
+        await threads.begin_run(RunKey(ALICE, "t", "s"), "p", messages=[sent])
+    await threads.end_run(RUN, "paused")
     with pytest.raises(ApprovalError):
-        await threads.begin_run(ALICE, "t", "s", "p", messages=[HumanMessage("y")])
+        await threads.begin_run(RunKey(ALICE, "t", "s"), "p", messages=[HumanMessage("y")])
     await threads.delete(ALICE, "t")
     with pytest.raises(ThreadNotFoundError):
-        await threads.begin_run(ALICE, "t", "s", "p", messages=[HumanMessage("y")])
+        await threads.begin_run(RunKey(ALICE, "t", "s"), "p", messages=[HumanMessage("y")])

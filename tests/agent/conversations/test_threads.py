@@ -7,45 +7,45 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, query
-from agent.conversations.thread import MessageStoredError, owner_of
+from agent.conversations.thread import MessageStoredError, RunKey, owner_of
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
 from tests.agent.conftest import NewDatabase
-from tests.agent.conversations.stored_threads import ALICE, BOB, Clock, asked, window
+from tests.agent.conversations.stored_threads import ALICE, BOB, RUN, Clock, asked, window
 
 ASKED = HumanMessage("And now?", id="m-1")
 
 
 async def test_message_that_is_stored_begins_no_other_run(new_database: NewDatabase, clock: Clock) -> None:
     threads, elsewhere = (ThreadStore(new_database(), clock=clock) for _ in range(2))
-    await threads.begin_run(ALICE, "t", "run-1", "p", messages=[ASKED])
+    await threads.begin_run(RunKey(ALICE, "t", "run-1"), "p", messages=[ASKED])
     for ended in (False, True):
         if ended:
-            await threads.end_run(ALICE, "t", "run-1", "idle", [AIMessage("Yes")])
+            await threads.end_run(RunKey(ALICE, "t", "run-1"), "idle", [AIMessage("Yes")])
             await asked(threads, "t", *("More?" for _ in range(50)))
         for repeated in ([ASKED], [HumanMessage("new", id="m-2"), ASKED]):
             with pytest.raises(MessageStoredError) as refused:
-                await elsewhere.begin_run(ALICE, "t", "run-2", "q", messages=repeated)
+                await elsewhere.begin_run(RunKey(ALICE, "t", "run-2"), "q", messages=repeated)
             assert refused.value.runs == {"m-1": "run-1"}
     stored = [each.message.text for each in await threads.messages(ALICE, "t", limit=200)]
     assert stored.count("And now?") == 1
     assert "new" not in stored
-    await elsewhere.begin_run(ALICE, "other", "run-3", "q", messages=[ASKED])
-    await elsewhere.begin_run(BOB, "t", "run-4", "q", messages=[ASKED])
+    await elsewhere.begin_run(RunKey(ALICE, "other", "run-3"), "q", messages=[ASKED])
+    await elsewhere.begin_run(RunKey(BOB, "t", "run-4"), "q", messages=[ASKED])
 
 
 async def test_run_begins_only_if_the_thread_is_as_it_was_read(threads: ThreadStore) -> None:
-    await threads.begin_run(ALICE, "t", "run-1", "p", messages=[ASKED])
-    await threads.end_run(ALICE, "t", "run-1", "failed")
+    await threads.begin_run(RunKey(ALICE, "t", "run-1"), "p", messages=[ASKED])
+    await threads.end_run(RunKey(ALICE, "t", "run-1"), "failed")
     seen = await threads.get(ALICE, "t")
-    await threads.begin_run(ALICE, "t", "run-2", "p", unchanged=seen)
-    await threads.end_run(ALICE, "t", "run-2", "failed")
+    await threads.begin_run(RunKey(ALICE, "t", "run-2"), "p", unchanged=seen)
+    await threads.end_run(RunKey(ALICE, "t", "run-2"), "failed")
     with pytest.raises(ThreadBusyError):
-        await threads.begin_run(ALICE, "t", "run-3", "p", unchanged=seen)
-    await threads.begin_run(ALICE, "t", "run-3", "p", unchanged=await threads.get(ALICE, "t"))
+        await threads.begin_run(RunKey(ALICE, "t", "run-3"), "p", unchanged=seen)
+    await threads.begin_run(RunKey(ALICE, "t", "run-3"), "p", unchanged=await threads.get(ALICE, "t"))
 
 
 def texts(messages: list) -> list[str]:
@@ -82,9 +82,9 @@ async def test_thread_of_another_owner_is_absent_for_every_operation(threads: Th
             await attempt
         assert caught.value.code is AgentCode.THREAD_NOT_FOUND
     assert await threads.page(BOB, limit=10) == ([], None)
-    assert not await threads.end_run(BOB, "t", "run-t-0", "idle")
+    assert not await threads.end_run(RunKey(BOB, "t", "run-t-0"), "idle")
     with pytest.raises(ThreadBusyError):
-        await threads.append(BOB, "t", "run-t-0", [HumanMessage("forged")])
+        await threads.append(RunKey(BOB, "t", "run-t-0"), [HumanMessage("forged")])
 
 
 @pytest.mark.promise("threads-are-private")
@@ -98,23 +98,25 @@ async def test_one_identifier_of_two_owners_is_two_threads(threads: ThreadStore)
 
 
 async def test_second_run_of_a_thread_is_refused_until_the_first_has_ended(threads: ThreadStore) -> None:
-    await threads.begin_run(ALICE, "t", "first", "p")
+    await threads.begin_run(RunKey(ALICE, "t", "first"), "p")
     thread = await threads.get(ALICE, "t")
     assert (thread.status, thread.run_id) == ("running", "first")
     for run in ("second", "first"):
         with pytest.raises(ThreadBusyError) as caught:
-            await threads.begin_run(ALICE, "t", run, "p", messages=[HumanMessage("lost")])
+            await threads.begin_run(RunKey(ALICE, "t", run), "p", messages=[HumanMessage("lost")])
         assert caught.value.code is AgentCode.THREAD_BUSY
-    assert await threads.end_run(ALICE, "t", "first", "failed")
+    assert await threads.end_run(RunKey(ALICE, "t", "first"), "failed")
     assert (await threads.get(ALICE, "t")).status == "failed"
-    await threads.begin_run(ALICE, "t", "second", "p")
+    await threads.begin_run(RunKey(ALICE, "t", "second"), "p")
     assert await threads.messages(ALICE, "t", limit=10) == []
 
 
 async def test_only_one_of_many_runs_that_begin_at_once_gets_the_thread(new_database, clock):
     stores = [ThreadStore(new_database(), clock=clock) for _ in range(4)]
     begun = [
-        store.begin_run(ALICE, "t", f"run-{number}-{index}", "p", messages=[HumanMessage(str(number))])
+        store.begin_run(
+            RunKey(ALICE, "t", f"run-{number}-{index}"), "p", messages=[HumanMessage(str(number))]
+        )
         for number, store in enumerate(stores)
         for index in range(3)
     ]
@@ -124,26 +126,26 @@ async def test_only_one_of_many_runs_that_begin_at_once_gets_the_thread(new_data
 
 
 async def test_only_the_run_that_a_thread_waits_with_goes_on(threads: ThreadStore) -> None:
-    await threads.begin_run(ALICE, "t", "r", "p", messages=[HumanMessage("Apply for leave")])
-    await threads.end_run(ALICE, "t", "r", "paused", [AIMessage("")])
+    await threads.begin_run(RUN, "p", messages=[HumanMessage("Apply for leave")])
+    await threads.end_run(RUN, "paused", [AIMessage("")])
     thread = await threads.get(ALICE, "t")
     assert (thread.status, thread.run_id) == ("paused", "r")
     with pytest.raises(ApprovalError) as caught:
-        await threads.begin_run(ALICE, "t", "another", "p", messages=[HumanMessage("yes")])
+        await threads.begin_run(RunKey(ALICE, "t", "another"), "p", messages=[HumanMessage("yes")])
     assert caught.value.code is GraphCode.APPROVAL_OPEN
-    await threads.begin_run(ALICE, "t", "r", "p")
+    await threads.begin_run(RUN, "p")
     assert (await threads.get(ALICE, "t")).status == "running"
     with pytest.raises(ThreadBusyError):
-        await threads.begin_run(ALICE, "t", "r", "p")
-    assert await threads.end_run(ALICE, "t", "r", "idle")
+        await threads.begin_run(RUN, "p")
+    assert await threads.end_run(RUN, "idle")
     thread = await threads.get(ALICE, "t")
     assert (thread.status, thread.run_id) == ("idle", "r")
 
 
 async def test_run_of_a_silent_process_is_interrupted_and_cannot_write_any_more(threads, clock):
-    await threads.begin_run(ALICE, "t", "r", "dead", messages=[HumanMessage("Hello")])
+    await threads.begin_run(RUN, "dead", messages=[HumanMessage("Hello")])
     await threads.processes.heartbeat("dead", ["r"])
-    await threads.begin_run(ALICE, "u", "s", "living")
+    await threads.begin_run(RunKey(ALICE, "u", "s"), "living")
     await threads.processes.interrupted(clock.now - 10)
     assert (await threads.get(ALICE, "t")).status == "running"
     clock.now += 60
@@ -152,14 +154,14 @@ async def test_run_of_a_silent_process_is_interrupted_and_cannot_write_any_more(
     assert (await threads.get(ALICE, "t")).status == "interrupted"
     assert (await threads.get(ALICE, "u")).status == "running"
     with pytest.raises(ThreadBusyError):
-        await threads.append(ALICE, "t", "r", [AIMessage("late")])
-    assert not await threads.end_run(ALICE, "t", "r", "idle", [AIMessage("late")])
-    await threads.begin_run(ALICE, "t", "next", "living")
+        await threads.append(RUN, [AIMessage("late")])
+    assert not await threads.end_run(RUN, "idle", [AIMessage("late")])
+    await threads.begin_run(RunKey(ALICE, "t", "next"), "living")
     assert len(await threads.messages(ALICE, "t", limit=10)) == 1
 
 
 async def test_run_that_its_living_process_has_lost_is_interrupted(threads, clock):
-    await threads.begin_run(ALICE, "t", "lost", "p")
+    await threads.begin_run(RunKey(ALICE, "t", "lost"), "p")
     await threads.processes.heartbeat("p", [])  # it may have begun this moment
     assert (await threads.get(ALICE, "t")).status == "running"
     clock.now += 60
@@ -174,7 +176,7 @@ async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore
         threads.get(ALICE, "t"),
         threads.delete(ALICE, "t"),
         threads.open(ALICE, "t"),
-        threads.begin_run(ALICE, "t", "r", "p"),
+        threads.begin_run(RUN, "p"),
         threads.messages(ALICE, "t", limit=10),
         window(threads, ALICE, "t"),
     ):
@@ -202,7 +204,7 @@ async def test_export_has_every_message_in_parts_of_bounded_size(threads: Thread
 
 async def test_page_ends_with_the_message_that_exceeds_its_bytes(threads: ThreadStore) -> None:
     many = [HumanMessage(f"{number}" + "x" * 300_000) for number in range(8)]
-    await threads.begin_run(ALICE, "t", "r", "p", messages=many)
+    await threads.begin_run(RUN, "p", messages=many)
     page = await threads.messages(ALICE, "t", limit=8)
     assert [each.seq for each in page] == [5, 6, 7, 8]
     assert [each.seq for each in await threads.messages(ALICE, "t", before=2, limit=8)] == [1]

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.conversations.database.database import Database, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage_limits import StorageLimits
-from agent.conversations.thread import Thread
+from agent.conversations.thread import RunKey, Thread
 from agent.conversations.threads import ThreadStore
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import StorageLimitError, ThreadBusyError
@@ -23,9 +23,9 @@ async def ask(threads: ThreadStore, text: str, replaces: int | None = None) -> l
     run, message = f"run-{text}", HumanMessage(text, id=text)
     seen = None if replaces is None else await threads.get(ALICE, "t")
     begun = await threads.begin_run(
-        ALICE, "t", run, "p", messages=[message], tokens=1000, unchanged=seen, replaces=replaces
+        RunKey(ALICE, "t", run), "p", messages=[message], tokens=1000, unchanged=seen, replaces=replaces
     )
-    await threads.end_run(ALICE, "t", run, "idle", [AIMessage(f"to {text}", id=f"to {text}")])
+    await threads.end_run(RunKey(ALICE, "t", run), "idle", [AIMessage(f"to {text}", id=f"to {text}")])
     return [each.text for each in begun.window]
 
 
@@ -73,9 +73,9 @@ async def test_of_two_processes_that_replace_a_question_one_does(new_database, c
     async def replaces(number: int, unchanged: Thread = seen) -> None:
         run, message = f"run-{number}", HumanMessage(f"ONE {number}", id=f"m-{number}")
         await stores[number].begin_run(
-            ALICE, "t", run, f"p-{number}", messages=[message], unchanged=unchanged, replaces=1
+            RunKey(ALICE, "t", run), f"p-{number}", messages=[message], unchanged=unchanged, replaces=1
         )
-        await stores[number].end_run(ALICE, "t", run, "idle", [AIMessage("done")])
+        await stores[number].end_run(RunKey(ALICE, "t", run), "idle", [AIMessage("done")])
 
     outcomes = await asyncio.gather(replaces(0), replaces(1), return_exceptions=True)
 
@@ -89,10 +89,10 @@ async def test_no_version_is_shown_while_a_run_is_in_progress_and_all_count(new_
     await ask(threads, "one")
     await ask(threads, "ONE", 1)
     message, seen = HumanMessage("1", id="1"), await threads.get(ALICE, "t")
-    await threads.begin_run(ALICE, "t", "run", "p", messages=[message], unchanged=seen, replaces=3)
+    await threads.begin_run(RunKey(ALICE, "t", "run"), "p", messages=[message], unchanged=seen, replaces=3)
     with pytest.raises(ThreadBusyError):
         await threads.show(ALICE, "t", 1)
-    await threads.end_run(ALICE, "t", "run", "idle", [AIMessage("to 1")])
+    await threads.end_run(RunKey(ALICE, "t", "run"), "idle", [AIMessage("to 1")])
     with pytest.raises(StorageLimitError):
         await ask(threads, "more", 5)
 

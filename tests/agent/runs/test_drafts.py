@@ -9,13 +9,13 @@ from langchain_core.messages import AIMessage
 from agent.conversations.database.database import Database, query
 from agent.conversations.drafts import Draft
 from agent.conversations.run_transcript import MAY_HAVE_EFFECT, UNFINISHED
+from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import SHOWN_SECONDS, Drafts
 from agent.runs.heartbeat import SILENT_SECONDS
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Paused, RunEvent
-from agent.runs.run_parts import RunRequest
 from graph.events import AgentEvent
 from identity.errors import UnavailableError
 from tests.agent.api.threads.served_threads import WaitingModel
@@ -35,7 +35,7 @@ from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE
 
 TALE = AIMessage("Once upon a time")
-RUN = RunRequest(caller=ALICE, owner="a" * 64, thread_id="t", run_id="r", streaming=True)
+RUN = RunKey("a" * 64, "t", "r")
 
 
 async def telling(process: ProcessOf, **options: object) -> tuple[Process, LiveRun]:
@@ -133,7 +133,7 @@ def content(text: str) -> AgentEvent:
 
 async def test_what_is_written_is_new_and_was_shown_for_a_second(database: Database) -> None:
     threads, clock = Recorded(database), Clock(0.0)
-    await threads.begin_run(RUN.owner, "t", "r", "p")
+    await threads.begin_run(RUN, "p")
     hung = asyncio.Event()
     drafts = Drafts(threads, clock=clock, sleep=lambda _: hung.wait())
     draft = drafts.begin(RUN)
@@ -168,22 +168,22 @@ async def drafts_in(database: Database) -> int:
 
 async def test_response_that_is_stored_writes_no_draft_and_the_end_removes_those_before(database):
     threads = ThreadStore(database)
-    await threads.begin_run(RUN.owner, "t", "r", "p")
-    await threads.write_drafts([Draft(RUN.owner, "t", "r", 1, [content("Once")])])
-    await threads.write_drafts([Draft(RUN.owner, "t", "another", 1, [content("not its run")])])
+    await threads.begin_run(RUN, "p")
+    await threads.write_drafts([Draft(RUN, 1, [content("Once")])])
+    await threads.write_drafts([Draft(RunKey(RUN.owner, "t", "another"), 1, [content("not its run")])])
     assert await drafts_in(database) == 1
-    await threads.end_run(RUN.owner, "t", "r", "idle", [AIMessage("Once upon a time", id="m")])
-    await threads.write_drafts([Draft(RUN.owner, "t", "r", 2, [content("too late")])])
+    await threads.end_run(RUN, "idle", [AIMessage("Once upon a time", id="m")])
+    await threads.write_drafts([Draft(RUN, 2, [content("too late")])])
     assert await drafts_in(database) == 0
 
 
 async def test_draft_of_a_response_that_was_stored_adds_nothing(database: Database) -> None:
     threads = ThreadStore(database)
     shown: list[AgentEvent] = [{"type": "response_started", "message_id": "m"}, content("I look")]
-    await threads.begin_run(RUN.owner, "t", "r", "p")
-    await threads.write_drafts([Draft(RUN.owner, "t", "r", 1, shown)])
+    await threads.begin_run(RUN, "p")
+    await threads.write_drafts([Draft(RUN, 1, shown)])
     call = {"id": "1", "name": "weather", "args": {}, "type": "tool_call"}
-    await threads.append(RUN.owner, "t", "r", [AIMessage("I look", id="m", tool_calls=[call])])
+    await threads.append(RUN, [AIMessage("I look", id="m", tool_calls=[call])])
     await threads.processes.interrupted_of("p", None)
     stored = [each.message for each in await threads.messages(RUN.owner, "t", limit=10)]
     assert in_brief(stored) == [("ai", "I look"), ("tool", MAY_HAVE_EFFECT)]

@@ -11,7 +11,7 @@ from agent.api.attachments import Image, content_of
 from agent.conversations.database.database import query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage_limits import StorageLimits
-from agent.conversations.thread import owner_of
+from agent.conversations.thread import RunKey, owner_of
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Paused
 from graph.files import file_parts
@@ -221,7 +221,7 @@ async def test_files_count_in_the_limits_of_storage(process: ProcessOf) -> None:
 async def test_run_that_lost_its_thread_keeps_no_file(process: ProcessOf) -> None:
     one = process([DONE])
     await say(one, "hello")
-    assert await one.threads.files.keep(OWNER, THREAD, "another-run", PNG) is None
+    assert await one.threads.files.keep(RunKey(OWNER, THREAD, "another-run"), PNG) is None
     assert await one.threads.files.ids(OWNER, THREAD) == []
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agent.conversations.thread import RunKey
 from agent.errors.error_codes import AgentCode
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.runs.live_run import LiveRun
@@ -51,7 +52,7 @@ class Script:
 
 
 def live_run(work: Script, *, seconds: float = 30, **options: Any) -> LiveRun:
-    return LiveRun(work, id="run-1", thread_id="thread-1", owner="alice", seconds=seconds, **options)
+    return LiveRun(work, key=RunKey("alice", "thread-1", "run-1"), seconds=seconds, **options)
 
 
 async def read(run: LiveRun, after: int = 0) -> list[tuple[int, RunEvent]]:

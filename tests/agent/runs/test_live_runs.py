@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from agent.conversations.thread import RunKey
 from agent.runs.live_run import LiveRun, LiveRuns
 from agent.runs.run import Finished, Outcome
 
@@ -28,7 +29,7 @@ class Tale:
 
 async def live_run(runs: LiveRuns, thread: str, text: str = "Once", end: str = "") -> LiveRun:
     work = Tale(text, end)
-    run = LiveRun(work, id=f"run-{thread}", thread_id=thread, owner="o", seconds=30, on_begin=runs.add)
+    run = LiveRun(work, key=RunKey("o", thread, f"run-{thread}"), seconds=30, on_begin=runs.add)
     await run.begun()
     work.release.set()
     return run

@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.conversations.thread import RunKey
 from agent.errors.error_codes import AgentCode
 from agent.runs.relayed_runs import RelayedRun
 from agent.runs.run_limits import RunLimit
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.promise("bounded")
 
 async def test_reader_above_the_limit_is_closed_and_its_relayed_run_let_go() -> None:
     left: list[RelayedRun] = []
-    run, other = (RelayedRun("owner", "thread-1", part, left.append) for part in ("run-1", "run-2"))
+    run, other = (RelayedRun(part, RunKey("owner", "thread-1", "run"), left.append) for part in "12")
     runs = runs_of(Graph())
     runs.readers = RunLimit(per_caller=1)
     counted = run.events()

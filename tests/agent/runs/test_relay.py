@@ -125,7 +125,7 @@ def shown(run: Any) -> list[tuple[int, RunEvent]]:
 async def test_events_arrive_with_their_positions_and_the_end_follows(pair: Pair) -> None:
     run = await pair.written("Once", "upon")
     relayed = await pair.read()
-    assert (relayed.id, relayed.key) == (run.id, run.key)
+    assert (relayed.stream, relayed.key) == (run.stream, run.key)
     assert shown(relayed) == shown(run) == [(1, piece("Once")), (2, piece("upon"))]
     await pair.emits(run, "a time")
     await pair.finishes(run)
@@ -314,7 +314,7 @@ async def test_under_a_key_an_entry_of_another_stream_is_not_shown(pair: Pair) -
     seal(pair)
     run = await pair.written("Once")
     assert await pair.reading.open("alice", thread("idle")) is not None
-    own, other = run.key.encode(), b"0" * len(run.key)
+    own, other = run.part.encode(), b"0" * len(run.part)
     [events] = await pair.redis.use(lambda client: client.keys("*:events:*"))
     [latest] = await pair.redis.use(lambda client: client.keys("*:latest:*"))
     await pair.redis.use(lambda client: client.rename(events, events.replace(own, other)))

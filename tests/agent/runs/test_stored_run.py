@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from agent.conversations.database.database import Database
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.run_record import RunEnd
+from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Cancelled, Finished, Paused
@@ -27,6 +28,9 @@ RESULT = ToolMessage(
 SUNNY = AIMessage("It is sunny", id="m3", additional_kwargs={"reasoning_content": "hm"})
 
 
+RUN = RunKey("alice", "t", "run")
+
+
 class Store:
     """One run of one thread; the test decides when a second has passed."""
 
@@ -35,16 +39,16 @@ class Store:
         self.pauses = 0
 
     async def followed(self) -> StoredRun:
-        await self.threads.begin_run("alice", "t", "run", "other process", messages=[HumanMessage("?")])
+        await self.threads.begin_run(RUN, "other process", messages=[HumanMessage("?")])
         run = StoredRun(self.threads, "alice", await self.threads.get("alice", "t"), sleep=self.sleep)
         await run.read()
         return run
 
     async def append(self, *messages: Any) -> None:
-        await self.threads.append("alice", "t", "run", messages)
+        await self.threads.append(RUN, messages)
 
     async def end(self, status: Any, end: RunEnd, *messages: Any) -> None:
-        await self.threads.end_run("alice", "t", "run", status, messages, end)
+        await self.threads.end_run(RUN, status, messages, end)
 
     async def sleep(self, _seconds: float) -> None:
         self.pauses += 1
@@ -84,7 +88,7 @@ async def test_every_process_gives_the_same_event_the_same_position(store: Store
     await run.read()
     again = StoredRun(store.threads, "alice", await store.threads.get("alice", "t"))
     await again.read()
-    assert again.key == run.key
+    assert again.part == run.part
     assert [again.replay.at(n) for n in range(1, 5)] == [run.replay.at(n) for n in range(1, 5)]
 
 

@@ -18,7 +18,7 @@ from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.listing import listed_threads
 from agent.conversations.search_terms import SearchTerms
-from agent.conversations.thread import MessageStoredError
+from agent.conversations.thread import MessageStoredError, RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, UnavailableError
@@ -65,11 +65,13 @@ _BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
 async def test_message_that_another_process_is_storing_is_not_stored_again(postgres, database_of):
     threads, question = ThreadStore(database_of()), HumanMessage("go", id="m-1")
     for thread, asked in (("t", HumanMessage("before", id="m-0")), ("u", question)):
-        await threads.begin_run("owner", thread, f"{thread}-1", "p", messages=[asked])
-        await threads.end_run("owner", thread, f"{thread}-1", "idle")
+        await threads.begin_run(RunKey("owner", thread, f"{thread}-1"), "p", messages=[asked])
+        await threads.end_run(RunKey("owner", thread, f"{thread}-1"), "idle")
     with psycopg.connect(postgres.url) as other, psycopg.connect(postgres.url, autocommit=True) as observer:
         other.execute(STORED_ELSEWHERE)
-        beginning = asyncio.create_task(threads.begin_run("owner", "t", "t-2", "p", messages=[question]))
+        beginning = asyncio.create_task(
+            threads.begin_run(RunKey("owner", "t", "t-2"), "p", messages=[question])
+        )
         while (await asyncio.to_thread(observer.execute, _BLOCKED)).fetchone() == (0,):
             pass
         other.commit()
@@ -135,7 +137,7 @@ async def test_server_that_was_restarted_is_used_again_without_an_error(postgres
     await asyncio.gather(*(store.get("owner", f"t{number}") for number in range(5)))
     postgres.stop()
     postgres.start()  # the connections that this has broken are replaced within the request
-    await store.begin_run("owner", "t0", "r", "p")
+    await store.begin_run(RunKey("owner", "t0", "r"), "p")
     assert (await store.get("owner", "t0")).status == "running"
 
 
@@ -146,9 +148,9 @@ async def test_connection_to_a_server_that_has_become_a_standby_is_given_up(data
     await store.open("owner", "t")
     await database.read(lambda: query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
     with pytest.raises(UnavailableError) as caught:
-        await store.begin_run("owner", "t", "r", "p")
+        await store.begin_run(RunKey("owner", "t", "r"), "p")
     assert "a standby" in caught.value.detail
-    await store.begin_run("owner", "t", "r", "p")
+    await store.begin_run(RunKey("owner", "t", "r"), "p")
 
 
 async def test_transaction_whose_connection_is_lost_is_repeated_once_and_done_once(postgres, database_of):
@@ -180,13 +182,13 @@ async def test_full_disk_is_reported_until_messages_can_be_stored_again(postgres
         disk.execute(FULL)
         try:
             with pytest.raises(UnavailableError) as caught:
-                await threads.begin_run("owner", "t1", "r", "p", messages=[question])
+                await threads.begin_run(RunKey("owner", "t1", "r"), "p", messages=[question])
             assert "its disk is full" in caught.value.detail
             await threads.rename("owner", "t", "Tale")  # what is small may still fit
             assert await failure(database, database.check()) is caught.value
         finally:
             disk.execute("DROP TRIGGER disk ON messages")
-    await threads.begin_run("owner", "t1", "r", "p", messages=[question])
+    await threads.begin_run(RunKey("owner", "t1", "r"), "p", messages=[question])
     await database.check()
 
 
@@ -261,9 +263,9 @@ async def test_server_that_hangs_is_given_up_and_used_again(postgres, proxy, dat
     proxy.hang()
     failed = await asyncio.gather(
         *(threads.get("owner", "t0") for _ in range(3)),
-        threads.begin_run("owner", "t0", "r", "p"),
+        threads.begin_run(RunKey("owner", "t0", "r"), "p"),
         threads.rename("owner", "t1", "Tale"),
-        checkpoints.load("owner", "t0", "r"),
+        checkpoints.load(RunKey("owner", "t0", "r")),
         return_exceptions=True,
     )
     assert {getattr(error, "detail", error) for error in failed} == {

@@ -5,6 +5,7 @@ import pytest
 from agent.conversations.database.database import Database, query
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.schema import SCHEMA_VERSION
+from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
@@ -34,7 +35,7 @@ async def test_running_process_goes_on_with_expanded_tables_and_one_that_starts_
                 await use
             assert caught.value.code is AgentCode.CONVERSATIONS_SCHEMA_UNKNOWN
             assert f"version {version}, and this agent knows {SCHEMA_VERSION}" in caught.value.detail
-        await threads.begin_run("owner", "t", "r", "p")
+        await threads.begin_run(RunKey("owner", "t", "r"), "p")
         assert [each.id for each in (await threads.page("owner", limit=9))[0]] == ["t"]
     finally:
         await running.write(lambda: query("ALTER TABLE threads DROP COLUMN pinned"))

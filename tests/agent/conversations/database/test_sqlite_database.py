@@ -13,6 +13,7 @@ from langchain_core.messages import HumanMessage
 from agent.conversations.database.database import query
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
@@ -106,7 +107,7 @@ async def test_full_disk_is_reported_until_messages_can_be_stored_again(tmp_path
         assert database._connection is not None
         database._connection.execute("PRAGMA max_page_count = 1")  # no page more than the file has
         with pytest.raises(UnavailableError):
-            await threads.begin_run("owner", thread, "r", "p", messages=[question])
+            await threads.begin_run(RunKey("owner", thread, "r"), "p", messages=[question])
         await threads.rename("owner", "t", "Tale")  # what is small may still fit
         with pytest.raises(UnavailableError) as caught:
             await database.check()
@@ -114,7 +115,7 @@ async def test_full_disk_is_reported_until_messages_can_be_stored_again(tmp_path
 
     await finds_no_room("t1")
     await finds_no_room("t1")
-    await threads.begin_run("owner", "t1", "r", "p", messages=[question])
+    await threads.begin_run(RunKey("owner", "t1", "r"), "p", messages=[question])
     await database.check()
     await finds_no_room("t2")
     clock.now += 61  # without another attempt

@@ -13,7 +13,7 @@ from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.thread import owner_of
+from agent.conversations.thread import RunKey, owner_of
 from agent.conversations.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.access_token.sealed_caller import SealingKeys
@@ -23,6 +23,7 @@ from tests.agent.conversations.stored_threads import window as window_of
 from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, request_of
 
 OWNER = owner_of(ALICE)
+RUN = RunKey(OWNER, "t3", "r")
 FORMER, PRESENT = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 TABLES = ("threads", "messages", "files", "terms", "drafts", "approvals", "checkpoints")
 
@@ -44,14 +45,14 @@ def reencryption_of(new_database: NewDatabase, given: Encryption) -> Reencryptio
 async def filled(storage: ConversationStorage, request: Any) -> None:
     threads = storage.threads
     for number in range(3):
-        await threads.begin_run(OWNER, f"t{number}", "r", "p", messages=[HumanMessage("My plan")])
-        await threads.end_run(OWNER, f"t{number}", "r", "idle", [AIMessage("The plan is fine")])
-    await threads.begin_run(OWNER, "t3", "r", "p", messages=[HumanMessage("My plan")])
-    assert await threads.files.keep(OWNER, "t3", "r", b"My plan, drawn")
-    assert await threads.files.keep(OWNER, "t3", "r", b"My plan, drawn again")
-    await threads.write_drafts([Draft(OWNER, "t3", "r", 1, [{"type": "content", "text": "The plan is"}])])
+        await threads.begin_run(RunKey(OWNER, f"t{number}", "r"), "p", messages=[HumanMessage("My plan")])
+        await threads.end_run(RunKey(OWNER, f"t{number}", "r"), "idle", [AIMessage("The plan is fine")])
+    await threads.begin_run(RUN, "p", messages=[HumanMessage("My plan")])
+    assert await threads.files.keep(RUN, b"My plan, drawn")
+    assert await threads.files.keep(RUN, b"My plan, drawn again")
+    await threads.write_drafts([Draft(RUN, 1, [{"type": "content", "text": "The plan is"}])])
     saved = SavedCheckpoint(empty_checkpoint() | {"channel_values": {"text": "My plan"}}, {})
-    await storage.checkpoints.save(OWNER, "t3", "r", saved)
+    await storage.checkpoints.save(RUN, saved)
     await storage.approvals.open(request)
     await storage.approvals.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
 
@@ -75,7 +76,7 @@ async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_n
     for use in (
         lacking.threads.open(OWNER),
         lacking.threads.get(OWNER, "t0"),
-        lacking.checkpoints.load(OWNER, "t3", "r"),
+        lacking.checkpoints.load(RUN),
         lacking.check(),
     ):
         with pytest.raises(ConfigurationError) as caught:
@@ -118,9 +119,9 @@ async def test_everything_is_brought_under_the_present_key(new_database, former)
     window = await window_of(present.threads, OWNER, "t1")
     assert [message.text for message in window] == ["My plan", "The plan is fine"]
     await present.approvals.use("1", ALICE, DIGEST, NOW)
-    _, [shown] = await present.threads.drafted(OWNER, "t3", "r")
+    _, [shown] = await present.threads.drafted(RUN)
     assert shown == {"type": "content", "text": "The plan is"}
-    assert await present.checkpoints.load(OWNER, "t3", "r") is not None
+    assert await present.checkpoints.load(RUN) is not None
     assert "plan" not in await stored(database)
     with pytest.raises(ConfigurationError):
         await storage(new_database, *former).threads.get(OWNER, "t2")
@@ -128,7 +129,7 @@ async def test_everything_is_brought_under_the_present_key(new_database, former)
 
 async def test_pass_covers_more_rows_than_it_reads_at_a_time(new_database: NewDatabase) -> None:
     threads = storage(new_database).threads
-    await threads.begin_run(OWNER, "t", "r", "p", messages=[HumanMessage(str(n)) for n in range(450)])
+    await threads.begin_run(RunKey(OWNER, "t", "r"), "p", messages=[HumanMessage(str(n)) for n in range(450)])
     given = encryption(PRESENT, allows_clear=True)
     assert await reencryption_of(new_database, given).run() == 451
 

@@ -13,7 +13,7 @@ from agent.conversations.database.database import query
 from agent.conversations.drafts import Draft
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.thread import owner_of
+from agent.conversations.thread import RunKey, owner_of
 from agent.errors.error_codes import AgentCode
 from graph.approvals.grants import Grant
 from graph.approvals.record import Approver
@@ -46,14 +46,16 @@ async def filled(storage: ConversationStorage) -> None:
     for owner, thread_id in ((OF_ALICE, "t"), (OF_ALICE, "t2"), (OF_BOB, "t")):
         for run_id in ("r", "r2"):
             message = HumanMessage(f"{owner} {thread_id} {run_id}")
-            await storage.threads.begin_run(owner, thread_id, run_id, "p", messages=[message])
+            await storage.threads.begin_run(RunKey(owner, thread_id, run_id), "p", messages=[message])
             if run_id == "r":
                 labels = {"payroll.payslip": f"confidential {owner} {thread_id}"}
-                await storage.threads.end_run(owner, thread_id, run_id, "idle", read=labels)
-        await storage.threads.files.keep(owner, thread_id, "r2", owner.encode())
+                await storage.threads.end_run(RunKey(owner, thread_id, run_id), "idle", read=labels)
+        await storage.threads.files.keep(RunKey(owner, thread_id, "r2"), owner.encode())
         shown: list[Any] = [{"type": "content", "text": owner}]
-        await storage.threads.write_drafts([Draft(owner, thread_id, "r2", n, shown) for n in (1, 2)])
-        await storage.checkpoints.save(owner, thread_id, "r2", SavedCheckpoint(empty_checkpoint(), {}))
+        await storage.threads.write_drafts([Draft(RunKey(owner, thread_id, "r2"), n, shown) for n in (1, 2)])
+        await storage.checkpoints.save(
+            RunKey(owner, thread_id, "r2"), SavedCheckpoint(empty_checkpoint(), {})
+        )
     for approval_id, principal, digest in (
         ("a1", ALICE, DIGEST),
         ("a2", ALICE, OTHER),
@@ -110,7 +112,7 @@ def use(storage: ConversationStorage) -> Awaitable[Any]:
 
 
 def checkpoint(storage: ConversationStorage) -> Awaitable[Any]:
-    return storage.checkpoints.load(OF_ALICE, "t", "r2")
+    return storage.checkpoints.load(RunKey(OF_ALICE, "t", "r2"))
 
 
 def grants(storage: ConversationStorage) -> Awaitable[Any]:
@@ -123,8 +125,8 @@ async def files(storage: ConversationStorage) -> Any:
 
 
 async def begun_again(storage: ConversationStorage, owner: str) -> Any:
-    await storage.threads.end_run(owner, "t", "r2", "idle")
-    return await storage.threads.begin_run(owner, "t", "r3", "p")
+    await storage.threads.end_run(RunKey(owner, "t", "r2"), "idle")
+    return await storage.threads.begin_run(RunKey(owner, "t", "r3"), "p")
 
 
 MOVES: dict[str, tuple[str, Read]] = {
@@ -163,19 +165,19 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "draft of another owner": (
         moved("drafts", "body", draft(OF_ALICE, "t"), draft(OF_BOB, "t")),
-        lambda storage: storage.threads.drafted(OF_BOB, "t", "r2"),
+        lambda storage: storage.threads.drafted(RunKey(OF_BOB, "t", "r2")),
     ),
     "draft of another thread": (
         moved("drafts", "body", draft(OF_ALICE, "t"), draft(OF_ALICE, "t2")),
-        lambda storage: storage.threads.drafted(OF_ALICE, "t2", "r2"),
+        lambda storage: storage.threads.drafted(RunKey(OF_ALICE, "t2", "r2")),
     ),
     "draft of another number": (
         moved("drafts", "body", draft(OF_BOB, "t", 2), draft(OF_BOB, "t", 1)),
-        lambda storage: storage.threads.drafted(OF_BOB, "t", "r2"),
+        lambda storage: storage.threads.drafted(RunKey(OF_BOB, "t", "r2")),
     ),
     "drafts given to another run": (
         "UPDATE drafts SET run_id = 'r'",
-        lambda storage: storage.threads.drafted(OF_BOB, "t", "r"),
+        lambda storage: storage.threads.drafted(RunKey(OF_BOB, "t", "r")),
     ),
     "message in place of a title": (
         "UPDATE threads SET title = (SELECT body FROM messages WHERE thread_key = key LIMIT 1)",
@@ -191,7 +193,7 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "checkpoint given to another run": (
         "UPDATE checkpoints SET run_id = 'r'",
-        lambda storage: storage.checkpoints.load(OF_ALICE, "t", "r"),
+        lambda storage: storage.checkpoints.load(RunKey(OF_ALICE, "t", "r")),
     ),
     "draft in place of a checkpoint": (
         "UPDATE checkpoints SET body = (SELECT body FROM drafts WHERE number = 1 LIMIT 1)",
@@ -261,7 +263,7 @@ FORGED: dict[str, Read] = {
     "title": lambda storage: storage.threads.get(OF_ALICE, "t"),
     "message": lambda storage: storage.threads.messages(OF_ALICE, "t", limit=9),
     "message in an export": lambda storage: storage.threads.exported(OF_ALICE, "t"),
-    "draft": lambda storage: storage.threads.drafted(OF_ALICE, "t", "r2"),
+    "draft": lambda storage: storage.threads.drafted(RunKey(OF_ALICE, "t", "r2")),
     "checkpoint": checkpoint,
     "request": lambda storage: storage.approvals.pending(ALICE),
     "approval": lambda storage: storage.approvals.use("a1", ALICE, DIGEST, NOW),
