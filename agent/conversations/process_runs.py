@@ -39,6 +39,7 @@ class ProcessRuns:
                 " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
                 *(process_id, now),
             )
+            yield from query("DELETE FROM processes WHERE seen_at < ?", now - _FORGOTTEN_SECONDS)
             rows = yield from query(f"{_RUNS} AND begun_at < ?", process_id, now - _GRACE_SECONDS)
             unknown = {run_id for (run_id,) in rows} - set(run_ids)
             for run_id in sorted(unknown.union(ended)):
@@ -52,19 +53,6 @@ class ProcessRuns:
         """
         rows = await self._database.read(lambda: query(f"{_RUNS} AND deleted_at IS NULL", process_id))
         return {run_id for (run_id,) in rows}
-
-    async def interrupted(self, before: float) -> None:
-        """Marks the runs of processes that had no heartbeat since `before`."""
-
-        def work() -> Transaction[None]:
-            yield from self._interrupt(
-                "begun_at < ? AND NOT EXISTS (SELECT 1 FROM processes"
-                " WHERE processes.id = threads.process_id AND processes.seen_at >= ?)",
-                *(before, before),
-            )
-            yield from query("DELETE FROM processes WHERE seen_at < ?", before - _FORGOTTEN_SECONDS)
-
-        await self._database.write(work)
 
     async def executing(self, process_id: str) -> dict[str, float | None]:
         """The other processes whose runs are going on, and when each was seen last; `None`: never."""

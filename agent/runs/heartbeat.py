@@ -22,8 +22,6 @@ from identity.principal import Principal
 BEAT_SECONDS: Final = 3.0
 SILENT_SECONDS: Final = 9.0
 """A process without a heartbeat for so long is considered stopped. Its runs can then be continued."""
-OLD_SECONDS: Final = 45.0
-"""The same at the first heartbeat of a process, which has observed no other one yet: by their clocks."""
 
 
 @dataclass(slots=True)
@@ -61,8 +59,6 @@ class Heartbeat(Background):
                     live.cancel()
                 else:
                     live.end(error)
-        if self._last == float("-inf"):
-            await threads.processes.interrupted(now - OLD_SECONDS)
         for silent, seen_at in self._silent(now, await threads.processes.executing(process_id)):
             await threads.processes.interrupted_of(silent, seen_at)
 

@@ -170,7 +170,6 @@ Interrupt = Callable[[ThreadStore], Awaitable[object]]
     "interrupt",
     [
         lambda threads: threads.processes.heartbeat("p", [], ["r"]),
-        lambda threads: threads.processes.interrupted(2_000.0),
         lambda threads: threads.processes.interrupted_of("p", None),
     ],
 )

@@ -53,10 +53,9 @@ CALL = AIMessage("", id="call", tool_calls=[{"name": "weather", "args": {}, "id"
     "interrupt",
     [
         lambda threads: threads.processes.heartbeat("p", [], ["r"]),
-        lambda threads: threads.processes.interrupted(10_000.0),
         lambda threads: threads.processes.interrupted_of("p", None),
     ],
-    ids=["of its own process", "long ago", "of another process"],
+    ids=["of its own process", "of another process"],
 )
 async def test_next_run_finds_the_completed_messages_of_an_interrupted_one(database, interrupt):
     threads = ThreadStore(database, clock=lambda: 1_000.0)

@@ -66,7 +66,7 @@ async def test_bytes_are_what_was_added(database: Database, threads: ThreadStore
     await threads.begin_run(RunKey(ALICE, "t", "lost"), "dead", messages=[HumanMessage("x")])
     before = await stored_bytes(database, "t")
     await threads.write_drafts([Draft(RunKey(ALICE, "t", "lost"), 1, [{"type": "content", "text": LONG}])])
-    await threads.processes.interrupted(1e9)
+    await threads.processes.interrupted_of("dead", None)
     assert 10_000 < await stored_bytes(database, "t") - before < 11_000
 
 

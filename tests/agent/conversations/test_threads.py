@@ -142,17 +142,10 @@ async def test_only_the_run_that_a_thread_waits_with_goes_on(threads: ThreadStor
     assert (thread.status, thread.run_id) == ("idle", "r")
 
 
-async def test_run_of_a_silent_process_is_interrupted_and_cannot_write_any_more(threads, clock):
+async def test_run_of_a_silent_process_is_interrupted_and_cannot_write_any_more(threads):
     await threads.begin_run(RUN, "dead", messages=[HumanMessage("Hello")])
-    await threads.processes.heartbeat("dead", ["r"])
-    await threads.begin_run(RunKey(ALICE, "u", "s"), "living")
-    await threads.processes.interrupted(clock.now - 10)
-    assert (await threads.get(ALICE, "t")).status == "running"
-    clock.now += 60
-    await threads.processes.heartbeat("living", ["s"])
-    await threads.processes.interrupted(clock.now - 10)
+    await threads.processes.interrupted_of("dead", None)
     assert (await threads.get(ALICE, "t")).status == "interrupted"
-    assert (await threads.get(ALICE, "u")).status == "running"
     with pytest.raises(ThreadBusyError):
         await threads.append(RUN, [AIMessage("late")])
     assert not await threads.end_run(RUN, "idle", [AIMessage("late")])
