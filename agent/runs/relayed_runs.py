@@ -40,6 +40,10 @@ class RelayedRun(Run):
         self._end_position: int | None = None
         self.last_entry = "0"
         """The id of the last entry that was read."""
+        self.silent_rounds = 0
+        """Since its last entry."""
+        self.ended: Outcome | None = None
+        """How it has ended in the database, while its end event is pending."""
         self._left = left
         self._readers = 0
 
@@ -84,10 +88,8 @@ class RelayedRuns(Background):
     threads: ThreadStore
     _: KW_ONLY
     clock: Callable[[], float] = time.time
-    _followed: dict[RelayedRun, int] = field(init=False, default_factory=dict)
-    """The rounds since the last event of each run that has readers."""
-    _ended: dict[RelayedRun, Outcome] = field(init=False, default_factory=dict)
-    """Runs that have ended in the database, while their end event is pending."""
+    _followed: set[RelayedRun] = field(init=False, default_factory=set)
+    """Runs that have readers."""
 
     async def open(self, owner: str, thread: Thread) -> RelayedRun | None:
         """The latest run of the thread, with its events so far; `None` if Redis does not have it.
@@ -109,28 +111,23 @@ class RelayedRuns(Background):
 
     def follow(self, run: RelayedRun) -> None:
         """Adds further events to `run`, which `open` has returned just now, while it has readers."""
-        if run.outcome is None and run not in self._followed:
-            self._followed[run] = 0
+        if run.outcome is None:
+            self._followed.add(run)
             self.start()
 
     def left(self, run: RelayedRun) -> None:
         """The run has no readers any more."""
-        self._followed.pop(run, None)
-        self._ended.pop(run, None)
+        self._followed.discard(run)
 
     async def round(self) -> None:
         """Reads what is new of all runs. Raises `RedisUnavailableError`."""
         runs = {StreamKeys(self.redis, run.owner).events(run.stream): run for run in self._followed}
         positions: dict[Any, Any] = {key: run.last_entry for key, run in runs.items()}
         for run in self._followed:
-            self._followed[run] += 1
+            run.silent_rounds += 1
         found = await self.redis.use(lambda redis: redis.xread(positions, count=_AT_ONCE), _SECONDS)
         for key, entries in _pairs(found):
-            run = runs[key.decode()]
-            self._add(run, entries)
-            if run in self._followed:
-                self._followed[run] = 0
-                self._ended.pop(run, None)
+            self._add(runs[key.decode()], entries)
 
     async def _work(self) -> None:
         while self._followed:
@@ -148,14 +145,14 @@ class RelayedRuns(Background):
 
     async def _end_silent(self) -> None:
         """Ends runs that have ended without an event: their process was killed, or Redis has lost it."""
-        for run, rounds in list(self._followed.items()):
-            if run.outcome is not None or not rounds or rounds % SILENT_ROUNDS:
+        for run in list(self._followed):
+            if run.outcome is not None or not run.silent_rounds or run.silent_rounds % SILENT_ROUNDS:
                 continue
-            if (outcome := self._ended.get(run)) is not None:
-                run.conclude(outcome)
+            if run.ended is not None:
+                run.conclude(run.ended)
                 run.wake()
-            elif (outcome := await self._end(run)) is not None:
-                self._ended[run] = outcome
+            else:
+                run.ended = await self._end(run)
 
     async def _end(self, run: RelayedRun) -> Outcome | None:
         """How the run has ended in the database; `None` if it goes on there, or the database is away."""
@@ -192,6 +189,7 @@ class RelayedRuns(Background):
         return next(same, None)
 
     def _add(self, run: RelayedRun, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        run.silent_rounds, run.ended = 0, None
         for entry_id, fields in entries:
             run.last_entry = entry_id.decode()
             first = int(run.last_entry.partition("-")[0])

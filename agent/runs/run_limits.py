@@ -14,14 +14,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from agent.background import Background
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RETRY_AFTER_SECONDS
 from agent.redis import Redis, RedisUnavailableError, SharedRedis
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import LimitError, UnavailableError
 from identity.principal import Principal
+
+T = TypeVar("T")
 
 LEASE_SECONDS: Final = 30.0
 _RENEW_SECONDS: Final = 10.0
@@ -172,8 +175,9 @@ async def _removed(left: dict[str, str], redis: Redis) -> None:
     await pipeline.execute()
 
 
-class RunLimit:
-    """0 is no limit. A run counts from its start to its end, whatever its outcome.
+class RunLimit(Generic[T]):
+    """A limit of runs, or of their readers. 0 is no limit. Each counts from its start to its end, whatever
+    its outcome.
 
     The `Retry-After` of refused requests is staggered: per second, as many are invited to return as may run,
     so that clients that obey it do not all return at once.
@@ -182,28 +186,30 @@ class RunLimit:
     def __init__(self, *, per_caller: int = 0, in_total: int = 0) -> None:
         self._per_caller = per_caller
         self._in_total = in_total
+        self.counted: Final[dict[T, VerifiedAccessToken]] = {}
+        """What counts now, with its caller."""
         self._running: Counter[Principal] = Counter()
-        self._total = 0
         self._waiting: Counter[Principal] = Counter()
 
     def check(self, caller: Principal) -> None:
         """Raises `LimitError` if `caller`, `UnavailableError` if no caller may start another run now."""
         if self._per_caller and self._running[caller] >= self._per_caller:
             raise self._too_many(caller)
-        if self._in_total and self._total >= self._in_total:
+        if self._in_total and len(self.counted) >= self._in_total:
             raise UnavailableError(AgentCode.OVERLOADED, f"at most {self._in_total} in total")
 
-    def count(self, caller: Principal) -> Callable[[], None]:
-        """Counts a run until the function that is returned is called, once."""
-        self._running[caller] += 1
-        self._total += 1
-        self._waiting[caller] = max(0, self._waiting[caller] - 1)
+    def count(self, each: T, caller: VerifiedAccessToken) -> Callable[[], None]:
+        """Counts `each` until the function that is returned is called, once."""
+        principal = caller.principal
+        self.counted[each] = caller
+        self._running[principal] += 1
+        self._waiting[principal] = max(0, self._waiting[principal] - 1)
 
         def ended() -> None:
-            self._total -= 1
-            self._running[caller] -= 1
-            if not self._running[caller]:
-                del self._running[caller], self._waiting[caller]
+            del self.counted[each]
+            self._running[principal] -= 1
+            if not self._running[principal]:
+                del self._running[principal], self._waiting[principal]
 
         return ended
 

@@ -61,14 +61,12 @@ class Runs:
     graph: CompiledAgentGraph
     _: KW_ONLY
     timeout: float
-    limit: RunLimit = field(default_factory=RunLimit)
+    limit: RunLimit[LiveRun] = field(default_factory=RunLimit)
     leases: RunLeases | None = None
     traced: bool = False
     measures: RunMeasures | None = None
-    readers: RunLimit = field(default_factory=lambda: RunLimit(per_caller=_MOST_READERS))
+    readers: RunLimit[RunReader] = field(default_factory=lambda: RunLimit(per_caller=_MOST_READERS))
     """The limit of the readers of runs that they did not start."""
-    _running: dict[LiveRun, VerifiedAccessToken] = field(init=False, default_factory=dict)
-    _reading: dict[RunReader, VerifiedAccessToken] = field(init=False, default_factory=dict)
     _ended_by: Callable[[], AgentError] | None = field(init=False, default=None)
 
     def check(self, caller: Principal) -> None:
@@ -114,14 +112,8 @@ class Runs:
         run = LiveRun(
             work, seconds=self.timeout, lease=lease, traced=self.traced, measures=self.measures, **options
         )
-        ended = self.limit.count(caller.principal)
-        self._running[run] = caller
-
-        def done(_: asyncio.Task[None]) -> None:
-            del self._running[run]
-            ended()
-
-        run.task.add_done_callback(done)
+        ended = self.limit.count(run, caller)
+        run.task.add_done_callback(lambda _: ended())
         return run
 
     def admit(self, reader: RunReader, caller: VerifiedAccessToken) -> None:
@@ -134,28 +126,21 @@ class Runs:
         except LimitError:
             reader.leave()
             raise
-        ended = self.readers.count(caller.principal)
-        self._reading[reader] = caller
-
-        def left() -> None:
-            del self._reading[reader]
-            ended()
-
-        reader.on_leave = left
+        reader.on_leave = self.readers.count(reader, caller)
 
     def end(self, reason: Callable[[], AgentError]) -> None:
         """Ends all runs with the error `reason()`, which later calls of `start` raise. Does not wait."""
         self._ended_by = reason
-        for run in list(self._running):
+        for run in list(self.limit.counted):
             run.end(reason())
 
     def end_of(self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AgentError]) -> int:
         """Ends the runs of callers that match, as `end` does, and their readers. Returns how many runs ended.
         Others may start.
         """
-        for reader in [reader for reader, caller in self._reading.items() if callers(caller)]:
+        for reader in [reader for reader, caller in self.readers.counted.items() if callers(caller)]:
             reader.end(reason())
-        ended = [run for run, caller in self._running.items() if callers(caller)]
+        ended = [run for run, caller in self.limit.counted.items() if callers(caller)]
         for run in ended:
             run.end(reason())
         return len(ended)
@@ -163,9 +148,9 @@ class Runs:
     @property
     def is_idle(self) -> bool:
         """Whether no run is in progress."""
-        return not self._running
+        return not self.limit.counted
 
     async def ended(self) -> None:
         """Waits until no run is left. Ends none."""
-        while self._running:
-            await asyncio.wait([run.task for run in self._running])
+        while running := self.limit.counted:
+            await asyncio.wait([run.task for run in running])

@@ -150,7 +150,7 @@ async def busy_client(sandbox: Sandbox, **variables: str) -> AsyncIterator[httpx
     agent = Agent(settings, clock=sandbox.clock)
     headers = signed_in(sandbox)
     alice = await agent.admission.admit([headers["Authorization"]])
-    agent.runs.limit.count(alice.principal)
+    agent.runs.limit.count("a run", alice)
     transport = httpx.ASGITransport(create_app(settings, agent))
     async with httpx.AsyncClient(transport=transport, base_url="http://agent", headers=headers) as http:
         yield http

@@ -246,7 +246,7 @@ async def test_deleting_all_threads_ends_their_runs_in_every_process(process: Pr
     assert own.task.done()
     await one.conversations.heartbeat.beat()
     await run.task
-    assert not one.runs._running
+    assert not one.runs.limit.counted
 
 
 async def test_client_that_leaves_while_the_run_begins_leaves_no_running_thread(process: ProcessOf) -> None:
@@ -255,8 +255,8 @@ async def test_client_that_leaves_while_the_run_begins_leaves_no_running_thread(
     await asyncio.sleep(0)
     starting.cancel()
     await asyncio.wait([starting])
-    while one.runs._running:
-        await asyncio.wait([run.task for run in one.runs._running])
+    while one.runs.limit.counted:
+        await asyncio.wait([run.task for run in one.runs.limit.counted])
     assert await one.status() == "idle"
 
 

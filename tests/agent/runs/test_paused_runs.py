@@ -213,7 +213,7 @@ async def test_deleting_all_threads_withdraws_their_approvals(process: ProcessOf
 
 async def test_run_that_waits_counts_in_no_limit_and_outlives_shutdown(process: ProcessOf) -> None:
     one, approval = await paused(process)
-    assert not one.runs._running
+    assert not one.runs.limit.counted
     one.runs.end(lambda: ThreadBusyError(AgentCode.SHUTTING_DOWN, "test"))
     assert await one.status() == "paused"
     other = process([DONE], bank(), name="process-2")

@@ -76,7 +76,7 @@ async def test_limit_of_one_caller_does_not_affect_others() -> None:
 
 
 def test_retry_after_is_staggered() -> None:
-    limit = RunLimit(per_caller=10)
+    limit = RunLimit[int](per_caller=10)
     running: list[Callable[[], None]] = []
     attempts, second = dict.fromkeys(range(50), 0), 0
     due = dict.fromkeys(attempts, 0)  # when each asks next; each run takes a second
@@ -88,7 +88,7 @@ def test_retry_after_is_staggered() -> None:
             except LimitError as error:
                 due[client] = second + int(error.retry_after or 0)
             else:
-                running.append(limit.count(ALICE.principal))
+                running.append(limit.count(client, ALICE))
                 del due[client]
         second += 1
         for end in running:
@@ -100,7 +100,7 @@ def test_retry_after_is_staggered() -> None:
 
 def test_retry_after_is_at_most_a_minute() -> None:
     limit = RunLimit(per_caller=1)
-    limit.count(ALICE.principal)
+    limit.count("a run", ALICE)
     for _ in range(200):
         with pytest.raises(LimitError) as refused:
             limit.check(ALICE.principal)

@@ -131,7 +131,7 @@ class TestStateless:
         body = {"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage", "params": {"message": MESSAGE}}
         async with served.stream("POST", "/a2a", body=body, **VERSION):
             await served.model.waiting.wait()
-            [run] = served.agent.runs._running
+            [run] = served.agent.runs.limit.counted
         await asyncio.wait([run.task])
         assert not served.model.go_on.is_set()
 

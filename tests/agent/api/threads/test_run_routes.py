@@ -144,8 +144,7 @@ async def test_reader_that_leaves_ends_nothing(threads: ThreadsOf) -> None:
             await reader.next()
         served.model.go_on.set()
         assert (await response.aread()).endswith(b"data: [DONE]\n\n")
-    assert not served.agent.runs._reading
-    assert not served.agent.runs.readers._running
+    assert not served.agent.runs.readers.counted
 
 
 async def test_client_that_leaves_ends_its_run_unless_it_asks_to_keep_it(threads: ThreadsOf) -> None:
