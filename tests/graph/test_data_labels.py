@@ -18,7 +18,7 @@ from identity.errors import ServiceError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.audit_records import AuditRecords
-from tests.graph.approvals.memory_store import MemoryApprovalStore
+from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens
@@ -63,7 +63,7 @@ class Office:
 
     def __init__(self, turns: Sequence[Any], read: dict[str, str] | None = None) -> None:
         self.services = company()
-        options = {"store": MemoryApprovalStore(), "checkpointer": InMemorySaver()}
+        options = {"store": memory_approvals(), "checkpointer": InMemorySaver()}
         self.bench = Bench([*turns, DONE], self.services, AccessIdentity.HUMAN, options)
         self.read = read or {}
         self.state: Any = None

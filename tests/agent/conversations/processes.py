@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
+from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
@@ -28,7 +29,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken, ass
 from identity.errors import UnavailableError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from tests.graph.approvals.memory_store import MemoryApprovalStore
+from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tools.service import Access
@@ -60,7 +61,7 @@ class Process:
     conversations: Conversations
     runs: Runs
     threads: ThreadStore
-    approvals: MemoryApprovalStore
+    approvals: SqlApprovalStore
     database: SqliteDatabase
     now: list[float]
 
@@ -109,7 +110,7 @@ class SharedDatabase:
     """What the processes share."""
 
     path: Path
-    approvals: MemoryApprovalStore = field(default_factory=MemoryApprovalStore)
+    approvals: SqlApprovalStore = field(default_factory=memory_approvals)
     now: list[float] = field(default_factory=lambda: [time.time()])
     opened: list[SqliteDatabase] = field(default_factory=list)
 

@@ -26,7 +26,7 @@ from identity.errors import ConfigurationError, UnavailableError
 from identity.transport.client import http_client
 from tests.conftest import Sandbox
 from tests.graph.approvals.conftest import NOW, request_of
-from tests.graph.approvals.memory_store import MemoryApprovalStore
+from tests.graph.approvals.memory_store import memory_approvals
 
 pytestmark = pytest.mark.promise("webhook-decides-nothing")
 
@@ -45,7 +45,7 @@ class Receiver:
         self.messages: list[tuple[dict[str, str], bytes]] = []
         self.pauses: list[float] = []
         self.webhook: Any = None
-        self.store, self.revocations = MemoryApprovalStore(), RevocationList(clock=lambda: NOW)
+        self.store, self.revocations = memory_approvals(), RevocationList(clock=lambda: NOW)
 
     async def receive(self, request: Request) -> Response:
         self.messages.append((dict(request.headers), await request.body()))

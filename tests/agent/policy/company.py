@@ -28,7 +28,7 @@ from identity.errors import UnavailableError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
-from tests.graph.approvals.memory_store import MemoryApprovalStore
+from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.bench import LLM, Bench
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens, Vault
@@ -125,7 +125,7 @@ class Company:
         self.service.policies = dict(self.policies)
         self.maps = EchoService("maps", scope, weather="sunny")
         services = [self.service, self.maps]
-        self.tokens, self.store, self.measures = ClaimedTokens(), MemoryApprovalStore(), CallMeasures()
+        self.tokens, self.store, self.measures = ClaimedTokens(), memory_approvals(), CallMeasures()
         self.records = AuditRecords(WITHOUT_MODEL_CALLS)
         self.looks = 0.0
         required = requirements(services, self.identity, LLM)

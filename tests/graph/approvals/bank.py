@@ -8,6 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command
 
+from agent.conversations.approvals import SqlApprovalStore
 from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of
 from graph.call_arguments import arguments_digest
@@ -17,7 +18,7 @@ from identity.credentials.requirement import AccessTokenRequirement, CredentialR
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
-from tests.graph.approvals.memory_store import MemoryApprovalStore
+from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
@@ -43,7 +44,7 @@ class Bank:
     """`ask` begins a run, `resume` continues it; both return the messages of the state."""
 
     turns: list[Any] = field(default_factory=lambda: [PAY, DONE])
-    store: MemoryApprovalStore = field(default_factory=MemoryApprovalStore)
+    store: SqlApprovalStore = field(default_factory=memory_approvals)
     saver: InMemorySaver = field(
         default_factory=lambda: InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
     )

@@ -12,7 +12,7 @@ from graph.error_codes import GraphCode
 from identity.errors import AccessTokenError, ApprovalError
 from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
-from tests.graph.approvals.memory_store import MemoryApprovalStore
+from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds")
@@ -292,7 +292,7 @@ async def test_model_that_asks_the_user_for_an_approval_gets_none() -> None:
 
 async def test_answer_before_the_question_does_not_count(bank: Bank) -> None:
     """The id of an approval is no secret, and follows from the run."""
-    other = Bank(store=MemoryApprovalStore(), saver=bank.saver)
+    other = Bank(store=memory_approvals(), saver=bank.saver)
     asked = await bank.approval_id()
     await other.resume({asked: YES})
     assert other.service.calls == []

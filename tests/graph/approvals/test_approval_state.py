@@ -9,9 +9,7 @@ from graph.approvals.record import ApprovalState, ApprovalStatus, Approver
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
 from identity.principal import Principal
-from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, SECONDS, request_of
-from tests.graph.approvals.memory_store import MemoryApprovalStore
-from tests.graph.approvals.store_conformance import ApprovalStoreConformance
+from tests.graph.approvals.conftest import DIGEST, NOW, SECONDS, request_of
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -94,20 +92,3 @@ def test_final_status_does_not_change_with_time_or_withdrawal(state: ApprovalSta
     used = state.decided(approved=True, digest=DIGEST, at=NOW).used(DIGEST, NOW)
     assert used.withdrawn(NOW) == used
     assert used.status_at(NOW + 10 * SECONDS) is ApprovalStatus.USED
-
-
-@pytest.fixture
-def store() -> MemoryApprovalStore:
-    return MemoryApprovalStore()
-
-
-class TestMemoryApprovalStore(ApprovalStoreConformance):
-    """The guarantees of every store."""
-
-
-async def test_forgotten_approval_is_absent() -> None:
-    store = MemoryApprovalStore(capacity=1)
-    await store.open(request_of(id="old"))
-    await store.open(request_of(id="new"))
-    assert await store.get("old", ALICE) is None
-    assert await store.get("new", ALICE) is not None

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage
 
+from agent.conversations.approvals import SqlApprovalStore
+from agent.conversations.encryption.encryption import Encryption
 from graph.approvals.record import ApprovalStatus
 from graph.call_arguments import arguments_digest
 from graph.context import AgentContext
@@ -22,7 +24,7 @@ from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import ARGUMENTS, PAY, SCOPE, YES, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
-from tests.graph.approvals.memory_store import MemoryApprovalStore
+from tests.graph.approvals.memory_store import MemoryDatabase, memory_approvals
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
@@ -290,7 +292,7 @@ async def test_question_that_cannot_be_recorded_is_not_asked() -> None:
 
 
 async def test_concurrent_threads_of_one_user_are_asked_separately() -> None:
-    store = MemoryApprovalStore()
+    store = memory_approvals()
     banks = [Bank(store=store, thread=f"run{n}") for n in range(5)]
     await asyncio.gather(*(bank.ask() for bank in banks))
     ids = {(await bank.waiting()).request.id for bank in banks}
@@ -305,16 +307,16 @@ async def test_secret_in_the_arguments_is_not_shown() -> None:
     assert (await bank.waiting()).arguments == {"to": "**redacted**", "note": "**redacted**"}
 
 
-class Unreachable(MemoryApprovalStore):
+class Unreachable(SqlApprovalStore):
     """A store whose database is lost before `method` is called."""
 
     def __init__(self, method: str) -> None:
-        super().__init__()
+        super().__init__(MemoryDatabase(), Encryption())  # type: ignore[arg-type]  # as much as it uses
 
         async def fail(*_: object, **__: object) -> None:
             raise UnavailableError(GraphCode.APPROVAL_UNAVAILABLE, "the database is lost")
 
-        setattr(self, method, fail)
+        self.__dict__[method] = fail
 
 
 @pytest.mark.parametrize("method", ["get", "open", "decide", "use"])

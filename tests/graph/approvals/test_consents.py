@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command
 
+from agent.conversations.database.database import query
 from graph.approvals.consent_urls import ConsentUrls, url_reference
 from graph.approvals.record import ApprovalKind, ApprovalStatus
 from graph.context import AgentContext
@@ -89,7 +90,8 @@ async def test_url_is_neither_saved_nor_recorded() -> None:
     await bank.resume()
     assert (await bank.shown()).url is not None
     state = await bank.graph.aget_state(bank.config)
-    assert "canary" not in saved(bank) + repr(state) + repr(bank.records.events) + repr(bank.store.__dict__)
+    kept = await bank.store._database.read(lambda: query("SELECT * FROM approvals"))
+    assert "canary" not in saved(bank) + repr(state) + repr(bank.records.events) + repr(kept)
 
 
 async def test_url_is_not_shown_to_another_user() -> None:

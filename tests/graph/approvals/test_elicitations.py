@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from langgraph.types import Command
 
+from agent.conversations.database.database import query
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.grants import Grants
 from graph.approvals.record import ApprovalKind, ApprovalStatus, PendingApproval
@@ -289,8 +291,9 @@ async def test_question_or_call_that_was_edited_meanwhile_is_not_answered(
     id_ = await bank.approval_id()
     state = await bank.store.get(id_, ALICE)
     assert state is not None
-    question = dict(state.request.question or {})
-    object.__setattr__(state.request, "question", {**question, "message": "To whom?"})
+    question = {**(state.request.question or {}), "message": "To whom?"}
+    await bank.store._database.write(lambda: query("DELETE FROM approvals"))
+    await bank.store.open(replace(state.request, question=question))
     messages = await bank.answer(SAVINGS)
     assert "lost or changed" in result_of(messages).text
     assert len(server.calls) == 1

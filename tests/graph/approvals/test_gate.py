@@ -20,7 +20,7 @@ from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import SCOPE
 from tests.graph.approvals.conftest import ALICE, NOW
-from tests.graph.approvals.memory_store import MemoryApprovalStore
+from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.bench import LLM
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Tokens
@@ -43,7 +43,7 @@ def gate_of(
     for service in services:
         service.policies = {"pay": policy, "refund": policy}
     required = requirements(services, access_identity, LLM)
-    return ApprovalGate(services, required, MemoryApprovalStore(), 600.0, lambda: NOW)
+    return ApprovalGate(services, required, memory_approvals(), 600.0, lambda: NOW)
 
 
 @pytest.fixture
