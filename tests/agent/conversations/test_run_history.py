@@ -1,6 +1,5 @@
 """The runs of all threads of an owner: their states, which are final, and their list, by pages."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -163,20 +162,10 @@ async def test_run_whose_approval_has_expired_is_cancelled_since_then(threads, c
     assert await run_of(threads) == expired
 
 
-Interrupt = Callable[[ThreadStore], Awaitable[object]]
-
-
-@pytest.mark.parametrize(
-    "interrupt",
-    [
-        lambda threads: threads.processes.heartbeat("p", [], ["r"]),
-        lambda threads: threads.processes.interrupted_of("p", None),
-    ],
-)
-async def test_run_whose_process_has_stopped_has_failed(threads: ThreadStore, interrupt: Interrupt) -> None:
+async def test_run_whose_process_has_stopped_has_failed(threads: ThreadStore) -> None:
     await threads.begin_run(RUN, "p", messages=[HumanMessage("Hello")])
     await threads.append(RUN, [AIMessage("I look")])
-    await interrupt(threads)
+    await threads.processes.interrupted_of("p", None)
     stopped = await run_of(threads)
     assert (stopped.state, stopped.reason, stopped.last_seq) == ("failed", "run_interrupted", 2)
     assert await listed(threads, RunQuery(limit=9, state="failed")) == ["r"]

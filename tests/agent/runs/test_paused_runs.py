@@ -126,7 +126,12 @@ async def test_message_while_an_approval_is_open_is_refused_and_is_no_answer(pro
 
 @pytest.mark.parametrize(
     "value",
-    [None, {}, "yes", True, [], {"messages": []}, {"type": "approve", "approved": True}, {"approved": 1}],
+    [
+        None,
+        {"type": "approve", "approved": True},
+        {"type": "edit", "edited_action": {"name": "refund", "args": {"amount": 5}}},
+        {"approved": True, "arguments": {"amount": "many"}},
+    ],
 )
 async def test_what_is_no_answer_is_refused_and_the_approval_stays_open(process, value):
     one, approval = await paused(process)
@@ -143,15 +148,6 @@ async def test_every_open_approval_and_nothing_else_is_answered(process: Process
         with pytest.raises(ApprovalError) as refused:
             await one.conversations.resume(ALICE, THREAD, answers, streaming=True)
         assert refused.value.code is GraphCode.APPROVAL_INVALID
-    assert await one.status() == "paused"
-
-
-async def test_edit_that_does_not_fit_the_call_is_refused(process: ProcessOf) -> None:
-    one, approval = await paused(process)
-    other_tool = {"type": "edit", "edited_action": {"name": "refund", "args": {"amount": 5}}}
-    for value in (other_tool, {"approved": True, "arguments": {"amount": "many"}}):
-        with pytest.raises(ApprovalError):
-            await answer(one, approval, value)
     assert await one.status() == "paused"
 
 
