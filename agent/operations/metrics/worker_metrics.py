@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -48,13 +48,9 @@ class WorkerReports:
             return
 
     def _report(self) -> None:
-        if self._read is None:
-            return
-        try:
-            with self._sending:
+        if self._read is not None:
+            with suppress(OSError), self._sending:
                 self._link.send(self._read())
-        except (BrokenPipeError, OSError):
-            return
 
 
 @dataclass(slots=True)
@@ -64,34 +60,23 @@ class _Worker:
     awaited: bool = False
     """Whether a requested report is still to come. While it is, no other is requested: of a process that
     hangs, the pipe would fill."""
-    late: bool = False
-    """Whether that one was requested in an earlier round."""
     ended: bool = False
 
     def request(self) -> None:
-        self.late = self.awaited
+        """Requests a report, after it has taken what came too late for an earlier round."""
+        self.receive(0)
         if not self.awaited:
-            self._send()
+            with suppress(OSError):  # it has ended, which `receive` finds out
+                self.link.send_bytes(_REPORT)
+                self.awaited = True
 
     def receive(self, until: float) -> None:
-        """Takes its reports, until one has arrived that was requested in this round."""
+        """Takes its reports; an awaited one, if it arrives until then."""
         try:
-            while self.link.poll(max(0.0, until - time.monotonic())):
+            while self.link.poll(max(0.0, until - time.monotonic()) if self.awaited else 0):
                 self.last = self.link.recv()
                 self.awaited = False
-                if self.late:
-                    self.late = False
-                    self._send()
-                else:
-                    until = time.monotonic()
         except (EOFError, OSError):
-            self.ended = True
-
-    def _send(self) -> None:
-        try:
-            self.link.send_bytes(_REPORT)
-            self.awaited = True
-        except OSError:
             self.ended = True
 
 

@@ -102,17 +102,17 @@ def test_report_that_comes_too_late_is_not_taken_for_the_next_one() -> None:
     metrics = WorkersMetrics(seconds=0)
     slow = metrics.open()
     metrics.read()
-    late = Thread(target=_reports, args=(slow, 1, 2))
+    answer(slow, 1)
     metrics._seconds = 20
-    late.start()
+    answering = Thread(target=answer, args=(slow, 2))
+    answering.start()
     assert metrics.read()[UNKNOWN] == {(): 2}
-    late.join()
+    answering.join()
 
 
-def _reports(link: Connection, *values: int) -> None:
-    for value in values:
-        link.recv_bytes()
-        link.send({UNKNOWN: {(): value}})
+def answer(link: Connection, value: int) -> None:
+    link.recv_bytes()
+    link.send({UNKNOWN: {(): value}})
 
 
 def test_gauge_that_is_the_same_in_all_processes_is_not_added(metrics: WorkersMetrics) -> None:
