@@ -53,18 +53,6 @@ class _Made(_Table):
         raise NotImplementedError
 
 
-class PlacementDeclaration(_Made):
-    """`{ header = "X-API-Key" }`, with an optional `scheme`, or `{ query = "key" }`."""
-
-    header: str = ""
-    scheme: str = ""
-    query: str = ""
-
-    def made(self) -> Placement:
-        """The placement. Raises `ValueError` if it cannot be sent."""
-        return Placement(self.header, self.scheme, self.query)
-
-
 class IssuedJwtDeclaration(_Made):
     """`{ provider = "reports_jwt", audience = "https://reports.example", claims = { tier = "gold" } }`."""
 
@@ -130,8 +118,10 @@ class CredentialDeclaration(_Table):
     issued_jwt: IssuedJwtDeclaration | None = Field(
         None, description="The credential is a JWT of one of IDaaS's JWT providers, for the caller."
     )
-    placement: PlacementDeclaration | None = Field(
-        None, description="Where requests carry the credential. Default: `Authorization: Bearer …`."
+    placement: Placement | None = Field(
+        None,
+        description='Where requests carry the credential: `{ header = "X-API-Key" }`, with an optional '
+        '`scheme`, or `{ query = "key" }`. Default: `Authorization: Bearer …`.',
     )
 
     @model_validator(mode="after")
@@ -148,7 +138,7 @@ class CredentialDeclaration(_Table):
 
     def requirement(self, key_error_code: ErrorCode) -> CredentialRequirement | None:
         """What calls of the service require. `key_error_code` is the code of an API key that is refused."""
-        placement = BEARER if self.placement is None else self.placement.made()
+        placement = self.placement or BEARER
         if self.access_token is not None:
             steps = getattr(self, "step_up", ())
             return AccessTokenRequirement(self.access_token, steps, placement=placement)

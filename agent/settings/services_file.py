@@ -84,7 +84,7 @@ def _fault(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     place, kind = ".".join(steps), fault["type"]
     if kind == "missing":
         return f"{place} must be set"
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{place} is unknown"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return f'{place}.type must be "http" or "mcp"'
