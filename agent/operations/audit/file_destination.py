@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from agent.operations.audit.chain import Head, latest_heads
+from agent.operations.audit.log import Destination
 
 _TAIL: Final = 65_536
 """Bytes at the end of a file in which other chains are looked for."""
 
 
-class AuditFile:
-    """Appends to the file `path`; creates it with mode 600 if it is missing. A `Destination`.
+class AuditFile(Destination):
+    """Appends to the file `path`; creates it with mode 600 if it is missing.
 
     Appended lines survive the end of the process, but not a loss of power (no fsync). If log rotation has
     moved or removed the file, a new one is created. Several processes may share a file.
@@ -102,8 +103,8 @@ def _end(path: Path, size: int) -> bytes:
         return b""
 
 
-class StandardOutput:
-    """A `Destination`, for platforms that collect it. Each line is a write of its own, so that lines of
+class StandardOutput(Destination):
+    """For platforms that collect it. Each line is a write of its own, so that lines of
     several processes do not mix.
 
     A pipe keeps writes of up to 4,096 bytes whole; the agent's lines are seldom longer than 1,500.
@@ -122,10 +123,6 @@ class StandardOutput:
                     raise
                 return count
         return len(lines)
-
-    def heads(self) -> Sequence[Head]:
-        """None: it cannot be read."""
-        return []
 
     def close(self) -> None:
         """Leaves it open: it is the process's."""

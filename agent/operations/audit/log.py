@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import KW_ONLY, asdict, dataclass, field
-from functools import partial
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -41,7 +40,8 @@ class Destination(Protocol):
         """
 
     def heads(self) -> Sequence[Head]:
-        """The latest lines of other chains that are already there, as far as the destination can be read."""
+        """The latest lines of other chains that are already there; none if it is only written to."""
+        return ()
 
     def close(self) -> None:
         """Releases what is open."""
@@ -56,9 +56,10 @@ class _ChainWriter:
 
     destination: Destination | None
     _: KW_ONLY
-    linked: Callable[[dict[str, Any], Head], tuple[dict[str, Any], str, Head]]
+    key: AuditKey | None
+    ocsf: bool
     clock: Callable[[], float]
-    logged: bool = True
+    logged: bool
     _head: Head = field(init=False, default_factory=lambda: Head(secrets.token_hex(8)))
     """The head of the latest written line: a line that could not be written leaves no gap."""
 
@@ -92,7 +93,7 @@ class _ChainWriter:
             return len(records)
         head, links = self._head, []
         for record in records:
-            links.append(self.linked(record, head))
+            links.append(link(record, head, self.key, ocsf=self.ocsf))
             head = links[-1][2]
         written = len(links)
         if self.destination is not None:
@@ -154,9 +155,7 @@ class AuditLog:
         """
         if required and destination is None:
             raise ValueError("required records need a destination")
-        self._lines = _ChainWriter(
-            destination, linked=partial(link, key=key, ocsf=ocsf), clock=clock, logged=logged
-        )
+        self._lines = _ChainWriter(destination, key=key, ocsf=ocsf, clock=clock, logged=logged)
         self._required = required
         self._capacity = capacity
         self._seconds = seconds

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from agent.operations.audit.chain import Head
+from agent.operations.audit.log import Destination
 from agent.settings.variables.observation import SyslogAddress
 
 _SECONDS: Final = 5.0
@@ -22,8 +22,8 @@ _BEGINNING: Final = re.compile(r'\{"time":(?:"([^"]+)"|\d+),.*?"event":"(\w+)","
 _APP_NAME: Final = "idaas-agent"
 
 
-class Syslog:
-    """A `Destination`: RFC 5424 messages, connected with the first line, and again after a failure.
+class Syslog(Destination):
+    """RFC 5424 messages, connected with the first line, and again after a failure.
 
     UDP (RFC 5426): one datagram a line; a lost one is not noticed. TCP (RFC 6587) and TLS (RFC 5425): each
     message after its length. A local socket (`unix`): datagrams, or lines if the server reads a stream.
@@ -51,10 +51,6 @@ class Syslog:
                     raise OSError(error.errno, error.strerror or "the syslog server does not read") from error
                 return count
         return len(lines)
-
-    def heads(self) -> Sequence[Head]:
-        """None: a server is only written to."""
-        return []
 
     def close(self) -> None:
         """Closes the connection."""
