@@ -6,10 +6,10 @@ processes writes every increment to a file.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, cast
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric as Family
@@ -25,9 +25,7 @@ TARGET: Final = {"service_name": "idaas-agent"}
 def prometheus_text(reading: Reading, accept: str) -> tuple[bytes, str]:
     """`reading` in the format that the header `accept` prefers, and its media type."""
     encode, media_type = choose_encoder(accept)
-    registry = CollectorRegistry()
-    registry.register(_Families(reading))
-    return encode(registry), media_type
+    return encode(_Families(reading)), media_type
 
 
 def prometheus_name(metric: Metric) -> str:
@@ -47,15 +45,15 @@ def prometheus_labels(metric: Metric) -> tuple[str, ...]:
     return tuple(label.replace(".", "_") for label in metric.labels)
 
 
+@dataclass(frozen=True, slots=True)
 class _Families(Collector):
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    reading: Reading
 
     def collect(self) -> Iterator[Family]:
         info = GaugeMetricFamily("target_info", "The program", labels=list(TARGET))
         info.add_metric(list(TARGET.values()), 1)
         yield info
-        for metric, values in self._reading.items():
+        for metric, values in self.reading.items():
             if values:
                 yield _family(metric, values)
 
