@@ -6,7 +6,7 @@ The connection and the instance are examined after a failure only, and no creden
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
@@ -41,16 +41,8 @@ _LEEWAY: Final = 30.0
 _DATED: Final = frozenset({"CLIENT_SECRET_JWT", "PRIVATE_KEY_JWT", "PCA", "PKCS7", "OIDC"})
 """Methods with a time in the credential."""
 
-Resolve = Callable[[str, int], Awaitable[object]]
 
-
-async def _system_resolve(host: str, port: int) -> object:
-    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-
-
-async def obstacle(
-    url: str, setting: str, tls: ssl.SSLContext, *, resolve: Resolve = _system_resolve
-) -> Explanation | None:
+async def obstacle(url: str, setting: str, tls: ssl.SSLContext) -> Explanation | None:
     """Why `url`, configured by `setting`, cannot be reached; `None` if it can, or if a proxy is used."""
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme in ("https", "rediss")
@@ -60,7 +52,6 @@ async def obstacle(
         return None
     try:
         async with asyncio.timeout(_SECONDS):
-            await resolve(host, port)
             _, writer = await asyncio.open_connection(host, port, ssl=tls if secure else None)
     except socket.gaierror:
         reason = "name_unknown"

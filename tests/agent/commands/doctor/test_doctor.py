@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import sqlite3
 import ssl
 import time
@@ -30,7 +29,7 @@ from identity.errors import CredentialError, ServiceError
 from identity.secrets.secret import Secret
 from sandbox.authn_method import AuthnMethod
 from tests.agent.commands.doctor.declared_cases import DECLARED_CASES
-from tests.agent.commands.doctor.doctor_cases import CASES, HUMAN, USER, Case, closed
+from tests.agent.commands.doctor.doctor_cases import CASES, HUMAN, USER, Case
 from tests.conftest import Sandbox
 from tools.error_codes import ToolCode
 
@@ -242,16 +241,6 @@ def test_every_fault_of_the_configuration_has_a_line(sandbox: Sandbox) -> None:
     assert sum("fault:" in line for line in lines) == 2
     assert any("AGENT_SCOPE" in line for line in lines)
     assert any("LLM_BASE_URL" in line for line in lines)
-
-
-async def test_unknown_host_and_refused_port_have_different_reasons() -> None:
-    async def unknown(host: str, port: int) -> object:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    barred = await obstacle(closed("/"), "JWKS_ENDPOINT", ssl.create_default_context(), resolve=unknown)
-    assert barred is not None
-    assert barred.reason == "name_unknown"
-    assert "JWKS_ENDPOINT" in barred.remedy
 
 
 async def test_address_that_accepts_connections_has_no_connectivity_fault(sandbox: Sandbox) -> None:
