@@ -8,14 +8,13 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from pydantic import Field, InstanceOf, ValidationError
 
 from agent.errors.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources
-from agent.settings.faults import variable_faults
 from agent.settings.service_declarations import FileDeclaration
 from agent.settings.services_file import read_services_file
 from agent.settings.values import VariableGroup, holds, secret_in_file
@@ -38,6 +37,21 @@ TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's 
 
 _IN_FILES: Final = ("conversations_url", "redis_url")
 """Variables with a password, which a file may contain in their place."""
+_MAX_SHOWN: Final = 40
+_KINDS: Final = {
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "finite_number": "a number",
+    "bool_parsing": "true or false",
+    "enum": "{expected}",
+    "literal_error": "{expected}",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
+}
 
 
 # In reverse, because pydantic takes the fields of the last base first.
@@ -140,3 +154,31 @@ def _bundle(given: Mapping[str, str]) -> str | None:
     """`SSL_CERT_FILE`, if it is there; that it is not is a fault of its own."""
     path = given.get("ssl_cert_file")
     return path if path and holds(Path(path).is_file) else None
+
+
+def variable_faults(error: ValidationError) -> list[str]:
+    """Every fault of the variables, each by its variable's name: the expected value, then the found one.
+
+    It repeats the value of a number, a boolean or an enumeration only, never a value that may contain a
+    secret, such as an address with a password.
+    """
+    return [_fault(fault) for fault in error.errors(include_url=False)]
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    name = str(fault["loc"][0]).upper()
+    kind, context, found = fault["type"], fault.get("ctx", {}), _shown(fault.get("input"))
+    if kind == "missing":
+        return f"{name} must be set"
+    if kind == "value_error":
+        return f"{name} {str(fault['msg']).removeprefix('Value error, ')}".strip()
+    if kind in _KINDS:
+        return f"{name} must be {_KINDS[kind].format_map(context)}, found {found}"
+    if kind == "string_pattern_mismatch":
+        return f"{name} must be one word, without spaces"
+    return f"{name} has a value that cannot be used"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from agent.settings.faults import variable_faults
+from agent.settings.settings import variable_faults
 from agent.settings.variables.conversations import ConversationVariables, SqliteFile
 from identity.secrets.secret import Secret
 
