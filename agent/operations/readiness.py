@@ -66,10 +66,6 @@ class Readiness:
         """From now on reports `reason` as the failure."""
         self._ended_by = reason
 
-    def forget(self) -> None:
-        """Discards the last result: the next `failures` runs the checks."""
-        self._checked_at = float("-inf")
-
     async def warm_up(self, then: Check, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Repeats the checks until all but optional ones succeed, then awaits `then` once. Never raises."""
         for delay in chain(_DELAYS, repeat(_DELAYS[-1])):

@@ -61,8 +61,19 @@ _SHOWN: Final = 300
 
 def check_writable(path: Path) -> None:
     """Raises `AuditError` with the system's reason. A file that is not there is made by the agent."""
-    if path != STANDARD_OUTPUT and (problem := _write_problem(path)):
-        raise AuditError(AgentCode.AUDIT_UNAVAILABLE, f'file "{path}": {problem}')
+    if path == STANDARD_OUTPUT:
+        return
+    folder, problem = Path(os.path.realpath(path)).parent, ""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK))  # no waiting for a pipe's reader
+    except FileNotFoundError:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            problem = "no file may be made in its folder"
+    except OSError as error:
+        problem = (error.strerror or "it cannot be opened").lower()
+    if problem or not shutil.disk_usage(folder).free:
+        detail = f'file "{path}": {problem or "no space left on device"}'
+        raise AuditError(AgentCode.AUDIT_UNAVAILABLE, detail)
 
 
 def check_syslog(url: str, cafile: Path | None) -> None:
@@ -74,18 +85,6 @@ def check_syslog(url: str, cafile: Path | None) -> None:
         raise AuditError(AgentCode.AUDIT_UNAVAILABLE, error.strerror or str(error)) from None
     finally:
         syslog.close()
-
-
-def _write_problem(path: Path) -> str:
-    folder = Path(os.path.realpath(path)).parent
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK))  # no waiting for a pipe's reader
-    except FileNotFoundError:
-        if not os.access(folder, os.W_OK | os.X_OK):
-            return "no file may be made in its folder"
-    except OSError as error:
-        return (error.strerror or "it cannot be opened").lower()
-    return "" if shutil.disk_usage(folder).free else "no space left on device"
 
 
 async def check_issued(

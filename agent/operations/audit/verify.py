@@ -334,16 +334,10 @@ class _FileOrder:
         for lowest in self._lowest.values():
             for earlier, later in pairwise(sorted(lowest, key=lowest.__getitem__)):
                 order.add(later, earlier)
-        found: list[Path] = []
         try:
-            order.prepare()
+            return list(order.static_order())
         except CycleError:  # tampered with: verification says where
             return by_time
-        while order.is_active():
-            ready = sorted(order.get_ready(), key=by_time.index)
-            found += ready
-            order.done(*ready)
-        return found
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, bytes]]:

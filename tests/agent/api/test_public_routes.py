@@ -61,7 +61,7 @@ async def test_agent_starts_without_idaas_and_recovers_without_a_restart(sandbox
             assert checks["signing_keys"]["code"] == "jwks_unavailable"
             assert checks["model"] == {"ok": False, "code": "idaas_unreachable"}
             sandbox.cloud.faults.clear()
-            server.agent.readiness.forget()
+            server.agent.readiness.remembered_seconds = 0
             assert (await client.get("/ready")).status_code == 200
 
 
@@ -69,7 +69,7 @@ async def test_readiness_of_a_ready_agent_sends_no_request_to_idaas(agent_server
     async with agent_server.client(None) as client:
         assert (await client.get("/ready")).status_code == 200
         agent_server.sandbox.cloud.counters.reset()
-        agent_server.agent.readiness.forget()
+        agent_server.agent.readiness.remembered_seconds = 0
         assert (await client.get("/ready")).status_code == 200
     counted = agent_server.sandbox.cloud.counters.snapshot()
     assert not [key for key in counted if key.startswith(("idaas:", "developer_api:"))]
@@ -96,7 +96,7 @@ async def test_full_disk_makes_the_agent_degraded_and_only_the_log_has_its_path(
         return await agent.http.post(f"{agent.origin}/openai/v1/chat/completions", json=body, headers=alice)
 
     async def conversations() -> tuple[str, dict[str, Any]]:
-        agent.composed.readiness.forget()
+        agent.composed.readiness.remembered_seconds = 0
         ready = await agent.ready()
         assert ready.status_code == 200
         return ready.json()["status"], ready.json()["checks"]["conversations"]
@@ -177,7 +177,7 @@ async def test_forged_message_is_refused_counted_and_makes_the_agent_degraded(
         assert "0900" not in refused.text
     assert (await chat("other")).status_code == 200
     assert len((await request("GET", "/threads")).json()["threads"]) == 2
-    agent.composed.readiness.forget()
+    agent.composed.readiness.remembered_seconds = 0
     ready = await agent.ready()
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert ready.json()["checks"]["conversations"]["code"] == "conversation_unreadable"

@@ -37,7 +37,7 @@ def look_again(agent: Agent) -> None:
     """As if a second had passed."""
     assert isinstance(agent.policy, CedarPolicy)
     agent.policy.file._looked = float("-inf")
-    agent.readiness.forget()
+    agent.readiness.remembered_seconds = 0
 
 
 async def results(served: Threads, thread: str) -> list[str]:

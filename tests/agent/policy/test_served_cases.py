@@ -301,11 +301,11 @@ async def test_the_five_cases_as_a_decision_point_decides_them(
     assert recorded["policy"] == f"authzen:{point.url.split('/')[2]}"
     assert (recorded["outcome"], recorded["error"]) == ("refused", "policy_unavailable")
     if surface == "http":
-        served.agent.readiness.forget()
+        served.agent.readiness.remembered_seconds = 0
         ready = await served.ask("GET", "/ready")
         assert (ready.status_code, ready.json()["checks"]["policy"]["code"]) == (200, "policy_unavailable")
         point.decide = company_rules
-        served.agent.readiness.forget()
+        served.agent.readiness.remembered_seconds = 0
         assert (await served.ask("GET", "/ready")).json()["status"] == "ready"
         assert await agent.call("list_expenses") == '"done"'
         rights = (await served.ask("GET", "/rights")).json()

@@ -236,7 +236,7 @@ async def test_request_without_its_required_record_is_refused_and_calls_no_servi
             assert (await client.get("/openai/v1/models")).status_code == 503, "a refusal is on record too"
             # A round of checks that began before the first failure may still be under way.
             while (ready := await client.get("/ready")).json()["checks"]["audit_log"]["ok"]:
-                server.agent.readiness.forget()
+                server.agent.readiness.remembered_seconds = 0
         assert ready.status_code == 503
         assert ready.json()["checks"]["audit_log"]["code"] == "audit_unavailable"
 
@@ -246,7 +246,7 @@ async def test_request_without_an_optional_record_is_served_and_readiness_report
         assert (await ask(server, WEATHER)).status_code == 200
         async with server.client(None) as client:
             while (ready := await client.get("/ready")).status_code == 200:
-                server.agent.readiness.forget()
+                server.agent.readiness.remembered_seconds = 0
         assert ready.json()["checks"]["audit_log"]["code"] == "audit_unavailable"
 
 
