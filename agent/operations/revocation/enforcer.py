@@ -191,10 +191,8 @@ class RevocationEnforcer:
                     await self._read(followed)
             except TimeoutError:
                 pass
-            except StoreError as error:
-                followed.failed(str(error))
             except Exception as error:  # noqa: BLE001 - else the task would end, and revocations with it, unnoticed
-                followed.failed(f"the store failed unexpectedly ({type(error).__name__})")
+                followed.failed(error)
             self._received.set()
             await self.sleep(_RETRY_SECONDS)
 
@@ -235,7 +233,7 @@ class RevocationEnforcer:
                     try:
                         await self._write(other, new)
                     except StoreError as error:
-                        other.failed(str(error))
+                        other.failed(error)
 
     def _judge(self, followed: "_Followed", lacking: Sequence[Revocation]) -> None:
         """Decides if a store that was read has lost the lacking revocations, or did not receive them yet."""
@@ -257,14 +255,12 @@ class RevocationEnforcer:
                 followed.succeeded()
             if expired:
                 await followed.store.remove(expired)
-        except StoreError as error:
-            if followed.failure is not None:
-                followed.failed(str(error))
-            else:
-                _LOG.warning("old revocations are not removed: %s", error)
         except Exception as error:  # noqa: BLE001 - else it would be unnoticed
-            followed.failed(f"the store failed unexpectedly ({type(error).__name__})")
-            followed.read_again(self.repair_seconds)
+            if isinstance(error, StoreError) and followed.failure is None:
+                _LOG.warning("old revocations are not removed: %s", error)
+            else:
+                followed.failed(error)
+                followed.read_again(self.repair_seconds)
 
 
 class _Followed:
@@ -311,8 +307,10 @@ class _Followed:
         self.read = True
         self.tried.set()
 
-    def failed(self, failure: str) -> None:
-        """It cannot be read or written."""
+    def failed(self, error: Exception) -> None:
+        """It cannot be read or written. Only the text of a `StoreError` is shown."""
+        known = isinstance(error, StoreError)
+        failure = str(error) if known else f"the store failed unexpectedly ({type(error).__name__})"
         if self.failure is None or self.failure.detail != failure:
             _LOG.warning("revocations cannot be read or written: %s: %s", self.store.name, failure)
         code = AgentCode.REVOCATIONS_LOST if self.has_lost else AgentCode.REVOCATIONS_UNAVAILABLE
