@@ -143,9 +143,6 @@ class TelemetryVariables(VariableGroup):
             yield f"METRICS_PORT {fault}"
 
 
-_PROTOCOL: Final = "http/protobuf"
-
-
 def _listed(value: str) -> tuple[str, ...]:
     """Names separated by commas; `none` is none."""
     names = listed(value.lower())
@@ -205,7 +202,7 @@ class OtelVariables(VariableGroup):
     """The same for traces alone."""
     otel_exporter_otlp_metrics_headers: Headers | None = None
     """The same for metrics alone."""
-    otel_exporter_otlp_protocol: Literal["http/protobuf"] = _PROTOCOL
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"
     """The only one that is supported."""
     otel_traces_sampler: Annotated[SamplerName, lower_case] = "parentbased_always_on"
     """`always_on`, `always_off` or `traceidratio`, or one of them after `parentbased_`, which concerns
