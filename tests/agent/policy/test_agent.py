@@ -22,6 +22,7 @@ when { context.input.days > 2 };
 when { context.input.city == "Hangzhou" };
 // end
 """
+PDP = "https://pdp.example/access/v1/evaluation"
 DENIED = "not run: the policy of the agent denies this call"
 
 
@@ -80,7 +81,6 @@ def test_agent_does_not_start_with_a_file_that_is_not_valid(sandbox: Sandbox, tm
 @pytest.mark.parametrize(
     ("variables", "fault"),
     [
-        ({"POLICY_MODE": "observe"}, "POLICY_MODE must not be set without POLICY_FILE"),
         (
             {"POLICY_FILE": __file__, "POLICY_GROUPS": "staff,finance", "CALLER_CLAIMS": "name"},
             "CALLER_CLAIMS must name groups, the claim that has the groups of POLICY_GROUPS",
@@ -89,9 +89,16 @@ def test_agent_does_not_start_with_a_file_that_is_not_valid(sandbox: Sandbox, tm
             {"POLICY_FILE": __file__, "POLICY_TIME_ZONE": "../etc"},
             "POLICY_TIME_ZONE must name a time zone of this machine, such as Asia/Shanghai",
         ),
+        ({"POLICY_FILE": __file__, "POLICY_URL": PDP}, "POLICY_FILE and POLICY_URL must not both be set"),
+        ({"POLICY_MODE": "observe", "POLICY_URL": PDP}, "POLICY_MODE must not be set without POLICY_FILE"),
+        ({"POLICY_SCOPE": "a|b"}, "POLICY_SCOPE must not be set without POLICY_URL"),
+        (
+            {"POLICY_URL": PDP.replace("https", "http")},
+            "POLICY_URL must be an https URL (http to a loopback address only), without user and fragment",
+        ),
     ],
 )
-def test_setting_that_would_be_without_effect_stops_the_start(
+def test_setting_that_would_be_without_effect_or_unsafe_stops_the_start(
     sandbox: Sandbox, variables: dict[str, str], fault: str
 ) -> None:
     with pytest.raises(ConfigurationError) as error:

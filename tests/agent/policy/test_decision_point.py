@@ -25,7 +25,7 @@ from graph.credentials.service_credentials import requirements
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.error_codes import IdentityCode
-from identity.errors import ConfigurationError, CredentialError, UnreachableError
+from identity.errors import CredentialError, UnreachableError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from identity.transport.client import http_client
@@ -398,23 +398,3 @@ async def test_token_that_the_decision_point_refuses_is_renewed_once(asked: Aske
     left[:] = [JSONResponse({}, 403)]
     assert isinstance(await agent.decided(), Deny)
     assert len(agent.point.requests) == 5
-
-
-@pytest.mark.parametrize(
-    ("variables", "fault"),
-    [
-        ({"POLICY_FILE": __file__}, "POLICY_FILE and POLICY_URL must not both be set"),
-        ({"POLICY_MODE": "observe"}, "POLICY_MODE must not be set without POLICY_FILE"),
-        ({"POLICY_URL": "", "POLICY_SCOPE": "a|b"}, "POLICY_SCOPE must not be set without POLICY_URL"),
-        (
-            {"POLICY_URL": "http://pdp.example/access/v1/evaluation"},
-            "POLICY_URL must be an https URL (http to a loopback address only), without user and fragment",
-        ),
-    ],
-)
-def test_setting_that_would_be_without_effect_or_unsafe_stops_the_start(
-    sandbox: Sandbox, variables: dict[str, str], fault: str
-) -> None:
-    with pytest.raises(ConfigurationError) as error:
-        read_settings(sandbox.environment | {"POLICY_URL": "https://pdp.example/x"} | variables)
-    assert error.value.faults == (fault,)

@@ -21,7 +21,7 @@ from agent.policy.decision import decide
 from agent.policy.rules import Rules, read_rules
 from agent.policy.schema import ToolAction, Vocabulary
 from agent.policy.situation import Situation
-from graph.approvals.policy import Allow, Deny, Facts
+from graph.approvals.policy import Allow, Facts
 from graph.approvals.record import Approver
 from identity.errors import ConfigurationError
 from identity.principal import Principal
@@ -305,13 +305,3 @@ def test_decimals_are_compared_to_the_last_of_four_digits(
         return isinstance(decide(of_tool.enforced, of_tool, called, Facts()), Allow)
 
     assert [amount for amount in (9.4999, 9.5, 9.5001) if is_allowed(amount)] == allowed
-
-
-@pytest.mark.parametrize(("effect", "decision"), [("write", Allow), ("read", Deny)])
-def test_condition_knows_which_effect_an_action_has(tmp_path: Path, effect: str, decision: type) -> None:
-    rules = read(tmp_path, f'{ALL.strip()[:-1]} when {{ action in Action::"{effect}" }};\n// end')
-    of_tool = rules.of(VOCABULARY.actions["expenses.submit_expense"])
-    called = {"amount": 1, "reason": "train"}
-    now = datetime(2026, 11, 27, tzinfo=UTC)
-    situation = Situation(subject="alice", identity="Human", now=now, arguments=called)
-    assert isinstance(decide(of_tool.enforced, of_tool, situation, Facts()), decision)

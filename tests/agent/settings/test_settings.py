@@ -156,11 +156,6 @@ def test_proxy_of_an_unsupported_kind_is_a_fault(environment, monkeypatch):
     assert "hidden" not in str(raised.value)
 
 
-def test_http_to_a_loopback_address_is_allowed(environment: dict[str, str]) -> None:
-    settings = read_settings(environment | {"LLM_BASE_URL": "http://127.0.0.1:8000/v1"})
-    assert settings.llm_base_url == "http://127.0.0.1:8000/v1"
-
-
 def test_empty_variable_counts_as_not_set(environment: dict[str, str]) -> None:
     assert read_settings(environment | {"LLM_MODEL": " "}).llm_model == "qwen-plus"
 
