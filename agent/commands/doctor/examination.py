@@ -76,9 +76,9 @@ def check_writable(path: Path) -> None:
         raise AuditError(AgentCode.AUDIT_UNAVAILABLE, detail)
 
 
-def check_syslog(url: str, cafile: Path | None) -> None:
+def check_syslog(address: SyslogAddress, cafile: Path | None) -> None:
     """Connects, and raises `AuditError` if that fails. UDP needs no connection: only the name is resolved."""
-    syslog = Syslog(SyslogAddress.parse(url), lambda: ssl.create_default_context(cafile=cafile))
+    syslog = Syslog(address, lambda: ssl.create_default_context(cafile=cafile))
     try:
         syslog.append([])
     except OSError as error:
@@ -339,9 +339,9 @@ class Examination:
         else:
             written = partial(asyncio.to_thread, check_writable, file)
             yield Step("audit log", written, f"{file} can be written")
-        if (url := settings.audit_syslog_url) is not None:
-            connected = partial(asyncio.to_thread, check_syslog, url, settings.ssl_cert_file)
-            yield Step("audit syslog", connected, f"connected to {url}")
+        if (address := settings.audit_syslog_url) is not None:
+            connected = partial(asyncio.to_thread, check_syslog, address, settings.ssl_cert_file)
+            yield Step("audit syslog", connected, f"connected to {address}")
         stores = []
         if agent.redis is not None:
             stores.append(Step("shared counters", agent.redis.check))

@@ -9,7 +9,7 @@ from agent.operations.audit.file_destination import AuditFile, StandardOutput
 from agent.operations.audit.log import AuditLog
 from agent.operations.audit.syslog import Syslog
 from agent.settings.settings import Settings
-from agent.settings.variables.observation import STANDARD_OUTPUT, SyslogAddress
+from agent.settings.variables.observation import STANDARD_OUTPUT
 from identity.audit.trail import AuditSink, AuditTrail
 
 
@@ -17,8 +17,7 @@ def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> Aud
     """The audit log that the settings name; it opens nothing yet."""
     path, key, others = settings.audit_log_file, _audit_key(settings), []
     ocsf = settings.audit_format == "ocsf"
-    if settings.audit_syslog_url is not None:
-        address = SyslogAddress.parse(settings.audit_syslog_url)
+    if (address := settings.audit_syslog_url) is not None:
         syslog = Syslog(address, lambda: ssl.create_default_context(cafile=settings.ssl_cert_file))
         others.append(AuditLog(syslog, key=key, logged=False, ocsf=ocsf, clock=clock))
     printed = path == STANDARD_OUTPUT  # where the logger's lines usually end too

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, InstanceOf
 
-from agent.settings.values import TRUE, VariableGroup, Word, checked_by, holds, listed, lower_case, parsed_by
+from agent.settings.values import TRUE, VariableGroup, Word, holds, listed, lower_case, parsed_by
 from agent.settings.variables.server import ServerVariables
 from identity.observation.request_context import UserLabel
 from identity.observation.traceparent import Receiver
@@ -90,7 +90,7 @@ class RecordVariables(VariableGroup):
     audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = None
     """The file of the audit log (`docs/audit-log.md`), or `-`: standard output. Without it: only the
     logger."""
-    audit_syslog_url: Annotated[str, checked_by(SyslogAddress.parse)] | None = None
+    audit_syslog_url: Annotated[InstanceOf[SyslogAddress], parsed_by(SyslogAddress.parse)] | None = None
     """A syslog server that receives the audit log too: `udp://host:514`, `tcp://host:601`, `tls://host:6514`
     or `unix:///dev/log`."""
     audit_format: Annotated[Literal["agent", "ocsf"], lower_case] = "agent"
