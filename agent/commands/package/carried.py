@@ -27,7 +27,7 @@ _CARRIED: Final = {
 """Variables that name a file: the file goes along, under this name."""
 _PROXIES: Final = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"})
 _SECRET: Final = re.compile(
-    r"REDIS_URL|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS|ALIBABA_CLOUD_(ACCESS_KEY|SECURITY)\w+"
+    r"REDIS_URL|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS|ALIBABA_CLOUD_(ACCESS_KEY|SECURITY|CREDENTIALS)\w+"
 )
 _FILE: Final = re.compile(r"\w+_FILE|OTEL_EXPORTER_OTLP_\w*(CERTIFICATE|KEY)")
 _LOCKED: Final = re.compile(

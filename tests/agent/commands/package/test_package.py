@@ -262,6 +262,9 @@ def test_tree_has_own_files_and_their_variables_and_replaces_an_earlier_one(
         assert found["SERVICES_FILE"] == "/opt/idaas-agent/own/services.toml"
         assert found.keys().isdisjoint({"AGENT_HOST", "CLOUD_IDAAS_CONFIG_PATH", *keys})
         assert (folder / "tools" / "payroll.py").is_file()
+    uri = {"ALIBABA_CLOUD_CREDENTIALS_URI": "http://localhost:9/sesame"}
+    with pytest.raises(PackagingError, match=r"^ALIBABA_CLOUD_CREDENTIALS_URI contains a secret"):
+        package_tree(configured(given | uri, **dict.fromkeys(keys, "")), folder)
     with pytest.raises(PackagingError, match="is not of an earlier call"):
         package_tree(configuration, tmp_path / "tools")
 
