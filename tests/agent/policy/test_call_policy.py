@@ -33,6 +33,7 @@ pytestmark = pytest.mark.promise("policy-decides")
 CompanyOf = Callable[..., Company]
 ALL = '@id("all") permit (principal, action, resource);\n'
 CONFIRMS = InputRequired({"q": {"mode": "form", "message": "Sure?", "schema": {"properties": {}}}})
+UNASKED = RULES.replace('"500.0"', '"90000.0"').replace('"5000.0"', '"90000.0"')
 DENIED = "not run: the policy of the agent denies this call"
 FAILED = "not run: the policy of the agent could not be evaluated for this call"
 FINANCE = Approver(Principal("https://idaas.example", "fay"), frozenset({"finance", "unlisted"}))
@@ -45,6 +46,12 @@ def company(tmp_path: Path, counters: CallCounters) -> CompanyOf:
         return Company(tmp_path, list(turns), counters=counters, rules=rules, **members)
 
     return make
+
+
+async def confirmed() -> object:
+    """As a tool whose server asks its user once."""
+    answered = ANSWERED.get()
+    return "done" if answered and answered.responses else ToolResult("", asks=CONFIRMS)
 
 
 async def decided(
@@ -255,15 +262,11 @@ async def test_observed_decision_counts_once_for_a_call_that_is_cancelled_or_ask
     rule = '@observe forbid (principal, action in Action::"write", resource);'
     asking, cancelled, began = company(rules=rule), company(rules=rule), asyncio.Event()
 
-    async def asks() -> object:
-        answered = ANSWERED.get()
-        return "done" if answered and answered.responses else ToolResult("", asks=CONFIRMS)
-
     async def hangs() -> None:
         began.set()
         await asyncio.Event().wait()
 
-    asking.service.answers["submit_expense"], cancelled.service.answers["submit_expense"] = asks, hangs
+    asking.service.answers["submit_expense"], cancelled.service.answers["submit_expense"] = confirmed, hangs
     assert await asking.submit(5.0) == "ask"
     assert asking.measures.observed.values == {("expenses", "deny"): 1}
     assert await asking.approve() == ["done"]
@@ -324,9 +327,7 @@ async def test_observing_mode_counts_the_calls_that_it_lets_through(company: Com
 
 
 async def test_call_that_was_not_sent_is_not_counted_and_a_failed_one_is(company: CompanyOf) -> None:
-    counted = company(
-        *[expense(15_000.0)] * 3, rules=RULES.replace('"500.0"', '"90000.0"').replace('"5000.0"', '"90000.0"')
-    )
+    counted = company(*[expense(15_000.0)] * 3, rules=UNASKED)
     counted.service.answers["submit_expense"] = not_called("invalid arguments")
     assert await counted.submit(15_000.0) == "invalid arguments"
     counted.service.answers["submit_expense"] = TimeoutError()
@@ -335,13 +336,8 @@ async def test_call_that_was_not_sent_is_not_counted_and_a_failed_one_is(company
 
 
 async def test_call_whose_server_asks_its_user_counts_once(company: CompanyOf) -> None:
-    counted = company(rules=RULES.replace('"500.0"', '"90000.0"').replace('"5000.0"', '"90000.0"'))
-
-    async def answer() -> object:
-        answered = ANSWERED.get()
-        return "done" if answered and answered.responses else ToolResult("", asks=CONFIRMS)
-
-    counted.service.answers["submit_expense"] = answer
+    counted = company(rules=UNASKED)
+    counted.service.answers["submit_expense"] = confirmed
     assert await counted.submit(15_000.0) == "ask"
     assert await counted.approve() == ["done"]
     assert await counted.submit(15_000.0) == DENIED
@@ -350,7 +346,7 @@ async def test_call_whose_server_asks_its_user_counts_once(company: CompanyOf) -
 async def test_call_that_another_process_has_sent_stays_counted_when_it_is_refused_here(
     company: CompanyOf,
 ) -> None:
-    counting = company(rules=RULES.replace('"500.0"', '"90000.0"').replace('"5000.0"', '"90000.0"'))
+    counting = company(rules=UNASKED)
     sent = await decided(counting, amount(15_000.0))
     again = await decided(counting, amount(15_000.0))
     assert isinstance(sent, Allow)

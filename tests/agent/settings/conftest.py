@@ -8,6 +8,7 @@ import pytest
 from agent.composition.extensions import services
 from agent.settings.services_file import read_services_file
 from agent.settings.settings import read_settings
+from identity.errors import ConfigurationError
 
 SECRET = "CSnever-shown"
 PAYROLL = '''
@@ -17,6 +18,13 @@ def service(payroll, settings):
         """Gets a payslip."""
         return settings["currency"]
 '''
+
+
+def faults(environment: dict[str, str]) -> ConfigurationError:
+    """The faults of these variables."""
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(environment)
+    return caught.value
 
 
 @pytest.fixture

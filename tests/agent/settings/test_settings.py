@@ -10,8 +10,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
-from tests.agent.settings.conftest import SECRET
-from tests.agent.settings.settings_faults import faults
+from tests.agent.settings.conftest import SECRET, faults
 
 
 def test_variables_of_the_tutorial_are_sufficient(environment: dict[str, str]) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.settings.settings import read_settings
-from tests.agent.settings.conftest import SECRET
-from tests.agent.settings.settings_faults import faults
+from tests.agent.settings.conftest import SECRET, faults
 
 
 def test_static_model_key_replaces_the_identifier(environment: dict[str, str], tmp_path: Path) -> None:

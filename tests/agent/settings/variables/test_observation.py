@@ -4,8 +4,7 @@ import pytest
 
 from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
-from tests.agent.settings.conftest import SECRET
-from tests.agent.settings.settings_faults import faults
+from tests.agent.settings.conftest import SECRET, faults
 
 
 @pytest.mark.parametrize(

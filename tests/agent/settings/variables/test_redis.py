@@ -7,7 +7,7 @@ import pytest
 
 from agent.settings.settings import read_settings
 from identity.secrets.secret import Secret
-from tests.agent.settings.settings_faults import faults
+from tests.agent.settings.conftest import faults
 
 
 @pytest.mark.promise("no-secret-leaves")
