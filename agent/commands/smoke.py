@@ -97,7 +97,7 @@ async def _walk(settings: Settings, token: Secret | None, *, revoke: bool) -> di
 def _step(finding: "Finding") -> dict[str, str]:
     """A finding without its texts, which contain addresses and identifiers."""
     step = re.sub(
-        r"^(credential of|service|tools of) (.*)",
+        r"^(credential of|metadata of|service|tools of) (.*)",
         lambda found: f"{found[1]} {found[2] if found[2] in _NAMED_STEPS else 'another'}",
         finding.step,
     )

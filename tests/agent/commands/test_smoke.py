@@ -47,8 +47,10 @@ def test_sandbox_is_as_it_is_recorded(sandbox: Sandbox, tmp_path: Path, identity
 @pytest.mark.promise("no-secret-leaves")
 def test_report_has_no_text_of_configuration_tokens_or_errors(sandbox: Sandbox, tmp_path: Path) -> None:
     services = tmp_path / "services.toml"
+    server = 'type = "mcp"\nurl = "https://localhost:1/mcp"\n'
     services.write_text(
-        f'[services.{CANARY}]\ntype = "mcp"\nurl = "https://{CANARY}.example/mcp"\napi_key = "{CANARY}"\n'
+        f'[services.{CANARY}]\n{server}api_key = "{CANARY}"\n'
+        f'[services.{CANARY}-2]\n{server}access_token = "https://{CANARY}.example|{CANARY}"\n'
     )
     token = sandbox.access_token("alice", **{CANARY: CANARY, "name": CANARY, "jti": CANARY})
     given = sandbox.environment | {
