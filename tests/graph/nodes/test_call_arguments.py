@@ -83,14 +83,6 @@ async def test_brackets_in_a_text_are_accepted(serve: Serve, size: int) -> None:
     assert [arguments for _, arguments, _ in amap.calls] == [{"city": text}]
 
 
-async def test_other_calls_of_the_response_are_run(serve: Serve) -> None:
-    amap = EchoService("amap", weather="sunny")
-    good = {**called('{"city": "Hangzhou"}'), "id": "call_1"}
-    message = answer({"content": None, "tool_calls": [called(HOSTILE["nested"]), good]}, "tool_calls")
-    await answers(serve, amap, message, streaming=False)
-    assert amap.calls == [("weather", {"city": "Hangzhou"}, None)]
-
-
 async def test_deeply_nested_body_of_the_model_service_is_a_model_failure(serve: Serve) -> None:
     wire_model = WireModel(['data: {"choices": ' + DEEP + "\n\n"])
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)

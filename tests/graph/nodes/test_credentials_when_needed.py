@@ -95,13 +95,15 @@ async def test_credentials_of_several_called_services_are_resolved_concurrently(
     assert [message.type for message in await b.ask()] == ["ai", "tool", "tool", "ai"]
 
 
-async def test_refused_credential_fails_the_call_and_is_not_requested_again_in_the_run() -> None:
-    leave = EchoService("leave", LEAVE, balance="5")
-    call = calls(("balance", {}))
-    b = bench([call, call, DONE], leave, access_identity=AccessIdentity.HUMAN)
+async def test_refused_credential_fails_the_calls_of_its_service_and_is_not_requested_again() -> None:
+    leave, greeter = EchoService("leave", LEAVE, balance="5"), EchoService("greeter", greet="hello")
+    both, again = calls(("balance", {}), ("greet", {})), calls(("balance", {}))
+    b = bench([both, again, DONE], leave, greeter, access_identity=AccessIdentity.HUMAN)
     b.vault.failures[LEAVE.scope] = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "access_denied")
-    _, first, _, second, _ = await b.ask()
-    assert [first.artifact["error"], second.artifact["error"]] == ["token_exchange_failed"] * 2
+    _, one, two, _, second, _ = await b.ask()
+    first = {each.name: each for each in (one, two)}
+    assert first["greet"].text == "hello"
+    assert [first["balance"].artifact["error"], second.artifact["error"]] == ["token_exchange_failed"] * 2
     assert leave.calls == []
     assert b.vault.obtained.count((LEAVE.scope, "alice")) == 1
 

@@ -14,7 +14,7 @@ from agent.errors.error_codes import AgentCode
 from graph.context import AgentContext
 from graph.limits import Limits
 from identity.credentials.requirement import AccessTokenRequirement
-from identity.errors import CredentialError, ServiceError, UnavailableError
+from identity.errors import ServiceError, UnavailableError
 from identity.secrets.secret import Secret
 from tests.graph.bench import AMAP_KEY, bench
 from tests.graph.echo_service import EchoService
@@ -86,18 +86,6 @@ async def test_slow_tool_ends_at_its_deadline() -> None:
     _, result, final = await b.ask()
     assert "external_service_failed" in result.text
     assert final.text == "done"
-
-
-async def test_unavailable_credential_fails_only_the_calls_of_its_service() -> None:
-    enterprise = EchoService("enterprise", invoke="hi")
-    b = bench(
-        [calls(("weather", {}), ("invoke", {})), DONE], EchoService("amap", AMAP_KEY, weather="x"), enterprise
-    )
-    b.vault.failures["amap_api_key"] = CredentialError(ToolCode.EXTERNAL_API_KEY_UNAVAILABLE, "not granted")
-    results = {m.name: m for m in await b.ask() if isinstance(m, ToolMessage)}
-    assert "external_api_key_unavailable" in results["weather"].text
-    assert results["invoke"].text == "hi"
-    assert b.vault.obtained.count(("amap_api_key", "machine")) == 1
 
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}

@@ -45,13 +45,6 @@ async def test_prefix_begins_the_names_of_tools_and_the_server_does_not_see_it(s
     assert service.policy("m_weather").effect is Effect.WRITE is not service.policy("weather").effect
 
 
-async def test_error_of_a_tool_is_a_failed_result(serve, service_at, key_ring):
-    service = service_at(await serve(Server()))
-    result = await service.call("broken", {"city": "x"}, key_ring("K1"))
-    assert not result.ok
-    assert "INVALID_USER_KEY" in result.text
-
-
 async def test_question_of_a_server_is_refused_at_once(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server), seconds=3)
