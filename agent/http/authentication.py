@@ -104,13 +104,6 @@ def authentication(
     return authenticated
 
 
-_DESCRIPTIONS: Final = {
-    False: "The access token is expired or not valid for this resource",
-    True: "The access token lacks the required scope",
-}
-"""By whether the scope is missing. The log has the refused claim and its expected value."""
-
-
 def _is_public(scope: Scope) -> bool:
     if scope["type"] != "http":
         return False
@@ -191,10 +184,12 @@ class Admission:
         base = self.settings.agent_public_url or str(Request(scope).base_url)
         metadata = MCP_RESOURCE_PATH if scope["path"] == MCP_PATH else PROTECTED_RESOURCE_PATH
         parts = {"realm": "idaas-agent", "resource_metadata": base.rstrip("/") + metadata}
-        if error.code is not GraphCode.ACCESS_TOKEN_MISSING:
-            narrow = isinstance(error, InsufficientScopeError)
-            parts["error"] = "insufficient_scope" if narrow else "invalid_token"
-            parts["error_description"] = _DESCRIPTIONS[narrow]
+        if isinstance(error, InsufficientScopeError):
+            parts["error"] = "insufficient_scope"
+            parts["error_description"] = "The access token lacks the required scope"
+        elif error.code is not GraphCode.ACCESS_TOKEN_MISSING:  # the log has the refused claim
+            parts["error"] = "invalid_token"
+            parts["error_description"] = "The access token is expired or not valid for this resource"
         parts["scope"] = f"{self.settings.agent_audience}|{self.scope}"
         parameters = ", ".join(f'{name}="{_quoted(text)}"' for name, text in parts.items())
         return {"WWW-Authenticate": f"Bearer {parameters}"}
