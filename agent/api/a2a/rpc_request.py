@@ -115,10 +115,8 @@ def request_id_of(given: Any) -> RequestId:  # noqa: ANN401 - any JSON value
 def rpc_request(given: Any) -> RpcRequest:  # noqa: ANN401 - any JSON value
     """The request in a JSON value. Raises `RpcError`, also for a batch, which A2A does not have."""
     match given:
-        case {"jsonrpc": "2.0", "method": str(method)} if "id" not in given or (
-            given["id"] is None or request_id_of(given) is not None
-        ):
-            return RpcRequest(request_id_of(given), method, given.get("params", {}))
+        case {"jsonrpc": "2.0", "method": str(method)} if request_id_of(given) == given.get("id"):
+            return RpcRequest(given.get("id"), method, given.get("params", {}))
     raise RpcError(RpcCode.INVALID_REQUEST, "The body must be one request of JSON-RPC 2.0")
 
 
