@@ -119,9 +119,8 @@ async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIte
                 elif isinstance(event, Paused | Cancelled):  # the first: only a run of a conversation
                     continue
                 elif event["type"] == "content" or event["type"] == "reasoning":
-                    text, thinking = event["text"], ""
-                    if event["type"] == "reasoning":
-                        text, thinking = thinking, text
+                    words = event["text"]
+                    text, thinking = (words, "") if event["type"] == "content" else ("", words)
                     piece = pieces.add(text, thinking) if pieces else Piece(text, thinking)
                     if piece is not None:
                         yield _chunk(piece)

@@ -80,9 +80,11 @@ def read_chat_request(
 
     `thread_header` is the header `X-Thread-Id`; `most_images` is how many a message may have.
     """
-    wire = validated(ChatBody, _members(body))
-    given = wire.model_dump(include=set(Refused.model_fields), exclude_none=True)
-    for name, value in given.items():
+    given = json_object(body)
+    if unknown := next((name for name in given if name not in ChatBody.model_fields), None):
+        raise RequestError(unknown[:64], "there is no such parameter", code="unknown_parameter")
+    wire = validated(ChatBody, given)
+    for name, value in wire.model_dump(include=set(Refused.model_fields), exclude_none=True).items():
         if value not in NEUTRAL.get(name, ()):
             why = _WHY.get(name, "this value is not supported")
             raise RequestError(name, why, code="unsupported_value")
@@ -98,10 +100,3 @@ def read_chat_request(
     instructions, new = _of_thread(wire.messages, most_images)
     require_few(new, max_messages, "new messages")
     return ChatRequest(new, stream, include_usage, thread_id, instructions, on_disconnect == "continue")
-
-
-def _members(body: bytes) -> dict[str, object]:
-    given = json_object(body)
-    if unknown := next((name for name in given if name not in ChatBody.model_fields), None):
-        raise RequestError(unknown[:64], "there is no such parameter", code="unknown_parameter")
-    return given
