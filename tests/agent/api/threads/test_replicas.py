@@ -14,7 +14,7 @@ from agent.runs.relay import Relay
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.agent.api.threads.test_run_routes import TALE, Events, followed, live_runs, run_that_waits, text_of
+from tests.agent.api.threads.test_run_routes import TALE, followed, live_runs, run_that_waits, text_of
 from tests.databases.redis_process import RedisProcess
 from tests.graph.scripted_model import DONE, calls
 
@@ -234,18 +234,6 @@ def relay_of(served: Threads) -> Relay:
     assert conversations is not None
     assert conversations.relay is not None
     return conversations.relay
-
-
-async def test_ag_ui_shows_a_run_of_another_replica(two: Two) -> None:
-    a, b = await two([TALE], waits=True)
-    async with run_that_waits(a):
-        asked = (await a.ask("GET", "/threads/thread-1")).json()["messages"]
-        body = {"threadId": "thread-1", "runId": "r", "messages": asked, "tools": [], "context": []}
-        async with b.stream("POST", "/ag-ui/agent", "alice", body) as response:
-            reader = Events(response)
-            await reader.until("TEXT_MESSAGE_CONTENT")
-            a.model.go_on.set()
-            assert (await reader.rest())[-1]["type"] == "RUN_FINISHED"
 
 
 @pytest.mark.promise("threads-are-private")
