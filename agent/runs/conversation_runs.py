@@ -107,24 +107,22 @@ class Conversations:
         """
         require_signed_in(caller, self.parts.clock())
         principal = caller.principal
-        owner = owner_of(principal)
-        thread = await self.threads.get(owner, thread_id)
-        paused = await PausedRun.of(self.parts, owner, thread)
+        paused = await PausedRun.of(self.parts, principal, thread_id)
         if await self._others_decided(principal, paused):
-            return await self._resumed(caller, thread, paused, {}, streaming=streaming)
-        await check_open(self.parts, principal, thread, answers)
+            return await self._resumed(caller, paused, {}, streaming=streaming)
+        await check_open(self.parts, principal, paused.thread, answers)
         await paused.check(answers, caller, self.parts.answers)
-        return await self._resumed(caller, thread, paused, answers, streaming=streaming)
+        return await self._resumed(caller, paused, answers, streaming=streaming)
 
     async def _resumed(
         self,
         caller: VerifiedAccessToken,
-        thread: Thread,
         paused: PausedRun,
         answers: Mapping[str, object],
         *,
         streaming: bool,
     ) -> Run:
+        thread = paused.thread
         run = self._run(caller, thread.id, streaming, thread.run_id)
 
         async def begin() -> RunStart:
@@ -144,10 +142,9 @@ class Conversations:
         requests come at the same time, one is served.
         """
         run = self._run(caller, thread_id, streaming)
-        thread = await self.threads.get(run.key.owner, thread_id)
-        paused = await PausedRun.of(self.parts, run.key.owner, thread)
+        paused = await PausedRun.of(self.parts, caller.principal, thread_id)
         if await self._others_decided(caller.principal, paused):
-            return await self._resumed(caller, thread, paused, {}, streaming=streaming)
+            return await self._resumed(caller, paused, {}, streaming=streaming)
 
         async def begin() -> RunStart:
             thread = await self.threads.get(run.key.owner, thread_id)
@@ -254,9 +251,7 @@ class Conversations:
 
     async def _completed(self, caller: VerifiedAccessToken, thread_id: str, end: Paused) -> Paused:
         """`end` with what the thread waits for, as `caller` sees it."""
-        owner = owner_of(caller.principal)
-        thread = await self.threads.get(owner, thread_id)
-        paused = await PausedRun.of(self.parts, owner, thread)
+        paused = await PausedRun.of(self.parts, caller.principal, thread_id)
         if not paused.waiting:
             raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
         response = next((each for each in paused.calls if isinstance(each, AIMessage)), None)
@@ -264,10 +259,8 @@ class Conversations:
 
     async def pending(self, caller: VerifiedAccessToken, thread_id: str) -> list[PendingApproval]:
         """The approvals that the thread waits for, and that can still be given."""
-        owner = owner_of(caller.principal)
-        thread = await self.threads.get(owner, thread_id)
-        waiting, now = (await PausedRun.of(self.parts, owner, thread)).waiting, self.parts.clock()
-        in_time = [pending for pending in waiting if pending.request.expires_at > now]
+        paused, now = await PausedRun.of(self.parts, caller.principal, thread_id), self.parts.clock()
+        in_time = [pending for pending in paused.waiting if pending.request.expires_at > now]
         return list(await self.parts.shown(in_time, caller))
 
     async def _others_decided(self, principal: Principal, paused: PausedRun) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from agent.conversations.thread import RunKey, Thread
+from agent.conversations.thread import RunKey, Thread, owner_of
 from agent.runs.run_checkpoint import RunCheckpoint
 from agent.runs.run_parts import RunParts
 from graph.approvals.answer import AnswerReader
@@ -19,21 +19,24 @@ from identity.principal import Principal
 
 @dataclass(frozen=True, slots=True)
 class PausedRun:
-    """The approvals that one run waits for."""
+    """The approvals that the run of a thread waits for."""
 
+    thread: Thread
     waiting: tuple[PendingApproval, ...] = ()
     calls: Sequence[AnyMessage] = ()
     """The response of the model that has the waiting calls, and the results of its other calls."""
 
     @classmethod
-    async def of(cls, parts: RunParts, owner: str, thread: Thread) -> "PausedRun":
-        """Reads the paused run of a thread of `owner`. Unless the thread is paused, nothing waits."""
+    async def of(cls, parts: RunParts, principal: Principal, thread_id: str) -> "PausedRun":
+        """Reads a thread of `principal`, and its paused run. Unless it is paused, nothing waits."""
+        owner = owner_of(principal)
+        thread = await parts.threads.get(owner, thread_id)
         if thread.status != "paused" or thread.run_id is None:
-            return cls()
+            return cls(thread)
         checkpoint = RunCheckpoint(RunKey(owner, thread.id, thread.run_id), parts.checkpoints, resumed=True)
         state = await parts.graph.copy({"checkpointer": checkpoint}).aget_state(checkpoint.config)
         waiting = tuple(pending_of(each.value) for each in state.interrupts)
-        return cls(waiting, _latest_calls(state.values.get("messages", ())))
+        return cls(thread, waiting, _latest_calls(state.values.get("messages", ())))
 
     async def check(
         self, answers: Mapping[str, object], caller: VerifiedAccessToken, reader: AnswerReader

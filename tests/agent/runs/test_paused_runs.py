@@ -217,14 +217,6 @@ async def test_run_that_waits_counts_in_no_limit_and_outlives_shutdown(process: 
     assert paid(other) == [{"amount": 5}]
 
 
-async def test_resumed_run_acts_for_the_token_that_answered(process: ProcessOf) -> None:
-    one, approval = await paused(process)
-    one.bench.tokens.refused.add("alice-at")
-    with pytest.raises(Exception, match="access_token_invalid"):
-        await answer(one, approval)
-    assert paid(one) == []
-
-
 async def test_run_cancelled_between_decision_and_call_reports_the_call_as_not_run(process):
     one, approval = await paused(process)
     run = await one.conversations.resume(ALICE, THREAD, {approval: YES}, streaming=True)
