@@ -11,6 +11,7 @@ from langchain_core.messages import HumanMessage
 from psycopg.conninfo import conninfo_to_dict
 
 from agent.conversations.checkpoints import Checkpoints
+from agent.conversations.database import postgres_database
 from agent.conversations.database.database import Transaction, query
 from agent.conversations.database.postgres_connections import SCHEMA, PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import _LOCK, PostgresDatabase
@@ -255,11 +256,13 @@ async def proxy(postgres: PostgresProcess) -> AsyncIterator[CountingProxy]:
 
 
 @pytest.mark.promise("heals-by-itself", "bounded")
-async def test_server_that_hangs_is_given_up_and_used_again(postgres, proxy, database_of, caplog):
+async def test_server_that_hangs_is_given_up_and_used_again(
+    postgres, proxy, database_of, caplog, monkeypatch
+):
     database = database_of(proxied(postgres, proxy), most=2)
     threads, checkpoints = ThreadStore(database), Checkpoints(database, Encryption())
     await asyncio.gather(*(threads.open("owner", f"t{number}") for number in range(2)))
-    database._seconds = 0.2
+    monkeypatch.setattr(postgres_database, "SECONDS", 0.2)
     proxy.hang()
     failed = await asyncio.gather(
         *(threads.get("owner", "t0") for _ in range(3)),
@@ -272,7 +275,7 @@ async def test_server_that_hangs_is_given_up_and_used_again(postgres, proxy, dat
         "PostgreSQL of CONVERSATIONS_URL: it does not respond"
     }
     proxy.go_on()
-    database._seconds = 30.0
+    monkeypatch.undo()
     assert (await threads.rename("owner", "t1", "Tale")).title == "Tale"
     assert not [record.getMessage() for record in caplog.records]
 
@@ -299,15 +302,17 @@ async def test_transaction_at_a_server_that_hangs_is_cancelled_without_it(postgr
     assert (await ThreadStore(database).get("owner", "t")).status == "idle"
 
 
-async def test_tables_are_made_by_a_first_transaction_that_has_been_given_up(new_url, database_of):
+async def test_tables_are_made_by_a_first_transaction_that_has_been_given_up(
+    new_url, database_of, monkeypatch
+):
     database = database_of(new_url)
-    database._seconds = 0.2
+    monkeypatch.setattr(postgres_database, "SECONDS", 0.2)
     with psycopg.connect(new_url, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))  # another process makes them
         assert "does not respond" in (await failure(database)).detail
     assert database._migration is not None
     await database._migration
-    database._seconds = 30.0
+    monkeypatch.undo()
     assert await ThreadStore(database).page("owner", limit=1) == ([], None)
 
 
