@@ -11,19 +11,14 @@ from agent.conversations.threads import ThreadStore
 OWNER = "a" * 64
 
 
-async def test_process_learns_which_of_its_runs_were_ended_by_another(database: Database) -> None:
+async def test_process_learns_which_of_its_runs_were_ended_or_deleted_by_another(database: Database) -> None:
     threads = ThreadStore(database)
     for thread, process in (("t", "p"), ("u", "p"), ("v", "other")):
         await threads.begin_run(RunKey(OWNER, thread, f"run-{thread}"), process)
     assert await threads.processes.runs_of("p") == {"run-t", "run-u"}
     await threads.end_run(RunKey(OWNER, "t", "run-t"), "idle")
     assert await threads.processes.runs_of("p") == {"run-u"}
-
-
-async def test_runs_of_deleted_threads_are_none_of_the_process(database: Database) -> None:
-    threads = ThreadStore(database)
-    await threads.begin_run(RunKey(OWNER, "t", "run-t"), "p")
-    await threads.delete(OWNER, "t")
+    await threads.delete(OWNER, "u")
     assert await threads.processes.runs_of("p") == set()
 
 

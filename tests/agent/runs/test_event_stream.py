@@ -22,24 +22,23 @@ def after_the_way(end: Outcome | None) -> EventEntry:
     return EventEntry.from_json(EventEntry("run-1", ["call_1"], 12, EVENTS, end).to_json())
 
 
+USAGE = Usage(3, 2, 1)
+CALLS = AIMessage("", tool_calls=[{"id": "c", "name": "t", "args": {"a": 1}}])
+
+
 @pytest.mark.parametrize(
-    "end",
-    [None, Cancelled(), Finished(finish_reason="length", usage=Usage(3, 2, 1)), Paused((), Usage(3, 2, 1))],
+    ("end", "arrived"),
+    [
+        (None, None),
+        (Cancelled(), Cancelled()),
+        (Finished("Sunny", "why", "length", USAGE), Finished(finish_reason="length", usage=USAGE)),
+        (Paused((), USAGE, CALLS), Paused((), USAGE)),
+    ],
 )
-def test_entry_arrives_as_it_was(end: Outcome | None) -> None:
-    assert after_the_way(end) == EventEntry("run-1", ["call_1"], 12, EVENTS, end)
-
-
-def test_end_has_no_second_copy_of_the_texts_of_the_events() -> None:
-    end = Finished("Sunny", "why", "length", Usage(3, 2, 1))
-    assert after_the_way(end).end == Finished(finish_reason="length", usage=Usage(3, 2, 1))
-
-
-def test_pause_is_shared_without_what_waits() -> None:
-    paused = Paused(
-        (), Usage(1, 1, 0), AIMessage("", tool_calls=[{"id": "c", "name": "t", "args": {"a": 1}}])
-    )
-    assert after_the_way(paused).end == Paused((), Usage(1, 1, 0))
+def test_entry_arrives_without_another_copy_of_texts_and_calls(
+    end: Outcome | None, arrived: Outcome | None
+) -> None:
+    assert after_the_way(end) == EventEntry("run-1", ["call_1"], 12, EVENTS, arrived)
 
 
 @pytest.mark.parametrize(
