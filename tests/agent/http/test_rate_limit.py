@@ -150,10 +150,11 @@ async def busy_client(sandbox: Sandbox, **variables: str) -> AsyncIterator[httpx
     agent = Agent(settings, clock=sandbox.clock)
     headers = signed_in(sandbox)
     alice = await agent.admission.admit([headers["Authorization"]])
-    agent.runs.limit.count("a run", alice)
+    ended = agent.runs.limit.count("a run", alice)  # type: ignore[arg-type]  # it only counts
     transport = httpx.ASGITransport(create_app(settings, agent))
     async with httpx.AsyncClient(transport=transport, base_url="http://agent", headers=headers) as http:
         yield http
+    ended()
     await agent.aclose()
 
 

@@ -150,7 +150,7 @@ class Company:
                 "checkpointer": InMemorySaver(),
                 "clock": lambda: self.now,
                 "audit": AuditTrail(self.records),
-                "measures": self.measures,
+                "calls": self.measures,
                 "policy": self.policy,
                 "resume_values": self.resume_values,
             },
