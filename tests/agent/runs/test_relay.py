@@ -378,4 +378,4 @@ async def test_later_part_of_a_run_is_shown_also_if_an_earlier_one_is_written_af
     await pair.writer.write()
     pair.writer.note(part)
     await pair.writer.write()
-    assert (await pair.opened()).key == later.key
+    assert (await pair.opened()).part == later.part

@@ -46,7 +46,7 @@ async def test_a_client_that_disconnects_at_any_moment_does_not_affect_others(sa
             await agent.runs.ended()
         assert left > MOMENTS // 8
         assert [await outcomes(agent, alice, question) for question in QUESTIONS] == [[True], [True]]
-        assert (agent.runs.limit._total, len(agent.runs._running)) == (0, 0)
+        assert not agent.runs.limit.counted
         clients = (
             agent.http,
             agent.model.chat.http_async_client,
