@@ -172,6 +172,10 @@ class CedarPolicy:
                 rules.of(replace(action, parameters=tool.parameters))
             situation = self._situation(service, user)
             decided, undecided = foreseen(rules, action, _OF_A_CALL, situation, Facts(), asks)
+            if isinstance(decided, Deny) and isinstance(declared, Depends) and declared.asks is not None:
+                asked, more = foreseen(rules, action, _OF_A_CALL, situation, Facts(), declared.asks)
+                if more or not isinstance(asked, Deny):
+                    decided, undecided = asked, more
         except AgentError:
             return Deny(reason=FAILED, policy=rules.digest)
         if undecided or (isinstance(declared, Depends) and not isinstance(decided, Deny)):

@@ -85,7 +85,11 @@ Decision: TypeAlias = Allow | Deny | Ask
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depends(Ruled):
-    """The arguments of a call decide, or what was counted before it, by the rules that are named."""
+    """The arguments of a call decide, or what was counted before it, by the rules that are named. Some calls
+    may have the question `asks`.
+    """
+
+    asks: Ask | None = None
 
 
 Outlook: TypeAlias = Decision | Depends
@@ -153,14 +157,15 @@ class DeclaredPolicy:
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         policy = self.services[service].policy(tool.name)
+        asks = _of_another(policy.approvers, user) if policy.approvers else Ask()
         match policy.modes(self.access_identity(service)):
             case [ApprovalMode.ALLOW]:
                 return Allow()
             case [ApprovalMode.DENY]:
                 return Deny(reason=_NO_USER if policy.mode is None else DENIED)
             case [ApprovalMode.ASK]:
-                return _of_another(policy.approvers, user) if policy.approvers else Ask()
-        return Depends(rules=tuple(map(str, policy.rules)))
+                return asks
+        return Depends(rules=tuple(map(str, policy.rules)), asks=asks if isinstance(asks, Ask) else None)
 
     def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
         """The mode of a call by the policy of its tool, its arguments and its access identity."""

@@ -152,6 +152,19 @@ async def test_tool_whose_rules_do_not_fit_what_its_server_lists_is_denied(tmp_p
 
 
 @pytest.mark.parametrize(
+    ("unless", "expected"), [(ANOTHER, ("Depends", ("amount > 500",))), ("false", ("Deny", ("line 2",)))]
+)
+async def test_tool_of_which_some_calls_have_an_approver_is_denied_only_if_that_person_changes_nothing(
+    tmp_path: Path, unless: str, expected: tuple[str, tuple[str, ...]]
+) -> None:
+    rules = (ArgumentRule("amount", ">", 500),)
+    policy = ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW, rules, approvers="finance")
+    cedar = f"{ALL}forbid (principal, action, resource) unless {{ {unless} }};\n// end"
+    kind, found = await outlook(Company(tmp_path, policies={"pay_out": policy}, rules=cedar), "pay_out")
+    assert (kind, found.rules) == expected
+
+
+@pytest.mark.parametrize(
     ("policy", "expected"),
     [
         (ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW), "Allow"),
