@@ -103,7 +103,7 @@ async def shown_for_a_while(
 
 async def status_of(agent: RunningAgent) -> tuple[int, str, set[str]]:
     """The status of `/ready`, and the codes of the parts that fail."""
-    agent.composed.readiness.forget()
+    agent.composed.readiness.remembered_seconds = 0
     response = await agent.ready()
     body = response.json()
     codes = {check["code"] for check in body["checks"].values() if not check["ok"]}
