@@ -166,7 +166,7 @@ def variable_faults(error: ValidationError) -> list[str]:
 
 
 def _fault(fault: Mapping[str, Any]) -> str:
-    name = str(fault["loc"][0]).upper()
+    name = ".".join(str(step) for step in fault["loc"][:1]).upper()
     kind, context, found = fault["type"], fault.get("ctx", {}), _shown(fault.get("input"))
     if kind == "missing":
         return f"{name} must be set"

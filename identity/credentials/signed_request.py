@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 from urllib.parse import parse_qsl, quote
 
 import httpx
@@ -46,7 +46,7 @@ class StsCredential(AccessKey):
         return cls(key_id, Secret(key_secret), Secret(token))
 
 
-_ALGORITHM = "ACS3-HMAC-SHA256"
+_ALGORITHM: Final = "ACS3-HMAC-SHA256"
 
 
 def canonical_query(parameters: Mapping[str, str]) -> str:

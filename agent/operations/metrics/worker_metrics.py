@@ -5,6 +5,7 @@ worker its last report, a few seconds before. So no sum ever decreases, which Pr
 restart.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import Final, cast
 from agent.operations.metrics.publishing import MetricsOutlet
 from identity.observation.metrics import Kind, Labels, Metric, Reading, Value
 
+_LOG: Final = logging.getLogger("idaas_agent.metrics")
 _REPORT: Final = b"report"
 _ANSWER_SECONDS: Final = 1.0
 _ROUND_SECONDS: Final = 5.0
@@ -121,7 +123,10 @@ class WorkersMetrics:
 
     def _requests(self) -> None:
         while not self._stopped.wait(_ROUND_SECONDS):
-            self.read()
+            try:
+                self.read()
+            except Exception as error:  # noqa: BLE001 - the thread must outlive a malformed report
+                _LOG.error("the metrics of the workers could not be read: %s", type(error).__name__)
 
 
 @contextmanager

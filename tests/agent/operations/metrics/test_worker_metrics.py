@@ -4,7 +4,9 @@ import os
 import socket
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from threading import Thread
+from threading import Event, Thread
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -131,3 +133,14 @@ def test_reading_survives_its_transport(metrics: WorkersMetrics) -> None:
     reported, reading = metrics.read(), measures.metrics.read()
     assert reported.keys() == reading.keys()
     assert all(reported[each] == reading[each] for each in reading if not each.name.startswith("process."))
+
+
+def test_rounds_go_on_after_a_malformed_report(caplog: pytest.LogCaptureFixture) -> None:
+    metrics, rounds = WorkersMetrics(seconds=0), iter([False, False, True])
+    metrics.open().send_bytes(b"no report")
+    metrics._stopped = cast(Event, SimpleNamespace(wait=lambda _: next(rounds)))
+    metrics._requests()
+    assert next(rounds, None) is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "the metrics of the workers could not be read: UnpicklingError"
+    ]
