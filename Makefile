@@ -83,12 +83,11 @@ wheel: npm $(VENV)/.dev frontend/node_modules/.installed ## build dist/idaas_age
 docs: npm .venv-docs/.installed ## build the documentation site into build/site, and check its links and its search; needs no network then
 	@.venv-docs/bin/python scripts/docs_site.py
 
-check: $(VENV)/.dev ## lint, format, types, the import rule and the sizes
+check: $(VENV)/.dev ## lint, format, types and the import rule
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(BIN)/python scripts/sizes.py
 
 format: $(VENV)/.dev ## put the code into its format
 	$(BIN)/ruff check --fix .
