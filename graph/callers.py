@@ -10,9 +10,9 @@ from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 
 from graph.context import AgentContext, TokenLookup, context_of, conversation_of, writer_of
-from graph.data_labels import DataLabels, joined
 from graph.error_codes import GraphCode
 from graph.events import StepEvent
+from graph.labels.data_labels import DataLabels, joined
 from graph.state import AgentState, PrincipalRecord
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AccessTokenError, AgentError

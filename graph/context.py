@@ -13,7 +13,7 @@ from langchain_core.messages import ToolCall
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
-from graph.data_labels import joined
+from graph.labels.data_labels import joined
 from identity.secrets.secret import Secret
 
 
@@ -37,8 +37,8 @@ class AgentContext:
     answers: Mapping[str, object] = field(default_factory=dict)
     """Answers to approvals that this run's caller was asked for, by the ids of the approvals."""
     read: dict[str, str] = field(default_factory=dict)
-    """The labels of what earlier runs of the conversation have read (`graph.data_labels`). The run adds those
-    of each call before it is made: if the run ends early, its conversation keeps them."""
+    """The labels of what earlier runs of the conversation have read (`graph.labels.data_labels`). The run
+    adds those of each call before it is made: if the run ends early, its conversation keeps them."""
     kept: bool = True
     """False: the run has a thread only by name, and ends with its response. It cannot pause."""
     begun_calls: set[str] = field(default_factory=set)

@@ -23,8 +23,8 @@ from graph.call_measures import CallMeasures
 from graph.callers import CallerNode, Callers, Node, Verifier, begin_run, visited
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
-from graph.data_labels import unseen_in
 from graph.error_codes import MODEL
+from graph.labels.data_labels import unseen_in
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.nodes.approvals import ApprovalsNode

@@ -11,8 +11,8 @@ from langgraph.graph import END
 
 from graph.approvals.gate import ApprovalGate
 from graph.credentials.run_credentials import in_state
-from graph.data_labels import is_confidential
 from graph.error_codes import MODEL
+from graph.labels.data_labels import is_confidential
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, called_services
 

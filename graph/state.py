@@ -12,7 +12,7 @@ from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from graph.credentials.run_credentials import CredentialsChannel, RunCredentials
-from graph.data_labels import joined
+from graph.labels.data_labels import joined
 
 
 class PrincipalRecord(TypedDict):
@@ -75,7 +75,7 @@ class AgentState(AgentInput, total=False):
     instructions: str
     """The system prompt of the run, in place of the configured one. For nodes of an own graph."""
     read: Annotated[dict[str, str], joined]
-    """The labels of what the conversation has read (`graph.data_labels`)."""
+    """The labels of what the conversation has read (`graph.labels.data_labels`)."""
     proposed: Annotated[list[ToolCall], _proposed]
     """Calls of tools that are agents, about which the user is to be asked. The model's next response."""
     questions: Annotated[dict[str, Any], _by_call]

@@ -132,7 +132,7 @@ class ToolPolicy:
     in the conversation only.
     `data` and `trust` label what it returns; without `trust`, the tools of an MCP server are untrusted, and
     others trusted. `after_confidential` is for a call that could carry confidential data, which the
-    conversation has read, out of the service that it is from (`graph.data_labels`).
+    conversation has read, out of the service that it is from (`graph.labels.data_labels`).
     `sum` is a required number, whose sum of the user's calls today a decision point learns (`POLICY_URL`).
     """
 

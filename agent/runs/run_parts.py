@@ -62,6 +62,6 @@ class RunStart:
     answers: Mapping[str, object] = field(default_factory=dict)
     """Answers to the approvals that the run waits for."""
     read: Mapping[str, str] = field(default_factory=dict)
-    """The labels of what the conversation has read (`graph.data_labels`)."""
+    """The labels of what the conversation has read (`graph.labels.data_labels`)."""
     earlier: Sequence[AnyMessage] = ()
     """A paused run continues with the open calls of this response; results follow it."""

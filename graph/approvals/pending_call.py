@@ -21,7 +21,7 @@ from graph.call_arguments import arguments_digest
 from graph.callers import Visit
 from graph.context import AgentContext, Conversation, conversation_of
 from graph.credentials.service_credentials import ServiceRequirement
-from graph.data_labels import DataLabels, carried
+from graph.labels.data_labels import DataLabels, carried
 from graph.tool_calls.requested_calls import latest_response
 from identity.audit.event import Ruled
 from identity.credentials.requirement import DeclaredCredential

@@ -13,7 +13,7 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import PERSON
 from graph.approvals.record import Approver as Approver
 from graph.credentials.service_credentials import ServiceRequirement
-from graph.data_labels import carried, mode_after
+from graph.labels.data_labels import carried, mode_after
 from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.errors import ErrorCode

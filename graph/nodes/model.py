@@ -14,9 +14,9 @@ from graph.callers import Visit
 from graph.context import context_of, note_read, writer_of
 from graph.credentials.run_credentials import RunCredentials, in_state
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
-from graph.data_labels import labels_of
 from graph.error_codes import MODEL
 from graph.files import with_images
+from graph.labels.data_labels import labels_of
 from graph.limits import Limits
 from graph.models.response import without_tool_calls
 from graph.nodes.middleware import Middleware

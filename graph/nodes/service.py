@@ -25,7 +25,7 @@ from graph.callers import Visit
 from graph.context import context_of, note_read
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredential
-from graph.data_labels import joined, labels_of
+from graph.labels.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
 from graph.nodes.own import OwnVisit
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text

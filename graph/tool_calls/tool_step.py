@@ -19,9 +19,9 @@ from graph.call_measures import CallMeasures
 from graph.callers import Visit
 from graph.context import context_of, writer_of, writer_of_consents
 from graph.credentials.service_credentials import ServiceRequirement, secrets_of
-from graph.data_labels import shown
 from graph.events import consent_required, shown_arguments, shown_text
 from graph.files import description, digest
+from graph.labels.data_labels import shown
 from graph.tool_calls.requested_calls import refusal
 from identity.audit.event import AuditedAction, AuditOutcome, Ruled
 from identity.audit.trail import AuditTrail

@@ -11,7 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, Ask, DeclaredPolicy, Facts
 from graph.context import AgentContext
-from graph.data_labels import joined, labels_of
+from graph.labels.data_labels import joined, labels_of
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
