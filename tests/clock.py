@@ -1,6 +1,7 @@
 """Clocks for the code under test and for the sandbox."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
 
 class Clock:
@@ -25,3 +26,9 @@ class SettableClock(Clock):
     def reset(self) -> None:
         """Back to the real time."""
         self.now = float(int(time.time()))
+
+
+def date_in(days: int) -> str:
+    """The date so many days ahead, as the sandbox counts days: in UTC, from where its clock starts."""
+    today = datetime.fromtimestamp(SettableClock().now, UTC).date()
+    return (today + timedelta(days=days)).isoformat()

@@ -32,6 +32,7 @@ from identity.principal import Principal
 from identity.secrets.secret import Secret
 from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.forked import printed_by
+from tests.leave_application import FIRST_DAY
 from tests.loopback import NO_TLS
 from tests.running_agent import LEAVE
 from tests.tools.mcp_service.mcp_server import Server
@@ -302,7 +303,7 @@ async def test_bot_signs_a_person_in_once_and_asks_the_agent_with_their_own_righ
     sandbox.clock.advance(1300)
     assert "employee: alice" in await chat.say("<manager>", LEAVE)
 
-    waits = await chat.say("<manager>", 'call leave_apply with {"days": 1, "first_day": "2026-12-01"}')
+    waits = await chat.say("<manager>", f'call leave_apply with {{"days": 1, "first_day": "{FIRST_DAY}"}}')
     waiting = chat.agent.conversation_storage.approvals.pending
     alice = Principal(sandbox.issuer, "user_alice01")
     [approval] = await waiting(alice)

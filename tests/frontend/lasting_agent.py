@@ -11,11 +11,8 @@ from tests.agent.api.test_elicitation import Bank
 from tests.agent.api.threads.served_threads import WaitingModel
 from tests.conftest import Sandbox
 from tests.frontend.chat_page import PAGE, ask
-from tests.graph.scripted_model import calls
 
 APPLY = "Apply for three days of leave from Monday"
-LEAVE_CALL = calls(("leave_apply", {"days": 3, "first_day": "2026-11-30"}))
-"""A response of the model that waits for an approval."""
 SERVICES = """
 [services.amap]
 type = "built-in"

@@ -13,11 +13,10 @@ from identity.credentials.requirement import ApiKeyRequirement
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE
+from tests.leave_application import LEAVE
 from tests.mcp_referees.referees import FOLDER, PYTHON
 from tests.tools.conftest import KeyRing, OwnAccess
 from tools.mcp_service.service import MCPService
-
-LEAVE = {"days": 3, "first_day": "2026-12-07"}
 
 
 async def sdk2_client(served: Threads, mode: str, *calls: Any, approve: bool = True) -> Any:

@@ -1,6 +1,7 @@
 """`idaas-agent chat` on a terminal and without one, against a served agent."""
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from agent.commands.command_line import app
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE
+from tests.leave_application import LATER_DAY, LEAVE
 from tests.terminal import CTRL_C, CTRL_D, UP, on_terminal
 
 COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
@@ -48,11 +50,11 @@ async def test_conversation_asks_for_approval_with_the_arguments_and_goes_on(
         await chat.shows(APPROVE)
         chat.types("e")
         await chat.shows("arguments: ")
-        chat.types("\x01\x0b" + '{"days": "two", "first_day": "2026-12-01"}')  # Ctrl-A, Ctrl-K
+        chat.types("\x01\x0b" + json.dumps(LEAVE | {"days": "two"}))  # Ctrl-A, Ctrl-K
         assert 'Check "days"' in await chat.shows(APPROVE)
         chat.types("e")
         await chat.shows("arguments: ")
-        chat.types("\x01\x0b" + '{"days": 2, "first_day": "2026-12-01"}')
+        chat.types("\x01\x0b" + json.dumps({"days": 2, "first_day": LATER_DAY}))
         assert "leave.leave_apply on your behalf [Human] ok" in await chat.shows("done")
         await chat.shows(PROMPT)
         await chat.interrupts_the_prompt(PROMPT)  # it begins anew

@@ -12,6 +12,7 @@ from identity.errors import ConfigurationError
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.conftest import Sandbox
 from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import APPLIES
 
 pytestmark = pytest.mark.promise("policy-decides")
 
@@ -52,10 +53,9 @@ async def test_file_decides_calls_of_both_identities_and_is_taken_up_while_the_a
     threads: ThreadsOf, tmp_path: Path
 ) -> None:
     file = publish(tmp_path / "policy.cedar", RULES)
-    apply = calls(("leave_apply", {"first_day": "2026-12-07", "days": 3}))
     weather = [calls(("maps_weather", {"city": city})) for city in ("Hangzhou", "Shanghai")]
-    turns = [each for turn in (apply, *weather) for each in (turn, DONE)]
-    served = await threads([*turns, apply], ACCESS_IDENTITY="Machine", POLICY_FILE=str(file))
+    turns = [each for turn in (APPLIES, *weather) for each in (turn, DONE)]
+    served = await threads([*turns, APPLIES], ACCESS_IDENTITY="Machine", POLICY_FILE=str(file))
     assert await results(served, "leave") == [DENIED]
     assert await results(served, "denied") == [DENIED]
     assert "上海" in (await results(served, "allowed"))[0]

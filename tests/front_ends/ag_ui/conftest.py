@@ -9,6 +9,7 @@ import pytest
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
 from tests.front_ends.node_script import NodeScript
+from tests.leave_application import FIRST_DAY, LATER_DAY
 
 CLIENTS = ("1.0.0", "0.0.59")
 
@@ -37,6 +38,7 @@ class Drive:
             url=self.server.url + self.path,
             token=self.sandbox.access_token(user) if token is None else token,
             threadId=thread,
+            days=[FIRST_DAY, LATER_DAY],
             runs=list(runs),
         )
         assert given["warnings"] == []

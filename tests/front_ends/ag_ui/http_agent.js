@@ -1,16 +1,15 @@
 // For each line of JSON, drives one HttpAgent of each generation of the official client through the same runs, and
 // prints what each run gave. Before a run, `messages` are added; `answer` answers the interrupts that the client
 // has, and `legacyAnswer` the last event `on_interrupt`, as CopilotKit does; `reload` forgets everything but the
-// thread. `{monday}` is a day of its own for each client.
+// thread. `{day}` is a day of its own for each client, of `days`.
 import { createInterface } from 'node:readline';
 
 let warnings;
 console.warn = (...parts) => warnings.push(parts.join(' '));
 console.error = () => {}; // the client logs what it also throws
 
-const mondays = ['2027-03-01', '2027-03-08'];
 for await (const line of createInterface({ input: process.stdin })) {
-  const { clients, url, token, threadId, runs } = JSON.parse(line);
+  const { clients, url, token, threadId, days, runs } = JSON.parse(line);
   warnings = [];
   const driven = [];
   for (const [number, client] of clients.entries()) {
@@ -20,7 +19,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     let agent = created();
     let interruptEvent;
     const results = [];
-    const own = JSON.parse(JSON.stringify(runs).replaceAll('{monday}', mondays[number]));
+    const own = JSON.parse(JSON.stringify(runs).replaceAll('{day}', days[number]));
     for (const { messages = [], answer, legacyAnswer, reload, abortAt, as, ...parameters } of own) {
       if (reload) agent = created();
       if (as) agent.headers = { Authorization: `Bearer ${as}` };

@@ -7,7 +7,7 @@ import pytest
 
 from tests.front_ends.ag_ui.conftest import Drive, message, roles, text_of
 
-APPLY = {"messages": [message("Apply for three days of leave from {monday}", "u1")]}
+APPLY = {"messages": [message("Apply for three days of leave from {day}", "u1")]}
 APPROVE = {"answer": {"status": "resolved", "payload": {"approved": True}}}
 REJECT = {"answer": {"status": "resolved", "payload": {"approved": False, "message": "not this week"}}}
 
@@ -59,7 +59,7 @@ async def test_dismissed_question_is_a_rejection(drive: Drive) -> None:
 
 
 async def test_edited_call_is_made_as_edited(drive: Drive) -> None:
-    payload = {"approved": True, "editedArgs": {"days": 2, "first_day": "{monday}"}}
+    payload = {"approved": True, "editedArgs": {"days": 2, "first_day": "{day}"}}
     for _, edited in await drive(APPLY, {"answer": {"status": "resolved", "payload": payload}}):
         [result] = of_type(edited, "TOOL_CALL_RESULT")
         assert result["metadata"]["idaas-agent"]["arguments"]["days"] == 2

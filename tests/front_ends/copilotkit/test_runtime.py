@@ -8,9 +8,10 @@ import pytest
 
 from tests.agent.conftest import AgentServer
 from tests.front_ends.node_script import FOLDER, run_node
+from tests.leave_application import FIRST_DAY
 
 RUN, CONNECT = "/agent/default/run", "/agent/default/connect"
-APPLY = "Apply for three days of leave from 2027-03-01"
+APPLY = f"Apply for three days of leave from {FIRST_DAY}"
 
 
 @pytest.fixture

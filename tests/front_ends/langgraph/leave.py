@@ -1,11 +1,10 @@
 """The leave service of the sandbox: the agent's tools that change it ask for an approval."""
 
-from datetime import UTC, datetime, timedelta
-
 import httpx
 
 from sandbox.state.directory import LEAVE_AUDIENCE
 from tests.conftest import Sandbox
+from tests.leave_application import FIRST_DAY, LEAVE
 
 
 class Leave:
@@ -13,10 +12,8 @@ class Leave:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        today = datetime.fromtimestamp(sandbox.clock(), UTC).date()
-        self.first_day = (today + timedelta(days=40)).isoformat()
-        self.question = f"Apply for three days of leave from {self.first_day}"
-        self.arguments = {"days": 3, "first_day": self.first_day}
+        self.question = f"Apply for three days of leave from {FIRST_DAY}"
+        self.arguments = LEAVE
 
     async def days(self, user: str = "alice") -> list[int]:
         """The days of each application of a user, as the service has them."""

@@ -7,6 +7,7 @@ import pytest
 
 from tests.front_ends.langgraph.leave import Leave
 from tests.front_ends.langgraph.run_client import RunClient
+from tests.leave_application import FIRST_DAY
 
 WEATHER = "What is the weather in Hangzhou right now?"
 YES = {"decisions": [{"type": "approve"}]}
@@ -72,11 +73,11 @@ async def test_approval_is_shown_as_the_page_reads_it_and_approved(alice: RunCli
 async def test_edited_values_arrive_as_text_and_are_what_is_done(alice: RunClient, leave: Leave) -> None:
     thread = await ask(alice, leave)
     for days in (True, "many", "2.5", None):
-        edited = {"name": "leave_apply", "args": {"days": days, "first_day": leave.first_day}}
+        edited = {"name": "leave_apply", "args": {"days": days, "first_day": FIRST_DAY}}
         decision = {"type": "edit", "edited_action": edited}
         refused, _ = await alice.stream(thread, command={"resume": {"decisions": [decision]}})
         assert (refused.status_code, refused.json()["error"]["param"]) == (409, "arguments.days")
-    edited = {"name": "leave_apply", "args": {"days": "2", "first_day": leave.first_day}}
+    edited = {"name": "leave_apply", "args": {"days": "2", "first_day": FIRST_DAY}}
     decision = {"type": "edit", "edited_action": edited}
     await alice.stream(thread, command={"resume": {"decisions": [decision]}})
     assert await leave.days() == [2]

@@ -7,6 +7,7 @@ import pytest
 from tests.front_ends.langgraph.leave import Leave
 from tests.front_ends.langgraph.run_client import RunClient
 from tests.front_ends.langgraph.test_agent_chat_ui import ask
+from tests.leave_application import FIRST_DAY
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -56,7 +57,7 @@ async def test_answer_is_a_list_of_one(
 
 async def test_edited_values_are_texts(alice: RunClient, leave: Leave) -> None:
     thread = await ask(alice, leave)
-    edited = {"action": "leave_apply", "args": {"days": "1", "first_day": leave.first_day}}
+    edited = {"action": "leave_apply", "args": {"days": "1", "first_day": FIRST_DAY}}
     await answer(alice, thread, {"type": "edit", "args": edited})
     assert await leave.days() == [1]
 

@@ -5,7 +5,8 @@ from playwright.async_api import Page
 
 from tests.frontend.axe import NARROW_IN_THE_DARK, violations
 from tests.frontend.chat_page import answer_to, ask
-from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, prose
+from tests.frontend.lasting_agent import APPLY, LastingAgent, card, prose
+from tests.leave_application import APPLIES
 
 WIDE = [("light", 1280), ("dark", 1280)]
 PHONE = [("light", 360), ("dark", 360)]
@@ -13,7 +14,7 @@ PHONE = [("light", 360), ("dark", 360)]
 
 async def test_no_state_of_list_and_card_violates_a_rule(page: Page, lasting_agent: LastingAgent) -> None:
     states: dict[str, list[str]] = {}
-    lasting_agent.will_say(AIMessage("Hello."), LEAVE_CALL, AIMessage("You declined."))
+    lasting_agent.will_say(AIMessage("Hello."), APPLIES, AIMessage("You declined."))
     await lasting_agent.open_page(page)
     states["empty conversation, empty list"] = await violations(page, WIDE)
     await answer_to(page, "Hello")

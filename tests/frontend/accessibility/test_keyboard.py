@@ -7,7 +7,8 @@ from langchain_core.messages import AIMessage
 from playwright.async_api import Page, expect
 
 from tests.frontend.chat_page import ask, question
-from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
+from tests.frontend.lasting_agent import APPLY, LastingAgent, card, listed, prose
+from tests.leave_application import APPLIES
 
 
 def focused(page: Page) -> Any:
@@ -20,7 +21,7 @@ async def status(page: Page, text: str) -> None:
 
 
 async def test_approval_is_decided_by_keyboard(page: Page, lasting_agent: LastingAgent) -> None:
-    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
     await lasting_agent.asked(page, APPLY)
     await expect(card(page)).to_be_focused()
     await status(page, "The agent waits for your approval. The agent wants to call the leave service")
@@ -49,7 +50,7 @@ async def test_approval_is_decided_by_keyboard(page: Page, lasting_agent: Lastin
 async def test_card_does_not_take_the_focus_from_a_user_who_writes(
     page: Page, lasting_agent: LastingAgent
 ) -> None:
-    lasting_agent.will_say(LEAVE_CALL.model_copy(update={"content": "One moment."}), waits=True)
+    lasting_agent.will_say(APPLIES.model_copy(update={"content": "One moment."}), waits=True)
     await lasting_agent.asked(page, APPLY)
     await expect(prose(page)).to_have_text("One")
     await question(page).press_sequentially("Not")
@@ -63,7 +64,7 @@ async def test_countdown_is_announced_near_its_end_only(
     other_device: Page, lasting_agent: LastingAgent
 ) -> None:
     page = other_device  # its clock is that of no other test
-    lasting_agent.will_say(LEAVE_CALL)
+    lasting_agent.will_say(APPLIES)
     await page.clock.install()
     await lasting_agent.open_page(page)
     await page.evaluate(

@@ -8,14 +8,15 @@ from langchain_core.messages import AIMessage
 from playwright.async_api import Page, expect
 
 from tests.frontend.chat_page import PAGE
-from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed
+from tests.frontend.lasting_agent import APPLY, LastingAgent, card, listed
 from tests.graph.scripted_model import calls
+from tests.leave_application import APPLIES, LATER_DAY, LEAVE
 
 
 async def test_approval_begun_on_one_device_is_decided_on_another(
     page: Page, other_device: Page, lasting_agent: LastingAgent
 ) -> None:
-    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied for 3 days"))
+    lasting_agent.will_say(APPLIES, AIMessage("Applied for 3 days"))
     await lasting_agent.asked(page, APPLY)
     await expect(card(page)).to_contain_text("The agent wants to call the leave service")
     await expect(card(page).locator(".arguments")).to_contain_text("days3")
@@ -38,7 +39,7 @@ async def test_approval_begun_on_one_device_is_decided_on_another(
 async def test_another_user_of_the_same_browser_sees_none_of_it(
     browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
-    lasting_agent.will_say(LEAVE_CALL)
+    lasting_agent.will_say(APPLIES)
     await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
     bob = await lasting_agent.open_page(await browser_context.new_page(), "bob", page.url.removeprefix(PAGE))
@@ -47,7 +48,7 @@ async def test_another_user_of_the_same_browser_sees_none_of_it(
 
 
 async def test_changed_arguments_are_what_is_called(page: Page, lasting_agent: LastingAgent) -> None:
-    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
     await lasting_agent.asked(page, APPLY)
     await card(page).get_by_role("button", name="Change").click()
     await card(page).get_by_label("days", exact=True).fill("0")
@@ -61,17 +62,17 @@ async def test_changed_arguments_are_what_is_called(page: Page, lasting_agent: L
 
 async def test_arguments_are_shown_and_sent_exactly(page: Page, lasting_agent: LastingAgent) -> None:
     days = 12345678901234567890
-    call = calls(("leave_apply", {"days": days, "first_day": "2026-11-30", "reason": "\u202eevil\u202c"}))
+    call = calls(("leave_apply", LEAVE | {"days": days, "reason": "\u202eevil\u202c"}))
     lasting_agent.will_say(call, AIMessage("Applied."))
     await lasting_agent.asked(page, APPLY)
     await expect(card(page).locator(".arguments")).to_contain_text(f"days{days}")
     await expect(card(page).locator(".arguments")).to_contain_text("\\u202eevil\\u202c")
     await card(page).get_by_role("button", name="Change").click()
-    await card(page).get_by_label("first_day", exact=True).fill("2026-12-07")
+    await card(page).get_by_label("first_day", exact=True).fill(LATER_DAY)
     async with page.expect_request(lambda request: "/approvals/" in request.url) as sent:
         await card(page).get_by_role("button", name="Approve as changed").click()
     assert json.loads((await sent.value).post_data)["arguments"] == {
-        "days": days, "first_day": "2026-12-07", "reason": "\u202eevil\u202c",
+        "days": days, "first_day": LATER_DAY, "reason": "\u202eevil\u202c",
     }  # fmt: skip
     await expect(page.locator("details.tool pre").first).to_contain_text(str(days))
     assert "\u202e" not in await page.locator("main").inner_text()

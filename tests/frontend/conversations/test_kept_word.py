@@ -10,8 +10,9 @@ from playwright.async_api import Page, expect
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.frontend.chat_page import COVERED, PAGE, answer_to, answered, ask, question
-from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
+from tests.frontend.lasting_agent import APPLY, LastingAgent, card, listed, prose
 from tests.graph.scripted_model import calls
+from tests.leave_application import APPLIES
 
 
 def questions(page: Page) -> Any:
@@ -95,12 +96,8 @@ async def test_earlier_question_is_edited_in_place_of_all_that_follows_which_can
 async def test_text_decides_nothing_while_an_approval_is_open(
     page: Page, lasting_agent: LastingAgent
 ) -> None:
-    applied = [
-        LEAVE_CALL,
-        AIMessage("Applied."),
-        lambda messages: AIMessage(f"You wrote: {messages[-1].text}"),
-    ]
-    lasting_agent.will_say(*applied, LEAVE_CALL, lambda messages: AIMessage(messages[-1].text))
+    applied = [APPLIES, AIMessage("Applied."), lambda messages: AIMessage(f"You wrote: {messages[-1].text}")]
+    lasting_agent.will_say(*applied, APPLIES, lambda messages: AIMessage(messages[-1].text))
     await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
     await page.get_by_title("More").click()
@@ -132,7 +129,7 @@ async def test_text_decides_nothing_while_an_approval_is_open(
 async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within_their_types(
     page: Page, other_device: Page, lasting_agent: LastingAgent
 ) -> None:
-    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
     await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
     approve = card(page).get_by_role("button", name="Approve")
@@ -189,7 +186,7 @@ async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within
 async def test_approval_that_nobody_decided_in_time_says_so_everywhere(
     page: Page, lasting_agent: LastingAgent
 ) -> None:
-    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
     await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
     lasting_agent.sandbox.clock.advance(7 * 24 * 3600)
@@ -251,7 +248,7 @@ async def test_waiting_approval_is_seen_in_another_tab_and_said_where_it_is_allo
     browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
     await browser_context.context.grant_permissions(["notifications"], origin=PAGE.rstrip("/"))
-    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
     await page.add_init_script(
         """window.shown = [];
         window.Notification = class extends EventTarget {

@@ -10,8 +10,9 @@ from playwright.async_api import Page, Route, expect
 from tests.frontend import reports
 from tests.frontend.axe import violations
 from tests.frontend.chat_page import ask, question
-from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
+from tests.frontend.lasting_agent import APPLY, LastingAgent, card, listed, prose
 from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import APPLIES
 
 WORDS = "Monday Tuesday Wednesday Thursday Friday"
 
@@ -96,7 +97,7 @@ async def test_second_tab_shows_the_run_that_the_first_began(
 async def test_approval_answered_in_one_tab_closes_in_the_other(
     browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
-    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
     await lasting_agent.open_page(page)
     second = await lasting_agent.open_page(await browser_context.new_page())
     await ask(page, APPLY)
@@ -113,7 +114,7 @@ async def test_approval_answered_in_one_tab_closes_in_the_other(
 
 
 async def test_two_devices_agree(page: Page, other_device: Page, lasting_agent: LastingAgent) -> None:
-    lasting_agent.will_say(LEAVE_CALL, AIMessage("You declined."))
+    lasting_agent.will_say(APPLIES, AIMessage("You declined."))
     await other_device.clock.install()
     await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
@@ -132,7 +133,7 @@ async def test_two_devices_agree(page: Page, other_device: Page, lasting_agent: 
 
 
 async def test_decision_that_comes_second_shows_the_first(page: Page, lasting_agent: LastingAgent) -> None:
-    lasting_agent.will_say(LEAVE_CALL, AIMessage("You declined."))
+    lasting_agent.will_say(APPLIES, AIMessage("You declined."))
     await lasting_agent.asked(page, APPLY)
     await card(page).wait_for()
     await page.route("**/threads?*", lambda route: route.abort())  # it has no news but by its own decision

@@ -9,7 +9,8 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf
-from tests.graph.scripted_model import DONE, calls
+from tests.graph.scripted_model import DONE
+from tests.leave_application import APPLIES
 
 pytestmark = pytest.mark.promise("threads-are-private")
 
@@ -18,7 +19,6 @@ ROUTES = [
     for route in json.loads((Path(__file__).parents[1] / "routes.json").read_text())["agent"]["protected"]
     if "{thread_id}" in route
 ]
-APPLY = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))
 BODIES = {"PATCH": {"title": "Mine"}, "POST": {"decision": "approve"}}
 
 
@@ -45,7 +45,7 @@ async def refusals(served: Threads, user: str, thread: str, approval: str = "a" 
 @pytest.fixture
 async def served(threads: ThreadsOf) -> Threads:
     """alice's model applies for leave, and so waits for an approval, unless a test changes it."""
-    return await threads([APPLY, DONE], ACCESS_IDENTITY="Human")
+    return await threads([APPLIES, DONE], ACCESS_IDENTITY="Human")
 
 
 async def waiting(served: Threads) -> str:

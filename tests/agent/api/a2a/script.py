@@ -2,7 +2,7 @@
 
 from langchain_core.messages import AIMessage
 
-from tests.graph.scripted_model import calls
+from tests.leave_application import APPLIES
 
 TALE = AIMessage("Once upon a time")
-APPLY = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}), text="I apply.")
+APPLY = APPLIES.model_copy(update={"content": "I apply."})

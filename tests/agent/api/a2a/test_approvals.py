@@ -17,6 +17,7 @@ from tests.agent.api.a2a.task_updates import approval_of, states, status_of, tas
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.databases.redis_process import RedisProcess
 from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import LATER_DAY, LEAVE
 
 FOUR_EYES = """[services.amap]
 type = "built-in"
@@ -49,7 +50,7 @@ class TestApprovals:
         assert states(updates) == ["WORKING", "INPUT_REQUIRED"]
         assert "leave_apply" in message["parts"][0]["text"]
         assert (approval["kind"], approval["service"]) == ("tool_call", "leave")
-        assert approval["arguments"] == {"days": 3, "first_day": "2026-12-07"}
+        assert approval["arguments"] == LEAVE
         assert (await alice.get(task_id_of(updates)))["status"]["message"] == message
 
     async def test_approved_call_is_made_and_the_task_completes(self, alice: OfficialClient) -> None:
@@ -171,7 +172,7 @@ class TestApprovals:
         self, alice: OfficialClient, served: Threads
     ) -> None:
         task_id, approval_id = await self.waiting(alice)
-        edited = {"days": 1, "first_day": "2026-12-08"}
+        edited = {"days": 1, "first_day": LATER_DAY}
         await alice.send({"approval": approval_id, "decision": "edit", "arguments": edited}, taskId=task_id)
         [result] = [each for each in served.model.asked[-1] if each.type == "tool"]
 

@@ -9,7 +9,8 @@ from langchain_core.messages import AIMessage
 
 from agent.http.authentication import AGENT_CARD_PATH
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.graph.scripted_model import DONE, calls
+from tests.graph.scripted_model import DONE
+from tests.leave_application import APPLIES
 
 MESSAGE = {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
 VERSION = {"A2A-Version": "1.0"}
@@ -103,8 +104,7 @@ class TestStateless:
 
     @pytest.fixture
     async def served(self, threads: ThreadsOf) -> Threads:
-        apply = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))
-        return await threads([apply, DONE], ACCESS_IDENTITY="Human", CONVERSATIONS_URL="none")
+        return await threads([APPLIES, DONE], ACCESS_IDENTITY="Human", CONVERSATIONS_URL="none")
 
     async def test_message_is_answered_and_its_task_is_gone(self, served: Threads) -> None:
         sent = await call(served, "SendMessage", {"message": MESSAGE | {"contextId": "c-1"}})

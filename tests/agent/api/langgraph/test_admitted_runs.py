@@ -25,6 +25,7 @@ from graph.approvals.request import interrupt_value
 from identity.access_token.verifier import LEEWAY
 from identity.principal import Principal
 from tests.conftest import Sandbox
+from tests.leave_application import LATER_DAY, LEAVE
 from tools.approval_policy import Effect
 from tools.lasting import Lasting
 
@@ -161,10 +162,10 @@ async def test_answer_with_a_token_that_has_just_expired_requires_a_sign_in(
 async def test_edit_that_breaks_the_schema_is_refused_with_the_argument(
     http: httpx.AsyncClient, agent: Agent, server: Server
 ) -> None:
-    asked = PendingApproval(await ask(agent), {"days": 3, "first_day": "2026-12-07"})
+    asked = PendingApproval(await ask(agent), LEAVE)
     server.asked = interrupt_value(asked)
     for days in (True, "many", None, "2.5"):
-        arguments = {"days": days, "first_day": "2026-12-07"}
+        arguments = LEAVE | {"days": days}
         decision = {"type": "edit", "edited_action": {"name": "leave_apply", "args": arguments}}
         for resume in (decision, {INTERRUPT: {"decisions": [decision]}}, {APPROVAL: decision}):
             refused = await create(http, command={"resume": resume})
@@ -177,7 +178,7 @@ async def test_edit_that_breaks_the_schema_is_refused_with_the_argument(
         assert responded["error"] == "invalid_argument"
         assert responded["message"].startswith('approval_invalid: Check "days".')
     assert server.runs == []
-    fits = {"name": "leave_apply", "args": {"days": "2", "first_day": "2026-12-08"}}
+    fits = {"name": "leave_apply", "args": {"days": "2", "first_day": LATER_DAY}}
     assert (
         await create(http, command={"resume": {"type": "edit", "edited_action": fits}})
     ).status_code == 200

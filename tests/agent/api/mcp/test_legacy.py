@@ -15,8 +15,8 @@ from agent.conversations.transcript import PAGE_BYTES
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import LEAVE
 
-LEAVE = {"days": 3, "first_day": "2026-12-07"}
 PAGE = "https://page.example/agent"
 
 

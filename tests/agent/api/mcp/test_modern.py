@@ -23,8 +23,8 @@ from tests.agent.api.mcp.modern_client import (
 )
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import FIRST_DAY, LEAVE
 
-LEAVE = {"days": 3, "first_day": "2026-12-07"}
 BALANCE = calls(("leave_balance", {}), text="One moment.")
 
 
@@ -137,7 +137,7 @@ class TestApprovals:
 
         assert (form["mode"], form["requestedSchema"]["properties"].keys()) == ("form", {"approve"})
         assert "leave_apply" in form["message"]
-        assert "first_day: 2026-12-07" in form["message"]
+        assert f"first_day: {FIRST_DAY}" in form["message"]
         assert (made["isError"], json.loads(made["content"][0]["text"])["days"]) == (False, 3)
         assert before - after == 3
         assert (await balance(served), repeated["content"]) == (after, made["content"])

@@ -13,6 +13,7 @@ from identity.access_token.verifier import LEEWAY
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import LATER_DAY, LEAVE
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -153,15 +154,15 @@ async def test_decision_with_a_token_that_has_just_expired_requires_a_sign_in_an
 
 
 EDITS: list[tuple[dict[str, Any], str]] = [
-    ({"days": True, "first_day": "2026-12-07"}, "days"),
-    ({"days": "3", "first_day": "2026-12-07"}, "days"),
-    ({"days": 2.5, "first_day": "2026-12-07"}, "days"),
-    ({"days": None, "first_day": "2026-12-07"}, "days"),
-    ({"days": 0, "first_day": "2026-12-07"}, "days"),
+    (LEAVE | {"days": True}, "days"),
+    (LEAVE | {"days": "3"}, "days"),
+    (LEAVE | {"days": 2.5}, "days"),
+    (LEAVE | {"days": None}, "days"),
+    (LEAVE | {"days": 0}, "days"),
     ({"days": 3}, "first_day"),
-    ({"days": 3, "first_day": "7 December"}, "first_day"),
-    ({"days": 3, "first_day": {"day": 7}}, "first_day"),
-    ({"days": 3, "first_day": "2026-12-07", "hours": 1}, "hours"),
+    (LEAVE | {"first_day": "7 December"}, "first_day"),
+    (LEAVE | {"first_day": {"day": 7}}, "first_day"),
+    (LEAVE | {"hours": 1}, "hours"),
 ]
 """Each with the argument that breaks the schema of `leave_apply`."""
 
@@ -188,20 +189,20 @@ async def test_edit_that_breaks_the_schema_is_refused_with_the_argument_and_leav
         assert (error["code"], named) == ("approval_invalid", f"arguments.{argument}"), edit
     read = (await served.ask("GET", "/threads/thread-1")).json()
     assert (read["status"], read["approvals"]) == ("paused", [approval])
-    path, body = surface(approval, task_id, "edit", {"days": 1, "first_day": "2026-12-08"})
+    path, body = surface(approval, task_id, "edit", {"days": 1, "first_day": LATER_DAY})
     assert (await served.ask("POST", path, body=body, **VERSION)).status_code in (200, 202)
     [result] = [each for each in (await ended(served))["messages"] if each["role"] == "tool"]
     assert json.loads(result["content"])["days"] == 1
 
 
 async def test_call_of_the_model_that_breaks_the_schema_is_not_asked_about(threads: ThreadsOf) -> None:
-    broken = calls(("leave_apply", {"days": True, "first_day": "2026-12-07"}))
+    broken = calls(("leave_apply", LEAVE | {"days": True}))
     served = await threads([broken, APPLY, DONE], ACCESS_IDENTITY="Human")
     approval = await asked(served)
     [result] = [each for each in served.model.asked[-1] if each.type == "tool"]
 
     assert result.text.startswith('invalid arguments: "days": ')
-    assert approval["arguments"] == {"days": 3, "first_day": "2026-12-07"}
+    assert approval["arguments"] == LEAVE
 
 
 async def test_edit_of_a_call_of_an_mcp_server_is_validated_by_the_schema_that_it_lists(

@@ -13,6 +13,7 @@ from agent.commands.command_line import app
 from identity.access_token.revocation import Origin, Revocation, Target
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import APPLIES
 
 pytestmark = pytest.mark.promise("grants-are-bounded")
 
@@ -138,8 +139,7 @@ async def test_answer_that_grants_more_than_was_offered_is_refused_and_leaves_th
 
 
 async def test_grant_is_refused_where_the_policy_offers_none(threads: ThreadsOf) -> None:
-    apply = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))
-    served = await threads([apply, DONE], ACCESS_IDENTITY="Human")
+    served = await threads([APPLIES, DONE], ACCESS_IDENTITY="Human")
     [approval] = await asked(served)
     assert approval["lasting"] is None
     refused = await answered(served, approval, {})

@@ -16,9 +16,9 @@ from identity.errors import ServiceError
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.agent.api.threads.test_run_routes import TALE, followed, live_runs, run_that_waits, text_of
 from tests.databases.redis_process import RedisProcess
-from tests.graph.scripted_model import DONE, calls
+from tests.graph.scripted_model import DONE
+from tests.leave_application import APPLIES, FIRST_DAY
 
-APPLY = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 
 
@@ -121,14 +121,14 @@ async def test_failure_arrives_at_another_replica_with_its_code(two: Two) -> Non
 async def test_pause_arrives_at_another_replica_whose_answer_continues_the_run(
     two: Two, redis: RedisProcess
 ) -> None:
-    a, b = await two([APPLY], ACCESS_IDENTITY="Human")
+    a, b = await two([APPLIES], ACCESS_IDENTITY="Human")
     await a.say("Apply for leave")
     _, events = await whole(b)
     at_a = await whole(a)
     [interrupt] = events[-1]["outcome"]["interrupts"]
     assert [event["type"] for event in events] == [event["type"] for event in at_a[1]]
     stored = redis.contents()
-    assert "2026-12-07" not in stored  # what waits is read from the store of conversations
+    assert FIRST_DAY not in stored  # what waits is read from the store of conversations
     body = {"decision": "approve"}
     answered = await b.ask("POST", f"/threads/thread-1/approvals/{interrupt['id']}", body=body)
     assert answered.status_code == 202

@@ -8,9 +8,9 @@ from langchain_core.messages import AIMessage
 from tests.agent.api.ag_ui.verified import of_type, read_events, verified
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import APPLIES
 
 WEATHER = calls(("maps_weather", {"city": "Hangzhou"}))
-APPLY = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))
 ANSWERS = [AIMessage(f"answer {number}", id=f"a-{number}") for number in range(9)]
 
 
@@ -69,7 +69,7 @@ async def test_edited_question_replaces_the_old_one_and_either_can_be_shown(thre
 async def test_model_learns_which_calls_the_replaced_answer_made_and_nothing_waits_in_silence(
     threads: ThreadsOf,
 ) -> None:
-    served = await threads([WEATHER, DONE, DONE, APPLY], ACCESS_IDENTITY="Human")
+    served = await threads([WEATHER, DONE, DONE, APPLIES], ACCESS_IDENTITY="Human")
     await served.say("Weather in Hangzhou")
     [question, *_] = await read(served)
     await anew(served, question["id"], "In Beijing, I mean")
