@@ -3,7 +3,7 @@
 import json
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -134,6 +134,8 @@ class ToolPolicy:
     others trusted. `after_confidential` is for a call that could carry confidential data, which the
     conversation has read, out of the service that it is from (`graph.labels.data_labels`).
     `sum` is a required number, whose sum of the user's calls today a decision point learns (`POLICY_URL`).
+
+    Raises `ValueError` for a member that has no effect, because another disables it.
     """
 
     effect: Effect = Effect.READ
@@ -145,6 +147,10 @@ class ToolPolicy:
     trust: Trust | None = None
     after_confidential: ApprovalMode = ApprovalMode.ASK
     sum: str | None = None
+
+    def __post_init__(self) -> None:
+        for fault in self._disabled():
+            raise ValueError(fault)
 
     def mode_for(self, arguments: Mapping[str, Any], access_identity: AccessIdentity | None) -> ApprovalMode:
         """The strictest of the policy's mode and of its rules for `arguments`.
@@ -167,6 +173,25 @@ class ToolPolicy:
         most = self.lasting or Lasting(seconds, conversation_only=False)
         only = most.conversation_only or self.effect is Effect.EXTERNAL
         return Lasting(min(seconds, most.seconds), only, most.bounds).offered_for(arguments)
+
+    def _disabled(self) -> Iterator[str]:
+        """Members without an effect under each access identity, each with the reason."""
+        bases = {self._base(identity) for identity in (*AccessIdentity, None)}
+        asking_rules = any(rule.mode is ApprovalMode.ASK for rule in self.rules)
+        if bases == {ApprovalMode.DENY}:
+            nothing = ToolPolicy()
+            for name in ("rules", "approvers", "lasting", "after_confidential", "sum"):
+                if getattr(self, name) != getattr(nothing, name):
+                    yield f"{name} must not be set, because every call is denied"
+        if self.approvers is not None and ApprovalMode.ASK not in bases and not asking_rules:
+            yield "approvers must not be set, because no call asks: it takes the policy ask, or such a rule"
+        if self.approvers is not None and self.lasting is not None:
+            yield "lasting must not be set with approvers, who approve each call alone"
+        if asking_rules and ApprovalMode.ALLOW not in bases:
+            yield "must have no rule that asks, because every call asks: it takes the policy allow"
+        anywhere = self.lasting is not None and not self.lasting.conversation_only
+        if anywhere and self.effect is Effect.EXTERNAL:
+            yield "conversation_only of lasting must be true with the effect external"
 
     def _base(self, access_identity: AccessIdentity | None) -> ApprovalMode:
         if self.mode is not None:

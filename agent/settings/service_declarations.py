@@ -1,7 +1,7 @@
 """The tables of SERVICES_FILE: a service over HTTP or MCP, its credential, and the policies of its tools."""
 
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -109,6 +109,9 @@ CREDENTIAL_KEYS: Final = ("access_token", "api_key", "issued_jwt", "cloud_role",
 class CredentialDeclaration(_Table):
     """The keys that any service may have."""
 
+    _about_credential: ClassVar = ("placement", "access_identity", "lends_credential")
+    """Keys without an effect unless there is a credential."""
+
     access_token: Annotated[str, Field(pattern=r"^[^\s|]+\|[^\s|]+$")] | None = Field(
         None, description="The credential is an access token of this `audience|permission`."
     )
@@ -129,6 +132,9 @@ class CredentialDeclaration(_Table):
         found = self._credential_keys()
         if len(found) > 1:
             raise ValueError(f"must have one of {one_of()}, found {' and '.join(found)}")
+        for name in () if found else self._about_credential:
+            if getattr(self, name, None):
+                raise ValueError(f"must have one of {one_of()} with {name}")
         return self
 
     @property
@@ -194,7 +200,7 @@ class LastingDeclaration(_Made):
         return Lasting(**self.model_dump())
 
 
-class PolicyDeclaration(_Table):
+class PolicyDeclaration(_Made):
     """`{ effect = "write", policy = "ask" }`: the whole policy of one tool."""
 
     effect: Literal[Effect.READ, Effect.WRITE, Effect.EXTERNAL] = Field(
@@ -222,7 +228,7 @@ class PolicyDeclaration(_Table):
     )
 
     def made(self) -> ToolPolicy:
-        """The policy."""
+        """The policy. Raises `ValueError` for a member that another disables."""
         rules = tuple(rule.made() for rule in self.rules)
         lasting = None if self.lasting is None else self.lasting.made()
         others = self.model_dump(exclude={"effect", "policy", "rules", "lasting"})

@@ -4,6 +4,7 @@
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -62,6 +63,16 @@ def read_services_file(path: Path) -> tuple[dict[str, FileDeclaration], list[str
     except ValidationError as error:
         faults += [_fault(fault) for fault in error.errors(include_url=False)]
     return ({}, [f"SERVICES_FILE: {fault}" for fault in faults]) if faults else (declared, [])
+
+
+def sum_faults(services: Mapping[str, FileDeclaration]) -> list[str]:
+    """Faults of policies that name a sum, where no decision point learns it."""
+    return [
+        f"SERVICES_FILE: services.{name}.policies.{tool}.sum must not be set without POLICY_URL"
+        for name, service in services.items()
+        for tool, policy in service.policies.items()
+        if policy.sum is not None
+    ]
 
 
 def _misplaced(members: dict[str, Any]) -> list[str]:

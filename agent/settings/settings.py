@@ -16,7 +16,7 @@ from pydantic import Field, InstanceOf, ValidationError
 from agent.errors.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources
 from agent.settings.service_declarations import FileDeclaration
-from agent.settings.services_file import read_services_file
+from agent.settings.services_file import read_services_file, sum_faults
 from agent.settings.values import VariableGroup, holds, secret_in_file
 from agent.settings.variables.conversations import ConversationVariables
 from agent.settings.variables.identity import CallerVariables, ClientVariables, RoleVariables
@@ -138,6 +138,8 @@ def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] 
     if "services_file" in given and holds(Path(given["services_file"]).is_file):
         services, found = read_services_file(Path(given["services_file"]))
         faults += found
+    if "policy_url" not in given:
+        faults += sum_faults(services)
     code = AgentCode.SETTINGS_INVALID if faults else IdentityCode.SDK_CONFIG_UNREADABLE
     sources = authentication_sources(given, _bundle(given), clock)
     try:

@@ -6,6 +6,7 @@ import pytest
 
 from identity.principal import AccessIdentity
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
+from tools.lasting import Lasting
 
 HUMAN, MACHINE = AccessIdentity.HUMAN, AccessIdentity.MACHINE
 ALLOW, ASK, DENY = ApprovalMode.ALLOW, ApprovalMode.ASK, ApprovalMode.DENY
@@ -80,8 +81,6 @@ def test_strictest_of_mode_and_rules_wins() -> None:
     ask, deny = ArgumentRule("amount", ">", 1), ArgumentRule("amount", ">", 100, DENY)
     policy = ToolPolicy(Effect.WRITE, ALLOW, (deny, ask))
     assert [policy.mode_for({"amount": n}, HUMAN) for n in (1, 2, 101)] == [ALLOW, ASK, DENY]
-    assert ToolPolicy(mode=DENY, rules=(ask,)).mode_for({"amount": 2}, HUMAN) is DENY
-    assert ToolPolicy(mode=DENY, rules=(ask,)).mode_for({}, HUMAN) is DENY
 
 
 @pytest.mark.parametrize(
@@ -98,3 +97,45 @@ def test_strictest_of_mode_and_rules_wins() -> None:
 def test_rule_that_restricts_no_call_cannot_be_declared(declared: Any) -> None:
     with pytest.raises(ValueError, match=r"must|only"):
         ArgumentRule(*declared)
+
+
+LIMIT = ArgumentRule("amount", ">", 500)
+FORBIDS = ArgumentRule("amount", ">", 500, DENY)
+ANYWHERE = Lasting(60, conversation_only=False)
+
+
+@pytest.mark.promise("another-decides")
+@pytest.mark.parametrize(
+    ("members", "named"),
+    [
+        ({"effect": Effect.READ, "approvers": "finance"}, "approvers"),
+        ({"effect": Effect.WRITE, "mode": ALLOW, "approvers": "finance"}, "approvers"),
+        ({"effect": Effect.READ, "rules": (FORBIDS,), "approvers": "finance"}, "approvers"),
+        ({"effect": Effect.WRITE, "mode": DENY, "approvers": "finance"}, "approvers"),
+        ({"effect": Effect.WRITE, "mode": DENY, "lasting": Lasting(60)}, "lasting"),
+        ({"effect": Effect.WRITE, "mode": DENY, "rules": (FORBIDS,)}, "rules"),
+        ({"effect": Effect.WRITE, "mode": DENY, "after_confidential": ALLOW}, "after_confidential"),
+        ({"effect": Effect.WRITE, "mode": DENY, "sum": "amount"}, "sum"),
+        ({"effect": Effect.WRITE, "mode": ASK, "rules": (LIMIT,)}, "rule"),
+        ({"effect": Effect.WRITE, "rules": (FORBIDS, LIMIT)}, "rule"),
+        ({"effect": Effect.WRITE, "approvers": "finance", "lasting": Lasting(60)}, "lasting"),
+        ({"effect": Effect.EXTERNAL, "lasting": ANYWHERE}, "conversation_only"),
+    ],
+)
+def test_member_that_another_member_disables_is_an_error(members: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{named}|no {named}"):
+        ToolPolicy(**members)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"effect": Effect.READ, "mode": ASK, "approvers": "finance"},
+        {"effect": Effect.READ, "rules": (LIMIT,), "approvers": "finance"},
+        {"effect": Effect.WRITE, "approvers": "finance"},
+        {"effect": Effect.WRITE, "mode": ALLOW, "lasting": ANYWHERE},  # POLICY_FILE may ask
+        {"effect": Effect.WRITE, "rules": (FORBIDS,), "lasting": Lasting(60)},
+    ],
+)
+def test_members_that_each_have_an_effect_are_a_policy(members: dict[str, Any]) -> None:
+    assert ToolPolicy(**members).effect is members["effect"]

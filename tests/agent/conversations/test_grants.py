@@ -138,9 +138,13 @@ async def test_tool_with_another_schema_or_none_is_asked_about(granting, paramet
 
 
 async def test_another_user_and_an_effect_that_has_changed_are_asked_about(granting: GrantingBank) -> None:
-    for thread, token, effect in (("run2", "bob-at", Effect.WRITE), ("run3", "alice-at", Effect.EXTERNAL)):
+    here = replace(LASTING, conversation_only=True)
+    for thread, token, effect, lasting in (
+        ("run2", "bob-at", Effect.WRITE, LASTING),
+        ("run3", "alice-at", Effect.EXTERNAL, here),
+    ):
         bank = granting.bank(thread)
-        bank.service.policies["pay"] = ToolPolicy(effect, ApprovalMode.ASK, lasting=LASTING)
+        bank.service.policies["pay"] = ToolPolicy(effect, ApprovalMode.ASK, lasting=lasting)
         await bank.ask(token=token)
         assert bank.paid == []
 
@@ -188,7 +192,7 @@ def test_event_that_arrives_after_a_grant_ends_it_if_the_token_that_gave_it_was_
 
 async def test_denied_call_is_not_made_under_a_grant(granting: GrantingBank) -> None:
     bank = granting.bank("run2")
-    bank.service.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.DENY, lasting=LASTING)
+    bank.service.policies["pay"] = ToolPolicy(Effect.WRITE, ApprovalMode.DENY)
     await bank.ask()
     assert bank.paid == []
 

@@ -169,7 +169,6 @@ async def test_tool_of_which_some_calls_have_an_approver_is_denied_only_if_that_
     [
         (ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW), "Allow"),
         (ToolPolicy(Effect.WRITE), "Ask"),
-        (ToolPolicy(Effect.WRITE, rules=(ArgumentRule("amount", ">", 500),)), "Ask"),
         (ToolPolicy(Effect.WRITE, rules=(ArgumentRule("amount", ">", 500, ApprovalMode.DENY),)), "Depends"),
         (ToolPolicy(Effect.READ, rules=(ArgumentRule("amount", ">", 500),)), "Depends"),
         (ToolPolicy(Effect.READ, ApprovalMode.DENY), "Deny"),

@@ -76,7 +76,12 @@ def test_further_credentials_need_a_first_one_and_places_of_their_own(read_decla
     _, faults = read_declared(
         "\n".join(f"[services.{name}]\n{http}\n{entry}" for name, entry in entries.items())
     )
-    assert [fault.split(" ", 2)[1] for fault in faults] == [f"services.{name}" for name in entries]
+    assert [fault.split(" ", 2)[1] for fault in faults] == [
+        "services.a",
+        "services.b.also.0",
+        "services.c",
+        "services.d",
+    ]
     assert ["of its own" in fault for fault in faults] == [False, False, True, True]
 
 

@@ -130,6 +130,49 @@ def test_policy_of_a_tool_that_does_not_exist_is_a_fault(made, read_declared):
     assert 'must list the tool "raet"' in fault
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        '{ effect = "read", approvers = "finance" }',
+        '{ effect = "write", policy = "allow", approvers = "finance" }',
+        '{ effect = "write", approvers = "finance", lasting = { seconds = 60 } }',
+        '{ effect = "external", lasting = { seconds = 60, conversation_only = false } }',
+    ],
+)
+def test_policy_with_a_member_that_another_disables_is_a_fault_with_its_place(read_declared, policy):
+    declared, (fault,) = read_declared(
+        'services.a = { type = "mcp", url = "https://x.example", api_key = "k", policies = { t = '
+        f"{policy} }} }}"
+    )
+    assert declared == {}
+    assert fault.startswith("SERVICES_FILE: services.a.policies.t ")
+
+
+def test_sum_for_a_decision_point_that_is_not_set_is_a_fault(sandbox, tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text(
+        'services.a = { type = "mcp", url = "https://x.example", api_key = "k", policies = { t = '
+        '{ effect = "write", sum = "amount" } } }'
+    )
+    variables = sandbox.environment | {"SERVICES_FILE": str(file)}
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(variables)
+    expected = "SERVICES_FILE: services.a.policies.t.sum must not be set without POLICY_URL"
+    assert caught.value.faults == (expected,)
+    read_settings(variables | {"POLICY_URL": "https://pdp.example/evaluation"})
+
+
+@pytest.mark.parametrize(
+    "member", ['placement = { header = "X-Key" }', 'access_identity = "Human"', "lends_credential = true"]
+)
+def test_member_about_a_credential_that_is_not_declared_is_a_fault(read_declared, member):
+    service = f'services.a = {{ type = "http", url = "https://x.example", python = "a:b", {member}'
+    _, (fault,) = read_declared(f"{service} }}")
+    assert fault.startswith("SERVICES_FILE: services.a ")
+    assert fault.endswith(f"with {member.partition(' ')[0]}")
+    assert read_declared(f'{service}, api_key = "k" }}')[1] == []
+
+
 def test_policy_that_can_be_misread_is_a_fault(read_declared):
     rule = '{ argument = "a", operator = ">", value = 5, policy = "ask" }'
     policies = [

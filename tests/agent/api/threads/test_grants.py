@@ -114,7 +114,7 @@ async def test_grant_covers_calls_within_its_bounds_and_is_listed_counted_and_au
 async def test_answer_that_grants_more_than_was_offered_is_refused_and_leaves_the_approval_open(
     replica: ThreadsOf, lasting: Any
 ) -> None:
-    served = await replica([weather(), DONE], effect="external")  # external: never beyond the conversation
+    served = await replica([weather(), DONE], effect="external", only="true")
     [approval] = await asked(served)
     assert approval["lasting"]["conversation_only"] is True
     refused = await served.ask(

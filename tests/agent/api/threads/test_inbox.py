@@ -17,7 +17,7 @@ from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("another-decides")
 
-POLICY = 'maps_weather = { effect = "write", approvers = "finance", lasting = { seconds = 60 } }'
+POLICY = 'maps_weather = { effect = "write", approvers = "finance" }'
 WEATHER = calls(("maps_weather", {"city": "Hangzhou"}))
 APPROVE, REJECT = {"decision": "approve"}, {"decision": "reject"}
 MEMBERS = {"bob": ["finance"], "carol": ["finance", "staff"], "alice": ["finance"], "mallory": ["staff"]}
