@@ -328,7 +328,7 @@ class Agent:
     def _show_measures(self, pool: PoolUse) -> None:
         """Gives the metrics what the parts count themselves. `pool` has the connections to IDaaS."""
         measures, storage = self.measures, self.conversation_storage
-        measures.audit_logs = (self.audit_log, *self.audit_log.others)
+        measures.audit_log = self.audit_log
         measures.redis = self.redis
         measures.pools["idaas"] = pool
         database = storage and storage.database

@@ -23,9 +23,8 @@ from agent.commands.doctor.causes import instance_difference, obstacle, origin_o
 from agent.commands.doctor.finding import Explanation, Finding, failed, skipped
 from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
-from agent.operations.audit.syslog import Syslog
 from agent.settings.settings import TOKEN_VARIABLE, Settings, read_settings
-from agent.settings.variables.observation import STANDARD_OUTPUT, SyslogAddress
+from agent.settings.variables.observation import STANDARD_OUTPUT
 from graph.error_codes import GraphCode
 from graph.tool_calls.tool_catalog import collisions
 from identity.access_token.claims import read_claims
@@ -74,17 +73,6 @@ def check_writable(path: Path) -> None:
     if problem or not shutil.disk_usage(folder).free:
         detail = f'file "{path}": {problem or "no space left on device"}'
         raise AuditError(AgentCode.AUDIT_UNAVAILABLE, detail)
-
-
-def check_syslog(address: SyslogAddress, cafile: Path | None) -> None:
-    """Connects, and raises `AuditError` if that fails. UDP needs no connection: only the name is resolved."""
-    syslog = Syslog(address, lambda: ssl.create_default_context(cafile=cafile))
-    try:
-        syslog.append([])
-    except OSError as error:
-        raise AuditError(AgentCode.AUDIT_UNAVAILABLE, error.strerror or str(error)) from None
-    finally:
-        syslog.close()
 
 
 async def check_issued(
@@ -339,9 +327,6 @@ class Examination:
         else:
             written = partial(asyncio.to_thread, check_writable, file)
             yield Step("audit log", written, f"{file} can be written")
-        if (address := settings.audit_syslog_url) is not None:
-            connected = partial(asyncio.to_thread, check_syslog, address, settings.ssl_cert_file)
-            yield Step("audit syslog", connected, f"connected to {address}")
         stores = []
         if agent.redis is not None:
             stores.append(Step("shared counters", agent.redis.check))

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from agent.operations.audit.ocsf import ocsf_event
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome, Ruled
 from identity.printable import rfc3339
 from identity.secrets.secret import Secret
 
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
-_BEGINS: Final = re.compile(rb'(?=\{"time":["0-9])')
+_BEGINS: Final = re.compile(rb'(?=\{"time":")')
 """Each line begins so, and contains it nowhere else: in a string the quotes would be escaped."""
-_END: Final = re.compile(rb',"hash":"([0-9a-f]{64})"\}\}?')
+_END: Final = re.compile(rb',"hash":"([0-9a-f]{64})"\}')
 _DIGITS: Final = re.compile(r"[0-9a-f]+")
 
 
@@ -56,18 +55,16 @@ class Head:
     hash: str | None = None
 
 
-def link(
-    record: Mapping[str, Any], previous: Head, key: AuditKey | None, *, ocsf: bool = False
-) -> tuple[dict[str, Any], str, Head]:
+def link(record: Mapping[str, Any], previous: Head, key: AuditKey | None) -> tuple[dict[str, Any], str, Head]:
     """`record` with the members of the chain; its line, which follows that of `previous`; its head."""
     seq = previous.seq + 1
     members = {"process": previous.process, "seq": seq, "previous": previous.hash, "key": key and key.id}
     linked = {**record, **members}
     # ASCII only: foreign text can neither end the line early nor imitate another line.
-    end = "}}" if ocsf else "}"
-    body = _ENCODE(ocsf_event(linked) if ocsf else linked).removesuffix(end)
+    body = _ENCODE(linked).removesuffix("}")
     linked["hash"] = line_hash(body.encode(), key)
-    return linked, f'{body},"hash":"{linked["hash"]}"{end}\n', Head(previous.process, seq, linked["hash"])
+    line = f'{body},"hash":"{linked["hash"]}"}}\n'
+    return linked, line, Head(previous.process, seq, linked["hash"])
 
 
 def line_hash(body: bytes, key: AuditKey | None) -> str:
@@ -140,12 +137,10 @@ def log_record(time: float, event: LogEvent, **members: object) -> dict[str, Any
 
 
 def record_of(text: bytes) -> dict[str, Any] | None:
-    """The members of a line in either format; `None` if it is no record. Nothing of it is verified."""
+    """The members of a line; `None` if it is no record. Nothing of it is verified."""
     try:
         read = json.loads(text)
-        if isinstance(read, dict) and isinstance(own := read.get("unmapped"), dict):
-            read = {**_EMPTY, **own, "time": rfc3339(read["time"] / 1000)}
-    except (ValueError, RecursionError, KeyError, TypeError, OverflowError, OSError):
+    except (ValueError, RecursionError):
         return None
     if not isinstance(read, dict) or not isinstance(read.get("principal"), dict | None):
         return None

@@ -57,7 +57,6 @@ class _ChainWriter:
     destination: Destination | None
     _: KW_ONLY
     key: AuditKey | None
-    ocsf: bool
     clock: Callable[[], float]
     logged: bool
     _head: Head = field(init=False, default_factory=lambda: Head(secrets.token_hex(8)))
@@ -93,7 +92,7 @@ class _ChainWriter:
             return len(records)
         head, links = self._head, []
         for record in records:
-            links.append(link(record, head, self.key, ocsf=self.ocsf))
+            links.append(link(record, head, self.key))
             head = links[-1][2]
         written = len(links)
         if self.destination is not None:
@@ -140,29 +139,25 @@ class AuditLog:
         key: AuditKey | None = None,
         required: bool = False,
         logged: bool = True,
-        ocsf: bool = False,
         capacity: int = 10_000,
         seconds: float = 5.0,
         retry_seconds: float = 1.0,
         gathering_seconds: float = 0.05,
         clock: Callable[[], float] = time.time,
-        others: Sequence["AuditLog"] = (),
     ) -> None:
         """Opens nothing. Raises `ValueError` if records are required and there is no destination.
 
-        `key` signs the lines. `logged`: they go to the logger too. `ocsf`: as `AUDIT_FORMAT` says. `others`
-        receive what this log has accepted, and never delay or refuse an action.
+        `key` signs the lines. `logged`: they go to the logger too.
         """
         if required and destination is None:
             raise ValueError("required records need a destination")
-        self._lines = _ChainWriter(destination, key=key, ocsf=ocsf, clock=clock, logged=logged)
+        self._lines = _ChainWriter(destination, key=key, clock=clock, logged=logged)
         self._required = required
         self._capacity = capacity
         self._seconds = seconds
         self._retry_seconds = retry_seconds
         self._gathering_seconds = gathering_seconds
         self._clock = clock
-        self.others: Final = others
         self._changed = threading.Condition()
         self._entries: deque[_Entry] = deque()
         self._writer: threading.Thread | None = None
@@ -173,19 +168,7 @@ class AuditLog:
         """Since the start: accepted records, failed attempts to write, and lost records."""
 
     async def record(self, event: AuditEvent) -> None:
-        """See `AuditSink`. What this log refuses is in no other one, because it does not happen."""
-        try:
-            await self._record(event)
-        except asyncio.CancelledError:  # this log has accepted it
-            self._pass_on(event)
-            raise
-        self._pass_on(event)
-
-    def _pass_on(self, event: AuditEvent) -> None:
-        for each in self.others:
-            each._take(_Entry(audit_record(event), None))  # noqa: SLF001 - its own class
-
-    async def _record(self, event: AuditEvent) -> None:
+        """See `AuditSink`."""
         written = Future[None]() if self._required else None
         taken = self._take(_Entry(audit_record(event), written))
         if written is None:
@@ -209,13 +192,10 @@ class AuditLog:
             self._start()
         if self._failure is not None:
             raise AuditError(AgentCode.AUDIT_UNAVAILABLE, self._failure)
-        for each in self.others:
-            await each.check()
 
     async def aclose(self) -> None:
-        """Writes the remaining records, for at most 5 seconds for each log, and ends the threads."""
-        for each in (self, *self.others):
-            await asyncio.to_thread(each._close)  # noqa: SLF001 - its own class
+        """Writes the remaining records, for at most 5 seconds, and ends the thread."""
+        await asyncio.to_thread(self._close)
 
     def _take(self, entry: _Entry) -> bool:
         with self._changed:

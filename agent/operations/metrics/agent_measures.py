@@ -6,7 +6,7 @@ The metrics of parts that keep their own counts are declared here. Dashboards, a
 
 import os
 import resource
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -47,8 +47,7 @@ class AgentMeasures:
         """By the name of the client: `idaas`, `model`, `postgresql`, `redis`, or the service's."""
         self.redis: SharedRedis | None = None
         """The Redis that processes share."""
-        self.audit_logs: Sequence[AuditLog] = ()
-        """The first one accepts the records."""
+        self.audit_log: AuditLog | None = None
         self.count_approvals: Callable[[], Awaitable[int]] | None = None
         """Counts the approvals that wait for a person, over all processes; `None` if none are stored."""
         self.approvals_waiting: int | None = None
@@ -101,19 +100,19 @@ class AgentMeasures:
             "idaas_agent.audit.records",
             "Records that the audit log accepted",
             unit="{record}",
-            read=lambda: self.audit_logs[0].records if self.audit_logs else 0,
+            read=lambda: self.audit_log.records if self.audit_log else 0,
         )
         counted(
             "idaas_agent.audit.failures",
             "Failed attempts to write the audit log",
             unit="{failure}",
-            read=lambda: sum(each.failures for each in self.audit_logs),
+            read=lambda: self.audit_log.failures if self.audit_log else 0,
         )
         counted(
             "idaas_agent.audit.lost",
             "Records that the audit log lost",
             unit="{record}",
-            read=lambda: sum(each.lost for each in self.audit_logs),
+            read=lambda: self.audit_log.lost if self.audit_log else 0,
         )
         gauge(
             "idaas_agent.connection_pool.in_use",

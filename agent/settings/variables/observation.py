@@ -5,10 +5,9 @@ The SDK reads further ones itself (`OTEL_EXPORTER_OTLP_TIMEOUT`, `…_COMPRESSIO
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, TypeAlias
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, InstanceOf
 
@@ -49,39 +48,6 @@ def keys_in_file(path: str | Path) -> tuple[Secret, ...]:
     return tuple(map(Secret, keys))
 
 
-_PORTS: Final = {"udp": 514, "tcp": 601, "tls": 6514}
-
-
-@dataclass(frozen=True, slots=True)
-class SyslogAddress:
-    """`scheme` is `udp`, `tcp` or `tls`, with `host` and `port`, or `unix`, with `path`."""
-
-    scheme: str
-    host: str = ""
-    port: int = 0
-    path: str = ""
-
-    @classmethod
-    def parse(cls, url: str) -> Self:
-        """The address in `udp://host:514`, `tcp://host:601`, `tls://host:6514` or `unix:///dev/log`. These
-        are the default ports. Raises `ValueError`.
-        """
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
-        except ValueError:
-            parts, host, port = urlsplit(""), "", None
-        whole = not (parts.query or parts.fragment or parts.username or parts.password)
-        if whole and parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
-            return cls("unix", path=unquote(parts.path))
-        if whole and parts.scheme in _PORTS and host and parts.path in ("", "/"):
-            return cls(parts.scheme, host, port or _PORTS[parts.scheme])
-        raise ValueError("must be udp://host:514, tcp://host:601, tls://host:6514 or unix:///dev/log")
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}" if self.scheme == "unix" else f"{self.scheme}://{self.host}:{self.port}"
-
-
 class RecordVariables(VariableGroup):
     """What is recorded of the agent's work."""
 
@@ -90,11 +56,6 @@ class RecordVariables(VariableGroup):
     audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = None
     """The file of the audit log (`docs/audit-log.md`), or `-`: standard output. Without it: only the
     logger."""
-    audit_syslog_url: Annotated[InstanceOf[SyslogAddress], parsed_by(SyslogAddress.parse)] | None = None
-    """A syslog server that receives the audit log too: `udp://host:514`, `tcp://host:601`, `tls://host:6514`
-    or `unix:///dev/log`."""
-    audit_format: Annotated[Literal["agent", "ocsf"], lower_case] = "agent"
-    """`ocsf`: the lines are events of OCSF 1.8.0, with the agent's own members in `unmapped`."""
     audit_required: bool = False
     """Whether a request is refused if its audit record cannot be written. With `AUDIT_LOG_FILE`."""
     audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], parsed_by(keys_in_file)] | None = None

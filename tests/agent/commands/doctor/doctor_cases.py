@@ -132,7 +132,6 @@ CASES = [
     Case("configuration", "policy_invalid", "policy_invalid", {"POLICY_FILE": "{folder}/text.db"}),
     Case("policy", "policy_unavailable", "policy_unavailable", {"POLICY_URL": "http://127.0.0.1:1/"}),
     Case("audit log", "audit_unavailable", "audit_unavailable", {"AUDIT_LOG_FILE": "{loop}"}),
-    Case("audit syslog", "audit_unavailable", "audit_unavailable", {"AUDIT_SYSLOG_URL": "tcp://127.0.0.1:1"}),
     Case("revocations", "revocations_unavailable", "revocations_unavailable", {"REVOCATIONS_FILE": "{loop}"}),
     Case("conversations", "conversations_unavailable", "conversations_unavailable",
          {"CONVERSATIONS_URL": "sqlite:///{loop}"}),

@@ -19,7 +19,6 @@ from identity.audit.event import AuditedAction, AuditOutcome
 from identity.secrets.secret import Secret
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
-from tests.agent.operations.audit.syslog_server import DatagramServer
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("on-record")
@@ -146,19 +145,6 @@ async def test_log_of_several_processes_is_a_chain_of_each_and_one_key_joins_the
     assert len({line["token_hash"] for line in lines}) == 1
     assert verify([file], [AuditKey(Secret("k" * 32))]).findings == []
     assert {line["key"] for line in lines} == {AuditKey(Secret("k" * 32)).id}
-
-
-async def test_syslog_server_receives_the_lines_besides(sandbox: Sandbox, file: Path, tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    with DatagramServer(path) as syslog:
-        variables = {"AUDIT_LOG_FILE": str(file), "AUDIT_SYSLOG_URL": f"unix://{path}"}
-        with running_agent(sandbox, **variables) as server:
-            async with server.client() as client:
-                await client.get("/openai/v1/models")
-            expected = [line["event"] for line in records(server, file)]
-        shipped = [json.loads(message.partition(b" - ")[2]) for message in syslog.messages(len(expected) + 2)]
-    assert [line["event"] for line in shipped] == ["audit_started", *expected, "audit_ended"]
-    assert {line["process"] for line in shipped}.isdisjoint(line["process"] for line in lines_of(file))
 
 
 async def test_refused_caller_is_recorded_with_the_reason_and_no_principal(sandbox, file):
