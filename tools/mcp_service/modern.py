@@ -5,11 +5,9 @@ https://modelcontextprotocol.io/specification/2026-07-28
 
 import asyncio
 import base64
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import httpx
@@ -47,9 +45,7 @@ _MAX_ROUNDS: Final = 10
 _MAX_STATE: Final = 64 * 1024
 """Characters of a `requestState`, which is sent back."""
 _PAUSE: Final = 0.05
-"""Seconds before a call is repeated, and between two polls of a task at least."""
-_TASKS: Final = f"{_META}tasks"
-_MAX_POLLS: Final = 1_000
+"""Seconds before a call is repeated."""
 _MIN_LIST_SECONDS: Final = 5.0
 """A question and its call use one list, whatever its `ttlMs`."""
 _MAX_HEADERS: Final = 8_192
@@ -113,12 +109,9 @@ class ModernSession(Session):
 
         The capability to ask the user is declared if the user can be asked (`tools.elicitation`): then the
         result may be the server's question. A server that asks all the same gets no answer, and the call ends
-        at once. A call that becomes a task is polled until it ends or asks.
+        at once.
         """
         given = ANSWERED.get() or Answered()
-        task = call.task = call.task or _Task.waiting(given)
-        if task is not None:
-            return await self._followed(task)
         rounds, params = given.rounds + 1, {"name": call.tool, "arguments": dict(call.arguments)}
         sent = dict[str, Any](params)
         if given.responses:
@@ -138,46 +131,10 @@ class ModernSession(Session):
                 response = await self._send("tools/call", {**params, "requestState": state})
         except _UnsendableError as error:
             return ToolResult(str(error), ok=False, called=False)
-        if (about := response.get("result", {})).get("resultType") != "task":
-            return _result(response, rounds)
-        call.task = _Task(about.get("taskId"), rounds, about)
-        return await self._followed(call.task)
+        return _result(response, rounds)
 
     async def _is_forgotten(self, status: int) -> bool:  # noqa: ARG002 - the version says it
         return self._server.is_modern is False
-
-    async def _followed(self, task: "_Task") -> ToolResult:
-        """The result of the task, or its new questions. If the credential is refused, the session of another
-        one goes on; after any other failure nothing does. A task whose end is not awaited is cancelled at the
-        server. Raises `MCPRequestError`.
-        """
-        is_left, seen = True, None
-        try:
-            if task.answers:
-                await self._send("tasks/update", {"taskId": task.id, "inputResponses": task.answers})
-                task.answers = {}
-            for _ in range(_MAX_POLLS):
-                if (pause := task.pause()) is None:
-                    text = "the server keeps the task no longer: it may have taken effect, or may yet"
-                    return ToolResult(text, ok=False)
-                await asyncio.sleep(pause)
-                response = await self._send("tasks/get", {"taskId": task.id})
-                about = task.about = response.get("result", {})
-                if (outcome := response if "error" in response else task.outcome()) is not None:
-                    result = _result(outcome, task.rounds)
-                    is_left = about.get("status") == "input_required" and result.asks is None
-                    return result
-                if (known := (about.get("statusMessage"), about.get("lastUpdatedAt"))) != seen:
-                    progress(None, str(known[0] or ""))
-                    seen = known
-            return ToolResult("the server does not end the task", ok=False)
-        except MCPRequestError as failure:
-            is_left = failure.status != 401 and not failure.missing
-            failure.of_call, failure.final = True, failure.final or is_left
-            raise
-        finally:
-            if is_left:
-                self._send_beside(self._send, "tasks/cancel", {"taskId": task.id})
 
     async def _send(self, method: str, params: _Json) -> _Json:
         """See `Session`. What a server of another version would respond is followed by a probe, except to the
@@ -220,21 +177,18 @@ class ModernSession(Session):
         If the caller stops waiting, the connection is closed, which cancels the request at the server. Raises
         `MCPRequestError`, and `_UnsendableError` for a call.
         """
+        can_ask = method == "tools/call" and ANSWERED.get() is not None
         meta: dict[str, Any] = {
             f"{_META}protocolVersion": PROTOCOL_VERSION,
             f"{_META}clientInfo": {"name": "idaas-agent", "version": VERSION},
-            f"{_META}clientCapabilities": {},
+            f"{_META}clientCapabilities": {"elicitation": {"form": {}, "url": {}}} if can_ask else {},
         }
-        if method.startswith(("tools/call", "tasks/")):
-            meta[f"{_META}clientCapabilities"] = {"extensions": {_TASKS: {}}}
-            if ANSWERED.get() is not None:
-                meta[f"{_META}clientCapabilities"]["elicitation"] = {"form": {}, "url": {}}
         message = self._server.wire.message(method, params, meta)
         number = message["id"]
         headers = {"MCP-Protocol-Version": PROTOCOL_VERSION, "Mcp-Method": method}
-        if (name := params.get("name", params.get("taskId"))) is not None:
-            headers["Mcp-Name"] = header_value(name)
         if method == "tools/call":
+            name = params["name"]
+            headers["Mcp-Name"] = header_value(name)
             listing = self.current or self._last
             listed = listing.tools.get(name) if listing else None
             headers |= _parameters(listed, params["arguments"]) if listed else {}
@@ -256,63 +210,6 @@ class ModernSession(Session):
                 if method == "tools/call":
                     latest = _reported(received, number, latest)
         return response, {}
-
-
-@dataclass(slots=True)
-class _Task:
-    """A call that goes on at the server (the extension `tasks`). `about` is what is known of it, `answers`
-    are not sent yet, and `asked` are the keys of its questions so far: each is asked once. Raises
-    `ValueError` for what is not the id of a task.
-    """
-
-    id: Any
-    rounds: int
-    about: _Json
-    answers: _Json = field(default_factory=dict)
-    asked: Sequence[str] = ()
-    begun: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.id, str) or not 0 < len(self.id) <= 1_024:
-            raise ValueError("not the id of a task")
-
-    @classmethod
-    def waiting(cls, given: Answered) -> "_Task | None":
-        """The task that waits for its user, by the state of its questions; `None` for another state."""
-        if given.state is None or not (text := given.state.reveal()).startswith(_TASKS):
-            return None
-        task_id, *asked = json.loads(text.removeprefix(_TASKS))
-        return cls(task_id, given.rounds + 1, {"pollIntervalMs": 0}, given.responses, asked)
-
-    def pause(self) -> float | None:
-        """When the task is polled again: the seconds that the server gives, from 0.05 to 60; by default 1.
-        `None` if the server does not keep it that long, by its `ttlMs`.
-        """
-        interval, kept = _seconds(self.about, "pollIntervalMs"), _seconds(self.about, "ttlMs")
-        pause = 1.0 if interval is None else max(_PAUSE, min(interval, 60.0))
-        age = asyncio.get_running_loop().time() - self.begun
-        return pause if kept is None or age + pause <= kept else None
-
-    def outcome(self) -> _Json | None:
-        """The response of the call, if the task has ended or has new questions; `None` while it goes on.
-
-        Raises `ValueError` for a task of another form.
-        """
-        match self.about:
-            case {"status": "completed", "result": dict(result)}:
-                return {"result": {**result, "resultType": "complete"}}
-            case {"status": "failed"} if protocol_error(self.about):
-                return self.about
-            case {"status": "cancelled"}:
-                return {"error": {"code": 0, "message": "the server cancelled the task"}}
-            case {"status": "input_required", "inputRequests": dict(requests)}:
-                new = {key: each for key, each in requests.items() if key not in self.asked}
-                state = _TASKS + json.dumps([self.id, *self.asked, *new])
-                asking = {"resultType": "input_required", "inputRequests": new, "requestState": state}
-                return {"result": asking} if new else None
-            case {"status": "working"}:
-                return None
-        raise ValueError("not a task")
 
 
 def _seconds(members: _Json, name: str) -> float | None:
@@ -399,13 +296,12 @@ def _reported(message: Any, number: int, latest: float) -> float:  # noqa: ANN40
 def _state(response: Mapping[str, Any]) -> str | None:
     """The `requestState` with which a call is repeated at once: its result asks nothing.
 
-    Raises `MCPRequestError` for one that is too large to be sent back, or has the form of a task's.
+    Raises `MCPRequestError` for one that is too large to be sent back.
     """
     match response:
         case {"result": {"resultType": "input_required", "requestState": str(state), **more}}:
-            if len(state) > _MAX_STATE or state.startswith(_TASKS):
-                text = f"the server sends a state of more than {_MAX_STATE} characters, or of a task"
-                raise MCPRequestError(text)
+            if len(state) > _MAX_STATE:
+                raise MCPRequestError(f"the server sends a state of more than {_MAX_STATE} characters")
             return None if more.get("inputRequests") else state
     return None
 

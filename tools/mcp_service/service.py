@@ -184,8 +184,6 @@ class MCPService:
             span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
             span.set(Attribute.MCP_METHOD, "tools/call")
             span.set(Attribute.MCP_VERSION, session.version)
-            if call.task is not None:
-                return await session.call(call)
             listed = (await session.listing()).tools.get(name)
             if listed is None:
                 return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)

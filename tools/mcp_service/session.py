@@ -31,8 +31,6 @@ class Call:
 
     tool: str
     arguments: Mapping[str, Any]
-    task: Any = None
-    """What a session of another credential goes on with, in place of making the call again."""
 
 
 @dataclass(frozen=True)

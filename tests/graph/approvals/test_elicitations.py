@@ -358,18 +358,6 @@ async def test_resume_value_of_langgraph_answers_and_refers_to_the_url(
     assert server.calls[-1]["inputResponses"] == {"first": {"action": "accept"}, "second": SAVINGS}
 
 
-async def test_task_asks_in_the_pause_and_goes_on_with_the_answer_without_a_second_call(
-    server: Asking, bank_of: BankOf
-) -> None:
-    server.works({"status": "input_required", "inputRequests": {"q": FORM}})
-    bank = bank_of()
-    await bank.ask()
-    server.works({"status": "completed", "result": TEXT})
-    assert result_of(await bank.answer(SAVINGS)).text == "sunny"
-    updates = [body["params"]["inputResponses"] for _, body in server.requests if "update" in body["method"]]
-    assert (updates, len(server.calls)) == ([{"q": SAVINGS}], 1)
-
-
 async def test_run_that_is_not_kept_declares_nothing_and_ends_the_call_at_once(
     server: Asking, bank_of: BankOf
 ) -> None:

@@ -11,11 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 META = "io.modelcontextprotocol/"
 VERSION = "2026-07-28"
 TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
-TASKS = "io.modelcontextprotocol/tasks"
 TEXT = {"resultType": "complete", "content": [{"type": "text", "text": "sunny"}]}
-
-SOON = {"createdAt": "2026-11-28T08:00:00Z", "lastUpdatedAt": "2026-11-28T08:00:00Z", "ttlMs": None}
-SOON = {**SOON, "pollIntervalMs": 1}
 
 
 def error(code, status=400, **data):
@@ -55,8 +51,6 @@ class ModernServer:
         self.requests = []
         self.hanging = asyncio.Event()
         self.left = asyncio.Event()
-        self.polled = asyncio.Event()
-        self.cancelled = asyncio.Event()
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -76,10 +70,6 @@ class ModernServer:
         names = {"mcp-protocol-version": meta[META + "protocolVersion"], "mcp-method": body["method"]}
         if body["method"] == "tools/call":
             names["mcp-name"] = body["params"]["name"]
-        if body["method"].startswith("tasks/"):
-            names["mcp-name"] = body["params"]["taskId"]
-            if TASKS not in meta[META + "clientCapabilities"].get("extensions", {}):
-                return error(-32021)
         if any(decoded(request.headers.get(name)) != value for name, value in names.items()):
             return error(-32020)
         if body["method"] not in self.results:
@@ -94,19 +84,6 @@ class ModernServer:
         events = [*(each(body) for each in self.before), response]
         text = "".join(f"data: {json.dumps(each)}\n\n" for each in events)
         return Response(text, media_type="text/event-stream")
-
-    def works(self, *states):
-        """The call becomes a task, whose polls return `states`, the last one again and again."""
-        self.results["tools/call"] = {"resultType": "task", "taskId": "t é", "status": "working", **SOON}
-        left = [{"resultType": "complete", "taskId": "t é", **SOON, **state} for state in states]
-
-        def polled(_):
-            self.polled.set()
-            return left.pop(0) if len(left) > 1 else left[0]
-
-        self.results["tasks/get"] = polled
-        self.results["tasks/update"] = {"resultType": "complete"}
-        self.results["tasks/cancel"] = lambda _: self.cancelled.set() or {"resultType": "complete"}
 
     def hang(self, *events):
         """A stream that sends `events` and does not end until the client leaves."""
