@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse
 
 from agent.api.response_models import Health, ProtectedResource, ReadinessReport, documented
 from agent.http.authentication import MCP_PATH, MCP_RESOURCE_PATH, PROTECTED_RESOURCE_PATH
+from agent.http.public_address import public_address
 from agent.operations.readiness import Readiness
 from agent.settings.settings import Settings
 
@@ -49,7 +50,7 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
         """
         resource = settings.agent_audience
         if request.url.path.endswith(MCP_RESOURCE_PATH):
-            resource = (settings.agent_public_url or str(request.base_url)).rstrip("/") + MCP_PATH
+            resource = public_address(settings, request.scope) + MCP_PATH
         return JSONResponse(
             {
                 "resource": resource,

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cachetools import TTLCache
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.errors.error_response import error_response
+from agent.http.public_address import public_address
 from agent.settings.settings import Settings
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -181,9 +181,9 @@ class Admission:
         """
         if not isinstance(error, AccessTokenError):
             return {}
-        base = self.settings.agent_public_url or str(Request(scope).base_url)
+        base = public_address(self.settings, scope)
         metadata = MCP_RESOURCE_PATH if scope["path"] == MCP_PATH else PROTECTED_RESOURCE_PATH
-        parts = {"realm": "idaas-agent", "resource_metadata": base.rstrip("/") + metadata}
+        parts = {"realm": "idaas-agent", "resource_metadata": base + metadata}
         if isinstance(error, InsufficientScopeError):
             parts["error"] = "insufficient_scope"
             parts["error_description"] = "The access token lacks the required scope"

@@ -19,6 +19,7 @@ from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
 from agent.errors.error_response import WITH_STATUS
 from agent.http.authentication import AGENT_CARD_PATH, caller_of
+from agent.http.public_address import public_address
 from identity.errors import AgentError
 
 _ID: Final = {"type": ["string", "integer", "null"]}
@@ -41,7 +42,7 @@ _CARD: Final[dict[str, Any]] = {"type": "object", "required": ["name", "version"
 
 
 def a2a_routes(agent: Agent) -> APIRouter:
-    """The routes. The card has the address in the settings, or the address of the request."""
+    """The routes. The card has the agent's `public_address`."""
     settings = agent.settings
     methods = Methods(Tasks(agent.runs, agent.conversations, settings.llm_images), agent.inbox)
     router = APIRouter(route_class=DirectRoute)
@@ -50,7 +51,7 @@ def a2a_routes(agent: Agent) -> APIRouter:
     @router.get(AGENT_CARD_PATH, responses={200: {"content": {"application/json": {"schema": _CARD}}}})
     async def card(request: Request) -> JSONResponse:
         """A2A's agent card."""
-        return JSONResponse(agent_card(settings, settings.agent_public_url or str(request.base_url)))
+        return JSONResponse(agent_card(settings, public_address(settings, request.scope)))
 
     @router.post(
         RPC_PATH,

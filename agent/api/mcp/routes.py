@@ -32,10 +32,10 @@ from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
 from agent.errors.error_response import WITH_STATUS, RequestError
 from agent.http.authentication import MCP_PATH, caller_of
+from agent.http.public_address import public_address
 from agent.runs.run import RunReader
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ThreadNotFoundError
-from identity.transport.secure_url import is_loopback
 from tools.approval_policy import Effect
 
 _LIST_MS: Final = 60_000
@@ -66,10 +66,8 @@ def mcp_routes(agent: Agent) -> APIRouter:
     )
     async def mcp(request: Request) -> Response:
         """One message of MCP. Errors are JSON-RPC's, unless they concern the access token or a limit."""
-        origin, own = request.headers.get("Origin"), agent.settings.agent_public_url
-        if own is None and is_loopback(request.base_url.hostname or ""):  # another name may be the page's own
-            own = str(request.base_url)
-        if origin not in (None, (own or "-").rstrip("/"), *agent.settings.cors_allowed_origins):
+        origin, own = request.headers.get("Origin"), public_address(agent.settings, request.scope)
+        if origin not in (None, own, *agent.settings.cors_allowed_origins):
             raise RequestError(None, "pages of this origin may not call the agent", status=403)
         request_id: MessageId = None
         modern = False

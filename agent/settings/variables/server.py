@@ -34,7 +34,8 @@ class ServerVariables(VariableGroup):
     agent_port: Annotated[int, Field(ge=0, le=65535)] = 9002
     """The port to listen on."""
     agent_public_url: Url | None = None
-    """The agent's address for clients. Default: that of each request."""
+    """The agent's address for clients. Default: the one at which each request arrived, or its own loopback
+    address."""
     agent_page_url: Url | None = None
     """The page's address, at which clients of MCP let their user approve calls. Default: the first of
     `CORS_ALLOWED_ORIGINS`."""

@@ -186,3 +186,33 @@ async def test_forged_message_is_refused_counted_and_makes_the_agent_degraded(
         "idaas_agent.conversations"
     ]
     assert (await request("DELETE", "/threads/forged")).status_code in (200, 204)
+
+
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:9002", "localhost.evil.example", "127.0.0.1@evil.example", "[::1", ""],
+)
+async def test_address_of_the_agent_is_no_name_that_a_request_makes_up(
+    agent_server: AgentServer, host: str
+) -> None:
+    client = agent_server.client(None)
+    own = str(client.base_url).rstrip("/")
+    for path in ("/.well-known/agent-card.json", "/.well-known/oauth-protected-resource/mcp"):
+        response = await client.get(path, headers={"Host": host})
+        assert (response.status_code, "evil" in response.text, f"{own}/" in response.text) == (
+            200,
+            False,
+            True,
+        )
+    refused = await client.post("/mcp", headers={"Host": host})
+    challenge = refused.headers["WWW-Authenticate"]
+    assert f'resource_metadata="{own}/.well-known/oauth-protected-resource/mcp"' in challenge
+
+
+async def test_address_of_the_agent_is_that_of_a_request_to_this_machine(agent_server: AgentServer) -> None:
+    for host in ("localhost:8080", "127.0.0.1:8080", "[::1]:8080"):
+        response = await agent_server.client(None).get(
+            "/.well-known/oauth-protected-resource/mcp", headers={"Host": host}
+        )
+        assert response.json()["resource"] == f"http://{host}/mcp"
