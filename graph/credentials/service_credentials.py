@@ -59,6 +59,8 @@ class ServiceCredential:
     token: VerifiedAccessToken | None
     found: InState
     maker: "ServiceCredentials"
+    obtained: list[Secret] = field(default_factory=list)
+    """The secrets that were obtained in this node, also for its stepped-up accesses."""
     renewed: Credential | None = field(init=False, default=None)
     """The credential that this node obtained, for the state."""
 
@@ -121,6 +123,7 @@ class ServiceCredential:
             self.found = self.renewed = obtained = await obtaining
         except (CredentialError, UnreachableError) as error:
             raise error_of_node(error, self.name) from None
+        self.obtained.extend(obtained.secrets)
         return obtained
 
     def _declared(self) -> ServiceRequirement:

@@ -113,7 +113,7 @@ class Middleware:
                 return results[-1]
             if getattr(result, "tool_call_id", None) != call["id"]:
                 raise OwnGraphError("awrap_tool_call must return the ToolMessage of its call")
-            text = visit.redactor.redact(str(result.text))
+            text = visit.redact(str(result.text))
             last = results[-1] if results else await visit.in_run(refused(call, Refused(text)))
             return last.model_copy(update={"content": text, "status": result.status})
 

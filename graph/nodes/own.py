@@ -30,7 +30,8 @@ from graph.state import SHARED_KEYS
 from identity.errors import AgentError, AuditError, InternalError
 from identity.observation.failure import place_of
 from identity.principal import Caller
-from identity.secrets.redaction import Redactor
+from identity.secrets.redaction import redact
+from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:
     from graph.nodes.model import ModelNode
@@ -73,7 +74,7 @@ class OwnNode:
         state, runtime, own = visit.state, visit.runtime, OwnVisit(self._name, self._model, visit)
 
         async def checked(shown: State, config: RunnableConfig) -> dict[str, Any]:
-            return _checked(await self._node.ainvoke(shown, config), own.redactor)
+            return _checked(await self._node.ainvoke(shown, config), own.redact)
 
         update = await own.apart(checked)
         write = writer_of(runtime) if context_of(runtime).streaming else None
@@ -86,19 +87,26 @@ class OwnNode:
 
 
 class OwnVisit:
-    """One visit of the operator's code: what it gets of the run."""
+    """One visit of the operator's code: what it gets of the run. `obtained` are the secrets that the visit
+    obtains, which may be more at each look.
+    """
 
-    def __init__(self, name: str, model: "ModelNode", visit: Visit) -> None:
+    def __init__(self, name: str, model: "ModelNode", visit: Visit, obtained: Sequence[Secret] = ()) -> None:
         state, caller, runtime = self._visit = visit
         self._name, self._model = name, model
         self._of_run = copy_context()  # by which LangGraph finds the streams of the run
         self._unrecorded: list[AuditError] = []
         self.asked: Final[list[AIMessage]] = []
         """The responses that were shown."""
-        self.redactor: Final = Redactor(secrets_of(state, caller))
-        write = _own_writer(name, writer_of(runtime), self.redactor, self._of_run)
+        self._secrets = secrets_of(state, caller)
+        self._obtained = obtained
+        write = _own_writer(name, writer_of(runtime), self.redact, self._of_run)
         context = NodeContext(caller.caller, self._ask)
         self.runtime: Final = Runtime(context=context, store=runtime.store, stream_writer=write)
+
+    def redact(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        """`value` without the secrets of the run."""
+        return redact(value, [*self._secrets, *self._obtained])
 
     async def apart(self, work: Work[T]) -> T:
         """See `_apart`. A call that could not be recorded is raised, whatever `work` makes of that."""
@@ -160,7 +168,7 @@ async def _apart(name: str, state: State, work: Work[T], runtime: Runtime[Any]) 
         raise InternalError(GraphCode.GRAPH_NODE_FAILED, detail) from None
 
 
-def _checked(update: object, redactor: Redactor) -> dict[str, Any]:
+def _checked(update: object, redacted: Callable[[Any], Any]) -> dict[str, Any]:
     """`update` with the agent's messages, each with an id, and without a secret of the run in its values."""
     if update is None:
         return {}
@@ -170,7 +178,7 @@ def _checked(update: object, redactor: Redactor) -> dict[str, Any]:
         raise OwnGraphError(f"it must not write {', '.join(taken)}")
     own = {name: value for name, value in update.items() if name != "messages"}
     try:
-        checked: dict[str, Any] = redactor.redact(json.loads(json.dumps(own)))
+        checked: dict[str, Any] = redacted(json.loads(json.dumps(own)))
     except (TypeError, ValueError, RecursionError):
         raise OwnGraphError("its values must be JSON") from None
     if given := update.get("messages"):
@@ -179,7 +187,7 @@ def _checked(update: object, redactor: Redactor) -> dict[str, Any]:
             raise OwnGraphError("its messages must be of type AIMessage, without calls of tools")
         checked["messages"] = [
             each.model_copy(
-                update={"content": redactor.redact(str(each.text)), "id": each.id or f"own-{uuid.uuid4()}"}
+                update={"content": redacted(str(each.text)), "id": each.id or f"own-{uuid.uuid4()}"}
             )
             for each in messages
         ]
@@ -195,7 +203,9 @@ def show(message: AIMessage, write: StreamWriter, *, steps: bool, follows: bool 
         write(TextEvent(type="content", text=f"\n\n{text}" if follows and not steps else text))
 
 
-def _own_writer(name: str, write: StreamWriter, redactor: Redactor, of_run: Context) -> StreamWriter:
+def _own_writer(
+    name: str, write: StreamWriter, redacted: Callable[[Any], Any], of_run: Context
+) -> StreamWriter:
     """The `stream_writer` of an own node: each JSON value becomes one event, `OwnEvent`. Also from a thread,
     in which LangGraph runs a node that is no coroutine.
     """
@@ -203,7 +213,7 @@ def _own_writer(name: str, write: StreamWriter, redactor: Redactor, of_run: Cont
 
     def write_own(value: Any) -> None:  # noqa: ANN401 - any JSON
         text = json.dumps(value)
-        shown = redactor.redact(json.loads(text)) if len(text) <= MAX_CHARACTERS else dict(TOO_LONG)
+        shown = redacted(json.loads(text)) if len(text) <= MAX_CHARACTERS else dict(TOO_LONG)
         event = OwnEvent(type="custom", step=name, value=shown)
         try:
             asyncio.get_running_loop()

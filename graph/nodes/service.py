@@ -118,7 +118,15 @@ class ServiceNode:
             note_read(runtime, self.labels(call["name"]))
             sent, lending = False, _Lending(self, call, visit, read, proposed)
             LENT.set(lending)  # in the task of this call
-            step = ToolStep(self.model.steps, call, self.service.name, visit, approval, ruled)
+            step = ToolStep(
+                self.model.steps,
+                call,
+                self.service.name,
+                visit,
+                approval,
+                ruled,
+                obtained=credential.obtained,
+            )
 
             async def work() -> tuple[ToolResult, AgentError | None]:
                 nonlocal sent
@@ -149,7 +157,7 @@ class ServiceNode:
         limit = Refused(f"not run: at most {self.budget.calls} tools may be called in one run")
         made: Callable[[ToolCall], Any] = run
         if self.model.middleware.around_calls:
-            own = OwnVisit(self.service.name, self.model, visit)
+            own = OwnVisit(self.service.name, self.model, visit, credential.obtained)
             made = partial(self.model.middleware.call, own, made=run, again=again, refused=refuse)
         results = await asyncio.gather(*map(made, waiting[:taken]), return_exceptions=True)
         ended: list[ToolMessage] = []

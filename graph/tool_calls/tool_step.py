@@ -5,7 +5,7 @@ Each call is opened and closed here, whether it is made or refused. The audit lo
 
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
@@ -29,7 +29,8 @@ from identity.errors import AgentError, ConsentRequiredError, ErrorCode
 from identity.observation.attribute import Attribute
 from identity.observation.metrics import SUCCESS
 from identity.observation.span import timed_span
-from identity.secrets.redaction import Redactor
+from identity.secrets.redaction import redact
+from identity.secrets.secret import Secret
 from tools.file import contains, file_part
 from tools.service import Service, ToolResult
 
@@ -74,9 +75,12 @@ class ToolStep:
         visit: Visit,
         approval: str | None = None,
         ruled: Ruled | None = None,
+        *,
+        obtained: Sequence[Secret] = (),
     ) -> None:
         """`call` in a visit of a node. `service_name` is `None` if no service has the tool; `approval` is the
-        id of the approval that permits or refuses the call, `ruled` the decision of the policy.
+        id of the approval that permits or refuses the call, `ruled` the decision of the policy. `obtained`
+        are the secrets that the visit obtains, which may be more at each look.
         """
         state, caller, self._runtime = visit
         service = steps.services[service_name] if service_name else None
@@ -85,10 +89,10 @@ class ToolStep:
         self._calls = steps.calls
         self._observed = ruled and ruled.observed
         self._write = writer_of(self._runtime)
-        self._secrets = secrets_of(state, caller)
-        self._redactor = Redactor(self._secrets)
+        self._of_run = secrets_of(state, caller)
+        self._obtained = obtained
         credential, acts_as = (required.credential, required.access_identity) if required else (None, None)
-        name = self._redactor.redact(call["name"])
+        name = self._redact(call["name"])
         self._tool: str = name if service else name[:_MAX_NAME]
         self._call_id = call["id"] or ""
         self._shown: dict[str, Any] = {
@@ -111,6 +115,13 @@ class ToolStep:
             ruled=ruled,
             read=shown(state.get("read") or {}),
         )
+
+    @property
+    def _secrets(self) -> list[Secret]:
+        return [*self._of_run, *self._obtained]
+
+    def _redact(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        return redact(value, self._secrets)
 
     async def made(self, work: Work, *, goes_on: bool = False) -> ToolMessage:
         """Calls `work`, which makes the call, between its start and its end. Returns the result for the
@@ -149,7 +160,7 @@ class ToolStep:
                 "service": self._shown["service"],
                 "call_id": self._call_id,
                 "progress": None if fraction is None else min(max(float(fraction), 0.0), 1.0),
-                "message": self._redactor.redact(message)[:_MAX_REPORT],
+                "message": self._redact(message)[:_MAX_REPORT],
             }
         )
 
@@ -161,7 +172,7 @@ class ToolStep:
         arguments = self._write_started()
         shown = self._write_finished(ToolResult(reason, ok=False, called=False), error, 0)
         async with _callbacks(self._tool, self._call_id, arguments) as finished:
-            await finished(refusal(self._call, self._redactor.redact(reason)))
+            await finished(refusal(self._call, self._redact(reason)))
         return refusal(self._call, reason).model_copy(update={"artifact": shown.artifact})
 
     async def _recorded(
@@ -181,7 +192,7 @@ class ToolStep:
             self._step.failed(error or (SUCCESS if result.ok else TOOL_ERROR))
             self._step.found(files=tuple(digest(data) for _, data in result.files) or None)
             if span.content:
-                span.set(Attribute.TOOL_RESULT, self._redactor.redact(result.text))
+                span.set(Attribute.TOOL_RESULT, self._redact(result.text))
         return result, error
 
     async def _kept(self, result: ToolResult) -> ToolResult:
@@ -191,7 +202,7 @@ class ToolStep:
             fits = number < _MAX_FILES and len(data) <= _MAX_FILE_BYTES
             clean = fits and not contains(data, self._secrets)
             identifier = await keep(data) if clean and keep is not None else None
-            part = file_part(identifier or "", self._redactor.redact(name), data)
+            part = file_part(identifier or "", self._redact(name), data)
             lines.append(description(part, _KEPT if identifier else _NOT_KEPT))
             kept += [part] if identifier else []
         self._shown |= {"files": kept} if kept else {}
@@ -201,14 +212,14 @@ class ToolStep:
         """Writes `tool_started`, and returns the arguments as they are shown."""
         if self._observed and counts:
             self._calls.observed.add(self._shown["service"], self._observed)
-        shown = shown_arguments(self._redactor.redact(dict(self._call["args"])))
+        shown = shown_arguments(self._redact(dict(self._call["args"])))
         about = {"tool": self._tool, "call_id": self._call_id, **self._shown}
         self._write({"type": "tool_started", **about, "arguments": shown})
         return shown
 
     def _write_finished(self, result: ToolResult, error: ErrorCode | None, milliseconds: int) -> ToolMessage:
         """Writes `tool_finished`, and returns the result for the model, whose artifact is not sent to it."""
-        text, code = self._redactor.redact(result.text), error and error.value
+        text, code = self._redact(result.text), error and error.value
         ended = {"called": result.called, "duration_ms": milliseconds}
         event = {
             "type": "tool_finished",

@@ -239,6 +239,25 @@ async def test_middleware_cannot_hide_that_a_call_was_not_recorded() -> None:
         assert b.services[0].calls == []
 
 
+@pytest.mark.promise("no-secret-leaves")
+async def test_credential_that_is_renewed_during_a_call_is_in_nothing_that_middleware_shows() -> None:
+    renewed = "amap_api_key-of-machine-1"
+
+    @wrap_tool_call
+    async def shows(request: Any, handler: Any) -> Any:
+        result = await handler(request)
+        request.runtime.stream_writer({"read": result.text})
+        return result
+
+    amap = EchoService("amap", AMAP_KEY, weather=f"sunny {renewed}")
+    amap.renew_first = True
+    b = bench([calls(("weather", {})), DONE], amap, build=using(shows))
+    events = await b.events()
+    [shown] = [event["value"] for event in events if event["type"] == "custom"]
+    assert shown == {"read": "sunny **redacted**"}
+    assert (amap.calls[0][2], renewed in f"{events} {b.model.asked}") == (renewed, False)
+
+
 @wrap_model_call
 async def sets_tools(request: Any, handler: Any) -> Any:
     return await handler(request.override(model_settings={"temperature": 1}))

@@ -20,6 +20,7 @@ from tests.graph.bench import AMAP_KEY, bench
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 from tools.error_codes import ToolCode
+from tools.progress import progress
 from tools.service import ToolResult
 
 
@@ -171,3 +172,29 @@ async def test_call_that_cannot_be_recorded_ends_without_the_reason() -> None:
     with pytest.raises(AuditError):
         await b.ask(config={"callbacks": [Observer()]})
     assert ended == ["the call ended with AuditError"]
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_credential_that_is_renewed_during_a_call_is_in_none_of_its_events_or_files() -> None:
+    renewed = "amap_api_key-of-machine-1"
+
+    async def report() -> ToolResult:
+        progress(0.5, f"signed in with {renewed}")
+        return ToolResult("done", files=[(f"{renewed}.txt", b"kept"), ("notes", renewed.encode())])
+
+    kept: list[bytes] = []
+
+    async def keep(data: bytes) -> str:
+        kept.append(data)
+        return "f1"
+
+    amap = EchoService("amap", AMAP_KEY, report=report)
+    amap.renew_first = True
+    b = bench([calls(("report", {})), DONE], amap)
+    context = AgentContext(Secret("alice-at"), streaming=True, keep_file=keep)
+    stream = b.graph.astream({"messages": [("user", "hello")]}, context=context, stream_mode="custom")
+    events = [event async for event in stream]
+    assert amap.calls[0][2] == renewed
+    assert (kept, renewed in f"{events} {b.model.asked}") == ([b"kept"], False)
+    [reported] = [event["message"] for event in events if event["type"] == "tool_progress"]
+    assert reported == "signed in with **redacted**"
