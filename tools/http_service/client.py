@@ -12,7 +12,7 @@ from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.errors import ErrorCode, ServiceError
 from identity.observation.traceparent import Receiver
 from identity.principal import Caller
-from identity.secrets.redaction import redact
+from identity.secrets.redaction import Redactor, redact
 from identity.secrets.secret import Secret
 from identity.transport.body import (
     EncodedResponseError,
@@ -256,7 +256,10 @@ class ServiceClient(httpx.Auth):
 
     def _refusal(self, response: httpx.Response, *, sent_once: bool) -> ServiceError:
         status = response.status_code
-        text = model_text(decode_utf8(response.content), self.presented, self._endpoint.max_bytes)
+        text, limit = decode_utf8(response.content), self._endpoint.max_bytes
+        if len(response.content) == limit:
+            text = Redactor(self.presented).redact_cut_off(text)
+        text = model_text(text, self.presented, limit)
         if 300 <= status < 400:
             return self._endpoint.error("redirects, and redirects are not followed", status=status)
         # Function Compute's HTTP trigger, with the code of its JWT authentication in the body.
@@ -269,15 +272,16 @@ class ServiceClient(httpx.Auth):
     def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """For the `httpx` client of an SDK, in this call: attaches the credential, and after a 401 or 403 a
         renewed one to the request that is sent once more, unless its body is a stream. Raises the identity
-        layer's errors, too, and `ServiceError` for another URL than the service's and those below it: that
-        request is not sent.
+        layer's errors, too, and `ServiceError` for another URL than the service's and those below it, and for
+        one with user information: that request is not sent.
 
         For asynchronous clients. Not checked: where a client that follows redirects sends what was attached.
         """
         base = httpx.URL(self._endpoint.url)
         below = request.url.path == base.path or request.url.path.startswith(f"{base.path.rstrip('/')}/")
         origins = [(each.scheme, each.host, each.port) for each in (base, request.url)]
-        if origins[0] != origins[1] or not below or ".." in request.url.path.split("/"):
+        is_plain = not request.url.userinfo and ".." not in request.url.path.split("/")
+        if origins[0] != origins[1] or not below or not is_plain:
             raise self._endpoint.error("has a credential for its own URL only")
         return self._authenticated(request)
 

@@ -66,7 +66,7 @@ class LegacySession(Session):
     async def _called(self, call: Call) -> ToolResult:
         """See `Session`. Progress is not reported."""
         params = {"name": call.tool, "arguments": dict(call.arguments)}
-        return result_of(await self._send("tools/call", params))
+        return result_of(await self._send("tools/call", params), call.presented)
 
     async def _is_forgotten(self, status: int) -> bool:
         """See `Session`. Checked by a ping.

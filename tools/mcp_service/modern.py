@@ -6,12 +6,13 @@ https://modelcontextprotocol.io/specification/2026-07-28
 import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 import httpx
 
+from identity.secrets.redaction import contains_encoded, redact
 from identity.secrets.secret import Secret
 from identity.transport.body import decode_utf8, truncate_body
 from identity.transport.json_size import read_json
@@ -131,7 +132,7 @@ class ModernSession(Session):
                 response = await self._send("tools/call", {**params, "requestState": state})
         except _UnsendableError as error:
             return ToolResult(str(error), ok=False, called=False)
-        return _result(response, rounds)
+        return _result(response, rounds, call.presented)
 
     async def _is_forgotten(self, status: int) -> bool:  # noqa: ARG002 - the version says it
         return self._server.is_modern is False
@@ -306,24 +307,27 @@ def _state(response: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _result(response: Mapping[str, Any], rounds: int) -> ToolResult:
-    """The result for the model, or the questions to its user, after `rounds` requests.
+def _result(response: Mapping[str, Any], rounds: int, presented: Sequence[Secret]) -> ToolResult:
+    """The result for the model, or the questions to its user, after `rounds` requests. Neither contains a
+    credential that was `presented`, as it was sent; a state that does, also in base64, is not kept.
 
     Raises `ValueError` for one of another form.
     """
     result: _Json = response.get("result", {})
     match result.get("resultType", "complete"):
         case "complete":
-            return result_of(response)
+            return result_of(response, presented)
         case "input_required":
             requests, state = result.get("inputRequests"), result.get("requestState")
             if ANSWERED.get() is None or rounds >= _MAX_ROUNDS or not isinstance(requests, dict):
                 return ToolResult("the server wants to ask the user, which is not possible here", ok=False)
             try:
-                questions = questions_of(requests)
+                questions = questions_of(redact(requests, presented))
             except ValueError as error:
                 text = f"the server wants to ask the user what the agent does not ask: {error}"
                 return ToolResult(text, ok=False)
+            if isinstance(state, str) and contains_encoded(state, presented):
+                return ToolResult("the server's state contains the credential, and is not kept", ok=False)
             secret = Secret(state) if isinstance(state, str) else None
             return ToolResult("", asks=InputRequired(questions, secret, rounds))
     raise ValueError("not a kind of result of a call")

@@ -16,8 +16,6 @@ from identity.errors import ErrorCode, ServiceError
 from identity.observation.attribute import Attribute
 from identity.observation.span import CURRENT_SPAN
 from identity.principal import AccessIdentity
-from identity.secrets.redaction import redact
-from identity.secrets.secret import Secret
 from identity.transport.client import checked_url, http_client
 from identity.transport.http1.transport import PoolUse
 from tools.approval_policy import ToolPolicy
@@ -175,12 +173,10 @@ class MCPService:
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
-        presented: list[Secret] = []
         limit, name = TimeLimit(self._seconds), self.selection.servers_name(tool)
         call = Call(name, arguments)
 
         async def called(session: Session) -> ToolResult:
-            presented.append(session.secret)
             span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
             span.set(Attribute.MCP_METHOD, "tools/call")
             span.set(Attribute.MCP_VERSION, session.version)
@@ -193,9 +189,8 @@ class MCPService:
 
         with reported_to(limit.progressed):
             result = await self._or_error(self._in_time(limit, self._with_session(access, called, tool)))
-        files = [file for file in result.files if not contains(file[1], presented)]
-        asks = result.asks and replace(result.asks, questions=redact(result.asks.questions, presented))
-        return replace(result, text=model_text(result.text, presented), files=files, asks=asks)
+        files = [file for file in result.files if not contains(file[1], call.presented)]
+        return replace(result, text=model_text(result.text, call.presented), files=files)
 
     async def metadata(self) -> Mapping[str, Any] | None:
         """What the server says of itself as a protected resource (RFC 9728); `None` if it says nothing.

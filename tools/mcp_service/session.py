@@ -8,7 +8,7 @@ import contextvars
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Final, TypeAlias
 
@@ -31,6 +31,8 @@ class Call:
 
     tool: str
     arguments: Mapping[str, Any]
+    presented: list[Secret] = field(default_factory=list)
+    """The credentials that the server has received with it."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class Session(ABC):
         Raises `MCPRequestError`; it is `of_call` if it concerns this call only, as every HTTP status does
         while the server knows the session.
         """
+        call.presented.append(self.secret)
         try:
             return await self._called(call)
         except MCPRequestError as failure:

@@ -153,13 +153,15 @@ def _headers(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
     return found
 
 
-def result_of(response: Mapping[str, Any]) -> ToolResult:
+def result_of(response: Mapping[str, Any], presented: Iterable[Secret]) -> ToolResult:
     """The result of a call: its texts, one on each line, a description of what is not text, and its files.
-    An error of the protocol is a failed result.
+    An error of the protocol is a failed result. Without the credentials that were `presented`: they are
+    removed before texts are cut.
 
     Structured output is for the model if there is no text, which should have the same content. Raises
     `ValueError` for a result of another form.
     """
+    response = redact(response, presented)
     if (error := response.get("error")) is not None:
         return ToolResult(f"error {error['code']}: {error['message']}", ok=False)
     result = response["result"]

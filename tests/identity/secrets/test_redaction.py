@@ -1,5 +1,6 @@
 """A credential in a response is redacted, however the response is split into pieces."""
 
+import base64
 import json
 from urllib.parse import quote
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.secrets.redaction import StreamRedactor, redact
+from identity.secrets.redaction import Redactor, StreamRedactor, contains_encoded, redact
 from identity.secrets.secret import REDACTED, Secret
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
@@ -55,3 +56,24 @@ def test_only_a_possible_beginning_of_the_credential_is_delayed():
         f"{REDACTED}!",
     ]
     assert redactor.flush() == ""
+
+
+@pytest.mark.parametrize("length", range(1, len(VALUE) + 1))
+def test_text_that_was_cut_off_does_not_end_with_a_part_of_the_credential(length):
+    assert Redactor([Secret(VALUE)]).redact_cut_off(f"error: {VALUE[:length]}") in (
+        "error: ",
+        f"error: {REDACTED}",
+    )
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_credential_is_noticed_in_base64_at_every_place(before, encode):
+    encoded = encode(f'{before}{VALUE}"}}'.encode()).decode()
+    assert contains_encoded(f"v1.{encoded}.sig", [Secret(VALUE)])
+
+
+def test_credential_is_noticed_in_clear_and_another_text_is_not_taken_for_it():
+    secrets = [Secret(""), Secret(VALUE)]
+    assert contains_encoded(f"state {quote(VALUE, safe='')}", secrets)
+    assert not contains_encoded(base64.b64encode(b"state of another call").decode(), secrets)

@@ -321,3 +321,19 @@ async def test_credential_is_lent_by_a_service_that_says_so_renewed_and_in_no_re
         assert (result.text.count("**redacted**"), result.files) == (2, (("kept", b"other"),))
         assert not {"K1", "K2"} & set(result.text.split())
     assert [each.secret.reveal() for each in access.renewals] == ["K1"]
+
+
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize("user", ["alice", "alice:password", ":password", "evil.example:443"])
+async def test_credential_is_not_attached_to_a_url_with_user_information(serve, service_at, key_ring, user):
+    recorder = Recorder(lambda _: Response("in"))
+    service = service_at(url := await serve(recorder))
+
+    @service.tool
+    async def by_sdk(auth: httpx.Auth):
+        """Gets."""
+        async with httpx.AsyncClient(auth=auth) as http:
+            return (await http.get(url.replace("://", f"://{user}@"))).text
+
+    error = await failure_of(service.call("by_sdk", {}, key_ring("K1")))
+    assert ("its own URL only" in error.detail, recorder.requests) == (True, [])

@@ -113,3 +113,13 @@ async def test_time_limit_of_a_tools_own_is_not_taken_for_that_of_the_service(ca
     await AgentUnderTest(ScriptedModel(call("report"), "done"), tools).ask("My report?")
     assert 'tool "report" raised TimeoutError at ' in caplog.text
     assert "no response" not in caplog.text
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_body_of_an_error_that_is_cut_off_does_not_end_with_a_part_of_the_credential(
+    serve, service_at, key_ring
+):
+    recorder = Recorder(lambda r: Response("x" * 980 + r.headers["authorization"] * 9, 409))
+    service = service_at(await serve(recorder), max_bytes=1000)
+    error = await failure_of(service.call("get", {}, key_ring("sk-canary-0123456789")))
+    assert error.body == "x" * 980 + "Bearer "

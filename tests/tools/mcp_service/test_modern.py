@@ -15,6 +15,7 @@ from tests.responsive import responsive
 from tests.tools.conftest import OwnAccess
 from tests.tools.mcp_service.mcp_server import MIB, Server, failure_of, unchanged, weather
 from tests.tools.mcp_service.modern_server import META, TEXT, TOOL, VERSION, ModernServer, decoded, error
+from tools.elicitation import ANSWERED, Answered
 from tools.error_codes import ToolCode
 from tools.mcp_service.modern import ModernSession, header_value
 from tools.mcp_service.session import Server as Known
@@ -594,3 +595,60 @@ async def test_endless_progress_ends(server, serve, service_at, key_ring):
     server.results["tools/call"] = endless
     service = service_at(await serve(server), seconds=0.1)
     assert "within 0.1 s" in (await failure_of(service.call("weather", {}, key_ring("K1")))).detail
+
+
+ASKED = {
+    "q": {
+        "method": "elicitation/create",
+        "params": {"message": "How many?", "requestedSchema": {"type": "object", "properties": {}}},
+    }
+}
+"""A server's questions."""
+
+
+KEY = "K-" + "0123456789" * 60
+"""Longer than every text that is cut."""
+ECHOES = {
+    "link": {"content": [{"type": "resource_link", "uri": KEY, "name": f"name {KEY}"}]},
+    "media type": {"content": [{"type": "image", "mimeType": f"image/{KEY}", "data": "QUJD"}]},
+    "kind": {"content": [{"type": KEY}]},
+    "name of a file": {
+        "content": [{"type": "resource", "resource": {"uri": f"file:///{KEY}.pdf", "blob": "QUJD"}}]
+    },
+    "structure": {"structuredContent": {KEY: KEY}},
+}
+
+
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize("echo", ECHOES)
+async def test_no_part_of_a_credential_is_left_where_a_text_of_a_result_is_cut(
+    server, service, key_ring, echo
+):
+    server.keys = {KEY}
+    server.results["tools/call"] = {"resultType": "complete", **ECHOES[echo]}
+    result = await service.call("weather", {}, key_ring(KEY))
+    assert KEY[:10] not in f"{result.text} {[name for name, _ in result.files]}"
+    assert "**redacted**" in result.text
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_no_part_of_a_credential_is_left_where_a_question_is_cut(server, service, key_ring):
+    server.keys = {KEY}
+    question = {"message": "m" * 1_900 + KEY, "requestedSchema": {"type": "object", "properties": {}}}
+    asking = {"q": {"method": "elicitation/create", "params": question}}
+    server.results["tools/call"] = {"resultType": "input_required", "inputRequests": asking}
+    ANSWERED.set(Answered())
+    result = await service.call("weather", {}, key_ring(KEY))
+    assert "K-" not in str(result.asks.questions)
+
+
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize("written", [str, lambda key: base64.urlsafe_b64encode(f"a{key}".encode()).decode()])
+async def test_state_with_the_credential_is_not_kept(server, service, key_ring, written):
+    """It would be stored with the question, where a key file may be missing."""
+    server.keys = {KEY}
+    asks = {"resultType": "input_required", "inputRequests": ASKED, "requestState": f"s {written(KEY)}"}
+    server.results["tools/call"] = asks
+    ANSWERED.set(Answered())
+    result = await service.call("weather", {}, key_ring(KEY))
+    assert (result.asks, result.ok, "the credential" in result.text) == (None, False, True)
