@@ -3,7 +3,7 @@
 A client sends its access token there, so a request's `Host` does not choose it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from agent.settings.settings import Settings
 from identity.transport.secure_url import is_loopback
 
 
-def public_address(settings: Settings, scope: Mapping[str, Any]) -> str:
+def public_address(settings: Settings, scope: MutableMapping[str, Any]) -> str:
     """`AGENT_PUBLIC_URL`, without a slash at its end.
 
     Without it, the address of the request with the ASGI `scope` if its `Host` is a loopback address;
