@@ -34,8 +34,8 @@ class ServerVariables(VariableGroup):
     agent_port: Annotated[int, Field(ge=0, le=65535)] = 9002
     """The port to listen on."""
     agent_public_url: Url | None = None
-    """The agent's address for clients. Default: the one at which each request arrived, or its own loopback
-    address."""
+    """The agent's address for clients. Default: the loopback address of a request, or the one at which it
+    arrived; no other `Host` is repeated."""
     agent_page_url: Url | None = None
     """The page's address, at which clients of MCP let their user approve calls. Default: the first of
     `CORS_ALLOWED_ORIGINS`."""
