@@ -95,7 +95,7 @@ async def forked(*arguments: str, folder: Path, **variables: str) -> AsyncIterat
 
 
 def _inherited() -> dict[str, str]:
-    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
 
 
 @contextlib.asynccontextmanager

@@ -82,7 +82,7 @@ class OnTerminal:
 async def on_terminal(*arguments: str, folder: Path, **variables: str) -> AsyncIterator[OnTerminal]:
     """Runs it with a terminal of its own as all of its streams."""
     master, slave = pty.openpty()
-    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

@@ -11,6 +11,7 @@ import httpx
 import typer
 
 from agent.commands.conversation import Conversation, RefusedError
+from agent.commands.keyboard import can_be_asked, read_message
 from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, err, out, stop
 from agent.settings.settings import TOKEN_VARIABLE
 
@@ -37,7 +38,6 @@ def chat(
 
     Exit status 1 if a call waits for an approval and there is no terminal to ask on.
     """
-    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if question is None and not sys.stdin.isatty():
         question = sys.stdin.read()
     if question is not None and not question.strip():
@@ -46,7 +46,7 @@ def chat(
         url.rstrip("/"),
         thread or uuid.uuid4().hex,
         lambda: _token(token_file) or sandbox_access_token(sandbox_url, user),
-        can_ask=on_terminal,
+        can_ask=can_be_asked(),
     )
     try:
         if thread is not None:
@@ -98,9 +98,7 @@ def _question() -> str | None:
     """The next question, which is not empty; `None` at Ctrl-D. Ctrl-C begins anew."""
     while True:
         try:
-            question = input("> ")
-            while question.endswith("\\"):
-                question = f"{question[:-1]}\n{input('. ')}"
+            question = read_message("> ", following=". ")
         except EOFError:
             return None
         except KeyboardInterrupt:

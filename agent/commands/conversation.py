@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 
+from agent.commands.keyboard import read_answer
 from agent.commands.terminal import err, out, stop
 from identity.printable import printable, printable_json
 from identity.strict_json import read_object
@@ -185,7 +186,7 @@ class Conversation:
             )
         answer: dict[str, Any] = {"interruptId": interrupt["id"], "status": "resolved"}
         while True:
-            match input(question).strip().lower():
+            match read_answer(question).strip().lower():
                 case "y" | "yes":
                     return answer | {"payload": {"approved": True}}
                 case "n" | "no":
@@ -201,14 +202,8 @@ class Conversation:
 
 def _edited(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments as the person changes them. Raises `ValueError` for what is no JSON object."""
-    import readline
-
     shown = " ".join(line.strip() for line in printable_json(arguments).split("\n"))
-    readline.set_startup_hook(lambda: readline.insert_text(shown))
-    try:
-        return read_object(input("arguments: ").encode())
-    finally:
-        readline.set_startup_hook()
+    return read_object(read_answer("arguments: ", begins_with=shown).encode())
 
 
 def _call(about: dict[str, Any]) -> str:

@@ -1,0 +1,144 @@
+"""Nothing that was typed or pasted before a question is on the screen answers it. On a real terminal."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.graph.scripted_model import DONE
+from tests.terminal import OnTerminal, on_terminal
+
+pytestmark = pytest.mark.promise("seen-before-yes")
+
+COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
+PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
+PROMPTS = {
+    "tool_call": "Approve? [y/n/e]",
+    "consent_required": "Allowed? [y/n]",
+    "sign_in_required": "Signed in again? [y/n]",
+    "elicitation": "Answer it so? [y/n/e/c]",
+}
+NOT_USED = "What was typed before this question was not used"
+
+Serve = Callable[..., Awaitable[str]]
+
+
+def chat_with(served: Threads, *arguments: str, folder: Path) -> Any:
+    variables = {"IDAAS_AGENT_ACCESS_TOKEN": served.sandbox.access_token()}
+    return on_terminal(COMMAND, "chat", "--url", served.origin, *arguments, folder=folder, **variables)
+
+
+def questions(served: Threads) -> list[str]:
+    """The messages of the user, as the model received them with its last request."""
+    return [str(each.content) for each in served.model.asked[-1] if each.type == "human"]
+
+
+async def reject(chat: OnTerminal) -> str:
+    """What is shown after the person has said no."""
+    chat.types("n")
+    return await chat.shows("done")
+
+
+async def test_lines_pasted_with_the_question_are_one_message_and_approve_nothing(
+    threads: ThreadsOf, tmp_path: Path
+) -> None:
+    served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human")
+    async with chat_with(served, folder=tmp_path) as chat:
+        await chat.shows("> ")
+        chat.types("Apply for one day of leave\ry\ry\r", end="")
+        await chat.shows(PROMPTS["tool_call"])
+        assert "ok" not in await reject(chat)
+    assert questions(served) == ["Apply for one day of leave\ny\ny"]
+
+
+async def test_last_line_of_a_paste_can_be_changed_before_the_message_is_sent(
+    threads: ThreadsOf, tmp_path: Path
+) -> None:
+    served = await threads([DONE])
+    async with chat_with(served, folder=tmp_path) as chat:
+        await chat.shows("> ")
+        chat.types("One\rtwo\rthr", end="")
+        await chat.shows(". two")
+        await chat.shows(". thr")
+        chat.types("ee")
+        await chat.shows("done")
+    assert questions(served) == ["One\ntwo\nthree"]
+
+
+async def test_bracketed_paste_is_one_message(threads: ThreadsOf, tmp_path: Path) -> None:
+    served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human")
+    async with chat_with(served, folder=tmp_path) as chat:
+        await chat.shows("> ")
+        chat.types(f"{PASTE_BEGINS}Apply for leave\ry\r{PASTE_ENDS}")
+        await chat.shows(PROMPTS["tool_call"])
+        assert "ok" not in await reject(chat)
+    assert [each.strip() for each in questions(served)] == ["Apply for leave\ny"]
+
+
+async def test_changed_arguments_are_typed_after_they_were_asked_for(
+    threads: ThreadsOf, tmp_path: Path
+) -> None:
+    served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human")
+    async with chat_with(served, "Apply for leave", folder=tmp_path) as chat:
+        await chat.shows(PROMPTS["tool_call"])
+        chat.types('e\r\x01\x0b{"days": 30}\ry\r', end="")
+        await chat.shows("arguments: ")
+        chat.types("\x01\x0bnone")
+        await chat.shows(PROMPTS["tool_call"])
+        assert "ok" not in await reject(chat)
+
+
+class PausedAgent:
+    """An agent whose run waits for one decision."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.resumed: list[dict[str, Any]] = []
+
+    async def run(self, request: Request) -> StreamingResponse:
+        self.resumed += (await request.json()).get("resume", [])
+        about = {"idaas-agent": {"kind": self.kind, "arguments": {}}}
+        asked = {"id": "1", "message": "A question", "metadata": about}
+        outcome = {"type": "interrupt", "interrupts": [asked]}
+        end = {"type": "RUN_FINISHED"} | ({} if self.resumed else {"outcome": outcome})
+
+        async def stream() -> AsyncIterator[str]:
+            yield f"data: {json.dumps(end)}\n\n"
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+@pytest.mark.parametrize("kind", PROMPTS)
+async def test_what_was_typed_before_a_question_does_not_answer_it(
+    serve: Serve, tmp_path: Path, kind: str
+) -> None:
+    agent = PausedAgent(kind)
+    url = await serve(Starlette(routes=[Route("/ag-ui/agent", agent.run, methods=["POST"])]))
+    given = ("chat", "--url", url, "Hello")
+    async with on_terminal(COMMAND, *given, folder=tmp_path, IDAAS_AGENT_ACCESS_TOKEN="token") as chat:
+        chat.types("y\ry")  # before the command has started, and half a line without Enter
+        chat.types("y", end="")
+        await chat.shows(NOT_USED)
+        await chat.shows(PROMPTS[kind])
+        chat.types("n")
+        assert await chat.ends() == 0
+    assert [answer["payload"] for answer in agent.resumed] == [{"approved": False}]
+
+
+async def test_questions_that_are_not_on_the_screen_are_not_asked(serve: Serve, tmp_path: Path) -> None:
+    agent = PausedAgent("tool_call")
+    url = await serve(Starlette(routes=[Route("/ag-ui/agent", agent.run, methods=["POST"])]))
+    given = f"{COMMAND} chat --url {url} Hello 2>card.txt"
+    async with on_terminal("/bin/sh", "-c", given, folder=tmp_path, IDAAS_AGENT_ACCESS_TOKEN="token") as chat:
+        assert await chat.ends() == 1
+    assert agent.resumed == []
+    assert "cannot be made here" in (tmp_path / "card.txt").read_text()
