@@ -7,6 +7,7 @@ of bodies, the routes. No middleware before authentication reads a body.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,41 +15,56 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Scope
 
-from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
-from agent.api.a2a.routes import a2a_routes
-from agent.api.ag_ui.routes import ag_ui_routes
-from agent.api.grants import grant_routes
-from agent.api.inbox import inbox_routes, prepared_routes
-from agent.api.langserve.routes import langserve_routes
-from agent.api.mcp.message import HEADERS as MCP_HEADERS
-from agent.api.mcp.routes import mcp_routes
-from agent.api.openai.routes import openai_routes
+from agent.api.a2a.routes import A2A
+from agent.api.ag_ui.routes import AG_UI
+from agent.api.grants import GRANTS
+from agent.api.inbox import INBOX, PREPARED
+from agent.api.langserve.routes import LANGSERVE
+from agent.api.mcp.routes import MCP
+from agent.api.openai.routes import OPENAI
 from agent.api.openapi_document import api_document
-from agent.api.public_routes import public_routes
-from agent.api.response_models import documented
-from agent.api.threads.routes import thread_routes
-from agent.api.threads.run_routes import run_routes
-from agent.api.user_events import user_event_routes
+from agent.api.public_routes import PUBLIC
+from agent.api.rights import RIGHTS
+from agent.api.surface import Surfaces
+from agent.api.threads.routes import THREADS
+from agent.api.threads.run_routes import RUNS
+from agent.api.user_events import USER_EVENTS
 from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError, error_response
-from agent.http.authentication import CALLER, MCP_PATH, authentication, caller_of
+from agent.http.authentication import CALLER, authentication, caller_of
 from agent.http.rate_limit import rate_limit
 from agent.http.request_limits import body_limit, header_limit
 from agent.http.request_log import request_log
 from agent.http.response_headers import response_headers
 from agent.http.role_headers import role_headers
 from agent.settings.settings import Settings
-from graph.approvals.rights import UserRights
 from identity.errors import AgentError
+
+SURFACES: Final = (
+    PUBLIC,
+    OPENAI,
+    AG_UI,
+    A2A,
+    MCP,
+    LANGSERVE,
+    THREADS,
+    RUNS,
+    RIGHTS,
+    GRANTS,
+    INBOX,
+    PREPARED,
+    USER_EVENTS,
+)
 
 
 def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     """The application. Nothing is read, opened or requested before its lifespan starts."""
     composed = agent or Agent(settings)
+    surfaces = Surfaces(SURFACES)
     role = settings.header_role
 
     @asynccontextmanager
@@ -61,8 +77,10 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             await composed.admission_of(scope["path"]).admit_again(caller_of(scope))
 
     async def agent_error(request: Request, error: AgentError) -> Response:
-        challenge = composed.admission_of(request.scope["path"]).challenge
-        return error_response(error, challenge(error, request.scope))
+        path = request.scope["path"]
+        admission = composed.admission_of(path)
+        challenge = admission.challenge(error, request.scope, surfaces.metadata_of(path))
+        return error_response(error, challenge)
 
     async def request_error(_: Request, error: RequestError) -> Response:
         return error_response(error)
@@ -90,8 +108,8 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
                 allow_origins=settings.cors_allowed_origins,
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
                 allow_headers=[
-                    *("Authorization", "Content-Type", "Last-Event-ID", "X-Thread-Id", VERSION_HEADER),
-                    *MCP_HEADERS,
+                    *("Authorization", "Content-Type", "Last-Event-ID", "X-Thread-Id"),
+                    *surfaces.request_headers,
                 ],
                 expose_headers=["WWW-Authenticate", "Retry-After", "X-Request-Id"],
                 max_age=600,
@@ -99,10 +117,19 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             Middleware(request_log, measures=composed.measures.requests, tracer=composed.tracer),
             Middleware(composed.shutdown.middleware),
             Middleware(header_limit, max_bytes=settings.max_header_bytes),
-            Middleware(authentication, admission_of=composed.admission_of, polls=_reads_own_list),
+            Middleware(
+                authentication,
+                admission_of=composed.admission_of,
+                open_paths=surfaces.open_paths,
+                metadata_of=surfaces.metadata_of,
+                polls=surfaces.is_poll,
+            ),
             *([] if role is None else [Middleware(role_headers, role=role)]),
             Middleware(
-                rate_limit, rate=composed.request_rate, check_run=composed.runs.check, starts_run=_starts_run
+                rate_limit,
+                rate=composed.request_rate,
+                check_run=composed.runs.check,
+                starts_run=surfaces.starts_run,
             ),
             Middleware(body_limit, max_bytes=settings.max_body_bytes, arrived=admit_again),
         ],
@@ -114,47 +141,13 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             ClientDisconnect: client_disconnected,
         },
     )
-    app.openapi = api_document(app)  # type: ignore[method-assign]  # as FastAPI documents
-    app.include_router(public_routes(settings, composed.readiness))
-    app.include_router(openai_routes(composed))
-    app.include_router(ag_ui_routes(composed))
-    app.include_router(a2a_routes(composed))
-    app.include_router(mcp_routes(composed))
-    app.state.runs, app.state.settings = composed.runs, settings
-    app.include_router(langserve_routes())
-    if composed.conversations is not None:
-        app.include_router(thread_routes(composed.conversations))
-        app.include_router(run_routes(composed.conversations, model=settings.llm_model))
-
-    @app.get("/rights", responses=documented(UserRights))
-    async def rights(request: Request) -> JSONResponse:
-        """What the agent may do for the caller. Nothing is called for it."""
-        return JSONResponse(await composed.rights_of(caller_of(request.scope)))
-
-    if composed.grants is not None:
-        app.include_router(grant_routes(composed.grants))
-    if composed.inbox is not None and composed.conversations is not None:
-        app.include_router(inbox_routes(composed.inbox, composed.conversations, composed.prepared))
-    if composed.prepared is not None:
-        app.include_router(prepared_routes(composed.prepared))
-    if composed.user_events is not None:
-        app.include_router(user_event_routes(composed, composed.user_events))
+    app.openapi = api_document(app, surfaces)  # type: ignore[method-assign]  # as FastAPI documents
+    app.state.agent = composed
+    for surface in surfaces.each:
+        router = surface.routes(composed)
+        if router is not None:
+            app.include_router(router)
     return app
-
-
-def _starts_run(scope: Scope) -> bool:
-    """Whether the request certainly starts a run. For A2A and MCP, only the body shows it."""
-    path = scope["path"]
-    if scope["method"] != "POST" or path in (RPC_PATH, MCP_PATH):
-        return False
-    if path.startswith("/threads"):
-        return path.endswith(("/continue", "/versions")) or "/approvals/" in path
-    return not path.startswith(("/approvals/", "/prepared"))
-
-
-def _reads_own_list(scope: Scope) -> bool:
-    """Whether the request lists the caller's conversations or inbox, as each open page does repeatedly."""
-    return bool(scope["path"] in ("/threads", "/approvals") and scope.get("method") == "GET")
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}

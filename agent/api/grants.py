@@ -1,11 +1,12 @@
 """`/grants`: what the caller has approved beyond one call, and its end."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from agent.api.response_models import Called, DisplayedArgument, Wire, documented
+from agent.api.surface import Surface
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
 from graph.approvals.grants import Grants
@@ -52,3 +53,8 @@ def grant_routes(grants: Grants) -> APIRouter:
         return Response(status_code=204)
 
     return router
+
+
+GRANTS: Final = Surface(
+    name="grants", routes=lambda agent: grant_routes(agent.grants) if agent.grants else None
+)

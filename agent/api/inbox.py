@@ -3,7 +3,7 @@
 """
 
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import Field
@@ -17,8 +17,10 @@ from agent.api.response_models import (
     documented,
     documented_body,
 )
+from agent.api.surface import Surface
 from agent.api.threads.models import StartedRun
 from agent.api.validation_fault import Body, read_body
+from agent.composition.agent import Agent
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 from agent.runs.prepared_runs import PreparedRuns
@@ -155,3 +157,15 @@ def inbox_routes(inbox: Inbox, conversations: Conversations, prepared: PreparedR
         return Response(status_code=204)
 
     return router
+
+
+def _of(agent: Agent) -> APIRouter | None:
+    if agent.inbox is None or agent.conversations is None:
+        return None
+    return inbox_routes(agent.inbox, agent.conversations, agent.prepared)
+
+
+INBOX: Final = Surface(name="inbox", routes=_of, polled_paths=frozenset({"/approvals"}))
+PREPARED: Final = Surface(
+    name="prepared", routes=lambda agent: prepared_routes(agent.prepared) if agent.prepared else None
+)

@@ -9,12 +9,9 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from agent.api.langserve.routes import MAX_BATCH
-from agent.api.messages import conversation_schema
-from agent.api.response_models import CompletionChunk, ErrorResponse, definitions, documented_body, reference
-from agent.http.authentication import PUBLIC_PATHS
+from agent.api.response_models import CompletionChunk, ErrorResponse, definitions, reference
+from agent.api.surface import Surfaces
 
-_STREAMS: Final = ("stream", "stream_log", "stream_events")
 _SCHEME: Final = "access_token"
 EVENTS: Final = {
     "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
@@ -58,7 +55,7 @@ _WAIT: Final = {
 _HEADERS: Final = {401: _CHALLENGE, 403: _CHALLENGE, 429: _WAIT, 503: _WAIT}
 
 
-def api_document(app: FastAPI) -> Callable[[], dict[str, Any]]:
+def api_document(app: FastAPI, surfaces: Surfaces) -> Callable[[], dict[str, Any]]:
     """A replacement of `FastAPI.openapi`. The document is created at the first use."""
 
     def document() -> dict[str, Any]:
@@ -66,14 +63,14 @@ def api_document(app: FastAPI) -> Callable[[], dict[str, Any]]:
             created = get_openapi(
                 title=app.title, version="1", description=str(__doc__).splitlines()[0], routes=app.routes
             )
-            _complete(created)
+            _complete(created, surfaces)
             app.openapi_schema = created
         return app.openapi_schema
 
     return document
 
 
-def _complete(document: dict[str, Any]) -> None:
+def _complete(document: dict[str, Any], surfaces: Surfaces) -> None:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     components["securitySchemes"] = {
@@ -83,32 +80,14 @@ def _complete(document: dict[str, Any]) -> None:
             "description": "An access token for this agent, issued by IDaaS.",
         }
     }
-    langserve = _langserve_bodies()
+    for surface in surfaces.each:
+        surface.document(document["paths"])
     for path, operations in document["paths"].items():
-        if path in langserve:
-            operations["post"] |= langserve[path]
-            if path.endswith(_STREAMS):
-                events = {"description": "LangServe's events.", "content": {"text/event-stream": EVENTS}}
-                operations["post"]["responses"]["200"] = events
         for operation in operations.values():
-            _complete_operation(operation, protected=path not in PUBLIC_PATHS)
+            _complete_operation(operation, protected=path not in surfaces.open_paths.readable)
     schemas |= definitions()
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-
-
-def _langserve_bodies() -> dict[str, Any]:
-    """The request bodies of LangServe's routes. LangServe's own models list members without effect here."""
-    given = {"type": "object", "properties": {"messages": conversation_schema()}, "required": ["messages"]}
-    several = {"type": "array", "items": given, "minItems": 1, "maxItems": MAX_BATCH}
-    bodies = {
-        f"/agent/{name}": {"inputs": several} if name == "batch" else {"input": given}
-        for name in ("invoke", "batch", *_STREAMS)
-    }
-    return {
-        path: documented_body({"type": "object", "properties": members, "required": list(members)})
-        for path, members in bodies.items()
-    }
 
 
 def _complete_operation(operation: dict[str, Any], *, protected: bool) -> None:

@@ -1,19 +1,33 @@
-"""The three public routes: liveness, readiness and protected resource metadata. They contain no secret."""
+"""The public routes of every agent: liveness, readiness and protected resource metadata, without a secret."""
 
-from typing import Any
+from typing import Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from agent.api.response_models import Health, ProtectedResource, ReadinessReport, documented
-from agent.http.authentication import MCP_PATH, MCP_RESOURCE_PATH, PROTECTED_RESOURCE_PATH
-from agent.http.public_address import public_address
-from agent.operations.readiness import Readiness
+from agent.api.surface import Surface
+from agent.composition.agent import Agent
+from agent.http.authentication import metadata_path
 from agent.settings.settings import Settings
 
 
-def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
+def resource_metadata(settings: Settings, resource: str) -> JSONResponse:
+    """RFC 9728, section 2. The scope has the form that IDaaS expects in a request."""
+    return JSONResponse(
+        {
+            "resource": resource,
+            "authorization_servers": [settings.idaas.issuer],
+            "scopes_supported": [f"{settings.agent_audience}|{settings.agent_scope}"],
+            "bearer_methods_supported": ["header"],
+            "resource_name": "idaas-agent",
+        }
+    )
+
+
+def public_routes(agent: Agent) -> APIRouter:
     """`/health`, `/ready`, and the metadata of RFC 9728."""
+    settings, readiness = agent.settings, agent.readiness
     router = APIRouter()
 
     @router.head("/health", include_in_schema=False)
@@ -39,26 +53,15 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
         body = {"status": status, "checks": checks}
         return JSONResponse(body, 200 if ready_now else 503, None if ready_now else {"Retry-After": "2"})
 
-    @router.head(MCP_RESOURCE_PATH, include_in_schema=False)
-    @router.get(MCP_RESOURCE_PATH, responses=documented(ProtectedResource))
-    @router.head(PROTECTED_RESOURCE_PATH, include_in_schema=False)
-    @router.get(PROTECTED_RESOURCE_PATH, responses=documented(ProtectedResource))
-    async def protected_resource(request: Request) -> JSONResponse:
-        """RFC 9728, section 2. The scope has the form that IDaaS expects in a request.
-
-        For clients of MCP the resource is the address that they call (section 3.3).
-        """
-        resource = settings.agent_audience
-        if request.url.path.endswith(MCP_RESOURCE_PATH):
-            resource = public_address(settings, request.scope) + MCP_PATH
-        return JSONResponse(
-            {
-                "resource": resource,
-                "authorization_servers": [settings.idaas.issuer],
-                "scopes_supported": [f"{settings.agent_audience}|{settings.agent_scope}"],
-                "bearer_methods_supported": ["header"],
-                "resource_name": "idaas-agent",
-            }
-        )
+    @router.head(metadata_path(), include_in_schema=False)
+    @router.get(metadata_path(), responses=documented(ProtectedResource))
+    async def protected_resource() -> JSONResponse:
+        """The agent as a protected resource: its audience."""
+        return resource_metadata(settings, settings.agent_audience)
 
     return router
+
+
+PUBLIC: Final = Surface(
+    name="public", routes=public_routes, public_paths=frozenset({"/health", "/ready", metadata_path()})
+)

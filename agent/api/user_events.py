@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from agent.api.surface import Surface
 from agent.composition.agent import Agent
-from agent.http.authentication import EVENTS_PATH
 from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Revocation
 from identity.access_token.verifier import LEEWAY
@@ -17,6 +17,7 @@ from identity.errors import AgentError
 from identity.idaas.user_event import SubjectMember, UnreadableEventError, UserEvent
 from identity.idaas.user_event_reader import EventRefusedError, EventsUnreadableError, UserEventReader
 
+EVENTS_PATH: Final = "/events/idaas"
 _LOG: Final = logging.getLogger("idaas_agent.user_events")
 
 _Outcome: TypeAlias = tuple[str, str, str]
@@ -86,3 +87,10 @@ _AHEAD: Final = ("retriedEvents", "time_ahead", "its time has not come, and anot
 
 def _error(status: int, error: str, description: str) -> JSONResponse:
     return JSONResponse({"error": error, "errorDescription": description}, status)
+
+
+USER_EVENTS: Final = Surface(
+    name="user-events",
+    routes=lambda agent: user_event_routes(agent, agent.user_events) if agent.user_events else None,
+    signed_paths=frozenset({EVENTS_PATH}),
+)

@@ -26,17 +26,31 @@ from identity.observation.request_context import USER, user_attribute, user_labe
 from identity.observation.span import CURRENT_SPAN
 from identity.secrets.secret import Secret
 
-PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
-EVENTS_PATH: Final = "/events/idaas"
-"""User events of IDaaS. Public for POST: each request is authenticated by its signature."""
-AGENT_CARD_PATH: Final = "/.well-known/agent-card.json"
-MCP_PATH: Final = "/mcp"
-"""Its clients look for the metadata of this path, whose `resource` is the address that they call."""
-MCP_RESOURCE_PATH: Final = PROTECTED_RESOURCE_PATH + MCP_PATH
-PUBLIC_PATHS: Final = frozenset(
-    {"/health", "/ready", PROTECTED_RESOURCE_PATH, MCP_RESOURCE_PATH, AGENT_CARD_PATH}
-)
-"""Compared with the whole path; only GET and HEAD are public."""
+_PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
+
+
+def metadata_path(resource_path: str = "") -> str:
+    """Where the metadata (RFC 9728) of the agent is; with `resource_path`, of that path as a resource."""
+    return _PROTECTED_RESOURCE_PATH + resource_path
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPaths:
+    """Whole paths that need no access token."""
+
+    readable: frozenset[str] = frozenset()
+    """For GET and HEAD alone."""
+    signed: frozenset[str] = frozenset()
+    """For POST alone: the route authenticates each request by its signature."""
+
+    def contain(self, scope: Scope) -> bool:
+        """Whether the request needs no access token."""
+        if scope["type"] != "http":
+            return False
+        if scope["method"] == "POST":
+            return scope["path"] in self.signed
+        return scope["path"] in self.readable and scope["method"] in ("GET", "HEAD")
+
 
 _WHITESPACE: Final = " \t"
 """The whitespace of the header grammar (RFC 9110, section 5.6.3); `str.strip` also removes 0xA0 and
@@ -79,16 +93,18 @@ def authentication(
     app: ASGIApp,
     *,
     admission_of: Callable[[str], "Admission"],
-    polls: Callable[[Scope], bool] = lambda _: False,
+    open_paths: OpenPaths,
+    metadata_of: Callable[[str], str],
+    polls: Callable[[Scope], bool],
 ) -> ASGIApp:
-    """ASGI middleware: passes on lifespan events, public paths and verified callers; refuses everything else.
+    """ASGI middleware: passes on lifespan events, open paths and verified callers; refuses everything else.
 
-    `admission_of` returns the admission of a path. A request that `polls` is not recorded each time
-    (`Admission.admit`).
+    `admission_of` returns the admission of a path, `metadata_of` the path of the metadata to which a refusal
+    refers. A request that `polls` is not recorded each time (`Admission.admit`).
     """
 
     async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or _is_public(scope):
+        if scope["type"] == "lifespan" or open_paths.contain(scope):
             await app(scope, receive, send)
             return
         admission = admission_of(scope["path"])
@@ -99,17 +115,10 @@ def authentication(
             scope[CALLER] = await admission.admit(headers, recorded=not polls(scope))
             await app(scope, receive, send)
         except AgentError as error:  # also after the body (`Admission.admit_again`); routes handle their own
-            await error_response(error, admission.challenge(error, scope))(scope, receive, send)
+            challenge = admission.challenge(error, scope, metadata_of(scope["path"]))
+            await error_response(error, challenge)(scope, receive, send)
 
     return authenticated
-
-
-def _is_public(scope: Scope) -> bool:
-    if scope["type"] != "http":
-        return False
-    if scope["method"] == "POST":
-        return bool(scope["path"] == EVENTS_PATH)
-    return scope["path"] in PUBLIC_PATHS and scope["method"] in ("GET", "HEAD")
 
 
 def _quoted(text: str) -> str:
@@ -175,14 +184,13 @@ class Admission:
             await self._step(caller.token).ended_by(error)
             raise
 
-    def challenge(self, error: Exception, scope: Scope) -> dict[str, str]:
+    def challenge(self, error: Exception, scope: Scope, metadata: str) -> dict[str, str]:
         """The `WWW-Authenticate` header for `error`, if it is about the access token (RFC 6750, section 3;
-        RFC 9728, section 5.1). No error code if no token was sent.
+        RFC 9728, section 5.1). No error code if no token was sent. `metadata` is the path of the metadata.
         """
         if not isinstance(error, AccessTokenError):
             return {}
         base = public_address(self.settings, scope)
-        metadata = MCP_RESOURCE_PATH if scope["path"] == MCP_PATH else PROTECTED_RESOURCE_PATH
         parts = {"realm": "idaas-agent", "resource_metadata": base + metadata}
         if isinstance(error, InsufficientScopeError):
             parts["error"] = "insufficient_scope"

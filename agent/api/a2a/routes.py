@@ -15,13 +15,15 @@ from agent.api.a2a.version import is_older
 from agent.api.direct_route import DirectRoute
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_rpc
+from agent.api.surface import Surface
 from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
 from agent.errors.error_response import WITH_STATUS
-from agent.http.authentication import AGENT_CARD_PATH, caller_of
+from agent.http.authentication import caller_of
 from agent.http.public_address import public_address
 from identity.errors import AgentError
 
+AGENT_CARD_PATH: Final = "/.well-known/agent-card.json"
 _ID: Final = {"type": ["string", "integer", "null"]}
 _FAULT: Final = {
     "type": "object",
@@ -82,3 +84,12 @@ def a2a_routes(agent: Agent) -> APIRouter:
         return JSONResponse(rpc_error_response(request_id, refused))
 
     return router
+
+
+A2A: Final = Surface(
+    name="a2a",
+    routes=a2a_routes,
+    public_paths=frozenset({AGENT_CARD_PATH}),
+    request_headers=(VERSION_HEADER,),
+)
+"""The body alone shows whether a request starts a run."""

@@ -25,6 +25,7 @@ from agent.api.event_stream import EventStream, server_sent
 from agent.api.messages import require_few
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_body
+from agent.api.surface import Surface
 from agent.composition.agent import Agent
 from agent.conversations.thread import MessageStoredError, is_thread_id, owner_of
 from agent.errors.error_response import RequestError
@@ -221,3 +222,6 @@ def ag_ui_routes(composed: Agent) -> APIRouter:
         return EventStream(encoded(encoder, run), run.leave)
 
     return router
+
+
+AG_UI: Final = Surface(name="ag-ui", routes=ag_ui_routes, starts_run=lambda path: path == "/ag-ui/agent")

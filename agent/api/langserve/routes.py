@@ -40,14 +40,17 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from agent.api.disconnect import disconnected, while_connected
-from agent.api.messages import first_fault, langchain_conversation
+from agent.api.messages import conversation_schema, first_fault, langchain_conversation
+from agent.api.openapi_document import EVENTS
+from agent.api.response_models import documented_body
+from agent.api.surface import Surface
 from agent.api.validation_fault import json_value
+from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError, internal_error_body, reported_body, status_of
 from agent.http.authentication import caller_of
 from agent.http.rate_limit import RECOUNT
 from agent.runs.run import Cancelled, Finished, Paused, RunReader
 from agent.runs.runs import Runs
-from agent.settings.settings import Settings
 from graph.models.piece import JoinedPieces, Piece
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
@@ -263,8 +266,8 @@ async def _prepare(request: Request) -> AsyncIterator[None]:
     if request.method != "POST":
         yield
         return
-    runs: Runs = request.app.state.runs
-    settings: Settings = request.app.state.settings
+    agent: Agent = request.app.state.agent
+    runs, settings = agent.runs, agent.settings
     action = request.url.path.rpartition("/")[2]
     most = min(MAX_BATCH, settings.max_requests_per_minute or MAX_BATCH)
     name, inputs = read_inputs(await request.body(), batch=action == "batch", most=most)
@@ -288,7 +291,7 @@ async def _prepare(request: Request) -> AsyncIterator[None]:
 @cache
 def langserve_routes() -> APIRouter:
     """The routes, of every application: LangServe computes its schemas once. All need the caller that the
-    authentication middleware verified, and the application's `runs` and `settings` in its state.
+    authentication middleware verified, and the application's `agent` in its state.
     """
     router = APIRouter(prefix="/agent", route_class=LangServeRoute)
     with warnings.catch_warnings():
@@ -306,3 +309,28 @@ def langserve_routes() -> APIRouter:
             dependencies=[Depends(_prepare)],
         )
     return router
+
+
+_STREAMS: Final = ("stream", "stream_log", "stream_events")
+
+
+def _document(paths: dict[str, Any]) -> None:
+    """The request bodies of the routes: LangServe's own models list members without effect here."""
+    given = {"type": "object", "properties": {"messages": conversation_schema()}, "required": ["messages"]}
+    several = {"type": "array", "items": given, "minItems": 1, "maxItems": MAX_BATCH}
+    for name in ("invoke", "batch", *_STREAMS):
+        members = {"inputs": several} if name == "batch" else {"input": given}
+        body = documented_body({"type": "object", "properties": members, "required": list(members)})
+        operation = paths[f"/agent/{name}"]["post"]
+        operation |= body
+        if name in _STREAMS:
+            events = {"description": "LangServe's events.", "content": {"text/event-stream": EVENTS}}
+            operation["responses"]["200"] = events
+
+
+LANGSERVE: Final = Surface(
+    name="langserve",
+    routes=lambda _: langserve_routes(),
+    starts_run=lambda path: path.startswith("/agent/"),
+    document=_document,
+)

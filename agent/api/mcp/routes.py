@@ -12,6 +12,7 @@ from agent.api.event_stream import EventStream, server_sent
 from agent.api.mcp.calls import ASK, ASK_TOOL, AskedCall, Calls
 from agent.api.mcp.encoder import CallEncoder, failed
 from agent.api.mcp.message import (
+    HEADERS,
     INVALID_PARAMS,
     LEGACY,
     METHOD_NOT_FOUND,
@@ -27,17 +28,20 @@ from agent.api.mcp.message import (
     read_message,
 )
 from agent.api.openapi_document import EVENTS
-from agent.api.response_models import documented_rpc
+from agent.api.public_routes import resource_metadata
+from agent.api.response_models import ProtectedResource, documented, documented_rpc
+from agent.api.surface import Surface
 from agent.api.validation_fault import NO_JSON, json_value
 from agent.composition.agent import Agent
 from agent.errors.error_response import WITH_STATUS, RequestError
-from agent.http.authentication import MCP_PATH, caller_of
+from agent.http.authentication import caller_of, metadata_path
 from agent.http.public_address import public_address
 from agent.runs.run import RunReader
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ThreadNotFoundError
 from tools.approval_policy import Effect
 
+MCP_PATH: Final = "/mcp"
 _LIST_MS: Final = 60_000
 """How long a client may use a list of tools, which is of its user alone."""
 _INSTRUCTIONS: Final = (
@@ -51,6 +55,12 @@ def mcp_routes(agent: Agent) -> APIRouter:
     """The route. It has no session: a response belongs to its request, and nothing is sent without one."""
     server = McpServer(agent)
     router = APIRouter(route_class=DirectRoute)
+
+    @router.head(metadata_path(MCP_PATH), include_in_schema=False)
+    @router.get(metadata_path(MCP_PATH), responses=documented(ProtectedResource))
+    async def metadata(request: Request) -> JSONResponse:
+        """For clients of MCP the protected resource is the address that they call (RFC 9728, section 3.3)."""
+        return resource_metadata(agent.settings, public_address(agent.settings, request.scope) + MCP_PATH)
 
     @router.post(
         MCP_PATH,
@@ -168,3 +178,13 @@ async def _texts(message: McpMessage, reader: RunReader, encoder: CallEncoder) -
 
 def _result(message: McpMessage, members: Members) -> JSONResponse:
     return JSONResponse(message.result(members))
+
+
+MCP: Final = Surface(
+    name="mcp",
+    routes=mcp_routes,
+    public_paths=frozenset({metadata_path(MCP_PATH)}),
+    resource_paths=frozenset({MCP_PATH}),
+    request_headers=HEADERS,
+)
+"""The body alone shows whether a request starts a run."""

@@ -17,6 +17,7 @@ from agent.api.openai.request import ChatRequest, read_chat_request
 from agent.api.openai.response import ChunkEncoder, completion
 from agent.api.openapi_document import CHAT_EVENTS
 from agent.api.response_models import Completion, ModelEntry, ModelList, documented, documented_body
+from agent.api.surface import Surface
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError
 from agent.http.authentication import caller_of
@@ -83,3 +84,8 @@ def openai_routes(agent: Agent) -> APIRouter:
         return JSONResponse(entry)
 
     return router
+
+
+OPENAI: Final = Surface(
+    name="openai", routes=openai_routes, starts_run=lambda path: path == "/openai/v1/chat/completions"
+)

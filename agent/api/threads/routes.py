@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from agent.api.ag_ui.messages import METADATA_KEY, to_ag_ui
 from agent.api.disconnect import while_connected
 from agent.api.response_models import documented, documented_body
+from agent.api.surface import Surface
 from agent.api.threads.models import (
     Deleted,
     ExportedThread,
@@ -211,3 +212,10 @@ def thread_routes(conversations: Conversations) -> APIRouter:
 
 def _owner(request: Request) -> str:
     return owner_of(caller_of(request.scope).principal)
+
+
+THREADS: Final = Surface(
+    name="threads",
+    routes=lambda agent: thread_routes(agent.conversations) if agent.conversations else None,
+    polled_paths=frozenset({"/threads"}),
+)

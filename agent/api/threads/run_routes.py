@@ -10,8 +10,10 @@ from starlette.responses import JSONResponse, Response
 from agent.api.ag_ui.encoder import followed
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented, documented_body
+from agent.api.surface import Surface
 from agent.api.threads.models import Cancelled, Decision, NewVersion, StartedRun
 from agent.api.validation_fault import read_body
+from agent.composition.agent import Agent
 from agent.http.authentication import caller_of
 from agent.runs.conversation_runs import Conversations
 
@@ -69,3 +71,17 @@ def run_routes(conversations: Conversations, *, model: str) -> APIRouter:
         return JSONResponse({"run": run.id}, 202)
 
     return router
+
+
+def _starts_run(path: str) -> bool:
+    is_start = path.endswith(("/continue", "/versions")) or "/approvals/" in path
+    return is_start and path.startswith("/threads/")
+
+
+def _of(agent: Agent) -> APIRouter | None:
+    if agent.conversations is None:
+        return None
+    return run_routes(agent.conversations, model=agent.settings.llm_model)
+
+
+RUNS: Final = Surface(name="runs", routes=_of, starts_run=_starts_run)

@@ -7,10 +7,10 @@ import pytest
 from a2a.compat.v0_3 import types as older
 from a2a.utils.errors import TaskNotFoundError, UnsupportedOperationError
 
+from agent.api.a2a.routes import AGENT_CARD_PATH
 from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.rpc_request import RpcRequest
 from agent.api.a2a.version import is_older, newer_request, older_result
-from agent.http.authentication import AGENT_CARD_PATH
 from agent.runs.run import Cancelled
 from tests.agent.api.a2a.official_client import official_client
 from tests.agent.api.a2a.script import APPLY
