@@ -4,6 +4,7 @@ from enum import unique
 from typing import Final, TypeVar
 
 from identity.errors import AgentError, ErrorCode, ErrorRow
+from tools.service import service_of
 
 E = TypeVar("E", bound=AgentError)
 
@@ -13,7 +14,7 @@ MODEL: Final = "model"
 
 def error_of_node(error: E, node: str) -> E:
     """A copy of `error` about `node`: the model, or the service of that name."""
-    return error.of(node, title="the language model" if node == MODEL else None)
+    return error.of(service_of(node), title="the language model" if node == MODEL else None)
 
 
 @unique

@@ -86,7 +86,7 @@ class Service(Protocol):
 
     @property
     def name(self) -> str:
-        """The node's name, such as `amap`."""
+        """The node's name: that of the service, such as `amap`, or one of several (`service_of`)."""
 
     @property
     def credential(self) -> CredentialRequirement | None:
@@ -136,6 +136,20 @@ class Service(Protocol):
 
     async def aclose(self) -> None:
         """Releases connections."""
+
+
+def service_of(node: str) -> str:
+    """The service that a node calls, by the name that rules, labels, people and records have for it.
+
+    Tools with another permission than their service's have a node of their own: `expenses/expenses.write`.
+    """
+    return node.partition("/")[0]
+
+
+def node_of(nodes: Mapping[str, Service], service: str, tool: str) -> str:
+    """The node that calls `tool` of `service`; that of the service's own permission if none has the tool."""
+    of_service = (name for name in nodes if service_of(name) == service)
+    return next((name for name in of_service if tool in nodes[name].tool_names), service)
 
 
 T = TypeVar("T")

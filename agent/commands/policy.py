@@ -74,7 +74,9 @@ class _Loaded:
         known = self.rules.vocabulary.actions
         found = [name for name in known if tool in (name, name.partition(".")[2])]
         if len(found) != 1:
-            stop(f'there is no tool "{tool}" whose parameters are known without its server', "service.tool")
+            names = ", ".join(self.rules.vocabulary.similar(tool))
+            fault = f'there is no tool "{tool}" whose parameters are known without its server'
+            stop(fault, f"there are {names}")
         return known[found[0]]
 
     def decided(self, case: Case) -> "tuple[Decision, ToolRules, Situation, Facts, Ask | None]":
@@ -88,6 +90,7 @@ class _Loaded:
         from graph.approvals.policy import Approver, Ask, DeclaredPolicy, Deny, Facts, User
         from graph.credentials.service_credentials import ServiceRequirement
         from identity.principal import AccessIdentity, Principal
+        from tools.service import node_of
 
         action = self.action(case.tool)
         of_tool, known = self.rules.of(action), self.rules.vocabulary
@@ -102,10 +105,11 @@ class _Loaded:
         by = Approver(Principal("", case.approved_by or ""), frozenset(case.approver_groups))
         another = by if case.approved_by not in (None, case.user) else None
         facts = Facts(approved=case.approved_by is not None, approver=another)
-        credential = self.services[action.service].credential
-        required = {} if identity is None else {action.service: ServiceRequirement(credential, identity)}
+        node = node_of(self.services, action.service, action.tool)
+        credential = self.services[node].credential
+        required = {} if identity is None else {node: ServiceRequirement(credential, identity)}
         call = ToolCall(name=action.tool, args=case.arguments, id="", type="tool_call")
-        pending = PendingCall(call, action.service, AIMessage(""), user.principal, None, read=case.read)
+        pending = PendingCall(call, node, AIMessage(""), user.principal, None, read=case.read)
         declared = asyncio.run(DeclaredPolicy(self.services, required).decide(pending, user, facts))
         if isinstance(declared, Deny):
             return replace(declared, rules=("the declared policy",)), of_tool, situation, facts, None
@@ -232,6 +236,8 @@ def replay(
     The log has neither arguments nor groups: a call that depends on them is counted with these lines. A call
     that was "refused otherwise", such as for its arguments, was refused without a file.
     """
+    from tools.service import service_of
+
     loaded = _load(file, env_file)
     counted: Counter[tuple[str, str, str]] = Counter()
     begun = set()
@@ -243,7 +249,8 @@ def replay(
             if (record["event"], outcome) == ("approval_decided", "succeeded"):
                 approved[approval, record.get("call_id")] = rules
             if record["event"] == "tool_call" and outcome in ("started", "refused") and call not in begun:
-                name, made = f"{record['service']}.{record['tool']}", outcome == "started"
+                name = f"{service_of(str(record['service']))}.{record['tool']}"
+                made = outcome == "started"
                 was = "made" if made else "refused" if record.get("policy") else "refused otherwise"
                 # What was approved, and then refused by other rules than those that asked, they denied.
                 consent = approval is not None if made else approved.get((approval, call[1]), rules) != rules

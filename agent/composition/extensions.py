@@ -100,6 +100,8 @@ def services(
         try:
             service = entry.load()(tls)
             listed += service.services if isinstance(service, HTTPService) else [service]
+            if not {".", "/"}.isdisjoint(service.name):  # a tool's name is `service.tool`
+                faults.append(f'service "{service.name}" must have a name without "." and "/"')
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             faults.append(f'entry point "{entry.name}" cannot be used: {failure_of(error)}')
     names = [service.name for service in listed]

@@ -21,7 +21,7 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import AnyUser, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, Outlook
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ConfigurationError, UnavailableError
-from tools.service import Access, ToolSchema
+from tools.service import Access, ToolSchema, service_of
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
 _LOOK_SECONDS: Final = 0.5
@@ -164,7 +164,7 @@ class CedarPolicy:
             return declared
         rules = await self.file.current()
         action = ToolAction(
-            service, tool.name, self.declared.services[service].policy(tool.name).effect, _ANY
+            service_of(service), tool.name, self.declared.services[service].policy(tool.name).effect, _ANY
         )
         asks = declared if isinstance(declared, Ask) else None
         try:
@@ -194,7 +194,7 @@ class CedarPolicy:
                 return Deny(), None, None
             of_tool = rules.of(action)
         except AgentError as error:
-            _LOG.error('"%s.%s" is denied: %s', pending.service, pending.call["name"], error.detail)
+            _LOG.error('"%s" is denied: %s', pending.name, error.detail)
             return Deny(reason=FAILED), None, None
         situation = self._situation(pending.service, caller)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
@@ -217,13 +217,14 @@ class CedarPolicy:
     async def _action(self, pending: PendingCall, caller: VerifiedAccessToken) -> ToolAction | None:
         """Raises `AgentError` if a server's tools cannot be listed."""
         service, tool = self.declared.services[pending.service], pending.call["name"]
-        if known := self.file.vocabulary.actions.get(f"{service.name}.{tool}"):
+        effect = service.policy(tool).effect
+        if known := self.file.vocabulary.actions.get(pending.name):
             return known
         access = self.access(service.name, caller)
         listed = service.cached_tools(access)
         for each in await service.tools(access) if listed is None else listed:
             if each.name == tool:
-                return ToolAction(service.name, tool, service.policy(tool).effect, each.parameters)
+                return ToolAction(service_of(service.name), tool, effect, each.parameters)
         return None
 
     def _situation(self, service: str, user: AnyUser) -> Situation:

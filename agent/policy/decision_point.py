@@ -35,7 +35,7 @@ from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
 from tools.lasting import LONGEST_SECONDS
-from tools.service import ToolSchema
+from tools.service import ToolSchema, service_of
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
 _DECISION_SECONDS: Final = 10.0
@@ -117,7 +117,7 @@ class DecisionPointPolicy:
             decided = ended.value
         except (AgentError, TimeoutError) as failure:
             error = failure if isinstance(failure, AgentError) else _unavailable("no decision in time")
-            _LOG.error('"%s.%s" is denied: %s', pending.service, pending.call["name"], error.detail)
+            _LOG.error('"%s" is denied: %s', pending.name, error.detail)
             decided = Deny(reason=FAILED, error=error.code)
         finally:
             if self.counters is not None:
@@ -145,8 +145,8 @@ class DecisionPointPolicy:
             context["approver"] = user if by is None else _subject(by.principal, by.groups & listed, {})
         return {
             "subject": user,
-            "action": {"name": f"{service}.{tool}", "properties": {"effect": policy.effect}},
-            "resource": {"type": "service", "id": service},
+            "action": {"name": pending.name, "properties": {"effect": policy.effect}},
+            "resource": {"type": "service", "id": service_of(service)},
             "context": context,
         }
 

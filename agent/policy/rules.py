@@ -296,7 +296,7 @@ def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
     statements = _parsed(list(_split(text)))
     rules = Rules(hashlib.sha256(text.encode()).hexdigest(), statements, vocabulary)
     faults = [
-        f'{statement.line}: there is no tool "{name}"'
+        f'{statement.line}: there is no tool "{name}"; there are {", ".join(vocabulary.similar(name))}'
         for statement in statements
         for name in sorted(statement.mentioned_actions)
         if name not in {*vocabulary.actions, *vocabulary.names, *Effect} and not vocabulary.waits(name)

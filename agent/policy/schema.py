@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from agent.settings.settings import Settings
 from tools.approval_policy import Effect
-from tools.service import Service, ToolSchema
+from tools.service import Service, ToolSchema, service_of
 
 _MAX_DEPTH: Final = 8
 _NAME: Final = re.compile(r"(?!__)[\w.-]{1,64}", re.ASCII)
@@ -66,6 +66,16 @@ class Vocabulary:
         """Whether the parameters of the tool of `name` are not known yet."""
         return name not in self.actions and name.partition(".")[0] in self.listing
 
+    def similar(self, name: str) -> list[str]:
+        """The names of tools that somebody may have meant who wrote `name`: of its service, with its tool, or
+        all.
+        """
+        service, tool = service_of(name.partition(".")[0]), name.rpartition(".")[2]
+        every = sorted({*self.actions, *self.names})
+        of_service = [each for each in every if each.partition(".")[0] == service]
+        exact = [each for each in every if each.partition(".")[2] == tool]
+        return exact or of_service or every
+
 
 def vocabulary_of(
     settings: Settings,
@@ -77,15 +87,17 @@ def vocabulary_of(
     """What rules may mention. `listed` returns the tools of a service that are known without a request."""
     tools = {service.name: listed(service) for service in services}
     actions = [
-        ToolAction(service.name, each.name, service.policy(each.name).effect, each.parameters)
+        ToolAction(service_of(service.name), each.name, service.policy(each.name).effect, each.parameters)
         for service in services
         for each in tools[service.name] or ()
     ]
     return Vocabulary(
         actions={action.name: action for action in actions},
-        names=frozenset(f"{service.name}.{tool}" for service in services for tool in service.tool_names),
-        listing=frozenset(name for name, known in tools.items() if known is None),
-        services=list(tools),
+        names=frozenset(
+            f"{service_of(service.name)}.{tool}" for service in services for tool in service.tool_names
+        ),
+        listing=frozenset(service_of(name) for name, known in tools.items() if known is None),
+        services=list(dict.fromkeys(map(service_of, tools))),
         groups=frozenset(settings.policy_groups),
         attributes=[name for name in settings.caller_claims.split() if name != settings.policy_groups_claim],
         counts=counts,

@@ -27,7 +27,7 @@ from identity.strict_json import read_value
 from tools.arguments.fault import ArgumentFault
 from tools.elicitation import content_faults, defaults
 from tools.lasting import Lasting
-from tools.service import Access, Service
+from tools.service import Access, Service, node_of
 
 MAX_MESSAGE: Final = 2_000
 """Characters of the person's words that are kept."""
@@ -199,8 +199,9 @@ class AnswerReader:
         """
         if asked.question is not None:
             return asked.question.get("schema")
-        called = self.services.get(asked.service)
-        tools = called and called.cached_tools(self.access(asked.service, caller))
+        node = node_of(self.services, asked.service, asked.tool)
+        called = self.services.get(node)
+        tools = called and called.cached_tools(self.access(node, caller))
         return next((each.parameters for each in tools or () if each.name == asked.tool), None)
 
     async def read(self, value: object, asked: PendingApproval, caller: VerifiedAccessToken) -> Answer:
@@ -226,7 +227,8 @@ class AnswerReader:
         if request.kind is not ApprovalKind.TOOL_CALL:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, f"approval {request.id} is about no arguments")
         arguments = edited_arguments(answer, request.tool, asked.arguments)
-        for fault in await self.faults(request.service, request.tool, arguments, caller):
+        node = node_of(self.services, request.service, request.tool)
+        for fault in await self.faults(node, request.tool, arguments, caller):
             text = f"the edited arguments of approval {request.id} do not fit the tool"
             raise ApprovalError(GraphCode.APPROVAL_INVALID, text, argument=fault.argument[:_MAX_NAME])
         return _granted(replace(answer, arguments=arguments), asked)

@@ -21,7 +21,7 @@ from identity.errors import AgentError, AuditError
 from identity.principal import Principal
 from tools.approval_policy import ApprovalMode
 from tools.lasting import LONGEST_SECONDS, Lasting
-from tools.service import Access, Service
+from tools.service import Access, Service, node_of
 
 _LOG: Final = logging.getLogger(__name__)
 _OF_A_TOOL: Final = (
@@ -118,7 +118,8 @@ class Grants:
         """Whether the person's rights were not changed since, and the policy may offer as much today."""
         asked, changed = grant.request, self.revocations.changed
         revoked = changed(asked.principal.subject, grant.created_at, grant.token, grant.issued_at)
-        if revoked or (service := self.services.get(asked.service)) is None:
+        service = self.services.get(node_of(self.services, asked.service, asked.tool))
+        if revoked or service is None:
             return False
         policy, rights = service.policy(asked.tool), service.credential.at_most if service.credential else {}
         modes = policy.modes(asked.access_identity)
@@ -167,7 +168,8 @@ class Grants:
 
     async def _schema(self, call: ApprovalRequest, caller: VerifiedAccessToken) -> str | None:
         """The digest of the tool as the service offers it to `caller` now; `None` if it does not."""
-        service, access = self.services[call.service], self.access(call.service, caller)
+        node = node_of(self.services, call.service, call.tool)
+        service, access = self.services[node], self.access(node, caller)
         try:
             tools = service.cached_tools(access)
             for tool in await service.tools(access) if tools is None else tools:

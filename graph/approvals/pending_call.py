@@ -27,7 +27,7 @@ from identity.audit.event import Ruled
 from identity.credentials.requirement import DeclaredCredential
 from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import Effect
-from tools.service import Service
+from tools.service import Service, service_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class PendingCall:
 
     call: ToolCall
     service: str
+    """The node that makes the call."""
     response: AIMessage
     principal: Principal
     conversation: Conversation | None
@@ -47,6 +48,11 @@ class PendingCall:
     """Those of the conversation that the run has."""
     read: DataLabels = field(default_factory=dict)
     """The labels of what the conversation had read when the model made the call."""
+
+    @property
+    def name(self) -> str:
+        """The tool, as rules, labels and people name it: `service.tool`."""
+        return f"{service_of(self.service)}.{self.call['name']}"
 
 
 def pending_call(visit: Visit, call: ToolCall, service: str) -> PendingCall:

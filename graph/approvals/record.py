@@ -16,6 +16,7 @@ from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tools.approval_policy import Effect
 from tools.lasting import Lasting
+from tools.service import service_of
 
 
 class ApprovalKind(StrEnum):
@@ -118,6 +119,10 @@ class ApprovalRequest:
     read: tuple[str, ...] = ()
     """What the conversation has read that the call could carry elsewhere: `payroll.payslip: confidential`."""
     prepared_by: str | None = None
+
+    def __post_init__(self) -> None:
+        # Requests that were stored before have the node's name.
+        object.__setattr__(self, "service", service_of(self.service))
 
     def is_void(self, revocations: RevocationList) -> bool:
         """Whether it is a prepared run, and the access of its user or client was changed since."""

@@ -13,7 +13,7 @@ from graph.approvals.grants import Grant
 from graph.approvals.policy import AnyUser, Ask
 from graph.approvals.request import grant_of
 from tools.approval_policy import Trust
-from tools.service import Service, ToolSchema
+from tools.service import Service, ToolSchema, service_of
 
 
 class ToolRights(TypedDict):
@@ -33,8 +33,8 @@ class ToolRights(TypedDict):
 
 
 class ServiceRights(TypedDict):
-    """A service. `access_identity` is whose rights its calls use. `listed` is false while its server has not
-    listed its tools for the user.
+    """A service, once for each permission of its tools (`scope`). `access_identity` is whose rights its calls
+    use. `listed` is false while its server has not listed its tools for the user.
     """
 
     name: str
@@ -87,7 +87,7 @@ async def rights_of(
         known, identity = tools(service), gate.requests.access_identity(service.name)
         declared = service.credential.at_most if service.credential else {}
         return ServiceRights(
-            name=service.name,
+            name=service_of(service.name),
             access_identity=identity and identity.value,
             audience=declared.get("audience"),
             scope=declared.get("scope"),

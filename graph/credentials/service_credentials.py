@@ -14,7 +14,7 @@ from identity.credentials.requirement import ApiKeyRequirement, Credential, Cred
 from identity.errors import CredentialError, UnreachableError
 from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
-from tools.service import Service
+from tools.service import Service, service_of
 
 _SKEW_SECONDS: Final = 30.0
 """A credential of the state is obtained again this long before it expires. The source decides finally."""
@@ -72,7 +72,7 @@ class ServiceCredential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
         found = self.found
         if isinstance(found, UnavailableCredential):
-            raise found.error.of(self.name)
+            raise found.error.of(service_of(self.name))
         if isinstance(found, Credential) and self._is_valid(found):
             return found
         return await self._obtain()
@@ -107,7 +107,8 @@ class ServiceCredential:
     async def lent(self, **call: str | None) -> Credential:
         """See `Access`. `call` are further members of the record."""
         lent, kind = await self.credential(), AuditedAction.CREDENTIAL_LENT
-        required, identity, call["service"] = lent.requirement, lent.access_identity, self.name
+        required, identity = lent.requirement, lent.access_identity
+        call["service"] = service_of(self.name)
         taken = self.maker.source.audit.call(kind, required, identity, self.token, **call)
         await taken.ended(AuditOutcome.SUCCEEDED)
         return lent

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from langchain_core.messages import AnyMessage, HumanMessage
 
 from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy, Trust
-from tools.service import Service
+from tools.service import Service, service_of
 
 DataLabels: TypeAlias = Mapping[str, str]
 """What was read: `service.tool` → its labels, separated by a space. Tools without labels are not there."""
@@ -34,7 +34,7 @@ def joined(earlier: DataLabels | None, new: DataLabels) -> dict[str, str]:
 def labels_of(service: str, tool: str, policy: ToolPolicy) -> dict[str, str]:
     """The labels of a result of `tool`."""
     labels = [label for label in (policy.data, policy.trust) if label in (Data.CONFIDENTIAL, Trust.UNTRUSTED)]
-    return {f"{service}.{tool}": " ".join(labels)} if labels else {}
+    return {f"{service_of(service)}.{tool}": " ".join(labels)} if labels else {}
 
 
 def unseen_in(services: Iterable[Service]) -> dict[str, str]:
@@ -50,7 +50,8 @@ def labels_in(read: DataLabels) -> set[str]:
 
 def services_in(read: DataLabels, label: str | None = None) -> set[str]:
     """The services of what was read; with `label`, of what has it."""
-    return {tool.partition(".")[0] for tool, labels in read.items() if label in (None, *labels.split())}
+    tools = (tool for tool, labels in read.items() if label in (None, *labels.split()))
+    return {service_of(tool.partition(".")[0]) for tool in tools}
 
 
 def shown(read: DataLabels) -> tuple[str, ...]:
@@ -76,7 +77,8 @@ def carried(
     if not is_confidential(read):
         return ()
     outward = policy.effect in (Effect.EXTERNAL, Effect.UNKNOWN) or policy.trust is Trust.UNTRUSTED
-    elsewhere = policy.effect is Effect.WRITE and services_in(read, Data.CONFIDENTIAL) != {service}
+    own = {service_of(service)}
+    elsewhere = policy.effect is Effect.WRITE and services_in(read, Data.CONFIDENTIAL) != own
     if not (outward or elsewhere) or _are_written(arguments, messages):
         return ()
     return shown(read)

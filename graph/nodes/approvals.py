@@ -36,6 +36,7 @@ from identity.errors import AgentError
 from identity.observation.failure import log_failure
 from identity.secrets.redaction import redact
 from tools.arguments.fault import invalid_arguments
+from tools.service import service_of
 
 MAX_UNUSABLE_ANSWERS: Final = 20
 """Resume values that are no answer, after which the call is rejected: the state is saved for each."""
@@ -106,7 +107,7 @@ class ApprovalsNode:
                 error = failure
             else:
                 return Refused(invalid_arguments(faults)) if faults else verdict
-        log_failure(error.of(service, self.gate.services[service].settings), tool=tool)
+        log_failure(error.of(service_of(service), self.gate.services[service].settings), tool=tool)
         return Refused(failure_text(error, service), error=error.code)
 
     async def _ask(self, pending: PendingCall, asks: PendingApproval, visit: Visit) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from tools.approval_policy import Effect
 from tools.elicitation import ANSWERED, Answered
 from tools.lent_agent import LENT
 from tools.progress import Report, TimeLimit, progress, reported_to
-from tools.service import Service, ToolResult, ToolSchema
+from tools.service import Service, ToolResult, ToolSchema, service_of
 
 logger = logging.getLogger(__name__)
 
@@ -223,7 +223,7 @@ class ServiceNode:
             error = ServiceError(service.error_code, detail)
         finally:
             var_child_runnable_config.reset(outer)
-        log_failure(error.of(service.name, service.settings), tool=call["name"])
+        log_failure(error.of(service_of(service.name), service.settings), tool=call["name"])
         called = of_call.obtained or service.credential is None
         return ToolResult(failure_text(error, service.name), ok=False, called=called), error
 

@@ -11,6 +11,7 @@ from graph.limits import MAX_CALLS
 from graph.state import AgentState
 from identity.errors import AgentError
 from identity.observation.request_context import REQUEST_ID
+from tools.service import service_of
 
 _MAX_IDENTIFIER: Final = 128
 """Characters of an identifier that is kept. Longer ones are replaced."""
@@ -23,9 +24,9 @@ _BAD_ARGUMENTS: Final = (
 _TOO_MANY_CALLS: Final = f"not run: the response has more than {MAX_CALLS} calls"
 
 
-def failure_text(error: AgentError, service: str) -> str:
-    """A failure of `service` as the model reads it: the code, and the person's text with the request id."""
-    return f"{error.code}: {error.of(service).for_person(REQUEST_ID.get())}"
+def failure_text(error: AgentError, node: str) -> str:
+    """A failure of a service as the model reads it: the code, and the person's text with the request id."""
+    return f"{error.code}: {error.of(service_of(node)).for_person(REQUEST_ID.get())}"
 
 
 def refusal(call: ToolCall, text: str) -> ToolMessage:

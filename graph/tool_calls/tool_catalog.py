@@ -13,7 +13,7 @@ from graph.credentials.service_credentials import ServiceCredential
 from graph.tool_calls.requested_calls import failure_text
 from identity.errors import AgentError, ServiceError
 from identity.observation.failure import log_failure
-from tools.service import Service, ToolSchema
+from tools.service import Service, ToolSchema, service_of
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class ToolCatalog:
         offered = OfferedTools([], {}, [])
         for service, tools in zip(self._services, found, strict=True):
             if isinstance(tools, AgentError):
-                log_failure(tools.of(service.name, service.settings))
+                log_failure(tools.of(service_of(service.name), service.settings))
                 fault = failure_text(tools, service.name)
                 offered.notes.append(
                     f'The tools of the service "{service.name}" cannot be used now: {fault} '

@@ -32,7 +32,7 @@ from identity.observation.span import timed_span
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from tools.file import contains, file_part
-from tools.service import Service, ToolResult
+from tools.service import Service, ToolResult, service_of
 
 _MAX_REPORTS: Final = 100
 _MAX_REPORT: Final = 200
@@ -71,20 +71,21 @@ class ToolStep:
         self,
         steps: ToolSteps,
         call: ToolCall,
-        service_name: str | None,
+        node: str | None,
         visit: Visit,
         approval: str | None = None,
         ruled: Ruled | None = None,
         *,
         obtained: Sequence[Secret] = (),
     ) -> None:
-        """`call` in a visit of a node. `service_name` is `None` if no service has the tool; `approval` is the
-        id of the approval that permits or refuses the call, `ruled` the decision of the policy. `obtained`
-        are the secrets that the visit obtains, which may be more at each look.
+        """`call` in a visit of a node. `node` is that of the service; `None`: no service has the tool.
+        `approval` is the id of the approval that permits or refuses the call, `ruled` the decision of the
+        policy. `obtained` are the secrets that the visit obtains, which may be more at each look.
         """
         state, caller, self._runtime = visit
-        service = steps.services[service_name] if service_name else None
-        required = steps.requirements.get(service_name or "")
+        service = steps.services[node] if node else None
+        required = steps.requirements.get(node or "")
+        service_name = service_of(node) if node else None
         self._call = call
         self._calls = steps.calls
         self._observed = ruled and ruled.observed

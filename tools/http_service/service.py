@@ -78,7 +78,9 @@ class HTTPService:
         self._declared_policies: dict[str, ToolPolicy] = {}
         self._policies = {prefix + name: policy for name, policy in (policies or {}).items()}
         self.services: list[HTTPService] = [self]
-        """This one, and one for each further permission of its tools: each has a credential of its own."""
+        """This one, and one for each further permission of its tools: each has a credential of its own, and
+        is a node of its own (`tools.service.service_of`).
+        """
         for tool in tools:
             self.add(tool)
 
@@ -144,7 +146,7 @@ class HTTPService:
                 return known
         made = copy(self)
         made.name, made.credential, made.pool_use = f"{self.name}/{with_it.permission}", with_it, PoolUse()
-        made._endpoint = replace(self._endpoint, service=made.name, carried=with_it.parts)  # noqa: SLF001 - its own class
+        made._endpoint = replace(self._endpoint, carried=with_it.parts)  # noqa: SLF001 - its own class
         made._tools, made._schemas, made.tool_names, made._declared_policies = {}, [], frozenset(), {}  # noqa: SLF001 - as above
         self.services.append(made)
         return made

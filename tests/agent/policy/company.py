@@ -115,6 +115,8 @@ class Company:
     """The answers are LangGraph's resume values, as on LangGraph Server and Aegra's workers."""
     now: float = FRIDAY
     thread: str = "run1"
+    services: list[Any] = field(default_factory=list)
+    """In place of its own."""
 
     def __post_init__(self) -> None:
         self.file = self.folder / "policy.cedar"
@@ -124,7 +126,7 @@ class Company:
         self.service.schemas = [ToolSchema(tool, "", given) for tool, given in PARAMETERS.items()]
         self.service.policies = dict(self.policies)
         self.maps = EchoService("maps", scope, weather="sunny")
-        services = [self.service, self.maps]
+        services = self.services or [self.service, self.maps]
         self.tokens, self.store, self.measures = ClaimedTokens(), memory_approvals(), CallMeasures()
         self.records = AuditRecords(WITHOUT_MODEL_CALLS)
         self.looks = 0.0

@@ -287,6 +287,21 @@ async def test_installed_package_adds_its_service_by_an_entry_point(made, tmp_pa
     assert caught.value.faults == ('service "travel" is declared twice',)
 
 
+@pytest.mark.parametrize("name", ["my.travel", "my/travel"])
+def test_name_of_an_installed_service_is_one_word_of_the_names_of_its_tools(
+    made, monkeypatch, tmp_path, name
+):
+    module = f"named_{len(name)}_{'.' in name}"
+    (tmp_path / f"{module}.py").write_text(
+        "from tools.http_service.service import HTTPService\n"
+        f"def service(tls):\n    return HTTPService({name!r}, 'https://travel.example', ssl_context=tls)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigurationError) as caught:
+        made("", [EntryPoint("travel", f"{module}:service", ENTRY_POINTS)])
+    assert caught.value.faults == (f'service "{name}" must have a name without "." and "/"',)
+
+
 def test_published_schema_is_that_of_the_models():
     published = json.loads(SCHEMA.read_text())
     assert published.pop("$schema") == "https://json-schema.org/draft/2020-12/schema"
