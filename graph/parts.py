@@ -36,6 +36,7 @@ from graph.nodes.own import OwnNode
 from graph.nodes.service import CallBudget, ServiceNode
 from graph.prompt import SYSTEM_PROMPT
 from graph.routes import APPROVALS, CREDENTIALS, Routes
+from graph.run_fence import RunFence
 from graph.tool_calls.tool_catalog import ToolCatalog
 from graph.tool_calls.tool_step import ToolSteps
 from identity.audit.trail import AuditTrail
@@ -90,7 +91,8 @@ class RunApprovals:
     approve more than one call, where the policy offers it.
     With a store, only its user continues a run, and it pauses if their access token expires. With
     `consent_urls` too, it pauses if a called service requires their consent; the URL is kept there.
-    With `begun_calls`, a call that changes something is made once, also if a server executes the run again.
+    With `begun_calls`, a call that changes something is made once, also if a server executes the run again;
+    with a `fence`, it is made only while the run has its conversation.
     Without a `policy`, the services declare which calls ask.
     """
 
@@ -101,6 +103,7 @@ class RunApprovals:
     announce: Callable[[PendingApproval], None] | None = None
     consent_urls: ConsentUrls | None = None
     begun_calls: BegunCalls | None = None
+    fence: RunFence | None = None
     policy: CallPolicy | None = None
 
 
@@ -177,8 +180,9 @@ def graph_parts(
     }
     calling: dict[str, ServiceNode] = {}
     for each in services:
-        begun = asks.begun_calls
-        calling[each.name] = ServiceNode(each, budget, gate, model_node, calling, begun_calls=begun)
+        calling[each.name] = ServiceNode(
+            each, budget, gate, model_node, calling, begun_calls=asks.begun_calls, fence=asks.fence
+        )
     made |= calling
     begins = partial(begin_run, unseen_in(services))
     return GraphParts(

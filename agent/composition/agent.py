@@ -141,7 +141,9 @@ class Agent:
         """What the model and the services require, by the names of the graph's nodes."""
 
         # What is kept, and what processes share
-        storage = self.conversation_storage = ConversationStorage.of(settings, clock)
+        self._process_id: Final = secrets.token_hex(16)
+        executes = None if resume_values else self._process_id  # else the server executes the runs
+        storage = self.conversation_storage = ConversationStorage.of(settings, clock, executes)
         self.approvals: Final[ApprovalStore | None] = storage.approvals if storage else None
         """`None`: runs cannot pause."""
         self.redis: Final = shared_redis(settings)
@@ -295,6 +297,7 @@ class Agent:
                 resume_values=resume_values,
                 consent_urls=self.consent_urls,
                 begun_calls=begun_calls,
+                fence=self.conversation_storage.fence if self.conversation_storage else None,
                 policy=self.policy,
             ),
             audit=audit,
@@ -317,7 +320,7 @@ class Agent:
             approvals=storage.approvals,
             answers=self.answers,
             checkpoints=storage.checkpoints,
-            process_id=secrets.token_hex(16),
+            process_id=self._process_id,
             window_tokens=self.settings.conversation_tokens,
             clock=self.clock,
             consent_urls=self.consent_urls,

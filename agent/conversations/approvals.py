@@ -9,9 +9,11 @@ from typing import Any, Final
 from agent.conversations.database.database import Database, Row, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.message_json import encoded
+from agent.conversations.run_fence import SqlRunFence
 from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus, Approver
+from graph.context import Conversation
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ConfigurationError, ErrorCode, LimitError, UnavailableError
 from identity.observation.request_context import DEVICE
@@ -39,10 +41,13 @@ class SqlApprovalStore:
 
     Of a request, its identifier, thread, status and time are in clear. Request and state are sealed: a status
     that another program has written is refused. Of the principal only the digest is stored.
+
+    With a `fence`, runs that this process executes use approvals, and no others.
     """
 
     _database: Database
     _encryption: Encryption
+    _fence: SqlRunFence | None = None
 
     async def open(self, request: ApprovalRequest) -> ApprovalState:
 
@@ -104,8 +109,23 @@ class SqlApprovalStore:
         about["device"] = DEVICE.get()  # here, because a database may do its work in another thread
         return await self._changed(approval_id, principal, lambda state: state.decided(**about))
 
-    async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
-        await self._changed(approval_id, principal, lambda state: state.used(digest, at))
+    async def use(
+        self, approval_id: str, principal: Principal, digest: str, at: float, run: Conversation | None = None
+    ) -> None:
+        used = lambda state: state.used(digest, at)  # noqa: E731 - one of several
+        await self._changed(approval_id, principal, used, before_end=self.held(principal, run))
+
+    def held(self, principal: Principal, run: Conversation | None) -> Callable[[], Transaction[None]]:
+        """What ends a transaction that uses an approval: `SqlRunFence.held`, if there is a fence."""
+
+        def work() -> Transaction[None]:
+            if self._fence is None:
+                return
+            if run is None:
+                raise ApprovalError(GraphCode.APPROVAL_INVALID, "only a run of a conversation uses approvals")
+            yield from self._fence.held(principal, run)
+
+        return work
 
     async def prepare(self, request: ApprovalRequest, of_client: int, of_user: int) -> ApprovalState | None:
         """Adds a prepared run, or returns the one of its id. Raises `LimitError` if as many of its client, or
@@ -198,8 +218,12 @@ class SqlApprovalStore:
         principal: Principal | None,
         change: Callable[[ApprovalState], ApprovalState],
         client: Principal | None = None,
+        *,
+        before_end: Callable[[], Transaction[None]] | None = None,
     ) -> ApprovalState:
-        """Of `principal`, or prepared by `client`; else, one about which approvers are asked."""
+        """Of `principal`, or prepared by `client`; else, one about which approvers are asked. What
+        `before_end` raises undoes the change.
+        """
         holder = principal or client
         condition = "owner = ?" if principal else "prepared_by = ?" if client else "approvers IS NOT NULL"
 
@@ -213,6 +237,8 @@ class SqlApprovalStore:
                 raise ApprovalError(GraphCode.APPROVAL_INVALID, "there is no such approval of this principal")
             changed = change(self._state(principal, rows[0]))
             yield from self._stored(changed.request.principal, changed)
+            if before_end is not None:
+                yield from before_end()
             return changed
 
         async with available():

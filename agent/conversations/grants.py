@@ -12,6 +12,7 @@ from agent.conversations.message_json import encoded
 from agent.conversations.thread import owner_of
 from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus
+from graph.context import Conversation
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
 from identity.principal import Principal
@@ -59,10 +60,13 @@ class SqlGrantStore:
         """The grants of all principals that have not ended, the newest first, for operators."""
         return await self._found(f"ends_at > ? {_NEWEST}", at)
 
-    async def use(self, grant: Grant, call: ApprovalRequest, at: float) -> None:
+    async def use(
+        self, grant: Grant, call: ApprovalRequest, at: float, run: Conversation | None = None
+    ) -> None:
         """See `GrantStore`. A use, and with it the approval of the call, is on disk when this returns."""
         owner = owner_of(call.principal)
         used = ApprovalState(call, ApprovalStatus.USED, call.digest, at)
+        held = self._approvals.held(call.principal, run)
 
         def work() -> Transaction[None]:
             rows = yield from query(
@@ -74,6 +78,7 @@ class SqlGrantStore:
                 raise ApprovalError(GraphCode.APPROVAL_INVALID, "the grant was withdrawn, or has ended")
             if not (yield from self._approvals.added(used)):
                 raise ApprovalError(GraphCode.APPROVAL_USED, "the call was asked about or made before")
+            yield from held()
 
         async with available():
             await self._database.write(work, durable=True)

@@ -4,13 +4,22 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from agent.conversations import run_record
-from agent.conversations.database.database import Database, Transaction, Value, query
+from agent.conversations.database.database import Database, Statement, Transaction, Value, query
 from agent.conversations.transcript import ThreadKey, Transcript
 
 _GRACE_SECONDS: Final = 30.0
 """How long a run of a living process may be unknown to it: it begins here before it begins there."""
 _FORGOTTEN_SECONDS: Final = 86_400.0
 _RUNS: Final = "SELECT run_id FROM threads WHERE status = 'running' AND process_id = ?"
+
+
+def seen(process_id: str, now: float) -> Statement:
+    """Records that the process lives."""
+    return Statement(
+        "INSERT INTO processes (id, seen_at) VALUES (?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+        (process_id, now),
+    )
 
 
 class ProcessRuns:
@@ -34,11 +43,7 @@ class ProcessRuns:
         now = self._clock()
 
         def work() -> Transaction[None]:
-            yield from query(
-                "INSERT INTO processes (id, seen_at) VALUES (?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
-                *(process_id, now),
-            )
+            yield [seen(process_id, now)]
             yield from query("DELETE FROM processes WHERE seen_at < ?", now - _FORGOTTEN_SECONDS)
             rows = yield from query(f"{_RUNS} AND begun_at < ?", process_id, now - _GRACE_SECONDS)
             unknown = {run_id for (run_id,) in rows} - set(run_ids)
@@ -64,13 +69,21 @@ class ProcessRuns:
         return dict(await self._database.read(lambda: query(sql, process_id)))
 
     async def interrupted_of(self, process_id: str, seen_at: float | None) -> None:
-        """Marks the runs of a process unless it was seen since `seen_at`."""
+        """Marks the runs of a process unless it was seen since `seen_at`. Waits for one that begins a call,
+        which is then seen (`agent.conversations.run_fence`).
+        """
         unseen = (
             "process_id = ? AND NOT EXISTS"
             " (SELECT 1 FROM processes WHERE processes.id = ? AND processes.seen_at > ?)"
         )
         since = float("-1e9") if seen_at is None else seen_at
-        await self._database.write(lambda: self._interrupt(unseen, process_id, process_id, since))
+        executed = "SELECT 1 FROM threads WHERE status = 'running' AND process_id = ?"
+
+        def work() -> Transaction[None]:
+            yield [Statement(executed, (process_id,), lock=True)]  # what was seen is read after that
+            yield from self._interrupt(unseen, process_id, process_id, since)
+
+        await self._database.write(work)
 
     def _interrupt(self, condition: str, *values: Value) -> Transaction[None]:
         """The runs in progress that fulfil `condition` are `interrupted`."""

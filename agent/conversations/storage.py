@@ -13,6 +13,7 @@ from agent.conversations.encryption.encryption import Encryption, KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.grants import SqlGrantStore
 from agent.conversations.retention import Retention
+from agent.conversations.run_fence import SqlRunFence
 from agent.conversations.storage_limits import UNLIMITED, StorageLimits
 from agent.conversations.threads import ThreadStore
 from agent.settings.settings import Settings
@@ -30,12 +31,17 @@ class ConversationStorage:
         days: float,
         clock: Callable[[], float],
         limits: StorageLimits = UNLIMITED,
+        process_id: str | None = None,
     ) -> None:
-        """`days` is how long a conversation is kept after its last change."""
+        """`days` is how long a conversation is kept after its last change. `process_id` executes the runs of
+        these conversations; `None`: a server does, which keeps their state.
+        """
         self.database: Final = database
         self.encryption: Final = encryption
         self.threads: Final = ThreadStore(database, encryption, limits=limits, clock=clock)
-        self.approvals: Final = SqlApprovalStore(database, encryption)
+        self.fence: Final = None if process_id is None else SqlRunFence(database, process_id, clock)
+        """Asked before a call that changes something."""
+        self.approvals: Final = SqlApprovalStore(database, encryption, self.fence)
         self.grants: Final = SqlGrantStore(database, encryption, self.approvals)
         self.checkpoints: Final = Checkpoints(database, encryption)
         self.retention: Final = Retention(
@@ -46,7 +52,7 @@ class ConversationStorage:
         )
 
     @classmethod
-    def of(cls, settings: Settings, clock: Callable[[], float]) -> Self | None:
+    def of(cls, settings: Settings, clock: Callable[[], float], process_id: str | None = None) -> Self | None:
         """The storage of `CONVERSATIONS_URL`; `None` if conversations are not stored."""
         if settings.conversations_url is None:
             return None
@@ -65,7 +71,14 @@ class ConversationStorage:
             user_bytes=settings.max_user_bytes,
             user_threads=settings.max_user_threads,
         )
-        return cls(database, encryption, days=settings.conversation_days, limits=limits, clock=clock)
+        return cls(
+            database,
+            encryption,
+            days=settings.conversation_days,
+            limits=limits,
+            clock=clock,
+            process_id=process_id,
+        )
 
     async def check(self) -> str:
         """Describes the database, for readiness and `doctor`. Raises what the database raises, and the error

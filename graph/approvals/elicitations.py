@@ -78,7 +78,7 @@ class Elicitations:
                 return Refused(_LOST)
             if response.get("action") == "accept":
                 try:
-                    await self.gate.use(request, arguments_digest(response))
+                    await self.gate.use(request, arguments_digest(response), pending.conversation)
                 except ApprovalError:
                     return Refused(FINAL.get(status or ApprovalStatus.OPEN, _LOST), request.id)
             elif status is not ApprovalStatus.REJECTED:

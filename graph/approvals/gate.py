@@ -27,6 +27,7 @@ from graph.approvals.record import (
     ApprovalStore,
     PendingApproval,
 )
+from graph.context import Conversation
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -159,6 +160,7 @@ class ApprovalGate:
 
         The policy decides again, by the approval. If it does not allow the call then, the approval is used.
         A call that `goes_on`, because its user has answered its server, used what permits it when it began.
+        Raises `ThreadBusyError` if the run has lost its conversation (`graph.run_fence`).
         """
         decision = await self._policy.decide(pending, caller, Facts())
         if not isinstance(known := self._without_person(decision, pending), Ask):
@@ -174,7 +176,7 @@ class ApprovalGate:
             grant, allowed = granted
             try:
                 if not goes_on:
-                    await self.grants.store.use(grant, request, self._clock())
+                    await self.grants.store.use(grant, request, self._clock(), pending.conversation)
             except AgentError as error:
                 await allowed.taken_back()
                 if not isinstance(error, ApprovalError):
@@ -184,7 +186,8 @@ class ApprovalGate:
         began = state is not None and state.status is ApprovalStatus.USED and goes_on
         try:
             if not began or state is None or state.approved_digest != request.digest:
-                await self.store.use(request.id, request.principal, request.digest, self._clock())
+                run, digest, now = pending.conversation, request.digest, self._clock()
+                await self.store.use(request.id, request.principal, digest, now, run)
         except ApprovalError as error:
             return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
         facts = Facts(approved=True, approver=None if state is None else state.approver)
@@ -209,12 +212,14 @@ class ApprovalGate:
         state = await self.store.get(approval_id, principal)
         return None if state is None else replace(state, status=state.status_at(self._clock()))
 
-    async def use(self, request: ApprovalRequest, digest: str) -> None:
-        """Uses the answer of `digest`. Raises `ApprovalError`, also if it is void, or was used before."""
+    async def use(self, request: ApprovalRequest, digest: str, run: Conversation | None) -> None:
+        """Uses the answer of `digest` in `run`. Raises `ApprovalError`, also if it is void, or was used
+        before, and `ThreadBusyError` as `permit` does.
+        """
         state = await self.known(request.id, request.principal)
         if state is not None and self.grants is not None and self.grants.is_void(state):
             raise ApprovalError(GraphCode.APPROVAL_INVALID, "the rights of who answered were changed since")
-        await self.store.use(request.id, request.principal, digest, self._clock())
+        await self.store.use(request.id, request.principal, digest, self._clock(), run)
 
     async def refused(self, pending: PendingCall) -> None:
         """Withdraws a question about a call whose policy refuses it now."""

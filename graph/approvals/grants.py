@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from graph.approvals.record import ApprovalRequest, ApprovalState, Approver
+from graph.context import Conversation
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
@@ -79,12 +80,14 @@ class GrantStore(Protocol):
     async def of(self, principal: Principal, at: float) -> Sequence[Grant]:
         """The grants of `principal` that have not ended at `at`, the newest first."""
 
-    async def use(self, grant: Grant, call: ApprovalRequest, at: float) -> None:
-        """Counts the use, and keeps that `call` was approved by the grant and used, in one transaction.
-        Await it immediately before the call, after the policy has decided.
+    async def use(
+        self, grant: Grant, call: ApprovalRequest, at: float, run: Conversation | None = None
+    ) -> None:
+        """Counts the use, and keeps that `call` of `run` was approved by the grant and used, in one
+        transaction. Await it immediately before the call, after the policy has decided.
 
         Raises `ApprovalError` if the grant was withdrawn or has ended, and if the call was asked about or
-        made before.
+        made before; `ThreadBusyError` as `ApprovalStore.use` does.
         """
 
     async def withdraw(self, principal: Principal, grant_id: str) -> Grant | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from graph.context import Conversation
 from graph.error_codes import GraphCode
 from identity.access_token.revocation_list import RevocationList
 from identity.audit.event import Ruled
@@ -319,8 +320,12 @@ class ApprovalStore(Protocol):
         `ApprovalError`, also if there is no such question to approvers.
         """
 
-    async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
-        """`ApprovalState.used`, once. Raises `ApprovalError`, also if there is no such approval."""
+    async def use(
+        self, approval_id: str, principal: Principal, digest: str, at: float, run: Conversation | None = None
+    ) -> None:
+        """`ApprovalState.used`, once, by `run`. Raises `ApprovalError`, also if there is no such approval,
+        and `ThreadBusyError` if the run has lost its conversation (`graph.run_fence`): nothing is used then.
+        """
 
     async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:
         """The open approvals of `principal`, in one thread or in all, the oldest first.

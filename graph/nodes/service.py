@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
@@ -19,6 +19,7 @@ from langgraph.runtime import Runtime
 from graph.approvals.elicitations import AskedCall, Elicitations
 from graph.approvals.gate import ApprovalGate, Permitted, Refused
 from graph.approvals.pending_call import PendingCall, pending_call
+from graph.approvals.policy import Allow
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls
 from graph.call_arguments import are_valid_arguments
 from graph.callers import Visit
@@ -28,10 +29,12 @@ from graph.credentials.service_credentials import ServiceCredential
 from graph.labels.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
 from graph.nodes.own import OwnVisit
+from graph.run_fence import NOT_HELD, RunFence
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
 from graph.tool_calls.tool_step import ToolStep
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import Credential, CredentialRequirement
-from identity.errors import AgentError, AuditError, ServiceError
+from identity.errors import AgentError, AuditError, ServiceError, ThreadBusyError
 from identity.observation.failure import log_failure, place_of
 from tools.approval_policy import Effect
 from tools.elicitation import ANSWERED, Answered
@@ -68,6 +71,16 @@ class CallBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class _BegunCall:
+    """A call that may be made now: what permits it is used."""
+
+    allowed: Allow
+    approval: str | None = None
+    answers: Answered | None = None
+    """What its user has answered its server; `None`: its server can ask no one."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceNode:
     """Runs the accepted calls of one service that their policy or an approval permits, within the budget.
 
@@ -76,7 +89,7 @@ class ServiceNode:
     between two reports of its progress (`TimeLimit`).
 
     `model`, and the tools of `nodes`, are lent to tools that are agents. With `begun_calls`, calls that
-    change something begin once.
+    change something begin once; with a `fence`, they are made only while the run has its conversation.
     """
 
     service: Service
@@ -86,6 +99,7 @@ class ServiceNode:
     nodes: "Mapping[str, ServiceNode]"
     _: KW_ONLY
     begun_calls: BegunCalls | None = None
+    fence: RunFence | None = None
 
     async def __call__(self, visit: Visit, *, lent: bool = False) -> dict[str, Any]:
         """The results of the calls, and a credential that was renewed. A call whose server asks its user has
@@ -102,18 +116,10 @@ class ServiceNode:
         async def run(call: ToolCall) -> ToolMessage:
             pending = pending_call(visit, call, self.service.name)
             goes_on = asked.get(str(call["id"]))
-            verdict = await self.gate.permit(pending, caller, goes_on=goes_on is not None)
-            if isinstance(verdict, Refused):
-                return await refuse(call, verdict)
-            ruled, approval = verdict.allowed, verdict.approval
-            answers = Answered() if not lent and self.gate.can_ask(pending) else None
-            if goes_on is not None:
-                used = await Elicitations(self.gate).use(pending, goes_on)
-                if isinstance(used, Refused):
-                    return await refuse(call, used)
-                answers, approval = used, goes_on["asked"][-1]
-            elif not await self._begin(pending):
-                return await refuse(call, Refused(MAY_HAVE_EFFECT, approval, ruled=ruled))
+            begun = await self._begin(pending, caller, goes_on, lent=lent)
+            if isinstance(begun, Refused):
+                return await refuse(call, begun)
+            ruled, approval, answers = begun.allowed, begun.approval, begun.answers
             context_of(runtime).begun_calls.add(str(call["id"]))
             note_read(runtime, self.labels(call["name"]))
             sent, lending = False, _Lending(self, call, visit, read, proposed)
@@ -132,7 +138,8 @@ class ServiceNode:
                 nonlocal sent
                 ANSWERED.set(answers)
                 sent = True  # an exception does not say whether it was
-                result, error = await self._call(call, credential, step.progressed)
+                held = partial(self._held, pending)
+                result, error = await self._call(call, credential, step.progressed, held)
                 sent = result.called
                 if result.asks is not None:
                     questions[str(call["id"])] = Elicitations(self.gate).ask(pending, result.asks)
@@ -183,7 +190,38 @@ class ServiceNode:
     def labels(self, tool: str) -> dict[str, str]:
         return labels_of(self.service.name, tool, self.service.policy(tool))
 
-    async def _begin(self, pending: PendingCall) -> bool:
+    async def _begin(
+        self, pending: PendingCall, caller: VerifiedAccessToken, goes_on: AskedCall | None, *, lent: bool
+    ) -> _BegunCall | Refused:
+        """The last decision about a call. Uses what permits it, unless the run has lost its conversation."""
+        allowed = Allow()
+        try:
+            verdict = await self.gate.permit(pending, caller, goes_on=goes_on is not None)
+            if isinstance(verdict, Refused):
+                return verdict
+            allowed, approval = verdict.allowed, verdict.approval
+            if goes_on is not None:
+                answers = await Elicitations(self.gate).use(pending, goes_on)
+                if isinstance(answers, Refused):
+                    return answers
+                await self._held(pending)
+                return _BegunCall(allowed, goes_on["asked"][-1], answers)
+            if approval is None:  # else its use has asked
+                await self._held(pending)
+        except ThreadBusyError as error:
+            await allowed.taken_back()
+            return Refused(NOT_HELD, error=error.code, ruled=allowed)
+        if not await self._begins_once(pending):
+            return Refused(MAY_HAVE_EFFECT, approval, ruled=allowed)
+        return _BegunCall(allowed, approval, None if lent or not self.gate.can_ask(pending) else Answered())
+
+    async def _held(self, pending: PendingCall) -> None:
+        """Raises `ThreadBusyError` if the call changes something, and its run has lost its conversation."""
+        run = pending.conversation
+        if self.fence is not None and run is not None and not self.only_reads(pending.call["name"]):
+            await self.fence.check(pending.principal, run)
+
+    async def _begins_once(self, pending: PendingCall) -> bool:
         """False for a call that was begun before and may have changed something. A run that is not saved is
         not executed again.
         """
@@ -194,7 +232,11 @@ class ServiceNode:
         return await self.begun_calls.begin(json.dumps(known_by))
 
     async def _call(
-        self, call: ToolCall, credential: ServiceCredential, progressed: Report
+        self,
+        call: ToolCall,
+        credential: ServiceCredential,
+        progressed: Report,
+        held: Callable[[], Awaitable[None]],
     ) -> tuple[ToolResult, AgentError | None]:
         """The tool's result; or the person's text of a failure, and the failure. Raises `AuditError`.
 
@@ -202,7 +244,7 @@ class ServiceNode:
         its checkpointer.
         """
         service, of_run = self.service, copy_context()
-        of_call, limit = _CallCredential(credential, call), TimeLimit(self.model.limits.tool_seconds)
+        of_call, limit = _CallCredential(credential, call, held), TimeLimit(self.model.limits.tool_seconds)
         error: AgentError
         outer = var_child_runnable_config.set(None)
         try:
@@ -229,19 +271,32 @@ class ServiceNode:
 
 
 class _CallCredential:
-    """The service's credential for one call (`tools.service.Access`); notes whether the call obtained it."""
+    """The service's credential for one call (`tools.service.Access`); notes whether the call obtained it.
 
-    def __init__(self, credential: ServiceCredential, call: ToolCall, declared: "Self | None" = None) -> None:
+    A credential for which the call had to wait comes too late if the run was ended meanwhile: `held` raises.
+    """
+
+    def __init__(
+        self,
+        credential: ServiceCredential,
+        call: ToolCall,
+        held: Callable[[], Awaitable[None]],
+        declared: "Self | None" = None,
+    ) -> None:
         self._credential = credential
         self._call = call
-        self._declared = declared or self
+        self._held = held
+        self._declared = declared  # no cycle: what `held` has is freed with the call
         self.caller = credential.caller
         self.obtained = False
         """Without its credential, a call makes no request."""
 
     async def credential(self) -> Credential:
+        waits = self.cached() is None
         credential = await self._credential.credential()
-        self._declared.obtained = True
+        if waits:
+            await self._held()
+        (self._declared or self).obtained = True
         return credential
 
     async def lent(self) -> Credential:
@@ -252,10 +307,14 @@ class _CallCredential:
         return self._credential.cached()
 
     async def renew(self, refused: Credential) -> Credential:
-        return await self._credential.renew(refused)
+        fresh = await self._credential.renew(refused)
+        if fresh is not refused:
+            await self._held()
+        return fresh
 
     def stepped_up(self, requirement: CredentialRequirement) -> "_CallCredential":
-        return _CallCredential(self._credential.stepped_up(requirement), self._call, self)
+        wider = self._credential.stepped_up(requirement)
+        return _CallCredential(wider, self._call, self._held, self._declared or self)
 
 
 @dataclass(slots=True)

@@ -52,6 +52,8 @@ class Vault:
         self.failures: dict[str, AgentError] = {}
         self.lifetime = 600.0
         self.hang: set[str] = set()
+        """The names of credentials that come when the test sets `released`."""
+        self.waited_for, self.released = asyncio.Event(), asyncio.Event()
         self.kept: dict[tuple[CredentialRequirement, str], Credential] = {}
         """Credentials that need no request, by requirement and user."""
 
@@ -71,7 +73,8 @@ class Vault:
         owner = "machine" if access_identity is AccessIdentity.MACHINE else caller.principal.subject
         self.obtained.append((name, owner))
         if name in self.hang:
-            await asyncio.Event().wait()
+            self.waited_for.set()
+            await self.released.wait()
         if name in self.failures:
             raise self.failures[name]
         secret = Secret(f"{name}-of-{owner}-{len(self.invalidated)}")

@@ -15,6 +15,7 @@ from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.run_fence import SqlRunFence
 from agent.conversations.storage_limits import UNLIMITED
 from agent.conversations.thread import owner_of
 from agent.conversations.threads import ThreadStore
@@ -29,7 +30,6 @@ from identity.access_token.verified_access_token import VerifiedAccessToken, ass
 from identity.errors import UnavailableError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tools.service import Access
@@ -110,7 +110,6 @@ class SharedDatabase:
     """What the processes share."""
 
     path: Path
-    approvals: SqlApprovalStore = field(default_factory=memory_approvals)
     now: list[float] = field(default_factory=lambda: [time.time()])
     opened: list[SqliteDatabase] = field(default_factory=list)
 
@@ -122,18 +121,19 @@ class SharedDatabase:
 
         database = options.get("database") or SqliteDatabase(self.path)
         self.opened.append(database)
-        limits = Limits(images=options.get("images", 4))
-        bench = Bench(
-            turns, list(services), options={"clock": clock, "store": self.approvals, "limits": limits}
-        )
         encryption = options.get("encryption") or Encryption()
+        fence = SqlRunFence(database, name, clock)
+        approvals = SqlApprovalStore(database, encryption, fence)
+        asks = {"store": approvals, "fence": fence, **options.get("asks", {})}
+        limits = Limits(images=options.get("images", 4))
+        bench = Bench(turns, list(services), options={"clock": clock, "limits": limits, **asks})
         kept = options.get("limits", UNLIMITED)
         threads = ThreadStore(database, encryption, limits=kept, clock=clock)
 
         parts = RunParts(
             graph=bench.graph,
             threads=threads,
-            approvals=self.approvals,
+            approvals=approvals,
             answers=AnswerReader({each.name: each for each in services}, lambda _, __: cast(Access, None)),
             checkpoints=Checkpoints(database, encryption),
             process_id=name,
@@ -142,7 +142,7 @@ class SharedDatabase:
         )
         runs = Runs(bench.graph, timeout=seconds, limit=RunLimit(per_caller=2))
         conversations = Conversations(parts, runs)
-        return Process(bench, conversations, runs, threads, self.approvals, database, self.now)
+        return Process(bench, conversations, runs, threads, approvals, database, self.now)
 
 
 ProcessOf = Callable[..., Process]
