@@ -61,6 +61,7 @@ class Control:
             _route("/faults/{service}", "DELETE", self.clear_fault),
             _route("/function-compute/jwks", "POST", lambda _: cloud.paste_jwks()),
             _route("/keys/rotate", "POST", self.rotate_keys, "overlap"),
+            _route("/oauth-tokens/{consumer}/withdraw", "POST", self.withdraw_tokens),
             _route("/permissions/revoke", "POST", self.revoke_permission, "holder audience permission"),
             _route("/reset", "POST", lambda _: cloud.reset()),
             _route("/restart/{service}", "POST", self.restart),
@@ -151,6 +152,11 @@ class Control:
             raise HTTPException(404, f'"{holder}" is no reader of "{identifier}"')
         readers.discard(holder)
         return {"identifier": identifier, "readers": sorted(readers)}
+
+    def withdraw_tokens(self, _: Body, consumer: str) -> object:
+        if not (number := self._cloud.oauth_providers.withdraw(consumer)):
+            raise HTTPException(404, f'"{consumer}" has no token of the calendar')
+        return {"consumer": consumer, "withdrawn": number}
 
     def revoke_permission(self, body: Body) -> object:
         grant = {name: str(body.get(name, "")) for name in ("holder", "audience", "permission")}

@@ -66,12 +66,14 @@ class OAuthProviders:
         self._providers: dict[str, OAuthProvider] = {}
         self._tokens: dict[tuple[str, str, str], OAuthToken] = {}
         self._sessions: dict[str, AuthorizationSession] = {}
+        self._withdrawn: set[str] = set()
         self.reset()
 
     def reset(self) -> None:
         """The built-in providers, without tokens and sessions."""
         self._tokens.clear()
         self._sessions.clear()
+        self._withdrawn.clear()
         readers = {AGENT, "user_alice01", "user_bob01"}
         self._providers = {
             CALENDAR: OAuthProvider(CALENDAR, "atp_oauth01", "user_federation", "calendar.read", readers),
@@ -111,7 +113,16 @@ class OAuthProviders:
     def by_value(self, value: str) -> OAuthToken | None:
         """The token that the calendar accepts."""
         found = next((token for token in self._tokens.values() if token.value == value), None)
-        return found if found and found.expires_at > self._clock() else None
+        is_good = found and found.expires_at > self._clock() and found.token_id not in self._withdrawn
+        return found if is_good else None
+
+    def withdraw(self, consumer: str) -> int:
+        """The calendar no longer accepts the tokens of `consumer`; IDaaS, which is not told, hands them out
+        until they expire. Returns their number.
+        """
+        withdrawn = {token.token_id for token in self._tokens.values() if token.consumer == consumer}
+        self._withdrawn |= withdrawn
+        return len(withdrawn)
 
     def begin(self, provider: OAuthProvider, creator: str, consumer: str, scope: str) -> AuthorizationSession:
         """A session in which `consumer` may consent; the pending one again if there is one."""

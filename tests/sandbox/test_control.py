@@ -220,3 +220,14 @@ def test_workload_tokens_are_replaced_by_faulty_ones_and_by_good_ones(control, s
     control.post("/workload-tokens", json={})
     assert claims()["aud"] == ["urn:sandbox:idaas-federation"]
     assert control.post("/workload-tokens", json={"lifetime": "long"}).status_code == 400
+
+
+def test_tokens_of_a_consumer_are_withdrawn_at_the_calendar_and_kept_by_idaas(sandbox, control) -> None:
+    providers = sandbox.cloud.oauth_providers
+    provider = providers.find("calendar_rooms")
+    token = providers.issue(provider, "app_agent01", "rooms.read")
+    assert control.post("/oauth-tokens/user_bob01/withdraw").status_code == 404
+    withdrawn = control.post("/oauth-tokens/app_agent01/withdraw").json()
+    assert withdrawn == {"consumer": "app_agent01", "withdrawn": 1}
+    assert providers.by_value(token.value) is None
+    assert providers.stored(provider, "app_agent01", "rooms.read") == token
