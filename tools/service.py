@@ -31,11 +31,13 @@ class Access(Protocol):
     def cached(self) -> Credential | None:
         """The credential, if no request is needed for it."""
 
-    async def renew(self, refused: Credential) -> Credential:
+    async def renew(self, refused: Credential, *, forbidden: bool = False) -> Credential:
         """A fresh credential in place of `refused`, to which the service responded 401 or 403. Call once.
+        `forbidden` is a 403: the service knows the credential, and another one need not help. After a 401 the
+        user may have to consent again, for a token that was withdrawn where it is from.
 
-        If `refused` itself is returned, it is too new to be renewed: the refusal is final, and the request
-        must not be sent again.
+        If `refused` itself is returned, there is no other one, or it is too new to be renewed: the refusal is
+        final, and the request must not be sent again.
         """
 
     async def lent(self) -> Credential:
@@ -156,13 +158,17 @@ T = TypeVar("T")
 
 
 async def send_with_credential(
-    access: Access, send: Callable[[Credential], Awaitable[T]], is_refused: Callable[[T], bool]
+    access: Access,
+    send: Callable[[Credential], Awaitable[T]],
+    is_refused: Callable[[T], bool],
+    is_forbidden: Callable[[T], bool] = lambda _: False,
 ) -> T:
     """The result of `send` with the credential of `access`.
 
     If `is_refused` is true of the result, the credential is renewed and `send` is called once more; the
-    second result is final. If renewal returns the same object, nothing was renewed, and the first result is
-    final. Exceptions of `send` and `access` are raised, and are not refusals.
+    second result is final. `is_forbidden` tells a 403 from a 401. If renewal returns the same object, nothing
+    was renewed, and the first result is final. Exceptions of `send` and `access` are raised, and are not
+    refusals.
 
     Like `httpx.Auth`, it separates authentication from sending. It is not an `httpx.Auth`, because `httpx`
     reads the whole body of a refusal, and MCP sessions and model clients are not single `httpx` requests.
@@ -171,5 +177,5 @@ async def send_with_credential(
     result = await send(credential)
     if not is_refused(result):
         return result
-    fresh = await access.renew(credential)
+    fresh = await access.renew(credential, forbidden=is_forbidden(result))
     return result if fresh is credential else await send(fresh)

@@ -49,7 +49,7 @@ class _Access:
     def cached(self) -> Credential:
         return self._key
 
-    async def renew(self, refused: Credential) -> Credential:
+    async def renew(self, refused: Credential, *, forbidden: bool = False) -> Credential:
         raise NotImplementedError
 
     async def lent(self) -> Credential:

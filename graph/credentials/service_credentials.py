@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Final
 
-from graph.credentials.run_credentials import InState, UnavailableCredential, in_state
+from graph.credentials.run_credentials import InState, RunCredentials, UnavailableCredential, in_state
 from graph.error_codes import MODEL, error_of_node
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -63,6 +63,8 @@ class ServiceCredential:
     """The secrets that were obtained in this node, also for its stepped-up accesses."""
     renewed: Credential | None = field(init=False, default=None)
     """The credential that this node obtained, for the state."""
+    is_lost: bool = field(init=False, default=False)
+    """Whether this node obtained none in place of the state's."""
 
     @property
     def caller(self) -> Caller | None:
@@ -91,18 +93,22 @@ class ServiceCredential:
         """The credential, or why there is none, if no request is needed to know; else `None`."""
         return self.found if isinstance(self.found, UnavailableCredential) else self.cached()
 
-    async def renew(self, refused: Credential) -> Credential:
-        """A credential in place of `refused`, obtained once for all calls of the node that were refused.
+    @property
+    def update(self) -> RunCredentials | None:
+        """What the state gets of this node: the credential that it obtained, or that there is none now."""
+        return RunCredentials({self.name: self.renewed}) if self.renewed or self.is_lost else None
 
-        Returns `refused` itself if it is too new to be renewed. Raises `CredentialError` or
-        `UnreachableError`.
+    async def renew(self, refused: Credential, *, forbidden: bool = False) -> Credential:
+        """See `Access`. Obtained once for all calls of the node that were refused.
+
+        Raises `CredentialError` or `UnreachableError`.
         """
         found = self.found
-        if isinstance(found, Credential) and found != refused and self._is_valid(found):
+        if isinstance(found, Credential) and self._is_valid(found) and not _are_equal(found, refused):
             return found
-        self.maker.source.invalidate(refused, self.token)
+        self.maker.source.invalidate(refused, self.token, withdrawn=not forbidden)
         fresh = await self._obtain()
-        return refused if fresh == refused else fresh
+        return refused if _are_equal(fresh, refused) else fresh
 
     async def lent(self, **call: str | None) -> Credential:
         """See `Access`. `call` are further members of the record."""
@@ -122,7 +128,9 @@ class ServiceCredential:
         obtaining = self.maker.source.obtain(declared.credential, declared.access_identity, self.token)
         try:
             self.found = self.renewed = obtained = await obtaining
+            self.is_lost = False
         except (CredentialError, UnreachableError) as error:
+            self.found, self.renewed, self.is_lost = None, None, True
             raise error_of_node(error, self.name) from None
         self.obtained.extend(obtained.secrets)
         return obtained
@@ -145,6 +153,11 @@ class ServiceCredential:
     def _principal(self) -> Principal | None:
         human = self.requirement and self.requirement.access_identity is AccessIdentity.HUMAN
         return self.token.principal if human and self.token else None
+
+
+def _are_equal(one: Credential, other: Credential) -> bool:
+    """Whether a service receives the same. An API key that is read again may have another end."""
+    return [each.secret for each in one.parts] == [each.secret for each in other.parts]
 
 
 def secrets_of(state: AgentState, caller: VerifiedAccessToken) -> list[Secret]:

@@ -24,7 +24,6 @@ from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls
 from graph.call_arguments import are_valid_arguments
 from graph.callers import Visit
 from graph.context import context_of, note_read
-from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredential
 from graph.labels.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
@@ -34,7 +33,7 @@ from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failur
 from graph.tool_calls.tool_step import ToolStep
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import Credential, CredentialRequirement
-from identity.errors import AgentError, AuditError, ServiceError, ThreadBusyError
+from identity.errors import AgentError, AuditError, ConsentRequiredError, ServiceError, ThreadBusyError
 from identity.observation.failure import log_failure, place_of
 from tools.approval_policy import Effect
 from tools.elicitation import ANSWERED, Answered
@@ -141,6 +140,8 @@ class ServiceNode:
                 held = partial(self._held, pending)
                 result, error = await self._call(call, credential, step.progressed, held)
                 sent = result.called
+                if not lent and self._may_repeat(pending, result, error):
+                    proposed.append(ToolCall({**call, "id": uuid.uuid4().hex}))
                 if result.asks is not None:
                     questions[str(call["id"])] = Elicitations(self.gate).ask(pending, result.asks)
                 return result, error
@@ -180,7 +181,7 @@ class ServiceNode:
             "questions": {**dict.fromkeys(asked), **questions},
             "read": read,
             "proposed": proposed,
-            "credentials": credential.renewed and RunCredentials({self.service.name: credential.renewed}),
+            "credentials": credential.update,
         }
         return {name: value for name, value in update.items() if value}
 
@@ -189,6 +190,13 @@ class ServiceNode:
 
     def labels(self, tool: str) -> dict[str, str]:
         return labels_of(self.service.name, tool, self.service.policy(tool))
+
+    def _may_repeat(self, pending: PendingCall, result: ToolResult, error: AgentError | None) -> bool:
+        """Whether the call is made again once its user has consented again, which the run waits for: the
+        service no longer knew a credential in use. One that changes something may have begun to.
+        """
+        is_kept, reads = pending.conversation is not None, self.only_reads(pending.call["name"])
+        return isinstance(error, ConsentRequiredError) and result.called and is_kept and reads
 
     async def _begin(
         self, pending: PendingCall, caller: VerifiedAccessToken, goes_on: AskedCall | None, *, lent: bool
@@ -306,8 +314,8 @@ class _CallCredential:
     def cached(self) -> Credential | None:
         return self._credential.cached()
 
-    async def renew(self, refused: Credential) -> Credential:
-        fresh = await self._credential.renew(refused)
+    async def renew(self, refused: Credential, *, forbidden: bool = False) -> Credential:
+        fresh = await self._credential.renew(refused, forbidden=forbidden)
         if fresh is not refused:
             await self._held()
         return fresh

@@ -42,6 +42,8 @@ from identity.single_flight import SingleFlight
 
 _MAX_REFUSALS: Final = 10_000
 _REFUSAL_SECONDS: Final = 2.0
+_MAX_WITHDRAWN: Final = 10_000
+_WITHDRAWN_SECONDS: Final = 600.0
 _API_KEY_MAX_AGE: Final = 600.0
 _API_KEY_MAX_STALE: Final = 3600.0
 
@@ -68,6 +70,10 @@ class CredentialBroker:
       ahead, audited, and bound to the same holder. If it is refused, it is renewed once.
     - A credential that was obtained less than `renewal_seconds` ago is not invalidated: a service that
       refuses every call does not cause a renewal for every call.
+    - A token that a service no longer knows, although the issuer keeps it (`CredentialRequirement.anew`), is
+      removed whatever its age. If the issuer gives it again, it is asked for another one in its place, which
+      may require the user's consent. If that one is refused too within ten minutes, it is not replaced:
+      nobody is asked again and again for a service that refuses every token.
     - At most `capacity` credentials of users are cached.
     - A request to the issuer is recorded in `audit` before its credential is used, under the id of the first
       request that needed it.
@@ -90,6 +96,8 @@ class CredentialBroker:
     _cache: CredentialCache = field(init=False)
     _refusals: TTLCache[CredentialKey, tuple[float, CredentialError]] = field(init=False)
     """Each with the time at which it arrived."""
+    _withdrawn: TTLCache[CredentialKey, Secret] = field(init=False)
+    """What services no longer know, although the issuer may still give it."""
     _shared_keys: dict[CredentialRequirement, Secret] = field(init=False, default_factory=dict)
     _flights: SingleFlight[Credential] = field(init=False)
     _prerequisites: set[CredentialRequirement] = field(init=False, default_factory=set)
@@ -97,6 +105,7 @@ class CredentialBroker:
     def __post_init__(self) -> None:
         self._cache = CredentialCache(self.capacity)
         self._refusals = TTLCache(_MAX_REFUSALS, _REFUSAL_SECONDS, timer=self.clock)
+        self._withdrawn = TTLCache(_MAX_WITHDRAWN, _WITHDRAWN_SECONDS, timer=self.clock)
         closed = partial(UnreachableError, IdentityCode.IDAAS_UNREACHABLE, "the agent is shutting down")
         self._flights = SingleFlight(closed, carried_context)
 
@@ -179,15 +188,19 @@ class CredentialBroker:
                 raise RequirementRefusedError(requirement.error_code, error.detail) from None
             raise
 
-    def invalidate(self, credential: Credential, caller: VerifiedAccessToken | None) -> None:
+    def invalidate(
+        self, credential: Credential, caller: VerifiedAccessToken | None, *, withdrawn: bool = False
+    ) -> None:
         """Removes this credential, because a service refused it. A newer one for its requirement stays.
 
         A credential that was obtained a few seconds ago also stays: `obtain` returns the same object again.
+        `withdrawn`: the service does not know the credential any more, rather than refuse one call.
         """
         for each in credential.parts:
             key = WantedCredential.of(each.requirement, each.access_identity, caller).key
             entry = self._cache.get(key)
-            if entry is None or not 0 <= self.clock() - entry.obtained_at < self.renewal_seconds:
+            is_young = entry is not None and 0 <= self.clock() - entry.obtained_at < self.renewal_seconds
+            if (withdrawn and self._withdraw(key, each)) or not is_young:
                 self._remove(key, each)
 
     def forget_users(self, matches: Callable[[str, Principal], bool]) -> int:
@@ -213,7 +226,20 @@ class CredentialBroker:
         self._cache.put(wanted.key, entry, now)
         return entry.credential
 
+    def _withdraw(self, key: CredentialKey, credential: Credential) -> bool:
+        """Whether the issuer is to give another one in place of `credential`, unknown to a service."""
+        if credential.requirement.anew is None:
+            return False
+        withdrawn = self._withdrawn.setdefault(key, credential.secret)
+        return withdrawn == credential.secret
+
     async def _issue(self, wanted: WantedCredential) -> CachedCredential:
+        entry, anew = await self._issue_once(wanted), wanted.requirement.anew
+        if anew is None or entry.credential.secret != self._withdrawn.get(wanted.key):
+            return entry
+        return await self._issue_once(wanted._replace(requirement=anew))
+
+    async def _issue_once(self, wanted: WantedCredential) -> CachedCredential:
         prerequisite = self.issuer.prerequisite(wanted.requirement)
         if prerequisite is None:
             return await self._request(wanted, None)
@@ -306,9 +332,9 @@ class CredentialBroker:
             self._cache.remove_where(holder, lambda each: refused in (each, prerequisite(each)))
 
     def _remove(self, key: CredentialKey, credential: Credential) -> None:
-        """Removes this credential; a newer one for the same requirement stays."""
+        """Removes this credential; another one for the same requirement stays."""
         entry = self._cache.get(key)
-        if entry is not None and entry.credential.secret is credential.secret:
+        if entry is not None and entry.credential.secret == credential.secret:
             self._cache.remove(key)
 
 

@@ -86,6 +86,13 @@ class CredentialRequirement(ABC):
         """The action that the audit log records when the credential is requested."""
         return self.action
 
+    @property
+    def anew(self) -> "CredentialRequirement | None":
+        """The same requirement, for which the issuer does not give the credential that it keeps; `None` for a
+        kind of which it keeps none.
+        """
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRequirement(CredentialRequirement):
@@ -221,6 +228,8 @@ class OAuthTokenRequirement(CredentialRequirement):
     The provider's flow decides whose it is: the agent's (`m2m`), or the user's (`user_federation`), which
     requires Human identity and the user's consent. Without `scopes` it has those of the provider.
     `parameters` are pairs of a name and a text, which IDaaS adds to the URL of the consent; no secrets.
+    `forced` has IDaaS obtain a token in place of the one that it keeps; then the user has to consent again.
+    It is not compared: the token is for the same use.
     """
 
     action = AuditedAction.OAUTH_TOKEN_ISSUE
@@ -228,6 +237,11 @@ class OAuthTokenRequirement(CredentialRequirement):
     provider: str
     scopes: tuple[str, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
+    forced: bool = field(default=False, compare=False)
+
+    @property
+    def anew(self) -> "OAuthTokenRequirement":
+        return replace(self, forced=True)
 
     @property
     def declared(self) -> DeclaredCredential:

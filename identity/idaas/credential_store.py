@@ -173,6 +173,8 @@ def _oauth_token(requirement: OAuthTokenRequirement, _subject: str) -> StoreOper
         body["scope"] = " ".join(requirement.scopes)
     if requirement.parameters:
         body["customParameters"] = dict(requirement.parameters)
+    if requirement.forced:
+        body["forceAuthentication"] = True
     return StoreOperation(
         action="FetchOAuthAuthenticationToken",
         path="authenticationTokens/_/actions/fetchOAuthAccessToken",

@@ -265,3 +265,46 @@ async def test_mcp_client_opens_the_address_of_the_consent_and_sends_the_call_ag
     ended = (await send(ask(**state), **headers_of(ask())))["result"]
     assert "user_alice01" in ended["structuredContent"]["answer"]
     assert "user_alice01" in (await send(legacy))["result"]["structuredContent"]["answer"]
+
+
+async def test_withdrawn_token_of_the_agent_is_obtained_anew_within_the_call(start_agent, sandbox, calendar):
+    agent, providers = (
+        await start_agent("Machine", **calendar("calendar_rooms")),
+        sandbox.cloud.oauth_providers,
+    )
+    for _ in range(2):
+        answer = await agent.ask(REPORT, sandbox.access_token(), stream=True)
+        assert json.loads(answer.tool_events[-1]["result"])["account"] == "app_agent01"
+        providers.withdraw("app_agent01")
+    counters = sandbox.cloud.counters.snapshot()
+    assert (
+        counters["developer_api:FetchOAuthAuthenticationToken"] == 3
+    )  # the kept one, and once more with force
+    assert (counters["calendar:events"], counters["calendar:refused_credential"]) == (2, 1)
+
+
+async def test_user_is_asked_again_when_their_token_was_withdrawn_and_the_run_goes_on(
+    start_agent, sandbox, calendar, tmp_path
+):
+    cloud, headers = sandbox.cloud, {"Authorization": f"Bearer {sandbox.access_token('alice')}"}
+    database = tmp_path / "conversations.db"
+    variables = calendar("calendar") | {"CONVERSATIONS_URL": f"sqlite:///{database}"}
+    agent = await start_agent("Human", **variables)
+    providers = cloud.oauth_providers
+    providers.issue(providers.find("calendar"), "user_alice01", "calendar.read")
+
+    async def ask(thread: str) -> list[dict]:
+        body = {"messages": [{"role": "user", "content": REPORT}], "metadata": {"thread_id": thread}}
+        await agent.http.post(f"{agent.origin}/openai/v1/chat/completions", json=body, headers=headers)
+        return (await agent.http.get(f"{agent.origin}/threads/{thread}", headers=headers)).json()["approvals"]
+
+    assert await ask("t1") == []
+    providers.withdraw("user_alice01")
+    for thread in ("t2", "t3"):  # the second one without a call that fails first
+        [approval] = await ask(thread)
+        assert approval["kind"] == "consent_required"
+    assert cloud.counters.snapshot()["calendar:refused_credential"] == 1
+    assert "Allowed" in (await agent.http.post(approval["url"], data={"decision": "allow"})).text
+    assert await ask("t4") == []
+    counters = cloud.counters.snapshot()
+    assert (counters["calendar:events"], counters["calendar:refused_credential"]) == (2, 1)

@@ -51,6 +51,8 @@ class Vault:
         self.invalidated: list[Credential] = []
         self.failures: dict[str, AgentError] = {}
         self.lifetime = 600.0
+        self.secret: str | None = None
+        """That of all credentials, in place of one that names its owner."""
         self.hang: set[str] = set()
         """The names of credentials that come when the test sets `released`."""
         self.waited_for, self.released = asyncio.Event(), asyncio.Event()
@@ -77,9 +79,9 @@ class Vault:
             await self.released.wait()
         if name in self.failures:
             raise self.failures[name]
-        secret = Secret(f"{name}-of-{owner}-{len(self.invalidated)}")
+        secret = Secret(self.secret or f"{name}-of-{owner}-{len(self.invalidated)}")
         holder = None if access_identity is AccessIdentity.MACHINE else caller.principal
         return Credential(requirement, access_identity, secret, time.time() + self.lifetime, holder)
 
-    def invalidate(self, credential: Credential, _caller) -> None:
+    def invalidate(self, credential: Credential, _caller, *, withdrawn: bool = False) -> None:  # noqa: ARG002
         self.invalidated.append(credential)

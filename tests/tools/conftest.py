@@ -27,7 +27,7 @@ class KeyRing:
     def cached(self) -> Credential:
         return self._credential
 
-    async def renew(self, refused: Credential) -> Credential:
+    async def renew(self, refused: Credential, *, forbidden: bool = False) -> Credential:  # noqa: ARG002
         self.renewals.append(refused)
         self._credential = self._next()
         return self._credential
@@ -61,7 +61,7 @@ def young_access() -> type[KeyRing]:
     """An access whose credential is too young to be renewed."""
 
     class YoungAccess(KeyRing):
-        async def renew(self, refused: Credential) -> Credential:
+        async def renew(self, refused: Credential, *, forbidden: bool = False) -> Credential:  # noqa: ARG002
             self.renewals.append(refused)
             return refused
 

@@ -294,7 +294,7 @@ class ServiceClient(httpx.Auth):
         credential = await self._access.credential()
         response = yield self._attached(request, credential)
         if response.status_code in (401, 403):
-            fresh = await self._access.renew(credential)
+            fresh = await self._access.renew(credential, forbidden=response.status_code == 403)
             # Of another body a part, or all, has been read.
             if fresh is not credential and is_whole:
                 yield self._attached(request, fresh)

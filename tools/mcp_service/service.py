@@ -231,11 +231,12 @@ class MCPService:
         send, key = partial(self._in_session, work), (tool, access.caller and access.caller.principal)
         wider = self._stepped_up.get(key)
         using = access if wider is None else access.stepped_up(wider)
-        outcome = await send_with_credential(using, send, _may_be_renewed)
+        outcome = await send_with_credential(using, send, _may_be_renewed, _is_forbidden)
         if isinstance(outcome, MCPRequestError) and isinstance(self.credential, AccessTokenRequirement):
             wider = (wider or self.credential).stepped_up(outcome.missing)
             if wider is not None:
-                outcome = await send_with_credential(access.stepped_up(wider), send, _may_be_renewed)
+                using = access.stepped_up(wider)
+                outcome = await send_with_credential(using, send, _may_be_renewed, _is_forbidden)
         if isinstance(outcome, MCPRequestError):
             raise outcome
         if wider is not None:
@@ -323,3 +324,7 @@ class MCPService:
 
 def _may_be_renewed(outcome: object) -> bool:
     return isinstance(outcome, MCPRequestError) and outcome.is_credential_refused and not outcome.final
+
+
+def _is_forbidden(outcome: object) -> bool:
+    return isinstance(outcome, MCPRequestError) and outcome.status == 403

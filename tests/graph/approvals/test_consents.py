@@ -22,6 +22,7 @@ from tests.graph.approvals.conftest import ALICE, SECONDS
 from tests.graph.approvals.foreign_bank import LOOK, PROVIDER, URL, ForeignBank, required, saved
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
+from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
 pytestmark = pytest.mark.promise("approval-binds", "no-secret-leaves")
 
@@ -162,6 +163,32 @@ async def test_consent_that_ends_during_the_run_puts_no_url_into_its_messages() 
     assert results[0] == "12"
     assert results[1].startswith("consent_required: ")
     assert "canary" not in saved(bank)
+
+
+@pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
+async def test_run_waits_for_a_consent_that_ended_and_repeats_only_a_call_that_reads(effect: Effect) -> None:
+    bank = ForeignBank([LOOK, DONE])
+    bank.service.policies["balance"] = ToolPolicy(effect, ApprovalMode.ALLOW)
+    bank.consent()
+    vault, before = bank.bench.vault, dict(bank.bench.vault.failures)
+    bank.service.renew_first = True
+    invalidate = vault.invalidate
+
+    def withdrawn(*given: Any, **more: Any) -> None:
+        invalidate(*given, **more)
+        vault.failures[PROVIDER] = required()
+
+    vault.invalidate = withdrawn  # type: ignore[method-assign]
+    messages = await bank.ask()
+    assert result_of(messages).text.startswith("consent_required: ")
+    if effect is Effect.WRITE:
+        assert messages[-1].text == "done"
+        return
+    pending = await bank.waiting()
+    assert (pending.request.kind, pending.request.tool) == (ApprovalKind.CONSENT_REQUIRED, "balance")
+    bank.service.renew_first, vault.failures = False, before
+    results = [each.text for each in await bank.resume() if isinstance(each, ToolMessage)]
+    assert (results[1], bank.service.calls) == ("12", [("balance", {}, f"{PROVIDER}-of-alice-1")])
 
 
 async def test_run_that_is_not_kept_sends_the_url_to_its_surface_alone() -> None:

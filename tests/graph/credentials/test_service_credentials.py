@@ -7,6 +7,8 @@ import pytest
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement, requirements
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, Credential
+from identity.error_codes import IdentityCode
+from identity.errors import CredentialError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.graph.bench import bench
@@ -102,3 +104,35 @@ async def test_wider_credential_is_the_users_and_not_kept_for_the_service(vault:
     assert vault.obtained == [("maps|read", "alice"), *[("maps|read maps|write", "alice")] * 2]
     assert access.renewed is before
     assert await access.credential() is before
+
+
+@pytest.mark.parametrize("identity", [HUMAN, MACHINE])
+async def test_equal_credential_is_not_tried_again_under_either_identity(
+    vault: Any, verifier: Any, identity: AccessIdentity
+) -> None:
+    caller = await verifier.verify(Secret("alice-1"))
+    source = ServiceCredentials({"amap": ServiceRequirement(REQUIRED, identity)}, vault, lambda: 0.0)
+    vault.secret = "one-key"
+    access = source.of(caller, "amap")
+    refused = await access.credential()
+    vault.lifetime += 5
+    assert await access.renew(refused) is refused
+    vault.secret = "another-key"
+    fresh = await access.renew(refused)
+    assert fresh.secret == Secret("another-key")
+    assert await access.renew(refused) is fresh  # of a concurrent call
+
+
+async def test_refused_credential_is_not_kept_for_the_next_call_if_there_is_no_other(
+    vault: Any, verifier: Any
+) -> None:
+    caller = await verifier.verify(Secret("alice-1"))
+    source = ServiceCredentials({"amap": ServiceRequirement(REQUIRED, HUMAN)}, vault, lambda: 0.0)
+    access = source.of(caller, "amap")
+    refused = await access.credential()
+    vault.failures["key"] = CredentialError(IdentityCode.SERVICE_CREDENTIAL_UNAVAILABLE, "withdrawn")
+    with pytest.raises(CredentialError):
+        await access.renew(refused)
+    update = access.update
+    assert update is not None
+    assert (access.known(), update.get("amap")) == (None, None)

@@ -8,8 +8,15 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
-from identity.errors import AuditError, CredentialError, UnreachableError
+from identity.credentials.issuer import IssuedCredential
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CredentialRequirement,
+    OAuthTokenRequirement,
+)
+from identity.error_codes import IdentityCode
+from identity.errors import AuditError, ConsentRequiredError, CredentialError, UnreachableError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.identity.credentials.controlled_issuer import (
@@ -24,6 +31,7 @@ from tests.identity.credentials.controlled_issuer import (
     NO_TOKEN,
     STORE_TOKEN,
     TOKEN,
+    Call,
     ControlledIssuer,
     refusal,
     settled,
@@ -280,3 +288,83 @@ async def test_refused_prerequisite_ends_its_own_dependents_and_no_others(clock:
     assert broker.cached(STORE_TOKEN, MACHINE, None) is None
     assert broker.cached(AMAP, MACHINE, None) is amap
     assert broker.cached(OTHER_STORE_TOKEN, MACHINE, None) is not None
+
+
+CALENDAR = OAuthTokenRequirement("calendar")
+
+
+class KeepingIssuer(ControlledIssuer):
+    """Keeps the token of a foreign provider, and gives it again, as IDaaS does. `anew` is another one, or why
+    there is none.
+    """
+
+    kept = "kept"
+    anew: str | ConsentRequiredError = "anew"
+
+    async def issue(self, requirement, *_):
+        self.calls.append(Call("", "anew" if requirement.forced else "kept"))
+        if requirement.forced:
+            if not isinstance(self.anew, str):
+                raise self.anew
+            self.kept = self.anew
+        return IssuedCredential(Secret(self.kept), self.clock() + 3600)
+
+
+CONSENT = ConsentRequiredError(
+    IdentityCode.CONSENT_REQUIRED, "not allowed", authorization_url=Secret("https://idp.example/consent")
+)
+
+
+@pytest.fixture
+def keeping(clock: Any) -> KeepingIssuer:
+    return KeepingIssuer(clock)
+
+
+@pytest.mark.parametrize("identity", [MACHINE, HUMAN])
+async def test_withdrawn_token_is_asked_for_once_more_and_then_with_force(keeping, clock, caller, identity):
+    broker, alice = CredentialBroker(keeping, clock=clock, jitter=lambda: 0.0), caller("alice")
+    kept = await broker.obtain(CALENDAR, identity, alice)
+    broker.invalidate(kept, alice, withdrawn=True)  # also one that is a moment old: IDaaS may have kept it
+    anew = await broker.obtain(CALENDAR, identity, alice)
+    assert (anew.secret, anew.requirement) == (Secret("anew"), CALENDAR)
+    assert broker.cached(CALENDAR, identity, alice) is anew
+    assert [call.what for call in keeping.calls] == ["kept", "kept", "anew"]
+
+
+async def test_token_that_was_refused_for_this_call_only_is_not_asked_for_with_force(keeping, clock, caller):
+    broker, alice = CredentialBroker(keeping, clock=clock, jitter=lambda: 0.0), caller("alice")
+    kept = await broker.obtain(CALENDAR, HUMAN, alice)
+    clock.advance(5)
+    broker.invalidate(kept, alice)
+    assert (await broker.obtain(CALENDAR, HUMAN, alice)).secret == Secret("kept")
+    assert [call.what for call in keeping.calls] == ["kept", "kept"]
+
+
+async def test_withdrawn_token_is_not_used_until_the_user_has_consented_again(keeping, clock, caller):
+    broker, alice, bob = CredentialBroker(keeping, clock=clock), caller("alice"), caller("bob")
+    kept = await broker.obtain(CALENDAR, HUMAN, alice)
+    keeping.anew = CONSENT
+    broker.invalidate(kept, alice, withdrawn=True)
+    for _ in range(3):
+        assert isinstance(await refusal(broker, CALENDAR, HUMAN, alice), ConsentRequiredError)
+    assert (await broker.obtain(CALENDAR, HUMAN, bob)).secret == Secret("kept")  # another user's own
+    keeping.kept = "of the new consent"
+    fresh = await broker.obtain(CALENDAR, HUMAN, alice)
+    assert fresh.secret == Secret("of the new consent")
+
+
+async def test_service_that_refuses_every_token_does_not_have_the_user_asked_again_and_again(
+    keeping, clock, caller
+):
+    broker, alice = CredentialBroker(keeping, clock=clock, jitter=lambda: 0.0), caller("alice")
+    broker.invalidate(await broker.obtain(CALENDAR, HUMAN, alice), alice, withdrawn=True)
+    anew = await broker.obtain(CALENDAR, HUMAN, alice)
+    for _ in range(10):
+        clock.advance(50)
+        broker.invalidate(anew, alice, withdrawn=True)
+        assert (await broker.obtain(CALENDAR, HUMAN, alice)).secret == Secret("anew")
+    assert [call.what for call in keeping.calls].count("anew") == 1
+    clock.advance(101)
+    broker.invalidate(anew, alice, withdrawn=True)
+    await broker.obtain(CALENDAR, HUMAN, alice)
+    assert [call.what for call in keeping.calls].count("anew") == 2

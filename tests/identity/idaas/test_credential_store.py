@@ -83,6 +83,16 @@ def test_request_contains_the_provider_and_the_scopes() -> None:
     }
 
 
+def test_token_in_place_of_the_kept_one_is_requested_with_force_and_is_no_other_credential() -> None:
+    anew = CALENDAR.anew
+    assert anew is not None
+    assert (anew, anew.anew) == (CALENDAR, anew)
+    assert store_operation(anew, "alice").body == {
+        **(OAUTH_OPERATION.body or {}),
+        "forceAuthentication": True,
+    }
+
+
 def test_token_ends_at_its_time_and_without_one_is_fetched_again_soon() -> None:
     ends = content() | {"expirationTime": 2_000_000}
     assert OAUTH_OPERATION.read(ends, NOW) == IssuedCredential(Secret("gho_x"), 2000.0)
