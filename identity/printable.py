@@ -1,28 +1,76 @@
 """Texts that are safe to show, and times as texts.
 
-Untrusted text cannot move a terminal's cursor, set a title or a clipboard, or show characters in another
-order than they have. The page has the same list (`frontend/printable.js`).
+A person sees every character of an untrusted text, in its order: none of them moves a terminal's cursor,
+sets a title or a clipboard, reverses others, or is invisible. The page has the same function
+(`frontend/printable.js`); `frontend/tests/printable.json` holds both to one table.
 """
 
 import json
 import re
+import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""C0 but newline and tab, DEL, C1; the overrides, embeddings and isolates of bidirectional text; and lone
-surrogates, which UTF-8 cannot encode."""
+_EMOJI: Final = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+)
+_VARIANT: Final = f"{_EMOJI}[\U0001f3fb-\U0001f3ff]?[\ufe0e\ufe0f]?"
+_EMOJI_SEQUENCE: Final = f"{_VARIANT}(?:\u200d{_VARIANT})*|[0-9#*]\ufe0f\u20e3"
+"""UTS #51: what selects a variant of an emoji, and joins emojis, is not shown as an escape."""
+_WITHOUT_JOINTS: Final = str.maketrans("", "", "\ufe0e\ufe0f\u200d")
+_FREQUENT: Final = "\n\t -~\u00a1-\u00ac\u00ae-\u02ff\u3001-\u303f\u4e00-\u9fa5\uac00-\ud7a3\uff01-\uff5e"
+"""Characters that are shown as they are, which need no look at their category."""
+_REMARKABLE: Final = re.compile(f"{_EMOJI_SEQUENCE}|[^{_FREQUENT}]")
+_EMOJI_AT_END: Final = re.compile(f"(?:{_VARIANT}\u200d)*{_VARIANT}\u200d?$|[0-9#*]\ufe0f?$")
+_UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
+    "\u2800\u2d7f\ufffc\U0001107f\U00013441\U00013442\U00016fe4\U0001d159]"
+)
+"""Letters, marks and symbols that show nothing: of Unicode's Default_Ignorable_Code_Point, and blanks."""
 
 
 def printable(text: str) -> str:
-    """`text` with each unsafe character replaced by U+FFFD."""
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
+    """`text`, with an escape in place of each character that a reader would not see, or that changes how
+    others are shown: as in JSON, `\\u202e`, and two for a character beyond U+FFFF.
+
+    These are all of the categories control (but newline and tab), format, private use, unassigned, surrogate,
+    and separator of lines and paragraphs; all that Unicode ignores by default; and blank letters. What
+    belongs to an emoji is shown with it. Spaces of any width are spaces.
+    """
+    return _REMARKABLE.sub(_shown, text)
+
+
+def without_open_emoji(text: str) -> str:
+    """`text`, a piece of a longer one, without an emoji at its end, which the next piece may change."""
+    return _EMOJI_AT_END.sub("", text)
 
 
 def printable_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """JSON in which unsafe characters are escaped: the value is unchanged, and it can be printed."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    """JSON, indented, that can be printed as `printable` prints texts: the value is unchanged."""
+    return printable(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _shown(remarkable: re.Match[str]) -> str:
+    """A character, or a sequence of an emoji, whose joints are shown if all else of it is."""
+    text = remarkable[0]
+    parts = text.translate(_WITHOUT_JOINTS) if len(text) > 1 else text
+    if not any(map(_is_hidden, parts)):
+        return text
+    return "".join(_escaped(character) if _is_hidden(character) else character for character in text)
+
+
+@lru_cache(maxsize=4_096)
+def _is_hidden(character: str) -> bool:
+    if _UNSEEN.match(character):
+        return True
+    return not character.isprintable() and unicodedata.category(character) != "Zs"
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
 
 
 def rfc3339(seconds: float, timespec: str = "milliseconds") -> str:

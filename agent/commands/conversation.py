@@ -11,7 +11,7 @@ import httpx
 
 from agent.commands.keyboard import read_answer
 from agent.commands.terminal import err, out, stop
-from identity.printable import printable, printable_json
+from identity.printable import printable, printable_json, without_open_emoji
 from identity.strict_json import read_object
 
 _TIMEOUT: Final = httpx.Timeout(10, read=300)
@@ -57,6 +57,7 @@ class Conversation:
     _tools: dict[str, str] = field(default_factory=dict)
     """The names of tools by the ids of calls."""
     _in_line: bool = False
+    _open_emoji: str = ""
 
     def ask(self, question: str) -> None:
         """Sends the question and shows what follows, until the run has ended. Raises `RefusedError`.
@@ -112,8 +113,8 @@ class Conversation:
                 message = {"id": str(event.get("messageId")), "role": "assistant", "content": ""}
                 self.messages.append(message)
             case "TEXT_MESSAGE_CONTENT":
-                out.print(delta := str(event.get("delta")), end="")
-                self._in_line = True
+                delta = str(event.get("delta"))
+                self._print_piece(delta)
                 if self.messages and self.messages[-1]["role"] == "assistant":
                     self.messages[-1]["content"] += delta
             case "TEXT_MESSAGE_END":
@@ -139,10 +140,18 @@ class Conversation:
             case "RUN_ERROR":
                 raise RefusedError(event)
 
+    def _print_piece(self, delta: str) -> None:
+        """Prints a piece of an answer; an emoji at its end is printed with what follows."""
+        text = self._open_emoji + delta
+        whole = without_open_emoji(text)
+        out.print(whole, end="")
+        self._open_emoji = text[len(whole) :]
+        self._in_line = True
+
     def _end_line(self) -> None:
         if self._in_line:
-            out.print()
-        self._in_line = False
+            out.print(self._open_emoji)
+        self._open_emoji, self._in_line = "", False
 
     def _decide(self, interrupts: list[Any]) -> None:
         """Asks the person about each call that waits, until the run has ended."""

@@ -11,11 +11,8 @@ from typing import Any, Final
 
 from identity.observation.request_context import REQUEST_ID, USER
 from identity.observation.span import CURRENT_SPAN
+from identity.printable import printable
 
-_UNSEEN: Final = re.compile(
-    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
-)
-"""Control and format characters that JSON does not escape, and that a terminal interprets or hides."""
 _SECRET: Final = re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+|\beyJ[\w-]{8,}(?:\.[\w-]*)*|\bsk-[\w-]{8,}")
 _PLAIN: Final = re.compile(r"[^\s\x00-\x1f\"=\\]+")
 """Values that are shown without quotes."""
@@ -100,13 +97,10 @@ def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _visible(line: str) -> str:
-    """`line` with characters that a terminal interprets or hides as JSON escapes.
-
-    Not checked: C0 characters, which the encoders of both formats escape.
-    """
+    """`line` as `printable` shows it. C0 characters were escaped by the encoder of the format."""
     if line.isascii() and "\x7f" not in line:
         return line
-    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], line)
+    return printable(line)
 
 
 def _masked(line: str) -> str:

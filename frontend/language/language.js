@@ -4,6 +4,7 @@ import { en } from './en.js';
 import { enErrors } from './en-errors.js';
 import { zh } from './zh.js';
 import { zhErrors } from './zh-errors.js';
+import { printable } from '../printable.js';
 
 /** Language code → key → message. */
 export const MESSAGES = Object.freeze({ en: { ...en, ...enErrors }, zh: { ...zh, ...zhErrors } });
@@ -20,13 +21,13 @@ export class Language {
   }
 
   /**
-   * The message at `key`, with each `{name}` replaced from `values`. Values are text, never markup. Latin ones are apart
+   * The message at `key`, with each `{name}` replaced from `values`. Values are text, printable and never markup. Latin ones are apart
    * from the Chinese characters beside them.
    */
   text(key, values = {}) {
     const message = this.messages[key] ?? key;
     return message.replace(/(\p{Script=Han}?)\{(\w+)\}(?=(\p{Script=Han}?))/gu, (placeholder, before, name, after) => {
-      const value = String(values[name] ?? placeholder.slice(before.length));
+      const value = printable(String(values[name] ?? placeholder.slice(before.length)));
       return `${before}${before && /^\w/.test(value) ? ' ' : ''}${value}${after && /\w$/.test(value) ? ' ' : ''}`;
     });
   }

@@ -69,6 +69,11 @@ test('the language is the chosen one, then the configured one, then that of the 
   assert.equal(preferred({ configured: 'zh' }), 'en');
 });
 
+test('values of a message are printable', () => {
+  const language = new Language('en');
+  assert.equal(language.text('approval.argument', { name: 'a\u202e\u200bb' }), language.text('approval.argument', { name: 'a\\u202e\\u200bb' }));
+});
+
 test('values are inserted literally and only once', () => {
   const language = new Language('en');
   assert.equal(language.text('failure.code', { code: '{code} $& <b>' }), 'Code: {code} $& <b>');

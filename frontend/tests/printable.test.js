@@ -1,10 +1,38 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { indentedJson, printable } from '../printable.js';
 
-test('a text shows no character that reverses others, and no half of one', () => {
-  assert.equal(printable('\u202eevil\u202c \u2066x\u2069 \x1b[2J \ud83d'), '\ufffdevil\ufffd \ufffdx\ufffd \ufffd[2J \ufffd');
-  for (const text of ['two\n\tlines', '中文', '\ud83d\ude00', 'שלום']) assert.equal(printable(text), text);
+const TABLE = JSON.parse(readFileSync(new URL('printable.json', import.meta.url), 'utf8'));
+
+/** The characters of ranges of the table. */
+function* characters(ranges) {
+  for (const [first, last] of ranges) {
+    for (let code = parseInt(first, 16); code <= parseInt(last, 16); code += 1) yield String.fromCodePoint(code);
+  }
+}
+
+test('hidden characters of the table are shown as escapes', () => {
+  for (const character of characters(TABLE.hidden)) {
+    const shown = printable(`a${character}b`);
+    assert.match(shown, /^[\x20-\x7e]+$/);
+    assert.equal(JSON.parse(`"${shown}"`), `a${character}b`);
+  }
+});
+
+test('visible characters of the table are shown as they are', () => {
+  for (const character of characters(TABLE.shown)) assert.equal(printable(`a${character}b`), `a${character}b`);
+});
+
+test('texts of the table are shown as it says', () => {
+  for (const [text, shown] of TABLE.texts) assert.equal(printable(text), shown);
+});
+
+test('every character that Unicode ignores by default is shown as an escape', () => {
+  for (let code = 0; code <= 0x10ffff; code += 1) {
+    const character = String.fromCodePoint(code);
+    if (/\p{Default_Ignorable_Code_Point}/u.test(character)) assert.notEqual(printable(character), character);
+  }
 });
 
 test('JSON is indented with all digits, and unsafe characters are escaped', () => {

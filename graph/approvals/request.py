@@ -49,7 +49,7 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
         tool=request.tool,
         service=request.service,
         effect=request.effect,
-        by=printable(request.prepared_by or ""),
+        by=request.prepared_by,
         message=asked.get("message"),
     )
     decisions = _DECISIONS[request.kind]
@@ -58,6 +58,7 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
         description += f' Another person decides: "{request.approvers}". Then approve to continue.'
     if url is not None:
         description += f" Open this address, allow the access, and then approve: {url}"
+    description = printable(description)
     action = {"name": name, "args": arguments, "arguments": arguments, "description": description}
     review = {"action_name": name, "allowed_decisions": decisions}
     principal = {"iss": request.principal.issuer, "sub": request.principal.subject}

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import re
-import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -19,42 +18,25 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from agent.commands.terminal import Terminal
-from identity.printable import printable, printable_json
+from identity.printable import printable
 from tests.conftest import Sandbox
 
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIC8=\x07"
 HOSTILE = [
     CLIPBOARD, "\x1b]0;title\x07", "\x1b[2J", "\x9b2J", "\x9d0;title\x9c", "\x90q\x9c", "\r", "\b", "\x00",
-    "\x7f", "\x0b", "\x0c", "\u202e", "\u202a", "\u2066", "\u2069", "[bold red]markup[/]", "[/]", ":smile:",
+    "\x7f", "\x0b", "\x0c", "\u202e", "\u202a", "\u2066", "\u2069", "\u200b", "\u200f", "\u061c", "\ufe0f",
+    "\u3164", "\u2800", "\U000e0041", "\ue000", "[bold red]markup[/]", "[/]", ":smile:",
     "[link=https://evil.example]here[/link]",
 ]  # fmt: skip
 TEXT = "start" + "".join(HOSTILE) + "end\t.\n"
 
 
+EMOJIS = ["Sun ", "\u2600", "\ufe0f 1", "\ufe0f", "\u20e3 ", "\U0001f468", "\u200d", "\U0001f4bb", "1"]
+
+
 def unsafe(text: str) -> list[str]:
-    """The characters that a terminal interprets: control characters and overrides of text direction."""
-    return [
-        each
-        for each in text
-        if (unicodedata.category(each) in ("Cc", "Cs") and each not in "\n\t")
-        or unicodedata.bidirectional(each) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-    ]
-
-
-def test_every_unsafe_character_is_replaced_and_no_other() -> None:
-    every = "".join(map(chr, range(0x110000)))
-    shown = printable(every)
-    assert unsafe(shown) == []
-    changed = {one for one, other in zip(every, shown, strict=True) if one != other}
-    assert changed == set(unsafe(every))
-
-
-def test_printable_json_has_the_same_value() -> None:
-    value = {"detail": TEXT + "杭州", "bad\x9b": ["\ud800"]}
-    text = printable_json(value)
-    assert unsafe(text) == []
-    assert json.loads(text) == value
-    assert "杭州" in text
+    """The characters that a terminal interprets or that nobody sees."""
+    return [each for each in text if printable(each) != each]
 
 
 @pytest.mark.parametrize("kind", ["text", "table"])
@@ -109,7 +91,13 @@ async def respond(request: Request) -> StreamingResponse | JSONResponse:
         return JSONResponse({"error": TEXT}, 500)
 
     ends = {"type": "RUN_FINISHED", "metadata": {"idaas-agent": {"finish_reason": question}}}
-    sent = {"stream": events(), "approve": [approval("tool_call")], "unknown": [approval("another")]}
+    pieces = [{"type": "TEXT_MESSAGE_CONTENT", "delta": each} for each in EMOJIS]
+    sent = {
+        "emojis": pieces,
+        "stream": events(),
+        "approve": [approval("tool_call")],
+        "unknown": [approval("another")],
+    }
 
     async def stream() -> AsyncIterator[str]:
         for event in sent.get(question, [ends]):
@@ -140,6 +128,11 @@ async def test_chat_prints_the_output_of_a_hostile_agent_as_text(serve: Serve, q
     if question != "nonsense":
         assert "[bold red]markup[/]" in shown
         assert ":smile:" in shown
+
+
+async def test_chat_prints_emojis_that_arrive_in_pieces(serve: Serve) -> None:
+    url = await serve(Starlette(routes=[Route("/ag-ui/agent", respond, methods=["POST"])]))
+    assert await output_of("chat", "--url", url, "emojis") == f"{''.join(EMOJIS)}\n"
 
 
 async def test_chat_says_that_an_answer_is_not_whole(serve: Serve) -> None:

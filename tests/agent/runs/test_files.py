@@ -155,7 +155,7 @@ async def test_file_of_a_tool_is_kept_for_its_owner_and_described_to_the_model(p
     events = await say(one, "draw")
     [finished] = [event for event in events if isinstance(event, dict) and event["type"] == "tool_finished"]
     image, page = finished["files"]
-    assert (image["name"], image["media_type"]) == ("a\N{REPLACEMENT CHARACTER}.png", "image/png")
+    assert (image["name"], image["media_type"]) == ("a_u202e.png", "image/png")
     assert (page["name"], page["media_type"]) == ("<b>.html", "application/octet-stream")
     read = one.bench.model.asked[-1][-1].text
     assert read.splitlines()[0] == "Drawn."

@@ -62,20 +62,24 @@ async def test_changed_arguments_are_what_is_called(page: Page, lasting_agent: L
 
 async def test_arguments_are_shown_and_sent_exactly(page: Page, lasting_agent: LastingAgent) -> None:
     days = 12345678901234567890
-    call = calls(("leave_apply", LEAVE | {"days": days, "reason": "\u202eevil\u202c"}))
+    reason = "\u202eevil\u202c\u200b\u3164\ufe0f\U000e0041"
+    call = calls(("leave_apply", LEAVE | {"days": days, "reason": reason}))
     lasting_agent.will_say(call, AIMessage("Applied."))
     await lasting_agent.asked(page, APPLY)
     await expect(card(page).locator(".arguments")).to_contain_text(f"days{days}")
-    await expect(card(page).locator(".arguments")).to_contain_text("\\u202eevil\\u202c")
+    await expect(card(page).locator(".arguments")).to_contain_text(
+        r"\u202eevil\u202c\u200b\u3164\ufe0f\udb40\udc41"
+    )
     await card(page).get_by_role("button", name="Change").click()
     await card(page).get_by_label("first_day", exact=True).fill(LATER_DAY)
     async with page.expect_request(lambda request: "/approvals/" in request.url) as sent:
         await card(page).get_by_role("button", name="Approve as changed").click()
     assert json.loads((await sent.value).post_data)["arguments"] == {
-        "days": days, "first_day": LATER_DAY, "reason": "\u202eevil\u202c",
+        "days": days, "first_day": LATER_DAY, "reason": reason,
     }  # fmt: skip
     await expect(page.locator("details.tool pre").first).to_contain_text(str(days))
-    assert "\u202e" not in await page.locator("main").inner_text()
+    text = await page.locator("main").inner_text()
+    assert not (set(reason) - set("evil")) & set(text)
 
 
 async def test_conversations_are_renamed_deleted_and_restored(

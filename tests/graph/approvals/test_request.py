@@ -41,7 +41,7 @@ def test_arguments_are_shown_exactly_and_in_the_order_of_their_characters() -> N
         ("share", "0.1"),
         ("to", '"\\u202eevil\\u202c"'),
         ("note", "two\nlines, 中文"),
-        ("of\ufffd", '[\n  9007199254740993,\n  "\\u009b"\n]'),
+        ("of\\u2066", '[\n  9007199254740993,\n  "\\u009b"\n]'),
     ]
     for each in shown:
         if each["name"] != "note":
