@@ -110,7 +110,8 @@ class ArgumentRule:
         return self.mode if _OPERATORS[self.operator](found, self.value) else ApprovalMode.ALLOW
 
 
-def _strictest(*modes: ApprovalMode) -> ApprovalMode:
+def strictest(*modes: ApprovalMode) -> ApprovalMode:
+    """The strictest of `modes`."""
     return max(modes, key=list(ApprovalMode).index)
 
 
@@ -159,13 +160,13 @@ class ToolPolicy:
         identity, and are denied under Machine identity and for a service without a credential, because the
         agent's rights are those of no single user.
         """
-        return _strictest(self._base(access_identity), *(rule.mode_for(arguments) for rule in self.rules))
+        return strictest(self._base(access_identity), *(rule.mode_for(arguments) for rule in self.rules))
 
     def modes(self, access_identity: AccessIdentity | None) -> list[ApprovalMode]:
         """Those that calls have, by their arguments, the most permissive first."""
         base = self._base(access_identity)
         others = (mode for rule in self.rules for mode in (ApprovalMode.ASK, rule.mode))
-        found = {base, *(_strictest(base, mode) for mode in others)}
+        found = {base, *(strictest(base, mode) for mode in others)}
         return [mode for mode in ApprovalMode if mode in found]
 
     def offered(self, arguments: Mapping[str, Any], seconds: int) -> Lasting:

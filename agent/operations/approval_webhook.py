@@ -77,7 +77,8 @@ class ApprovalWebhook:
         data["asker"] = {"iss": request.principal.issuer, "sub": request.principal.subject}
         data["url"] = f"{self.settings.approval_webhook_page}#approval={request.id}"
         data["prepared_by"] = request.prepared_by
-        if self.settings.approval_webhook_arguments:
+        of_user_alone = request.approvers is None and bool(request.read)
+        if self.settings.approval_webhook_arguments and not of_user_alone:
             data["arguments"] = members["arguments"]
         message = {"type": "approval.requested", "timestamp": rfc3339(request.created_at), "data": data}
         return json.dumps(message, separators=(",", ":")).encode()

@@ -13,6 +13,7 @@ from graph.approvals.gate import FINAL, ApprovalGate, Permitted, Refused, Verdic
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus, PendingApproval
 from graph.call_arguments import arguments_digest
+from graph.labels.data_labels import is_confidential, shown
 from identity.errors import ApprovalError
 from identity.secrets.secret import Secret
 from tools.elicitation import Answered, InputRequired, defaults
@@ -92,7 +93,8 @@ class Elicitations:
     def _kept(self, pending: PendingCall, of_call: Mapping[str, Any], key: str) -> str:
         """Keeps the question `key`, with what the call needs; its id."""
         question = {**of_call["questions"][key], "key": key, "of_call": of_call}
-        request = self.gate.requests.of_call(pending, ApprovalKind.ELICITATION, question=question)
+        read = shown(pending.read) if is_confidential(pending.read) else ()
+        request = self.gate.requests.of_call(pending, ApprovalKind.ELICITATION, question=question, read=read)
         self.gate.new[request.id] = request
         return request.id
 

@@ -1,8 +1,8 @@
 """Decides about calls by their policy: whether a person is asked, and at the call, finally."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from cachetools import LRUCache
 from langchain_core.messages import ToolCall
@@ -30,10 +30,12 @@ from graph.approvals.record import (
 from graph.context import Conversation
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
+from graph.labels.data_labels import Disclosure, disclosure_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.errors import AgentError, ApprovalError, ErrorCode
 from identity.principal import Principal
+from tools.approval_policy import ApprovalMode
 from tools.lasting import Lasting
 from tools.service import Service, ToolSchema
 
@@ -57,6 +59,10 @@ FINAL: Final[Mapping[ApprovalStatus, str]] = {
 _NOT_SIGNED_IN: Final = (
     "not run: the policy of the agent requires a recent sign-in, and the user's access token is of an "
     "earlier one"
+)
+_CONFIDENTIAL: Final = (
+    "not run: this conversation has read confidential data, which the call could carry elsewhere; in a new "
+    "conversation it is not there"
 )
 _UNAPPROVED: Final = "not run: the user has not approved this call"
 _REFUSALS: Final[Mapping[ErrorCode, str]] = {
@@ -123,28 +129,42 @@ class ApprovalGate:
     async def verdict(self, pending: PendingCall, caller: VerifiedAccessToken) -> Verdict:
         """Whether the call may be made, by what is known now. It uses no approval."""
         decision = await self._policy.decide(pending, caller, Facts())
-        if not isinstance(known := self._without_person(decision, pending), Ask):
-            if isinstance(known, Permitted):
-                await known.allowed.taken_back()
-            return known
-        if known.sign_in is not None:
-            return await self._sign_in(pending, known)
-        request = self.requests.of_call(pending, approvers=known.approvers, ruled=known)
+        disclosure = self._disclosure(pending, decision)
+        if isinstance(decision, Allow):
+            await decision.taken_back()
+        questions = self._questions(pending, decision, disclosure)
+        if isinstance(questions, Permitted | Refused):
+            return questions
+        if isinstance(decision, Ask) and decision.sign_in is not None:
+            return await self._sign_in(pending, decision)
+        permitted = Permitted()
+        for question in questions:
+            verdict = await self._answered(pending, question, disclosure, caller)
+            if not isinstance(verdict, Permitted):
+                return verdict
+            permitted = verdict
+        return permitted
+
+    async def _answered(
+        self, pending: PendingCall, question: "_Question", disclosure: Disclosure, caller: VerifiedAccessToken
+    ) -> Verdict:
+        """Whether the call may be made as far as one of its questions is concerned."""
+        request, ask = question
         state = await self.known(request.id, request.principal)
-        offered = self._offered(known, pending)
+        offered = self._offered(ask, pending, disclosure)
         if state is None:
-            if (granted := await self._granted(known, pending, request, caller)) is not None:
+            if (granted := await self._granted(question, offered, pending, caller)) is not None:
                 await granted[1].taken_back()
                 return Permitted(granted[0].id)
-            return PendingApproval(request, pending.call["args"], asked=False, lasting=offered, ruled=known)
+            return PendingApproval(request, pending.call["args"], asked=False, lasting=offered, ruled=ask)
         if reason := FINAL.get(state.status):
             rejected = reason is REJECTED and state.approver is not None
-            return Refused(_REJECTED_BY_ANOTHER if rejected else reason, request.id, ruled=known)
-        if request.digest != (state.approved_digest or state.request.digest):
-            return Refused(_CHANGED, request.id, ruled=known)
+            return Refused(_REJECTED_BY_ANOTHER if rejected else reason, request.id, ruled=ask)
+        if request.digest != (state.approved_digest or state.request.digest) or not _says(state, disclosure):
+            return Refused(_CHANGED, request.id, ruled=ask)
         if state.status is ApprovalStatus.APPROVED:
             return Permitted(request.id)
-        return PendingApproval(state.request, pending.call["args"], lasting=offered, ruled=known)
+        return PendingApproval(state.request, pending.call["args"], lasting=offered, ruled=ask)
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """See `CallPolicy.outlook`. Where no person can be asked, it is a refusal."""
@@ -155,7 +175,7 @@ class ApprovalGate:
     async def permit(
         self, pending: PendingCall, caller: VerifiedAccessToken, *, goes_on: bool = False
     ) -> Permitted | Refused:
-        """The final decision, immediately before the call. It uses the approval, or a grant if the user was
+        """The final decision, immediately before the call. It uses the approvals, or a grant if the user was
         not asked: a second call is refused.
 
         The policy decides again, by the approval. If it does not allow the call then, the approval is used.
@@ -163,44 +183,87 @@ class ApprovalGate:
         Raises `ThreadBusyError` if the run has lost its conversation (`graph.run_fence`).
         """
         decision = await self._policy.decide(pending, caller, Facts())
-        if not isinstance(known := self._without_person(decision, pending), Ask):
-            return known
-        if known.sign_in is not None:
-            return Refused(_NOT_SIGNED_IN, ruled=decision)
-        request = self.requests.of_call(pending, approvers=known.approvers, ruled=known)
-        state = await self.known(request.id, request.principal)
-        if self.grants is not None and state is not None and self.grants.is_void(state):
-            return Refused(_UNAPPROVED, request.id, ruled=decision)
-        granted = None if state is not None else await self._granted(known, pending, request, caller)
-        if self.grants is not None and granted is not None:
-            grant, allowed = granted
-            try:
-                if not goes_on:
-                    await self.grants.store.use(grant, request, self._clock(), pending.conversation)
-            except AgentError as error:
-                await allowed.taken_back()
-                if not isinstance(error, ApprovalError):
-                    raise
-                return Refused(_REFUSALS.get(error.code, _UNAPPROVED), grant.id, ruled=decision)
-            return Permitted(grant.id, replace(allowed, observed=known.observed or allowed.observed))
-        began = state is not None and state.status is ApprovalStatus.USED and goes_on
+        disclosure = self._disclosure(pending, decision)
+        questions = self._questions(pending, decision, disclosure)
+        if isinstance(questions, Permitted):
+            return questions
+        permitted: Permitted | Refused = Refused(_NOT_SIGNED_IN, ruled=decision)
         try:
-            if not began or state is None or state.approved_digest != request.digest:
-                run, digest, now = pending.conversation, request.digest, self._clock()
-                await self.store.use(request.id, request.principal, digest, now, run)
-        except ApprovalError as error:
-            return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
-        facts = Facts(approved=True, approver=None if state is None else state.approver)
-        decision = await self._policy.decide(pending, caller, facts)
-        if not isinstance(decision, Allow):
-            denied = decision if isinstance(decision, Deny) else Deny(reason=_UNAPPROVED)
-            return Refused(denied.reason, request.id, denied.error, decision)
-        return Permitted(request.id, replace(decision, observed=known.observed or decision.observed))
+            if isinstance(questions, Refused):
+                permitted = questions
+            elif not isinstance(decision, Ask) or decision.sign_in is None:
+                permitted = await self._used(
+                    pending, caller, decision, questions, disclosure, goes_on=goes_on
+                )
+        finally:
+            if isinstance(permitted, Refused) and isinstance(decision, Allow):
+                await decision.taken_back()
+        return permitted
+
+    async def _used(
+        self,
+        pending: PendingCall,
+        caller: VerifiedAccessToken,
+        decision: Decision,
+        questions: "Sequence[_Question]",
+        disclosure: Disclosure,
+        *,
+        goes_on: bool,
+    ) -> Permitted | Refused:
+        """The final decision about a call that waited for answers to `questions`: each of them is used."""
+        approval, approver = "", None
+        for question in questions:
+            request, ask = question
+            approval = request.id
+            state = await self.known(request.id, request.principal)
+            if state is None:
+                offered = self._offered(ask, pending, disclosure)
+                if (granted := await self._granted(question, offered, pending, caller)) is not None:
+                    return await self._by_grant(pending, request, decision, granted, goes_on=goes_on)
+            elif not _says(state, disclosure) or (self.grants is not None and self.grants.is_void(state)):
+                return Refused(_UNAPPROVED, request.id, ruled=decision)
+            began = state is not None and state.status is ApprovalStatus.USED and goes_on
+            try:
+                if not began or state is None or state.approved_digest != request.digest:
+                    run, now = pending.conversation, self._clock()
+                    await self.store.use(request.id, request.principal, request.digest, now, run)
+            except ApprovalError as error:
+                return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
+            approver = None if state is None else state.approver
+        if isinstance(decision, Allow):
+            return Permitted(approval, decision)
+        allowed = await self._policy.decide(pending, caller, Facts(approved=True, approver=approver))
+        if not isinstance(allowed, Allow):
+            denied = allowed if isinstance(allowed, Deny) else Deny(reason=_UNAPPROVED)
+            return Refused(denied.reason, approval, denied.error, allowed)
+        return Permitted(approval, replace(allowed, observed=decision.observed or allowed.observed))
+
+    async def _by_grant(
+        self,
+        pending: PendingCall,
+        request: ApprovalRequest,
+        decision: Decision,
+        granted: tuple[Grant, Allow],
+        *,
+        goes_on: bool,
+    ) -> Permitted | Refused:
+        """The final decision about a call that a grant covers: the use is counted."""
+        assert self.grants is not None  # noqa: S101 - else nothing is granted
+        grant, allowed = granted
+        try:
+            if not goes_on:
+                await self.grants.store.use(grant, request, self._clock(), pending.conversation)
+        except AgentError as error:
+            await allowed.taken_back()
+            if not isinstance(error, ApprovalError):
+                raise
+            return Refused(_REFUSALS.get(error.code, _UNAPPROVED), grant.id, ruled=decision)
+        return Permitted(grant.id, replace(allowed, observed=decision.observed or allowed.observed))
 
     @property
     def store(self) -> ApprovalStore:
         """Where approvals are kept: a call that needs it is refused without one."""
-        assert self._store is not None  # noqa: S101 - see `_without_person`
+        assert self._store is not None  # noqa: S101 - see `_questions`
         return self._store
 
     def can_ask(self, pending: PendingCall) -> bool:
@@ -227,19 +290,43 @@ class ApprovalGate:
             call_id, thread_id = pending.call["id"] or "", pending.conversation.thread_id
             await self._store.withdraw(pending.principal, thread_id, self._clock(), call_id=call_id)
 
-    def _without_person(self, decision: Decision, pending: PendingCall) -> Permitted | Refused | Ask:
-        """The verdict, unless a person decides, who can be asked."""
-        if isinstance(decision, Allow):
-            return Permitted(allowed=decision)
+    def _disclosure(self, pending: PendingCall, decision: Decision) -> Disclosure:
+        """What the call could carry elsewhere, also to those whom the policy asks."""
+        to_others = isinstance(decision, Ask) and decision.approvers is not None
+        policy = self.services[pending.service].policy(pending.call["name"])
+        arguments, messages = pending.call["args"], pending.messages
+        return disclosure_of(pending.read, pending.service, policy, arguments, messages, to_others=to_others)
+
+    def _questions(
+        self, pending: PendingCall, decision: Decision, disclosure: Disclosure
+    ) -> "Permitted | Refused | Sequence[_Question]":
+        """The questions about a call in their order, or the verdict if no person decides who can be asked.
+
+        Whose data it is, the user, is asked before others see the call; a question of the policy to the user
+        asks for both.
+        """
         if isinstance(decision, Deny):
             return Refused(decision.reason, error=decision.error, ruled=decision)
+        if disclosure.mode is ApprovalMode.DENY:
+            return Refused(_CONFIDENTIAL, ruled=decision)
+        asks: list[Ask] = []
+        if isinstance(decision, Ask):
+            asks.append(decision)
+        if disclosure.mode is ApprovalMode.ASK and all(ask.approvers is not None for ask in asks):
+            asks.insert(0, Ask())
+        if isinstance(decision, Allow) and not asks:
+            return Permitted(allowed=decision)
         if not self.can_ask(pending):
             return Refused(_STATELESS, ruled=decision)
-        return decision
+        made = self.requests.of_call
+        return [
+            _Question(made(pending, approvers=ask.approvers, ruled=ask, read=disclosure.read), ask)
+            for ask in asks
+        ]
 
     async def _sign_in(self, pending: PendingCall, decision: Ask) -> Verdict:
         """Asks the user once to sign in again. A token that says the same as before is refused then."""
-        assert pending.conversation is not None  # noqa: S101 - `_without_person` refuses every other call
+        assert pending.conversation is not None  # noqa: S101 - `_questions` refuses every other call
         request = self.requests.of_sign_in(pending.principal, pending.conversation, pending.checkpoint)
         state = await self.known(request.id, request.principal)
         if state is None or state.status is ApprovalStatus.OPEN:
@@ -247,14 +334,18 @@ class ApprovalGate:
         return Refused(_NOT_SIGNED_IN, ruled=decision)
 
     async def _granted(
-        self, ask: Ask, pending: PendingCall, request: ApprovalRequest, caller: VerifiedAccessToken
+        self,
+        question: "_Question",
+        offered: Lasting | None,
+        pending: PendingCall,
+        caller: VerifiedAccessToken,
     ) -> tuple[Grant, Allow] | None:
         """A grant that covers the call, and the decision of the policy that allows the call with it. A grant
         is its user's: it answers no question to another person. It counts if it could be given today.
         """
-        if self.grants is None or (offered := self._offered(ask, pending)) is None:
+        if self.grants is None or offered is None:
             return None
-        for grant in await self.grants.covering(request, pending.call["args"], caller):
+        for grant in await self.grants.covering(question.request, pending.call["args"], caller):
             if not grant.lasting.is_within(offered):
                 continue
             facts = Facts(approved=True, lasting=grant.lasting.seconds)
@@ -262,9 +353,24 @@ class ApprovalGate:
                 return grant, decision
         return None
 
-    def _offered(self, ask: Ask, pending: PendingCall) -> Lasting | None:
-        """What the user may approve beyond the call."""
+    def _offered(self, ask: Ask, pending: PendingCall, disclosure: Disclosure) -> Lasting | None:
+        """What the user may approve beyond the call. A grant does not know what is read later."""
         if self.grants is None or ask.approvers is not None or not ask.lasting:
+            return None
+        if disclosure.mode is not ApprovalMode.ALLOW:
             return None
         policy = self.services[pending.service].policy(pending.call["name"])
         return policy.offered(pending.call["args"], max(ask.lasting))
+
+
+class _Question(NamedTuple):
+    """A question about a call: the request, and what asks it."""
+
+    request: ApprovalRequest
+    ask: Ask
+
+
+def _says(state: ApprovalState, disclosure: Disclosure) -> bool:
+    """Whether the person was shown what the call could carry now, or has written the arguments themselves."""
+    is_edited = state.approved_digest not in (None, state.request.digest)
+    return is_edited or set(disclosure.read) <= set(state.request.read)

@@ -21,7 +21,7 @@ from graph.call_arguments import arguments_digest
 from graph.callers import Visit
 from graph.context import AgentContext, Conversation, conversation_of
 from graph.credentials.service_credentials import ServiceRequirement
-from graph.labels.data_labels import DataLabels, carried
+from graph.labels.data_labels import DataLabels
 from graph.tool_calls.requested_calls import latest_response
 from identity.audit.event import Ruled
 from identity.credentials.requirement import DeclaredCredential
@@ -86,9 +86,10 @@ class ApprovalRequests:
         approvers: str | None = None,
         ruled: Ruled | None = None,
         question: Mapping[str, Any] | None = None,
+        read: tuple[str, ...] = (),
     ) -> ApprovalRequest:
-        """The request about a call, or its server's `question`. Raises `ValueError` for a call whose
-        conversation is not kept.
+        """The request about a call, or its server's `question`. `read` is what the conversation has read that
+        the call could carry elsewhere. Raises `ValueError` for a call whose conversation is not kept.
         """
         call, service = pending.call, self.services[pending.service]
         if pending.conversation is None:
@@ -115,7 +116,7 @@ class ApprovalRequests:
             digest=digest,
             effect=policy.effect,
             access_identity=access_identity,
-            read=carried(pending.read, pending.service, policy, call["args"], pending.messages),
+            read=read,
             **declared,
             approvers=approvers,
             rules=ruled.rules if ruled else (),

@@ -13,7 +13,6 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import PERSON
 from graph.approvals.record import Approver as Approver
 from graph.credentials.service_credentials import ServiceRequirement
-from graph.labels.data_labels import carried, mode_after
 from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.errors import ErrorCode
@@ -27,10 +26,6 @@ _NO_USER: Final = (
     "the user, so that no user can approve it"
 )
 _NO_APPROVER: Final = "not run: another person must approve the call, and the access token does not say who"
-_CONFIDENTIAL: Final = (
-    "not run: this conversation has read confidential data, which the call could carry elsewhere; in a new "
-    "conversation it is not there"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +133,6 @@ class DeclaredPolicy:
         policy = self.services[pending.service].policy(pending.call["name"])
         if mode is ApprovalMode.DENY:
             return Deny(reason=_NO_USER if policy.mode is None and not policy.rules else DENIED)
-        carries = carried(pending.read, pending.service, policy, pending.call["args"], pending.messages)
-        if carries:
-            mode = max(mode, mode_after(pending.read, policy), key=list(ApprovalMode).index)
-        if mode is ApprovalMode.DENY:
-            return Deny(reason=_CONFIDENTIAL)
         if mode is ApprovalMode.ALLOW:
             return Allow()
         if policy.approvers is not None:
@@ -150,10 +140,9 @@ class DeclaredPolicy:
             named = asks.approvers if isinstance(asks, Ask) else None
             may = approver and named and approver.may_approve(pending.principal, named)
             return Allow() if facts.approved and may else asks
-        if facts.approved and not (carries and facts.lasting):
+        if facts.approved:
             return Allow()
-        lasting = None if carries else policy.lasting  # a grant does not know what is read later
-        return Ask(lasting=() if lasting is None else (lasting.seconds,))
+        return Ask(lasting=() if policy.lasting is None else (policy.lasting.seconds,))
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         policy = self.services[service].policy(tool.name)

@@ -218,9 +218,12 @@ class ApprovalState:
 
     def replaced_by(self, request: ApprovalRequest) -> "ApprovalState":
         """The state after `request` was asked. The same question about a call whose rights have changed since
-        has another id: the earlier one is withdrawn. The questions of a server are several.
+        has another id: the earlier one is withdrawn. The questions of a server are several. What the user has
+        approved stays when others are asked next.
         """
         earlier = self.request
+        if self.status is ApprovalStatus.APPROVED and earlier.approvers is None and request.approvers:
+            return self
         same = request.question is None and all(
             getattr(earlier, name) == getattr(request, name) for name in _OF_A_QUESTION
         )

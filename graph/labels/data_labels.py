@@ -12,11 +12,12 @@ in the name of an argument that the schema of a tool permits (`additionalPropert
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
-from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy, Trust
+from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy, Trust, strictest
 from tools.service import Service, service_of
 
 DataLabels: TypeAlias = Mapping[str, str]
@@ -64,27 +65,42 @@ def is_confidential(read: DataLabels) -> bool:
     return Data.CONFIDENTIAL in labels_in(read)
 
 
-def carried(
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What a call could carry to where it has not been, and what happens to the call therefore.
+
+    `read` is what the conversation has read, for each tool its labels, as people see them; it is empty if the
+    arguments carry nothing of it. `mode` is `ask` if the user of the call decides: no one else's yes counts.
+    """
+
+    read: tuple[str, ...] = ()
+    mode: ApprovalMode = ApprovalMode.ALLOW
+
+
+def disclosure_of(
     read: DataLabels,
     service: str,
     policy: ToolPolicy,
     arguments: Mapping[str, Any],
     messages: Sequence[AnyMessage],
-) -> tuple[str, ...]:
-    """What was read, if a call of `service` could carry confidential data out, in a conversation of
-    `messages`: for each tool its labels, as people see them.
+    *,
+    to_others: bool,
+) -> Disclosure:
+    """What a call of `service` could disclose in a conversation of `messages` that has read what has `read`.
+    `to_others`: another person than the user sees the call before it is made.
     """
-    if not is_confidential(read):
-        return ()
+    if not is_confidential(read) or _are_written(arguments, messages):
+        return Disclosure()
+    mode = ApprovalMode.ASK if to_others else ApprovalMode.ALLOW
     outward = policy.effect in (Effect.EXTERNAL, Effect.UNKNOWN) or policy.trust is Trust.UNTRUSTED
     own = {service_of(service)}
     elsewhere = policy.effect is Effect.WRITE and services_in(read, Data.CONFIDENTIAL) != own
-    if not (outward or elsewhere) or _are_written(arguments, messages):
-        return ()
-    return shown(read)
+    if outward or elsewhere:
+        mode = strictest(mode, _mode_after(read, policy))
+    return Disclosure(shown(read), mode)
 
 
-def mode_after(read: DataLabels, policy: ToolPolicy) -> ApprovalMode:
+def _mode_after(read: DataLabels, policy: ToolPolicy) -> ApprovalMode:
     """What happens to a call that could carry confidential data out. With untrusted data besides, which may
     instruct the model, it asks at least.
     """

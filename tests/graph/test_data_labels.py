@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, Ask, DeclaredPolicy, Facts
 from graph.context import AgentContext
 from graph.labels.data_labels import joined, labels_of
 from identity.audit.trail import AuditTrail
@@ -21,7 +19,6 @@ from tests.audit_records import AuditRecords
 from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
-from tests.graph.memory_seams import Tokens
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import LISTED_READS, READS, ApprovalMode, Data, Effect, ToolPolicy, Trust
 from tools.error_codes import ToolCode
@@ -205,17 +202,6 @@ async def test_operator_denies_what_could_carry_confidential_data() -> None:
     await office.ask("Payslip?")
     assert office.outside == []
     assert "in a new conversation" in office.state.values["messages"][-2].text
-
-
-async def test_grant_from_before_does_not_cover_what_was_read_since() -> None:
-    services = {service.name: service for service in company()}
-    policy, read = DeclaredPolicy(services, {}), labels_of("payroll", "payslip", CONFIDENTIAL)
-    (call,) = send(SALARY).tool_calls
-    caller = await Tokens().verify(Secret("alice-at"))
-    pending = PendingCall(call, "mail", send(SALARY), caller.principal, None, read=read)
-    granted, once = Facts(approved=True, lasting=3600), Facts(approved=True)
-    assert await policy.decide(pending, caller, granted) == Ask()
-    assert isinstance(await policy.decide(pending, caller, once), Allow)
 
 
 async def test_thread_of_a_server_keeps_what_its_earlier_runs_have_read() -> None:

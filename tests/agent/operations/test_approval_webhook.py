@@ -5,6 +5,7 @@ import base64
 import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -114,6 +115,11 @@ async def test_message_is_signed_links_to_the_page_and_has_no_arguments(receiver
     open_hearted = await receiver_of(APPROVAL_WEBHOOK_ARGUMENTS="true")
     await open_hearted.sent(PendingApproval(request_of(), {"amount": 5}))
     assert json.loads(open_hearted.messages[0][1])["data"]["arguments"] == {"amount": 5}
+    agreed = request_of(id="2", approvers="finance", read=("payroll.payslip: confidential",))
+    for number, request in enumerate((agreed, replace(agreed, id="3", approvers=None)), 1):
+        await open_hearted.sent(PendingApproval(request, {"amount": 8250}))
+        asks_others = request.approvers is not None
+        assert (b"8250" in open_hearted.messages[number][1]) is asks_others
 
 
 async def test_failed_message_is_sent_again_with_its_id_and_no_redirect_is_followed(receiver_of):

@@ -380,13 +380,11 @@ async def test_only_tools_whose_rules_count_are_counted(company: CompanyOf) -> N
     assert await counting.say() == ["done", "done"]
 
 
-@pytest.mark.promise("confidential-data-stays", "grants-are-bounded", "another-decides")
+@pytest.mark.promise("grants-are-bounded", "another-decides")
 async def test_consent_counts_beside_the_file_as_far_as_for_the_declared_policy(company: CompanyOf) -> None:
-    read, granted = {"payroll.payslip": "confidential"}, Facts(approved=True, lasting=3600)
+    granted = Facts(approved=True, lasting=3600)
     asking = company(rules="")
     assert isinstance(await decided(asking, amount(5.0), granted), Allow)
-    assert isinstance(await decided(asking, amount(5.0), granted, read=read), Deny)
-    assert isinstance(await decided(asking, amount(5.0), Facts(approved=True), read=read), Allow)
     asking.service.policies["submit_expense"] = ToolPolicy(
         Effect.WRITE, ApprovalMode.ASK, approvers="finance"
     )

@@ -268,3 +268,33 @@ async def test_call_is_denied_if_the_claim_names_no_other_person(managed: Thread
         each for each in (await served.ask("GET", "/rights")).json()["services"] if each["name"] == "amap"
     ]
     assert {tool["decision"] for tool in amap["tools"] if tool["name"] == "maps_weather"} == {"deny"}
+
+
+READ_ADDRESS = calls(("maps_geo", {"address": "Hangzhou"}))
+CONFIDENTIAL_ADDRESS = 'maps_geo = { effect = "read", data = "confidential" }'
+
+
+@pytest.mark.promise("confidential-data-stays")
+async def test_what_was_read_reaches_an_approver_only_after_its_user_has_agreed(
+    replica: ThreadsOf, tmp_path: Path
+) -> None:
+    file = tmp_path / "services.toml"
+    file.write_text(file.read_text().replace(POLICY, f"{POLICY}, {CONFIDENTIAL_ADDRESS}"))
+    served = await replica([READ_ADDRESS, WEATHER, DONE])
+    await served.say("The weather there?")
+    [own] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
+    assert (own["approvers"], own["read"]) == (None, ["amap.maps_geo: confidential, untrusted"])
+    assert await inbox(served, "bob") == []
+    early = await served.ask("POST", f"/approvals/{own['id']}", "bob", APPROVE)
+    assert (early.status_code, early.json()["error"]["code"]) == (409, "approval_invalid")
+
+    await served.ask("POST", f"/threads/thread-1/approvals/{own['id']}", body=APPROVE)
+    async with served.stream("GET", "/threads/thread-1/events") as events:
+        await events.aread()
+    [asked_of_others] = await inbox(served, "bob")
+    assert asked_of_others["id"] != own["id"]
+    assert asked_of_others["arguments"] == {"city": "Hangzhou"}
+    path = f"/approvals/{asked_of_others['id']}"
+    assert (await served.ask("POST", path, "bob", APPROVE)).status_code == 204
+    status, result = await continued(served)
+    assert (status, "杭州" in result) == ("idle", True)

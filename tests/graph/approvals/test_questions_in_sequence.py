@@ -1,0 +1,175 @@
+"""A call that could carry what was read to another person: its user agrees first, and no other yes counts."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, ToolCall
+
+from graph.approvals.gate import ApprovalGate, Permitted, Refused
+from graph.approvals.grants import Grant
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Allow, Ask, Decision, Facts
+from graph.approvals.record import ApprovalState, ApprovalStatus, Approver, PendingApproval
+from graph.context import Conversation
+from graph.credentials.service_credentials import requirements
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.principal import AccessIdentity, Principal
+from identity.secrets.secret import Secret
+from tests.graph.approvals.bank import SCOPE
+from tests.graph.approvals.conftest import ALICE, NOW
+from tests.graph.approvals.memory_store import memory_approvals
+from tests.graph.bench import LLM
+from tests.graph.echo_service import EchoService
+from tests.graph.memory_seams import Tokens
+from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+from tools.lasting import Lasting
+
+pytestmark = pytest.mark.promise("confidential-data-stays")
+
+CALL = ToolCall(name="pay", args={"reason": "8,250.00"}, id="call_1", type="tool_call")
+READ = {"payroll.payslip": "confidential"}
+SHOWN = ("payroll.payslip: confidential",)
+PENDING = PendingCall(CALL, "bank", AIMessage("", id="r1"), ALICE, Conversation("t1", "run1"), read=READ)
+FINANCE = Approver(Principal("https://idaas.example", "fay"), frozenset({"finance"}))
+ASKS_FINANCE = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ASK, approvers="finance")
+ASKS_USER = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ASK, lasting=Lasting(3600))
+ASKS_NOBODY = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW)
+
+
+class Rules:
+    """A `CallPolicy` that asks a group, as rules of Cedar do, whatever a service declares."""
+
+    def decides(self, _call: ToolCall, _service: str) -> bool:
+        return True
+
+    async def decide(self, _pending: PendingCall, _caller: VerifiedAccessToken, facts: Facts) -> Decision:
+        return Allow() if facts.approver == FINANCE else Ask(approvers="finance", rules=("four-eyes",))
+
+    async def outlook(self, *_: Any) -> Decision:
+        return Ask(approvers="finance")
+
+
+def gate_of(policy: ToolPolicy, rules: Rules | None = None) -> ApprovalGate:
+    bank = EchoService("bank", SCOPE, pay="")
+    bank.policies = {"pay": policy}
+    required = requirements([bank], AccessIdentity.HUMAN, LLM)
+    return ApprovalGate([bank], required, memory_approvals(), 600.0, lambda: NOW, rules)
+
+
+BY_OTHERS = [
+    pytest.param(lambda: gate_of(ASKS_FINANCE), id="declared"),
+    pytest.param(lambda: gate_of(ASKS_NOBODY, Rules()), id="rules"),
+]
+
+
+async def caller() -> VerifiedAccessToken:
+    return await Tokens().verify(Secret("alice-at"))
+
+
+async def asked(gate: ApprovalGate, pending: PendingCall = PENDING) -> PendingApproval:
+    """The question that is asked now, kept as one that was asked."""
+    verdict = await gate.verdict(pending, await caller())
+    assert isinstance(verdict, PendingApproval)
+    await gate.store.open(verdict.request)
+    return verdict
+
+
+async def approved(gate: ApprovalGate, question: PendingApproval) -> ApprovalState:
+    request = question.request
+    if request.approvers is not None:
+        return await gate.store.decide_for(request.id, FINANCE, approved=True, at=NOW)
+    return await gate.store.decide(request.id, ALICE, approved=True, digest=request.digest, at=NOW)
+
+
+@pytest.mark.parametrize("gate_with", BY_OTHERS)
+async def test_user_is_asked_before_others_and_both_must_agree(gate_with: Any) -> None:
+    gate = gate_with()
+    own = await asked(gate)
+    assert (own.request.approvers, own.request.read, own.lasting) == (None, SHOWN, None)
+    assert isinstance(await gate.permit(PENDING, await caller()), Refused)
+
+    gate = gate_with()
+    await approved(gate, await asked(gate))
+    others = await asked(gate)
+    assert others.request.approvers == "finance"
+    assert others.request.digest == own.request.digest
+    await approved(gate, others)
+    permitted = await gate.permit(PENDING, await caller())
+    assert permitted == Permitted(others.request.id)
+    assert isinstance(await gate.permit(PENDING, await caller()), Refused)
+
+
+@pytest.mark.parametrize("gate_with", BY_OTHERS)
+async def test_approval_of_others_alone_never_lets_data_out(gate_with: Any) -> None:
+    gate = gate_with()
+    unlabelled = replace(PENDING, read={})
+    await approved(gate, await asked(gate, unlabelled))
+    assert isinstance(await gate.permit(PENDING, await caller()), Refused)
+
+
+async def test_write_into_the_same_service_is_shown_to_others_after_its_user_has_agreed() -> None:
+    gate = gate_of(ToolPolicy(Effect.WRITE, ApprovalMode.ASK, approvers="finance"))
+    own = replace(PENDING, read={"bank.balance": "confidential"})
+    assert (await asked(gate, own)).request.approvers is None
+    assert (await asked(gate, replace(own, read={}))).request.approvers == "finance"
+
+
+@pytest.mark.parametrize("gate_with", BY_OTHERS)
+async def test_user_who_declines_is_not_overruled_and_others_are_not_asked(gate_with: Any) -> None:
+    gate = gate_with()
+    own = await asked(gate)
+    await gate.store.decide(own.request.id, ALICE, approved=False, digest=None, at=NOW)
+    assert isinstance(await gate.verdict(PENDING, await caller()), Refused)
+    assert await gate.store.asked_of(FINANCE) == []
+
+
+@pytest.mark.parametrize("gate_with", BY_OTHERS)
+async def test_question_to_others_keeps_the_answer_of_the_user_only(gate_with: Any) -> None:
+    gate = gate_with()
+    own = await asked(gate)
+    await approved(gate, own)
+    await approved(gate, await asked(gate))
+    changed = replace(PENDING, call={**CALL, "args": {"reason": "8,250.00 CNY"}})
+    assert isinstance(await gate.permit(changed, await caller()), Refused)
+    state = await gate.store.get(own.request.id, ALICE)
+    assert state is not None
+    assert state.status is ApprovalStatus.APPROVED
+
+
+async def test_user_who_approves_the_call_anyhow_is_asked_once_and_for_this_call_only() -> None:
+    for policy in (ASKS_USER, ASKS_NOBODY):
+        gate = gate_of(policy)
+        own = await asked(gate)
+        assert (own.request.read, own.lasting) == (SHOWN, None)
+        await approved(gate, own)
+        assert await gate.permit(PENDING, await caller()) == Permitted(own.request.id)
+
+
+async def test_answer_to_a_question_that_did_not_say_what_was_read_lets_nothing_out() -> None:
+    gate = gate_of(ASKS_USER)
+    await approved(gate, await asked(gate, replace(PENDING, read={})))
+    assert isinstance(await gate.permit(PENDING, await caller()), Refused)
+
+
+async def test_grant_covers_no_call_that_could_carry_what_was_read() -> None:
+    gate = gate_of(ASKS_USER)
+    own = await asked(gate, replace(PENDING, read={}))
+
+    class Granted:
+        """Grants of which one covers every call."""
+
+        store = None
+
+        def is_void(self, _: ApprovalState) -> bool:
+            return False
+
+        async def covering(self, *_: Any) -> list[Grant]:
+            covers = Lasting(3600, bounds={"reason": {"equal": "8,250.00"}})
+            return [Grant(request=own.request, lasting=covers, schema="", token="", created_at=NOW)]
+
+    gate.grants = Granted()  # type: ignore[assignment, misc]  # as much as the gate uses
+    later = replace(PENDING, call={**CALL, "id": "call_2"})
+    assert isinstance(await gate.verdict(replace(later, read={}), await caller()), Permitted)
+    assert isinstance(await gate.verdict(later, await caller()), PendingApproval)
+    assert isinstance(await gate.permit(later, await caller()), Refused)
