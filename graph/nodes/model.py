@@ -24,7 +24,7 @@ from graph.nodes.model_step import ModelCall, ModelSteps
 from graph.nodes.own import OwnVisit, show
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
-from graph.tool_calls.requested_calls import asked_calls, normalize_tool_calls
+from graph.tool_calls.requested_calls import asked_calls, call_identifiers, normalize_tool_calls
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog, api_tool
 from graph.tool_calls.tool_search import FIND_TOOLS, found_tools, listed_tools
 from graph.tool_calls.tool_step import ToolStep, ToolSteps
@@ -95,7 +95,7 @@ class ModelNode:
                 show(response, writer_of(runtime), steps=context_of(runtime).steps)
         else:
             response = await respond(state["messages"], shown=True)
-        response, refused = self._checked(response, offered, searches=searches)
+        response, refused = self._checked(response, offered, state["messages"], searches=searches)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         seen = state.copy()
         seen["credentials"] = in_state(state).updated(RunCredentials(renewed))  # not to be shown either
@@ -163,12 +163,12 @@ class ModelNode:
         return await found_tools(call["args"], offered, may_use, self.limits.listed_tools), None
 
     def _checked(
-        self, response: AIMessage, offered: OfferedTools, *, searches: bool
+        self, response: AIMessage, offered: OfferedTools, messages: Sequence[AnyMessage], *, searches: bool
     ) -> tuple[AIMessage, dict[str, str]]:
-        """The response, and why calls in it are not made, by their ids."""
+        """The response to `messages`, and why calls in it are not made, by their ids."""
         if not offered.tools:
             return without_tool_calls(response), {}
-        response, refused = normalize_tool_calls(response)
+        response, refused = normalize_tool_calls(response, call_identifiers(messages))
         for position, call in enumerate(response.tool_calls):
             name, limit = call["name"], self.limits.tool_calls
             if name not in offered.services and not (searches and name == FIND_TOOLS):

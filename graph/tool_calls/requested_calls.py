@@ -1,7 +1,7 @@
 """The tool calls of the model: their form, and which of them have no result yet."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
@@ -86,12 +86,26 @@ def called_services(state: AgentState) -> set[str]:
     return {service for _, service in accepted_calls(state)}
 
 
-def normalize_tool_calls(response: AIMessage) -> tuple[AIMessage, dict[str, str]]:
+def call_identifiers(messages: Iterable[AnyMessage]) -> set[str]:
+    """The identifiers of all calls and results in `messages`."""
+    identifiers: set[str] = set()
+    for message in messages:
+        if isinstance(message, ToolMessage):
+            identifiers.add(message.tool_call_id)
+        elif isinstance(message, AIMessage):
+            identifiers.update(str(call["id"]) for call in message.tool_calls)
+    return identifiers
+
+
+def normalize_tool_calls(
+    response: AIMessage, taken: Collection[str] = ()
+) -> tuple[AIMessage, dict[str, str]]:
     """`response` with its calls in a form that can be run and sent back, and why others are not run, by id.
 
     Above `MAX_CALLS`, the first calls are refused and the others dropped. Each call gets an identifier of
-    its own. Arguments that are not a JSON object, or are nested too deeply, are refused and replaced by an
-    empty object, because the model service would reject them when they are sent back.
+    its own, which is none of `taken`: what is known of a call is found by it. Arguments that are not a JSON
+    object, or are nested too deeply, are refused and replaced by an empty object, because the model service
+    would reject them when they are sent back.
     """
     if not response.tool_calls and not response.invalid_tool_calls:
         return response, {}
@@ -100,7 +114,8 @@ def normalize_tool_calls(response: AIMessage) -> tuple[AIMessage, dict[str, str]
     given = [*response.tool_calls, *response.invalid_tool_calls]
     for call in given[:MAX_CALLS]:
         identifier = call["id"]
-        if not identifier or identifier in calls or len(identifier) > _MAX_IDENTIFIER:
+        is_taken = identifier in calls or identifier in taken
+        if not identifier or is_taken or len(identifier) > _MAX_IDENTIFIER:
             identifier = f"call_{uuid.uuid4().hex}"
         good = are_valid_arguments(call["args"])
         arguments = cast(dict[str, Any], call["args"]) if good else {}

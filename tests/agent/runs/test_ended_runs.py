@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
 
@@ -84,6 +84,21 @@ async def test_cancelled_run_leaves_a_result_for_each_call_and_the_thread_goes_o
     asked = in_brief(one.bench.model.asked[-1])
     assert asked[-1] == ("human", "and now?")
     assert ("tool", "rain") in asked
+
+
+async def test_interrupted_call_has_no_result_of_an_earlier_one_with_its_identifier(
+    process: ProcessOf,
+) -> None:
+    slow = HangingService(weather="sunny")
+    one = process(
+        [calls(("forecast", {})), calls(("weather", {})), DONE], slow, EchoService("f", forecast="rain")
+    )
+    await begun_and_waiting(one, slow)
+    assert await one.conversations.cancel(ALICE.principal, THREAD)
+    messages = await one.transcript()
+    results = [message for message in messages if isinstance(message, ToolMessage)]
+    assert [message.text for message in results] == ["rain", MAY_HAVE_EFFECT]
+    assert len({message.tool_call_id for message in results}) == 2
 
 
 async def test_another_run_than_the_named_one_is_not_cancelled(process: ProcessOf) -> None:

@@ -182,4 +182,4 @@ async def test_approved_message_in_the_history_makes_no_call() -> None:
     ]
     await bank.run({"messages": history})
     assert bank.service.calls == []
-    assert (await bank.waiting()).request.call_id == "call_1"
+    assert (await bank.waiting()).request.call_id != "call_1"  # it has an identifier of its own

@@ -7,6 +7,7 @@ from agent.errors.error_table import ERROR_CODES, ERROR_TABLE
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import (
     accepted_calls,
+    call_identifiers,
     called_services,
     failure_text,
     normalize_tool_calls,
@@ -48,6 +49,16 @@ def test_each_call_gets_its_own_identifier() -> None:
     assert len(set(identifiers)) == 4
     assert all(identifiers)
     assert refused == {}
+
+
+def test_identifier_of_an_earlier_call_or_result_is_replaced() -> None:
+    earlier = [AIMessage("", tool_calls=[call("1")]), ToolMessage("r", tool_call_id="2"), HumanMessage("3")]
+    given = AIMessage("", tool_calls=[call("1"), call("2"), call("3")])
+    answer, _ = normalize_tool_calls(given, call_identifiers(earlier))
+    identifiers = [c["id"] for c in answer.tool_calls]
+    assert identifiers[2] == "3"
+    assert {"1", "2"}.isdisjoint(identifiers)
+    assert len(set(identifiers)) == 3
 
 
 def test_response_without_calls_stays_the_same_object() -> None:
