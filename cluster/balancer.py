@@ -1,4 +1,4 @@
-"""One address in front of several replicas: passes connections on, to each replica in turn."""
+"""One address in front of several replicas, or of a database: passes connections on to each in turn."""
 
 import asyncio
 import contextlib
@@ -39,6 +39,12 @@ class Balancer:
     def served_by(self, client_port: int) -> int | None:
         """The port of the replica to which the connection of a client's port went; `None` if to none."""
         return self._served.get(client_port)
+
+    def switch(self, port: int) -> None:
+        """From now on, connections go to the server on `port`. Those that are open are cut."""
+        self._ports = [port]
+        for connection in self._connections:
+            connection.cancel()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._wanted)

@@ -92,9 +92,10 @@ class AgentCode(ErrorCode):
     REVOCATIONS_LOST = ErrorRow(
         "revocations_lost",
         symptom="Revocations were lost",
-        cause="the store that must keep them was emptied, or restored from an earlier state",
-        remedy="find out who emptied it; of Redis, check that it persists and evicts nothing. Processes "
-        "write back what they know",
+        cause="the store that must keep them was emptied, restored from an earlier state, or replaced by a "
+        "standby that had not received them",
+        remedy="find out what has happened to it; of Redis, check that it persists and evicts nothing. "
+        "Processes write back what they know",
         person="The service cannot check withdrawn access rights at the moment. Try again later",
     )
     REDIS_UNAVAILABLE = ErrorRow(

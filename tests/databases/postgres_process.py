@@ -58,10 +58,7 @@ class PostgresProcess:
 
     def create(self) -> None:
         """Makes the data and the database `conversations`, and starts the server."""
-        if os.geteuid() == 0:  # initdb and the server refuse root
-            user = pwd.getpwuid(_UNPRIVILEGED)
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
-            self._options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self._run_unprivileged()
         authentication = ["--auth", "trust"]
         if self.password:
             file = self.folder / "password"
@@ -107,6 +104,12 @@ class PostgresProcess:
         finally:
             _send(signal.SIGCONT, stopped)
 
+    def _run_unprivileged(self) -> None:
+        if os.geteuid() == 0:  # initdb and the server refuse root
+            user = pwd.getpwuid(_UNPRIVILEGED)
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            self._options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
     @property
     def _data(self) -> Path:
         return self.folder / "data"
@@ -125,15 +128,71 @@ def _send(number: signal.Signals, processes: Iterable[int]) -> None:
             os.kill(process, number)
 
 
+class PostgresStandby(PostgresProcess):
+    """A server that receives what `primary` writes, until it is cut off or promoted. It can be read."""
+
+    def create_from(self, primary: PostgresProcess) -> None:
+        """Copies the data of the running `primary`, and starts the server."""
+        self._run_unprivileged()
+        source = primary.url_of("postgres")
+        copied = ["--pgdata", str(self._data), "--wal-method", "stream", "--checkpoint", "fast", "--no-sync"]
+        self._run("pg_basebackup", "--dbname", source, "--write-recovery-conf", *copied)
+        self.start()
+
+    def cut_off(self) -> None:
+        """Returns when it receives nothing any more: what `primary` writes from now on, it never has."""
+        with self._administered() as connection:
+            connection.execute("ALTER SYSTEM SET primary_conninfo = ''")
+            connection.execute("SELECT pg_reload_conf()")
+            while connection.execute("SELECT count(*) FROM pg_stat_wal_receiver").fetchone() != (0,):
+                pass
+
+    def catch_up(self, primary: PostgresProcess) -> None:
+        """Returns when it has all that `primary` has written until now."""
+        with psycopg.connect(primary.url_of("postgres")) as connection:
+            row = connection.execute("SELECT pg_current_wal_lsn()").fetchone()
+        with self._administered() as connection:
+            while connection.execute("SELECT pg_last_wal_replay_lsn() >= %s", row).fetchone() != (True,):
+                pass
+
+    def promote(self) -> None:
+        """Returns when it accepts writes."""
+        if (self._data / "standby.signal").exists():
+            self._run("pg_ctl", "promote", "--wait", "--silent", "--pgdata", str(self._data))
+
+    def _administered(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.url_of("postgres"), autocommit=True)
+
+
 @contextlib.contextmanager
 def postgres_process(password: str | None = None, *, fast: bool = True) -> Iterator[PostgresProcess]:
     """Without `fast`, commits are synced to disk."""
-    # Outside of pytest's folder, which only the tests' own user may enter.
+    with _folder() as folder:
+        server = PostgresProcess(folder, free_port(), password, fast)
+        try:
+            server.create()
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def postgres_standby(primary: PostgresProcess) -> Iterator[PostgresStandby]:
+    """A standby of a running server, with a port of its own."""
+    with _folder() as folder:
+        server = PostgresStandby(folder, free_port(), primary.password, primary.fast)
+        try:
+            server.create_from(primary)
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Outside of pytest's folder, which only the tests' own user may enter."""
     folder = Path(tempfile.mkdtemp(prefix="idaas-agent-postgresql-"))
-    server = PostgresProcess(folder, free_port(), password, fast)
     try:
-        server.create()
-        yield server
+        yield folder
     finally:
-        server.stop()
         shutil.rmtree(folder)

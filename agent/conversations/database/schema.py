@@ -167,7 +167,15 @@ _TABLES: Final = (
     "CREATE TABLE files (thread_key {number}, file_id TEXT, body {bytes}, PRIMARY KEY (thread_key, file_id))",
 )
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_TABLES,)
+_REVOCATION_LOG: Final = (
+    "CREATE TABLE revocation_log (seq {number} PRIMARY KEY, mark TEXT NOT NULL)",
+    "INSERT INTO revocation_log (seq, mark) SELECT seq, '' FROM revocations ORDER BY seq DESC LIMIT 1",
+)
+"""For each of the latest transactions that wrote `revocations`: its last `seq`, and a random mark. Processes
+of version 0.1.0 write none.
+"""
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_TABLES, _REVOCATION_LOG)
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
-from agent.conversations.database.database import Database, Rows, Statement, Transaction, Value
+from agent.conversations.database.database import Database, Row, Rows, Statement, Transaction, Value
 from agent.operations.revocation.store import StoreError
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.errors import AgentError
@@ -44,73 +45,152 @@ _AFTER: Final = """
     SELECT seq, target, name, origin, until, changed_at FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?
 """
 
+_DISCARD_LOG: Final = Statement("""
+    DELETE FROM revocation_log
+        WHERE (SELECT max(seq) FROM revocation_log) <> (SELECT coalesce(max(seq), 0) FROM revocations)
+""")
+"""Rows were removed, or written without a mark: no reader may rely on the marks."""
+_MARK: Final = """
+    INSERT INTO revocation_log (seq, mark) SELECT max(seq), ? FROM revocations WHERE true
+        ON CONFLICT (seq) DO NOTHING
+"""
+"""Nothing, if the transaction has changed nothing."""
+_MARKS_KEPT: Final = 100_000
+_FORGET_MARKS: Final = Statement(
+    "DELETE FROM revocation_log WHERE seq <= (SELECT max(seq) FROM revocation_log) - ?", (_MARKS_KEPT,)
+)
+"""A reader that is further behind reads the whole."""
+_LATEST_PLACE: Final = Statement("SELECT seq, mark FROM revocation_log ORDER BY seq DESC LIMIT 1")
+_PLACES_SINCE: Final = "SELECT seq, mark FROM revocation_log WHERE seq >= ? ORDER BY seq"
+_SERVER: Final = Statement("SELECT pg_postmaster_start_time()::text")
+"""Differs between a server and its standby, and after a restart."""
 
-@dataclass(frozen=True, slots=True)
+_Place: TypeAlias = tuple[int, str]
+"""A place in the log of writes: a number, and the random mark of the transaction that wrote it."""
+
+
 class DatabaseStore:
     """A `RevocationStore` over the table `revocations`.
 
     A `put` is on disk when it returns. Other processes read it within half a second as long as the server
-    responds, or within a tenth of a second from a file, which the first `put` creates. `changes` ends when
-    rows are gone: the table was emptied or restored to a former state, or the file was removed. Users' `sub`
-    and SHA-256 values of tokens are stored in clear. `database` has connections of its own, so that
-    conversations delay no revocation. `shared`: it is a PostgreSQL.
+    responds, or within a tenth of a second from a file, which the first `put` creates. Users' `sub` and
+    SHA-256 values of tokens are stored in clear.
+
+    `changes` ends when the table is not the one that was read: its log of writes lacks the place that was
+    read last, or one that a `put` of this object has reached; the server is another one; or rows at the end
+    are gone. So a table that was emptied or restored, a file that was removed, and a standby that lacks a
+    write are noticed, also if other writes have taken the numbers of lost ones.
     """
 
     lasts = True
 
-    database: Database
-    name: str
-    _: KW_ONLY
-    shared: bool
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        *,
+        shared: bool,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """`database` has connections of its own, so that conversations delay no revocation. `shared`: it is a
+        PostgreSQL.
+        """
+        self.database: Final = database
+        self.name: Final = name
+        self.shared: Final = shared
+        self._sleep = sleep
+        self._reached: list[_Place] = []
+        """Places that `put` has reached, and that `changes` has not found yet."""
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
+        first = [_LOCK, _DISCARD_LOG] if self.shared else [_DISCARD_LOG]
         rows = [(*_key(each), each.until, each.changed_at) for each in revocations]
-        await self._written([_LOCK] if self.shared else [], _PUT, rows, durable=True)
+        for part in _parts(_PUT, rows):
+            last = [Statement(_MARK, (secrets.token_hex(16),)), _FORGET_MARKS, _LATEST_PLACE]
+            results = await self._written([*first, *part, *last], durable=True)
+            self._reached += (_place(row) for row in results[-1])
 
     async def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
         """See `RevocationStore`. Asks for later rows again and again."""
-        seen, all_sent = 0, False
+        # What was put before is compared with the whole, by the caller.
+        self._reached.clear()
+        read = _Read()
+        all_sent = False
         while True:
-            last, rows = await self._later(seen)
-            if last < seen:
+            reached = [*self._reached]
+            later = await self._later(read, reached)
+            if not later.follows(read, reached):
                 return
-            if rows:
-                seen = rows[-1][0]
-                yield [each for row in rows if (each := _revocation(*row[1:]))]
-            if len(rows) < _PAGE:
+            del self._reached[: len(reached)]
+            read = later
+            if later.rows:
+                yield [each for row in later.rows if (each := _revocation(*row[1:]))]
+            if len(later.rows) < _PAGE:
                 if not all_sent:
                     yield []
                     all_sent = True
-                await self.sleep(_SHARED_SECONDS if self.shared else _LOCAL_SECONDS)
+                await self._sleep(_SHARED_SECONDS if self.shared else _LOCAL_SECONDS)
 
     async def remove(self, revocations: Sequence[Revocation]) -> None:
-        await self._written([], _REMOVE, [(*_key(each), *each.order) for each in revocations])
+        for part in _parts(_REMOVE, [(*_key(each), *each.order) for each in revocations]):
+            await self._written(part, durable=False)
 
     async def aclose(self) -> None:
         await self.database.aclose()
 
-    async def _later(self, seen: int) -> tuple[int, Rows]:
-        """The number of the last row, and the rows after `seen`."""
-        if not seen and not await self._done(self.database.exists()):
-            return 0, ()
-        page = [_LAST, Statement(_AFTER, (seen, _PAGE))]
-        [[(last,)], rows] = await self._done(self.database.read(partial(_sent, page)))
-        return last or 0, rows
+    async def _later(self, read: "_Read", reached: Sequence[_Place]) -> "_Read":
+        """What the table has after `read`. The log is read last: it has at least the places of all rows."""
+        if not read.seen and not await self._done(self.database.exists()):
+            return _Read()
+        earliest = min([*read.log[-1:], *reached], default=None)
+        log = _LATEST_PLACE if earliest is None else Statement(_PLACES_SINCE, (earliest[0],))
+        server = [_SERVER] if self.shared else []
+        page = [_LAST, Statement(_AFTER, (read.seen, _PAGE)), log, *server]
+        [[last]], rows, places, *servers = await self._done(self.database.read(partial(_sent, page)))
+        seen = rows[-1][0] if rows else read.seen
+        return _Read(seen, last or 0, rows, [_place(row) for row in places], str(servers))
 
-    async def _written(
-        self, first: list[Statement], text: str, rows: Sequence[tuple[Value, ...]], *, durable: bool = False
-    ) -> None:
-        """One statement of `text` for each of `rows`, in transactions that begin with `first`."""
-        for start in range(0, len(rows), _CHUNK):
-            statements = [*first, *(Statement(text, row) for row in rows[start : start + _CHUNK])]
-            await self._done(self.database.write(partial(_sent, statements), durable=durable))
+    async def _written(self, statements: Sequence[Statement], *, durable: bool) -> Sequence[Rows]:
+        return await self._done(self.database.write(partial(_sent, statements), durable=durable))
 
     async def _done(self, running: Awaitable[T]) -> T:
         try:
             return await running
         except AgentError as error:
             raise StoreError(error.detail) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one query has read; at first nothing."""
+
+    seen: int = 0
+    """The number of the last row that was read so far."""
+    last: int = 0
+    """The number of the last row."""
+    rows: Rows = ()
+    log: Sequence[_Place] = ()
+    """The places since the earliest one that was asked for, the latest last."""
+    server: str = ""
+
+    def follows(self, before: "_Read", reached: Sequence[_Place]) -> bool:
+        """Whether it is of the same table as `before`, and as a `put` that has reached these places."""
+        if not {*before.log[-1:], *reached} <= {*self.log}:
+            return False
+        if before.server and self.server != before.server:
+            return False
+        return self.last >= before.seen
+
+
+def _parts(text: str, rows: Sequence[tuple[Value, ...]]) -> Iterator[list[Statement]]:
+    """One statement of `text` for each of `rows`, for transactions of a limited size."""
+    for start in range(0, len(rows), _CHUNK):
+        yield [Statement(text, row) for row in rows[start : start + _CHUNK]]
+
+
+def _place(row: Row) -> _Place:
+    seq, mark = row
+    return seq, mark
 
 
 def _sent(statements: Sequence[Statement]) -> Transaction[Sequence[Rows]]:

@@ -27,7 +27,9 @@ _RETRY_SECONDS: Final = 0.5
 _WHOLE_SECONDS: Final = 6 * 3_600.0
 """How often each store is read as a whole, so that nothing is lost or kept there unnoticed."""
 _REPAIR_SECONDS: Final = 5.0
-"""After a store could not be written, until it is read as a whole again, and receives what it lacks."""
+"""After a store could not be written, or should have had something, until it is read as a whole again, and
+receives what it lacks.
+"""
 _KEPT_LONGER_SECONDS: Final = 86_400.0
 """How much longer than this process's memory a store keeps a revocation: clocks may be set wrong."""
 _AT_ONCE: Final = 500
@@ -48,10 +50,11 @@ class RevocationEnforcer:
     fails is read again twice a second; `check` raises until it was read. What a store contains is applied in
     parts, between which other tasks run. `stores` are read in their order at first.
 
-    Each store that was read as a whole receives what this process knows and the store lacks; one that could
-    not be written does after `repair_seconds`. If it had that before, the store has lost data: an error in
-    the log, `lost` counts it, and `check` raises until it is restored. What no valid token can reach is
-    removed from each. `applied` counts the revocations that came into force, by target.
+    Each store that was read as a whole receives what this process knows and the store lacks. It is read as a
+    whole when its changes end, because it was replaced; `repair_seconds` after it could not be written; and
+    if by then it lacks what another store has announced. If it had that before, the store has lost data: an
+    error in the log, `lost` counts it, and `check` raises until it is restored. What no valid token can reach
+    is removed from each. `applied` counts the revocations that came into force, by target.
     """
 
     revocations: RevocationList
@@ -200,6 +203,7 @@ class RevocationEnforcer:
         """Reads one store as a whole, and follows it until it ends. It is repaired meanwhile."""
         while self.revocations.drop(_AT_ONCE):  # noqa: ASYNC110 - in parts, between which other tasks run
             await asyncio.sleep(0)
+        followed.is_followed = False
         unfound: Unfound | None = self.revocations.unfound()
         expired: list[Revocation] = []
         async with aclosing(followed.store.changes()) as changes, AsyncExitStack() as repairing:
@@ -229,7 +233,9 @@ class RevocationEnforcer:
         for other in self._followed:
             if new and other is not source:
                 other.awaits(new)
-                if not other.store.shared:
+                if other.store.shared:
+                    other.look_for(new, self.repair_seconds)
+                else:
                     try:
                         await self._write(other, new)
                     except StoreError as error:
@@ -275,6 +281,8 @@ class _Followed:
             AgentCode.REVOCATIONS_UNAVAILABLE, "the revocations were not read yet"
         )
         self.has_lost = False
+        self.is_followed = False
+        """It was read as a whole, and sends what is stored from then on."""
         self.limit: asyncio.Timeout | None = None
         """How long the store is followed before it is read as a whole again."""
         self.awaited: Final[set[tuple[Target, str, Origin]]] = set()
@@ -284,6 +292,19 @@ class _Followed:
         """They are in force, and may not be in this store yet."""
         if self.read:
             self.awaited.update(each.key for each in revocations)
+
+    def look_for(self, revocations: Sequence[Revocation], seconds: float) -> None:
+        """If the store lacks any of them after `seconds`, it is read as a whole."""
+
+        def look() -> None:
+            if self.awaited.isdisjoint(each.key for each in revocations):
+                return
+            if self.is_followed:
+                self.read_again(0.0)
+            else:
+                self.look_for(revocations, seconds)
+
+        asyncio.get_running_loop().call_later(seconds, look)
 
     def has(self, revocations: Sequence[Revocation]) -> None:
         """They are in this store."""
@@ -304,7 +325,7 @@ class _Followed:
 
     def is_whole(self) -> None:
         """It was read as a whole: what it contains is in force."""
-        self.read = True
+        self.read = self.is_followed = True
         self.tried.set()
 
     def failed(self, error: Exception) -> None:

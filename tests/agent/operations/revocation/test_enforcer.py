@@ -320,6 +320,34 @@ async def test_change_that_was_announced_but_not_stored_is_no_loss_beside_the_fo
     await process.enforcement.aclose()
 
 
+async def test_announced_revocation_that_the_store_still_lacks_is_written_to_it() -> None:
+    announces = MemoryStore(lasts=False)
+    process = Process(announces)
+    await process.enforcement.start()
+    await settled()
+    announces.sent.put_nowait([revocation()])
+    await settled()
+    await process.retries()
+    assert process.store.kept == [revocation()]
+    assert not process.lost.values
+    await process.enforcement.check()
+    await process.enforcement.aclose()
+
+
+async def test_announced_revocation_that_the_store_has_is_no_reason_to_read_it_again() -> None:
+    announces = MemoryStore(lasts=False)
+    process = Process(announces)
+    await process.enforcement.start()
+    await settled()
+    process.store.sent.put_nowait([revocation()])
+    announces.sent.put_nowait([revocation()])
+    await settled()
+    process.slept.put_nowait(None)
+    await settled()
+    assert process.slept.qsize() == 1, "both stores are followed on"
+    await process.enforcement.aclose()
+
+
 async def test_store_that_only_announces_is_filled_without_an_alert_and_its_failure_is_none() -> None:
     announces = MemoryStore(lasts=False)
     process = Process(announces)

@@ -1,14 +1,17 @@
 """Each store of revocations keeps what it is given, notifies other processes, and notices a loss of data."""
 
 import asyncio
+import sqlite3
 import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from redis import Redis
 
 from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
@@ -30,7 +33,7 @@ def revocation(name: str, until: float | None = 100.0, changed_at: float = 100.0
     return Revocation(Target.USER, name, Origin.OPERATOR, until, changed_at)
 
 
-ALICE, BOB = revocation("alice"), revocation("bob")
+ALICE, BOB, CAROL = revocation("alice"), revocation("bob"), revocation("carol")
 
 
 async def at_once(_: float) -> None:
@@ -43,6 +46,8 @@ class Place:
 
     open: Callable[[], RevocationStore]
     empty: Callable[[], object]
+    save: Callable[[], Callable[[], object]]
+    """Returns what brings the place back to its present state, as a failover to a server that lags does."""
 
 
 @pytest.fixture(params=["file", "postgres", "redis"])
@@ -56,7 +61,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
                 opened.push_async_callback(store.aclose)
                 return store
 
-            yield Place(of_file, path.unlink)
+            yield Place(of_file, path.unlink, lambda: saved_in_file(path))
         elif request.param == "redis":
             server: RedisProcess = request.getfixturevalue("redis")
 
@@ -65,7 +70,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
                 opened.push_async_callback(shared.aclose)
                 return RedisStore(shared)
 
-            yield Place(of_redis, server.empty)
+            yield Place(of_redis, server.empty, lambda: saved_in_redis(server))
         else:
             postgres: PostgresProcess = request.getfixturevalue("postgres")
 
@@ -75,7 +80,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
                 opened.push_async_callback(store.aclose)
                 return store
 
-            yield Place(of_postgres, lambda: emptied(postgres))
+            yield Place(of_postgres, lambda: emptied(postgres), lambda: saved_in_postgres(postgres))
 
 
 def file_store(path: Path) -> DatabaseStore:
@@ -85,6 +90,62 @@ def file_store(path: Path) -> DatabaseStore:
 def emptied(postgres: PostgresProcess) -> None:
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("TRUNCATE idaas_agent.revocations")
+
+
+def saved_in_postgres(postgres: PostgresProcess) -> Callable[[], object]:
+    def of_tables(work: Callable[[Any], object]) -> None:
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            work(connection)
+
+    names = (
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'idaas_agent' AND tablename LIKE 'revocation%'"
+    )
+    return saved_in_tables(of_tables, names, "idaas_agent.")
+
+
+def saved_in_file(path: Path) -> Callable[[], object]:
+    def of_tables(work: Callable[[Any], object]) -> None:
+        connection = sqlite3.connect(path)
+        with connection:
+            work(connection)
+        connection.close()
+
+    names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'revocation%'"
+    return saved_in_tables(of_tables, names, "")
+
+
+def saved_in_tables(
+    of_tables: Callable[[Callable[[Any], object]], None], names: str, schema: str
+) -> Callable[[], object]:
+    """The rows of all tables of revocations."""
+    rows: dict[str, list[Any]] = {}
+
+    def read(connection: Any) -> None:
+        for [name] in connection.execute(names).fetchall():
+            rows[name] = connection.execute(f"SELECT * FROM {schema}{name}").fetchall()  # noqa: S608
+
+    def restore(connection: Any) -> None:
+        mark = "%s" if schema else "?"
+        for name, kept in rows.items():
+            connection.execute(f"DELETE FROM {schema}{name}")  # noqa: S608
+            for row in kept:
+                values = ", ".join([mark] * len(row))
+                connection.execute(f"INSERT INTO {schema}{name} VALUES ({values})", row)  # noqa: S608
+
+    of_tables(read)
+    return lambda: of_tables(restore)
+
+
+def saved_in_redis(server: RedisProcess) -> Callable[[], object]:
+    with Redis(port=server.port) as client:
+        values = {key: client.dump(key) for key in client.keys("*")}
+
+    def restore() -> None:
+        with Redis(port=server.port) as client:
+            for key, value in values.items():
+                client.restore(key, 0, value, replace=True)
+
+    return restore
 
 
 def latest(found: Iterable[Revocation]) -> set[Revocation]:
@@ -159,6 +220,68 @@ async def test_changes_end_when_the_store_was_emptied(place: Place) -> None:
             await anext(changes)
     await place.open().put([BOB])
     assert await stored(place) == {BOB}
+
+
+async def ended(changes: AsyncGenerator[Sequence[Revocation]]) -> None:
+    """`changes` ends, whatever it sends before."""
+    async with asyncio.timeout(60):
+        async for _ in changes:
+            pass
+
+
+async def test_changes_end_when_another_revocation_took_the_number_of_a_lost_one(place: Place) -> None:
+    changes = place.open().changes()
+    await place.open().put([ALICE])
+    assert await read(changes) == {ALICE}
+    restore = await asyncio.to_thread(place.save)
+    await place.open().put([BOB])
+    async with asyncio.timeout(60):
+        assert [*await anext(changes)] == [BOB]
+    await asyncio.to_thread(restore)
+    await place.open().put([CAROL])
+    await ended(changes)
+    assert await stored(place) == {ALICE, CAROL}
+
+
+async def test_changes_end_when_the_process_has_stored_what_was_lost_before_it_was_read(place: Place) -> None:
+    store = place.open()
+    await place.open().put([ALICE])
+    changes = store.changes()
+    assert await read(changes) == {ALICE}
+    restore = await asyncio.to_thread(place.save)
+    await store.put([BOB])
+    await asyncio.to_thread(restore)
+    await ended(changes)
+    assert await stored(place) == {ALICE}
+
+
+async def test_changes_of_a_replaced_store_are_followed_again(place: Place) -> None:
+    store = place.open()
+    await store.put([ALICE])
+    restore = await asyncio.to_thread(place.save)
+    await store.put([BOB])
+    first = store.changes()
+    await read(first)
+    await asyncio.to_thread(restore)
+    await ended(first)
+    second = store.changes()
+    assert await read(second) == {ALICE}
+    await place.open().put([CAROL])
+    async with asyncio.timeout(60):
+        assert [*await anext(second)] == [CAROL]
+    await second.aclose()
+
+
+async def test_changes_go_on_when_the_latest_revocation_is_replaced_by_a_later_one(place: Place) -> None:
+    changes = place.open().changes()
+    await place.open().put([ALICE])
+    assert await read(changes) == {ALICE}
+    for changed_at in (200.0, 300.0):
+        later = revocation("alice", changed_at, changed_at)
+        await place.open().put([later])
+        async with asyncio.timeout(60):
+            assert [*await anext(changes)] == [later]
+    await changes.aclose()
 
 
 async def test_revocation_that_is_stored_during_the_removal_of_others_is_received(place: Place) -> None:
