@@ -86,7 +86,8 @@ class AgentCode(ErrorCode):
         symptom="Revocations cannot be read",
         cause="the PostgreSQL of CONVERSATIONS_URL, the Redis of REDIS_URL, or the file of REVOCATIONS_FILE "
         "cannot be used",
-        remedy="check the server, or the file's folder and rights; until then revocations are missed",
+        remedy="check the server, or the file's folder and rights; until then revocations are missed, and an "
+        "agent that has not read them since its start accepts no access token",
         person="The service cannot check withdrawn access rights at the moment. Try again later",
     )
     REVOCATIONS_LOST = ErrorRow(

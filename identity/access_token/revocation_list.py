@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from identity.access_token.revocation import Origin, Revocation, Target
+from identity.errors import AgentError
 
 _RESTORED: Final = -1.0
 """The second member of the `order` of a revocation without `until`: earlier than any time of issue."""
@@ -37,6 +38,8 @@ class RevocationList:
             for target in (Target.USER, Target.TOKEN, Target.ALL)
         )
         self._dropped_until = _RESTORED
+        self.unread: AgentError | None = None
+        """Why revocations that are in force may be missing here. Until it is `None`, no token is accepted."""
         self.visited = 0
         """How many entries were looked at in search of those to drop."""
 

@@ -42,8 +42,9 @@ class AccessTokenVerifier:
     one of `clients` (RFC 9068, section 5): then it is refused unless `allow_clients`, and every other one
     unless `allow_people`.
 
-    With `revocations`, every call of `verify` consults them, also for a cached token. Without an entry there,
-    a user whom IDaaS has disabled is accepted until the token expires.
+    With `revocations`, every call of `verify` consults them, also for a cached token. No token is accepted
+    until they were read; from then on, a user whom IDaaS has disabled, and who has no entry there, is
+    accepted until the token expires.
 
     Not checked: `jti` and `act`, which IDaaS does not document. IDaaS does not document `client_id` either:
     if it is absent, a client is recognized only if it is among `clients`.
@@ -86,7 +87,7 @@ class AccessTokenVerifier:
 
         Raises `AccessTokenError` (`access_token_invalid`, whose detail names the claim, or `access_revoked`),
         its subclass `InsufficientScopeError`, or `UnreachableError` (`jwks_unavailable`) if the key cannot be
-        fetched now. No input causes another exception.
+        fetched now, or what `revocations.unread` is. No input causes another exception.
         """
         # No frame of an error may contain the token in clear: error reporters show local variables.
         secret = token if isinstance(token, Secret) else Secret(token)
@@ -157,9 +158,13 @@ class AccessTokenVerifier:
         return _verified(entry, secret, fingerprint)
 
     def _refuse_revoked(self, subject: str, issued_at: float | None, fingerprint: str) -> None:
-        if self.revocations is not None and self.revocations.refuses(subject, issued_at, fingerprint):
+        if self.revocations is None:
+            return
+        if self.revocations.refuses(subject, issued_at, fingerprint):
             self._cache.pop(fingerprint, None)
             raise AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked")
+        if self.revocations.unread is not None:
+            raise self.revocations.unread.with_traceback(None)
 
     def _check(self, claims: AccessTokenClaims) -> bool:
         """Whether the subject is a client."""

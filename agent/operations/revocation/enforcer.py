@@ -77,10 +77,12 @@ class RevocationEnforcer:
 
     async def start(self) -> None:
         """Reads the stores, and follows them from then on. Returns when each lasting store was read, or one
-        of them fails.
+        of them fails: until they were read, `revocations` accept no token.
 
         A large store delays the start; one that sends nothing for ten seconds does not delay it further.
         """
+        unread = "the revocations were not read since the start"
+        self.revocations.unread = UnreachableError(AgentCode.REVOCATIONS_UNAVAILABLE, unread)
         self._tasks = [asyncio.create_task(self._follow(each), name="revocations") for each in self._followed]
         with suppress(TimeoutError):
             while not (self._is_read or any(each.tried.is_set() and not each.read for each in self._lasting)):
@@ -88,7 +90,7 @@ class RevocationEnforcer:
                 async with asyncio.timeout(_PART_SECONDS):
                     await self._received.wait()
         if not self._is_read:
-            _LOG.warning("the revocations could not be read; the agent starts without them, and is not ready")
+            _LOG.warning("the revocations could not be read; until they are, no access token is accepted")
 
     async def aclose(self) -> None:
         """Stops following the stores, and closes them."""
@@ -245,6 +247,8 @@ class RevocationEnforcer:
         """Decides if a store that was read has lost the lacking revocations, or did not receive them yet."""
         lost = [each for each in lacking if each.key not in followed.awaited]
         followed.is_whole()
+        if self._is_read:
+            self.revocations.unread = None
         if not lacking:
             followed.succeeded()
         elif lost and followed.store.lasts and not followed.has_lost:

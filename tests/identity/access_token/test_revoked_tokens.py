@@ -8,7 +8,7 @@ from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verifier import LEEWAY, LONGEST_LIFETIME, REVOCATION_REACH
 from identity.error_codes import IdentityCode
-from identity.errors import AccessTokenError, InsufficientScopeError
+from identity.errors import AccessTokenError, InsufficientScopeError, UnreachableError
 
 pytestmark = pytest.mark.promise("revoked-refused")
 
@@ -40,6 +40,24 @@ async def test_restored_token_is_accepted_again(issuer: Any) -> None:
     revoke(revocations, issuer.clock.now)
     await refused(verifier, token)
     revoke(revocations, None, changed_at=2.0)
+    assert await verifier.verify(token)
+
+
+async def test_no_token_is_accepted_until_the_revocations_were_read(issuer: Any) -> None:
+    revocations = RevocationList()
+    verifier = issuer.verifier(revocations=revocations)
+    token = issuer.token()
+    cached = await verifier.verify(token)
+    revocations.unread = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "they were not read")
+    for use in (verifier.verify(token), issuer.verifier(revocations=revocations).verify(token)):
+        with pytest.raises(UnreachableError, match="they were not read"):
+            await use
+    with pytest.raises(UnreachableError, match="they were not read"):
+        verifier.verify_again(cached)
+    revoke(revocations, issuer.clock.now)
+    assert await refused(verifier, token) is IdentityCode.ACCESS_REVOKED
+    revoke(revocations, None, changed_at=2.0)
+    revocations.unread = None
     assert await verifier.verify(token)
 
 

@@ -248,7 +248,9 @@ async def test_start_waits_until_all_stored_revocations_are_in_force(process: Pr
         await process.enforcement.check_read()
     process.store.sent.put_nowait([revocation(name="bob")])
     process.store.sent.put_nowait([])
+    assert process.list.unread is not None
     await starting
+    assert process.list.unread is None
     await process.enforcement.check_read()
     assert process.list.refuses("bob", 50.0, "")
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
+from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.loopback import NO_TLS
 
 pytestmark = pytest.mark.promise("revoked-refused")
@@ -124,8 +125,58 @@ async def test_revocation_is_in_force_in_other_processes(agent: AgentServer, rev
             assert (await alice.post(CHAT, json=QUESTION)).status_code == 401
 
 
+SURFACES = {
+    "OpenAI's models": ("GET", "/openai/v1/models"),
+    "OpenAI's chat": ("POST", CHAT),
+    "AG-UI": ("POST", "/ag-ui/agent"),
+    "A2A": ("POST", "/a2a"),
+    "MCP": ("POST", "/mcp"),
+    "LangServe": ("POST", "/agent/invoke"),
+    "threads": ("GET", "/threads"),
+    "approvals": ("GET", "/approvals"),
+    "rights": ("GET", "/rights"),
+    "unknown": ("GET", "/nowhere"),
+}
+
+
+async def test_agent_that_starts_while_postgresql_is_away_serves_nobody_until_it_has_read_the_revocations(
+    sandbox: Sandbox, own_postgres: PostgresProcess
+) -> None:
+    variables = {"CONVERSATIONS_URL": own_postgres.url, "ACCESS_IDENTITY": "Human"}
+    with running_agent(sandbox, **variables) as before:
+        alice, bob = before.headers(), before.headers("bob")
+        sandbox.cloud.user_events_url = f"{before.url}/events/idaas"
+        reported = await change(sandbox, "disable")
+        assert [len(events) for events in reported.values()] == [1, 0, 0, 0]
+    await asyncio.to_thread(own_postgres.stop)
+    with running_agent(sandbox, MAX_REQUESTS_PER_MINUTE="0", **variables) as agent:
+        async with httpx.AsyncClient(base_url=agent.url, timeout=60) as http:
+            for headers in (alice, bob):
+                for surface, (method, path) in SURFACES.items():
+                    refused = await http.request(method, path, headers=headers, json={})
+                    found = refused.status_code, refused.json()["error"]["code"]
+                    assert found == (503, "revocations_unavailable"), surface
+            invalid = await http.get("/openai/v1/models", headers={"Authorization": "Bearer a.b.c"})
+            assert invalid.status_code == 401
+            assert (await http.get("/ready")).status_code == 503
+            await asyncio.to_thread(own_postgres.start)
+            await accepted(agent, bob, 200)
+            await accepted(agent, alice, 401)
+            await asyncio.to_thread(own_postgres.stop)
+            for headers, expected in ((alice, 401), (bob, 200)):
+                response = await http.get("/openai/v1/models", headers=headers)
+                assert response.status_code == expected, "from then on, what is known is in force"
+
+
 @pytest.fixture
-def unwritable(revocations: Path) -> None:
+def own_postgres() -> Iterator[PostgresProcess]:
+    with postgres_process() as server:
+        yield server
+
+
+@pytest.fixture
+def unwritable(agent: AgentServer, revocations: Path) -> None:
+    """Since the start of the agent, which has found no file."""
     revocations.mkdir()
 
 
