@@ -11,6 +11,8 @@
 
     {"type": "consent_required", "service": "calendar", "call_id": "call_0bdc", "url": "https://…"}
 
+    {"type": "services_unavailable", "services": {"amap": "external_service_failed"}}
+
     {"type": "custom", "step": "guardrail", "value": {"topic": "travel"}}
 
     {"type": "step_started", "step": "model"}
@@ -145,6 +147,20 @@ class ConsentRequired(TypedDict):
     url: str
 
 
+class ServicesUnavailable(TypedDict):
+    """`services` did not list their tools, each with the code of its failure: the run goes on without them.
+    Written once in a run for each service. A service that refuses the caller is not among them.
+    """
+
+    type: Literal["services_unavailable"]
+    services: dict[str, str]
+
+
+def joined_unavailable(one: ServicesUnavailable | None, other: ServicesUnavailable) -> ServicesUnavailable:
+    """The services of both events of one run."""
+    return other if one is None else {**other, "services": one["services"] | other["services"]}
+
+
 def consent_required(service: str, call_id: str, url: Secret) -> ConsentRequired:
     """The event with the URL in clear: write it to the user only."""
     return {"type": "consent_required", "service": service, "call_id": call_id, "url": url.reveal()}
@@ -156,6 +172,7 @@ AgentEvent: TypeAlias = (
     | ToolProgress
     | ToolFinished
     | ConsentRequired
+    | ServicesUnavailable
     | StepEvent
     | ResponseStarted
     | OwnEvent

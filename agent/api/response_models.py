@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from graph.events import ConsentRequired, ToolFinished, ToolProgress, ToolStarted
+from graph.events import ConsentRequired, ServicesUnavailable, ToolFinished, ToolProgress, ToolStarted
 
 _SCHEMAS: Final = "#/components/schemas/"
 _DOCUMENTED: Final[dict[str, tuple[type[Any], JsonSchemaMode]]] = {}
@@ -179,7 +179,7 @@ class Completion(Wire):
     model: str
     choices: list[Choice]
     usage: TokenUsage
-    agent_event: ApprovalRequiredEvent | ConsentRequired | None = None
+    agent_event: ApprovalRequiredEvent | ConsentRequired | ServicesUnavailable | None = None
 
 
 class ChunkDelta(Wire):
@@ -209,7 +209,13 @@ class CompletionChunk(Wire):
     choices: list[ChunkChoice]
     usage: TokenUsage | None = None
     agent_event: (
-        ToolStarted | ToolProgress | ToolFinished | ApprovalRequiredEvent | ConsentRequired | None
+        ToolStarted
+        | ToolProgress
+        | ToolFinished
+        | ApprovalRequiredEvent
+        | ConsentRequired
+        | ServicesUnavailable
+        | None
     ) = None
 
 

@@ -128,6 +128,9 @@ class Conversation:
             case "CUSTOM" if event.get("name") == "idaas-agent:consent_required":
                 value = event["value"]
                 err.print(f"· {value['service']} needs your consent: open {value['url']} and ask again")
+            case "CUSTOM" if event.get("name") == "idaas-agent:services_unavailable":
+                for service, code in event["value"]["services"].items():
+                    err.print(f"· answered without {service}, which is unavailable ({code})", style="dim")
             case "MESSAGES_SNAPSHOT":
                 texts = [each for each in event["messages"] if isinstance(each.get("content"), str)]
                 self.messages = [

@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from agent.conversations.thread import RunKey
 from agent.errors.error_codes import AgentCode
 from graph.approvals.record import PendingApproval
-from graph.events import AgentEvent, ConsentRequired
+from graph.events import AgentEvent, ConsentRequired, ServicesUnavailable, joined_unavailable
 from graph.models.response import CUT_OFF
 from identity.errors import AgentError, LimitError
 
@@ -332,15 +332,21 @@ class RunReader:
         return True
 
 
-async def end_of(reader: RunReader) -> tuple[Finished | Paused, ConsentRequired | None]:
-    """Reads all events of a run. Returns its end, which is empty if the run was cancelled, and a consent that
-    was required, for which a run that is not kept does not wait.
+async def end_of(reader: RunReader) -> tuple[Finished | Paused, ConsentRequired | ServicesUnavailable | None]:
+    """Reads all events of a run. Returns its end, which is empty if the run was cancelled, and what the
+    caller should learn beside it: a consent that was required, for which a run that is not kept does not
+    wait; else the services that were unavailable.
     """
     end: Finished | Paused = Finished()
     consent: ConsentRequired | None = None
+    unavailable: ServicesUnavailable | None = None
     async for event in reader:
         if isinstance(event, Finished | Paused):
             end = event
-        elif not isinstance(event, Cancelled) and event["type"] == "consent_required":
+        elif isinstance(event, Cancelled):
+            continue
+        elif event["type"] == "consent_required":
             consent = event
-    return end, consent
+        elif event["type"] == "services_unavailable":
+            unavailable = joined_unavailable(unavailable, event)
+    return end, consent or unavailable

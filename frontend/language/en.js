@@ -41,6 +41,7 @@ export const en = Object.freeze({
   'chat.withheld': 'The rest of the answer was withheld by the filter of the language model.',
   'chat.withheld_empty': 'The answer was withheld by the filter of the language model.',
   'chat.no_text': 'The answer is empty.',
+  'chat.services_unavailable': 'Answered without {services}: not available now.',
   'chat.continue': 'Continue',
   'chat.ask_again': 'Ask again',
   'chat.edit': 'Edit question',

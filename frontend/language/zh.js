@@ -41,6 +41,7 @@ export const zh = Object.freeze({
   'chat.withheld': '回答的其余部分被大模型的内容过滤拦截。',
   'chat.withheld_empty': '回答被大模型的内容过滤拦截。',
   'chat.no_text': '回答为空。',
+  'chat.services_unavailable': '回答时未能使用{services}：目前不可用。',
   'chat.continue': '继续',
   'chat.ask_again': '重新提问',
   'chat.edit': '修改问题',

@@ -38,6 +38,13 @@ test('a call that was running when the answer ended has an unknown outcome, neve
   assert.equal(toolCalls(answer)[0].outcome, 'unknown');
 });
 
+test('an answer names each service once that was unavailable for it', () => {
+  const { answer } = newTurn('q');
+  assert.equal(answer.unavailable, undefined);
+  for (const services of [['amap'], ['amap', 'maps']]) addEvent(answer, { type: 'services_unavailable', services });
+  assert.deepEqual(answer.unavailable, ['amap', 'maps']);
+});
+
 test('an answer is cut off until the model writes another one, also in a stored conversation', () => {
   const { answer } = newTurn('q');
   addEvent(answer, { type: 'text', id: 'a', text: 'Sun' });

@@ -48,6 +48,12 @@ test('the address of a consent arrives with its call, and other custom events ar
   ]);
 });
 
+test('services that are unavailable are named by the event of the run', async () => {
+  const services = { amap: 'external_service_failed' };
+  const { fetch } = agentSaying([sent({ type: 'CUSTOM', name: 'idaas-agent:services_unavailable', value: { services } }), DONE]);
+  assert.deepEqual(await eventsOf(fetch), [{ type: 'accepted' }, { type: 'services_unavailable', services: ['amap'] }]);
+});
+
 test('an answer that was cut off says why at the end of its run', async () => {
   for (const reason of ['length', 'content_filter', 'stop', undefined]) {
     const end = { type: 'RUN_FINISHED', threadId: 't', runId: 'r', outcome: { type: 'success' }, metadata: { 'idaas-agent': { finish_reason: reason } } };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Language } from '../language/language.js';
-import { endNote } from '../view/answer-end.js';
+import { endNote, unavailableNote } from '../view/answer-end.js';
 import { agentState, serviceUses } from '../view/chain.js';
 import { deviceName } from '../view/device.js';
 import { failureWords } from '../view/failure.js';
@@ -43,6 +43,13 @@ test('an answer that is not whole, or has no text, says so', () => {
   assert.equal(endNote({ status: 'stopped', parts: [] }), 'chat.stopped_empty');
   assert.equal(endNote({ status: 'stopped', parts: [{ type: 'reasoning', text: 'hm' }] }), 'chat.stopped');
   for (const status of ['failed', 'waiting', 'streaming']) assert.equal(endNote({ status, parts: [] }), undefined);
+});
+
+test('an answer without a service that was unavailable says so in either language', () => {
+  const answer = { unavailable: ['amap', 'maps'] };
+  assert.equal(unavailableNote(english, { }), undefined);
+  assert.equal(unavailableNote(english, answer), 'Answered without Amap, maps: not available now.');
+  assert.match(unavailableNote(chinese, answer), /^回答时.*不可用/);
 });
 
 test('the token counts as verified only after the agent accepted the request', () => {

@@ -1,6 +1,7 @@
-/** The note at the end of an answer that is not whole, or has no text. */
+/** The notes at the end of an answer that is not whole, has no text, or was given without a service. */
 
 import { answerText, toolCalls } from '../chat/conversation.js';
+import { serviceName } from './identity.js';
 
 /** With text before the end, and without. */
 const CUT_OFF = { length: ['chat.cut_off', 'chat.cut_off_empty'], content_filter: ['chat.withheld', 'chat.withheld_empty'] };
@@ -14,4 +15,10 @@ export function endNote(answer) {
   if (cut) return cut[Number(empty)];
   const undecided = toolCalls(answer).some(({ expired, withdrawn }) => expired || withdrawn); // its row says why nothing follows
   return empty && !undecided ? 'chat.no_text' : undefined;
+}
+
+/** Which services were unavailable; `undefined` if all were there. */
+export function unavailableNote(language, { unavailable }) {
+  if (!unavailable) return undefined;
+  return language.text('chat.services_unavailable', { services: unavailable.map((each) => serviceName(language, each)).join(', ') });
 }

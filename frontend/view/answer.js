@@ -1,7 +1,7 @@
 /** One turn of the conversation: the question, and the answer as it grows. */
 
 import { answerText } from '../chat/conversation.js';
-import { endNote } from './answer-end.js';
+import { endNote, unavailableNote } from './answer-end.js';
 import { AnswerText } from './answer-text.js';
 import { ApprovalCard } from './approval-card.js';
 import { copyButton } from './copy-button.js';
@@ -149,10 +149,12 @@ export class TurnView {
       element('button', { type: 'button', class: 'quiet', onclick }, icon(name), language.text(label));
     const text = answerText(answer);
     const note = endNote(answer);
+    const unavailable = unavailableNote(language, answer);
     this.again = action('chat.ask_again', 'again', actions.askAgain);
     this.countdown = element('p', { class: 'note', role: 'timer' });
     return [
       note && element('p', { class: 'stopped' }, icon('stop'), language.text(note)),
+      unavailable && element('p', { class: 'note' }, unavailable),
       answer.status === 'failed' && failureCard(language, answer.failure, actions),
       last && answer.failure?.retryAt !== undefined && this.countdown,
       element('div', { class: 'actions' },

@@ -28,6 +28,7 @@ from graph.tool_calls.requested_calls import asked_calls, call_identifiers, norm
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog, api_tool
 from graph.tool_calls.tool_search import FIND_TOOLS, found_tools, listed_tools
 from graph.tool_calls.tool_step import ToolStep, ToolSteps
+from graph.tool_calls.unavailable_services import UnavailableServices
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.secrets.redaction import redact
@@ -59,6 +60,7 @@ class ModelNode:
     static_key: Secret | None = None
     """It is sent in place of a credential of the caller."""
     middleware: Middleware = field(init=False, default_factory=Middleware)
+    unavailable: UnavailableServices = field(init=False, default_factory=UnavailableServices)
 
     async def __call__(self, visit: Visit) -> dict[str, Any]:
         """The response, the results of calls that no node runs, and the credentials of the next step."""
@@ -95,6 +97,7 @@ class ModelNode:
                 show(response, writer_of(runtime), steps=context_of(runtime).steps)
         else:
             response = await respond(state["messages"], shown=True)
+        self.unavailable.say(offered.unavailable, runtime)  # a failure of the model comes before any event
         response, refused = self._checked(response, offered, state["messages"], searches=searches)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         seen = state.copy()

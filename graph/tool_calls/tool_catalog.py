@@ -11,6 +11,7 @@ from cachetools import LRUCache
 
 from graph.credentials.service_credentials import ServiceCredential
 from graph.tool_calls.requested_calls import failure_text
+from graph.tool_calls.unavailable_services import is_unavailable
 from identity.errors import AgentError, ServiceError
 from identity.observation.failure import log_failure
 from tools.service import Service, ToolSchema, service_of
@@ -35,6 +36,8 @@ class OfferedTools:
     notes: list[str]
     withheld: dict[str, str] = field(default_factory=dict)
     """Why a tool that a service is known for cannot be called now, by its name."""
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """The services that did not respond, each with the code of its failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ class ToolCatalog:
                     "If the user needs them, say this."
                 )
                 offered.withheld.update(dict.fromkeys(service.tool_names, fault))
+                if is_unavailable(tools):
+                    offered.unavailable[service_of(service.name)] = tools.code.value
                 continue
             for name in set(service.tool_names) - colliding.keys():
                 offered.withheld[name] = (

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from agent.api.a2a.members import Members, TaskState, about
-from agent.api.a2a.task import TaskId, artifact, cut_off, ended_by, status_of, task, waiting
+from agent.api.a2a.task import TaskId, artifact, ended_by, status_of, task, waiting
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent
-from graph.events import ConsentRequired, ToolFinished, ToolProgress, ToolStarted
+from graph.events import ConsentRequired, ServicesUnavailable, ToolFinished, ToolProgress, ToolStarted
+from graph.models.response import CUT_OFF
 from identity.errors import AgentError
 
 _CALL: Final = (
     *("type", "tool", "service", "access_identity", "call_id"),
-    *("ok", "called", "duration_ms", "error", "url", "progress", "message"),
+    *("ok", "called", "duration_ms", "error", "url", "progress", "message", "services"),
 )
 
 
@@ -48,19 +49,22 @@ class TaskEncoder:
         self._message_id: str | None = None
         self._open = False
         self._status = status_of(TaskState.WORKING, clock())
-        self._cut_off: Members = {}
+        self._metadata: Members = {}
+        """Of the task: why its response is not whole, and the services that were unavailable."""
 
     def task(self) -> Members:
         """The task now."""
         texts = {name: "".join(pieces) for name, pieces in self._texts.items()}
         artifacts = [artifact(name, text) for name, text in texts.items() if text]
-        return task(self._id, self._status, self._history, artifacts) | self._cut_off
+        metadata = about(**self._metadata) if self._metadata else {}
+        return task(self._id, self._status, self._history, artifacts) | metadata
 
     def event(self, event: RunEvent) -> list[Members]:
         """An event of the run, or its end."""
         if isinstance(event, Finished):
             usage = {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens}
-            self._cut_off = cut_off(event.finish_reason)
+            if event.finish_reason in CUT_OFF:
+                self._metadata["finish_reason"] = event.finish_reason
             metadata = about(finish_reason=event.finish_reason, usage=usage)
             return self._ended(status_of(TaskState.COMPLETED, self._clock()), metadata)
         if isinstance(event, Paused):
@@ -76,6 +80,10 @@ class TaskEncoder:
                 self._message_id = event["message_id"]
                 return closed
             case "tool_started" | "tool_progress" | "tool_finished" | "consent_required":
+                return [*self._closed(), self._call(event)]
+            case "services_unavailable":
+                named = self._metadata.get("services_unavailable", {})
+                self._metadata["services_unavailable"] = named | event["services"]
                 return [*self._closed(), self._call(event)]
         return []
 
@@ -104,7 +112,9 @@ class TaskEncoder:
         last["artifactUpdate"]["lastChunk"] = True
         return [last]
 
-    def _call(self, event: ToolStarted | ToolProgress | ToolFinished | ConsentRequired) -> Members:
+    def _call(
+        self, event: ToolStarted | ToolProgress | ToolFinished | ConsentRequired | ServicesUnavailable
+    ) -> Members:
         call = {name: value for name, value in event.items() if name in _CALL}
         self._status = status_of(TaskState.WORKING, self._clock())
         return self._status_update(about(**call))

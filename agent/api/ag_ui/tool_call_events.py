@@ -13,7 +13,15 @@ from agent.api.ag_ui.messages import METADATA_KEY, Event, result_id
 from agent.api.event_stream import json_text
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import approval_members, approval_of, interrupt_value
-from graph.events import DECLARED, ConsentRequired, ToolFinished, ToolProgress, ToolStarted, shown_arguments
+from graph.events import (
+    DECLARED,
+    ConsentRequired,
+    ServicesUnavailable,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    shown_arguments,
+)
 
 _OUTCOME: Final = ("ok", "called", "duration_ms", "error", "files")
 _APPROVED: Final = {
@@ -45,9 +53,9 @@ def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
     }
 
 
-def custom(event: ConsentRequired | ToolProgress) -> Event:
-    """The URL that the user has to open, in a run that cannot wait; or how far a call is. Clients do not show
-    this event as a message.
+def custom(event: ConsentRequired | ServicesUnavailable | ToolProgress) -> Event:
+    """The URL that the user has to open, in a run that cannot wait; the services that are unavailable; or how
+    far a call is. Clients do not show this event as a message.
     """
     value = {name: value for name, value in event.items() if name != "type"}
     return {"type": "CUSTOM", "name": f"idaas-agent:{event['type']}", "value": value}

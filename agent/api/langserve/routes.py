@@ -51,6 +51,7 @@ from agent.http.authentication import caller_of
 from agent.http.rate_limit import RECOUNT
 from agent.runs.run import Cancelled, Finished, Paused, RunReader
 from agent.runs.runs import Runs
+from graph.events import ServicesUnavailable, joined_unavailable
 from graph.models.piece import JoinedPieces, Piece
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
@@ -114,6 +115,7 @@ async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIte
         run = request.stream or request.runs.start(given["messages"], request.caller, streaming=False)
         request.started.append(run)
         end: Finished | None = None
+        unavailable: ServicesUnavailable | None = None
         pieces = JoinedPieces(16, at_once=_AT_ONCE, most=_MOST) if request.repeats else None
         try:
             async for event in run:
@@ -128,6 +130,8 @@ async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIte
                     if piece is not None:
                         yield _chunk(piece)
                 else:
+                    if event["type"] == "services_unavailable":
+                        unavailable = joined_unavailable(unavailable, event)
                     await adispatch_custom_event(event["type"], event, config=config)
         finally:
             run.leave()
@@ -135,7 +139,7 @@ async def _agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIte
             raise ClientDisconnect
         if pieces and (rest := pieces.rest()):
             yield _chunk(rest)
-        yield _last_chunk(end, whole=request.stream is None)
+        yield _last_chunk(end, unavailable, whole=request.stream is None)
 
 
 def _chunk(piece: Piece) -> AIMessageChunk:
@@ -143,7 +147,7 @@ def _chunk(piece: Piece) -> AIMessageChunk:
     return AIMessageChunk(content=piece.text, additional_kwargs=reasoning)
 
 
-def _last_chunk(end: Finished, *, whole: bool) -> AIMessageChunk:
+def _last_chunk(end: Finished, unavailable: ServicesUnavailable | None, *, whole: bool) -> AIMessageChunk:
     """The end of a stream; if `whole`, the complete message, because nothing was sent before."""
     usage = UsageMetadata(
         input_tokens=end.usage.input_tokens,
@@ -151,11 +155,12 @@ def _last_chunk(end: Finished, *, whole: bool) -> AIMessageChunk:
         total_tokens=end.usage.input_tokens + end.usage.output_tokens,
     )
     reasoning = {"reasoning_content": end.reasoning} if whole and end.reasoning else {}
+    about = {} if unavailable is None else {"services_unavailable": unavailable["services"]}
     return AIMessageChunk(
         content=end.text if whole else "",
         additional_kwargs=reasoning,
         usage_metadata=usage,
-        response_metadata={"finish_reason": end.finish_reason},
+        response_metadata={"finish_reason": end.finish_reason, **about},
     )
 
 

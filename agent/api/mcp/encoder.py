@@ -3,6 +3,7 @@
 Arguments of the agent's own calls, their results and the model's reasoning stay in the agent.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from agent.api.mcp.calls import ANSWER, ASK, AskedCall, Begun, CallState
@@ -31,6 +32,7 @@ class CallEncoder:
         self._page = page
         self._sent = 0
         self._consent: Members | None = None
+        self._unavailable: dict[str, str] = {}
         self._call = (
             CallState(thread_id=begun.run.thread_id or None) if isinstance(begun, RunReader) else begun
         )
@@ -52,6 +54,9 @@ class CallEncoder:
             case "consent_required":
                 message = f"The agent needs your consent to use your account of {event['service']}."
                 self._consent = {"mode": "url", "message": message, "url": event["url"]}
+            case "services_unavailable":
+                self._unavailable |= event["services"]
+                return self._progress(f"unavailable: {', '.join(event['services'])}")
         return None
 
     def result(self) -> Members:
@@ -64,7 +69,7 @@ class CallEncoder:
         if not isinstance(end, Finished):
             return _error(AgentCode.RUN_CANCELLED.row.for_person())
         text = end.text
-        result: Members = {"content": [{"type": "text", "text": text}]}
+        result: Members = {"content": [{"type": "text", "text": text}], **meta(self._unavailable)}
         if self._asked.name != ASK:
             return result | {"isError": not call.ok}
         answer = {"answer": text, "conversation": call.thread_id, "finish_reason": end.finish_reason}
@@ -108,6 +113,11 @@ class CallEncoder:
         self._sent += 1
         params = {"progressToken": token, "progress": self._sent, "message": message}
         return {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+
+
+def meta(unavailable: Mapping[str, str]) -> Members:
+    """The member `_meta` of a result that lacks the tools of services, by the codes of their failures."""
+    return {"_meta": {"idaas-agent/services_unavailable": dict(unavailable)}} if unavailable else {}
 
 
 def failed(error: AgentError) -> Members:

@@ -10,7 +10,7 @@ from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
 from agent.api.mcp.calls import ASK, ASK_TOOL, AskedCall, Calls
-from agent.api.mcp.encoder import CallEncoder, failed
+from agent.api.mcp.encoder import CallEncoder, failed, meta
 from agent.api.mcp.message import (
     HEADERS,
     INVALID_PARAMS,
@@ -121,12 +121,12 @@ class McpServer:
             case "tools/list", _:
                 if params.get("cursor") is not None:
                     raise McpError(INVALID_PARAMS, "There is no such page: the list has one")
-                return _result(message, {"tools": await self._tools(caller)} | current)
+                return _result(message, await self._tools(caller) | current)
             case "tools/call", _:
                 return await self._call(message, caller, request)
         raise McpError(METHOD_NOT_FOUND, f"There is no method {message.method!r:.80}")
 
-    async def _tools(self, caller: VerifiedAccessToken) -> list[Members]:
+    async def _tools(self, caller: VerifiedAccessToken) -> Members:
         offered = await self._calls.offered(caller)
         tools = [ASK_TOOL]
         for tool in sorted(offered.tools, key=lambda each: each.name):
@@ -135,7 +135,7 @@ class McpServer:
                 schema = {"type": "object", **tool.parameters}
                 shown = {"name": tool.name, "description": tool.description, "inputSchema": schema}
                 tools.append(shown | {"annotations": {"readOnlyHint": policy.effect is Effect.READ}})
-        return tools
+        return {"tools": tools, **meta(offered.unavailable)}
 
     async def _call(self, message: McpMessage, caller: VerifiedAccessToken, request: Request) -> Response:
         """The result of a call, or a stream that ends with it. A failure of the call is a result too."""

@@ -9,7 +9,7 @@ it.
 import json
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from agent.api.event_stream import server_sent
 from agent.errors.error_codes import AgentCode
@@ -17,18 +17,27 @@ from agent.errors.error_response import RequestError, error_body, reported_body
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent, RunReader, Usage
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import approval_of
-from graph.events import ConsentRequired
+from graph.events import ConsentRequired, ServicesUnavailable
 from identity.errors import AgentError
+
+_SHOWN: Final = frozenset(
+    {"tool_started", "tool_progress", "tool_finished", "consent_required", "services_unavailable"}
+)
+"""The events of a run that clients receive as `agent_event`."""
 
 
 def completion(
-    end: Finished | Paused, consent: ConsentRequired | None = None, *, model: str, created: int
+    end: Finished | Paused,
+    beside: ConsentRequired | ServicesUnavailable | None = None,
+    *,
+    model: str,
+    created: int,
 ) -> dict[str, Any]:
     """OpenAI's `chat.completion`. The content of a waiting run names the decision that it waits for.
 
-    `consent` was required by a run that cannot wait for it.
+    `beside` is an event of a run that does not wait.
     """
-    event: dict[str, Any] = {} if consent is None else {"agent_event": consent}
+    event: dict[str, Any] = {} if beside is None else {"agent_event": beside}
     if isinstance(end, Paused):
         event = {"agent_event": _approval_required(end.pending[0])}
         end = Finished(_waiting(end.pending[0]), usage=end.usage)
@@ -81,7 +90,7 @@ class ChunkEncoder:
             return [self._chunk({"content": event["text"]})]
         if event["type"] == "reasoning":
             return [self._chunk({"reasoning_content": event["text"]})]
-        if event["type"] in ("tool_started", "tool_progress", "tool_finished", "consent_required"):
+        if event["type"] in _SHOWN:
             return [self._chunk({}, f', "agent_event": {json.dumps(event, ensure_ascii=False)}')]
         return []
 

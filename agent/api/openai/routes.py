@@ -62,8 +62,8 @@ def openai_routes(agent: Agent) -> APIRouter:
         run = await start(chat, caller_of(request.scope))
         created, headers = int(clock()), {"X-Thread-Id": chat.thread_id} if chat.thread_id else {}
         if not chat.stream:
-            end, consent = await while_connected(end_of(run), request.receive, run.leave)
-            body = completion(end, consent, model=model, created=created)
+            end, beside = await while_connected(end_of(run), request.receive, run.leave)
+            body = completion(end, beside, model=model, created=created)
             return JSONResponse(body, headers=headers)
         await while_connected(run.first(), request.receive, run.leave)
         chunks = ChunkEncoder(model=model, created=created, include_usage=chat.include_usage)
