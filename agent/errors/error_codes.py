@@ -111,8 +111,7 @@ class AgentCode(ErrorCode):
     CONVERSATIONS_UNAVAILABLE = ErrorRow(
         "conversations_unavailable",
         symptom="Conversations cannot be read or stored",
-        cause="the database of CONVERSATIONS_URL cannot be used now, is another program's, or is encrypted "
-        "under a key that CONVERSATIONS_KEY_FILE does not contain",
+        cause="the database of CONVERSATIONS_URL cannot be used now, or is another program's",
         remedy="correct what is named; nothing was changed, and the agent then continues without a restart. "
         "Chats without a conversation are not concerned",
         person="Your conversations cannot be reached at the moment. Try again later, or ask your "
@@ -125,6 +124,16 @@ class AgentCode(ErrorCode):
         cause="another version of the agent has changed the database of CONVERSATIONS_URL; this process is "
         "not ready, and has changed nothing",
         remedy="start that version of the agent, or restore the copy of the database from before it",
+        person="Your conversations cannot be reached at the moment. Try again later, or ask your "
+        "administrator",
+        caused_by_callers=False,
+    )
+    CONVERSATIONS_KEY_MISSING = ErrorRow(
+        "conversations_key_missing",
+        symptom="The key file does not fit the database of conversations",
+        cause="CONVERSATIONS_KEY_FILE lacks a key under which conversations are encrypted, or the line "
+        '"clear", though they are in clear; this process is not ready, and has changed nothing',
+        remedy="give this process the file that the others have, and restart it",
         person="Your conversations cannot be reached at the moment. Try again later, or ask your "
         "administrator",
         caused_by_callers=False,

@@ -28,7 +28,7 @@ from identity.observation.failure import place_of
 
 _LOG: Final = logging.getLogger("idaas_agent.readiness")
 _DELAYS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
-_UNFIT: Final = frozenset({AgentCode.CONVERSATIONS_SCHEMA_UNKNOWN})
+_UNFIT: Final = frozenset({AgentCode.CONVERSATIONS_SCHEMA_UNKNOWN, AgentCode.CONVERSATIONS_KEY_MISSING})
 
 Check = Callable[[], Awaitable[object]]
 

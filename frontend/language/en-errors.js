@@ -85,6 +85,8 @@ export const enErrors = Object.freeze({
   'error.conversations_unavailable.remedy': 'Try again later, or ask your administrator',
   'error.conversations_schema_unknown.symptom': 'Your conversations cannot be reached at the moment',
   'error.conversations_schema_unknown.remedy': 'Try again later, or ask your administrator',
+  'error.conversations_key_missing.symptom': 'Your conversations cannot be reached at the moment',
+  'error.conversations_key_missing.remedy': 'Try again later, or ask your administrator',
   'error.conversations_clear_allowed.symptom': 'The service works with restrictions at the moment',
   'error.conversations_clear_allowed.remedy': 'Try again later',
   'error.conversation_unreadable.symptom': 'This conversation cannot be read any more',

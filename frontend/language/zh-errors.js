@@ -82,6 +82,8 @@ export const zhErrors = Object.freeze({
   'error.conversations_unavailable.remedy': '请稍后重试，或联系管理员',
   'error.conversations_schema_unknown.symptom': '目前无法访问你的对话',
   'error.conversations_schema_unknown.remedy': '请稍后重试，或联系管理员',
+  'error.conversations_key_missing.symptom': '目前无法访问你的对话',
+  'error.conversations_key_missing.remedy': '请稍后重试，或联系管理员',
   'error.conversations_clear_allowed.symptom': '服务目前只能有限运行',
   'error.conversations_clear_allowed.remedy': '请稍后重试',
   'error.conversation_unreadable.symptom': '此对话已无法读取',

@@ -142,7 +142,7 @@ class KeyRegister:
         elif CLEAR in former and not self._allows_clear:
             fault = 'CONVERSATIONS_KEY_FILE lacks the line "clear": conversations are in clear'
         if fault:
-            raise ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [fault])
+            raise ConfigurationError(AgentCode.CONVERSATIONS_KEY_MISSING, [fault])
         yield from query(
             "INSERT INTO encryption_keys (name) VALUES (?) ON CONFLICT (name) DO NOTHING", self.present
         )

@@ -140,6 +140,30 @@ async def test_tables_of_the_next_version_are_not_ready_and_conversations_are_re
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize("keys", ["E" * 43, None], ids=["another key", "no key"])
+async def test_agent_whose_key_file_lacks_a_key_of_the_database_is_not_ready(
+    start_agent: StartAgent, sandbox: Sandbox, tmp_path: Path, keys: str | None
+) -> None:
+    """Else an upgrade with a wrong file replaces one replica after the other."""
+    file, right, wrong = tmp_path / "conversations.db", tmp_path / "right", tmp_path / "wrong"
+    right.write_text("A" * 43)
+    alice = {"Authorization": f"Bearer {sandbox.access_token()}"}
+    variables = {"CONVERSATIONS_URL": f"sqlite:///{file}"}
+    first = await start_agent("Human", **variables, CONVERSATIONS_KEY_FILE=str(right))
+    opened = await first.http.post(f"{first.origin}/threads", json={"id": "thread-1"}, headers=alice)
+    assert opened.status_code == 201
+    if keys is not None:
+        wrong.write_text(keys)
+        variables["CONVERSATIONS_KEY_FILE"] = str(wrong)
+    agent = await start_agent("Human", **variables)
+    ready = await agent.ready()
+    assert (ready.status_code, ready.json()["status"]) == (503, "not_ready")
+    assert ready.json()["checks"]["conversations"] == {"ok": False, "code": "conversations_key_missing"}
+    refused = await agent.http.get(f"{agent.origin}/threads/thread-1", headers=alice)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "conversations_key_missing")
+    assert (await first.ready()).status_code == 200
+
+
 async def store_with_the_next_schema(file: Path) -> None:
     """Conversations as the next version of the agent leaves them."""
     database = SqliteDatabase(file)

@@ -142,6 +142,8 @@ CASES = [
     Case("conversations", "conversations_clear_allowed", "conversations_clear_allowed",
          {"CONVERSATIONS_URL": "sqlite:///{folder}/sealed.db",
           "CONVERSATIONS_KEY_FILE": "{folder}/clear-allowed"}),
+    Case("conversations", "conversations_key_missing", "conversations_key_missing",
+         {"CONVERSATIONS_URL": "sqlite:///{folder}/under-another-key.db"}),
     Case("conversations", "conversations_schema_unknown", "conversations_schema_unknown",
          {"CONVERSATIONS_URL": "sqlite:///{folder}/newer.db"}),
     Case("conversations", "conversations_unavailable", "no_response",

@@ -21,7 +21,7 @@ from agent.commands.command_line import app
 from agent.commands.doctor.causes import Origin, obstacle, origin_of
 from agent.commands.doctor.examination import diagnose
 from agent.commands.doctor.finding import Finding
-from agent.conversations.database.schema import APPLICATION_ID
+from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
 from agent.errors.error_table import ERROR_CODES
 from agent.settings.settings import read_settings
 from identity.error_codes import IdentityCode
@@ -83,6 +83,14 @@ def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> d
     with contextlib.closing(sqlite3.connect(folder / "other.db")) as other:
         other.execute("CREATE TABLE notes (text)")
     (folder / "clear-allowed").write_text(f"{'A' * 43}\nclear\n")
+    with contextlib.closing(sqlite3.connect(folder / "under-another-key.db")) as sealed:
+        for statement in migrations(0, SQLITE_TYPES):
+            sealed.execute(statement)
+        sealed.execute("INSERT INTO encryption_keys VALUES ('another')")
+        sealed.commit()
+        sealed.executescript(
+            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}"
+        )
     with contextlib.closing(sqlite3.connect(folder / "newer.db")) as newer:
         newer.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99")
     places = {

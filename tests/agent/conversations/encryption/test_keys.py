@@ -81,7 +81,7 @@ async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_n
     ):
         with pytest.raises(ConfigurationError) as caught:
             await use
-        assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
+        assert caught.value.code is AgentCode.CONVERSATIONS_KEY_MISSING
         assert encryption(FORMER).key_names[0] in caught.value.detail
         assert FORMER not in caught.value.detail
     assert await stored(new_database()) == before
@@ -161,7 +161,7 @@ async def test_conversations_in_clear_need_a_line_of_the_key_file(new_database: 
     with pytest.raises(ConfigurationError) as caught:
         await ThreadStore(new_database(strict), strict).get(OWNER, "t")
     assert (caught.value.code, 'lacks the line "clear"' in caught.value.detail) == (
-        AgentCode.CONVERSATIONS_UNAVAILABLE,
+        AgentCode.CONVERSATIONS_KEY_MISSING,
         True,
     )
     assert await reencryption_of(new_database, allows).run() == 1
