@@ -1,6 +1,7 @@
 """Policies in Cedar, or of a decision point: may this call be made, and if not, whose decision changes that?
 
 Imports settings, errors, and the database of conversations. Only this room imports `cedarpy`. Begin with
-`call_policy.py`; `rules.py` is a file of policies that was checked, `schema.py` the types of its members, and
-`decision_point.py` asks another system.
+`call_policy.py`; `rules.py` is a file of policies that was checked, `statement.py` one rule of it,
+`schema.py` the types of its members, and `decision_point.py` asks
+another system.
 """

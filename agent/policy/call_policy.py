@@ -14,9 +14,10 @@ from langchain_core.messages import ToolCall
 
 from agent.policy.counters import UNCOUNTED, CallCounters, Entry
 from agent.policy.decision import decide
-from agent.policy.rules import Rules, Statement, read_rules
+from agent.policy.rules import Rules, read_rules
 from agent.policy.schema import ToolAction, Vocabulary
 from agent.policy.situation import FAILED, Situation, situation_of
+from agent.policy.statement import Statement
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import AnyUser, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, Outlook
 from identity.access_token.verified_access_token import VerifiedAccessToken

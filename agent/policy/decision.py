@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from cedarpy import Entities, is_authorized
 
-from agent.policy.rules import Policies, Statement, ToolRules
+from agent.policy.rules import Policies, ToolRules
 from agent.policy.schema import cedar_value
 from agent.policy.situation import DURATIONS, FAILED, Situation, consent_of, context_of, deciding
+from agent.policy.statement import Statement
 from graph.approvals.policy import Ask, Decision, Deny, Facts
 
 

@@ -7,10 +7,9 @@ here first. `docs/policy.md` describes the file.
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -20,6 +19,7 @@ from cedarpy import Entities, PolicySet, Schema, policies_to_json_str, validate_
 
 from agent.errors.error_codes import AgentCode
 from agent.policy.schema import FRACTION, RecordType, ToolAction, Vocabulary, input_type, schema_text
+from agent.policy.statement import Statement
 from identity.errors import ConfigurationError
 from identity.secrets.secret_file import read_bounded_text
 from tools.approval_policy import Effect
@@ -40,101 +40,6 @@ _ORDER: Final = {"lessThan": "<", "lessThanOrEqual": "<=", "greaterThan": ">", "
 _ERROR: Final = re.compile(r"^for policy `policy\d+`[:,] ")
 
 
-@dataclass(frozen=True)
-class Statement:
-    """One rule. `form` is Cedar's JSON of it. `name` is its `@id`, else its line."""
-
-    line: int
-    text: str
-    form: Mapping[str, Any]
-    annotations: Mapping[str, str]
-
-    @property
-    def name(self) -> str:
-        return self.annotations.get("id") or f"line {self.line}"
-
-    @property
-    def observed(self) -> bool:
-        """Whether it is only observed (`@observe`)."""
-        return "observe" in self.annotations
-
-    @property
-    def sum(self) -> str | None:
-        """The argument whose sum `context.today` has (`@sum("amount")`)."""
-        return self.annotations.get("sum")
-
-    @cached_property
-    def actions(self) -> frozenset[str] | None:
-        """The actions that its scope names; `None`: all."""
-        scope = self.form["action"]
-        entities = scope.get("entities", [scope["entity"]] if "entity" in scope else None)
-        return None if entities is None else frozenset(_named(entities, "Action"))
-
-    @cached_property
-    def mentioned_actions(self) -> frozenset[str]:
-        return frozenset(_named([self.form], "Action"))
-
-    @cached_property
-    def compared_effects(self) -> list[str]:
-        """The effects in its conditions that are not after `in`: no action equals one, it is within one."""
-        nodes = _nodes(self.form["conditions"])
-        operands = (node["in"].get("right") for node in nodes if isinstance(node.get("in"), dict))
-        within = {id(node) for each in operands for node in _nodes(each)}
-        named = (node["id"] for node in nodes if node.get("type") == "Action" and id(node) not in within)
-        return [name for name in named if name in {*Effect}]
-
-    @cached_property
-    def members(self) -> frozenset[str]:
-        """The members of any record that its conditions mention."""
-        nodes = _nodes(self.form["conditions"])
-        return frozenset(node["attr"] for node in nodes if isinstance(node.get("attr"), str)).union(
-            *(node["attr"] for node in nodes if isinstance(node.get("attr"), list)),
-            *(node["Record"] for node in nodes if "Record" in node),
-        )
-
-    @cached_property
-    def ages(self) -> frozenset[int]:
-        """The ages of a sign-in, in seconds, to which it may set a limit."""
-        values = (node.get("Value") for node in _nodes(self.form["conditions"]))
-        limits = {each for each in values if type(each) is int and each > 0}
-        return frozenset({0, *limits, *(each - 1 for each in limits)} if "authAge" in self.members else ())
-
-    @cached_property
-    def groups(self) -> frozenset[str]:
-        """The groups that its conditions name."""
-        return frozenset(_named(self.form["conditions"], "Group"))
-
-    def mentions(self, members: frozenset[str]) -> bool:
-        """Whether it mentions one of `members`; with `groups` among them, also whether it names a group."""
-        of_group = "groups" in members and next(_named([self.form], "Group"), None) is not None
-        sums = "today" in members and self.sum is not None
-        return of_group or sums or not self.members.isdisjoint(members)
-
-    @property
-    def never(self) -> "Statement":
-        """A rule that is never satisfied, and asks for what this one asks for."""
-        conditions = [{"kind": "when", "body": {"Value": False}}, *self.form["conditions"]]
-        return replace(self, text="", form={**self.form, "conditions": conditions}, annotations={})
-
-    def applies(self, action: ToolAction) -> bool:
-        """Whether its scope includes calls of a tool."""
-        return self.actions is None or not self.actions.isdisjoint((action.name, action.effect.value))
-
-
-def _nodes(value: object) -> list[Mapping[str, Any]]:
-    """All objects within JSON, without recursion."""
-    found: list[Mapping[str, Any]] = []
-    waiting = [value]
-    while waiting:
-        match waiting.pop():
-            case dict() as members:
-                found.append(members)
-                waiting.extend(members.values())
-            case list() as elements:
-                waiting.extend(elements)
-    return found
-
-
 def _with_integers(node: Any) -> Any:  # noqa: ANN401 - JSON
     """Rules in Cedar's JSON, with integers in place of decimals."""
     match node:
@@ -148,10 +53,6 @@ def _with_integers(node: Any) -> Any:  # noqa: ANN401 - JSON
         case list():
             return [_with_integers(each) for each in node]
     return node
-
-
-def _named(value: object, kind: str) -> Iterator[str]:
-    return (node["id"] for node in _nodes(value) if node.get("type") == kind and "id" in node)
 
 
 @dataclass(frozen=True, slots=True)
