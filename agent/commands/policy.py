@@ -10,11 +10,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import typer
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.commands.audit import records
 from agent.commands.terminal import ENV_FILE, operator_settings, out, seconds_of, stop, stop_by
@@ -23,7 +23,7 @@ from identity.errors import AgentError, ConfigurationError
 
 if TYPE_CHECKING:
     from agent.policy.rules import Rules, ToolRules
-    from agent.policy.schema import ToolAction
+    from agent.policy.schema import ToolAction, Vocabulary
     from agent.policy.situation import Situation
     from agent.settings.settings import Settings
     from graph.approvals.policy import Ask, Decision, Facts, User
@@ -49,15 +49,28 @@ class Case(BaseModel):
     arguments: dict[str, Any] = {}
     groups: list[str] = []
     claims: dict[str, str] = {}
-    identity: str = "Human"
+    identity: Literal["Human", "Machine", "None"] = "Human"
     at: datetime | None = None
     signed_in: int | None = None
     approved_by: str | None = None
     approver_groups: list[str] = []
-    read: dict[str, str] = {}
+    read: dict[
+        str, Annotated[str, Field(pattern=r"^(confidential|untrusted)( (confidential|untrusted))?$")]
+    ] = {}
     calls: int = 1
     total: float = 0
-    expect: str = ""
+    expect: Annotated[str, Field(pattern=r"^(|allow|deny|sign in|ask( .+)?)$")] = ""
+
+    def unknown(self, known: "Vocabulary") -> dict[str, tuple[list[str], list[str]]]:
+        """Names that no decision would use, and the right ones, by their kind."""
+        services = {each.partition(".")[0] for each in self.read} - {"history"}
+        named = {
+            "group": (self.groups, known.groups),
+            "claim": (self.claims.keys(), known.attributes),
+            "service": (services, known.services),
+        }
+        found = {kind: (sorted({*names} - {*right}), sorted(right)) for kind, (names, right) in named.items()}
+        return {kind: (wrong, right) for kind, (wrong, right) in found.items() if wrong}
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,9 @@ class _Loaded:
         from tools.service import node_of
 
         action = self.action(case.tool)
+        for kind, (wrong, right) in case.unknown(self.rules.vocabulary).items():
+            there = f"there are {', '.join(right)}" if right else "there is none"
+            stop(f'{case.name or "a case"}: the policy knows no {kind} "{wrong[0]}"', there)
         of_tool, known = self.rules.of(action), self.rules.vocabulary
         at = case.at or datetime.now(UTC)
         at = at.astimezone(self.zone) if at.tzinfo else at.replace(tzinfo=self.zone)
@@ -142,12 +158,20 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
 @app.command()
 def check(file: _File = None, env_file: ENV_FILE = None) -> None:
     """Checks the policy file against the services, and names file and line of each fault."""
+    from agent.policy.impossible import faults_of
+
     loaded = _load(file, env_file)
     known, rules = loaded.rules.vocabulary, loaded.rules.statements
     out.print(f"{loaded.file}: {len(rules)} rules are valid, SHA-256 {loaded.rules.digest}")
     for each in rules:
         if any(known.waits(name) for name in each.mentioned_actions):
             out.print(f"{loaded.file}:{each.line}: is checked when the server has listed the tool")
+            continue
+        about = [action for action in known.actions.values() if each.applies(action)]
+        for fault in faults_of(each, about, known):  # those that a tool may heal that is not listed yet
+            out.print(
+                f"{loaded.file}:{each.line}: {fault}, unless a server lists another tool", style="yellow"
+            )
 
 
 @app.command("test")
@@ -198,15 +222,17 @@ def explain(
 
     loaded = _load(file, env_file)
     try:
-        case = Case(
-            user=user,
-            tool=tool,
-            arguments=json.loads(args),
-            groups=[each.strip() for each in groups.split(",")],
-            claims=dict(each.partition("=")[::2] for each in claim or ()),
-            identity=identity,
-            at=datetime.fromtimestamp(seconds_of(at, time.time()), UTC),
-            signed_in=signed_in,
+        case = Case.model_validate(
+            {
+                "user": user,
+                "tool": tool,
+                "arguments": json.loads(args),
+                "groups": [each.strip() for each in groups.split(",") if each.strip()],
+                "claims": dict(each.partition("=")[::2] for each in claim or ()),
+                "identity": identity,
+                "at": datetime.fromtimestamp(seconds_of(at, time.time()), UTC),
+                "signed_in": signed_in,
+            }
         )
     except ValueError as error:
         stop(f"the call cannot be read: {error}")

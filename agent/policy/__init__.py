@@ -2,6 +2,6 @@
 
 Imports settings, errors, and the database of conversations. Only this room imports `cedarpy`. Begin with
 `call_policy.py`; `rules.py` is a file of policies that was checked, `statement.py` one rule of it,
-`schema.py` the types of its members, and `decision_point.py` asks
+`impossible.py` what a rule cannot mean, `schema.py` the types of its members, and `decision_point.py` asks
 another system.
 """

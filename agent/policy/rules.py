@@ -18,6 +18,7 @@ from cachetools import LRUCache
 from cedarpy import Entities, PolicySet, Schema, policies_to_json_str, validate_policies
 
 from agent.errors.error_codes import AgentCode
+from agent.policy.impossible import faults_of, never_satisfied
 from agent.policy.schema import FRACTION, RecordType, ToolAction, Vocabulary, input_type, schema_text
 from agent.policy.statement import Statement
 from identity.errors import ConfigurationError
@@ -66,6 +67,8 @@ class ToolRules:
     members: frozenset[str]
     sum: str | None
     known_groups: frozenset[str]
+    never: Sequence[Statement]
+    """Those that no call of the tool satisfies."""
     enforced: "Policies"
     with_observed: "Policies | None"
     entities: LRUCache[tuple[object, ...], Entities] = field(default_factory=lambda: LRUCache(256))
@@ -168,6 +171,13 @@ class Rules:
             faults.append(f"{place}{_ERROR.sub('', error.error)}")
         if faults or not result.validation_passed:
             raise _invalid([*dict.fromkeys(faults)])
+        written = [each for each in statements if each.text]  # the others are supposed (`supposing`)
+        never = never_satisfied(written, schema)
+        for each in written:
+            if each.actions == frozenset({action.name}):
+                faults += _impossible(each, [action], known, is_never=each in never)
+        if faults:
+            raise _invalid([*dict.fromkeys(faults)])
         enforced = [statement for statement in statements if not statement.observed]
         return ToolRules(
             action,
@@ -177,6 +187,7 @@ class Rules:
             members=members,
             sum=next(iter(sums), None),
             known_groups=known.groups,
+            never=never,
             enforced=self._policies(enforced),
             with_observed=self._policies(statements) if len(enforced) < len(statements) else None,
         )
@@ -213,14 +224,34 @@ def read_rules(path: Path, vocabulary: Vocabulary) -> Rules:
     ]
     if faults:
         raise _invalid(faults)
+    checked: list[ToolRules] = []
     for action in vocabulary.actions.values():
         try:
-            rules.of(action)
+            checked.append(rules.of(action))
         except ConfigurationError as error:
             faults += error.faults
     if faults:
         raise _invalid([*dict.fromkeys(faults)])
+    for statement in statements:
+        about = [each for each in checked if statement.applies(each.action)]
+        if vocabulary.may_list(statement.actions):
+            about = []
+        is_never = bool(about) and all(statement in each.never for each in about)
+        actions = [each.action for each in about]
+        faults += _impossible(statement, actions, vocabulary, is_never=is_never)
+    if faults:
+        raise _invalid([*dict.fromkeys(faults)])
     return rules
+
+
+def _impossible(
+    statement: Statement, actions: Sequence[ToolAction], known: Vocabulary, *, is_never: bool
+) -> list[str]:
+    """What a rule cannot mean, with its line; its conditions as a whole only if nothing else explains it."""
+    faults = list(faults_of(statement, actions, known))
+    if is_never and not faults:
+        faults.append("no call satisfies the rule: its conditions are always false")
+    return [f"{statement.line}: {fault}" for fault in faults]
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:

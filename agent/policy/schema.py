@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from agent.settings.settings import Settings
 from tools.approval_policy import Effect
+from tools.mcp_service.service import MCPService
 from tools.service import Service, ToolSchema, service_of
 
 _MAX_DEPTH: Final = 8
@@ -61,10 +62,20 @@ class Vocabulary:
     groups: frozenset[str]
     attributes: Sequence[str]
     counts: bool
+    listing_effects: frozenset[Effect] = frozenset(Effect)
+    """Those that the tools may have which are not known yet."""
 
     def waits(self, name: str) -> bool:
         """Whether the parameters of the tool of `name` are not known yet."""
         return name not in self.actions and name.partition(".")[0] in self.listing
+
+    def may_list(self, actions: Collection[str] | None) -> bool:
+        """Whether `actions` (`None`: all), which are of tools and effects, include a tool that is not known
+        until its server lists it.
+        """
+        return bool(self.listing) and (
+            actions is None or any(name in self.listing_effects or self.waits(name) for name in actions)
+        )
 
     def similar(self, name: str) -> list[str]:
         """The names of tools that somebody may have meant who wrote `name`: of its service, with its tool, or
@@ -91,12 +102,17 @@ def vocabulary_of(
         for service in services
         for each in tools[service.name] or ()
     ]
+    listing = [service for service in services if tools[service.name] is None]
+    effects = (
+        each.selection.effects if isinstance(each, MCPService) else frozenset(Effect) for each in listing
+    )
     return Vocabulary(
         actions={action.name: action for action in actions},
         names=frozenset(
             f"{service_of(service.name)}.{tool}" for service in services for tool in service.tool_names
         ),
-        listing=frozenset(service_of(name) for name, known in tools.items() if known is None),
+        listing=frozenset(service_of(each.name) for each in listing),
+        listing_effects=frozenset[Effect]().union(*effects),
         services=list(dict.fromkeys(map(service_of, tools))),
         groups=frozenset(settings.policy_groups),
         attributes=[name for name in settings.caller_claims.split() if name != settings.policy_groups_claim],
@@ -149,6 +165,20 @@ def _type(schema: object, root: Mapping[str, Any], depth: int) -> Type | None:
         if found is not None and _NAME.fullmatch(name):
             members[name] = found, name in schema.get("required", ()) and not nullable
     return RecordType(members)
+
+
+def member_schema(parameters: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any] | None:
+    """The JSON Schema of an argument, by the names that lead to it, without the alternative null; of a list,
+    that of its elements. `None` if the tool has no such argument.
+    """
+    found: object = parameters
+    for name in path:
+        members = found.get("properties") if isinstance(found, Mapping) else None
+        found, _ = _without_null(members.get(name) if isinstance(members, Mapping) else None)
+        for step in ("$ref", "items"):
+            if isinstance(found, Mapping) and step in found:
+                found = _resolved(found[step], parameters) if step == "$ref" else found[step]
+    return found if isinstance(found, Mapping) else None
 
 
 def _without_null(schema: object) -> tuple[object, bool]:

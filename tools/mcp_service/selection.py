@@ -7,7 +7,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from tools.approval_policy import LISTED_READS, UNKNOWN_POLICY, ToolPolicy, Trust
+from tools.approval_policy import LISTED_READS, UNKNOWN_POLICY, Effect, ToolPolicy, Trust
 from tools.mcp_service.accepted_tools import AcceptedTools, AcceptedToolsError
 from tools.mcp_service.tool import MCPTool
 from tools.service import FUNCTION_NAME
@@ -81,6 +81,14 @@ class ToolSelection:
         """The policy given for the tool; without one, it asks, unless the tool is known to read."""
         name = self.servers_name(tool)
         return self.policies.get(name) or (LISTED_READS if name in self.reading_tools else UNKNOWN_POLICY)
+
+    @property
+    def effects(self) -> frozenset[Effect]:
+        """Those that tools may have which the server lists."""
+        declared = {policy.effect for policy in self.policies.values()}
+        if self.reading_tools:
+            declared.add(Effect.READ)
+        return frozenset(declared | {Effect.UNKNOWN})
 
     def servers_name(self, tool: str) -> str:
         """The name without the prefix; empty for a name that has none, which no tool has."""

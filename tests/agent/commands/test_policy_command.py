@@ -93,6 +93,42 @@ def test_check_names_file_and_line_of_each_fault(policy: Command) -> None:
     assert f"{policy.file}:3: attribute `input.weeks`" in found.output
 
 
+def test_check_names_what_a_rule_can_never_mean(policy: Command) -> None:
+    policy.file.write_text(
+        RULES.replace("context.input.days >", "context.input has dayz && context.input.dayz >")
+    )
+    found = policy("check")
+    assert found.exit_code == 1
+    assert f'{policy.file}:3: context.input never has "dayz": there are days, first_day' in found.output
+    writes = 'forbid (principal, action in Action::"write", resource) when { context.input has dayz };'
+    policy.file.write_text(f"{writes}\n// end")  # no tool that the map's server may list writes
+    assert f'{policy.file}:1: context.input never has "dayz"' in policy("check").output
+    policy.file.write_text(writes.replace("write", "read") + "\n// end")
+    found = policy("check")
+    assert found.exit_code == 0
+    assert f'{policy.file}:1: context.input never has "dayz"' in found.output
+    assert "unless a server lists another tool" in found.output
+
+
+@pytest.mark.parametrize(
+    ("member", "named"),
+    [
+        ('identity = "human"', "identity"),
+        ('read = { "leave.leave_balance" = "confidental" }', "read"),
+        ('read = { "leaf.leave_balance" = "confidential" }', 'no service "leaf"'),
+        ('groups = ["finanse"]', 'no group "finanse"'),
+        ('claims = { departement = "x" }', 'no claim "departement"'),
+    ],
+)
+def test_case_with_a_name_or_value_that_no_call_has_is_a_fault(
+    policy: Command, member: str, named: str
+) -> None:
+    policy.file.with_suffix(".cases.toml").write_text(f"{CASES}{member}\n")
+    found = policy("test")
+    assert found.exit_code == 1
+    assert named in found.output
+
+
 def test_cases_beside_the_file_are_decided_as_the_agent_would(policy: Command) -> None:
     cases = policy.file.with_suffix(".cases.toml")
     cases.write_text(CASES)
@@ -119,7 +155,7 @@ def test_case_has_the_declared_approvers_and_what_had_been_read(policy: Command,
         "": "ask finance",
         'approved_by = "alice"': "deny",
         'approved_by = "fay"\napprover_groups = ["finance"]': "allow",
-        'read = { "payroll.payslip" = "confidential" }': "deny",
+        'read = { "payments.pay" = "confidential" }': "deny",
     }
     cases = [f'{first}{member}\nexpect = "{found}"\n' for member, found in expected.items()]
     policy.file.with_suffix(".cases.toml").write_text("".join(cases))

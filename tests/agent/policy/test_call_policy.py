@@ -148,7 +148,7 @@ async def test_consent_lasts_as_long_as_the_rules_permit(company: CompanyOf) -> 
     asked = await decided(company(rules=guarded), amount(5.0))
     assert isinstance(asked, Ask)
     assert asked.lasting == (900, 3600)
-    asked = await decided(company(rules=guarded.replace("3600", "1000000")), amount(5.0))
+    asked = await decided(company(rules=guarded.replace("3600", "86401")), amount(5.0))
     assert isinstance(asked, Ask)
     assert max(asked.lasting) == LONGEST_SECONDS  # a longer grant cannot be given
     asked = await decided(company(), amount(600.0))
@@ -395,8 +395,8 @@ async def test_consent_counts_beside_the_file_as_far_as_for_the_declared_policy(
 
 async def test_rules_know_what_the_conversation_has_read(company: CompanyOf) -> None:
     rule = "forbid (principal, action, resource) when { context.read.%s };\n"
-    read = {"payroll.payslip": "confidential", "wiki.page": "untrusted"}
-    for condition in ("confidential", "untrusted", 'services.contains("payroll")'):
+    read = {"maps.weather": "confidential", "wiki.page": "untrusted"}
+    for condition in ("confidential", "untrusted", 'services.contains("maps")'):
         strict = company(rules=rule % condition)
         assert isinstance(await decided(strict, amount(5.0)), Allow | Ask)
         assert isinstance(await decided(strict, amount(5.0), read=read), Deny)

@@ -160,7 +160,8 @@ def test_rule_that_counts_is_refused_where_nothing_is_stored(tmp_path: Path) -> 
 
 SUBMIT = 'Action::"expenses.submit_expense"'
 SUMS = (
-    f'@sum("amount") forbid (principal, action == {SUBMIT}, resource) when {{ context.approved && false }};'
+    f'@sum("amount") forbid (principal, action == {SUBMIT}, resource)'
+    ' when { context.today.sum.lessThan(decimal("-1.0")) };'
 )
 SCHEMA = """
 entity Group enum ["finance", "staff"];
@@ -196,7 +197,7 @@ CONDITIONS = (
     'context.input.amount.greaterThanOrEqual(decimal("9.5"))',
     '{".": context.now.minute, "Var": "context"} has "."',
     "context has consent.lasting && context.consent.seconds <= 3600",
-    'context.read.services.contains("payroll")',
+    'context.read.services.contains("maps")',
     'context.today.sum.greaterThan(decimal("5.0"))',
     *("context.today.count > 3", "context.today.count * 9223372036854775807 > 0"),
     *('principal in Group::"finance"', 'principal has department && principal.department == "sales"'),
@@ -238,7 +239,7 @@ SITUATION = st.builds(
     sign_in_age=st.sampled_from([None, 100, 400]),
     calls=st.integers(1, 5),
     amount=st.sampled_from([10_000, 95_000]),
-    read=st.sampled_from([{}, {"payroll.payslip": "confidential", "wiki.page": "untrusted"}]),
+    read=st.sampled_from([{}, {"maps.weather": "confidential", "wiki.page": "untrusted"}]),
 )
 FACTS = st.builds(
     Facts,
@@ -258,17 +259,26 @@ def checked(schema: Schema, request: dict[str, Any], *given: Any) -> Any:
     return is_authorized({**request, "context": context}, *given, schema)
 
 
+def fits_a_call(folder: Path, text: str, known: Vocabulary) -> bool:
+    """Whether a rule may be satisfied, as far as Cedar and the agent know."""
+    try:
+        read(folder, f"{SUMS}\n{text}\n// end", known)
+    except ConfigurationError as error:
+        reasons = ("applicable action", "always false", "no tool of the rule")
+        assert all(any(each in fault for each in reasons) for fault in error.faults)  # noqa: PT017
+        return False
+    return True
+
+
 @given(st.lists(RULE, max_size=5), SITUATION, FACTS)
 def test_decision_by_what_is_about_the_call_is_that_by_all_rules_and_the_whole_context(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], situation: Situation, facts: Facts
 ) -> None:
     action = VOCABULARY.actions["expenses.submit_expense"]
     known = replace(VOCABULARY, actions={action.name: action}, names=frozenset({"expenses.pay_out"}))
-    try:
-        rules = read(tmp_path_factory.getbasetemp(), "\n".join([SUMS, *texts, "// end"]), known)
-    except ConfigurationError as error:  # Cedar knows that such a rule fits no call
-        assert all("applicable action" in fault for fault in error.faults)  # noqa: PT017
-        return
+    folder = tmp_path_factory.getbasetemp()
+    texts = [each for each in texts if fits_a_call(folder, each, known)]
+    rules = read(folder, "\n".join([SUMS, *texts, "// end"]), known)
     found = rules.of(action)
     texts = [each.text for each in rules.statements]
     names = {f"policy{number}": each.name for number, each in enumerate(rules.statements)}
