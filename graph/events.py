@@ -3,7 +3,8 @@
     {"type": "content", "text": "Sunny"}
     {"type": "reasoning", "text": "The user asks"}
     {"type": "tool_started", "tool": "maps_weather", "service": "amap", "access_identity": "Machine",
-     "call_id": "call_0bdc", "credential": "amap_api_key", "arguments": {"city": "Hangzhou"}}
+     "call_id": "call_0bdc", "credential": "amap_api_key", "credential_kind": "api_key",
+     "arguments": {"city": "Hangzhou"}}
     {"type": "tool_progress", "tool": "report", "service": "reports", "call_id": "call_0bdc", "progress": 0.4,
      "message": "Page 2 of 5"}
     {"type": "tool_finished", …the same, without the arguments…, "ok": False, "called": True,
@@ -32,7 +33,7 @@ from typing import Any, Final, Literal, NotRequired, TypeAlias
 
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
-from identity.credentials.requirement import DeclaredCredential
+from identity.credentials.requirement import CREDENTIAL_MEMBERS, DeclaredCredential
 from identity.secrets.secret import Secret
 
 MAX_CHARACTERS: Final = 4_000
@@ -41,7 +42,7 @@ MAX_CHARACTERS: Final = 4_000
 TOO_LONG: Final[Mapping[str, str]] = {"…": "too long to show"}
 """Replaces longer arguments in an event."""
 
-DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
+DECLARED: Final = ("service", "access_identity", *CREDENTIAL_MEMBERS)
 """What events and results say about with whose rights a tool is called."""
 
 

@@ -73,7 +73,9 @@ class Question(Wire):
 
 
 class Called(Wire):
-    """A tool, and with whose rights it is called."""
+    """A tool, and with whose rights it is called. `credential_kind` is the kind of the credential, by its key
+    in SERVICES_FILE; of several, each, with a space between them.
+    """
 
     service: str
     tool: str
@@ -82,6 +84,7 @@ class Called(Wire):
     audience: str | None
     scope: str | None
     credential: str | None
+    credential_kind: str | None
 
 
 class Approval(Called):

@@ -11,6 +11,7 @@ import httpx
 
 from agent.commands.keyboard import read_answer
 from agent.commands.terminal import err, out, stop
+from identity.credentials.rights import LABELS, rights_of
 from identity.printable import printable, printable_json, without_open_emoji
 from identity.strict_json import read_object
 
@@ -20,7 +21,6 @@ _CUT_OFF: Final = {
     "content_filter": "The rest of the answer was withheld by the filter of the language model.",
 }
 """By finish reason."""
-_WHOSE: Final = {"Machine": "as the agent", "Human": "on your behalf"}
 _QUESTIONS: Final = {
     "tool_call": "Approve? [y/n/e] (e changes the arguments) ",
     "consent_required": "Allowed? [y/n] ",
@@ -123,8 +123,9 @@ class Conversation:
                 self._tools[str(event.get("toolCallId"))] = str(event.get("toolCallName"))
             case "TOOL_CALL_RESULT":
                 called = about | {"tool": self._tools.get(str(event.get("toolCallId")))}
-                outcome = "ok" if about.get("ok") else f"failed ({about.get('error', 'by the tool')})"
-                err.print(f"· {_call(called)} {outcome}, {about.get('duration_ms', 0)} ms", style="dim")
+                err.print(
+                    f"· {_call(called)} {_outcome(about)}, {about.get('duration_ms', 0)} ms", style="dim"
+                )
             case "CUSTOM" if event.get("name") == "idaas-agent:consent_required":
                 value = event["value"]
                 err.print(f"· {value['service']} needs your consent: open {value['url']} and ask again")
@@ -219,10 +220,22 @@ def _edited(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _call(about: dict[str, Any]) -> str:
-    """A call, and whose rights it uses."""
+    """A call, and whose rights it uses; one that was not made used none."""
     identity, tool = about.get("access_identity"), about.get("tool") or ""
     name = f"{about.get('service') or 'unknown'}.{tool}" if tool else str(about.get("service") or "unknown")
-    return f"{name} {_WHOSE.get(str(identity), '')} [{identity}]"
+    if about.get("called") is False:
+        return name
+    label = LABELS[rights_of(identity, about.get("credential_kind"))]
+    return f"{name} {label} [{identity}]"
+
+
+def _outcome(about: dict[str, Any]) -> str:
+    """How a call ended."""
+    if about.get("ok"):
+        return "ok"
+    if about.get("called") is False:
+        return f"not called ({about['error']})" if about.get("error") else "not called"
+    return f"failed ({about.get('error', 'by the tool')})"
 
 
 def _about(event: dict[str, Any]) -> dict[str, Any]:

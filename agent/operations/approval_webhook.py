@@ -29,7 +29,16 @@ _PAUSES: Final = (1.0, 5.0, 30.0, 120.0, 300.0)
 """Seconds between attempts."""
 _MOST: Final = 200
 """Messages that wait for an attempt. Others are dropped."""
-_SHOWN: Final = ("id", "service", "tool", "effect", "access_identity", "approvers", "expires_at")
+_SHOWN: Final = (
+    "id",
+    "service",
+    "tool",
+    "effect",
+    "access_identity",
+    "credential_kind",
+    "approvers",
+    "expires_at",
+)
 
 
 @dataclass(eq=False, slots=True)

@@ -7,7 +7,7 @@
  *   outcome: 'running' | 'waiting' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
  *   ofAnother?: boolean, question?: boolean, declined?: string, declinedByAnother?: boolean, expired?: boolean, withdrawn?: boolean,
  *   progress?: {fraction: number | null, message: string},
- *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string, consentUrl?: string}} ToolPart
+ *   audience?: string, scope?: string, credential?: string, credentialKind?: string, arguments?: string, result?: string, consentUrl?: string}} ToolPart
  *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON;
  *   `consentUrl`: where the user allows the access; `declined`: the user's reason, perhaps empty; `ofAnother`: another person
  *   decides; `question`: the server of the tool asks, in a call that has begun; `expired`: not decided in time;
@@ -190,5 +190,6 @@ function toolMembers(event) {
   for (const optional of ['audience', 'scope', 'credential']) {
     if (typeof event[optional] === 'string') members[optional] = event[optional];
   }
+  if (typeof event.credential_kind === 'string') members.credentialKind = event.credential_kind;
   return members;
 }

@@ -1,5 +1,6 @@
 /** A conversation as a file in Markdown: questions, answers, and who called what under whose rights. */
 
+import { identityKind } from '../view/identity.js';
 import { answerText, toolCalls, turnsOf } from './conversation.js';
 
 /**
@@ -23,6 +24,7 @@ export async function markdownOf(title, read, text) {
   return `${[`# ${title}`, ...turns].join('\n\n')}\n`;
 }
 
-function callLine({ service, tool, accessIdentity, outcome }, text) {
-  return `> ${text(`tool.${outcome}`, { service: service ?? text('service.unnamed') })} · \`${tool}\`${accessIdentity ? ` · ${accessIdentity}` : ''}`;
+function callLine(call, text) {
+  const { service, tool, outcome } = call;
+  return `> ${text(`tool.${outcome}`, { service: service ?? text('service.unnamed') })} · \`${tool}\` · ${text(`identity.${identityKind(call)}`)}`;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Language } from '../language/language.js';
 import { endNote, unavailableNote } from '../view/answer-end.js';
+import { approvalTitle } from '../view/approval-card.js';
 import { agentState, serviceUses } from '../view/chain.js';
 import { deviceName } from '../view/device.js';
 import { failureWords } from '../view/failure.js';
@@ -11,15 +12,47 @@ import { plainText } from '../view/markdown.js';
 const english = new Language('en');
 const chinese = new Language('zh');
 
-test('a call with a shared API key is on no user\'s behalf', () => {
-  assert.equal(identityKind({ accessIdentity: 'Human', audience: 'a', scope: 's' }), 'human');
-  assert.equal(identityKind({ accessIdentity: 'Human', credential: 'amap_api_key' }), 'shared_key');
-  assert.equal(identityKind({ accessIdentity: 'Machine', credential: 'amap_api_key' }), 'machine');
-  for (const accessIdentity of ['Human', 'Machine']) {
-    assert.match(identitySentence(english, { accessIdentity, credential: 'k' }), /your organization's API key, which is the same for everyone/);
-  }
+const RIGHTS = [
+  ['api_key', /your organization's API key, which is the same for everyone: the service does not see you/, /所有人共用：该服务看不到你是谁/],
+  ['api_key api_key', /the service does not see you/, /该服务看不到你是谁/],
+  ['access_token', /on your behalf, with your rights/, /代表你、以你的权限/],
+  ['issued_jwt', /on your behalf, with your rights/, /代表你、以你的权限/],
+  ['issued_jwt api_key', /on your behalf, with your rights/, /代表你、以你的权限/],
+  ['oauth_token', /an account at another provider/, /其他平台账户/],
+  ['cloud_role', /as a cloud role that is released to you/, /授权给你的云角色/],
+];
+
+for (const [credentialKind, inEnglish, inChinese] of RIGHTS) {
+  test(`a call with the user's identity and ${credentialKind} says whose rights it used`, () => {
+    const call = { accessIdentity: 'Human', credential: 'some_name', credentialKind };
+    assert.match(identitySentence(english, call), inEnglish);
+    assert.match(identitySentence(chinese, call), inChinese);
+    assert.equal(identityKind({ ...call, accessIdentity: 'Machine' }), 'machine');
+    for (const language of [english, chinese]) {
+      const kind = identityKind(call);
+      assert.ok(language.has(`identity.${kind}`) && language.has(`approval.identity_${kind}`));
+      const theirs = language.has(`inbox.identity_${kind}`) && language.text(`inbox.identity_${kind}`, { asker: 'user_bob01' });
+      assert.ok(kind === 'shared_key' || theirs.includes('user_bob01'), 'an approver reads in whose name');
+    }
+  });
+}
+
+test('what is not known of a call\'s rights is not guessed', () => {
   assert.equal(identityKind({ accessIdentity: null }), 'none');
+  assert.equal(identityKind({ accessIdentity: 'Human', credential: 'amap_api_key' }), 'unknown');
+  assert.equal(identityKind({ accessIdentity: 'Human', credentialKind: 'seal' }), 'unknown');
   assert.equal(identityKind({}), 'unknown');
+  assert.match(identitySentence(english, { accessIdentity: 'Machine', credentialKind: 'api_key' }), /the same for everyone/);
+  assert.doesNotMatch(identitySentence(english, { accessIdentity: 'Machine', credentialKind: 'issued_jwt' }), /the same for everyone/);
+});
+
+test('the title of an approval says what would be done, to what, and under whose rights', () => {
+  const call = { kind: 'tool_call', service: 'leave', tool: 'leave_cancel', access_identity: 'Human', credential_kind: 'access_token' };
+  assert.equal(approvalTitle(english, call), 'The agent wants to call leave_cancel of the leave service, on your behalf');
+  assert.equal(approvalTitle(chinese, call), '智能体想要调用休假服务的 leave_cancel（代表你）');
+  const asked = { ...call, asker: { iss: 'i', sub: 'user_bob01' } };
+  assert.equal(approvalTitle(english, asked), 'user_bob01 asks to call leave_cancel of the leave service, with their own rights');
+  assert.equal(approvalTitle(english, { ...asked, credential_kind: 'api_key' }), 'user_bob01 asks to call leave_cancel of the leave service, with a shared key');
 });
 
 test('a call that was refused beforehand used no rights', () => {

@@ -7,8 +7,9 @@ import { ArgumentField, labelOf } from './argument-field.js';
 import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
-import { identityBadge, identityKind, serviceName } from './identity.js';
+import { identityBadge, identityOf, serviceName } from './identity.js';
 import { LastingForm } from './lasting-form.js';
+import { printable } from '../printable.js';
 import { pageToOpen, QuestionForm } from './question-form.js';
 
 const LONGEST_SHOWN = 200;
@@ -16,6 +17,15 @@ const LONGEST_SHOWN = 200;
 const LABEL = 60;
 /** Seconds before the end, at which screen readers are reminded once. */
 const SOON = 60;
+
+/** What an approval is about, in one line: what would be done, to what, and under whose rights. */
+export function approvalTitle(language, approval) {
+  const { service, tool, asker, kind, prepared_by: by } = approval;
+  const identity = identityOf(approval);
+  const rights = language.text(asker && identity === 'human' ? 'inbox.rights_human' : `identity.${identity}`);
+  const names = { service: serviceName(language, service), tool: printable(tool), rights, asker: printable(asker?.sub ?? by ?? '') };
+  return language.text(asker ? 'inbox.title' : `approval.title_${kind}`, names);
+}
 
 export class ApprovalCard {
   #refusal;
@@ -29,7 +39,7 @@ export class ApprovalCard {
    */
   constructor(language, approval, actions) {
     Object.assign(this, { language, approval, actions });
-    this.title = language.text(approval.asker ? 'inbox.title' : `approval.title_${approval.kind}`, this.#names());
+    this.title = approvalTitle(language, approval);
     this.countdown = element('p', { class: 'note', role: 'timer' });
     this.failure = element('p', { class: 'symptom', role: 'alert', hidden: true });
     this.buttons = element('div', { class: 'actions' });
@@ -97,11 +107,6 @@ export class ApprovalCard {
     this.actions.announce(text);
   }
 
-  #names() {
-    const { service, tool, asker, prepared_by: by } = this.approval;
-    return { service: serviceName(this.language, service), tool, asker: asker?.sub ?? by };
-  }
-
   #particulars() {
     const { approval, language } = this;
     if (approval.kind === 'prepared_run') { // whole: what is folded is not read
@@ -126,11 +131,11 @@ export class ApprovalCard {
   /** What the card says further, above the decision. */
   #more() {
     const { language, approval } = this;
-    if (approval.kind === 'prepared_run') return [element('p', { class: 'note' }, language.text('approval.prepared', this.#names()))];
+    if (approval.kind === 'prepared_run') return [element('p', { class: 'note' }, language.text('approval.prepared', { asker: approval.prepared_by }))];
     if (approval.kind !== 'tool_call') return [];
     const { asker } = approval;
-    const kind = identityKind({ accessIdentity: approval.access_identity, credential: approval.credential ?? undefined, outcome: 'waiting' });
-    const another = asker && kind === 'human';
+    const kind = identityOf(approval);
+    const another = asker && language.has(`inbox.identity_${kind}`);
     const of = [
       ['tool.tool', element('code', {}, approval.tool)],
       ['tool.audience', approval.audience],
@@ -144,8 +149,8 @@ export class ApprovalCard {
         ['inbox.group', approval.approvers],
         ['inbox.rules', approval.rules.join('; ') || undefined],
       ]),
-      element('p', { class: 'rights' }, !another && identityBadge(language, kind), ' ',
-        element('span', {}, another ? language.text('inbox.identity_human', { asker: asker.sub }) : language.text(`approval.identity_${kind}`))),
+      element('p', { class: 'rights' }, !(asker && kind === 'human') && identityBadge(language, kind), ' ',
+        element('span', {}, another ? language.text(`inbox.identity_${kind}`, { asker: asker.sub }) : language.text(`approval.identity_${kind}`))),
       approval.read?.length && element('p', { class: 'note' }, language.text(asker ? 'inbox.read' : 'approval.read', { tools: approval.read.join('; ') })),
       this.note = element('p', { class: 'note' }, this.meaning),
       element('details', { class: 'folded' }, element('summary', {}, icon('chevron'), language.text('approval.more')), definitions(language, of)),

@@ -3,28 +3,46 @@
 import { element } from './element.js';
 import { icon } from './icon.js';
 
-const KINDS = { Machine: 'machine', Human: 'human' };
-const ICONS = { machine: 'agent', human: 'person', shared_key: 'key', none: 'service', unknown: 'question', not_called: 'stop' };
+const ICONS = {
+  machine: 'agent', human: 'person', shared_key: 'key', oauth_account: 'globe', cloud_role: 'key', none: 'service', unknown: 'question', not_called: 'stop',
+};
+/** Kinds of credentials whose subject is the user, under Human identity. */
+const ABOUT_THE_USER = ['access_token', 'issued_jwt'];
 
 /**
- * Whose rights a call used. A service that receives an API key sees the owner of the key, for every user: such a call is
- * not made on a user's behalf. A call that was refused beforehand used no rights.
+ * Whose rights a call used, by the rule of the agent (`identity/credentials/rights.py`). Of several credentials, the one
+ * that names the user counts. A call that was refused beforehand used no rights.
  *
  * @param {import('../chat/conversation.js').ToolPart} call
- * @returns {'machine' | 'human' | 'shared_key' | 'none' | 'unknown' | 'not_called'} also part of message keys and class names
+ * @returns {'machine' | 'human' | 'shared_key' | 'oauth_account' | 'cloud_role' | 'none' | 'unknown' | 'not_called'} also part of
+ *   message keys and class names
  */
-export function identityKind({ accessIdentity, credential, outcome }) {
+export function identityKind({ accessIdentity, credentialKind, outcome }) {
   if (outcome === 'not_called') return 'not_called';
   if (accessIdentity === null) return 'none';
-  if (!Object.hasOwn(KINDS, accessIdentity ?? '')) return 'unknown';
-  return accessIdentity === 'Human' && credential !== undefined ? 'shared_key' : KINDS[accessIdentity];
+  if (accessIdentity === 'Machine') return 'machine';
+  if (accessIdentity !== 'Human' || !credentialKind) return 'unknown';
+  const kinds = credentialKind.split(' ');
+  if (kinds.some((kind) => ABOUT_THE_USER.includes(kind))) return 'human';
+  if (kinds.includes('oauth_token')) return 'oauth_account';
+  if (kinds.includes('cloud_role')) return 'cloud_role';
+  return onlyKeys(credentialKind) ? 'shared_key' : 'unknown';
+}
+
+/** The same for what the agent describes by the names of its API: an approval, a grant, a service. */
+export function identityOf({ access_identity: accessIdentity, credential_kind: credentialKind }) {
+  return identityKind({ accessIdentity, credentialKind: credentialKind ?? undefined });
 }
 
 /** The same as a sentence. */
 export function identitySentence(language, call) {
   const kind = identityKind(call);
-  const key = kind === 'machine' && call.credential !== undefined ? 'machine_key' : kind;
+  const key = kind === 'machine' && onlyKeys(call.credentialKind) ? 'machine_key' : kind;
   return language.text(`identity.${key}_long`);
+}
+
+function onlyKeys(credentialKind) {
+  return Boolean(credentialKind) && credentialKind.split(' ').every((kind) => kind === 'api_key');
 }
 
 /** A small label such as "on your behalf". */

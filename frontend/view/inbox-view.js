@@ -1,6 +1,6 @@
 /** What waits for the user: calls of others, with their arguments as they bind, prepared runs, and own conversations. */
 
-import { ApprovalCard } from './approval-card.js';
+import { ApprovalCard, approvalTitle } from './approval-card.js';
 import { deviceName } from './device.js';
 import { arrange, element } from './element.js';
 import { failureWords } from './failure.js';
@@ -102,8 +102,9 @@ export class InboxView {
   }
 
   /** An open approval of a conversation, which it opens. */
-  #ownRow({ thread_id: thread, kind, service, tool, approvers }) {
+  #ownRow(approval) {
     const { app, language } = this;
+    const { thread_id: thread, approvers } = approval;
     const title = app.conversations.shown.find(({ id }) => id === thread)?.title ?? language.text('list.untitled');
     const open = () => {
       this.close();
@@ -111,7 +112,7 @@ export class InboxView {
     };
     return element('li', {}, element('button', { type: 'button', class: 'open', onclick: open },
       element('span', { class: 'title' }, title),
-      element('span', { class: 'note' }, language.text(`approval.title_${kind}`, { service: serviceName(language, service), tool })),
+      element('span', { class: 'note' }, approvalTitle(language, approval)),
       approvers && element('span', { class: 'note' }, language.text('inbox.waits_for', { group: approvers }))));
   }
 }

@@ -6,7 +6,7 @@
 import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
-import { identityBadge, identityKind, serviceName } from './identity.js';
+import { identityBadge, identityOf, serviceName } from './identity.js';
 
 const DIGEST_SHOWN = 12;
 /** Tools that are not simply called are shown first. */
@@ -54,12 +54,12 @@ export class RightsView {
   }
 
   /** A service, folded: its tools are many. */
-  #service({ name, audience, scope, credential, listed, tools, access_identity: accessIdentity }) {
+  #service(service) {
     const { language } = this;
-    const kind = identityKind({ accessIdentity, credential: credential ?? undefined });
+    const { name, audience, scope, credential, listed, tools } = service;
     const carried = [audience, scope, credential].filter(Boolean).map((each) => element('code', {}, each));
     return element('li', { class: 'card service' }, element('details', {},
-      element('summary', {}, element('strong', {}, serviceName(language, name)), identityBadge(language, kind),
+      element('summary', {}, element('strong', {}, serviceName(language, name)), identityBadge(language, identityOf(service)),
         element('span', { class: 'note' }, listed ? language.text('rights.count', { count: tools.length }) : ''), icon('chevron')),
       carried.length > 0 && element('p', { class: 'note carried' }, ...carried.flatMap((code) => [code, ' '])),
       listed ? element('ul', { class: 'tools' }, ...[...tools.filter(asks), ...tools.filter((tool) => !asks(tool))].map((tool) => this.#tool(tool))) : element('p', { class: 'note' }, language.text('rights.unlisted'))));
@@ -83,11 +83,11 @@ export class RightsView {
 
   #grant(grant) {
     const { language } = this;
-    const { service, tool, display, ends_at: end, uses, last_used_at: used, access_identity: accessIdentity, credential } = grant;
+    const { service, tool, display, ends_at: end, uses, last_used_at: used } = grant;
     const bounds = display.flatMap(({ label, text }) => [element('dt', {}, label), element('dd', {}, text)]);
     const name = language.text('grants.call', { service: serviceName(language, service), tool });
     return element('li', { class: 'card grant' },
-      element('p', {}, element('strong', {}, name), ' ', identityBadge(language, identityKind({ accessIdentity, credential: credential ?? undefined }))),
+      element('p', {}, element('strong', {}, name), ' ', identityBadge(language, identityOf(grant))),
       bounds.length > 0 && element('dl', { class: 'arguments' }, ...bounds),
       element('p', { class: 'note' }, language.text('grants.until', { time: language.until(Date.parse(end)), count: uses }),
         used !== null && ` ${language.text('grants.last_used', { time: language.moment(Date.parse(used)) })}`),

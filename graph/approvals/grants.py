@@ -18,6 +18,7 @@ from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
+from identity.credentials.requirement import CREDENTIAL_MEMBERS
 from identity.errors import AgentError, AuditError
 from identity.principal import Principal
 from tools.approval_policy import ApprovalMode
@@ -25,9 +26,7 @@ from tools.lasting import LONGEST_SECONDS, Lasting
 from tools.service import Access, Service, node_of
 
 _LOG: Final = logging.getLogger(__name__)
-_OF_A_TOOL: Final = (
-    *("principal", "service", "tool", "effect", "access_identity", "audience", "scope", "credential"),
-)
+_OF_A_TOOL: Final = (*("principal", "service", "tool", "effect", "access_identity", *CREDENTIAL_MEMBERS),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

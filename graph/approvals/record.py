@@ -89,8 +89,8 @@ class ApprovalRequest:
 
     `id` follows from the run, the response of the model, the call, the tool, the principal and the rights
     that the call uses: the same question has the same id in every process. `digest` is that of the call's
-    arguments when it was asked. `audience`, `scope` and `credential` are as the service declares them
-    (`graph.events`). `rules` name what requires the question, in the file with the SHA-256 `policy`.
+    arguments when it was asked. The members of `DeclaredCredential` are as the service declares them. `rules`
+    name what requires the question, in the file with the SHA-256 `policy`.
     `arguments` are kept for approvers only, without the secrets of the run: they see nothing else of the
     conversation. A prepared run has a random id, which is that of its thread too, the subject of the client
     in `prepared_by`, and the argument `question`. The field `question`
@@ -110,6 +110,7 @@ class ApprovalRequest:
     audience: str | None = None
     scope: str | None = None
     credential: str | None = None
+    credential_kind: str | None = None
     approvers: str | None = None
     rules: tuple[str, ...] = ()
     policy: str | None = None

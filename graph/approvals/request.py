@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from identity.credentials.requirement import CREDENTIAL_MEMBERS
+from identity.credentials.rights import SENTENCES, rights_of
 from identity.principal import AccessIdentity, Principal
 from identity.printable import printable, printable_json, rfc3339
 from tools.approval_policy import Effect
@@ -32,7 +34,7 @@ _DESCRIPTIONS: Final = {
     ApprovalKind.ELICITATION: "The {service} service asks: {message}",
 }
 
-_OF_TOOL: Final = ("service", "tool", "effect", "access_identity", "audience", "scope", "credential")
+_OF_TOOL: Final = ("service", "tool", "effect", "access_identity", *CREDENTIAL_MEMBERS)
 _NAMED: Final = ("id", "kind", "thread_id", *_OF_TOOL, "call_id", "digest", "approvers")
 
 
@@ -52,6 +54,8 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
         by=request.prepared_by,
         message=asked.get("message"),
     )
+    if request.kind is ApprovalKind.TOOL_CALL:
+        description += f" {rights_sentence(request)}"
     decisions = _DECISIONS[request.kind]
     if request.approvers is not None:
         decisions = _DECISIONS[ApprovalKind.SIGN_IN_REQUIRED]
@@ -68,6 +72,12 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     if "schema" in asked:
         approval["parameters"] = asked["schema"]
     return {"action_requests": [action], "review_configs": [review], "approval": approval}
+
+
+def rights_sentence(request: ApprovalRequest) -> str:
+    """Whose rights the call would use, for its user and for approvers."""
+    sentence = SENTENCES[rights_of(request.access_identity, request.credential_kind)]
+    return sentence.format(user=printable(request.principal.subject))
 
 
 def pending_of(value: Mapping[str, Any]) -> PendingApproval:

@@ -42,6 +42,7 @@ class ServiceRights(TypedDict):
     audience: str | None
     scope: str | None
     credential: str | None
+    credential_kind: str | None
     listed: bool
     tools: list[ToolRights]
 
@@ -92,6 +93,7 @@ async def rights_of(
             audience=declared.get("audience"),
             scope=declared.get("scope"),
             credential=declared.get("credential"),
+            credential_kind=declared.get("credential_kind"),
             listed=known is not None,
             tools=[await of_tool(service, each) for each in known or ()],
         )

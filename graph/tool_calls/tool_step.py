@@ -99,7 +99,7 @@ class ToolStep:
         self._shown: dict[str, Any] = {
             "service": service_name,
             "access_identity": acts_as and acts_as.value,
-            **(credential.carried if credential else {}),
+            **(credential.described if credential else {}),
         }
         self._reports = 0
         self._step = steps.audit.call(

@@ -25,7 +25,9 @@ _ISSUERS_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "j
 
 
 class DeclaredCredential(TypedDict, total=False):
-    """What is shown and recorded of a requirement: in the audit log, spans and the events of tools."""
+    """What is shown and recorded of a requirement: in the audit log and spans, and with `credential_kind` in
+    events and approvals.
+    """
 
     audience: str
     """The audience of an access token or JWT."""
@@ -33,12 +35,19 @@ class DeclaredCredential(TypedDict, total=False):
     """The permission of an access token, without the audience."""
     credential: str
     """The identifier of an API key, or of the provider of a JWT or OAuth token; the ARN of a role."""
+    credential_kind: str
+    """The kind, by its key in SERVICES_FILE; of several, each, with a space between them."""
+
+
+CREDENTIAL_MEMBERS: Final = tuple(DeclaredCredential.__annotations__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialRequirement(ABC):
     """A kind of credential. Its instances are values: equal ones share one credential."""
 
+    kind: ClassVar[str]
+    """Its key in SERVICES_FILE."""
     action: ClassVar[AuditedAction]
     """What the audit log records when the credential is requested."""
 
@@ -74,9 +83,14 @@ class CredentialRequirement(ABC):
         return {**self.declared, "credential": " ".join([self.declared.get("credential", ""), *also]).strip()}
 
     @property
+    def described(self) -> DeclaredCredential:
+        """What a person is told of a call: as `carried`, with the kinds (`identity.credentials.rights`)."""
+        return {**self.carried, "credential_kind": " ".join(part.kind for part in self.parts)}
+
+    @property
     def at_most(self) -> DeclaredCredential:
-        """As `carried`, with all that a call may use: what its approval is for."""
-        return self.carried
+        """As `described`, with all that a call may use: what its approval is for."""
+        return self.described
 
     @abstractmethod
     def __str__(self) -> str:
@@ -102,6 +116,7 @@ class ApiKeyRequirement(CredentialRequirement):
     and share one credential.
     """
 
+    kind = "api_key"
     action = AuditedAction.API_KEY_ISSUE
 
     identifier: str
@@ -121,6 +136,8 @@ class AccessTokenRequirement(CredentialRequirement):
     audience, with a space between them. `step_up` are permissions that a call may have too, if its service
     responds that it lacks them (`stepped_up`).
     """
+
+    kind = "access_token"
 
     scope: str
     step_up: tuple[str, ...] = field(default=(), compare=False)
@@ -143,7 +160,7 @@ class AccessTokenRequirement(CredentialRequirement):
 
     @property
     def at_most(self) -> DeclaredCredential:
-        return {**self.carried, "scope": " ".join((self.permission, *self.step_up))}
+        return {**self.described, "scope": " ".join((self.permission, *self.step_up))}
 
     def stepped_up(self, missing: str) -> "AccessTokenRequirement | None":
         """The union of this scope and `missing`, permissions with or without the audience, if all that it
@@ -173,6 +190,7 @@ class IssuedJwtRequirement(CredentialRequirement):
     an audience of IDaaS itself, and for a claim that the issuer sets.
     """
 
+    kind = "issued_jwt"
     action = AuditedAction.JWT_ISSUE
 
     provider: str
@@ -202,6 +220,7 @@ class CloudRoleRequirement(CredentialRequirement):
     `ValueError` for another duration. Not checked: whether the role exists.
     """
 
+    kind = "cloud_role"
     action = AuditedAction.CLOUD_ROLE_ISSUE
 
     role: str
@@ -232,6 +251,7 @@ class OAuthTokenRequirement(CredentialRequirement):
     It is not compared: the token is for the same use.
     """
 
+    kind = "oauth_token"
     action = AuditedAction.OAUTH_TOKEN_ISSUE
 
     provider: str

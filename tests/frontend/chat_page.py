@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 PAGE = "http://localhost:9001/"
 WEATHER = {"tool": "maps_weather", "service": "amap", "access_identity": "Machine", "call_id": "call_1"}
-WEATHER["credential"] = "amap_api_key"
+WEATHER |= {"credential": "amap_api_key", "credential_kind": "api_key"}
 ENTERPRISE = {
     "tool": "call_enterprise_service",
     "service": "enterprise",
@@ -15,6 +15,7 @@ ENTERPRISE = {
     "call_id": "call_2",
     "audience": "https://enterprise.sandbox.example",
     "scope": "service.invoke",
+    "credential_kind": "access_token",
 }
 COVERED = """(element) => {
   const { x, y, width, height } = element.getBoundingClientRect();

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from agent.errors.error_table import ERROR_TABLE
+from identity.credentials.rights import rights_of
 from identity.printable import printable
 
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
@@ -36,6 +37,20 @@ def test_the_page_and_the_terminal_replace_the_same_characters():
     )
     replaced = json.loads(node("--input-type=module", "-e", script).stdout)
     assert replaced == [code for code in range(0x10000) if printable(chr(code)) != chr(code)]
+
+
+def test_the_page_and_the_agent_say_alike_whose_rights_a_call_uses():
+    kinds = ["api_key", "access_token", "issued_jwt", "oauth_token", "cloud_role", "seal"]
+    several = [None, *kinds, *(f"{one} {other}" for one in kinds for other in kinds)]
+    asked = [(identity, kind) for identity in ("Human", "Machine", None, "Other") for kind in several]
+    script = (
+        f"const asked = {json.dumps(asked)};"
+        "import('./view/identity.js').then(({identityOf}) => console.log(JSON.stringify("
+        "asked.map(([access_identity, credential_kind]) => identityOf({access_identity, credential_kind})))))"
+    )
+    assert json.loads(node("--input-type=module", "-e", script).stdout) == [
+        rights_of(*each) for each in asked
+    ]
 
 
 def messages() -> dict[str, dict[str, str]]:

@@ -31,7 +31,7 @@ async def test_events_of_tools_and_text_are_in_order() -> None:
     b = bench([asked, DONE], EchoService("amap", AMAP_KEY, weather="sunny"))
     events = await b.events()
     about = {"tool": "weather", "service": "amap", "access_identity": "Machine", "call_id": "call_1"}
-    about["credential"] = AMAP_KEY.identifier
+    about |= {"credential": AMAP_KEY.identifier, "credential_kind": "api_key"}
     assert events == [
         *({"type": "content", "text": f"{word} "} for word in ("let", "me", "see")),
         {"type": "tool_started", **about, "arguments": {"city": "Hangzhou"}},

@@ -13,9 +13,11 @@ from agent.api.a2a.user_message import ApprovalId, data_of
 from agent.api.inbox import asked_call
 from agent.api.validation_fault import Body
 from graph.approvals.inbox import Inbox
+from graph.approvals.request import rights_sentence
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError
+from identity.printable import printable
 
 _DECIDED = {"approve": "approved", "reject": "rejected"}
 
@@ -40,8 +42,10 @@ async def reply_to_approver(inbox: Inbox, message: Message, caller: VerifiedAcce
         await inbox.decide(given.approval, caller, approved=given.decision == "approve")
         parts = [text_part(f"The call is {_DECIDED[given.decision]}. Its user continues.")]
     else:
-        asked = {each.request.id: asked_call(each) for each in await inbox.waiting(caller)}
-        if (shown := asked.get(given.approval)) is None:
+        waiting = {each.request.id: each for each in await inbox.waiting(caller)}
+        if (state := waiting.get(given.approval)) is None:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, "no such approval waits for the caller")
-        parts = [text_part(f"Another user asks to call {shown['tool']}."), data_part(shown)]
+        request = state.request
+        asked = f'{request.principal.subject} asks to call "{request.tool}" of the {request.service} service.'
+        parts = [text_part(f"{printable(asked)} {rights_sentence(request)}"), data_part(asked_call(state))]
     return {"messageId": uuid.uuid4().hex, "role": "ROLE_AGENT", "parts": parts}

@@ -19,7 +19,7 @@ from graph.models.response import CUT_OFF
 from identity.errors import AgentError
 
 _CALL: Final = (
-    *("type", "tool", "service", "access_identity", "call_id"),
+    *("type", "tool", "service", "access_identity", "credential_kind", "call_id"),
     *("ok", "called", "duration_ms", "error", "url", "progress", "message", "services"),
 )
 

@@ -11,7 +11,13 @@ SESSION = (
     '{"accessToken": "at", "subject": "user_alice01", "person": "p", "name": "user_alice01", "expiresAt": %s}'
 )
 TOOL = {"tool": "maps_weather", "service": "amap", "access_identity": "Machine", "call_id": "1"}
-KEY = {**TOOL, "access_identity": "Human", "credential": "amap_api_key", "call_id": "3"}
+KEY = {
+    **TOOL,
+    "access_identity": "Human",
+    "credential": "amap_api_key",
+    "credential_kind": "api_key",
+    "call_id": "3",
+}
 REFUSED = {"tool": "leave_days", "service": "leave", "access_identity": "Human", "call_id": "4"}
 FAILED = {"tool": "leave_balance", "service": "leave", "access_identity": "Human", "call_id": "2"}
 MARKDOWN = (

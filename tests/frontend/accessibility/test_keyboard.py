@@ -24,7 +24,11 @@ async def test_approval_is_decided_by_keyboard(page: Page, lasting_agent: Lastin
     lasting_agent.will_say(APPLIES, AIMessage("Applied."))
     await lasting_agent.asked(page, APPLY)
     await expect(card(page)).to_be_focused()
-    await status(page, "The agent waits for your approval. The agent wants to call the leave service")
+    await status(
+        page,
+        "The agent waits for your approval."
+        " The agent wants to call leave_apply of the leave service, on your behalf",
+    )
     order = []
     for _ in range(5):
         await page.keyboard.press("Tab")

@@ -18,7 +18,9 @@ async def test_approval_begun_on_one_device_is_decided_on_another(
 ) -> None:
     lasting_agent.will_say(APPLIES, AIMessage("Applied for 3 days"))
     await lasting_agent.asked(page, APPLY)
-    await expect(card(page)).to_contain_text("The agent wants to call the leave service")
+    await expect(card(page)).to_contain_text(
+        "The agent wants to call leave_apply of the leave service, on your behalf"
+    )
     await expect(card(page).locator(".arguments")).to_contain_text("days3")
     await expect(card(page)).to_contain_text("your rights (Human)")
     await expect(card(page)).to_contain_text("leave.write")

@@ -37,7 +37,9 @@ async def test_call_of_another_person_is_decided_in_the_inbox_and_their_run_goes
     bob = await lasting_agent.open_page(other_device, "bob", **FINANCE)
     await expect(bob).to_have_title("(1) IDaaS Agent")
     await bob.get_by_role("button", name="Waiting for your decision: 1").click()
-    question = inbox(bob).get_by_role("region", name="Approval: user_alice01 asks to call Amap")
+    question = inbox(bob).get_by_role(
+        "region", name="Approval: user_alice01 asks to call maps_regeocode of Amap, with a shared key"
+    )
     for shown in (
         "maps_regeocode",
         "location120.1,30.2",

@@ -103,7 +103,7 @@ async def test_text_decides_nothing_while_an_approval_is_open(
     await page.get_by_title("More").click()
     await page.get_by_role("button", name="What waits for you").click()
     await expect(page.locator(".rows .open")).to_have_text(
-        f"{APPLY}The agent wants to call the leave service"
+        f"{APPLY}The agent wants to call leave_apply of the leave service, on your behalf"
     )
     await page.keyboard.press("Escape")
     await ask(page, "yes, please do it")

@@ -30,6 +30,7 @@ def request_of(**members: Any) -> ApprovalRequest:
         "access_identity": AccessIdentity.HUMAN,
         "audience": "https://bank.example",
         "scope": "pay",
+        "credential_kind": "access_token",
         "created_at": NOW,
         "expires_at": NOW + SECONDS,
     }

@@ -95,6 +95,11 @@ async def test_same_call_under_other_rights_has_another_id(gate: ApprovalGate, o
     assert await id_of(gate, PENDING) != await id_of(other, PENDING)
 
 
+async def test_another_kind_of_credential_with_the_same_name_has_another_id() -> None:
+    key, token = (gate_of(kind) for kind in (ApiKeyRequirement("bank"), OAuthTokenRequirement("bank")))
+    assert await id_of(key, PENDING) != await id_of(token, PENDING)
+
+
 async def test_call_that_only_reads_needs_no_approval_and_no_conversation(gate: ApprovalGate) -> None:
     reads = replace(PENDING, call={**CALL, "name": "look"}, conversation=None)
     alice = await Tokens().verify(Secret("alice-at"))

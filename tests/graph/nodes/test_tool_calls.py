@@ -50,7 +50,7 @@ async def test_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
     }  # fmt: skip
     assert result.artifact == {
         "service": "amap", "access_identity": "Machine", "error": "external_service_failed",
-        "credential": AMAP_KEY.identifier, "called": True,
+        "credential": AMAP_KEY.identifier, "credential_kind": "api_key", "called": True,
         "duration_ms": result.artifact["duration_ms"],
     }  # fmt: skip
     assert final.text == "done"

@@ -54,7 +54,7 @@ async def test_refused_call_has_both_events_and_a_result_and_was_not_called(case
     started, finished = tool_events(await b.events())
     about = {"tool": tool, "service": service, "call_id": "call_1", "access_identity": None}
     if service:
-        about |= {"access_identity": "Machine", "credential": "amap_api_key"}
+        about |= {"access_identity": "Machine", "credential": "amap_api_key", "credential_kind": "api_key"}
     assert started == {"type": "tool_started", **about, "arguments": arguments}
     assert finished.pop("result").startswith(text)
     assert finished.pop("duration_ms") >= 0
