@@ -6,7 +6,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import COVERED, ENTERPRISE, WEATHER, answer_to
+from tests.frontend.chat_page import COVERED, ENTERPRISE, WEATHER, answer_to, answered, ask
+from tests.frontend.lasting_agent import APPLY, LastingAgent, card
+from tests.graph.scripted_model import DONE
+from tests.leave_application import APPLIES
 
 LEAVE = {**ENTERPRISE, "tool": "leave_balance", "service": "leave", "call_id": "call_3"}
 
@@ -56,6 +59,24 @@ async def test_menu_covers_what_is_below_the_bar(scrolled: Page):
     entries = scrolled.locator(".menu .panel").locator("button:visible, label")
     assert await entries.count() > 3
     assert [await entry.inner_text() for entry in await entries.all() if await entry.evaluate(COVERED)] == []
+
+
+@pytest.mark.parametrize("size", [(375, 667), (360, 640), (320, 568)])
+async def test_title_of_an_approval_names_the_tool_and_is_in_sight_with_the_buttons(
+    size: tuple[int, int], page: Page, lasting_agent: LastingAgent
+):
+    await page.set_viewport_size({"width": size[0], "height": size[1]})
+    lasting_agent.will_say(DONE, APPLIES, DONE)
+    await lasting_agent.asked(page, "Hello")
+    await answered(page)
+    await ask(page, APPLY)
+    heading = card(page).get_by_role("heading")
+    await expect(heading).to_have_text(
+        "The agent wants to call leave_apply of the leave service, on your behalf"
+    )
+    await expect(heading).to_be_in_viewport(ratio=1)
+    for part in (heading, card(page).get_by_role("button", name="Approve", exact=True)):
+        assert not await part.evaluate(COVERED)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
