@@ -16,6 +16,7 @@ from identity.printable import printable
 from identity.secrets.secret import Secret
 from tools.arguments.fault import ArgumentFault
 from tools.arguments.validator import BoundedValidator
+from tools.secret_question import asks_for_secret, texts_of
 
 _MAX_QUESTIONS: Final = 4
 """Questions of one result, which are asked one after another."""
@@ -31,12 +32,6 @@ _URL: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """RFC 3986, with a host that no browser reads as another one: no `\\`, no escapes, no `@`, no number."""
-_SECRETS: Final = re.compile(
-    r"pass[ _-]?(word|wd|phrase|code)|secret|credential|token|(api|access|private)[ _-]?key|\bpin\b|cvv"
-    r"|密码|口令|密钥",
-    re.IGNORECASE,
-)
-"""Servers must not ask for these by a form."""
 _NESTING: Final = {"$ref", "$dynamicRef", "allOf", "anyOf", "not", "if", "items", "properties"}
 _SAMPLES: Final[Mapping[str, Any]] = {"number": 0, "integer": 0, "boolean": False, "array": []}
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
@@ -89,7 +84,10 @@ def question_of(request: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON valu
             raise ValueError("not an elicitation")
     match params.get("mode", "form"), params:
         case "form", {"requestedSchema": dict(schema)}:
-            return {"mode": "form", "message": shown, "schema": _flat(schema)}
+            flat = _flat(schema)
+            if asks_for_secret([message, *texts_of(schema)]):
+                raise ValueError("a form that asks for a secret")
+            return {"mode": "form", "message": shown, "schema": flat}
         case "url", {"url": str(url)} if len(url) <= _MAX_URL and (found := _URL.fullmatch(url)):
             return {"mode": "url", "message": shown, "url": url, "host": found[1].lower()}
     raise ValueError("neither a form nor a URL of https")
@@ -104,9 +102,6 @@ def _flat(schema: Mapping[str, Any]) -> dict[str, Any]:
     unfit = len(fields) > _MAX_FIELDS or len(text) > _MAX_SCHEMA or printable(text) != text
     if unfit or not all(map(_is_flat, fields.values())):
         raise ValueError("a form that is not flat, too large, or not printable")
-    words = (f"{name} {each.get('title')} {each.get('description')}" for name, each in fields.items())
-    if any(_SECRETS.search(text.replace("_", " ")) for text in words):
-        raise ValueError("a form that asks for a secret")
     try:
         known = fields.keys() >= set(schema.get("required", ()))
         BoundedValidator(flat)

@@ -387,6 +387,14 @@ HOSTILE: dict[str, Any] = {
     "a password": {"properties": {"password": {"type": "string"}}},
     "a title of a secret": {"properties": {"a": {"type": "string", "title": "Your API key"}}},
     "a description of a secret": {"properties": {"a": {"type": "string", "description": "Your password"}}},
+    "a title of the form": {"title": "Your pa\u0455\u0455word", "properties": {"a": {"type": "string"}}},
+    "a choice of a secret": {"properties": {"a": {"type": "string", "enum": ["Type your password instead"]}}},
+    "a choice with a title": {
+        "properties": {"a": {"type": "string", "oneOf": [{"const": "x", "title": "The code we sent you"}]}}
+    },
+    "old names of choices": {"properties": {"a": {"type": "string", "enum": ["x"], "enumNames": ["OTP"]}}},
+    "a default of a secret": {"properties": {"a": {"type": "string", "default": "your password here"}}},
+    "another language": {"properties": {"a": {"type": "string", "description": "短信验证码"}}},
     "a title in another order": {"properties": {"a": {"type": "string", "title": "\u202eyaP"}}},
     "a format of a secret": {"properties": {"a": {"type": "string", "format": "password"}}},
     "an unknown required field": {"properties": {}, "required": ["a"]},
@@ -405,6 +413,15 @@ async def test_form_that_is_not_flat_or_asks_for_a_secret_is_not_asked(
     messages = await bank_of().ask()
     assert "the agent does not ask" in result_of(messages).text
     assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "message", ["Your password, please", "\u0420in?", "请输入验证码", "The 6-digit code?"]
+)
+def test_message_of_a_form_that_asks_for_a_secret_is_refused(message: str) -> None:
+    form = {"message": message, "requestedSchema": ACCOUNTS}
+    with pytest.raises(ValueError, match="secret"):
+        question_of({"method": "elicitation/create", "params": form})
 
 
 @pytest.mark.parametrize(
