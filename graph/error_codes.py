@@ -4,7 +4,7 @@ from enum import unique
 from typing import Final, TypeVar
 
 from identity.errors import AgentError, ErrorCode, ErrorRow
-from tools.service import service_of
+from tools.service_name import service_of
 
 E = TypeVar("E", bound=AgentError)
 

@@ -13,6 +13,7 @@ from identity.principal import AccessIdentity, Caller
 from tools.approval_policy import ToolPolicy
 from tools.arguments.fault import ArgumentFault
 from tools.elicitation import InputRequired
+from tools.service_name import service_of
 
 FUNCTION_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The name of a function, as OpenAI and Model Studio define it."""
@@ -138,14 +139,6 @@ class Service(Protocol):
 
     async def aclose(self) -> None:
         """Releases connections."""
-
-
-def service_of(node: str) -> str:
-    """The service that a node calls, by the name that rules, labels, people and records have for it.
-
-    Tools with another permission than their service's have a node of their own: `expenses/expenses.write`.
-    """
-    return node.partition("/")[0]
 
 
 def node_of(nodes: Mapping[str, Service], service: str, tool: str) -> str:

@@ -262,7 +262,7 @@ def replay(
     The log has neither arguments nor groups: a call that depends on them is counted with these lines. A call
     that was "refused otherwise", such as for its arguments, was refused without a file.
     """
-    from tools.service import service_of
+    from tools.service_name import service_of
 
     loaded = _load(file, env_file)
     counted: Counter[tuple[str, str, str]] = Counter()

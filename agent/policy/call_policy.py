@@ -22,7 +22,8 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import AnyUser, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, Outlook
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ConfigurationError, UnavailableError
-from tools.service import Access, ToolSchema, service_of
+from tools.service import Access, ToolSchema
+from tools.service_name import service_of
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
 _LOOK_SECONDS: Final = 0.5

@@ -35,7 +35,8 @@ from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
 from tools.lasting import LONGEST_SECONDS
-from tools.service import ToolSchema, service_of
+from tools.service import ToolSchema
+from tools.service_name import service_of
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
 _DECISION_SECONDS: Final = 10.0

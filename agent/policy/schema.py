@@ -16,7 +16,8 @@ from typing import Any, Final, TypeAlias
 from agent.settings.settings import Settings
 from tools.approval_policy import Effect
 from tools.mcp_service.service import MCPService
-from tools.service import Service, ToolSchema, service_of
+from tools.service import Service, ToolSchema
+from tools.service_name import service_of
 
 _MAX_DEPTH: Final = 8
 _NAME: Final = re.compile(r"(?!__)[\w.-]{1,64}", re.ASCII)

@@ -27,7 +27,8 @@ from identity.audit.event import Ruled
 from identity.credentials.requirement import DeclaredCredential
 from identity.principal import AccessIdentity, Principal
 from tools.approval_policy import Effect
-from tools.service import Service, service_of
+from tools.service import Service
+from tools.service_name import service_of
 
 
 @dataclass(frozen=True, slots=True)

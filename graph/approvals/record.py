@@ -17,7 +17,7 @@ from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tools.approval_policy import Effect
 from tools.lasting import Lasting
-from tools.service import service_of
+from tools.service_name import service_of
 
 
 class ApprovalKind(StrEnum):

@@ -13,7 +13,8 @@ from graph.approvals.grants import Grant
 from graph.approvals.policy import AnyUser, Ask
 from graph.approvals.request import grant_of
 from tools.approval_policy import Trust
-from tools.service import Service, ToolSchema, service_of
+from tools.service import Service, ToolSchema
+from tools.service_name import service_of
 
 
 class ToolRights(TypedDict):

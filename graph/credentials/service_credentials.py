@@ -14,7 +14,8 @@ from identity.credentials.requirement import ApiKeyRequirement, Credential, Cred
 from identity.errors import CredentialError, UnreachableError
 from identity.principal import AccessIdentity, Caller, Principal
 from identity.secrets.secret import Secret
-from tools.service import Service, service_of
+from tools.service import Service
+from tools.service_name import service_of
 
 _SKEW_SECONDS: Final = 30.0
 """A credential of the state is obtained again this long before it expires. The source decides finally."""

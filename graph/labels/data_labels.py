@@ -18,7 +18,8 @@ from typing import Any, TypeAlias
 from langchain_core.messages import AnyMessage, HumanMessage
 
 from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy, Trust, strictest
-from tools.service import Service, service_of
+from tools.service import Service
+from tools.service_name import service_of
 
 DataLabels: TypeAlias = Mapping[str, str]
 """What was read: `service.tool` → its labels, separated by a space. Tools without labels are not there."""

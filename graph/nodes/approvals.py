@@ -36,7 +36,7 @@ from identity.errors import AgentError
 from identity.observation.failure import log_failure
 from identity.secrets.redaction import redact
 from tools.arguments.fault import invalid_arguments
-from tools.service import service_of
+from tools.service_name import service_of
 
 MAX_UNUSABLE_ANSWERS: Final = 20
 """Resume values that are no answer, after which the call is rejected: the state is saved for each."""

@@ -39,7 +39,8 @@ from tools.approval_policy import Effect
 from tools.elicitation import ANSWERED, Answered
 from tools.lent_agent import LENT
 from tools.progress import Report, TimeLimit, progress, reported_to
-from tools.service import Service, ToolResult, ToolSchema, service_of
+from tools.service import Service, ToolResult, ToolSchema
+from tools.service_name import service_of
 
 logger = logging.getLogger(__name__)
 

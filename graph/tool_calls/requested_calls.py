@@ -11,7 +11,7 @@ from graph.limits import MAX_CALLS
 from graph.state import AgentState
 from identity.errors import AgentError
 from identity.observation.request_context import REQUEST_ID
-from tools.service import service_of
+from tools.service_name import service_of
 
 _MAX_IDENTIFIER: Final = 128
 """Characters of an identifier that is kept. Longer ones are replaced."""

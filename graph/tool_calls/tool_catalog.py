@@ -14,7 +14,8 @@ from graph.tool_calls.requested_calls import failure_text
 from graph.tool_calls.unavailable_services import is_unavailable
 from identity.errors import AgentError, ServiceError
 from identity.observation.failure import log_failure
-from tools.service import Service, ToolSchema, service_of
+from tools.service import Service, ToolSchema
+from tools.service_name import service_of
 
 logger = logging.getLogger(__name__)
 

@@ -32,7 +32,8 @@ from identity.observation.span import timed_span
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from tools.file import contains, file_part
-from tools.service import Service, ToolResult, service_of
+from tools.service import Service, ToolResult
+from tools.service_name import service_of
 
 _MAX_REPORTS: Final = 100
 _MAX_REPORT: Final = 200
