@@ -174,8 +174,8 @@ For operators: every environment variable, with its default. What an instance of
 
 Faults stop the start and are reported all at once, each with the variable's name. `idaas-agent doctor`
 checks whether the values work. URLs must be https, except to loopback addresses. An empty variable counts
-as not set. Variables of the environment override those of `--env-file`. A variable with a misspelt name is
-not read, and the start warns about it.
+as not set, and one pair of double quotation marks around a value is taken off. Variables of the environment
+override those of `--env-file`. A variable with a misspelt name is not read, and the start warns about it.
 
 The agent's own secret: [client authentication](connect-idaas.md#client-authentication).
 """

@@ -2,14 +2,13 @@
 
 import asyncio
 import hashlib
-import os
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.commands.terminal import ENV_FILE, operator_settings, out, stop, stop_by
-from agent.settings.settings import TOKEN_VARIABLE, Settings
+from agent.commands.terminal import ENV_FILE, operator_settings, out, stop, stop_by, users_token
+from agent.settings.settings import Settings
 from identity.errors import AgentError
 from identity.printable import printable_json
 from identity.secrets.secret import Secret
@@ -66,7 +65,7 @@ async def _selection(settings: Settings, service: str) -> "ToolSelection | None"
     from agent.composition.agent import Agent
     from tools.mcp_service.service import MCPService
 
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    token = users_token()
     async with aclosing(Agent(settings, accepts_tools=False)) as agent:
         caller = await agent.verifier.verify(Secret(token)) if token else None
         for each in agent.services:

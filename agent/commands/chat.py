@@ -1,7 +1,6 @@
 """`idaas-agent chat`: questions on the terminal. `idaas-agent token`: a sandbox user's token for it."""
 
 import contextlib
-import os
 import sys
 import uuid
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from agent.commands.conversation import Conversation, RefusedError
 from agent.commands.keyboard import can_be_asked, read_message
-from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, err, out, stop
+from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, err, out, stop, users_token
 from agent.settings.settings import TOKEN_VARIABLE
 
 _HELP: Final = "A line that ends with \\ goes on in the next one. Ctrl-C stops an answer, Ctrl-D leaves."
@@ -118,7 +117,7 @@ def _token(token_file: Path | None) -> str | None:
             return token_file.read_text().strip()
         except OSError as error:
             stop(f"cannot read {str(token_file)!r}: {error.strerror}")
-    return os.environ.get(TOKEN_VARIABLE, "").strip() or None
+    return users_token() or None
 
 
 def token(

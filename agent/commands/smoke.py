@@ -7,7 +7,6 @@ word of this program, or a word that a standard defines. Begin at `observe`.
 import asyncio
 import hashlib
 import json
-import os
 import re
 import sys
 import time
@@ -21,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from agent.commands.doctor.command import show_finding
-from agent.commands.terminal import ENV_FILE, err, operator_settings, out
-from agent.settings.settings import TOKEN_VARIABLE, Settings
+from agent.commands.terminal import ENV_FILE, err, operator_settings, out, users_token
+from agent.settings.settings import Settings
 from identity.access_token.jws import parse_compact_jws
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -58,7 +57,7 @@ def smoke(
     token of a signed-in user is read from IDAAS_AGENT_ACCESS_TOKEN, or asked for on a terminal.
     """
     settings = operator_settings(env_file)
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    token = users_token()
     if not token and sys.stdin.isatty():
         token = getpass("access token of a signed-in user (empty: its steps are skipped): ").strip()
     found = asyncio.run(_walk(settings, Secret(token) if token else None, revoke=revoke))

@@ -16,7 +16,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from agent.errors.error_table import for_operators
-from agent.settings.settings import Settings, read_settings
+from agent.settings.quotation_marks import without_quotation_marks
+from agent.settings.settings import TOKEN_VARIABLE, Settings, read_settings
 from agent.settings.variable_names import misspelt_variables
 from identity.errors import AgentError, ConfigurationError
 from identity.printable import printable
@@ -73,7 +74,9 @@ def own_command() -> str:
 
 
 def environment(env_file: Path | None = None) -> dict[str, str]:
-    """The process's environment and the variables of `env_file`; a non-empty variable of the process wins."""
+    """The process's environment and the variables of `env_file`; a non-empty variable of the process wins.
+    Quotation marks around a value are taken off.
+    """
     added: Mapping[str, str | None] = {}
     if env_file is not None:
         if not env_file.is_file():
@@ -85,7 +88,13 @@ def environment(env_file: Path | None = None) -> dict[str, str]:
         except OSError as error:
             stop(f"the file {str(env_file)!r} cannot be read: {error.strerror}")
     given = {name: value for name, value in os.environ.items() if value.strip() or name not in added}
-    return {**{name: value for name, value in added.items() if value is not None}, **given}
+    in_file = {name: value for name, value in added.items() if value is not None}
+    return without_quotation_marks({**in_file, **given})
+
+
+def users_token() -> str:
+    """The user's access token of the process's environment; empty if there is none."""
+    return without_quotation_marks(os.environ).get(TOKEN_VARIABLE, "").strip()
 
 
 def for_printing_command(variables: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pydantic import Field, InstanceOf, ValidationError
 
 from agent.errors.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources
+from agent.settings.quotation_marks import quotation_mark_faults, without_quotation_marks
 from agent.settings.service_declarations import FileDeclaration
 from agent.settings.services_file import read_services_file, sum_faults
 from agent.settings.values import VariableGroup, holds, secret_in_file
@@ -110,13 +111,16 @@ def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] 
 
     `clock` dates what the agent presents to IDaaS.
 
-    An empty variable counts as not set; unknown variables are ignored.
+    An empty variable counts as not set, one pair of quotation marks around a value is taken off, and unknown
+    variables are ignored.
     Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
     NUL characters, which only a file of variables can contain, are reported before all other faults.
     """
     if unusable := [name for name, value in environment.items() if "\0" in f"{name}{value}"]:
         faults = [f"{name} must not contain a NUL character" for name in unusable]
         raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+    faults = quotation_mark_faults(environment, variables())
+    environment = without_quotation_marks(environment)
     given: dict[str, str] = {
         name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
     }
@@ -124,7 +128,6 @@ def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] 
         with contextlib.suppress(KeyError, ValueError):  # `Variables` reports the file
             given[name] = secret_in_file(given[f"{name}_file"]).reveal()
     path = Path(given.get("cloud_idaas_config_path", DEFAULT_PATH))
-    faults = []
     try:
         Variables.model_validate(given)
     except ValidationError as error:

@@ -1,7 +1,6 @@
 """`idaas-agent doctor`: checks each dependency, and prints the cause and the remedy of each failure."""
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -15,8 +14,8 @@ from agent.commands.terminal import (
     print_misspelt,
     print_overridden,
     print_sandbox_hint,
+    users_token,
 )
-from agent.settings.settings import TOKEN_VARIABLE
 from identity.errors import ConfigurationError
 from identity.printable import printable_json
 from identity.secrets.secret import Secret
@@ -54,7 +53,7 @@ def doctor(
 async def _examine(variables: dict[str, str], *, show: bool) -> "list[Finding]":
     from agent.commands.doctor.examination import diagnose
 
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    token = users_token()
     findings = []
     async for finding in diagnose(variables, Secret(token) if token else None):
         findings.append(finding)
