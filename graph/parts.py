@@ -12,6 +12,7 @@ from langgraph.graph import END, START
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.consents import Consents
+from graph.approvals.disclosures import AccessOf, Disclosures
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.grants import Grants
 from graph.approvals.policy import CallPolicy
@@ -39,12 +40,13 @@ from graph.routes import APPROVALS, CREDENTIALS, Routes
 from graph.run_fence import RunFence
 from graph.tool_calls.tool_catalog import ToolCatalog
 from graph.tool_calls.tool_step import ToolSteps
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement, OAuthTokenRequirement
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
-from tools.service import Service
+from tools.service import Access, Service
 
 AUTHENTICATE: Final = "authenticate"
 _RESERVED: Final = {AUTHENTICATE, CREDENTIALS, APPROVALS, MODEL, START, END}
@@ -93,7 +95,8 @@ class RunApprovals:
     `consent_urls` too, it pauses if a called service requires their consent; the URL is kept there.
     With `begun_calls`, a call that changes something is made once, also if a server executes the run again;
     with a `fence`, it is made only while the run has its conversation.
-    Without a `policy`, the services declare which calls ask.
+    Without a `policy`, the services declare which calls ask. `disclosures` says what calls could carry of
+    what was read.
     """
 
     store: ApprovalStore | None = None
@@ -105,6 +108,7 @@ class RunApprovals:
     begun_calls: BegunCalls | None = None
     fence: RunFence | None = None
     policy: CallPolicy | None = None
+    disclosures: Callable[[Mapping[str, Service], AccessOf], Disclosures] = Disclosures
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +152,17 @@ def graph_parts(
         raise ValueError(fault)
     required = requirements(services, identity.access_identity, model.api_key)
     resolved = ServiceCredentials(required, identity.credentials, clock)
-    gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, asks.policy, asks.grants)
+
+    def access(service: str, caller: VerifiedAccessToken) -> Access:
+        return resolved.of(caller, service)
+
+    disclosures = asks.disclosures({service.name: service for service in services}, access)
+    gate = ApprovalGate(
+        services, required, asks.store, asks.seconds, clock, asks.policy, asks.grants, disclosures
+    )
     prompts = ApprovalPrompts(gate, audit, clock, asks.announce)
     steps = ToolSteps(gate.services, required, audit, calls)
-    answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))
+    answers = AnswerReader(gate.services, access)
     budget = CallBudget(limits.run_calls)
 
     one = ModelSteps(model.provider, model.name, required.get(MODEL), audit, calls, limits.model_seconds)

@@ -25,12 +25,14 @@ from typing import Any, Final, TypeAlias
 import httpx
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall
 
+from graph.approvals.disclosures import Disclosures
 from graph.approvals.gate import REJECTED
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Allow, AnyUser, Ask, Decision, DeclaredPolicy, Deny, Facts
 from graph.build import AgentGraph, build_graph, compiled_graph
 from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredentials, requirements
+from graph.labels.disclosure import Disclosure
 from graph.models.provider import ModelProvider
 from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
@@ -233,7 +235,12 @@ class AgentUnderTest:
             services,
             identity=identity,
             model=RunModel(provider=model, api_key=_KEY),
-            approvals=RunApprovals(policy=_Person(by_name, required, asked=self.asked, approves=approves)),
+            approvals=RunApprovals(
+                policy=_Person(by_name, required, asked=self.asked, approves=approves),
+                disclosures=lambda services, access: _Discloser(
+                    services, access, asked=self.asked, approves=approves
+                ),
+            ),
             audit=audit,
         )
         self._graph = compiled_graph(parts, build=graph)
@@ -268,6 +275,22 @@ class _Person(DeclaredPolicy):
             return decision
         self.asked[pending.call["id"] or ""] = pending.call
         return Allow() if self.approves else Deny(reason=REJECTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Discloser(Disclosures):
+    """What calls disclose, with the user's answers."""
+
+    asked: dict[str, ToolCall]
+    approves: bool
+
+    async def of(self, pending: PendingCall, decision: Decision, caller: VerifiedAccessToken) -> Disclosure:
+        """See `Disclosures`."""
+        disclosure = await Disclosures.of(self, pending, decision, caller)
+        if disclosure.mode is not ApprovalMode.ASK:
+            return disclosure
+        self.asked[pending.call["id"] or ""] = pending.call
+        return Disclosure() if self.approves else Disclosure(disclosure.read, ApprovalMode.DENY)
 
 
 class _Issuer:

@@ -147,6 +147,16 @@ def node_of(nodes: Mapping[str, Service], service: str, tool: str) -> str:
     return next((name for name in of_service if tool in nodes[name].tool_names), service)
 
 
+async def offered_tool(service: Service, name: str, access: Access) -> ToolSchema | None:
+    """The tool of a name as its service offers it to the caller of `access` now; `None` if it does not.
+
+    Raises `AgentError` if the tools have to be listed, and cannot be.
+    """
+    known = service.cached_tools(access)
+    tools = await service.tools(access) if known is None else known
+    return next((tool for tool in tools if tool.name == name), None)
+
+
 T = TypeVar("T")
 
 

@@ -102,6 +102,7 @@ class _Loaded:
         from graph.approvals.pending_call import PendingCall
         from graph.approvals.policy import Approver, Ask, DeclaredPolicy, Deny, Facts, User
         from graph.credentials.service_credentials import ServiceRequirement
+        from graph.tool_calls.default_arguments import with_defaults
         from identity.principal import AccessIdentity, Principal
         from tools.service import node_of
 
@@ -116,7 +117,8 @@ class _Loaded:
         user = User(Principal("", case.user), {**case.claims, "": tuple(case.groups)}, signed_in_at)
         identity = AccessIdentity(case.identity) if case.identity in list(AccessIdentity) else None
         situation = situation_of(user, identity, at, known.groups, known.attributes, "")
-        situation = replace(situation, arguments=case.arguments, read=case.read)
+        arguments = with_defaults(case.arguments, action.parameters)
+        situation = replace(situation, arguments=arguments, read=case.read)
         situation = replace(situation, calls=case.calls, amount=ten_thousandths(case.total))
         by = Approver(Principal("", case.approved_by or ""), frozenset(case.approver_groups))
         another = by if case.approved_by not in (None, case.user) else None
@@ -124,7 +126,7 @@ class _Loaded:
         node = node_of(self.services, action.service, action.tool)
         credential = self.services[node].credential
         required = {} if identity is None else {node: ServiceRequirement(credential, identity)}
-        call = ToolCall(name=action.tool, args=case.arguments, id="", type="tool_call")
+        call = ToolCall(name=action.tool, args=arguments, id="", type="tool_call")
         pending = PendingCall(call, node, AIMessage(""), user.principal, None, read=case.read)
         declared = asyncio.run(DeclaredPolicy(self.services, required).decide(pending, user, facts))
         if isinstance(declared, Deny):

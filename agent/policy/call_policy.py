@@ -22,7 +22,7 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import AnyUser, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, Outlook
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ConfigurationError, UnavailableError
-from tools.service import Access, ToolSchema
+from tools.service import Access, ToolSchema, offered_tool
 from tools.service_name import service_of
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
@@ -222,12 +222,10 @@ class CedarPolicy:
         effect = service.policy(tool).effect
         if known := self.file.vocabulary.actions.get(pending.name):
             return known
-        access = self.access(service.name, caller)
-        listed = service.cached_tools(access)
-        for each in await service.tools(access) if listed is None else listed:
-            if each.name == tool:
-                return ToolAction(service_of(service.name), tool, effect, each.parameters)
-        return None
+        offered = await offered_tool(service, tool, self.access(service.name, caller))
+        if offered is None:
+            return None
+        return ToolAction(service_of(service.name), tool, effect, offered.parameters)
 
     def _situation(self, service: str, user: AnyUser) -> Situation:
         known, identity = self.file.vocabulary, self.declared.access_identity(service)

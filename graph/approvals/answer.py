@@ -20,6 +20,7 @@ from typing import Any, Final
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from graph.call_arguments import are_valid_arguments
 from graph.error_codes import GraphCode
+from graph.tool_calls.default_arguments import with_defaults
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, ApprovalError
@@ -227,6 +228,7 @@ class AnswerReader:
         if request.kind is not ApprovalKind.TOOL_CALL:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, f"approval {request.id} is about no arguments")
         arguments = edited_arguments(answer, request.tool, asked.arguments)
+        arguments = with_defaults(arguments, self.parameters(request, caller) or {})
         node = node_of(self.services, request.service, request.tool)
         for fault in await self.faults(node, request.tool, arguments, caller):
             text = f"the edited arguments of approval {request.id} do not fit the tool"

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 from cachetools import LRUCache
 from langchain_core.messages import ToolCall
 
+from graph.approvals.disclosures import Disclosures
 from graph.approvals.grants import Grant, Grants
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
 from graph.approvals.policy import (
@@ -30,7 +31,7 @@ from graph.approvals.record import (
 from graph.context import Conversation
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
-from graph.labels.data_labels import Disclosure, disclosure_of
+from graph.labels.disclosure import Disclosure
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.errors import AgentError, ApprovalError, ErrorCode
@@ -108,6 +109,7 @@ class ApprovalGate:
         clock: Callable[[], float],
         policy: CallPolicy | None = None,
         grants: Grants | None = None,
+        disclosures: Disclosures | None = None,
     ) -> None:
         """`seconds` is the time in which a person decides. Without a `policy`, services declare it. Without
         `grants`, an approval is for one call.
@@ -117,6 +119,7 @@ class ApprovalGate:
         self._policy = policy or DeclaredPolicy(self.services, requirements)
         self._store = store
         self.grants: Final = grants
+        self._disclosures = disclosures or Disclosures(self.services)
         self._clock = clock
         self.new: Final[LRUCache[str, ApprovalRequest]] = LRUCache(_CAPACITY)
         """Questions of servers, by their ids, of runs that have not paused yet."""
@@ -129,7 +132,7 @@ class ApprovalGate:
     async def verdict(self, pending: PendingCall, caller: VerifiedAccessToken) -> Verdict:
         """Whether the call may be made, by what is known now. It uses no approval."""
         decision = await self._policy.decide(pending, caller, Facts())
-        disclosure = self._disclosure(pending, decision)
+        disclosure = await self._disclosures.of(pending, decision, caller)
         if isinstance(decision, Allow):
             await decision.taken_back()
         questions = self._questions(pending, decision, disclosure)
@@ -183,7 +186,7 @@ class ApprovalGate:
         Raises `ThreadBusyError` if the run has lost its conversation (`graph.run_fence`).
         """
         decision = await self._policy.decide(pending, caller, Facts())
-        disclosure = self._disclosure(pending, decision)
+        disclosure = await self._disclosures.of(pending, decision, caller)
         questions = self._questions(pending, decision, disclosure)
         if isinstance(questions, Permitted):
             return questions
@@ -289,13 +292,6 @@ class ApprovalGate:
         if self._store is not None and pending.conversation is not None:
             call_id, thread_id = pending.call["id"] or "", pending.conversation.thread_id
             await self._store.withdraw(pending.principal, thread_id, self._clock(), call_id=call_id)
-
-    def _disclosure(self, pending: PendingCall, decision: Decision) -> Disclosure:
-        """What the call could carry elsewhere, also to those whom the policy asks."""
-        to_others = isinstance(decision, Ask) and decision.approvers is not None
-        policy = self.services[pending.service].policy(pending.call["name"])
-        arguments, messages = pending.call["args"], pending.messages
-        return disclosure_of(pending.read, pending.service, policy, arguments, messages, to_others=to_others)
 
     def _questions(
         self, pending: PendingCall, decision: Decision, disclosure: Disclosure

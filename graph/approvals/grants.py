@@ -23,7 +23,7 @@ from identity.errors import AgentError, AuditError
 from identity.principal import Principal
 from tools.approval_policy import ApprovalMode
 from tools.lasting import LONGEST_SECONDS, Lasting
-from tools.service import Access, Service, node_of
+from tools.service import Access, Service, node_of, offered_tool
 
 _LOG: Final = logging.getLogger(__name__)
 _OF_A_TOOL: Final = (*("principal", "service", "tool", "effect", "access_identity", *CREDENTIAL_MEMBERS),)
@@ -171,16 +171,14 @@ class Grants:
     async def _schema(self, call: ApprovalRequest, caller: VerifiedAccessToken) -> str | None:
         """The digest of the tool as the service offers it to `caller` now; `None` if it does not."""
         node = node_of(self.services, call.service, call.tool)
-        service, access = self.services[node], self.access(node, caller)
         try:
-            tools = service.cached_tools(access)
-            for tool in await service.tools(access) if tools is None else tools:
-                if tool.name == call.tool:
-                    offered = [tool.name, tool.description, tool.parameters]
-                    return hashlib.sha256(json.dumps(offered, sort_keys=True).encode()).hexdigest()
+            tool = await offered_tool(self.services[node], call.tool, self.access(node, caller))
         except AgentError:  # what cannot be listed is not offered: no grant covers the call
-            pass
-        return None
+            return None
+        if tool is None:
+            return None
+        offered = [tool.name, tool.description, tool.parameters]
+        return hashlib.sha256(json.dumps(offered, sort_keys=True).encode()).hexdigest()
 
     async def _record(self, action: AuditedAction, grant: Grant, by: VerifiedAccessToken | None) -> None:
         client, request = None if by is not None else "operator", grant.request

@@ -24,6 +24,7 @@ from graph.nodes.model_step import ModelCall, ModelSteps
 from graph.nodes.own import OwnVisit, show
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
+from graph.tool_calls.default_arguments import call_with_defaults
 from graph.tool_calls.requested_calls import asked_calls, call_identifiers, normalize_tool_calls
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog, api_tool
 from graph.tool_calls.tool_search import FIND_TOOLS, found_tools, listed_tools
@@ -172,6 +173,8 @@ class ModelNode:
         if not offered.tools:
             return without_tool_calls(response), {}
         response, refused = normalize_tool_calls(response, call_identifiers(messages))
+        made = [call_with_defaults(call, offered.tools) for call in response.tool_calls]
+        response = response.model_copy(update={"tool_calls": made})
         for position, call in enumerate(response.tool_calls):
             name, limit = call["name"], self.limits.tool_calls
             if name not in offered.services and not (searches and name == FIND_TOOLS):

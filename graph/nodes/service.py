@@ -29,6 +29,7 @@ from graph.labels.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
 from graph.nodes.own import OwnVisit
 from graph.run_fence import NOT_HELD, RunFence
+from graph.tool_calls.default_arguments import call_with_defaults
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
 from graph.tool_calls.tool_step import ToolStep
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -354,8 +355,10 @@ class _Lending:
         self._report(tool)
         if not are_valid_arguments(arguments):
             raise ToolException("the arguments must be JSON")
-        service = self.node.model.offered(self.visit.state, self.visit.caller).services[tool]
+        offered = self.node.model.offered(self.visit.state, self.visit.caller)
+        service = offered.services[tool]
         call = ToolCall(name=tool, args=arguments, id=uuid.uuid4().hex, type="tool_call")
+        call = call_with_defaults(call, offered.tools)
         return await asyncio.create_task(self._made(call, service), context=self.of_run.copy())
 
     async def _made(self, call: ToolCall, service: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages import AIMessage, HumanMessage, ToolCall
 
 from graph.approvals.gate import ApprovalGate, Permitted, Refused
 from graph.approvals.grants import Grant
@@ -173,3 +173,11 @@ async def test_grant_covers_no_call_that_could_carry_what_was_read() -> None:
     assert isinstance(await gate.verdict(replace(later, read={}), await caller()), Permitted)
     assert isinstance(await gate.verdict(later, await caller()), PendingApproval)
     assert isinstance(await gate.permit(later, await caller()), Refused)
+
+
+async def test_arguments_of_a_tool_whose_schema_is_not_known_could_carry_what_was_read() -> None:
+    gate = gate_of(ASKS_NOBODY)
+    written = replace(PENDING, call={**CALL, "args": {"reason": "lunch"}}, messages=[HumanMessage("lunch")])
+    assert (await asked(gate, written)).request.read == SHOWN
+    nothing = replace(PENDING, call={**CALL, "args": {}})
+    assert isinstance(await gate.verdict(nothing, await caller()), Permitted)

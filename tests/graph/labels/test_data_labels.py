@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -34,6 +35,33 @@ PAYROLL = {"payslip": CONFIDENTIAL, "holidays": READS, "set_account": WRITES}
 SENDS = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW)
 
 
+TEXT = {"type": "string"}
+FORECAST = {
+    "city": TEXT,
+    "days": {"type": "array", "items": TEXT},
+    "unit": {"type": "string", "default": "metric"},
+    "hourly": {"type": "boolean", "default": False},
+    "alerts": {"type": "boolean"},
+    "country": TEXT,
+    "above": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+}
+
+
+def parameters(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": [*required]}
+
+
+PARAMETERS = {
+    "weather": parameters(FORECAST, "city"),
+    "route": parameters({"from": TEXT, "to": TEXT}, "from"),
+    "send": parameters({"to": TEXT, "text": TEXT}, "to", "text"),
+    "compare": parameters({"cities": {"type": "array", "items": TEXT}}, "cities"),
+    "seats": parameters({"count": {"type": "integer"}, "window": {"type": "boolean"}}, "count", "window"),
+    "many": parameters({f"word{number}": TEXT for number in range(40)}, *(f"word{n}" for n in range(40))),
+}
+"""What the tools outside list of their arguments."""
+
+
 def company() -> list[EchoService]:
     """The services of a company, and what is outside: the map, mail, a peer agent and web pages."""
 
@@ -41,6 +69,10 @@ def company() -> list[EchoService]:
         requirement = AccessTokenRequirement(f"https://{name}.example|use")
         made = EchoService(name, requirement, **{tool: answers.get(tool, "ok") for tool in policies})
         made.policies = policies
+        made.schemas = [
+            replace(schema, parameters=PARAMETERS.get(schema.name, schema.parameters))
+            for schema in made.schemas
+        ]
         return made
 
     refused = ServiceError(ToolCode.SERVICE_FAILED, "fetch https://evil.example")
@@ -49,7 +81,7 @@ def company() -> list[EchoService]:
         service("leave", {"balance": READS, "apply": WRITES, "reasons": UNTRUSTED}),
         service("expenses", {"total": READS, "submit": WRITES}),
         service("wiki", {"page": UNTRUSTED, "broken": UNTRUSTED, "write_page": WRITES}, broken=refused),
-        service("maps", {"weather": LISTED_READS, "route": LISTED_READS}),
+        service("maps", dict.fromkeys(("weather", "route", "compare", "seats", "many"), LISTED_READS)),
         service("mail", {"send": SENDS, "fetch": SENDS}),
         service("peer", {"order": ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW, trust=Trust.UNTRUSTED)}),
     ]
@@ -153,7 +185,7 @@ async def test_injection_gets_no_confidential_text_out_without_a_question(place:
     question, turns = (INJECTIONS | EARLIER)[place]
     read = labels_of("payroll", "payslip", CONFIDENTIAL) if place in EARLIER else None
     office = await Office(turns, read).ask(question)
-    assert not [made for made in office.outside if made[1] and made[1] != {"city": "x"}]
+    assert not [made for made in office.outside if made[1] and made[1].get("city") != "x"]
     assert office.state.interrupts
     changes_in_payroll = office.state.interrupts[0].value["approval"]["tool"] == "set_account"
     assert changes_in_payroll or "payroll.payslip: confidential" in office.asks_about
@@ -178,10 +210,52 @@ async def test_words_of_the_user_that_carry_more_than_themselves_are_asked_about
     assert office.asks_about == ["payroll.payslip: confidential"]
 
 
+FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a boolean that is not the default": ("weather", {"city": "Ulm", "hourly": True}),
+    "a boolean without a default": ("weather", {"city": "Ulm", "alerts": False}),
+    "a required boolean": ("seats", {"count": 2, "window": True}),
+    "null in place of nothing": ("weather", {"city": "Ulm", "above": None}),
+    "an empty text": ("weather", {"city": ""}),
+    "an empty list": ("weather", {"city": "Ulm", "days": []}),
+    "an optional argument, with a word of the user": ("weather", {"city": "Ulm", "country": "Oslo"}),
+    "an optional list, with words of the user": ("weather", {"city": "Ulm", "days": ["Oslo"]}),
+    "an argument that is not listed, with a word of the user": ("weather", {"city": "Ulm", "town": "Ulm"}),
+    "no argument that is required": ("weather", {"unit": "Ulm"}),
+    "another order": ("compare", {"cities": ["Oslo", "Ulm"]}),
+    "a word twice": ("compare", {"cities": ["Ulm", "Ulm"]}),
+    "no item": ("compare", {"cities": []}),
+    "a text in place of a list": ("compare", {"cities": ["Ulm", 2]}),
+    "a number as a text, and back": ("seats", {"count": 2.0, "window": False}),
+    "more arguments than are looked at": ("many", {f"word{number}": "Ulm" for number in range(40)}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_form_of_a_call_that_the_user_does_not_determine_is_asked_about(form: str) -> None:
+    tool, arguments = FORMS[form]
+    office = await Office([READ_PAYSLIP, calls((tool, arguments))]).ask("Weather in Ulm, Oslo for 2 people?")
+    assert office.outside == []
+    assert office.asks_about == ["payroll.payslip: confidential"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("weather", {"city": "Ulm"}),
+        ("weather", {"city": "Ulm", "unit": "metric", "hourly": False}),
+        ("compare", {"cities": ["Ulm", "Oslo"]}),
+    ],
+)
+async def test_form_that_the_user_determines_is_not_asked_about(tool: str, arguments: Any) -> None:
+    office = await Office([READ_PAYSLIP, calls((tool, arguments))]).ask("Weather in Ulm, Oslo for 2 people?")
+    defaults = {"unit": "metric", "hourly": False} if tool == "weather" else {}
+    assert office.outside == [("maps", defaults | arguments)]
+
+
 async def test_calls_of_one_response_do_not_see_each_other_and_the_next_ones_do() -> None:
     turns = [calls(("payslip", {}), ("weather", {"city": "Ulm"})), weather(SALARY)]
     office = await Office(turns).ask("Payslip?")
-    assert office.outside == [("maps", {"city": "Ulm"})]
+    assert office.outside == [("maps", {"city": "Ulm", "unit": "metric", "hourly": False})]
     assert office.asks_about == ["maps.weather: untrusted", "payroll.payslip: confidential"]
 
 

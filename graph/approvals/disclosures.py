@@ -1,0 +1,55 @@
+"""What each call would disclose: the rules of `graph.labels`, applied to a call that waits for a decision.
+
+It stands beside the policy, and decides on its own: a yes that the policy asks of others is none to it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Ask, Decision
+from graph.labels.call_form import says_nothing_else
+from graph.labels.disclosure import Disclosure, disclosure_of
+from graph.labels.user_words import WordsOfUsers
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import AgentError
+from tools.service import Access, Service, offered_tool
+
+AccessOf = Callable[[str, VerifiedAccessToken], Access]
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosures:
+    """What calls of `services` disclose. `access` returns a caller's access to a service; without it, the
+    schemas of tools are not known, and any argument of a call could carry what was read.
+    """
+
+    services: Mapping[str, Service]
+    access: AccessOf | None = None
+    words: WordsOfUsers = field(default_factory=WordsOfUsers)
+
+    async def of(self, pending: PendingCall, decision: Decision, caller: VerifiedAccessToken) -> Disclosure:
+        """What the call could carry elsewhere, also to those whom the policy's `decision` asks."""
+        to_others = isinstance(decision, Ask) and decision.approvers is not None
+        policy = self.services[pending.service].policy(pending.call["name"])
+        disclosure = disclosure_of(pending.read, pending.service, policy, to_others=to_others)
+        if not disclosure.read:
+            return disclosure
+        parameters = await self._parameters(pending, caller)
+        words = self.words.of(pending.messages)
+        carries = not says_nothing_else(pending.call["args"], parameters, words)
+        return disclosure if carries else Disclosure()
+
+    async def _parameters(
+        self, pending: PendingCall, caller: VerifiedAccessToken
+    ) -> Mapping[str, Any] | None:
+        """The JSON Schema of the arguments, as the service offers its tool now; `None`: not known."""
+        if self.access is None:
+            return None
+        service = self.services[pending.service]
+        try:
+            tool = await offered_tool(service, pending.call["name"], self.access(service.name, caller))
+        except AgentError:
+            return None
+        return None if tool is None else tool.parameters
