@@ -130,10 +130,12 @@ def print_sandbox_hint(env_file: Path | None) -> None:
         err.print(f"for the sandbox of this folder add --env-file {_SANDBOX_FILE}")
 
 
-def settings_or_stop(variables: Mapping[str, str], env_file: Path | None = None) -> Settings:
-    """The settings; prints every fault and stops if there are any."""
+def settings_or_stop(
+    variables: Mapping[str, str], env_file: Path | None = None, *, serves: bool = False
+) -> Settings:
+    """The settings; prints every fault and stops if there are any. `serves`: of an agent on this machine."""
     try:
-        return read_settings(variables)
+        return read_settings(variables, serves=serves)
     except ConfigurationError as error:
         print_error(error)
         print_misspelt(variables)

@@ -106,10 +106,13 @@ def variables() -> dict[str, object]:
     }
 
 
-def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] = time.time) -> Settings:
+def read_settings(
+    environment: Mapping[str, str], *, clock: Callable[[], float] = time.time, serves: bool = True
+) -> Settings:
     """The settings of `environment`, and the SDK configuration that it names.
 
-    `clock` dates what the agent presents to IDaaS.
+    `clock` dates what the agent presents to IDaaS. Without `serves`, what only a machine that serves must have
+    is not checked.
 
     An empty variable counts as not set, one pair of quotation marks around a value is taken off, and unknown
     variables are ignored.
@@ -137,6 +140,8 @@ def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] 
     except ValueError as error:
         faults.append(str(error))
     faults += [fault for group in variable_groups() for fault in group.combination_faults(given)]
+    if serves:
+        faults += [fault for group in variable_groups() for fault in group.place_faults(given)]
     services: dict[str, FileDeclaration] = {}
     if "services_file" in given and holds(Path(given["services_file"]).is_file):
         services, found = read_services_file(Path(given["services_file"]))

@@ -31,6 +31,11 @@ class VariableGroup(BaseModel):
         """Faults of variables that depend on each other, by the given variables in lower case."""
         yield from ()
 
+    @staticmethod
+    def place_faults(_given: Mapping[str, str]) -> Iterator[str]:
+        """Faults of serving on this machine. A package is made elsewhere with the same variables."""
+        yield from ()
+
 
 def local_url(value: str) -> str:
     """Plain http is allowed to the platform's own address and to this machine, and nowhere else."""

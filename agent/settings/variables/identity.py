@@ -131,6 +131,9 @@ class RoleVariables(VariableGroup):
         key_id = given.get("alibaba_cloud_access_key_id", "")
         if key_id.startswith("STS.") and "alibaba_cloud_security_token" not in given:
             yield "ALIBABA_CLOUD_SECURITY_TOKEN must be set for a temporary access key (STS.)"
+
+    @staticmethod
+    def place_faults(given: Mapping[str, str]) -> Iterator[str]:
         headers = given.get("fc_credentials_from_headers", "").lower() in TRUE
         if headers and "fc_region" not in given:
             yield (

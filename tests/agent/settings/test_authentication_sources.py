@@ -66,7 +66,6 @@ async def test_access_key_of_the_environment_is_the_role_credential() -> None:
     [
         ({"alibaba_cloud_access_key_id": "x"}, "must be set together"),
         (KEY | {"alibaba_cloud_security_token": ""}, "ALIBABA_CLOUD_SECURITY_TOKEN must be set"),
-        ({"fc_credentials_from_headers": "true"}, "must not be true outside of Function Compute"),
     ],
 )
 def test_variables_that_belong_together_are_checked(given: dict[str, str], fault: str) -> None:

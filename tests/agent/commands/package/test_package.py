@@ -360,6 +360,24 @@ def test_command_writes_the_tree_when_all_is_decided(sandbox: Sandbox, tmp_path:
     assert "SERVICES_FILE=/opt/idaas-agent/own/services.toml" in (folder / "agent.env").read_text()
 
 
+def test_role_headers_are_refused_where_the_agent_serves_and_not_where_it_is_packaged(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    file, folder = tmp_path / "agent.env", tmp_path / "own"
+    given = {name: value for name, value in variables(sandbox, tmp_path).items() if "ALIBABA" not in name}
+    given["FC_CREDENTIALS_FROM_HEADERS"] = "true"
+    file.write_text("".join(f"{name}='{value}'\n" for name, value in given.items()))
+    decided = (f"--set={name}={value}" for name, value in NOT_THERE.items())
+    result = CliRunner().invoke(
+        app, ["package", "tree", "--env-file", str(file), "--out", str(folder), *decided]
+    )
+    assert result.exit_code == 0, result.output
+    assert "FC_CREDENTIALS_FROM_HEADERS=true" in (folder / "agent.env").read_text()
+    served = CliRunner().invoke(app, ["serve", "--env-file", str(file)])
+    assert served.exit_code == 1
+    assert "FC_CREDENTIALS_FROM_HEADERS must not be true outside of Function Compute" in served.output
+
+
 def test_trigger_jwks_prints_the_keys_of_the_trigger(sandbox: Sandbox) -> None:
     status, output = run(sandbox, "trigger-jwks")
     assert status == 0
