@@ -66,23 +66,26 @@ def question(message: Message, most_images: int = 0) -> HumanMessage:
         else:
             problem = f"message.parts[{number}]: only text, and images as raw, are supported"
             raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
-    if not any(isinstance(part, str) and part.strip() for part in parts):
-        raise invalid_params("message.parts", "expected a text")
     try:
-        return HumanMessage(content_of(parts, "message.parts", most_images), id=stored_id(message.message_id))
+        asked = HumanMessage(content_of(parts, "message.parts", most_images), id=stored_id(message.message_id))
     except RequestError as error:
         raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, f"{error.param}: {error.problem}") from None
+    if not asked.text.strip():
+        raise invalid_params("message.parts", "expected a text")
+    return asked
 
 
 def decision(message: Message) -> ApprovalDecision | None:
     """The decision in a message; `None` if it is text alone. Raises `RpcError` for any other one."""
-    if all(_content(part, number) == "text" for number, part in enumerate(message.parts)):
+    contents = [_content(part, number) for number, part in enumerate(message.parts)]
+    for number, content in enumerate(contents):
+        if content not in ("text", "data"):
+            problem = f"message.parts[{number}]: expected a text, or a decision as data"
+            raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
+    if "data" not in contents:
         return None
-    if len(message.parts) > 1:
+    if len(contents) > 1:
         raise invalid_params("message.parts", "a decision must be the only part")
-    if _content(message.parts[0], 0) != "data":
-        problem = "message.parts[0]: expected a decision, as data"
-        raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
     return data_of(ApprovalDecision, message)
 
 

@@ -1,5 +1,7 @@
 """A user's message: text, or one decision."""
 
+import base64
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.rpc_request import Message, SendConfiguration, read_params
 from agent.api.a2a.user_message import check_configuration, context_of, decision, question
+from tests.agent.api.test_attachments import PNG
 
 
 def message(*parts: Any, **members: Any) -> Message:
@@ -34,7 +37,14 @@ def test_text_parts_are_lines_of_one_message() -> None:
     ],
 )
 def test_other_contents_are_not_supported(part: Any) -> None:
-    assert refused({"text": "look"}, part)[0] is RpcCode.CONTENT_TYPE_NOT_SUPPORTED
+    for parts in ([{"text": "look"}, part], [part]):
+        assert refused(*parts)[0] is RpcCode.CONTENT_TYPE_NOT_SUPPORTED
+        assert refused(*parts, of=partial(question, most_images=3))[0] is RpcCode.CONTENT_TYPE_NOT_SUPPORTED
+
+
+def test_supported_image_without_a_text_is_no_message() -> None:
+    image = {"raw": base64.b64encode(PNG).decode()}
+    assert refused(image, of=partial(question, most_images=1))[0] is RpcCode.INVALID_PARAMS
 
 
 @pytest.mark.parametrize("part", [{}, {"text": "a", "data": {}}, {"mediaType": "text/plain"}])
@@ -54,7 +64,8 @@ def test_decision_is_the_only_part_and_data() -> None:
     given = {"data": {"approval": "a" * 32, "decision": "approve"}}
     assert refused({"text": "yes"}, given, of=decision)[0] is RpcCode.INVALID_PARAMS
     assert refused(given, given, of=decision)[0] is RpcCode.INVALID_PARAMS
-    assert refused({"url": "https://a.example"}, of=decision)[0] is RpcCode.CONTENT_TYPE_NOT_SUPPORTED
+    for unsupported in ([{"url": "https://a.example"}], [{"text": "yes"}, {"raw": "aGVsbG8="}]):
+        assert refused(*unsupported, of=decision)[0] is RpcCode.CONTENT_TYPE_NOT_SUPPORTED
     found = decision(message(given))
     assert found is not None
     assert found.answer() == {"approved": True, "arguments": None, "lasting": None}
