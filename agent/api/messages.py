@@ -68,7 +68,7 @@ class RequestedToolCall(BaseModel):
 
 
 class AssistantMessage(BaseModel):
-    """An earlier message of the model."""
+    """An earlier message of the model. It has a content unless it has tool calls."""
 
     role: Literal["assistant"]
     content: Content | None = None
@@ -118,6 +118,9 @@ def conversation(wire: Sequence[WireMessage], most_images: int = 0) -> list[AnyM
                 messages.append(HumanMessage(_content(message.content, index, most_images)))
             case AssistantMessage():
                 calls = [_call(call, index) for call in message.tool_calls or ()]
+                if message.content is None and not calls:
+                    where = f"messages[{index}].content"
+                    raise RequestError(where, "must be given", code="missing_required_parameter")
                 open_calls = {str(call["id"]) for call in calls}
                 messages.append(AIMessage(_content(message.content or "", index), tool_calls=calls))
             case ToolResultMessage(tool_call_id=call_id):

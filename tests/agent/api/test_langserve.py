@@ -90,6 +90,10 @@ BAD_INPUTS = [
     {"messages": [{"content": "x"}]},
     {"messages": [{"role": "user", "content": 1}]},
     {"messages": [None]},
+    {"messages": [{"type": "human"}]},
+    {"messages": [{"type": "ai"}]},
+    {"messages": [["ai", None]]},
+    {"messages": [{"type": "system", "content": None}]},
     {"messages": [{"type": "tool", "content": "x", "tool_call_id": "c"}]},
     {"messages": [{"role": "user", "content": "x"}] * 201},
 ]

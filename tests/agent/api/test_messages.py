@@ -77,6 +77,8 @@ def test_unknown_members_of_a_message_are_dropped() -> None:
         ("messages[1]", {"messages": [ASK, {"role": "tool", "tool_call_id": "call_1", "content": "x"}]}),
         ("messages[0]", {"messages": [{"role": "assistant", "tool_calls": [CALL]}]}),
         ("messages[1]", {"messages": [{"role": "assistant", "tool_calls": [CALL]}, ASK]}),
+        ("messages[1].content", {"messages": [ASK, {"role": "assistant"}, ASK]}),
+        ("messages[0].content", {"messages": [{"role": "assistant", "content": None, "tool_calls": []}]}),
     ],
 )
 def test_message_that_fits_no_conversation_is_named(param: str, body: dict[str, Any]) -> None:
