@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from agent.api.a2a.routes import A2A
 from agent.api.ag_ui.routes import AG_UI
+from agent.api.allowed_methods import allowed_methods
 from agent.api.grants import GRANTS
 from agent.api.inbox import INBOX, PREPARED
 from agent.api.langserve.routes import LANGSERVE
@@ -85,10 +86,11 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     async def request_error(_: Request, error: RequestError) -> Response:
         return error_response(error)
 
-    async def http_error(_: Request, error: HTTPException) -> Response:
+    async def http_error(request: Request, error: HTTPException) -> Response:
         code = _CODES.get(error.status_code, "invalid_request")
         refused = RequestError(None, str(error.detail), code=code, status=error.status_code)
-        return error_response(refused, error.headers)
+        allowed = {"Allow": allowed_methods(request)} if error.status_code == 405 else {}
+        return error_response(refused, {**(error.headers or {}), **allowed})
 
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return error_response(parameter_fault(error))

@@ -111,8 +111,8 @@ def read_settings(
 ) -> Settings:
     """The settings of `environment`, and the SDK configuration that it names.
 
-    `clock` dates what the agent presents to IDaaS. Without `serves`, what only a machine that serves must have
-    is not checked.
+    `clock` dates what the agent presents to IDaaS. Without `serves`, the settings are for a command of an
+    operator: what must hold where the agent serves is not checked.
 
     An empty variable counts as not set, one pair of quotation marks around a value is taken off, and unknown
     variables are ignored.
