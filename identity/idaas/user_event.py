@@ -101,7 +101,7 @@ class UserEvent:
 
     def _check_restoration(self) -> None:
         record = self._read_record()
-        if record.get("status") not in (None, "enabled"):
+        if record.get("status") != "enabled":
             raise UnreadableEventError("status must be enabled")
         for name in ("lockExpireTime", "accountExpireTime"):
             if record.get(name) is not None and math.isnan(_seconds(record[name])):
