@@ -16,7 +16,7 @@ from agent.conversations.threads import BegunRun, ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
 from agent.runs.heartbeat import Heartbeat, end_run_elsewhere
-from agent.runs.live_run import LiveRun, LiveRuns
+from agent.runs.live_run import KEPT_SECONDS, LiveRun, LiveRuns
 from agent.runs.paused_run import PausedRun, answered_before, check_open
 from agent.runs.relay import Relay
 from agent.runs.run import Paused, Run, RunReader
@@ -216,22 +216,32 @@ class Conversations:
     async def follow(
         self, caller: VerifiedAccessToken, thread_id: str, after: str | None = None
     ) -> RunReader | None:
-        """Reads the latest run of the thread, in whichever process it is, from its first event that is kept.
+        """Reads the latest run of the thread from its beginning, in whichever process it is.
 
-        `None` if the run has ended and nothing of it is left, or if the event with the id `after`, which the
-        client has received, is its end. Raises `LimitError` if the caller follows too many runs; its reader
-        raises that error if events were lost.
+        `after` is the id of an event that the client has received. `None` if that is the end of the run, or
+        if a client without one follows a run that ended more than a minute ago. Raises `LimitError` if the
+        caller follows too many runs; its reader raises that error if events were lost.
         """
-        run = await self._latest_run(owner_of(caller.principal), thread_id)
+        run = await self._latest_run(owner_of(caller.principal), thread_id, after)
         if run is None or 0 < run.position_of(after) == run.end_position:
             return None
-        reader = run.events(run.replay.oldest - 1)
+        reader = run.events()
         reader.complete = partial(self._completed, caller, thread_id)
         self.runs.admit(reader, caller)
         return reader
 
-    async def _latest_run(self, owner: str, thread_id: str) -> Run | None:
-        """The latest run of the thread: here, in Redis, or in the database. Add a reader next."""
+    async def _latest_run(self, owner: str, thread_id: str, after: str | None) -> Run | None:
+        """The latest run of the thread. Add a reader next."""
+        if StoredRun.made(after):
+            stored = await self._stored_run(owner, thread_id, after)
+            if stored is not None and stored.position_of(after):
+                return stored
+        return await self._shared_run(owner, thread_id) or await self._stored_run(owner, thread_id, after)
+
+    async def _shared_run(self, owner: str, thread_id: str) -> Run | None:
+        """The latest run of the thread, here or in Redis, if it is kept there from its beginning: a reader
+        could not understand its later events without the first ones.
+        """
         before = self.live.latest(owner, thread_id)
         had_ended = before is not None and before.outcome is not None
         thread = await self.threads.get(owner, thread_id)
@@ -239,14 +249,27 @@ class Conversations:
         if run is not None:  # another process may have gone on with the thread, after it or after its pause
             went_on = had_ended and isinstance(run.outcome, Paused) and thread.status != "paused"
             if run is not before or (thread.run_id == run.id and not went_on):
-                return run
-        if self.relay is not None and (relayed := await self.relay.runs.open(owner, thread)) is not None:
-            self.relay.runs.follow(relayed)
-            return relayed
-        if thread.status != "running":
+                return run if run.is_whole else None
+        if self.relay is None:
+            return None
+        relayed = await self.relay.runs.open(owner, thread)
+        if relayed is None or not relayed.is_whole:
+            return None
+        self.relay.runs.follow(relayed)
+        return relayed
+
+    async def _stored_run(self, owner: str, thread_id: str, after: str | None) -> StoredRun | None:
+        """The latest run of the thread as it is stored, which is less than it has shown; `None` if there is
+        none, or if it ended more than a minute ago and the client has seen no event.
+        """
+        thread = await self.threads.get(owner, thread_id)
+        if thread.run_id is None:
             return None
         stored = StoredRun(self.threads, owner, thread)
         await stored.read()
+        if after is None and stored.ended_at is not None:
+            has_just_ended = self.parts.clock() - stored.ended_at < KEPT_SECONDS
+            return stored if has_just_ended else None
         return stored
 
     async def _completed(self, caller: VerifiedAccessToken, thread_id: str, end: Paused) -> Paused:

@@ -236,14 +236,16 @@ class LiveRun(Run):
 
 
 def run_error(error: Exception, limit: asyncio.Timeout, seconds: float) -> AgentError:
-    """The error of a run that raised `error` within `limit`, which is `seconds` long, without a traceback.
-
-    An unexpected error is reported by its type and place alone: its text may contain a secret.
-    """
+    """The error of a run that raised `error` within `limit`, which is `seconds` long, without a traceback."""
     if isinstance(error, AgentError):
         return error.again()
     if limit.expired():
         return RunTimeoutError(AgentCode.RUN_TIMED_OUT, f"the run took more than {seconds:g} seconds")
+    return unexpected_error(error)
+
+
+def unexpected_error(error: Exception) -> InternalError:
+    """The error for one that no code expected, by its type and place alone: its text may contain a secret."""
     text = f"the run raised {type(error).__name__} at {place_of(error)}"
     return InternalError(AgentCode.INTERNAL_ERROR, text)
 

@@ -197,6 +197,11 @@ class Run:
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the first event is kept, from which on a reader understands the others."""
+        return self.replay.oldest == 1
+
+    @property
     def end_position(self) -> int | None:
         """The position of the end, which follows the last event; `None` while it is not known."""
         if self.outcome is None:

@@ -1,4 +1,4 @@
-"""A run that another process executes and does not share: its events are made of what it stores."""
+"""A run of which no process shares all events: they are made of what is stored."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,6 +14,7 @@ from graph.events import DECLARED, AgentEvent, ToolFinished, ToolStarted, shown_
 from identity.errors import UnavailableError
 
 POLL_SECONDS: Final = 1.0
+_PART: Final = "stored-"
 
 
 class StoredRun(Run):
@@ -31,8 +32,9 @@ class StoredRun(Run):
     ) -> None:
         """The latest run of `thread`, which has one."""
         key = RunKey(owner, thread.id, thread.run_id or "")
-        # The same events have the same positions in every process.
-        super().__init__(f"stored-{key.run_id}", key)
+        super().__init__(f"{_PART}{key.run_id}", key)
+        self.ended_at: float | None = None
+        """When it ended, or began to wait, in unix seconds."""
         self._threads = threads
         self._sleep = sleep
         self._seen: Thread | None = None
@@ -40,6 +42,11 @@ class StoredRun(Run):
         """The position of the last message that was read."""
         self._calls: dict[str, ToolCall] = {}
         self._of_model = ModelMessages()
+
+    @staticmethod
+    def made(event_id: str | None) -> bool:
+        """Whether an event with this id is of a stored run. It has the same id in every process."""
+        return event_id is not None and event_id.startswith(_PART)
 
     async def changed(self) -> None:
         """See `Run`. Raises what the store raises."""
@@ -64,6 +71,7 @@ class StoredRun(Run):
                 for event in self._events_of(each.message):
                     self.replay.add(event)
         if (outcome := self._end(record)) is not None:
+            self.ended_at = record.changed_at
             self.conclude(outcome)
 
     def _end(self, record: RunRecord) -> Outcome | None:

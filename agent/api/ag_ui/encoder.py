@@ -24,13 +24,10 @@ from agent.api.event_stream import EventStream, server_sent
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.conversation_runs import Conversations
+from agent.runs.live_run import unexpected_error
 from agent.runs.run import Cancelled, Finished, Paused, Run, RunEvent, RunReader, Usage, is_step
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
-
-_SNAPSHOT: Final = 50
-"""Messages of a snapshot: the newest, fewer if they are large. The page keeps those before them; AG-UI's
-clients do not."""
 
 Conversation: TypeAlias = Callable[[], Awaitable[Sequence[AnyMessage] | None]]
 """Reads the whole conversation of a run; `None` if it is too long to send."""
@@ -254,8 +251,8 @@ async def encoded(
                 if text := "".join(texts):
                     yield text
                 texts.clear()
-    except AgentError as error:
-        yield "".join(texts) + server_sent(encoder.failed(error))
+    except Exception as error:  # noqa: BLE001 - a client would take a stream without an end for complete
+        yield "".join(texts) + server_sent(encoder.failed(_known(error)))
 
 
 async def followed(
@@ -265,17 +262,17 @@ async def followed(
     last_event_id: str | None,
     *,
     model: str,
-    snapshot: int = _SNAPSHOT,
 ) -> EventStream | None:
-    """The run that is going on, or has just ended; `None` if there is none, or nothing of it is left.
+    """The latest run from its beginning, or after the event that the client has; `None` as in
+    `Conversations.follow`.
 
     An event with an `id` is the last of one step: a client that reconnects sends this id as `last_event_id`,
     and receives what follows, also from a replica where that id has not arrived yet. With the id of a source
     that is not here, such as a process that has ended, it receives the run from its beginning. Messages and
     calls have the ids under which they are stored: the beginning of one replaces what a client has of it.
 
-    `model` names the model in the usage. `snapshot` is how many messages a snapshot has at most. Raises
-    `ThreadNotFoundError`, and `LimitError` if the caller follows too many runs.
+    `model` names the model in the usage. Raises `ThreadNotFoundError`, and `LimitError` if the caller follows
+    too many runs.
     """
     reader = await conversations.follow(caller, thread_id, last_event_id)
     if reader is None:
@@ -294,20 +291,21 @@ async def followed(
         )
         if not position:
             yield server_sent(encoder.started())
-        if position + 1 < run.replay.oldest:
-            stored = await conversations.threads.messages(run.owner, run.thread_id, limit=snapshot)
-            messages = to_ag_ui(each.message for each in stored)
-            yield server_sent([{"type": "MESSAGES_SNAPSHOT", "messages": messages}])
         try:
             async for event in reader:
                 events = encoder.event(event)
                 if events and reader.position > position:
                     yield _identified(events, run, reader.position)
-        except AgentError as error:
+        except Exception as fault:  # noqa: BLE001 - as in `encoded`
+            error = _known(fault)
             is_end = isinstance(run.outcome, AgentError) and run.outcome.code is error.code
             yield _identified(encoder.failed(error), run, run.end_position if is_end else None)
 
     return EventStream(texts(), reader.leave)
+
+
+def _known(error: Exception) -> AgentError:
+    return error if isinstance(error, AgentError) else unexpected_error(error)
 
 
 def _identified(events: list[Event], run: Run, position: int | None) -> str:

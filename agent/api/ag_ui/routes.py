@@ -137,10 +137,8 @@ class ThreadRuns:
         owner = owner_of(caller.principal)
         thread = await self.conversations.threads.get(owner, given.thread_id)
         if thread.status == "running":
-            model, most = self.settings.llm_model, MAX_SNAPSHOT
-            following = await followed(
-                self.conversations, caller, given.thread_id, None, model=model, snapshot=most
-            )
+            model = self.settings.llm_model
+            following = await followed(self.conversations, caller, given.thread_id, None, model=model)
             if following is not None:
                 return following
         pending = await self.conversations.pending(caller, given.thread_id)

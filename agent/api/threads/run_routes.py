@@ -22,7 +22,7 @@ _DECISION: Final = documented_body(Decision)
 _VERSION: Final = documented_body(NewVersion)
 _FOLLOWED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "AG-UI's events.", "content": {"text/event-stream": EVENTS}},
-    204: {"description": "No run is going on, and none has ended a moment ago."},
+    204: {"description": "The client has had the end, or no run is going on or has ended a moment ago."},
 }
 
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.api.ag_ui.encoder import RunEncoder
+from agent.api.ag_ui.encoder import RunEncoder, encoded
 from agent.api.event_stream import server_sent
 from agent.runs.run import Finished, Usage
 from tests.agent.api.ag_ui.verified import of_type, read_events, text_of, verified
+from tests.agent.scripted_run import reader_of
 
 DECLARED = {
     "service": "enterprise",
@@ -216,3 +217,10 @@ def test_step_that_is_visited_again_is_accepted(end: str) -> None:
     run(
         step("model"), step("model", "finished"), step("model"), *([step("model", end)] * (end == "finished"))
     )
+
+
+async def test_stream_of_events_that_cannot_be_encoded_ends_with_an_error() -> None:
+    reader = reader_of(response("m1"), content("Once"), step("model", "finished"), Finished())
+    events = read_events("".join([text async for text in encoded(encoder(), reader)]))
+    assert text_of(events) == "Once"
+    assert (events[-1]["type"], events[-1]["code"]) == ("RUN_ERROR", "internal_error")

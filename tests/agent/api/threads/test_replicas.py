@@ -14,7 +14,14 @@ from agent.runs.relay import Relay
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.agent.api.threads.test_run_routes import TALE, followed, live_runs, run_that_waits, text_of
+from tests.agent.api.threads.test_run_routes import (
+    TALE,
+    followed,
+    live_runs,
+    message_id_of,
+    run_that_waits,
+    text_of,
+)
 from tests.databases.redis_process import RedisProcess
 from tests.graph.scripted_model import DONE
 from tests.leave_application import APPLIES, FIRST_DAY
@@ -167,6 +174,54 @@ async def test_without_redis_a_run_of_another_replica_is_followed_by_what_it_sto
         await reader.until("RUN_STARTED")
         assert (await b.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": True}
         assert (await reader.rest())[-1]["code"] == AgentCode.RUN_CANCELLED
+
+
+@pytest.mark.promise("heals-by-itself")
+@pytest.mark.parametrize("begins_anew", [False, True])
+async def test_reader_cut_off_before_the_end_receives_the_answer_at_another_replica_without_redis(
+    two: Two, begins_anew: bool
+) -> None:
+    a, b = await two([TALE], waits=True)
+    async with run_that_waits(a):
+        async with followed(a) as cut:
+            await cut.until("TEXT_MESSAGE_CONTENT")
+        a.model.go_on.set()
+        async with followed(a) as reader:
+            shown = await reader.rest()
+    assert b.agent.redis is not None
+    b.agent.redis._away_until = float("inf")
+    ids, events = await whole(b, **({} if begins_anew else {"Last-Event-ID": cut.ids[-1]}))
+    assert (text_of(events), events[-1]["type"]) == ("Once upon a time ", "RUN_FINISHED")
+    assert message_id_of(events) == message_id_of(shown)
+    async with followed(b, **{"Last-Event-ID": ids[-1]}) as nothing:
+        assert nothing.response.status_code == 204
+
+
+@pytest.mark.promise("heals-by-itself")
+@pytest.mark.parametrize("begins_anew", [False, True])
+async def test_reader_that_comes_after_redis_lost_a_run_receives_each_text_once_under_its_id(
+    two: Two, redis: RedisProcess, begins_anew: bool
+) -> None:
+    a, b = await two([TALE], waits=True)
+    async with run_that_waits(a), followed(a) as at_a:
+        await at_a.until("TEXT_MESSAGE_CONTENT")
+        await written(a, ended=False)
+        redis.empty()
+        for stream in relay_of(a).writer._streams.values():
+            stream.not_written()  # as it is after a restart of Redis
+        a.model.one_more()
+        await at_a.until("TEXT_MESSAGE_CONTENT")
+        await relay_of(a).writer.write()
+        last = {} if begins_anew else {"Last-Event-ID": at_a.ids[-1]}
+        async with followed(b, **last) as reader:
+            assert (await reader.next() or {})["type"] == "RUN_STARTED"
+            a.model.go_on.set()
+            rest = await reader.rest()
+        shown = await at_a.rest()
+    assert shown[-1]["type"] == rest[-1]["type"] == "RUN_FINISHED"
+    assert text_of(rest) == "Once upon a time "
+    stored = (await b.ask("GET", "/threads/thread-1")).json()["messages"]
+    assert message_id_of(rest) == stored[-1]["id"]
 
 
 async def test_run_is_cancelled_by_another_replica_at_once(two: Two) -> None:

@@ -10,8 +10,10 @@ import httpx
 import pytest
 from langchain_core.messages import AIMessage
 
+from agent.conversations.database.database import query
 from agent.operations.revocation.enforcer import revoked_error
 from agent.runs.live_run import LiveRun
+from agent.runs.run import MAX_EVENTS
 from agent.runs.run_limits import RunLimit
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
@@ -122,11 +124,74 @@ async def test_end_can_be_read_for_a_moment_and_then_there_is_nothing_to_follow(
     await served.say("hello")
     async with followed(served) as late:
         assert (await late.rest())[-1]["type"] == "RUN_FINISHED"
+    forget_ended(served)
+    await ended_a_minute_ago(served)
+    async with followed(served) as nothing:
+        assert nothing.response.status_code == 204
+
+
+async def test_client_that_had_a_part_of_a_run_receives_it_as_it_is_stored_however_late_it_returns(
+    threads: ThreadsOf,
+) -> None:
+    served = await threads([TALE], waits=True)
+    async with run_that_waits(served, keep=True):
+        async with followed(served) as cut:
+            await cut.until("TEXT_MESSAGE_CONTENT")
+        served.model.go_on.set()
+        async with followed(served) as reader:
+            shown = await reader.rest()
+    forget_ended(served)
+    await ended_a_minute_ago(served)
+    async with followed(served, **{"Last-Event-ID": cut.ids[-1]}) as late:
+        events = await late.rest()
+    assert text_of(events) == "Once upon a time "
+    assert {message_id_of(events), message_id_of(shown)} == {message_id_of(shown)}
+    assert events[-1]["type"] == "RUN_FINISHED"
+    for last in late.ids:
+        async with followed(served, **{"Last-Event-ID": last}) as again:
+            rest = await again.rest()
+            assert (again.response.status_code, rest) == ((204, []) if last == late.ids[-1] else (200, rest))
+            assert text_of(rest) in ("", "Once upon a time ")
+
+
+async def test_run_whose_beginning_is_not_kept_is_followed_as_it_is_stored(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True)
+    async with run_that_waits(served, keep=True):
+        [run] = live_runs(served)
+        run.replay._most_events = 2
+        served.model.one_more()
+        while run.replay.oldest == 1:
+            await run.changed()
+        run.replay._most_events = MAX_EVENTS
+        async with followed(served) as reader:
+            await reader.until("RUN_STARTED")
+            served.model.go_on.set()
+            events = await reader.rest()
+    assert (text_of(events), events[-1]["type"]) == ("Once upon a time ", "RUN_FINISHED")
+    [stored] = [each for each in await messages_of(served) if each["role"] == "assistant"]
+    assert message_id_of(events) == stored["id"]
+
+
+async def messages_of(served: Threads) -> list[dict[str, Any]]:
+    read: list[dict[str, Any]] = (await served.ask("GET", "/threads/thread-1")).json()["messages"]
+    return read
+
+
+def message_id_of(events: list[dict[str, Any]]) -> str:
+    [start] = [event for event in events if event["type"] == "TEXT_MESSAGE_START"]
+    return str(start["messageId"])
+
+
+def forget_ended(served: Threads) -> None:
     live = served.agent.conversations.live  # type: ignore[union-attr]  # they are kept here
     for run in list(live._ended):
         live._remove(run)
-    async with followed(served) as nothing:
-        assert nothing.response.status_code == 204
+
+
+async def ended_a_minute_ago(served: Threads) -> None:
+    storage = served.agent.conversation_storage
+    assert storage is not None
+    await storage.database.write(lambda: query("UPDATE runs SET changed_at = changed_at - 61"))
 
 
 async def test_id_of_another_run_is_followed_from_the_beginning(threads: ThreadsOf) -> None:
