@@ -116,6 +116,7 @@ async def cluster(
                 "LOG_LEVEL": "warning",
                 "MAX_REQUESTS_PER_MINUTE": "10000",
                 "REDIS_URL": redis.url,
+                "SHUTDOWN_DELAY_SECONDS": "0",  # the balancer asks another replica after a refusal
                 "SHUTDOWN_SECONDS": "3",
                 **(variables or {}),
             }

@@ -95,7 +95,9 @@ async def forked(*arguments: str, folder: Path, **variables: str) -> AsyncIterat
 
 
 def _inherited() -> dict[str, str]:
-    return {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+    """What tests need of the environment; and no delay after SIGTERM, which no balancer needs here."""
+    names = ("PATH", "HOME", "PYTHONPATH")
+    return {name: os.environ[name] for name in names if name in os.environ} | {"SHUTDOWN_DELAY_SECONDS": "0"}
 
 
 @contextlib.asynccontextmanager

@@ -64,7 +64,12 @@ async def serve_agent(
     replaces `compose_agent`; it is called in a thread, and what it raises is raised here.
     """
     app = StartingApp()
-    server = web_server(app, shutdown_seconds=settings.shutdown_seconds, lifespan=False)
+    server = web_server(
+        app,
+        shutdown_seconds=settings.shutdown_seconds,
+        shutdown_delay=settings.shutdown_delay_seconds,
+        lifespan=False,
+    )
     serving = asyncio.create_task(serve_until_stopped({listener: server, **others}))
     try:
         agent, composed = await asyncio.to_thread(compose or compose_agent, settings)

@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 import anyio
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.errors.error_codes import AgentCode
@@ -74,6 +75,8 @@ class Shutdown:
             async def send_and_note(message: Message) -> None:
                 nonlocal begun
                 begun = True
+                if self._begun and message["type"] == "http.response.start":
+                    MutableHeaders(scope=message)["Connection"] = "close"  # the next request goes elsewhere
                 await send(message)
 
             with anyio.CancelScope() as request:

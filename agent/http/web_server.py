@@ -33,7 +33,9 @@ def raise_open_files_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+STOP_NOW: Final = signal.SIGUSR1
+"""What a parent process sends for Ctrl-C: as SIGTERM, without the delay."""
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, STOP_NOW)
 _ABORT_SECONDS: Final = 2.0
 """How long a server waits, after the end of its responses, for clients that do not read them."""
 _IMMEDIATE_STOP_SECONDS: Final = 0.5
@@ -69,14 +71,16 @@ def listen(host: str, port: int, purpose: str, option: str) -> socket.socket:
 class WebServer(uvicorn.Server):
     """Handles no signals, so that several servers can share one event loop.
 
-    Stopping, it accepts no more, and lets responses continue for `seconds`, and work that no client waits
-    for. Then `graceful_shutdown` ends them, and then the connections of clients that do not read are aborted;
-    uvicorn would cancel their handlers at any point. The lifespan ends last.
+    Stopping with a delay, it serves new connections for `delay` seconds, while the application says that it
+    stops, so that balancers learn of it. Then it accepts no more, and lets responses continue for `seconds`,
+    and work that no client waits for. Then `graceful_shutdown` ends them, and then the connections of clients
+    that do not read are aborted; uvicorn would cancel their handlers at any point. The lifespan ends last.
     """
 
-    def __init__(self, config: uvicorn.Config, seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, seconds: float, delay: float = 0.0) -> None:
         super().__init__(config)
         self._seconds = seconds
+        self._delay = delay
         self.graceful_shutdown: Shutdown | None = None
         """That of the application; `None` until it is composed."""
 
@@ -85,11 +89,18 @@ class WebServer(uvicorn.Server):
         """Captures no signal: `serve_until_stopped` handles them."""
         yield
 
-    def stop(self) -> None:
-        """Begins to stop, in the event loop."""
-        self.should_exit = True
+    def stop(self, *, delayed: bool = False) -> None:
+        """Begins to stop, in the event loop; without a delay before the application is composed."""
+        delay = self._delay if delayed and self.graceful_shutdown is not None else 0.0
         if self.graceful_shutdown is not None:
-            self.graceful_shutdown.begin(self._seconds)
+            self.graceful_shutdown.begin(delay + self._seconds)
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._accept_no_more)
+        else:
+            self._accept_no_more()
+
+    def _accept_no_more(self) -> None:
+        self.should_exit = True
 
     def stop_at_once(self) -> None:
         """Stops, and gives responses a moment to end."""
@@ -118,6 +129,7 @@ def web_server(
     app: ASGIApp,
     *,
     shutdown_seconds: float = 3.0,
+    shutdown_delay: float = 0.0,
     lifespan: bool = True,
     limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - a value that does not change
 ) -> WebServer:
@@ -135,31 +147,30 @@ def web_server(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=math.ceil(shutdown_seconds + _ABORT_SECONDS) + 1,
     )
-    return WebServer(config, shutdown_seconds)
+    return WebServer(config, shutdown_seconds, shutdown_delay)
 
 
 async def serve_until_stopped(servers: Mapping[socket.socket, WebServer]) -> None:
     """Runs the servers until SIGINT or SIGTERM, or until one of them ends.
 
-    The first signal lets responses continue within the servers' time for it; the second ends them at once.
+    The first signal lets responses continue within the servers' time for it, after SIGTERM with their delay;
+    the second ends them at once.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     serving = [loop.create_task(server.serve(sockets=[listener])) for listener, server in servers.items()]
 
-    def stop() -> None:
-        if stopping.is_set():
-            for server in servers.values():
-                server.stop_at_once()
+    def stop(number: signal.Signals) -> None:
         for server in servers.values():
-            server.stop()
+            if stopping.is_set():
+                server.stop_at_once()
+            else:
+                server.stop(delayed=number is signal.SIGTERM)
         stopping.set()
 
     for number in _SIGNALS:
-        loop.add_signal_handler(number, stop)
-    waiting = loop.create_task(stopping.wait())
-    await asyncio.wait([*serving, waiting], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
+        loop.add_signal_handler(number, stop, number)
+    await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
     for server in servers.values():
         server.stop()
     ends = await asyncio.gather(*serving, return_exceptions=True)

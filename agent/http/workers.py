@@ -2,8 +2,8 @@
 
 A killed worker is replaced, after a pause if it was killed soon after its start; if that happens several
 times in a row, all stop. A worker that fails by itself would fail again, so all stop. A signal to the parent,
-or to all as by Ctrl-C, stops all: the first lets responses continue, the second does not. If the parent is
-killed, the workers stop by themselves.
+or to all as by Ctrl-C, stops all: the first lets responses continue, the second does not. Workers stop with
+their delay only after SIGTERM. If the parent is killed, the workers stop by themselves.
 """
 
 import logging
@@ -20,6 +20,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Final
+
+from agent.http.web_server import STOP_NOW
 
 _LOG: Final = logging.getLogger("idaas_agent.workers")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -50,7 +52,8 @@ class _Place:
 
 @dataclass(eq=False, slots=True)
 class Workers:
-    """`count` processes that call `work` with the socket; it must be importable and obey SIGTERM.
+    """`count` processes that call `work` with the socket; it must be importable, and obey SIGTERM and
+    `STOP_NOW`.
 
     With `link`, `work` gets as its second argument what `link` returned for this process: the process's end
     of a pipe to the parent.
@@ -89,8 +92,8 @@ class Workers:
                 sentinels = [process.sentinel for process in self._processes]
                 ready = self.wait([reader, *sentinels], self._until_due())
                 if reader in ready:
-                    for _ in reader.recv(64):  # a byte for each signal
-                        self._stop()
+                    for received in reader.recv(64):  # a byte for each signal
+                        self._stop(signal.SIGTERM if received == signal.SIGTERM else STOP_NOW)
                 for process in [each for each in self._processes if each.sentinel in ready]:
                     self._ended(process)
                 self._fill()
@@ -125,12 +128,13 @@ class Workers:
         place.started_at = self.clock()
         self._processes[process] = place
 
-    def _stop(self) -> None:
+    def _stop(self, number: signal.Signals = STOP_NOW) -> None:
         self._stopping = True
         self.listener.close()  # else clients would wait in its queue
         self._empty.clear()
         for process in self._processes:
-            process.terminate()
+            if process.pid is not None and process.exitcode is None:
+                os.kill(process.pid, number)
 
     def _ended(self, process: BaseProcess) -> None:
         process.join()
@@ -179,6 +183,6 @@ def _stop_with(parent: BaseProcess) -> None:
 
     def watch() -> None:
         wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), STOP_NOW)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

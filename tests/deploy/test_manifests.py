@@ -83,7 +83,14 @@ def test_metrics_are_reached_by_prometheus_alone_and_not_by_the_service() -> Non
 def test_running_answers_may_end_before_a_pod_is_killed() -> None:
     variables_of = dict(line.split("=", 1) for line in (KUBERNETES / "agent.env").read_text().splitlines())
     grace = manifest("deployment.yaml")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-    assert grace > float(variables_of["SHUTDOWN_SECONDS"]) + 10
+    delay, seconds = (float(variables_of[f"SHUTDOWN_{name}SECONDS"]) for name in ("DELAY_", ""))
+    assert grace > delay + seconds + 10
+
+
+def test_terminating_pod_serves_until_the_balancers_of_its_cluster_know_of_it() -> None:
+    variables_of = dict(line.split("=", 1) for line in (KUBERNETES / "agent.env").read_text().splitlines())
+    period = container()["readinessProbe"]["periodSeconds"]
+    assert float(variables_of["SHUTDOWN_DELAY_SECONDS"]) >= 2 * period
 
 
 def test_the_image_is_the_one_that_the_documents_build() -> None:

@@ -146,6 +146,49 @@ async def test_workers_finish_their_responses_and_a_second_signal_ends_them(sand
     }
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_after_sigterm_new_connections_are_served_for_the_delay_while_the_agent_is_not_ready(
+    sandbox, tmp_path, workers
+):
+    variables = sandbox.environment | {
+        "ACCESS_IDENTITY": "Machine",
+        "AGENT_PORT": "0",
+        "SHUTDOWN_DELAY_SECONDS": "600",
+    }
+    async with forked("serve", "--workers", str(workers), folder=tmp_path, **variables) as agent:
+        port = await agent.port(processes=workers)
+        headers = {"Authorization": f"Bearer {sandbox.access_token()}"}
+
+        async def request(method: str, path: str, **options) -> httpx.Response:
+            """A response over a connection of its own."""
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+                return await http.request(method, path, headers=headers, timeout=60, **options)
+
+        assert (await request("GET", "/ready")).status_code == 200
+        agent.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            seen = 0
+            while seen < 20:  # of every worker
+                seen = seen + 1 if (await request("GET", "/ready")).status_code == 503 else 0
+        body = {"messages": [{"role": "user", "content": WEATHER}]}
+        for _ in range(4):
+            response = await request("POST", "/openai/v1/chat/completions", json=body)
+            assert (response.status_code, response.headers["Connection"]) == (200, "close")
+        agent.send_signal(signal.SIGTERM)
+        assert await agent.ends() == 0
+    assert refused(port)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_ctrl_c_does_not_wait_for_the_delay(sandbox, tmp_path, workers):
+    variables = sandbox.environment | {"AGENT_PORT": "0", "SHUTDOWN_DELAY_SECONDS": "600"}
+    async with forked("serve", "--workers", str(workers), folder=tmp_path, **variables) as agent:
+        port = await agent.port(processes=workers)
+        os.killpg(agent.pid, signal.SIGINT)
+        assert await agent.ends() == 0
+    assert refused(port)
+
+
 async def test_ctrl_c_leaves_no_process_and_no_port_of_up_behind(tmp_path):
     names = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
     ports = [argument for name in names for argument in (f"--{name}-port", "0")]

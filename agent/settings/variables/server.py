@@ -47,8 +47,11 @@ class ServerVariables(VariableGroup):
     """How many machines or pods serve this agent; the manifest sets it. With more than one, the agent starts
     only with what they must share (`docs/replicas.md`): conversations in PostgreSQL, or `REDIS_URL` and no
     conversations."""
+    shutdown_delay_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 5
+    """How long the agent serves new connections after SIGTERM, while `/ready` is 503, so that balancers learn
+    of it before the port is closed. Not after Ctrl-C."""
     shutdown_seconds: Seconds = 10
-    """How long responses, and runs of conversations that no client reads, may continue after a stop signal;
+    """How long responses, and runs of conversations that no client reads, may continue after that;
     then they end with an error, and the runs can be continued. The process ends a few seconds later."""
 
     @staticmethod

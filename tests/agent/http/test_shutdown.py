@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
+from agent.http.shutdown import Shutdown
 from agent.http.web_server import listen, web_server
 from agent.settings.settings import read_settings
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
@@ -117,6 +118,39 @@ async def test_client_that_does_not_read_does_not_delay_shutdown(caplog: pytest.
     await serving
     writer.close()
     assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_new_connections_are_served_until_the_delay_has_passed_and_are_not_kept() -> None:
+    begun: list[str] = []
+
+    async def ended() -> None:
+        begun.append("ended")
+
+    shutdown = Shutdown(on_begin=lambda: begun.append("begun"), end_runs=lambda: None, runs_ended=ended)
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"served"})
+
+    listener = listen("127.0.0.1", 0, "the application", "nothing")
+    server = web_server(shutdown.middleware(app), shutdown_delay=600, lifespan=False)
+    server.graceful_shutdown = shutdown
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+
+    async def get() -> str:
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: application\r\n\r\n")
+        response = await reader.read()  # to the end of the connection
+        writer.close()
+        return response.decode().lower()
+
+    server.stop(delayed=True)
+    for _ in range(3):
+        response = await get()
+        assert (begun, "connection: close" in response, "served" in response) == (["begun"], True, True)
+    server.stop_at_once()
+    await serving
+    assert begun[-1] == "ended"
 
 
 async def test_stopping_agent_is_not_ready_and_starts_no_run_after_its_grace_period(sandbox: Sandbox) -> None:

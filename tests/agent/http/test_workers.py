@@ -19,13 +19,14 @@ from agent.http.workers import Workers
 
 def work(listener):
     receiver, sender = os.pipe()
-    signal.signal(signal.SIGTERM, lambda *_: os.write(sender, b"."))
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda number, _: os.write(sender, bytes([number])))
     print("at work", os.getpid(), flush=True)
     if sys.argv[1] == "fail":
         sys.exit(7)
     for _ in range(int(sys.argv[1])):
-        os.read(receiver, 1)
-        print("got SIGTERM", flush=True)
+        (number,) = os.read(receiver, 1)
+        print("got", signal.Signals(number).name, flush=True)
 
 if __name__ == "__main__":
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -50,7 +51,7 @@ async def test_ctrl_c_reaches_each_worker_once(program: tuple[str, str], tmp_pat
         await command.says("at work", times=2)
         os.killpg(command.pid, signal.SIGINT)
         assert await command.ends() == 0
-    assert command.printed.count("got SIGTERM") == 2
+    assert command.printed.count("got SIGUSR1") == 2
 
 
 async def test_second_signal_reaches_each_worker(program: tuple[str, str], tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ async def test_worker_killed_several_times_in_a_row_stops_all_with_the_reason(
         assert await command.ends() == 1
     assert "3 early deaths in a row; all stop" in command.printed
     assert command.printed.count("at work") == 4
-    assert command.printed.count("got SIGTERM") == 1  # the other one, `kept`
+    assert command.printed.count("got SIGUSR1") == 1  # the other one, `kept`
     assert kept != victim
 
 
@@ -105,4 +106,4 @@ async def test_workers_stop_when_their_parent_is_killed(program: tuple[str, str]
         await command.says("at work", times=2)
         command.send_signal(signal.SIGKILL)
         assert await command.ends() == -signal.SIGKILL
-    assert command.printed.count("got SIGTERM") == 2
+    assert command.printed.count("got SIGUSR1") == 2
