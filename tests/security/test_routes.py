@@ -91,15 +91,17 @@ async def test_protected_routes_of_the_agent_are_refused_without_a_valid_token(s
 
 
 async def test_refused_method_is_answered_with_all_methods_of_the_path(start_agent, sandbox) -> None:
-    agent = await start_agent("Human", PREPARE_SCOPE="agent.prepare", CLIENT_IDS="app_client01")
+    agent = await start_agent("Human")
     methods: dict[str, set[str]] = {}
     for method, path in requests(AGENT["public"] + AGENT["protected"]):
-        methods.setdefault(path, set()).add(method)
+        if not path.startswith("/prepared"):  # for another kind of caller
+            methods.setdefault(path, set()).add(method)
     alice = {"Authorization": f"Bearer {sandbox.access_token()}"}
     for path, served in methods.items():
         refused = await agent.http.request("PUT", agent.origin + path, headers=alice)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (405, "method_not_allowed")
-        assert set(refused.headers["allow"].split(", ")) == served, path
+        assert (refused.status_code, refused.json()["error"]["code"]) == (405, "method_not_allowed"), path
+        allowed = set(refused.headers["allow"].split(", "))
+        assert allowed - {"HEAD"} == served - {"HEAD"}, path
 
 
 async def test_public_routes_of_the_agent_need_no_token_and_contain_no_secret(start_agent, sandbox) -> None:

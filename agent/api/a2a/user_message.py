@@ -67,10 +67,10 @@ def question(message: Message, most_images: int = 0) -> HumanMessage:
             problem = f"message.parts[{number}]: only text, and images as raw, are supported"
             raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, problem)
     try:
-        content = content_of(parts, "message.parts", most_images)
+        attached = content_of(parts, "message.parts", most_images)
     except RequestError as error:
         raise RpcError(RpcCode.CONTENT_TYPE_NOT_SUPPORTED, f"{error.param}: {error.problem}") from None
-    asked = HumanMessage(content, id=stored_id(message.message_id))
+    asked = HumanMessage(attached, id=stored_id(message.message_id))
     if not asked.text.strip():
         raise invalid_params("message.parts", "expected a text")
     return asked
