@@ -67,7 +67,7 @@ cluster: npm $(VENV)/.dev frontend/node_modules/.installed databases ## two repl
 	@exec $(BIN)/python -m cluster $(CLUSTER)
 CLUSTER ?=
 
-chaos: npm $(VENV)/.dev .venv-aegra/.installed frontend/node_modules/.installed databases ## 320 chats and more while replicas, Aegra's workers, PostgreSQL and Redis are killed, hang or forget: nothing is lost, doubled or leaked (20 minutes)
+chaos: npm $(VENV)/.dev .venv-aegra/.installed frontend/node_modules/.installed databases ## 370 chats and more while replicas, Aegra's workers, PostgreSQL and Redis are killed, hang, forget or fail over: nothing is lost, doubled or leaked (25 minutes)
 	@$(BIN)/python -m cluster.chaos $(CHAOS)
 CHAOS ?=
 

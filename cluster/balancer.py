@@ -69,6 +69,8 @@ class Balancer:
             replica = await self._connected(writer)
             if replica is not None:
                 await self._pass_on(reader, writer, *replica)
+        except asyncio.CancelledError:
+            pass  # the connection is cut; asyncio would report its task as failed
         finally:
             self._connections.discard(task)
             writer.close()  # what was written before is sent

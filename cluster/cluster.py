@@ -15,9 +15,10 @@ from agent.commands.sandbox_options import PageGrant, sandbox_page_config
 from agent.http.web_server import listen, web_server
 from cluster.balancer import Balancer
 from cluster.replica import Replica
+from cluster.replicated_postgres import ReplicatedPostgres, replicated_postgres
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
 from sandbox.state.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE, LEAVE_PERMISSIONS
-from tests.databases.postgres_process import PostgresProcess, postgres_process
+from tests.databases.postgres_process import PostgresProcess
 from tests.databases.redis_process import RedisProcess, redis_process
 from tests.loopback import free_port
 
@@ -48,12 +49,17 @@ class Cluster:
 
     folder: Path
     sandbox: RunningSandbox
-    postgres: PostgresProcess
+    database: ReplicatedPostgres
     redis: RedisProcess
     replicas: tuple[Replica, ...]
     balancer: Balancer
     page: str
     """The page's address."""
+
+    @property
+    def postgres(self) -> PostgresProcess:
+        """The server that is in service."""
+        return self.database.primary
 
     @property
     def address(self) -> str:
@@ -100,18 +106,17 @@ async def cluster(
                 )
             )
         )
-        postgres = parts.enter_context(postgres_process(fast=False))
         redis = parts.enter_context(redis_process(folder))
         key = folder / "conversations.key"
         key.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
         key.chmod(0o600)
         numbers = [free_port() for _ in range(replicas)]
-        async with Balancer(numbers, ports.balancer) as balancer:
+        async with Balancer(numbers, ports.balancer) as balancer, replicated_postgres(fast=False) as database:
             given = sandbox.environment | {
                 "ACCESS_IDENTITY": "Human",
                 "AGENT_PUBLIC_URL": f"http://localhost:{balancer.port}",
                 "CONVERSATIONS_KEY_FILE": str(key),
-                "CONVERSATIONS_URL": postgres.url,
+                "CONVERSATIONS_URL": database.url,
                 "CORS_ALLOWED_ORIGINS": f"{page},{page.replace('localhost', '127.0.0.1')}",
                 "LOG_LEVEL": "warning",
                 "MAX_REQUESTS_PER_MINUTE": "10000",
@@ -133,7 +138,7 @@ async def cluster(
                 parts.callback(replica.stop)
                 replica.start()
             await asyncio.gather(*(replica.ready() for replica in started))
-            made = Cluster(folder, sandbox, postgres, redis, started, balancer, page)
+            made = Cluster(folder, sandbox, database, redis, started, balancer, page)
             config = sandbox_page_config(
                 sandbox.cloud.addresses,
                 PageGrant.CODE,
@@ -147,3 +152,5 @@ async def cluster(
             finally:
                 server.stop_at_once()
                 await serving
+                # In threads: the database is reached through this event loop.
+                await asyncio.gather(*(asyncio.to_thread(replica.stop) for replica in started))

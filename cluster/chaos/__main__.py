@@ -1,4 +1,4 @@
-"""`make chaos`: people chat while replicas, Aegra's workers, PostgreSQL and Redis are killed, or hang."""
+"""`make chaos`: people chat while replicas, workers of Aegra, PostgreSQL and Redis are killed, or hang."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import warnings
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +19,7 @@ from cluster.chaos.chaos_run import Coverage
 from cluster.chaos.part import Part, play
 from cluster.chaos.replica_stage import STRIKES as REPLICA_STRIKES
 from cluster.chaos.replica_stage import replica_stage
+from cluster.chaos.stage import Disturbance
 from cluster.chaos.step_table import PAGE, step_table, written
 from cluster.cluster import PEOPLE
 from cluster.person import Step
@@ -27,7 +29,7 @@ _NAMES: Final = PEOPLE[2:]
 _AT_REPLICAS: Final = tuple(step for step in Step if step is not Step.QUEUED)
 _AT_AEGRA: Final = tuple(step for step in Step if step is not Step.NOT_BEGUN)
 PARTS: Final = (
-    Part("replicas", replica_stage, Coverage(REPLICA_STRIKES, _AT_REPLICAS[1:-1], 27, 54, 1)),
+    Part("replicas", replica_stage, Coverage(REPLICA_STRIKES, _AT_REPLICAS[1:-1], 33, 66, 1)),
     Part("aegra", aegra_stage, Coverage(AEGRA_STRIKES, _AT_AEGRA[:-1], 12, 24, 2)),
 )
 _ROWS: Final = {"replicas": _AT_REPLICAS, "aegra": _AT_AEGRA}
@@ -40,7 +42,13 @@ def main() -> int:
     parser.add_argument(
         "--rounds",
         type=int,
-        help=f"of each part, with {len(_NAMES)} chats each [27 and 12, and more until each step is struck]",
+        help=f"of each part, with {len(_NAMES)} chats each [33 and 12, and more until each step is struck]",
+    )
+    parser.add_argument(
+        "--strike",
+        action="append",
+        choices=[each.name.lower() for each in Disturbance],
+        help="one of the disturbances, with --rounds; may be repeated [all]",
     )
     parser.add_argument("--seed", type=int, default=1, help="of all chance [1]")
     parser.add_argument("--verbose", action="store_true", help="print what each person saw")
@@ -50,7 +58,7 @@ def main() -> int:
     warnings.filterwarnings("ignore", "Reconnecting without", module="cluster")  # by LangGraph's client
     parts = [part for part in PARTS if options.only in (None, part.name)]
     if options.rounds:
-        parts = [_look(part, options.rounds) for part in parts]
+        parts = [_look(part, options.rounds, options.strike or ()) for part in parts]
     found = [
         asyncio.run(_played(part, options.seed, verbose=options.verbose, keep=not options.rounds))
         for part in parts
@@ -58,9 +66,10 @@ def main() -> int:
     return 1 if sum(found) else 0
 
 
-def _look(part: Part, rounds: int) -> Part:
-    """So many rounds, whatever they strike."""
-    return replace(part, coverage=replace(part.coverage, rounds=rounds, most=rounds))
+def _look(part: Part, rounds: int, names: Collection[str]) -> Part:
+    """So many rounds, whatever they strike; with the disturbances of these names, if there are any."""
+    strikes = tuple(each for each in part.coverage.strikes if not names or each.name.lower() in names)
+    return replace(part, coverage=replace(part.coverage, strikes=strikes, rounds=rounds, most=rounds))
 
 
 async def _played(part: Part, seed: int, *, verbose: bool, keep: bool) -> int:

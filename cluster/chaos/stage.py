@@ -22,6 +22,9 @@ _PATIENCE: Final = 2.0
 class Disturbance(StrEnum):
     """Each stops parts as a failure would, and starts them again at once. What hangs goes on later.
 
+    A failover stops PostgreSQL for good: a standby is promoted, and the address is switched to it. It has
+    everything, or lacks what was committed in the moment before, a revocation among it.
+
     Two stop nothing: the path to one process delays what it passes on, and clients send the same again while
     the first is in progress.
     """
@@ -32,6 +35,8 @@ class Disturbance(StrEnum):
     SERVER = "server killed"
     POSTGRES = "PostgreSQL restarted"
     POSTGRES_HANGS = "PostgreSQL hangs"
+    FAILOVER = "PostgreSQL fails over"
+    LOSING_FAILOVER = "failover loses the latest"
     REDIS = "Redis restarted"
     REDIS_FORGETS = "Redis emptied"
     BOTH = "both restarted"

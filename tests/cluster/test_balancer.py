@@ -99,3 +99,22 @@ async def test_piece_waits_on_the_path_to_a_slow_replica_alone() -> None:
         assert (await asked(balancer.port))[0] == b"a"
         assert not reader._buffer  # type: ignore[attr-defined]  # of the implementation that runs here
         writer.close()
+
+
+async def test_switched_address_cuts_open_connections_and_leads_to_the_other_server() -> None:
+    cut = asyncio.Event()
+
+    async def keeps(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"half of")
+        await reader.read()
+        writer.close()
+        cut.set()
+
+    async with await replica(keeps) as a, await replica(says(b"b")) as b, Balancer([port_of(a)]) as balancer:
+        reader, writer = await asyncio.open_connection("127.0.0.1", balancer.port)
+        assert await reader.readexactly(7) == b"half of"
+        balancer.switch(port_of(b))
+        assert await reader.read() == b""
+        await cut.wait()
+        writer.close()
+        assert [(await asked(balancer.port))[0] for _ in range(2)] == [b"b"] * 2

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,48 +13,21 @@ import pytest
 from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.operations.revocation.database_store import DatabaseStore
-from cluster.balancer import Balancer
+from cluster.replicated_postgres import ReplicatedPostgres, replicated_postgres
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.secrets.secret import Secret
 from tests.agent.conftest import AgentServer, running_agent
 from tests.agent.operations.revocation.test_revocation_over_http import accepted, change
 from tests.agent.operations.revocation.test_stores import ALICE, at_once, ended, read
 from tests.conftest import Sandbox
-from tests.databases.postgres_process import (
-    PostgresProcess,
-    PostgresStandby,
-    postgres_process,
-    postgres_standby,
-)
-
-
-@dataclass
-class Pair:
-    """A primary and its standby, behind one address."""
-
-    primary: PostgresProcess
-    standby: PostgresStandby
-    balancer: Balancer
-
-    @property
-    def url(self) -> str:
-        """The address of whichever is in service."""
-        return self.primary.url.replace(str(self.primary.port), str(self.balancer.port))
-
-    async def fail_over(self) -> None:
-        """The standby is in service, so soon that no request fails for long, and the primary is gone."""
-        await asyncio.to_thread(self.standby.promote)
-        self.balancer.switch(self.standby.port)
-        await asyncio.to_thread(self.primary.stop)
+from tests.databases.postgres_process import PostgresProcess
 
 
 @pytest.fixture
-async def pair() -> AsyncIterator[Pair]:
-    with ExitStack() as servers:
-        primary = await asyncio.to_thread(servers.enter_context, postgres_process())
-        standby = await asyncio.to_thread(servers.enter_context, postgres_standby(primary))
-        async with Balancer([primary.port]) as balancer:
-            yield Pair(primary, standby, balancer)
+async def database() -> AsyncIterator[ReplicatedPostgres]:
+    async with replicated_postgres() as database:
+        await database.add_standby()
+        yield database
 
 
 @pytest.fixture
@@ -69,32 +42,55 @@ async def executed(url: str, sql: str) -> list[Any]:
         return await cursor.fetchall() if cursor.description else []
 
 
-@pytest.mark.parametrize(("cut_off", "rows"), [(True, [(1,)]), (False, [(1,), (2,)])])
-async def test_standby_has_what_was_written_until_it_was_cut_off(
-    pair: Pair, cut_off: bool, rows: Any
+async def numbers(database: ReplicatedPostgres) -> list[Any]:
+    return await executed(database.url, "SELECT number FROM written ORDER BY number")
+
+
+async def test_standby_has_everything_that_was_committed(database: ReplicatedPostgres) -> None:
+    await executed(database.url, "CREATE TABLE written AS SELECT generate_series(1, 100000) AS number")
+    await database.fail_over()
+    assert len(await numbers(database)) == 100_000
+    await executed(database.url, "INSERT INTO written VALUES (0)")
+
+
+async def test_standby_that_lags_lacks_what_is_committed_in_the_moment_before(
+    database: ReplicatedPostgres,
 ) -> None:
-    await executed(pair.url, "CREATE TABLE written AS SELECT 1 AS number")
-    await asyncio.to_thread(pair.standby.catch_up, pair.primary)
-    if cut_off:
-        await asyncio.to_thread(pair.standby.cut_off)
-    await executed(pair.url, "INSERT INTO written VALUES (2)")
-    if not cut_off:
-        await asyncio.to_thread(pair.standby.catch_up, pair.primary)
-    await pair.fail_over()
-    await executed(pair.url, "CREATE TABLE accepts_writes ()")
-    assert await executed(pair.url, "SELECT number FROM written ORDER BY number") == rows
+    await executed(database.url, "CREATE TABLE written AS SELECT 1 AS number")
+    await asyncio.to_thread(database.standby.catch_up, database.primary)
+    await database.fail_over_without(partial(executed, database.url, "INSERT INTO written VALUES (2)"))
+    assert await numbers(database) == [(1,)]
+    await executed(database.url, "INSERT INTO written VALUES (3)")
 
 
-async def test_connection_is_cut_when_the_address_is_switched(pair: Pair) -> None:
-    async with await psycopg.AsyncConnection.connect(pair.url) as connection:
-        await pair.fail_over()
+async def test_next_failover_is_to_a_copy_of_the_server_in_service(database: ReplicatedPostgres) -> None:
+    await executed(database.url, "CREATE TABLE written AS SELECT 1 AS number")
+    for number in (2, 3):
+        await database.add_standby()
+        await database.fail_over_without(partial(asyncio.sleep, 0))
+        await executed(database.url, f"INSERT INTO written SELECT {number}")
+    await database.add_standby()
+    await database.fail_over()
+    assert await numbers(database) == [(1,), (2,), (3,)]
+
+
+async def test_connection_is_cut_when_the_address_is_switched(database: ReplicatedPostgres) -> None:
+    failed = database.primary
+    async with await psycopg.AsyncConnection.connect(database.url) as connection:
+        await database.fail_over()
         with pytest.raises(psycopg.OperationalError):
             await connection.execute("SELECT 1")
+    with pytest.raises(psycopg.OperationalError):
+        await executed(failed.url, "SELECT 1")
 
 
-async def started(stack: ExitStack, sandbox: Sandbox, pair: Pair) -> AgentServer:
+async def started(stack: ExitStack, sandbox: Sandbox, database: ReplicatedPostgres) -> AgentServer:
     """In a thread: the balancer is in this one."""
-    variables = {"ACCESS_IDENTITY": "Human", "MAX_REQUESTS_PER_MINUTE": "0", "CONVERSATIONS_URL": pair.url}
+    variables = {
+        "ACCESS_IDENTITY": "Human",
+        "MAX_REQUESTS_PER_MINUTE": "0",
+        "CONVERSATIONS_URL": database.url,
+    }
     return await asyncio.to_thread(stack.enter_context, running_agent(sandbox, **variables))
 
 
@@ -107,38 +103,45 @@ async def until_ready(agent: AgentServer) -> None:
 
 @pytest.mark.promise("revoked-refused")
 async def test_acknowledged_revocation_outlasts_a_failover_that_lost_it(
-    sandbox: Sandbox, pair: Pair, stack: ExitStack
+    sandbox: Sandbox, database: ReplicatedPostgres, stack: ExitStack
 ) -> None:
     """And whose number another revocation has taken before the agents were connected again."""
-    first, second = await started(stack, sandbox, pair), await started(stack, sandbox, pair)
+    first, second = await started(stack, sandbox, database), await started(stack, sandbox, database)
     alice, bob = first.headers(), first.headers("bob")
     for agent in (first, second):
         await accepted(agent, alice, 200)
-    await asyncio.to_thread(pair.standby.catch_up, pair.primary)
-    await asyncio.to_thread(pair.standby.cut_off)
+    await asyncio.to_thread(database.standby.catch_up, database.primary)
     sandbox.cloud.user_events_url = f"{first.url}/events/idaas"
-    reported = await change(sandbox, "disable")
-    assert [len(events) for events in reported.values()] == [1, 0, 0, 0]
-    await asyncio.to_thread(pair.standby.promote)
-    await revoked(pair.standby, "user_bob01", sandbox.clock())
-    await pair.fail_over()
+
+    async def disable() -> None:
+        reported = await change(sandbox, "disable")
+        assert [len(events) for events in reported.values()] == [1, 0, 0, 0]
+        # The standby is in service before the primary is gone, so that no query of the agents fails.
+        await asyncio.to_thread(database.standby.promote)
+        await revoked(database.standby, "user_bob01", sandbox.clock())
+        database.balancer.switch(database.standby.port)
+
+    await database.fail_over_without(disable)
     for agent in (first, second):
         await accepted(agent, alice, 401)
         await accepted(agent, bob, 401)
     await until_ready(first)
     names = "SELECT name FROM idaas_agent.revocations ORDER BY name"
-    assert await executed(pair.url, names) == [("user_alice01",), ("user_bob01",)]
+    assert await executed(database.url, names) == [("user_alice01",), ("user_bob01",)]
     assert sum(first.agent.measures.revocations_lost.values.values()) == 1
 
 
-async def test_revocations_are_read_anew_from_another_server_that_has_the_same(pair: Pair) -> None:
-    database = PostgresDatabase(PostgresConnections(conninfo(Secret(pair.url)), most=1))
-    store = DatabaseStore(database, "PostgreSQL", shared=True, sleep=at_once)
+async def test_revocations_are_read_anew_from_another_server_that_has_the_same(
+    database: ReplicatedPostgres,
+) -> None:
+    shared = PostgresDatabase(PostgresConnections(conninfo(Secret(database.url)), most=1))
+    store = DatabaseStore(shared, "PostgreSQL", shared=True, sleep=at_once)
     await store.put([ALICE])
     changes = store.changes()
     assert await read(changes) == {ALICE}
-    await asyncio.to_thread(pair.standby.catch_up, pair.primary)
-    await pair.fail_over()
+    await asyncio.to_thread(database.standby.catch_up, database.primary)
+    await asyncio.to_thread(database.standby.promote)
+    database.balancer.switch(database.standby.port)
     await ended(changes)
     await store.aclose()
 

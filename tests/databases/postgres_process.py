@@ -155,6 +155,16 @@ class PostgresStandby(PostgresProcess):
             while connection.execute("SELECT pg_last_wal_replay_lsn() >= %s", row).fetchone() != (True,):
                 pass
 
+    def follow_synchronously(self, primary: PostgresProcess) -> None:
+        """Returns when it has all that `primary` has written, whose commits wait for it from then on."""
+        with psycopg.connect(primary.url_of("postgres"), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            connection.execute("SELECT pg_reload_conf()")
+            followed = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+            while connection.execute(followed).fetchone() != (1,):
+                pass
+        self.catch_up(primary)
+
     def promote(self) -> None:
         """Returns when it accepts writes."""
         if (self._data / "standby.signal").exists():
