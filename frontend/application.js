@@ -111,7 +111,7 @@ export class Application extends EventTarget {
     return this.configuration.productName ?? this.language.text('app.name');
   }
 
-  /** What the user has written in this conversation, and not sent; a question that the agent did not take, too. */
+  /** What the user has written in this conversation, and not sent. */
   get draft() {
     return this.drafts.of(this.session?.person, this.#draftKey);
   }
@@ -123,8 +123,7 @@ export class Application extends EventTarget {
   /** A conversation without a message has no id that outlasts a reload. */
   get #draftKey() {
     const { chat } = this;
-    const stored = chat.turns.length - (chat.refusedQuestion === undefined ? 0 : 1);
-    return chat.thread !== undefined && stored > 0 ? chat.thread : '';
+    return chat.thread !== undefined && chat.turns.length > 0 ? chat.thread : '';
   }
 
   /** The title of the conversation that is shown; `undefined` if it has none. */
@@ -158,6 +157,11 @@ export class Application extends EventTarget {
   /** Whether the sign-in is renewed without the user. */
   get renewsItself() {
     return this.session !== undefined && this.renewal.expected(this.session);
+  }
+
+  /** Whether the user of `session` is signed in; their session may have been renewed meanwhile. */
+  #isStill({ person, subject }) {
+    return this.session !== undefined && this.session.person === person && this.session.subject === subject;
   }
 
   /** Renews the sign-in without the user, if it expires soon and no earlier attempt has failed. */
@@ -211,9 +215,9 @@ export class Application extends EventTarget {
     this.#changed();
   }
 
-  /** Sends a question, once it is known whether the agent keeps the conversation. `false`: not, as a run goes on in it. */
+  /** Sends a question, once it is known whether the agent keeps the conversation. The chat gives back what it cannot send. */
   async ask(question, files) {
-    await this.#resumed;
+    await this.#resumed?.catch(() => {}); // the question is sent whatever became of the last conversation
     return this.chat.send(question, files);
   }
 
@@ -237,9 +241,18 @@ export class Application extends EventTarget {
     await this.chat.showVersion(version).catch(() => this.openConversation(thread)).catch(() => {});
   }
 
-  /** Declines what the agent waits for, in these words. */
-  decline(words) {
-    return this.decide(this.chat.approvals[0], this.chat.rejection(words));
+  /** Declines what the agent waits for, in these words, which are given back if that is refused. */
+  async decline(words) {
+    const { chat } = this;
+    const [approval] = chat.approvals;
+    if (approval === undefined) { // its time has passed meanwhile
+      chat.giveBack(words);
+      return;
+    }
+    const { answer } = chat.turns.at(-1);
+    const decision = chat.rejection(words);
+    await this.decide(approval, decision);
+    if (answer.approvals && answer.failure && decision.message) chat.giveBack(words);
   }
 
   /** The user went back or forward to another address. */
@@ -262,7 +275,7 @@ export class Application extends EventTarget {
   async openApproval(id) {
     const { session } = this;
     await this.inbox.refresh();
-    if (this.session !== session) return;
+    if (!this.#isStill(session)) return;
     const own = this.inbox.own.find((each) => each.id === id);
     if (own) await this.openConversation(own.thread_id).catch(() => {});
     else this.dispatchEvent(new CustomEvent('approval', { detail: id }));
@@ -291,7 +304,7 @@ export class Application extends EventTarget {
   async openConversation(id) {
     const { session } = this;
     const kept = await this.threads.read(id).catch((error) => { if (error.status !== 404) throw error; });
-    if (this.session !== session) return;
+    if (!this.#isStill(session)) return;
     if (!kept) this.newConversation();
     else this.#show(kept);
   }
@@ -310,7 +323,7 @@ export class Application extends EventTarget {
     if (chat.thread !== thread || !DECIDED.includes(chat.turns.at(-1)?.answer.failure?.code)) return;
     const kept = await this.threads.read(thread).catch(() => undefined);
     const still = kept?.approvals.some(({ id }) => id === approval.id);
-    if (!kept || still || this.session !== session || chat.thread !== thread) return;
+    if (!kept || still || !this.#isStill(session) || chat.thread !== thread) return;
     const { code, decidedAt, decidedOn } = chat.turns.at(-1).answer.failure;
     this.#show(kept);
     if (code === DECIDED[0]) chat.remark(decidedAt ?? Date.parse(kept.updated_at), decidedOn);
@@ -360,7 +373,7 @@ export class Application extends EventTarget {
   async #resume() {
     const { session } = this;
     await this.conversations.watch();
-    if (this.session !== session) return; // signed out in another tab meanwhile
+    if (!this.#isStill(session)) return; // signed out in another tab meanwhile
     if (this.conversations.available) {
       this.inbox.watch();
       this.files.learn();
@@ -369,7 +382,7 @@ export class Application extends EventTarget {
     }
     this.#withoutAgent = true;
     const turns = await this.kept.restore(session.person);
-    if (this.session !== session) return; // signed out in another tab meanwhile
+    if (!this.#isStill(session)) return; // signed out in another tab meanwhile
     this.chat.restore(turns);
   }
 
@@ -413,7 +426,6 @@ export class Application extends EventTarget {
     if (!session) return;
     if (chat.thread === undefined) this.kept.keep(session.person, chat.turns);
     else this.lastThread.keep(session.person, chat.thread);
-    if (chat.refusedQuestion !== undefined && this.draft === '') this.draft = chat.refusedQuestion;
   }
 
   #conversationChanged() {

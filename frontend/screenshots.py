@@ -81,6 +81,12 @@ class Photographer:
         await page.keyboard.press("Enter")
         await page.locator(".turn:last-child .actions").wait_for()
 
+    async def try_to_ask(self, page: Page, question: str) -> None:
+        """A question that is not taken."""
+        await page.locator("#question").fill(question)
+        await page.keyboard.press("Enter")
+        await page.locator(".refusal .failure").wait_for()
+
     async def record_demo(self, environment: Mapping[str, str]) -> None:
         """`environment` is the agent's, for its operator's terminal."""
         alice, bob = [await self.page({"viewport": demo.SIZE}) for _ in range(2)]
@@ -242,12 +248,14 @@ class Photographer:
             page = await self.page(look)
             await self.sign_in(page)
             await page.route(RUN_ROUTE, limit)
-            await self.ask(page, WEATHER)
+            await self.try_to_ask(page, WEATHER)
             await self.shoot(page, f"waiting{name}")
             await page.unroute(RUN_ROUTE)
             await page.route(RUN_ROUTE, lambda route: route.abort("connectionrefused"))
-            await self.ask(page, WEATHER)
+            await self.try_to_ask(page, WEATHER)
             await self.shoot(page, f"down{name}")
+            await page.unroute(RUN_ROUTE)
+            await self.ask(page, WEATHER)
             await page.locator(".actions button", has_text="Edit").click()
             await self.shoot(page, f"editing{name}")
             await page.locator("nav button:visible").first.click()

@@ -8,12 +8,16 @@ import { History } from './history.js';
 const MADE = ['ok', 'failed', 'unknown'];
 /** Refusals of a version of a question that the agent did not take. */
 const NOT_STORED = ['question_replaced', 'thread_not_found'];
+/** Statuses before the agent has stored a question: its request, the caller, the conversation, or their limits. */
+const NOT_TAKEN = [400, 401, 403, 404, 409, 413, 422, 429];
 /** The agent's limit for the reason of a decision. */
 const LONGEST_REASON = 1000;
 
 /**
  * Events: `turns` (a turn was added or removed, or its editing began or ended), `answer` (the last answer grew or
- * ended), and `changed` (the conversation that the agent keeps has changed: a run has begun here, or ended).
+ * ended), `changed` (the conversation that the agent keeps has changed: a run has begun here, or ended), `given_back` (the
+ * detail has a `question` and `files` that were not sent, for the composer), and `taken` (the detail is a question that was
+ * given back, and that the agent has stored nevertheless).
  *
  * With a thread, the agent keeps the conversation: a question is added to it, or replaces another one, whose version can
  * be shown again, and a run goes on without this tab. Without one, the conversation is this tab's: its history is sent with
@@ -40,6 +44,12 @@ export class Chat extends EventTarget {
 
   /** When, and on which device, an approval that could not be decided here was. @type {{at: number, on?: string} | undefined} */
   decidedElsewhere;
+
+  /**
+   * Why the last question was not taken by the agent, which keeps the conversation. The question was given back; if it is sent
+   * again in the same words it has the same id, because the agent may have stored it. @type {{failure: object, id?: string, question?: string, files?: object[]} | undefined}
+   */
+  refusal;
 
   /** What `undo` restores, and which action removed it. @type {{turns: object[], by: 'replaced' | 'cleared'} | undefined} */
   undoable;
@@ -77,40 +87,58 @@ export class Chat extends EventTarget {
     return this.#history?.more ?? false;
   }
 
-  /** The last question of a thread, if the agent refused it: it is not part of the conversation that the agent keeps. */
-  get refusedQuestion() {
-    const { question, answer } = this.turns.at(-1) ?? {};
-    return this.thread !== undefined && answer?.status === 'failed' && !answer.accepted ? question : undefined;
-  }
-
   /**
-   * Sends a question, and resolves when the answer has ended, by success or failure. One question at a time: `false` if
-   * another one is being answered. While the agent waits for an approval, the text decides nothing: it is sent after it.
+   * Sends a question, and resolves when the answer has ended, by success or failure. One question at a time: while another
+   * one is being answered, it is given back. While the agent waits for an approval, the text decides nothing: it is sent
+   * after it.
    */
-  async send(question, files) {
-    if (this.busy) return false;
+  async send(question, files = []) {
+    if (this.busy) {
+      this.#refuse({ failure: { code: 'thread_busy' }, question, files });
+      return;
+    }
     if (this.approvals.length > 0) {
       this.queued = question;
       this.#notify('turns');
-      return true;
+      return;
     }
     const { thread } = this;
+    const id = this.#idAgain(question, files);
+    this.refusal = undefined;
     this.notUndone = [];
     this.decidedElsewhere = undefined;
     const replaced = this.turns.findIndex(({ id }) => id === this.editing?.id);
     if (replaced >= 0 && thread !== undefined) {
       await this.#replace(replaced, question);
-      return true;
+      return;
     }
     this.undoable = replaced >= 0 ? { turns: this.turns, by: 'replaced' } : undefined;
     if (replaced >= 0) this.turns = this.turns.slice(0, replaced);
     this.editing = undefined;
     if (this.turns.at(-1)?.answer.status === 'waiting') expire(this.turns.at(-1).answer);
-    const turn = { ...newTurn(question), files };
-    this.turns.push(turn);
+    const turn = { ...newTurn(question, id), files };
+    const before = this.turns;
+    this.turns = [...before, turn];
     const messages = chatMessages(thread === undefined ? this.turns : [turn]);
-    await this.#read(turn, (signal) => this.agent.ask({ thread, messages, signal }));
-    return true;
+    await this.#read(turn, (signal) => this.agent.ask({ thread, messages, signal }), { before });
+  }
+
+  /** Gives words back that were not sent. */
+  giveBack(question, files = []) {
+    this.dispatchEvent(new CustomEvent('given_back', { detail: { question, files } }));
+  }
+
+  /** The id of a question that was given back and is sent again as it was. */
+  #idAgain(question, files) {
+    const { refusal } = this;
+    const same = refusal?.question === question && refusal.files.length === files.length && files.every((file, index) => file === refusal.files[index]);
+    return same ? refusal.id : undefined;
+  }
+
+  #refuse(refusal) {
+    this.refusal = refusal;
+    if (refusal.question !== undefined) this.giveBack(refusal.question, refusal.files);
+    this.#notify('turns');
   }
 
   /**
@@ -163,8 +191,10 @@ export class Chat extends EventTarget {
     const replaced = this.turns.at(index);
     const turn = { ...newTurn(content ?? replaced.question), files: replaced.files, replaces: replaced.replaces ?? replaced.id };
     this.editing = undefined;
+    this.refusal = undefined;
     this.notUndone = this.calledSince(replaced);
-    this.turns = [...this.turns.slice(0, index), turn];
+    const before = this.turns;
+    this.turns = [...before.slice(0, index), turn];
     const made = this.notUndone;
     let kept;
     await this.#read(turn, async function* (signal) {
@@ -176,7 +206,7 @@ export class Chat extends EventTarget {
         delete turn.replaces;
         yield* agent.ask({ thread, messages: chatMessages([turn]), signal });
       }
-    }, { here: false });
+    }, { here: false, before, edited: content === undefined ? undefined : replaced });
     if (!kept || this.thread !== thread) return;
     const opened = this.open(kept);
     this.notUndone = made;
@@ -245,8 +275,10 @@ export class Chat extends EventTarget {
     if (answer.accepted || replaces !== undefined) return this.#replace(-1, replaces === undefined ? undefined : question);
     // The agent may have stored it or not: under the same id it is asked once.
     const turn = { ...newTurn(question, id), files };
-    this.turns = [...this.turns.slice(0, -1), turn];
-    return this.#read(turn, (signal) => agent.ask({ thread, messages: chatMessages([turn]), signal }));
+    const before = this.turns.slice(0, -1);
+    this.refusal = undefined;
+    this.turns = [...before, turn];
+    return this.#read(turn, (signal) => agent.ask({ thread, messages: chatMessages([turn]), signal }), { before });
   }
 
   /** Begins to edit a question, and returns it; `undefined` while an answer is under way. */
@@ -268,6 +300,7 @@ export class Chat extends EventTarget {
     if (this.turns.length > 0 && this.thread === undefined) this.undoable = { turns: this.turns, by: 'cleared' };
     this.thread = thread;
     this.turns = [];
+    this.refusal = undefined;
     this.notUndone = [];
     this.decidedElsewhere = undefined;
     this.#history = undefined;
@@ -284,6 +317,7 @@ export class Chat extends EventTarget {
     const { id, status, run } = kept;
     const shown = this.thread === id ? this.turns : [];
     this.#leave();
+    if (this.thread !== id) this.refusal = undefined;
     this.undoable = undefined;
     this.notUndone = [];
     this.decidedElsewhere = undefined;
@@ -295,6 +329,11 @@ export class Chat extends EventTarget {
     const earlier = shown.findIndex((each) => each.id === history.turns[0]?.id);
     this.turns = [...shown.slice(0, Math.max(earlier, 0)), ...history.turns];
     if (earlier <= 0) this.#history = history;
+    const { refusal } = this;
+    if (refusal?.id !== undefined && history.turns.some((each) => each.id === refusal.id)) {
+      this.refusal = undefined;
+      this.dispatchEvent(new CustomEvent('taken', { detail: refusal.question }));
+    }
     this.#notify('turns');
     if (run && turn) await this.#read(this.turns.at(-1), (signal) => this.agent.follow({ thread: id, signal }), { here: false });
   }
@@ -321,12 +360,17 @@ export class Chat extends EventTarget {
     this.thread = undefined;
     this.#history = undefined;
     this.turns = [];
+    this.refusal = undefined;
     this.undoable = undefined;
     this.#notify('turns');
   }
 
-  /** `here`: whether this tab has begun the run. */
-  async #read(turn, events, { here = this.thread !== undefined } = {}) {
+  /**
+   * `here`: whether this tab has begun the run. `before`: the turns before a question that is sent; if the agent, which keeps
+   * the conversation, does not take it, they are shown again and the question is given back. `edited`: the turn whose
+   * question it was to replace, and whose editing goes on then; `undefined`: the question had no new words.
+   */
+  async #read(turn, events, { here = this.thread !== undefined, before, edited } = {}) {
     const running = new AbortController();
     this.#running = running;
     const { answer } = turn;
@@ -350,14 +394,52 @@ export class Chat extends EventTarget {
       if (this.#running === running) this.#running = undefined;
     }
     this.#notify('answer');
+    if (before !== undefined && this.#isRefused(turn)) await this.#settleRefused(turn, before, edited);
     if (begun && this.thread !== undefined && !running.signal.aborted) this.#notify('changed');
     if (this.queued !== undefined && this.turns.at(-1) === turn && answer.status !== 'waiting') await this.send(this.unqueue());
+  }
+
+  #isRefused({ id, answer }) {
+    return this.thread !== undefined && answer.status === 'failed' && !answer.accepted && this.turns.at(-1)?.id === id;
+  }
+
+  /** What becomes of a question whose answer did not begin: the agent has stored it, and can continue, or it is given back. */
+  async #settleRefused(turn, before, edited) {
+    const { thread } = this;
+    const stored = turn.replaces === undefined && await this.#isStored(turn);
+    if (this.thread !== thread || this.busy || (stored && this.turns.at(-1) !== turn)) return;
+    if (stored) {
+      turn.answer.accepted = true;
+      this.#notify('turns');
+    } else {
+      this.#takeBack(turn, this.turns.at(-1) === turn ? before : this.turns, edited);
+    }
+  }
+
+  async #isStored({ id, answer: { failure } }) {
+    if (NOT_TAKEN.includes(failure.status)) return false;
+    try {
+      const { messages } = await this.agent.read(this.thread);
+      return messages.some((message) => message.id === id);
+    } catch {
+      return false;
+    }
+  }
+
+  #takeBack({ id, question, files, answer: { failure }, replaces }, before, edited) {
+    this.turns = before;
+    this.editing = edited;
+    this.notUndone = [];
+    if (replaces === undefined) this.#refuse({ failure, id, question, files });
+    else this.#refuse({ failure, question: edited && question, files: [] });
+    this.#notify('changed'); // perhaps because of what runs in another tab
   }
 
   #leave() {
     this.#running?.abort();
     this.#running = undefined;
     this.editing = undefined;
+    if (this.queued !== undefined) this.giveBack(this.queued);
     this.queued = undefined;
   }
 

@@ -57,6 +57,7 @@ export const en = Object.freeze({
   'chat.undo': 'Undo',
   'chat.undo_replaced': 'The previous answer was replaced.',
   'chat.undo_cleared': 'A new conversation has begun.',
+  'chat.not_sent': 'This was not sent. It is in the field again.',
   'chat.table': 'Table',
   'chat.copy': 'Copy',
   'chat.copied': 'Copied',

@@ -57,6 +57,7 @@ export const zh = Object.freeze({
   'chat.undo': '撤销',
   'chat.undo_replaced': '上一个回答已被替换。',
   'chat.undo_cleared': '已开始新对话。',
+  'chat.not_sent': '问题没有发送，已放回输入框。',
   'chat.table': '表格',
   'chat.copy': '复制',
   'chat.copied': '已复制',

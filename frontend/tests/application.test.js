@@ -44,7 +44,7 @@ test('a question that is asked while the conversation is restored belongs to it'
   assert.deepEqual(app.chat.turns.map(({ question }) => question), ['one', 'two']);
 });
 
-test('a question that is asked while a conversation with a run is restored is not sent, and its caller knows', async (context) => {
+test('a question that is asked while a conversation with a run is restored is not sent, but given back', async (context) => {
   let give;
   const kept = new Promise((resolve) => { give = resolve; });
   const app = application({
@@ -53,12 +53,56 @@ test('a question that is asked while a conversation with a run is restored is no
     '/threads/t/events': () => new Promise(() => {}),
   });
   context.after(() => { app.chat.clear(); app.conversations.leave(); app.inbox.leave(); });
+  const back = [];
+  app.chat.addEventListener('given_back', ({ detail: { question } }) => back.push(question));
   const started = app.start(undefined);
   const asked = app.ask('two');
   give();
-  await started;
-  assert.equal(await asked, false);
+  await Promise.all([started, asked]);
+  assert.deepEqual([back, app.chat.refusal.failure.code], [['two'], 'thread_busy']);
   assert.deepEqual(app.chat.turns.map(({ question }) => question), ['one']);
+});
+
+test('a conversation opens although the sign-in is renewed while it is read', async (context) => {
+  const app = application({
+    '/threads': async () => Response.json({ threads: [THREAD], next: null }),
+    '/threads/t': async () => {
+      app.sessions.keep({ ...app.session, accessToken: 'renewed' }); // a token that lives 180 s is renewed at once
+      return Response.json(KEPT);
+    },
+  });
+  context.after(() => { app.conversations.leave(); app.inbox.leave(); });
+  await app.start(undefined);
+  assert.deepEqual([app.session.accessToken, app.chat.turns.map(({ question }) => question)], ['renewed', ['one']]);
+});
+
+test('a conversation does not open for another user who has signed in meanwhile', async (context) => {
+  const app = application({
+    '/threads': async () => Response.json({ threads: [THREAD], next: null }),
+    '/threads/t': async () => {
+      app.sessions.keep({ ...app.session, person: 'another', subject: 'o' });
+      return Response.json(KEPT);
+    },
+  });
+  context.after(() => { app.conversations.leave(); app.inbox.leave(); });
+  await app.start(undefined);
+  assert.deepEqual(app.chat.turns, []);
+});
+
+test('the words of a refusal that did not reach the agent are given back', async (context) => {
+  const approval = { id: 'x', kind: 'tool_call', call_id: 'c', expires_at: '2999-01-01T00:00:00Z' };
+  const waits = { ...KEPT, status: 'paused', approvals: [approval] };
+  const app = application({
+    '/threads': async () => Response.json({ threads: [{ ...THREAD, pending_approvals: 1 }], next: null }),
+    '/threads/t': async () => Response.json(waits),
+    '/threads/t/approvals/x': async () => { throw new TypeError('refused'); },
+  });
+  context.after(() => { app.conversations.leave(); app.inbox.leave(); });
+  const back = [];
+  app.chat.addEventListener('given_back', ({ detail: { question } }) => back.push(question));
+  await app.start(undefined);
+  await app.decline('not on Mondays');
+  assert.deepEqual([back, app.chat.approvals[0].id], [['not on Mondays'], 'x']);
 });
 
 test('an agent that could not be reached at first shows the last conversation when it can', async (context) => {

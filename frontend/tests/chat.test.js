@@ -6,6 +6,13 @@ import { Chat } from '../chat/chat.js';
 /** A chat whose agent answers by `ask`, and has the other methods that a test gives. */
 const chatWith = (ask, more = {}) => new Chat({ ask, ...more });
 
+/** The questions that a chat gives back. */
+function givenBack(chat) {
+  const questions = [];
+  chat.addEventListener('given_back', ({ detail }) => questions.push(detail.question));
+  return questions;
+}
+
 test('stopping aborts the request and keeps the partial answer', async () => {
   let aborted = false;
   const chat = chatWith(async function* ({ signal }) {
@@ -23,8 +30,10 @@ test('stopping aborts the request and keeps the partial answer', async () => {
 
 test('one question at a time', async () => {
   const chat = chatWith(async function* () { yield { type: 'text', text: 'a' }; });
+  const back = givenBack(chat);
   await Promise.all([chat.send('one'), chat.send('two')]);
   assert.deepEqual(chat.turns.map(({ question }) => question), ['one']);
+  assert.deepEqual([back, chat.refusal.failure.code], [['two'], 'thread_busy']);
 });
 
 test('a failed answer keeps its failure, and its question can be edited', async () => {
@@ -169,24 +178,72 @@ test('an edited question, and one that is asked again, replace the turn as the a
   assert.deepEqual(requests.slice(1), [['t', 'u3', undefined], ['t', 1]]);
 });
 
-test('a replacement that the agent refused can be tried again, and its question is kept', async () => {
+test('a replacement that the agent refused is given back, and the conversation is as before', async () => {
   const requests = [];
   const { chat } = await waitingChat({ replace: async (...given) => { requests.push(given); throw new AgentFailure({ code: 'rate_limited', status: 429 }); } });
   await chat.open({ ...ENDED, messages: [{ id: 'u', role: 'user', content: 'wrong' }] });
+  const back = givenBack(chat);
   chat.edit(chat.turns.at(-1));
   await chat.send('right');
-  assert.deepEqual([chat.turns.length, chat.turns[0].answer.failure.code, chat.refusedQuestion], [1, 'rate_limited', 'right']);
-  await chat.askAgain();
+  assert.deepEqual([chat.turns.map(({ question }) => question), chat.editing.id, chat.refusal.failure.code, back], [['wrong'], 'u', 'rate_limited', ['right']]);
+  await chat.send('right');
   assert.deepEqual(requests, [['t', 'u', 'right'], ['t', 'u', 'right']]);
+  chat.stopEditing();
+  await chat.askAgain();
+  assert.deepEqual([requests.at(-1), chat.turns[0].answer.status, back], [['t', 'u', undefined], 'done', ['right', 'right']]);
 });
 
-test('a question of a thread that the agent refused is kept for after the sign-in', async () => {
-  const chat = chatWith(async function* () { throw new AgentFailure({ code: 'access_token_invalid', status: 401 }); });
+const REFUSALS = [
+  { code: 'thread_busy', status: 409 }, { code: 'rate_limited', status: 429 }, { code: 'access_token_invalid', status: 401 },
+  { code: 'request_too_large', status: 413 }, { code: 'agent_unreachable' }, { code: 'conversations_unavailable', status: 503 },
+];
+
+for (const failure of REFUSALS) {
+  test(`a question that a kept conversation did not take (${failure.code}) is given back with the reason`, async () => {
+    const ids = [];
+    const chat = chatWith(async function* ({ messages }) { ids.push(messages[0].id); throw new AgentFailure(failure); });
+    const back = givenBack(chat);
+    await chat.open({ ...ENDED, messages: [{ id: 'u', role: 'user', content: 'first' }] });
+    await chat.send('And in Beijing?');
+    assert.deepEqual([back, chat.refusal.failure.code, chat.turns.length], [['And in Beijing?'], failure.code, 1]);
+    await chat.open({ ...ENDED, messages: [{ id: 'u', role: 'user', content: 'first' }] }); // another tab's run ended
+    assert.equal(chat.refusal.failure.code, failure.code);
+    await chat.send('And in Beijing?');
+    assert.equal(ids[0], ids[1], 'the agent may have stored it: it is asked once');
+    await chat.send('And in Shanghai?');
+    assert.notEqual(ids[0], ids[2]);
+  });
+}
+
+test('a question whose run failed before its first word is stored, and its answer can be continued', async () => {
+  let id;
+  const chat = chatWith(
+    async function* ({ messages }) { ({ id } = messages[0]); throw new AgentFailure({ code: 'model_call_failed', status: 503 }); },
+    { read: async () => ({ ...ENDED, messages: [{ id, role: 'user', content: 'Hello?' }] }) },
+  );
+  const back = givenBack(chat);
   chat.clear('t');
-  await chat.send('And in Beijing?');
-  assert.equal(chat.refusedQuestion, 'And in Beijing?');
-  const { chat: other } = await waitingChat();
-  assert.equal(other.refusedQuestion, undefined);
+  await chat.send('Hello?');
+  assert.deepEqual([back, chat.refusal, chat.canContinue, chat.turns[0].answer.failure.code], [[], undefined, true, 'model_call_failed']);
+});
+
+test('a question that was given back is taken, if the agent has stored it nevertheless', async () => {
+  let id;
+  const chat = chatWith(async function* ({ messages }) { ({ id } = messages[0]); throw new AgentFailure({ code: 'agent_unreachable' }); });
+  const taken = [];
+  chat.addEventListener('taken', ({ detail }) => taken.push(detail));
+  chat.clear('t');
+  await chat.send('Hello?');
+  await chat.open({ ...ENDED, messages: [{ id, role: 'user', content: 'Hello?' }, { id: 'a', role: 'assistant', content: 'Yes.' }] });
+  assert.deepEqual([taken, chat.refusal, texts(chat)], [['Hello?'], undefined, [['Hello?', 'Yes.']]]);
+});
+
+test('what was to be sent after a decision is given back, when the conversation is left or read again', async () => {
+  const { chat } = await waitingChat();
+  const back = givenBack(chat);
+  await chat.send('and then?');
+  await chat.open({ ...ENDED, messages: [] });
+  assert.deepEqual([back, chat.queued], [['and then?'], undefined]);
 });
 
 test('a refused decision leaves the approval open, with the reason', async () => {

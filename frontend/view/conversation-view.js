@@ -14,6 +14,7 @@ import { EXPIRES_SOON } from './header.js';
 import { icon } from './icon.js';
 import { plainText } from './markdown.js';
 import { Notice } from './notice.js';
+import { Refusal } from './refusal.js';
 
 const NEAR_END_PX = 140;
 
@@ -32,11 +33,12 @@ export class ConversationView {
     const { language, chat, session } = app;
     this.app = app;
     this.language = language;
-    const send = async (question, files) => { if (!await app.ask(question, files)) this.composer.giveBack(question, files); };
+    const send = (question, files) => app.ask(question, files);
     this.composer = new Composer(language, {
       send, decline: (words) => app.decline(words), stop: () => chat.stop(), cancel: () => this.#cancelEdit(), written: (text) => { app.draft = text; }, announce: (text) => { this.status.textContent = text; },
     }, app.draft);
     this.notice = new Notice(language, { cancel: () => this.#cancelEdit(), undo: () => this.#undo(), unqueue: () => this.composer.write(chat.unqueue()) });
+    this.refusal = new Refusal(language, { signIn: () => app.signIn() });
     this.chain = new ChainView(language, session, app.name, this.#observing.signal);
     this.first = firstQuestions(language, app.suggestions, send);
     this.list = element('ol', { class: 'turns' });
@@ -51,12 +53,14 @@ export class ConversationView {
       this.chain.element,
       this.section = element('section', { 'class': 'conversation', 'aria-label': language.text('chat.label'), 'tabindex': -1 },
         this.earlier.element, this.first, this.list),
-      this.foot = element('div', { class: 'foot' }, this.latest, this.expiry, this.notice.element, this.composer.element),
+      this.foot = element('div', { class: 'foot' }, this.latest, this.expiry, this.refusal.element, this.notice.element, this.composer.element),
       this.status);
 
     const { signal } = this.#observing;
     chat.addEventListener('turns', () => this.#update({ follow: this.#isNews() || this.#atEnd() }), { signal });
     chat.addEventListener('answer', () => this.#scheduleUpdate(), { signal });
+    chat.addEventListener('given_back', ({ detail: { question, files } }) => this.composer.giveBack(question, files), { signal });
+    chat.addEventListener('taken', ({ detail }) => { if (this.composer.draft === detail) this.composer.put(''); }, { signal });
     app.inbox.addEventListener('change', () => this.#scheduleUpdate(), { signal });
     addEventListener('scroll', () => this.#showLatest(), { signal, passive: true });
     const { style } = document.documentElement;
@@ -86,6 +90,7 @@ export class ConversationView {
   /** Once a second. @param {number} seconds until the sign-in expires */
   tick(seconds) {
     this.#turns.at(-1)?.tick();
+    this.refusal.tick();
     this.#updateExpiry(seconds);
     this.#updateComposer();
   }
@@ -143,6 +148,7 @@ export class ConversationView {
     this.list.hidden = turns.length === 0;
     this.chain.update(turns.at(-1));
     this.notice.update(this.app.chat);
+    this.refusal.update(this.app.chat);
     this.#updateComposer();
     this.#announce(turns.at(-1));
     if (follow && turns.length > 0) this.#scrollToEnd();

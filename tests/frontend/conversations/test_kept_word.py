@@ -229,7 +229,8 @@ async def test_nothing_that_was_typed_is_lost_and_each_conversation_has_an_addre
 
     await page.route("**/ag-ui/agent", lambda route: route.abort())
     await ask(page, "Are you there?")
-    await expect(page.get_by_role("article", name="Agent").last).to_contain_text("could not be reached")
+    await expect(page.locator(".refusal")).to_contain_text("could not be reached")
+    await expect(question(page)).to_have_value("Are you there?")
     await page.reload()
     await expect(question(page)).to_have_value("Are you there?")
     await page.unroute("**/ag-ui/agent")

@@ -94,6 +94,36 @@ async def test_second_tab_shows_the_run_that_the_first_began(
         await tab.get_by_role("button", name="Ask again").wait_for()
 
 
+async def test_question_that_is_refused_for_a_run_elsewhere_stays_in_the_field_with_the_reason(
+    page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(AIMessage("Hello."), AIMessage(WORDS), DONE)
+    await lasting_agent.asked(page, "one")
+    await page.get_by_role("button", name="Ask again").wait_for()
+    [thread] = (await lasting_agent.ask("GET", "/threads")).json()["threads"]
+
+    lasting_agent.model.waits = True
+    two = [{"role": "user", "content": "two"}]
+    body = {"messages": two, "stream": True, "metadata": {"thread_id": thread["id"]}}
+    elsewhere = asyncio.create_task(lasting_agent.ask("POST", "/openai/v1/chat/completions", body))
+    await lasting_agent.model.waiting.wait()
+    await ask(page, "three")
+    refusal = page.locator(".refusal")
+    await expect(refusal).to_contain_text("This conversation is still being answered")
+    await expect(question(page)).to_have_value("three")
+    lasting_agent.model.waits = False
+    lasting_agent.model.go_on.set()
+    await elsewhere
+    await expect(page.get_by_role("article", name="You")).to_have_text(["one", "two"])
+    await expect(prose(page)).to_have_text(WORDS)
+    await expect(question(page)).to_have_value("three")
+    await expect(refusal).to_contain_text("It is in the field again")
+    assert await violations(page) == []
+    await question(page).press("Enter")
+    await expect(page.get_by_role("article", name="You")).to_have_text(["one", "two", "three"])
+    await expect(refusal).to_be_hidden()
+
+
 async def test_approval_answered_in_one_tab_closes_in_the_other(
     browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
