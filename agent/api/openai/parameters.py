@@ -65,6 +65,9 @@ _ToolChoice = Annotated[
 ]
 
 
+_Tools = Annotated[list[_Object], Field(max_length=128)]
+
+
 class StreamOptions(Body):
     """OpenAI's `stream_options`. `include_obfuscation` has no effect: nothing is padded."""
 
@@ -96,9 +99,13 @@ class Honoured(Body):
 
 
 class Ignored(Body):
-    """Parameters without effect. The last three are Model Studio's."""
+    """Parameters without effect. The last three are Model Studio's. A client's own tools are offered to no
+    model: clients such as Open WebUI send theirs with each question, and the agent has its own.
+    """
 
     frequency_penalty: _Penalty | None = None
+    function_call: _FunctionCall | None = None
+    functions: _Tools | None = None
     logit_bias: _Bias | None = None
     max_completion_tokens: _Tokens | None = None
     max_tokens: _Tokens | None = None
@@ -115,6 +122,8 @@ class Ignored(Body):
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
     store: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
+    tool_choice: _ToolChoice | None = None
+    tools: _Tools | None = None
     top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     user: str | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
@@ -127,16 +136,12 @@ class Refused(Body):
     """Parameters that are refused unless their value is one of `NEUTRAL`."""
 
     audio: _Object | None = None
-    function_call: _FunctionCall | None = None
-    functions: Annotated[list[_Object], Field(max_length=128)] | None = None
     logprobs: bool | None = None
     modalities: Annotated[list[Literal["text", "audio"]], Field(fail_fast=True)] | None = None
     moderation: _Object | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     response_format: _ResponseFormat | None = None
     stop: _Stop | None = None
-    tool_choice: _ToolChoice | None = None
-    tools: Annotated[list[_Object], Field(max_length=128)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     web_search_options: _Object | None = None
 
@@ -149,15 +154,11 @@ class ChatBody(Honoured, Ignored, Refused):
 
 NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
     {
-        "function_call": ("none", "auto"),
-        "functions": ([],),
         "logprobs": (False,),
         "modalities": (["text"],),
         "n": (1,),
         "response_format": ({"type": "text"},),
         "stop": ([],),
-        "tool_choice": ("none", "auto"),
-        "tools": ([],),
     }
 )
 """The values, as JSON has them, that do not change the completion."""

@@ -66,11 +66,7 @@ def _of_thread(wire: Sequence[WireMessage], most_images: int) -> tuple[list[Syst
     return instructions, [HumanMessage(message.content, id=uuid.uuid4().hex) for message in new]
 
 
-_WHY: Final = {
-    "tools": "this agent has its own tools and runs them itself",
-    "functions": "this agent has its own tools and runs them itself",
-    "n": "this agent returns one choice",
-}
+_WHY: Final = {"n": "this agent returns one choice"}
 
 
 def read_chat_request(
