@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 
-from graph.context import AgentContext, TokenLookup, context_of, conversation_of, writer_of
+from graph.context import AgentContext, TokenLookup, context_of, conversation_of, note_read, writer_of
 from graph.error_codes import GraphCode
 from graph.events import StepEvent
+from graph.labels.authorship import program_of
 from graph.labels.data_labels import DataLabels, joined
 from graph.state import AgentState, PrincipalRecord
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -105,9 +106,19 @@ def visited(name: str, node: CallerNode, caller_of: CallerOf) -> Node:
 
 async def begin_run(unseen: DataLabels, visit: Visit) -> dict[str, Any]:
     """The node `authenticate`: its caller is verified, as before each; it resets the counters of a run, and
-    takes over the labels of earlier ones, or `unseen` of a history, and the call that the caller requests.
+    takes over the labels of earlier ones, and the call that the caller requests. What the client's program
+    wrote has been read, with the labels `unseen`.
     """
     context, messages = context_of(visit.runtime), visit.state["messages"]
-    sent = conversation_of(visit.runtime) is None and any(isinstance(each, AIMessage) for each in messages)
-    read = joined(context.read, unseen if sent else {})
+    is_kept = conversation_of(visit.runtime) is not None
+    of_client = unseen if any(_is_of_client(each, is_kept=is_kept) for each in messages) else {}
+    note_read(visit.runtime, of_client)
+    read = joined(context.read, of_client)
     return {"rounds": 0, "accepted": {}, "requested": context.call, "proposed": [], "read": read}
+
+
+def _is_of_client(message: AnyMessage, *, is_kept: bool) -> bool:
+    """Whether the client's program wrote a message. In a conversation that is not kept, it sends also what
+    the agent is said to have answered.
+    """
+    return program_of(message) is not None or not (is_kept or isinstance(message, HumanMessage))

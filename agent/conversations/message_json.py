@@ -6,7 +6,8 @@
     {"type": "tool", "id": "…", "content": "…", "tool_call_id": "…", "name": "maps_weather",
      "status": "success", "artifact": {…}}
 
-`content` is a text, or a list of content blocks. No class name is stored, so reading imports nothing.
+`content` is a text, or a list of content blocks. What a program wrote in the user's name has
+`written_by`. No class name is stored, so reading imports nothing.
 """
 
 import json
@@ -15,12 +16,16 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
+from graph.labels.authorship import by_program, program_of
+
 
 def message_to_json(message: AnyMessage) -> dict[str, Any]:
     """The members of `message` that are kept. Raises `ValueError` for other kinds of messages."""
     kept: dict[str, Any] = {"type": message.type, "id": message.id, "content": message.content}
     if message.name:
         kept["name"] = message.name
+    if (program := program_of(message)) is not None:
+        kept["written_by"] = program
     if isinstance(message, AIMessage):
         kept |= _of_response(message)
     elif isinstance(message, ToolMessage):
@@ -36,7 +41,8 @@ def message_to_json(message: AnyMessage) -> dict[str, Any]:
 def message_from_json(kept: Mapping[str, Any]) -> AnyMessage:
     """The message that `message_to_json` was given. Raises `ValueError` if `kept` is no such object."""
     try:
-        return _READERS[kept["type"]](kept)
+        message = _READERS[kept["type"]](kept)
+        return by_program(message, kept["written_by"]) if "written_by" in kept else message
     except (KeyError, TypeError, AttributeError):
         raise ValueError("the stored message does not have the expected form") from None
 

@@ -28,6 +28,7 @@ from graph.approvals.answer import require_signed_in
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.error_codes import GraphCode
 from graph.files import detached, file_parts
+from graph.labels.authorship import by_program
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError, ConfigurationError, LimitError, ThreadBusyError, UnavailableError
 from identity.principal import Principal
@@ -91,7 +92,8 @@ class Conversations:
             except ApprovalError:
                 await self._end_expired_pause(run)
                 begun = await self._begin_run(run, messages)
-            return RunStart(input={"messages": [*instructions, *begun.window, *messages]}, read=begun.read)
+            of_client = [by_program(each, "the client") for each in instructions]
+            return RunStart(input={"messages": [*of_client, *begun.window, *messages]}, read=begun.read)
 
         return await self._started(run, begin)
 
@@ -179,7 +181,7 @@ class Conversations:
             replaced = await self._since(run.key.owner, thread_id, message_id)
             if not replaced or not isinstance(question := replaced[0].message, HumanMessage):
                 raise ThreadBusyError(AgentCode.QUESTION_REPLACED, "the message is no question of the thread")
-            asked = asked_anew or [HumanMessage(question.content, id=uuid.uuid4().hex)]
+            asked = asked_anew or [question.model_copy(update={"id": uuid.uuid4().hex})]
             if asked_anew and not files and (kept := file_parts(question)):
                 content: list[Any] = [{"type": "text", "text": asked[0].text}, *kept]
                 asked = [asked[0].model_copy(update={"content": content}), *asked[1:]]

@@ -23,6 +23,7 @@ from graph.approvals.record import (
 )
 from graph.call_arguments import arguments_digest
 from graph.error_codes import GraphCode
+from graph.labels.authorship import by_program
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditOutcome
@@ -122,7 +123,7 @@ class PreparedRuns:
         await self._step(AuditedAction.APPROVAL_DECIDED, request, caller).ended(outcome)
         question = (request.arguments or {})["question"]
         by = printable(request.prepared_by or "")
-        return HumanMessage(f"Prepared by {by}:\n\n{question}", id=request.id)
+        return by_program(HumanMessage(f"Prepared by {by}:\n\n{question}", id=request.id), by)
 
     async def withdraw(self, approval_id: str, client: Principal, caller: VerifiedAccessToken | None) -> None:
         """Ends and records an open one of `client`, which `caller` is; `None`: an operator withdraws it.

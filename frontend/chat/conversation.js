@@ -16,9 +16,10 @@
  *   failure?: object, approvals?: object[], cutOff?: 'length' | 'content_filter', unavailable?: string[]}} Answer `accepted`: the agent accepted the request, so it verified the access
  *   token; `approvals`: what the run waits for, while `status` is `waiting`; `cutOff`: why its last message is not whole;
  *   `unavailable`: the services without which it was given
- * @typedef {{id: string, question: string, files?: import('./files.js').FilePart[], answer: Answer, at?: string, version?: number, versions?: number[], replaces?: string}} Turn
+ * @typedef {{id: string, question: string, files?: import('./files.js').FilePart[], answer: Answer, at?: string, version?: number, versions?: number[], replaces?: string, writtenBy?: string}} Turn
  *   `id` is that of the user's message; `at` is when it was sent; `versions` are the positions of all versions of the
- *   question, and `version` that of this one; `replaces` is the id of the question that it is to replace
+ *   question, and `version` that of this one; `replaces` is the id of the question that it is to replace;
+ *   `writtenBy` is the program that wrote it, if the user did not
  */
 
 import { indentedJson } from '../printable.js';
@@ -95,8 +96,8 @@ export function turnsOf(messages, approvals = []) {
 }
 
 function storedTurn(message) {
-  const { created_at: at, version, versions, files } = about(message);
-  return { ...newTurn(message.content, message.id), files, at, version, versions, answer: { status: 'done', accepted: true, parts: [] } };
+  const { created_at: at, version, versions, files, written_by: writtenBy } = about(message);
+  return { ...newTurn(message.content, message.id), files, at, version, versions, writtenBy, answer: { status: 'done', accepted: true, parts: [] } };
 }
 
 function addMessage(answer, message) {

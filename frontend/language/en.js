@@ -51,6 +51,7 @@ export const en = Object.freeze({
   'chat.not_undone': 'What was done for the earlier version is not undone: {services}.',
   'chat.queued': 'Will be sent after you have decided: “{text}”',
   'chat.version': '{number} of {count}',
+  'chat.written_by': 'Written by {program}, not typed by you',
   'chat.version_before': 'Show the version before',
   'chat.version_after': 'Show the next version',
   'chat.cancel': 'Cancel',

@@ -51,6 +51,7 @@ export const zh = Object.freeze({
   'chat.not_undone': '为上一版本执行的操作不会撤销：{services}。',
   'chat.queued': '将在你决定之后发送：“{text}”',
   'chat.version': '第 {number} 版，共 {count} 版',
+  'chat.written_by': '由 {program} 撰写，并非你本人输入',
   'chat.version_before': '显示上一版本',
   'chat.version_after': '显示下一版本',
   'chat.cancel': '取消',

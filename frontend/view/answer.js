@@ -107,10 +107,10 @@ export class TurnView {
     }
   }
 
-  /** When it was asked, a button to edit it, and "2 of 2", with which the other versions are shown. */
+  /** Which program wrote it, if one did, when it was asked, a button to edit it, and "2 of 2", with which the other versions are shown. */
   #updateAbout(enabled, last) {
-    const { language, actions, turn: { version, versions = [], at } } = this;
-    const state = JSON.stringify([version, versions, at, enabled, last]);
+    const { language, actions, turn: { version, versions = [], at, writtenBy } } = this;
+    const state = JSON.stringify([version, versions, at, writtenBy, enabled, last]);
     if (state === this.#versions) return;
     this.#versions = state;
     const index = versions.indexOf(version);
@@ -120,6 +120,7 @@ export class TurnView {
     const show = (name, label, to) => button(name, label, to !== undefined, () => actions.showVersion(to));
     this.about.replaceChildren(...[
       !last && button('edit', 'chat.edit_earlier', true, () => actions.edit(this.turn)),
+      writtenBy && element('span', { class: 'written-by' }, language.text('chat.written_by', { program: writtenBy })),
       at && element('time', { datetime: at, title: language.time(Date.parse(at)) }, language.moment(Date.parse(at))),
       ...(index < 0 ? [] : [
         show('back', 'chat.version_before', versions[index - 1]),

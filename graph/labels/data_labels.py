@@ -2,13 +2,14 @@
 
 A result that is `confidential` or `untrusted` (`tools.approval_policy`) leaves its labels in the
 conversation, before the model sees it. They are never removed: not by an edit, a shorter window or a new run;
-another conversation has none. The model and the client cannot write them. Of a client's history: `unseen_in`.
+another conversation has none. The model and the client cannot write them. What the program of a client wrote
+counts as read, too: `unseen_in`.
 
 Which calls could carry it elsewhere: `graph.labels.disclosure`.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tools.approval_policy import Data, ToolPolicy, Trust
 from tools.service import Service
@@ -16,6 +17,10 @@ from tools.service_name import service_of
 
 DataLabels: TypeAlias = Mapping[str, str]
 """What was read: `service.tool` → its labels, separated by a space. Tools without labels are not there."""
+
+
+CLIENT: Final = "client"
+"""In place of a tool: the program that sent the messages."""
 
 
 def joined(earlier: DataLabels | None, new: DataLabels) -> dict[str, str]:
@@ -33,9 +38,9 @@ def labels_of(service: str, tool: str, policy: ToolPolicy) -> dict[str, str]:
 
 
 def unseen_in(services: Iterable[Service]) -> dict[str, str]:
-    """The labels of a history that a client sends: if a tool returns confidential data, it may be there."""
+    """The labels of what the program of a client wrote: it may have whatever the tools return."""
     may_be = any(each.policy(tool).data is Data.CONFIDENTIAL for each in services for tool in each.tool_names)
-    return {"history": f"{Data.CONFIDENTIAL} {Trust.UNTRUSTED}"} if may_be else {}
+    return {CLIENT: f"{Data.CONFIDENTIAL} {Trust.UNTRUSTED}" if may_be else str(Trust.UNTRUSTED)}
 
 
 def labels_in(read: DataLabels) -> set[str]:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cachetools import LRUCache
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AnyMessage
+
+from graph.labels.authorship import is_typed_by_user
 
 MAX_TEXT: Final = 32_768
 """Characters of the user's messages that are read, the newest."""
@@ -88,11 +90,11 @@ class WordsOfUsers:
 
 
 def user_text(messages: Sequence[AnyMessage]) -> str:
-    """The newest `MAX_TEXT` characters that the user has written in `messages`."""
+    """The newest `MAX_TEXT` characters that the user has typed in `messages`."""
     texts: list[str] = []
     left = MAX_TEXT
     for message in reversed(messages):
-        if not isinstance(message, HumanMessage):
+        if not is_typed_by_user(message):
             continue
         content = message.content
         text = content if isinstance(content, str) else str(message.text)

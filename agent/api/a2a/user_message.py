@@ -20,6 +20,7 @@ from agent.api.attachments import Image, content_of
 from agent.api.threads.models import Decision
 from agent.conversations.thread import is_thread_id
 from agent.errors.error_response import RequestError
+from graph.labels.authorship import by_program
 
 _CONTENTS = ("text", "raw", "url", "data")
 _TEXT_MODES = frozenset({TEXT, "text", "text/*", "*/*", "*"})
@@ -73,7 +74,7 @@ def question(message: Message, most_images: int = 0) -> HumanMessage:
     asked = HumanMessage(attached, id=stored_id(message.message_id))
     if not asked.text.strip():
         raise invalid_params("message.parts", "expected a text")
-    return asked
+    return by_program(asked, "an A2A client")
 
 
 def decision(message: Message) -> ApprovalDecision | None:

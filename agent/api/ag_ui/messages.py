@@ -12,6 +12,7 @@ from agent.api.messages import require_few
 from agent.errors.error_response import RequestError
 from graph.events import shown_arguments, shown_text
 from graph.files import file_parts
+from graph.labels.authorship import program_of
 from graph.models.response import CUT_OFF
 
 PROTOCOL_VERSION: Final = "1.0"
@@ -44,8 +45,10 @@ def to_ag_ui(messages: Iterable[AnyMessage]) -> list[Event]:
         match message:
             case HumanMessage(id=str(identifier)):
                 shown.append({"id": identifier, "role": "user", "content": message.text})
-                if files := file_parts(message):
-                    shown[-1]["metadata"] = {METADATA_KEY: {"files": files}}
+                files, program = file_parts(message), program_of(message)
+                about = ({"files": files} if files else {}) | ({"written_by": program} if program else {})
+                if about:
+                    shown[-1]["metadata"] = {METADATA_KEY: about}
             case AIMessage(id=str(identifier)):
                 shown += _assistant(message, identifier)
             case ToolMessage():

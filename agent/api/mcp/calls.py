@@ -20,6 +20,7 @@ from agent.runs.run import End, Finished, Paused, RunReader
 from graph.approvals.record import ApprovalKind, ApprovalState, ApprovalStatus
 from graph.call_arguments import are_valid_arguments, arguments_digest
 from graph.error_codes import GraphCode
+from graph.labels.authorship import by_program
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError
@@ -102,7 +103,8 @@ class AskedCall:
     def message(self) -> HumanMessage:
         """What the conversation has of it."""
         text = self.arguments["question"] if self.name == ASK else f'Call the tool "{self.name}".'
-        return HumanMessage(text, id=f"{_MARK}{uuid.uuid4().hex}-{self.digest}")
+        message = HumanMessage(text, id=f"{_MARK}{uuid.uuid4().hex}-{self.digest}")
+        return by_program(message, "an MCP client")
 
 
 class Calls:

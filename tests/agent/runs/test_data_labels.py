@@ -1,8 +1,11 @@
 """What a conversation has read stays known: in later runs, in another process, and however a run ends."""
 
 import pytest
+from langchain_core.messages import HumanMessage, SystemMessage
 
+from agent.conversations.message_json import message_from_json, message_to_json
 from agent.runs.run import Paused
+from graph.labels.authorship import by_program, program_of
 from tests.agent.conversations.processes import ALICE, THREAD, HangingService, ProcessOf, human
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
@@ -63,3 +66,36 @@ async def test_call_that_was_cut_off_may_have_been_read(process: ProcessOf) -> N
 async def test_conversation_that_has_read_nothing_is_not_asked(process: ProcessOf) -> None:
     await process([DONE]).say("Hello")
     assert not await asks(process)
+
+
+async def test_instructions_of_a_client_in_a_stored_conversation_count_as_read(process: ProcessOf) -> None:
+    service = maps()
+    one = process(CARRY, service, payroll(EchoService("payroll", payslip="net 8,250.00")))
+    written = [SystemMessage("In short: net 8,250.00")]
+    run = await one.conversations.start(
+        ALICE, THREAD, [human("The weather?")], streaming=True, instructions=written
+    )
+    end = [event async for event in run.events()][-1]
+    assert service.calls == []
+    assert isinstance(end, Paused)
+    assert end.pending[0].request.read == ("client: confidential, untrusted",)
+
+
+async def test_question_that_a_program_wrote_stays_so_when_it_is_asked_again(process: ProcessOf) -> None:
+    one = process([DONE])
+    question = by_program(HumanMessage("The weather in Ulm?", id="q"), "reports")
+    run = await one.conversations.start(ALICE, THREAD, [question], streaming=True)
+    assert [event async for event in run.events()]
+    again = await one.conversations.replace(ALICE, THREAD, "q", [])
+    assert [event async for event in again.events()]
+    asked = [message for message in await one.transcript() if isinstance(message, HumanMessage)]
+    assert [program_of(message) for message in asked] == ["reports"]
+    edited = await one.conversations.replace(ALICE, THREAD, str(asked[0].id), [human("In Oslo?")])
+    assert [event async for event in edited.events()]
+    [asked_anew] = [message for message in await one.transcript() if isinstance(message, HumanMessage)]
+    assert program_of(asked_anew) is None
+
+
+def test_who_wrote_a_message_is_stored_with_it() -> None:
+    for message in (HumanMessage("Hi", id="1"), by_program(HumanMessage("Hi", id="1"), "reports")):
+        assert program_of(message_from_json(message_to_json(message))) == program_of(message)

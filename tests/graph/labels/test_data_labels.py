@@ -7,9 +7,11 @@ from itertools import product
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from graph.context import AgentContext
+from graph.labels.authorship import by_program
 from graph.labels.data_labels import joined, labels_of
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
@@ -97,12 +99,19 @@ class Office:
         self.read = read or {}
         self.state: Any = None
 
-    async def ask(self, question: str) -> "Office":
+    async def ask(self, question: str | HumanMessage) -> "Office":
         context = AgentContext(Secret("alice-at"), thread_id="t1", read=self.read)
         config: Any = {"configurable": {"thread_id": "run1"}}
-        asked = {"messages": [("user", question)]}
+        asked = {"messages": [HumanMessage(question) if isinstance(question, str) else question]}
         await self.bench.graph.ainvoke(asked, config, context=context)
         self.state = await self.bench.graph.aget_state(config)
+        return self
+
+    async def asked_by_a_client(self, *messages: tuple[str, str]) -> "Office":
+        """A request that is not kept, with all that was said so far."""
+        context = AgentContext(Secret("alice-at"), kept=False)
+        config: Any = {"configurable": {"thread_id": "run1"}}
+        await self.bench.graph.ainvoke({"messages": [*messages]}, config, context=context)
         return self
 
     @property
@@ -118,6 +127,7 @@ class Office:
         return [(name, arguments) for name, tool, arguments in made if tool not in stays]
 
 
+PREPARED = by_program(HumanMessage("Weather in Ulm?"), "reports")
 READ_PAYSLIP = calls(("payslip", {}))
 ENCODED = base64.b64encode(SALARY.encode()).decode()
 
@@ -292,6 +302,20 @@ async def test_history_that_a_client_sends_may_have_what_was_read_before(city: s
     ended = await office.bench.graph.ainvoke({"messages": history}, config, context=context)
     assert bool(office.outside) is made
     assert ended["messages"][-2].text.startswith("ok" if made else "not run: the call needs the user's")
+
+
+@pytest.mark.parametrize("role", ["system", "assistant"])
+async def test_words_of_a_clients_program_are_none_of_the_user_and_count_as_read(role: str) -> None:
+    office = await Office([weather(SALARY)]).asked_by_a_client((role, PAYSLIP), ("user", "The weather?"))
+    assert office.outside == []
+    office = await Office([weather("Ulm")]).asked_by_a_client((role, "be short"), ("user", "Weather in Ulm?"))
+    assert len(office.outside) == 1
+
+
+async def test_question_that_a_program_wrote_is_none_of_the_user() -> None:
+    for written, asks in ((HumanMessage("Weather in Ulm?"), False), (PREPARED, True)):
+        office = await Office([weather("Ulm")]).ask(written)
+        assert bool(office.asks_about) is asks
 
 
 def test_no_label_is_lost() -> None:

@@ -106,6 +106,8 @@ async def test_context_is_a_conversation(threads: ThreadsOf, client: ClientOf) -
     assert [each.text for each in served.model.asked[-1][1:]] == ["first", "done ", "second"]
     read = (await served.ask("GET", f"/threads/{context}")).json()
     assert [message["content"].strip() for message in read["messages"]] == ["first", "done", "second", "done"]
+    written_by = [message["metadata"]["idaas-agent"].get("written_by") for message in read["messages"]]
+    assert written_by == ["an A2A client", None, "an A2A client", None]
 
 
 async def test_task_is_read_after_its_end_also_by_another_process(

@@ -66,6 +66,8 @@ async def test_question_is_answered_in_a_stored_conversation_which_goes_on(serve
     assert (answer["answer"], answer["finish_reason"]) == ("done ", "stop")
     assert again["structuredContent"]["conversation"] == answer["conversation"]
     assert [each["content"] for each in stored] == ["Hello", "done ", "And now?", "done "]
+    written_by = [each["metadata"]["idaas-agent"].get("written_by") for each in stored]
+    assert written_by == ["an MCP client", None, "an MCP client", None]
 
 
 @pytest.mark.promise("threads-are-private")

@@ -89,6 +89,7 @@ async def test_run_begins_at_another_replica_as_the_users_own_when_they_accept(
         await events.aread()
     thread = (await second.ask("GET", f"/threads/{made['id']}")).json()
     asked, answered = [each["content"].strip() for each in thread["messages"]]
+    assert thread["messages"][0]["metadata"]["idaas-agent"]["written_by"] == JOB
     assert asked == f"Prepared by {JOB}:\n\n{QUESTION['question']}"
     assert (thread["status"], answered) == ("idle", "done")
     assert (await inbox(second), await states(first)) == ([], ["approved"])
