@@ -11,7 +11,7 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall
 
 from agent.conversations.run_transcript import NOT_APPROVED, WITHDRAWN, calls_made, without_unfinished
-from agent.conversations.thread import RunKey, StoredMessage, Thread, owner_of
+from agent.conversations.thread import MessageStoredError, RunKey, StoredMessage, Thread, owner_of
 from agent.conversations.threads import BegunRun, ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
@@ -356,8 +356,16 @@ class Conversations:
         return RunRequest(caller=caller, key=key, streaming=streaming)
 
     async def _started(self, run: RunRequest, begin: Callable[[], Awaitable[RunStart]]) -> LiveRun:
+        async def begin_or_note() -> RunStart:
+            self.live.begins(run.key.run_id)
+            try:
+                return await begin()
+            except UnavailableError:
+                self.live.note_unbegun(run.key.run_id)
+                raise
+
         live = self.runs.run(
-            ThreadRun(self.parts, run, begin, self.drafts),
+            ThreadRun(self.parts, run, begin_or_note, self.drafts),
             run.caller,
             key=run.key,
             on_begin=self._began,
@@ -382,15 +390,29 @@ class Conversations:
         unchanged: Thread | None = None,
         replaces: int | None = None,
     ) -> BegunRun:
-        return await self.threads.begin_run(
+        """Raises what `ThreadStore.begin_run` does. A run that failed to begin here does not keep the thread
+        busy, although it may have been stored.
+        """
+        begin = partial(
+            self.threads.begin_run,
             run.key,
             self.parts.process_id,
             messages=messages,
             tokens=self.parts.window_tokens,
-            unchanged=unchanged,
             replaces=replaces,
             files=run.files,
         )
+        try:
+            return await begin(unchanged=unchanged)
+        except MessageStoredError:
+            raise
+        except ThreadBusyError:
+            owner, thread_id, _ = run.key
+            thread = await self.threads.get(owner, thread_id)
+            if thread.status != "running" or not self.live.is_unbegun(thread.run_id):
+                raise
+        await self.heartbeat.beat()
+        return await begin(unchanged=unchanged and await self.threads.get(owner, thread_id))
 
     async def _since(self, owner: str, thread_id: str, message_id: str) -> list[StoredMessage]:
         """The message with this id, and what follows it; empty if the conversation does not have it."""

@@ -261,6 +261,20 @@ class LiveRuns:
         self._most_characters = most_characters
         self._latest: dict[tuple[str, str], LiveRun] = {}
         self._ended: OrderedDict[LiveRun, asyncio.TimerHandle] = OrderedDict()
+        self._unbegun: set[str] = set()
+
+    def begins(self, run_id: str) -> None:
+        """A run begins, perhaps once more: a paused one keeps its id when it goes on."""
+        self._unbegun.discard(run_id)
+
+    def note_unbegun(self, run_id: str) -> None:
+        """The beginning of a run failed, and may have been stored: the database may commit it late."""
+        self._unbegun.add(run_id)
+        asyncio.get_running_loop().call_later(self._kept_seconds, self._unbegun.discard, run_id)
+
+    def is_unbegun(self, run_id: str | None) -> bool:
+        """Whether the run failed to begin here less than a minute ago, so that no process executes it."""
+        return run_id in self._unbegun
 
     def add(self, run: LiveRun) -> None:
         """A run that has begun."""
@@ -281,8 +295,9 @@ class LiveRuns:
         return {run.id for run in self._latest.values() if run.outcome is None}
 
     def unstored(self) -> set[str]:
-        """The ids of the runs that ended less than a minute ago without storing it."""
-        return {run.id for run in self._latest.values() if run.unstored and run.outcome is not None}
+        """The ids of the runs that ended, or failed to begin, less than a minute ago without storing it."""
+        ended = {run.id for run in self._latest.values() if run.unstored and run.outcome is not None}
+        return ended | self._unbegun
 
     def with_ids(self, ids: Collection[str]) -> list[LiveRun]:
         """The runs with these ids."""
