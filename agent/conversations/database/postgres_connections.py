@@ -31,6 +31,8 @@ _SESSION: Final = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
 }
+LONGEST_WAIT: Final = 30.0
+"""Seconds in which a transaction waits for a connection at most, while the server responds to others."""
 _CONNECT_SECONDS: Final = 5
 _SILENT_MILLISECONDS: Final = 10_000
 _REASONS: Final = (
@@ -62,9 +64,9 @@ def failure(error: Exception) -> UnavailableError | None:
     return unavailable(f"it failed ({type(error).__name__})")
 
 
-def unavailable(why: str) -> UnavailableError:
+def unavailable(why: str, code: AgentCode = AgentCode.CONVERSATIONS_UNAVAILABLE) -> UnavailableError:
     """The error for a server that cannot be used now."""
-    return UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, f"PostgreSQL of CONVERSATIONS_URL: {why}")
+    return UnavailableError(code, f"PostgreSQL of CONVERSATIONS_URL: {why}")
 
 
 def conninfo(url: Secret, cafile: Path | None = None) -> Secret:
@@ -90,25 +92,31 @@ class PostgresConnections:
     """At most `most` connections. Those that are not used stay open, the last used first.
 
     A connection that cannot be opened is an error at once, and the next attempt a new one: nothing waits for
-    a server that is away, and nothing has to be told that it is back.
+    a server that is away, and nothing has to be told that it is back. Who waits for one of the connections
+    does so while the server responds to others: a burst of requests is no outage.
     """
 
     def __init__(self, conninfo: Secret, *, most: int = 10) -> None:
         self._conninfo = conninfo
         self._free = asyncio.Semaphore(most)
         self._idle: deque[Connection] = deque()
+        self._responded_at = float("-inf")
+        """When the server last did what a transaction needed, by the event loop's clock."""
         self.pool_use: Final = PoolUse()
         self.pool_use.limit = most
 
     @asynccontextmanager
-    async def connection(self) -> AsyncGenerator["Connection"]:
-        """A connection without a transaction. One that is left in a transaction, is broken, or with which
-        something failed is closed: its server may have become a standby.
+    async def connection(self, seconds: float) -> AsyncGenerator["Connection"]:
+        """A connection without a transaction, for `seconds` at most. One that is left in a transaction, is
+        broken, or with which something failed is closed: its server may have become a standby.
+
+        Raises `TimeoutError` also if the server has responded to nobody for `seconds`, and `UnavailableError`
+        (`overloaded`) if no connection was free for half a minute, although it responds.
         """
         from psycopg import Error
         from psycopg.pq import TransactionStatus
 
-        async with self._free:
+        async with self._turn(seconds), asyncio.timeout(seconds):
             connection = await self._kept() or await self._opened()
             failed = False
             self.pool_use.in_use += 1
@@ -122,8 +130,42 @@ class PostgresConnections:
                 status = None if failed or connection.closed else connection.info.transaction_status
                 if status is TransactionStatus.IDLE:
                     self._idle.append(connection)
+                    self._responded_at = asyncio.get_running_loop().time()
                 else:
                     await _close(connection)
+
+    @asynccontextmanager
+    async def _turn(self, seconds: float) -> AsyncGenerator[None]:
+        """Waits until one of the connections is free, and occupies it. See `connection`."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        last = began + LONGEST_WAIT
+        try:
+            async with asyncio.timeout(None) as limit:
+
+                def end_or_go_on() -> None:
+                    nonlocal timer
+                    until = min(max(began, self._responded_at) + seconds, last)
+                    if loop.time() >= until:
+                        limit.reschedule(until)
+                    else:
+                        timer = loop.call_at(until, end_or_go_on)
+
+                timer = loop.call_at(min(began + seconds, last), end_or_go_on)
+                try:
+                    await self._free.acquire()
+                finally:
+                    timer.cancel()
+        except TimeoutError:
+            if loop.time() < last:
+                raise
+            raise unavailable(
+                f"no connection of this process was free in {LONGEST_WAIT:g} s", AgentCode.OVERLOADED
+            ) from None
+        try:
+            yield
+        finally:
+            self._free.release()
 
     async def _kept(self) -> "Connection | None":
         """A connection that was not closed by the server meanwhile: it sends nothing unless it is asked."""

@@ -68,7 +68,8 @@ class PostgresDatabase:
 
     Commits are as durable as the server is configured; with `durable`, on disk. A transaction that finds its
     connection broken before the commit is repeated once, on a new connection. One that is not done within
-    eight seconds, with the time in which it waits for a connection, is given up, whatever the server does.
+    eight seconds is given up, whatever the server does, and so is one that waits for a connection while the
+    server responds to nobody for so long.
     """
 
     def __init__(
@@ -149,11 +150,11 @@ class PostgresDatabase:
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator["Connection"]:
         """A connection whose schema is migrated, for one transaction."""
-        async with asyncio.timeout(SECONDS):
-            if not self._migrated:
+        if not self._migrated:
+            async with asyncio.timeout(SECONDS):
                 await self._prepared()
-            async with self._connections.connection() as connection:
-                yield connection
+        async with self._connections.connection(SECONDS) as connection:
+            yield connection
 
     async def _prepared(self) -> None:
         """Waits until the tables exist. Making them takes longer than a transaction may, and is not given up
@@ -165,7 +166,7 @@ class PostgresDatabase:
         await asyncio.shield(self._migration)
 
     async def _migrate(self) -> None:
-        async with asyncio.timeout(_MIGRATION_SECONDS), self._connections.connection() as connection:
+        async with self._connections.connection(_MIGRATION_SECONDS) as connection:
             await migrate(connection)
             if self._on_open is not None:
                 await _driven(connection, self._on_open(), ())

@@ -11,7 +11,7 @@ from langchain_core.messages import HumanMessage
 from psycopg.conninfo import conninfo_to_dict
 
 from agent.conversations.checkpoints import Checkpoints
-from agent.conversations.database import postgres_database
+from agent.conversations.database import postgres_connections, postgres_database
 from agent.conversations.database.database import Transaction, query
 from agent.conversations.database.postgres_connections import SCHEMA, PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import _LOCK, PostgresDatabase
@@ -278,6 +278,29 @@ async def test_server_that_hangs_is_given_up_and_used_again(
     monkeypatch.undo()
     assert (await threads.rename("owner", "t1", "Tale")).title == "Tale"
     assert not [record.getMessage() for record in caplog.records]
+
+
+async def test_burst_waits_for_a_connection_as_long_as_the_server_responds(database_of, monkeypatch):
+    database = database_of(most=1)
+    await ThreadStore(database).open("owner", "t")
+    monkeypatch.setattr(postgres_database, "SECONDS", 1.0)
+    found = await asyncio.gather(*(database.read(lambda: query("SELECT 1")) for _ in range(2_000)))
+    assert found == [[(1,)]] * 2_000
+
+
+async def test_wait_for_a_connection_has_an_end_with_its_own_reason(database_of, monkeypatch):
+    monkeypatch.setattr(postgres_connections, "LONGEST_WAIT", 0.0)
+    database = database_of(most=1)
+    found = await asyncio.gather(
+        *(database.read(lambda: query("SELECT 1")) for _ in range(9)), return_exceptions=True
+    )
+    refused = [each for each in found if isinstance(each, UnavailableError)]
+    assert {(each.code, each.detail) for each in refused} == {
+        (
+            AgentCode.OVERLOADED,
+            "PostgreSQL of CONVERSATIONS_URL: no connection of this process was free in 0 s",
+        )
+    }
 
 
 async def test_transaction_at_a_server_that_hangs_is_cancelled_without_it(postgres, proxy, database_of):
