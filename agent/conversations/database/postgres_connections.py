@@ -140,6 +140,7 @@ class PostgresConnections:
         loop = asyncio.get_running_loop()
         began = loop.time()
         last = began + LONGEST_WAIT
+        timer: asyncio.TimerHandle | None = None
         try:
             async with asyncio.timeout(None) as limit:
 
@@ -151,17 +152,17 @@ class PostgresConnections:
                     else:
                         timer = loop.call_at(until, end_or_go_on)
 
-                timer = loop.call_at(min(began + seconds, last), end_or_go_on)
-                try:
-                    await self._free.acquire()
-                finally:
-                    timer.cancel()
+                end_or_go_on()
+                await self._free.acquire()
         except TimeoutError:
             if loop.time() < last:
                 raise
             raise unavailable(
                 f"no connection of this process was free in {LONGEST_WAIT:g} s", AgentCode.OVERLOADED
             ) from None
+        finally:
+            if timer is not None:
+                timer.cancel()
         try:
             yield
         finally:
