@@ -38,6 +38,8 @@ def request_log(
 ) -> ASGIApp:
     """ASGI middleware. Gives each response an `X-Request-Id`, which is also in the logs.
 
+    An unexpected error is 500. If the response has begun, it has no end: no client takes it for a whole one.
+
     `measures` counts the requests. `tracer` begins a span around everything that the agent does for one; its
     log lines name the trace. A span has the method, the route's template and the status, never the path, its
     query or a header.
@@ -71,10 +73,8 @@ def request_log(
         except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is logged
             failure = type(error).__name__
             body = internal_error_body()
-            if status == 0:
+            if status == 0:  # else it has begun: without an end, the server closes the connection
                 await JSONResponse(body, 500)(scope, receive, send_with_id)
-            else:  # the response has begun: end it
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
         except BaseException as error:
             span.fail(error_type(error))
             raise

@@ -190,7 +190,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
 
     @router.get("/{thread_id}/export", responses=documented(ExportedThread))
     async def export(request: Request, thread_id: str) -> StreamingResponse:
-        """The whole conversation, as a file. After a failure its JSON is not complete."""
+        """The whole conversation, as a file. A failure midway closes the connection."""
         owner, threads = _owner(request), conversations.threads
         thread = await threads.get(owner, thread_id)
 

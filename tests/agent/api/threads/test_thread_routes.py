@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
@@ -167,6 +168,17 @@ async def test_large_conversation_is_exported_whole_while_others_are_served(thre
     body = json.loads(whole := b"".join(parts))
     assert len(whole) > 20_000_000
     assert [each["content"][:2] for each in body["messages"][2::2]] == [f"{number} " for number in range(10)]
+
+
+async def test_export_that_fails_midway_is_cut_off_and_no_whole_response(threads: ThreadsOf) -> None:
+    served = await threads()
+    await served.say("hello")
+    database = served.agent.conversations.threads._database
+    await database.write(lambda: query("UPDATE messages SET body = ? WHERE seq = 1", b"of another program"))
+    async with served.stream("GET", "/threads/thread-1/export") as response:
+        assert response.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            await response.aread()
 
 
 FAULTS: list[tuple[str, str, Any, str | None, str]] = [
