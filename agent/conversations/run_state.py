@@ -36,6 +36,10 @@ class Change:
     bytes: int = 0
     labels: _Sealed = None
     """Sealed, those of what the conversation has read; `None`: unchanged."""
+    after: int | None = None
+    """The number of the run's change before, which must be the thread's latest: a database that was replaced
+    may lack it. `None`: any.
+    """
     number: int = field(default_factory=lambda: secrets.randbits(62))
 
     @property
@@ -157,11 +161,13 @@ def end(change: Change, status: ThreadStatus) -> Statement:
 
 def _appended(change: Change, condition: str, also: str = "", *values: Value) -> Statement:
     """Makes room for the messages, if the run is that of its thread, whose row fulfils `condition`."""
+    after = () if change.after is None else (change.after,)
+    latest = " AND change = ?" if after else ""
     return Statement(
         f"UPDATE threads SET {also} last_seq = last_seq + ?, bytes = bytes + ?, change = ?,"  # noqa: S608 - constants
         " labels = COALESCE(?, labels)"
-        f" WHERE owner = ? AND id = ? AND run_id = ? AND {condition} RETURNING key",
-        (*values, change.messages, change.bytes, change.number, change.labels, *change.run),
+        f" WHERE owner = ? AND id = ? AND run_id = ? AND {condition}{latest} RETURNING key",
+        (*values, change.messages, change.bytes, change.number, change.labels, *change.run, *after),
     )
 
 

@@ -65,19 +65,22 @@ class RunTranscript:
             self._results[event["call_id"]] = event["result"]
 
     def remainder(self, unknown: str = NOT_RUN) -> list[AnyMessage]:
-        """Completes the transcript of a run that ended early: a result for each call that has none, or the
+        """Completes the transcript of a run that ended early: a result for each call that has none, and the
         part of a response that was shown. `unknown` is the result if nothing is known of a call.
+
+        A response may follow calls without results: a database that was replaced can lack them.
         """
-        text = "".join(self._text).strip()
-        if text and all(message.id != self._message_id for message in self._messages):
-            identifier, cut_off = self._message_id or uuid.uuid4().hex, {"finish_reason": UNFINISHED}
-            return [AIMessage(text, id=identifier, response_metadata=cut_off)]
-        return results_of_ended(
+        rest = results_of_ended(
             pending_tool_calls(self._messages),
             lambda call_id: (
                 self._results.get(call_id) or (MAY_HAVE_EFFECT if call_id in self.begun_calls else unknown)
             ),
         )
+        text = "".join(self._text).strip()
+        if text and all(message.id != self._message_id for message in self._messages):
+            identifier, cut_off = self._message_id or uuid.uuid4().hex, {"finish_reason": UNFINISHED}
+            rest.append(AIMessage(text, id=identifier, response_metadata=cut_off))
+        return rest
 
 
 def results_of_ended(calls: Iterable[ToolCall], text: Callable[[str], str]) -> list[AnyMessage]:

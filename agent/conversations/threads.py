@@ -271,22 +271,30 @@ class ThreadStore:
         return await self._database.batches(work)
 
     async def append(
-        self, run: RunKey, messages: Sequence[AnyMessage], read: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+        self,
+        run: RunKey,
+        messages: Sequence[AnyMessage],
+        read: Mapping[str, str] = MappingProxyType({}),
+        after: int | None = None,
+    ) -> int | None:
         """Appends what the run produced, and keeps the labels of what the conversation has `read`, if any.
+        Returns the number of this change, for the next one's `after`; without `messages`, `after`.
 
-        Raises `ThreadBusyError` if it is not the thread's run any more.
+        Raises `ThreadBusyError` if it is not the thread's run any more, or `after` is not the number of the
+        thread's latest change: then the database may have lost what the run has stored.
         """
         change, insertions = self._transcript.appended(run, self._clock(), messages)
-        change = replace(change, labels=self._sealed_labels(run, read))
+        change = replace(change, labels=self._sealed_labels(run, read), after=after)
 
         def work() -> Transaction[None]:
             advanced, *_ = yield [run_state.advance(change), *insertions]
             if not advanced:
                 raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run has taken the thread over")
 
-        if messages:
-            await self._database.batches(work)
+        if not messages:
+            return after
+        await self._database.batches(work)
+        return change.number
 
     async def write_drafts(self, written: Sequence[Draft]) -> None:
         """Writes what runs have shown, unless they are not the runs of their threads any more. One
@@ -318,15 +326,16 @@ class ThreadStore:
         messages: Sequence[AnyMessage] = (),
         end: RunEnd = COMPLETED,
         read: Mapping[str, str] = MappingProxyType({}),
+        after: int | None = None,
     ) -> bool:
         """Ends the run with `status`, and appends its last messages; one transaction. `end` is recorded.
-        `read` is as in `append`.
+        `read` and `after` are as in `append`.
 
         Also ends a run that waits. What has ended has no checkpoint. False, and nothing is changed, if it is
-        not the thread's run any more.
+        not the thread's run any more, or `after` is not the number of the thread's latest change.
         """
         change, insertions = self._transcript.appended(run, self._clock(), messages)
-        change = replace(change, labels=self._sealed_labels(run, read))
+        change = replace(change, labels=self._sealed_labels(run, read), after=after)
         ending = [run_state.end(change, status), *run_record.ended(change, end), *insertions]
         ending.append(run_state.removal(change, "drafts"))
         if status != "paused":

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -27,6 +28,7 @@ from graph.context import AgentContext, release
 from graph.events import AgentEvent
 from identity.errors import AgentError, ThreadBusyError, ThreadNotFoundError
 
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
 INTERRUPT: Final = "__interrupt__"
 """In LangGraph's stream, the key of the interrupts of a step, in place of a node's name."""
 
@@ -50,6 +52,10 @@ class ThreadRun:
         """The response that ends the run: it is stored with the end."""
         self._unstored: Sequence[AnyMessage] = ()
         """Messages that may not have been stored: the database failed."""
+        self._stored: list[AnyMessage] = []
+        """Messages of this run that were stored. The database may have lost them since."""
+        self._change: int | None = None
+        """The number of the latest change of the thread by this run; `None`: it has only begun."""
 
     async def run(self, live: LiveRun) -> Finished | Paused:
         """See `Work`. Raises what `begin`, the graph and the store raise."""
@@ -81,12 +87,17 @@ class ThreadRun:
         if self._begun is None:
             return
         threads, approvals, run = self._parts.threads, self._parts.approvals, self._run
-        messages = [*await self._missing(), *self._last]
+        last = [*self._last]
         cut_off = not isinstance(outcome, Finished | Paused)
         if cut_off:
-            messages += self._transcript.remainder()
+            last += self._transcript.remainder()
         status, end = _end(outcome)
-        ended = await threads.end_run(run.key, status, messages, end, self._read)
+        missing = await self._missing() if self._unstored else []
+        stored = [*missing, *last], end, self._read
+        ended = await threads.end_run(run.key, status, *stored, after=self._change)
+        if not ended and await self._is_in_progress():
+            stored = [*await self._missing(), *last], end, self._read
+            ended = await threads.end_run(run.key, status, *stored, after=self._change)
         self._drafts.end(run.key.run_id)
         if cut_off and ended:  # else the approvals are those of the run that has taken the thread over
             await approvals.withdraw(run.caller.principal, run.key.thread_id, self._parts.clock())
@@ -122,28 +133,48 @@ class ThreadRun:
             self._last = messages
             return
         self._unstored = messages
+        append = self._parts.threads.append
         try:
-            await self._parts.threads.append(self._run.key, messages, self._read)
-        except ThreadBusyError:  # another process has ended the run
-            raise await self._taken_over() or asyncio.CancelledError from None
+            self._change = await append(self._run.key, messages, self._read, self._change)
+        except ThreadBusyError:
+            if not await self._is_in_progress():
+                raise await self._taken_over() or asyncio.CancelledError from None
+            missing = await self._missing()
+            self._change = await append(self._run.key, missing, self._read, self._change)
         self._unstored = ()
+        self._stored += messages
         self._draft.stored(messages)
+
+    async def _is_in_progress(self) -> bool:
+        """Whether the run is its thread's, after a change was refused: then the thread's latest change is not
+        the run's. A file was kept, or a standby has taken over that lacks what was stored.
+        """
+        owner, thread_id, run_id = self._run.key
+        try:
+            thread = await self._parts.threads.get(owner, thread_id)
+        except ThreadNotFoundError:
+            return False
+        self._change = thread.change
+        return thread.status == "running" and thread.run_id == run_id
 
     def _taken_over(self) -> Awaitable[AgentError | None]:
         """See `interruption`."""
         return interruption(self._parts.threads, self._run.key)
 
     async def _missing(self) -> Sequence[AnyMessage]:
-        """The messages of the run that are not stored."""
-        if not self._unstored:
+        """The messages of the run that are not stored, or not any more."""
+        produced = [*self._stored, *self._unstored]
+        if not produced:
             return []
-        (owner, thread_id, _), latest = self._run.key, len(self._unstored)
+        (owner, thread_id, _), latest = self._run.key, len(produced)
         try:
             stored = await self._parts.threads.messages(owner, thread_id, limit=latest, most_bytes=TURN_BYTES)
         except ThreadNotFoundError:  # deleted meanwhile
             return []
         known = {each.message.id for each in stored}
-        return [message for message in self._unstored if message.id not in known]
+        if lost := [message for message in self._stored if message.id not in known]:
+            _LOG.warning("the database has lost %d messages of a run: they are stored again", len(lost))
+        return [message for message in produced if message.id not in known]
 
     def _context(self, begun: RunStart, live: LiveRun) -> AgentContext:
         run, files = self._run, self._parts.threads.files

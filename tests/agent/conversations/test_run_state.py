@@ -4,9 +4,11 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, query
-from agent.conversations.run_transcript import MAY_HAVE_EFFECT
+from agent.conversations.run_transcript import MAY_HAVE_EFFECT, rest_of_stopped
 from agent.conversations.thread import RunKey
 from agent.conversations.threads import ThreadStore
+from graph.events import AgentEvent
+from identity.errors import ThreadBusyError
 
 OWNER = "a" * 64
 
@@ -77,3 +79,29 @@ async def test_run_with_a_damaged_message_is_interrupted_with_the_others(databas
     await threads.processes.interrupted_of("p", None)
     assert (await threads.get(OWNER, "damaged")).status == "interrupted"
     assert (await threads.messages(OWNER, "whole", limit=1))[0].message.text == MAY_HAVE_EFFECT
+
+
+async def test_change_after_one_that_is_not_the_latest_is_refused(database: Database) -> None:
+    threads, run = ThreadStore(database), RunKey(OWNER, "t", "r")
+    await threads.begin_run(run, "p", messages=[QUESTION])
+    lost = await threads.append(run, [CALL])
+    latest = await threads.append(run, [AIMessage("else", id="else")], after=lost)
+    assert await threads.append(run, [], after=latest) == latest
+    with pytest.raises(ThreadBusyError):
+        await threads.append(run, [AIMessage("refused", id="refused")], after=lost)
+    assert not await threads.end_run(run, "idle", [AIMessage("refused", id="refused")], after=lost)
+    assert (await threads.get(OWNER, "t")).status == "running"
+    assert await threads.end_run(run, "idle", [AIMessage("done", id="done")], after=latest)
+    stored = await threads.messages(OWNER, "t", limit=9)
+    assert [each.message.id for each in stored] == ["question", "call", "else", "done"]
+
+
+def test_response_that_was_shown_follows_a_result_for_each_call() -> None:
+    """Of calls whose results a database that was replaced has lost."""
+    shown: list[AgentEvent] = [
+        {"type": "response_started", "message_id": "answer"},
+        {"type": "content", "text": "It is"},
+    ]
+    result, answer = rest_of_stopped([QUESTION, CALL], shown)
+    assert (result.type, result.text) == ("tool", MAY_HAVE_EFFECT)
+    assert (answer.type, answer.text, answer.id) == ("ai", "It is", "answer")
