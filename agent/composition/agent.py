@@ -243,7 +243,7 @@ class Agent:
         """Without the file, nothing of it is imported."""
         settings, storage = self.settings, self.conversation_storage
         declared = DeclaredPolicy({each.name: each for each in self.services}, self.requirements)
-        counters = CallCounters(storage.database) if storage else None
+        counters = CallCounters(storage.database, storage.encryption) if storage else None
         if settings.policy_url is not None:
             from agent.policy.decision_point import DecisionPointPolicy
 

@@ -56,6 +56,8 @@ _COLUMNS: Final = (
     _Column("approvals", "body", ("id",), ("",), ("request", 1, 3, 2), run="thread_id"),
     _Column("approvals", "state", ("id",), ("",), ("state", 1, 3, 2), run="thread_id"),
     _Column("grants", "body", ("id",), ("",), ("grant", 1, 2)),
+    _Column("day_counts", "body", ("day", "id"), ("", ""), ("count", 2, 3)),
+    _Column("counted_calls", "body", ("id",), ("",), ("counted", 1, 2)),
     _Column("checkpoints", "body", ("thread_key",), (-1,), ("checkpoint", 1, 2, 3), _JOIN, _RUN),
 )
 

@@ -1,16 +1,24 @@
 """Calls are counted over all processes: no sum of permitted calls exceeds a limit."""
 
 import asyncio
+import base64
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
-from agent.conversations.database.database import Database
+from agent.conversations.database.database import Database, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.reencryption import Reencryption
+from agent.conversations.storage import ConversationStorage
+from agent.errors.error_codes import AgentCode
 from agent.policy.counters import CallCounters, Entry
 from graph.approvals.policy import Allow, Deny
+from identity.access_token.sealed_caller import SealingKeys
+from identity.errors import UnavailableError
 from identity.principal import Principal
+from tests.agent.conftest import NewDatabase
 
 pytestmark = pytest.mark.promise("policy-decides")
 
@@ -72,5 +80,127 @@ async def test_counts_of_earlier_days_are_forgotten(database: Database) -> None:
     counters = CallCounters(database)
     await counters.enter(ENTRY)
     await counters.enter(replace(ENTRY, id="2", day=date(2026, 11, 30)))
-    later = await counters.enter(replace(ENTRY, amount=1))
+    later = await CallCounters(database).enter(replace(ENTRY, amount=1))
     assert (later.added, later.calls, later.total) == (True, 1, 1)
+
+
+KEYS = SealingKeys.of("A" * 43)
+PRESENT = base64.urlsafe_b64encode(bytes(range(32))).decode()
+FORGERIES = {
+    "totals in clear": "UPDATE call_totals SET calls = 0, amount = 0",
+    "no totals in clear": "DELETE FROM call_totals",
+    "negative amounts in clear": "UPDATE counted_calls SET amount = -1000000",
+}
+
+
+@pytest.mark.parametrize("sql", FORGERIES.values(), ids=FORGERIES)
+async def test_writer_of_the_clear_columns_lifts_no_limit(new_database: NewDatabase, sql: str) -> None:
+    encryption = Encryption(KEYS)
+    counters = CallCounters(new_database(encryption), encryption)
+    counted = await counters.enter(ENTRY)
+    await counters.enter(replace(ENTRY, id="2"))
+    await counters.database.write(lambda: query(sql))
+    other = CallCounters(new_database(encryption), encryption)
+    again = await other.enter(replace(ENTRY, id="3"))
+    assert (again.calls, again.total) == (3, 300)
+    await counters.take_back(counted)
+    last = await other.enter(replace(ENTRY, id="4"))
+    assert (last.calls, last.total) == (3, 300)
+
+
+FORGED = {
+    "a changed total": "UPDATE day_counts SET body = ?",
+    "a total of another tool": "UPDATE day_counts SET body = (SELECT body FROM day_counts WHERE id <> ?)",
+    "a call that was entered before": "UPDATE counted_calls SET id = '3', body = ? WHERE id = '1'",
+}
+
+
+@pytest.mark.parametrize("forged", FORGED)
+async def test_forged_count_is_refused(new_database: NewDatabase, forged: str) -> None:
+    encryption = Encryption(KEYS)
+    counters = CallCounters(new_database(encryption), encryption)
+    await counters.enter(ENTRY)
+    value: Any = b'\0{"calls": 0, "amount": 0, "change": 99}'
+    if "another" in forged:
+        await counters.enter(replace(ENTRY, id="2", tool="expenses.pay_out"))
+        rows = await counters.database.read(lambda: query("SELECT id FROM day_counts ORDER BY id"))
+        [value] = rows[0]
+        other = "UPDATE day_counts SET body = (SELECT body FROM day_counts WHERE id = ?) WHERE id <> ?"
+        await counters.database.write(lambda: query(other, value, value))
+    else:
+        await counters.database.write(lambda: query(FORGED[forged], value))
+    refused = 0
+    for tool in ("expenses.submit_expense", "expenses.pay_out"):
+        try:
+            await counters.enter(replace(ENTRY, id="3", tool=tool))
+        except UnavailableError as error:
+            assert error.code is AgentCode.CONVERSATION_UNREADABLE  # noqa: PT017
+            refused += 1
+    assert refused >= 1
+
+
+@pytest.mark.parametrize("older", [True, False], ids=["older", "deleted"])
+async def test_total_that_is_older_than_a_process_remembers_is_written_back(
+    new_database: NewDatabase, caplog: pytest.LogCaptureFixture, older: bool
+) -> None:
+    encryption = Encryption(KEYS)
+    database = new_database(encryption)
+    counters = CallCounters(database, encryption)
+    await counters.enter(ENTRY)
+    [[body]] = await database.read(lambda: query("SELECT body FROM day_counts"))
+    await counters.enter(replace(ENTRY, id="2", amount=500))
+    await database.write(lambda: query("DELETE FROM call_totals"))
+    sql = "UPDATE day_counts SET body = ?" if older else "DELETE FROM day_counts WHERE body <> ?"
+    await database.write(lambda: query(sql, body))
+    found = await counters.enter(replace(ENTRY, id="3", amount=1))
+    assert (found.calls, found.total) == (3, 601)
+    assert "a count of today is older" in caplog.text
+    started = CallCounters(new_database(encryption), encryption)
+    found = await started.enter(replace(ENTRY, id="4", amount=1))
+    assert (found.calls, found.total) == (4, 602)
+
+
+async def test_calls_that_processes_of_the_release_before_count_are_counted(
+    new_database: NewDatabase,
+) -> None:
+    """During an upgrade they know the clear columns alone."""
+    encryption = Encryption(KEYS)
+    database = new_database(encryption)
+    await database.write(
+        lambda: query(
+            "INSERT INTO call_totals (owner, tool, day, calls, amount) VALUES (?, ?, ?, ?, ?)",
+            *(*ENTRY.key, 2, 250),
+        )
+    )
+    counters = CallCounters(database, encryption)
+    assert (await counters.enter(ENTRY)).total == 350
+    await database.write(lambda: query("UPDATE call_totals SET calls = calls + 1, amount = amount + 70"))
+    found = await counters.enter(replace(ENTRY, id="2"))
+    assert (found.calls, found.total) == (5, 520)
+
+
+async def test_call_that_the_release_before_has_entered_is_counted_again(new_database: NewDatabase) -> None:
+    encryption = Encryption(KEYS)
+    database = new_database(encryption)
+    await database.write(
+        lambda: query(
+            "INSERT INTO counted_calls (id, owner, tool, day, amount) VALUES (?, ?, ?, ?, ?)",
+            *(ENTRY.id, *ENTRY.key, 0),
+        )
+    )
+    counters = CallCounters(database, encryption)
+    entered = [await counters.enter(ENTRY) for _ in range(2)]
+    assert [(each.added, each.calls) for each in entered] == [(True, 1), (False, 1)]
+
+
+async def test_counts_are_brought_under_the_present_key(new_database: NewDatabase) -> None:
+    former = Encryption(KEYS)
+    await CallCounters(new_database(former), former).enter(ENTRY)
+    both = Encryption(SealingKeys.of(f"{PRESENT}\n{'A' * 43}"))
+    storage = ConversationStorage(new_database(both), both, days=90, clock=lambda: 0.0)
+    reencryption = Reencryption(storage.database, both, storage.threads.index_anew)
+    assert await reencryption.run() == 2
+    present = Encryption(SealingKeys.of(PRESENT))
+    counters = CallCounters(new_database(present), present)
+    entered = [await counters.enter(each) for each in (ENTRY, replace(ENTRY, id="2"))]
+    assert [(each.added, each.total) for each in entered] == [(False, 100), (True, 200)]
