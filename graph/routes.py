@@ -12,7 +12,6 @@ from langgraph.graph import END
 from graph.approvals.gate import ApprovalGate
 from graph.credentials.run_credentials import in_state
 from graph.error_codes import MODEL
-from graph.labels.data_labels import is_confidential
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, called_services
 
@@ -45,14 +44,14 @@ class Routes:
         return [name for name in self._services if name in called] or [MODEL]
 
     def after_model(self, state: AgentState) -> list[str]:
-        """`approvals`, if the policy of a call does not allow it without a decision, or if the conversation
-        has read confidential data, which a call could carry elsewhere; also if a server has asked its user.
+        """`approvals`, if the policy of a call does not allow it without a decision, or if it could
+        carry elsewhere what the conversation has read; also if a server has asked its user.
         """
         if asked_calls(state):
             return [APPROVALS]
-        after_confidential = is_confidential(state.get("read") or {})
+        read = state.get("read") or {}
         decides = any(
-            service in self._gate.services and (after_confidential or self._gate.decides(call, service))
+            service in self._gate.services and self._gate.decides(call, service, read)
             for call, service in accepted_calls(state)
         )
         return [APPROVALS] if decides else self._after_calls(state)

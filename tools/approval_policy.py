@@ -39,10 +39,12 @@ class ApprovalMode(StrEnum):
 class Data(StrEnum):
     """How far what a tool returns may go."""
 
+    UNLABELLED = "unlabelled"
+    """No one has said: nothing holds it."""
     PUBLIC = "public"
     """Anywhere."""
     INTERNAL = "internal"
-    """To the user and the company's services."""
+    """To the user, the model, and the company's services. Outside only if the user agrees."""
     CONFIDENTIAL = "confidential"
     """To the user, the model, and the service that returned it. Elsewhere only if the user agrees."""
 
@@ -54,6 +56,23 @@ class Trust(StrEnum):
     """The company."""
     UNTRUSTED = "untrusted"
     """Others: a web page, a mail, an outside server. What is sent to such a tool leaves the company."""
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What happens to calls of a tool after something was read (`graph.labels.disclosure`).
+
+    After `confidential` and `internal` data, it is about calls that could carry it to where it may not go:
+    they say more than their user has written. After `untrusted` data, which may instruct the model, and after
+    `nothing`, that is always, it is about calls with a text or number that their user has not written: a read
+    goes out by its URL or search text. The default after untrusted data is to ask for the effects `external`
+    and `unknown`, and else to allow.
+    """
+
+    confidential: ApprovalMode = ApprovalMode.ASK
+    internal: ApprovalMode = ApprovalMode.ASK
+    untrusted: ApprovalMode | None = None
+    nothing: ApprovalMode = ApprovalMode.ALLOW
 
 
 RuleValue: TypeAlias = bool | int | float | str
@@ -132,8 +151,7 @@ class ToolPolicy:
     approve beyond the call about which they are asked; `None`: nothing. With the effect `external` it counts
     in the conversation only.
     `data` and `trust` label what it returns; without `trust`, the tools of an MCP server are untrusted, and
-    others trusted. `after_confidential` is for a call that could carry confidential data, which the
-    conversation has read, out of the service that it is from (`graph.labels.data_labels`).
+    others trusted. `after` is what happens to its calls after such data was read.
     `sum` is a required number, whose sum of the user's calls today a decision point learns (`POLICY_URL`).
 
     Raises `ValueError` for a member that has no effect, because another disables it.
@@ -144,9 +162,9 @@ class ToolPolicy:
     rules: tuple[ArgumentRule, ...] = ()
     lasting: Lasting | None = None
     approvers: str | None = None
-    data: Data = Data.INTERNAL
+    data: Data = Data.UNLABELLED
     trust: Trust | None = None
-    after_confidential: ApprovalMode = ApprovalMode.ASK
+    after: After = After()
     sum: str | None = None
 
     def __post_init__(self) -> None:
@@ -181,7 +199,7 @@ class ToolPolicy:
         asking_rules = any(rule.mode is ApprovalMode.ASK for rule in self.rules)
         if bases == {ApprovalMode.DENY}:
             nothing = ToolPolicy()
-            for name in ("rules", "approvers", "lasting", "after_confidential", "sum"):
+            for name in ("rules", "approvers", "lasting", "after", "sum"):
                 if getattr(self, name) != getattr(nothing, name):
                     yield f"{name} must not be set, because every call is denied"
         if self.approvers is not None and ApprovalMode.ASK not in bases and not asking_rules:

@@ -28,7 +28,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import ErrorCode
 from identity.principal import AccessIdentity
 from identity.transport.client import checked_url
-from tools.approval_policy import ApprovalMode, ArgumentRule, Data, Effect, ToolPolicy, Trust
+from tools.approval_policy import After, ApprovalMode, ArgumentRule, Data, Effect, ToolPolicy, Trust
 from tools.lasting import LONGEST_SECONDS, Lasting
 from tools.result import MAX_CHARACTERS
 
@@ -200,6 +200,29 @@ class LastingDeclaration(_Made):
         return Lasting(**self.model_dump())
 
 
+class AfterDeclaration(_Made):
+    """`{ confidential = "deny", untrusted = "ask" }`: each `allow`, `ask` or `deny`."""
+
+    confidential: ApprovalMode = Field(
+        ApprovalMode.ASK, description="For calls that could carry confidential data elsewhere."
+    )
+    internal: ApprovalMode = Field(
+        ApprovalMode.ASK, description="For calls that could carry internal data out of the company."
+    )
+    untrusted: ApprovalMode | None = Field(
+        None,
+        description="For calls with a text or number that the user has not written, after untrusted data. "
+        "Default: `ask` for `external` and tools without a policy, else `allow`.",
+    )
+    nothing: ApprovalMode = Field(
+        ApprovalMode.ALLOW, description="For calls with such a value, whatever was read."
+    )
+
+    def made(self) -> After:
+        """The modes."""
+        return After(**self.model_dump())
+
+
 class PolicyDeclaration(_Made):
     """`{ effect = "write", policy = "ask" }`: the whole policy of one tool."""
 
@@ -216,12 +239,12 @@ class PolicyDeclaration(_Made):
     lasting: LastingDeclaration | None = Field(
         None, description="What a person may approve beyond one call. Default: nothing."
     )
-    data: Data = Field(Data.INTERNAL, description="How far what it returns may go.")
+    data: Data = Field(Data.UNLABELLED, description="How far what it returns may go.")
     trust: Trust | None = Field(
         None, description="Of what it returns. Default: `untrusted` of an MCP server, else `trusted`."
     )
-    after_confidential: ApprovalMode = Field(
-        ApprovalMode.ASK, description="For calls that could carry confidential data elsewhere."
+    after: AfterDeclaration = Field(
+        default_factory=AfterDeclaration, description="What happens to calls after labelled data was read."
     )
     sum: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None, description="With `POLICY_URL`: the required number whose sum `today` has."
@@ -231,8 +254,8 @@ class PolicyDeclaration(_Made):
         """The policy. Raises `ValueError` for a member that another disables."""
         rules = tuple(rule.made() for rule in self.rules)
         lasting = None if self.lasting is None else self.lasting.made()
-        others = self.model_dump(exclude={"effect", "policy", "rules", "lasting"})
-        return ToolPolicy(self.effect, self.policy, rules, lasting, **others)
+        others = self.model_dump(exclude={"effect", "policy", "rules", "lasting", "after"})
+        return ToolPolicy(self.effect, self.policy, rules, lasting, after=self.after.made(), **others)
 
 
 _Url = Annotated[str, AfterValidator(checked_url), Field(description="https, or http to a loopback address.")]

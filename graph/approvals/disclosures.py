@@ -7,13 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_core.messages import ToolCall
+
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Ask, Decision
-from graph.labels.call_form import says_nothing_else
-from graph.labels.disclosure import Disclosure, disclosure_of
+from graph.labels.call_form import has_written, says_nothing_else
+from graph.labels.data_labels import DataLabels, shown
+from graph.labels.disclosure import Disclosure, guards_of
 from graph.labels.user_words import WordsOfUsers
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
+from tools.approval_policy import ApprovalMode, strictest
 from tools.service import Access, Service, offered_tool
 
 AccessOf = Callable[[str, VerifiedAccessToken], Access]
@@ -33,13 +37,24 @@ class Disclosures:
         """What the call could carry elsewhere, also to those whom the policy's `decision` asks."""
         to_others = isinstance(decision, Ask) and decision.approvers is not None
         policy = self.services[pending.service].policy(pending.call["name"])
-        disclosure = disclosure_of(pending.read, pending.service, policy, to_others=to_others)
-        if not disclosure.read:
-            return disclosure
-        parameters = await self._parameters(pending, caller)
-        words = self.words.of(pending.messages)
-        carries = not says_nothing_else(pending.call["args"], parameters, words)
-        return disclosure if carries else Disclosure()
+        guards = guards_of(pending.read, pending.service, policy, to_others=to_others)
+        if not (guards.holds_data or guards.asks):
+            return Disclosure()
+        words, arguments = self.words.of(pending.messages), pending.call["args"]
+        mode = ApprovalMode.ALLOW
+        carries = False
+        if guards.holds_data:
+            carries = not says_nothing_else(arguments, await self._parameters(pending, caller), words)
+            mode = guards.of_data if carries else ApprovalMode.ALLOW
+        if not has_written(arguments, words):
+            mode = strictest(mode, guards.of_values)
+        is_shown = carries or mode is not ApprovalMode.ALLOW
+        return Disclosure(shown(pending.read) if is_shown else (), mode)
+
+    def may_ask(self, call: ToolCall, service: str, read: DataLabels) -> bool:
+        """Whether a call may be asked about or refused, whatever its arguments are."""
+        policy = self.services[service].policy(call["name"])
+        return guards_of(read, service, policy, to_others=False).asks
 
     async def _parameters(
         self, pending: PendingCall, caller: VerifiedAccessToken

@@ -31,6 +31,7 @@ from graph.approvals.record import (
 from graph.context import Conversation
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
+from graph.labels.data_labels import DataLabels
 from graph.labels.disclosure import Disclosure
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import Ruled
@@ -125,9 +126,9 @@ class ApprovalGate:
         """Questions of servers, by their ids, of runs that have not paused yet."""
         self.requests: Final = ApprovalRequests(self.services, requirements, seconds, clock)
 
-    def decides(self, call: ToolCall, service: str) -> bool:
-        """Whether the policy may refuse a call, or ask about it."""
-        return self._policy.decides(call, service)
+    def decides(self, call: ToolCall, service: str, read: DataLabels) -> bool:
+        """Whether a call may be refused, or asked about, after what has the labels `read` was read."""
+        return self._policy.decides(call, service) or self._disclosures.may_ask(call, service, read)
 
     async def verdict(self, pending: PendingCall, caller: VerifiedAccessToken) -> Verdict:
         """Whether the call may be made, by what is known now. It uses no approval."""

@@ -1,6 +1,6 @@
 """What a conversation has read that must not leave its service unasked, and which calls could carry it out.
 
-A result that is `confidential` or `untrusted` (`tools.approval_policy`) leaves its labels in the
+A result that is `confidential`, `internal` or `untrusted` (`tools.approval_policy`) leaves its labels in the
 conversation, before the model sees it. They are never removed: not by an edit, a shorter window or a new run;
 another conversation has none. The model and the client cannot write them. What the program of a client wrote
 counts as read, too: `unseen_in`.
@@ -23,6 +23,10 @@ CLIENT: Final = "client"
 """In place of a tool: the program that sent the messages."""
 
 
+_KEPT: Final = (Data.CONFIDENTIAL, Data.INTERNAL, Trust.UNTRUSTED)
+"""The labels of data that is held, or that may instruct the model."""
+
+
 def joined(earlier: DataLabels | None, new: DataLabels) -> dict[str, str]:
     """Both: no label is lost."""
     labels = dict(earlier or {})
@@ -33,14 +37,14 @@ def joined(earlier: DataLabels | None, new: DataLabels) -> dict[str, str]:
 
 def labels_of(service: str, tool: str, policy: ToolPolicy) -> dict[str, str]:
     """The labels of a result of `tool`."""
-    labels = [label for label in (policy.data, policy.trust) if label in (Data.CONFIDENTIAL, Trust.UNTRUSTED)]
+    labels = [label for label in (policy.data, policy.trust) if label in _KEPT]
     return {f"{service_of(service)}.{tool}": " ".join(labels)} if labels else {}
 
 
 def unseen_in(services: Iterable[Service]) -> dict[str, str]:
     """The labels of what the program of a client wrote: it may have whatever the tools return."""
-    may_be = any(each.policy(tool).data is Data.CONFIDENTIAL for each in services for tool in each.tool_names)
-    return {CLIENT: f"{Data.CONFIDENTIAL} {Trust.UNTRUSTED}" if may_be else str(Trust.UNTRUSTED)}
+    may_be = {service.policy(tool).data for service in services for tool in service.tool_names}
+    return {CLIENT: " ".join(sorted({Trust.UNTRUSTED, *may_be.intersection(_KEPT)}))}
 
 
 def labels_in(read: DataLabels) -> set[str]:

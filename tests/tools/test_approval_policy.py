@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from identity.principal import AccessIdentity
-from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
+from tools.approval_policy import After, ApprovalMode, ArgumentRule, Effect, ToolPolicy
 from tools.lasting import Lasting
 
 HUMAN, MACHINE = AccessIdentity.HUMAN, AccessIdentity.MACHINE
@@ -114,7 +114,7 @@ ANYWHERE = Lasting(60, conversation_only=False)
         ({"effect": Effect.WRITE, "mode": DENY, "approvers": "finance"}, "approvers"),
         ({"effect": Effect.WRITE, "mode": DENY, "lasting": Lasting(60)}, "lasting"),
         ({"effect": Effect.WRITE, "mode": DENY, "rules": (FORBIDS,)}, "rules"),
-        ({"effect": Effect.WRITE, "mode": DENY, "after_confidential": ALLOW}, "after_confidential"),
+        ({"effect": Effect.WRITE, "mode": DENY, "after": After(confidential=ALLOW)}, "after"),
         ({"effect": Effect.WRITE, "mode": DENY, "sum": "amount"}, "sum"),
         ({"effect": Effect.WRITE, "mode": ASK, "rules": (LIMIT,)}, "rule"),
         ({"effect": Effect.WRITE, "rules": (FORBIDS, LIMIT)}, "rule"),

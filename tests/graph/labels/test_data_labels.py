@@ -23,7 +23,7 @@ from tests.graph.approvals.memory_store import memory_approvals
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
-from tools.approval_policy import LISTED_READS, READS, ApprovalMode, Data, Effect, ToolPolicy, Trust
+from tools.approval_policy import LISTED_READS, READS, After, ApprovalMode, Data, Effect, ToolPolicy, Trust
 from tools.error_codes import ToolCode
 
 pytestmark = pytest.mark.promise("confidential-data-stays")
@@ -270,7 +270,7 @@ async def test_calls_of_one_response_do_not_see_each_other_and_the_next_ones_do(
 
 
 async def test_operator_allows_a_bounded_tool_until_something_untrusted_was_read() -> None:
-    bounded = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW, after_confidential=ApprovalMode.ALLOW)
+    bounded = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW, after=After(confidential=ApprovalMode.ALLOW))
     for first, asks in ((READ_PAYSLIP, False), (calls(("page", {}), ("payslip", {})), True)):
         office = Office([first, send("hello")])
         office.services[5].policies["send"] = bounded
@@ -278,10 +278,46 @@ async def test_operator_allows_a_bounded_tool_until_something_untrusted_was_read
         assert bool(office.asks_about) is asks
 
 
+OPEN_PAGE = calls(("page", {"title": "a link that the page names"}))
+
+
+async def test_read_that_goes_out_after_untrusted_content_asks_where_it_is_declared() -> None:
+    opens = ToolPolicy(Effect.READ, trust=Trust.UNTRUSTED, after=After(untrusted=ApprovalMode.ASK))
+    for policy, question, asks in (
+        (UNTRUSTED, "Summarize the page", []),
+        (opens, "Summarize the page", ["wiki.broken: untrusted"]),
+        (opens, "Summarize a link that the page names", []),
+    ):
+        office = Office([calls(("broken", {})), OPEN_PAGE])
+        office.services[3].policies["page"] = policy
+        await office.ask(question)
+        assert office.asks_about == asks
+
+
+async def test_read_that_goes_out_before_anything_was_read_asks_where_it_is_declared() -> None:
+    for nothing, asks in ((ApprovalMode.ALLOW, 0), (ApprovalMode.ASK, 1)):
+        office = Office([OPEN_PAGE])
+        office.services[3].policies["page"] = ToolPolicy(trust=Trust.UNTRUSTED, after=After(nothing=nothing))
+        await office.ask("Summarize the page")
+        assert len(office.state.interrupts) == asks
+
+
+async def test_internal_data_goes_outside_only_if_its_user_agrees() -> None:
+    for data, asks in (
+        (Data.UNLABELLED, []),
+        (Data.PUBLIC, []),
+        (Data.INTERNAL, ["leave.balance: internal"]),
+    ):
+        office = Office([calls(("balance", {})), weather("12 days")])
+        office.services[1].policies["balance"] = ToolPolicy(data=data)
+        await office.ask("My leave?")
+        assert office.asks_about == asks
+
+
 async def test_operator_denies_what_could_carry_confidential_data() -> None:
     office = Office([READ_PAYSLIP, send(SALARY)])
     office.services[5].policies["send"] = ToolPolicy(
-        Effect.EXTERNAL, ApprovalMode.ALLOW, after_confidential=ApprovalMode.DENY
+        Effect.EXTERNAL, ApprovalMode.ALLOW, after=After(confidential=ApprovalMode.DENY)
     )
     await office.ask("Payslip?")
     assert office.outside == []
