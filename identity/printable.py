@@ -29,6 +29,10 @@ _UNSEEN: Final = re.compile(
     "\u2800\u2d7f\ufffc\U0001107f\U00013441\U00013442\U00016fe4\U0001d159]"
 )
 """Letters, marks and symbols that show nothing: of Unicode's Default_Ignorable_Code_Point, and blanks."""
+MOST_IN_A_LINE: Final = 2_000
+"""Characters of a value that are shown on a line."""
+_NOT_ON_A_LINE: Final = re.compile(r'[\n\t]|^"')
+_BLANKS: Final = re.compile(r"[^\S\n]{3,}")
 
 
 def printable(text: str) -> str:
@@ -50,6 +54,32 @@ def without_open_emoji(text: str) -> str:
 def printable_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """JSON, indented, that can be printed as `printable` prints texts: the value is unchanged."""
     return printable(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def printable_line(value: Any, most: int | None = MOST_IN_A_LINE) -> str:  # noqa: ANN401 - any JSON value
+    """`value` on one line: a plain text is itself, all else is its JSON, with escapes for line breaks, for
+    runs of blanks, which could move a part of it to where another line begins, and for what nobody would see.
+
+    Of more than `most` characters, the middle is left out.
+    """
+    is_plain = (
+        isinstance(value, str)
+        and printable(value) == value.strip()
+        and not _NOT_ON_A_LINE.search(value)
+        and not _BLANKS.search(value)
+    )
+    text = value if is_plain else printable(json.dumps(value, ensure_ascii=False))
+    text = _BLANKS.sub(lambda blanks: "".join(map(_escaped, blanks[0])), text)
+    return text if most is None else shortened(text, most)
+
+
+def shortened(text: str, most: int) -> str:
+    """`text` with its middle left out if it is longer than `most`."""
+    if len(text) <= most:
+        return text
+    end = most // 5
+    left_out = len(text) - most
+    return f"{text[: most - end]} [… {left_out} characters …] {text[-end:]}"
 
 
 def _shown(remarkable: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ import httpx
 from agent.commands.keyboard import read_answer
 from agent.commands.terminal import err, out, stop
 from identity.credentials.rights import LABELS, rights_of
-from identity.printable import printable, printable_json, without_open_emoji
+from identity.printable import printable_json, printable_line, without_open_emoji
 from identity.strict_json import read_object
 
 _TIMEOUT: Final = httpx.Timeout(10, read=300)
@@ -171,17 +171,15 @@ class Conversation:
     def _decision(self, interrupt: dict[str, Any]) -> dict[str, Any]:
         """The answer to one interrupt."""
         approval = _about(interrupt)
-        err.print(str(interrupt.get("message", "")), style="bold")
-        if approval.get("tool"):
-            scope = approval.get("scope") or approval.get("credential") or "no credential"
-            err.print(f"  {_call(approval)}, with {scope}")
         if approval.get("kind") == "elicitation":
             fields = approval.get("parameters", {}).get("properties", {})
-            err.print(*(f"  {printable(name)}: {printable_json(about)}" for name, about in fields.items()))
-        for each in approval.get("display", ()):
-            err.print(f"  {each['label']}: {each['text']}")
-        if read := approval.get("read"):
-            err.print(f"  it could carry elsewhere what this conversation has read: {'; '.join(read)}")
+            err.print_lines(
+                f"· {printable_line(name)}: {printable_line(about)}" for name, about in fields.items()
+            )
+        err.print_lines(str(interrupt.get("message", "")).split("\n"))
+        if approval.get("tool"):
+            scope = approval.get("scope") or approval.get("credential") or "no credential"
+            err.print_lines([f"{_call(approval)}, with {scope}"])
         if group := approval.get("approvers"):
             stop(
                 f'another person of the group "{group}" decides about this call',

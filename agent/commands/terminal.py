@@ -12,6 +12,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 from dotenv import dotenv_values
+from rich.cells import chop_cells
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
@@ -36,6 +37,8 @@ ENV_FILE = Annotated[
 ]
 _SANDBOX_FILE: Final = Path(".sandbox/agent.env")
 _AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
+_GOES_ON: Final = "  │ "
+"""Begins what does not fit on the row of its line."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -52,6 +55,14 @@ class Terminal(Console):
         """Filters all output before styles become control sequences."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Prints each of `lines`. What a terminal would wrap is marked, so that it is no line of its own."""
+        for line in lines:
+            text = printable(line).replace("\n", " ")
+            rows = chop_cells(text, self.width - len(_GOES_ON)) if self.is_terminal else [text]
+            for number, row in enumerate(rows or [""]):
+                self.print(row if number == 0 else f"{_GOES_ON}{row}")
 
 
 out = Terminal()

@@ -17,8 +17,9 @@ import httpx
 from agent.background import end_tasks
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import webhook_key
+from graph.approvals.card import summary
 from graph.approvals.record import ApprovalStatus, ApprovalStore, PendingApproval
-from graph.approvals.request import approval_of, interrupt_value
+from graph.approvals.request import approval_of
 from identity.access_token.revocation_list import RevocationList
 from identity.errors import UnavailableError
 from identity.printable import rfc3339
@@ -82,7 +83,7 @@ class ApprovalWebhook:
     def _body(self, pending: PendingApproval) -> bytes:
         request, members = pending.request, approval_of(pending)
         data: dict[str, Any] = {name: members[name] for name in _SHOWN}
-        data["text"] = interrupt_value(pending)["action_requests"][0]["description"]
+        data["text"] = summary(request)
         data["asker"] = {"iss": request.principal.issuer, "sub": request.principal.subject}
         data["url"] = f"{self.settings.approval_webhook_page}#approval={request.id}"
         data["prepared_by"] = request.prepared_by

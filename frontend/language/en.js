@@ -189,6 +189,7 @@ export const en = Object.freeze({
   'question.address': 'It wants you to open this address. Open it only if you know who it belongs to:',
   'question.lookalike': 'The name of this host has characters that can look like others.',
   'question.open': 'Open {host}',
+  'question.no_secrets': 'The server of {service} asks this, not the agent. No question here asks for a password, a code or a key: enter none.',
   'question.optional': 'optional',
   'question.field': '“{name}” does not fit the question. Nothing was sent',
   'question.fault_few': '“{name}” needs {bound} choices or more.',

@@ -189,6 +189,7 @@ export const zh = Object.freeze({
   'question.address': '它希望你打开以下地址。请确认知道该地址属于谁，再打开：',
   'question.lookalike': '该主机名中有些字符可能与其他字符相似。',
   'question.open': '打开 {host}',
+  'question.no_secrets': '这是{service}的服务器的提问，不是智能体的。这里的任何问题都不会要求密码、验证码或密钥：请不要输入。',
   'question.optional': '选填',
   'question.field': '“{name}”不符合该问题的要求。未发送任何内容',
   'question.fault_few': '“{name}”至少需要选择 {bound} 项。',

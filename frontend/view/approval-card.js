@@ -117,6 +117,7 @@ export class ApprovalCard {
     if (approval.question) {
       return [
         element('blockquote', { class: 'arguments' }, approval.question.message),
+        element('p', { class: 'note' }, language.text('question.no_secrets', { service: serviceName(language, approval.service) })),
         ...(approval.question.mode === 'url' ? pageToOpen(language, approval) : []),
       ];
     }

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
+from graph.approvals.card import card_text
 from graph.approvals.grants import Grant
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.credentials.requirement import CREDENTIAL_MEMBERS
-from identity.credentials.rights import SENTENCES, rights_of
 from identity.principal import AccessIdentity, Principal
 from identity.printable import printable, printable_json, rfc3339
 from tools.approval_policy import Effect
@@ -25,13 +25,6 @@ _DECISIONS: Final = {
     ApprovalKind.SIGN_IN_REQUIRED: ["approve"],
     ApprovalKind.PREPARED_RUN: ["approve", "reject"],
     ApprovalKind.ELICITATION: ["approve", "edit", "reject"],
-}
-_DESCRIPTIONS: Final = {
-    ApprovalKind.TOOL_CALL: 'The agent asks to call "{tool}" of the {service} service ({effect}).',
-    ApprovalKind.CONSENT_REQUIRED: "The agent needs your consent to use your account of {service}.",
-    ApprovalKind.SIGN_IN_REQUIRED: "Your sign-in has expired. Sign in again to continue.",
-    ApprovalKind.PREPARED_RUN: "{by} has prepared a question, to be asked in your name. Nothing runs yet.",
-    ApprovalKind.ELICITATION: "The {service} service asks: {message}",
 }
 
 _OF_TOOL: Final = ("service", "tool", "effect", "access_identity", *CREDENTIAL_MEMBERS)
@@ -47,22 +40,12 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     request, arguments = pending.request, dict(pending.arguments)
     name = request.tool or request.kind.value
     asked = request.question or {}
-    description = _DESCRIPTIONS[request.kind].format(
-        tool=request.tool,
-        service=request.service,
-        effect=request.effect,
-        by=request.prepared_by,
-        message=asked.get("message"),
-    )
-    if request.kind is ApprovalKind.TOOL_CALL:
-        description += f" {rights_sentence(request)}"
+    description = card_text(pending)
     decisions = _DECISIONS[request.kind]
     if request.approvers is not None:
         decisions = _DECISIONS[ApprovalKind.SIGN_IN_REQUIRED]
-        description += f' Another person decides: "{request.approvers}". Then approve to continue.'
     if url is not None:
         description += f" Open this address, allow the access, and then approve: {url}"
-    description = printable(description)
     action = {"name": name, "args": arguments, "arguments": arguments, "description": description}
     review = {"action_name": name, "allowed_decisions": decisions}
     principal = {"iss": request.principal.issuer, "sub": request.principal.subject}
@@ -72,12 +55,6 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     if "schema" in asked:
         approval["parameters"] = asked["schema"]
     return {"action_requests": [action], "review_configs": [review], "approval": approval}
-
-
-def rights_sentence(request: ApprovalRequest) -> str:
-    """Whose rights the call would use, for its user and for approvers."""
-    sentence = SENTENCES[rights_of(request.access_identity, request.credential_kind)]
-    return sentence.format(user=printable(request.principal.subject))
 
 
 def pending_of(value: Mapping[str, Any]) -> PendingApproval:

@@ -12,12 +12,12 @@ from agent.api.a2a.rpc_request import Message
 from agent.api.a2a.user_message import ApprovalId, data_of
 from agent.api.inbox import asked_call
 from agent.api.validation_fault import Body
+from graph.approvals.card import card_text
 from graph.approvals.inbox import Inbox
-from graph.approvals.request import rights_sentence
+from graph.approvals.record import PendingApproval
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError
-from identity.printable import printable
 
 _DECIDED = {"approve": "approved", "reject": "rejected"}
 
@@ -46,6 +46,7 @@ async def reply_to_approver(inbox: Inbox, message: Message, caller: VerifiedAcce
         if (state := waiting.get(given.approval)) is None:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, "no such approval waits for the caller")
         request = state.request
-        asked = f'{request.principal.subject} asks to call "{request.tool}" of the {request.service} service.'
-        parts = [text_part(f"{printable(asked)} {rights_sentence(request)}"), data_part(asked_call(state))]
+        asked = PendingApproval(request, request.arguments or {})
+        text = card_text(asked, asker=request.principal.subject)
+        parts = [text_part(text), data_part(asked_call(state))]
     return {"messageId": uuid.uuid4().hex, "role": "ROLE_AGENT", "parts": parts}

@@ -14,8 +14,9 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from agent.api.a2a.members import Members, TaskState, about, data_part, text_part
 from agent.api.a2a.rpc_error import task_not_found
 from agent.conversations.thread import is_thread_id
+from graph.approvals.card import card_text
 from graph.approvals.record import PendingApproval
-from graph.approvals.request import approval_of, interrupt_value
+from graph.approvals.request import approval_of
 from graph.models.response import CUT_OFF
 from identity.printable import rfc3339
 
@@ -83,7 +84,7 @@ def waiting(task_id: TaskId, pending: PendingApproval, at: float) -> Members:
     """
     request = pending.request
     state = TaskState.INPUT_REQUIRED if request.kind.is_input else TaskState.AUTH_REQUIRED
-    text = interrupt_value(pending)["action_requests"][0]["description"]
+    text = card_text(pending)
     if pending.url is not None:
         text = f"{text} {pending.url.reveal()}"
     parts = [text_part(text), data_part(approval_of(pending))]

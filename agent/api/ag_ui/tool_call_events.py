@@ -11,6 +11,7 @@ from langchain_core.messages import ToolCall
 
 from agent.api.ag_ui.messages import METADATA_KEY, Event, result_id
 from agent.api.event_stream import json_text
+from graph.approvals.card import card_text
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import approval_members, approval_of, interrupt_value
 from graph.events import (
@@ -45,7 +46,7 @@ def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
     return {
         "id": request.id,
         "reason": "tool_call" if is_call else f"idaas-agent:{request.kind.value}",
-        "message": interrupt_value(pending)["action_requests"][0]["description"],
+        "message": card_text(pending),
         "toolCallId": request.call_id,
         "responseSchema": {"type": "object", "properties": properties, "required": [next(iter(properties))]},
         "expiresAt": approval["expires_at"],

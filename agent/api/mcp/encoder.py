@@ -11,9 +11,10 @@ from agent.api.mcp.message import CAPABILITY_MISSING, URL_REQUIRED, McpError, Me
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import End, Finished, Paused, RunEvent, RunReader
+from graph.approvals.card import card_text, summary
 from graph.approvals.record import ApprovalKind, PendingApproval
-from graph.approvals.request import display_of, interrupt_value
 from identity.errors import AgentError
+from identity.printable import printable
 
 _APPROVE: Final[Members] = {
     "type": "object",
@@ -48,7 +49,7 @@ class CallEncoder:
             case "tool_started":
                 return self._progress(f"{event['tool']} …")
             case "tool_progress":
-                return self._progress(f"{event['tool']}: {event['message']}")
+                return self._progress(f"{event['tool']}: {printable(event['message'])}")
             case "tool_finished":
                 self._call.ok = event["ok"]
             case "consent_required":
@@ -78,7 +79,7 @@ class CallEncoder:
     def _waits(self, pending: PendingApproval) -> Members:
         """The question that a run waits with, and the state with which the client sends the call again."""
         request = pending.request
-        text = interrupt_value(pending)["action_requests"][0]["description"]
+        text = card_text(pending) if self._request.modern else summary(request)
         state: Members = {"requestState": f"{request.thread_id}.{request.id}"}
         if pending.url is not None and (self._request.modern or request.question is None):
             asked: Members = {"mode": "url", "message": text, "url": pending.url.reveal()}
@@ -91,8 +92,7 @@ class CallEncoder:
         elif request.approvers is not None:
             asked = {"mode": "form", "message": text, "requestedSchema": {"type": "object", "properties": {}}}
         else:
-            shown = [text, *(f"{each['label']}: {each['text']}" for each in display_of(pending.arguments))]
-            asked = {"mode": "form", "message": "\n".join(shown), "requestedSchema": _APPROVE}
+            asked = {"mode": "form", "message": text, "requestedSchema": _APPROVE}
         return self._question(asked, request.id, state)
 
     def _question(self, asked: Members, identifier: str, state: Members | None = None) -> Members:

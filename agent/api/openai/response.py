@@ -15,6 +15,7 @@ from agent.api.event_stream import server_sent
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, reported_body
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent, RunReader, Usage
+from graph.approvals.card import card_text
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import approval_of
 from graph.events import ConsentRequired, ServicesUnavailable
@@ -119,8 +120,7 @@ def _waiting(pending: PendingApproval) -> str:
             return "Your sign-in has expired. Sign in again to continue."
         case ApprovalKind.ELICITATION:
             return f"The {request.service} service asks you something. Answer it where you see its question."
-    arguments = json.dumps(dict(pending.arguments), ensure_ascii=False)
-    return f"Waiting for your approval to call {request.tool} of {request.service} with {arguments}."
+    return f"Waiting for your approval.\n\n```text\n{card_text(pending)}\n```"
 
 
 def _new_id() -> str:

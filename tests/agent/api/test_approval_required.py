@@ -8,6 +8,7 @@ import pytest
 
 from agent.api.openai.response import ChunkEncoder, completion
 from agent.runs.run import Paused, RunEvent, Usage
+from graph.approvals.card import card_text
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
@@ -51,7 +52,8 @@ async def test_stream_has_the_approval_as_an_event_and_in_words_and_then_stops()
     assert event["approval"]["expires_at"] == "2023-11-14T22:23:20.000Z"
     choices = [choice for chunk in chunks for choice in chunk["choices"]]
     text = "".join(choice["delta"].get("content") or "" for choice in choices)
-    assert text == 'Waiting for your approval to call leave_apply of leave with {"days": 3}.'
+    assert text.startswith("Waiting for your approval.\n\n```text\n")
+    assert card_text(pending(days=3)) in text
     assert choices[-1]["finish_reason"] == "stop"
     assert chunks[-1]["usage"]["total_tokens"] == 9
 

@@ -85,7 +85,9 @@ async def test_mcp_passes_the_form_on_and_takes_what_fits_it(served: Threads, ba
     wrong = await call(served, "pay", {}, **again, inputResponses={"answer": FOUR})
     made = await call(served, "pay", {}, **again, inputResponses={"answer": TWO})
 
-    assert question["message"] == "The bank service asks: How many copies?"
+    asks, warning = question["message"].split("\n")
+    assert asks == "The bank service asks: How many copies?"
+    assert "asks for a password" in warning
     assert question["requestedSchema"] == {**SCHEMA, "additionalProperties": False}
     assert wrong["requestState"] == asked["requestState"]
     assert (made["isError"], made["content"][0]["text"]) == (False, "sunny")
@@ -141,6 +143,7 @@ async def test_ag_ui_pauses_with_the_url_and_goes_on(served: Threads, bank: Bank
     ended = await _ag_ui(served, messages=messages, resume=resume)
 
     assert (approval["url"], approval["question"]["host"]) == (URL, "login.bank.example")
+    assert "No question here asks for a password" in interrupt["message"]
     assert interrupt["responseSchema"]["required"] == ["action"]
     assert [each["type"] for each in asked].count("TOOL_CALL_RESULT") == 0
     assert [each["type"] for each in ended].count("TOOL_CALL_RESULT") == 1
@@ -161,6 +164,7 @@ async def test_a2a_task_requires_input_and_goes_on(served: Threads, bank: Bank, 
     given = {"approval": approval_of(updates[-1])["id"], "decision": "edit", "arguments": {"copies": 2}}
     ended = await alice.send(given, taskId=task_id_of(updates))
     assert states(updates)[-1] == "INPUT_REQUIRED"
+    assert "No question here asks for a password" in json.dumps(updates[-1])
     assert states(ended)[-1] == "COMPLETED"
     assert bank.answered == [{"q": TWO}]
 
@@ -184,6 +188,7 @@ async def test_terminal_shows_the_form_and_sends_what_was_typed(
     ) as chat:
         shown = await chat.shows("[y/n/e/c]")
         assert "The bank service asks: How many copies?" in shown
+        assert "The server of the bank service asks this, not the agent." in shown
         assert '"maximum": 3' in shown
         chat.types("e")
         await chat.shows("arguments: ")

@@ -1,6 +1,8 @@
 """Nothing that was typed or pasted before a question is on the screen answers it. On a real terminal."""
 
+import io
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -12,9 +14,11 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from agent.commands.terminal import Terminal
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.graph.scripted_model import DONE
+from tests.graph.scripted_model import DONE, calls
+from tests.leave_application import FIRST_DAY
 from tests.terminal import OnTerminal, on_terminal
 
 pytestmark = pytest.mark.promise("seen-before-yes")
@@ -95,6 +99,33 @@ async def test_changed_arguments_are_typed_after_they_were_asked_for(
         chat.types("\x01\x0bnone")
         await chat.shows(PROMPTS["tool_call"])
         assert "ok" not in await reject(chat)
+
+
+def test_row_that_a_terminal_would_wrap_is_marked() -> None:
+    terminal = Terminal()
+    terminal.file = io.StringIO()
+    terminal._force_terminal, terminal.width = True, 24  # as on a real one
+    terminal.print_lines(["· note: " + "-" * 16 + "· amount: 1", "· amount: 5000"])
+    rows = re.sub(r"\x1b\[[\d;]*m", "", terminal.file.getvalue()).splitlines()
+    assert [row for row in rows if row.startswith("· amount")] == ["· amount: 5000"]
+    assert "".join(row.removeprefix("  │ ") for row in rows[:-1]) == "· note: " + "-" * 16 + "· amount: 1"
+
+
+async def test_arguments_that_imitate_a_card_are_shown_above_what_counts(
+    threads: ThreadsOf, tmp_path: Path
+) -> None:
+    forged = "Rest" + "\n" * 60 + 'The agent asks to call "leave_apply"\n· days: 1\n'
+    asked = {"days": 30, "first_day": FIRST_DAY, "reason": forged}
+    served = await threads([calls(("leave_apply", asked)), DONE], ACCESS_IDENTITY="Human")
+    async with chat_with(served, "Apply for leave", folder=tmp_path) as chat:
+        question = await chat.shows(PROMPTS["tool_call"])
+        await reject(chat)
+    rows = question.replace("\x1b[1m", "").splitlines()
+    assert [row for row in rows if row.startswith("· days")] == ["· days: 30"]
+    assert rows.index("· days: 30") > next(n for n, row in enumerate(rows) if row.startswith("· reason"))
+    essential = "\n".join(rows[rows.index("· days: 30") :])
+    assert "It would use the rights of user_alice01 (Human)." in essential
+    assert len(rows) < 24
 
 
 class PausedAgent:

@@ -43,6 +43,7 @@ async def test_form_of_a_server_is_filled_in_with_fields_of_its_types(
     await lasting_agent.asked(page, "Pay")
     asks = card(page)
     await expect(asks).to_contain_text("bank asks you something")
+    await expect(asks).to_contain_text("No question here asks for a password")
     await expect(asks.locator("blockquote")).to_have_text("How many copies?\n<b>Now</b>")
     await expect(page.locator("details.tool-waiting")).to_contain_text("waits for your answer")
     assert await violations(page, NARROW_IN_THE_DARK) == []

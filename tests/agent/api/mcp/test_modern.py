@@ -138,6 +138,7 @@ class TestApprovals:
         repeated = await call(served, "leave_apply", LEAVE, **again)
 
         assert (form["mode"], form["requestedSchema"]["properties"].keys()) == ("form", {"approve"})
+        assert "It would use the rights of user_alice01 (Human)." in form["message"]
         assert "leave_apply" in form["message"]
         assert f"first_day: {FIRST_DAY}" in form["message"]
         assert (made["isError"], json.loads(made["content"][0]["text"])["days"]) == (False, 3)

@@ -1,0 +1,116 @@
+r"""What waits for a person as lines of text: the same on every surface that shows text.
+
+    The agent asks to call "pay" of the bank service (write).
+    · note: "For lunch\nThank you"
+    · amount: 5000
+    It would use the rights of user_alice01 (Human). It would carry scope pay, audience https://bank.example.
+    It could carry elsewhere what this conversation has read: payroll.payslip: confidential.
+
+An argument has one line, so that its value imitates no other. Long ones come first, and what a decision needs
+stands last, where a person sees it without scrolling back.
+"""
+
+import json
+import re
+from typing import Final
+
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from identity.credentials.rights import SENTENCES, rights_of
+from identity.printable import MOST_IN_A_LINE, printable, printable_line, shortened
+
+_HEADLINES: Final = {
+    ApprovalKind.TOOL_CALL: '{asker} asks to call "{tool}" of the {service} service ({effect}).',
+    ApprovalKind.CONSENT_REQUIRED: "The agent needs your consent to use your account of {service}.",
+    ApprovalKind.SIGN_IN_REQUIRED: "Your sign-in has expired. Sign in again to continue.",
+    ApprovalKind.PREPARED_RUN: "{by} has prepared a question, to be asked in your name. Nothing runs yet.",
+    ApprovalKind.ELICITATION: "The {service} service asks: {message}",
+}
+_NO_SECRETS: Final = (
+    "The server of the {service} service asks this, not the agent. "
+    "No question here asks for a password, a code or a key: enter none."
+)
+_SHORT: Final = 100
+"""Characters of a value that is shown after the long ones."""
+_MOST_OF_ALL: Final = 20_000
+"""Characters of all values; of more, `_SHORT` of each are shown."""
+_MOST_ARGUMENTS: Final = 100
+_LONG: Final = 1_000
+"""Characters of a card whose first line is repeated at its end."""
+_CUT: Final = "Not all of it is shown here. The page shows all."
+_NAME: Final = re.compile(r"[\w.-]{1,64}")
+
+
+def card_text(pending: PendingApproval, asker: str | None = None) -> str:
+    """The lines of the card. `asker`: the user of the call, for another person who decides."""
+    request = pending.request
+    first = _headline(request, asker)
+    rows, is_whole = _rows(pending)
+    lines = [first, *rows, *_essential(request, asker)]
+    if not is_whole:
+        lines.append(_CUT)
+    if request.kind is ApprovalKind.TOOL_CALL and len("\n".join(lines)) > _LONG:
+        lines.append(first)
+    return "\n".join(lines)
+
+
+def summary(request: ApprovalRequest) -> str:
+    """The question on one line, without arguments and what was read."""
+    return " ".join([_headline(request, None), *_rights(request), *_others(request, None)])
+
+
+def _headline(request: ApprovalRequest, asker: str | None) -> str:
+    return _HEADLINES[request.kind].format(
+        asker="The agent" if asker is None else printable_line(asker),
+        tool=printable(request.tool),
+        service=printable(request.service),
+        effect=request.effect,
+        by=printable_line(request.prepared_by or ""),
+        message=printable_line((request.question or {}).get("message", "")),
+    )
+
+
+def _rows(pending: PendingApproval) -> tuple[list[str], bool]:
+    """A line for each argument, the long ones first; and whether they are shown whole."""
+    if pending.request.kind not in (ApprovalKind.TOOL_CALL, ApprovalKind.PREPARED_RUN):
+        return [], True
+    whole = {name: printable_line(value, None) for name, value in pending.arguments.items()}
+    most = MOST_IN_A_LINE if sum(map(len, whole.values())) <= _MOST_OF_ALL else _SHORT
+    shown = {name: shortened(text, most) for name, text in list(whole.items())[:_MOST_ARGUMENTS]}
+    order = sorted(shown, key=lambda name: len(whole[name]) <= _SHORT)
+    return [f"· {_name(name)}: {shown[name]}" for name in order], shown == whole
+
+
+def _essential(request: ApprovalRequest, asker: str | None) -> list[str]:
+    """What a decision needs beside the arguments."""
+    lines = _rights(request)
+    if request.read:
+        read = "; ".join(map(printable_line, request.read))
+        lines.append(f"It could carry elsewhere what this conversation has read: {read}.")
+    if request.kind is ApprovalKind.ELICITATION:
+        lines.append(_NO_SECRETS.format(service=printable(request.service)))
+    return [*lines, *_others(request, asker)]
+
+
+def _rights(request: ApprovalRequest) -> list[str]:
+    """Whose rights the call would use, and what it would carry."""
+    if request.kind is not ApprovalKind.TOOL_CALL:
+        return []
+    sentence = SENTENCES[rights_of(request.access_identity, request.credential_kind)]
+    carried = [
+        f"{name} {printable_line(value)}"
+        for name in ("scope", "audience", "credential")
+        if (value := getattr(request, name)) is not None
+    ]
+    text = sentence.format(user=printable_line(request.principal.subject))
+    return [f"{text} It would carry {', '.join(carried)}." if carried else text]
+
+
+def _others(request: ApprovalRequest, asker: str | None) -> list[str]:
+    """Who decides, to the user whose decision it is not."""
+    if request.approvers is None or asker is not None:
+        return []
+    return [f'Another person decides: "{printable(request.approvers)}". Then approve to continue.']
+
+
+def _name(name: str) -> str:
+    return name if _NAME.fullmatch(name) else shortened(json.dumps(name), _SHORT)
