@@ -71,7 +71,8 @@ def unavailable(why: str, code: AgentCode = AgentCode.CONVERSATIONS_UNAVAILABLE)
 
 def conninfo(url: Secret, cafile: Path | None = None) -> Secret:
     """`url` with what every connection has. Of another machine, the certificate and the name are verified,
-    with the authorities of `cafile` or of the system, unless `url` names another `sslmode`.
+    unless `url` names another `sslmode`. Wherever a certificate is verified, its authority is one of `cafile`
+    or of the system, unless `url` names others.
     """
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -82,8 +83,15 @@ def conninfo(url: Secret, cafile: Path | None = None) -> Secret:
         "tcp_user_timeout": _SILENT_MILLISECONDS,
         "keepalives_idle": 30,
     }
-    if not all(each.startswith("/") or each in _LOCAL for each in str(given.get("host") or "").split(",")):
-        members |= {"sslmode": "verify-full", "sslrootcert": str(cafile or "system")}
+    hosts = str(given.get("host") or "").split(",")
+    is_local = all(each.startswith("/") or each in _LOCAL for each in hosts)
+    mode = given.get("sslmode", None if is_local else "verify-full")
+    if mode is not None:
+        members["sslmode"] = mode
+    if mode == "verify-full":
+        members["sslrootcert"] = str(cafile or "system")
+    elif cafile is not None and (mode == "verify-ca" or (mode == "require" and not is_local)):
+        members["sslrootcert"] = str(cafile)  # libpq takes `system` with `verify-full` only
     options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
     return Secret(make_conninfo(**(members | given | {"options": options})))
 

@@ -406,6 +406,25 @@ def test_certificate_of_another_machine_is_verified_unless_the_url_says_otherwis
     assert ("sslmode" in found) == bool(expected)
 
 
-def test_own_authorities_are_trusted_if_they_are_set() -> None:
-    found = conninfo_to_dict(conninfo(Secret("postgresql://db.example/c"), Path("own.pem")).reveal())
-    assert found["sslrootcert"] == "own.pem"
+@pytest.mark.parametrize(
+    ("url", "own", "authorities"),
+    [
+        ("postgresql://db.example/c", True, "own.pem"),
+        ("postgresql://localhost/c?sslmode=verify-full", True, "own.pem"),
+        ("postgresql://localhost/c?sslmode=verify-full", False, "system"),
+        ("postgresql://127.0.0.1/c?sslmode=verify-ca", True, "own.pem"),
+        (
+            "postgresql://db.example/c?sslmode=verify-ca",
+            False,
+            None,
+        ),  # libpq takes `system` with verify-full only
+        ("postgresql://db.example/c?sslmode=require", True, "own.pem"),  # libpq verifies it then
+        ("postgresql://localhost/c?sslmode=require", True, None),
+        ("postgresql://db.example/c?sslmode=require", False, None),
+        ("postgresql://localhost/c", True, None),
+        ("postgresql://localhost/c?sslmode=verify-full&sslrootcert=theirs.pem", True, "theirs.pem"),
+    ],
+)
+def test_own_authorities_are_trusted_wherever_a_certificate_is_verified(url, own, authorities) -> None:
+    found = conninfo_to_dict(conninfo(Secret(url), Path("own.pem") if own else None).reveal())
+    assert found.get("sslrootcert") == authorities
