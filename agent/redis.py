@@ -6,6 +6,7 @@ May import `agent.settings`, `agent.errors`, `agent.background` and the packages
 import asyncio
 import hashlib
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -37,6 +38,40 @@ _QUIET_SECONDS: Final = 60.0
 _PING_SECONDS: Final = 1.0
 _CONNECTIONS: Final = 32
 _GRACE_SECONDS: Final = 0.05
+_CLUSTER: Final = "Redis Cluster is not supported: use one primary, or a proxy that hides the shards"
+_CAUSES: Final = (
+    (r"CROSSSLOT|MOVED|CLUSTERDOWN|ClusterCrossSlot|cluster support", _CLUSTER),
+    (
+        r"CERTIFICATE|certificate|[Hh]ostname mismatch",
+        "its certificate is not trusted, or is for another name",
+    ),
+    (r"SSL|TLS", "it does not speak TLS, or no version of it that the agent does"),
+    (
+        r"WRONGPASS|NOAUTH|invalid username|invalid password|Authentication",
+        "it does not accept the user or the password",
+    ),
+    (r"NOPERM|NoPermission", "the user may not use the commands or the keys of the agent"),
+    (r"READONLY|ReadOnly", "it is a read-only replica"),
+    (r"OOM|OutOfMemory", "its memory is full"),
+    (r"LOADING|BusyLoading", "it is starting"),
+    (r"Name or service|getaddrinfo|Temporary failure in name", "its name is not known"),
+    (r"refused|Connect call failed", "it refuses the connection"),
+    (
+        r"closed by server|reset by peer|[Cc]onnection lost",
+        "it closes the connection; it may expect TLS (rediss://)",
+    ),
+)
+_SILENT: Final = "it does not respond"
+_SILENT_TLS: Final = "it does not respond, or does not speak TLS (redis://)"
+
+
+def _cause(error: Exception, *, tls: bool) -> str:
+    """The kind of `error`, and its meaning if that is known. Nothing of its text, which may have the URL."""
+    kind = type(error).__name__
+    if isinstance(error, TimeoutError) or "Timeout" in kind:
+        return f"{kind}: {_SILENT_TLS if tls else _SILENT}"
+    text = f"{kind} {error}"
+    return next((f"{kind}: {cause}" for pattern, cause in _CAUSES if re.search(pattern, text)), kind)
 
 
 class RedisUnavailableError(Exception):
@@ -65,6 +100,7 @@ class SharedRedis:
         self._name = f"idaas-agent:{hashlib.sha256(audience.encode()).hexdigest()[:32]}"
         self._monotonic = monotonic
         self._client = _client(url.reveal(), cafile)
+        self._tls = url.reveal().startswith("rediss:")
         self._away_until = self._quiet_until = float("-inf")
         self._failure: str | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -89,7 +125,7 @@ class SharedRedis:
             async with _time_limit(self.seconds if seconds is None else seconds):
                 result = await operation(self._client)
         except Exception as error:  # noqa: BLE001 - the library raises many kinds, and their texts have the URL
-            raise self._failed(type(error).__name__) from None
+            raise self._failed(_cause(error, tls=self._tls)) from None
         finally:
             self.pool_use.in_use -= 1
         self._failure = None
@@ -111,7 +147,7 @@ class SharedRedis:
                 async with _time_limit(seconds):
                     return await cast(Awaitable[Any], command)
             except Exception as error:  # noqa: BLE001 - as above
-                raise self._failed(type(error).__name__) from None
+                raise self._failed(_cause(error, tls=self._tls)) from None
 
         try:
             await done(subscription.subscribe(channel), self.seconds)
@@ -128,9 +164,12 @@ class SharedRedis:
             await subscription.aclose()  # type: ignore[no-untyped-call]  # redis-py gives it no types
 
     async def check(self) -> str:
-        """For readiness. Raises `UnreachableError` while Redis is away."""
+        """For readiness. Raises `UnreachableError` while Redis is away, and for a Redis Cluster, in which no
+        command and no script may use two such keys.
+        """
+        keys = [self.name("check", each) for each in "12"]
         try:
-            await self.use(lambda redis: cast(Awaitable[Any], redis.ping()))
+            await self.use(lambda redis: cast(Awaitable[Any], redis.exists(*keys)))
         except RedisUnavailableError as error:
             raise UnreachableError(AgentCode.REDIS_UNAVAILABLE, f"Redis failed ({error})") from None
         return "Redis responds"
@@ -164,7 +203,7 @@ class SharedRedis:
                 async with _time_limit(SECONDS):
                     await cast(Awaitable[Any], self._client.ping())
             except Exception as error:  # noqa: BLE001 - as above
-                self._note(type(error).__name__)
+                self._note(_cause(error, tls=self._tls))
             else:
                 self._away_until = float("-inf")
                 return

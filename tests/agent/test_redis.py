@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,4 +154,65 @@ async def test_messages_arrive_at_every_listener_of_their_channel(redis: RedisPr
     with pytest.raises(RedisUnavailableError):
         await anext(received)
     for shared in (one, other):
+        await shared.aclose()
+
+
+async def test_redis_cluster_is_refused_by_the_check(tmp_path: Path) -> None:
+    with redis_process(tmp_path, "--cluster-enabled", "yes") as server:
+        with Redis(port=server.port) as operator:
+            operator.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            while b"cluster_state:ok" not in operator.execute_command("CLUSTER", "INFO", NEVER_DECODE=True):
+                pass
+        shared = shared_redis(server)
+        with pytest.raises(UnreachableError, match="Redis Cluster is not supported"):
+            await shared.check()
+        await shared.aclose()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "trusted", "reason"),
+    [
+        ("rediss", False, "its certificate is not trusted, or is for another name"),
+        ("redis", True, "it may expect TLS"),
+    ],
+)
+async def test_failure_of_tls_has_its_cause_in_the_log_and_in_the_check(
+    sandbox: Any, caplog: pytest.LogCaptureFixture, scheme: str, trusted: bool, reason: str
+) -> None:
+    certificates = Path(sandbox.environment["SSL_CERT_FILE"]).parent
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "localhost.pem", certificates / "localhost-key.pem")
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    cafile = sandbox.environment["SSL_CERT_FILE"] if trusted else None
+    url = Secret(f"{scheme}://default:{PASSWORD}@localhost:{port}")
+    shared = SharedRedis(url, audience="agent", cafile=cafile)
+    with pytest.raises(UnreachableError) as caught:
+        await shared.check()
+    assert reason in caught.value.detail
+    assert (reason in caplog.text, PASSWORD in caplog.text + caught.value.detail) == (True, False)
+    await shared.aclose()
+    server.close()
+
+
+async def test_rediss_at_a_redis_without_tls_says_so(redis: RedisProcess) -> None:
+    shared = SharedRedis(Secret(f"rediss://localhost:{redis.port}"), audience="agent")
+    with pytest.raises(UnreachableError, match="or does not speak TLS"):
+        await shared.check()
+    await shared.aclose()
+
+
+async def test_other_causes_are_named_without_the_address(redis: RedisProcess) -> None:
+    with Redis(port=redis.port) as operator:
+        operator.config_set("requirepass", "another")
+    url = f"redis://default:{PASSWORD}@127.0.0.1:{redis.port}"
+    for address, reason in (
+        (url, "it does not accept the user or the password"),
+        ("redis://127.0.0.1:1", "it refuses the connection"),
+    ):
+        shared = SharedRedis(Secret(address), audience="agent")
+        with pytest.raises(UnreachableError) as caught:
+            await shared.check()
+        assert reason in caught.value.detail
+        assert PASSWORD not in caught.value.detail
         await shared.aclose()

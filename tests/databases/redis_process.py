@@ -34,6 +34,7 @@ class RedisProcess:
 
     folder: Path
     port: int
+    options: tuple[str, ...] = ()
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,7 +52,7 @@ class RedisProcess:
         options = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         kept = ["--appendonly", "yes", "--appendfsync", "no", "--save", ""]  # outlasts the process
         self._process = subprocess.Popen(  # noqa: S603 - fixed arguments
-            ["redis-server", *options, *kept],  # noqa: S607 - Debian's
+            ["redis-server", *options, *kept, *self.options],  # noqa: S607 - Debian's
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -89,8 +90,8 @@ class RedisProcess:
 
 
 @contextlib.contextmanager
-def redis_process(folder: Path) -> Iterator[RedisProcess]:
-    server = RedisProcess(folder, free_port())
+def redis_process(folder: Path, *options: str) -> Iterator[RedisProcess]:
+    server = RedisProcess(folder, free_port(), options)
     try:
         server.start()
         yield server
