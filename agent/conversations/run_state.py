@@ -8,7 +8,7 @@ leaves its own number in the thread (`Change`), and only a thread with this numb
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
@@ -153,21 +153,33 @@ def room_after(change: Change) -> Statement:
     return _appended(change, "status = 'interrupted'")
 
 
-def end(change: Change, status: ThreadStatus) -> Statement:
-    """Ends the run, and makes room for its last messages: a row, if it was that of its thread."""
+def end(change: Change, status: ThreadStatus, process_id: str | None) -> Statement:
+    """Ends the run, and makes room for its last messages: a row, if it was that of its thread; with
+    `process_id`, if that process executed it.
+    """
     ends = "status = ?, process_id = NULL, begun_at = NULL, updated_at = ?,"
-    return _appended(change, "status IN ('running', 'paused')", ends, status, change.now)
+    in_progress, where = "status IN ('running', 'paused')", list[Value]()
+    if process_id is not None:
+        in_progress, where = "status = 'running' AND process_id = ?", [process_id]
+    return _appended(change, in_progress, ends, status, change.now, where=where)
 
 
-def _appended(change: Change, condition: str, also: str = "", *values: Value) -> Statement:
-    """Makes room for the messages, if the run is that of its thread, whose row fulfils `condition`."""
+def _appended(
+    change: Change, condition: str, also: str = "", *values: Value, where: Sequence[Value] = ()
+) -> Statement:
+    """Makes room for the messages, if the run is that of its thread, whose row fulfils `condition`. `values`
+    are those of `also`, `where` those of `condition`.
+    """
     after = () if change.after is None else (change.after,)
     latest = " AND change = ?" if after else ""
     return Statement(
         f"UPDATE threads SET {also} last_seq = last_seq + ?, bytes = bytes + ?, change = ?,"  # noqa: S608 - constants
         " labels = COALESCE(?, labels)"
         f" WHERE owner = ? AND id = ? AND run_id = ? AND {condition}{latest} RETURNING key",
-        (*values, change.messages, change.bytes, change.number, change.labels, *change.run, *after),
+        (
+            *(*values, change.messages, change.bytes, change.number, change.labels),
+            *(*change.run, *where, *after),
+        ),
     )
 
 

@@ -327,16 +327,18 @@ class ThreadStore:
         end: RunEnd = COMPLETED,
         read: Mapping[str, str] = MappingProxyType({}),
         after: int | None = None,
+        process_id: str | None = None,
     ) -> bool:
         """Ends the run with `status`, and appends its last messages; one transaction. `end` is recorded.
         `read` and `after` are as in `append`.
 
-        Also ends a run that waits. What has ended has no checkpoint. False, and nothing is changed, if it is
-        not the thread's run any more, or `after` is not the number of the thread's latest change.
+        Also ends a run that waits; with `process_id`, only one that this process executes. What has ended has
+        no checkpoint. False, and nothing is changed, if it is not the thread's run any more, or `after` is
+        not the number of the thread's latest change.
         """
         change, insertions = self._transcript.appended(run, self._clock(), messages)
         change = replace(change, labels=self._sealed_labels(run, read), after=after)
-        ending = [run_state.end(change, status), *run_record.ended(change, end), *insertions]
+        ending = [run_state.end(change, status, process_id), *run_record.ended(change, end), *insertions]
         ending.append(run_state.removal(change, "drafts"))
         if status != "paused":
             ending.append(run_state.removal(change, "checkpoints"))

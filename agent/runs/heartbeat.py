@@ -1,5 +1,6 @@
 """Ends runs that this process does not execute: their process has stopped, or they wait for a person."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,6 +20,7 @@ from graph.tool_calls.requested_calls import pending_tool_calls
 from identity.errors import UnavailableError
 from identity.principal import Principal
 
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
 BEAT_SECONDS: Final = 3.0
 SILENT_SECONDS: Final = 9.0
 """A process without a heartbeat for so long is considered stopped. Its runs can then be continued."""
@@ -42,17 +44,18 @@ class Heartbeat(Background):
     """Each other process, and when it was seen last, by its clock: since when that is known, by ours."""
 
     async def beat(self) -> None:
-        """Records that this process lives, ends its runs that another process has ended, and completes the
-        transcripts of runs whose process stopped, and of its own whose end could not be stored.
+        """Records that this process lives, stores the ends of its runs that could not be stored, ends those
+        that another process has ended, and completes the transcripts of runs whose process stopped.
         """
         if not await self.parts.threads.exist():
             return
         threads, now, process_id = self.parts.threads, self.parts.clock(), self.parts.process_id
-        executed, unstored = self.live.ids(), self.live.unstored()
-        if unstored:
+        executed, unstored = self.live.ids(), {run.id for run in self.live.unstored()}
+        await threads.processes.heartbeat(process_id, executed | unstored, self.live.unbegun())
+        if lost := await self._store_ends():
             await self.drafts.write(0)
-        await threads.processes.heartbeat(process_id, executed, unstored)
-        self.drafts.keep(self.live.ids() | (self.live.unstored() - unstored))
+            await threads.processes.heartbeat(process_id, executed | (unstored - lost), lost)
+        self.drafts.keep(self.live.ids() | {run.id for run in self.live.unstored()})
         if executed and (ended := executed - await threads.processes.runs_of(process_id)):
             for live in self.live.with_ids(ended):
                 if (error := await interruption(threads, live.key)) is None:
@@ -61,6 +64,19 @@ class Heartbeat(Background):
                     live.end(error)
         for silent, seen_at in self._silent(now, await threads.processes.executing(process_id)):
             await threads.processes.interrupted_of(silent, seen_at)
+
+    async def _store_ends(self) -> set[str]:
+        """Stores what could not be stored. Returns the ids of the runs whose ends cannot be stored at all."""
+        lost: set[str] = set()
+        for run in self.live.unstored():
+            try:
+                if not await run.store_end():
+                    break  # the others wait until the store is back
+            except Exception as error:  # noqa: BLE001 - one run must not keep others from being stored
+                _LOG.warning("the end of a run cannot be stored (%s)", type(error).__name__)
+                run.give_up_end()
+                lost.add(run.id)
+        return lost
 
     def _silent(self, now: float, seen: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
         """The processes that have been silent for too long, with the time at which they were seen last."""

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from functools import partial
 from typing import Final, Protocol
 
 from langsmith import tracing_context
@@ -45,8 +46,10 @@ class Work(Protocol):
     async def run(self, live: "LiveRun") -> Finished | Paused:
         """Calls `live.begin` once the run is certain, then `live.emit` for each event; returns the end."""
 
-    async def close(self, outcome: Outcome) -> None:
-        """Stores how the run ended. Called once, whatever happened, before readers receive the end."""
+    async def close(self, outcome: Outcome) -> Outcome:
+        """Stores how the run ended, whatever happened, before readers receive the end. Called again if it
+        raises. Returns `outcome`, or how another process has ended the run before.
+        """
 
 
 class UnreadEvents(ReplayBuffer):
@@ -114,8 +117,7 @@ class LiveRun(Run):
         super().__init__(secrets.token_hex(4), key, replay=replay)
         self.created_at: Final = clock()
         """Before it began, in unix seconds of this machine."""
-        self.unstored = False
-        """It has ended, but the end could not be stored: the thread still shows it as running."""
+        self._unstored: Callable[[], Awaitable[Outcome]] | None = None
         self._seconds = seconds
         self._lease = lease
         self._traced = traced
@@ -204,13 +206,36 @@ class LiveRun(Run):
         self._may_cancel, self._measure = False, None
         try:
             async with asyncio.timeout(_CLOSE_SECONDS) as limit:
-                await work.close(outcome)
+                outcome = await work.close(outcome)
         except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is passed on
             failure = run_error(error, limit, _CLOSE_SECONDS)
-            self.unstored = True
+            self._unstored = partial(work.close, outcome)
             _LOG.error("the end of a run could not be stored: %s: %s", failure.code, failure.detail)
             outcome = outcome if isinstance(outcome, AgentError) else failure
         self.conclude(outcome)
+
+    @property
+    def is_unstored(self) -> bool:
+        """Whether it has ended, and the end is not stored: the thread still shows it as running."""
+        return self._unstored is not None
+
+    async def store_end(self) -> bool:
+        """Stores the end that could not be stored. False if the store is still away; raises what prevents it
+        for good.
+        """
+        if self._unstored is None:
+            return True
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._unstored()
+        except (UnavailableError, TimeoutError):
+            return False
+        self.give_up_end()
+        return True
+
+    def give_up_end(self) -> None:
+        """The end is stored, or never will be."""
+        self._unstored = None
 
     async def _outcome(self, work: Work) -> Outcome:
         limit = asyncio.timeout(self._seconds)
@@ -294,10 +319,13 @@ class LiveRuns:
         """The ids of the runs that have not ended yet."""
         return {run.id for run in self._latest.values() if run.outcome is None}
 
-    def unstored(self) -> set[str]:
-        """The ids of the runs that ended, or failed to begin, less than a minute ago without storing it."""
-        ended = {run.id for run in self._latest.values() if run.unstored and run.outcome is not None}
-        return ended | self._unbegun
+    def unstored(self) -> list[LiveRun]:
+        """The runs that have ended without storing it."""
+        return [run for run in self._latest.values() if run.is_unstored and run.outcome is not None]
+
+    def unbegun(self) -> set[str]:
+        """The ids of the runs that failed to begin less than a minute ago."""
+        return set(self._unbegun)
 
     def with_ids(self, ids: Collection[str]) -> list[LiveRun]:
         """The runs with these ids."""
@@ -315,12 +343,19 @@ class LiveRuns:
 
     def _run_ended(self, run: LiveRun) -> None:
         loop = asyncio.get_running_loop()
-        self._ended[run] = loop.call_later(self._kept_seconds, self._remove, run)
+        self._ended[run] = loop.call_later(self._kept_seconds, self._expire, run)
         characters = sum(each.characters for each in self._ended)
         while len(self._ended) > _MOST_KEPT or (self._ended and characters > self._most_characters):
             oldest = next(iter(self._ended))
             characters -= oldest.characters
             self._remove(oldest)
+
+    def _expire(self, run: LiveRun) -> None:
+        if run.is_unstored and self.latest(run.owner, run.thread_id) is run:
+            loop = asyncio.get_running_loop()
+            self._ended[run] = loop.call_later(self._kept_seconds, self._expire, run)
+        else:
+            self._remove(run)
 
     def _remove(self, run: LiveRun) -> None:
         if timer := self._ended.pop(run, None):

@@ -48,8 +48,9 @@ class _UnkeptWork:
             release(context)
         return of_model.finished()
 
-    async def close(self, outcome: Outcome) -> None:
+    async def close(self, outcome: Outcome) -> Outcome:
         """See `Work`."""
+        return outcome
 
 
 @dataclass(slots=True)

@@ -83,26 +83,28 @@ class ThreadRun:
         shown = await self._parts.shown(pending, self._run.caller)
         return Paused(shown, of_model.usage, self._transcript.response)
 
-    async def close(self, outcome: Outcome) -> None:
+    async def close(self, outcome: Outcome) -> Outcome:
         if self._begun is None:
-            return
+            return outcome
         threads, approvals, run = self._parts.threads, self._parts.approvals, self._run
         last = [*self._last]
         cut_off = not isinstance(outcome, Finished | Paused)
         if cut_off:
             last += self._transcript.remainder()
         status, end = _end(outcome)
+        here = self._parts.process_id
         missing = await self._missing() if self._unstored else []
         stored = [*missing, *last], end, self._read
-        ended = await threads.end_run(run.key, status, *stored, after=self._change)
+        ended = await threads.end_run(run.key, status, *stored, self._change, here)
         if not ended and await self._is_in_progress():
             stored = [*await self._missing(), *last], end, self._read
-            ended = await threads.end_run(run.key, status, *stored, after=self._change)
+            ended = await threads.end_run(run.key, status, *stored, self._change, here)
         self._drafts.end(run.key.run_id)
         if cut_off and ended:  # else the approvals are those of the run that has taken the thread over
             await approvals.withdraw(run.caller.principal, run.key.thread_id, self._parts.clock())
         if not cut_off and not ended:  # the answer is not stored: its reader must not take it for complete
-            raise await self._taken_over() or asyncio.CancelledError
+            return await self._taken_over() or Cancelled()
+        return outcome
 
     async def _beginning(self) -> RunStart:
         """Begins to the end, also if the run is cancelled meanwhile: then it has begun, and is closed."""

@@ -43,12 +43,13 @@ class Script:
                 case event:
                     live.emit(event)
 
-    async def close(self, outcome: Outcome) -> None:
+    async def close(self, outcome: Outcome) -> Outcome:
         self.outcomes.append(outcome)
         self.closing.set()
         await self.may_close.wait()
         if self.close_error is not None:
             raise self.close_error
+        return outcome
 
 
 def live_run(work: Script, *, seconds: float = 30, **options: Any) -> LiveRun:

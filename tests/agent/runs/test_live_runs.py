@@ -23,8 +23,8 @@ class Tale:
         await self.release.wait()
         return Finished(self._end)
 
-    async def close(self, outcome: Outcome) -> None:
-        pass
+    async def close(self, outcome: Outcome) -> Outcome:
+        return outcome
 
 
 async def live_run(runs: LiveRuns, thread: str, text: str = "Once", end: str = "") -> LiveRun:
