@@ -9,9 +9,10 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from agent.conversations.run_record import RunRecord
 from agent.conversations.thread import RunKey, Thread
 from agent.conversations.threads import ThreadStore
+from agent.errors.error_codes import AgentCode
 from agent.runs.run import Cancelled, Finished, ModelMessages, Outcome, Paused, Run
 from graph.events import DECLARED, AgentEvent, ToolFinished, ToolStarted, shown_arguments, shown_text
-from identity.errors import UnavailableError
+from identity.errors import LimitError, UnavailableError
 
 POLL_SECONDS: Final = 1.0
 _PART: Final = "stored-"
@@ -19,7 +20,8 @@ _PART: Final = "stored-"
 
 class StoredRun(Run):
     """Whole responses and calls, as they are stored. While a reader waits for events, the store is read once
-    a second. `Paused` is without what waits, which its reader reads from the store.
+    a second. `Paused` is without what waits, which its reader reads from the store. Ends with `events_lost`
+    if a message that was read is another one now: the database has gone back to an earlier state.
     """
 
     def __init__(
@@ -38,8 +40,8 @@ class StoredRun(Run):
         self._threads = threads
         self._sleep = sleep
         self._seen: Thread | None = None
-        self._newest = 0
-        """The position of the last message that was read."""
+        self._known: dict[int, str | None] = {}
+        """By position, the ids of the messages that were read."""
         self._calls: dict[str, ToolCall] = {}
         self._of_model = ModelMessages()
 
@@ -64,9 +66,12 @@ class StoredRun(Run):
             self.conclude(Cancelled())
             return
         [stored] = await self._threads.runs.messages(self.owner, [record])
+        if any(self._known.get(each.seq, each.message.id) != each.message.id for each in stored):
+            self.conclude(LimitError(AgentCode.EVENTS_LOST, "other messages have the places of lost ones"))
+            return
         for each in stored:
-            if each.seq > self._newest:
-                self._newest = each.seq
+            if each.seq not in self._known:
+                self._known[each.seq] = each.message.id
                 self._of_model.add([each.message])
                 for event in self._events_of(each.message):
                     self.replay.add(event)

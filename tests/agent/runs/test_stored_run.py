@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from agent.conversations.database.database import Database
+from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.run_record import RunEnd
 from agent.conversations.thread import RunKey
@@ -14,7 +14,7 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.run import Cancelled, Finished, Paused
 from agent.runs.stored_run import StoredRun
 from graph.error_codes import GraphCode
-from identity.errors import UnavailableError
+from identity.errors import LimitError, UnavailableError
 
 CALL = AIMessage("Let me see", id="m1", tool_calls=[{"name": "weather", "args": {"city": "x"}, "id": "c1"}])
 ABOUT = {"service": "amap", "access_identity": "Machine", "credential": "amap_api_key"}
@@ -49,6 +49,11 @@ class Store:
 
     async def end(self, status: Any, end: RunEnd, *messages: Any) -> None:
         await self.threads.end_run(RUN, status, messages, end)
+
+    def back(self) -> Transaction[None]:
+        """The database goes back to the beginning of the run."""
+        yield from query("DELETE FROM messages WHERE seq > 1")
+        yield from query("UPDATE threads SET last_seq = 1")
 
     async def sleep(self, _seconds: float) -> None:
         self.pauses += 1
@@ -90,6 +95,19 @@ async def test_every_process_gives_the_same_event_the_same_position(store: Store
     await again.read()
     assert again.part == run.part
     assert [again.replay.at(n) for n in range(1, 5)] == [run.replay.at(n) for n in range(1, 5)]
+
+
+async def test_reader_is_told_when_another_message_has_the_place_of_a_lost_one(store: Store) -> None:
+    """As after a failover to a standby that lags: the reader was shown what nobody has any more."""
+    run = await store.followed()
+    await store.append(CALL)
+    await run.read()
+    await store.threads._database.write(store.back)
+    await store.append(SUNNY)
+    with pytest.raises(LimitError) as lost:
+        async for _ in run.events():
+            pass
+    assert lost.value.code is AgentCode.EVENTS_LOST
 
 
 @pytest.mark.parametrize(
