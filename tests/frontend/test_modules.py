@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import unicodedata
 from pathlib import Path
 
 from agent.errors.error_table import ERROR_TABLE
@@ -35,8 +36,10 @@ def test_the_page_and_the_terminal_replace_the_same_characters():
         "[...Array(0x10000).keys()].filter((code) => printable(String.fromCharCode(code))"
         " !== String.fromCharCode(code)))))"
     )
-    replaced = json.loads(node("--input-type=module", "-e", script).stdout)
-    assert replaced == [code for code in range(0x10000) if printable(chr(code)) != chr(code)]
+    replaced = set(json.loads(node("--input-type=module", "-e", script).stdout))
+    # Python and the browser have versions of Unicode of their own, and escape what these have not assigned.
+    assigned = {code for code in range(0x10000) if unicodedata.category(chr(code)) != "Cn"}
+    assert replaced & assigned == {code for code in assigned if printable(chr(code)) != chr(code)}
 
 
 def test_the_page_and_the_agent_say_alike_whose_rights_a_call_uses():
