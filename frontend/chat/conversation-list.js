@@ -38,7 +38,7 @@ export class ConversationList extends EventTarget {
     return this.#next !== undefined;
   }
 
-  /** Reads the list now, twice a minute while the page is visible, and when it becomes visible. */
+  /** Reads the list now, once a minute while the page is visible, and when it becomes visible. */
   watch(page = globalThis.document) {
     this.#watching.abort();
     this.#watching = new AbortController();

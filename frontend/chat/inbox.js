@@ -27,7 +27,7 @@ export class Inbox extends EventTarget {
     this.request = request;
   }
 
-  /** Reads now, twice a minute while the page is visible, and when it becomes visible. */
+  /** Reads now, once a minute while the page is visible, and when it becomes visible. */
   watch(page = globalThis.document) {
     this.#watching.abort();
     this.#watching = new AbortController();

@@ -1,9 +1,10 @@
 /** Reading what others may have changed, again and again, without a request while the page is hidden. */
 
-const EVERY_MS = 30_000;
+/** The list of conversations and the inbox: an idle page makes two requests a minute. */
+const EVERY_MS = 60_000;
 
 /**
- * Calls `read` now, twice a minute while the page is visible, and when it becomes visible, until `signal` is aborted.
+ * Calls `read` now, once a minute while the page is visible, and when it becomes visible, until `signal` is aborted.
  * Returns what the first call returns.
  */
 export function whileVisible(read, signal, page = globalThis.document) {

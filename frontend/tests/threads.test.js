@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { requester } from '../chat/agent-request.js';
 import { ConversationList } from '../chat/conversation-list.js';
+import { Inbox } from '../chat/inbox.js';
 import { Threads } from '../chat/threads.js';
 
 /** An agent whose responses are `[status, body]`, in order; `requests` has what was sent. */
@@ -54,7 +55,7 @@ test('an agent without conversations is not a failure', async () => {
   assert.deepEqual([list.available, list.shown], [false, []]);
 });
 
-test('the list is read at once when the page becomes visible, twice a minute then, and never while it is hidden', async (t) => {
+test('the list is read at once when the page becomes visible, once a minute then, and never while it is hidden', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   const { threads, requests } = agentWith();
   const page = Object.assign(new EventTarget(), { visibilityState: 'visible' });
@@ -66,16 +67,30 @@ test('the list is read at once when the page becomes visible, twice a minute the
     return requests.length - before;
   };
   await list.watch(page);
-  assert.deepEqual([requests.length, readIn(600)], [1, 20]);
-  readIn(29);
+  assert.deepEqual([requests.length, readIn(600)], [1, 10]);
+  readIn(59);
   turn('hidden');
   assert.equal(readIn(600), 0);
-  readIn(29);
+  readIn(59);
   turn('visible');
-  assert.deepEqual([requests.length, readIn(29), readIn(1)], [22, 0, 1]);
+  assert.deepEqual([requests.length, readIn(59), readIn(1)], [12, 0, 1]);
   list.leave();
   turn('visible');
   assert.equal(readIn(600), 0);
+});
+
+test('an idle page makes two requests a minute', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const { threads, requests } = agentWith();
+  const page = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+  const list = new ConversationList(threads);
+  const inbox = new Inbox(async (_, path) => { requests.push(path); return { asked: [], own: [], prepared: [] }; });
+  await Promise.all([list.watch(page), inbox.watch(page)]);
+  requests.length = 0;
+  for (let second = 0; second < 600; second += 1) t.mock.timers.tick(1000);
+  assert.equal(requests.length, 20);
+  list.leave();
+  inbox.leave();
 });
 
 test('conversations that wait for the user are first', async () => {

@@ -147,7 +147,7 @@ async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within
         await page.wait_for_function(
             """() => document.querySelector('.approval').getBoundingClientRect().bottom
               <= document.querySelector('.foot').getBoundingClientRect().top""",
-            timeout=20_000,  # the list is read twice a minute, and then the page follows in any case
+            timeout=20_000,  # the list is read once a minute, and then the page follows in any case
         )
         await ask(page, "yes, and say how many days are left after that, and when my next leave begins")
         await card(page).get_by_role("button", name="Change").click()

@@ -154,7 +154,7 @@ async def test_two_devices_agree(page: Page, other_device: Page, lasting_agent: 
     await question(page).fill("Not this week")
     await page.get_by_role("button", name="Decline, and send this").click()
     await expect(prose(page)).to_have_text("You declined.")
-    await other_device.clock.run_for(30_000)  # it has no news of the other device but by the list
+    await other_device.clock.run_for(60_000)  # it has no news of the other device but by the list
     await expect(prose(other_device)).to_have_text("You declined.")
     await expect(card(other_device)).to_have_count(0)
     await expect(other_device.locator("details.tool-not_called")).to_contain_text(
