@@ -1,5 +1,6 @@
 /** A conversation as a file in Markdown: questions, answers, and who called what under whose rights. */
 
+import { printable } from '../printable.js';
 import { identityKind } from '../view/identity.js';
 import { answerText, toolCalls, turnsOf } from './conversation.js';
 
@@ -19,12 +20,12 @@ export async function markdownOf(title, read, text) {
     question,
     `## ${text('chat.agent')}${answer.at ? ` · ${answer.at}` : ''}`,
     ...toolCalls(answer).map((call) => callLine(call, text)),
-    answerText(answer),
+    printable(answerText(answer)),
   ].filter(Boolean).join('\n\n'));
   return `${[`# ${title}`, ...turns].join('\n\n')}\n`;
 }
 
 function callLine(call, text) {
   const { service, tool, outcome } = call;
-  return `> ${text(`tool.${outcome}`, { service: service ?? text('service.unnamed') })} · \`${tool}\` · ${text(`identity.${identityKind(call)}`)}`;
+  return `> ${text(`tool.${outcome}`, { service: service ?? text('service.unnamed') })} · \`${printable(tool)}\` · ${text(`identity.${identityKind(call)}`)}`;
 }

@@ -9,6 +9,7 @@ import { element } from './element.js';
 import { failureCard } from './failure.js';
 import { FileList } from './file-list.js';
 import { icon } from './icon.js';
+import { printable } from '../printable.js';
 import { ToolCall } from './tool-call.js';
 
 /** The model's thinking, folded, because it is not the answer. */
@@ -20,7 +21,8 @@ class Reasoning {
   }
 
   update({ text }) {
-    if (this.text.textContent.length !== text.length) this.text.textContent = text;
+    const shown = printable(text);
+    if (this.text.textContent.length !== shown.length) this.text.textContent = shown;
   }
 }
 
@@ -159,7 +161,7 @@ export class TurnView {
       answer.status === 'failed' && failureCard(language, answer.failure, actions),
       last && answer.failure?.retryAt !== undefined && this.countdown,
       element('div', { class: 'actions' },
-        text !== '' && copyButton(language, 'chat.copy_answer', () => text),
+        text !== '' && copyButton(language, 'chat.copy_answer', () => printable(text)),
         last && answer.status === 'failed' && answer.accepted && action('chat.continue', 'play', actions.goOn),
         last && this.again,
         last && action('chat.edit', 'edit', () => actions.edit(this.turn))),

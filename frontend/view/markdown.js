@@ -3,14 +3,24 @@
  * raw HTML and no images, and DOMPurify passes only a short list of elements.
  *
  * Not passed: images (an image URL can exfiltrate a secret), styles, classes, ids, forms, and links that are not http,
- * https or mailto, or have a user name. A link whose text is not its address shows the host that it leads to.
+ * https or mailto, or have a user name. A link shows the host that it leads to, unless its text is its address and has
+ * that host in ASCII letters: others look alike. Characters that are hidden, or reorder others, are escapes, as in all texts
+ * that are not the page's own (`printable`). Quotations and lists are nested `MOST_NESTED` deep at most.
  */
 
+import { printable } from '../printable.js';
 import { Marked } from '../node_modules/marked/lib/marked.esm.js';
 // The UMD build: some static servers do not know .mjs. It sets globalThis.DOMPurify.
 import '../node_modules/dompurify/dist/purify.min.js';
 
 const LINK_SCHEMES = ['http:', 'https:', 'mailto:'];
+const MOST_NESTED = 8;
+const NESTS = 'ul, ol, blockquote';
+/** Begins a quotation or an item of a list. */
+const MARK = '[ \\t]*(?:>|(?:[-*+]|\\d{1,9}[.)])(?=[ \\t]))';
+const MORE_MARKS = new RegExp(`^((?:${MARK}){${MOST_NESTED}})(?:${MARK})+`, 'gm');
+const FAR_ITEM = /^[ \t]{24,}(?=[-*+>]|\d{1,9}[.)])/gm;
+const INDENT = ' '.repeat(24);
 
 export const PURIFY_OPTIONS = Object.freeze({
   ALLOWED_TAGS: ['p', 'br', 'strong', 'em', 'del', 'code', 'pre', 'blockquote', 'ul', 'ol', 'li', 'h3', 'h4', 'h5', 'h6',
@@ -53,7 +63,7 @@ const marked = new Marked({
  * @returns {{source: string, html: () => string, code?: string}[]} `code`: the language of a block of code, perhaps empty
  */
 export function markdownBlocks(text) {
-  const tokens = marked.lexer(text).filter(({ type }) => type !== 'space' && type !== 'def');
+  const tokens = lexed(text).filter(({ type }) => type !== 'space' && type !== 'def');
   const depths = [...new Set(tokens.filter(({ type }) => type === 'heading').map(({ depth }) => depth))].sort();
   return tokens.map((token) => {
     if (token.type !== 'heading') return { source: token.raw, code: token.type === 'code' ? token.lang ?? '' : undefined, html: () => marked.parser([token]) };
@@ -62,9 +72,16 @@ export function markdownBlocks(text) {
   });
 }
 
+/** The tokens of a text whose nesting is bounded: the parser's time grows with the cube of its depth. */
+function lexed(text) {
+  return marked.lexer(text.replace(MORE_MARKS, '$1').replace(FAR_ITEM, INDENT));
+}
+
 /** The block as sanitized elements. Needs a document. */
 export function blockFragment(block) {
   const fragment = globalThis.DOMPurify.sanitize(block.html(), PURIFY_OPTIONS);
+  flatten(fragment);
+  showHidden(fragment); // after the parser: an entity may be such a character
   for (const link of fragment.querySelectorAll('a')) {
     const target = linkTarget(link.getAttribute('href'));
     if (!target) {
@@ -73,15 +90,48 @@ export function blockFragment(block) {
     }
     link.target = '_blank';
     link.rel = 'noopener noreferrer nofollow';
-    const destination = target.host || target.pathname;
-    if (linkTarget(link.textContent.trim())?.href !== target.href) link.append(` (${destination})`);
+    if (!showsItsHost(link.textContent.trim(), target)) link.append(' ', isolated(`(${target.host || target.pathname})`));
   }
   return fragment;
 }
 
+/** Whether the text of a link is its address, with the host in the letters in which it is looked up. */
+function showsItsHost(text, target) {
+  return linkTarget(text)?.href === target.href && text.split('/')[2]?.toLowerCase() === target.host;
+}
+
+/** A text whose order does not depend on what is before it. */
+function isolated(text) {
+  const node = document.createElement('bdi');
+  node.textContent = text;
+  return node;
+}
+
+/** What is nested deeper than `MOST_NESTED` is shown at that depth. */
+function flatten(fragment) {
+  const depths = new WeakMap();
+  for (const node of fragment.querySelectorAll(NESTS)) {
+    const depth = 1 + (depths.get(node.parentElement?.closest(NESTS)) ?? 0);
+    depths.set(node, depth);
+    if (depth <= MOST_NESTED) continue;
+    node.replaceWith(...(node.matches('blockquote') ? node.childNodes : [...node.children].map(paragraph)));
+  }
+}
+
+function paragraph(item) {
+  const node = document.createElement('p');
+  node.append(...item.childNodes);
+  return node;
+}
+
+function showHidden(fragment) {
+  const texts = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) texts.currentNode.data = printable(texts.currentNode.data);
+}
+
 /** A Markdown text as plain text for screen readers: no marks, cells and list items separated. Raw HTML stays text. */
 export function plainText(text) {
-  return marked.lexer(text).map(words).filter(Boolean).join('\n');
+  return printable(lexed(text).map(words).filter(Boolean).join('\n'));
 }
 
 function words(token) {

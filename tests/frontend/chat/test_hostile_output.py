@@ -19,8 +19,8 @@ _CORPUS = Path(__file__).with_name("hostile_output.json").read_text()
 PAYLOADS: list[str] = json.loads(_CORPUS.replace("{elsewhere}", ELSEWHERE))
 # fmt: off
 LET_PASS = {
-    "A", "BLOCKQUOTE", "BR", "BUTTON", "CODE", "DEL", "DIV", "EM", "H3", "H4", "H5", "H6", "HR", "LI", "OL",
-    "P", "PRE", "SPAN", "STRONG", "TABLE", "TBODY", "TD", "TH", "THEAD", "TR", "UL", "path", "svg",
+    "A", "BDI", "BLOCKQUOTE", "BR", "BUTTON", "CODE", "DEL", "DIV", "EM", "H3", "H4", "H5", "H6", "HR", "LI",
+    "OL", "P", "PRE", "SPAN", "STRONG", "TABLE", "TBODY", "TD", "TH", "THEAD", "TR", "UL", "path", "svg",
 }
 # fmt: on
 """The elements of a rendered answer, with the page's own copy buttons."""
@@ -93,6 +93,11 @@ async def test_the_content_security_policy_alone_blocks_every_payload(
         ("[bank.example/elsewhere.example](https://elsewhere.example)", "(elsewhere.example)"),
         ("[x](https://xn--bnk-9na.example/)", "(xn--bnk-9na.example)"),
         ("https://example.com/page", "https://example.com/page"),
+        ("https://b\u0430nk.example/x", "(xn--bnk-6cd.example)"),  # a Cyrillic letter
+        ("[https://b\u0430nk.example](https://b\u0430nk.example)", "(xn--bnk-6cd.example)"),
+        ("[\u202eknab](https://elsewhere.example)", "\\u202eknab (elsewhere.example)"),
+        ("[&#x202e;knab](https://elsewhere.example)", "\\u202eknab (elsewhere.example)"),
+        ("[\u05d0\u05d1](https://elsewhere.example)", "(elsewhere.example)"),
     ],
 )
 async def test_link_shows_its_host(signed_in: Page, scripted_agent: Any, markdown: str, shown: str):
@@ -101,6 +106,70 @@ async def test_link_shows_its_host(signed_in: Page, scripted_agent: Any, markdow
     await expect(link).to_contain_text(shown)
     await expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
     await expect(link).to_have_attribute("target", "_blank")
+
+
+@pytest.mark.parametrize("host", ["example.com", "elsewhere.example"])
+async def test_address_with_its_host_in_ascii_needs_no_other(signed_in: Page, scripted_agent: Any, host: str):
+    scripted_agent.will_answer(text=f"https://{host}/page")
+    await expect((await ask(signed_in)).get_by_role("link")).to_have_text(f"https://{host}/page")
+
+
+HIDDEN = (
+    "pay\u202e05\u202c, \u200bzero\U000e0041 and &#8238;reversed&#x202c;; `co\u2066de`"
+    "\n\n```\nrm\u202e x\n```"
+)
+
+
+@pytest.mark.promise("seen-before-yes")
+async def test_hidden_characters_of_a_model_are_escapes_in_text_code_thoughts_and_copies(
+    signed_in: Page, scripted_agent: Any
+):
+    await signed_in.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    scripted_agent.will_answer({"reasoning_content": "think\u202e"}, text=HIDDEN)
+    answer = await ask(signed_in)
+    shown = await answer.evaluate("(answer) => answer.textContent")
+    for escaped in (
+        "pay\\u202e05\\u202c",
+        "\\u200bzero\\udb40\\udc41",
+        "\\u202ereversed",
+        "co\\u2066de",
+        "rm\\u202e x",
+    ):
+        assert escaped in shown
+    await expect(answer.locator(".reasoning-text")).to_have_text("think\\u202e")
+    await answer.get_by_role("button", name="Copy answer").click()
+    await signed_in.wait_for_function("window.copied !== undefined")
+    assert "\u202e" not in shown + await signed_in.evaluate("window.copied")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "> " * 2000 + "deep",
+        "- " * 2000 + "deep",
+        "> - " * 1000 + "deep",
+        "\n".join("  " * depth + "- deep" for depth in range(500)),
+        "\n".join("> " * depth + "- 1. deep" for depth in range(1, 60)),
+    ],
+    ids=["quotations", "lists", "both", "indented", "growing"],
+)
+@pytest.mark.parametrize("width", [375, 1280])
+async def test_deep_nesting_makes_the_page_no_wider(
+    signed_in: Page, scripted_agent: Any, text: str, width: int
+):
+    await signed_in.set_viewport_size({"width": width, "height": 800})
+    scripted_agent.will_answer(text=text)
+    answer = await ask(signed_in)
+    await expect(answer.locator(".prose")).to_contain_text("deep")
+    assert await signed_in.evaluate("document.documentElement.scrollWidth") == width
+    deepest = await answer.evaluate(
+        """(answer) => Math.max(...[...answer.querySelectorAll('*')].map((node) => {
+          let depth = 0;
+          for (let at = node; at; at = at.parentElement) depth += at.matches('ul, ol, blockquote');
+          return depth;
+        }))"""
+    )
+    assert deepest <= 9  # with the list of turns
 
 
 async def test_disguised_address_is_not_a_link(signed_in: Page, scripted_agent: Any):
