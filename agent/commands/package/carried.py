@@ -13,6 +13,7 @@ from typing import Final
 
 from agent.commands.package.one_package import INNER, PACKAGE
 from agent.commands.package.parts import PackagingError
+from agent.commands.package.trial import import_faults, normal_name, start_faults
 from agent.settings.declared_services import ENTRY_POINTS
 from agent.settings.settings import Settings, variables
 
@@ -126,8 +127,27 @@ def carried(configuration: Configuration, form: Form) -> Carried:
         kept["GRAPH"] = f"{form.folder}/{settings.graph}"
     paths |= _code(settings, faults)
     files = {name: _content(path, faults) for name, path in paths.items()}
-    packages = _own_packages(configuration, faults)
+    packages = _own_packages(configuration, files, faults)
+    if not faults:
+        faults += start_faults(_tried(configuration, form))
     return Carried({name: value for name, value in sorted(kept.items()) if value}, files, packages, faults)
+
+
+def _tried(configuration: Configuration, form: Form) -> dict[str, str]:
+    """The variables there, as far as they can be tried here. What names a file or has a secret is as it is on
+    this machine: there it has a value that only the operator knows.
+    """
+    here, known = configuration.environment, variables()
+    tried = {**form.variables, **here}
+    for name, value in configuration.chosen.items():
+        present = here.get(name, "").strip()
+        of_operator = present and not value and _fault(name, present, name in known)
+        if value and _fault(name, value, known=True):
+            tried[name] = "" if present == "none" else present
+        elif not of_operator:
+            tried[name] = value
+    elsewhere = {name: here.get(name, "") for name in form.variables if name.startswith(form.elsewhere)}
+    return tried | elsewhere
 
 
 def _contains_secret(name: str, value: str) -> bool:
@@ -181,12 +201,16 @@ def _content(path: Path, faults: list[str]) -> bytes:
     return content
 
 
-def _own_packages(configuration: Configuration, faults: list[str]) -> dict[str, bytes]:
-    """The operator's lock file, and the wheels that it names. An own package that no lock has is a fault."""
+def _own_packages(
+    configuration: Configuration, files: Mapping[str, bytes], faults: list[str]
+) -> dict[str, bytes]:
+    """The operator's lock file, and the wheels that it names. An own package that no lock has is a fault, and
+    so is one that the own code in `files` imports.
+    """
     own = configuration.own_lock
     text = _content(own, faults).decode("utf-8", "replace") if own else ""
     names = _LOCKED.findall(f"{configuration.lock.read_text('utf-8')}\n{text}")
-    locked = set(map(_normal, names))
+    locked = set(map(normal_name, names))
     used = {
         f'entry point "{entry.name}"': [entry.dist.name if entry.dist else entry.module]
         for entry in entry_points(group=ENTRY_POINTS)
@@ -202,17 +226,15 @@ def _own_packages(configuration: Configuration, faults: list[str]) -> dict[str, 
     faults += [
         f"{place} is of the package {found[0]}, which is not locked: lock it in the file of --requirements"
         for place, found in used.items()
-        if not locked.intersection(map(_normal, found))
+        if not locked.intersection(map(normal_name, found))
     ]
+    sources = {name: content for name, content in files.items() if name.endswith(".py")}
+    faults += [f"{fault}: lock it in the file of --requirements" for fault in import_faults(sources, locked)]
     if own is None:
         return {}
     wheels = [each for each in _WHEEL.findall(text) if ".." not in PurePosixPath(each).parts]
     files = {str(PurePosixPath(wheel)): _content(own.parent / wheel, faults) for wheel in wheels}
     return files | {"requirements.lock": text.encode()}
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def package_tree(configuration: Configuration, folder: Path) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
-from agent.commands.package.carried import AGENTRUN, Configuration, carried, package_tree
+from agent.commands.package.carried import AGENTRUN, TREE, Configuration, carried, package_tree
 from agent.commands.package.enterprise_service import (
     FunctionOptions,
     deployed_jwks,
@@ -66,6 +66,22 @@ access_token = "https://payroll.example|payroll.read"
 python = "tools/payroll.py:service"
 [services.payroll.policies.payslip]
 effect = "read"
+"""
+
+
+TOOL = '''
+def service(payroll, settings):
+    @payroll.tool
+    async def payslip(http) -> str:
+        """Gets the payslip."""
+        return ""
+'''
+GRAPH = """
+from idaas_agent import build_graph
+
+
+def build(parts):
+    return build_graph(parts)
 """
 
 
@@ -137,14 +153,14 @@ def with_own_files(sandbox: Sandbox, folder: Path) -> dict[str, str]:
     (folder / "tools").mkdir()
     for name, text in {
         "my.toml": PAYROLL,
-        "tools/payroll.py": "def service(payroll, settings): ...\n",
+        "tools/payroll.py": TOOL,
         "accepted.json": "{}",
         "prompt": "You are brief.",
         "rules.cedar": "permit (principal, action, resource);\n// end\n",
     }.items():
         (folder / name).write_text(text)
     (folder / "graphs").mkdir()
-    (folder / "graphs" / "my_graph.py").write_text("def build(parts): ...\n")
+    (folder / "graphs" / "my_graph.py").write_text(GRAPH)
     own = {"SERVICES_FILE": "my.toml", "ACCEPTED_TOOLS_FILE": "accepted.json", "SYSTEM_PROMPT_FILE": "prompt"}
     own["POLICY_FILE"] = "rules.cedar"
     files = {name: str(folder / file) for name, file in own.items()}
@@ -230,6 +246,65 @@ def test_own_code_that_cannot_be_carried_is_a_fault(sandbox: Sandbox, tmp_path: 
     found = carried(configured(given, lock), AGENTRUN)
     assert len(found.faults) == 2
     assert found.packages.keys() == {"requirements.lock", "wheels/pytest-9.0.0-py3-none-any.whl"}
+
+
+@pytest.mark.parametrize(
+    ("line", "module"),
+    [
+        ("import pytest", "pytest"),
+        ("def later():\n    from pytest.raises import anything", "pytest"),
+        ("def build_later():\n    import no_such_module_anywhere", "no_such_module_anywhere"),
+        ("try:\n    import pytest\nexcept ImportError:\n    pytest = None", None),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pytest", None),
+        ("import json, httpx, langgraph.graph\nfrom idaas_agent import READS", None),
+    ],
+)
+def test_import_of_own_code_that_no_lock_has_is_a_fault(
+    sandbox: Sandbox, tmp_path: Path, line: str, module: str | None
+) -> None:
+    given = with_own_files(sandbox, tmp_path)
+    with (tmp_path / "graphs" / "my_graph.py").open("a") as file:
+        file.write(f"\n{line}\n")
+    found = carried(configured(given), AGENTRUN).faults
+    if module is None:
+        assert found == []
+        return
+    [fault] = found
+    assert fault.startswith(
+        f'graphs/my_graph.py imports "{module}" of the package {module}, which is not locked'
+    )
+
+
+SUMS = """permit (principal, action, resource);
+@sum("days") forbid (principal, action == Action::"leave.leave_apply", resource)
+when { context.today.sum.greaterThan(decimal("20.0")) };
+// end
+"""
+
+
+def test_deployment_that_would_not_start_is_not_written(sandbox: Sandbox, tmp_path: Path) -> None:
+    given = with_own_files(sandbox, tmp_path)
+    (tmp_path / "rules.cedar").write_text(SUMS)
+    here = given | {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/here.db"}
+    [fault] = carried(configured(here), AGENTRUN).faults
+    assert fault.startswith("the agent would not start there: ")
+    assert "context.today needs CONVERSATIONS_URL" in fault
+    of_role = ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN")
+    there = {f"ALIBABA_CLOUD_{name}": "" for name in of_role}
+    database = configured(here, CONVERSATIONS_URL="sqlite:////srv/agent.db", **there)
+    assert carried(database, TREE).faults == []
+    with pytest.raises(PackagingError, match=r"would not start there: .*today"):
+        package_tree(configured(here, **there), tmp_path / "own")
+    assert not (tmp_path / "own").exists()
+    (tmp_path / "rules.cedar").write_text("permit (principal, action, resource);\n// end\n")
+    (tmp_path / "graphs" / "my_graph.py").write_text("def build(parts): ...\n")
+    [fault] = carried(configured(here), AGENTRUN).faults
+    assert fault.startswith("the agent would not start there: GRAPH cannot be used")
+
+
+def test_variable_that_is_set_for_the_deployment_alone_is_tried(sandbox: Sandbox, tmp_path: Path) -> None:
+    [fault] = carried(configured(with_own_files(sandbox, tmp_path), MAX_RUNS="many"), AGENTRUN).faults
+    assert fault.startswith("the agent would not start there: MAX_RUNS must be")
 
 
 def test_own_packages_are_installed_by_their_hashes(tmp_path: Path) -> None:
