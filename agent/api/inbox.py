@@ -102,7 +102,7 @@ def prepared_routes(prepared: PreparedRuns) -> APIRouter:
     @router.get("", responses=documented(PreparedRunList))
     async def list_prepared(request: Request) -> JSONResponse:
         """What the client has prepared, and what became of it; never what was responded."""
-        found = await prepared.store.prepared(caller_of(request.scope).principal, by_client=True)
+        found = await prepared.store.prepared(caller_of(request.scope).principal)
         return JSONResponse({"prepared": [_prepared(each, prepared.status(each)) for each in found]})
 
     @router.delete("/{prepared_id}", status_code=204, response_class=Response)

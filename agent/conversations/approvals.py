@@ -24,7 +24,7 @@ _COLUMNS: Final = "id, owner, thread_id, status, approvers, prepared_by, body, s
 _MOST_GROUPS: Final = 200
 """Groups of one approver that are looked at."""
 _MOST_ASKED: Final = 200
-"""Open questions to approvers that one of them sees, the newest."""
+"""Open questions to approvers that one of them sees."""
 _IN_COLUMNS: Final = ("id", "thread_id", "principal")
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "kind": ApprovalKind,
@@ -33,6 +33,15 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "read": tuple,
     "access_identity": lambda value: None if value is None else AccessIdentity(value),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedLimits:
+    """How many prepared runs may wait: of one client, for one user, and of one client for one user."""
+
+    of_client: int
+    of_user: int
+    of_pair: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +99,17 @@ class SqlApprovalStore:
     ) -> ApprovalState:
         return await self._decided(approval_id, principal, approved=approved, digest=digest, at=at)
 
-    async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
+    async def asked_of(self, approver: Approver, at: float) -> Sequence[ApprovalState]:
         groups = approver.known_as[:_MOST_GROUPS]
-        condition = (
-            f"status = 'open' AND owner <> ? AND approvers IN ({', '.join('?' * len(groups))})"
-            f" ORDER BY created_at DESC, id LIMIT {_MOST_ASKED}"
-        )
-        found = await self._read(None, condition, owner_of(approver.principal), *groups)
-        requests = ((each, each.request) for each in reversed(found))
-        return [each for each, of in requests if approver.may_approve(of.principal, of.approvers or "")]
+        names = ", ".join("?" * len(groups))
+        place = "ROW_NUMBER() OVER (PARTITION BY owner ORDER BY created_at, id) AS place"
+        waiting = f"status = 'open' AND expires_at > ? AND owner <> ? AND approvers IN ({names})"
+        asked = f"SELECT id, created_at, {place} FROM approvals WHERE {waiting}"  # noqa: S608 - placeholders
+        fair = f"SELECT id FROM ({asked}) AS asked ORDER BY place, created_at, id LIMIT {_MOST_ASKED}"  # noqa: S608 - constants
+        condition = f"id IN ({fair}) ORDER BY created_at, id"
+        states = await self._read(None, condition, at, owner_of(approver.principal), *groups)
+        requests = ((state, state.request) for state in states)
+        return [state for state, of in requests if approver.may_approve(of.principal, of.approvers or "")]
 
     async def decide_for(
         self, approval_id: str, approver: Approver, *, approved: bool, at: float
@@ -127,9 +138,9 @@ class SqlApprovalStore:
 
         return work
 
-    async def prepare(self, request: ApprovalRequest, of_client: int, of_user: int) -> ApprovalState | None:
-        """Adds a prepared run, or returns the one of its id. Raises `LimitError` if as many of its client, or
-        for its user, wait.
+    async def prepare(self, request: ApprovalRequest, limits: PreparedLimits) -> ApprovalState | None:
+        """Adds a prepared run, or returns the one of its id. Raises `LimitError` if as many wait as `limits`
+        allow.
         """
         client, user, now = _preparer(request), owner_of(request.principal), request.created_at
         waiting_of = "SELECT count(*) FROM approvals WHERE status = 'open' AND expires_at > ? AND prepared_by"
@@ -138,9 +149,11 @@ class SqlApprovalStore:
             if not (yield from self.added(ApprovalState(request))):
                 sql = f"SELECT {_COLUMNS} FROM approvals WHERE id = ?"  # noqa: S608 - constants
                 return self._state(None, (yield from query(sql, request.id))[0])
-            by_client = yield from query(f"{waiting_of} = ?", now, client)
-            for_user = yield from query(f"{waiting_of} IS NOT NULL AND owner = ?", now, user)
-            for [[waiting]], most in ((by_client, of_client), (for_user, of_user)):
+            of_client = yield from query(f"{waiting_of} = ?", now, client)
+            of_user = yield from query(f"{waiting_of} IS NOT NULL AND owner = ?", now, user)
+            of_pair = yield from query(f"{waiting_of} = ? AND owner = ?", now, client, user)
+            counts = (of_client, limits.of_client), (of_user, limits.of_user), (of_pair, limits.of_pair)
+            for [[waiting]], most in counts:
                 if waiting > most:  # with this one, which is not kept then
                     raise LimitError(AgentCode.TOO_MANY_RUNS, f"{most} prepared runs wait")
             return None
@@ -148,11 +161,15 @@ class SqlApprovalStore:
         async with available():
             return await self._database.write(adding, durable=True)
 
-    async def prepared(self, principal: Principal, *, by_client: bool = False) -> Sequence[ApprovalState]:
-        """The newest 1,000 that were prepared for a user, or by a client, in any status."""
-        condition = "prepared_by = ?" if by_client else "prepared_by IS NOT NULL AND owner = ?"
-        condition += " ORDER BY created_at DESC, id LIMIT 1000"
-        return await self._read(None, condition, owner_of(principal))
+    async def prepared(self, client: Principal) -> Sequence[ApprovalState]:
+        """The newest 1,000 that `client` prepared, in any status."""
+        condition = "prepared_by = ? ORDER BY created_at DESC, id LIMIT 1000"
+        return await self._read(None, condition, owner_of(client))
+
+    async def waiting_for(self, user: Principal, at: float) -> Sequence[ApprovalState]:
+        """What was prepared for `user` and is open at `at`, the oldest first. `prepare` limits how many."""
+        condition = "prepared_by IS NOT NULL AND owner = ? AND status = 'open' AND expires_at > ?"
+        return await self._read(None, f"{condition} ORDER BY created_at, id", owner_of(user), at)
 
     async def all_prepared(self, at: float) -> Sequence[ApprovalState]:
         """All that are open, and have not expired at `at`, the newest first, for operators."""

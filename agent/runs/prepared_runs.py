@@ -4,13 +4,15 @@ Until then nothing runs, and no token of the person is needed. The question is a
 kept in the same store, decided once by its person, expired or withdrawn.
 """
 
+import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from langchain_core.messages import HumanMessage
 
-from agent.conversations.approvals import SqlApprovalStore
+from agent.conversations.approvals import PreparedLimits, SqlApprovalStore
 from agent.operations.approval_webhook import ApprovalWebhook
 from agent.settings.settings import Settings
 from graph.approvals.answer import require_signed_in
@@ -32,6 +34,9 @@ from identity.errors import ApprovalError, AuditError
 from identity.principal import Principal
 from identity.printable import printable
 from tools.approval_policy import Effect
+
+_SHARES: Final = 4
+"""A client has at most one of so many parts of what may wait for a user: others have the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,11 @@ class PreparedRuns:
             expires_at=now + lasts,
             prepared_by=client.principal.subject,
         )
-        limits = settings.max_prepared_by_client, settings.max_prepared_for_user
-        if (known := await self.store.prepare(request, *limits)) is not None:
+        for_user = settings.max_prepared_for_user
+        limits = PreparedLimits(
+            of_client=settings.max_prepared_by_client, of_user=for_user, of_pair=math.ceil(for_user / _SHARES)
+        )
+        if (known := await self.store.prepare(request, limits)) is not None:
             since = known.request.created_at
             if known.request != replace(request, created_at=since, expires_at=since + lasts):
                 raise ApprovalError(GraphCode.APPROVAL_USED, "the Idempotency-Key had another body")
@@ -87,8 +95,8 @@ class PreparedRuns:
 
     async def waiting(self, caller: VerifiedAccessToken) -> list[ApprovalState]:
         """What was prepared for `caller` and can be accepted now, the oldest first."""
-        found = await self.store.prepared(caller.principal)
-        return [each for each in reversed(found) if self.status(each) is ApprovalStatus.OPEN]
+        found = await self.store.waiting_for(caller.principal, self.clock())
+        return [each for each in found if self.status(each) is ApprovalStatus.OPEN]
 
     def status(self, state: ApprovalState) -> ApprovalStatus:
         """The status now. What is open and void is withdrawn. A decision stays."""

@@ -25,7 +25,7 @@ class Inbox:
     async def waiting(self, caller: VerifiedAccessToken) -> Sequence[ApprovalState]:
         """The questions of others that `caller` may decide now, the oldest first."""
         now = self.clock()
-        found = await self.store.asked_of(self._approver(caller))
+        found = await self.store.asked_of(self._approver(caller), now)
         return [state for state in found if state.status_at(now) is ApprovalStatus.OPEN]
 
     async def decide(self, approval_id: str, caller: VerifiedAccessToken, *, approved: bool) -> None:

@@ -314,8 +314,10 @@ class ApprovalStore(Protocol):
     ) -> ApprovalState:
         """`ApprovalState.decided`, once. Raises `ApprovalError`, also if there is no such approval."""
 
-    async def asked_of(self, approver: Approver) -> Sequence[ApprovalState]:
-        """The open questions of other principals to a group of `approver`, the oldest first, as `pending`."""
+    async def asked_of(self, approver: Approver, at: float) -> Sequence[ApprovalState]:
+        """The questions of other principals to a group of `approver` that are open at `at`, the oldest first.
+        If there are too many, each asker has a fair share: their oldest.
+        """
 
     async def decide_for(
         self, approval_id: str, approver: Approver, *, approved: bool, at: float

@@ -105,10 +105,10 @@ def test_row_that_a_terminal_would_wrap_is_marked() -> None:
     terminal = Terminal()
     terminal.file = io.StringIO()
     terminal._force_terminal, terminal.width = True, 24  # as on a real one
-    terminal.print_lines(["· note: " + "-" * 16 + "· amount: 1", "· amount: 5000"])
+    terminal.print_lines(["· note: " + "-" * 12 + "· amount: 1", "· amount: 5000"])
     rows = re.sub(r"\x1b\[[\d;]*m", "", terminal.file.getvalue()).splitlines()
     assert [row for row in rows if row.startswith("· amount")] == ["· amount: 5000"]
-    assert "".join(row.removeprefix("  │ ") for row in rows[:-1]) == "· note: " + "-" * 16 + "· amount: 1"
+    assert "".join(row.removeprefix("  │ ") for row in rows[:-1]) == "· note: " + "-" * 12 + "· amount: 1"
 
 
 async def test_arguments_that_imitate_a_card_are_shown_above_what_counts(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.approvals import SqlApprovalStore
+from agent.conversations.approvals import PreparedLimits, SqlApprovalStore
 from agent.conversations.database.database import Database, Transaction, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
@@ -109,9 +109,10 @@ async def test_question_to_approvers_is_decided_by_one_of_them_once_and_never_by
     await store.open(request_of(approvers="finance", rules=("limit",), arguments={"amount": 5}))
     await store.open(request_of(id="2", call_id="call_2"))
     bob, own = (Approver(each, frozenset({"finance"}), "t") for each in (BOB, ALICE))
-    assert await store.asked_of(own) == []
-    assert await store.asked_of(Approver(BOB, frozenset({"staff"}))) == []
-    [asked] = await store.asked_of(bob)
+    assert await store.asked_of(own, NOW) == []
+    assert await store.asked_of(Approver(BOB, frozenset({"staff"})), NOW) == []
+    assert await store.asked_of(bob, NOW + SECONDS) == []
+    [asked] = await store.asked_of(bob, NOW)
     assert (asked.request.principal, asked.request.arguments) == (ALICE, {"amount": 5})
     for attempt in (
         store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW),
@@ -129,6 +130,27 @@ async def test_question_to_approvers_is_decided_by_one_of_them_once_and_never_by
     with pytest.raises(ApprovalError):
         await store.decide_for("1", bob, approved=False, at=NOW)
     await store.use("1", ALICE, DIGEST, NOW)
+
+
+async def test_flood_of_one_asker_pushes_no_question_of_another_out_of_the_inbox(store):
+    bob = Approver(BOB, frozenset({"finance"}))
+    carol = Principal(ALICE.issuer, "carol")
+    for number in range(205):
+        flood = request_of(
+            id=f"a{number}", thread_id=f"a{number}", approvers="finance", created_at=NOW + number
+        )
+        await store.open(flood)
+    await store.open(
+        request_of(id="c", thread_id="c", principal=carol, approvers="finance", created_at=NOW + 500)
+    )
+    late = request_of(id="e", thread_id="e", principal=carol, approvers="finance", created_at=NOW - SECONDS)
+    await store.open(replace(late, expires_at=NOW))
+    asked = [state.request for state in await store.asked_of(bob, NOW)]
+    assert len(asked) == 200
+    assert [request.id for request in asked if request.principal == carol] == ["c"]
+    assert [request.created_at for request in asked] == sorted(request.created_at for request in asked)
+    assert "a0" in [request.id for request in asked]
+    assert "a204" not in [request.id for request in asked]
 
 
 async def test_unknown_approval_can_be_neither_decided_nor_used(store):
@@ -223,17 +245,20 @@ async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(n
         for name, by, user in (("p1", "job", ALICE), ("p2", "job", BOB), ("p3", "other", ALICE))
     ]  # fmt: skip
     for request in asked:
-        await stores[0].prepare(request, 2, 2)
+        await stores[0].prepare(request, PreparedLimits(2, 2, 2))
     late = replace(asked[0], id="late", created_at=asked[0].expires_at, expires_at=NOW + 9999)
     with pytest.raises(LimitError):
-        await stores[1].prepare(replace(asked[0], id="p4"), 2, 3)
+        await stores[1].prepare(replace(asked[0], id="p4"), PreparedLimits(2, 3, 3))
     with pytest.raises(LimitError):
-        await stores[1].prepare(replace(asked[2], id="p4"), 3, 2)
-    await stores[1].prepare(late, 1, 1)  # those before it have expired
-    found = [await stores[1].prepared(each, by_client=True) for each in jobs]
-    found += [await stores[1].prepared(each) for each in (ALICE, BOB)]
+        await stores[1].prepare(replace(asked[2], id="p4"), PreparedLimits(3, 2, 2))
+    with pytest.raises(LimitError):
+        await stores[1].prepare(replace(asked[2], id="p4"), PreparedLimits(3, 3, 1))
+    assert [each.request.id for each in await stores[1].waiting_for(ALICE, NOW)] == ["p1", "p3"]
+    await stores[1].prepare(late, PreparedLimits(1, 1, 1))  # those before it have expired
+    found = [await stores[1].prepared(each) for each in jobs]
+    found += [await stores[1].waiting_for(*each) for each in ((ALICE, late.created_at), (BOB, NOW))]
     names = [sorted(each.request.id for each in of_one) for of_one in found]
-    assert names == [["late", "p1", "p2"], ["p3"], ["late", "p1", "p3"], ["p2"]]
+    assert names == [["late", "p1", "p2"], ["p3"], ["late"], ["p2"]]
     assert found[3][0].request == asked[1]
     assert found[3][0].request.arguments == {"question": "p2"}
     assert await stores[0].pending(ALICE) == await stores[0].pending(ALICE, "p1") == []
@@ -250,7 +275,8 @@ async def test_prepared_run_is_of_its_client_and_user_and_no_question_of_a_run(n
     await stores[0].withdraw(BOB, "p2", NOW)  # what ends a run changes nothing of it
     with pytest.raises(ApprovalError):
         await stores[1].withdraw_prepared("p2", jobs[0], NOW)
-    assert [each.status for each in await stores[1].prepared(BOB)] == ["approved"]
+    assert await stores[1].waiting_for(BOB, NOW) == []
+    assert (await stores[1].get("p2", BOB)).status == "approved"
 
 
 async def test_pending_ones_are_in_the_order_of_their_requests_and_recent_ones_newest_first(store):

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 
+from agent.conversations.approvals import PreparedLimits
 from agent.conversations.checkpoints import SavedCheckpoint
 from agent.conversations.database.database import Database, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
@@ -17,6 +18,7 @@ from agent.conversations.retention import Retention
 from agent.conversations.storage import ConversationStorage
 from agent.conversations.thread import RunKey, owner_of
 from identity.errors import ThreadNotFoundError
+from identity.principal import Principal
 from tests.clock import Clock
 from tests.graph.approvals.conftest import ALICE, request_of
 
@@ -115,11 +117,11 @@ async def test_approvals_and_checkpoints_end_with_their_conversation(storage, da
 
 async def test_prepared_run_is_purged_a_week_after_its_end(storage, clock):
     times = {"created_at": clock.now, "expires_at": clock.now + 60}
-    await storage.approvals.prepare(request_of(prepared_by="job", **times), 1, 1)
+    await storage.approvals.prepare(request_of(prepared_by="job", **times), PreparedLimits(1, 1, 1))
     for seconds, left in ((60 + 7 * 86_400 - 1, 1), (2, 0)):
         clock.now += seconds
         await storage.retention.purge()
-        assert len(await storage.approvals.prepared(ALICE)) == left
+        assert len(await storage.approvals.prepared(Principal(ALICE.issuer, "job"))) == left
 
 
 async def test_rounds_create_no_database(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ async def test_user_who_declines_is_not_overruled_and_others_are_not_asked(gate_
     own = await asked(gate)
     await gate.store.decide(own.request.id, ALICE, approved=False, digest=None, at=NOW)
     assert isinstance(await gate.verdict(PENDING, await caller()), Refused)
-    assert await gate.store.asked_of(FINANCE) == []
+    assert await gate.store.asked_of(FINANCE, NOW) == []
 
 
 @pytest.mark.parametrize("gate_with", BY_OTHERS)

@@ -231,10 +231,11 @@ async def test_prepared_run_that_has_ended_is_neither_shown_nor_begun(replica: T
 
 
 async def test_flood_of_one_client_is_refused_for_each_user_and_in_sum(replica: ThreadsOf) -> None:
-    served = await replica(MAX_PREPARED_BY_CLIENT="3", MAX_PREPARED_FOR_USER="2")
+    served = await replica(MAX_PREPARED_BY_CLIENT="3", MAX_PREPARED_FOR_USER="5")
     [first, _] = [await prepared(served) for _ in range(2)]
     full = 429, "too_many_runs"
-    assert await refusal(served, "POST", "/prepared", "other", QUESTION) == full
+    assert await refusal(served, "POST", "/prepared", JOB, QUESTION) == full  # a quarter, rounded up
+    assert (await served.ask("POST", "/prepared", "other", QUESTION)).status_code == 201
     bob = {**QUESTION, "user": "user_bob01"}
     assert (await served.ask("POST", "/prepared", JOB, bob)).status_code == 201
     assert await refusal(served, "POST", "/prepared", JOB, bob) == full

@@ -235,7 +235,7 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "question given to other approvers": (
         "UPDATE approvals SET approvers = 'staff' WHERE id = 'finance'",
-        lambda storage: storage.approvals.asked_of(Approver(BOB, frozenset({"staff"}))),
+        lambda storage: storage.approvals.asked_of(Approver(BOB, frozenset({"staff"})), NOW),
     ),
     "question made a prepared run": (
         "UPDATE approvals SET prepared_by = 'client' WHERE id = 'open'",
