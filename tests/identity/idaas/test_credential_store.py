@@ -228,6 +228,9 @@ pam.generate_jwt_authentication_token("service_jwt", "sub1", [service], custom_c
 pam.fetch_oauth_authentication_token_v2(
     "calendar", "user_federation", scope="read write", custom_parameters={"access_type": "offline"}
 )
+pam.fetch_oauth_authentication_token_v2(
+    "calendar", "user_federation", scope="read", force_authentication=True
+)
 client.Client(Config(endpoint=endpoint)).obtain_cloud_account_role_access_credential_with_options(
     instance,
     models.ObtainCloudAccountRoleAccessCredentialRequest(
@@ -274,11 +277,13 @@ def recorded(recorder: Recorder) -> dict[str, Any]:
         headers["x-acs-signature-nonce"] = re.sub(
             "^[0-9a-f]{32}$", "<a nonce>", headers["x-acs-signature-nonce"]
         )
-        found[headers["x-acs-action"]] = {
+        content = json.loads(body) if body else None
+        forced = " with force" if (content or {}).get("forceAuthentication") else ""
+        found[headers["x-acs-action"] + forced] = {
             "method": request.method,
             "path": request.url.path,
             "query": sorted(request.query_params.multi_items()),
-            "body": json.loads(body) if body else None,
+            "body": content,
             "headers": headers,
             "has date": "date" in request.headers,
         }
@@ -319,7 +324,7 @@ async def test_store_operations_equal_those_of_the_sdks(sandbox, endpoint, recor
     _, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, errors.decode()
     theirs = recorded(recorder)
-    assert len(theirs) == 3
+    assert len(theirs) == 4
 
     settings = read_settings(variables)
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
@@ -327,5 +332,6 @@ async def test_store_operations_equal_those_of_the_sdks(sandbox, endpoint, recor
         await client.obtain(token, IssuedJwtRequirement("service_jwt", SERVICE, (("tier", "gold"),)), "sub1")
         requirement = OAuthTokenRequirement("calendar", ("read", "write"), (("access_type", "offline"),))
         await client.obtain(token, requirement)
+        await client.obtain(token, OAuthTokenRequirement("calendar", ("read",)).anew)
         await client.obtain(token, CloudRoleRequirement(ROLE, 900))
     assert recorded(recorder) == theirs
