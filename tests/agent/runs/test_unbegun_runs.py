@@ -14,6 +14,8 @@ from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
+pytestmark = pytest.mark.promise("heals-by-itself")
+
 
 class DatabaseThatCommitsLate(SqliteDatabase):
     """What is written while it is `late` is stored, and its writer does not learn of that."""

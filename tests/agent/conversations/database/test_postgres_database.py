@@ -280,6 +280,7 @@ async def test_server_that_hangs_is_given_up_and_used_again(
     assert not [record.getMessage() for record in caplog.records]
 
 
+@pytest.mark.promise("heals-by-itself")
 async def test_burst_waits_for_a_connection_as_long_as_the_server_responds(database_of, monkeypatch):
     database = database_of(most=1)
     await ThreadStore(database).open("owner", "t")
@@ -288,6 +289,7 @@ async def test_burst_waits_for_a_connection_as_long_as_the_server_responds(datab
     assert found == [[(1,)]] * 2_000
 
 
+@pytest.mark.promise("bounded")
 async def test_wait_for_a_connection_has_an_end_with_its_own_reason(database_of, monkeypatch):
     monkeypatch.setattr(postgres_connections, "LONGEST_WAIT", 0.0)
     database = database_of(most=1)
