@@ -140,7 +140,7 @@ class Calls:
                 raise McpError(INVALID_PARAMS, offered.withheld.get(asked.name, unknown))
             asks = request.asks("form") or request.asks("url")
             may_ask = asks and getattr(self._agent.gate.services[service], "may_ask", False)
-            kept = kept if may_ask or self._agent.gate.decides(call, service) else None
+            kept = kept if may_ask or self._agent.gate.decides(call, service, {}) else None
         thread_id = asked.arguments.get("conversation") if call is None else None
         streaming = call is None
         if kept is None:
