@@ -114,7 +114,14 @@ async def begin_run(unseen: DataLabels, visit: Visit) -> dict[str, Any]:
     of_client = unseen if any(_is_of_client(each, is_kept=is_kept) for each in messages) else {}
     note_read(visit.runtime, of_client)
     read = joined(context.read, of_client)
-    return {"rounds": 0, "accepted": {}, "requested": context.call, "proposed": [], "read": read}
+    return {
+        "rounds": 0,
+        "accepted": {},
+        "requested": context.call,
+        "proposed": [],
+        "read": read,
+        "context": "",
+    }
 
 
 def _is_of_client(message: AnyMessage, *, is_kept: bool) -> bool:

@@ -74,6 +74,8 @@ class AgentState(AgentInput, total=False):
     """Whether the node `credentials` is visited again. It grants nothing."""
     instructions: str
     """The system prompt of the run, in place of the configured one. For nodes of an own graph."""
+    context: str
+    """What nodes of an own graph have found for the question: data for the model, in nobody's voice."""
     read: Annotated[dict[str, str], joined]
     """The labels of what the conversation has read (`graph.labels.data_labels`)."""
     proposed: Annotated[list[ToolCall], _proposed]
@@ -85,7 +87,7 @@ class AgentState(AgentInput, total=False):
     credentials: Annotated[RunCredentials, CredentialsChannel]
 
 
-SHARED_KEYS: Final = AgentState.__annotations__.keys() - {"messages", "instructions"}
+SHARED_KEYS: Final = AgentState.__annotations__.keys() - {"messages", "instructions", "context"}
 """The keys that only the agent's own nodes write."""
 
 

@@ -10,7 +10,7 @@ from langchain_core.messages.tool import ToolOutputMixin
 from identity.credentials.requirement import Credential, CredentialRequirement
 from identity.errors import ErrorCode
 from identity.principal import AccessIdentity, Caller
-from tools.approval_policy import ToolPolicy
+from tools.approval_policy import Data, ToolPolicy
 from tools.arguments.fault import ArgumentFault
 from tools.elicitation import InputRequired
 from tools.service_name import service_of
@@ -145,6 +145,15 @@ def node_of(nodes: Mapping[str, Service], service: str, tool: str) -> str:
     """The node that calls `tool` of `service`; that of the service's own permission if none has the tool."""
     of_service = (name for name in nodes if service_of(name) == service)
     return next((name for name in of_service if tool in nodes[name].tool_names), service)
+
+
+def data_of(service: Service, tool: str) -> Data:
+    """How far what `tool` returns may go: as its policy says, else as its service does (`data`)."""
+    declared = service.policy(tool).data
+    if declared is not Data.UNLABELLED:
+        return declared
+    of_service: Data = getattr(service, "data", Data.UNLABELLED)  # a service of an operator may have none
+    return of_service
 
 
 async def offered_tool(service: Service, name: str, access: Access) -> ToolSchema | None:

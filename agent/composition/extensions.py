@@ -126,6 +126,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         "error_code": declared.error_code,
         "settings": declared.settings,
         "prefix": d.prefix,
+        "data": d.data,
         "policies": {tool: policy.made() for tool, policy in d.policies.items()},
         "ssl_context": tls,
         "seconds": d.timeout_seconds,

@@ -271,6 +271,9 @@ class _Tools(_Table):
     policies: dict[str, PolicyDeclaration] = Field(
         default_factory=dict, description="By the names of tools; each replaces what the code declares."
     )
+    data: Data = Field(
+        Data.UNLABELLED, description="How far what its tools return may go, of those without a label."
+    )
 
 
 class _ListedTools(_Tools):

@@ -12,13 +12,14 @@ from langchain_core.messages import ToolCall
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policy import Ask, Decision
 from graph.labels.call_form import has_written, says_nothing_else
-from graph.labels.data_labels import DataLabels, shown
+from graph.labels.data_labels import DataLabels, is_confidential, shown
 from graph.labels.disclosure import Disclosure, guards_of
 from graph.labels.user_words import WordsOfUsers
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
-from tools.approval_policy import ApprovalMode, strictest
-from tools.service import Access, Service, offered_tool
+from tools.approval_policy import ApprovalMode, Data, strictest
+from tools.service import Access, Service, data_of, offered_tool
+from tools.service_name import service_of
 
 AccessOf = Callable[[str, VerifiedAccessToken], Access]
 
@@ -37,7 +38,8 @@ class Disclosures:
         """What the call could carry elsewhere, also to those whom the policy's `decision` asks."""
         to_others = isinstance(decision, Ask) and decision.approvers is not None
         policy = self.services[pending.service].policy(pending.call["name"])
-        guards = guards_of(pending.read, pending.service, policy, to_others=to_others)
+        keeps = is_confidential(pending.read) and self._keeps_labels(pending.service)
+        guards = guards_of(pending.read, pending.service, policy, to_others=to_others, keeps_labels=keeps)
         if not (guards.holds_data or guards.asks):
             return Disclosure()
         words, arguments = self.words.of(pending.messages), pending.call["args"]
@@ -54,7 +56,16 @@ class Disclosures:
     def may_ask(self, call: ToolCall, service: str, read: DataLabels) -> bool:
         """Whether a call may be asked about or refused, whatever its arguments are."""
         policy = self.services[service].policy(call["name"])
-        return guards_of(read, service, policy, to_others=False).asks
+        keeps = is_confidential(read) and self._keeps_labels(service)
+        return guards_of(read, service, policy, to_others=False, keeps_labels=keeps).asks
+
+    def _keeps_labels(self, node: str) -> bool:
+        """Whether each tool of a service has a label, also those that another node calls."""
+        name = service_of(node)
+        nodes = [service for service in self.services.values() if service_of(service.name) == name]
+        return all(
+            data_of(service, tool) is not Data.UNLABELLED for service in nodes for tool in service.tool_names
+        )
 
     async def _parameters(
         self, pending: PendingCall, caller: VerifiedAccessToken

@@ -13,7 +13,7 @@ from graph.approvals.grants import Grant
 from graph.approvals.policy import AnyUser, Ask
 from graph.approvals.request import grant_of
 from tools.approval_policy import Trust
-from tools.service import Service, ToolSchema
+from tools.service import Service, ToolSchema, data_of
 from tools.service_name import service_of
 
 
@@ -77,7 +77,7 @@ async def rights_of(
         return ToolRights(
             name=tool.name,
             effect=declared.effect,
-            data=declared.data,
+            data=data_of(service, tool.name),
             trust=declared.trust or Trust.TRUSTED,
             decision=type(found).__name__.lower(),
             rules=list(found.rules),

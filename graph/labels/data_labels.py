@@ -11,8 +11,8 @@ Which calls could carry it elsewhere: `graph.labels.disclosure`.
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
-from tools.approval_policy import Data, ToolPolicy, Trust
-from tools.service import Service
+from tools.approval_policy import Data, Trust
+from tools.service import Service, data_of
 from tools.service_name import service_of
 
 DataLabels: TypeAlias = Mapping[str, str]
@@ -35,15 +35,20 @@ def joined(earlier: DataLabels | None, new: DataLabels) -> dict[str, str]:
     return labels
 
 
-def labels_of(service: str, tool: str, policy: ToolPolicy) -> dict[str, str]:
-    """The labels of a result of `tool`."""
-    labels = [label for label in (policy.data, policy.trust) if label in _KEPT]
-    return {f"{service_of(service)}.{tool}": " ".join(labels)} if labels else {}
+def labels_of(service: Service, tool: str) -> dict[str, str]:
+    """The labels of a result of `tool`: those of its policy, or of its service."""
+    return labelled(f"{service_of(service.name)}.{tool}", data_of(service, tool), service.policy(tool).trust)
+
+
+def labelled(source: str, data: Data, trust: Trust | None) -> dict[str, str]:
+    """The labels of what was read from `source`."""
+    labels = [label for label in (data, trust) if label in _KEPT]
+    return {source: " ".join(labels)} if labels else {}
 
 
 def unseen_in(services: Iterable[Service]) -> dict[str, str]:
     """The labels of what the program of a client wrote: it may have whatever the tools return."""
-    may_be = {service.policy(tool).data for service in services for tool in service.tool_names}
+    may_be = {data_of(service, tool) for service in services for tool in service.tool_names}
     return {CLIENT: " ".join(sorted({Trust.UNTRUSTED, *may_be.intersection(_KEPT)}))}
 
 

@@ -41,9 +41,12 @@ class Guards:
         return strictest(self.of_data, self.of_values) is not ApprovalMode.ALLOW
 
 
-def guards_of(read: DataLabels, service: str, policy: ToolPolicy, *, to_others: bool) -> Guards:
+def guards_of(
+    read: DataLabels, service: str, policy: ToolPolicy, *, to_others: bool, keeps_labels: bool = True
+) -> Guards:
     """The table: calls of a tool of `service` after what has the labels `read` was read. `to_others`: another
-    person sees the call before it is made.
+    person sees the call before it is made. `keeps_labels`: all tools of the service are labelled, so that
+    what is written there comes back with a label.
     """
     labels, after = labels_in(read), policy.after
     reaches_others = policy.effect in (Effect.EXTERNAL, Effect.UNKNOWN)
@@ -51,8 +54,8 @@ def guards_of(read: DataLabels, service: str, policy: ToolPolicy, *, to_others: 
     is_instructed = Trust.UNTRUSTED in labels
     of_data = [ApprovalMode.ALLOW]
     if Data.CONFIDENTIAL in labels:
-        own = {service_of(service)}
-        is_written_elsewhere = policy.effect is Effect.WRITE and services_in(read, Data.CONFIDENTIAL) != own
+        comes_back = keeps_labels and services_in(read, Data.CONFIDENTIAL) == {service_of(service)}
+        is_written_elsewhere = policy.effect is Effect.WRITE and not comes_back
         if is_outside or is_written_elsewhere:
             of_data.append(_at_least_asking(after.confidential, is_instructed))
         if to_others:

@@ -85,15 +85,18 @@ class ModelNode:
 
         async def respond(messages: Sequence[AnyMessage], *, shown: bool = False) -> AIMessage:
             instructions = prompt_for(state.get("instructions") or self.system_prompt, caller.caller)
-            prompt = build_prompt(instructions, messages, offered.notes)
+            prompt = build_prompt(instructions, messages, offered.notes, state.get("context", ""))
             tools = listed_tools(offered, state["messages"], most) if searches else offered.tools
             sent = [api_tool(each) for each in tools]
             return await self.ask(prompt, visit, shown=shown, tools=sent, key=credentials[MODEL])
 
+        read: dict[str, str] = {}
         if calls:
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
         elif self.middleware.turn is not None:
-            response = await self.middleware.response(OwnVisit(MODEL, self, visit), respond)
+            own = OwnVisit(MODEL, self, visit)
+            response = await self.middleware.response(own, respond)
+            read = own.labels
             if context_of(runtime).streaming:
                 show(response, writer_of(runtime), steps=context_of(runtime).steps)
         else:
@@ -114,7 +117,7 @@ class ModelNode:
                 results.append(await (step.made(work) if reason is None else step.refused(reason)))
             else:
                 accepted[call_id] = service
-                note_read(runtime, labels_of(service, name, self.gate.services[service].policy(name)))
+                note_read(runtime, labels_of(self.gate.services[service], name))
         # `None` for a called service means that the node `credentials` is to resolve it.
         called = {
             name: credentials[name].known()
@@ -126,6 +129,7 @@ class ModelNode:
             "accepted": accepted,
             "rounds": rounds + bool(response.tool_calls),
             "proposed": [],
+            "read": read,
             "credentials": RunCredentials({**renewed, **called}),
         }
 

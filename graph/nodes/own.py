@@ -8,6 +8,7 @@ author.
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextvars import Context, copy_context
@@ -22,19 +23,23 @@ from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
 from graph.callers import Visit
-from graph.context import context_of, writer_of
+from graph.context import context_of, note_read, writer_of
 from graph.credentials.service_credentials import secrets_of
 from graph.error_codes import GraphCode
 from graph.events import MAX_CHARACTERS, TOO_LONG, OwnEvent, ResponseStarted, TextEvent
+from graph.labels.data_labels import joined, labelled
 from graph.state import SHARED_KEYS
 from identity.errors import AgentError, AuditError, InternalError
 from identity.observation.failure import place_of
 from identity.principal import Caller
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
+from tools.approval_policy import Data, Trust
 
 if TYPE_CHECKING:
     from graph.nodes.model import ModelNode
+
+_SOURCE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 T = TypeVar("T")
 State: TypeAlias = Mapping[str, Any]
@@ -48,6 +53,7 @@ class NodeContext:
     caller: Caller
     """The verified user, or client, for whom the node is visited."""
     _ask: Callable[[Sequence[AnyMessage], bool], Awaitable[AIMessage]] = field(repr=False, compare=False)
+    _label: Callable[[str, Data, Trust], None] = field(repr=False, compare=False)
 
     async def ask(self, messages: Sequence[Any], *, shown: bool = False) -> AIMessage:
         """The model's response to `messages`, without tools: with the caller's key, on record.
@@ -56,6 +62,16 @@ class NodeContext:
         Raises `ServiceError` for the model, and `CredentialError` or `UnreachableError` for its key.
         """
         return await self._ask(cast(Sequence[AnyMessage], convert_to_messages(messages)), shown)
+
+    def label(self, source: str, *, data: Data = Data.UNLABELLED, trust: Trust = Trust.UNTRUSTED) -> None:
+        """Labels what the node has read from `source`, a name for people: as the result of a tool does, it
+        counts for the rest of the conversation. Call it before what was read is returned.
+
+        Raises `ValueError` for a source that is not of 1 to 64 letters, digits, `_` and `-`.
+        """
+        if not _SOURCE.fullmatch(source):
+            raise ValueError("a source must have 1 to 64 letters, digits, _ and -")
+        self._label(source, Data(data), Trust(trust))
 
 
 class OwnNode:
@@ -70,13 +86,19 @@ class OwnNode:
         self._model = model
 
     async def __call__(self, visit: Visit) -> dict[str, Any]:
-        """The update of the state: messages of the agent, `instructions`, and own keys."""
+        """The update of the state: messages of the agent, `instructions`, `context`, and own keys. A context
+        that the node does not label is untrusted.
+        """
         state, runtime, own = visit.state, visit.runtime, OwnVisit(self._name, self._model, visit)
 
         async def checked(shown: State, config: RunnableConfig) -> dict[str, Any]:
             return _checked(await self._node.ainvoke(shown, config), own.redact)
 
         update = await own.apart(checked)
+        if update.get("context") and not own.has_labelled:
+            own.label("context", Data.UNLABELLED, Trust.UNTRUSTED)
+        if own.labels:
+            update["read"] = own.labels
         write = writer_of(runtime) if context_of(runtime).streaming else None
         if write is not None:
             follows = bool(state["messages"]) and isinstance(state["messages"][-1], AIMessage)
@@ -98,15 +120,26 @@ class OwnVisit:
         self._unrecorded: list[AuditError] = []
         self.asked: Final[list[AIMessage]] = []
         """The responses that were shown."""
+        self.labels: Final[dict[str, str]] = {}
+        """The labels of what was read in this visit."""
+        self.has_labelled = False
+        """Whether the code said what it has read, perhaps that nothing holds it."""
         self._secrets = secrets_of(state, caller)
         self._obtained = obtained
         write = _own_writer(name, writer_of(runtime), self.redact, self._of_run)
-        context = NodeContext(caller.caller, self._ask)
+        context = NodeContext(caller.caller, self._ask, self.label)
         self.runtime: Final = Runtime(context=context, store=runtime.store, stream_writer=write)
 
     def redact(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         """`value` without the secrets of the run."""
         return redact(value, [*self._secrets, *self._obtained])
+
+    def label(self, source: str, data: Data, trust: Trust) -> None:
+        """See `NodeContext.label`."""
+        self.has_labelled = True
+        labels = labelled(f"{self._name}.{source}", data, trust)
+        self.labels.update(joined(self.labels, labels))
+        note_read(self._visit.runtime, labels)
 
     async def apart(self, work: Work[T]) -> T:
         """See `_apart`. A call that could not be recorded is raised, whatever `work` makes of that."""
@@ -181,6 +214,8 @@ def _checked(update: object, redacted: Callable[[Any], Any]) -> dict[str, Any]:
         checked: dict[str, Any] = redacted(json.loads(json.dumps(own)))
     except (TypeError, ValueError, RecursionError):
         raise OwnGraphError("its values must be JSON") from None
+    if not isinstance(update.get("context", ""), str):
+        raise OwnGraphError("its context must be a text")
     if given := update.get("messages"):
         messages = convert_to_messages(given if isinstance(given, list) else [given])
         if any(type(each) is not AIMessage or each.tool_calls for each in messages):

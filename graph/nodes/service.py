@@ -166,10 +166,13 @@ class ServiceNode:
 
         limit = Refused(f"not run: at most {self.budget.calls} tools may be called in one run")
         made: Callable[[ToolCall], Any] = run
+        of_middleware: Mapping[str, str] = {}
         if self.model.middleware.around_calls:
             own = OwnVisit(self.service.name, self.model, visit, credential.obtained)
+            of_middleware = own.labels
             made = partial(self.model.middleware.call, own, made=run, again=again, refused=refuse)
         results = await asyncio.gather(*map(made, waiting[:taken]), return_exceptions=True)
+        read |= joined(read, of_middleware)
         ended: list[ToolMessage] = []
         for result in results:
             if isinstance(result, BaseException):
@@ -191,7 +194,7 @@ class ServiceNode:
         return self.service.policy(tool).effect is Effect.READ
 
     def labels(self, tool: str) -> dict[str, str]:
-        return labels_of(self.service.name, tool, self.service.policy(tool))
+        return labels_of(self.service, tool)
 
     def _may_repeat(self, pending: PendingCall, result: ToolResult, error: AgentError | None) -> bool:
         """Whether the call is made again once its user has consented again, which the run waits for: the

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from identity.errors import AgentError
-from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
+from tools.approval_policy import DEFAULT_POLICY, Data, ToolPolicy
 from tools.arguments.fault import ArgumentFault
 from tools.arguments.validator import BoundedValidator
 from tools.error_codes import ToolCode
@@ -30,6 +30,7 @@ class EchoService:
         self.renew_first = False
         self.listed_by_its_server = False
         self.policies: dict[str, ToolPolicy] = {}
+        self.data = Data.UNLABELLED
         self.tool_names = frozenset(answers)
         self.validators: dict[str, BoundedValidator] = {}
         """By tool; without one, all arguments are valid."""

@@ -14,7 +14,7 @@ from identity.errors import ErrorCode
 from identity.principal import AccessIdentity
 from identity.transport.client import checked_url, http_client
 from identity.transport.http1.transport import PoolUse
-from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
+from tools.approval_policy import DEFAULT_POLICY, Data, ToolPolicy
 from tools.arguments.fault import ArgumentFault
 from tools.error_codes import ToolCode
 from tools.file import contains
@@ -52,6 +52,7 @@ class HTTPService:
         tools: Sequence[BaseTool | Callable[..., Awaitable[Any]]] = (),
         prefix: str = "",
         policies: Mapping[str, ToolPolicy] | None = None,
+        data: Data = Data.UNLABELLED,
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 20.0,
         max_bytes: int = 256 * 1024,
@@ -65,6 +66,7 @@ class HTTPService:
         self.access_identity = access_identity
         self.error_code = error_code
         self.settings = tuple(settings)
+        self.data = data
         carried = credential.parts if credential else ()
         limits = max_bytes, max_request_bytes
         self._endpoint = Endpoint(name, checked_url(url), error_code, *limits, carried, lends)

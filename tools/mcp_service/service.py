@@ -18,7 +18,7 @@ from identity.observation.span import CURRENT_SPAN
 from identity.principal import AccessIdentity
 from identity.transport.client import checked_url, http_client
 from identity.transport.http1.transport import PoolUse
-from tools.approval_policy import ToolPolicy
+from tools.approval_policy import Data, ToolPolicy
 from tools.arguments.fault import ArgumentFault, invalid_arguments
 from tools.error_codes import ToolCode
 from tools.file import contains
@@ -67,6 +67,7 @@ class MCPService:
         allowed_tools: Collection[str] | None = None,
         reading_tools: Collection[str] = (),
         policies: Mapping[str, ToolPolicy] | None = None,
+        data: Data = Data.UNLABELLED,
         trusted: bool = False,
         error_code: ErrorCode = ToolCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
@@ -86,6 +87,7 @@ class MCPService:
         self.access_identity = access_identity
         self.error_code = error_code
         self.settings = tuple(settings)
+        self.data = data
         self.selection = ToolSelection(
             name,
             url,

@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from graph.context import AgentContext
 from graph.labels.authorship import by_program
-from graph.labels.data_labels import joined, labels_of
+from graph.labels.data_labels import joined
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
@@ -193,7 +193,7 @@ EARLIER: dict[str, tuple[str, list[Any]]] = {
 @pytest.mark.parametrize("place", [*INJECTIONS, *EARLIER])
 async def test_injection_gets_no_confidential_text_out_without_a_question(place: str) -> None:
     question, turns = (INJECTIONS | EARLIER)[place]
-    read = labels_of("payroll", "payslip", CONFIDENTIAL) if place in EARLIER else None
+    read = {"payroll.payslip": "confidential"} if place in EARLIER else None
     office = await Office(turns, read).ask(question)
     assert not [made for made in office.outside if made[1] and made[1].get("city") != "x"]
     assert office.state.interrupts
@@ -314,6 +314,23 @@ async def test_internal_data_goes_outside_only_if_its_user_agrees() -> None:
         assert office.asks_about == asks
 
 
+async def test_label_of_a_service_is_that_of_its_tools_without_one() -> None:
+    for data, asks in ((Data.UNLABELLED, []), (Data.CONFIDENTIAL, ["leave.balance: confidential"])):
+        office = Office([calls(("balance", {})), weather("12 days")])
+        office.services[1].data = data
+        await office.ask("My leave?")
+        assert office.asks_about == asks
+
+
+async def test_what_is_written_into_its_own_service_comes_back_with_a_label_or_is_asked_about() -> None:
+    for data, asks in ((Data.UNLABELLED, ["payroll.payslip: confidential"]), (Data.CONFIDENTIAL, [])):
+        office = Office([READ_PAYSLIP, calls(("set_account", {"account": SALARY}))])
+        office.services[0].data = data
+        office.services[0].policies["set_account"] = ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW)
+        await office.ask("My payslip")
+        assert office.asks_about == asks
+
+
 async def test_operator_denies_what_could_carry_confidential_data() -> None:
     office = Office([READ_PAYSLIP, send(SALARY)])
     office.services[5].policies["send"] = ToolPolicy(
@@ -355,8 +372,8 @@ async def test_question_that_a_program_wrote_is_none_of_the_user() -> None:
 
 
 def test_no_label_is_lost() -> None:
-    first = labels_of("a", "b", CONFIDENTIAL)
-    assert joined(first, labels_of("a", "b", UNTRUSTED)) == {"a.b": "confidential untrusted"}
+    first = {"a.b": "confidential"}
+    assert joined(first, {"a.b": "untrusted"}) == {"a.b": "confidential untrusted"}
     assert joined(joined(None, first), {}) == {"a.b": "confidential"}
 
 

@@ -84,6 +84,11 @@ def test_call_with_a_value_that_its_user_has_not_written(
     assert guards_of(read, "web", policy, to_others=False).of_values is mode
 
 
+def test_write_into_a_service_whose_tools_have_no_label_leaves_it_without_one() -> None:
+    guards = guards_of(CONFIDENTIAL, "payroll", WRITES, to_others=False, keeps_labels=False)
+    assert guards.of_data is ASK
+
+
 def test_untrusted_data_besides_makes_what_is_allowed_ask() -> None:
     after = After(confidential=ALLOW, internal=ALLOW, untrusted=ALLOW)
     policy = ToolPolicy(Effect.EXTERNAL, ALLOW, after=after)

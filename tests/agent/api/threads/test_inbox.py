@@ -275,11 +275,19 @@ CONFIDENTIAL_ADDRESS = 'maps_geo = { effect = "read", data = "confidential" }'
 
 
 @pytest.mark.promise("confidential-data-stays")
+@pytest.mark.parametrize(
+    ("unlabelled", "labelled"),
+    [
+        (POLICY, f"{POLICY}, {CONFIDENTIAL_ADDRESS}"),
+        ('type = "built-in"', 'type = "built-in"\ndata = "confidential"'),
+    ],
+    ids=["tool", "service"],
+)
 async def test_what_was_read_reaches_an_approver_only_after_its_user_has_agreed(
-    replica: ThreadsOf, tmp_path: Path
+    replica: ThreadsOf, tmp_path: Path, unlabelled: str, labelled: str
 ) -> None:
     file = tmp_path / "services.toml"
-    file.write_text(file.read_text().replace(POLICY, f"{POLICY}, {CONFIDENTIAL_ADDRESS}"))
+    file.write_text(file.read_text().replace(unlabelled, labelled))
     served = await replica([READ_ADDRESS, WEATHER, DONE])
     await served.say("The weather there?")
     [own] = (await served.ask("GET", "/threads/thread-1")).json()["approvals"]
