@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import time
 import tomllib
 from collections import Counter
@@ -10,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 from zoneinfo import ZoneInfo
 
 import typer
@@ -135,26 +136,49 @@ class _Loaded:
         return decide(of_tool.enforced, of_tool, situation, facts, asks), of_tool, situation, facts, asks
 
 
+class _NoAccess:
+    """To a service that is not called (`tools.service.Access`)."""
+
+    caller = None
+
+    def cached(self) -> None:
+        """No credential is known."""
+
+    async def _none(self, *_: object, **__: object) -> NoReturn:
+        raise LookupError("the command calls nothing")
+
+    credential = renew = lent = _none
+
+    def stepped_up(self, _: object) -> "_NoAccess":
+        """No access, too."""
+        return self
+
+
 def _load(file: Path | None, env_file: Path | None) -> _Loaded:
-    """Prints the faults of the file with their places, and stops if there are any."""
-    settings = operator_settings(env_file)
+    """Prints the faults of the file with their places, and stops if there are any. Nothing is called: tools
+    that a server lists are not known.
+    """
+    settings = operator_settings(env_file, calls=False)
     path = file or settings.policy_file
     if path is None:
         stop("there is no policy file", "set POLICY_FILE, or name one with --file")
-    from agent.composition.agent import Agent
+    from agent.composition.extensions import services
     from agent.policy.rules import read_rules
     from agent.policy.schema import vocabulary_of
 
     try:
-        agent = Agent(settings.model_copy(update={"policy_file": None}), accepts_tools=False)
-        counts = agent.conversation_storage is not None
-        rules = read_rules(path, vocabulary_of(settings, agent.services, agent.listed_tools, counts=counts))
+        tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
+        made = services(settings, tls, accepts_tools=False)
+        counts = settings.conversations_url is not None
+        known = vocabulary_of(settings, made, lambda each: each.cached_tools(_NoAccess()), counts=counts)
+        rules = read_rules(path, known)
     except ConfigurationError as error:
         if error.code is not AgentCode.POLICY_INVALID:
             stop_by(error)
         faults = (f":{fault}" if fault[:1].isdigit() else f": {fault}" for fault in error.faults)
         stop("\n".join(f"{path}{fault}" for fault in faults))
-    return _Loaded(path, rules, agent.gate.services, ZoneInfo(settings.policy_time_zone))
+    by_name = {each.name: each for each in made}
+    return _Loaded(path, rules, by_name, ZoneInfo(settings.policy_time_zone))
 
 
 @app.command()

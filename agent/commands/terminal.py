@@ -142,11 +142,13 @@ def print_sandbox_hint(env_file: Path | None) -> None:
 
 
 def settings_or_stop(
-    variables: Mapping[str, str], env_file: Path | None = None, *, serves: bool = False
+    variables: Mapping[str, str], env_file: Path | None = None, *, serves: bool = False, calls: bool = True
 ) -> Settings:
-    """The settings; prints every fault and stops if there are any. `serves`: of an agent on this machine."""
+    """The settings; prints every fault and stops if there are any. `serves`: of an agent on this machine;
+    not `calls`: for a command that calls nothing (`read_settings`).
+    """
     try:
-        return read_settings(variables, serves=serves)
+        return read_settings(variables, serves=serves, calls=calls)
     except ConfigurationError as error:
         print_error(error)
         print_misspelt(variables)
@@ -154,9 +156,9 @@ def settings_or_stop(
         raise typer.Exit(1) from None
 
 
-def operator_settings(env_file: Path | None) -> Settings:
+def operator_settings(env_file: Path | None, *, calls: bool = True) -> Settings:
     """The settings for a command that prints its result; stops with every fault if there are any."""
-    return settings_or_stop(for_printing_command(environment(env_file)), env_file)
+    return settings_or_stop(for_printing_command(environment(env_file)), env_file, calls=calls)
 
 
 def stop_by(error: AgentError) -> NoReturn:

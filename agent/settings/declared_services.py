@@ -54,34 +54,7 @@ class DeclaredService:
 def declared_services(settings: Settings) -> list[DeclaredService]:
     """The declared services, in the order in which the model sees them."""
     s = settings
-    built_in = {
-        **dict(s.services.get(BUILT_IN, ())),
-        "type": "mcp",
-        "url": s.external_server_url,
-        "api_key": s.external_server_api_key_identifier,
-        "timeout_seconds": 25,
-    }
-    declared = [
-        DeclaredService(
-            BUILT_IN,
-            MCPDeclaration.model_validate(built_in),
-            EXTERNAL_SETTINGS,
-            ToolCode.EXTERNAL_SERVICE_FAILED,
-            ToolCode.EXTERNAL_API_KEY_UNAVAILABLE,
-            _AMAP_TOOLS,
-        ),
-        DeclaredService(
-            "enterprise",
-            HTTPDeclaration(
-                type="http",
-                url=s.enterprise_service_url,
-                access_token=s.enterprise_service_scope,
-                python="tools.enterprise:service",
-            ),
-            ENTERPRISE_SETTINGS,
-            ToolCode.ENTERPRISE_SERVICE_FAILED,
-        ),
-    ]
+    declared = [*_built_in(s), *_enterprise(s)]
     if s.leave_service_url and s.leave_service_scope:
         leave = HTTPDeclaration(
             type="http",
@@ -96,3 +69,33 @@ def declared_services(settings: Settings) -> list[DeclaredService]:
         for name, declaration in s.services.items()
         if not isinstance(declaration, BuiltInDeclaration)
     ]
+
+
+def _built_in(s: Settings) -> list[DeclaredService]:
+    """The external MCP server, if its key is named."""
+    if s.external_server_api_key_identifier is None:
+        return []
+    built_in = {
+        **dict(s.services.get(BUILT_IN, ())),
+        "type": "mcp",
+        "url": s.external_server_url,
+        "api_key": s.external_server_api_key_identifier,
+        "timeout_seconds": 25,
+    }
+    declaration = MCPDeclaration.model_validate(built_in)
+    codes = ToolCode.EXTERNAL_SERVICE_FAILED, ToolCode.EXTERNAL_API_KEY_UNAVAILABLE
+    return [DeclaredService(BUILT_IN, declaration, EXTERNAL_SETTINGS, *codes, _AMAP_TOOLS)]
+
+
+def _enterprise(s: Settings) -> list[DeclaredService]:
+    """The enterprise service, if its address is set."""
+    if s.enterprise_service_url is None:
+        return []
+    declaration = HTTPDeclaration(
+        type="http",
+        url=s.enterprise_service_url,
+        access_token=s.enterprise_service_scope,
+        python="tools.enterprise:service",
+    )
+    code = ToolCode.ENTERPRISE_SERVICE_FAILED
+    return [DeclaredService("enterprise", declaration, ENTERPRISE_SETTINGS, code)]

@@ -17,7 +17,7 @@ from agent.errors.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources
 from agent.settings.quotation_marks import quotation_mark_faults, without_quotation_marks
 from agent.settings.service_declarations import FileDeclaration
-from agent.settings.services_file import read_services_file, sum_faults
+from agent.settings.services_file import BUILT_IN, read_services_file, sum_faults
 from agent.settings.values import VariableGroup, holds, secret_in_file
 from agent.settings.variables.conversations import ConversationVariables
 from agent.settings.variables.identity import CallerVariables, ClientVariables, RoleVariables
@@ -38,6 +38,7 @@ TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's 
 
 _IN_FILES: Final = ("conversations_url", "redis_url")
 """Variables with a password, which a file may contain in their place."""
+_OF_CALLERS: Final = ("agent_audience", "agent_scope")
 _MAX_SHOWN: Final = 40
 _KINDS: Final = {
     "int_parsing": "a whole number",
@@ -107,12 +108,17 @@ def variables() -> dict[str, object]:
 
 
 def read_settings(
-    environment: Mapping[str, str], *, clock: Callable[[], float] = time.time, serves: bool = True
+    environment: Mapping[str, str],
+    *,
+    clock: Callable[[], float] = time.time,
+    serves: bool = True,
+    calls: bool = True,
 ) -> Settings:
     """The settings of `environment`, and the SDK configuration that it names.
 
     `clock` dates what the agent presents to IDaaS. Without `serves`, the settings are for a command of an
-    operator: what must hold where the agent serves is not checked.
+    operator: what must hold where the agent serves is not checked. Without `calls`, they are for one that
+    calls nothing: variables of callers and of the model's key may be missing, and `idaas` is.
 
     An empty variable counts as not set, one pair of quotation marks around a value is taken off, and unknown
     variables are ignored.
@@ -127,6 +133,10 @@ def read_settings(
     given: dict[str, str] = {
         name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
     }
+    if not calls:
+        keyed = {"llm_api_key_file", "llm_api_key_identifier"} & given.keys()
+        unused = _OF_CALLERS if keyed else (*_OF_CALLERS, "llm_api_key_identifier")
+        given = dict.fromkeys(unused, "unused") | given
     for name in _IN_FILES:
         with contextlib.suppress(KeyError, ValueError):  # `Variables` reports the file
             given[name] = secret_in_file(given[f"{name}_file"]).reveal()
@@ -148,8 +158,14 @@ def read_settings(
         faults += found
     if "policy_url" not in given:
         faults += sum_faults(services)
+    if BUILT_IN in services and "external_server_api_key_identifier" not in given:
+        faults.append(f"SERVICES_FILE: services.{BUILT_IN} needs EXTERNAL_SERVER_API_KEY_IDENTIFIER")
+    if not calls and not faults:
+        return Settings.model_construct(**dict(Variables.model_validate(given)), services=services)
     code = AgentCode.SETTINGS_INVALID if faults else IdentityCode.SDK_CONFIG_UNREADABLE
     sources = authentication_sources(given, _bundle(given), clock)
+    if not calls:
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
     try:
         idaas = read_sdk_configuration(path, environment, clock=clock, sources=sources)
     except ConfigurationError as error:

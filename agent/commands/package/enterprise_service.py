@@ -66,6 +66,8 @@ def package_enterprise_service(
     `PackagingError` with every fault before anything is installed.
     """
     keys = trigger_jwks(jwks)
+    if settings.enterprise_service_scope is None:
+        raise PackagingError(["ENTERPRISE_SERVICE_SCOPE must be set"])
     audience, _, permission = settings.enterprise_service_scope.rpartition("|")
     runtime, interpreter = _INTERPRETERS.get(options.python, ("", ""))
     trusted = {"issuer": settings.idaas.issuer, "audience": audience, "permission": permission, "jwks": keys}

@@ -24,14 +24,15 @@ class ServiceVariables(VariableGroup):
 
     heading = "Services"
 
-    enterprise_service_url: Url
-    """The enterprise service, behind its HTTP trigger."""
-    enterprise_service_scope: Scope
-    """Audience and permission of the enterprise service, as `audience|permission`."""
+    enterprise_service_url: Url | None = None
+    """The enterprise service, behind its HTTP trigger. Without it, there is none."""
+    enterprise_service_scope: Scope | None = None
+    """Audience and permission of the enterprise service, as `audience|permission`. With
+    `ENTERPRISE_SERVICE_URL`, or not at all."""
     external_server_url: Url = f"{MODEL_STUDIO}/api/v1/mcps/amap-maps/mcp"
     """The external MCP server (streamable HTTP)."""
-    external_server_api_key_identifier: Word
-    """The identifier of the external MCP server's API key in IDaaS."""
+    external_server_api_key_identifier: Word | None = None
+    """The identifier of the external MCP server's API key in IDaaS. Without it, the server is not used."""
     leave_service_url: Url | None = None
     """The example tool's service."""
     leave_service_scope: Scope | None = None
@@ -48,3 +49,6 @@ class ServiceVariables(VariableGroup):
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
         yield from set_together(given, "leave_service_url", "leave_service_scope")
+        yield from set_together(given, "enterprise_service_url", "enterprise_service_scope")
+        if "external_server_url" in given and "external_server_api_key_identifier" not in given:
+            yield "EXTERNAL_SERVER_API_KEY_IDENTIFIER must be set with EXTERNAL_SERVER_URL"

@@ -144,6 +144,21 @@ def test_cases_beside_the_file_are_decided_as_the_agent_would(policy: Command) -
     )
 
 
+def test_rules_are_tested_without_the_variables_of_a_cloud(tmp_path: Path) -> None:
+    (tmp_path / "pay.py").write_text(PAYMENTS)
+    (tmp_path / "services.toml").write_text(SERVICES.replace(', approvers = "finance"', ""))
+    rules = tmp_path / "policy.cedar"
+    rules.write_text("permit (principal, action, resource);\n// end")
+    case = '[[cases]]\nuser = "alice"\ntool = "payments.pay"\nexpect = "ask"\n'
+    (tmp_path / "policy.cases.toml").write_text(case)
+    given = {"SERVICES_FILE": str(tmp_path / "services.toml"), "POLICY_FILE": str(rules), "COLUMNS": "500"}
+    for command in (["test"], ["check"], ["explain", "--user", "alice", "--tool", "pay"]):
+        found = CliRunner().invoke(app, ["policy", *command], env=given)
+        assert found.exit_code == 0, found.output
+    wrong = CliRunner().invoke(app, ["policy", "test"], env=given | {"POLICY_TIME_ZONE": "Mars"})
+    assert (wrong.exit_code, "POLICY_TIME_ZONE" in wrong.output) == (1, True)
+
+
 @pytest.mark.promise("another-decides", "confidential-data-stays")
 def test_case_has_the_declared_approvers_and_what_had_been_read(policy: Command, tmp_path: Path) -> None:
     (tmp_path / "pay.py").write_text(PAYMENTS)

@@ -1,16 +1,20 @@
 """Settings: read from a mapping, every fault at once and by name."""
 
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
+from agent.settings.declared_services import declared_services
 from agent.settings.settings import read_settings, variables
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.agent.settings.conftest import SECRET, faults
+from tests.conftest import Sandbox
 
 
 def test_variables_of_the_tutorial_are_sufficient(environment: dict[str, str]) -> None:
@@ -31,16 +35,35 @@ def test_access_identity_may_be_written_in_any_case(environment: dict[str, str],
 def test_all_missing_variables_are_named_at_once() -> None:
     error = faults({"CLOUD_IDAAS_CONFIG_PATH": "/nowhere/config.json"})
     assert error.code is AgentCode.SETTINGS_INVALID
-    for name in (
-        "AGENT_AUDIENCE",
-        "AGENT_SCOPE",
-        "LLM_API_KEY_IDENTIFIER",
-        "EXTERNAL_SERVER_API_KEY_IDENTIFIER",
-        "ENTERPRISE_SERVICE_SCOPE",
-        "ENTERPRISE_SERVICE_URL",
-        "/nowhere/config.json",
-    ):
+    for name in ("AGENT_AUDIENCE", "AGENT_SCOPE", "LLM_API_KEY_IDENTIFIER", "/nowhere/config.json"):
         assert any(name in fault for fault in error.faults), name
+
+
+OF_SERVICES = (
+    *("EXTERNAL_SERVER_URL", "EXTERNAL_SERVER_API_KEY_IDENTIFIER"),
+    *("ENTERPRISE_SERVICE_URL", "ENTERPRISE_SERVICE_SCOPE"),
+)
+
+
+def test_services_of_the_tutorial_are_declared_only_if_their_variables_are_set(
+    environment: dict[str, str],
+) -> None:
+    without = {name: value for name, value in environment.items() if name not in OF_SERVICES}
+    both = {each.name for each in declared_services(read_settings(environment))}
+    assert both - {each.name for each in declared_services(read_settings(without))} == {"amap", "enterprise"}
+    for name, other in (OF_SERVICES[:2], OF_SERVICES[2:], OF_SERVICES[:1:-1]):
+        given = without | {name: environment.get(name, "https://maps.example/mcp")}
+        assert [fault for fault in faults(given).faults if other in fault], name
+
+
+def test_entry_of_a_built_in_server_that_is_not_configured_is_a_fault(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "services.toml"
+    file.write_text('services.amap = { type = "built-in", prefix = "map_" }')
+    without = {name: value for name, value in environment.items() if name not in OF_SERVICES}
+    found = faults(without | {"SERVICES_FILE": str(file)}).faults
+    assert found == ("SERVICES_FILE: services.amap needs EXTERNAL_SERVER_API_KEY_IDENTIFIER",)
 
 
 def test_fault_of_the_sdk_configuration_alone_has_its_own_code(environment: dict[str, str]) -> None:
@@ -184,3 +207,10 @@ def test_key_of_user_events_is_read_from_its_file(environment: dict[str, str], t
     file.write_text("sesame\n")
     [fault] = faults(environment | {"IDAAS_EVENTS_KEY_FILE": str(file)}).faults
     assert fault == "IDAAS_EVENTS_KEY_FILE must have 64 hexadecimal digits"
+
+
+async def test_agent_without_the_tutorials_services_starts(sandbox: Sandbox) -> None:
+    without = {name: value for name, value in sandbox.environment.items() if name not in OF_SERVICES}
+    async with aclosing(Agent(read_settings(without))) as agent:
+        assert [each.name for each in agent.services] == ["leave"]
+        assert agent.requirements.keys() == {"leave", "model"}
