@@ -44,19 +44,26 @@ class Heartbeat(Background):
     """Each other process, and when it was seen last, by its clock: since when that is known, by ours."""
 
     async def beat(self) -> None:
-        """Records that this process lives, stores the ends of its runs that could not be stored, ends those
-        that another process has ended, and completes the transcripts of runs whose process stopped.
+        """Records that this process lives, stores the ends of its runs that could not be stored or that the
+        database has lost, ends those that another process has ended, and completes the transcripts of runs
+        whose process stopped.
         """
         if not await self.parts.threads.exist():
             return
         threads, now, process_id = self.parts.threads, self.parts.clock(), self.parts.process_id
         executed, unstored = self.live.ids(), {run.id for run in self.live.unstored()}
-        await threads.processes.heartbeat(process_id, executed | unstored, self.live.unbegun())
+        stored = self.live.stored()
+        known = executed | unstored | stored
+        await threads.processes.heartbeat(process_id, known, self.live.unbegun())
         if lost := await self._store_ends():
             await self.drafts.write(0)
-            await threads.processes.heartbeat(process_id, executed | (unstored - lost), lost)
+            await threads.processes.heartbeat(process_id, known - lost, lost)
         self.drafts.keep(self.live.ids() | {run.id for run in self.live.unstored()})
-        if executed and (ended := executed - await threads.processes.runs_of(process_id)):
+        in_progress = await threads.processes.runs_of(process_id) if executed | stored else set()
+        for live in self.live.with_ids(stored & in_progress):
+            _LOG.warning("the database has lost the end of a run: it is stored again")
+            live.lost_end()
+        if ended := executed - in_progress:
             for live in self.live.with_ids(ended):
                 if (error := await interruption(threads, live.key)) is None:
                     live.cancel()

@@ -28,19 +28,23 @@ class DatabaseThatGoesBack(SqliteDatabase):
     async def batches(self, work: Any) -> Any:
         self.number += 1
         if self.number == self.at:
-            await self.write(self._back)
+            await self.write(self.back)
         result = await super().batches(work)
         if self.number == self.to:
-            sql = "SELECT last_seq, bytes, change, key FROM threads"
+            sql = "SELECT last_seq, bytes, change, status, run_id, process_id, begun_at, key FROM threads"
             self._threads = await self.read(lambda: query(sql))
         return result
 
-    def _back(self) -> Transaction[None]:
+    def back(self) -> Transaction[None]:
         yield from query(
             "DELETE FROM messages WHERE seq > ?", max((row[0] for row in self._threads), default=0)
         )
         for row in self._threads:
-            yield from query("UPDATE threads SET last_seq = ?, bytes = ?, change = ? WHERE key = ?", *row)
+            columns = (
+                "last_seq = ?, bytes = ?, change = ?, status = ?, run_id = ?, process_id = ?, begun_at = ?"
+            )
+            yield from query(f"UPDATE threads SET {columns} WHERE key = ?", *row)  # noqa: S608 - constants
+            yield from query("UPDATE runs SET state = 'working', last_seq = NULL")
         if not self._threads:
             yield from query("DELETE FROM threads")
             yield from query("DELETE FROM runs")
@@ -59,6 +63,24 @@ async def test_messages_that_were_lost_are_written_again_in_their_order(process,
     assert [kind for kind, _ in in_brief(await one.transcript())] == WHOLE
     assert in_brief(await one.transcript())[-1] == ("ai", "done")
     assert await one.status() == "idle"
+
+
+@pytest.mark.parametrize("to", [1, 2, 3])
+async def test_end_that_was_lost_is_stored_again_within_two_heartbeats(process, database, to):
+    database.to = to
+    one = process([CALL, DONE], EchoService("echo", weather="sunny"), database=database)
+    run = await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
+    await run.task
+    await database.write(database.back)
+    one.now[0] += 31.0  # a run that is not known would be interrupted
+    for _ in range(2):
+        assert await one.status() == "running"
+        await one.conversations.heartbeat.beat()
+    assert [kind for kind, _ in in_brief(await one.transcript())] == WHOLE
+    assert await one.status() == "idle"
+    assert await one.end(run.id) == ("completed", None)
+    await one.conversations.heartbeat.beat()
+    assert [kind for kind, _ in in_brief(await one.transcript())] == WHOLE
 
 
 async def test_run_whose_beginning_was_lostnumber_nothing(
