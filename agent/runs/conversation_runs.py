@@ -30,7 +30,14 @@ from graph.error_codes import GraphCode
 from graph.files import detached, file_parts
 from graph.labels.authorship import by_program
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ApprovalError, ConfigurationError, LimitError, ThreadBusyError, UnavailableError
+from identity.errors import (
+    ApprovalError,
+    ConfigurationError,
+    LimitError,
+    ThreadBusyError,
+    ThreadNotFoundError,
+    UnavailableError,
+)
 from identity.principal import Principal
 
 _DECIDED: Final = (ApprovalStatus.APPROVED, ApprovalStatus.REJECTED)
@@ -318,7 +325,8 @@ class Conversations:
             await self.cancel(principal, thread_id)
         owner = owner_of(principal)
         await self.threads.delete(owner, thread_id)
-        self.live.forget(owner, thread_id)
+        begun_meanwhile = self.live.latest(owner, thread_id)
+        await self._end_here(owner, [begun_meanwhile] if begun_meanwhile else [])
         if self.relay is not None:
             await self.relay.forget(owner, thread_id)
 
@@ -330,17 +338,31 @@ class Conversations:
         owner = owner_of(principal)
         if self.relay is not None:
             await self.relay.cancellations.send(owner)
-        for live in self.live.of_owner(owner):
-            live.cancel()
-            await asyncio.wait([live.task])
-            self.live.forget(owner, live.thread_id)
+        await self._end_here(owner, self.live.of_owner(owner))
         with _unreadable_ignored():
             for state in await self.parts.approvals.pending(principal):
                 await self.parts.approvals.withdraw(principal, state.request.thread_id, self.parts.clock())
         deleted = await self.threads.delete_all(owner)
+        begun_meanwhile = [live for live in self.live.of_owner(owner) if await self._is_deleted(live)]
+        await self._end_here(owner, begun_meanwhile)
         if self.relay is not None:
             await self.relay.forget(owner)
         return deleted
+
+    async def _end_here(self, owner: str, runs: Sequence[LiveRun]) -> None:
+        """Ends runs of this process, and forgets their events."""
+        for live in runs:
+            live.cancel()
+            await asyncio.wait([live.task])
+            self.live.forget(owner, live.thread_id)
+
+    async def _is_deleted(self, live: LiveRun) -> bool:
+        try:
+            with _unreadable_ignored():
+                await self.threads.get(live.owner, live.thread_id)
+        except ThreadNotFoundError:
+            return True
+        return False
 
     async def aclose(self) -> None:
         """Stops the tasks and the drafts. The runs have been ended before, by `Runs`."""

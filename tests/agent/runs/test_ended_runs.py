@@ -17,7 +17,7 @@ from agent.conversations.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from agent.runs.heartbeat import BEAT_SECONDS, SILENT_SECONDS, Heartbeat
 from agent.runs.live_run import LiveRun
-from agent.runs.run import Finished, Paused, RunEvent
+from agent.runs.run import Cancelled, Finished, Paused, RunEvent
 from graph.error_codes import GraphCode
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import ServiceError, ThreadBusyError, UnavailableError
@@ -262,6 +262,35 @@ async def test_deleting_all_threads_ends_their_runs_in_every_process(process: Pr
     await one.conversations.heartbeat.beat()
     await run.task
     assert not one.runs.limit.counted
+
+
+class SlowToEnd(HangingService):
+    """A call that is cancelled ends when the test says so."""
+
+    def __init__(self, **answers: Any) -> None:
+        super().__init__(**answers)
+        self.ending, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def call(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().call(*args, **options)
+        except asyncio.CancelledError:
+            self.ending.set()
+            await self.may_end.wait()
+            raise
+
+
+async def test_run_that_begins_while_all_threads_are_deleted_ends_too(process: ProcessOf) -> None:
+    slow = SlowToEnd(weather="rain")
+    one = process([calls(("weather", {})), calls(("weather", {})), DONE], slow)
+    await begun_and_waiting(one, slow)
+    deleting = asyncio.create_task(one.conversations.delete_all(ALICE.principal))
+    await slow.ending.wait()
+    later = await one.conversations.start(ALICE, "thread-2", [human("go")], streaming=True)
+    slow.may_end.set()
+    assert await deleting == 2
+    assert later.task.done()
+    assert isinstance(later.outcome, Cancelled)
 
 
 async def test_client_that_leaves_while_the_run_begins_leaves_no_running_thread(process: ProcessOf) -> None:
