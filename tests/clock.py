@@ -1,5 +1,6 @@
 """Clocks for the code under test and for the sandbox."""
 
+import os
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -32,3 +33,9 @@ def date_in(days: int) -> str:
     """The date so many days ahead, as the sandbox counts days: in UTC, from where its clock starts."""
     today = datetime.fromtimestamp(SettableClock().now, UTC).date()
     return (today + timedelta(days=days)).isoformat()
+
+
+def same_clock() -> dict[str, str]:
+    """Variables with which a program has this process's time, which `make future` moves."""
+    moved = ("LD_PRELOAD", "FAKETIME", "NO_FAKE_STAT")
+    return {name: value for name, value in os.environ.items() if name.startswith(moved)}

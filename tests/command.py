@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.clock import same_clock
 from tests.forked import fork
 
 
@@ -97,7 +98,8 @@ async def forked(*arguments: str, folder: Path, **variables: str) -> AsyncIterat
 def _inherited() -> dict[str, str]:
     """What tests need of the environment; and no delay after SIGTERM, which no balancer needs here."""
     names = ("PATH", "HOME", "PYTHONPATH")
-    return {name: os.environ[name] for name in names if name in os.environ} | {"SHUTDOWN_DELAY_SECONDS": "0"}
+    inherited = {name: os.environ[name] for name in names if name in os.environ} | same_clock()
+    return inherited | {"SHUTDOWN_DELAY_SECONDS": "0"}
 
 
 @contextlib.asynccontextmanager

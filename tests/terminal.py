@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.clock import same_clock
+
 CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
 _ON_A_TERMINAL = (
     "import fcntl, os, signal, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
@@ -89,7 +91,7 @@ async def on_terminal(*arguments: str, folder: Path, **variables: str) -> AsyncI
         _ON_A_TERMINAL,
         *arguments,
         cwd=folder,
-        env=environment | {"TERM": "xterm", "INPUTRC": "/dev/null"} | variables,
+        env=environment | same_clock() | {"TERM": "xterm", "INPUTRC": "/dev/null"} | variables,
         stdin=slave,
         stdout=slave,
         stderr=slave,

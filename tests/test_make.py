@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clock import same_clock
 from tests.conftest import Sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +23,7 @@ def output_of(*command: str, folder: Path = ROOT, **variables: str) -> tuple[int
     done = subprocess.run(  # noqa: S603 - our own commands
         command,
         cwd=folder,
-        env=environment | variables,
+        env=environment | same_clock() | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

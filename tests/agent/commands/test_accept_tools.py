@@ -14,6 +14,7 @@ from agent.commands.command_line import app
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from tests.agent.commands.doctor.test_doctor import findings
+from tests.clock import same_clock
 from tests.conftest import Sandbox
 from tests.security.hostile.hostile_server import HostileServer, tool
 
@@ -39,7 +40,7 @@ class Changing:
             await agent.aclose()
 
     async def accept_tools(self, *arguments: str) -> tuple[int, str]:
-        environment = dict.fromkeys(os.environ) | self.variables
+        environment = dict.fromkeys(os.environ) | same_clock() | self.variables
         command = ["accept-tools", *arguments]
         result = await asyncio.to_thread(CliRunner().invoke, app, command, env=environment)
         return result.exit_code, result.output

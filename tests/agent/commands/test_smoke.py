@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from agent.commands.smoke import differences, token_form
+from tests.clock import same_clock
 from tests.conftest import Sandbox
 
 CANARY = "c4n4ry"
@@ -17,7 +18,7 @@ CANARY = "c4n4ry"
 
 def smoke(folder: Path, *arguments: str, **variables: str) -> tuple[int, str, dict[str, Any]]:
     report = folder / "report.json"
-    given = dict.fromkeys(os.environ) | variables
+    given = dict.fromkeys(os.environ) | same_clock() | variables
     result = CliRunner().invoke(app, ["smoke", "--report", str(report), *arguments], env=given)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     written = json.loads(report.read_text()) if report.exists() else {}

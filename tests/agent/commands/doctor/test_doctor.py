@@ -30,6 +30,7 @@ from identity.secrets.secret import Secret
 from sandbox.authn_method import AuthnMethod
 from tests.agent.commands.doctor.declared_cases import DECLARED_CASES
 from tests.agent.commands.doctor.doctor_cases import CASES, HUMAN, USER, Case
+from tests.clock import same_clock
 from tests.conftest import Sandbox
 from tools.error_codes import ToolCode
 
@@ -186,7 +187,8 @@ async def test_client_credential_and_where_it_travels_is_shown(
 
 
 def doctor(*arguments: str, **variables: str) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["doctor", *arguments], env=dict.fromkeys(os.environ) | variables)
+    environment = dict.fromkeys(os.environ) | same_clock() | variables
+    result = CliRunner().invoke(app, ["doctor", *arguments], env=environment)
     return result.exit_code, result.stdout
 
 
