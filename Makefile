@@ -8,10 +8,10 @@ JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 3 )))
 # Files that share a server run in one process: tests/conftest.py.
 PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Without bytecode every process compiles every test again.
-test aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
+test future aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: npm chromium wrk databases help up serve sandbox studio doctor aegra aegra-test mcp-test test frontends unit promises mutants cluster chaos soak bench bench-scale wheel docs check format lock sbom licences vulnerabilities clean
+.PHONY: npm chromium wrk faketime databases help up serve sandbox studio doctor aegra aegra-test mcp-test test future frontends unit promises mutants cluster chaos soak bench bench-scale wheel docs check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -44,6 +44,9 @@ MCP_NODE ?= node
 
 test: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## install what tests need and run all of them
 	@$(BIN)/pytest $(PARALLEL)
+
+future: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium faketime databases ## the tests that name a date, as on a New Year's Eve more than a year ahead
+	@scripts/new-years-eve $(BIN)/pytest $(PARALLEL) --dated
 
 frontends: npm $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed tests/front_ends/copilotkit/node_modules/.installed chromium databases ## the tests with published front ends, also those that take longer to install
 	@$(BIN)/pytest $(PARALLEL) tests/front_ends tests/front_ends/copilotkit
@@ -121,7 +124,7 @@ npm:
 	@command -v npm >/dev/null || { echo 'npm is needed for the page and its tests: install Node.js 20 or newer'; exit 1; }
 
 # By apt, where they are missing.
-chromium wrk:
+chromium wrk faketime:
 	@scripts/ensure-$@
 
 databases:

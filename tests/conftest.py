@@ -86,8 +86,20 @@ _NAMED_ONLY = [
 them."""
 
 
+DAY = re.compile(r"\b20[2-9]\d-(?!07-28|11-25|06-18|03-26)[01]\d-[0-3]\d|\bdate(time)?\(\d")
+"""A day of the calendar, and no version of MCP."""
+NAMES_A_DATE = re.compile(rf"{DAY.pattern}|\btests\.leave_application\b")
+"""In the text of a test: it names a day."""
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Collects such a folder only if an argument names it or something in it. Nothing is skipped."""
+    """Collects such a folder only if an argument names it or something in it. Nothing is skipped.
+
+    With `--dated`, files that name no date are not collected: `make future`.
+    """
+    is_test = collection_path.match("test_*.py")
+    if config.getoption("dated") and is_test and not NAMES_A_DATE.search(collection_path.read_text()):
+        return True
     named = [
         (config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args
     ]
@@ -179,6 +191,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     words = "the server that `langgraph_server` is: `langgraph dev`, or Aegra"
+    parser.addoption("--dated", action="store_true", help="only the files of tests that name a date")
     parser.addoption("--langgraph-server", choices=["dev", "aegra"], default="dev", help=words)
 
 

@@ -146,7 +146,7 @@ HEADERS = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mc
         ({}, {}, (400, -32602)),
         ({"Mcp-Name": "maps_geo"}, META, (400, -32020)),
         ({"MCP-Protocol-Version": "2026-07-29"}, META, (400, -32020)),
-        ({"MCP-Protocol-Version": "2027-01-01"}, META | {VERSION: "2027-01-01"}, (400, -32022)),
+        ({"MCP-Protocol-Version": "3000-01-01"}, META | {VERSION: "3000-01-01"}, (400, -32022)),
     ],
 )
 async def test_request_of_the_new_version_is_checked_against_its_headers(

@@ -172,7 +172,7 @@ async def test_call_that_a_new_server_rejects_is_sent_once_and_leaves_the_sessio
 
 async def test_server_without_a_common_version_is_an_error_that_says_so(server, service, key_ring):
     for method in ("server/discover", "tools/list"):
-        server.results[method] = lambda _: error(-32022, supported=["2027-01-01"])
+        server.results[method] = lambda _: error(-32022, supported=["3000-01-01"])
     assert "no version" in (await failure_of(service.tools(key_ring("K1")))).detail
 
 

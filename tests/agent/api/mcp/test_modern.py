@@ -266,7 +266,7 @@ async def test_each_request_must_say_what_it_is_in_body_and_headers(served: Thre
         return body
 
     other = request("tools/list")
-    other["params"]["_meta"][f"{META}protocolVersion"] = "2027-01-01"
+    other["params"]["_meta"][f"{META}protocolVersion"] = "3000-01-01"
     assert await refusal(served, without("protocolVersion")) == (400, -32602)
     assert await refusal(served, without("clientCapabilities")) == (400, -32602)
     assert await refusal(served, listing, Mcp_Method="tools/call") == (400, -32020)
