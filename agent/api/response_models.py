@@ -90,7 +90,8 @@ class Called(Wire):
 class Approval(Called):
     """A decision that the agent waits for. Times are RFC 3339; `digest` identifies the arguments.
 
-    Show `display`, not `arguments`: it has all digits of each number, and no character that reverses others.
+    Show `display`, not `arguments`: it has all digits of each number, and no character that is invisible or
+    reverses others. A text of it may have line breaks: show each apart from the others.
     `read` is what the conversation has read, if the call could carry confidential data elsewhere: each a tool
     and its labels, `payroll.payslip: confidential`.
 

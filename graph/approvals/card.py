@@ -3,7 +3,8 @@ r"""What waits for a person as lines of text: the same on every surface that sho
     The agent asks to call "pay" of the bank service (write).
     · note: "For lunch\nThank you"
     · amount: 5000
-    It would use the rights of user_alice01 (Human). It would carry scope pay, audience https://bank.example.
+    It would use the rights of user_alice01 (Human).
+    It would carry scope pay, audience https://bank.example.
     It could carry elsewhere what this conversation has read: payroll.payslip: confidential.
 
 An argument has one line, so that its value imitates no other. Long ones come first, and what a decision needs
@@ -54,7 +55,7 @@ def card_text(pending: PendingApproval, asker: str | None = None) -> str:
 
 
 def summary(request: ApprovalRequest) -> str:
-    """The question on one line, without arguments and what was read."""
+    """The question on one line, without arguments, what was read, and what the call would carry."""
     return " ".join([_headline(request, None), *_rights(request), *_others(request, None)])
 
 
@@ -82,7 +83,7 @@ def _rows(pending: PendingApproval) -> tuple[list[str], bool]:
 
 def _essential(request: ApprovalRequest, asker: str | None) -> list[str]:
     """What a decision needs beside the arguments."""
-    lines = _rights(request)
+    lines = [*_rights(request), *_carried(request)]
     if request.read:
         read = "; ".join(map(printable_line, request.read))
         lines.append(f"It could carry elsewhere what this conversation has read: {read}.")
@@ -92,17 +93,23 @@ def _essential(request: ApprovalRequest, asker: str | None) -> list[str]:
 
 
 def _rights(request: ApprovalRequest) -> list[str]:
-    """Whose rights the call would use, and what it would carry."""
+    """Whose rights the call would use."""
     if request.kind is not ApprovalKind.TOOL_CALL:
         return []
     sentence = SENTENCES[rights_of(request.access_identity, request.credential_kind)]
+    return [sentence.format(user=printable_line(request.principal.subject))]
+
+
+def _carried(request: ApprovalRequest) -> list[str]:
+    """What the call would carry."""
+    if request.kind is not ApprovalKind.TOOL_CALL:
+        return []
     carried = [
         f"{name} {printable_line(value)}"
         for name in ("scope", "audience", "credential")
         if (value := getattr(request, name)) is not None
     ]
-    text = sentence.format(user=printable_line(request.principal.subject))
-    return [f"{text} It would carry {', '.join(carried)}." if carried else text]
+    return [f"It would carry {', '.join(carried)}."] if carried else []
 
 
 def _others(request: ApprovalRequest, asker: str | None) -> list[str]:

@@ -23,13 +23,14 @@ def test_card_has_the_call_its_arguments_the_rights_and_what_was_read() -> None:
         'The agent asks to call "pay" of the bank service (write).',
         "· amount: 5",
         "· to: Ann",
-        "It would use the rights of alice (Human). It would carry scope pay, audience https://bank.example.",
+        "It would use the rights of alice (Human).",
+        "It would carry scope pay, audience https://bank.example.",
         "It could carry elsewhere what this conversation has read: payroll.payslip: confidential.",
     ]
 
 
 def test_value_with_a_line_break_is_json_on_its_line() -> None:
-    _, *rows, rights = lines_of({"note": FORGED, "amount": 5000}, credential_kind="access_token")
+    _, *rows, rights, _ = lines_of({"note": FORGED, "amount": 5000}, credential_kind="access_token")
     assert rows == [f'· note: "{FORGED.replace(chr(10), chr(92) + "n")}"', "· amount: 5000"]
     assert rights.startswith("It would use the rights of alice")
 
