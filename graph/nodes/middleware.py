@@ -1,15 +1,19 @@
 """LangChain's middleware around the model and the calls of tools: the operator's code, as own nodes are.
 
-A hook gets what an own node gets (`graph.nodes.own`). What it makes of messages is for the model, once: the
-conversation keeps them. What it makes of a call is decided about by the gate, as what the model requests.
+A hook gets what an own node gets (`graph.nodes.own`). What it makes of messages is for the model: the
+conversation keeps them. A synchronous `before_model`, which asks nobody, is called again for what the model
+reads again, so that what it replaced stays replaced. What it makes of a call is decided about by the gate,
+as what the model requests.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException
 from langgraph.prebuilt.tool_node import ToolCallRequest
@@ -19,6 +23,11 @@ from graph.call_arguments import are_valid_arguments
 from graph.nodes.own import NodeContext, OwnGraphError, OwnVisit, State
 from tools.lent_agent import LentModel
 
+_SUMMARIES: Final = "SummarizationMiddleware"
+_ANEW: Final = (
+    "would summarise the conversation anew at every question, because what was written is kept: "
+    "CONVERSATION_TOKENS bounds what the model reads of it"
+)
 Respond: TypeAlias = Callable[[Sequence[AnyMessage]], Coroutine[Any, Any, AIMessage]]
 Make: TypeAlias = Callable[..., Coroutine[Any, Any, ToolMessage]]
 _RESPOND: Final[ContextVar[Respond]] = ContextVar("idaas_agent.respond")
@@ -34,6 +43,8 @@ class Middleware:
     def __init__(self) -> None:
         self.around_calls: list[Callable[..., Awaitable[Any]]] = []
         """The hooks around calls of tools."""
+        self.replacing: list[Any] = []
+        """Middleware whose synchronous hook before the model may replace messages, outermost first."""
         self.turn: Any = None
         """LangChain's graph of one response, if a hook is for the model. It makes no calls of tools."""
 
@@ -61,6 +72,9 @@ class Middleware:
             sync = any(has(each, hook) and not has(each, f"a{hook}") for hook in _WRAPS)
             if more or sync or getattr(each, "tools", ()) or has(each, *_OF_RUNS):
                 raise OwnGraphError(f'middleware "{each.name}" {_UNSUPPORTED}')
+            if any(kind.__name__ == _SUMMARIES for kind in type(each).__mro__):
+                raise OwnGraphError(f'middleware "{each.name}" {_ANEW}')
+        self.replacing = [each for each in middleware if has(each, "before_model")]
         self.around_calls = [each.awrap_tool_call for each in middleware if has(each, "awrap_tool_call")]
         around_model = [each for each in middleware if has(each, *_OF_MODEL)]
         if around_model:
@@ -73,6 +87,9 @@ class Middleware:
 
         async def turn(state: State, config: RunnableConfig) -> AIMessage:
             read = [message.model_copy(deep=True) for message in state["messages"]]
+            for message in read:
+                message.id = message.id or uuid.uuid4().hex
+            read = await self._replaced(read, visit)
             _RESPOND.set(lambda messages: visit.in_run(respond(messages), quiet=True))
             result = await self.turn.ainvoke({"messages": read}, config, context=visit.runtime.context)
             last, known = result["messages"][-1], {message.id for message in read}
@@ -81,6 +98,24 @@ class Middleware:
             return last
 
         return await visit.apart(turn)
+
+    async def _replaced(self, read: list[AnyMessage], visit: OwnVisit) -> list[AnyMessage]:
+        """The messages as the hooks left them in the earlier requests, each of which ended with a question or
+        with results. A hook that removes messages, or ends the run, changes nothing of later requests.
+        """
+        for end in range(1, len(read)) if self.replacing else ():
+            if isinstance(read[end], AIMessage | HumanMessage) and not isinstance(read[end - 1], AIMessage):
+                read = await self._replaced_before(end, read, visit)
+        return read
+
+    async def _replaced_before(self, end: int, read: list[AnyMessage], visit: OwnVisit) -> list[AnyMessage]:
+        earlier, rest = read[:end], read[end:]
+        for each in self.replacing:
+            update = await asyncio.to_thread(each.before_model, {"messages": earlier}, visit.runtime)
+            changed = update.get("messages", ()) if isinstance(update, Mapping) else ()
+            by_id = {message.id: message for message in changed if message.id is not None}
+            earlier = [_same_kind(message, by_id.get(message.id)) for message in earlier]
+        return [*earlier, *rest]
 
     async def call(
         self, visit: OwnVisit, call: ToolCall, *, made: Make, again: Make, refused: Make
@@ -118,3 +153,8 @@ class Middleware:
             return last.model_copy(update={"content": text, "status": result.status})
 
         return await visit.apart(wrapped)
+
+
+def _same_kind(message: AnyMessage, replaced: AnyMessage | None) -> AnyMessage:
+    """`replaced`, if there is one of the same type."""
+    return replaced if replaced is not None and type(replaced) is type(message) else message

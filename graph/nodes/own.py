@@ -89,7 +89,8 @@ class OwnNode:
         """The update of the state: messages of the agent, `instructions`, `context`, and own keys. A context
         that the node does not label is untrusted.
         """
-        state, runtime, own = visit.state, visit.runtime, OwnVisit(self._name, self._model, visit)
+        state, runtime = visit.state, visit.runtime
+        own = OwnVisit(self._name, self._model, visit, through_middleware=True)
 
         async def checked(shown: State, config: RunnableConfig) -> dict[str, Any]:
             return _checked(await self._node.ainvoke(shown, config), own.redact)
@@ -113,7 +114,16 @@ class OwnVisit:
     obtains, which may be more at each look.
     """
 
-    def __init__(self, name: str, model: "ModelNode", visit: Visit, obtained: Sequence[Secret] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: "ModelNode",
+        visit: Visit,
+        obtained: Sequence[Secret] = (),
+        *,
+        through_middleware: bool = False,
+    ) -> None:
+        """With `through_middleware`, what the code asks the model passes the hooks around the model."""
         state, caller, runtime = self._visit = visit
         self._name, self._model = name, model
         self._of_run = copy_context()  # by which LangGraph finds the streams of the run
@@ -126,6 +136,7 @@ class OwnVisit:
         """Whether the code said what it has read, perhaps that nothing holds it."""
         self._secrets = secrets_of(state, caller)
         self._obtained = obtained
+        self._through_middleware = through_middleware
         write = _own_writer(name, writer_of(runtime), self.redact, self._of_run)
         context = NodeContext(caller.caller, self._ask, self.label)
         self.runtime: Final = Runtime(context=context, store=runtime.store, stream_writer=write)
@@ -161,10 +172,33 @@ class OwnVisit:
             raise
 
     async def _ask(self, messages: Sequence[AnyMessage], shown: bool) -> AIMessage:
-        response = await self.in_run(self._model.ask(messages, self._visit, shown=shown))
+        if self._through_middleware and self._model.middleware.turn is not None:
+            response = await self._asked_through_middleware(messages)
+            if shown and context_of(self._visit.runtime).streaming:
+                steps = context_of(self._visit.runtime).steps
+                await self.in_run(self._shown(response, steps=steps))
+        else:
+            response = await self.in_run(self._model.ask(messages, self._visit, shown=shown))
         if shown:
             self.asked.append(response)
         return response
+
+    async def _asked_through_middleware(self, messages: Sequence[AnyMessage]) -> AIMessage:
+        """The response to a node's question that the hooks leave. What hooks ask passes none."""
+        asked = self._visit.state.copy()
+        asked["messages"] = list(messages)
+        visit = self._visit._replace(state=asked)
+        hooks = OwnVisit(self._name, self._model, visit, self._obtained)
+
+        async def respond(read: Sequence[AnyMessage]) -> AIMessage:
+            return await self._model.ask(read, visit, shown=False)
+
+        response = await self.in_run(self._model.middleware.response(hooks, respond))
+        self.labels.update(joined(self.labels, hooks.labels))
+        return response
+
+    async def _shown(self, response: AIMessage, *, steps: bool) -> None:
+        show(response, writer_of(self._visit.runtime), steps=steps)
 
 
 def own_route(source: str, path: Runnable[Any, Any]) -> Runnable[Any, Any]:

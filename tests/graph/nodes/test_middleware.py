@@ -8,6 +8,7 @@ from langchain.agents.middleware import (
     AgentMiddleware,
     ModelCallLimitMiddleware,
     PIIMiddleware,
+    SummarizationMiddleware,
     TodoListMiddleware,
     ToolRetryMiddleware,
     after_model,
@@ -17,6 +18,7 @@ from langchain.agents.middleware import (
     wrap_model_call,
     wrap_tool_call,
 )
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -326,3 +328,46 @@ def waits(request: Any, handler: Any) -> Any:
 def test_middleware_that_needs_more_is_refused_when_the_graph_is_built(middleware: Any) -> None:
     with pytest.raises(OwnGraphError, match=f'"{middleware.name}" must have no tools, state or hooks'):
         bench([DONE], build=using(middleware))
+
+
+async def test_what_a_hook_replaced_stays_replaced_for_the_model_in_later_rounds_and_runs() -> None:
+    redacts = PIIMiddleware("email", apply_to_tool_results=True)
+    b = bench(
+        [calls(("weather", {})), calls(("weather", {})), DONE, DONE],
+        EchoService("amap", AMAP_KEY, weather="ask ann@example.com"),
+        build=using(redacts),
+        checkpointer=InMemorySaver(),
+    )
+    config = {"configurable": {"thread_id": "t1"}}
+    await b.ask("I am bob@example.com", config=config)
+    await b.ask("And now, eve@example.com?", config=config)
+    texts = [[message.text for message in messages] for messages in b.model.asked]
+    assert [text for asked in texts for text in asked if "@" in text] == []
+    assert [text.count("[REDACTED_EMAIL]") for text in texts[-1][-2:]] == [0, 1]
+    assert sum("[REDACTED_EMAIL]" in text for text in texts[-1]) == 4
+    kept = (await b.graph.aget_state(config)).values["messages"]
+    assert "ann@example.com" in kept[2].text  # for the user
+
+
+async def test_own_node_asks_through_the_middleware() -> None:
+    async def guard(state: Any, runtime: Any) -> dict[str, Any]:
+        question = [("user", "I am eve@example.com"), ("ai", "Yes?"), ("user", "Is ann@example.com here?")]
+        asked = await runtime.context.ask(question)
+        return {"messages": [AIMessage(asked.text)]}
+
+    def build(parts: GraphParts) -> Any:
+        graph = build_graph(parts, first="guard", middleware=[PIIMiddleware("email", apply_to_output=True)])
+        graph.add_node("guard", guard)
+        return graph.add_edge("guard", "credentials")
+
+    b = bench([AIMessage("No, bob@example.com"), DONE], build=build)
+    first, answer = await b.ask("hello")
+    assert (first.text, answer.text) == ("No, [REDACTED_EMAIL]", "done")
+    texts = [message.text for message in b.model.asked[0]]
+    assert texts == ["I am [REDACTED_EMAIL]", "Yes?", "Is [REDACTED_EMAIL] here?"]
+
+
+def test_middleware_that_would_summarise_at_every_question_is_refused_with_the_reason() -> None:
+    model = FakeListChatModel(responses=["summary"])
+    with pytest.raises(OwnGraphError, match="at every question"):
+        bench([DONE], build=using(SummarizationMiddleware(model, trigger=("tokens", 10))))
