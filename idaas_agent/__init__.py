@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from identity.secrets.secret import Secret as Secret
     from tools import VERSION as __version__  # noqa: F401, N811 - the name that a package's version has
     from tools.approval_policy import READS as READS
-    from tools.approval_policy import After as After
     from tools.approval_policy import ApprovalMode as ApprovalMode
     from tools.approval_policy import ArgumentRule as ArgumentRule
     from tools.approval_policy import Data as Data
@@ -60,7 +59,7 @@ _NAMES: Final = {
     "identity.errors": "AgentError ErrorCode ServiceError",
     "identity.principal": "AccessIdentity Caller",
     "identity.secrets.secret": "Secret",
-    "tools.approval_policy": "READS After ApprovalMode ArgumentRule Data Effect ToolPolicy Trust",
+    "tools.approval_policy": "READS ApprovalMode ArgumentRule Data Effect ToolPolicy Trust",
     "tools.arguments.fault": "ArgumentFault",
     "tools.error_codes": "ToolCode",
     "tools.progress": "progress",

@@ -11,7 +11,7 @@ import idaas_agent
 
 ROOT = Path(__file__).parent.parent
 PUBLIC = """
-READS Access AccessIdentity AccessTokenRequirement After AgentError AgentState ApiKeyRequirement ApprovalMode
+READS Access AccessIdentity AccessTokenRequirement AgentError AgentState ApiKeyRequirement ApprovalMode
 ArgumentFault ArgumentRule Caller ChatModelProvider CloudRoleRequirement Credential CredentialRequirement
 Data Effect ErrorCode GraphCode GraphParts HTTPService IssuedJwtRequirement MCPService ModelProvider
 NodeContext OAuthTokenRequirement Piece ResponseReader Secret Service ServiceClient ServiceError ToolCode

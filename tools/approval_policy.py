@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from identity.principal import AccessIdentity
 from tools.lasting import Lasting
@@ -74,6 +74,8 @@ class After:
     untrusted: ApprovalMode | None = None
     nothing: ApprovalMode = ApprovalMode.ALLOW
 
+
+_AFTER: Final = After()
 
 RuleValue: TypeAlias = bool | int | float | str
 
@@ -164,8 +166,10 @@ class ToolPolicy:
     approvers: str | None = None
     data: Data = Data.UNLABELLED
     trust: Trust | None = None
-    after: After = After()
+    after: After = _AFTER
     sum: str | None = None
+    After: ClassVar = After
+    """For code of operators: `ToolPolicy(after=ToolPolicy.After(confidential=ApprovalMode.DENY))`."""
 
     def __post_init__(self) -> None:
         for fault in self._disabled():
