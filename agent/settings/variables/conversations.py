@@ -141,7 +141,9 @@ class ConversationVariables(VariableGroup):
     max_prepared_by_client: int = Field(1000, gt=0)
     """How many prepared runs of one application may wait. Beyond them: 429."""
     max_prepared_for_user: int = Field(20, gt=0)
-    """How many prepared runs may wait for one user. Beyond them: 429."""
+    """How many prepared runs may wait for one user, of one application at most a quarter, rounded up. Beyond
+    them: 429.
+    """
     approval_webhook_url: Url | None = None
     """Where each question about a call is announced (`docs/webhook.md`), for another channel."""
     approval_webhook_secret_file: WebhookSecretFile | None = None
