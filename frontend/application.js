@@ -215,9 +215,9 @@ export class Application extends EventTarget {
     this.#changed();
   }
 
-  /** Sends a question, once it is known whether the agent keeps the conversation. The chat gives back what it cannot send. */
+  /** Sends a question, once it is known whether the agent keeps the conversation. */
   async ask(question, files) {
-    await this.#resumed?.catch(() => {}); // the question is sent whatever became of the last conversation
+    await this.#resumed?.catch(() => {});
     return this.chat.send(question, files);
   }
 

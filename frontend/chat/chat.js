@@ -8,16 +8,15 @@ import { History } from './history.js';
 const MADE = ['ok', 'failed', 'unknown'];
 /** Refusals of a version of a question that the agent did not take. */
 const NOT_STORED = ['question_replaced', 'thread_not_found'];
-/** Statuses before the agent has stored a question: its request, the caller, the conversation, or their limits. */
+/** Statuses of refusals before a question is stored. */
 const NOT_TAKEN = [400, 401, 403, 404, 409, 413, 422, 429];
 /** The agent's limit for the reason of a decision. */
 const LONGEST_REASON = 1000;
 
 /**
  * Events: `turns` (a turn was added or removed, or its editing began or ended), `answer` (the last answer grew or
- * ended), `changed` (the conversation that the agent keeps has changed: a run has begun here, or ended), `given_back` (the
- * detail has a `question` and `files` that were not sent, for the composer), and `taken` (the detail is a question that was
- * given back, and that the agent has stored nevertheless).
+ * ended), `changed` (the conversation that the agent keeps has changed: a run has begun here, or ended), `given_back` (with a
+ * `question` and `files` that were not sent), and `taken` (with a question that was given back, and is stored nevertheless).
  *
  * With a thread, the agent keeps the conversation: a question is added to it, or replaces another one, whose version can
  * be shown again, and a run goes on without this tab. Without one, the conversation is this tab's: its history is sent with
@@ -46,8 +45,8 @@ export class Chat extends EventTarget {
   decidedElsewhere;
 
   /**
-   * Why the last question was not taken by the agent, which keeps the conversation. The question was given back; if it is sent
-   * again in the same words it has the same id, because the agent may have stored it. @type {{failure: object, id?: string, question?: string, files?: object[]} | undefined}
+   * Why the last question was not taken by an agent that keeps the conversation. Sent again in the same words, it has the
+   * same id: the agent may have stored it. @type {{failure: object, id?: string, question?: string, files?: object[]} | undefined}
    */
   refusal;
 
@@ -128,7 +127,6 @@ export class Chat extends EventTarget {
     this.dispatchEvent(new CustomEvent('given_back', { detail: { question, files } }));
   }
 
-  /** The id of a question that was given back and is sent again as it was. */
   #idAgain(question, files) {
     const { refusal } = this;
     const same = refusal?.question === question && refusal.files.length === files.length && files.every((file, index) => file === refusal.files[index]);
@@ -366,9 +364,8 @@ export class Chat extends EventTarget {
   }
 
   /**
-   * `here`: whether this tab has begun the run. `before`: the turns before a question that is sent; if the agent, which keeps
-   * the conversation, does not take it, they are shown again and the question is given back. `edited`: the turn whose
-   * question it was to replace, and whose editing goes on then; `undefined`: the question had no new words.
+   * `here`: whether this tab has begun the run. `before`: the turns that are shown again if the agent does not take the
+   * question, which is given back. `edited`: the turn whose editing goes on then; `undefined`: it had no new words.
    */
   async #read(turn, events, { here = this.thread !== undefined, before, edited } = {}) {
     const running = new AbortController();
@@ -403,7 +400,7 @@ export class Chat extends EventTarget {
     return this.thread !== undefined && answer.status === 'failed' && !answer.accepted && this.turns.at(-1)?.id === id;
   }
 
-  /** What becomes of a question whose answer did not begin: the agent has stored it, and can continue, or it is given back. */
+  /** A question whose answer did not begin is stored, and can be continued, or it is given back. */
   async #settleRefused(turn, before, edited) {
     const { thread } = this;
     const stored = turn.replaces === undefined && await this.#isStored(turn);

@@ -9,7 +9,6 @@ import { failureWords } from './failure.js';
 import { icon } from './icon.js';
 import { identityBadge, identityOf, serviceName } from './identity.js';
 import { LastingForm } from './lasting-form.js';
-import { printable } from '../printable.js';
 import { pageToOpen, QuestionForm } from './question-form.js';
 
 const LONGEST_SHOWN = 200;
@@ -23,7 +22,7 @@ export function approvalTitle(language, approval) {
   const { service, tool, asker, kind, prepared_by: by } = approval;
   const identity = identityOf(approval);
   const rights = language.text(asker && identity === 'human' ? 'inbox.rights_human' : `identity.${identity}`);
-  const names = { service: serviceName(language, service), tool: printable(tool), rights, asker: printable(asker?.sub ?? by ?? '') };
+  const names = { service: serviceName(language, service), tool, rights, asker: asker?.sub ?? by };
   return language.text(asker ? 'inbox.title' : `approval.title_${kind}`, names);
 }
 

@@ -8,13 +8,12 @@ import { EarlierMessages } from './earlier-messages.js';
 import { arrange, element } from './element.js';
 import { endNote } from './answer-end.js';
 import { TurnView } from './answer.js';
-import { failureWords } from './failure.js';
+import { failureWords, Refusal } from './failure.js';
 import { firstQuestions } from './first-questions.js';
 import { EXPIRES_SOON } from './header.js';
 import { icon } from './icon.js';
 import { plainText } from './markdown.js';
 import { Notice } from './notice.js';
-import { Refusal } from './refusal.js';
 
 const NEAR_END_PX = 140;
 

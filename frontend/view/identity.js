@@ -14,8 +14,7 @@ const ABOUT_THE_USER = ['access_token', 'issued_jwt'];
  * that names the user counts. A call that was refused beforehand used no rights.
  *
  * @param {import('../chat/conversation.js').ToolPart} call
- * @returns {'machine' | 'human' | 'shared_key' | 'oauth_account' | 'cloud_role' | 'none' | 'unknown' | 'not_called'} also part of
- *   message keys and class names
+ * @returns {keyof typeof ICONS} part of message keys and class names, too
  */
 export function identityKind({ accessIdentity, credentialKind, outcome }) {
   if (outcome === 'not_called') return 'not_called';
@@ -29,7 +28,7 @@ export function identityKind({ accessIdentity, credentialKind, outcome }) {
   return onlyKeys(credentialKind) ? 'shared_key' : 'unknown';
 }
 
-/** The same for what the agent describes by the names of its API: an approval, a grant, a service. */
+/** The same for an approval, a grant or a service. */
 export function identityOf({ access_identity: accessIdentity, credential_kind: credentialKind }) {
   return identityKind({ accessIdentity, credentialKind: credentialKind ?? undefined });
 }

@@ -138,7 +138,9 @@ async def test_expired_token_is_renewed_and_the_conversation_continues(
     sandbox.clock.advance(
         1300
     )  # over the token's lifetime, for the agent and IDaaS; the page's clock goes on
-    refused = await answer_to(page, "And in Beijing?")
+    await page.get_by_role("textbox", name="Your question").fill("And in Beijing?")
+    await page.get_by_role("textbox", name="Your question").press("Enter")
+    refused = page.locator(".refusal")
     await expect(refused).to_contain_text("access_token_invalid")
     await refused.get_by_role("button", name="Sign in again").click()
     await expect(page.get_by_role("textbox", name="Your question")).to_have_value("And in Beijing?")
