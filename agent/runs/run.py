@@ -203,8 +203,11 @@ class Run:
 
     @property
     def end_position(self) -> int | None:
-        """The position of the end, which follows the last event; `None` while it is not known."""
-        if self.outcome is None:
+        """The position of the end, which follows the last event; `None` while it is not known, also if it was
+        lost.
+        """
+        is_lost = isinstance(self.outcome, LimitError) and self.outcome.code is AgentCode.EVENTS_LOST
+        if self.outcome is None or is_lost:
             return None
         return self.replay.newest + isinstance(self.outcome, AgentError)
 

@@ -108,6 +108,7 @@ async def test_reader_is_told_when_another_message_has_the_place_of_a_lost_one(s
         async for _ in run.events():
             pass
     assert lost.value.code is AgentCode.EVENTS_LOST
+    assert run.end_position is None  # a client that comes back has not had the end
 
 
 @pytest.mark.parametrize(
