@@ -36,6 +36,7 @@ async def test_tool_call_and_its_result_belong_to_the_message_of_the_model_and_t
             "service": "amap",
             "access_identity": "Human",
             "credential": "amap_api_key",
+            "credential_kind": "api_key",
         }
         assert returned["toolCallId"] == call["id"]
         outcome = returned["metadata"]["idaas-agent"]
