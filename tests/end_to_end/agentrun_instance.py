@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import yaml
 
+from tests.clock import same_clock
+
 _CODE: Final = "/code"
 _START_SECONDS: Final = 120.0
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
@@ -96,7 +98,7 @@ class Instance:
             for name, value in given.items()
         }
         own = {"AGENT_PORT": str(self.port), "AGENT_HOST": "127.0.0.1"}
-        base = {"PATH": _PATH, "HOME": str(self._folder), "LANG": "C.UTF-8"}
+        base = {"PATH": _PATH, "HOME": str(self._folder), "LANG": "C.UTF-8", **same_clock()}
         return {**base, **self._platform, **moved, **own}
 
     async def _listens(self) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.clock import same_clock
 from tests.command import Command, forked
 from tests.conftest import Sandbox
 from tests.running_agent import WEATHER
@@ -27,7 +28,7 @@ def follow(name: str, folder: Path) -> None:
     """Runs the block in a shell, in the folder of the two files."""
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     shell = ["/bin/sh", "-ec", printed(name)]
-    subprocess.run(shell, cwd=folder, env={"PATH": path}, check=True)  # noqa: S603 - as documented
+    subprocess.run(shell, cwd=folder, env={"PATH": path, **same_clock()}, check=True)  # noqa: S603 - as documented
 
 
 async def command(*arguments: str, folder: Path, **variables: str) -> str:
