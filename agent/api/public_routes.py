@@ -7,8 +7,8 @@ from starlette.responses import JSONResponse
 
 from agent.api.response_models import Health, ProtectedResource, ReadinessReport, documented
 from agent.api.surface import Surface
-from agent.composition.agent import Agent
 from agent.http.authentication import metadata_path
+from agent.operations.readiness import Readiness
 from agent.settings.settings import Settings
 
 
@@ -25,9 +25,8 @@ def resource_metadata(settings: Settings, resource: str) -> JSONResponse:
     )
 
 
-def public_routes(agent: Agent) -> APIRouter:
+def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
     """`/health`, `/ready`, and the metadata of RFC 9728."""
-    settings, readiness = agent.settings, agent.readiness
     router = APIRouter()
 
     @router.head("/health", include_in_schema=False)
@@ -63,5 +62,7 @@ def public_routes(agent: Agent) -> APIRouter:
 
 
 PUBLIC: Final = Surface(
-    name="public", routes=public_routes, public_paths=frozenset({"/health", "/ready", metadata_path()})
+    name="public",
+    routes=lambda agent: public_routes(agent.settings, agent.readiness),
+    public_paths=frozenset({"/health", "/ready", metadata_path()}),
 )
