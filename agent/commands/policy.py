@@ -6,7 +6,7 @@ import ssl
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -64,8 +64,10 @@ class Case(BaseModel):
 
     def unknown(self, known: "Vocabulary") -> dict[str, tuple[list[str], list[str]]]:
         """Names that no decision would use, and the right ones, by their kind."""
-        services = {each.partition(".")[0] for each in self.read} - {"history"}
-        named = {
+        from graph.labels.data_labels import CLIENT
+
+        services = set() if known.has_own_nodes else {each.partition(".")[0] for each in self.read} - {CLIENT}
+        named: dict[str, tuple[Iterable[str], Iterable[str]]] = {
             "group": (self.groups, known.groups),
             "claim": (self.claims.keys(), known.attributes),
             "service": (services, known.services),

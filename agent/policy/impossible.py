@@ -14,6 +14,7 @@ from cedarpy import Schema, validate_policies
 
 from agent.policy.schema import RecordType, ToolAction, Vocabulary, input_type, member_schema
 from agent.policy.statement import Statement, nodes
+from graph.labels.data_labels import CLIENT
 from identity.principal import AccessIdentity
 from tools.lasting import LONGEST_SECONDS
 
@@ -56,8 +57,6 @@ _COMPARISONS: Final[Mapping[str, Callable[[int, int], bool]]] = {
 }
 _CONTAINING: Final = frozenset({"contains", "containsAll", "containsAny"})
 _MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_HISTORY: Final = "history"
-"""What a client's own history counts as, among the services of what was read (`graph.labels`)."""
 
 
 def faults_of(statement: Statement, actions: Sequence[ToolAction], known: Vocabulary) -> Iterator[str]:
@@ -192,7 +191,7 @@ def _texts(path: Path, actions: Sequence[ToolAction], known: Vocabulary) -> froz
     if path == _IDENTITY:
         return frozenset(_IDENTITIES)
     if path == _SERVICES:
-        return frozenset({*known.services, _HISTORY})
+        return None if known.has_own_nodes else frozenset({*known.services, CLIENT})
     if path[:2] != _INPUT or not actions:
         return None
     found: set[str] = set()

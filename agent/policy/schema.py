@@ -65,6 +65,8 @@ class Vocabulary:
     counts: bool
     listing_effects: frozenset[Effect] = frozenset(Effect)
     """Those that the tools may have which are not known yet."""
+    has_own_nodes: bool = False
+    """Whether nodes of an own graph, whose names are not known, may label what they read."""
 
     def waits(self, name: str) -> bool:
         """Whether the parameters of the tool of `name` are not known yet."""
@@ -118,6 +120,7 @@ def vocabulary_of(
         groups=frozenset(settings.policy_groups),
         attributes=[name for name in settings.caller_claims.split() if name != settings.policy_groups_claim],
         counts=counts,
+        has_own_nodes=settings.graph is not None,
     )
 
 

@@ -97,7 +97,7 @@ def test_condition_that_no_call_satisfies_is_a_fault(
         "context.now.minute >= 1320 && context.now.minute < 1440",
         "context.now.weekday >= 6 || context.now.weekday < 8",
         'context.identity == "None"',
-        'context.read.services.contains("history")',
+        'context.read.services.contains("client")',
         'context.read.services.contains("maps")',
         'principal has department && principal.department == "anything"',
         "context has authAge && context.authAge >= 0",
@@ -123,6 +123,12 @@ def test_argument_with_listed_values_is_one_of_them(tmp_path: Path, condition: s
     assert named in fault
     possible = condition.replace("train", "rail").replace("right", "left").replace("dog", "bike")
     read(tmp_path, f"{ALL}{BOOKS} when {{ {possible.replace('colum', 'row')} }};\n// end", KNOWN)
+
+
+def test_source_of_an_own_node_is_no_fault(tmp_path: Path) -> None:
+    rule = f'{FORBID} when {{ context.read.services.contains("retrieve") }};'
+    read(tmp_path, f"{ALL}{rule}\n// end", replace(KNOWN, has_own_nodes=True))
+    assert '"client"' in faults(tmp_path, f"{ALL}{rule}\n// end", KNOWN)[0]
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,11 @@ ALICE = Principal("https://idaas.example", "alice")
 PAGE = (Path(__file__).parents[3] / "docs" / "extending.md").read_text(encoding="utf-8")
 EXPENSES = PAGE.partition("<!-- expenses.py -->\n```python\n")[2].partition("```")[0]
 """The documents' own service, whose tool `submit_expense` has a permission of its own."""
+LABELLED_WRITE = ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW, data=Data.CONFIDENTIAL)
 POLICIES = {
-    "submit_expense": ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW),
-    "pay_out": ToolPolicy(Effect.WRITE, ApprovalMode.ALLOW),
+    "submit_expense": LABELLED_WRITE,
+    "pay_out": LABELLED_WRITE,
+    "remind_approver": LABELLED_WRITE,
     "salary": ToolPolicy(data=Data.CONFIDENTIAL),
 }
 SALARY = calls(("salary", {}))
@@ -143,7 +145,7 @@ async def test_confidential_data_goes_back_to_its_own_service_unasked_under_anot
     company, _ = made(SALARY, expense(30.0), rules="permit (principal, action, resource);\n// end")
     assert await company.say() == ["done", "done"]
     state = await company.bench.graph.aget_state(company._config)
-    assert state.values["read"] == {"expenses.salary": "confidential"}
+    assert state.values["read"].keys() == {"expenses.salary", "expenses.submit_expense"}
 
 
 async def test_rights_name_the_service_once_for_each_permission(made: Made) -> None:
