@@ -175,7 +175,7 @@ _REVOCATION_LOG: Final = (
 of version 0.1.0 write none.
 """
 
-_SEALED_COUNTS: Final = (
+_OPAQUE_COUNTS: Final = (
     """
     CREATE TABLE day_counts (
         day TEXT NOT NULL,
@@ -189,7 +189,7 @@ _SEALED_COUNTS: Final = (
 )
 """What the calls of a day are counted by; `call_totals` and `amount` are for processes of version 0.1.0."""
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_TABLES, _REVOCATION_LOG, _SEALED_COUNTS)
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_TABLES, _REVOCATION_LOG, _OPAQUE_COUNTS)
 """A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
 is not used any more is dropped one release later.
 """
