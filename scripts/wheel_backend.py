@@ -15,7 +15,7 @@ from typing import Any, Final
 from setuptools import build_meta
 from setuptools.build_meta import *  # noqa: F403 - the hooks that stay as they are
 
-from agent.commands.package.one_package import PACKAGE, within_package
+from agent.commands.package.one_package import PACKAGE, moved_entry, within_package
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _PAGE: Final = ROOT / "frontend"
@@ -38,7 +38,7 @@ def build_wheel(
         files = within_package({each: built.read(each) for each in built.namelist()})
     info = next(each.split("/")[0] for each in files if each.endswith(".dist-info/RECORD"))
     scripts = f"{info}/entry_points.txt"
-    files[scripts] = files[scripts].replace(b"= agent.", f"= {PACKAGE}.agent.".encode())
+    files[scripts] = _moved(files[scripts].decode()).encode()
     files[f"{info}/top_level.txt"] = f"{PACKAGE}\n".encode()
     files |= page() | _example() | {f"{PACKAGE}/requirements.lock": (ROOT / "requirements.lock").read_bytes()}
     del files[f"{info}/RECORD"]
@@ -47,6 +47,11 @@ def build_wheel(
         for each, content in files.items():
             wheel.writestr(zipfile.ZipInfo(each, _TIME), content, zipfile.ZIP_DEFLATED)
     return name
+
+
+def _moved(entry_points: str) -> str:
+    """The references of `entry_points.txt`, as those of the one package."""
+    return re.sub(r"(?m)(?<= = ).*$", lambda found: moved_entry(found[0]), entry_points)
 
 
 def build_sdist(

@@ -18,18 +18,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
-from agent.api.a2a.routes import A2A
-from agent.api.ag_ui.routes import AG_UI
 from agent.api.allowed_methods import allowed_methods
 from agent.api.grants import GRANTS
 from agent.api.inbox import INBOX, PREPARED
-from agent.api.langserve.routes import LANGSERVE
-from agent.api.mcp.routes import MCP
-from agent.api.openai.routes import OPENAI
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import PUBLIC
 from agent.api.rights import RIGHTS
-from agent.api.surface import Surfaces
+from agent.api.surface import Surfaces, installed_surfaces
 from agent.api.threads.routes import THREADS
 from agent.api.threads.run_routes import RUNS
 from agent.api.user_events import USER_EVENTS
@@ -45,27 +40,19 @@ from agent.http.role_headers import role_headers
 from agent.settings.settings import Settings
 from identity.errors import AgentError
 
-SURFACES: Final = (
-    PUBLIC,
-    OPENAI,
-    AG_UI,
-    A2A,
-    MCP,
-    LANGSERVE,
-    THREADS,
-    RUNS,
-    RIGHTS,
-    GRANTS,
-    INBOX,
-    PREPARED,
-    USER_EVENTS,
-)
+CORE: Final = (PUBLIC, RIGHTS, THREADS, RUNS, GRANTS, INBOX, PREPARED, USER_EVENTS)
+"""The surfaces that every agent has, if it keeps conversations and receives events."""
+
+
+def surfaces_of(settings: Settings) -> Surfaces:
+    """The agent's own surfaces, and those that are installed and permitted."""
+    return Surfaces([*CORE, *installed_surfaces(settings.surfaces)])
 
 
 def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     """The application. Nothing is read, opened or requested before its lifespan starts."""
     composed = agent or Agent(settings)
-    surfaces = Surfaces(SURFACES)
+    surfaces = surfaces_of(settings)
     role = settings.header_role
 
     @asynccontextmanager
@@ -145,10 +132,8 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     )
     app.openapi = api_document(app, surfaces)  # type: ignore[method-assign]  # as FastAPI documents
     app.state.agent = composed
-    for surface in surfaces.each:
-        router = surface.routes(composed)
-        if router is not None:
-            app.include_router(router)
+    for router in surfaces.routers(composed):
+        app.include_router(router)
     return app
 
 

@@ -1,17 +1,26 @@
 """A way in, as one declaration: its routes, and what stands in front of all routes has to know of them.
 
 Authentication, the limits and CORS ask the declarations. So a surface is a file: nothing else names it.
+Surfaces of any installed package are found by their entry points.
 """
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import Any, Final
 
 from fastapi import APIRouter
+from starlette.routing import Route
 from starlette.types import Scope
 
 from agent.composition.agent import Agent
+from agent.errors.error_codes import AgentCode
 from agent.http.authentication import OpenPaths, metadata_path
+from identity.errors import ConfigurationError
+
+ENTRY_POINTS: Final = "idaas_agent.surfaces"
+"""The group of entry points by which installed packages declare surfaces. An entry is a `Surface`."""
 
 
 def _never(path: str) -> bool:  # noqa: ARG001 - the form of `Surface.starts_run`
@@ -57,6 +66,31 @@ class Surfaces:
         self._polled = frozenset[str]().union(*(surface.polled_paths for surface in self.each))
         self._resources = frozenset[str]().union(*(surface.resource_paths for surface in self.each))
 
+    def routers(self, agent: Agent) -> Iterator[APIRouter]:
+        """The routes of all surfaces that the agent's settings offer.
+
+        Raises `ConfigurationError` if two serve one path, or one opens a path of another.
+        """
+        served: dict[str, str] = {}
+        for surface in self.each:
+            router = surface.routes(agent)
+            if router is None:
+                continue
+            paths = {route.path for route in router.routes if isinstance(route, Route)}
+            faults = [
+                f'surfaces "{served[path]}" and "{surface.name}" both serve {path}'
+                for path in sorted(paths & served.keys())
+            ]
+            opened = surface.public_paths | surface.signed_paths
+            faults += [
+                f'surface "{surface.name}" opens {path}, which it does not serve'
+                for path in sorted(opened - paths)
+            ]
+            if faults:
+                raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+            served |= dict.fromkeys(paths, surface.name)
+            yield router
+
     @property
     def request_headers(self) -> list[str]:
         """Headers that a page of another origin may send."""
@@ -74,3 +108,31 @@ class Surfaces:
     def metadata_of(self, path: str) -> str:
         """The path of the metadata (RFC 9728) to which a refusal at `path` refers."""
         return metadata_path(path if path in self._resources else "")
+
+
+def installed_surfaces(names: Sequence[str] | None) -> list[Surface]:
+    """The installed surfaces of these `names`, of the entry points; `None`: all. No other one is imported.
+
+    Raises `ConfigurationError` for a name that none has or several have, and for an entry that is no surface.
+    """
+    entries = sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
+    counts = Counter(entry.name for entry in entries)
+    faults = [
+        f'two installed packages have a surface "{name}"' for name, count in counts.items() if count > 1
+    ]
+    faults += [
+        f'SURFACES must list some of {", ".join(counts)}, found "{name}"'
+        for name in names or ()
+        if name not in counts
+    ]
+    if faults:
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+    surfaces: list[Surface] = []
+    for entry in entries:
+        if names is None or entry.name in names:
+            surface = entry.load()
+            if not isinstance(surface, Surface):
+                fault = f'the entry point "{entry.name}" must be a Surface, found {entry.value}'
+                raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])
+            surfaces.append(surface)
+    return surfaces

@@ -7,14 +7,15 @@ import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points, packages_distributions
+from importlib.metadata import EntryPoint, entry_points, packages_distributions
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from agent.api.surface import ENTRY_POINTS as SURFACES
 from agent.commands.package.one_package import INNER, PACKAGE
 from agent.commands.package.parts import PackagingError
 from agent.commands.package.trial import import_faults, normal_name, start_faults
-from agent.settings.declared_services import ENTRY_POINTS
+from agent.settings.declared_services import ENTRY_POINTS as SERVICES
 from agent.settings.settings import Settings, variables
 
 PORT: Final = 9002
@@ -213,7 +214,7 @@ def _own_packages(
     locked = set(map(normal_name, names))
     used = {
         f'entry point "{entry.name}"': [entry.dist.name if entry.dist else entry.module]
-        for entry in entry_points(group=ENTRY_POINTS)
+        for entry in _own_entry_points()
     }
     modules = {
         place: module.partition(".")[0]
@@ -235,6 +236,16 @@ def _own_packages(
     wheels = [each for each in _WHEEL.findall(text) if ".." not in PurePosixPath(each).parts]
     files = {str(PurePosixPath(wheel)): _content(own.parent / wheel, faults) for wheel in wheels}
     return files | {"requirements.lock": text.encode()}
+
+
+def _own_entry_points() -> list[EntryPoint]:
+    """The services and surfaces of the operator's installed packages."""
+    entries = [entry for group in (SERVICES, SURFACES) for entry in entry_points(group=group)]
+    return [
+        entry
+        for entry in entries
+        if entry.dist is None or normal_name(entry.dist.name) != normal_name(PACKAGE)
+    ]
 
 
 def package_tree(configuration: Configuration, folder: Path) -> None:

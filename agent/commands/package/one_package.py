@@ -10,6 +10,7 @@ this file before anything is installed: it imports the standard library only.
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -19,6 +20,7 @@ INNER: Final = ("agent", "graph", "identity", "sandbox", "tools")
 """The folders of the repository that become folders of `PACKAGE`."""
 _REFERENCE: Final = re.compile(rf"(({'|'.join(INNER)})(?:\.\w+)+)(:\w+)?")
 """A text that may name a module or a function: `tools.leave:service`."""
+_VERSION: Final = re.compile(r'^VERSION: Final = "(.+)"$', re.MULTILINE)
 
 
 def deployed_files(root: Path) -> dict[str, bytes]:
@@ -31,7 +33,32 @@ def deployed_files(root: Path) -> dict[str, bytes]:
     found = {file: f"{PACKAGE}/{file.name}" for file in public.iterdir() if file.suffix in (".py", ".typed")}
     found |= {file: file.relative_to(root).as_posix() for folder in folders for file in folder.rglob("*.*")}
     deployed = {name: file for file, name in found.items() if file.is_file() and file.suffix != ".pyc"}
-    return within_package({name: file.read_bytes() for name, file in sorted(deployed.items())})
+    files = within_package({name: file.read_bytes() for name, file in sorted(deployed.items())})
+    return files | _metadata(root)
+
+
+def _metadata(root: Path) -> dict[str, bytes]:
+    """What makes the package a distribution: its entry points are found by the metadata of Python."""
+    project = root / "pyproject.toml"
+    if not project.is_file():
+        (installed,) = root.parent.glob(f"{PACKAGE}-*.dist-info")
+        files = (installed / "METADATA", installed / "entry_points.txt")
+        return {f"{installed.name}/{file.name}": file.read_bytes() for file in files}
+    version = _VERSION.findall((root / "tools" / "__init__.py").read_text("utf-8"))[0]
+    folder = f"{PACKAGE}-{version}.dist-info"
+    lines = []
+    for group, entries in tomllib.loads(project.read_text("utf-8"))["project"]["entry-points"].items():
+        lines.append(f"[{group}]")
+        lines += [f"{name} = {moved_entry(reference)}" for name, reference in entries.items()]
+    return {
+        f"{folder}/METADATA": f"Metadata-Version: 2.1\nName: idaas-agent\nVersion: {version}\n".encode(),
+        f"{folder}/entry_points.txt": "".join(f"{line}\n" for line in lines).encode(),
+    }
+
+
+def moved_entry(reference: str) -> str:
+    """The reference of an entry point, as one of the package."""
+    return f"{PACKAGE}.{reference}" if reference.split(".")[0] in INNER else reference
 
 
 def within_package(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -39,6 +39,10 @@ class ServerVariables(VariableGroup):
     agent_page_url: Url | None = None
     """The page's address, at which clients of MCP let their user approve calls. Default: the first of
     `CORS_ALLOWED_ORIGINS`."""
+    surfaces: Annotated[tuple[str, ...], parsed_by(listed)] | None = None
+    """Which surfaces the agent serves beside conversations, separated by commas: some of `a2a`, `ag-ui` (the
+    page needs it), `langserve`, `mcp`, `openai`, and those of your own packages. What is not served is not
+    loaded. Default: all that are installed."""
     cors_allowed_origins: Origins = ("http://localhost:9001", "http://127.0.0.1:9001")
     """Origins of pages that may call the agent, separated by commas. Exact, no `*`."""
     ssl_cert_file: Annotated[Path, AfterValidator(existing_file)] | None = None

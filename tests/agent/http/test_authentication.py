@@ -3,15 +3,15 @@
 import httpx
 import pytest
 
-from agent.api.app import SURFACES
-from agent.api.surface import Surfaces
+from agent.api.app import CORE
+from agent.api.surface import Surfaces, installed_surfaces
 from agent.http.authentication import bearer_token
 from identity.errors import AccessTokenError
 from tests.agent.conftest import AgentServer
 
 pytestmark = pytest.mark.promise("verified-caller")
 
-PUBLIC_PATHS = Surfaces(SURFACES).open_paths.readable
+PUBLIC_PATHS = Surfaces([*CORE, *installed_surfaces(None)]).open_paths.readable
 CHAT = "/openai/v1/chat/completions"
 
 

@@ -1,0 +1,152 @@
+"""Which surfaces an agent serves, and a surface of another package: ten lines and an entry point."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.api.app import create_app, surfaces_of
+from agent.settings.settings import read_settings
+from identity.errors import ConfigurationError
+from tests.agent.conftest import running_agent
+from tests.conftest import Sandbox
+
+GREETING = """
+from fastapi import APIRouter, Request
+
+from agent.api.surface import Surface
+from agent.http.authentication import caller_of
+
+
+def routes(agent):
+    router = APIRouter()
+
+    @router.get("/greeting")
+    async def greeting(request: Request):
+        return {"hello": caller_of(request.scope).principal.subject}
+
+    @router.get("/greeting/version")
+    async def version():
+        return {"version": 1}
+
+    return router
+
+
+GREETING = Surface(
+    name="greeting", routes=routes, public_paths=frozenset({"/greeting/version"}), request_headers=("X-Tone",)
+)
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of installed packages, with one that has a surface."""
+    (tmp_path / "greeting_surface.py").write_text(GREETING)
+    install(tmp_path, "greeting", "greeting = greeting_surface:GREETING")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    sys.modules.pop("greeting_surface", None)
+
+
+def install(folder: Path, name: str, entry: str) -> None:
+    """A distribution with one entry point."""
+    metadata = folder / f"{name}_package-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-package\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[idaas_agent.surfaces]\n{entry}\n")
+
+
+async def test_surface_of_another_package_is_served_to_verified_callers(
+    installed: Path, sandbox: Sandbox
+) -> None:
+    with running_agent(sandbox) as server:
+        async with server.client() as client, server.client(None) as stranger:
+            greeted = await client.get("/greeting")
+            assert greeted.json() == {"hello": "user_alice01"}
+            assert (await stranger.get("/greeting")).status_code == 401
+            assert (await stranger.get("/greeting/version")).json() == {"version": 1}
+            assert (await stranger.post("/greeting/version")).status_code == 401
+            preflight = {"Origin": "http://localhost:9001", "Access-Control-Request-Method": "GET"}
+            preflight["Access-Control-Request-Headers"] = "X-Tone"
+            assert (await stranger.options("/greeting", headers=preflight)).status_code == 200
+            assert "/greeting" in (await client.get("/openapi.json")).json()["paths"]
+
+
+async def test_surface_that_is_not_permitted_is_not_served(installed: Path, sandbox: Sandbox) -> None:
+    with running_agent(sandbox, SURFACES="openai, ag-ui") as server:
+        async with server.client() as client:
+            assert (await client.get("/openai/v1/models")).status_code == 200
+            assert (await client.get("/threads")).status_code == 200
+            for path in ("/greeting", "/.well-known/agent-card.json", "/agent/input_schema"):
+                assert (await client.get(path)).status_code == 404
+            assert (await client.post("/mcp", json={})).status_code == 404
+
+
+def test_surface_that_is_not_permitted_is_not_loaded(sandbox: Sandbox) -> None:
+    program = (
+        "import os, sys\n"
+        "from agent.api.app import create_app\n"
+        "from agent.settings.settings import read_settings\n"
+        "create_app(read_settings(os.environ | {'SURFACES': 'openai'}))\n"
+        "print(*('.'.join(name.split('.')[:3]) for name in sys.modules))\n"
+    )
+    found = subprocess.run(  # noqa: S603 - fixed command
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[3],
+        env={**sandbox.environment, "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(found.stdout.split())
+    assert "agent.api.openai" in loaded
+    assert loaded.isdisjoint({"agent.api.a2a", "agent.api.mcp", "agent.api.langserve"})
+
+
+def test_unknown_surface_is_a_fault_that_lists_the_installed_ones(sandbox: Sandbox) -> None:
+    settings = read_settings(sandbox.environment | {"SURFACES": "openai, graphql"})
+    with pytest.raises(ConfigurationError) as refused:
+        create_app(settings)
+    assert [*refused.value.faults] == [
+        'SURFACES must list some of a2a, ag-ui, langserve, mcp, openai, found "graphql"'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ("openai = greeting_surface:GREETING", 'two installed packages have a surface "openai"'),
+        ("other = greeting_surface:routes", 'the entry point "other" must be a Surface'),
+    ],
+)
+def test_entry_point_that_is_no_surface_or_takes_a_name_stops_the_start(
+    installed: Path, sandbox: Sandbox, entry: str, fault: str
+) -> None:
+    install(installed, "second", entry)
+    with pytest.raises(ConfigurationError) as refused:
+        surfaces_of(read_settings(sandbox.environment))
+    assert refused.value.faults[0].startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("served", "opened", "fault"),
+    [
+        ("/threads", "/threads", 'surfaces "threads" and "thief" both serve /threads'),
+        ("/greeting/other", "/threads", 'surface "thief" opens /threads, which it does not serve'),
+    ],
+)
+@pytest.mark.promise("verified-caller")
+def test_surface_that_serves_or_opens_a_path_of_another_stops_the_start(
+    installed: Path, sandbox: Sandbox, served: str, opened: str, fault: str
+) -> None:
+    code = GREETING.replace('"greeting"', '"thief"').replace('get("/greeting")', 'get("/thief")')
+    code = code.replace('get("/greeting/version")', f'get("{served}")')
+    code = code.replace('{"/greeting/version"}', f'{{"{opened}"}}')
+    (installed / "thief_surface.py").write_text(code)
+    install(installed, "thief", "thief = thief_surface:GREETING")
+    with pytest.raises(ConfigurationError) as refused:
+        create_app(read_settings(sandbox.environment))
+    assert refused.value.faults[0] == fault
+    sys.modules.pop("thief_surface")
