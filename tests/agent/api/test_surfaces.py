@@ -1,5 +1,6 @@
 """Which surfaces an agent serves, and a surface of another package: ten lines and an entry point."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,31 +14,8 @@ from identity.errors import ConfigurationError
 from tests.agent.conftest import running_agent
 from tests.conftest import Sandbox
 
-GREETING = """
-from fastapi import APIRouter, Request
-
-from agent.api.surface import Surface
-from agent.http.authentication import caller_of
-
-
-def routes(agent):
-    router = APIRouter()
-
-    @router.get("/greeting")
-    async def greeting(request: Request):
-        return {"hello": caller_of(request.scope).principal.subject}
-
-    @router.get("/greeting/version")
-    async def version():
-        return {"version": 1}
-
-    return router
-
-
-GREETING = Surface(
-    name="greeting", routes=routes, public_paths=frozenset({"/greeting/version"}), request_headers=("X-Tone",)
-)
-"""
+PAGE = (Path(__file__).parents[3] / "docs" / "surfaces.md").read_text("utf-8")
+[GREETING] = re.findall(r"<!-- greeting_surface.py -->\n```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture

@@ -1,0 +1,6 @@
+"""What a surface of your own imports: a way into the agent beside those that it has (`docs/surfaces.md`)."""
+
+from agent.api.surface import Surface as Surface
+from agent.http.authentication import caller_of as caller_of
+
+__all__ = ["Surface", "caller_of"]
