@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.commands.page_server import page_application
-from agent.commands.sandbox_options import PageGrant, sandbox_page_config
 from agent.http.web_server import listen, web_server
 from cluster.balancer import Balancer
 from cluster.replica import Replica
 from cluster.replicated_postgres import ReplicatedPostgres, replicated_postgres
+from sandbox.commands.page_server import page_application
+from sandbox.commands.sandbox_options import PageGrant, sandbox_page_config
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
 from sandbox.state.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE, LEAVE_PERMISSIONS
 from tests.databases.postgres_process import PostgresProcess

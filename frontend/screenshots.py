@@ -22,11 +22,11 @@ import demo
 from playwright.async_api import Browser, Page, Route, async_playwright
 
 from agent.api.app import create_app
-from agent.commands.page_server import page_application
-from agent.commands.sandbox_options import PageGrant, sandbox_page_config
 from agent.composition.agent import Agent
 from agent.http.web_server import listen, web_server
 from agent.settings.settings import read_settings
+from sandbox.commands.page_server import page_application
+from sandbox.commands.sandbox_options import PageGrant, sandbox_page_config
 from sandbox.faults.faults import Fault
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
 

@@ -26,9 +26,9 @@ app = typer.Typer(
     help="An AI agent that never acts without a known identity.",
 )
 if (Path(__file__).parents[2] / "sandbox").is_dir():  # a deployed agent has none
-    from agent.commands.new import new
-    from agent.commands.sandbox import app as sandbox_app
-    from agent.commands.up import up
+    from sandbox.commands.new import new
+    from sandbox.commands.sandbox import app as sandbox_app
+    from sandbox.commands.up import up
 
     app.command()(new)
     app.command()(up)

@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.commands.page_server import PACKAGE_FILES, page_application
+from sandbox.commands.page_server import PACKAGE_FILES, page_application
 
 ROOT = Path(__file__).resolve().parents[2]
 FRONTEND = ROOT / "frontend"

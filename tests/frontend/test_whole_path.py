@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from agent.commands.sandbox_options import PageGrant, sandbox_page_config
+from sandbox.commands.sandbox_options import PageGrant, sandbox_page_config
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.frontend.chat_page import PAGE

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from agent.commands import terminal
 from agent.commands.command_line import app
-from agent.commands.sandbox_options import SandboxRunOptions
+from sandbox.commands.sandbox_options import SandboxRunOptions
 from tests.agent.conftest import AgentServer
 from tests.command import running
 from tests.conftest import Sandbox

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.commands.page_server import PACKAGE_FILES, PageIncompleteError, page_application
+from sandbox.commands.page_server import PACKAGE_FILES, PageIncompleteError, page_application
 
 FRONTEND = Path(__file__).resolve().parents[3] / "frontend"
 CONFIG = {

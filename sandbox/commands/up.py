@@ -10,14 +10,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from agent.commands.sandbox_options import (
-    PageGrant,
-    SandboxRunOptions,
-    chosen_file,
-    sandbox_page_config,
-    stop_with_faults,
-    with_options,
-)
 from agent.commands.terminal import (
     DEFAULT_SANDBOX_URL,
     ENV_FILE,
@@ -34,6 +26,14 @@ from agent.commands.terminal import (
 from agent.settings.settings import Settings
 from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity
+from sandbox.commands.sandbox_options import (
+    PageGrant,
+    SandboxRunOptions,
+    chosen_file,
+    sandbox_page_config,
+    stop_with_faults,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from agent.composition.agent import Agent
@@ -64,10 +64,10 @@ def up(
     options: SandboxRunOptions,
 ) -> None:
     """Runs the sandbox, the agent and the page. Open the page and sign in as alice. Ctrl-C stops all."""
-    from agent.commands.page_server import PageIncompleteError, page_application
     from agent.commands.startup import metrics_server, run, serve_agent
     from agent.http.web_server import PortInUseError, listen, web_server
     from agent.operations.log_setup import set_up_logging
+    from sandbox.commands.page_server import PageIncompleteError, page_application
     from sandbox.configuration.configuration import ConfigurationFaultsError
     from sandbox.server.installation import FolderInUseError, hold_folder
     from sandbox.server.listener import PortInUseError as SandboxPortInUseError

@@ -15,7 +15,9 @@ from urllib.parse import quote
 import httpx
 import typer
 
-from agent.commands.sandbox_options import (
+from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, environment, out, stop
+from identity.principal import AccessIdentity
+from sandbox.commands.sandbox_options import (
     CONFIG,
     DEFAULT_FOLDER,
     FOLDER,
@@ -24,8 +26,6 @@ from agent.commands.sandbox_options import (
     stop_with_faults,
     with_options,
 )
-from agent.commands.terminal import DEFAULT_SANDBOX_URL, SANDBOX_URL, environment, out, stop
-from identity.principal import AccessIdentity
 
 if TYPE_CHECKING:
     from sandbox.configuration.configuration import Configuration
