@@ -1,43 +1,61 @@
-"""The command line. Each command is a file of this folder; slow modules are imported when needed."""
+"""The command line. A command is an entry point: it is imported when it is typed, or listed.
 
-from pathlib import Path
-from typing import Annotated
+A command is a function, as Typer takes it, or a `typer.Typer` with commands of its own.
+"""
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from agent.commands.accept_tools import accept_tools
-from agent.commands.audit import app as audit_app
-from agent.commands.chat import chat, token
-from agent.commands.doctor.command import doctor
-from agent.commands.grants import grants
-from agent.commands.package.command import app as package_app
-from agent.commands.package.command import trigger_jwks
-from agent.commands.policy import app as policy_app
-from agent.commands.policy import can
-from agent.commands.revoke import revoke, unrevoke
-from agent.commands.serve import serve
-from agent.commands.smoke import smoke
 from tools import VERSION
 
+ENTRY_POINTS: Final = "idaas_agent.commands"
+"""The group of entry points by which installed packages add commands."""
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    """The entry points by their names. Of two with one name, that of the agent counts."""
+    found = sorted(entry_points(group=ENTRY_POINTS), key=_is_own)
+    return {entry.name: entry for entry in found}
+
+
+def _is_own(entry: EntryPoint) -> bool:
+    return entry.dist is not None and entry.dist.name == "idaas-agent"
+
+
+class Commands(TyperGroup):
+    """The installed commands, by their names."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - Typer's signature
+        """The names of the commands, in alphabetical order."""
+        return sorted(_entries())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - Typer's signature
+        """The command of this name, imported now; `None` if there is none."""
+        entry = _entries().get(cmd_name)
+        if entry is None:
+            return None
+        parent = typer.Typer(add_completion=False)
+        parent.callback()(common)  # without it Typer takes an only command for the group itself
+        command = entry.load()
+        if isinstance(command, typer.Typer):
+            parent.add_typer(command, name=cmd_name)
+        else:
+            parent.command(cmd_name)(command)
+        return typer.main.get_group(parent).commands[cmd_name]
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # they would print local variables
     help="An AI agent that never acts without a known identity.",
 )
-if (Path(__file__).parents[2] / "sandbox").is_dir():  # a deployed agent has none
-    from sandbox.commands.new import new
-    from sandbox.commands.sandbox import app as sandbox_app
-    from sandbox.commands.up import up
-
-    app.command()(new)
-    app.command()(up)
-    app.add_typer(sandbox_app, name="sandbox")
-for command in (serve, token, chat, doctor, smoke, accept_tools, revoke, unrevoke, grants, can, trigger_jwks):
-    app.command()(command)
-app.add_typer(audit_app, name="audit")
-app.add_typer(package_app, name="package")
-app.add_typer(policy_app, name="policy")
 
 
 @app.callback(invoke_without_command=True)

@@ -8,6 +8,7 @@ this file before anything is installed: it imports the standard library only.
 """
 
 import ast
+import configparser
 import re
 import sys
 import tomllib
@@ -34,26 +35,37 @@ def deployed_files(root: Path) -> dict[str, bytes]:
     found |= {file: file.relative_to(root).as_posix() for folder in folders for file in folder.rglob("*.*")}
     deployed = {name: file for file, name in found.items() if file.is_file() and file.suffix != ".pyc"}
     files = within_package({name: file.read_bytes() for name, file in sorted(deployed.items())})
-    return files | _metadata(root)
+    return files | _metadata(root, files)
 
 
-def _metadata(root: Path) -> dict[str, bytes]:
-    """What makes the package a distribution: its entry points are found by the metadata of Python."""
+def _metadata(root: Path, files: Collection[str]) -> dict[str, bytes]:
+    """What makes the deployed `files` a distribution: its entry points are found by Python's metadata.
+
+    Those of modules that are not deployed are left out.
+    """
     project = root / "pyproject.toml"
-    if not project.is_file():
+    groups = configparser.ConfigParser(delimiters="=", interpolation=None)
+    if project.is_file():
+        groups.read_dict(tomllib.loads(project.read_text("utf-8"))["project"]["entry-points"])
+    else:
         (installed,) = root.parent.glob(f"{PACKAGE}-*.dist-info")
-        files = (installed / "METADATA", installed / "entry_points.txt")
-        return {f"{installed.name}/{file.name}": file.read_bytes() for file in files}
+        groups.read(installed / "entry_points.txt", "utf-8")
+    lines = []
+    for group in groups.sections():
+        lines.append(f"[{group}]")
+        references = {name: moved_entry(reference) for name, reference in groups.items(group)}
+        lines += [f"{name} = {found}" for name, found in references.items() if _is_deployed(found, files)]
     version = _VERSION.findall((root / "tools" / "__init__.py").read_text("utf-8"))[0]
     folder = f"{PACKAGE}-{version}.dist-info"
-    lines = []
-    for group, entries in tomllib.loads(project.read_text("utf-8"))["project"]["entry-points"].items():
-        lines.append(f"[{group}]")
-        lines += [f"{name} = {moved_entry(reference)}" for name, reference in entries.items()]
     return {
         f"{folder}/METADATA": f"Metadata-Version: 2.1\nName: idaas-agent\nVersion: {version}\n".encode(),
         f"{folder}/entry_points.txt": "".join(f"{line}\n" for line in lines).encode(),
     }
+
+
+def _is_deployed(reference: str, files: Collection[str]) -> bool:
+    path = reference.partition(":")[0].replace(".", "/")
+    return f"{path}.py" in files or f"{path}/__init__.py" in files
 
 
 def moved_entry(reference: str) -> str:

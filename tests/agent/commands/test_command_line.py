@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -133,7 +134,9 @@ def test_unusable_content_of_the_env_file_is_a_fault_by_its_name(
 def test_help_texts_have_one_form() -> None:
     """Commands begin with a verb; texts are sentences; variables and repetition are written in one way."""
     wrong: list[str] = []
-    todo = [("idaas-agent", get_command(app))]
+    group: Any = get_command(app)
+    todo = [(f"idaas-agent {name}", group.get_command(None, name)) for name in group.list_commands(None)]
+    assert len(todo) > 15
     while todo:
         name, command = todo.pop()
         children = getattr(command, "commands", {})

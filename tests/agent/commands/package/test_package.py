@@ -26,6 +26,7 @@ from agent.settings.settings import read_settings
 from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod
 from tests.conftest import Sandbox
+from tools import VERSION
 
 ROOT = Path(__file__).parents[4]
 FUNCTION = ROOT / "deploy" / "enterprise-service"
@@ -108,6 +109,7 @@ def test_zip_contains_only_the_agent_and_its_dependencies(sandbox: Sandbox, tmp_
     found = names(package)
     assert {name.partition("/")[0] for name in found} == {
         "idaas_agent",
+        f"idaas_agent-{VERSION}.dist-info",
         "python",
         "own",
         "main.py",

@@ -1,0 +1,53 @@
+"""Commands are found by entry points, those of other packages too, and imported when they are typed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def install(folder: Path, entry: str) -> None:
+    """A distribution with a command in `folder`, a folder of installed packages."""
+    metadata = folder / "report_package-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: report-package\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[idaas_agent.commands]\n{entry}\n")
+    (folder / "report_command.py").write_text(
+        'def report(day: str) -> None:\n    """Prints the report of a day."""\n    print("report of", day)\n'
+    )
+
+
+def typed(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command line with `arguments`; it prints the modules that it has loaded to standard error."""
+    program = (
+        "import atexit, sys; from agent.cli import main\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
+    )
+    return subprocess.run(  # noqa: S603 - fixed command
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_command_of_another_package_is_listed_and_run(tmp_path: Path) -> None:
+    install(tmp_path, "report = report_command:report")
+    assert "Prints the report of a day." in typed("--help", folder=tmp_path).stdout
+    assert typed("report", "Monday", folder=tmp_path).stdout == "report of Monday\n"
+
+
+def test_command_of_another_package_replaces_none_of_the_agents(tmp_path: Path) -> None:
+    install(tmp_path, "audit = report_command:report")
+    assert "The audit log" in typed("audit", "--help", folder=tmp_path).stdout
+
+
+def test_command_is_imported_when_it_is_typed(tmp_path: Path) -> None:
+    install(tmp_path, "report = report_command:report")
+    loaded = typed("grants", "--help", folder=tmp_path).stderr.split()
+    assert "agent.commands.grants" in loaded
+    assert not {"agent.commands.doctor.command", "sandbox.commands.up", "report_command"} & set(loaded)
