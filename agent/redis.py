@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from agent.background import end_tasks
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import Settings
+from http1.transport import PoolUse
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
-from identity.transport.http1.transport import PoolUse
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis as Redis

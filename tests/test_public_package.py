@@ -36,7 +36,7 @@ def test_private_name_is_no_attribute() -> None:
 
 def test_importing_it_imports_nothing_else_of_the_project() -> None:
     code = "import sys, idaas_agent; print(*sorted(m for m in sys.modules if m.split('.')[0] in sys.argv))"
-    inner = ["agent", "graph", "identity", "tools", "sandbox"]
+    inner = ["agent", "graph", "http1", "identity", "tools", "sandbox"]
     printed = subprocess.run([sys.executable, "-c", code, *inner], cwd=ROOT, capture_output=True, check=True)  # noqa: S603 - this test's own command
     assert printed.stdout.strip() == b""
 

@@ -51,6 +51,7 @@ from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
 from graph.prompt import SYSTEM_PROMPT
+from http1.transport import PoolUse
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import REVOCATION_REACH, AccessTokenVerifier
@@ -63,7 +64,6 @@ from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client
-from identity.transport.http1.transport import PoolUse
 from tools.service import Service, ToolSchema
 
 if TYPE_CHECKING:

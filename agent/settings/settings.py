@@ -27,11 +27,11 @@ from agent.settings.variables.policy import PolicyVariables
 from agent.settings.variables.revocation import RevocationVariables
 from agent.settings.variables.server import LimitVariables, ServerVariables
 from agent.settings.variables.services import ServiceVariables
+from http1.proxy import environment_proxies
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.idaas.client_authentication.role_credential import RequestHeaderRole
 from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
-from identity.transport.http1.proxy import environment_proxies
 
 TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
 """The variable of a user's access token, for commands that act as a user. The agent does not read it."""

@@ -12,9 +12,9 @@ import httpx2
 from openai import AsyncStream
 from openai._streaming import ServerSentEvent
 
+from http1.transport import PoolUse
 from identity.transport.body import ResponseTooLargeError, limit_body, media_type, truncate_body
 from identity.transport.client import pooled_client
-from identity.transport.http1.transport import PoolUse
 from identity.transport.json_size import read_json
 from identity.transport.retry import retry_after
 from identity.transport.server_sent_events import events

@@ -11,7 +11,7 @@ from openai import AsyncOpenAI
 from graph.models.chat_model import ChatModel, no_key
 from graph.models.client import model_client
 from graph.models.provider import ChatModelProvider
-from identity.transport.http1.transport import PoolUse
+from http1.transport import PoolUse
 
 
 def openai_compatible(

@@ -19,9 +19,9 @@ from langchain_core.runnables import ensure_config
 from graph.error_codes import GraphCode
 from graph.models.piece import Piece
 from graph.models.response import parsed_calls
+from http1.transport import PoolUse
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from identity.transport.http1.transport import PoolUse
 
 
 class ResponseReader(Protocol):

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import httpx
 
-from identity.transport.http1.proxy import environment_proxies
-from identity.transport.http1.transport import Http1Transport, PoolUse, ThroughProxy
+from http1.proxy import environment_proxies
+from http1.transport import Http1Transport, PoolUse, ThroughProxy
 from identity.transport.secure_url import is_secure_url
 
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar, overload
 import httpx
 from langchain_core.tools import BaseTool
 
+from http1.transport import PoolUse
 from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.errors import ErrorCode
 from identity.principal import AccessIdentity
 from identity.transport.client import checked_url, http_client
-from identity.transport.http1.transport import PoolUse
 from tools.approval_policy import DEFAULT_POLICY, Data, ToolPolicy
 from tools.arguments.fault import ArgumentFault
 from tools.error_codes import ToolCode

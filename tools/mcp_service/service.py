@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 from cachetools import LRUCache, TTLCache
 
+from http1.transport import PoolUse
 from identity.credentials.requirement import AccessTokenRequirement, Credential, CredentialRequirement
 from identity.errors import ErrorCode, ServiceError
 from identity.observation.attribute import Attribute
 from identity.observation.span import CURRENT_SPAN
 from identity.principal import AccessIdentity
 from identity.transport.client import checked_url, http_client
-from identity.transport.http1.transport import PoolUse
 from tools.approval_policy import Data, ToolPolicy
 from tools.arguments.fault import ArgumentFault, invalid_arguments
 from tools.error_codes import ToolCode

@@ -21,12 +21,12 @@ from agent.settings.declared_services import declared_services
 from agent.settings.service_declarations import ServiceDeclaration
 from agent.settings.settings import Settings
 from graph.error_codes import GraphCode
+from http1.proxy import uses_proxy
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError
 from identity.idaas.client_authentication.plugin import Plugin
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure, send
-from identity.transport.http1.proxy import uses_proxy
 from tools.service import Service
 
 _SECONDS: Final = 5.0

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from agent.errors.error_codes import AgentCode
+from http1.transport import PoolUse
 from identity.errors import UnavailableError
 from identity.secrets.secret import Secret
-from identity.transport.http1.transport import PoolUse
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

@@ -16,10 +16,10 @@ from agent.operations.metrics.request_measures import RequestMeasures
 from agent.operations.metrics.run_measures import RunMeasures
 from agent.redis import SharedRedis
 from graph.call_measures import CallMeasures
+from http1.transport import PoolUse
 from identity.access_token.revocation import Target
 from identity.observation.attribute import Attribute
 from identity.observation.metrics import SHORT_SECONDS, CacheUse, Kind, Metrics
-from identity.transport.http1.transport import PoolUse
 from tools.service import Service
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")

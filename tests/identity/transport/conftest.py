@@ -1,24 +1,5 @@
-"""Shared by the tests of the transport: both libraries, a server that a test plays, and certificates."""
+"""The tests of pools and clients share the server and the libraries of those of the connections."""
 
-import httpx
-import httpx2
-import pytest
-
-from sandbox.certificates import kept_certificates
-from tests.identity.transport.http1.raw_server import RawServer
-
-
-@pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])
-def library(request):
-    return request.param
-
-
-@pytest.fixture
-async def server():
-    async with RawServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory):
-    return kept_certificates(tmp_path_factory.mktemp("certificates"))
+from tests.http1.conftest import certificates as certificates
+from tests.http1.conftest import library as library
+from tests.http1.conftest import server as server

@@ -8,9 +8,9 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from http1.proxy import environment_proxies
+from http1.transport import PoolUse, ThroughProxy
 from identity.transport.client import direct_client, http_client, pooled_client
-from identity.transport.http1.proxy import environment_proxies
-from identity.transport.http1.transport import PoolUse, ThroughProxy
 from tests.http_proxy import HttpProxy
 
 

@@ -11,8 +11,8 @@ from agent.operations.metrics.prometheus_text import (
     prometheus_text,
     sample_name,
 )
+from http1.transport import PoolUse
 from identity.observation.metrics import Kind
-from identity.transport.http1.transport import PoolUse
 
 METRICS = AgentMeasures().metrics.declared()
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import weakref
 
-from identity.transport.http1.connection import ReaderQueue, reader_queue
+from http1.connection import ReaderQueue, reader_queue
 
 
 class Readers:

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from identity.transport.http1.dial import STAGGER_SECONDS, dial
+from http1.dial import STAGGER_SECONDS, dial
 
 REFUSED = ("127.0.0.1", 1)
 

@@ -6,7 +6,7 @@ import h11
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from identity.transport.http1.response_parser import MalformedResponseError, ResponseParser
+from http1.response_parser import MalformedResponseError, ResponseParser
 
 TOKENS = st.sampled_from(
     [b"a", b"X-Name", b"content-length", b"Transfer-Encoding", b"connection", b"x y", b""]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from identity.transport.http1.connection import Connection
+from http1.connection import Connection
 
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 

@@ -12,9 +12,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from identity.transport.http1.connection import Connection
-from identity.transport.http1.proxy import Proxy
-from identity.transport.http1.tls import Tls
+from http1.connection import Connection
+from http1.proxy import Proxy
+from http1.tls import Tls
 
 STAGGER_SECONDS: Final = 0.25
 """How long the next address waits for the one before it."""

@@ -1,6 +1,5 @@
 """Requests over HTTP/1.1 on connections of its own, as a transport of `httpx` and `httpx2`.
 
-May import the modules at the top of `identity/transport` that import nothing of the project; knows no service
-and no credential.
+Imports nothing of the project; knows no service and no credential.
 Begin at `transport`, whose connections are in `connection`.
 """

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterable
 from typing import Final, cast
 from weakref import WeakKeyDictionary
 
-from identity.transport.http1.response_parser import MalformedResponseError, ResponseHead, ResponseParser
-from identity.transport.http1.tls import Tls
+from http1.response_parser import MalformedResponseError, ResponseHead, ResponseParser
+from http1.tls import Tls
 
 
 class ReaderQueue:

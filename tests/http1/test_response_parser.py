@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.transport.http1.response_parser import MAX_HEAD_BYTES, MalformedResponseError, ResponseParser
+from http1.response_parser import MAX_HEAD_BYTES, MalformedResponseError, ResponseParser
 
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nX: y\r\n\r\n"

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from identity.transport.http1.dial import dial
-from identity.transport.http1.transport import KEEPALIVE_SECONDS, Http1Transport, IdleConnections, PoolUse
+from http1.dial import dial
+from http1.transport import KEEPALIVE_SECONDS, Http1Transport, IdleConnections, PoolUse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from identity.transport.http1.transport import Http1Transport, PoolUse
+from http1.transport import Http1Transport, PoolUse
 
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
 UNTIL_THE_END = b"HTTP/1.1 200 OK\r\n\r\nwhole"

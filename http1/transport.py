@@ -1,7 +1,7 @@
 """A transport for the `AsyncClient` of `httpx` or `httpx2`, which have the same interface.
 
 It takes a fifth of the processor time of the libraries' own
-([decision 12](../../../docs/decisions/0012-http1-connections.md)).
+([decision 12](../docs/decisions/0012-http1-connections.md)).
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from typing import Any, Final, TypeAlias
 import httpx
 import httpx2
 
-from identity.transport.http1.connection import Connection, TunnelRefusedError
-from identity.transport.http1.dial import dial, dial_through
-from identity.transport.http1.proxy import Proxy
-from identity.transport.http1.response_parser import MalformedResponseError
+from http1.connection import Connection, TunnelRefusedError
+from http1.dial import dial, dial_through
+from http1.proxy import Proxy
+from http1.response_parser import MalformedResponseError
 
 KEEPALIVE_SECONDS: Final = 30.0
 """How long an idle connection is kept. With the libraries' default of 5 seconds, nearly every request to an
