@@ -111,6 +111,23 @@ def _any(content: Any) -> bool:
     return any(map(_any, content.values())) if isinstance(content, dict) else content
 
 
+def copied_by_the_image(folder: Path) -> Path:
+    """What the build stage of the Dockerfile copies, and its ignore file lets through, in `folder`."""
+    container = ROOT / "deploy" / "container"
+    let_through = (container / "Dockerfile.dockerignore").read_text().splitlines()
+    build, *_ = (container / "Dockerfile").read_text().split("\nFROM ", 2)[1:]
+    names = [name for line in re.findall(r"^COPY (.+) \S+$", build, re.MULTILINE) for name in line.split()]
+    for name in names:
+        assert f"!{name}" in let_through, name
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what `requirements.lock` names, for the interpreter's path."""
@@ -169,7 +186,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, dependencies: Path, oper
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     target = folder / "idaas-agent"
-    command = [script, ROOT, target.name, "--no-index"]
+    command = [script, copied_by_the_image(folder / "source"), target.name, "--no-index"]
     environment = {"PATH": os.environ["PATH"], "PYTHON": str(folder / "python")}
     subprocess.run(command, cwd=folder, env=environment, check=True)  # noqa: S603 - the script under test
     return target

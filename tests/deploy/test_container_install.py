@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from agent.commands.package.one_package import INNER
-from tests.deploy.shipped import INSTALL, ROOT
+from tests.deploy.shipped import INSTALL
 from tools import VERSION
 
 
@@ -23,7 +23,7 @@ def test_dependencies_are_installed_from_the_lock_with_their_hashes(installed: P
     assert {"--require-hashes", "--only-binary=:all:", "--no-deps"} <= set(own.split())
     assert own.endswith("-r requirements.lock --no-index"), "own packages"
     assert "--require-hashes" in arguments
-    assert f"-r {ROOT}/requirements.lock" in arguments
+    assert f"-r {installed.parent}/source/requirements.lock" in arguments
     assert "--only-binary=:all:" in arguments
     assert arguments.rstrip().endswith("--no-index"), "further options are passed on"
 
