@@ -228,7 +228,7 @@ class Sample:
 
 
 class MonitoredAgent:
-    """The agent's process, measured from outside; it reports its tasks and memory blocks on SIGUSR1."""
+    """The agent's process, measured from outside; it reports its tasks and memory blocks on SIGUSR2."""
 
     def __init__(self, server: ServerProcess, file: Path) -> None:
         self.server = server
@@ -238,7 +238,7 @@ class MonitoredAgent:
     def sample(self, requests: int) -> Sample:
         """Raises `TimeoutError` if the process does not report within 30 s."""
         self._file.unlink(missing_ok=True)
-        os.kill(self.server.pid, signal.SIGUSR1)
+        os.kill(self.server.pid, signal.SIGUSR2)
         deadline = time.monotonic() + 30
         while not self._file.exists():
             if time.monotonic() > deadline:

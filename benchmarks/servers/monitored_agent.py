@@ -1,4 +1,4 @@
-"""`idaas-agent serve`, in a process that reports on itself: SIGUSR1 makes it write its task count to a file.
+"""`idaas-agent serve`, in a process that reports on itself: SIGUSR2 makes it write its task count to a file.
 
 python -m benchmarks.servers.monitored_agent FILE PORT
 """
@@ -23,5 +23,5 @@ def write_report(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGUSR1, lambda *_: write_report(Path(sys.argv[1])))
+    signal.signal(signal.SIGUSR2, lambda *_: write_report(Path(sys.argv[1])))
     app(["serve", "--port", sys.argv[2]])
