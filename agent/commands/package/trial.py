@@ -9,6 +9,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Iterator, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import packages_distributions
 from typing import Final
 
@@ -27,7 +28,8 @@ def start_faults(variables: Mapping[str, str]) -> list[str]:
         agent = Agent(read_settings(variables, serves=False), accepts_tools=False)
     except ConfigurationError as error:
         return [f"the agent would not start there: {fault}" for fault in error.faults]
-    asyncio.run(agent.aclose())
+    with ThreadPoolExecutor(1) as beside:  # the caller may have an event loop
+        beside.submit(asyncio.run, agent.aclose()).result()
     return []
 
 
