@@ -25,8 +25,8 @@ from tools.lent_agent import LentModel
 
 _SUMMARIES: Final = "SummarizationMiddleware"
 _ANEW: Final = (
-    "would summarise the conversation anew at every question, because what was written is kept: "
-    "CONVERSATION_TOKENS bounds what the model reads of it"
+    "would summarise the conversation anew at every question, because what was written is kept; "
+    "the setting of the conversation's tokens bounds what the model reads of it"
 )
 Respond: TypeAlias = Callable[[Sequence[AnyMessage]], Coroutine[Any, Any, AIMessage]]
 Make: TypeAlias = Callable[..., Coroutine[Any, Any, ToolMessage]]
