@@ -84,7 +84,7 @@ def test_studio_without_a_cloud_names_every_missing_variable(tmp_path: Path) -> 
     code, shown = studio(SANDBOX_FOLDER=str(tmp_path / "none"))
     assert code == 1
     assert "AGENT_AUDIENCE must be set" in shown
-    assert "ENTERPRISE_SERVICE_SCOPE must be set" in shown
+    assert "LLM_API_KEY_IDENTIFIER must be set" in shown
     assert "Traceback" not in shown
 
 
