@@ -64,8 +64,10 @@ class ServiceCredential:
     """The secrets that were obtained in this node, also for its stepped-up accesses."""
     renewed: Credential | None = field(init=False, default=None)
     """The credential that this node obtained, for the state."""
-    is_lost: bool = field(init=False, default=False)
-    """Whether this node obtained none in place of the state's."""
+    update: RunCredentials | None = field(init=False, default=None)
+    """What the state gets of this node: the credential that it obtained, or that there is none now. A source
+    that did not respond is not asked again in the run: it has been asked as often as one run may.
+    """
 
     @property
     def caller(self) -> Caller | None:
@@ -93,11 +95,6 @@ class ServiceCredential:
     def known(self) -> InState:
         """The credential, or why there is none, if no request is needed to know; else `None`."""
         return self.found if isinstance(self.found, UnavailableCredential) else self.cached()
-
-    @property
-    def update(self) -> RunCredentials | None:
-        """What the state gets of this node: the credential that it obtained, or that there is none now."""
-        return RunCredentials({self.name: self.renewed}) if self.renewed or self.is_lost else None
 
     async def renew(self, refused: Credential, *, forbidden: bool = False) -> Credential:
         """See `Access`. Obtained once for all calls of the node that were refused.
@@ -129,10 +126,12 @@ class ServiceCredential:
         obtaining = self.maker.source.obtain(declared.credential, declared.access_identity, self.token)
         try:
             self.found = self.renewed = obtained = await obtaining
-            self.is_lost = False
         except (CredentialError, UnreachableError) as error:
-            self.found, self.renewed, self.is_lost = None, None, True
-            raise error_of_node(error, self.name) from None
+            failure = error_of_node(error, self.name)
+            lost = UnavailableCredential(failure.again()) if isinstance(error, UnreachableError) else None
+            self.found, self.renewed, self.update = None, None, RunCredentials({self.name: lost})
+            raise failure from None
+        self.update = RunCredentials({self.name: obtained})
         self.obtained.extend(obtained.secrets)
         return obtained
 

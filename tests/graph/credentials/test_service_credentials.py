@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from graph.credentials.run_credentials import RunCredentials
+from graph.credentials.run_credentials import RunCredentials, UnavailableCredential
 from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement, requirements
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, Credential
 from identity.error_codes import IdentityCode
-from identity.errors import CredentialError
+from identity.errors import CredentialError, UnreachableError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.graph.bench import bench
@@ -136,3 +136,37 @@ async def test_refused_credential_is_not_kept_for_the_next_call_if_there_is_no_o
     update = access.update
     assert update is not None
     assert (access.known(), update.get("amap")) == (None, None)
+
+
+async def test_source_that_is_unreachable_at_a_renewal_is_not_asked_again_by_the_next_nodes_of_the_run(
+    vault: Any, verifier: Any
+) -> None:
+    caller = await verifier.verify(Secret("alice-1"))
+    source = ServiceCredentials({"amap": ServiceRequirement(REQUIRED, HUMAN)}, vault, lambda: 0.0)
+    access = source.of(caller, "amap")
+    refused = await access.credential()
+    vault.failures["key"] = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "no response")
+    with pytest.raises(UnreachableError):
+        await access.renew(refused)
+    update, requests = access.update, len(vault.obtained)
+    assert update is not None
+    following = source.of(caller, "amap", {"credentials": update})
+    assert isinstance(following.known(), UnavailableCredential)
+    with pytest.raises(UnreachableError, match="no response"):
+        await following.credential()
+    assert len(vault.obtained) == requests
+
+
+async def test_call_that_a_middleware_repeats_obtains_its_credential_although_the_source_was_unreachable(
+    vault: Any, verifier: Any
+) -> None:
+    caller = await verifier.verify(Secret("alice-1"))
+    source = ServiceCredentials({"amap": ServiceRequirement(REQUIRED, HUMAN)}, vault, lambda: 0.0)
+    access = source.of(caller, "amap")
+    vault.failures["key"] = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "no response")
+    with pytest.raises(UnreachableError):
+        await access.credential()
+    vault.failures.clear()
+    repeated = await access.credential()
+    assert access.update is not None
+    assert access.update.get("amap") is repeated
