@@ -23,7 +23,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.files import FileStore
 from agent.conversations.grants import end_grants
 from agent.conversations.listing import COLUMNS, thread_page
-from agent.conversations.message_json import encoded
+from agent.conversations.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.process_runs import ProcessRuns
 from agent.conversations.run_record import COMPLETED, RunEnd, RunHistory
 from agent.conversations.run_state import CHANGED
@@ -41,6 +41,7 @@ from agent.conversations.thread import (
 )
 from agent.conversations.transcript import (
     PAGE_BYTES,
+    TURN_BYTES,
     ThreadKey,
     Transcript,
     sent_digest,
@@ -348,6 +349,25 @@ class ThreadStore:
             return bool(found)
 
         return await self._database.batches(work)
+
+    async def missing(self, run: RunKey, messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+        """Those of the run's newest `messages`, by their ids, that are not stored, or not any more."""
+        if not messages:
+            return []
+        owner, thread_id, _ = run
+        stored = await self.messages(owner, thread_id, limit=len(messages), most_bytes=TURN_BYTES)
+        known = {each.message.id for each in stored}
+        return [message for message in messages if message.id not in known]
+
+    def sealed_end(self, run: RunKey, messages: Sequence[AnyMessage], read: Mapping[str, str]) -> bytes:
+        """What `opened_end` opens, sealed as stored values are."""
+        kept = {"messages": [message_to_json(message) for message in messages], "read": dict(read)}
+        return self._encryption.seal(encoded(kept), "end", *run)
+
+    def opened_end(self, run: RunKey, sealed: bytes) -> tuple[list[AnyMessage], dict[str, str]]:
+        """The messages and labels of `sealed_end`. Raises what `Encryption.open` raises."""
+        kept = json.loads(self._encryption.open(sealed, "end", *run))
+        return [message_from_json(message) for message in kept["messages"]], kept["read"]
 
     async def index_anew(self) -> None:
         """Stores all terms under the present key, thread by thread. A search may miss the thread of which

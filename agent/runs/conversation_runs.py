@@ -22,6 +22,7 @@ from agent.runs.relay import Relay
 from agent.runs.run import Paused, Run, RunReader
 from agent.runs.run_parts import RunParts, RunRequest, RunStart
 from agent.runs.runs import Runs
+from agent.runs.stored_ends import StoredEnds
 from agent.runs.stored_run import StoredRun
 from agent.runs.thread_run import ThreadRun
 from graph.approvals.answer import require_signed_in
@@ -61,11 +62,13 @@ class Conversations:
     relay: Relay | None = None
     threads: ThreadStore = field(init=False)
     drafts: Drafts = field(init=False)
+    ends: StoredEnds = field(init=False)
     heartbeat: Heartbeat = field(init=False)
 
     def __post_init__(self) -> None:
         self.threads, self.drafts = self.parts.threads, Drafts(self.parts.threads)
-        self.heartbeat = Heartbeat(self.parts, self.live, self.drafts)
+        self.ends = StoredEnds(self.parts.threads, self.parts.process_id)
+        self.heartbeat = Heartbeat(self.parts, self.live, self.drafts, self.ends)
 
     def start_tasks(self) -> None:
         """Starts the heartbeat, and listens to cancellations of other processes."""
@@ -327,6 +330,7 @@ class Conversations:
         await self.threads.delete(owner, thread_id)
         begun_meanwhile = self.live.latest(owner, thread_id)
         await self._end_here(owner, [begun_meanwhile] if begun_meanwhile else [])
+        self.ends.forget(owner, thread_id)
         if self.relay is not None:
             await self.relay.forget(owner, thread_id)
 
@@ -345,6 +349,7 @@ class Conversations:
         deleted = await self.threads.delete_all(owner)
         begun_meanwhile = [live for live in self.live.of_owner(owner) if await self._is_deleted(live)]
         await self._end_here(owner, begun_meanwhile)
+        self.ends.forget_all(owner)
         if self.relay is not None:
             await self.relay.forget(owner)
         return deleted
@@ -381,13 +386,15 @@ class Conversations:
         async def begin_or_note() -> RunStart:
             self.live.begins(run.key.run_id)
             try:
-                return await begin()
+                begun = await begin()
             except UnavailableError:
                 self.live.note_unbegun(run.key.run_id)
                 raise
+            self.ends.forget(run.key.owner, run.key.thread_id)
+            return begun
 
         live = self.runs.run(
-            ThreadRun(self.parts, run, begin_or_note, self.drafts),
+            ThreadRun(self.parts, run, begin_or_note, self.drafts, self.ends),
             run.caller,
             key=run.key,
             on_begin=self._began,

@@ -16,6 +16,7 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
 from agent.runs.live_run import LiveRuns
 from agent.runs.run_parts import RunParts
+from agent.runs.stored_ends import StoredEnds
 from graph.tool_calls.requested_calls import pending_tool_calls
 from identity.errors import UnavailableError
 from identity.principal import Principal
@@ -38,6 +39,7 @@ class Heartbeat(Background):
     parts: RunParts
     live: LiveRuns
     drafts: Drafts
+    ends: StoredEnds
     _last: float = field(init=False, default=float("-inf"))
     """When the last heartbeat was."""
     _observed: dict[tuple[str, float | None], float] = field(init=False, default_factory=dict)
@@ -52,7 +54,7 @@ class Heartbeat(Background):
             return
         threads, now, process_id = self.parts.threads, self.parts.clock(), self.parts.process_id
         executed, unstored = self.live.ids(), {run.id for run in self.live.unstored()}
-        stored = self.live.stored()
+        stored = self.ends.ids()
         known = executed | unstored | stored
         await threads.processes.heartbeat(process_id, known, self.live.unbegun())
         if lost := await self._store_ends():
@@ -60,9 +62,7 @@ class Heartbeat(Background):
             await threads.processes.heartbeat(process_id, known - lost, lost)
         self.drafts.keep(self.live.ids() | {run.id for run in self.live.unstored()})
         in_progress = await threads.processes.runs_of(process_id) if executed | stored else set()
-        for live in self.live.with_ids(stored & in_progress):
-            _LOG.warning("the database has lost the end of a run: it is stored again")
-            live.lost_end()
+        await self.ends.store_lost(stored & in_progress)
         if ended := executed - in_progress:
             for live in self.live.with_ids(ended):
                 if (error := await interruption(threads, live.key)) is None:

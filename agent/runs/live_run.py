@@ -118,7 +118,6 @@ class LiveRun(Run):
         self.created_at: Final = clock()
         """Before it began, in unix seconds of this machine."""
         self._unstored: Callable[[], Awaitable[Outcome]] | None = None
-        self._store_again: Callable[[], Awaitable[Outcome]] | None = None
         self._seconds = seconds
         self._lease = lease
         self._traced = traced
@@ -213,19 +212,7 @@ class LiveRun(Run):
             self._unstored = partial(work.close, outcome)
             _LOG.error("the end of a run could not be stored: %s: %s", failure.code, failure.detail)
             outcome = outcome if isinstance(outcome, AgentError) else failure
-        else:
-            if isinstance(outcome, Finished):
-                self._store_again = partial(work.close, outcome)
         self.conclude(outcome)
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether it has finished, and the end is stored, so that it can be stored again."""
-        return self._store_again is not None and not self.is_unstored
-
-    def lost_end(self) -> None:
-        """The database has lost the end, which was stored."""
-        self._unstored = self._store_again
 
     @property
     def is_unstored(self) -> bool:
@@ -335,10 +322,6 @@ class LiveRuns:
     def unstored(self) -> list[LiveRun]:
         """The runs that have ended without storing it."""
         return [run for run in self._latest.values() if run.is_unstored and run.outcome is not None]
-
-    def stored(self) -> set[str]:
-        """The ids of the runs that have finished and stored it, less than a minute ago."""
-        return {run.id for run in self._latest.values() if run.is_stored}
 
     def unbegun(self) -> set[str]:
         """The ids of the runs that failed to begin less than a minute ago."""

@@ -15,7 +15,6 @@ from langgraph.types import Interrupt
 from agent.conversations.run_record import RunEnd
 from agent.conversations.run_transcript import RunTranscript
 from agent.conversations.thread import ThreadStatus
-from agent.conversations.transcript import TURN_BYTES
 from agent.errors.error_codes import AgentCode
 from agent.runs.drafts import Drafts
 from agent.runs.heartbeat import interruption
@@ -23,6 +22,7 @@ from agent.runs.live_run import LiveRun
 from agent.runs.run import Cancelled, Finished, ModelMessages, Outcome, Paused
 from agent.runs.run_checkpoint import RunCheckpoint
 from agent.runs.run_parts import RunParts, RunRequest, RunStart
+from agent.runs.stored_ends import StoredEnds
 from graph.approvals.request import pending_of
 from graph.context import AgentContext, release
 from graph.events import AgentEvent
@@ -40,13 +40,19 @@ class ThreadRun:
     """
 
     def __init__(
-        self, parts: RunParts, run: RunRequest, begin: Callable[[], Awaitable[RunStart]], drafts: Drafts
+        self,
+        parts: RunParts,
+        run: RunRequest,
+        begin: Callable[[], Awaitable[RunStart]],
+        drafts: Drafts,
+        ends: StoredEnds,
     ) -> None:
         """`begin` begins the run in the store of threads. If it raises, the run has not begun."""
         self._parts = parts
         self._run = run
         self._begin = begin
         self._drafts = drafts
+        self._ends = ends
         self._begun: RunStart | None = None
         self._last: Sequence[AnyMessage] = ()
         """The response that ends the run: it is stored with the end."""
@@ -104,6 +110,8 @@ class ThreadRun:
             await approvals.withdraw(run.caller.principal, run.key.thread_id, self._parts.clock())
         if not cut_off and not ended:  # the answer is not stored: its reader must not take it for complete
             return await self._taken_over() or Cancelled()
+        if isinstance(outcome, Finished):
+            self._ends.keep(run.key, [*self._stored, *last], self._read)
         return outcome
 
     async def _beginning(self) -> RunStart:
@@ -166,17 +174,13 @@ class ThreadRun:
     async def _missing(self) -> Sequence[AnyMessage]:
         """The messages of the run that are not stored, or not any more."""
         produced = [*self._stored, *self._unstored]
-        if not produced:
-            return []
-        (owner, thread_id, _), latest = self._run.key, len(produced)
         try:
-            stored = await self._parts.threads.messages(owner, thread_id, limit=latest, most_bytes=TURN_BYTES)
+            missing = await self._parts.threads.missing(self._run.key, produced)
         except ThreadNotFoundError:  # deleted meanwhile
             return []
-        known = {each.message.id for each in stored}
-        if lost := [message for message in self._stored if message.id not in known]:
+        if lost := [message for message in missing if message not in self._unstored]:
             _LOG.warning("the database has lost %d messages of a run: they are stored again", len(lost))
-        return [message for message in produced if message.id not in known]
+        return missing
 
     def _context(self, begun: RunStart, live: LiveRun) -> AgentContext:
         run, files = self._run, self._parts.threads.files

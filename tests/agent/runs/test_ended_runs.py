@@ -319,8 +319,9 @@ async def test_heartbeat_waits_for_a_database_and_creates_none(process: ProcessO
         rounds.put_nowait(None)
         await go_on.acquire()
 
+    conversations = one.conversations
     heartbeat = Heartbeat(
-        one.conversations.parts, one.conversations.live, one.conversations.drafts, sleep=sleep
+        conversations.parts, conversations.live, conversations.drafts, conversations.ends, sleep=sleep
     )
     heartbeat.start()
     await rounds.get()

@@ -1,14 +1,23 @@
 """A run stays whole if its database goes back to an earlier state, as by a failover to one that lags."""
 
+import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
 
 from agent.conversations.database.database import Row, Transaction, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.thread import RunKey
+from agent.errors.error_codes import AgentCode
 from agent.runs.run import Cancelled
+from agent.runs.stored_ends import StoredEnds
+from identity.access_token.sealed_caller import SealingKeys
+from identity.errors import ConfigurationError, UnavailableError
 from tests.agent.conversations.processes import ALICE, THREAD, ProcessOf, human, in_brief
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
@@ -66,21 +75,109 @@ async def test_messages_that_were_lost_are_written_again_in_their_order(process,
 
 
 @pytest.mark.parametrize("to", [1, 2, 3])
-async def test_end_that_was_lost_is_stored_again_within_two_heartbeats(process, database, to):
+async def test_end_that_was_lost_is_stored_again_at_the_next_heartbeat(process, database, to):
     database.to = to
     one = process([CALL, DONE], EchoService("echo", weather="sunny"), database=database)
     run = await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
     await run.task
     await database.write(database.back)
     one.now[0] += 31.0  # a run that is not known would be interrupted
-    for _ in range(2):
-        assert await one.status() == "running"
-        await one.conversations.heartbeat.beat()
+    assert await one.status() == "running"
+    await one.conversations.heartbeat.beat()
     assert [kind for kind, _ in in_brief(await one.transcript())] == WHOLE
     assert await one.status() == "idle"
     assert await one.end(run.id) == ("completed", None)
     await one.conversations.heartbeat.beat()
     assert [kind for kind, _ in in_brief(await one.transcript())] == WHOLE
+
+
+async def test_of_an_answer_that_may_be_lost_its_sealed_messages_alone_are_kept(process, database):
+    encryption = Encryption(SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode()))
+    one = process([DONE], database=database, encryption=encryption)
+    run = await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
+    await run.task
+    [end] = one.conversations.ends._kept.values()
+    assert end.run == run.key
+    assert b"done" not in end.sealed
+    messages, _ = one.threads.opened_end(run.key, end.sealed)
+    assert in_brief(messages) == [("ai", "done")]
+    with pytest.raises(ConfigurationError):
+        one.threads.opened_end(run.key._replace(run_id="other"), end.sealed)
+
+
+class DatabaseAway(DatabaseThatGoesBack):
+    """Its writes fail while it is away."""
+
+    away = False
+
+    async def batches(self, work: Any) -> Any:
+        if self.away:
+            raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
+        return await super().batches(work)
+
+
+async def test_end_that_was_lost_is_kept_while_the_database_is_away_again(process, tmp_path):
+    database = DatabaseAway(tmp_path / "conversations.db")
+    database.to = 1
+    one = process([DONE], database=database)
+    await (await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)).task
+    await database.write(database.back)
+    database.away = True
+    with pytest.raises(UnavailableError):
+        await one.conversations.heartbeat.beat()
+    database.away = False
+    await one.conversations.heartbeat.beat()
+    assert (await one.status(), in_brief(await one.transcript())[-1]) == ("idle", ("ai", "done"))
+
+
+async def test_lost_end_that_cannot_be_read_prevents_no_other(process, database):
+    database.to = 3
+    one = process([DONE, DONE], database=database)
+    for thread in ("unreadable", THREAD):
+        await (await one.conversations.start(ALICE, thread, [human("go")], streaming=True)).task
+    await database.write(database.back)
+    kept = one.conversations.ends._kept
+    key = next(iter(kept))
+    kept[key] = replace(kept[key], sealed=b"\2")
+    lost = "UPDATE threads SET status = 'running', process_id = 'process-1', begun_at = ?"
+    await database.write(lambda: query(lost, one.now[0]))
+    await one.conversations.heartbeat.beat()
+    assert (await one.status(), in_brief(await one.transcript())[-1]) == ("idle", ("ai", "done"))
+    assert await one.status(thread="unreadable") == "running"
+    one.now[0] += 31.0
+    await one.conversations.heartbeat.beat()
+    assert await one.status(thread="unreadable") == "interrupted"
+
+
+@pytest.mark.promise("bounded")
+async def test_answers_that_may_be_lost_are_kept_within_few_bytes_the_latest_first(process, database):
+    one = process([DONE], database=database)
+    ends = StoredEnds(one.threads, "process-1", most_bytes=3000)
+    runs = [RunKey("alice", f"thread-{number}", f"run-{number}") for number in range(9)]
+    for run in runs:
+        ends.keep(run, [AIMessage("x" * 500, id="1")], {})
+    assert ends.ids() == {run.run_id for run in runs[-3:]}
+    ends.keep(runs[0], [AIMessage("x" * 3000, id="1")], {})
+    assert ends.ids() == set()
+    assert ends._bytes == 0
+
+
+async def test_answer_that_may_be_lost_is_kept_until_its_thread_has_another_run_or_is_deleted(
+    process, database
+):
+    one = process([DONE, DONE], database=database)
+    ids = []
+    for text in ("go", "and now"):
+        run = await one.conversations.start(ALICE, THREAD, [human(text)], streaming=True)
+        await run.task
+        assert one.conversations.ends.ids() == {run.id}
+        ids.append(run.id)
+    assert len(set(ids)) == 2
+    await one.conversations.delete(ALICE.principal, THREAD)
+    assert one.conversations.ends.ids() == set()
+    await (await one.conversations.start(ALICE, "thread-2", [human("go")], streaming=True)).task
+    await one.conversations.delete_all(ALICE.principal)
+    assert one.conversations.ends.ids() == set()
 
 
 async def test_run_whose_beginning_was_lostnumber_nothing(
