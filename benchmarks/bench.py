@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import httpx
 
-from benchmarks.processes import ServerProcess, StartProcess, fork_process, start_process
+from benchmarks.processes import INHERITED, ServerProcess, StartProcess, fork_process, start_process
 from benchmarks.report import Plan
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process
@@ -21,7 +21,6 @@ from tests.loopback import free_port
 
 USERS: Final = 4000
 _LIFETIME: Final = 3600
-_INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH")
 
 
 class SlowModel:
@@ -234,7 +233,7 @@ class Bench:
         if name not in self._servers:
             port = free_port()
             log = self._folder / f"{len(self._servers)}-{name.replace('/', '_')}.log"
-            inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
+            inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
             server = ServerProcess(arguments(port), {**inherited, **environment}, port, log, path, self.start)
             self._stack.callback(server.stop)
             server.wait_until_ready()

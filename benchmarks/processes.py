@@ -36,6 +36,11 @@ def cpu_seconds(parent: psutil.Process) -> float:
     return total
 
 
+_CLOCK: Final = ("FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC", "FAKETIME_FORCE_MONOTONIC_FIX", "NO_FAKE_STAT")
+INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH", "LD_PRELOAD", *_CLOCK)
+"""Variables of this process that programs get. With those of faketime, all have one time."""
+
+
 def start_process(command: Sequence[str], environment: Mapping[str, str], log: Path) -> psutil.Process:
     """Starts `command` as a subprocess; the default `StartProcess`."""
     with log.open("wb") as output:

@@ -42,7 +42,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.thread import RunKey, owner_of
 from agent.conversations.threads import ThreadStore
-from benchmarks.processes import ServerProcess, StartProcess, start_process
+from benchmarks.processes import INHERITED, ServerProcess, StartProcess, start_process
 from identity.principal import Principal
 from tests.loopback import free_port
 
@@ -64,7 +64,6 @@ LONG_MESSAGES: Final = 3_000
 _SETTLE_SECONDS: Final = 35.0
 """Wait before a sample, in which abandoned runs end, the audit log is written, garbage is collected because
 the process is idle, and free memory is returned."""
-_INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH")
 HEADING: Final = f"{'requests':>9} {'time':>9} {'RSS, MiB':>9} {'peak':>9} {'descriptors':>12} {'threads':>8} {'tasks':>6} {'blocks':>10}"  # fmt: skip  # noqa: E501 - a row of a table
 
 
@@ -274,7 +273,7 @@ def agent_and_tokens(users: int, start_server: StartProcess) -> Iterator[tuple[M
 
         def start(module: str, *arguments: str, path: str = "/health", **variables: str) -> ServerProcess:
             port = free_port()
-            inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
+            inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
             filled = [str(port) if argument == "PORT" else argument for argument in arguments]
             command = [sys.executable, "-m", f"benchmarks.servers.{module}", *filled]
             log = folder / f"{module}.log"
