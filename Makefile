@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # Tests wait for browsers, processes and timers: three processes more than there are cores.
 JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 3 )))
-# Files that share a server run in one process: tests/conftest.py.
+# Files that share a server run in one process: tests/suite.py.
 PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Without bytecode every process compiles every test again.
 test future aegra-test mcp-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=

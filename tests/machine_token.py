@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx
 
 from sandbox.state.directory import AGENT_AUDIENCE, Application
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 JOB = "app_payroll"
 

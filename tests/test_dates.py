@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import DAY, NAMES_A_DATE
+from tests.suite import DAY, NAMES_A_DATE
 
 TESTS = Path(__file__).parent
 PAST_OR_FIXED = {

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.clock import same_clock
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from tests.aegra.aegra_process import Aegra
-from tests.conftest import Sandbox
 from tests.front_ends.langgraph.leave import Leave
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("users-never-cross")
 

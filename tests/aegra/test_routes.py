@@ -10,7 +10,7 @@ import pytest
 
 from agent.api.langgraph.aegra.guarded_application import PUBLIC, ROUTES
 from tests.aegra.aegra_process import PYTHON, ROOT, Aegra
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")
 

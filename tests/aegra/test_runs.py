@@ -1,7 +1,7 @@
 """Runs on Aegra, with LangGraph's own client."""
 
 from tests.aegra.aegra_process import Aegra
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 ASK = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}
 ALICE = "user_alice01"

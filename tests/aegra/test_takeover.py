@@ -12,9 +12,9 @@ import pytest
 from sandbox.faults.faults import Fault
 from tests.aegra.aegra_process import Aegra, AegraProcess, seal_key
 from tests.aegra.stored import Commands, stored
-from tests.conftest import Sandbox
 from tests.front_ends.langgraph.leave import Leave
 from tests.security.secrecy.canaries import leaks, secrets_of
+from tests.suite import Sandbox
 
 ASK = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}
 YES = {"decisions": [{"type": "approve"}]}

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from tests.aegra.aegra_process import Aegra
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("heals-by-itself")
 

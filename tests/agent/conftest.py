@@ -24,8 +24,8 @@ from agent.http.web_server import listen, web_server
 from agent.settings.settings import read_settings
 from identity.secrets.secret import Secret
 from tests.agent.conversations.processes import ProcessOf, SharedDatabase
-from tests.conftest import Sandbox
 from tests.loopback import NO_TLS
+from tests.suite import Sandbox
 
 
 @dataclass

@@ -19,8 +19,8 @@ from identity.secrets.secret import Secret
 from tests.agent.conftest import AgentServer, running_agent
 from tests.agent.operations.revocation.test_revocation_over_http import accepted, change
 from tests.agent.operations.revocation.test_stores import ALICE, at_once, ended, read
-from tests.conftest import Sandbox
 from tests.databases.postgres_process import PostgresProcess
+from tests.suite import Sandbox
 
 
 @pytest.fixture

@@ -26,12 +26,12 @@ from sandbox.faults.faults import Fault
 from tests.agent.api.threads.test_run_routes import Events
 from tests.agent.operations.test_otlp import Collector
 from tests.command import Command, running
-from tests.conftest import Sandbox
 from tests.databases.postgres_process import PostgresProcess, programs
 from tests.databases.redis_process import RedisProcess
 from tests.deploy.shipped import ANSWER, ROOT
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.test_routes import AGENT, requests
+from tests.suite import Sandbox
 from tools import VERSION
 
 PAGES = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("replicas.md", "backup.md"))

@@ -18,10 +18,10 @@ from agent.settings.settings import read_settings
 from identity.idaas.client_authentication.role_credential import ROLE_HEADERS
 from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod
-from tests.conftest import Sandbox
 from tests.end_to_end.agentrun_gateway import Gateway
 from tests.end_to_end.agentrun_instance import Instance
 from tests.loopback import free_port
+from tests.suite import Sandbox
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = {

@@ -12,8 +12,8 @@ import pytest
 from sandbox.faults.faults import Fault
 from tests.agent.api.threads.served_threads import CHAT
 from tests.command import forked
-from tests.conftest import Sandbox
 from tests.running_agent import StartAgent
+from tests.suite import Sandbox
 
 QUESTION = "Apply for three days of leave from Monday"
 

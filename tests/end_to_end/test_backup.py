@@ -12,8 +12,8 @@ import httpx
 
 from tests.clock import same_clock
 from tests.command import Command, forked
-from tests.conftest import Sandbox
 from tests.running_agent import WEATHER
+from tests.suite import Sandbox
 
 BACKUP = Path(__file__).parents[2] / "docs" / "backup.md"
 

@@ -17,12 +17,12 @@ from identity.access_token.revocation import Origin, Revocation, Target
 from sandbox.faults.faults import Fault
 from tests.agent.api.threads.test_run_routes import Events
 from tests.command import Command, forked
-from tests.conftest import Sandbox
 from tests.databases.counting_proxy import CountingProxy, PostgresWire
 from tests.databases.postgres_process import PostgresProcess
 from tests.databases.postgres_server import stored_in
 from tests.databases.redis_process import RedisProcess
 from tests.running_agent import ENTERPRISE, GREETING, RunningAgent, StartAgent
+from tests.suite import Sandbox
 
 CHAT = "/openai/v1/chat/completions"
 

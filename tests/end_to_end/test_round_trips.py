@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.conftest import Sandbox
 from tests.databases.counting_proxy import CountingProxy, Exchange, PostgresWire, RedisWire
 from tests.databases.postgres_process import PostgresProcess
 from tests.databases.redis_process import RedisProcess
 from tests.running_agent import GREETING, WEATHER, RunningAgent, StartAgent
+from tests.suite import Sandbox
 
 CHAT = "/openai/v1/chat/completions"
 BACKGROUND = {"CLIENT", "HELLO", "PING", "SUBSCRIBE", "ZREM"}

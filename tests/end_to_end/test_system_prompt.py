@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from graph.prompt import SYSTEM_PROMPT
-from tests.conftest import Sandbox
 from tests.graph.models.qwen_wire import answer
 from tests.graph.models.wire_model import WireModel
 from tests.running_agent import RunningAgent
+from tests.suite import Sandbox
 
 
 @pytest.mark.parametrize("own", [None, "You answer about pay.\nNever guess."], ids=["built-in", "own"])

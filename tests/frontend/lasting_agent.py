@@ -9,8 +9,8 @@ from playwright.async_api import Page
 
 from tests.agent.api.test_elicitation import Bank
 from tests.agent.api.threads.served_threads import WaitingModel
-from tests.conftest import Sandbox
 from tests.frontend.chat_page import PAGE, ask
+from tests.suite import Sandbox
 
 APPLY = "Apply for three days of leave from Monday"
 SERVICES = """

@@ -20,9 +20,9 @@ from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
-from tests.conftest import Sandbox
 from tests.graph.scripted_model import DONE, ScriptedModel
 from tests.mcp_referees.referees import FOLDER, NODE, PACKAGES
+from tests.suite import Sandbox
 
 RUNNER = PACKAGES / "conformance" / "dist" / "index.js"
 OLD, NEW = ["2025-11-25"], ["2026-07-28"]

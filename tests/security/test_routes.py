@@ -19,7 +19,7 @@ from agent.api.surface import Surfaces, installed_surfaces
 from agent.settings.settings import read_settings
 from tests.agent.api.langgraph.langgraph_dev import routes_of
 from tests.agent.api.langgraph.langgraph_process import Server
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")
 

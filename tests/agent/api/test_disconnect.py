@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from agent.api.disconnect import while_connected
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
 from tests.agent.conftest import AgentServer, running_agent
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 
 def ag_ui() -> dict[str, Any]:

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from tests.agent.conftest import running_agent
-from tests.conftest import Sandbox
 from tests.security.test_routes import AGENT
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("bounded")
 

@@ -12,8 +12,8 @@ from langserve.lzstring import LZString
 from sandbox.faults.faults import Fault
 from tests.agent.api.endless_model import endless_model
 from tests.agent.conftest import AgentServer, running_agent
-from tests.conftest import Sandbox
 from tests.running_agent import retry_at_once
+from tests.suite import Sandbox
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

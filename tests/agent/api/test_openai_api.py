@@ -9,8 +9,8 @@ import pytest
 from agent.api.response_models import CompletionChunk
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
-from tests.conftest import Sandbox
 from tests.running_agent import retry_at_once
+from tests.suite import Sandbox
 
 CHAT = "/openai/v1/chat/completions"
 WEATHER = [{"role": "user", "content": "What is the weather in Hangzhou right now?"}]

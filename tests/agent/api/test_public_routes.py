@@ -12,8 +12,8 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.threads import ThreadStore
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
-from tests.conftest import Sandbox
 from tests.running_agent import GREETING, StartAgent
+from tests.suite import Sandbox
 
 
 async def test_health_needs_no_dependency(agent_server: AgentServer) -> None:

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 
 from agent.api.response_models import Health, Wire, reference
 from tests.agent.conftest import AgentServer, running_agent
-from tests.conftest import Sandbox
 from tests.loopback import NO_TLS
+from tests.suite import Sandbox
 
 
 def checks() -> list[Any]:

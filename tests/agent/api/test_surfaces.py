@@ -12,7 +12,7 @@ from agent.api.app import create_app, surfaces_of
 from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
 from tests.agent.conftest import running_agent
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 PAGE = (Path(__file__).parents[3] / "docs" / "surfaces.md").read_text("utf-8")
 [GREETING] = re.findall(r"<!-- greeting_surface.py -->\n```python\n(.*?)```", PAGE, re.DOTALL)

@@ -15,8 +15,8 @@ from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from tests.agent.commands.doctor.test_doctor import findings
 from tests.clock import same_clock
-from tests.conftest import Sandbox
 from tests.security.hostile.hostile_server import HostileServer, tool
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("servers-cannot-steer")
 

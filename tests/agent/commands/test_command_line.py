@@ -17,7 +17,7 @@ from agent.commands.command_line import app
 from sandbox.commands.sandbox_options import SandboxRunOptions
 from tests.agent.conftest import AgentServer
 from tests.command import running
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
 PORTS = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")

@@ -9,7 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 RULES = """@id("all") permit (principal, action, resource);
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from agent.commands.smoke import differences, token_form
 from tests.clock import same_clock
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 CANARY = "c4n4ry"
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from agent.commands.terminal import Terminal
 from identity.printable import printable
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIC8=\x07"
 HOSTILE = [

@@ -9,7 +9,7 @@ import pytest
 from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 MODELS = "/openai/v1/models"
 

@@ -11,7 +11,7 @@ from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from identity.access_token.revocation import Origin, Revocation, Target
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = [pytest.mark.promise("revoked-refused"), pytest.mark.promise("verified-caller")]
 

@@ -16,7 +16,7 @@ import pytest
 from agent.operations.log_lines import JsonLines
 from tests.agent.conftest import AgentServer
 from tests.command import Command, running
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("bounded")
 

@@ -31,7 +31,7 @@ from identity.secrets.secret import Secret
 from tests.agent.http.limited_client import MODELS, client_of, signed_in, until_refused
 from tests.agent.http.redis_server import RedisServer, redis_server
 from tests.clock import Clock
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("bounded")
 

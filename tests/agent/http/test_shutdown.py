@@ -18,7 +18,7 @@ from agent.http.web_server import listen, web_server
 from agent.settings.settings import read_settings
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
 from tests.agent.conftest import AgentServer, running_agent
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = [
     pytest.mark.promise("shutdown-loses-nothing"),

@@ -25,9 +25,9 @@ from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.errors import ConfigurationError, UnavailableError
 from identity.transport.client import http_client
-from tests.conftest import Sandbox
 from tests.graph.approvals.conftest import NOW, request_of
 from tests.graph.approvals.memory_store import memory_approvals
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("webhook-decides-nothing")
 

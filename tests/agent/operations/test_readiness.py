@@ -9,7 +9,7 @@ from agent.errors.error_codes import AgentCode
 from agent.operations.readiness import Readiness
 from agent.settings.settings import Settings, read_settings
 from identity.errors import UnavailableError
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 
 async def passes() -> None:

@@ -10,9 +10,9 @@ from agent.policy.call_policy import CedarPolicy
 from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.conftest import Sandbox
 from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import APPLIES
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("policy-decides")
 

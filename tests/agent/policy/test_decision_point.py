@@ -32,10 +32,10 @@ from identity.transport.client import http_client
 from identity.transport.retry import RetryPolicy
 from tests.agent.policy.company import ALLOWED, DOCUMENTED, FRIDAY, Away, ClaimedTokens
 from tests.agent.policy.decision_points import Decide, DecisionPoint
-from tests.conftest import Sandbox
 from tests.graph.bench import LLM
 from tests.graph.echo_service import EchoService
 from tests.graph.memory_seams import Vault
+from tests.suite import Sandbox
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.lasting import Lasting
 

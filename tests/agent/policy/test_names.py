@@ -25,11 +25,11 @@ from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity, Principal
 from tests.agent.policy.company import FRIDAY, RULES, Company, expense
-from tests.conftest import Sandbox
 from tests.graph.approvals.conftest import NOW
 from tests.graph.approvals.conftest import request_of as question_of
 from tests.graph.bench import LLM
 from tests.graph.scripted_model import calls
+from tests.suite import Sandbox
 from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy
 from tools.http_service.service import HTTPService
 from tools.lasting import Lasting

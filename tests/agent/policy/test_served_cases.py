@@ -28,8 +28,8 @@ from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.agent.policy.company import RULES, ZONE
 from tests.agent.policy.decision_points import DecisionPoint, company_rules
 from tests.agent.policy.test_agent import DENIED, look_again, publish
-from tests.conftest import Sandbox
 from tests.graph.scripted_model import DONE, ScriptedModel, calls
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("policy-decides")
 

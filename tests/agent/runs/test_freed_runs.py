@@ -29,9 +29,9 @@ from graph.models.provider import ChatModelProvider
 from identity.errors import AgentError, ServiceError, UnavailableError
 from tests.agent.api.threads.served_threads import CHAT
 from tests.agent.conversations.processes import ALICE, THREAD, Process, SharedDatabase
-from tests.conftest import Sandbox, served
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, ScriptedModel, calls
+from tests.suite import Sandbox, served
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
 pytestmark = pytest.mark.promise("bounded")

@@ -20,7 +20,7 @@ from identity.errors import LimitError, RunTimeoutError, ServiceError, Unavailab
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model
 from tests.agent.conftest import AgentServer, running_agent
 from tests.agent.conversations.processes import ALICE, BOB
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("bounded")
 

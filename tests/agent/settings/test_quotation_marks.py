@@ -7,7 +7,7 @@ import pytest
 from agent.commands.terminal import environment as of_command
 from agent.settings.settings import read_settings, variables
 from identity.errors import ConfigurationError
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 TEXTS = (
     *("ENTERPRISE_SERVICE_SCOPE", "ENTERPRISE_SERVICE_URL", "LLM_API_KEY_IDENTIFIER"),

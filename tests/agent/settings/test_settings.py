@@ -14,7 +14,7 @@ from identity.errors import ConfigurationError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from tests.agent.settings.conftest import SECRET, faults
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 
 def test_variables_of_the_tutorial_are_sufficient(environment: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from agent.commands.terminal import environment
 from agent.settings.settings import variables
 from agent.settings.variable_names import misspelt_variables
 from tests.command import forked
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 FOREIGN = """
     PATH HOME USER LOGNAME SHELL PWD OLDPWD SHLVL TERM COLORTERM LANG LANGUAGE LC_ALL LC_CTYPE TZ PS1 IFS

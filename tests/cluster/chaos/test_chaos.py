@@ -17,8 +17,8 @@ from cluster.chaos.stage import Disturbance, at
 from cluster.chaos.step_table import PAGE, marks, step_table, written
 from cluster.person import Step
 from tests.cluster.chaos.chaos_rounds import APPROVER, ROUND, RUN
-from tests.conftest import Sandbox
 from tests.databases.postgres_process import PostgresProcess
+from tests.suite import Sandbox
 
 WORKER, REDIS = Disturbance.WORKER, Disturbance.REDIS
 STEPS = (Step.CALLING, Step.WAITING)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.agent.conftest import AgentServer, running_agent
-from tests.conftest import Sandbox
 from tests.front_ends.node_script import NodeScript
 from tests.leave_application import FIRST_DAY, LATER_DAY
+from tests.suite import Sandbox
 
 CLIENTS = ("1.0.0", "0.0.59")
 

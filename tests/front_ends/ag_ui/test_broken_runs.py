@@ -9,8 +9,8 @@ from starlette.types import Receive, Scope, Send
 
 from tests.agent.api.endless_model import CHUNK, EndlessModel, endless_model, happens
 from tests.agent.conftest import running_agent
-from tests.conftest import Sandbox
 from tests.front_ends.ag_ui.conftest import Drive, text_of
+from tests.suite import Sandbox
 
 HELLO = {"messages": [{"id": "u1", "role": "user", "content": "Hello!"}]}
 

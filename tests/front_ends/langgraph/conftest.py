@@ -17,10 +17,10 @@ from starlette.routing import Route
 
 from tests.agent.api.langgraph.langgraph_process import Server
 from tests.browser import launch
-from tests.conftest import Sandbox
 from tests.front_ends.langgraph.leave import Leave
 from tests.front_ends.langgraph.run_client import RunClient
 from tests.front_ends.node_script import NodeScript, run_node
+from tests.suite import Sandbox
 
 ORIGIN = "http://localhost:9001"
 """Of the page: one of those that `CORS_ALLOWED_ORIGINS` lists by default."""

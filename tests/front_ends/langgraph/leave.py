@@ -3,8 +3,8 @@
 import httpx
 
 from sandbox.state.directory import LEAVE_AUDIENCE
-from tests.conftest import Sandbox
 from tests.leave_application import FIRST_DAY, LEAVE
+from tests.suite import Sandbox
 
 
 class Leave:

@@ -10,9 +10,9 @@ import pytest
 from playwright.async_api import expect
 
 from tests.agent.api.langgraph.langgraph_process import Server
-from tests.conftest import Sandbox
 from tests.front_ends.langgraph.conftest import OpenPage, Steps
 from tests.front_ends.langgraph.run_client import RunClient
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("approval-binds", "no-secret-leaves")
 

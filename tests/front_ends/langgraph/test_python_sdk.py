@@ -6,8 +6,8 @@ import pytest
 from langgraph_sdk import get_client
 
 from tests.agent.api.langgraph.langgraph_process import Server
-from tests.conftest import Sandbox
 from tests.front_ends.langgraph.leave import Leave
+from tests.suite import Sandbox
 
 
 async def approved(server: Server, sandbox: Sandbox, question: str, leave: Leave) -> dict[str, Any]:

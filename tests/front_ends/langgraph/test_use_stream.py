@@ -7,9 +7,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from sandbox.faults.faults import Fault
-from tests.conftest import Sandbox
 from tests.front_ends.langgraph.conftest import OpenPage
 from tests.front_ends.langgraph.leave import Leave
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -8,11 +8,11 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.command import Command, running
-from tests.conftest import Sandbox
 from tests.frontend.chat_page import PAGE, ask
 from tests.frontend.lasting_agent import APPLY, card, open_page
 from tests.frontend.page_switch import PageSwitch
 from tests.loopback import free_port
+from tests.suite import Sandbox
 
 AGENT = str(Path(sys.executable).with_name("idaas-agent"))
 

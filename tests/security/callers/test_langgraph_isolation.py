@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.agent.api.langgraph.langgraph_process import Server
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("users-never-cross")
 

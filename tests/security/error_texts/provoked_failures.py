@@ -6,8 +6,8 @@ from typing import Any
 
 from sandbox.faults.faults import Fault
 from sandbox.state.directory import AGENT
-from tests.conftest import Sandbox
 from tests.running_agent import ENTERPRISE, GREETING, LEAVE, WEATHER
+from tests.suite import Sandbox
 
 
 async def unchanged(sandbox: Sandbox) -> None:

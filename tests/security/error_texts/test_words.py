@@ -19,11 +19,11 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.transport.retry import RetryPolicy
-from tests.conftest import Sandbox
 from tests.running_agent import GREETING, LEAVE
 from tests.security.error_texts.operator_names import NAMES, names_by_place, names_in
 from tests.security.error_texts.provoked_failures import FAILURES, UNKNOWN, Failure, unchanged, user_disabled
 from tests.security.surfaces import SURFACES
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("no-internals-shown")
 

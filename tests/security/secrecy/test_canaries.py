@@ -16,12 +16,12 @@ from identity.errors import AgentError
 from identity.secrets.secret import Secret
 from identity.transport.retry import RetryPolicy
 from sandbox.faults.faults import Fault
-from tests.conftest import Sandbox
 from tests.recorded_spans import Spans
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.secrecy.canaries import Canaries, leaks, secrets_of, with_locals
 from tests.security.secrecy.mirrors import malformed_token, mirror, oauth_error, openai_error, spoken
 from tests.security.surfaces import SURFACES
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 

@@ -13,7 +13,7 @@ from google.protobuf.json_format import ParseDict
 from agent.api.a2a.agent_card import SCHEME, agent_card
 from agent.settings.settings import Settings, read_settings
 from sandbox.state.directory import AGENT_AUDIENCE
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 BASE = "https://agent.example.com/base/"
 SERVICE = """

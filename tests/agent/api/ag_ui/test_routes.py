@@ -7,7 +7,7 @@ import pytest
 
 from tests.agent.api.ag_ui.verified import of_type, read_events, text_of, verified
 from tests.agent.conftest import AgentServer, running_agent
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 ROUTE = "/ag-ui/agent"
 PAGE = "http://localhost:9001"

@@ -24,8 +24,8 @@ from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApprova
 from graph.approvals.request import interrupt_value
 from identity.access_token.verifier import LEEWAY
 from identity.principal import Principal
-from tests.conftest import Sandbox
 from tests.leave_application import LATER_DAY, LEAVE
+from tests.suite import Sandbox
 from tools.approval_policy import Effect
 from tools.lasting import Lasting
 

@@ -18,9 +18,9 @@ from graph.approvals.consent_urls import url_reference
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secrets.secret import Secret
-from tests.conftest import Sandbox
 from tests.graph.approvals.conftest import DIGEST, request_of
 from tests.graph.memory_seams import Tokens
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 

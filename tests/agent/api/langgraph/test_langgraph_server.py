@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.model_studio import wire
 from tests.agent.api.langgraph.langgraph_process import ROOT, Server
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 QUESTION = {"messages": [{"role": "user", "content": "What is the weather in Hangzhou right now?"}]}
 

@@ -17,7 +17,7 @@ from agent.api.langgraph.route_guard import CrossOrigin, RouteGuard
 from agent.api.langgraph.server_agent import agent_of_this_loop
 from identity.access_token.revocation import Origin, Revocation, Target
 from sandbox.faults.faults import Fault
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")
 

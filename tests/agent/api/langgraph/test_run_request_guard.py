@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.faults.faults import Fault
 from tests.agent.api.langgraph.langgraph_process import Server
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 WEATHER = {"messages": [{"type": "human", "content": "What is the weather in Hangzhou right now?"}]}
 CHANNELS = ["messages", "tools", "lifecycle", "input", "values", "updates"]

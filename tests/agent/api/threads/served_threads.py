@@ -20,9 +20,9 @@ from agent.commands.command_line import app
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
-from tests.conftest import Sandbox
 from tests.graph.scripted_model import DONE, ScriptedModel
 from tests.loopback import NO_TLS
+from tests.suite import Sandbox
 
 CHAT = "/openai/v1/chat/completions"
 

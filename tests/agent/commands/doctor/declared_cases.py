@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.agent.commands.doctor.doctor_cases import closed, nothing
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 AMAP = "{model_studio}/api/v1/mcps/amap-maps/mcp"
 

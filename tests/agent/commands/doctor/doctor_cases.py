@@ -7,7 +7,7 @@ from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.faults.faults import Fault
 from sandbox.ram import Policy, Statement
 from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE, PAM_AUDIENCE
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 HUMAN = {"ACCESS_IDENTITY": "Human"}
 ALICE = "user_alice01"

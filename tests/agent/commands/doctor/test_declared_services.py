@@ -14,8 +14,8 @@ from starlette.routing import Route
 from agent.commands.doctor.finding import Finding
 from tests.agent.commands.doctor.declared_cases import AMAP, DECLARED_CASES, DeclaredCase, payroll
 from tests.agent.commands.doctor.test_doctor import findings
-from tests.conftest import Sandbox
 from tests.security.hostile.hostile_server import HostileServer, shaped
+from tests.suite import Sandbox
 
 PAYROLL = '''
 def service(payroll, settings):

@@ -31,7 +31,7 @@ from sandbox.authn_method import AuthnMethod
 from tests.agent.commands.doctor.declared_cases import DECLARED_CASES
 from tests.agent.commands.doctor.doctor_cases import CASES, HUMAN, USER, Case
 from tests.clock import same_clock
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 from tools.error_codes import ToolCode
 
 NOT_MET: Mapping[str, str] = {

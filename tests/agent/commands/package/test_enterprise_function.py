@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from sandbox.state.directory import ENTERPRISE_AUDIENCE
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 APP = Path(__file__).parents[4] / "deploy" / "enterprise-service" / "app.py"
 

@@ -25,7 +25,7 @@ from agent.commands.package.parts import PackagingError, install_dependencies, w
 from agent.settings.settings import read_settings
 from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 from tools import VERSION
 
 ROOT = Path(__file__).parents[4]

@@ -19,7 +19,7 @@ from identity.audit.event import AuditedAction, AuditOutcome
 from identity.secrets.secret import Secret
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("on-record")
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from tests.agent.conftest import AgentServer, running_agent
-from tests.conftest import Sandbox
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.loopback import NO_TLS
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("revoked-refused")
 

@@ -27,7 +27,7 @@ from agent.api.langgraph.sealed_callers import SEALED, USER_DEVICE
 from agent.api.langgraph.server_agent import agent_of_this_loop
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError, UnavailableError
-from tests.conftest import Sandbox
+from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")
 
