@@ -1,8 +1,9 @@
 """Removes the guards behind SECURITY.md's promises, one at a time, and lists those that no test misses.
 
-`make mutants` reads `tests/security/guards.toml`. Each guard is taken out of a temporary copy of the tree, in
-which its tests must then fail; before that, all of them must pass. Arguments select the guards whose promise,
-file or words contain one of them. Exit status 1 if a guard survives, 2 if the tests cannot show it.
+`make mutants` reads `tests/security/guards.toml`, and the `tests/guards.toml` of each plug-in. Each guard is
+taken out of a temporary copy of the tree, in which its tests must then fail; before that, all of them must
+pass. Arguments select the guards whose promise, file or words contain one of them. Exit status 1 if a guard
+survives, 2 if the tests cannot show it.
 """
 
 import os
@@ -21,6 +22,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 TABLE: Final = "tests/security/guards.toml"
+TABLES_OF_PLUGINS: Final = "plugins/*/tests/guards.toml"
 _LEFT_OUT: Final = (
     *(".git", ".venv*", "node_modules", ".*_cache", ".sandbox", ".hypothesis", ".langgraph_api", "build"),
 )
@@ -63,6 +65,12 @@ def read_guards(table: str) -> list[Guard]:
         for promise, entries in tomllib.loads(table).items()
         for entry in entries
     ]
+
+
+def all_guards(root: Path) -> list[Guard]:
+    """The guards of the core and of the plug-ins."""
+    tables = [root / TABLE, *sorted(root.glob(TABLES_OF_PLUGINS))]
+    return [guard for table in tables for guard in read_guards(table.read_text(encoding="utf-8"))]
 
 
 class Copy:
@@ -139,9 +147,7 @@ def failure_with_all(root: Path, guards: Sequence[Guard], copies: int) -> str | 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     """Prints each outcome as it is known, and the survivors. Returns the exit status."""
     guards = [
-        guard
-        for guard in read_guards((root / TABLE).read_text(encoding="utf-8"))
-        if not arguments or any(word in str(guard) for word in arguments)
+        guard for guard in all_guards(root) if not arguments or any(word in str(guard) for word in arguments)
     ]
     copies = os.cpu_count() or 1
     if not guards or (failure := failure_with_all(root, guards, copies)):

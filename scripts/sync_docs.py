@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent.settings.values import VariableGroup
 
 PAGE = re.compile(r"`?docs/([\w-]+)\.md`?")
+PAGE_OF_PLUGIN = re.compile(r"`plugins/(\w+)/README\.md`")
 FILE_BLOCK = re.compile(r"<!-- (?P<path>[\w/]+\.py)(?P<names>: [\w ]+)? -->\n```python\n.*?```\n", re.DOTALL)
 METRICS_BLOCK = re.compile(r"<!-- metrics -->\n(?:\n?\|[^\n]*\n)*")
 CODES_BLOCK = re.compile(r"<!-- error codes -->\n.*", re.DOTALL)
@@ -53,6 +54,7 @@ def excerpt(source: str, names: list[str]) -> str:
 
 def linked(text: str) -> str:
     """The text with links in place of names of pages, such as `docs/errors.md`, for a page beside them."""
+    text = PAGE_OF_PLUGIN.sub(lambda page: f"[{page[1].replace('_', ' ')}](../{page[0][1:-1]})", text)
     return PAGE.sub(r"[\1](\1.md)", text)
 
 

@@ -6,13 +6,14 @@ import pytest
 
 from tests.suite import DAY, NAMES_A_DATE
 
-TESTS = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
+FOLDERS = [ROOT / "tests", *ROOT.glob("plugins/*/tests")]
 PAST_OR_FIXED = {
-    "agent/policy/company.py": "the clock of the tests that use it",
-    "sandbox/model_studio/golden_conversations.json": "answers on a day that the tests name",
-    "sandbox/model_studio/golden_conversations.py": "answers on a day that the tests name",
-    "sandbox/model_studio/script_session.py": "the day on which the script is asked",
-    "sandbox/openapi/openapi_client.py": "the version of an API",
+    "tests/agent/policy/company.py": "the clock of the tests that use it",
+    "tests/sandbox/model_studio/golden_conversations.json": "answers on a day that the tests name",
+    "tests/sandbox/model_studio/golden_conversations.py": "answers on a day that the tests name",
+    "tests/sandbox/model_studio/script_session.py": "the day on which the script is asked",
+    "tests/sandbox/openapi/openapi_client.py": "the version of an API",
 }
 """Files that are no tests and name days, each with what the days are."""
 
@@ -21,10 +22,11 @@ def test_files_that_tests_share_name_no_day_that_will_have_passed() -> None:
     shared = (
         path
         for kind in ("*.py", "*.js", "*.json", "*.toml")
-        for path in TESTS.rglob(kind)
+        for folder in FOLDERS
+        for path in folder.rglob(kind)
         if not path.match("test_*.py") and "node_modules" not in path.parts
     )
-    naming = {str(path.relative_to(TESTS)) for path in shared if DAY.search(path.read_text())}
+    naming = {str(path.relative_to(ROOT)) for path in shared if DAY.search(path.read_text())}
     assert naming == set(PAST_OR_FIXED), "take the day from tests.clock.date_in, or give the reason"
 
 

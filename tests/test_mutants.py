@@ -14,7 +14,7 @@ PROMISES = runpy.run_path(str(ROOT / "scripts" / "promises.py"))
 
 
 def guards() -> list[Any]:
-    return MUTANTS["read_guards"]((ROOT / MUTANTS["TABLE"]).read_text(encoding="utf-8"))
+    return MUTANTS["all_guards"](ROOT)
 
 
 def test_code_of_each_guard_is_found_once_and_without_it_the_file_can_be_read() -> None:

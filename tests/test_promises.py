@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "scripts" / "promises.py"
+FOLDERS = [ROOT / "tests", *ROOT.glob("plugins/*/tests")]
 REGISTER = runpy.run_path(str(SCRIPT))
 
 
@@ -29,7 +30,7 @@ def nodes_of(file: Path, *words: str) -> Iterator[ast.AST]:
 def promises_with_tests() -> dict[str, set[str]]:
     """The test files of each promise, from the arguments of every `pytest.mark.promise(…)`."""
     found: dict[str, set[str]] = {}
-    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+    for file in sorted(file for folder in FOLDERS for file in folder.rglob("test_*.py")):
         for node in nodes_of(file, "mark.promise"):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.promise":
                 for argument in node.args:
@@ -69,7 +70,7 @@ def test_no_test_is_skipped():
     ways = {"skip", "skipif", "importorskip", "xfail", "SkipTest", "skipUnless", "skipIf"}
     found = {
         f"{file.relative_to(ROOT)}:{node.lineno}"
-        for file in (ROOT / "tests").rglob("*.py")
+        for file in (file for folder in FOLDERS for file in folder.rglob("*.py"))
         if "node_modules" not in file.parts
         for node in nodes_of(file, *ways)
         if isinstance(node, ast.Attribute)

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 PACKAGE: Final = "idaas_agent"
-INNER: Final = ("agent", "graph", "http1", "identity", "sandbox", "tools")
+INNER: Final = ("agent", "graph", "http1", "identity", "plugins", "sandbox", "tools")
 """The folders of the repository that become folders of `PACKAGE`."""
 _REFERENCE: Final = re.compile(rf"(({'|'.join(INNER)})(?:\.\w+)+)(:\w+)?")
 """A text that may name a module or a function: `tools.leave:service`."""

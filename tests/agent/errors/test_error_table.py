@@ -60,7 +60,7 @@ def test_layer_names_no_setting_of_the_agent(layer: str):
     assert named == []
 
 
-@pytest.mark.parametrize("layer", [*LAYERS, "agent"])
+@pytest.mark.parametrize("layer", [*LAYERS, "agent", "plugins"])
 def test_base_error_is_never_raised(layer: str):
     raised = [
         str(file.relative_to(ROOT))

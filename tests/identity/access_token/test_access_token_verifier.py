@@ -170,7 +170,7 @@ def test_verified_token_is_immutable(caller: Callable[..., VerifiedAccessToken])
 
 
 def test_only_the_verifier_and_the_kit_for_tests_call_assume_verified() -> None:
-    packages = ("agent", "graph", "http1", "idaas_agent", "identity", "tools", "sandbox")
+    packages = ("agent", "graph", "http1", "idaas_agent", "identity", "plugins", "tools", "sandbox")
     callers = {
         path.relative_to(ROOT).as_posix()
         for package in packages
