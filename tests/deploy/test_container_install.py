@@ -39,6 +39,13 @@ def test_the_installed_command_runs_and_has_no_sandbox(installed: Path) -> None:
     assert not packages & {*INNER, "tests", "pytest"}
 
 
+def test_neither_tests_nor_documents_are_installed(installed: Path) -> None:
+    [package] = installed.glob("lib/python*/site-packages/idaas_agent")
+    files = [file.relative_to(package) for file in package.rglob("*") if file.is_file()]
+    assert Path("plugins/__init__.py") in files
+    assert [str(file) for file in files if "tests" in file.parts or file.suffix == ".md"] == []
+
+
 def test_own_files_can_be_read_by_the_user_of_the_image(installed: Path) -> None:
     modes = [path.stat().st_mode for path in (installed / "own").rglob("*")]
     assert modes

@@ -21,6 +21,7 @@ INNER: Final = ("agent", "graph", "http1", "identity", "plugins", "sandbox", "to
 """The folders of the repository that become folders of `PACKAGE`."""
 _REFERENCE: Final = re.compile(rf"(({'|'.join(INNER)})(?:\.\w+)+)(:\w+)?")
 """A text that may name a module or a function: `tools.leave:service`."""
+_NOT_DEPLOYED: Final = frozenset({".md", ".pyc"})
 _VERSION: Final = re.compile(r'^VERSION: Final = "(.+)"$', re.MULTILINE)
 
 
@@ -33,9 +34,14 @@ def deployed_files(root: Path) -> dict[str, bytes]:
     folders = [root / folder for folder in INNER if folder != "sandbox"]
     found = {file: f"{PACKAGE}/{file.name}" for file in public.iterdir() if file.suffix in (".py", ".typed")}
     found |= {file: file.relative_to(root).as_posix() for folder in folders for file in folder.rglob("*.*")}
-    deployed = {name: file for file, name in found.items() if file.is_file() and file.suffix != ".pyc"}
+    deployed = {name: file for file, name in found.items() if _is_deployed_file(file, name)}
     files = within_package({name: file.read_bytes() for name, file in sorted(deployed.items())})
     return files | _metadata(root, files)
+
+
+def _is_deployed_file(file: Path, name: str) -> bool:
+    """Whether a file of a deployed folder goes along: no document, and no test of a plug-in."""
+    return file.is_file() and file.suffix not in _NOT_DEPLOYED and "tests" not in name.split("/")
 
 
 def _metadata(root: Path, files: Collection[str]) -> dict[str, bytes]:
