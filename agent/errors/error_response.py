@@ -3,8 +3,8 @@
 Every error of every route has one body, OpenAI's with the request's id: `{"error": {"message", "type",
 "code", "param", "request_id"}}`, with `"service"` if it is about a service, with `"limit"` if too much is
 stored, and with `"retry_after"` (seconds) where the status has a `Retry-After` header. `message` is for the
-user. What operators need goes to the log, under the same id (`identity.observation.failure`). A2A has
-errors of its own beside these (`agent.api.a2a.rpc_error`).
+user. What operators need goes to the log, under the same id (`identity.observation.failure`). Surfaces of
+JSON-RPC have errors of their own beside these.
 """
 
 from collections.abc import Mapping

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from plugins.a2a.tests.official_client import official_client
 from sandbox.configuration.configuration import parse_configuration
-from tests.agent.api.a2a.official_client import official_client
 from tests.agent.api.mcp.modern_client import headers_of, request
 
 REPORTS = "https://reports.sandbox.example"

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from tests.agent.api.a2a.official_client import official_client
+from plugins.a2a.tests.official_client import official_client
 from tests.agent.api.mcp.modern_client import headers_of, request
 
 KEY = 'api_key = "amap_api_key"'

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from identity.credentials.requirement import ApiKeyRequirement
-from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE
 from tests.leave_application import LEAVE

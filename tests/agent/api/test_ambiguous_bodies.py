@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf
 from tests.graph.scripted_model import DONE
 

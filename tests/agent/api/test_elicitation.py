@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.agent.api.a2a.conftest import client as client
-from tests.agent.api.a2a.official_client import ClientOf
-from tests.agent.api.a2a.task_updates import approval_of, states, task_id_of
+from plugins.a2a.tests.conftest import client as client
+from plugins.a2a.tests.official_client import ClientOf
+from plugins.a2a.tests.task_updates import approval_of, states, task_id_of
 from tests.agent.api.mcp.modern_client import call, post, request
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE
 from tests.leave_application import LATER_DAY, LEAVE

@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from agent.commands.terminal import Terminal
-from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import FIRST_DAY

@@ -18,7 +18,6 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from agent.api.a2a.rpc_error import RpcCode
 from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
@@ -28,6 +27,7 @@ from agent.settings.settings import read_settings
 from identity.errors import LimitError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
+from plugins.a2a.rpc_error import RpcCode
 from tests.agent.http.limited_client import MODELS, client_of, signed_in, until_refused
 from tests.agent.http.redis_server import RedisServer, redis_server
 from tests.clock import Clock

@@ -12,7 +12,7 @@ from mcp.shared.exceptions import McpError
 from mcp.types import CallToolResult
 
 from agent.conversations.transcript import PAGE_BYTES
-from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import LEAVE

@@ -9,7 +9,6 @@ import pytest
 
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
-from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.mcp.modern_client import (
     APPROVE,
     META,
@@ -21,6 +20,7 @@ from tests.agent.api.mcp.modern_client import (
     request,
     result,
 )
+from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import FIRST_DAY, LEAVE

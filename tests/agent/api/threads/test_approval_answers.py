@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from identity.access_token.verifier import LEEWAY
-from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import LATER_DAY, LEAVE

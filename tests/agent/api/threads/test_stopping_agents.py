@@ -7,8 +7,8 @@ from langchain_core.messages import AIMessage
 
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
-from tests.agent.api.a2a.official_client import official_client
-from tests.agent.api.a2a.task_updates import status_of, texts_of
+from plugins.a2a.tests.official_client import official_client
+from plugins.a2a.tests.task_updates import status_of, texts_of
 from tests.agent.api.ag_ui.test_thread_runs import ROUTE
 from tests.agent.api.ag_ui.test_thread_runs import body as ag_ui_body
 from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from a2a.utils.errors import UnsupportedOperationError
 
-from tests.agent.api.a2a.conftest import client  # noqa: F401 - a fixture
-from tests.agent.api.a2a.official_client import ClientOf
+from plugins.a2a.tests.conftest import client  # noqa: F401 - a fixture
+from plugins.a2a.tests.official_client import ClientOf
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 
 pytestmark = pytest.mark.promise("bounded")

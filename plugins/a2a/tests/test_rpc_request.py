@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.rpc_request import (
+from agent.api.validation_fault import json_value
+from plugins.a2a.rpc_error import RpcCode, RpcError
+from plugins.a2a.rpc_request import (
     ListParams,
     SendParams,
     TaskParams,
@@ -14,8 +15,7 @@ from agent.api.a2a.rpc_request import (
     request_id_of,
     rpc_request,
 )
-from agent.api.a2a.task import TaskId
-from agent.api.validation_fault import json_value
+from plugins.a2a.task import TaskId
 
 MESSAGE: dict[str, Any] = {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"text": "a"}]}
 CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": "1", "method": "GetTask", "params": {"id": "t"}}

@@ -9,10 +9,16 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage
 
-from agent.api.a2a.members import Members, TaskState
-from agent.api.a2a.rpc_error import RpcError, invalid_params, task_not_found
-from agent.api.a2a.rpc_request import ListParams
-from agent.api.a2a.task import (
+from agent.conversations.run_record import RunQuery, RunRecord
+from agent.conversations.thread import is_thread_id, owner_of
+from agent.runs.conversation_runs import Conversations
+from graph.error_codes import GraphCode
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import ThreadNotFoundError
+from plugins.a2a.members import Members, TaskState
+from plugins.a2a.rpc_error import RpcError, invalid_params, task_not_found
+from plugins.a2a.rpc_request import ListParams
+from plugins.a2a.task import (
     TaskId,
     artifacts_of,
     cut_off,
@@ -23,12 +29,6 @@ from agent.api.a2a.task import (
     waiting,
     with_history,
 )
-from agent.conversations.run_record import RunQuery, RunRecord
-from agent.conversations.thread import is_thread_id, owner_of
-from agent.runs.conversation_runs import Conversations
-from graph.error_codes import GraphCode
-from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ThreadNotFoundError
 
 _PAGE: Final = 50
 """Tasks of a page, unless the client says how many."""

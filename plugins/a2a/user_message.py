@@ -12,15 +12,15 @@ from typing import Annotated, Any, TypeVar
 from langchain_core.messages import HumanMessage
 from pydantic import BaseModel, Field
 
-from agent.api.a2a.members import TEXT
-from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
-from agent.api.a2a.rpc_request import Message, Part, SendConfiguration, read_params
-from agent.api.a2a.task import stored_id
 from agent.api.attachments import Image, content_of
 from agent.api.threads.models import Decision
 from agent.conversations.thread import is_thread_id
 from agent.errors.error_response import RequestError
 from graph.labels.authorship import by_program
+from plugins.a2a.members import TEXT
+from plugins.a2a.rpc_error import RpcCode, RpcError, invalid_params
+from plugins.a2a.rpc_request import Message, Part, SendConfiguration, read_params
+from plugins.a2a.task import stored_id
 
 _CONTENTS = ("text", "raw", "url", "data")
 _TEXT_MODES = frozenset({TEXT, "text", "text/*", "*/*", "*"})

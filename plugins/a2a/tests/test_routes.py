@@ -7,7 +7,7 @@ import httpx
 import pytest
 from langchain_core.messages import AIMessage
 
-from agent.api.a2a.routes import AGENT_CARD_PATH
+from plugins.a2a.routes import AGENT_CARD_PATH
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE
 from tests.leave_application import APPLIES

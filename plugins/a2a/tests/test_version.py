@@ -7,15 +7,15 @@ import pytest
 from a2a.compat.v0_3 import types as older
 from a2a.utils.errors import TaskNotFoundError, UnsupportedOperationError
 
-from agent.api.a2a.routes import AGENT_CARD_PATH
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.rpc_request import RpcRequest
-from agent.api.a2a.version import is_older, newer_request, older_result
 from agent.runs.run import Cancelled
-from tests.agent.api.a2a.official_client import official_client
-from tests.agent.api.a2a.script import APPLY
-from tests.agent.api.a2a.task_updates import approval_of, states, task_id_of, text_of, texts_of
-from tests.agent.api.a2a.test_encoder import FINISHED, STARTED, content, encoder, response
+from plugins.a2a.routes import AGENT_CARD_PATH
+from plugins.a2a.rpc_error import RpcCode, RpcError
+from plugins.a2a.rpc_request import RpcRequest
+from plugins.a2a.tests.official_client import official_client
+from plugins.a2a.tests.task_updates import approval_of, states, task_id_of, text_of, texts_of
+from plugins.a2a.tests.test_encoder import FINISHED, STARTED, content, encoder, response
+from plugins.a2a.version import is_older, newer_request, older_result
+from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import ThreadsOf
 from tests.graph.scripted_model import DONE
 

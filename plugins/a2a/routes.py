@@ -5,13 +5,6 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from agent.api.a2a.agent_card import agent_card
-from agent.api.a2a.members import RPC_PATH, VERSION_HEADER
-from agent.api.a2a.methods import METHODS, Methods
-from agent.api.a2a.rpc_error import RpcCode, RpcError, rpc_error_of, rpc_error_response
-from agent.api.a2a.rpc_request import RequestId, request_id_of, rpc_request
-from agent.api.a2a.tasks import Tasks
-from agent.api.a2a.version import is_older
 from agent.api.direct_route import DirectRoute
 from agent.api.openapi_document import EVENTS
 from agent.api.response_models import documented_rpc
@@ -22,6 +15,13 @@ from agent.errors.error_response import WITH_STATUS
 from agent.http.authentication import caller_of
 from agent.http.public_address import public_address
 from identity.errors import AgentError
+from plugins.a2a.agent_card import agent_card
+from plugins.a2a.members import RPC_PATH, VERSION_HEADER
+from plugins.a2a.methods import METHODS, Methods
+from plugins.a2a.rpc_error import RpcCode, RpcError, rpc_error_of, rpc_error_response
+from plugins.a2a.rpc_request import RequestId, request_id_of, rpc_request
+from plugins.a2a.tasks import Tasks
+from plugins.a2a.version import is_older
 
 AGENT_CARD_PATH: Final = "/.well-known/agent-card.json"
 _ID: Final = {"type": ["string", "integer", "null"]}

@@ -10,8 +10,8 @@ from a2a.client.card_resolver import parse_agent_card
 from a2a.types import a2a_pb2 as a2a
 from google.protobuf.json_format import ParseDict
 
-from agent.api.a2a.agent_card import SCHEME, agent_card
 from agent.settings.settings import Settings, read_settings
+from plugins.a2a.agent_card import SCHEME, agent_card
 from sandbox.state.directory import AGENT_AUDIENCE
 from tests.suite import Sandbox
 

@@ -11,9 +11,9 @@ from a2a.utils.errors import (
     UnsupportedOperationError,
 )
 
-from tests.agent.api.a2a.official_client import ClientOf, OfficialClient
-from tests.agent.api.a2a.script import APPLY
-from tests.agent.api.a2a.task_updates import approval_of, states, status_of, task_id_of, texts_of
+from plugins.a2a.tests.official_client import ClientOf, OfficialClient
+from plugins.a2a.tests.task_updates import approval_of, states, status_of, task_id_of, texts_of
+from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.databases.redis_process import RedisProcess
 from tests.graph.scripted_model import DONE, calls

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent.api.a2a.official_client import ClientOf, OfficialClient, official_client
+from plugins.a2a.tests.official_client import ClientOf, OfficialClient, official_client
 from tests.agent.api.threads.served_threads import Threads
 
 

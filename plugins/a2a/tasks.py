@@ -8,13 +8,6 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage
 
-from agent.api.a2a.encoder import TaskEncoder
-from agent.api.a2a.members import Members, TaskState
-from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params, rpc_error_of
-from agent.api.a2a.rpc_request import Message
-from agent.api.a2a.stored_task import StoredTask
-from agent.api.a2a.task import TaskId, history_of, stored_id, text_of
-from agent.api.a2a.user_message import context_of, decision, question
 from agent.conversations.thread import MessageStoredError, owner_of
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError
@@ -24,6 +17,13 @@ from agent.runs.runs import Runs
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ApprovalError, ThreadNotFoundError
+from plugins.a2a.encoder import TaskEncoder
+from plugins.a2a.members import Members, TaskState
+from plugins.a2a.rpc_error import RpcCode, RpcError, invalid_params, rpc_error_of
+from plugins.a2a.rpc_request import Message
+from plugins.a2a.stored_task import StoredTask
+from plugins.a2a.task import TaskId, history_of, stored_id, text_of
+from plugins.a2a.user_message import context_of, decision, question
 
 _RECENT: Final = 40
 """The messages among which one that is sent again is recognised, also while its caller may start no run."""

@@ -10,7 +10,7 @@ from a2a.client.auth import AuthInterceptor, InMemoryContextCredentialStore
 from a2a.types import a2a_pb2 as a2a
 from google.protobuf.json_format import MessageToDict, ParseDict
 
-from agent.api.a2a.agent_card import SCHEME
+from plugins.a2a.agent_card import SCHEME
 from tests.loopback import NO_TLS
 
 SESSION = ClientCallContext(state={"sessionId": "session"})

@@ -6,9 +6,9 @@
 
 from typing import Any, Final
 
-from agent.api.a2a.members import OLDER_VERSION, PROTOCOL_VERSION, Members, TaskState
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.rpc_request import RpcRequest
+from plugins.a2a.members import OLDER_VERSION, PROTOCOL_VERSION, Members, TaskState
+from plugins.a2a.rpc_error import RpcCode, RpcError
+from plugins.a2a.rpc_request import RpcRequest
 
 _METHODS: Final = {
     "message/send": "SendMessage",

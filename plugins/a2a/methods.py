@@ -6,10 +6,14 @@ from typing import Final
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive
 
-from agent.api.a2a.approver import reply_to_approver
-from agent.api.a2a.members import Members, rpc_result
-from agent.api.a2a.rpc_error import RpcCode, RpcError, rpc_error_response
-from agent.api.a2a.rpc_request import (
+from agent.api.disconnect import while_connected
+from agent.api.event_stream import EventStream, server_sent
+from graph.approvals.inbox import Inbox
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from plugins.a2a.approver import reply_to_approver
+from plugins.a2a.members import Members, rpc_result
+from plugins.a2a.rpc_error import RpcCode, RpcError, rpc_error_response
+from plugins.a2a.rpc_request import (
     ListParams,
     Message,
     RequestId,
@@ -19,15 +23,11 @@ from agent.api.a2a.rpc_request import (
     TaskParams,
     read_params,
 )
-from agent.api.a2a.stored_task import task_list
-from agent.api.a2a.task import with_history
-from agent.api.a2a.tasks import TaskRun, Tasks
-from agent.api.a2a.user_message import check_configuration
-from agent.api.a2a.version import newer_request, older_result
-from agent.api.disconnect import while_connected
-from agent.api.event_stream import EventStream, server_sent
-from graph.approvals.inbox import Inbox
-from identity.access_token.verified_access_token import VerifiedAccessToken
+from plugins.a2a.stored_task import task_list
+from plugins.a2a.task import with_history
+from plugins.a2a.tasks import TaskRun, Tasks
+from plugins.a2a.user_message import check_configuration
+from plugins.a2a.version import newer_request, older_result
 
 
 class Reply:

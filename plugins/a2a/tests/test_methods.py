@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from agent.api.a2a.methods import Reply
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.tasks import TaskRun
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Finished
 from identity.errors import LimitError
-from tests.agent.api.a2a.test_encoder import content, encoder, response
+from plugins.a2a.methods import Reply
+from plugins.a2a.rpc_error import RpcCode, RpcError
+from plugins.a2a.tasks import TaskRun
+from plugins.a2a.tests.test_encoder import content, encoder, response
 from tests.agent.scripted_run import reader_of
 
 

@@ -11,14 +11,14 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from agent.api.a2a.members import Members, TaskState, about, data_part, text_part
-from agent.api.a2a.rpc_error import task_not_found
 from agent.conversations.thread import is_thread_id
 from graph.approvals.card import card_text
 from graph.approvals.record import PendingApproval
 from graph.approvals.request import approval_of
 from graph.models.response import CUT_OFF
 from identity.printable import rfc3339
+from plugins.a2a.members import Members, TaskState, about, data_part, text_part
+from plugins.a2a.rpc_error import task_not_found
 
 RESPONSE: Final = "response"
 """The name of the artifacts."""

@@ -7,9 +7,9 @@ from a2a.utils.errors import InvalidParamsError
 
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
-from tests.agent.api.a2a.official_client import ClientOf, OfficialClient
-from tests.agent.api.a2a.script import APPLY, TALE
-from tests.agent.api.a2a.task_updates import task_id_of, texts_of
+from plugins.a2a.tests.official_client import ClientOf, OfficialClient
+from plugins.a2a.tests.task_updates import task_id_of, texts_of
+from tests.agent.api.threads.script import APPLY, TALE
 from tests.agent.api.threads.served_threads import ThreadsOf
 from tests.graph.scripted_model import DONE
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.rpc_request import ListParams, read_params
-from agent.api.a2a.stored_task import run_query
 from agent.conversations.run_record import RunQuery
+from plugins.a2a.rpc_error import RpcCode, RpcError
+from plugins.a2a.rpc_request import ListParams, read_params
+from plugins.a2a.stored_task import run_query
 
 
 def selected(**members: Any) -> RunQuery:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 PROTOCOL_VERSION: Final = "1.0"
 OLDER_VERSION: Final = "0.3"
-"""Spoken too (`agent.api.a2a.version`)."""
+"""Spoken too (`plugins.a2a.version`)."""
 RPC_PATH: Final = "/a2a"
 VERSION_HEADER: Final = "A2A-Version"
 

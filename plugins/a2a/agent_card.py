@@ -9,9 +9,9 @@ The card names the services of the vendor's tutorial and the example, which ever
 
 from typing import Final
 
-from agent.api.a2a.members import JSON, OLDER_VERSION, PROTOCOL_VERSION, RPC_PATH, TEXT, Members
 from agent.settings.declared_services import declared_services
 from agent.settings.settings import Settings
+from plugins.a2a.members import JSON, OLDER_VERSION, PROTOCOL_VERSION, RPC_PATH, TEXT, Members
 from tools import VERSION
 from tools.file import IMAGE_TYPES
 

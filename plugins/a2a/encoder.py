@@ -9,14 +9,14 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from agent.api.a2a.members import Members, TaskState, about
-from agent.api.a2a.task import TaskId, artifact, ended_by, status_of, task, waiting
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import Cancelled, Finished, Paused, RunEvent
 from graph.events import ConsentRequired, ServicesUnavailable, ToolFinished, ToolProgress, ToolStarted
 from graph.models.response import CUT_OFF
 from identity.errors import AgentError
+from plugins.a2a.members import Members, TaskState, about
+from plugins.a2a.task import TaskId, artifact, ended_by, status_of, task, waiting
 
 _CALL: Final = (
     *("type", "tool", "service", "access_identity", "credential_kind", "call_id"),

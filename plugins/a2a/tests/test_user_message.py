@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.rpc_request import Message, SendConfiguration, read_params
-from agent.api.a2a.user_message import check_configuration, context_of, decision, question
+from plugins.a2a.rpc_error import RpcCode, RpcError
+from plugins.a2a.rpc_request import Message, SendConfiguration, read_params
+from plugins.a2a.user_message import check_configuration, context_of, decision, question
 from tests.agent.api.test_attachments import PNG
 
 

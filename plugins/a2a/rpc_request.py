@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
 from agent.api.validation_fault import validated
 from agent.errors.error_response import RequestError
+from plugins.a2a.rpc_error import RpcCode, RpcError, invalid_params
 
 RequestId = str | int | None
 

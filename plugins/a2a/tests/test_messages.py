@@ -17,13 +17,13 @@ from a2a.utils.errors import (
 
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
-from tests.agent.api.a2a.official_client import ClientOf
-from tests.agent.api.a2a.script import APPLY, TALE
-from tests.agent.api.a2a.task_updates import states, status_of, task_id_of, text_of, texts_of
+from plugins.a2a.tests.official_client import ClientOf
+from plugins.a2a.tests.task_updates import states, status_of, task_id_of, text_of, texts_of
+from tests.agent.api.threads.script import APPLY, TALE
 from tests.agent.api.threads.served_threads import ThreadsOf
 from tests.graph.scripted_model import DONE
 
-DOCUMENTATION = Path(__file__).parents[4] / "docs/a2a.md"
+DOCUMENTATION = Path(__file__).parents[1] / "README.md"
 
 
 async def test_stream_is_the_task_pieces_of_the_response_and_the_end(

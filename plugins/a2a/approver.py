@@ -7,9 +7,6 @@
 import uuid
 from typing import Literal
 
-from agent.api.a2a.members import Members, data_part, text_part
-from agent.api.a2a.rpc_request import Message
-from agent.api.a2a.user_message import ApprovalId, data_of
 from agent.api.inbox import asked_call
 from agent.api.validation_fault import Body
 from graph.approvals.card import card_text
@@ -18,6 +15,9 @@ from graph.approvals.record import PendingApproval
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError
+from plugins.a2a.members import Members, data_part, text_part
+from plugins.a2a.rpc_request import Message
+from plugins.a2a.user_message import ApprovalId, data_of
 
 _DECIDED = {"approve": "approved", "reject": "rejected"}
 

@@ -3,9 +3,9 @@
 import pytest
 from a2a.utils.errors import TaskNotCancelableError, UnsupportedOperationError
 
-from tests.agent.api.a2a.official_client import ClientOf
-from tests.agent.api.a2a.script import TALE
-from tests.agent.api.a2a.task_updates import states, task_id_of, text_of, texts_of
+from plugins.a2a.tests.official_client import ClientOf
+from plugins.a2a.tests.task_updates import states, task_id_of, text_of, texts_of
+from tests.agent.api.threads.script import TALE
 from tests.agent.api.threads.served_threads import ThreadsOf
 from tests.databases.redis_process import RedisProcess
 

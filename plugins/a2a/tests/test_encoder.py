@@ -8,13 +8,13 @@ from google.protobuf.json_format import ParseDict
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.api.a2a.encoder import TaskEncoder
-from agent.api.a2a.task import TaskId
 from agent.runs.run import Cancelled, Finished, Paused, Usage
 from graph.approvals.record import ApprovalKind
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
+from plugins.a2a.encoder import TaskEncoder
+from plugins.a2a.task import TaskId
 from tests.agent.api.ag_ui.test_encoder import FINISHED, STARTED, content, response
 from tests.agent.api.test_approval_required import pending
 
