@@ -19,8 +19,9 @@ from graph.approvals.policy import CallPolicy
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStore, PendingApproval
 from graph.approvals.run_callers import RunCallers
-from graph.begun_calls import BegunCalls
 from graph.call_measures import CallMeasures
+from graph.call_steps.fence import RunFence
+from graph.call_steps.once import BegunCalls
 from graph.callers import CallerNode, Callers, Node, Verifier, begin_run, visited
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredentials, requirements
@@ -37,7 +38,6 @@ from graph.nodes.own import OwnNode
 from graph.nodes.service import CallBudget, ServiceNode
 from graph.prompt import SYSTEM_PROMPT
 from graph.routes import APPROVALS, CREDENTIALS, Routes
-from graph.run_fence import RunFence
 from graph.tool_calls.tool_catalog import ToolCatalog
 from graph.tool_calls.tool_step import ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken

@@ -43,7 +43,7 @@ from graph.approvals.inbox import Inbox
 from graph.approvals.policy import AnyUser, DeclaredPolicy
 from graph.approvals.record import ApprovalStore
 from graph.approvals.rights import UserRights, rights_of
-from graph.begun_calls import BegunCalls
+from graph.call_steps.once import BegunCalls
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
 from graph.error_codes import GraphCode

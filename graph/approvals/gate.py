@@ -184,7 +184,7 @@ class ApprovalGate:
 
         The policy decides again, by the approval. If it does not allow the call then, the approval is used.
         A call that `goes_on`, because its user has answered its server, used what permits it when it began.
-        Raises `ThreadBusyError` if the run has lost its conversation (`graph.run_fence`).
+        Raises `ThreadBusyError` if the run has lost its conversation (`graph.call_steps.fence`).
         """
         decision = await self._policy.decide(pending, caller, Facts())
         disclosure = await self._disclosures.of(pending, decision, caller)

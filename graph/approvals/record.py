@@ -330,7 +330,8 @@ class ApprovalStore(Protocol):
         self, approval_id: str, principal: Principal, digest: str, at: float, run: Conversation | None = None
     ) -> None:
         """`ApprovalState.used`, once, by `run`. Raises `ApprovalError`, also if there is no such approval,
-        and `ThreadBusyError` if the run has lost its conversation (`graph.run_fence`): nothing is used then.
+        and `ThreadBusyError` if the run has lost its conversation (`graph.call_steps.fence`): then nothing is
+        used.
         """
 
     async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:

@@ -20,15 +20,15 @@ from graph.approvals.elicitations import AskedCall, Elicitations
 from graph.approvals.gate import ApprovalGate, Permitted, Refused
 from graph.approvals.pending_call import PendingCall, pending_call
 from graph.approvals.policy import Allow
-from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls
 from graph.call_arguments import are_valid_arguments
+from graph.call_steps.fence import NOT_HELD, RunFence
+from graph.call_steps.once import MAY_HAVE_EFFECT, BegunCalls
 from graph.callers import Visit
 from graph.context import context_of, note_read
 from graph.credentials.service_credentials import ServiceCredential
 from graph.labels.data_labels import joined, labels_of
 from graph.nodes.model import ModelNode
 from graph.nodes.own import OwnVisit
-from graph.run_fence import NOT_HELD, RunFence
 from graph.tool_calls.default_arguments import call_with_defaults
 from graph.tool_calls.requested_calls import accepted_calls, asked_calls, failure_text
 from graph.tool_calls.tool_step import ToolStep

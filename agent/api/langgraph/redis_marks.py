@@ -22,7 +22,7 @@ _CALL_SECONDS: Final = 7 * 86_400.0
 
 
 class RedisMarks:
-    """`SealClaims` (`identity.access_token`) and `BegunCalls` (`graph.begun_calls`).
+    """`SealClaims` (`identity.access_token`) and `BegunCalls` (`graph.call_steps.once`).
 
     As durable as the Redis is configured to be: if it loses its data, an envelope can be claimed again until
     it ends, and a call can be begun again by a run that is taken over.

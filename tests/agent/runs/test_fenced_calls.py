@@ -12,8 +12,8 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.heartbeat import SILENT_SECONDS
 from agent.runs.live_run import LiveRun
 from agent.runs.run import Finished, Paused
+from graph.call_steps.fence import NOT_HELD
 from graph.context import Conversation
-from graph.run_fence import NOT_HELD
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AgentError, ThreadBusyError, UnavailableError
 from identity.principal import Principal
