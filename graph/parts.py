@@ -35,7 +35,7 @@ from graph.nodes.middleware import Middleware
 from graph.nodes.model import ModelNode
 from graph.nodes.model_step import ModelSteps
 from graph.nodes.own import OwnNode
-from graph.nodes.service import CallBudget, ServiceNode
+from graph.nodes.service import service_nodes
 from graph.prompt import SYSTEM_PROMPT
 from graph.routes import APPROVALS, CREDENTIALS, Routes
 from graph.tool_calls.tool_catalog import ToolCatalog
@@ -163,7 +163,6 @@ def graph_parts(
     prompts = ApprovalPrompts(gate, audit, clock, asks.announce)
     steps = ToolSteps(gate.services, required, audit, calls)
     answers = AnswerReader(gate.services, access)
-    budget = CallBudget(limits.run_calls)
 
     one = ModelSteps(model.provider, model.name, required.get(MODEL), audit, calls, limits.model_seconds)
     others = {name: replace(one, provider=each, name=name) for name, each in model.others.items()}
@@ -189,12 +188,9 @@ def graph_parts(
         MODEL: model_node,
         APPROVALS: ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values),
     }
-    calling: dict[str, ServiceNode] = {}
-    for each in services:
-        calling[each.name] = ServiceNode(
-            each, budget, gate, model_node, calling, begun_calls=asks.begun_calls, fence=asks.fence
-        )
-    made |= calling
+    made |= service_nodes(
+        services, model_node, calls=limits.run_calls, begun_calls=asks.begun_calls, fence=asks.fence
+    )
     begins = partial(begin_run, unseen_in(services))
     return GraphParts(
         nodes={

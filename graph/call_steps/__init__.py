@@ -1,4 +1,5 @@
-"""What is asked of other systems before a call of a tool is made.
+"""The steps around one call of a tool: a list, outermost first, and one file for each.
 
-May import `identity` and the modules at the top of `graph`.
+May import `identity`, `tools`, the folders of `graph` but its nodes, and the modules at its top.
+Begin at `call`, which says what a step is; the list is in `graph.nodes.service`.
 """

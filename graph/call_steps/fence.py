@@ -7,8 +7,10 @@ when a credential has come for which the call waited. A run that is not kept has
 process could end, and is not asked about; nor is a call that only reads.
 """
 
+from dataclasses import dataclass
 from typing import Final, Protocol
 
+from graph.call_steps.call import Call, Outcome, Proceed
 from graph.context import Conversation
 from identity.principal import Principal
 
@@ -27,3 +29,22 @@ class RunFence(Protocol):
         Raises `ThreadBusyError` if it is not, and `UnavailableError` if that cannot be known: the call is
         not made.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class FenceStep:
+    """Asks the fence when a call begins, unless the use of its approval has asked."""
+
+    fence: RunFence
+
+    async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
+        """Raises `ThreadBusyError`."""
+        if call.permitted.approval is None or call.goes_on:
+            await self.check(call)
+        return await proceed(call)
+
+    async def check(self, call: Call) -> None:
+        """Raises `ThreadBusyError` if the call changes something, and its run has lost its conversation."""
+        run = call.pending.conversation
+        if run is not None and not call.only_reads:
+            await self.fence.check(call.pending.principal, run)

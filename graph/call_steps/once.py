@@ -1,6 +1,12 @@
 """Which calls of tools were begun, over all processes that may execute one run."""
 
+import json
+from dataclasses import dataclass
 from typing import Final, Protocol
+
+from graph.approvals.gate import Refused
+from graph.call_steps.call import Call, Outcome, Proceed
+from graph.context import context_of
 
 MAY_HAVE_EFFECT: Final = (
     "not run again: the run was interrupted during this call, which may already have taken effect; check "
@@ -13,3 +19,27 @@ class BegunCalls(Protocol):
 
     async def begin(self, call: str) -> bool:
         """Whether `call` was not begun before. Atomic. Raises `UnavailableError`: the call is not made."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnceStep:
+    """A call that changes something begins once. With a record (`begun_calls`), also if another process
+    executes the run again; a run that is not saved is not executed again.
+    """
+
+    begun_calls: BegunCalls | None
+
+    async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
+        if not (call.goes_on or await self._begins(call)):
+            call.sent = True
+            return Refused(MAY_HAVE_EFFECT, call.permitted.approval, ruled=call.permitted.allowed)
+        context_of(call.visit.runtime).begun_calls.add(call.id)
+        return await proceed(call)
+
+    async def _begins(self, call: Call) -> bool:
+        pending, run = call.pending, call.pending.conversation
+        if self.begun_calls is None or run is None or call.only_reads:
+            return True
+        user = pending.principal
+        known_by = [run.run_id, user.issuer, user.subject, pending.response.id, call.tool, call.id]
+        return await self.begun_calls.begin(json.dumps(known_by))

@@ -83,12 +83,12 @@ class AskingBank(Bank):
 
 
 class Asking(ModernServer):
-    """Responds to `pay` with `answers`, one for each request; the last one is repeated."""
+    """Responds to its `tool` with `answers`, one for each request; the last one is repeated."""
 
-    def __init__(self) -> None:
+    def __init__(self, tool: str = "pay") -> None:
         super().__init__()
-        tool = {"name": "pay", "description": "Pays.", "inputSchema": {"type": "object"}}
-        self.results["tools/list"] = {"resultType": "complete", "tools": [tool]}
+        listed = {"name": tool, "description": "Pays.", "inputSchema": {"type": "object"}}
+        self.results["tools/list"] = {"resultType": "complete", "tools": [listed]}
         self.results["tools/call"] = lambda _: self.answers.pop(0) if self.answers[1:] else self.answers[0]
         self.keys = {"key-of-alice-0"}
         self.answers: list[Any] = [asks(q=FORM), TEXT]
@@ -229,6 +229,23 @@ async def test_questions_of_one_result_are_asked_one_after_another(server: Askin
     assert (await bank.shown()).url == Secret(URL)
     await bank.answer({"action": "accept"})
     assert server.calls[-1]["inputResponses"] == {"first": SAVINGS, "second": {"action": "accept"}}
+
+
+async def test_server_asks_again_while_another_one_goes_on(
+    server: Asking, bank_of: BankOf, serve: Callable[..., Awaitable[str]]
+) -> None:
+    server.answers = [asks(first=FORM), asks(second=FORM), TEXT]
+    shop = Asking("ship")
+    origin = await serve(shop)
+    ships = MCPService("shop", f"{origin}/mcp", ApiKeyRequirement("key"), reading_tools=["ship"])
+    bank = bank_of(turns=[calls(("pay", {}), ("ship", {})), DONE], more=[ships])
+    await bank.ask()
+    await bank.answer(SAVINGS)
+    await bank.answer(SAVINGS)
+    await bank.answer(SAVINGS)
+    await ships.aclose()
+    assert server.calls[-1]["inputResponses"] == {"second": SAVINGS}
+    assert (len(server.calls), len(shop.calls)) == (3, 2)
 
 
 async def test_answer_is_void_once_the_rights_of_its_user_were_changed(

@@ -1,0 +1,36 @@
+"""Records calls that are not made, and makes their results for the model."""
+
+from dataclasses import dataclass
+
+from langchain_core.messages import ToolMessage
+
+from graph.approvals.gate import Refused
+from graph.call_steps.call import Call, Proceed
+from graph.call_steps.fence import NOT_HELD
+from graph.tool_calls.tool_step import ToolStep, ToolSteps
+from identity.errors import ThreadBusyError
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalStep:
+    """A call is refused by a later step, or because the run has lost its conversation before the call."""
+
+    steps: ToolSteps
+
+    async def __call__(self, call: Call, proceed: Proceed) -> ToolMessage:
+        try:
+            outcome = await proceed(call)
+        except ThreadBusyError as error:
+            if call.sent:
+                raise
+            outcome = Refused(NOT_HELD, error=error.code, ruled=call.permitted.allowed)
+        if isinstance(outcome, ToolMessage):
+            return outcome
+        return await self.recorded(call, outcome)
+
+    async def recorded(self, call: Call, refused: Refused) -> ToolMessage:
+        """The result of a call that is not made. Raises `AuditError`."""
+        step = ToolStep(
+            self.steps, call.pending.call, call.service.name, call.visit, refused.approval, refused.ruled
+        )
+        return await step.refused(refused.reason, refused.error)
