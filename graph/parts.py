@@ -12,9 +12,9 @@ from langgraph.graph import END, START
 from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.consents import Consents
-from graph.approvals.disclosures import AccessOf, Disclosures
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.grants import Grants
+from graph.approvals.policies import Policies, policies_of
 from graph.approvals.policy import CallPolicy
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStore, PendingApproval
@@ -95,8 +95,8 @@ class RunApprovals:
     `consent_urls` too, it pauses if a called service requires their consent; the URL is kept there.
     With `begun_calls`, a call that changes something is made once, also if a server executes the run again;
     with a `fence`, it is made only while the run has its conversation.
-    Without a `policy`, the services declare which calls ask. `disclosures` says what calls could carry of
-    what was read.
+    `policies` decide about calls after what the services declare, and before what the calls would disclose.
+    `person` answers what all of them ask, in a test.
     """
 
     store: ApprovalStore | None = None
@@ -107,8 +107,8 @@ class RunApprovals:
     consent_urls: ConsentUrls | None = None
     begun_calls: BegunCalls | None = None
     fence: RunFence | None = None
-    policy: CallPolicy | None = None
-    disclosures: Callable[[Mapping[str, Service], AccessOf], Disclosures] = Disclosures
+    policies: Sequence[CallPolicy] = ()
+    person: Callable[[Policies], Policies] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +156,11 @@ def graph_parts(
     def access(service: str, caller: VerifiedAccessToken) -> Access:
         return resolved.of(caller, service)
 
-    disclosures = asks.disclosures({service.name: service for service in services}, access)
-    gate = ApprovalGate(
-        services, required, asks.store, asks.seconds, clock, asks.policy, asks.grants, disclosures
-    )
+    by_name = {service.name: service for service in services}
+    policies = policies_of(by_name, required, asks.policies, access)
+    if asks.person is not None:
+        policies = asks.person(policies)
+    gate = ApprovalGate(services, required, asks.store, asks.seconds, clock, policies, asks.grants)
     prompts = ApprovalPrompts(gate, audit, clock, asks.announce)
     steps = ToolSteps(gate.services, required, audit, calls)
     answers = AnswerReader(gate.services, access)

@@ -19,20 +19,19 @@ import json as json_format
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final, TypeAlias
 
 import httpx
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall
 
-from graph.approvals.disclosures import Disclosures
 from graph.approvals.gate import REJECTED
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, AnyUser, Ask, Decision, DeclaredPolicy, Deny, Facts
+from graph.approvals.policies import Policies
+from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts
 from graph.build import AgentGraph, build_graph, compiled_graph
 from graph.context import AgentContext
 from graph.credentials.service_credentials import ServiceCredentials, requirements
-from graph.labels.disclosure import Disclosure
 from graph.models.provider import ModelProvider
 from graph.parts import GraphParts, RunApprovals, RunIdentity, RunModel, graph_parts
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
@@ -229,17 +228,12 @@ class AgentUnderTest:
             each._issuer = issuer  # noqa: SLF001 - the same
         self._caller = caller
         identity = RunIdentity(verifier=self, credentials=issuer.broker, access_identity=AccessIdentity.HUMAN)
-        required = requirements(services, AccessIdentity.HUMAN, _KEY)
-        by_name = {each.name: each for each in services}
         parts = graph_parts(
             services,
             identity=identity,
             model=RunModel(provider=model, api_key=_KEY),
             approvals=RunApprovals(
-                policy=_Person(by_name, required, asked=self.asked, approves=approves),
-                disclosures=lambda services, access: _Discloser(
-                    services, access, asked=self.asked, approves=approves
-                ),
+                person=lambda policies: _Person(policies.policies, asked=self.asked, approves=approves)
             ),
             audit=audit,
         )
@@ -261,36 +255,21 @@ class AgentUnderTest:
         self.audit.append(event)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Person(DeclaredPolicy):
-    """The declared policy with the user's answers."""
+@dataclass(frozen=True, slots=True)
+class _Person(Policies):
+    """The policies, with the user's answers to what they ask."""
 
+    _: KW_ONLY
     asked: dict[str, ToolCall]
     approves: bool
 
-    async def decide(self, pending: PendingCall, caller: AnyUser, facts: Facts) -> Decision:
-        """See `CallPolicy`."""
-        decision = await DeclaredPolicy.decide(self, pending, caller, facts)
+    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
+        """See `Policies`."""
+        decision = await Policies.decide(self, pending, caller, facts)
         if not isinstance(decision, Ask):
             return decision
         self.asked[pending.call["id"] or ""] = pending.call
         return Allow() if self.approves else Deny(reason=REJECTED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Discloser(Disclosures):
-    """What calls disclose, with the user's answers."""
-
-    asked: dict[str, ToolCall]
-    approves: bool
-
-    async def of(self, pending: PendingCall, decision: Decision, caller: VerifiedAccessToken) -> Disclosure:
-        """See `Disclosures`."""
-        disclosure = await Disclosures.of(self, pending, decision, caller)
-        if disclosure.mode is not ApprovalMode.ASK:
-            return disclosure
-        self.asked[pending.call["id"] or ""] = pending.call
-        return Disclosure() if self.approves else Disclosure(disclosure.read, ApprovalMode.DENY)
 
 
 class _Issuer:

@@ -102,8 +102,9 @@ class _Loaded:
         from agent.policy.decision import decide
         from agent.policy.schema import ten_thousandths
         from agent.policy.situation import situation_of
+        from graph.approvals.declared_policy import DeclaredPolicy
         from graph.approvals.pending_call import PendingCall
-        from graph.approvals.policy import Approver, Ask, DeclaredPolicy, Deny, Facts, User
+        from graph.approvals.policy import Approver, Ask, Deny, Facts, User
         from graph.credentials.service_credentials import ServiceRequirement
         from graph.tool_calls.default_arguments import with_defaults
         from identity.principal import AccessIdentity, Principal

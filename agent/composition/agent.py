@@ -40,7 +40,7 @@ from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.grants import Grants
 from graph.approvals.inbox import Inbox
-from graph.approvals.policy import AnyUser, DeclaredPolicy
+from graph.approvals.policy import AnyUser
 from graph.approvals.record import ApprovalStore
 from graph.approvals.rights import UserRights, rights_of
 from graph.call_steps.once import BegunCalls
@@ -242,13 +242,15 @@ class Agent:
     def _policy(self) -> "CedarPolicy | DecisionPointPolicy | None":
         """Without the file, nothing of it is imported."""
         settings, storage = self.settings, self.conversation_storage
-        declared = DeclaredPolicy({each.name: each for each in self.services}, self.requirements)
+        by_name = {service.name: service for service in self.services}
         counters = CallCounters(storage.database, storage.encryption) if storage else None
         if settings.policy_url is not None:
             from agent.policy.decision_point import DecisionPointPolicy
 
             http, broker = self.http, self.broker
-            return DecisionPointPolicy(declared, settings, http, broker, self.clock, counters)
+            return DecisionPointPolicy(
+                by_name, self.requirements, settings, http, broker, self.clock, counters
+            )
         if settings.policy_file is None:
             return None
         if find_spec("cedarpy") is None:
@@ -258,7 +260,8 @@ class Agent:
 
         vocabulary = vocabulary_of(settings, self.services, self.listed_tools, counts=storage is not None)
         return CedarPolicy(
-            declared,
+            by_name,
+            self.requirements,
             PolicyFile(settings.policy_file, vocabulary),
             self.access,
             counters=counters,
@@ -298,7 +301,7 @@ class Agent:
                 consent_urls=self.consent_urls,
                 begun_calls=begun_calls,
                 fence=self.conversation_storage.fence if self.conversation_storage else None,
-                policy=self.policy,
+                policies=[] if self.policy is None else [self.policy],
             ),
             audit=audit,
             calls=self.measures.calls,

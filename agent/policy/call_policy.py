@@ -1,10 +1,10 @@
-"""The `CallPolicy` of POLICY_FILE: a call is made only if the declared policy and the file both allow it."""
+"""The `CallPolicy` of POLICY_FILE, which decides after what the services declare."""
 
 import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -19,10 +19,12 @@ from agent.policy.schema import ToolAction, Vocabulary
 from agent.policy.situation import FAILED, Situation, situation_of
 from agent.policy.statement import Statement
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import AnyUser, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, Outlook
+from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Depends, Facts, Outlook
+from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
+from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ConfigurationError, UnavailableError
-from tools.service import Access, ToolSchema, offered_tool
+from tools.service import Access, Service, ToolSchema, offered_tool
 from tools.service_name import service_of
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
@@ -110,7 +112,7 @@ def foreseen(
 
 @dataclass(slots=True)
 class CedarPolicy:
-    """A `CallPolicy` by `declared` first, which keeps its meaning, and then by the rules of a file.
+    """A `CallPolicy` by the rules of a file. What the policies before it ask is asked in any case.
 
     Each decision names the file's digest and the rules. What cannot be decided is denied: a tool that is not
     known, arguments that have no form in Cedar, a rule that fails, and counts that cannot be read. With
@@ -118,7 +120,8 @@ class CedarPolicy:
     `access` returns a caller's access to a service.
     """
 
-    declared: DeclaredPolicy
+    services: Mapping[str, Service]
+    requirements: Mapping[str, ServiceRequirement]
     file: PolicyFile
     access: Callable[[str, VerifiedAccessToken], Access]
     _: KW_ONLY
@@ -142,46 +145,43 @@ class CedarPolicy:
         """The lines of the rules that require a recent sign-in."""
         return [each.line for each in self.file.rules.statements if "authAge" in each.members]
 
-    def decides(self, call: ToolCall, service: str) -> bool:  # noqa: ARG002 - the seam's
+    def decides(self, call: ToolCall, service: str, read: DataLabels) -> bool:  # noqa: ARG002 - the seam's
         """A file may deny any call."""
         return True
 
-    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
-        declared = await self.declared.decide(pending, caller, facts)
-        if isinstance(declared, Deny):
-            return declared
+    async def decide(
+        self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts, so_far: Allow | Ask
+    ) -> Decision:
         rules = await self.file.current()
-        asks = declared if isinstance(declared, Ask) else None
+        asks = so_far if isinstance(so_far, Ask) else None
         decided, others, counted = await self._by_file(rules, pending, caller, facts, asks)
         if self.observes:
-            decided, others = declared, decided
+            decided, others = so_far, decided
         if counted is not None and self.counters is not None:
             decided = await self.counters.settled(counted, decided)
         observed = None if others is None or _answer(others) == _answer(decided) else _answer(others)[0]
         return replace(decided, policy=rules.digest, observed=observed)
 
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
-        declared = await self.declared.outlook(service, tool, user)
-        if self.observes or isinstance(declared, Deny):
-            return declared
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:
+        if self.observes:
+            return so_far
         rules = await self.file.current()
-        action = ToolAction(
-            service_of(service), tool.name, self.declared.services[service].policy(tool.name).effect, _ANY
-        )
-        asks = declared if isinstance(declared, Ask) else None
+        effect = self.services[service].policy(tool.name).effect
+        action = ToolAction(service_of(service), tool.name, effect, _ANY)
+        asks = so_far if isinstance(so_far, Ask) else None
         try:
             if tool.parameters:
                 rules.of(replace(action, parameters=tool.parameters))
             situation = self._situation(service, user)
             decided, undecided = foreseen(rules, action, _OF_A_CALL, situation, Facts(), asks)
-            if isinstance(decided, Deny) and isinstance(declared, Depends) and declared.asks is not None:
-                asked, more = foreseen(rules, action, _OF_A_CALL, situation, Facts(), declared.asks)
+            if isinstance(decided, Deny) and isinstance(so_far, Depends) and so_far.asks is not None:
+                asked, more = foreseen(rules, action, _OF_A_CALL, situation, Facts(), so_far.asks)
                 if more or not isinstance(asked, Deny):
                     decided, undecided = asked, more
         except AgentError:
             return Deny(reason=FAILED, policy=rules.digest)
-        if undecided or (isinstance(declared, Depends) and not isinstance(decided, Deny)):
-            return Depends(rules=(*declared.rules, *(each.name for each in undecided)), policy=rules.digest)
+        if undecided or (isinstance(so_far, Depends) and not isinstance(decided, Deny)):
+            return Depends(rules=(*so_far.rules, *(each.name for each in undecided)), policy=rules.digest)
         return replace(decided, policy=rules.digest)
 
     async def _by_file(
@@ -218,7 +218,7 @@ class CedarPolicy:
 
     async def _action(self, pending: PendingCall, caller: VerifiedAccessToken) -> ToolAction | None:
         """Raises `AgentError` if a server's tools cannot be listed."""
-        service, tool = self.declared.services[pending.service], pending.call["name"]
+        service, tool = self.services[pending.service], pending.call["name"]
         effect = service.policy(tool).effect
         if known := self.file.vocabulary.actions.get(pending.name):
             return known
@@ -228,6 +228,6 @@ class CedarPolicy:
         return ToolAction(service_of(service.name), tool, effect, offered.parameters)
 
     def _situation(self, service: str, user: AnyUser) -> Situation:
-        known, identity = self.file.vocabulary, self.declared.access_identity(service)
+        known, identity = self.file.vocabulary, access_identity_of(self.requirements, service)
         now = datetime.fromtimestamp(self.clock(), self.zone)
         return situation_of(user, identity, now, known.groups, known.attributes, self.group_claim)

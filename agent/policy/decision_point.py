@@ -1,4 +1,4 @@
-"""The `CallPolicy` of POLICY_URL: a call is made only if the declared policy and a decision point allow it.
+"""The `CallPolicy` of POLICY_URL: a decision point decides after what the services declare.
 
 The decision point evaluates requests by AuthZEN 1.0 (OpenID Authorization API). Of a response `decision` is
 used, `lasting_seconds`, and whether it has obligations; no text of it gets anywhere.
@@ -24,7 +24,9 @@ from agent.policy.schema import FRACTION
 from agent.policy.situation import FAILED, Situation, consent_of, context_of, deciding, situation_of
 from agent.settings.settings import Settings
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import AnyUser, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, Outlook
+from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Depends, Facts, Outlook
+from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
+from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, Credential
@@ -35,7 +37,7 @@ from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
 from tools.lasting import LONGEST_SECONDS
-from tools.service import ToolSchema
+from tools.service import Service, ToolSchema
 from tools.service_name import service_of
 
 _LOG: Final = logging.getLogger("idaas_agent.policy")
@@ -50,14 +52,15 @@ _EXACT: Final = range(1 - 2**53, 2**53)
 
 @dataclass(frozen=True, slots=True)
 class DecisionPointPolicy:
-    """Decides by `declared` first, which keeps its meaning, and then by the decision point of `settings`.
+    """Decides by the decision point of `settings`. What the policies before it ask is asked in any case.
 
     Denied is what it does not decide: no response in time, a status other than 200 (a redirect, too), a body
     that is not strict JSON or has no boolean `decision`, an obligation, arguments with integers that readers
     of JSON round, and a token that cannot be obtained. No argument is logged.
     """
 
-    declared: DeclaredPolicy
+    services: Mapping[str, Service]
+    requirements: Mapping[str, ServiceRequirement]
     settings: Settings
     http: httpx.AsyncClient
     credentials: CredentialBroker
@@ -77,25 +80,25 @@ class DecisionPointPolicy:
     async def in_force(self) -> None:
         """People see nothing of it."""
 
-    def decides(self, call: ToolCall, service: str) -> bool:  # noqa: ARG002 - the seam's
+    def decides(self, call: ToolCall, service: str, read: DataLabels) -> bool:  # noqa: ARG002 - the seam's
         """A decision point may deny any call."""
         return True
 
-    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
-        decided = await self.declared.decide(pending, caller, facts)
-        if isinstance(decided, Deny):
-            return decided
-        settings, asks = self.settings, decided if isinstance(decided, Ask) else None
+    async def decide(
+        self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts, so_far: Allow | Ask
+    ) -> Decision:
+        decided: Decision = so_far
+        settings, asks = self.settings, so_far if isinstance(so_far, Ask) else None
         now = datetime.fromtimestamp(self.clock(), ZoneInfo(settings.policy_time_zone))
         listed = frozenset(settings.policy_groups)
         claims = settings.caller_claims.split(), settings.policy_groups_claim
-        identity = self.declared.access_identity(pending.service)
+        identity = access_identity_of(self.requirements, pending.service)
         situation = situation_of(caller, identity, now, listed, *claims)
         situation = replace(situation, arguments=pending.call["args"], read=pending.read)
         lasting: list[int] = []
         steps = deciding(situation, facts, asks, settings.policy_groups, ages=(0,), durations=lasting)
         policy = f"authzen:{urlsplit(settings.policy_url or '').netloc}"
-        of_tool = self.declared.services[pending.service].policy(pending.call["name"])
+        of_tool = self.services[pending.service].policy(pending.call["name"])
         decided = Deny(reason=FAILED)
         try:
             entry = Entry.of(pending, now.date(), of_tool.sum)
@@ -125,9 +128,8 @@ class DecisionPointPolicy:
                 decided = await self.counters.settled(entry, decided)
         return replace(decided, policy=policy)
 
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
-        declared = await self.declared.outlook(service, tool, user)
-        return declared if isinstance(declared, Deny) else Depends(rules=declared.rules)
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:  # noqa: ARG002 - the seam's
+        return Depends(rules=so_far.rules)
 
     def _request(
         self, pending: PendingCall, situation: Situation, facts: Facts, age: int | None
@@ -138,7 +140,7 @@ class DecisionPointPolicy:
         user = _subject(pending.principal, situation.groups, situation.claims)
         given = {name: value for name, value in situation.arguments.items() if value is not None}
         context = {**context_of(situation), **consent_of(situation, facts, age), "input": given}
-        policy = self.declared.services[service].policy(tool)
+        policy = self.services[service].policy(tool)
         if self.counters is not None:
             summed = {} if policy.sum is None else {"sum": situation.amount / FRACTION}
             context["today"] = {"count": situation.calls, **summed}

@@ -7,20 +7,10 @@ from typing import Final, NamedTuple, TypeAlias
 from cachetools import LRUCache
 from langchain_core.messages import ToolCall
 
-from graph.approvals.disclosures import Disclosures
 from graph.approvals.grants import Grant, Grants
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
-from graph.approvals.policy import (
-    Allow,
-    AnyUser,
-    Ask,
-    CallPolicy,
-    Decision,
-    DeclaredPolicy,
-    Deny,
-    Facts,
-    Outlook,
-)
+from graph.approvals.policies import Policies, policies_of
+from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Outlook
 from graph.approvals.record import (
     ApprovalRequest,
     ApprovalState,
@@ -32,12 +22,10 @@ from graph.context import Conversation
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
 from graph.labels.data_labels import DataLabels
-from graph.labels.disclosure import Disclosure
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.errors import AgentError, ApprovalError, ErrorCode
 from identity.principal import Principal
-from tools.approval_policy import ApprovalMode
 from tools.lasting import Lasting
 from tools.service import Service, ToolSchema
 
@@ -61,10 +49,6 @@ FINAL: Final[Mapping[ApprovalStatus, str]] = {
 _NOT_SIGNED_IN: Final = (
     "not run: the policy of the agent requires a recent sign-in, and the user's access token is of an "
     "earlier one"
-)
-_CONFIDENTIAL: Final = (
-    "not run: this conversation has read confidential data, which the call could carry elsewhere; in a new "
-    "conversation it is not there"
 )
 _UNAPPROVED: Final = "not run: the user has not approved this call"
 _REFUSALS: Final[Mapping[ErrorCode, str]] = {
@@ -108,19 +92,17 @@ class ApprovalGate:
         store: ApprovalStore | None,
         seconds: float,
         clock: Callable[[], float],
-        policy: CallPolicy | None = None,
+        policy: Policies | None = None,
         grants: Grants | None = None,
-        disclosures: Disclosures | None = None,
     ) -> None:
-        """`seconds` is the time in which a person decides. Without a `policy`, services declare it. Without
-        `grants`, an approval is for one call.
+        """`seconds` is the time in which a person decides. Without a `policy`, that is what services declare
+        and what calls would disclose. Without `grants`, an approval is for one call.
         """
         self.services: Final = {service.name: service for service in services}
         """By their names. The state of a run may name any other."""
-        self._policy = policy or DeclaredPolicy(self.services, requirements)
+        self._policy = policy or policies_of(self.services, requirements)
         self._store = store
         self.grants: Final = grants
-        self._disclosures = disclosures or Disclosures(self.services)
         self._clock = clock
         self.new: Final[LRUCache[str, ApprovalRequest]] = LRUCache(_CAPACITY)
         """Questions of servers, by their ids, of runs that have not paused yet."""
@@ -128,34 +110,34 @@ class ApprovalGate:
 
     def decides(self, call: ToolCall, service: str, read: DataLabels) -> bool:
         """Whether a call may be refused, or asked about, after what has the labels `read` was read."""
-        return self._policy.decides(call, service) or self._disclosures.may_ask(call, service, read)
+        return self._policy.decides(call, service, read)
 
     async def verdict(self, pending: PendingCall, caller: VerifiedAccessToken) -> Verdict:
         """Whether the call may be made, by what is known now. It uses no approval."""
         decision = await self._policy.decide(pending, caller, Facts())
-        disclosure = await self._disclosures.of(pending, decision, caller)
         if isinstance(decision, Allow):
             await decision.taken_back()
-        questions = self._questions(pending, decision, disclosure)
-        if isinstance(questions, Permitted | Refused):
+            return Permitted(allowed=decision)
+        questions = self._questions(pending, decision)
+        if isinstance(questions, Refused):
             return questions
         if isinstance(decision, Ask) and decision.sign_in is not None:
             return await self._sign_in(pending, decision)
         permitted = Permitted()
         for question in questions:
-            verdict = await self._answered(pending, question, disclosure, caller)
+            verdict = await self._answered(pending, question, caller)
             if not isinstance(verdict, Permitted):
                 return verdict
             permitted = verdict
         return permitted
 
     async def _answered(
-        self, pending: PendingCall, question: "_Question", disclosure: Disclosure, caller: VerifiedAccessToken
+        self, pending: PendingCall, question: "_Question", caller: VerifiedAccessToken
     ) -> Verdict:
         """Whether the call may be made as far as one of its questions is concerned."""
         request, ask = question
         state = await self.known(request.id, request.principal)
-        offered = self._offered(ask, pending, disclosure)
+        offered = self._offered(ask, pending)
         if state is None:
             if (granted := await self._granted(question, offered, pending, caller)) is not None:
                 await granted[1].taken_back()
@@ -164,7 +146,7 @@ class ApprovalGate:
         if reason := FINAL.get(state.status):
             rejected = reason is REJECTED and state.approver is not None
             return Refused(_REJECTED_BY_ANOTHER if rejected else reason, request.id, ruled=ask)
-        if request.digest != (state.approved_digest or state.request.digest) or not _says(state, disclosure):
+        if request.digest != (state.approved_digest or state.request.digest) or not _says(state, ask):
             return Refused(_CHANGED, request.id, ruled=ask)
         if state.status is ApprovalStatus.APPROVED:
             return Permitted(request.id)
@@ -187,22 +169,14 @@ class ApprovalGate:
         Raises `ThreadBusyError` if the run has lost its conversation (`graph.call_steps.fence`).
         """
         decision = await self._policy.decide(pending, caller, Facts())
-        disclosure = await self._disclosures.of(pending, decision, caller)
-        questions = self._questions(pending, decision, disclosure)
-        if isinstance(questions, Permitted):
+        if isinstance(decision, Allow):
+            return Permitted(allowed=decision)
+        questions = self._questions(pending, decision)
+        if isinstance(questions, Refused):
             return questions
-        permitted: Permitted | Refused = Refused(_NOT_SIGNED_IN, ruled=decision)
-        try:
-            if isinstance(questions, Refused):
-                permitted = questions
-            elif not isinstance(decision, Ask) or decision.sign_in is None:
-                permitted = await self._used(
-                    pending, caller, decision, questions, disclosure, goes_on=goes_on
-                )
-        finally:
-            if isinstance(permitted, Refused) and isinstance(decision, Allow):
-                await decision.taken_back()
-        return permitted
+        if isinstance(decision, Ask) and decision.sign_in is not None:
+            return Refused(_NOT_SIGNED_IN, ruled=decision)
+        return await self._used(pending, caller, decision, questions, goes_on=goes_on)
 
     async def _used(
         self,
@@ -210,7 +184,6 @@ class ApprovalGate:
         caller: VerifiedAccessToken,
         decision: Decision,
         questions: "Sequence[_Question]",
-        disclosure: Disclosure,
         *,
         goes_on: bool,
     ) -> Permitted | Refused:
@@ -221,10 +194,10 @@ class ApprovalGate:
             approval = request.id
             state = await self.known(request.id, request.principal)
             if state is None:
-                offered = self._offered(ask, pending, disclosure)
+                offered = self._offered(ask, pending)
                 if (granted := await self._granted(question, offered, pending, caller)) is not None:
                     return await self._by_grant(pending, request, decision, granted, goes_on=goes_on)
-            elif not _says(state, disclosure) or (self.grants is not None and self.grants.is_void(state)):
+            elif not _says(state, ask) or (self.grants is not None and self.grants.is_void(state)):
                 return Refused(_UNAPPROVED, request.id, ruled=decision)
             began = state is not None and state.status is ApprovalStatus.USED and goes_on
             try:
@@ -234,8 +207,6 @@ class ApprovalGate:
             except ApprovalError as error:
                 return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
             approver = None if state is None else state.approver
-        if isinstance(decision, Allow):
-            return Permitted(approval, decision)
         allowed = await self._policy.decide(pending, caller, Facts(approved=True, approver=approver))
         if not isinstance(allowed, Allow):
             denied = allowed if isinstance(allowed, Deny) else Deny(reason=_UNAPPROVED)
@@ -294,31 +265,16 @@ class ApprovalGate:
             call_id, thread_id = pending.call["id"] or "", pending.conversation.thread_id
             await self._store.withdraw(pending.principal, thread_id, self._clock(), call_id=call_id)
 
-    def _questions(
-        self, pending: PendingCall, decision: Decision, disclosure: Disclosure
-    ) -> "Permitted | Refused | Sequence[_Question]":
-        """The questions about a call in their order, or the verdict if no person decides who can be asked.
-
-        Whose data it is, the user, is asked before others see the call; a question of the policy to the user
-        asks for both.
-        """
+    def _questions(self, pending: PendingCall, decision: Deny | Ask) -> "Refused | Sequence[_Question]":
+        """The questions about a call in their order, or the verdict if no person who can be asked decides."""
         if isinstance(decision, Deny):
             return Refused(decision.reason, error=decision.error, ruled=decision)
-        if disclosure.mode is ApprovalMode.DENY:
-            return Refused(_CONFIDENTIAL, ruled=decision)
-        asks: list[Ask] = []
-        if isinstance(decision, Ask):
-            asks.append(decision)
-        if disclosure.mode is ApprovalMode.ASK and all(ask.approvers is not None for ask in asks):
-            asks.insert(0, Ask())
-        if isinstance(decision, Allow) and not asks:
-            return Permitted(allowed=decision)
         if not self.can_ask(pending):
             return Refused(_STATELESS, ruled=decision)
         made = self.requests.of_call
         return [
-            _Question(made(pending, approvers=ask.approvers, ruled=ask, read=disclosure.read), ask)
-            for ask in asks
+            _Question(made(pending, approvers=ask.approvers, ruled=ask, read=ask.read), ask)
+            for ask in decision.in_order()
         ]
 
     async def _sign_in(self, pending: PendingCall, decision: Ask) -> Verdict:
@@ -350,11 +306,9 @@ class ApprovalGate:
                 return grant, decision
         return None
 
-    def _offered(self, ask: Ask, pending: PendingCall, disclosure: Disclosure) -> Lasting | None:
-        """What the user may approve beyond the call. A grant does not know what is read later."""
+    def _offered(self, ask: Ask, pending: PendingCall) -> Lasting | None:
+        """What the user may approve beyond the call."""
         if self.grants is None or ask.approvers is not None or not ask.lasting:
-            return None
-        if disclosure.mode is not ApprovalMode.ALLOW:
             return None
         policy = self.services[pending.service].policy(pending.call["name"])
         return policy.offered(pending.call["args"], max(ask.lasting))
@@ -367,7 +321,7 @@ class _Question(NamedTuple):
     ask: Ask
 
 
-def _says(state: ApprovalState, disclosure: Disclosure) -> bool:
+def _says(state: ApprovalState, ask: Ask) -> bool:
     """Whether the person was shown what the call could carry now, or has written the arguments themselves."""
     is_edited = state.approved_digest not in (None, state.request.digest)
-    return is_edited or set(disclosure.read) <= set(state.request.read)
+    return is_edited or set(ask.read) <= set(state.request.read)

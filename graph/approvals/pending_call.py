@@ -20,7 +20,7 @@ from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.call_arguments import arguments_digest
 from graph.callers import Visit
 from graph.context import AgentContext, Conversation, conversation_of
-from graph.credentials.service_credentials import ServiceRequirement
+from graph.credentials.service_credentials import ServiceRequirement, access_identity_of
 from graph.labels.data_labels import DataLabels
 from graph.tool_calls.requested_calls import latest_response
 from identity.audit.event import Ruled
@@ -128,8 +128,7 @@ class ApprovalRequests:
 
     def access_identity(self, service: str) -> AccessIdentity | None:
         """Whose rights calls of a service use."""
-        requirement = self.requirements.get(service)
-        return requirement.access_identity if requirement else None
+        return access_identity_of(self.requirements, service)
 
     def of_sign_in(
         self, principal: Principal, conversation: Conversation, checkpoint: str

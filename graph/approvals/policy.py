@@ -1,6 +1,7 @@
 """The seam between the gate and what decides about a call: by which facts, and with which decisions.
 
-`DeclaredPolicy` decides by what a service declares of its tools, in code or in SERVICES_FILE.
+An agent has a list of policies (`graph.approvals.policies`): what services declare of their tools comes
+first, and what the call would carry out of its conversation last.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,22 +11,15 @@ from typing import Final, Protocol, TypeAlias
 from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.record import PERSON
 from graph.approvals.record import Approver as Approver
-from graph.credentials.service_credentials import ServiceRequirement
+from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import KeptClaim, VerifiedAccessToken
 from identity.audit.event import Ruled
 from identity.errors import ErrorCode
-from identity.principal import AccessIdentity, Principal
-from tools.approval_policy import CLAIM, ApprovalMode
-from tools.service import Service, ToolSchema
+from identity.principal import Principal
+from tools.service import ToolSchema
 
 DENIED: Final = "not run: the policy of the agent denies this call"
-_NO_USER: Final = (
-    "not run: the call changes something, and the agent would make it with its own rights, not with those of "
-    "the user, so that no user can approve it"
-)
-_NO_APPROVER: Final = "not run: another person must approve the call, and the access token does not say who"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +60,23 @@ class Ask(Ruled):
     """The call may be made after a decision of a person.
 
     `approvers` is the group whose member approves, or the person (`PERSON`); `None`: the user approves. With
-    `sign_in`, they sign in first, not longer ago than these seconds. `lasting` are the durations, in seconds,
-    that a consent to more than this call may have.
+    `user_first`, the user agrees before the approvers see the call. With `sign_in`, they sign in first, not
+    longer ago than these seconds. `lasting` are the durations, in seconds, that a consent to more than this
+    call may have. `read` is what the conversation has read that the call could carry elsewhere, as people see
+    it.
     """
 
     approvers: str | None = None
+    user_first: bool = False
     sign_in: int | None = None
     lasting: tuple[int, ...] = ()
+    read: tuple[str, ...] = ()
+
+    def in_order(self) -> "list[Ask]":
+        """The questions, each to one person or group, as they are asked one after another."""
+        if self.approvers is None or not self.user_first:
+            return [self]
+        return [Ask(read=self.read), self]
 
 
 Decision: TypeAlias = Allow | Deny | Ask
@@ -104,74 +108,24 @@ AnyUser: TypeAlias = User | VerifiedAccessToken
 
 
 class CallPolicy(Protocol):
-    """Decides about calls. A call is made only if the decision by true facts, just before it, is `Allow`."""
+    """Decides about calls after the policies before it. A call is made only if the decision by true facts,
+    just before it, is `Allow` of all of them.
+    """
 
-    def decides(self, call: ToolCall, service: str) -> bool:
-        """Whether `decide` may answer anything but `Allow`. For routes: it may be called in any thread."""
-
-    async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
-        """The decision by what is known now. `caller` is the one whom the call is made for."""
-
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
-        """What `decide` would say of calls of a tool now, in a conversation that has read nothing. Nothing is
-        requested or counted. The parameters of the tool may be empty: not known.
+    def decides(self, call: ToolCall, service: str, read: DataLabels) -> bool:
+        """Whether `decide` may answer anything but `Allow` about a call of a conversation that has read what
+        has the labels `read`. For routes: it may be called in any thread.
         """
 
+    async def decide(
+        self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts, so_far: Allow | Ask
+    ) -> Decision:
+        """The decision by what is known now, and by `so_far`, that of the policies before: a question of
+        theirs stays one. `caller` is the one whom the call is made for.
+        """
 
-@dataclass(frozen=True, slots=True)
-class DeclaredPolicy:
-    """A `CallPolicy` by what services declare (`tools.approval_policy.ToolPolicy`)."""
-
-    services: Mapping[str, Service]
-    requirements: Mapping[str, ServiceRequirement]
-
-    def decides(self, call: ToolCall, service: str) -> bool:
-        return self._mode(call, service) is not ApprovalMode.ALLOW
-
-    async def decide(self, pending: PendingCall, caller: AnyUser, facts: Facts) -> Decision:
-        mode = self._mode(pending.call, pending.service)
-        policy = self.services[pending.service].policy(pending.call["name"])
-        if mode is ApprovalMode.DENY:
-            return Deny(reason=_NO_USER if policy.mode is None and not policy.rules else DENIED)
-        if mode is ApprovalMode.ALLOW:
-            return Allow()
-        if policy.approvers is not None:
-            approver, asks = facts.approver, _of_another(policy.approvers, caller)
-            named = asks.approvers if isinstance(asks, Ask) else None
-            may = approver and named and approver.may_approve(pending.principal, named)
-            return Allow() if facts.approved and may else asks
-        if facts.approved:
-            return Allow()
-        return Ask(lasting=() if policy.lasting is None else (policy.lasting.seconds,))
-
-    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
-        policy = self.services[service].policy(tool.name)
-        asks = _of_another(policy.approvers, user) if policy.approvers else Ask()
-        match policy.modes(self.access_identity(service)):
-            case [ApprovalMode.ALLOW]:
-                return Allow()
-            case [ApprovalMode.DENY]:
-                return Deny(reason=_NO_USER if policy.mode is None else DENIED)
-            case [ApprovalMode.ASK]:
-                return asks
-        return Depends(rules=tuple(map(str, policy.rules)), asks=asks if isinstance(asks, Ask) else None)
-
-    def _mode(self, call: ToolCall, service: str) -> ApprovalMode:
-        """The mode of a call by the policy of its tool, its arguments and its access identity."""
-        return (
-            self.services[service].policy(call["name"]).mode_for(call["args"], self.access_identity(service))
-        )
-
-    def access_identity(self, service: str) -> AccessIdentity | None:
-        """Whose rights calls of a service use."""
-        requirement = self.requirements.get(service)
-        return requirement.access_identity if requirement else None
-
-
-def _of_another(approvers: str, user: AnyUser) -> Ask | Deny:
-    """What `approvers` of a policy decides about calls of `user`."""
-    claim = approvers.removeprefix(CLAIM)
-    found = user.claims.get(claim)
-    if claim != approvers and (not isinstance(found, str) or found in ("", user.principal.subject)):
-        return Deny(reason=_NO_APPROVER)
-    return Ask(approvers=approvers if claim == approvers else f"{PERSON}{found}")
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:
+        """What `decide` would say of calls of a tool now, in a conversation that has read nothing, after what
+        the policies before would say. Nothing is requested or counted. The parameters of the tool may be
+        empty: not known.
+        """

@@ -47,6 +47,12 @@ def requirements(
     return required
 
 
+def access_identity_of(requirements: Mapping[str, ServiceRequirement], service: str) -> AccessIdentity | None:
+    """Whose rights calls of a service use; `None`: the service has no credential."""
+    requirement = requirements.get(service)
+    return None if requirement is None else requirement.access_identity
+
+
 @dataclass(slots=True)
 class ServiceCredential:
     """One caller's credential for one service, for one node of one run (`tools.service.Access`). `name` is

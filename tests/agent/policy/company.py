@@ -15,7 +15,8 @@ from agent.errors.error_codes import AgentCode
 from agent.policy.call_policy import CedarPolicy, PolicyFile
 from agent.policy.counters import CallCounters
 from agent.policy.schema import ToolAction, Vocabulary
-from graph.approvals.policy import DeclaredPolicy
+from graph.approvals.declared_policy import DeclaredPolicy
+from graph.approvals.policies import Policies
 from graph.approvals.record import Approver
 from graph.approvals.request import pending_of
 from graph.call_measures import CallMeasures
@@ -134,7 +135,8 @@ class Company:
         resolved = ServiceCredentials(required, Vault(), lambda: self.now)  # type: ignore[arg-type]  # a stand-in
         by_name = {service.name: service for service in services}
         self.policy = CedarPolicy(
-            DeclaredPolicy(by_name, required),
+            by_name,
+            required,
             PolicyFile(self.file, self.vocabulary, lambda: self.looks),
             lambda service, caller: resolved.of(caller, service),
             counters=self.counters,
@@ -143,6 +145,7 @@ class Company:
             observes=self.observes,
             clock=lambda: self.now,
         )
+        self.policies = Policies([DeclaredPolicy(by_name, required), self.policy])
         self.bench = Bench(
             [*self.turns, DONE],
             services,
@@ -153,7 +156,7 @@ class Company:
                 "clock": lambda: self.now,
                 "audit": AuditTrail(self.records),
                 "calls": self.measures,
-                "policy": self.policy,
+                "policies": [self.policy],
                 "resume_values": self.resume_values,
             },
             self.tokens,

@@ -62,7 +62,7 @@ async def decided(
     call = ToolCall(name=tool, args=arguments, id="call_1", type="tool_call")
     conversation = Conversation("t1", "run1")
     pending = PendingCall(call, "expenses", AIMessage("", id="r1"), caller.principal, conversation, "")
-    return await company.policy.decide(replace(pending, **members), caller, facts or Facts())
+    return await company.policies.decide(replace(pending, **members), caller, facts or Facts())
 
 
 def observed(company: Company) -> list[str | None]:

@@ -17,8 +17,10 @@ from agent.policy.counters import UNCOUNTED, CallCounters
 from agent.policy.decision_point import DecisionPointPolicy
 from agent.policy.situation import FAILED
 from agent.settings.settings import read_settings
+from graph.approvals.declared_policy import DeclaredPolicy
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Allow, Ask, Decision, DeclaredPolicy, Deny, Depends, Facts, User
+from graph.approvals.policies import Policies
+from graph.approvals.policy import Allow, Ask, Decision, Deny, Depends, Facts, User
 from graph.approvals.record import Approver
 from graph.context import Conversation
 from graph.credentials.service_credentials import requirements
@@ -48,9 +50,15 @@ class Asked:
     """An agent whose calls `point` decides."""
 
     def __init__(
-        self, point: DecisionPoint, policy: DecisionPointPolicy, service: EchoService, vault: Vault
+        self,
+        point: DecisionPoint,
+        declared: DeclaredPolicy,
+        policy: DecisionPointPolicy,
+        service: EchoService,
+        vault: Vault,
     ) -> None:
-        self.point, self.policy, self.service, self.vault = point, policy, service, vault
+        self.point, self.service, self.vault = point, service, vault
+        self.declared, self.policy = declared, policy
         self.tokens = ClaimedTokens()
 
     async def caller(self) -> VerifiedAccessToken:
@@ -65,7 +73,8 @@ class Asked:
         call = ToolCall(name="submit_expense", args=arguments, id=call_id, type="tool_call")
         response, conversation = AIMessage("", id="r1"), Conversation("t1", "run1")
         pending = PendingCall(call, "expenses", response, caller.principal, conversation)
-        return await self.policy.decide(pending, caller, facts or Facts())
+        policies = Policies([self.declared, self.policy])
+        return await policies.decide(pending, caller, facts or Facts())
 
 
 AskedOf = Callable[..., Awaitable[Asked]]
@@ -90,11 +99,13 @@ async def asked(
         )
         service.policies = dict(ALLOWED)
         services = {"expenses": service}
-        declared = DeclaredPolicy(services, requirements([service], AccessIdentity.HUMAN, LLM))
+        required = requirements([service], AccessIdentity.HUMAN, LLM)
         retries = RetryPolicy(attempts=attempts, deadline=5.0, sleep=nothing)
         vault: Any = Vault()
-        policy = DecisionPointPolicy(declared, settings, http, vault, lambda: FRIDAY, counters, retries)
-        return Asked(point, policy, service, vault)
+        policy = DecisionPointPolicy(
+            services, required, settings, http, vault, lambda: FRIDAY, counters, retries
+        )
+        return Asked(point, DeclaredPolicy(services, required), policy, service, vault)
 
     yield make
     await http.aclose()
@@ -179,7 +190,7 @@ async def test_declared_policy_keeps_its_meaning(asked: AskedOf) -> None:
     agent.service.policies["submit_expense"] = replace(ASKS, lasting=Lasting(3600, conversation_only=True))
     assert replace(await agent.decided(), policy=None) == Ask(lasting=(900,))
     tool, user = agent.service.schemas[0], User(Principal("https://idaas.example", "alice"), {})
-    assert isinstance(await agent.policy.outlook("expenses", tool, user), Depends)
+    assert isinstance(await agent.policy.outlook("expenses", tool, user, Allow()), Depends)
     assert all(given["context"]["approved"] for given in agent.point.evaluations[1:])
 
 

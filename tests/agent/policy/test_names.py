@@ -15,6 +15,7 @@ from agent.policy.schema import Vocabulary, vocabulary_of
 from agent.settings.settings import read_settings
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.grants import Grant, Grants
+from graph.approvals.policies import policies_of
 from graph.approvals.policy import User
 from graph.approvals.request import approval_of, pending_of
 from graph.approvals.rights import rights_of
@@ -152,7 +153,8 @@ async def test_rights_name_the_service_once_for_each_permission(made: Made) -> N
     company, expenses = made()
     services = expenses.service.services
     required = requirements(services, AccessIdentity.HUMAN, LLM)
-    gate = ApprovalGate(services, required, company.store, 600, lambda: FRIDAY, company.policy)
+    policies = policies_of({each.name: each for each in services}, required, [company.policy])
+    gate = ApprovalGate(services, required, company.store, 600, lambda: FRIDAY, policies)
     rights = await rights_of(
         User(ALICE, {}),
         gate,

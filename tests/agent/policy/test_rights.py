@@ -44,7 +44,7 @@ def decisions(rights: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
 async def outlook(
     company: Company, tool: str, *groups: str, user: str = "alice", **known: Any
 ) -> tuple[str, Any]:
-    found = await company.policy.outlook(
+    found = await company.policies.outlook(
         "expenses", ToolSchema(tool, "", {}), User(Principal("i", user), {"groups": groups}, **known)
     )
     return type(found).__name__, found
@@ -148,7 +148,7 @@ async def test_tool_whose_rules_do_not_fit_what_its_server_lists_is_denied(tmp_p
     company = Company(tmp_path, rules=f"{ALL}{rule}\n// end")
     other = ToolSchema("weather", "", {"type": "object", "properties": {"place": {"type": "string"}}})
     user = User(Principal("i", "alice"), {})
-    assert type(await company.policy.outlook("maps", other, user)).__name__ == "Deny"
+    assert type(await company.policies.outlook("maps", other, user)).__name__ == "Deny"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolCall
 from graph.approvals.gate import ApprovalGate, Permitted, Refused
 from graph.approvals.grants import Grant
 from graph.approvals.pending_call import PendingCall
+from graph.approvals.policies import policies_of
 from graph.approvals.policy import Allow, Ask, Decision, Facts
 from graph.approvals.record import ApprovalState, ApprovalStatus, Approver, PendingApproval
 from graph.context import Conversation
@@ -40,10 +41,12 @@ ASKS_NOBODY = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW)
 class Rules:
     """A `CallPolicy` that asks a group, as rules of Cedar do, whatever a service declares."""
 
-    def decides(self, _call: ToolCall, _service: str) -> bool:
+    def decides(self, *_: object) -> bool:
         return True
 
-    async def decide(self, _pending: PendingCall, _caller: VerifiedAccessToken, facts: Facts) -> Decision:
+    async def decide(
+        self, _pending: PendingCall, _caller: VerifiedAccessToken, facts: Facts, _so_far: Allow | Ask
+    ) -> Decision:
         return Allow() if facts.approver == FINANCE else Ask(approvers="finance", rules=("four-eyes",))
 
     async def outlook(self, *_: Any) -> Decision:
@@ -54,7 +57,8 @@ def gate_of(policy: ToolPolicy, rules: Rules | None = None) -> ApprovalGate:
     bank = EchoService("bank", SCOPE, pay="")
     bank.policies = {"pay": policy}
     required = requirements([bank], AccessIdentity.HUMAN, LLM)
-    return ApprovalGate([bank], required, memory_approvals(), 600.0, lambda: NOW, rules)
+    policies = policies_of({"bank": bank}, required, [] if rules is None else [rules])
+    return ApprovalGate([bank], required, memory_approvals(), 600.0, lambda: NOW, policies)
 
 
 BY_OTHERS = [

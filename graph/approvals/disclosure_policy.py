@@ -1,16 +1,17 @@
-"""What each call would disclose: the rules of `graph.labels`, applied to a call that waits for a decision.
+"""Decides about calls by what they would carry out of their conversation: the rules of `graph.labels`.
 
-It stands beside the policy, and decides on its own: a yes that the policy asks of others is none to it.
+It is the last policy, and asks the user of the call alone: a yes that another policy asks of others is none
+to it, nor is a grant.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from langchain_core.messages import ToolCall
 
 from graph.approvals.pending_call import PendingCall
-from graph.approvals.policy import Ask, Decision
+from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Outlook
 from graph.labels.call_form import has_written, says_nothing_else
 from graph.labels.data_labels import DataLabels, is_confidential, shown
 from graph.labels.disclosure import Disclosure, guards_of
@@ -18,25 +19,57 @@ from graph.labels.user_words import WordsOfUsers
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from tools.approval_policy import ApprovalMode, Data, strictest
-from tools.service import Access, Service, data_of, offered_tool
+from tools.service import Access, Service, ToolSchema, data_of, offered_tool
 from tools.service_name import service_of
 
 AccessOf = Callable[[str, VerifiedAccessToken], Access]
 
 
+_CONFIDENTIAL: Final = (
+    "not run: this conversation has read confidential data, which the call could carry elsewhere; in a new "
+    "conversation it is not there"
+)
+
+
 @dataclass(frozen=True, slots=True)
-class Disclosures:
-    """What calls of `services` disclose. `access` returns a caller's access to a service; without it, the
-    schemas of tools are not known, and any argument of a call could carry what was read.
+class DisclosurePolicy:
+    """The `CallPolicy` of what calls of `services` disclose. `access` returns a caller's access to a service;
+    without it, the schemas of tools are not known, and any argument of a call could carry what was read.
     """
 
     services: Mapping[str, Service]
     access: AccessOf | None = None
     words: WordsOfUsers = field(default_factory=WordsOfUsers)
 
-    async def of(self, pending: PendingCall, decision: Decision, caller: VerifiedAccessToken) -> Disclosure:
-        """What the call could carry elsewhere, also to those whom the policy's `decision` asks."""
-        to_others = isinstance(decision, Ask) and decision.approvers is not None
+    def decides(self, call: ToolCall, service: str, read: DataLabels) -> bool:
+        policy = self.services[service].policy(call["name"])
+        keeps = is_confidential(read) and self._keeps_labels(service)
+        return guards_of(read, service, policy, to_others=False, keeps_labels=keeps).asks
+
+    async def decide(
+        self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts, so_far: Allow | Ask
+    ) -> Decision:
+        """Whoever is asked sees what was read. A consent is one of the user to a question that said it, and
+        to this call alone: the gate compares both.
+        """
+        disclosure = await self.of(pending, so_far, caller)
+        if disclosure.mode is ApprovalMode.DENY:
+            return Deny(reason=_CONFIDENTIAL, policy=so_far.policy, rules=so_far.rules)
+        has_agreed = facts.approved and facts.lasting is None
+        asks = disclosure.mode is ApprovalMode.ASK and not has_agreed
+        if isinstance(so_far, Allow):
+            return Ask(read=disclosure.read, observed=so_far.observed) if asks else so_far
+        if not asks:
+            return replace(so_far, read=disclosure.read)
+        return replace(so_far, read=disclosure.read, user_first=so_far.approvers is not None, lasting=())
+
+    async def outlook(self, service: str, tool: ToolSchema, user: AnyUser, so_far: Outlook) -> Outlook:  # noqa: ARG002 - the seam's
+        """Nothing was read."""
+        return so_far
+
+    async def of(self, pending: PendingCall, so_far: Allow | Ask, caller: VerifiedAccessToken) -> Disclosure:
+        """What the call could carry elsewhere, also to those whom the other policies ask."""
+        to_others = isinstance(so_far, Ask) and so_far.approvers is not None
         policy = self.services[pending.service].policy(pending.call["name"])
         keeps = is_confidential(pending.read) and self._keeps_labels(pending.service)
         guards = guards_of(pending.read, pending.service, policy, to_others=to_others, keeps_labels=keeps)
@@ -52,12 +85,6 @@ class Disclosures:
             mode = strictest(mode, guards.of_values)
         is_shown = carries or mode is not ApprovalMode.ALLOW
         return Disclosure(shown(pending.read) if is_shown else (), mode)
-
-    def may_ask(self, call: ToolCall, service: str, read: DataLabels) -> bool:
-        """Whether a call may be asked about or refused, whatever its arguments are."""
-        policy = self.services[service].policy(call["name"])
-        keeps = is_confidential(read) and self._keeps_labels(service)
-        return guards_of(read, service, policy, to_others=False, keeps_labels=keeps).asks
 
     def _keeps_labels(self, node: str) -> bool:
         """Whether each tool of a service has a label, also those that another node calls."""
