@@ -5,8 +5,8 @@ import json
 import pytest
 
 from plugins.a2a.tests.official_client import official_client
+from plugins.mcp_server.tests.modern_client import headers_of, request
 from sandbox.configuration.configuration import parse_configuration
-from tests.agent.api.mcp.modern_client import headers_of, request
 
 REPORTS = "https://reports.sandbox.example"
 REPORT = 'call sales_report with {"month": "2026-10"}'

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from plugins.a2a.tests.official_client import official_client
-from tests.agent.api.mcp.modern_client import headers_of, request
+from plugins.mcp_server.tests.modern_client import headers_of, request
 
 KEY = 'api_key = "amap_api_key"'
 HEADER = 'placement = { header = "X-Key" }'

@@ -11,7 +11,7 @@ import pytest
 from plugins.a2a.tests.conftest import client as client
 from plugins.a2a.tests.official_client import ClientOf
 from plugins.a2a.tests.task_updates import approval_of, states, task_id_of
-from tests.agent.api.mcp.modern_client import call, post, request
+from plugins.mcp_server.tests.modern_client import call, post, request
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
 from tests.terminal import on_terminal

@@ -80,7 +80,7 @@ def test_surface_that_is_not_permitted_is_not_loaded(sandbox: Sandbox) -> None:
     )
     loaded = set(found.stdout.split())
     assert "agent.api.openai" in loaded
-    assert loaded.isdisjoint({"plugins.a2a", "agent.api.mcp", "agent.api.langserve"})
+    assert loaded.isdisjoint({"plugins.a2a", "plugins.mcp_server", "agent.api.langserve"})
 
 
 def test_unknown_surface_is_a_fault_that_lists_the_installed_ones(sandbox: Sandbox) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Final, TypeAlias
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
 
-from agent.api.mcp.message import INVALID_PARAMS, McpError, McpMessage, Members
 from agent.composition.agent import Agent
 from agent.conversations.thread import is_thread_id, owner_of
 from agent.runs.conversation_runs import Conversations
@@ -24,6 +23,7 @@ from graph.labels.authorship import by_program
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError
+from plugins.mcp_server.message import INVALID_PARAMS, McpError, McpMessage, Members
 
 ASK: Final = "ask"
 ANSWER: Final = "answer"

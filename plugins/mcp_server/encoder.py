@@ -6,8 +6,6 @@ Arguments of the agent's own calls, their results and the model's reasoning stay
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agent.api.mcp.calls import ANSWER, ASK, AskedCall, Begun, CallState
-from agent.api.mcp.message import CAPABILITY_MISSING, URL_REQUIRED, McpError, Members
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run import End, Finished, Paused, RunEvent, RunReader
@@ -15,6 +13,8 @@ from graph.approvals.card import card_text, summary
 from graph.approvals.record import ApprovalKind, PendingApproval
 from identity.errors import AgentError
 from identity.printable import printable
+from plugins.mcp_server.calls import ANSWER, ASK, AskedCall, Begun, CallState
+from plugins.mcp_server.message import CAPABILITY_MISSING, URL_REQUIRED, McpError, Members
 
 _APPROVE: Final[Members] = {
     "type": "object",

@@ -9,7 +9,7 @@ import pytest
 
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
-from tests.agent.api.mcp.modern_client import (
+from plugins.mcp_server.tests.modern_client import (
     APPROVE,
     META,
     call,

@@ -9,9 +9,21 @@ from starlette.responses import JSONResponse, Response
 from agent.api.direct_route import DirectRoute
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream, server_sent
-from agent.api.mcp.calls import ASK, ASK_TOOL, AskedCall, Calls
-from agent.api.mcp.encoder import CallEncoder, failed, meta
-from agent.api.mcp.message import (
+from agent.api.openapi_document import EVENTS
+from agent.api.public_routes import resource_metadata
+from agent.api.response_models import ProtectedResource, documented, documented_rpc
+from agent.api.surface import Surface
+from agent.api.validation_fault import NO_JSON, json_value
+from agent.composition.agent import Agent
+from agent.errors.error_response import WITH_STATUS, RequestError
+from agent.http.authentication import caller_of, metadata_path
+from agent.http.public_address import public_address
+from agent.runs.run import RunReader
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import AgentError, ThreadNotFoundError
+from plugins.mcp_server.calls import ASK, ASK_TOOL, AskedCall, Calls
+from plugins.mcp_server.encoder import CallEncoder, failed, meta
+from plugins.mcp_server.message import (
     HEADERS,
     INVALID_PARAMS,
     LEGACY,
@@ -27,18 +39,6 @@ from agent.api.mcp.message import (
     is_modern,
     read_message,
 )
-from agent.api.openapi_document import EVENTS
-from agent.api.public_routes import resource_metadata
-from agent.api.response_models import ProtectedResource, documented, documented_rpc
-from agent.api.surface import Surface
-from agent.api.validation_fault import NO_JSON, json_value
-from agent.composition.agent import Agent
-from agent.errors.error_response import WITH_STATUS, RequestError
-from agent.http.authentication import caller_of, metadata_path
-from agent.http.public_address import public_address
-from agent.runs.run import RunReader
-from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AgentError, ThreadNotFoundError
 from tools.approval_policy import Effect
 
 MCP_PATH: Final = "/mcp"
