@@ -1,13 +1,13 @@
 """The files of conversations: images of people, and what tools return. Sealed and counted as messages."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.conversations.database.database import Database, Statement, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
-from agent.conversations.run_state import CHANGED, Change, advance
+from agent.conversations.run_state import CHANGED, Change
 from agent.conversations.storage_limits import ROW_BYTES, StorageLimits
 from agent.conversations.thread import RunKey
 from identity.errors import AgentError
@@ -24,32 +24,46 @@ class FileStore:
     database: Database
     encryption: Encryption
     limits: StorageLimits
-    clock: Callable[[], float]
 
     def added(self, change: Change, identifier: str, data: bytes) -> tuple[Change, Statement]:
         """`change` with the bytes of a file, and what stores it if a statement before made the change."""
-        owner, thread_id, _ = change.run
-        sealed = self.encryption.seal(data, "file", owner, thread_id, identifier)
         insertion = Statement(
             f"INSERT INTO files (thread_key, file_id, body) SELECT key, ?, ? FROM threads WHERE {CHANGED}",  # noqa: S608 - constants
-            (identifier, sealed, *change.thread),
+            (identifier, self._sealed(change.run, identifier, data), *change.thread),
         )
         return replace(change, bytes=change.bytes + len(data) + ROW_BYTES), insertion
 
     async def keep(self, run: RunKey, data: bytes) -> str | None:
-        """The id of a file of a run; `None` if it cannot be stored, or there is no room."""
+        """The id of a file of a run; `None` if it cannot be stored, or there is no room.
+
+        It is no change of the thread (`Change`): other calls of the run may store their results meanwhile.
+        """
+        owner, thread_id, run_id = run
         identifier = uuid.uuid4().hex
-        change, insertion = self.added(Change(run, self.clock()), identifier, data)
+        size = len(data) + ROW_BYTES
+        room = Statement(
+            "UPDATE threads SET bytes = bytes + ?"
+            " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' RETURNING key",
+            (size, owner, thread_id, run_id),
+        )
+        sealed = self._sealed(run, identifier, data)
 
         def work() -> Transaction[bool]:
-            yield from self.limits.check(run.owner, run.thread_id, 0, change.bytes)
-            advanced, _ = yield [advance(change), insertion]
-            return bool(advanced)
+            yield from self.limits.check(owner, thread_id, 0, size)
+            [threads] = yield [room]
+            for [key] in threads:
+                yield from query(
+                    "INSERT INTO files (thread_key, file_id, body) VALUES (?, ?, ?)", key, identifier, sealed
+                )
+            return bool(threads)
 
         try:
             return identifier if await self.database.write(work) else None
         except AgentError:
             return None
+
+    def _sealed(self, run: RunKey, identifier: str, data: bytes) -> bytes:
+        return self.encryption.seal(data, "file", run.owner, run.thread_id, identifier)
 
     async def read(self, owner: str, thread_id: str, ids: Sequence[str]) -> dict[str, bytes]:
         """Those of `ids` that the thread has."""

@@ -90,7 +90,7 @@ class ThreadStore:
         """Which process executes which run, and the end of those whose process stopped."""
         self.runs: Final = RunHistory(database, self._transcript, clock)
         """The records of the runs that this store begins and ends."""
-        self.files: Final = FileStore(database, self._encryption, limits, clock)
+        self.files: Final = FileStore(database, self._encryption, limits)
 
     async def exist(self) -> bool:
         """Whether there may be threads. Creates no database."""

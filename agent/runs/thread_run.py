@@ -157,7 +157,8 @@ class ThreadRun:
 
     async def _is_in_progress(self) -> bool:
         """Whether the run is its thread's, after a change was refused: then the thread's latest change is not
-        the run's. A file was kept, or a standby has taken over that lacks what was stored.
+        the run's. A standby has taken over that lacks what was stored, or a change was stored although it
+        failed.
         """
         owner, thread_id, run_id = self._run.key
         try:

@@ -96,6 +96,21 @@ async def test_change_after_one_that_is_not_the_latest_is_refused(database: Data
     assert [each.message.id for each in stored] == ["question", "call", "else", "done"]
 
 
+async def test_file_that_is_kept_beside_a_message_is_no_reason_to_refuse_the_next_one(
+    database: Database,
+) -> None:
+    """As by two services that one response calls: each keeps its files while the other's result is stored."""
+    threads, run = ThreadStore(database), RunKey(OWNER, "t", "r")
+    await threads.begin_run(run, "p", messages=[QUESTION])
+    latest = await threads.append(run, [CALL])
+    assert await threads.files.keep(run, b"a chart") is not None
+    latest = await threads.append(run, [AIMessage("drawn", id="drawn")], after=latest)
+    assert await threads.files.keep(run, b"another") is not None
+    assert await threads.end_run(run, "idle", after=latest)
+    assert await threads.files.keep(run, b"too late") is None
+    assert len(await threads.files.ids(OWNER, "t")) == 2
+
+
 def test_response_that_was_shown_follows_a_result_for_each_call() -> None:
     """Of calls whose results a database that was replaced has lost."""
     shown: list[AgentEvent] = [
