@@ -34,9 +34,9 @@ class ProcessRuns:
         self._transcript = transcript
         self._clock = clock
 
-    async def heartbeat(self, process_id: str, run_ids: Collection[str], ended: Collection[str] = ()) -> None:
-        """Records that the process lives and executes `run_ids`. Its other runs are `interrupted`: at once if
-        they are in `ended`, else when they have been unknown for half a minute.
+    async def heartbeat(self, process_id: str, run_ids: Collection[str]) -> None:
+        """Records that the process lives and executes `run_ids`. Its other runs are `interrupted` when they
+        have been unknown for half a minute.
 
         One row is written, whatever the number of runs.
         """
@@ -46,9 +46,18 @@ class ProcessRuns:
             yield [seen(process_id, now)]
             yield from query("DELETE FROM processes WHERE seen_at < ?", now - _FORGOTTEN_SECONDS)
             rows = yield from query(f"{_RUNS} AND begun_at < ?", process_id, now - _GRACE_SECONDS)
-            unknown = {run_id for (run_id,) in rows} - set(run_ids)
-            for run_id in sorted(unknown.union(ended)):
-                yield from self._interrupt("run_id = ? AND process_id = ?", run_id, process_id)
+            yield from self._interrupt_runs(process_id, {run_id for (run_id,) in rows} - set(run_ids))
+
+        await self._database.write(work)
+
+    async def interrupt(self, process_id: str, run_ids: Collection[str]) -> None:
+        """Those of `run_ids` that the process executes, as the database has it, are `interrupted`. The others
+        cost nothing.
+        """
+
+        def work() -> Transaction[None]:
+            rows = yield from query(_RUNS, process_id)
+            yield from self._interrupt_runs(process_id, {run_id for (run_id,) in rows}.intersection(run_ids))
 
         await self._database.write(work)
 
@@ -84,6 +93,10 @@ class ProcessRuns:
             yield from self._interrupt(unseen, process_id, process_id, since)
 
         await self._database.write(work)
+
+    def _interrupt_runs(self, process_id: str, run_ids: Collection[str]) -> Transaction[None]:
+        for run_id in sorted(run_ids):
+            yield from self._interrupt("run_id = ? AND process_id = ?", run_id, process_id)
 
     def _interrupt(self, condition: str, *values: Value) -> Transaction[None]:
         """The runs in progress that fulfil `condition` are `interrupted`."""

@@ -438,10 +438,12 @@ class Conversations:
         except ThreadBusyError:
             owner, thread_id, _ = run.key
             thread = await self.threads.get(owner, thread_id)
-            if thread.status != "running" or not self.live.is_unbegun(thread.run_id):
+            if thread.status != "running" or thread.run_id not in self.live.unbegun():
                 raise
-        await self.heartbeat.beat()
-        return await begin(unchanged=unchanged and await self.threads.get(owner, thread_id))
+        await self.threads.processes.interrupt(self.parts.process_id, [thread.run_id])
+        if unchanged is not None:
+            unchanged = await self.threads.get(owner, thread_id)
+        return await begin(unchanged=unchanged)
 
     async def _since(self, owner: str, thread_id: str, message_id: str) -> list[StoredMessage]:
         """The message with this id, and what follows it; empty if the conversation does not have it."""

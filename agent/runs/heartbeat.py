@@ -53,18 +53,19 @@ class Heartbeat(Background):
         if not await self.parts.threads.exist():
             return
         threads, now, process_id = self.parts.threads, self.parts.clock(), self.parts.process_id
-        executed, unstored = self.live.ids(), {run.id for run in self.live.unstored()}
+        executed = self.live.ids()
+        unstored = {run.id for run in self.live.unstored()}
         stored = self.ends.ids()
-        known = executed | unstored | stored
-        await threads.processes.heartbeat(process_id, known, self.live.unbegun())
+        await threads.processes.heartbeat(process_id, executed | unstored | stored)
         if lost := await self._store_ends():
             await self.drafts.write(0)
-            await threads.processes.heartbeat(process_id, known - lost, lost)
+        if ended := lost | self.live.unbegun():
+            await threads.processes.interrupt(process_id, ended)
         self.drafts.keep(self.live.ids() | {run.id for run in self.live.unstored()})
         in_progress = await threads.processes.runs_of(process_id) if executed | stored else set()
         await self.ends.store_lost(stored & in_progress)
-        if ended := executed - in_progress:
-            for live in self.live.with_ids(ended):
+        if taken := executed - in_progress:
+            for live in self.live.with_ids(taken):
                 if (error := await interruption(threads, live.key)) is None:
                     live.cancel()
                 else:

@@ -297,10 +297,6 @@ class LiveRuns:
         self._unbegun.add(run_id)
         asyncio.get_running_loop().call_later(self._kept_seconds, self._unbegun.discard, run_id)
 
-    def is_unbegun(self, run_id: str | None) -> bool:
-        """Whether the run failed to begin here less than a minute ago, so that no process executes it."""
-        return run_id in self._unbegun
-
     def add(self, run: LiveRun) -> None:
         """A run that has begun."""
         self._latest[run.owner, run.thread_id] = run
@@ -324,7 +320,7 @@ class LiveRuns:
         return [run for run in self._latest.values() if run.is_unstored and run.outcome is not None]
 
     def unbegun(self) -> set[str]:
-        """The ids of the runs that failed to begin less than a minute ago."""
+        """The ids of the runs that failed to begin here less than a minute ago: no process executes them."""
         return set(self._unbegun)
 
     def with_ids(self, ids: Collection[str]) -> list[LiveRun]:

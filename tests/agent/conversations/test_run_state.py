@@ -49,7 +49,7 @@ CALL = AIMessage("", id="call", tool_calls=[{"name": "weather", "args": {}, "id"
 @pytest.mark.parametrize(
     "interrupt",
     [
-        lambda threads: threads.processes.heartbeat("p", [], ["r"]),
+        lambda threads: threads.processes.interrupt("p", ["r", "unknown"]),
         lambda threads: threads.processes.interrupted_of("p", None),
     ],
     ids=["of its own process", "of another process"],

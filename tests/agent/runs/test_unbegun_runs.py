@@ -24,6 +24,23 @@ class DatabaseThatCommitsLate(SqliteDatabase):
     fails = False
     """While it does, nothing is stored."""
 
+    statements = 0
+    """How many were sent by transactions of `write`."""
+
+    async def write(self, work: Any, *, durable: bool = False) -> Any:
+        def counted() -> Any:
+            transaction = work()
+            rows = None
+            try:
+                while True:
+                    sent = transaction.send(rows)
+                    self.statements += len(sent)
+                    rows = yield sent
+            except StopIteration as end:
+                return end.value
+
+        return await super().write(counted, durable=durable)
+
     async def batches(self, work: Any) -> Any:
         if self.fails:
             raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
@@ -90,6 +107,26 @@ async def test_paused_run_that_goes_on_at_the_second_attempt_is_not_ended(
     slow.release.set()
     await again.task
     assert isinstance(again.outcome, Finished)
+
+
+async def test_runs_that_failed_to_begin_cost_a_heartbeat_no_statement_each(
+    process: ProcessOf, tmp_path: Path
+) -> None:
+    """While PostgreSQL is away, each question is one more: the heartbeat after that must come in time."""
+    database = DatabaseThatCommitsLate(tmp_path / "conversations.db")
+    one = process([DONE], database=database)
+    await one.say("hello")
+    await one.conversations.heartbeat.beat()
+    statements = []
+    for number in (1, 50):
+        database.fails = True
+        for count in range(number):
+            with pytest.raises(UnavailableError):
+                await one.conversations.start(ALICE, f"t-{number}-{count}", [human("go")], streaming=True)
+        database.fails, database.statements = False, 0
+        await one.conversations.heartbeat.beat()
+        statements.append(database.statements)
+    assert statements[0] == statements[1] > 0
 
 
 async def test_run_that_is_going_on_is_not_ended_by_another_that_failed_to_begin(
