@@ -281,7 +281,9 @@ class LiveRuns:
     def __init__(
         self, *, kept_seconds: float = KEPT_SECONDS, most_characters: int = _MOST_CHARACTERS
     ) -> None:
-        """Above `most_characters` of all events and ends, the runs that ended first are dropped."""
+        """Above `most_characters` of all events and ends, the runs that ended first are dropped; those whose
+        end is not stored last.
+        """
         self._kept_seconds = kept_seconds
         self._most_characters = most_characters
         self._latest: dict[tuple[str, str], LiveRun] = {}
@@ -342,9 +344,14 @@ class LiveRuns:
         self._ended[run] = loop.call_later(self._kept_seconds, self._expire, run)
         characters = sum(each.characters for each in self._ended)
         while len(self._ended) > _MOST_KEPT or (self._ended and characters > self._most_characters):
-            oldest = next(iter(self._ended))
-            characters -= oldest.characters
-            self._remove(oldest)
+            dropped = self._dispensable()
+            characters -= dropped.characters
+            self._remove(dropped)
+
+    def _dispensable(self) -> LiveRun:
+        """The run that ended first, of those whose end is stored if there are any."""
+        stored = (run for run in self._ended if not run.is_unstored)
+        return next(stored, next(iter(self._ended)))
 
     def _expire(self, run: LiveRun) -> None:
         if run.is_unstored and self.latest(run.owner, run.thread_id) is run:

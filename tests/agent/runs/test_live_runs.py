@@ -5,16 +5,19 @@ import asyncio
 import pytest
 
 from agent.conversations.thread import RunKey
+from agent.errors.error_codes import AgentCode
 from agent.runs.live_run import LiveRun, LiveRuns
 from agent.runs.run import Finished, Outcome
+from identity.errors import UnavailableError
 
 
 class Tale:
-    """Work that emits one text and ends when it is released."""
+    """Work that emits one text and ends when it is released. With `lost`, its end cannot be stored."""
 
-    def __init__(self, text: str, end: str = "") -> None:
+    def __init__(self, text: str, end: str = "", *, lost: bool = False) -> None:
         self._text = text
         self._end = end
+        self._lost = lost
         self.release = asyncio.Event()
 
     async def run(self, live: LiveRun) -> Finished:
@@ -24,19 +27,25 @@ class Tale:
         return Finished(self._end)
 
     async def close(self, outcome: Outcome) -> Outcome:
+        if self._lost:
+            raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
         return outcome
 
 
-async def live_run(runs: LiveRuns, thread: str, text: str = "Once", end: str = "") -> LiveRun:
-    work = Tale(text, end)
+async def live_run(
+    runs: LiveRuns, thread: str, text: str = "Once", end: str = "", *, lost: bool = False
+) -> LiveRun:
+    work = Tale(text, end, lost=lost)
     run = LiveRun(work, key=RunKey("o", thread, f"run-{thread}"), seconds=30, on_begin=runs.add)
     await run.begun()
     work.release.set()
     return run
 
 
-async def ended(runs: LiveRuns, thread: str, text: str = "Once", end: str = "") -> LiveRun:
-    run = await live_run(runs, thread, text, end)
+async def ended(
+    runs: LiveRuns, thread: str, text: str = "Once", end: str = "", *, lost: bool = False
+) -> LiveRun:
+    run = await live_run(runs, thread, text, end, lost=lost)
     await run.task
     await asyncio.sleep(0)
     return run
@@ -68,6 +77,18 @@ async def test_events_and_ends_of_all_ended_runs_are_bounded(text: str, end: str
     first, second = await ended(runs, "first", text, end), await ended(runs, "second", text, end)
     assert runs.latest("o", "first") is not first
     assert runs.latest("o", "second") is second
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_run_whose_end_is_not_stored_is_dropped_after_all_others() -> None:
+    runs = LiveRuns(most_characters=100)
+    first = await ended(runs, "first", "x" * 60, lost=True)
+    for thread in ("second", "third"):
+        await ended(runs, thread, "x" * 60)
+        assert runs.latest("o", thread) is None
+    assert runs.unstored() == [first]
+    fourth = await ended(runs, "fourth", "x" * 60, lost=True)
+    assert runs.unstored() == [fourth], "their number is bounded, too"
 
 
 async def test_run_that_ended_is_dropped_with_its_thread_and_not_its_successor() -> None:
