@@ -100,13 +100,18 @@ class Heartbeat(Background):
 
 
 async def interruption(threads: ThreadStore, run: RunKey) -> UnavailableError | None:
-    """The error of a run that another process has ended, because this one was silent; `None` if its user has
-    cancelled it, or deleted the thread.
+    """The error of a run that is not its thread's any more: another process has ended it, because this one
+    was silent, or a database that was replaced has lost its beginning. `None` if its user has cancelled it,
+    or deleted the thread.
     """
     record = await threads.runs.get(*run)
-    if record is None or record.reason != AgentCode.RUN_INTERRUPTED:
-        return None
-    return UnavailableError(AgentCode.RUN_INTERRUPTED, "another process has ended the run of a silent one")
+    if record is not None and record.reason == AgentCode.RUN_INTERRUPTED:
+        return UnavailableError(
+            AgentCode.RUN_INTERRUPTED, "another process has ended the run of a silent one"
+        )
+    if record is None and run.run_id not in await threads.runs.of_deleted(run.owner, run.thread_id, 0.0):
+        return UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "the database has lost the run")
+    return None
 
 
 async def end_run_elsewhere(parts: RunParts, principal: Principal, thread: Thread, text: str) -> bool:

@@ -1,5 +1,6 @@
 """A run stays whole if its database goes back to an earlier state, as by a failover to one that lags."""
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from agent.runs.run import Cancelled
 from agent.runs.stored_ends import StoredEnds
 from identity.access_token.sealed_caller import SealingKeys
 from identity.errors import ConfigurationError, UnavailableError
-from tests.agent.conversations.processes import ALICE, THREAD, ProcessOf, human, in_brief
+from tests.agent.conversations.processes import ALICE, THREAD, HangingService, ProcessOf, human, in_brief
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 
@@ -180,12 +181,35 @@ async def test_answer_that_may_be_lost_is_kept_until_its_thread_has_another_run_
     assert one.conversations.ends.ids() == set()
 
 
-async def test_run_whose_beginning_was_lostnumber_nothing(
-    process: ProcessOf, database: DatabaseThatGoesBack
+@pytest.mark.parametrize("noticed", ["when it stores a message", "by a heartbeat"])
+async def test_run_whose_beginning_was_lost_writes_nothing_and_its_reader_is_told(
+    process: ProcessOf, database: DatabaseThatGoesBack, noticed: str
 ) -> None:
-    database.to, database.at = 0, 3
-    one = process([CALL, DONE], EchoService("echo", weather="sunny"), database=database)
+    slow = HangingService(weather="sunny")
+    one = process([CALL, DONE], slow, database=database)
     run = await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
-    await run.task
-    assert isinstance(run.outcome, Cancelled)
+    await slow.called.wait()
+    await database.write(database.back)
+    if noticed == "by a heartbeat":
+        await one.conversations.heartbeat.beat()
+    slow.release.set()
+    await asyncio.wait([run.task])
+    assert isinstance(run.outcome, UnavailableError)
+    assert run.outcome.code is AgentCode.CONVERSATIONS_UNAVAILABLE
     assert await database.read(lambda: query("SELECT 1 FROM messages")) == []
+
+
+@pytest.mark.parametrize("deleted", ["one", "all"])
+async def test_run_whose_conversation_was_deleted_elsewhere_is_no_lost_one(
+    process: ProcessOf, database: DatabaseThatGoesBack, deleted: str
+) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([CALL, DONE], slow, database=database)
+    run = await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
+    await slow.called.wait()
+    other = process([DONE], name="process-2").conversations
+    await (other.delete(ALICE.principal, THREAD) if deleted == "one" else other.delete_all(ALICE.principal))
+    await one.conversations.heartbeat.beat()
+    slow.release.set()
+    await asyncio.wait([run.task])
+    assert isinstance(run.outcome, Cancelled)
