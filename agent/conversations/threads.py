@@ -41,7 +41,6 @@ from agent.conversations.thread import (
 )
 from agent.conversations.transcript import (
     PAGE_BYTES,
-    TURN_BYTES,
     ThreadKey,
     Transcript,
     sent_digest,
@@ -350,14 +349,15 @@ class ThreadStore:
 
         return await self._database.batches(work)
 
-    async def missing(self, run: RunKey, messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-        """Those of the run's newest `messages`, by their ids, that are not stored, or not any more."""
-        if not messages:
-            return []
-        owner, thread_id, _ = run
-        stored = await self.messages(owner, thread_id, limit=len(messages), most_bytes=TURN_BYTES)
-        known = {each.message.id for each in stored}
-        return [message for message in messages if message.id not in known]
+    async def missing(self, run: RunKey, messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
+        """Those of `messages` that are not stored, or not any more. They are all that the run in progress has
+        written, in this order: what is stored of them ends with the newest message of the thread.
+        """
+        newest = [each.message.id for each in await self.messages(run.owner, run.thread_id, limit=1)]
+        for number in range(len(messages), 0, -1):
+            if messages[number - 1].id in newest:
+                return messages[number:]
+        return messages
 
     def sealed_end(self, run: RunKey, messages: Sequence[AnyMessage], read: Mapping[str, str]) -> bytes:
         """What `opened_end` opens, sealed as stored values are."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 
 from agent.conversations.database.database import Row, Transaction, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
@@ -104,6 +104,17 @@ async def test_of_an_answer_that_may_be_lost_its_sealed_messages_alone_are_kept(
     assert in_brief(messages) == [("ai", "done")]
     with pytest.raises(ConfigurationError):
         one.threads.opened_end(run.key._replace(run_id="other"), end.sealed)
+
+
+async def test_messages_of_a_run_beyond_the_bytes_of_a_page_are_not_taken_for_lost(process, database):
+    threads = process([DONE], database=database).threads
+    run = RunKey("alice", "t", "r")
+    results = [ToolMessage("x" * 6 * 1_048_576, tool_call_id=f"{n}", id=f"{n}") for n in range(5)]
+    await threads.begin_run(run, "process-1", messages=[human("go")])
+    assert await threads.missing(run, results) == results
+    await threads.append(run, results[:4])
+    assert await threads.missing(run, results) == results[4:]
+    assert await threads.missing(run, results[:4]) == []
 
 
 class DatabaseAway(DatabaseThatGoesBack):
