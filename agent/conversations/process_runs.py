@@ -78,12 +78,13 @@ class ProcessRuns:
         return dict(await self._database.read(lambda: query(sql, process_id)))
 
     async def interrupted_of(self, process_id: str, seen_at: float | None) -> None:
-        """Marks the runs of a process unless it was seen since `seen_at`. Waits for one that begins a call,
-        which is then seen (`agent.conversations.run_fence`).
+        """Marks the runs of a process unless it was seen since `seen_at`: at any other time, which
+        is by its own clock. Waits for one that begins a call, which is then seen
+        (`agent.conversations.run_fence`).
         """
         unseen = (
             "process_id = ? AND NOT EXISTS"
-            " (SELECT 1 FROM processes WHERE processes.id = ? AND processes.seen_at > ?)"
+            " (SELECT 1 FROM processes WHERE processes.id = ? AND processes.seen_at <> ?)"
         )
         since = float("-1e9") if seen_at is None else seen_at
         executed = "SELECT 1 FROM threads WHERE status = 'running' AND process_id = ?"

@@ -42,6 +42,19 @@ async def test_runs_of_a_process_are_interrupted_unless_it_was_seen_meanwhile(da
     assert await threads.processes.executing("own") == {}
 
 
+async def test_process_whose_clock_was_set_back_is_seen(database: Database) -> None:
+    """Clocks may differ: another time than the one that was observed is a later one."""
+    now = [1_000.0]
+    threads = ThreadStore(database, clock=lambda: now[0])
+    await threads.begin_run(RunKey(OWNER, "t", "r"), "p")
+    await threads.processes.heartbeat("p", ["r"])
+    observed = (await threads.processes.executing("other"))["p"]
+    now[0] -= 60
+    await threads.processes.heartbeat("p", ["r"])
+    await threads.processes.interrupted_of("p", observed)
+    assert (await threads.get(OWNER, "t")).status == "running"
+
+
 QUESTION = HumanMessage("go", id="question")
 CALL = AIMessage("", id="call", tool_calls=[{"name": "weather", "args": {}, "id": "1"}])
 
