@@ -28,7 +28,7 @@ from identity.strict_json import read_value
 from tools.arguments.fault import ArgumentFault
 from tools.elicitation import content_faults, defaults
 from tools.lasting import Lasting
-from tools.service import Access, Service, node_of
+from tools.service import Access, Service, node_of, offered_tool
 
 MAX_MESSAGE: Final = 2_000
 """Characters of the person's words that are kept."""
@@ -228,8 +228,10 @@ class AnswerReader:
         if request.kind is not ApprovalKind.TOOL_CALL:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, f"approval {request.id} is about no arguments")
         arguments = edited_arguments(answer, request.tool, asked.arguments)
-        arguments = with_defaults(arguments, self.parameters(request, caller) or {})
         node = node_of(self.services, request.service, request.tool)
+        service = self.services.get(node)
+        tool = service and await offered_tool(service, request.tool, self.access(node, caller))
+        arguments = with_defaults(arguments, tool.parameters if tool else {})
         for fault in await self.faults(node, request.tool, arguments, caller):
             text = f"the edited arguments of approval {request.id} do not fit the tool"
             raise ApprovalError(GraphCode.APPROVAL_INVALID, text, argument=fault.argument[:_MAX_NAME])

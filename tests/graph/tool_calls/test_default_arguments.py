@@ -6,13 +6,15 @@ import pytest
 
 from graph.approvals.answer import AnswerReader
 from graph.approvals.record import PendingApproval
+from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement
 from graph.tool_calls.default_arguments import with_defaults
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
-from tests.graph.approvals.conftest import request_of
+from tests.graph.approvals.bank import SCOPE
+from tests.graph.approvals.conftest import NOW, request_of
 from tests.graph.bench import bench
 from tests.graph.echo_service import EchoService
-from tests.graph.memory_seams import Tokens
+from tests.graph.memory_seams import Tokens, Vault
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
 from tools.service import ToolSchema
@@ -55,6 +57,19 @@ async def test_edit_that_leaves_an_argument_out_approves_its_default() -> None:
     answers = AnswerReader({"bank": bank()}, lambda _service, _caller: None)  # type: ignore[arg-type, return-value]  # it is cached
     asked = PendingApproval(request_of(), {"amount": 5})
     caller = await Tokens().verify(Secret("alice-at"))
+    answer = await answers.read({"approved": True, "arguments": {}}, asked, caller)
+    assert answer.arguments == {"amount": 1000}
+
+
+@pytest.mark.promise("policy-decides")
+async def test_default_of_a_tool_that_this_process_has_not_listed_yet_is_filled_into_an_edit() -> None:
+    service = bank()
+    service.listed_by_its_server = True
+    human = ServiceRequirement(SCOPE, AccessIdentity.HUMAN)
+    credentials = ServiceCredentials({"bank": human}, Vault(), lambda: NOW)  # type: ignore[arg-type]  # in memory
+    answers = AnswerReader({"bank": service}, lambda name, caller: credentials.of(caller, name))
+    caller = await Tokens().verify(Secret("alice-at"))
+    asked = PendingApproval(request_of(), {"amount": 5})
     answer = await answers.read({"approved": True, "arguments": {}}, asked, caller)
     assert answer.arguments == {"amount": 1000}
 
