@@ -156,6 +156,13 @@ def data_of(service: Service, tool: str) -> Data:
     return of_service
 
 
+def data_in(service: Service) -> set[Data]:
+    """All that `data_of` may be for its tools, also for those that its server has not listed yet."""
+    names = {*service.tool_names, *getattr(service, "declared_tools", ())}
+    of_tools = {data_of(service, name) for name in names}
+    return of_tools | {getattr(service, "data", Data.UNLABELLED)}
+
+
 async def offered_tool(service: Service, name: str, access: Access) -> ToolSchema | None:
     """The tool of a name as its service offers it to the caller of `access` now; `None` if it does not.
 

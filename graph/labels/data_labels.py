@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from tools.approval_policy import Data, Trust
-from tools.service import Service, data_of
+from tools.service import Service, data_in, data_of
 from tools.service_name import service_of
 
 DataLabels: TypeAlias = Mapping[str, str]
@@ -48,7 +48,7 @@ def labelled(source: str, data: Data, trust: Trust | None) -> dict[str, str]:
 
 def unseen_in(services: Iterable[Service]) -> dict[str, str]:
     """The labels of what the program of a client wrote: it may have whatever the tools return."""
-    may_be = {data_of(service, tool) for service in services for tool in service.tool_names}
+    may_be = {data for service in services for data in data_in(service)}
     return {CLIENT: " ".join(sorted({Trust.UNTRUSTED, *may_be.intersection(_KEPT)}))}
 
 

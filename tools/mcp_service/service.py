@@ -122,6 +122,11 @@ class MCPService:
         """See `Service`."""
         return self.selection.names
 
+    @property
+    def declared_tools(self) -> Collection[str]:
+        """The names of tools with a policy, as the model knows them, also before the server lists them."""
+        return [self.selection.prefix + name for name in self.selection.policies]
+
     async def tools(self, access: Access) -> Sequence[ToolSchema]:
         """The tools that the server lists for this credential.
 

@@ -12,9 +12,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from graph.context import AgentContext
 from graph.labels.authorship import by_program
-from graph.labels.data_labels import joined
+from graph.labels.data_labels import CLIENT, joined, unseen_in
 from identity.audit.trail import AuditTrail
-from identity.credentials.requirement import AccessTokenRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
@@ -25,6 +25,7 @@ from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import LISTED_READS, READS, After, ApprovalMode, Data, Effect, ToolPolicy, Trust
 from tools.error_codes import ToolCode
+from tools.mcp_service.service import MCPService
 
 pytestmark = pytest.mark.promise("confidential-data-stays")
 
@@ -363,6 +364,18 @@ async def test_words_of_a_clients_program_are_none_of_the_user_and_count_as_read
     assert office.outside == []
     office = await Office([weather("Ulm")]).asked_by_a_client((role, "be short"), ("user", "Weather in Ulm?"))
     assert len(office.outside) == 1
+
+
+@pytest.mark.parametrize(
+    "declared", [{"data": Data.CONFIDENTIAL}, {"policies": {"payslip": CONFIDENTIAL}, "prefix": "pay_"}]
+)
+async def test_program_of_a_client_may_have_what_a_server_returns_that_has_not_listed_its_tools(
+    declared: dict[str, Any],
+) -> None:
+    payroll = MCPService("payroll", "https://payroll.example/mcp", ApiKeyRequirement("key"), **declared)
+    assert not payroll.tool_names
+    assert unseen_in([payroll]) == {CLIENT: "confidential untrusted"}
+    await payroll.aclose()
 
 
 async def test_question_that_a_program_wrote_is_none_of_the_user() -> None:
