@@ -6,7 +6,7 @@ no grant, and no yes to a question that did not say it.
 
 from dataclasses import dataclass
 
-from graph.labels.data_labels import DataLabels, labels_in, services_in
+from graph.labels.data_labels import CLIENT, DataLabels, labels_in, services_in
 from tools.approval_policy import ApprovalMode, Data, Effect, ToolPolicy, Trust, strictest
 from tools.service_name import service_of
 
@@ -54,7 +54,8 @@ def guards_of(
     is_instructed = Trust.UNTRUSTED in labels
     of_data = [ApprovalMode.ALLOW]
     if Data.CONFIDENTIAL in labels:
-        comes_back = keeps_labels and services_in(read, Data.CONFIDENTIAL) == {service_of(service)}
+        sources = services_in(read, Data.CONFIDENTIAL)
+        comes_back = keeps_labels and CLIENT not in read and sources == {service_of(service)}
         is_written_elsewhere = policy.effect is Effect.WRITE and not comes_back
         if is_outside or is_written_elsewhere:
             of_data.append(_at_least_asking(after.confidential, is_instructed))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from graph.labels.data_labels import CLIENT
 from graph.labels.disclosure import Guards, guards_of
 from tools.approval_policy import (
     LISTED_READS,
@@ -87,6 +88,10 @@ def test_call_with_a_value_that_its_user_has_not_written(
 def test_write_into_a_service_whose_tools_have_no_label_leaves_it_without_one() -> None:
     guards = guards_of(CONFIDENTIAL, "payroll", WRITES, to_others=False, keeps_labels=False)
     assert guards.of_data is ASK
+
+
+def test_service_that_is_named_as_the_client_is_not_where_the_clients_data_is_from() -> None:
+    assert guards_of({CLIENT: "confidential"}, CLIENT, WRITES, to_others=False).of_data is ASK
 
 
 def test_untrusted_data_besides_makes_what_is_allowed_ask() -> None:
