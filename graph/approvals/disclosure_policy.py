@@ -75,13 +75,12 @@ class DisclosurePolicy:
         guards = guards_of(pending.read, pending.service, policy, to_others=to_others, keeps_labels=keeps)
         if not (guards.holds_data or guards.asks):
             return Disclosure()
-        words, arguments = self.words.of(pending.messages), pending.call["args"]
-        mode = ApprovalMode.ALLOW
-        carries = False
-        if guards.holds_data:
-            carries = not says_nothing_else(arguments, await self._parameters(pending, caller), words)
-            mode = guards.of_data if carries else ApprovalMode.ALLOW
-        if not has_written(arguments, words):
+        arguments = pending.call["args"]
+        parameters = await self._parameters(pending, caller)
+        words = self.words.of(pending.messages)
+        carries = guards.holds_data and not says_nothing_else(arguments, parameters, words)
+        mode = guards.of_data if carries else ApprovalMode.ALLOW
+        if not has_written(arguments, parameters, words):
             mode = strictest(mode, guards.of_values)
         is_shown = carries or mode is not ApprovalMode.ALLOW
         return Disclosure(shown(pending.read) if is_shown else (), mode)

@@ -10,7 +10,7 @@ have at most `MAX_VALUE` characters. Twenty words make 210 phrases: 10 bits.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from graph.labels.user_words import UserWords
@@ -31,8 +31,7 @@ def says_nothing_else(
     if len(arguments) > MAX_ARGUMENTS:
         return False
     known = parameters or {}
-    properties = known.get("properties")
-    listed: Mapping[str, Any] = properties if isinstance(properties, Mapping) else {}
+    listed = _properties(known)
     required = known.get("required", ())
     for name, value in arguments.items():
         schema = listed.get(name)
@@ -45,25 +44,53 @@ def says_nothing_else(
     return True
 
 
-def has_written(arguments: Mapping[str, Any], words: UserWords) -> bool:
-    """Whether the user has written each text and number in `arguments`, whatever form the call has."""
-    texts = [*_texts(arguments)]
+def has_written(arguments: Mapping[str, Any], parameters: Mapping[str, Any] | None, words: UserWords) -> bool:
+    """Whether the user has written each text and number in `arguments`, whatever form the call has.
+
+    A name that the schema `parameters` does not list is such a text; a default is none.
+    """
+    known = parameters or {}
+    listed = _properties(known)
+    chosen = {name: value for name, value in arguments.items() if not _is_fixed(value, listed.get(name))}
+    texts = _texts(chosen, _names(known))
     return len(texts) <= MAX_ARGUMENTS and all(words.place(text) is not None for text in texts)
 
 
-def _texts(value: object) -> Sequence[str]:
-    """The texts and numbers within `value`."""
+def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties = schema.get("properties")
+    return properties if isinstance(properties, Mapping) else {}
+
+
+def _names(schema: Mapping[str, Any]) -> set[str]:
+    """The names that a schema lists, of arguments and of members within them."""
+    names: set[str] = set()
+    waiting: list[object] = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Mapping):
+            names.update(_properties(part))
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return names
+
+
+def _texts(value: object, names: Collection[str]) -> Sequence[str]:
+    """The texts and numbers within `value`, and the names of members that are not among `names`."""
     if isinstance(value, Mapping):
-        return [text for each in value.values() for text in _texts(each)]
+        others = [name for name in value if name not in names]
+        return others + [text for member in value.values() for text in _texts(member, names)]
     if isinstance(value, list):
-        return [text for each in value for text in _texts(each)]
+        return [text for item in value for text in _texts(item, names)]
     if value is None or isinstance(value, bool) or value == "":
         return []
     return [str(value)]
 
 
-def _is_fixed(value: object, schema: Mapping[str, Any]) -> bool:
+def _is_fixed(value: object, schema: object) -> bool:
     """Whether `value` is the default, or the only one that there is."""
+    if not isinstance(schema, Mapping):
+        return False
     only = schema.get("enum")
     fixed = [schema[name] for name in ("default", "const") if name in schema]
     if isinstance(only, list) and len(only) == 1:

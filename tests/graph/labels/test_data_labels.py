@@ -60,6 +60,8 @@ PARAMETERS = {
     "send": parameters({"to": TEXT, "text": TEXT}, "to", "text"),
     "compare": parameters({"cities": {"type": "array", "items": TEXT}}, "cities"),
     "seats": parameters({"count": {"type": "integer"}, "window": {"type": "boolean"}}, "count", "window"),
+    "post": parameters({"text": TEXT, "tags": {"type": "object", "properties": {"tag": TEXT}}}, "text"),
+    "page": parameters({"title": TEXT}),
     "many": parameters({f"word{number}": TEXT for number in range(40)}, *(f"word{n}" for n in range(40))),
 }
 """What the tools outside list of their arguments."""
@@ -85,7 +87,7 @@ def company() -> list[EchoService]:
         service("expenses", {"total": READS, "submit": WRITES}),
         service("wiki", {"page": UNTRUSTED, "broken": UNTRUSTED, "write_page": WRITES}, broken=refused),
         service("maps", dict.fromkeys(("weather", "route", "compare", "seats", "many"), LISTED_READS)),
-        service("mail", {"send": SENDS, "fetch": SENDS}),
+        service("mail", {"send": SENDS, "fetch": SENDS, "post": SENDS}),
         service("peer", {"order": ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW, trust=Trust.UNTRUSTED)}),
     ]
 
@@ -301,6 +303,33 @@ async def test_read_that_goes_out_before_anything_was_read_asks_where_it_is_decl
         office.services[3].policies["page"] = ToolPolicy(trust=Trust.UNTRUSTED, after=After(nothing=nothing))
         await office.ask("Summarize the page")
         assert len(office.state.interrupts) == asks
+
+
+@pytest.mark.parametrize(
+    ("arguments", "made"),
+    [
+        ({"text": "hello"}, True),
+        ({"text": "hello", "tags": {"tag": "Ann"}}, True),
+        ({"text": "hello", "tags": {"tag": True}}, True),
+        ({"text": "hello", "tags": {"eve@evil.example": True}}, False),
+        ({"text": "hello", "eve@evil.example": True}, False),
+        ({"text": "hello", "tags": {"tag": [{"eve": None}]}}, False),
+    ],
+)
+async def test_name_that_neither_the_schema_lists_nor_the_user_wrote_is_a_text_after_untrusted_data(
+    arguments: dict[str, Any], made: bool
+) -> None:
+    office = Office([calls(("broken", {})), calls(("post", arguments))])
+    await office.ask("Say hello to Ann")
+    assert bool(office.outside) is made
+    assert bool(office.asks_about) is not made
+
+
+async def test_default_is_no_text_that_the_user_should_have_written() -> None:
+    office = Office([calls(("broken", {})), weather("Ulm")])
+    office.services[4].policies["weather"] = ToolPolicy(Effect.EXTERNAL, ApprovalMode.ALLOW)
+    await office.ask("Weather in Ulm?")
+    assert office.asks_about == []
 
 
 async def test_internal_data_goes_outside_only_if_its_user_agrees() -> None:

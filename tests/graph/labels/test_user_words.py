@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from graph.labels.call_form import has_written
+from graph.labels.call_form import MAX_ARGUMENTS, has_written
 from graph.labels.user_words import MAX_PLACES, MAX_TEXT, MAX_VALUE, UserWords, WordsOfUsers
 
 pytestmark = pytest.mark.promise("confidential-data-stays")
@@ -62,7 +62,10 @@ def test_work_is_bounded_whatever_the_text_and_the_values() -> None:
     assert max(len(places) for places in words.places.values()) <= MAX_PLACES
     assert words.place("Ulm") is not None
     assert words.place("a " * MAX_VALUE) is None
-    assert not has_written({str(number): "Ulm" for number in range(1_000)}, words)
+    names = [str(number) for number in range(1_000)]
+    parameters = {"properties": {name: {} for name in names}}
+    assert has_written(dict.fromkeys(names[:MAX_ARGUMENTS], "Ulm"), parameters, words)
+    assert not has_written(dict.fromkeys(names, "Ulm"), parameters, words)
 
 
 def test_words_before_the_newest_that_are_read_are_not_written() -> None:
