@@ -32,9 +32,12 @@ class Policies:
         """The decision by what is known now. What a policy has counted is taken back unless all allow."""
         decision: Allow | Ask = Allow()
         for policy in self.policies:
-            found = strictest(decision, await policy.decide(pending, caller, facts, decision))
-            if isinstance(decision, Allow) and not isinstance(found, Allow):
-                await decision.taken_back()
+            found: Decision | None = None
+            try:
+                found = strictest(decision, await policy.decide(pending, caller, facts, decision))
+            finally:
+                if isinstance(decision, Allow) and not isinstance(found, Allow):
+                    await decision.taken_back()
             if isinstance(found, Deny):
                 return found
             decision = found

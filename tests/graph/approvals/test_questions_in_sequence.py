@@ -1,7 +1,8 @@
 """A call that could carry what was read to another person: its user agrees first, and no other yes counts."""
 
+import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall
@@ -177,6 +178,50 @@ async def test_grant_covers_no_call_that_could_carry_what_was_read() -> None:
     assert isinstance(await gate.verdict(replace(later, read={}), await caller()), Permitted)
     assert isinstance(await gate.verdict(later, await caller()), PendingApproval)
     assert isinstance(await gate.permit(later, await caller()), Refused)
+
+
+class Counting(Rules):
+    """A `CallPolicy` that allows each call, and counts it."""
+
+    counted = 0
+
+    async def decide(self, *_: object) -> Decision:
+        self.counted += 1
+
+        async def take_back() -> None:
+            self.counted -= 1
+
+        return Allow(take_back=take_back)
+
+
+class Unlisted(EchoService):
+    """A service whose server never ends the list of its tools."""
+
+    def __init__(self) -> None:
+        super().__init__("bank", SCOPE, pay="")
+        self.policies = {"pay": ASKS_NOBODY}
+        self.is_asked = asyncio.Event()
+
+    def cached_tools(self, _access: Any) -> None:
+        return None
+
+    async def tools(self, _access: Any) -> NoReturn:
+        self.is_asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+@pytest.mark.parametrize("decides", [ApprovalGate.verdict, ApprovalGate.permit])
+async def test_call_of_a_run_that_ends_while_tools_are_listed_is_not_counted(decides: Any) -> None:
+    bank, counting = Unlisted(), Counting()
+    required = requirements([bank], AccessIdentity.HUMAN, LLM)
+    policies = policies_of({"bank": bank}, required, [counting], lambda _service, _caller: cast(Any, None))
+    gate = ApprovalGate([bank], required, memory_approvals(), 600.0, lambda: NOW, policies)
+    deciding = asyncio.create_task(decides(gate, PENDING, await caller()))
+    await bank.is_asked.wait()
+    deciding.cancel()
+    await asyncio.wait([deciding])
+    assert counting.counted == 0
 
 
 async def test_arguments_of_a_tool_whose_schema_is_not_known_could_carry_what_was_read() -> None:
