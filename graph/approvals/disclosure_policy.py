@@ -50,8 +50,11 @@ class DisclosurePolicy:
         self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts, so_far: Allow | Ask
     ) -> Decision:
         """Whoever is asked sees what was read. A consent is one of the user to a question that said it, and
-        to this call alone: the gate compares both.
+        to this call alone: the gate compares both. What was read since a call began, such as its server's
+        question, is not in its arguments.
         """
+        if facts.began:
+            return so_far
         disclosure = await self.of(pending, so_far, caller)
         if disclosure.mode is ApprovalMode.DENY:
             return Deny(reason=_CONFIDENTIAL, policy=so_far.policy, rules=so_far.rules)

@@ -168,7 +168,7 @@ class ApprovalGate:
         A call that `goes_on`, because its user has answered its server, used what permits it when it began.
         Raises `ThreadBusyError` if the run has lost its conversation (`graph.call_steps.fence`).
         """
-        decision = await self._policy.decide(pending, caller, Facts())
+        decision = await self._policy.decide(pending, caller, Facts(began=goes_on))
         if isinstance(decision, Allow):
             return Permitted(allowed=decision)
         questions = self._questions(pending, decision)
@@ -207,7 +207,8 @@ class ApprovalGate:
             except ApprovalError as error:
                 return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
             approver = None if state is None else state.approver
-        allowed = await self._policy.decide(pending, caller, Facts(approved=True, approver=approver))
+        facts = Facts(approved=True, approver=approver, began=goes_on)
+        allowed = await self._policy.decide(pending, caller, facts)
         if not isinstance(allowed, Allow):
             denied = allowed if isinstance(allowed, Deny) else Deny(reason=_UNAPPROVED)
             return Refused(denied.reason, approval, denied.error, allowed)

@@ -33,6 +33,8 @@ class Facts:
     approved: bool = False
     approver: Approver | None = None
     lasting: int | None = None
+    began: bool = False
+    """The call has begun with these arguments, and its user has answered its server since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -349,11 +349,12 @@ async def test_server_that_asks_without_end_is_stopped(server: Asking, bank_of: 
     assert len(server.calls) == 10
 
 
+@pytest.mark.parametrize("amount", [5, 7])  # the user has written one of them
 async def test_call_that_was_approved_goes_on_without_another_approval(
-    server: Asking, bank_of: BankOf
+    server: Asking, bank_of: BankOf, amount: int
 ) -> None:
     AskingBank.reads = False
-    bank = bank_of()
+    bank = bank_of(turns=[calls(("pay", {"amount": amount})), DONE])
     AskingBank.reads = True
     await bank.ask()
     assert (await bank.waiting()).request.kind is ApprovalKind.TOOL_CALL
