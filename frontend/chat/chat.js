@@ -10,6 +10,8 @@ const MADE = ['ok', 'failed', 'unknown'];
 const NOT_STORED = ['question_replaced', 'thread_not_found'];
 /** Statuses of refusals before a question is stored. */
 const NOT_TAKEN = [400, 401, 403, 404, 409, 413, 422, 429];
+/** Statuses of a conversation whose last answer can be continued. */
+const ENDED_EARLY = ['failed', 'interrupted'];
 /** The agent's limit for the reason of a decision. */
 const LONGEST_REASON = 1000;
 
@@ -322,7 +324,7 @@ export class Chat extends EventTarget {
     this.thread = id;
     const history = new History(kept, (before) => this.agent.messages(id, before));
     const turn = history.turns.at(-1);
-    if (turn && (status === 'interrupted' || status === 'failed')) endAnswer(turn.answer, 'failed', { code: 'run_interrupted' });
+    if (turn && ENDED_EARLY.includes(status)) endAnswer(turn.answer, 'failed', { code: 'run_interrupted' });
     if (turn && status === 'paused' && !turn.answer.approvals) expire(turn.answer);
     const earlier = shown.findIndex((each) => each.id === history.turns[0]?.id);
     this.turns = [...shown.slice(0, Math.max(earlier, 0)), ...history.turns];
@@ -400,27 +402,27 @@ export class Chat extends EventTarget {
     return this.thread !== undefined && answer.status === 'failed' && !answer.accepted && this.turns.at(-1)?.id === id;
   }
 
-  /** A question whose answer did not begin is stored, and can be continued, or it is given back. */
+  /** A question whose answer did not begin is given back, unless the agent has stored it: then it is shown as it is stored. */
   async #settleRefused(turn, before, edited) {
     const { thread } = this;
-    const stored = turn.replaces === undefined && await this.#isStored(turn);
-    if (this.thread !== thread || this.busy || (stored && this.turns.at(-1) !== turn)) return;
-    if (stored) {
-      turn.answer.accepted = true;
+    const kept = await this.#keptWith(turn);
+    if (this.thread !== thread || this.busy) return;
+    const isLast = this.turns.at(-1) === turn;
+    if (!kept) {
+      this.#takeBack(turn, isLast ? before : this.turns, edited);
+    } else if (isLast && ENDED_EARLY.includes(kept.status)) {
+      turn.answer.accepted = true; // with the reason, which is not stored
       this.#notify('turns');
-    } else {
-      this.#takeBack(turn, this.turns.at(-1) === turn ? before : this.turns, edited);
+    } else if (isLast) {
+      await this.open(kept);
     }
   }
 
-  async #isStored({ id, answer: { failure } }) {
-    if (NOT_TAKEN.includes(failure.status)) return false;
-    try {
-      const { messages } = await this.agent.read(this.thread);
-      return messages.some((message) => message.id === id);
-    } catch {
-      return false;
-    }
+  /** The conversation, if the agent has stored this question in it. */
+  async #keptWith({ id, replaces, answer: { failure } }) {
+    if (replaces !== undefined || NOT_TAKEN.includes(failure.status)) return undefined;
+    const kept = await this.agent.read(this.thread).catch(() => undefined);
+    return kept?.messages.some((message) => message.id === id) ? kept : undefined;
   }
 
   #takeBack({ id, question, files, answer: { failure }, replaces }, before, edited) {

@@ -4,7 +4,7 @@ import { AgentFailure } from '../chat/agent-failure.js';
 import { Chat } from '../chat/chat.js';
 
 /** A chat whose agent answers by `ask`, and has the other methods that a test gives. */
-const chatWith = (ask, more = {}) => new Chat({ ask, ...more });
+const chatWith = (ask, more = {}) => new Chat({ ask, read: async () => { throw new AgentFailure({ code: 'agent_unreachable' }); }, ...more });
 
 /** The questions that a chat gives back. */
 function givenBack(chat) {
@@ -219,13 +219,33 @@ test('a question whose run failed before its first word is stored, and its answe
   let id;
   const chat = chatWith(
     async function* ({ messages }) { ({ id } = messages[0]); throw new AgentFailure({ code: 'model_call_failed', status: 503 }); },
-    { read: async () => ({ ...ENDED, messages: [{ id, role: 'user', content: 'Hello?' }] }) },
+    { read: async () => ({ ...ENDED, status: 'failed', messages: [{ id, role: 'user', content: 'Hello?' }] }) },
   );
   const back = givenBack(chat);
   chat.clear('t');
   await chat.send('Hello?');
   assert.deepEqual([back, chat.refusal, chat.canContinue, chat.turns[0].answer.failure.code], [[], undefined, true, 'model_call_failed']);
 });
+
+for (const status of ['running', 'idle']) {
+  test(`a question whose response was lost is shown as it is stored (${status})`, async () => {
+    let id;
+    const said = { id: 'a', role: 'assistant', content: 'Yes.' };
+    const stored = () => [{ id, role: 'user', content: 'Hello?' }, ...(status === 'idle' ? [said] : [])];
+    const chat = chatWith(
+      async function* ({ messages }) { ({ id } = messages[0]); throw new AgentFailure({ code: 'agent_unreachable' }); },
+      {
+        read: async () => ({ ...ENDED, status, run: status === 'running' ? { id: 'r' } : null, messages: stored() }),
+        async* follow() { yield { type: 'text', id: 'a', text: 'Yes.' }; },
+      },
+    );
+    const back = givenBack(chat);
+    chat.clear('t');
+    await chat.send('Hello?');
+    assert.deepEqual([back, chat.refusal, texts(chat)], [[], undefined, [['Hello?', 'Yes.']]]);
+    assert.equal(chat.turns[0].answer.status, 'done');
+  });
+}
 
 test('a question that was given back is taken, if the agent has stored it nevertheless', async () => {
   let id;

@@ -70,7 +70,7 @@ export class TurnView {
   update(turn, last, editing = false, idle = false) {
     if (turn !== this.turn) this.#ended = '';
     this.turn = turn;
-    const { parts, status, approvals = [], failure } = this.turn.answer;
+    const { parts, status, accepted, approvals = [], failure } = this.turn.answer;
     this.#updateApprovals(approvals, failure);
     this.files.update(this.turn.files);
     while (this.#parts.length > parts.length) this.#parts.pop().element.remove();
@@ -88,7 +88,7 @@ export class TurnView {
     this.element.setAttribute('aria-busy', String(status === 'streaming'));
     this.element.classList.toggle('in-edit', editing);
     this.#updateAbout(idle, last);
-    const ended = `${status} ${last} ${editing} ${endNote(this.turn.answer)} ${this.turn.answer.at}`;
+    const ended = `${status} ${accepted} ${last} ${editing} ${endNote(this.turn.answer)} ${this.turn.answer.at}`;
     if (ended !== this.#ended) {
       this.#ended = ended;
       this.end.replaceChildren(...(['streaming', 'waiting'].includes(status) ? [] : this.#ending(last && !editing)));

@@ -239,7 +239,6 @@ async def test_nothing_that_was_typed_is_lost_and_each_conversation_has_an_addre
         re.compile("The language model could not be reached.*Code: model_call_failed", re.DOTALL)
     )
     lasting_agent.will_say(AIMessage("Here I am."))
-    await page.reload()
     await page.get_by_role("button", name="Continue").click()
     await expect(prose(page)).to_have_text("Here I am.")
     await expect(questions(page)).to_have_text(["The first conversation", "Are you there?"])
