@@ -12,6 +12,8 @@ const NOT_STORED = ['question_replaced', 'thread_not_found'];
 const NOT_TAKEN = [400, 401, 403, 404, 409, 413, 422, 429];
 /** Statuses of a conversation whose last answer can be continued. */
 const ENDED_EARLY = ['failed', 'interrupted'];
+/** Refusals to complete an answer that was completed, or is being completed, elsewhere. */
+const NOT_AS_SHOWN = ['nothing_to_continue', 'thread_busy', 'approval_open'];
 /** The agent's limit for the reason of a decision. */
 const LONGEST_REASON = 1000;
 
@@ -252,15 +254,23 @@ export class Chat extends EventTarget {
     return this.thread !== undefined && accepted === true && status === 'failed';
   }
 
-  /** Completes the last answer. */
-  goOn() {
+  /** Completes the last answer, or shows it as the agent has stored it, if it does not wait for that any more. */
+  async goOn() {
     const { thread, agent } = this;
-    if (this.busy || !this.canContinue) return undefined;
-    return this.#read(this.turns.at(-1), async function* (signal) {
-      await agent.goOn(thread);
+    if (this.busy || !this.canContinue) return;
+    let kept;
+    await this.#read(this.turns.at(-1), async function* (signal) {
+      try {
+        await agent.goOn(thread);
+      } catch (error) {
+        if (!NOT_AS_SHOWN.includes(error.code)) throw error;
+        kept = await agent.read(thread);
+        return;
+      }
       yield { type: 'decided' };
       yield* agent.follow({ thread, signal });
     });
+    if (kept && this.thread === thread) await this.open(kept);
   }
 
   /** Asks the last question again. The previous answer can be shown again, or restored. */

@@ -298,3 +298,32 @@ test('leaving a conversation lets its run go on', async () => {
   await decided;
   assert.equal(requests.some(([name]) => name === 'cancel'), false);
 });
+
+const ELSEWHERE = [
+  ['nothing_to_continue', { status: 'idle', run: null, messages: [{ id: 'a', role: 'assistant', content: 'Whole.' }] }, 'done'],
+  ['thread_busy', { status: 'running', run: { id: 'r' }, messages: [] }, 'done'],
+  ['approval_open', { status: 'paused', run: null, messages: [], approvals: [APPROVAL] }, 'waiting'],
+];
+
+for (const [code, stored, shown] of ELSEWHERE) {
+  test(`an answer that does not wait to be continued any more (${code}) is shown as it is stored`, async () => {
+    const asked = { id: 'u', role: 'user', content: 'one' };
+    const { chat } = await waitingChat({
+      goOn: async () => { throw new AgentFailure({ code, status: 409 }); },
+      read: async () => ({ ...ENDED, ...stored, messages: [asked, ...stored.messages] }),
+      async* follow() { yield { type: 'text', id: 'a', text: 'Whole.' }; },
+    });
+    await chat.open({ ...ENDED, status: 'interrupted', messages: [asked] });
+    await chat.goOn();
+    const [{ answer }] = chat.turns;
+    assert.deepEqual([answer.status, answer.failure, chat.busy], [shown, undefined, false]);
+    assert.deepEqual(answer.parts.map(({ text }) => text), shown === 'done' ? ['Whole.'] : []);
+  });
+}
+
+test('an answer that cannot be continued now can be continued later', async () => {
+  const { chat } = await waitingChat({ goOn: async () => { throw new AgentFailure({ code: 'rate_limited', status: 429 }); } });
+  await chat.open({ ...ENDED, status: 'interrupted', messages: [{ id: 'u', role: 'user', content: 'one' }] });
+  await chat.goOn();
+  assert.deepEqual([chat.turns[0].answer.failure.code, chat.canContinue], ['rate_limited', true]);
+});
