@@ -202,6 +202,7 @@ export class Chat extends EventTarget {
     await this.#read(turn, async function* (signal) {
       try {
         await agent.replace(thread, turn.replaces, content);
+        yield { type: 'accepted' };
         kept = await agent.read(thread);
       } catch (error) {
         if (replaced.answer.accepted || !NOT_STORED.includes(error.code)) throw error;

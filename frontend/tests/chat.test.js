@@ -193,6 +193,16 @@ test('a replacement that the agent refused is given back, and the conversation i
   assert.deepEqual([requests.at(-1), chat.turns[0].answer.status, back], [['t', 'u', undefined], 'done', ['right', 'right']]);
 });
 
+test('a replacement that the agent took is not given back, although the conversation cannot be read after it', async () => {
+  const { chat } = await waitingChat({ replace: async () => {} });
+  await chat.open({ ...ENDED, messages: [{ id: 'u', role: 'user', content: 'wrong' }] });
+  const back = givenBack(chat);
+  chat.edit(chat.turns.at(-1));
+  await chat.send('right');
+  assert.deepEqual([back, chat.refusal, chat.turns.map(({ question }) => question)], [[], undefined, ['right']]);
+  assert.deepEqual([chat.turns[0].answer.failure.code, chat.canContinue], ['agent_unreachable', true]);
+});
+
 const REFUSALS = [
   { code: 'thread_busy', status: 409 }, { code: 'rate_limited', status: 429 }, { code: 'access_token_invalid', status: 401 },
   { code: 'request_too_large', status: 413 }, { code: 'agent_unreachable' }, { code: 'conversations_unavailable', status: 503 },
