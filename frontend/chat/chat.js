@@ -101,8 +101,7 @@ export class Chat extends EventTarget {
       return;
     }
     if (this.approvals.length > 0) {
-      this.queued = question;
-      this.#notify('turns');
+      this.#queue(question);
       return;
     }
     const { thread } = this;
@@ -162,13 +161,18 @@ export class Chat extends EventTarget {
   /** How to decline what the agent waits for in these words. What is too long for a reason is sent afterwards. */
   rejection(words) {
     if (words.length <= LONGEST_REASON) return { decision: 'reject', message: words };
-    this.queued = words;
+    this.#queue(words);
     return { decision: 'reject' };
   }
 
   /** An approval was decided elsewhere, at this time, with this `User-Agent`. */
   remark(at, on) {
     this.decidedElsewhere = { at, on };
+    this.#notify('turns');
+  }
+
+  #queue(words) {
+    this.queued = [this.queued, words].filter(Boolean).join('\n');
     this.#notify('turns');
   }
 

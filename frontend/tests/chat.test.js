@@ -143,6 +143,14 @@ test('a text decides nothing while the agent waits: it is sent after the decisio
   assert.deepEqual([chat.queued, chat.turns.map(({ question }) => question)], [undefined, ['Apply for leave', 'yes']]);
 });
 
+test('several texts that are written while the agent waits are sent together, as none of them is lost', async () => {
+  const { chat, requests } = await waitingChat();
+  await chat.send('first');
+  await chat.send('second');
+  await chat.decide(APPROVAL, { decision: 'approve' });
+  assert.deepEqual(requests.at(-1), ['ask', 't', ['first\nsecond']]);
+});
+
 test('what is declined in many words is declined without them, and the words are sent afterwards', async () => {
   const { chat } = await waitingChat();
   assert.deepEqual(chat.rejection('not now'), { decision: 'reject', message: 'not now' });
