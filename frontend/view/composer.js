@@ -76,6 +76,13 @@ export class Composer {
     this.attachments.giveBack(files);
   }
 
+  /** What was given back was sent nevertheless. */
+  taken(text) {
+    if (this.draft !== text) return;
+    this.put('');
+    this.attachments.take();
+  }
+
   #submit(event) {
     event.preventDefault();
     this.#take(this.actions.send);

@@ -59,7 +59,7 @@ export class ConversationView {
     chat.addEventListener('turns', () => this.#update({ follow: this.#isNews() || this.#atEnd() }), { signal });
     chat.addEventListener('answer', () => this.#scheduleUpdate(), { signal });
     chat.addEventListener('given_back', ({ detail: { question, files } }) => this.composer.giveBack(question, files), { signal });
-    chat.addEventListener('taken', ({ detail }) => { if (this.composer.draft === detail) this.composer.put(''); }, { signal });
+    chat.addEventListener('taken', ({ detail }) => this.composer.taken(detail), { signal });
     app.inbox.addEventListener('change', () => this.#scheduleUpdate(), { signal });
     addEventListener('scroll', () => this.#showLatest(), { signal, passive: true });
     const { style } = document.documentElement;
