@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Language } from '../language/language.js';
 import { endNote, unavailableNote } from '../view/answer-end.js';
 import { approvalTitle } from '../view/approval-card.js';
+import { argumentChoice, argumentLabel, choicesOf } from '../view/argument-field.js';
 import { agentState, serviceUses } from '../view/chain.js';
 import { deviceName } from '../view/device.js';
 import { failureWords } from '../view/failure.js';
@@ -53,6 +54,19 @@ test('the title of an approval says what would be done, to what, and under whose
   const asked = { ...call, asker: { iss: 'i', sub: 'user_bob01' } };
   assert.equal(approvalTitle(english, asked), 'user_bob01 asks to call leave_cancel of the leave service, with their own rights');
   assert.equal(approvalTitle(english, { ...asked, credential_kind: 'api_key' }), 'user_bob01 asks to call leave_cancel of the leave service, with a shared key');
+});
+
+test('an argument is shown under its own name, with its title beside it', () => {
+  assert.equal(argumentLabel('to', { title: 'From account' }), 'to · From account');
+  for (const schema of [undefined, {}, { title: '' }, { title: 5 }]) assert.equal(argumentLabel('to', schema), 'to');
+  assert.equal(argumentLabel('first_day', { title: 'First Day' }), 'first_day');
+  assert.equal(argumentLabel('to', { title: 'x'.repeat(100) }), `to · ${'x'.repeat(60)}`);
+});
+
+test('a value to choose for an argument is shown as it is sent, with its title beside it', () => {
+  const choices = choicesOf({ oneOf: [{ const: 'test', title: 'production' }, { const: 'production', title: 'test' }] });
+  assert.deepEqual(choices.map(argumentChoice), ['test · production', 'production · test']);
+  assert.deepEqual(choicesOf({ enum: ['a', 2, null] }).map(argumentChoice), ['a', '2', 'null']);
 });
 
 test('a call that was refused beforehand used no rights', () => {

@@ -3,7 +3,7 @@
  * approves, changes the arguments, or declines with words of their own.
  */
 
-import { ArgumentField, labelOf } from './argument-field.js';
+import { ArgumentField, argumentLabel, titleOf } from './argument-field.js';
 import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
@@ -65,11 +65,17 @@ export class ApprovalCard {
     this.#refusal = failure;
     this.failure.hidden = failure === undefined;
     if (!failure) return;
-    const name = failure.param?.split('.')[1];
-    const faulty = labelOf(this.approval.display?.find((displayed) => displayed.name === name)?.label, this.#schema(name)) ?? (this.#schema(name) && name);
-    const key = this.approval.question ? 'question.field' : 'approval.argument';
-    const { symptom } = faulty ? { symptom: this.language.text(key, { name: faulty }) } : failureWords(this.language, failure);
-    this.failure.textContent = this.language.sentence(symptom);
+    this.failure.textContent = this.language.sentence(this.#faultyArgument(failure) ?? failureWords(this.language, failure).symptom);
+  }
+
+  /** Says which argument, or field of a form, does not fit; `undefined` if the refusal names none. */
+  #faultyArgument({ param }) {
+    const { language, approval: { display, question } } = this;
+    const name = param?.split('.')[1];
+    const schema = this.#schema(name);
+    if (!schema && !display?.some((displayed) => displayed.name === name)) return undefined;
+    if (question) return language.text('question.field', { name: titleOf(schema) ?? name });
+    return language.text('approval.argument', { name: argumentLabel(name, schema) });
   }
 
   /** Another person has decided, for whom the call waited. */
@@ -121,7 +127,7 @@ export class ApprovalCard {
       ];
     }
     if (approval.kind !== 'tool_call') return [];
-    const rows = approval.display.flatMap(({ name, label, text }) => [element('dt', {}, labelOf(label, this.#schema(name))), element('dd', {}, shown(text))]);
+    const rows = this.#labelled(approval.display).flatMap(({ label, text }) => [element('dt', {}, label), element('dd', {}, shown(text))]);
     return [
       // The buttons are next to the arguments, at the end: what does not fit scrolls, so that neither is seen without the other.
       this.arguments = element('dl', { class: 'arguments' }, ...rows),
@@ -163,6 +169,11 @@ export class ApprovalCard {
     if (asker) return language.text('inbox.if_declined', { asker: asker.sub });
     if (!approvers) return language.text('approval.if_declined');
     return language.text(this.#decided ? 'approval.another_decided' : 'approval.another', { group: approvers });
+  }
+
+  /** Arguments to show, each under its own name. */
+  #labelled(display) {
+    return display.map((displayed) => ({ ...displayed, label: argumentLabel(displayed.label, this.#schema(displayed.name)) }));
   }
 
   #schema(name) {
@@ -244,7 +255,7 @@ export class ApprovalCard {
 
   #showFields() {
     const { arguments: values, display } = this.approval;
-    const fields = display.map((displayed) => new ArgumentField(this.language, displayed, values[displayed.name], this.#schema(displayed.name)));
+    const fields = this.#labelled(display).map((displayed) => new ArgumentField(this.language, displayed, values[displayed.name], this.#schema(displayed.name)));
     this.opener = 'edit';
     this.element.classList.add('in-edit');
     this.fields.replaceChildren(...fields.map((field) => field.element));
@@ -264,7 +275,7 @@ export class ApprovalCard {
   #showLasting() {
     const { language, approval } = this;
     const { conversation_only: only } = approval.lasting;
-    const form = new LastingForm(language, approval.lasting, ({ name, label }) => labelOf(label, this.#schema(name)));
+    const form = new LastingForm(language, { ...approval.lasting, display: this.#labelled(approval.lasting.display) });
     const approve = (options) => {
       const lastingJson = form.read(options);
       if (lastingJson !== undefined) this.actions.decide(approval, { decision: 'approve', lastingJson });

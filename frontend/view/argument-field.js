@@ -8,6 +8,7 @@ import { isJson } from '../printable.js';
 
 const MOST_ROWS = 8;
 const LINE = 60;
+const LONGEST_TITLE = 60;
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 /** The pattern of a date, which tools declare in place of the format. */
 const DAY = '^\\d{4}-\\d{2}-\\d{2}$';
@@ -26,7 +27,7 @@ export class ArgumentField {
    * @param {boolean} [needed] of a form: whether the field must be filled in; `false`: an empty field has no value
    */
   constructor(language, { name, label, text }, value, schema = {}, needed = undefined) {
-    Object.assign(this, { language, name, label: labelOf(label, schema), schema, needed });
+    Object.assign(this, { language, name, label, schema, needed });
     this.kind = kindOf(schema, value, text, needed !== undefined);
     this.example = this.kind === 'text' ? '' : text;
     const id = `argument-${number += 1}`;
@@ -60,7 +61,7 @@ export class ArgumentField {
     if (kind === 'choice') {
       const none = value === undefined || needed === false ? [element('option', { value: '' })] : [];
       return element('select', {}, ...none, ...choicesOf(schema).map((choice) => element('option',
-        { value: JSON.stringify(choice.value), selected: choice.value === value }, choice.label)));
+        { value: JSON.stringify(choice.value), selected: choice.value === value }, needed === undefined ? argumentChoice(choice) : choice.label)));
     }
     if (kind === 'number') return element('input', { type: 'text', inputmode: schema.type === 'integer' ? 'numeric' : 'decimal', autocomplete: 'off', value: text });
     if (kind === 'date') return element('input', { type: 'date', value: text });
@@ -94,9 +95,24 @@ export class ArgumentField {
   }
 }
 
-/** The name of a value: the one in its schema, if there is one. */
-export function labelOf(label, schema) {
-  return typeof schema?.title === 'string' && schema.title !== '' ? schema.title : label;
+/**
+ * An argument of a call under its own name. The title in its schema stands beside it, never in its place: a server could swap
+ * the titles of two.
+ */
+export function argumentLabel(label, schema) {
+  const title = titleOf(schema)?.slice(0, LONGEST_TITLE);
+  const says = title !== undefined && title.replaceAll(' ', '_').toLowerCase() !== label.toLowerCase();
+  return says ? `${label} · ${title}` : label;
+}
+
+/** The same for a value that an argument may have. */
+export function argumentChoice({ value, label }) {
+  return argumentLabel(textOf(value), { title: label });
+}
+
+/** The name of a value for people, if its schema has one. */
+export function titleOf(schema) {
+  return typeof schema?.title === 'string' && schema.title !== '' ? schema.title : undefined;
 }
 
 /** What helps to fill in a field of a form. @returns {HTMLElement | false} */
@@ -110,9 +126,10 @@ export function choicesOf({ enum: values, enumNames: names, oneOf, anyOf }) {
   const titled = [oneOf, anyOf].find((each) => Array.isArray(each) && each.every((one) => one !== null && typeof one === 'object' && 'const' in one));
   if (titled) return titled.map(({ const: value, title }) => ({ value, label: title ?? String(value) }));
   if (!Array.isArray(values)) return undefined;
-  const shown = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
-  return values.map((value, index) => ({ value, label: names?.[index] ?? shown(value) }));
+  return values.map((value, index) => ({ value, label: names?.[index] ?? textOf(value) }));
 }
+
+const textOf = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
 
 /** A value that the field of its type cannot show as it is has another field. */
 function kindOf(schema, value, text, inForm) {

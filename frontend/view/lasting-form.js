@@ -13,12 +13,11 @@ const SHORTER = [900, 3600, 4 * 3600, 8 * 3600];
 export class LastingForm {
   /**
    * @param {{seconds: number, bounds: Record<string, object>, display: {name: string, label: string, text: string}[]}} offered
-   * @param {(displayed: {name: string, label: string}) => string} labelOf
    */
-  constructor(language, { seconds, bounds, display }, labelOf) {
+  constructor(language, { seconds, bounds, display }) {
     this.language = language;
     this.seconds = seconds;
-    this.bounds = display.map((displayed) => boundField(language, { ...displayed, label: labelOf(displayed) }, bounds[displayed.name]));
+    this.bounds = display.map((displayed) => boundField(language, displayed, bounds[displayed.name]));
     const now = Date.now();
     this.time = element('select', {}, ...[seconds, ...SHORTER.filter((each) => each < seconds).reverse()].map((each) => element('option', { value: each },
       language.text('lasting.until', { wait: language.wait(each), time: language.until(now + each * 1000) }))));

@@ -1,6 +1,6 @@
 /** What the server of a tool asks the user: the fields of its form, or a page that it wants them to open. */
 
-import { ArgumentField, choicesOf, hintOf, labelOf } from './argument-field.js';
+import { ArgumentField, choicesOf, hintOf, titleOf } from './argument-field.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
 
@@ -13,7 +13,7 @@ export class QuestionForm {
       const needed = required.includes(name);
       if (schema.type === 'array') return new SeveralField(language, name, schema, value ?? [], needed);
       const text = value === undefined ? '' : String(value);
-      return new ArgumentField(language, { name, label: name, text }, value, schema, needed);
+      return new ArgumentField(language, { name, label: titleOf(schema) ?? name, text }, value, schema, needed);
     });
     this.elements = this.fields.map((field) => field.element);
   }
@@ -35,7 +35,7 @@ class SeveralField {
   invalid = false;
 
   constructor(language, name, schema, chosen, needed) {
-    Object.assign(this, { language, name, schema, needed, label: labelOf(name, schema) });
+    Object.assign(this, { language, name, schema, needed, label: titleOf(schema) ?? name });
     this.choices = choicesOf(schema.items ?? {}) ?? [];
     this.boxes = this.choices.map(({ value }) => element('input', { type: 'checkbox', checked: chosen.includes(value), onchange: () => this.read() }));
     [this.input] = this.boxes;

@@ -26,8 +26,8 @@ effect = "read"
 """
 
 PRINT = calls(("print_report", {"pages": 9, "paper": "A5", "project": "P-71"}))
-PROJECT = "Project (项目)"
-"""The name that the tool gives its argument."""
+PROJECT = "project · Project (项目)"
+"""The argument `project` with its title, as cards show it."""
 MAY_END = asyncio.Event()
 """The call ends when it is set."""
 PAGE = b"<!doctype html><script>document.title = 'taken over'</script>"
@@ -38,7 +38,7 @@ def service(reports: Any, _settings: Any) -> None:
 
     @reports.tool  # type: ignore[untyped-decorator] # the type is not exported
     async def print_report(
-        http: Any, pages: int, paper: str, project: Annotated[str, Field(title=PROJECT)]
+        http: Any, pages: int, paper: str, project: Annotated[str, Field(title="Project (项目)")]
     ) -> str:
         """Prints a report."""
         progress(None, "starting")
