@@ -15,17 +15,18 @@ export async function markdownOf(title, read, text) {
     messages = [...page.messages, ...messages];
     next = page.next ?? null;
   }
-  const turns = turnsOf(messages).map(({ question, at, answer }) => [
+  const turns = turnsOf(messages).map(({ question, at, writtenBy, answer }) => [
     `## ${text('chat.you')}${at ? ` · ${at}` : ''}`,
+    writtenBy && `> ${text('chat.written_by', { program: writtenBy })}`,
     question,
     `## ${text('chat.agent')}${answer.at ? ` · ${answer.at}` : ''}`,
     ...toolCalls(answer).map((call) => callLine(call, text)),
-    printable(answerText(answer)),
+    answerText(answer),
   ].filter(Boolean).join('\n\n'));
-  return `${[`# ${title}`, ...turns].join('\n\n')}\n`;
+  return printable(`${[`# ${title}`, ...turns].join('\n\n')}\n`);
 }
 
 function callLine(call, text) {
   const { service, tool, outcome } = call;
-  return `> ${text(`tool.${outcome}`, { service: service ?? text('service.unnamed') })} · \`${printable(tool)}\` · ${text(`identity.${identityKind(call)}`)}`;
+  return `> ${text(`tool.${outcome}`, { service: service ?? text('service.unnamed') })} · \`${tool}\` · ${text(`identity.${identityKind(call)}`)}`;
 }
