@@ -33,6 +33,22 @@ test('tables, code and task lists are rendered', () => {
   assert.match(html('- [x] done'), /☑ done/);
 });
 
+test('code is what the model wrote, however it is indented and quoted', () => {
+  const code = `${' '.repeat(30)}- item\n${'> '.repeat(20)}quoted\n${'- '.repeat(20)}`;
+  assert.equal(html(`\`\`\`\n${code}\n\`\`\``), `<pre><code>${code.replaceAll('>', '&gt;')}\n</code></pre>\n`);
+});
+
+test('quotations and lists are nested eight deep at most, and what is deeper is text', () => {
+  for (const text of ['> '.repeat(200), '- '.repeat(200), '> 1. '.repeat(100), [...Array(200).keys()].map((depth) => `${'  '.repeat(depth)}- a\n`).join('')]) {
+    let depth = 0;
+    for (const [, ends] of html(`${text}deep`).matchAll(/<(\/?)(?:ul|ol|blockquote)/g)) {
+      depth += ends ? -1 : 1;
+      assert.ok(depth <= 8);
+    }
+    assert.match(html(`${text}deep`), /deep/);
+  }
+});
+
 test('headings begin at level 3 and skip no level', () => {
   assert.match(html('## a\n\n#### b\n\n## c'), /<h3>a<\/h3>[^]*<h4>b<\/h4>[^]*<h3>c<\/h3>/);
   assert.match(html('# a\n\n### b'), /<h3>a<\/h3>[^]*<h4>b<\/h4>/);

@@ -5,22 +5,16 @@
  * Not passed: images (an image URL can exfiltrate a secret), styles, classes, ids, forms, and links that are not http,
  * https or mailto, or have a user name. A link shows the host that it leads to, unless its text is its address and has
  * that host in ASCII letters: others look alike. Characters that are hidden, or reorder others, are escapes, as in all texts
- * that are not the page's own (`printable`). Quotations and lists are nested `MOST_NESTED` deep at most.
+ * that are not the page's own (`printable`). Quotations and lists are nested `MOST_NESTED` deep at most; what is deeper is text.
  */
 
 import { printable } from '../printable.js';
-import { Marked } from '../node_modules/marked/lib/marked.esm.js';
+import { Lexer, Marked } from '../node_modules/marked/lib/marked.esm.js';
 // The UMD build: some static servers do not know .mjs. It sets globalThis.DOMPurify.
 import '../node_modules/dompurify/dist/purify.min.js';
 
 const LINK_SCHEMES = ['http:', 'https:', 'mailto:'];
 const MOST_NESTED = 8;
-const NESTS = 'ul, ol, blockquote';
-/** Begins a quotation or an item of a list. */
-const MARK = '[ \\t]*(?:>|(?:[-*+]|\\d{1,9}[.)])(?=[ \\t]))';
-const MORE_MARKS = new RegExp(`^((?:${MARK}){${MOST_NESTED}})(?:${MARK})+`, 'gm');
-const FAR_ITEM = /^[ \t]{24,}(?=[-*+>]|\d{1,9}[.)])/gm;
-const INDENT = ' '.repeat(24);
 
 export const PURIFY_OPTIONS = Object.freeze({
   ALLOWED_TAGS: ['p', 'br', 'strong', 'em', 'del', 'code', 'pre', 'blockquote', 'ul', 'ol', 'li', 'h3', 'h4', 'h5', 'h6',
@@ -72,15 +66,30 @@ export function markdownBlocks(text) {
   });
 }
 
-/** The tokens of a text whose nesting is bounded: the parser's time grows with the cube of its depth. */
+/** Bounds the nesting: the time for a text grows with the cube of its depth. */
+class BoundedLexer extends Lexer {
+  #depth = 0;
+
+  blockTokens(text, tokens = [], ...more) {
+    if (this.#depth === MOST_NESTED) {
+      const words = text.replace(/[ \t]+/g, ' ').trim();
+      tokens.push({ type: 'paragraph', raw: text, text: words, tokens: this.inline(words) });
+      return tokens;
+    }
+    this.#depth += 1;
+    super.blockTokens(text, tokens, ...more);
+    this.#depth -= 1;
+    return tokens;
+  }
+}
+
 function lexed(text) {
-  return marked.lexer(text.replace(MORE_MARKS, '$1').replace(FAR_ITEM, INDENT));
+  return new BoundedLexer(marked.defaults).lex(text);
 }
 
 /** The block as sanitized elements. Needs a document. */
 export function blockFragment(block) {
   const fragment = globalThis.DOMPurify.sanitize(block.html(), PURIFY_OPTIONS);
-  flatten(fragment);
   showHidden(fragment); // after the parser: an entity may be such a character
   for (const link of fragment.querySelectorAll('a')) {
     const target = linkTarget(link.getAttribute('href'));
@@ -104,23 +113,6 @@ function showsItsHost(text, target) {
 function isolated(text) {
   const node = document.createElement('bdi');
   node.textContent = text;
-  return node;
-}
-
-/** What is nested deeper than `MOST_NESTED` is shown at that depth. */
-function flatten(fragment) {
-  const depths = new WeakMap();
-  for (const node of fragment.querySelectorAll(NESTS)) {
-    const depth = 1 + (depths.get(node.parentElement?.closest(NESTS)) ?? 0);
-    depths.set(node, depth);
-    if (depth <= MOST_NESTED) continue;
-    node.replaceWith(...(node.matches('blockquote') ? node.childNodes : [...node.children].map(paragraph)));
-  }
-}
-
-function paragraph(item) {
-  const node = document.createElement('p');
-  node.append(...item.childNodes);
   return node;
 }
 
