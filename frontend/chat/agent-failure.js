@@ -11,10 +11,9 @@ export class AgentFailure extends Error {
    *   `retryAt` and `decidedAt` are in milliseconds since 1970; `limit` is what was reached; `decidedBy`
    *   is a `sub`, `decidedOn` the `User-Agent` of the user's own decision
    */
-  constructor({ code, status, message, service, param, requestId, retryAt, limit, decidedAt, decidedBy, decidedOn }) {
-    super(code);
-    this.name = 'AgentFailure';
-    Object.assign(this, { code, status, userText: message, service, param, requestId, retryAt, limit, decidedAt, decidedBy, decidedOn });
+  constructor({ message, ...members }) {
+    super(members.code);
+    Object.assign(this, members, { name: 'AgentFailure', userText: message });
   }
 
   /** Whether the user should sign in again. */

@@ -482,6 +482,5 @@ function failureMembers(error) {
     console.error(error); // contains no secret: messages of the page and of the browser
     return { code: 'page_failed' };
   }
-  const { code, status, userText, service, param, requestId, retryAt, signInAgain, limit, decidedAt, decidedOn } = error;
-  return { code, status, userText, service, param, requestId, retryAt, signInAgain, limit, decidedAt, decidedOn };
+  return { ...error, signInAgain: error.signInAgain };
 }
