@@ -2,6 +2,15 @@
 
 import { AgentFailure, failureFromBody } from './agent-failure.js';
 
+/** One request, which is sent to the configured agent alone. Raises `AgentFailure` if it cannot be reached. */
+export async function send(fetch, url, options) {
+  try {
+    return await fetch(url, { ...options, cache: 'no-store', credentials: 'omit', redirect: 'error', referrerPolicy: 'no-referrer' });
+  } catch {
+    throw new AgentFailure({ code: 'agent_unreachable' });
+  }
+}
+
 /**
  * @param {object} agent
  * @param {string} agent.agentUrl
@@ -11,21 +20,8 @@ import { AgentFailure, failureFromBody } from './agent-failure.js';
  */
 export function requester({ agentUrl, accessToken, fetch = globalThis.fetch.bind(globalThis) }) {
   return async (method, path, json, signal) => {
-    let response;
-    try {
-      response = await fetch(agentUrl + path, {
-        method,
-        headers: { Authorization: `Bearer ${accessToken()}`, ...(json && { 'Content-Type': 'application/json' }) },
-        body: json,
-        cache: 'no-store',
-        credentials: 'omit',
-        redirect: 'error', // the token is sent only to the configured agent
-        referrerPolicy: 'no-referrer',
-        signal,
-      });
-    } catch {
-      throw new AgentFailure({ code: 'agent_unreachable' });
-    }
+    const headers = { Authorization: `Bearer ${accessToken()}`, ...(json && { 'Content-Type': 'application/json' }) };
+    const response = await send(fetch, agentUrl + path, { method, headers, body: json, signal });
     const given = await response.json().catch(() => undefined);
     if (!response.ok) throw failureFromBody(given, response);
     return given;

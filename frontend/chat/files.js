@@ -1,6 +1,7 @@
 /** Files of conversations: images that the user attaches, and what the agent keeps. */
 
 import { AgentFailure } from './agent-failure.js';
+import { send } from './agent-request.js';
 
 /** The agent takes a request of 1 MiB: three images of this size, as base64. */
 export const MOST_IMAGES = 3;
@@ -35,12 +36,8 @@ export class Files {
     return response.blob();
   }
 
-  async #get(path, headers = {}) {
-    try {
-      return await this.fetch(this.agentUrl + path, { headers, cache: 'no-store', credentials: 'omit', redirect: 'error', referrerPolicy: 'no-referrer' });
-    } catch {
-      throw new AgentFailure({ code: 'agent_unreachable' });
-    }
+  #get(path, headers) {
+    return send(this.fetch, this.agentUrl + path, { headers });
   }
 }
 

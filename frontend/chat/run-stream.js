@@ -2,6 +2,7 @@
 
 import { createParser } from '../node_modules/eventsource-parser/dist/index.js';
 import { AgentFailure, failureFromBody } from './agent-failure.js';
+import { send } from './agent-request.js';
 import { RunEvents } from './run-events.js';
 
 const END_MS = 5000;
@@ -30,7 +31,7 @@ export function followRun({ url, accessToken, signal, fetch = globalThis.fetch }
 
 async function* events(request) {
   const { signal } = request;
-  const response = await send(request);
+  const response = await begin(request);
   if (!response.ok) throw failureFromBody(await json(response), response);
   if (response.status === 204) return;
   if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
@@ -53,21 +54,13 @@ async function* events(request) {
   throw new AgentFailure({ code: 'answer_interrupted' });
 }
 
-async function send({ url, method, body, accessToken, signal, fetch }) {
+async function begin({ url, method, body, accessToken, signal, fetch }) {
+  const headers = { 'Authorization': `Bearer ${accessToken}`, 'Accept': 'text/event-stream', ...(body && { 'Content-Type': 'application/json' }) };
   try {
-    return await fetch(url, {
-      method,
-      headers: { 'Authorization': `Bearer ${accessToken}`, 'Accept': 'text/event-stream', ...(body && { 'Content-Type': 'application/json' }) },
-      body,
-      cache: 'no-store',
-      credentials: 'omit',
-      redirect: 'error', // the token is sent only to the configured agent
-      referrerPolicy: 'no-referrer',
-      signal,
-    });
-  } catch {
+    return await send(fetch, url, { method, headers, body, signal });
+  } catch (error) {
     signal?.throwIfAborted();
-    throw new AgentFailure({ code: 'agent_unreachable' });
+    throw error;
   }
 }
 
