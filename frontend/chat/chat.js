@@ -106,7 +106,6 @@ export class Chat extends EventTarget {
     }
     const { thread } = this;
     const id = this.#idAgain(question, files);
-    this.refusal = undefined;
     this.notUndone = [];
     this.decidedElsewhere = undefined;
     const replaced = this.turns.findIndex(({ id }) => id === this.editing?.id);
@@ -118,11 +117,16 @@ export class Chat extends EventTarget {
     if (replaced >= 0) this.turns = this.turns.slice(0, replaced);
     this.editing = undefined;
     if (this.turns.at(-1)?.answer.status === 'waiting') expire(this.turns.at(-1).answer);
+    await this.#ask({ id, question, files }, this.turns);
+  }
+
+  #ask({ id, question, files }, before) {
+    const { thread, agent } = this;
     const turn = { ...newTurn(question, id), files };
-    const before = this.turns;
+    this.refusal = undefined;
     this.turns = [...before, turn];
     const messages = chatMessages(thread === undefined ? this.turns : [turn]);
-    await this.#read(turn, (signal) => this.agent.ask({ thread, messages, signal }), { before });
+    return this.#read(turn, (signal) => agent.ask({ thread, messages, signal }), { before });
   }
 
   /** Gives words back that were not sent. */
@@ -281,7 +285,7 @@ export class Chat extends EventTarget {
   /** Asks the last question again. The previous answer can be shown again, or restored. */
   askAgain() {
     if (this.busy || this.turns.length === 0) return undefined;
-    const { thread, agent } = this;
+    const { thread } = this;
     const { id, question, files, replaces, answer } = this.turns.at(-1);
     if (thread === undefined) {
       this.editing = this.turns.at(-1);
@@ -289,11 +293,7 @@ export class Chat extends EventTarget {
     }
     if (answer.accepted || replaces !== undefined) return this.#replace(-1, replaces === undefined ? undefined : question);
     // The agent may have stored it or not: under the same id it is asked once.
-    const turn = { ...newTurn(question, id), files };
-    const before = this.turns.slice(0, -1);
-    this.refusal = undefined;
-    this.turns = [...before, turn];
-    return this.#read(turn, (signal) => agent.ask({ thread, messages: chatMessages([turn]), signal }), { before });
+    return this.#ask({ id, question, files }, this.turns.slice(0, -1));
   }
 
   /** Begins to edit a question, and returns it; `undefined` while an answer is under way. */
