@@ -9,7 +9,6 @@
  * - `{type: 'approvals', approvals}`: the run has ended, and waits for the user
  * - `{type: 'messages', messages}`: the conversation so far
  * - `{type: 'cut_off', reason}`: the answer ends before its end, by `length` or `content_filter`
- * - `{type: 'usage', usage}`
  *
  * Unknown events are ignored.
  */
@@ -68,11 +67,10 @@ export class RunEvents {
   }
 
   * #finished(event) {
-    const { outcome, usage } = event;
+    const { outcome } = event;
     this.ended = true;
     const reason = cutOff(event);
     if (reason) yield { type: 'cut_off', reason };
-    if (usage?.[0]) yield { type: 'usage', usage: usage[0] };
     if (outcome?.type === 'interrupt') {
       yield { type: 'approvals', approvals: outcome.interrupts.map(about).filter(({ id }) => id !== undefined) };
     }
