@@ -3,9 +3,9 @@
 import { LANGUAGES } from '../language/language.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
-import { logo } from './logo.js';
 import { menu } from './menu.js';
 
+const OWN_LOGO = 'icon.svg';
 /** Seconds before the expiry at which the countdown warns. */
 export const EXPIRES_SOON = 120;
 
@@ -78,4 +78,11 @@ function timeLeft(language, seconds) {
   if (seconds <= 0) return language.text('account.expired');
   if (seconds <= EXPIRES_SOON) return language.text('account.seconds_left', { seconds });
   return language.text('account.minutes_left', { minutes: Math.floor(seconds / 60) });
+}
+
+/** The picture beside the product's name; the page's own if the configured one, which `appearance.js` has checked, cannot be loaded. */
+function logo(url = OWN_LOGO) {
+  const image = element('img', { src: url, alt: '', height: 28, referrerpolicy: 'no-referrer' });
+  image.addEventListener('error', () => { image.src = OWN_LOGO; }, { once: true });
+  return image;
 }
