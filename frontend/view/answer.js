@@ -6,7 +6,7 @@ import { AnswerText } from './answer-text.js';
 import { ApprovalCard } from './approval-card.js';
 import { copyButton } from './copy-button.js';
 import { element } from './element.js';
-import { failureCard } from './failure.js';
+import { failureCard, retryWords } from './failure.js';
 import { FileList } from './file-list.js';
 import { icon } from './icon.js';
 import { printable } from '../printable.js';
@@ -137,9 +137,7 @@ export class TurnView {
     for (const card of this.cards) card.tick(now);
     const seconds = Math.ceil(((this.turn.answer.failure?.retryAt ?? 0) - now) / 1000);
     if (!this.countdown?.parentNode || (seconds <= 0 && this.#waitingFor === 0)) return;
-    const text = seconds > 0
-      ? this.language.text('failure.retry_in', { wait: this.language.wait(seconds) })
-      : this.language.text('failure.retry_now');
+    const text = retryWords(this.language, seconds);
     this.countdown.textContent = text;
     this.again.disabled = seconds > 0;
     if (seconds <= 0) this.actions.announce(text);

@@ -71,11 +71,13 @@ export class Refusal {
     const { retryAt } = this.#shown?.failure ?? {};
     this.countdown.hidden = retryAt === undefined;
     if (retryAt === undefined) return;
-    const seconds = Math.ceil((retryAt - now) / 1000);
-    this.countdown.textContent = seconds > 0
-      ? this.language.text('failure.retry_in', { wait: this.language.wait(seconds) })
-      : this.language.text('failure.retry_now');
+    this.countdown.textContent = retryWords(this.language, Math.ceil((retryAt - now) / 1000));
   }
+}
+
+/** When the user may ask again, by the agent's `Retry-After`. */
+export function retryWords(language, seconds) {
+  return seconds > 0 ? language.text('failure.retry_in', { wait: language.wait(seconds) }) : language.text('failure.retry_now');
 }
 
 function limitWords(language, { unit, most }) {
