@@ -11,13 +11,12 @@ import { ChangeWatch } from './chat/change-watch.js';
 import { Chat } from './chat/chat.js';
 import { ConversationDatabase } from './chat/conversation-database.js';
 import { ConversationList } from './chat/conversation-list.js';
-import { Drafts } from './chat/drafts.js';
 import { Files } from './chat/files.js';
 import { markdownOf } from './chat/exported.js';
 import { Inbox } from './chat/inbox.js';
 import { KeptConversation } from './chat/kept-conversation.js';
-import { LastThread } from './chat/last-thread.js';
 import { followRun, startRun } from './chat/run-stream.js';
+import { TabMemory } from './chat/tab-memory.js';
 import { Threads } from './chat/threads.js';
 import { chooseLanguage } from './language/language.js';
 import { PendingSignIn } from './sign-in/pending-sign-in.js';
@@ -66,8 +65,8 @@ export class Application extends EventTarget {
     const inBrowser = configuration.conversationStorage === 'indexeddb' && indexedDB;
     this.kept = new KeptConversation(
       configuration.conversationStorage === 'memory' ? undefined : tabStorage, inBrowser ? new ConversationDatabase(indexedDB) : undefined);
-    this.lastThread = new LastThread(tabStorage);
-    this.drafts = new Drafts(tabStorage);
+    this.lastThread = new TabMemory(tabStorage, 'idaas-agent.thread');
+    this.drafts = new TabMemory(tabStorage, 'idaas-agent.drafts'); // by conversation
     this.request = requester({ agentUrl: configuration.agentUrl, accessToken: () => this.session?.accessToken });
     this.threads = new Threads(this.request);
     this.inbox = new Inbox(this.request);
@@ -113,11 +112,12 @@ export class Application extends EventTarget {
 
   /** What the user has written in this conversation, and not sent. */
   get draft() {
-    return this.drafts.of(this.session?.person, this.#draftKey);
+    return this.drafts.of(this.session?.person)?.[this.#draftKey] ?? '';
   }
 
   set draft(text) {
-    if (this.session) this.drafts.keep(this.session.person, this.#draftKey, text);
+    const { person } = this.session ?? {};
+    this.drafts.keep(person, { ...this.drafts.of(person), [this.#draftKey]: text || undefined });
   }
 
   /** A conversation without a message has no id that outlasts a reload. */

@@ -11,7 +11,7 @@ const KEPT = { ...THREAD, messages: [{ id: 'u', role: 'user', content: 'one' }, 
 function application(responses, hash = '') {
   const tabStorage = new MemoryStorage();
   tabStorage.setItem('idaas-agent.session', JSON.stringify({ accessToken: 'at', subject: 's', person: 'p', name: 'n' }));
-  tabStorage.setItem('idaas-agent.thread', JSON.stringify({ person: 'p', thread: 't' }));
+  tabStorage.setItem('idaas-agent.thread', JSON.stringify({ person: 'p', value: 't' }));
   globalThis.fetch = async (url, options) => responses[new URL(url).pathname](options);
   const location = { pathname: '/', search: '', hash };
   const history = { replaceState: (_, __, url) => { location.hash = url.replace(/^[^#]*/, ''); } };
