@@ -6,27 +6,26 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.util import find_spec
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
-from zoneinfo import ZoneInfo
+from typing import Any, Final, Self
 
 from agent.background import end_tasks
-from agent.composition.extensions import agent_graph, load_both, model_provider, services
+from agent.composition.call_policy import call_policy
+from agent.composition.extensions import agent_graph, load_both, model_provider
+from agent.composition.service_parts import ServiceParts
+from agent.composition.verifier import access_token_verifier
 from agent.conversations.storage import ConversationStorage
 from agent.errors.error_codes import AgentCode
 from agent.http.authentication import Admission
 from agent.http.rate_limit import RequestRate
 from agent.http.shutdown import Shutdown, shutting_down
 from agent.operations.approval_webhook import ApprovalWebhook
-from agent.operations.audit.configured import audit_log, audit_trail
 from agent.operations.metrics.agent_measures import AgentMeasures
 from agent.operations.readiness import Check, Readiness
 from agent.operations.revocation.configured import revocation_stores, user_event_reader
 from agent.operations.revocation.enforcer import RevocationEnforcer
 from agent.operations.traces.langsmith import trace_by_default
 from agent.operations.traces.tracer import Tracer, tracer_of
-from agent.policy.counters import CallCounters
 from agent.redis import shared_redis
 from agent.runs.conversation_runs import Conversations
 from agent.runs.live_run import LiveRuns
@@ -45,7 +44,6 @@ from graph.approvals.record import ApprovalStore
 from graph.approvals.rights import UserRights, rights_of
 from graph.call_steps.once import BegunCalls
 from graph.context import TokenLookup, token_in_context
-from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
 from graph.error_codes import GraphCode
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
@@ -54,23 +52,15 @@ from graph.prompt import SYSTEM_PROMPT
 from http1.transport import PoolUse
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.access_token.verifier import REVOCATION_REACH, AccessTokenVerifier
+from identity.access_token.verifier import REVOCATION_REACH
 from identity.audit.trail import AuditTrail
-from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.errors import ConfigurationError, UnreachableError
-from identity.idaas.client import IDaaSClient
+from identity.errors import UnreachableError
 from identity.principal import AccessIdentity
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
-from identity.transport.client import http_client
 from tools.service import Service, ToolSchema
 
-if TYPE_CHECKING:
-    from agent.policy.call_policy import CedarPolicy
-    from agent.policy.decision_point import DecisionPointPolicy
-
-_HTTP_SECONDS: Final = 10.0
 _OPTIONAL_SECONDS: Final = 0.9
 """How long a check may take without which the agent stays in service: probes wait for a second at least."""
 
@@ -109,36 +99,47 @@ class Agent:
             settings, partial(self.measures.export_failures.add, "traces")
         )
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
-        self.http: Final = http_client(tls, _HTTP_SECONDS, pool := PoolUse())
-        self.audit_log: Final = audit_log(settings, clock)
-        audit = audit_trail(settings, self.audit_log, clock)
+        self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
+            settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE
+        )
+        calls, self.model = load_both(
+            lambda: ServiceParts(
+                settings,
+                tls,
+                clock=clock,
+                measures=self.measures,
+                llm_api_key=self.llm_api_key,
+                accepts_tools=accepts_tools,
+            ),
+            lambda: model_provider(settings, tls) if model is None else model,
+        )
+        self.http: Final = calls.http
+        self.audit_log: Final = calls.audit_log
+        audit = calls.audit
 
         # Who is calling
         self.jwks: Final = Jwks(settings.jwks_url, self.http, clock=clock, fetches=self.measures.issue)
         revocations = RevocationList(reach=REVOCATION_REACH, clock=clock)
-        self.verifier: Final = self._access_token_verifier(revocations)
+        use = self.measures.verifications
+        self.verifier: Final = access_token_verifier(settings, self.jwks, revocations, clock=clock, use=use)
         self.admission: Final = Admission(self.verifier, audit, settings, settings.agent_scope, clock)
         scope = settings.prepare_scope
-        clients = self._access_token_verifier(revocations, scope)
+        clients = access_token_verifier(
+            settings, self.jwks, revocations, clock=clock, use=use, of_clients=scope
+        )
         self._preparing = Admission(clients, audit, settings, scope, clock) if scope else None
 
         # What they may use
-        self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
-        self.broker: Final = CredentialBroker(
-            self.idaas, clock=clock, audit=audit, use=self.measures.credentials, requests=self.measures.issue
-        )
-        self.services, self.model = load_both(
-            lambda: services(settings, tls, accepts_tools=accepts_tools),
-            lambda: model_provider(settings, tls) if model is None else model,
-        )
+        self.idaas: Final = calls.idaas
+        self.broker: Final = calls.broker
+        self.services: Final = calls.services
+        self.requirements: Final = calls.requirements
+        """What the model and the services require, by the names of the graph's nodes."""
+        self.access: Final = calls.access
+        self.listed_tools: Final = calls.listed_tools
         self.group_models: Final = dict(each.rsplit("=", 1) for each in settings.llm_group_models)
         names = {settings.llm_fallback_model, *self.group_models.values()} if model is None else ()
         self.other_models: Final = {name: model_provider(settings, tls, name) for name in names if name}
-        self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
-            settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE
-        )
-        self.requirements: Final = requirements(self.services, settings.access_identity, self.llm_api_key)
-        """What the model and the services require, by the names of the graph's nodes."""
 
         # What is kept, and what processes share
         self._process_id: Final = secrets.token_hex(16)
@@ -149,7 +150,7 @@ class Agent:
         self.redis: Final = shared_redis(settings)
         """`None`: each process works for itself."""
 
-        self.policy: Final = self._policy()
+        self.policy: Final = call_policy(calls, storage)
         """That of POLICY_FILE or POLICY_URL; `None`: the services declare which calls ask."""
 
         # Runs
@@ -213,63 +214,12 @@ class Agent:
             runs_ended=self.runs.ended,
         )
         self._warm_up: asyncio.Task[None] | None = None
-        self._show_measures(pool)
+        self._show_measures(calls.pool)
 
     def admission_of(self, path: str) -> Admission:
         """Clients with `PREPARE_SCOPE` are admitted to `/prepared` alone, and no one else is to it."""
         prepares = path == "/prepared" or path.startswith("/prepared/")
         return self._preparing if prepares and self._preparing else self.admission
-
-    def _access_token_verifier(
-        self, revocations: RevocationList, of_clients: str | None = None
-    ) -> AccessTokenVerifier:
-        """Of people, as the settings say; with a scope `of_clients`, of clients that have it."""
-        settings = self.settings
-        return AccessTokenVerifier(
-            issuer=settings.idaas.issuer,
-            audience=settings.agent_audience,
-            scope=of_clients or settings.agent_scope,
-            keys=self.jwks,
-            clients=[settings.idaas.client_id, *settings.client_ids.split()],
-            allow_clients=of_clients is not None or settings.allow_client_callers,
-            allow_people=of_clients is None,
-            kept_claims=settings.caller_claims.split(),
-            revocations=revocations,
-            clock=self.clock,
-            use=self.measures.verifications,
-        )
-
-    def _policy(self) -> "CedarPolicy | DecisionPointPolicy | None":
-        """Without the file, nothing of it is imported."""
-        settings, storage = self.settings, self.conversation_storage
-        by_name = {service.name: service for service in self.services}
-        counters = CallCounters(storage.database, storage.encryption) if storage else None
-        if settings.policy_url is not None:
-            from agent.policy.decision_point import DecisionPointPolicy
-
-            http, broker = self.http, self.broker
-            return DecisionPointPolicy(
-                by_name, self.requirements, settings, http, broker, self.clock, counters
-            )
-        if settings.policy_file is None:
-            return None
-        if find_spec("cedarpy") is None:
-            raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["POLICY_FILE needs the extra policy"])
-        from agent.policy.call_policy import CedarPolicy, PolicyFile
-        from agent.policy.schema import vocabulary_of
-
-        vocabulary = vocabulary_of(settings, self.services, self.listed_tools, counts=storage is not None)
-        return CedarPolicy(
-            by_name,
-            self.requirements,
-            PolicyFile(settings.policy_file, vocabulary),
-            self.access,
-            counters=counters,
-            group_claim=settings.policy_groups_claim,
-            zone=ZoneInfo(settings.policy_time_zone),
-            observes=settings.policy_mode == "observe",
-            clock=self.clock,
-        )
 
     def _graph_parts(
         self, audit: AuditTrail, caller: TokenLookup, resume_values: bool, begun_calls: BegunCalls | None
@@ -424,24 +374,11 @@ class Agent:
             grants=await self.grants.of(user.principal) if self.grants else (),
         )
 
-    def listed_tools(
-        self, service: Service, caller: VerifiedAccessToken | None = None
-    ) -> Sequence[ToolSchema] | None:
-        """The tools that `service` has listed for `caller`, if they are known without a request."""
-        return service.cached_tools(self.access(service.name, caller, renews=False))
-
     async def model_key(self, caller: VerifiedAccessToken | None) -> Secret:
         """The model's API key, from its file or from IDaaS. Raises the identity layer's errors."""
         if isinstance(self.llm_api_key, Secret):
             return self.llm_api_key
         return (await self.access("model", caller).credential()).secret
-
-    def access(
-        self, name: str, caller: VerifiedAccessToken | None, *, renews: bool = True
-    ) -> ServiceCredential:
-        """The credential of one service, outside of a run. `caller` may be `None` under Machine identity."""
-        credentials = ServiceCredentials(self.requirements, self.broker, self.clock, renews=renews)
-        return credentials.of(caller, name)
 
 
 async def _closed(*parts: Any) -> None:  # noqa: ANN401 - what has `aclose`

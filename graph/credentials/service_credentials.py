@@ -30,7 +30,9 @@ class ServiceRequirement:
 
 
 def requirements(
-    services: Iterable[Service], default_identity: AccessIdentity, llm_api_key: ApiKeyRequirement | Secret
+    services: Iterable[Service],
+    default_identity: AccessIdentity,
+    llm_api_key: ApiKeyRequirement | Secret | None = None,
 ) -> dict[str, ServiceRequirement]:
     """The requirements of the model and the services, by the names of their nodes, the model first.
 

@@ -1,0 +1,81 @@
+"""The services and what their calls need: the part of an agent that knows no caller, no model and no run."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from agent.composition.extensions import services
+from agent.operations.audit.configured import audit_log, audit_trail
+from agent.operations.metrics.agent_measures import AgentMeasures
+from agent.settings.settings import Settings
+from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
+from http1.transport import PoolUse
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.requirement import ApiKeyRequirement
+from identity.idaas.client import IDaaSClient
+from identity.secrets.secret import Secret
+from identity.transport.client import http_client
+from tools.service import Service, ToolSchema
+
+_HTTP_SECONDS: Final = 10.0
+
+
+class ServiceParts:
+    """The services that the settings name, and the credentials of their calls. For one event loop.
+
+    Reads no setting of callers, of the model or of conversations.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        tls: ssl.SSLContext,
+        *,
+        clock: Callable[[], float] = time.time,
+        measures: AgentMeasures | None = None,
+        llm_api_key: ApiKeyRequirement | Secret | None = None,
+        accepts_tools: bool = False,
+    ) -> None:
+        """Makes the parts; opens no connection. `tls` is what they trust. With `accepts_tools`, what MCP
+        servers list first is accepted and kept.
+
+        Raises `ConfigurationError` with every service that cannot be loaded.
+        """
+        measures = measures or AgentMeasures()
+        self.settings: Final = settings
+        self.clock: Final = clock
+        self.services: Final = services(settings, tls, accepts_tools=accepts_tools)
+        self.requirements: Final = requirements(self.services, settings.access_identity, llm_api_key)
+        """What the services require, and the model if its key is given, by the names of the graph's nodes."""
+        self.pool: Final = PoolUse()
+        """The connections of `http`."""
+        self.http: Final = http_client(tls, _HTTP_SECONDS, self.pool)
+        self.audit_log: Final = audit_log(settings, clock)
+        self.audit: Final = audit_trail(settings, self.audit_log, clock)
+        self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
+        self.broker: Final = CredentialBroker(
+            self.idaas, clock=clock, audit=self.audit, use=measures.credentials, requests=measures.issue
+        )
+
+    def access(
+        self, name: str, caller: VerifiedAccessToken | None, *, renews: bool = True
+    ) -> ServiceCredential:
+        """The credential of one service, outside of a run. `caller` may be `None` under Machine identity."""
+        credentials = ServiceCredentials(self.requirements, self.broker, self.clock, renews=renews)
+        return credentials.of(caller, name)
+
+    def listed_tools(
+        self, service: Service, caller: VerifiedAccessToken | None = None
+    ) -> Sequence[ToolSchema] | None:
+        """The tools that `service` has listed for `caller`, if they are known without a request."""
+        return service.cached_tools(self.access(service.name, caller, renews=False))
+
+    async def aclose(self) -> None:
+        """Closes all connections, and ends the audit log."""
+        await asyncio.gather(*(service.aclose() for service in self.services))
+        await self.broker.aclose()
+        await self.http.aclose()
+        await self.audit_log.aclose()
