@@ -179,6 +179,9 @@ checks whether the values work. URLs must be https, except to loopback addresses
 as not set, and one pair of double quotation marks around a value is taken off. Variables of the environment
 override those of `--env-file`. A variable with a misspelt name is not read, and the start warns about it.
 
+A command needs the variables that it uses: `idaas-agent revoke` stops at a wrong `REVOCATIONS_FILE`, and
+needs neither a model nor an audience (but with `REDIS_URL`, whose keys contain a digest of it).
+
 The agent's own secret: [client authentication](connect-idaas.md#client-authentication).
 """
 

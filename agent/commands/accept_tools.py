@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import ssl
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +10,12 @@ import typer
 
 from agent.commands.terminal import ENV_FILE, operator_settings, out, stop, stop_by, users_token
 from agent.settings.settings import Settings
+from identity.access_token.revocation_list import RevocationList
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.printable import printable_json
 from identity.secrets.secret import Secret
+from identity.signing_keys.jwks import Jwks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,15 +66,20 @@ def accept_tools(
 
 async def _selection(settings: Settings, service: str) -> "ToolSelection | None":
     """The selection of the service after it has listed its tools. Raises `AgentError`."""
-    from agent.composition.agent import Agent
+    from agent.composition.service_parts import ServiceParts
+    from agent.composition.verifier import access_token_verifier
     from tools.mcp_service.service import MCPService
 
     token = users_token()
-    async with aclosing(Agent(settings, accepts_tools=False)) as agent:
-        caller = await agent.verifier.verify(Secret(token)) if token else None
-        for each in agent.services:
+    tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
+    async with aclosing(ServiceParts(settings, tls)) as calls:
+        caller: VerifiedAccessToken | None = None
+        if token:
+            async with aclosing(Jwks(settings.jwks_url, calls.http)) as keys:
+                caller = await access_token_verifier(settings, keys, RevocationList()).verify(Secret(token))
+        for each in calls.services:
             if isinstance(each, MCPService) and each.name == service:
-                await each.tools(agent.access(service, caller))
+                await each.tools(calls.access(service, caller))
                 return each.selection
         return None
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from identity.errors import ConfigurationError
 from tools import VERSION
 
 ENTRY_POINTS: Final = "idaas_agent.commands"
@@ -47,6 +48,18 @@ class Commands(TyperGroup):
         else:
             parent.command(cmd_name)(command)
         return typer.main.get_group(parent).commands[cmd_name]
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's signature
+        """Runs the command. What it lacks of its settings ends it with the faults."""
+        has_env_file = any(word.startswith("--env-file") for word in ctx.args)
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            from agent.commands.terminal import print_sandbox_hint, stop_by
+
+            if not has_env_file:
+                print_sandbox_hint(None)
+            stop_by(error)
 
 
 app = typer.Typer(

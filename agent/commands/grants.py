@@ -2,15 +2,27 @@
 
 import asyncio
 import json
-from contextlib import aclosing
-from typing import Annotated, Any
+import ssl
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, aclosing
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.commands.no_access import NO_ACCESS
+from agent.commands.revoke import stored_revocations
 from agent.commands.terminal import ENV_FILE, operator_settings, out, stop
+from agent.operations.revocation.store import StoreError
 from agent.settings.settings import Settings
-from identity.errors import AgentError
+from identity.audit.trail import AuditTrail
+from identity.errors import AgentError, ConfigurationError
 from identity.principal import Principal
+
+if TYPE_CHECKING:
+    from agent.conversations.storage import ConversationStorage
+    from graph.approvals.grants import Grants
+    from tools.service import Service
 
 
 def grants(
@@ -23,10 +35,15 @@ def grants(
     """Shows the grants that count now and the prepared runs that wait, one JSON object a line, or ends one,
     in every process at once.
     """
+    settings = operator_settings(env_file)
     try:
-        found = asyncio.run(_found(operator_settings(env_file), user, withdraw))
+        found = asyncio.run(_found(settings, user, withdraw))
+    except ConfigurationError:
+        raise
     except AgentError as error:
         stop(f"the grants cannot be read or ended: {error.detail}", "check CONVERSATIONS_URL")
+    except StoreError as error:
+        stop(f"the revocations cannot be read, which end grants: {error}")
     if withdraw is not None:
         if not found:
             stop(f'there is no grant or prepared run "{withdraw}"', "idaas-agent grants shows them all")
@@ -40,22 +57,29 @@ def grants(
 
 async def _found(settings: Settings, user: str | None, withdraw: str | None) -> list[dict[str, Any]]:
     """What counts or waits, as JSON, of which the one to `withdraw` has been ended and recorded."""
-    from agent.composition.agent import Agent
+    from agent.composition.extensions import services
+    from agent.conversations.storage import ConversationStorage
+    from agent.operations.audit.configured import audit_log, audit_trail
     from agent.runs.prepared_runs import PreparedRuns
     from graph.approvals.record import ApprovalStatus
     from graph.approvals.request import approval_members, grant_of
 
-    without_rules = settings.model_copy(update={"policy_file": None, "policy_url": None})
-    async with aclosing(Agent(without_rules, accepts_tools=False)) as agent:
-        if (grants := agent.grants) is None or (storage := agent.conversation_storage) is None:
-            return []
-        await agent.revocation.start()
-        await agent.revocation.check_read()
-        runs = PreparedRuns(settings, storage.approvals, grants.audit, grants.revocations, agent.clock, None)
-        given = await storage.grants.of_all(agent.clock())
+    if (storage := ConversationStorage.of(settings, time.time)) is None:
+        return []
+    tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
+    made = services(settings, tls, accepts_tools=False)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(aclosing(storage))
+        audit = AuditTrail()
+        if withdraw is not None:
+            log = await stack.enter_async_context(aclosing(audit_log(settings)))
+            audit = audit_trail(settings, log)
+        grants = await stored_grants(settings, storage, made, audit)
+        runs = PreparedRuns(settings, storage.approvals, audit, grants.revocations, time.time, None)
+        given = await storage.grants.of_all(time.time())
         counting = given if withdraw is not None else filter(grants.counts, given)
         shown = [(each.request, grant_of(each)) for each in counting]
-        prepared = await storage.approvals.all_prepared(agent.clock())
+        prepared = await storage.approvals.all_prepared(time.time())
         waiting = [each.request for each in prepared if runs.status(each) is ApprovalStatus.OPEN]
         shown += [(each, approval_members(each) | {"prepared_by": each.prepared_by}) for each in waiting]
         found = []
@@ -67,3 +91,16 @@ async def _found(settings: Settings, user: str | None, withdraw: str | None) -> 
                 elif withdraw is not None:
                     await grants.withdraw(request.id, request.principal, None)
         return found
+
+
+async def stored_grants(
+    settings: Settings, storage: "ConversationStorage", services: Sequence["Service"], audit: AuditTrail
+) -> "Grants":
+    """The grants of `storage`, which count by the `services` and by what is revoked now. Their withdrawal is
+    recorded in `audit`. Raises `StoreError` if the revocations cannot be read.
+    """
+    from graph.approvals.grants import Grants
+
+    by_name = {each.name: each for each in services}
+    revocations = await stored_revocations(settings)
+    return Grants(storage.grants, by_name, lambda *_: NO_ACCESS, revocations, audit, time.time)

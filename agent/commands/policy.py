@@ -6,20 +6,22 @@ import ssl
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.commands.audit import records
+from agent.commands.no_access import NO_ACCESS
 from agent.commands.terminal import ENV_FILE, operator_settings, out, seconds_of, stop, stop_by
 from agent.errors.error_codes import AgentCode
+from agent.operations.revocation.store import StoreError
 from identity.errors import AgentError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from agent.policy.schema import ToolAction, Vocabulary
     from agent.policy.situation import Situation
     from agent.settings.settings import Settings
+    from graph.approvals.grants import Grant
     from graph.approvals.policy import Ask, Decision, Facts, User
     from graph.approvals.rights import UserRights
 
@@ -139,31 +142,13 @@ class _Loaded:
         return decide(of_tool.enforced, of_tool, situation, facts, asks), of_tool, situation, facts, asks
 
 
-class _NoAccess:
-    """To a service that is not called (`tools.service.Access`)."""
-
-    caller = None
-
-    def cached(self) -> None:
-        """No credential is known."""
-
-    async def _none(self, *_: object, **__: object) -> NoReturn:
-        raise LookupError("the command calls nothing")
-
-    credential = renew = lent = _none
-
-    def stepped_up(self, _: object) -> "_NoAccess":
-        """No access, too."""
-        return self
-
-
 def _load(file: Path | None, env_file: Path | None) -> _Loaded:
     """Prints the faults of the file with their places, and stops if there are any. Nothing is called: tools
     that a server lists are not known.
     """
-    settings = operator_settings(env_file, calls=False)
-    path = file or settings.policy_file
-    if path is None:
+    named = {} if file is None else {"POLICY_FILE": str(file)}
+    settings = operator_settings(env_file, **named)
+    if (path := settings.policy_file) is None:
         stop("there is no policy file", "set POLICY_FILE, or name one with --file")
     from agent.composition.extensions import services
     from agent.policy.rules import read_rules
@@ -173,7 +158,7 @@ def _load(file: Path | None, env_file: Path | None) -> _Loaded:
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         made = services(settings, tls, accepts_tools=False)
         counts = settings.conversations_url is not None
-        known = vocabulary_of(settings, made, lambda each: each.cached_tools(_NoAccess()), counts=counts)
+        known = vocabulary_of(settings, made, lambda each: each.cached_tools(NO_ACCESS), counts=counts)
         rules = read_rules(path, known)
     except ConfigurationError as error:
         if error.code is not AgentCode.POLICY_INVALID:
@@ -362,17 +347,41 @@ def can(
         rights = asyncio.run(_rights(settings, User(Principal(settings.idaas.issuer, user), claims, at)))
     except AgentError as error:
         stop_by(error)
+    except StoreError as error:
+        stop(f"the revocations cannot be read, which end grants: {error}")
     typer.echo(json.dumps(rights, indent=2))
 
 
 async def _rights(settings: "Settings", user: "User") -> "UserRights":
-    from agent.composition.agent import Agent
+    from agent.commands.grants import stored_grants
+    from agent.composition.call_policy import call_policy
+    from agent.composition.service_parts import ServiceParts
+    from agent.conversations.storage import ConversationStorage
+    from graph.approvals.gate import ApprovalGate
+    from graph.approvals.policies import policies_of
+    from graph.approvals.rights import rights_of
     from tools.service import Service, ToolSchema
 
     def tools(service: Service) -> list[ToolSchema]:
-        listed = {each.name: each for each in agent.listed_tools(service) or ()}
+        listed = {each.name: each for each in calls.listed_tools(service) or ()}
         return [listed.get(name) or ToolSchema(name, "", {}) for name in sorted(service.tool_names)]
 
-    async with aclosing(Agent(settings)) as agent:
-        await agent.revocation.start()
-        return await agent.rights_of(user, tools)
+    tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
+    storage = ConversationStorage.of(settings, time.time)
+    async with AsyncExitStack() as stack:
+        if storage is not None:
+            await stack.enter_async_context(aclosing(storage))
+        calls = await stack.enter_async_context(aclosing(ServiceParts(settings, tls)))
+        policy = call_policy(calls, storage)
+        by_name = {service.name: service for service in calls.services}
+        policies = policies_of(by_name, calls.requirements, [] if policy is None else [policy])
+        approvals = storage.approvals if storage else None
+        gate = ApprovalGate(
+            calls.services, calls.requirements, approvals, settings.approval_seconds, time.time, policies
+        )
+        given: Sequence[Grant] = ()
+        if storage is not None:
+            grants = await stored_grants(settings, storage, calls.services, calls.audit)
+            given = await grants.of(user.principal)
+        in_force = await policy.in_force() if policy else None
+        return await rights_of(user, gate, tools, policy=in_force, grants=given)

@@ -19,7 +19,7 @@ from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.revocation_list import RevocationList
 from identity.access_token.verifier import LEEWAY, REVOCATION_REACH
 from identity.audit.event import AuditedAction, AuditOutcome
-from identity.errors import AgentError
+from identity.errors import AuditError
 from identity.printable import rfc3339
 
 _OFFERED: Final = 10
@@ -136,21 +136,21 @@ def put_revocation(settings: Settings, revocation: Revocation) -> None:
 
     async def keep() -> None:
         async with aclosing(audit_log(settings)) as log, _stores(settings) as stores:
+            record = audit_trail(settings, log).revocation(revocation, settings.idaas.issuer)
             for store in stores:
                 with nullcontext() if store.lasts else suppress(StoreError):
                     await store.put([revocation])
-            record = audit_trail(settings, log).revocation(revocation, settings.idaas.issuer)
             await record.ended(AuditOutcome.SUCCEEDED)
 
     try:
         asyncio.run(keep())
     except StoreError as error:
         stop(f"the revocation is not kept: {error}", "check CONVERSATIONS_URL, REVOCATIONS_FILE or REDIS_URL")
-    except AgentError as error:
+    except AuditError as error:
         stop(f"the revocation is in force, but not on record: {error.detail}")
 
 
-async def _kept_revocations(settings: Settings) -> RevocationList:
+async def stored_revocations(settings: Settings) -> RevocationList:
     """The revocations that running agents have in force. Raises `StoreError`."""
     revocations = RevocationList(reach=REVOCATION_REACH)
     async with _stores(settings) as stores:
@@ -165,7 +165,7 @@ async def _kept_revocations(settings: Settings) -> RevocationList:
 
 def _show(settings: Settings) -> None:
     try:
-        entries = [e for e in asyncio.run(_kept_revocations(settings)).entries() if e.until is not None]
+        entries = [e for e in asyncio.run(stored_revocations(settings)).entries() if e.until is not None]
     except StoreError as error:
         stop(f"the revocations cannot be read: {error}")
     for entry in sorted(entries, key=lambda entry: entry.changed_at):

@@ -41,7 +41,7 @@ def serve(
         variables["AGENT_HOST"] = host
     if port is not None:
         variables["AGENT_PORT"] = str(port)
-    settings = settings_or_stop(variables, env_file, serves=True)
+    settings = settings_or_stop(variables, env_file)
     export_for_sdks(variables)
     set_up_logging(settings.log_level, settings.log_format)
     for warning in misspelt_variables(variables):

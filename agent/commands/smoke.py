@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import aclosing
+from functools import partial
 from getpass import getpass
 from importlib.resources import files
 from pathlib import Path
@@ -20,8 +21,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from agent.commands.doctor.command import show_finding
-from agent.commands.terminal import ENV_FILE, err, operator_settings, out, users_token
-from agent.settings.settings import Settings
+from agent.commands.terminal import (
+    ENV_FILE,
+    environment,
+    err,
+    for_printing_command,
+    out,
+    settings_or_stop,
+    users_token,
+)
+from agent.settings.settings import Settings, read_settings
 from identity.access_token.jws import parse_compact_jws
 from identity.access_token.revocation import Origin, Revocation, Target
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -56,7 +65,8 @@ def smoke(
     What differs from the sandbox is shown, and is no failure. Exit status 1 if a step failed. The access
     token of a signed-in user is read from IDAAS_AGENT_ACCESS_TOKEN, or asked for on a terminal.
     """
-    settings = operator_settings(env_file)
+    variables = for_printing_command(environment(env_file))
+    settings = settings_or_stop(variables, env_file, read=partial(read_settings, serves=False))
     token = users_token()
     if not token and sys.stdin.isatty():
         token = getpass("access token of a signed-in user (empty: its steps are skipped): ").strip()

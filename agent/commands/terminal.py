@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -18,7 +18,7 @@ from rich.segment import Segment
 
 from agent.errors.error_table import for_operators
 from agent.settings.quotation_marks import without_quotation_marks
-from agent.settings.settings import TOKEN_VARIABLE, Settings, read_settings
+from agent.settings.settings import TOKEN_VARIABLE, Settings, read_command_settings, read_settings
 from agent.settings.variable_names import misspelt_variables
 from identity.errors import AgentError, ConfigurationError
 from identity.printable import printable
@@ -142,13 +142,14 @@ def print_sandbox_hint(env_file: Path | None) -> None:
 
 
 def settings_or_stop(
-    variables: Mapping[str, str], env_file: Path | None = None, *, serves: bool = False, calls: bool = True
+    variables: Mapping[str, str],
+    env_file: Path | None = None,
+    *,
+    read: Callable[[Mapping[str, str]], Settings] = read_settings,
 ) -> Settings:
-    """The settings; prints every fault and stops if there are any. `serves`: of an agent on this machine;
-    not `calls`: for a command that calls nothing (`read_settings`).
-    """
+    """The settings that `read` makes of `variables`; prints every fault and stops if there are any."""
     try:
-        return read_settings(variables, serves=serves, calls=calls)
+        return read(variables)
     except ConfigurationError as error:
         print_error(error)
         print_misspelt(variables)
@@ -156,9 +157,13 @@ def settings_or_stop(
         raise typer.Exit(1) from None
 
 
-def operator_settings(env_file: Path | None, *, calls: bool = True) -> Settings:
-    """The settings for a command that prints its result; stops with every fault if there are any."""
-    return settings_or_stop(for_printing_command(environment(env_file)), env_file, calls=calls)
+def operator_settings(env_file: Path | None, **others: str) -> Settings:
+    """The settings for a command that prints its result, and needs those that it uses. `others` are variables
+    of its options. Reading a setting that is missing or invalid raises `ConfigurationError`, which ends the
+    command with its faults (`command_line.Commands`).
+    """
+    variables = for_printing_command(environment(env_file) | others)
+    return settings_or_stop(variables, env_file, read=read_command_settings)
 
 
 def stop_by(error: AgentError) -> NoReturn:

@@ -6,9 +6,10 @@ generated from the texts below the fields of the groups.
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import httpx
 from pydantic import Field, InstanceOf, ValidationError
@@ -38,7 +39,8 @@ TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's 
 
 _IN_FILES: Final = ("conversations_url", "redis_url")
 """Variables with a password, which a file may contain in their place."""
-_OF_CALLERS: Final = ("agent_audience", "agent_scope")
+_UNUSED: Final = "unused"
+"""In place of a required variable that is missing, while the others are validated."""
 _MAX_SHOWN: Final = 40
 _KINDS: Final = {
     "int_parsing": "a whole number",
@@ -112,68 +114,151 @@ def read_settings(
     *,
     clock: Callable[[], float] = time.time,
     serves: bool = True,
-    calls: bool = True,
+    unread: Collection[str] = (),
 ) -> Settings:
     """The settings of `environment`, and the SDK configuration that it names.
 
-    `clock` dates what the agent presents to IDaaS. Without `serves`, the settings are for a command of an
-    operator: what must hold where the agent serves is not checked. Without `calls`, they are for one that
-    calls nothing: variables of callers and of the model's key may be missing, and `idaas` is.
+    `clock` dates what the agent presents to IDaaS. Without `serves`, what must hold where the agent serves is
+    not checked. Variables of the names `unread` have values that cannot be read here: they count as set.
 
     An empty variable counts as not set, one pair of quotation marks around a value is taken off, and unknown
     variables are ignored.
     Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
     NUL characters, which only a file of variables can contain, are reported before all other faults.
     """
-    if unusable := [name for name, value in environment.items() if "\0" in f"{name}{value}"]:
-        faults = [f"{name} must not contain a NUL character" for name in unusable]
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
-    faults = quotation_mark_faults(environment, variables())
-    environment = without_quotation_marks(environment)
-    given: dict[str, str] = {
-        name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
-    }
-    if not calls:
-        keyed = {"llm_api_key_file", "llm_api_key_identifier"} & given.keys()
-        unused = _OF_CALLERS if keyed else (*_OF_CALLERS, "llm_api_key_identifier")
-        given = dict.fromkeys(unused, "unused") | given
-    for name in _IN_FILES:
-        with contextlib.suppress(KeyError, ValueError):  # `Variables` reports the file
-            given[name] = secret_in_file(given[f"{name}_file"]).reveal()
-    path = Path(given.get("cloud_idaas_config_path", DEFAULT_PATH))
-    try:
-        Variables.model_validate(given)
-    except ValidationError as error:
-        faults += variable_faults(error)
-    try:
-        environment_proxies(httpx)
-    except ValueError as error:
-        faults.append(str(error))
-    faults += [fault for group in variable_groups() for fault in group.combination_faults(given)]
+    reading = _Reading.of(environment, frozenset(map(str.lower, unread)))
+    faults = [*reading.all_faults]
     if serves:
-        faults += [fault for group in variable_groups() for fault in group.place_faults(given)]
-    services: dict[str, FileDeclaration] = {}
-    if "services_file" in given and holds(Path(given["services_file"]).is_file):
-        services, found = read_services_file(Path(given["services_file"]))
-        faults += found
-    if "policy_url" not in given:
-        faults += sum_faults(services)
-    if BUILT_IN in services and "external_server_api_key_identifier" not in given:
-        faults.append(f"SERVICES_FILE: services.{BUILT_IN} needs EXTERNAL_SERVER_API_KEY_IDENTIFIER")
-    if not calls and not faults:
-        return Settings.model_construct(**dict(Variables.model_validate(given)), services=services)
+        faults += [fault for group in variable_groups() for fault in group.place_faults(reading.given)]
     code = AgentCode.SETTINGS_INVALID if faults else IdentityCode.SDK_CONFIG_UNREADABLE
-    sources = authentication_sources(given, _bundle(given), clock)
-    if not calls:
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+    sources = authentication_sources(reading.given, _bundle(reading.given), clock)
     try:
-        idaas = read_sdk_configuration(path, environment, clock=clock, sources=sources)
+        idaas = read_sdk_configuration(reading.sdk_file, reading.environment, clock=clock, sources=sources)
     except ConfigurationError as error:
         faults += error.faults
     if faults:
         raise ConfigurationError(code, faults)
     header_role = sources.role if isinstance(sources.role, RequestHeaderRole) else None
-    return Settings.model_validate(given | {"idaas": idaas, "services": services, "header_role": header_role})
+    others = {"idaas": idaas, "services": reading.services, "header_role": header_role}
+    return Settings.model_validate(reading.given | others)
+
+
+def read_command_settings(
+    environment: Mapping[str, str], *, clock: Callable[[], float] = time.time
+) -> Settings:
+    """The settings of `environment` for a command, which needs those that it uses, and no others.
+
+    Reading a setting that is missing or invalid raises `ConfigurationError` with its faults; so do `services`
+    for faults of SERVICES_FILE, `idaas` for those of the SDK configuration, and a request for a token without
+    the client's secret. Nothing is replaced by a default. A command reads its settings before it changes
+    anything.
+
+    Raises `ConfigurationError` for variables that contradict each other, quotation marks and proxies.
+    """
+    reading = _Reading.of(environment)
+    if reading.faults:
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, reading.faults)
+    absent = {
+        name: ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+        for name, faults in reading.absent.items()
+    }
+    given = {name: value for name, value in reading.given.items() if name not in absent}
+    required = {name for name, field in Variables.model_fields.items() if field.is_required()}
+    values = dict(Variables.model_validate(given | dict.fromkeys(required & absent.keys(), _UNUSED)))
+    sources = authentication_sources(reading.given, _bundle(reading.given), clock)
+    try:
+        values["idaas"] = read_sdk_configuration(
+            reading.sdk_file, reading.environment, clock=clock, sources=sources, authenticates=False
+        )
+    except ConfigurationError as error:
+        absent["idaas"] = error
+    made = _CommandSettings.model_construct(**values, services=reading.services, absent=absent)
+    for name in absent:
+        made.__dict__.pop(name, None)
+    return made
+
+
+class _CommandSettings(Settings):
+    """Settings of which some are absent: reading one of those raises its `ConfigurationError`."""
+
+    absent: dict[str, InstanceOf[ConfigurationError]] = Field(default={}, exclude=True, repr=False)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - called for what is absent alone
+        error = self.__dict__.get("absent", {}).get(name)
+        if error is None:
+            raise AttributeError(name)
+        raise error.again()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was read: `given` are the variables that are set, by their fields."""
+
+    environment: Mapping[str, str]
+    given: dict[str, str]
+    services: dict[str, FileDeclaration]
+    absent: Mapping[str, list[str]]
+    """The faults of fields that are missing or invalid, of `services` too."""
+    faults: list[str]
+    """All others."""
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], unread: Set[str] = frozenset()) -> Self:
+        """Raises `ConfigurationError` for NUL characters."""
+        if unusable := [name for name, value in environment.items() if "\0" in f"{name}{value}"]:
+            faults = [f"{name} must not contain a NUL character" for name in unusable]
+            raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+        faults = quotation_mark_faults(environment, variables())
+        environment = without_quotation_marks(environment)
+        texts = {name.lower(): environment.get(name, "").strip() for name in variables()}
+        given = {name: text for name, text in texts.items() if text and name not in unread}
+        for name in _IN_FILES:
+            with contextlib.suppress(KeyError, ValueError):  # `Variables` reports the file
+                given[name] = secret_in_file(given[f"{name}_file"]).reveal()
+        absent = _absent(given, unread)
+        try:
+            environment_proxies(httpx)
+        except ValueError as error:
+            faults.append(str(error))
+        faults += [fault for group in variable_groups() for fault in group.combination_faults(given)]
+        services: dict[str, FileDeclaration] = {}
+        if "services_file" in given and "services_file" not in absent:
+            services, of_services = read_services_file(Path(given["services_file"]))
+            if "policy_url" not in given:
+                of_services += sum_faults(services)
+            if BUILT_IN in services and "external_server_api_key_identifier" not in given:
+                needed = "EXTERNAL_SERVER_API_KEY_IDENTIFIER"
+                of_services.append(f"SERVICES_FILE: services.{BUILT_IN} needs {needed}")
+            if of_services:
+                absent["services"] = of_services
+        return cls(environment, given, services, absent, faults)
+
+    @property
+    def sdk_file(self) -> Path:
+        return Path(self.given.get("cloud_idaas_config_path", DEFAULT_PATH))
+
+    @property
+    def all_faults(self) -> list[str]:
+        of_fields = (fault for faults in self.absent.values() for fault in faults)
+        return [*dict.fromkeys(of_fields), *self.faults]
+
+
+def _absent(given: Mapping[str, str], unread: Set[str]) -> dict[str, list[str]]:
+    """The faults of fields that are missing or invalid. Those of `unread` are neither."""
+    absent: dict[str, list[str]] = {}
+    for group in variable_groups():
+        for name, fault in group.missing_faults({**dict.fromkeys(unread, ""), **given}).items():
+            absent[name] = [fault]
+    try:
+        Variables.model_validate(given)
+    except ValidationError as error:
+        absent |= {name: faults for name, faults in variable_faults(error).items() if name not in absent}
+    for name in _IN_FILES:
+        if f"{name}_file" in absent:
+            absent[name] = absent[f"{name}_file"]
+    if "services_file" in absent:
+        absent["services"] = absent["services_file"]
+    return absent
 
 
 def _bundle(given: Mapping[str, str]) -> str | None:
@@ -182,13 +267,16 @@ def _bundle(given: Mapping[str, str]) -> str | None:
     return path if path and holds(Path(path).is_file) else None
 
 
-def variable_faults(error: ValidationError) -> list[str]:
-    """Every fault of the variables, each by its variable's name: the expected value, then the found one.
+def variable_faults(error: ValidationError) -> dict[str, list[str]]:
+    """Every fault of the variables, by their fields: the variable's name, the expected value, the found one.
 
     It repeats the value of a number, a boolean or an enumeration only, never a value that may contain a
     secret, such as an address with a password.
     """
-    return [_fault(fault) for fault in error.errors(include_url=False)]
+    faults: dict[str, list[str]] = {}
+    for fault in error.errors(include_url=False):
+        faults.setdefault(str(fault["loc"][0]), []).append(_fault(fault))
+    return faults
 
 
 def _fault(fault: Mapping[str, Any]) -> str:

@@ -26,6 +26,14 @@ class VariableGroup(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     heading: ClassVar[str] = ""
 
+    @classmethod
+    def missing_faults(cls, given: Mapping[str, str]) -> dict[str, str]:
+        """The faults of variables that must be set and are not, by their fields. `given` are those that are
+        set, in lower case.
+        """
+        required = (name for name, field in cls.model_fields.items() if field.is_required())
+        return {name: f"{name.upper()} must be set" for name in required if name not in given}
+
     @staticmethod
     def combination_faults(_given: Mapping[str, str]) -> Iterator[str]:
         """Faults of variables that depend on each other, by the given variables in lower case."""
@@ -75,6 +83,12 @@ def set_together(given: Mapping[str, str], *names: str) -> Iterator[str]:
     if len({name in given for name in names}) > 1:
         *first, last = map(str.upper, names)
         yield f"{', '.join(first)} and {last} must be set together, or not at all"
+
+
+def missing_together(given: Mapping[str, str], *names: str) -> dict[str, str]:
+    """The fault of `set_together`, by the names that are not given."""
+    missing = [name for name in names if name not in given]
+    return {name: fault for fault in set_together(given, *names) for name in missing}
 
 
 def existing_file(value: Path) -> Path:

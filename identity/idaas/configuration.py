@@ -19,7 +19,7 @@ from identity.idaas.client_authentication.declaration import (
     read_client_key,
     read_client_secret,
 )
-from identity.idaas.client_authentication.method import ClientAuthentication
+from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
 from identity.idaas.client_authentication.oidc import read_oidc
 from identity.idaas.client_authentication.own_credential import (
     ClientSecretBasic,
@@ -68,6 +68,22 @@ def read_client_authentication(declared: Declaration) -> ClientAuthentication | 
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadAuthentication:
+    """In place of a `ClientAuthentication` that could not be read: every use raises why."""
+
+    error: ConfigurationError
+
+    async def authenticate(self, _: TokenRequest) -> TokenRequest:
+        raise self.error.again()
+
+    async def renew(self, _: TokenRequest) -> bool:
+        raise self.error.again()
+
+    async def inspect(self) -> str:
+        raise self.error.again()
+
+
 DEFAULT_PATH = Path("~/.cloud_idaas/client-config.json")
 
 _LARGEST_FILE = 1_000_000
@@ -99,10 +115,13 @@ def read_sdk_configuration(
     *,
     clock: Callable[[], float] = time.time,
     sources: AuthenticationSources | None = None,
+    authenticates: bool = True,
 ) -> SdkConfiguration:
     """Reads the file at `path` (`~` is expanded), and secrets from the variables of `environment` it names.
 
     `clock` dates client assertions, documents and signatures. `sources` are the other origins of secrets.
+    Without `authenticates`, faults of client authentication, such as a missing secret, are raised when it is
+    used.
     Raises `ConfigurationError` (`sdk_config_unreadable`), whose `faults` name the members.
     """
     try:
@@ -121,7 +140,8 @@ def read_sdk_configuration(
     client_id = members.text("clientId", required=True)
     token_endpoint = members.endpoint("tokenEndpoint")
     authn = members.inner("authnConfiguration", required=True)
-    authentication = None
+    authentication: ClientAuthentication | None = None
+    before = len(faults)
     if authn.values:
         declared = Declaration(
             root=members,
@@ -133,6 +153,9 @@ def read_sdk_configuration(
             sources=sources or AuthenticationSources(),
         )
         authentication = read_client_authentication(declared)
+    if not authenticates and authn.values and len(faults) > before:
+        authentication = UnreadAuthentication(_unreadable(faults[before:]))
+        del faults[before:]
     configured = partial(
         SdkConfiguration,
         instance_id=members.text("idaasInstanceId", required=True),

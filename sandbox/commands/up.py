@@ -101,7 +101,7 @@ def up(
                 "AGENT_PUBLIC_URL": f"http://localhost:{agent_port}",
                 "CORS_ALLOWED_ORIGINS": ",".join(options.page_origins()),
             }
-            settings = settings_or_stop(variables, serves=True)
+            settings = settings_or_stop(variables)
             export_for_sdks(variables)
             print_misspelt(variables)
             set_up_logging(settings.log_level, settings.log_format)

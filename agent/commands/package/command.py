@@ -15,8 +15,8 @@ from agent.commands.package import enterprise_service as enterprise
 from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
 from agent.commands.package.carried import Configuration, package_tree
 from agent.commands.package.parts import PackagingError, install_dependencies
-from agent.commands.terminal import ENV_FILE, environment, err, out, settings_or_stop, stop
-from agent.settings.settings import Settings
+from agent.commands.terminal import ENV_FILE, environment, err, operator_settings, out, settings_or_stop, stop
+from agent.settings.settings import Settings, read_settings
 
 app = typer.Typer(help="Deployment packages: agentrun, tree, enterprise-service.", no_args_is_help=True)
 
@@ -91,7 +91,7 @@ def enterprise_service(
     env_file: ENV_FILE = None,
 ) -> None:
     """Builds the enterprise service for Function Compute; pastes the present JWKS into its JWT trigger."""
-    settings = settings_or_stop(environment(env_file))
+    settings = operator_settings(env_file)
     source = _ROOT / "deploy" / "enterprise-service"
     options = enterprise.FunctionOptions(name=name, region=region, python=python)
     install = partial(install_dependencies, [source / "requirements.lock"], python=python, wheels=wheels)
@@ -115,7 +115,7 @@ def trigger_jwks(
     import yaml
 
     try:
-        present = enterprise.trigger_jwks(_fetched_jwks(settings_or_stop(environment(env_file))))
+        present = enterprise.trigger_jwks(_fetched_jwks(operator_settings(env_file)))
         if deployed is None:
             typer.echo(json.dumps(present, indent=2))
             return
@@ -151,7 +151,8 @@ def _configuration(
         chosen[name] = value.strip()
     variables = environment(env_file)
     of_file = dotenv_values(env_file, interpolate=False) if env_file else {}
-    return Configuration(settings_or_stop(variables), variables, lock, own_lock, chosen, tuple(of_file))
+    settings = settings_or_stop(variables, env_file, read=partial(read_settings, serves=False))
+    return Configuration(settings, variables, lock, own_lock, chosen, tuple(of_file))
 
 
 def _build(build: Callable[[], None], folder: Path) -> None:

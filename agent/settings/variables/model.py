@@ -83,10 +83,14 @@ class ModelVariables(VariableGroup):
     """A file with the system prompt of the model, UTF-8, at most 64 KiB, with claims and groups of the
     caller (`docs/models.md`). Read at start. Default: the built-in prompt."""
 
+    @classmethod
+    def missing_faults(cls, given: Mapping[str, str]) -> dict[str, str]:
+        if "llm_api_key_identifier" in given or "llm_api_key_file" in given:
+            return {}
+        return {"llm_api_key_identifier": "LLM_API_KEY_IDENTIFIER must be set"}
+
     @staticmethod
     def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        if "llm_api_key_identifier" not in given and "llm_api_key_file" not in given:
-            yield "LLM_API_KEY_IDENTIFIER must be set"
         if "llm_api_key_identifier" in given and "llm_api_key_file" in given:
             yield "LLM_API_KEY_FILE and LLM_API_KEY_IDENTIFIER must not both be set"
         if "llm_group_models" in given and "groups" not in given.get("caller_claims", "").split():

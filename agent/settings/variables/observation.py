@@ -65,10 +65,11 @@ class RecordVariables(VariableGroup):
     """`langsmith` sends every run, with its messages and tool results, to LangSmith, as set by
     `LANGSMITH_API_KEY` and its other variables. `off` sends nothing, also with `LANGSMITH_TRACING=true`."""
 
-    @staticmethod
-    def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        if "audit_log_file" not in given and given.get("audit_required", "").lower() in TRUE:
-            yield "AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true"
+    @classmethod
+    def missing_faults(cls, given: Mapping[str, str]) -> dict[str, str]:
+        if "audit_log_file" in given or given.get("audit_required", "").lower() not in TRUE:
+            return {}
+        return {"audit_log_file": "AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true"}
 
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]

@@ -1,12 +1,12 @@
 """The variables of the services that the agent calls."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from agent.settings.values import MODEL_STUDIO, Url, VariableGroup, Word, existing_file, set_together
+from agent.settings.values import MODEL_STUDIO, Url, VariableGroup, Word, existing_file, missing_together
 
 
 def _permission_of_audience(value: str) -> str:
@@ -46,9 +46,11 @@ class ServiceVariables(VariableGroup):
     """The file with digests of what is accepted of the tools of MCP servers (`docs/extending.md`), for the
     processes of one machine."""
 
-    @staticmethod
-    def combination_faults(given: Mapping[str, str]) -> Iterator[str]:
-        yield from set_together(given, "leave_service_url", "leave_service_scope")
-        yield from set_together(given, "enterprise_service_url", "enterprise_service_scope")
-        if "external_server_url" in given and "external_server_api_key_identifier" not in given:
-            yield "EXTERNAL_SERVER_API_KEY_IDENTIFIER must be set with EXTERNAL_SERVER_URL"
+    @classmethod
+    def missing_faults(cls, given: Mapping[str, str]) -> dict[str, str]:
+        missing = missing_together(given, "leave_service_url", "leave_service_scope")
+        missing |= missing_together(given, "enterprise_service_url", "enterprise_service_scope")
+        key = "external_server_api_key_identifier"
+        if "external_server_url" in given and key not in given:
+            missing[key] = f"{key.upper()} must be set with EXTERNAL_SERVER_URL"
+        return missing

@@ -17,7 +17,7 @@ def read(**variables: str) -> ConversationVariables:
 def fault(**variables: str) -> str:
     with pytest.raises(ValidationError) as caught:
         read(**variables)
-    [found] = variable_faults(caught.value)
+    [[found]] = variable_faults(caught.value).values()
     return found
 
 
