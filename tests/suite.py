@@ -277,7 +277,7 @@ def sandbox(running_sandbox: tuple[RunningSandbox, SettableClock]) -> Sandbox:
     """The sandbox in its first state: counters at 0, no faults, clock at the real time."""
     running, clock = running_sandbox
     clock.reset()
-    running.cloud.reset()
+    running.reset()
     Path(running.environment["ACCEPTED_TOOLS_FILE"]).unlink(missing_ok=True)
     # Without the public roots, which every agent would read.
     environment = running.environment | {"SSL_CERT_FILE": str(running.folder / "ca.pem")}

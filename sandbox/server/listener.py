@@ -65,6 +65,17 @@ class WebServer(uvicorn.Server):
     def stop(self) -> None:
         """Ends within a moment: connections are cut, as when a process dies."""
         self.should_exit = True
+        self._abort_connections()
+
+    async def end_requests(self) -> None:
+        """Cuts all connections, and waits until no request is served any more. New ones are."""
+        self._abort_connections()
+        requests = list(self.server_state.tasks)
+        for request in requests:
+            request.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
+
+    def _abort_connections(self) -> None:
         for connection in list(self.server_state.connections):
             if connection.transport is not None:
                 connection.transport.abort()

@@ -13,7 +13,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,8 +46,8 @@ LISTENERS = {
 
 
 @contextlib.asynccontextmanager
-async def running(installation: Installation) -> AsyncIterator[Cloud]:
-    """Serves within the block, in the running event loop."""
+async def running(installation: Installation) -> AsyncIterator[Collection[WebServer]]:
+    """Serves within the block, in the running event loop, by these servers."""
     by_listener = applications(installation.cloud)
     by_listener |= {
         name: by_listener[LISTENERS[name]] for name in installation.listeners if name in LISTENERS
@@ -68,7 +68,7 @@ async def running(installation: Installation) -> AsyncIterator[Cloud]:
     _join_faults(installation, servers)
     renewing = asyncio.create_task(_renew(installation.workload_tokens))
     try:
-        yield installation.cloud
+        yield servers.values()
     finally:
         renewing.cancel()
         task.cancel()
@@ -107,6 +107,10 @@ async def serve(options: SandboxOptions, ready: Callable[[Installation], None] =
         installation.close()
 
 
+_TURNS = 3
+"""Turns of the event loop in which what has arrived is read: a connection, its bytes, their request."""
+
+
 class RunningSandbox:
     """A sandbox in a thread with an event loop of its own. Close it, or use it as a context manager."""
 
@@ -116,6 +120,7 @@ class RunningSandbox:
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._servers: Collection[WebServer] = ()
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -164,6 +169,21 @@ class RunningSandbox:
         """Trusts the sandbox's certificate authority and nothing else."""
         return ssl.create_default_context(cafile=str(self._installation.certificates.authority))
 
+    def reset(self) -> None:
+        """As `Cloud.reset`, after every request has ended: none of before is recorded, or served, later.
+
+        Connections are closed. May be called from any other thread.
+        """
+        assert self._loop is not None  # noqa: S101 - it serves
+        asyncio.run_coroutine_threadsafe(self._reset(), self._loop).result()
+
+    async def _reset(self) -> None:
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        for server in self._servers:
+            await server.end_requests()
+        self.cloud.reset()
+
     def close(self) -> None:
         """Stops serving and frees the ports. May be called twice."""
         loop, task = self._loop, self._task
@@ -191,7 +211,8 @@ class RunningSandbox:
 
     async def _serve(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        async with running(self._installation):
+        async with running(self._installation) as servers:
+            self._servers = servers
             self._ready.set()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()

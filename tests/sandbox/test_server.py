@@ -1,6 +1,7 @@
 """Starting and stopping: files, ports, certificates, restarts."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
 import shlex
@@ -21,6 +22,7 @@ from sandbox.server.installation import FolderInUseError
 from sandbox.server.listener import PortInUseError
 from sandbox.server.server import SandboxOptions, serve, start_sandbox
 from sandbox.state.cloud import Cloud
+from sandbox.state.directory import AGENT
 
 
 def anywhere(folder: Path, **options) -> SandboxOptions:
@@ -42,6 +44,26 @@ async def test_client_that_leaves_while_it_sends_is_no_failure(sandbox, caplog, 
     async with httpx.AsyncClient(verify=sandbox.ssl_context) as client:
         await client.get(url)  # after it
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_request_that_is_under_way_ends_with_a_reset_and_leaves_nothing_behind(sandbox) -> None:
+    """Else a request of one test is recorded among those of the next one."""
+    url = httpx.URL(sandbox.cloud.addresses.token_endpoint)
+    body = f"grant_type=client_credentials&client_id={AGENT}".encode()
+    head = f"POST {url.path} HTTP/1.1\r\nHost: sandbox\r\nContent-Length: {len(body)}\r\n"
+    head += "Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
+    reader, writer = await asyncio.open_connection(url.host, url.port, ssl=sandbox.ssl_context)
+    writer.write(head.encode())
+    assert (await reader.readline()).split()[1] == b"100"  # the endpoint waits for the body
+    sandbox.running.reset()
+    with contextlib.suppress(ConnectionError):
+        writer.write(body)
+        await reader.readline()
+    writer.close()
+    assert sandbox.cloud.counters.snapshot() == {}
+    assert sandbox.cloud.events.snapshot() == ()
+    async with httpx.AsyncClient(verify=sandbox.ssl_context) as client:
+        assert (await client.get(sandbox.cloud.addresses.jwks)).status_code == 200
 
 
 def test_everything_secret_is_for_its_owner_only(sandbox) -> None:
