@@ -44,15 +44,15 @@ CORE: Final = (PUBLIC, RIGHTS, THREADS, RUNS, GRANTS, INBOX, PREPARED, USER_EVEN
 """The surfaces that every agent has, if it keeps conversations and receives events."""
 
 
-def surfaces_of(settings: Settings) -> Surfaces:
+def surfaces_of(agent: Agent) -> Surfaces:
     """The agent's own surfaces, and those that are installed and permitted."""
-    return Surfaces([*CORE, *installed_surfaces(settings.surfaces)])
+    return Surfaces([*CORE, *installed_surfaces(agent.settings.surfaces)], agent)
 
 
 def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     """The application. Nothing is read, opened or requested before its lifespan starts."""
     composed = agent or Agent(settings)
-    surfaces = surfaces_of(settings)
+    surfaces = surfaces_of(composed)
     role = settings.header_role
 
     @asynccontextmanager
@@ -132,7 +132,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     )
     app.openapi = api_document(app, surfaces)  # type: ignore[method-assign]  # as FastAPI documents
     app.state.agent = composed
-    for router in surfaces.routers(composed):
+    for router in surfaces.routers:
         app.include_router(router)
     return app
 

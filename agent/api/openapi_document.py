@@ -80,7 +80,7 @@ def _complete(document: dict[str, Any], surfaces: Surfaces) -> None:
             "description": "An access token for this agent, issued by IDaaS.",
         }
     }
-    for surface in surfaces.each:
+    for surface in surfaces.offered:
         surface.document(document["paths"])
     for path, operations in document["paths"].items():
         for operation in operations.values():

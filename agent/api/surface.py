@@ -5,9 +5,9 @@ Surfaces of any installed package are found by their entry points.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from agent.composition.agent import Agent
+from agent.composition.extensions import failure_of
 from agent.errors.error_codes import AgentCode
 from agent.http.authentication import OpenPaths, metadata_path
 from identity.errors import ConfigurationError
@@ -55,51 +56,35 @@ class Surface:
 
 
 class Surfaces:
-    """What all surfaces of an application declare, together."""
+    """What the surfaces that an agent offers declare, together."""
 
-    def __init__(self, surfaces: Iterable[Surface]) -> None:
-        self.each: Final = tuple(surfaces)
-        self.open_paths: Final = OpenPaths(
-            readable=frozenset[str]().union(*(surface.public_paths for surface in self.each)),
-            signed=frozenset[str]().union(*(surface.signed_paths for surface in self.each)),
-        )
-        self._polled = frozenset[str]().union(*(surface.polled_paths for surface in self.each))
-        self._resources = frozenset[str]().union(*(surface.resource_paths for surface in self.each))
+    def __init__(self, surfaces: Iterable[Surface], agent: Agent) -> None:
+        """A surface that makes no routes for `agent` is left out, with all that it declares.
 
-    def routers(self, agent: Agent) -> Iterator[APIRouter]:
-        """The routes of all surfaces that the agent's settings offer.
-
-        Raises `ConfigurationError` if two serve one path, or one opens a path of another.
+        Raises `ConfigurationError` if two serve one path, or one opens a path that it does not serve.
         """
-        served: dict[str, str] = {}
-        for surface in self.each:
-            router = surface.routes(agent)
-            if router is None:
-                continue
-            paths = {route.path for route in router.routes if isinstance(route, Route)}
-            faults = [
-                f'surfaces "{served[path]}" and "{surface.name}" both serve {path}'
-                for path in sorted(paths & served.keys())
-            ]
-            opened = surface.public_paths | surface.signed_paths
-            faults += [
-                f'surface "{surface.name}" opens {path}, which it does not serve'
-                for path in sorted(opened - paths)
-            ]
-            if faults:
-                raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
-            served |= dict.fromkeys(paths, surface.name)
-            yield router
+        made = [(surface, surface.routes(agent)) for surface in surfaces]
+        offered = [(surface, router) for surface, router in made if router is not None]
+        if faults := _path_faults(offered):
+            raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+        self.offered: Final = tuple(surface for surface, _ in offered)
+        self.routers: Final = tuple(router for _, router in offered)
+        self.open_paths: Final = OpenPaths(
+            readable=frozenset[str]().union(*(surface.public_paths for surface in self.offered)),
+            signed=frozenset[str]().union(*(surface.signed_paths for surface in self.offered)),
+        )
+        self._polled = frozenset[str]().union(*(surface.polled_paths for surface in self.offered))
+        self._resources = frozenset[str]().union(*(surface.resource_paths for surface in self.offered))
 
     @property
     def request_headers(self) -> list[str]:
         """Headers that a page of another origin may send."""
-        return [header for surface in self.each for header in surface.request_headers]
+        return [header for surface in self.offered for header in surface.request_headers]
 
     def starts_run(self, scope: Scope) -> bool:
         """Whether the request certainly starts a run."""
         path = scope["path"]
-        return scope["method"] == "POST" and any(surface.starts_run(path) for surface in self.each)
+        return scope["method"] == "POST" and any(surface.starts_run(path) for surface in self.offered)
 
     def is_poll(self, scope: Scope) -> bool:
         """Whether the request reads what each open page reads repeatedly."""
@@ -110,13 +95,56 @@ class Surfaces:
         return metadata_path(path if path in self._resources else "")
 
 
+def _path_faults(offered: Iterable[tuple[Surface, APIRouter]]) -> list[str]:
+    """The paths that two surfaces serve, and those that a surface opens without serving them."""
+    faults: list[str] = []
+    served: dict[str, str] = {}
+    for surface, router in offered:
+        paths = {route.path for route in router.routes if isinstance(route, Route)}
+        faults += [
+            f'surfaces "{served[path]}" and "{surface.name}" both serve {path}'
+            for path in sorted(paths & served.keys())
+        ]
+        opened = surface.public_paths | surface.signed_paths
+        faults += [
+            f'surface "{surface.name}" opens {path}, which it does not serve'
+            for path in sorted(opened - paths)
+        ]
+        served |= dict.fromkeys(paths, surface.name)
+    return faults
+
+
 def installed_surfaces(names: Sequence[str] | None) -> list[Surface]:
     """The installed surfaces of these `names`, of the entry points; `None`: all. No other one is imported.
 
-    Raises `ConfigurationError` for a name that none has or several have, and for an entry that is no surface.
+    Raises `ConfigurationError` for a name that none has or several have, and for every entry that cannot be
+    imported or is no surface.
     """
     entries = sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
+    if faults := _name_faults(entries, names):
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+    surfaces: list[Surface] = []
+    for entry in entries:
+        if names is not None and entry.name not in names:
+            continue
+        try:
+            surface = entry.load()
+        except Exception as error:  # noqa: BLE001 - third-party code may raise anything
+            faults.append(f'entry point "{entry.name}" cannot be used: {failure_of(error)}')
+            continue
+        if isinstance(surface, Surface):
+            surfaces.append(surface)
+        else:
+            faults.append(f'entry point "{entry.name}" must be a Surface, found {entry.value}')
+    if faults:
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+    return surfaces
+
+
+def _name_faults(entries: Iterable[EntryPoint], names: Sequence[str] | None) -> list[str]:
     counts = Counter(entry.name for entry in entries)
+    if not counts:
+        return ["no surface is installed: install the agent's package again"]
     faults = [
         f'two installed packages have a surface "{name}"' for name, count in counts.items() if count > 1
     ]
@@ -125,14 +153,4 @@ def installed_surfaces(names: Sequence[str] | None) -> list[Surface]:
         for name in names or ()
         if name not in counts
     ]
-    if faults:
-        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
-    surfaces: list[Surface] = []
-    for entry in entries:
-        if names is None or entry.name in names:
-            surface = entry.load()
-            if not isinstance(surface, Surface):
-                fault = f'the entry point "{entry.name}" must be a Surface, found {entry.value}'
-                raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])
-            surfaces.append(surface)
-    return surfaces
+    return faults

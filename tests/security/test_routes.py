@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.api.app import CORE, create_app
-from agent.api.surface import Surfaces, installed_surfaces
+from agent.api.app import create_app, surfaces_of
+from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from tests.agent.api.langgraph.langgraph_dev import routes_of
 from tests.agent.api.langgraph.langgraph_process import Server
@@ -66,9 +66,9 @@ def test_every_route_of_langgraph_server_is_registered(langgraph_server: Server)
     assert sorted(set(langgraph_server.routes)) == listed(SERVER)
 
 
-def test_the_public_routes_of_the_agent_are_those_that_the_middleware_exempts() -> None:
+def test_the_public_routes_of_the_agent_are_those_that_the_middleware_exempts(sandbox: Sandbox) -> None:
     paths = {path for _, path in requests(AGENT["public"])}
-    open_paths = Surfaces([*CORE, *installed_surfaces(None)]).open_paths
+    open_paths = surfaces_of(Agent(read_settings(sandbox.environment))).open_paths
     assert paths == open_paths.readable
     assert {method for method, _ in requests(AGENT["public"])} == {"GET", "HEAD"}
     assert requests(AGENT["signed"]) == [("POST", path) for path in open_paths.signed]

@@ -6,12 +6,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from agent.api.app import create_app, surfaces_of
+from agent.api.app import create_app
+from agent.api.surface import installed_surfaces
 from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
 from tests.agent.conftest import running_agent
+from tests.loopback import NO_TLS
 from tests.suite import Sandbox
 
 PAGE = (Path(__file__).parents[3] / "docs" / "surfaces.md").read_text("utf-8")
@@ -25,7 +28,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     install(tmp_path, "greeting", "greeting = greeting_surface:GREETING")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    sys.modules.pop("greeting_surface", None)
+    for module in ("greeting_surface", "thief_surface"):
+        sys.modules.pop(module, None)
 
 
 def install(folder: Path, name: str, entry: str) -> None:
@@ -96,7 +100,8 @@ def test_unknown_surface_is_a_fault_that_lists_the_installed_ones(sandbox: Sandb
     ("entry", "fault"),
     [
         ("openai = greeting_surface:GREETING", 'two installed packages have a surface "openai"'),
-        ("other = greeting_surface:routes", 'the entry point "other" must be a Surface'),
+        ("other = greeting_surface:routes", 'entry point "other" must be a Surface'),
+        ("other = not_installed:OTHER", 'entry point "other" cannot be used: it raised ModuleNotFoundError'),
     ],
 )
 def test_entry_point_that_is_no_surface_or_takes_a_name_stops_the_start(
@@ -104,8 +109,22 @@ def test_entry_point_that_is_no_surface_or_takes_a_name_stops_the_start(
 ) -> None:
     install(installed, "second", entry)
     with pytest.raises(ConfigurationError) as refused:
-        surfaces_of(read_settings(sandbox.environment))
+        create_app(read_settings(sandbox.environment))
     assert refused.value.faults[0].startswith(fault)
+
+
+def test_every_entry_point_that_cannot_be_used_is_named_at_once(installed: Path, sandbox: Sandbox) -> None:
+    install(installed, "second", "first = not_installed:FIRST\nsecond = greeting_surface:MISSING")
+    with pytest.raises(ConfigurationError) as refused:
+        create_app(read_settings(sandbox.environment))
+    assert [fault.split('"')[1] for fault in refused.value.faults] == ["first", "second"]
+
+
+def test_installation_without_surfaces_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(ConfigurationError) as refused:
+        installed_surfaces(None)
+    assert [*refused.value.faults] == ["no surface is installed: install the agent's package again"]
 
 
 @pytest.mark.parametrize(
@@ -121,10 +140,21 @@ def test_surface_that_serves_or_opens_a_path_of_another_stops_the_start(
 ) -> None:
     code = GREETING.replace('"greeting"', '"thief"').replace('get("/greeting")', 'get("/thief")')
     code = code.replace('get("/greeting/version")', f'get("{served}")')
-    code = code.replace('{"/greeting/version"}', f'{{"{opened}"}}')
-    (installed / "thief_surface.py").write_text(code)
-    install(installed, "thief", "thief = thief_surface:GREETING")
+    install_thief(installed, code.replace('{"/greeting/version"}', f'{{"{opened}"}}'))
     with pytest.raises(ConfigurationError) as refused:
         create_app(read_settings(sandbox.environment))
     assert refused.value.faults[0] == fault
-    sys.modules.pop("thief_surface")
+
+
+@pytest.mark.promise("verified-caller")
+def test_surface_that_offers_no_routes_opens_no_path(installed: Path, sandbox: Sandbox) -> None:
+    code = GREETING.replace('"greeting"', '"thief"').replace("routes=routes", "routes=lambda agent: None")
+    install_thief(installed, code.replace('{"/greeting/version"}', '{"/threads"}'))
+    with running_agent(sandbox) as server:
+        assert httpx.get(f"{server.url}/threads", verify=NO_TLS).status_code == 401
+
+
+def install_thief(folder: Path, code: str) -> None:
+    """A second package with a surface, `thief`."""
+    (folder / "thief_surface.py").write_text(code)
+    install(folder, "thief", "thief = thief_surface:GREETING")

@@ -3,21 +3,20 @@
 import httpx
 import pytest
 
-from agent.api.app import CORE
-from agent.api.surface import Surfaces, installed_surfaces
+from agent.api.app import surfaces_of
 from agent.http.authentication import bearer_token
 from identity.errors import AccessTokenError
 from tests.agent.conftest import AgentServer
 
 pytestmark = pytest.mark.promise("verified-caller")
 
-PUBLIC_PATHS = Surfaces([*CORE, *installed_surfaces(None)]).open_paths.readable
 CHAT = "/openai/v1/chat/completions"
 
 
 async def test_every_route_except_the_public_ones_is_protected(agent_server: AgentServer) -> None:
     paths = (await agent_server.client().get("/openapi.json")).json()["paths"]
     assert len(paths) > 5
+    public_paths = surfaces_of(agent_server.agent).open_paths.readable
     others = ["/agent/invoke", "/agent/stream", "/agent/batch", "/agent/stream_log", "/agent/stream_events"]
     others += ["/agent/playground/", "/agent/playground/assets/index.js"]
     others += [
@@ -35,7 +34,7 @@ async def test_every_route_except_the_public_ones_is_protected(agent_server: Age
         for path in [*paths, *others]:
             for method in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "PROPFIND"):
                 response = await client.request(method, path)
-                public = path in PUBLIC_PATHS and method in ("GET", "HEAD")
+                public = path in public_paths and method in ("GET", "HEAD")
                 assert response.status_code == (200 if public else 401), (method, path)
 
 

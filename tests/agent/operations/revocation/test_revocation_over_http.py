@@ -228,7 +228,10 @@ async def test_test_event_of_the_console_succeeds(agent: AgentServer) -> None:
 def test_route_does_not_exist_without_the_variables(sandbox: Sandbox) -> None:
     none = {"IDAAS_EVENTS_APPLICATION_ID": "", "IDAAS_EVENTS_JWKS_ENDPOINT": ""}
     with running_agent(sandbox, **none) as server:
-        assert httpx.post(f"{server.url}/events/idaas", json={}).status_code == 404
+        with httpx.Client(base_url=server.url) as stranger:
+            assert stranger.post("/events/idaas", json={}).status_code == 401
+        signed_in = httpx.post(f"{server.url}/events/idaas", json={}, headers=server.headers())
+        assert signed_in.status_code == 404
 
 
 def kept(revocations: Path) -> str:
