@@ -164,7 +164,7 @@ class AccessTokenVerifier:
             self._cache.pop(fingerprint, None)
             raise AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked")
         if self.revocations.unread is not None:
-            raise self.revocations.unread.with_traceback(None)
+            raise self.revocations.unread.again()
 
     def _check(self, claims: AccessTokenClaims) -> bool:
         """Whether the subject is a client."""

@@ -52,8 +52,11 @@ async def test_no_token_is_accepted_until_the_revocations_were_read(issuer: Any)
     for use in (verifier.verify(token), issuer.verifier(revocations=revocations).verify(token)):
         with pytest.raises(UnreachableError, match="they were not read"):
             await use
-    with pytest.raises(UnreachableError, match="they were not read"):
+    with pytest.raises(UnreachableError, match="they were not read") as refused_again:
         verifier.verify_again(cached)
+    # It is another object for each request: a traceback reaches the variables of its request.
+    assert refused_again.value is not revocations.unread
+    assert revocations.unread.__traceback__ is None
     revoke(revocations, issuer.clock.now)
     assert await refused(verifier, token) is IdentityCode.ACCESS_REVOKED
     revoke(revocations, None, changed_at=2.0)
