@@ -12,17 +12,22 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-_EMOJI: Final = (
-    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
-    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+_EMOJI_CHARACTERS: Final = (
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 )
+_EMOJI: Final = f"[{_EMOJI_CHARACTERS}]"
 _VARIANT: Final = f"{_EMOJI}[\U0001f3fb-\U0001f3ff]?[\ufe0e\ufe0f]?"
 _EMOJI_SEQUENCE: Final = f"{_VARIANT}(?:\u200d{_VARIANT})*|[0-9#*]\ufe0f\u20e3"
 """UTS #51: what selects a variant of an emoji, and joins emojis, is not shown as an escape."""
 _WITHOUT_JOINTS: Final = str.maketrans("", "", "\ufe0e\ufe0f\u200d")
-_FREQUENT: Final = "\n\t -~\u00a1-\u00ac\u00ae-\u02ff\u3001-\u303f\u4e00-\u9fa5\uac00-\ud7a3\uff01-\uff5e"
+_FREQUENT: Final = "\n\t -~\u00a0-\u00ac\u00ae-\u02ff\u3000-\u303f\u4e00-\u9fa5\uac00-\ud7a3\uff01-\uff5e"
 """Characters that are shown as they are, which need no look at their category."""
-_REMARKABLE: Final = re.compile(f"{_EMOJI_SEQUENCE}|[^{_FREQUENT}]")
+_REMARKABLE: Final = re.compile(f"(?P<emojis>(?:{_EMOJI_SEQUENCE})+)|[^{_FREQUENT}{_EMOJI_CHARACTERS}]+")
+"""Runs of any length: a call of a function for each character of a long text takes seconds."""
+_ONE_EMOJI: Final = re.compile(_EMOJI_SEQUENCE)
+_LONGEST_EMOJI: Final = 32
+"""Characters at the end of a text among which an open emoji is looked for."""
 _EMOJI_AT_END: Final = re.compile(f"(?:{_VARIANT}\u200d)*{_VARIANT}\u200d?$|[0-9#*]\ufe0f?$")
 _UNSEEN: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
@@ -48,7 +53,8 @@ def printable(text: str) -> str:
 
 def without_open_emoji(text: str) -> str:
     """`text`, a piece of a longer one, without an emoji at its end, which the next piece may change."""
-    return _EMOJI_AT_END.sub("", text)
+    end = len(text) - _LONGEST_EMOJI
+    return text[: max(end, 0)] + _EMOJI_AT_END.sub("", text[max(end, 0) :])
 
 
 def printable_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -83,12 +89,25 @@ def shortened(text: str, most: int) -> str:
 
 
 def _shown(remarkable: re.Match[str]) -> str:
-    """A character, or a sequence of an emoji, whose joints are shown if all else of it is."""
     text = remarkable[0]
-    parts = text.translate(_WITHOUT_JOINTS) if len(text) > 1 else text
-    if not any(map(_is_hidden, parts)):
+    is_emojis = remarkable["emojis"] is not None
+    seen = text.translate(_WITHOUT_JOINTS) if is_emojis else text
+    if seen.isprintable() and not _UNSEEN.search(seen):
         return text
-    return "".join(_escaped(character) if _is_hidden(character) else character for character in text)
+    return _ONE_EMOJI.sub(_emoji_shown, text) if is_emojis else "".join(map(_character_shown, text))
+
+
+def _emoji_shown(emoji: re.Match[str]) -> str:
+    """The characters of an emoji, whose joints are shown if all else of it is."""
+    text = emoji[0]
+    if not any(map(_is_hidden, text.translate(_WITHOUT_JOINTS))):
+        return text
+    return "".join(map(_character_shown, text))
+
+
+@lru_cache(maxsize=4_096)
+def _character_shown(character: str) -> str:
+    return _escaped(character) if _is_hidden(character) else character
 
 
 @lru_cache(maxsize=4_096)

@@ -33,6 +33,6 @@ def contains(data: bytes, secrets: Iterable[Secret]) -> bool:
 def file_part(identifier: str, name: str, data: bytes) -> dict[str, Any]:
     """The reference to a file in a message: `{"type": "file", "id", "name", "media_type", "bytes"}`."""
     last = PurePath(name.replace("\\", "/")).name
-    name = printable(last).replace("\\", "_")[:_MAX_NAME] or "file"
+    name = printable(last[:_MAX_NAME]).replace("\\", "_")[:_MAX_NAME] or "file"
     described = {"name": name, "media_type": media_type(data), "bytes": len(data)}
     return {"type": "file", "id": identifier, **described}

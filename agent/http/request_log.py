@@ -26,11 +26,16 @@ from identity.printable import printable
 
 _LOG: Final = logging.getLogger("idaas_agent.request")
 _TRACEPARENT: Final = HEADER.encode("ascii")
+_DEVICE_CHARACTERS: Final = 200
 
 
 def device_of(scope: Scope) -> str | None:
-    """The `User-Agent` of a request, for `DEVICE`: at most 200 printable characters."""
-    return printable(Headers(scope=scope).get("user-agent", ""))[:200] or None
+    """The `User-Agent` of a request, for `DEVICE`: at most 200 printable characters.
+
+    Nobody is verified yet, and the header may be long: only its beginning is looked at.
+    """
+    beginning = Headers(scope=scope).get("user-agent", "")[:_DEVICE_CHARACTERS]
+    return printable(beginning)[:_DEVICE_CHARACTERS] or None
 
 
 def request_log(
