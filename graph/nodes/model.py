@@ -12,7 +12,7 @@ from graph.approvals.gate import ApprovalGate
 from graph.approvals.policy import Deny
 from graph.callers import Visit
 from graph.context import context_of, note_read, writer_of
-from graph.credentials.run_credentials import RunCredentials, in_state
+from graph.credentials.run_credentials import NO_CREDENTIALS, RunCredentials, in_state
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.error_codes import MODEL
 from graph.files import with_images
@@ -106,6 +106,9 @@ class ModelNode:
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         seen = state.copy()
         seen["credentials"] = in_state(state).updated(RunCredentials(renewed))  # not to be shown either
+        obtained = NO_CREDENTIALS
+        for credential in credentials.values():
+            obtained = obtained.updated(credential.update or NO_CREDENTIALS)
         visit = visit._replace(state=seen)
         accepted, results = dict[str, str](), list[ToolMessage]()
         for call in response.tool_calls:
@@ -130,7 +133,7 @@ class ModelNode:
             "rounds": rounds + bool(response.tool_calls),
             "proposed": [],
             "read": read,
-            "credentials": RunCredentials({**renewed, **called}),
+            "credentials": RunCredentials(called).updated(obtained),
         }
 
     async def ask(

@@ -8,7 +8,7 @@ import pytest
 from graph.context import AgentContext
 from identity.credentials.requirement import AccessTokenRequirement, Credential
 from identity.error_codes import IdentityCode
-from identity.errors import CredentialError
+from identity.errors import CredentialError, UnreachableError
 from identity.principal import AccessIdentity, Principal
 from identity.secrets.secret import Secret
 from tests.graph.bench import AMAP_KEY, ENTERPRISE_SCOPE, bench
@@ -121,3 +121,35 @@ async def test_expired_credential_is_resolved_again_by_the_node(seconds: float) 
     visited = await nodes(b)
     assert visited.count("credentials") == 3
     assert [name for name, _ in b.vault.obtained].count(ENTERPRISE_SCOPE.scope) == 4
+
+
+class RefusingList(EchoService):
+    """A server that refuses the credential with which its tools are listed, when IDaaS is unreachable.
+
+    With `keeps_its_list`, it goes on to offer the tools that it listed before.
+    """
+
+    keeps_its_list = False
+
+    async def tools(self, access):
+        refused = await access.credential()
+        self.vault.failures["amap_api_key"] = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "no response")
+        try:
+            await access.renew(refused)
+        except UnreachableError:
+            if not self.keeps_its_list:
+                raise
+        return self.schemas
+
+
+@pytest.mark.parametrize("keeps_its_list", [False, True])
+async def test_renewal_that_fails_while_tools_are_listed_is_not_repeated_in_the_run(
+    keeps_its_list: bool,
+) -> None:
+    amap, greeter = RefusingList("amap", AMAP_KEY, weather="sunny"), EchoService("greeter", greet="hello")
+    amap.listed_by_its_server, amap.keeps_its_list = True, keeps_its_list
+    b = bench([calls(("weather", {})), calls(("weather", {})), DONE], amap, greeter)
+    amap.vault = b.vault
+    _, first, _, second, _ = await b.ask()
+    assert all("idaas_unreachable" in each.text for each in (first, second))
+    assert [name for name, _ in b.vault.obtained].count("amap_api_key") == 2
