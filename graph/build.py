@@ -30,15 +30,17 @@ def build_graph(
     first: str = CREDENTIALS,
     last: str = END,
     middleware: Sequence[Any] = (),
+    streams: bool = False,
 ) -> AgentGraph:
     """The agent's graph, not compiled. `state` has the keys of own nodes besides those of `AgentState`.
 
     `first` is the node after `authenticate`; if it is an own one, a run goes on from it at `credentials`, or
     ends. `last` is visited after the model's last response. `middleware` is LangChain's, around the model and
-    the calls of tools, outermost first. Raises `OwnGraphError` for a kind that is not supported.
+    the calls of tools, outermost first. A response is shown once its hooks have seen it, and with `streams`
+    as it arrives: they must leave its text. Raises `OwnGraphError` for middleware that is not supported.
     """
     if middleware:
-        parts.middleware.add(middleware)
+        parts.middleware.add(middleware, streams=streams)
     graph = StateGraph(state, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput)
     for name, node in parts.nodes.items():
         graph.add_node(name, node)

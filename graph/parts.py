@@ -29,12 +29,13 @@ from graph.error_codes import MODEL
 from graph.labels.data_labels import unseen_in
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
+from graph.nodes.agent_model import AgentModel
 from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.middleware import Middleware
 from graph.nodes.model import ModelNode
 from graph.nodes.model_step import ModelSteps
-from graph.nodes.own import OwnNode
+from graph.nodes.own import OwnGraphError, OwnNode
 from graph.nodes.service import service_nodes
 from graph.prompt import SYSTEM_PROMPT
 from graph.routes import APPROVALS, CREDENTIALS, Routes
@@ -68,7 +69,8 @@ class RunIdentity:
 class RunModel:
     """The model that runs call. `api_key` is a requirement that IDaaS fulfils for each caller, or one static
     key for all callers. `name` is recorded with each call. `system_prompt` begins the first system message;
-    notes of the agent and the system messages of the conversation follow it. Of the `others`, by name,
+    notes of the agent and the system messages of the conversation follow it. `named` makes the provider of
+    another model, with the same key, for the operator's middleware. Of the `others`, by name,
     `fallback` responds if a model fails, and that of a group in `of_groups` to its callers, by one key.
     """
 
@@ -76,6 +78,7 @@ class RunModel:
     api_key: ApiKeyRequirement | Secret
     name: str | None = None
     system_prompt: str = SYSTEM_PROMPT
+    named: Callable[[str], ModelProvider] | None = None
     others: Mapping[str, ModelProvider] = field(default_factory=dict)
     fallback: str | None = None
     of_groups: Mapping[str, str] = field(default_factory=dict)
@@ -125,6 +128,10 @@ class GraphParts:
     """The visits of these nodes in the longest run."""
     own: Callable[[str, Runnable[Any, Any]], Node] = field(repr=False)
     """What the agent makes of a node of the operator's own."""
+    model: Callable[[str], AgentModel] = field(repr=False)
+    """Another model of the agent's provider, by its name, for middleware: it is asked with the key of the
+    agent's model. Raises `OwnGraphError` if the provider has one model, and what its function raises.
+    """
     middleware: Middleware = field(repr=False)
 
 
@@ -169,6 +176,12 @@ def graph_parts(
     others = {name: replace(one, provider=each, name=name) for name, each in model.others.items()}
     of_groups = {group: others[name] for group, name in model.of_groups.items() if name in others}
     requests = replace(one, fallback=others.get(model.fallback or ""), of_groups=of_groups)
+
+    def named(name: str) -> AgentModel:
+        if model.named is None:
+            raise OwnGraphError("the provider of this agent has one model")
+        return AgentModel.of(replace(one, provider=model.named(name), name=name))
+
     callers = Callers(identity.verifier, identity.token_of)
     consents: Consents | None = None
     if asks.store is not None:
@@ -203,6 +216,7 @@ def graph_parts(
         gate=gate,
         steps=5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1),
         own=lambda name, node: visited(name, OwnNode(name, node, model_node), callers.of),
+        model=named,
         middleware=model_node.middleware,
     )
 

@@ -213,7 +213,9 @@ class AgentUnderTest:
         approves: bool = True,
         caller: Caller = USER,
     ) -> None:
-        """`model` may be your own provider, too. `graph` is the function that GRAPH names."""
+        """`model` may be your own provider, too. `graph` is the function that GRAPH names; a model that it
+        names (`parts.model`) is this one.
+        """
         self.audit: Final[list[AuditEvent]] = []
         """The audit log: each call of a tool twice, each call of the model, each credential."""
         self.asked: Final[dict[str, ToolCall]] = {}
@@ -231,7 +233,7 @@ class AgentUnderTest:
         parts = graph_parts(
             services,
             identity=identity,
-            model=RunModel(provider=model, api_key=_KEY),
+            model=RunModel(provider=model, api_key=_KEY, named=lambda _: model),
             approvals=RunApprovals(
                 person=lambda policies: _Person(policies.policies, asked=self.asked, approves=approves)
             ),

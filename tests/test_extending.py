@@ -1,4 +1,4 @@
-"""docs/extending.md, models.md and graphs.md run as printed, but for the addresses of servers."""
+"""docs/extending.md, models.md, graphs.md and middleware.md run as printed, but for addresses of servers."""
 
 import asyncio
 import importlib
@@ -8,9 +8,14 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
+from langchain.agents import middleware
+from langchain.agents.middleware import AgentMiddleware, ModelChoice
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
@@ -23,8 +28,12 @@ from agent.commands.terminal import export_for_sdks
 from agent.composition.agent import Agent
 from agent.runs.run import end_of
 from agent.settings.settings import read_settings
+from graph.build import build_graph
+from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
+from graph.nodes.own import OwnGraphError
 from idaas_agent.testing import AgentUnderTest, ScriptedModel, ToolsUnderTest, call
+from identity.audit.event import AuditedAction
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import ConfigurationError, ServiceError
 from identity.principal import AccessIdentity, Caller, Principal
@@ -42,9 +51,8 @@ from tools.http_service.service import HTTPService
 from tools.service import Access
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE = "".join(
-    (DOCS / page).read_text(encoding="utf-8") for page in ("extending.md", "models.md", "graphs.md")
-)
+PAGES = ("extending.md", "models.md", "graphs.md", "middleware.md")
+PAGE = "".join((DOCS / page).read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
 SANDBOX, MCP_SERVER = "https://localhost:9445", "https://maps.example.com"
 MODEL, GATEWAY = "https://models.example.com", "https://gateway.example.com"
@@ -466,3 +474,105 @@ async def test_callers_of_two_groups_get_two_models_at_each_question_and_choose_
                     answer = await http.post("/openai/v1/chat/completions", json=body, headers=headers)
                     shown.append(answer.json()["choices"][0]["message"]["content"])
     assert shown == ["large", "large", "middle", "middle", "large", "large", "small", "small"]
+
+
+@pytest.fixture
+def own_code(tmp_path, monkeypatch):
+    """The folder of the page's modules, which can be imported."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("payroll", "models"):
+        (tmp_path / f"{name}.py").write_text(printed(f"{name}.py"))
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    yield tmp_path
+    for name in ("payroll", "models"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("groups", [(), ("finance",)])
+async def test_middleware_of_the_page_chooses_tools_and_models_and_falls_back_on_record(own_code, groups):
+    tools = ToolsUnderTest(importlib.import_module("payroll").service, {"currency": "CNY"})
+    tools.responds(json={"net": 8000})
+    selected = call("ToolSelectionResponse", tools=["payslip"])
+    fails = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 503", status=503)
+    model = ScriptedModel(selected, fails, call("payslip", month="2026-10"), selected, "8,000 yuan.")
+    caller = Caller(Principal("https://idaas.example.com", "alice"), {"groups": groups})
+    agent = AgentUnderTest(model, tools, graph=importlib.import_module("models").build, caller=caller)
+    assert await agent.ask("My payslip? I am ann@example.com") == "8,000 yuan."
+    own = "qwen-max" if groups else None
+    called = [event.model for event in agent.audit if event.action is AuditedAction.MODEL_CALL]
+    assert called == ["qwen-turbo", own, "qwen-max", "qwen-turbo", own]
+    selecting, answering = ["ToolSelectionResponse"], ["payslip"]
+    assert model.offered == [selecting, answering, answering, selecting, answering]
+    assert "ann@example.com" not in str(model.read)
+    assert [event["text"] for event in agent.events if event["type"] == "content"] == ["8,000 yuan."]
+
+
+async def test_callers_of_a_group_get_the_model_of_the_page_at_each_question_and_choose_none(
+    sandbox, tmp_path, own_code, monkeypatch
+):
+    monkeypatch.chdir(own_code)
+    given = printed_variables("models.env") | {
+        "LLM_PROVIDER": f"{__name__}:NamedModel",
+        "LLM_BASE_URL": "https://models.example.com",
+        "LLM_MODEL": "qwen-plus",
+        "CONVERSATIONS_URL": f"sqlite:///{tmp_path}/threads.db",
+    }
+    settings, shown = read_settings(sandbox.environment | given), []
+    async with Agent(settings, clock=sandbox.clock) as agent:
+        transport = httpx.ASGITransport(create_app(settings, agent))
+        async with httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=60) as http:
+            for groups in (["finance"], ["x"]):
+                headers = {"Authorization": f"Bearer {sandbox.access_token(groups=groups)}"}
+                for kept in ({"metadata": {"thread_id": "t-1"}}, {}):
+                    body = asked("hi", model="qwen-max", **kept)
+                    answer = await http.post("/openai/v1/chat/completions", json=body, headers=headers)
+                    shown.append(answer.json()["choices"][0]["message"]["content"])
+    assert shown == ["qwen-max", "qwen-max", "qwen-plus", "qwen-plus"]
+
+
+CLASSIFIER = SimpleNamespace()
+HOW_TO_MAKE = {
+    "AutoModeMiddleware": lambda kind: kind(tools=["x"], classifier=CLASSIFIER),
+    "HumanInTheLoopMiddleware": lambda kind: kind(interrupt_on={}),
+    "LLMToolEmulator": lambda kind: kind(model=FakeListChatModel(responses=["x"])),
+    "ModelCallLimitMiddleware": lambda kind: kind(run_limit=1),
+    "ModelFallbackMiddleware": lambda kind: kind(FakeListChatModel(responses=["x"])),
+    "ModelRouterMiddleware": lambda kind: kind(
+        choices={name: ModelChoice(FakeListChatModel(responses=["x"]), name) for name in ("a", "b")},
+        instructions="x",
+        classifier=CLASSIFIER,
+    ),
+    "FilesystemFileSearchMiddleware": lambda kind: kind(root_path="."),
+    "PIIMiddleware": lambda kind: kind("email"),
+    "SummarizationMiddleware": lambda kind: kind(FakeListChatModel(responses=["x"]), trigger=("tokens", 9)),
+    "ToolCallLimitMiddleware": lambda kind: kind(run_limit=1),
+    "ToolErrorMiddleware": lambda kind: kind(aon_error=lambda *_: None),
+}
+
+
+def published() -> dict[str, Any]:
+    """LangChain's middleware, by name."""
+    kinds = {name: getattr(middleware, name) for name in middleware.__all__}
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if isinstance(kind, type) and issubclass(kind, AgentMiddleware) and kind is not AgentMiddleware
+    }
+
+
+@pytest.mark.parametrize("name", sorted(published()))
+def test_table_of_the_page_says_of_each_published_middleware_whether_the_agent_starts_with_it(name):
+    kind = published()[name]
+    made = HOW_TO_MAKE.get(name, lambda kind: kind())(kind)
+    rows = [line.split("|")[1:3] for line in PAGE.splitlines() if line.startswith("| `")]
+    [what_it_does] = [text for names, text in rows if f"`{name}`" in names]
+    is_refused = what_it_does.startswith(" refused")
+
+    def build(parts):
+        return build_graph(parts, middleware=[made])
+
+    if is_refused:
+        with pytest.raises(OwnGraphError, match=f'^middleware "{re.escape(made.name)}" '):
+            AgentUnderTest(ScriptedModel("hi"), graph=build)
+    else:
+        AgentUnderTest(ScriptedModel("hi"), graph=build)

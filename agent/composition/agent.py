@@ -140,6 +140,7 @@ class Agent:
         self.group_models: Final = dict(each.rsplit("=", 1) for each in settings.llm_group_models)
         names = {settings.llm_fallback_model, *self.group_models.values()} if model is None else ()
         self.other_models: Final = {name: model_provider(settings, tls, name) for name in names if name}
+        self._named: Final = partial(model_provider, settings, tls)
 
         # What is kept, and what processes share
         self._process_id: Final = secrets.token_hex(16)
@@ -238,6 +239,7 @@ class Agent:
                 api_key=self.llm_api_key,
                 name=settings.llm_model,
                 system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
+                named=self._named_model,
                 others=self.other_models,
                 fallback=settings.llm_fallback_model,
                 of_groups=self.group_models,
@@ -264,6 +266,12 @@ class Agent:
             ),
             clock=self.clock,
         )
+
+    def _named_model(self, name: str) -> ModelProvider:
+        """Another model of the provider, for the graph that GRAPH names. It is closed with the agent."""
+        if name not in self.other_models:
+            self.other_models[name] = self._named(name)
+        return self.other_models[name]
 
     def _conversations(self, storage: ConversationStorage) -> Conversations:
         redis, live = self.redis, LiveRuns()

@@ -14,7 +14,7 @@ from langchain_core.messages import (
     BaseMessage,
     message_chunk_to_message,
 )
-from langchain_core.runnables import ensure_config
+from langchain_core.runnables import Runnable, ensure_config
 
 from graph.error_codes import GraphCode
 from graph.models.piece import Piece
@@ -95,38 +95,13 @@ class ChatModelProvider:
         if self.takes_reader:
             return await self.chat.ainvoke(list(messages), reader=reader, **options)
         try:
-            if reader is None and not self._streams():
-                return await self.chat.ainvoke(list(messages), **options)
-            return await self._streamed(list(messages), reader, options)
+            return await completed(
+                self.chat, messages, reader, streams=would_stream(self.chat), options=options
+            )
         except _FORM_ERRORS:
             pass
         detail = "the response of the model service has an unexpected form"
         raise ServiceError(GraphCode.MODEL_CALL_FAILED, detail)
-
-    def _streams(self) -> bool:
-        """Whether LangChain would stream without being asked to: for callbacks, or by the chat model's own
-        setting. It would then complete the JSON of calls that were cut off.
-        """
-        registered = ensure_config().get("callbacks")
-        run: Any = registered if isinstance(registered, BaseCallbackManager) else None
-        return self.chat._should_stream(async_api=True, run_manager=run)  # noqa: SLF001 - LangChain's own question
-
-    async def _streamed(
-        self, messages: list[AnyMessage], reader: ResponseReader | None, options: Mapping[str, Any]
-    ) -> BaseMessage:
-        chunks: list[AIMessageChunk] = []
-        stream = cast(AsyncGenerator[BaseMessage, None], self.chat.astream(messages, **options))
-        async with aclosing(stream) as arriving:
-            async for chunk in arriving:
-                if reader is not None:
-                    if not chunks:
-                        await reader.begin(chunk.id)
-                    thinking = chunk.additional_kwargs.get("reasoning_content") or ""
-                    await reader.read(Piece(str(chunk.text), thinking))
-                if not isinstance(chunk, AIMessageChunk):
-                    return chunk  # of a chat model that cannot stream
-                chunks.append(chunk)
-        return _joined(chunks)
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -136,6 +111,45 @@ class ChatModelProvider:
 
 _FORM_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """Errors that LangChain raises for a response in an unexpected form, or pieces that cannot be joined."""
+
+
+def would_stream(chat: BaseChatModel) -> bool:
+    """Whether LangChain would stream without being asked to: for callbacks, or by the setting of `chat`. It
+    would then complete the JSON of calls that were cut off.
+    """
+    registered = ensure_config().get("callbacks")
+    run: Any = registered if isinstance(registered, BaseCallbackManager) else None
+    return chat._should_stream(async_api=True, run_manager=run)  # noqa: SLF001 - LangChain's own question
+
+
+async def completed(
+    model: Runnable[Any, Any],
+    messages: Sequence[AnyMessage],
+    reader: ResponseReader | None,
+    *,
+    streams: bool,
+    options: Mapping[str, Any] | None = None,
+) -> BaseMessage:
+    """The whole answer of `model` to `messages`, of which `reader` reads the pieces. What would stream is
+    joined here.
+    """
+    given = options or {}
+    if reader is None and not streams:
+        whole: BaseMessage = await model.ainvoke(list(messages), **given)
+        return whole
+    chunks: list[AIMessageChunk] = []
+    stream = cast(AsyncGenerator[BaseMessage, None], model.astream(list(messages), **given))
+    async with aclosing(stream) as arriving:
+        async for chunk in arriving:
+            if reader is not None:
+                if not chunks:
+                    await reader.begin(chunk.id)
+                thinking = chunk.additional_kwargs.get("reasoning_content") or ""
+                await reader.read(Piece(str(chunk.text), thinking))
+            if not isinstance(chunk, AIMessageChunk):
+                return chunk  # of a chat model that cannot stream
+            chunks.append(chunk)
+    return _joined(chunks)
 
 
 def _joined(chunks: Sequence[AIMessageChunk]) -> AIMessage:

@@ -2,14 +2,14 @@
 
 A hook gets what an own node gets (`graph.nodes.own`). What it makes of messages is for the model: the
 conversation keeps them. A synchronous `before_model`, which asks nobody, is called again for what the model
-reads again, so that what it replaced stays replaced. What it makes of a call is decided about by the gate,
-as what the model requests.
+reads again, so that what it replaced stays replaced. What it chooses of tools and models is checked
+(`graph.nodes.hooked_response`); what it makes of a call is decided about by the gate, as what the model
+requests.
 """
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -20,20 +20,19 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from graph.approvals.gate import Refused
 from graph.call_arguments import are_valid_arguments
-from graph.nodes.own import NodeContext, OwnGraphError, OwnVisit, State
-from tools.lent_agent import LentModel
+from graph.nodes.agent_model import ASK, AgentModel
+from graph.nodes.hooked_response import HOOKED, AskModel, HookedResponse, Pieces, Prompt
+from graph.nodes.own import NodeContext, OwnGraphError, OwnVisit, State, show
+from tools.service import ToolSchema
 
 _SUMMARIES: Final = "SummarizationMiddleware"
 _ANEW: Final = (
     "would summarise the conversation anew at every question, because what was written is kept; "
     "the setting of the conversation's tokens bounds what the model reads of it"
 )
-Respond: TypeAlias = Callable[[Sequence[AnyMessage]], Coroutine[Any, Any, AIMessage]]
 Make: TypeAlias = Callable[..., Coroutine[Any, Any, ToolMessage]]
-_RESPOND: Final[ContextVar[Respond]] = ContextVar("idaas_agent.respond")
-_OF_RUNS: Final = ("before_agent", "abefore_agent", "after_agent", "aafter_agent")
+_OF_RUNS: Final = ("before_agent", "after_agent")
 _WRAPS: Final = ("wrap_model_call", "wrap_tool_call")
-_UNSUPPORTED: Final = "must have no tools, state or hooks of the run, and hooks that wrap in async form"
 _OF_MODEL: Final = ("before_model", "abefore_model", "awrap_model_call", "after_model", "aafter_model")
 
 
@@ -47,57 +46,76 @@ class Middleware:
         """Middleware whose synchronous hook before the model may replace messages, outermost first."""
         self.turn: Any = None
         """LangChain's graph of one response, if a hook is for the model. It makes no calls of tools."""
+        self.streams = False
+        """Whether a response is shown as it arrives, before the hooks have seen it whole."""
 
-    def add(self, middleware: Sequence[Any]) -> None:
-        """Raises `OwnGraphError` for what is not supported, and what LangChain raises."""
-        from langchain.agents import AgentState, create_agent  # not installed with the agent
+    def add(self, middleware: Sequence[Any], *, streams: bool = False) -> None:
+        """Raises `OwnGraphError` for what is not supported, with each reason, and what LangChain raises."""
+        from langchain.agents import create_agent  # not installed with the agent
         from langchain.agents.middleware import AgentMiddleware
 
-        def has(each: object, *names: str) -> bool:
-            return any(getattr(type(each), name) is not getattr(AgentMiddleware, name) for name in names)
-
-        class Model(AgentMiddleware):
-            """The innermost: the agent's model, unless middleware has put in one of its own."""
+        class OfferedTools(AgentMiddleware):
+            """The outermost: the tools of this request."""
 
             async def awrap_model_call(self, request: Any, handler: Any) -> Any:  # noqa: ANN401 - LangChain's
-                if not isinstance(request.model, LentModel):
-                    return await handler(request)
-                if request.tools or request.tool_choice or request.model_settings or request.response_format:
-                    raise OwnGraphError("middleware must not set the tools or options of the agent's model")
-                system = [request.system_message] if request.system_message else []
-                return await _RESPOND.get()([*system, *request.messages])
+                return await handler(request.override(tools=HOOKED.get().tools()))
+
+        class AskedModel(AgentMiddleware):
+            """The innermost: the agent requests what the hooks leave, whatever the model."""
+
+            async def awrap_model_call(self, request: Any, _: Any) -> Any:  # noqa: ANN401 - LangChain's
+                return await HOOKED.get().respond(request)
 
         for each in middleware:
-            more = each.state_schema.__annotations__.keys() - AgentState.__annotations__.keys()
-            sync = any(has(each, hook) and not has(each, f"a{hook}") for hook in _WRAPS)
-            if more or sync or getattr(each, "tools", ()) or has(each, *_OF_RUNS):
-                raise OwnGraphError(f'middleware "{each.name}" {_UNSUPPORTED}')
-            if any(kind.__name__ == _SUMMARIES for kind in type(each).__mro__):
-                raise OwnGraphError(f'middleware "{each.name}" {_ANEW}')
-        self.replacing = [each for each in middleware if has(each, "before_model")]
-        self.around_calls = [each.awrap_tool_call for each in middleware if has(each, "awrap_tool_call")]
-        around_model = [each for each in middleware if has(each, *_OF_MODEL)]
+            if faults := list(_faults(each, streams=streams)):
+                raise OwnGraphError(f'middleware "{each.name}" {"; it ".join(faults)}')
+        self.streams = streams
+        self.replacing = [each for each in middleware if _has(each, "before_model")]
+        self.around_calls = [each.awrap_tool_call for each in middleware if _has(each, "awrap_tool_call")]
+        around_model = [each for each in middleware if _has(each, *_OF_MODEL)]
         if around_model:
-            made = create_agent(LentModel(), middleware=[*around_model, Model()], context_schema=NodeContext)
+            hooks = [OfferedTools(), *around_model, AskedModel()]
+            made = create_agent(AgentModel(), middleware=hooks, context_schema=NodeContext)
             stops = ["tools"] if "tools" in made.builder.nodes else None
             self.turn = made.builder.compile(interrupt_before=stops)
 
-    async def response(self, visit: OwnVisit, respond: Respond) -> AIMessage:
-        """The response that the hooks leave. `respond` asks the model."""
+    async def response(
+        self,
+        visit: OwnVisit,
+        ask_model: AskModel,
+        *,
+        tools: Sequence[ToolSchema] = (),
+        prompt: Prompt = list,
+        shown: bool,
+    ) -> tuple[AIMessage, Collection[str]]:
+        """The response that the hooks leave, and the tools among `tools` that the model could call.
+
+        `prompt` makes what is sent of the messages that the hooks leave. `shown`: where the surface streams.
+        """
+        write = visit.writer if shown else None
+        streams = self.streams and shown
+        pieces = Pieces(write) if write is not None and streams else None
+        offered = {tool.name: tool for tool in tools}
+        hooked = HookedResponse(visit, ask_model, prompt, offered, streams, pieces)
 
         async def turn(state: State, config: RunnableConfig) -> AIMessage:
             read = [message.model_copy(deep=True) for message in state["messages"]]
             for message in read:
                 message.id = message.id or uuid.uuid4().hex
             read = await self._replaced(read, visit)
-            _RESPOND.set(lambda messages: visit.in_run(respond(messages), quiet=True))
+            HOOKED.set(hooked)
+            ASK.set(hooked.ask)
             result = await self.turn.ainvoke({"messages": read}, config, context=visit.runtime.context)
             last, known = result["messages"][-1], {message.id for message in read}
             if type(last) is not AIMessage or last.id in known:
                 raise OwnGraphError("the last message that middleware leaves must be a response of the model")
+            hooked.check(last)
             return last
 
-        return await visit.apart(turn)
+        response = await visit.apart(turn)
+        if write is not None and not (pieces and pieces.begun):
+            show(response, write, steps=visit.has_steps)
+        return response, offered if hooked.chosen is None else hooked.chosen
 
     async def _replaced(self, read: list[AnyMessage], visit: OwnVisit) -> list[AnyMessage]:
         """The messages as the hooks left them in the earlier requests, each of which ended with a question or
@@ -158,3 +176,31 @@ class Middleware:
 def _same_kind(message: AnyMessage, replaced: AnyMessage | None) -> AnyMessage:
     """`replaced`, if there is one of the same type."""
     return replaced if replaced is not None and type(replaced) is type(message) else message
+
+
+def _has(middleware: object, *hooks: str) -> bool:
+    """Whether the middleware has one of `hooks`."""
+    from langchain.agents.middleware import AgentMiddleware
+
+    return any(getattr(type(middleware), hook) is not getattr(AgentMiddleware, hook) for hook in hooks)
+
+
+def _faults(middleware: Any, *, streams: bool) -> Iterator[str]:  # noqa: ANN401 - LangChain's
+    """Why the middleware is not supported."""
+    from langchain.agents import AgentState
+
+    if any(kind.__name__ == _SUMMARIES for kind in type(middleware).__mro__):
+        yield _ANEW
+    if getattr(middleware, "tools", ()):
+        yield "has tools: tools belong to a service, which declares their policies and credentials"
+    if own_state := middleware.state_schema.__annotations__.keys() - AgentState.__annotations__.keys():
+        yield f"has a state of its own ({', '.join(sorted(own_state))}), which no run of the agent keeps"
+    for hook in _OF_RUNS:
+        if _has(middleware, hook, f"a{hook}"):
+            yield f"has {hook}: add a node of your own, as first or last of build_graph"
+    for hook in _WRAPS:
+        if _has(middleware, hook) and not _has(middleware, f"a{hook}"):
+            yield f"has {hook} without a{hook}, which the agent calls"
+    changes_output = getattr(middleware, "apply_to_output", True)  # `PIIMiddleware` says so of its hook
+    if streams and changes_output and _has(middleware, "after_model", "aafter_model"):
+        yield "has after_model, which gets a whole response: streams must be false"

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langgraph.types import StreamWriter
 
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.policy import Deny
@@ -18,10 +19,12 @@ from graph.error_codes import MODEL
 from graph.files import with_images
 from graph.labels.data_labels import labels_of
 from graph.limits import Limits
+from graph.models.own_chat_model import OwnChatModel
 from graph.models.response import without_tool_calls
+from graph.nodes.agent_model import AgentModel
 from graph.nodes.middleware import Middleware
 from graph.nodes.model_step import ModelCall, ModelSteps
-from graph.nodes.own import OwnVisit, show
+from graph.nodes.own import OwnVisit
 from graph.prompt import build_prompt, prompt_for
 from graph.state import AgentState
 from graph.tool_calls.default_arguments import call_with_defaults
@@ -83,24 +86,26 @@ class ModelNode:
         most = self.limits.listed_tools
         searches = 0 < most < len(offered.tools)
 
-        async def respond(messages: Sequence[AnyMessage], *, shown: bool = False) -> AIMessage:
+        def prompt(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
             instructions = prompt_for(state.get("instructions") or self.system_prompt, caller.caller)
-            prompt = build_prompt(instructions, messages, offered.notes, state.get("context", ""))
-            tools = listed_tools(offered, state["messages"], most) if searches else offered.tools
-            sent = [api_tool(each) for each in tools]
-            return await self.ask(prompt, visit, shown=shown, tools=sent, key=credentials[MODEL])
+            return build_prompt(instructions, messages, offered.notes, state.get("context", ""))
 
+        ask_model = partial(self.ask, visit=visit, key=credentials[MODEL])
+        tools = listed_tools(offered, state["messages"], most) if searches else offered.tools
         read: dict[str, str] = {}
         if calls:
             response = AIMessage("", id=uuid.uuid4().hex, tool_calls=calls)
         elif self.middleware.turn is not None:
             own = OwnVisit(MODEL, self, visit)
-            response = await self.middleware.response(own, respond)
+            response, chosen = await self.middleware.response(
+                own, ask_model, tools=tools, prompt=prompt, shown=True
+            )
+            if not searches:
+                offered = offered.only(chosen)
             read = own.labels
-            if context_of(runtime).streaming:
-                show(response, writer_of(runtime), steps=context_of(runtime).steps)
         else:
-            response = await respond(state["messages"], shown=True)
+            sent = [api_tool(tool) for tool in tools]
+            response = await ask_model(prompt(state["messages"]), tools=sent, shown=True)
         self.unavailable.say(offered.unavailable, runtime)  # a failure of the model comes before any event
         response, refused = self._checked(response, offered, state["messages"], searches=searches)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
@@ -141,20 +146,29 @@ class ModelNode:
         messages: Sequence[AnyMessage],
         visit: Visit,
         *,
-        shown: bool,
+        shown: bool = False,
+        writer: StreamWriter | None = None,
         tools: Sequence[dict[str, Any]] = (),
         key: ServiceCredential | None = None,
+        model: AgentModel | OwnChatModel | None = None,
     ) -> AIMessage:
         """The response to `messages` and `tools` alone. `key` is the node's, if it keeps what it obtains.
+        With `shown`, the surface gets its pieces if it streams; else `writer`, if there is one.
 
-        Raises the errors of the model and of its key.
+        A `model` of the agent's gets the same key; one with its own key gets none. Raises the errors of the
+        model and of its key.
         """
         context = context_of(visit.runtime)
-        writer = writer_of(visit.runtime) if shown and context.streaming else None
+        if shown and context.streaming:
+            writer = writer_of(visit.runtime)
         sent, images = await with_images(messages, visit.runtime, self.limits.images)
         call = ModelCall(sent, tools, writer, context.steps, images)
-        obtained = key or self.service_credentials.of(visit.caller, MODEL, visit.state)
-        response = await self.model.response(call, self.static_key or obtained, visit.caller)
+        if isinstance(model, OwnChatModel):
+            response = await self.model.of(model).response(call, None, visit.caller)
+        else:
+            requests = (model and model.steps) or self.model
+            obtained = key or self.service_credentials.of(visit.caller, MODEL, visit.state)
+            response = await requests.response(call, self.static_key or obtained, visit.caller)
         return response if tools else without_tool_calls(response)
 
     def offered(self, state: AgentState, caller: VerifiedAccessToken) -> OfferedTools:

@@ -18,6 +18,7 @@ from graph.call_measures import PROVIDER, CallMeasures
 from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
 from graph.error_codes import GraphCode
 from graph.events import ResponseStarted, TextEvent
+from graph.models.own_chat_model import OwnChatModel
 from graph.models.piece import Piece
 from graph.models.provider import ModelProvider
 from graph.models.response import checked
@@ -34,6 +35,8 @@ from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from tools.service import send_with_credential
 
+_NO_KEY: Final = Secret("")
+"""For a provider that has its own."""
 _ROLES: Final = {"human": "user", "ai": "assistant"}
 
 
@@ -67,9 +70,15 @@ class ModelSteps:
     seconds: float
     fallback: "ModelSteps | None" = None
     of_groups: "Mapping[str, ModelSteps]" = field(default_factory=dict)
+    api: str = PROVIDER
+    """The API of the model, as measures and spans name it."""
+
+    def of(self, chat: OwnChatModel) -> "ModelSteps":
+        """The responses of a model with a key of its own, within the same limits and on the same records."""
+        return ModelSteps(chat, chat.name, None, self.audit, self.measures, self.seconds, api=chat.api)
 
     async def response(
-        self, call: ModelCall, key: ServiceCredential | Secret, caller: VerifiedAccessToken
+        self, call: ModelCall, key: ServiceCredential | Secret | None, caller: VerifiedAccessToken
     ) -> AIMessage:
         """The response, of the fallback if this model fails before any piece was written, unless its key was
         refused. Each attempt is on record.
@@ -95,9 +104,11 @@ class ModelSteps:
         return await self.fallback.response(call, key, caller)
 
     async def own_response(
-        self, call: ModelCall, key: ServiceCredential | Secret, caller: VerifiedAccessToken
+        self, call: ModelCall, key: ServiceCredential | Secret | None, caller: VerifiedAccessToken
     ) -> AIMessage:
-        """The response of this model. A credential that the service refuses is renewed once."""
+        """The response of this model. A credential that the service refuses is renewed once. Without a
+        `key`, the provider has its own.
+        """
 
         async def send(credential: Credential) -> AIMessage | ServiceError:
             return await self.request(call, credential.secret)
@@ -108,34 +119,35 @@ class ModelSteps:
         recorded = self.audit.call(AuditedAction.MODEL_CALL, credential, acts_as, caller, model=self.name)
         async with recorded as step:
             step.found(files=call.images or None)
-            if isinstance(key, Secret):
-                response = await self.request(call, key)
-            else:
+            if isinstance(key, ServiceCredential):
                 response = await send_with_credential(key, send, lambda sent: isinstance(sent, ServiceError))
+            else:
+                response = await self.request(call, key)
             if isinstance(response, ServiceError):
                 raise response
             if (used := response.usage_metadata) is not None:
                 step.found(input_tokens=used["input_tokens"], output_tokens=used["output_tokens"])
         return response
 
-    async def request(self, call: ModelCall, key: Secret) -> AIMessage | ServiceError:
+    async def request(self, call: ModelCall, key: Secret | None) -> AIMessage | ServiceError:
         """The response of the model; or the error, if the key was refused (401) before any piece arrived.
 
         Any other failure raises `ServiceError`, also a response that takes too long or is not whole
         (`graph.models.response.checked`).
         """
         model = self.name or ""
-        labels = "chat", PROVIDER, model
+        labels = "chat", self.api, model
+        secrets = [] if key is None else [key]
         timed = timed_span(self.measures.inference, labels, "chat", model, SpanKind.CLIENT)
         with timed:
             span = timed.span
             if span.recording:
                 span.set(Attribute.OPERATION, "chat")
-                span.set(Attribute.PROVIDER, PROVIDER)
+                span.set(Attribute.PROVIDER, self.api)
                 span.set(Attribute.MODEL, model)
                 span.set(Attribute.STREAMED, call.writer is not None)
             if span.content:
-                span.set(Attribute.INPUT_MESSAGES, message_content(call.prompt, [key]))
+                span.set(Attribute.INPUT_MESSAGES, message_content(call.prompt, secrets))
 
             def first_chunk() -> None:
                 seconds = timed.elapsed
@@ -149,17 +161,19 @@ class ModelSteps:
                 return response
             self._count(response, span, labels)
             if span.content:
-                span.set(Attribute.OUTPUT_MESSAGES, message_content([response], [key]))
+                span.set(Attribute.OUTPUT_MESSAGES, message_content([response], secrets))
         return response
 
     async def _complete(
-        self, call: ModelCall, key: Secret, reader: "_Reader | None"
+        self, call: ModelCall, key: Secret | None, reader: "_Reader | None"
     ) -> AIMessage | ServiceError:
         fault = "the response was empty"
         response = None
         try:
             async with asyncio.timeout(self.seconds):
-                response = await self.provider.complete(call.prompt, call.tools, api_key=key, reader=reader)
+                response = await self.provider.complete(
+                    call.prompt, call.tools, api_key=key or _NO_KEY, reader=reader
+                )
         except ServiceError as error:
             if error.status == 401 and (reader is None or not reader.begun):
                 return error

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, convert_to_messages
@@ -141,6 +142,17 @@ class OwnVisit:
         context = NodeContext(caller.caller, self._ask, self.label)
         self.runtime: Final = Runtime(context=context, store=runtime.store, stream_writer=write)
 
+    @property
+    def writer(self) -> StreamWriter | None:
+        """Where the agent writes what is shown of a response; `None` if the surface does not stream."""
+        runtime = self._visit.runtime
+        return writer_of(runtime) if context_of(runtime).streaming else None
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether events name the messages that pieces belong to."""
+        return context_of(self._visit.runtime).steps
+
     def redact(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         """`value` without the secrets of the run."""
         return redact(value, [*self._secrets, *self._obtained])
@@ -173,32 +185,28 @@ class OwnVisit:
 
     async def _ask(self, messages: Sequence[AnyMessage], shown: bool) -> AIMessage:
         if self._through_middleware and self._model.middleware.turn is not None:
-            response = await self._asked_through_middleware(messages)
-            if shown and context_of(self._visit.runtime).streaming:
-                steps = context_of(self._visit.runtime).steps
-                await self.in_run(self._shown(response, steps=steps))
+            response = await self._asked_through_middleware(messages, shown=shown)
         else:
             response = await self.in_run(self._model.ask(messages, self._visit, shown=shown))
         if shown:
             self.asked.append(response)
         return response
 
-    async def _asked_through_middleware(self, messages: Sequence[AnyMessage]) -> AIMessage:
+    async def _asked_through_middleware(self, messages: Sequence[AnyMessage], *, shown: bool) -> AIMessage:
         """The response to a node's question that the hooks leave. What hooks ask passes none."""
-        asked = self._visit.state.copy()
-        asked["messages"] = list(messages)
-        visit = self._visit._replace(state=asked)
-        hooks = OwnVisit(self._name, self._model, visit, self._obtained)
+        state = self._visit.state.copy()
+        state["messages"] = list(messages)
+        visit = self._visit._replace(state=state)
+        ask_model = partial(self._model.ask, visit=visit)
 
-        async def respond(read: Sequence[AnyMessage]) -> AIMessage:
-            return await self._model.ask(read, visit, shown=False)
+        async def asked_in_run() -> tuple[AIMessage, OwnVisit]:
+            hooks = OwnVisit(self._name, self._model, visit, self._obtained)
+            response, _ = await self._model.middleware.response(hooks, ask_model, shown=shown)
+            return response, hooks
 
-        response = await self.in_run(self._model.middleware.response(hooks, respond))
+        response, hooks = await self.in_run(asked_in_run())
         self.labels.update(joined(self.labels, hooks.labels))
         return response
-
-    async def _shown(self, response: AIMessage, *, steps: bool) -> None:
-        show(response, writer_of(self._visit.runtime), steps=steps)
 
 
 def own_route(source: str, path: Runnable[Any, Any]) -> Runnable[Any, Any]:

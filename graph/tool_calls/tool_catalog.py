@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from cachetools import LRUCache
@@ -39,6 +39,19 @@ class OfferedTools:
     """Why a tool that a service is known for cannot be called now, by its name."""
     unavailable: dict[str, str] = field(default_factory=dict)
     """The services that did not respond, each with the code of its failure."""
+
+    def only(self, names: Collection[str]) -> "OfferedTools":
+        """The tools of `names`. The others are withheld: a call of one is refused."""
+        others = [name for name in self.services if name not in names]
+        if not others:
+            return self
+        refused = {name: f'the tool "{name}" was not chosen for this request' for name in others}
+        return replace(
+            self,
+            tools=[tool for tool in self.tools if tool.name in names],
+            services={name: service for name, service in self.services.items() if name in names},
+            withheld=self.withheld | refused,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,65 @@
+"""The agent's models as LangChain's middleware gets them: chat models without a key, asked for the caller.
+
+The provider behind them gets the key of the agent's model, which no hook sees.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langgraph.constants import TAG_NOSTREAM
+from pydantic import Field, PrivateAttr
+
+if TYPE_CHECKING:
+    from graph.nodes.model_step import ModelSteps
+
+Ask: TypeAlias = Callable[[Sequence[Any], Sequence[dict[str, Any]], "AgentModel"], Awaitable[AIMessage]]
+ASK: Final[ContextVar[Ask | None]] = ContextVar("idaas_agent.ask_model", default=None)
+"""Asks a model of the agent for the caller of the visit whose hooks run now."""
+
+
+class AgentModel(BaseChatModel):
+    """A model of the agent's provider. Put it in by `request.override(model=…)`, or ask it with `ainvoke`
+    in a hook around the model: for the caller, with the key of the agent's model, on record.
+
+    Its provider takes tools, and no `tool_choice` or other options. What a hook asks is not shown.
+    """
+
+    model: str = ""
+    """Its name; empty: the agent's own."""
+    tags: list[str] | None = Field(default_factory=lambda: [TAG_NOSTREAM])
+    _steps: "ModelSteps | None" = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, steps: "ModelSteps") -> "AgentModel":
+        """The model that `steps` request."""
+        model = cls(model=steps.name or "")
+        model._steps = steps
+        return model
+
+    @property
+    def steps(self) -> "ModelSteps | None":
+        """The requests of this model; `None`: of the agent's own."""
+        return self._steps
+
+    @property
+    def _llm_type(self) -> str:
+        return "idaas-agent"
+
+    def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:  # noqa: ANN401 - LangChain's
+        """The model, which may call `tools`."""
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools])
+
+    def _generate(self, *_: Any, **__: Any) -> ChatResult:  # noqa: ANN401 - LangChain's
+        raise NotImplementedError("use ainvoke")
+
+    async def _agenerate(self, messages: list[BaseMessage], *_: Any, **options: Any) -> ChatResult:  # noqa: ANN401 - LangChain's
+        ask = ASK.get()
+        if ask is None:
+            raise RuntimeError("a model of the agent is asked by hooks around the model, while they run")
+        response = await ask(messages, options.get("tools", ()), self)
+        return ChatResult(generations=[ChatGeneration(message=response)])
