@@ -1,7 +1,9 @@
 """The documentation agrees with the code."""
 
+import os
 import re
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -9,6 +11,13 @@ import yaml
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("plugins/*/README.md")]
 SYNC = str(ROOT / "scripts" / "sync_docs.py")
+_NOT_OURS = frozenset({"node_modules", "build", "dist", "tests", ".git"})
+_INSTALLED_BY_NAME = re.compile(
+    r"""\b(?:pip3?|pipx|uvx?|poetry|pdm|conda)\b[^\n`|;&]*[ \t'"]idaas[-_.]agent(?:\[[\w,]*\])?(?![\w/.-])"""
+    r"""|^[ \t]*["']?idaas[-_.]agent(?:\[[\w,]*\])?[ \t]*(?:[=<>~!]=|["']?,?$)""",
+    re.MULTILINE,
+)
+"""What would install our package from an index: as an argument of an installer, or as a requirement."""
 
 
 def test_every_copied_part_of_the_readme_equals_its_source():
@@ -59,6 +68,41 @@ def test_every_link_of_the_documents_exists():
         if not (document.parent / target).exists()
     }
     assert not wrong
+
+
+def test_nothing_tells_to_install_the_agent_by_its_name_which_anybody_could_take():
+    for by_name in (
+        "pip install idaas-agent pytest",
+        'pip install "idaas-agent[policy]"',
+        "RUN pip install --no-cache-dir idaas_agent && useradd x",
+        "uv add idaas-agent==0.1.0",
+        "uvx idaas-agent up",
+        "  idaas-agent[studio]>=0.1",
+        '  "idaas-agent==0.1.0",',
+        '  "idaas-agent[policy]",',
+    ):
+        assert _INSTALLED_BY_NAME.search(by_name), by_name
+    for by_path in (
+        "pip install wheels/idaas_agent-*.whl pytest",
+        'pip install "$(ls dist/idaas_agent-*.whl)[policy]"',
+        "pip install --no-deps --editable . && idaas-agent up",
+        "pip install wheels/idaas_agent-*.whl\nidaas-agent up",
+        "./wheels/idaas_agent-0.1.0-py3-none-any.whl --hash=sha256:0",
+    ):
+        assert not _INSTALLED_BY_NAME.search(by_path), by_path
+    found = {
+        f"{path.relative_to(ROOT)}: {line[0].strip()}"
+        for path in own_files(".md", ".py", ".sh", ".toml", ".txt", ".lock", ".yml", ".yaml", "file")
+        for line in _INSTALLED_BY_NAME.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert found == set()
+
+
+def own_files(*endings: str) -> Iterator[Path]:
+    """The files of the repository whose names have one of these endings, without tests and what is built."""
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in _NOT_OURS and not name.startswith(".venv")]
+        yield from (Path(folder, name) for name in names if name.endswith(endings))
 
 
 def read(path: str) -> str:

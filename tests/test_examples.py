@@ -128,6 +128,8 @@ def test_new_project_and_the_examples_pass_their_tests_and_none_is_made_twice(pr
     texts = "".join(path.read_text() for path in project.rglob("*") if path.is_file())
     assert "my-agent" not in texts
     assert "my_agent" not in texts
+    for name in ("README.md", "Dockerfile", ".github/workflows/test.yml"):
+        assert "wheels/idaas_agent-*.whl" in (project / name).read_text(), name
     folders = [project, *(EXAMPLES / name for name in ("human_tool", "sub_agent", "guardrail"))]
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=prepend"]
     passed = printed_by([sys.executable, "-m", "pytest", *options, *map(str, folders)], os.environ, project)
