@@ -29,10 +29,10 @@ from tests.command import Command, running
 from tests.databases.postgres_process import PostgresProcess, programs
 from tests.databases.redis_process import RedisProcess
 from tests.deploy.shipped import ANSWER, ROOT
+from tests.every_surface import of_plugins
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.test_routes import AGENT, requests
 from tests.suite import Sandbox
-from tools import VERSION
 
 PAGES = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("replicas.md", "backup.md"))
 CHAT = "/openai/v1/chat/completions"
@@ -130,8 +130,9 @@ async def goes_on(http: httpx.AsyncClient, thread: str, approval: dict[str, Any]
 
 async def serves_everything(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
     """Every route, the two questions, the own tool, and calls that wait for an approval and a consent."""
-    card = await http.get("/.well-known/agent-card.json")
-    assert (card.status_code, card.json()["version"]) == (200, VERSION)
+    for path, name, value in of_plugins("SHIPPED"):
+        shown = await http.get(path)
+        assert (shown.status_code, shown.json()[name]) == (200, value), path
     assert "Hangzhou" in await answer(http, WEATHER)
     assert "enterprise" in await answer(http, ENTERPRISE)
     told = await answer(http, "Call payday")

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from plugins.a2a.tests.official_client import official_client
-from plugins.mcp_server.tests.modern_client import headers_of, request
 from sandbox.configuration.configuration import parse_configuration
 
 REPORTS = "https://reports.sandbox.example"
@@ -176,10 +174,6 @@ async def test_address_is_beside_the_messages_on_every_surface_without_conversat
     lines = [line for line in (await post("/agent/stream_events", asked)).splitlines() if address in line]
     assert [json.loads(line[6:])["event"] for line in lines] == ["on_custom_event"]
     assert address not in await post("/agent/invoke", asked)
-    async with official_client(agent.origin, alice) as client:
-        (update,) = [each for each in await client.send(REPORT) if address in json.dumps(each)]
-    assert event.items() <= update["statusUpdate"]["metadata"]["idaas-agent"].items()
-    assert "message" not in update["statusUpdate"]["status"]
 
 
 @pytest.mark.promise("no-secret-leaves")
@@ -207,64 +201,11 @@ async def test_conversation_waits_for_the_consent_and_keeps_no_address(
     assert json.loads(messages[2]["content"])["account"] == "user_alice01"
 
 
-async def test_task_of_another_agent_waits_for_the_consent_of_its_user(
-    start_agent, sandbox, calendar, tmp_path
-):
-    cloud, alice = sandbox.cloud, sandbox.access_token("alice")
-    variables = calendar("calendar") | {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
-    agent = await start_agent("Human", **variables)
-    async with official_client(agent.origin, alice) as client:
-        asked = await client.send(REPORT)
-        status = asked[-1]["statusUpdate"]["status"]
-        text, data = status["message"]["parts"]
-        (session,) = cloud.oauth_providers.sessions()
-        url = f"{cloud.addresses.idaas_plain}/calendar/{session.session_id}"
-        assert status["state"] == "TASK_STATE_AUTH_REQUIRED"
-        assert (data["data"]["kind"], data["data"]["url"]) == ("consent_required", url)
-        assert url in text["text"]
-        await agent.http.post(url, data={"decision": "allow"})
-        decision = {"approval": data["data"]["id"], "decision": "approve"}
-        ended = await client.send(decision, taskId=asked[0]["task"]["id"], message_id="m-2")
-    called = [each["statusUpdate"]["metadata"]["idaas-agent"] for each in ended if "statusUpdate" in each]
-    assert [each["ok"] for each in called if each.get("type") == "tool_finished"] == [True]
-    assert ended[-1]["statusUpdate"]["status"]["state"] == "TASK_STATE_COMPLETED"
-
-
 async def test_agents_own_identity_cannot_consent_for_a_user(start_agent, sandbox, calendar):
     agent = await start_agent("Machine", **calendar("calendar"))
     answer = await agent.ask(REPORT, sandbox.access_token("alice"), stream=True)
     assert answer.tool_events[-1]["error"] == "service_credential_unavailable"
     assert sandbox.cloud.oauth_providers.sessions() == ()
-
-
-async def test_mcp_client_opens_the_address_of_the_consent_and_sends_the_call_again(
-    start_agent, sandbox, calendar, tmp_path
-):
-    cloud, alice = sandbox.cloud, {"Authorization": f"Bearer {sandbox.access_token('alice')}"}
-    variables = calendar("calendar") | {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
-    agent = await start_agent("Human", **variables)
-
-    async def send(body, **headers):
-        return (await agent.http.post(f"{agent.origin}/mcp", json=body, headers=alice | headers)).json()
-
-    def ask(**again):
-        return request("tools/call", {"name": "ask", "arguments": {"question": REPORT}, **again})
-
-    asked = (await send(ask(), **headers_of(ask())))["result"]
-    (session,) = cloud.oauth_providers.sessions()
-    url = f"{cloud.addresses.idaas_plain}/calendar/{session.session_id}"
-    assert asked["inputRequests"]["answer"]["params"].items() >= {"mode": "url", "url": url}.items()
-    legacy = {**ask(), "params": {"name": "ask", "arguments": {"question": REPORT}}}
-    for _ in range(2):
-        refused = (await send(legacy))["error"]
-        assert (refused["code"], refused["data"]["elicitations"][0]["mode"]) == (-32042, "url")
-    address = refused["data"]["elicitations"][0]["url"]
-    for each in (url, address):
-        await agent.http.post(each, data={"decision": "allow"})
-    state = {"requestState": asked["requestState"], "inputResponses": {"answer": {"action": "accept"}}}
-    ended = (await send(ask(**state), **headers_of(ask())))["result"]
-    assert "user_alice01" in ended["structuredContent"]["answer"]
-    assert "user_alice01" in (await send(legacy))["result"]["structuredContent"]["answer"]
 
 
 async def test_withdrawn_token_of_the_agent_is_obtained_anew_within_the_call(start_agent, sandbox, calendar):

@@ -2,6 +2,8 @@
 
 import uuid
 
+from tests.every_surface import of_plugins
+
 
 async def chat(agent, question, headers, *, stream=False):
     body = {"messages": [{"role": "user", "content": question}], "stream": stream}
@@ -28,24 +30,10 @@ async def ag_ui(agent, question, headers):
     return await agent.http.post(f"{agent.origin}/ag-ui/agent", json=body, headers=headers)
 
 
-async def a2a(agent, question, headers):
-    message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": question}]}
-    body = {"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage", "params": {"message": message}}
-    return await agent.http.post(f"{agent.origin}/a2a", json=body, headers=headers | {"A2A-Version": "1.0"})
-
-
-async def mcp(agent, question, headers):
-    call = {"name": "ask", "arguments": {"question": question}, "_meta": {"progressToken": 1}}
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
-    accept = {"Accept": "application/json, text/event-stream"}
-    return await agent.http.post(f"{agent.origin}/mcp", json=body, headers=headers | accept)
-
-
 SURFACES = [
     chat,
     stream,
     ag_ui,
-    a2a,
-    mcp,
+    *of_plugins("SURFACES"),
     *(langserve(route) for route in ("invoke", "batch", "stream", "stream_log", "stream_events")),
 ]

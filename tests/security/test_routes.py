@@ -1,4 +1,4 @@
-"""The register of routes, `routes.json`: what is public, what needs an access token, what is closed.
+"""The register of routes, `routes.json` here and in each plug-in: what is public, protected and closed.
 
 The real route tables are walked: a route that is in no list fails, and so does one that is listed and gone.
 Then each is really asked.
@@ -19,12 +19,15 @@ from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from tests.agent.api.langgraph.langgraph_dev import routes_of
 from tests.agent.api.langgraph.langgraph_process import Server
+from tests.every_surface import routes_of_plugins
 from tests.suite import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")
 
 REGISTER = json.loads(Path(__file__).with_name("routes.json").read_text())
-AGENT, SERVER = REGISTER["agent"], REGISTER["langgraph_server"]
+OF_PLUGINS = routes_of_plugins()
+AGENT = {kind: [*routes, *OF_PLUGINS.get(kind, [])] for kind, routes in REGISTER["agent"].items()}
+SERVER = REGISTER["langgraph_server"]
 SECRETS = re.compile(r"(?i)secret|api_key|eyJ|sk-|traceback|/home/|0x[0-9a-f]{6}")
 
 

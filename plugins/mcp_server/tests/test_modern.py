@@ -20,6 +20,7 @@ from plugins.mcp_server.tests.modern_client import (
     request,
     result,
 )
+from sandbox.faults.faults import Fault
 from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
@@ -333,3 +334,25 @@ async def test_challenge_leads_to_metadata_whose_resource_is_the_address_that_is
     assert f'resource_metadata="https://agent.example.com{metadata}"' in refused.headers["WWW-Authenticate"]
     assert found["resource"] == "https://agent.example.com/mcp"
     assert found["authorization_servers"] == [served.sandbox.issuer]
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_challenge_and_metadata_have_no_name_that_a_request_makes_up(threads: ThreadsOf) -> None:
+    served, metadata = await threads(), "/.well-known/oauth-protected-resource/mcp"
+    hosts = {"evil.example": served.origin, "localhost:8080": "http://localhost:8080"}
+    for host, origin in hosts.items():
+        refused = await served.http.post(f"{served.origin}/mcp", headers={"Host": host})
+        found = (await served.http.get(served.origin + metadata, headers={"Host": host})).json()
+        assert f'resource_metadata="{origin}{metadata}"' in refused.headers["WWW-Authenticate"]
+        assert found["resource"] == f"{origin}/mcp"
+
+
+async def test_list_of_tools_names_the_service_that_is_away(threads: ThreadsOf) -> None:
+    away = {"amap": "external_service_failed"}
+    served = await threads()
+    served.sandbox.cloud.faults.set("amap", Fault(status=503))
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    result = (await served.ask("POST", "/mcp", body=body)).json()["result"]
+    assert result["_meta"] == {"idaas-agent/services_unavailable": away}
+    served.sandbox.cloud.faults.clear()
+    assert "_meta" not in (await served.ask("POST", "/mcp", body=body)).json()["result"]

@@ -124,7 +124,6 @@ async def test_model_that_takes_no_images_refuses_them_on_each_surface(threads: 
         "messages[0].content",
     )
     assert fault(await served.ask("POST", "/ag-ui/agent", body=ag_ui(PNG)))[1] == "unsupported_value"
-    assert (await served.ask("POST", "/a2a", body=a2a(PNG))).json()["error"]["code"] == -32005
     invoked = {"input": chat(url(PNG), thread=None)}
     assert (await served.ask("POST", "/agent/invoke", body=invoked)).status_code == 422
     assert served.model.asked == []
@@ -144,22 +143,12 @@ def ag_ui(data: bytes, thread: str = "thread-1") -> dict[str, Any]:
     }
 
 
-def a2a(data: bytes) -> dict[str, Any]:
-    file = {"kind": "file", "file": {"bytes": base64.b64encode(data).decode(), "name": "plan.png"}}
-    message = {"role": "user", "messageId": "m", "parts": [{"kind": "text", "text": "What is this?"}, file]}
-    return {"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {"message": message}}
-
-
-async def test_image_can_be_sent_over_ag_ui_and_a2a_and_without_a_conversation(threads: ThreadsOf) -> None:  # noqa: F811
+async def test_image_can_be_sent_over_ag_ui_and_without_a_conversation(threads: ThreadsOf) -> None:  # noqa: F811
     served = await threads(LLM_IMAGES="1")
-    card = (await served.ask("GET", "/.well-known/agent-card.json")).json()
-    assert {"image/png", "image/webp"} <= {*card["defaultInputModes"]}
     assert (await served.ask("POST", "/ag-ui/agent", body=ag_ui(PNG))).status_code == 200
     assert [part["name"] for part in await parts(served)] == ["image.png"]
-    task = (await served.ask("POST", "/a2a", body=a2a(PNG))).json()["result"]
-    assert [part["name"] for part in await parts(served, task["contextId"])] == ["plan.png"]
     assert (await served.ask("POST", CHAT, body=chat(url(PNG), thread=None))).status_code == 200
-    assert [message[-1].content[1]["image_url"]["url"] for message in served.model.asked] == [url(PNG)] * 3
+    assert [message[-1].content[1]["image_url"]["url"] for message in served.model.asked] == [url(PNG)] * 2
     disguised = ag_ui(DISGUISED["SVG"], "thread-2")
     refused = fault(await served.ask("POST", "/ag-ui/agent", body=disguised))
     assert refused == (400, "unsupported_value", "messages[0].content[1]")

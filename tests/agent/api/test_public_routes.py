@@ -12,8 +12,11 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.threads import ThreadStore
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
+from tests.every_surface import of_plugins
 from tests.running_agent import GREETING, StartAgent
 from tests.suite import Sandbox
+
+METADATA = ".well-known/oauth-protected-resource"
 
 
 async def test_health_needs_no_dependency(agent_server: AgentServer) -> None:
@@ -222,21 +225,18 @@ async def test_address_of_the_agent_is_no_name_that_a_request_makes_up(
 ) -> None:
     client = agent_server.client(None)
     own = str(client.base_url).rstrip("/")
-    for path in ("/.well-known/agent-card.json", "/.well-known/oauth-protected-resource/mcp"):
+    for path in of_plugins("ADDRESSES"):
         response = await client.get(path, headers={"Host": host})
         assert (response.status_code, "evil" in response.text, f"{own}/" in response.text) == (
             200,
             False,
             True,
         )
-    refused = await client.post("/mcp", headers={"Host": host})
-    challenge = refused.headers["WWW-Authenticate"]
-    assert f'resource_metadata="{own}/.well-known/oauth-protected-resource/mcp"' in challenge
+    refused = await client.post("/threads", headers={"Host": host})
+    assert f'resource_metadata="{own}/{METADATA}"' in refused.headers["WWW-Authenticate"]
 
 
 async def test_address_of_the_agent_is_that_of_a_request_to_this_machine(agent_server: AgentServer) -> None:
     for host in ("localhost:8080", "127.0.0.1:8080", "[::1]:8080"):
-        response = await agent_server.client(None).get(
-            "/.well-known/oauth-protected-resource/mcp", headers={"Host": host}
-        )
-        assert response.json()["resource"] == f"http://{host}/mcp"
+        refused = await agent_server.client(None).get("/threads", headers={"Host": host})
+        assert f'resource_metadata="http://{host}/{METADATA}"' in refused.headers["WWW-Authenticate"]

@@ -52,13 +52,3 @@ async def test_service_that_refuses_the_caller_is_not_away(threads: ThreadsOf) -
     served.sandbox.cloud.vault.find("amap_api_key").enabled = False
     text = (await served.ask("POST", CHAT, body={"messages": [{"role": "user", "content": "Hello"}]})).text
     assert "services_unavailable" not in text
-
-
-async def test_list_of_tools_over_mcp_names_the_service_that_is_away(threads: ThreadsOf) -> None:
-    served = await threads()
-    served.sandbox.cloud.faults.set("amap", Fault(status=503))
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    result = (await served.ask("POST", "/mcp", body=body)).json()["result"]
-    assert result["_meta"] == {"idaas-agent/services_unavailable": AWAY}
-    served.sandbox.cloud.faults.clear()
-    assert "_meta" not in (await served.ask("POST", "/mcp", body=body)).json()["result"]

@@ -4,16 +4,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import httpx
 import pytest
 
 from agent.api.app import create_app
-from agent.api.surface import installed_surfaces
+from agent.api.surface import ENTRY_POINTS, installed_surfaces
 from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
 from tests.agent.conftest import running_agent
+from tests.every_surface import of_plugins
 from tests.loopback import NO_TLS
 from tests.suite import Sandbox
 
@@ -61,9 +63,8 @@ async def test_surface_that_is_not_permitted_is_not_served(installed: Path, sand
         async with server.client() as client:
             assert (await client.get("/openai/v1/models")).status_code == 200
             assert (await client.get("/threads")).status_code == 200
-            for path in ("/greeting", "/.well-known/agent-card.json", "/agent/input_schema"):
-                assert (await client.get(path)).status_code == 404
-            assert (await client.post("/mcp", json={})).status_code == 404
+            for method, path in [("GET", "/greeting"), ("GET", "/agent/input_schema"), *of_plugins("ROUTES")]:
+                assert (await client.request(method, path, json={})).status_code == 404
 
 
 def test_surface_that_is_not_permitted_is_not_loaded(sandbox: Sandbox) -> None:
@@ -84,16 +85,16 @@ def test_surface_that_is_not_permitted_is_not_loaded(sandbox: Sandbox) -> None:
     )
     loaded = set(found.stdout.split())
     assert "agent.api.openai" in loaded
-    assert loaded.isdisjoint({"plugins.a2a", "plugins.mcp_server", "agent.api.langserve"})
+    assert loaded.isdisjoint({"plugins", "agent.api.langserve"})
 
 
 def test_unknown_surface_is_a_fault_that_lists_the_installed_ones(sandbox: Sandbox) -> None:
     settings = read_settings(sandbox.environment | {"SURFACES": "openai, graphql"})
+    installed = ", ".join(sorted(entry.name for entry in entry_points(group=ENTRY_POINTS)))
     with pytest.raises(ConfigurationError) as refused:
         create_app(settings)
-    assert [*refused.value.faults] == [
-        'SURFACES must list some of a2a, ag-ui, langserve, mcp, openai, found "graphql"'
-    ]
+    assert [*refused.value.faults] == [f'SURFACES must list some of {installed}, found "graphql"']
+    assert {"ag-ui", "langserve", "openai"} <= {*installed.split(", ")}
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from tests.agent.api.threads.served_threads import CHAT, ThreadsOf
+from tests.every_surface import of_plugins
 from tests.graph.scripted_model import DONE, calls
-from tests.security.surfaces import a2a, ag_ui, mcp
+from tests.security.surfaces import ag_ui
 
 TOOL = '''
 from idaas_agent import progress
@@ -31,7 +32,9 @@ async def test_people_see_how_far_a_tool_is_and_the_model_does_not(
 ) -> None:
     (tmp_path / "reports.py").write_text(TOOL)
     (tmp_path / "services.toml").write_text(SERVICES)
-    served = await threads([REPORT, DONE] * 4, SERVICES_FILE=str(tmp_path / "services.toml"))
+    surfaces = [(ag_ui, "idaas-agent:tool_progress"), *of_plugins("PROGRESS")]
+    turns = [REPORT, DONE] * (1 + len(surfaces))
+    served = await threads(turns, SERVICES_FILE=str(tmp_path / "services.toml"))
     body = {"messages": [{"role": "user", "content": "Report"}], "stream": True}
     text = (await served.ask("POST", CHAT, body=body)).text
     chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
@@ -42,7 +45,6 @@ async def test_people_see_how_far_a_tool_is_and_the_model_does_not(
     assert shown == [*[(page / 8, f"page {page} of 8") for page in range(8)], (None, "printing")]
     assert results == ["ready"]
     assert "page" not in "".join(str(message) for message in served.model.asked[-1])
-    surfaces = [(ag_ui, "idaas-agent:tool_progress"), (a2a, "tool_progress"), (mcp, "sales_report: ")]
     for surface, found in surfaces:
         response = await surface(served, "Report", served.headers())
         [line] = [line for line in response.text.splitlines() if "page 3 of 8" in line]

@@ -11,6 +11,7 @@ from agent.api.app import create_app
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from identity.access_token.revocation import Origin, Revocation, Target
+from tests.every_surface import of_plugins
 from tests.suite import Sandbox
 
 pytestmark = [pytest.mark.promise("revoked-refused"), pytest.mark.promise("verified-caller")]
@@ -20,10 +21,10 @@ ROUTES = [
     ("PATCH", "/threads/none"),
     ("DELETE", "/threads"),
     ("POST", "/threads/none/cancel"),
-    ("POST", "/a2a"),
     ("POST", "/ag-ui/agent"),
     ("POST", "/agent/batch"),
     ("POST", "/openai/v1/chat/completions"),
+    *of_plugins("ROUTES"),
 ]
 """One of each kind; the body is read in one place for all of them."""
 

@@ -5,7 +5,6 @@ Agents with one Redis share a user's limit.
 
 import asyncio
 import contextlib
-import json
 import logging
 import math
 import time
@@ -27,7 +26,6 @@ from agent.settings.settings import read_settings
 from identity.errors import LimitError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from plugins.a2a.rpc_error import RpcCode
 from tests.agent.http.limited_client import MODELS, client_of, signed_in, until_refused
 from tests.agent.http.redis_server import RedisServer, redis_server
 from tests.clock import Clock
@@ -176,21 +174,6 @@ async def test_request_refused_for_too_many_runs_is_not_counted_and_its_body_not
                 assert int(refused.headers["Retry-After"]) >= 1, path
         assert read == []
         assert await remaining(http, sandbox) == 3
-
-
-async def test_request_refused_after_its_body_was_read_is_counted(sandbox: Sandbox) -> None:
-    message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
-    sent = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}
-    async with busy_client(sandbox, MAX_REQUESTS_PER_MINUTE="3") as http:
-        http.headers["A2A-Version"] = "1.0"
-        bodies = [json.dumps(sent), "{", "{}", "{}"]
-        codes = [(await http.post("/a2a", content=body)).json()["error"]["code"] for body in bodies]
-    assert codes == [
-        AgentCode.TOO_MANY_RUNS,
-        RpcCode.JSON_PARSE_ERROR,
-        RpcCode.INVALID_REQUEST,
-        AgentCode.RATE_LIMITED,
-    ]
 
 
 ALICE, BOB = Principal("https://idaas.example", "alice"), Principal("https://idaas.example", "bob")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import httpx
@@ -29,6 +30,7 @@ from graph.models.provider import ChatModelProvider
 from identity.errors import AgentError, ServiceError, UnavailableError
 from tests.agent.api.threads.served_threads import CHAT
 from tests.agent.conversations.processes import ALICE, THREAD, Process, SharedDatabase
+from tests.every_surface import of_plugins
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, ScriptedModel, calls
 from tests.suite import Sandbox, served
@@ -174,7 +176,6 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     (CHAT, {"messages": [{"role": "user", "content": "x"}], "metadata": {"thread_id": "t"}}),
     (CHAT, {"messages": [{"role": "user", "content": "x"}], "metadata": {"thread_id": "t"}, "stream": True}),
     ("/ag-ui/agent", {"threadId": "t", "runId": "r", "messages": [{"role": "user", "content": "x"}]}),
-    ("/a2a", {"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {}}),
     ("/agent/invoke", {"input": {"messages": [["human", "x"]]}}),
     ("/agent/stream_events", {"input": {"messages": [["human", "x"]]}}),
 ]
@@ -184,15 +185,7 @@ def requests() -> Iterator[tuple[str, dict[str, Any]]]:
     """One on each surface, with new messages."""
     for path, body in REQUESTS:
         name = uuid.uuid4().hex
-        if path == "/a2a":
-            message = {
-                "kind": "message",
-                "messageId": name,
-                "role": "user",
-                "parts": [{"kind": "text", "text": "x"}],
-            }
-            yield path, {**body, "params": {"message": message}}
-        elif path == "/ag-ui/agent":
+        if path == "/ag-ui/agent":
             yield path, {**body, "messages": [{"id": name, "role": "user", "content": "x"}]}
         else:
             yield path, body
@@ -208,6 +201,7 @@ def test_no_surface_keeps_the_messages_of_a_run(sandbox: Sandbox, tmp_path: Path
         settings = read_settings(sandbox.environment | database)
         agent = Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model))
         headers = {"Authorization": f"Bearer {sandbox.access_token()}"}
+        surfaces = of_plugins("SURFACES")
         async with (
             served(create_app(settings, agent)) as origin,
             httpx.AsyncClient(base_url=origin, headers=headers, timeout=30, trust_env=False) as http,
@@ -217,8 +211,10 @@ def test_no_surface_keeps_the_messages_of_a_run(sandbox: Sandbox, tmp_path: Path
                 for path, body in requests():
                     response = await http.post(path, json=body)
                     assert response.status_code in (200, 503), response.text
+                for surface in surfaces:
+                    await surface(SimpleNamespace(http=http, origin=origin), "x", {})
                 await agent.runs.ended()
-                assert len(model.asked) == len(REQUESTS)
+                assert len(model.asked) == len(REQUESTS) + len(surfaces)
                 model.asked.clear()
                 return alive()
 

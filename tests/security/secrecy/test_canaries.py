@@ -287,35 +287,9 @@ async def test_database_and_routes_of_conversations_contain_no_secret(
     [pending] = await agent.composed.conversations.pending(await caller(agent, token), "t")
     seen.append(await ask("POST", f"/threads/t/approvals/{pending.request.id}", {"decision": "approve"}))
     seen.append(await ask("GET", "/threads/t/events"))
-    seen += await over_a2a(agent, token)
     assert len(canaries.by_name) > 5
     assert leaks(canaries, [*seen, *stored(tmp_path / "conversations")]) == []
 
 
 async def caller(agent: Any, token: str) -> Any:
     return await agent.composed.verifier.verify(Secret(token))
-
-
-async def over_a2a(agent: Any, token: str) -> list[tuple[str, str]]:
-    """The same conversation as tasks: asked, read while it waits, answered, and read."""
-    seen = []
-    headers = {"Authorization": f"Bearer {token}", "A2A-Version": "1.0"}
-
-    async def call(method: str, **params: Any) -> Any:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        response = await agent.http.post(f"{agent.origin}/a2a", json=body, headers=headers)
-        seen.append((f"A2A {method}", f"{response.headers} {response.text}"))
-        return response.json()["result"]
-
-    def message(*parts: Any, **members: Any) -> dict[str, Any]:
-        return {"messageId": str(len(seen)), "role": "ROLE_USER", "parts": list(parts), **members}
-
-    for question in (ENTERPRISE, WEATHER, APPLY):
-        task = (await call("SendMessage", message=message({"text": question}, contextId="a2a")))["task"]
-    waiting = (await call("GetTask", id=task["id"]))["status"]
-    assert waiting["state"] == "TASK_STATE_INPUT_REQUIRED"
-    decision = {"approval": waiting["message"]["messageId"], "decision": "approve"}
-    ended = await call("SendMessage", message=message({"data": decision}, taskId=task["id"]))
-    assert ended["task"]["status"]["state"] == "TASK_STATE_COMPLETED"
-    await call("GetTask", id=task["id"])
-    return seen

@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from identity.access_token.verifier import LEEWAY
+from tests.agent.api.threads.approval_surfaces import OF_THE_CORE, ApprovalSurface
 from tests.agent.api.threads.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.every_surface import of_plugins
 from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import LATER_DAY, LEAVE
 
@@ -28,16 +30,6 @@ async def asked(served: Threads) -> dict[str, Any]:
 async def answer(served: Threads, approval: dict[str, Any], decision: str = "approve", **members: Any) -> Any:
     path = f"/threads/thread-1/approvals/{approval['id']}"
     return await served.ask("POST", path, body={"decision": decision, **members})
-
-
-VERSION = {"A2A-Version": "1.0"}
-
-
-async def waiting_task(served: Threads) -> str:
-    """The id of the A2A task that waits."""
-    call = {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {}}
-    [task] = (await served.ask("POST", "/a2a", body=call, **VERSION)).json()["result"]["tasks"]
-    return str(task["id"])
 
 
 async def ended(served: Threads) -> dict[str, Any]:
@@ -107,49 +99,27 @@ async def test_approval_of_another_conversation_is_no_approval_of_this_one(threa
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "approval_invalid")
 
 
-Edit = dict[str, Any] | None
+SURFACES = [*OF_THE_CORE, *of_plugins("DECISIONS")]
 
 
-def on_threads(approval: dict[str, Any], _: str, decision: str, edit: Edit = None) -> tuple[str, Any]:
-    edited = {} if edit is None else {"arguments": edit}
-    return f"/threads/thread-1/approvals/{approval['id']}", {"decision": decision, **edited}
-
-
-def on_ag_ui(approval: dict[str, Any], _: str, decision: str, edit: Edit = None) -> tuple[str, Any]:
-    payload: dict[str, Any] = {"approved": decision != "reject"}
-    if edit is not None:
-        payload["editedArgs"] = edit
-    resume = [{"interruptId": approval["id"], "status": "resolved", "payload": payload}]
-    return "/ag-ui/agent", {"threadId": "thread-1", "runId": "r", "messages": [], "resume": resume}
-
-
-def on_a2a(approval: dict[str, Any], task_id: str, decision: str, edit: Edit = None) -> tuple[str, Any]:
-    edited = {} if edit is None else {"arguments": edit}
-    part = {"data": {"approval": approval["id"], "decision": decision, **edited}}
-    message = {"messageId": "m", "role": "ROLE_USER", "taskId": task_id, "parts": [part]}
-    return "/a2a", {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}
-
-
-@pytest.mark.parametrize("surface", [on_threads, on_ag_ui, on_a2a])
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda each: each.name)
 async def test_decision_with_a_token_that_has_just_expired_requires_a_sign_in_and_leaves_it_open(
-    threads: ThreadsOf, surface: Any
+    threads: ThreadsOf, surface: ApprovalSurface
 ) -> None:
     served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human", APPROVAL_SECONDS="3000")
     now = served.sandbox.clock()
     served.tokens["alice"] = served.sandbox.access_token("alice", lifetime=100)
     approval = await asked(served)
-    task_id = await waiting_task(served)
+    decide = await surface.of(served, approval)
     served.sandbox.clock.advance(100 + LEEWAY / 2 - (served.sandbox.clock() - now))
     for decision in ("approve", "reject"):
-        path, body = surface(approval, task_id, decision)
-        refused = await served.ask("POST", path, body=body, **VERSION)
+        refused = await decide(decision).sent(served)
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "sign_in_required")
         assert "WWW-Authenticate" in refused.headers
     served.tokens.clear()
     read = (await served.ask("GET", "/threads/thread-1")).json()
     assert (read["status"], read["approvals"]) == ("paused", [approval])
-    path, body = surface(approval, task_id, "approve")
-    assert (await served.ask("POST", path, body=body, **VERSION)).status_code in (200, 202)
+    assert (await decide("approve").sent(served)).status_code in (200, 202)
     assert "applied" in str((await ended(served))["messages"])
 
 
@@ -167,30 +137,20 @@ EDITS: list[tuple[dict[str, Any], str]] = [
 """Each with the argument that breaks the schema of `leave_apply`."""
 
 
-@pytest.mark.parametrize("surface", [on_threads, on_ag_ui, on_a2a])
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda each: each.name)
 async def test_edit_that_breaks_the_schema_is_refused_with_the_argument_and_leaves_the_approval_open(
-    threads: ThreadsOf, surface: Any
+    threads: ThreadsOf, surface: ApprovalSurface
 ) -> None:
     served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human")
     approval = await asked(served)
-    task_id = await waiting_task(served)
+    decide = await surface.of(served, approval)
     for edit, argument in EDITS:
-        path, body = surface(approval, task_id, "edit", edit)
-        refused = await served.ask("POST", path, body=body, **VERSION)
-        error = refused.json()["error"]
-        if path == "/a2a":
-            assert error["code"] == -32602
-            error = error["data"][0]["metadata"]
-            named = error["field"]
-        else:
-            assert refused.status_code == 409, edit
-            named = error["param"]
-            assert f'"{argument}"' in error["message"]
-        assert (error["code"], named) == ("approval_invalid", f"arguments.{argument}"), edit
+        refused = await decide("edit", edit).sent(served)
+        assert surface.refused_edit(refused) == ("approval_invalid", f"arguments.{argument}"), edit
     read = (await served.ask("GET", "/threads/thread-1")).json()
     assert (read["status"], read["approvals"]) == ("paused", [approval])
-    path, body = surface(approval, task_id, "edit", {"days": 1, "first_day": LATER_DAY})
-    assert (await served.ask("POST", path, body=body, **VERSION)).status_code in (200, 202)
+    edited = await decide("edit", {"days": 1, "first_day": LATER_DAY}).sent(served)
+    assert edited.status_code in (200, 202)
     [result] = [each for each in (await ended(served))["messages"] if each["role"] == "tool"]
     assert json.loads(result["content"])["days"] == 1
 

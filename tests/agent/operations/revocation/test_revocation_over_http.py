@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from agent.commands.command_line import app
 from tests.agent.conftest import AgentServer, running_agent
 from tests.databases.postgres_process import PostgresProcess, postgres_process
+from tests.every_surface import of_plugins
 from tests.loopback import NO_TLS
 from tests.suite import Sandbox
 
@@ -129,13 +130,12 @@ SURFACES = {
     "OpenAI's models": ("GET", "/openai/v1/models"),
     "OpenAI's chat": ("POST", CHAT),
     "AG-UI": ("POST", "/ag-ui/agent"),
-    "A2A": ("POST", "/a2a"),
-    "MCP": ("POST", "/mcp"),
     "LangServe": ("POST", "/agent/invoke"),
     "threads": ("GET", "/threads"),
     "approvals": ("GET", "/approvals"),
     "rights": ("GET", "/rights"),
     "unknown": ("GET", "/nowhere"),
+    **{path: (method, path) for method, path in of_plugins("ROUTES")},
 }
 
 
