@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict
 
-from graph.approvals.gate import FINAL, ApprovalGate, Permitted, Refused, Verdict
+from graph.approvals.gate import FINAL, ApprovalGate, Verdict
 from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Allow, Deny
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus, PendingApproval
 from graph.call_arguments import arguments_digest
 from graph.labels.data_labels import is_confidential, shown
@@ -49,11 +50,11 @@ class Elicitations:
         """Whether the call goes on: it does when all questions have a response."""
         request, status = await self._asked(pending, call["asked"][-1])
         if request is None or request.question is None:
-            return Refused(_LOST)
+            return Deny(reason=_LOST)
         if len(call["responses"]) >= len(call["asked"]):
-            return Permitted(request.id)
+            return Allow(approval=request.id)
         if status is not None and (reason := FINAL.get(status)):
-            return Refused(reason, request.id)
+            return Deny(reason=reason, approval=request.id)
         return PendingApproval(request, defaults(request.question), asked=status is not None)
 
     def answered(
@@ -67,7 +68,7 @@ class Elicitations:
             asked = [*asked, self._kept(pending, question["of_call"], following[0])]
         return AskedCall(asked=asked, responses=responses)
 
-    async def use(self, pending: PendingCall, call: AskedCall) -> Answered | Refused:
+    async def use(self, pending: PendingCall, call: AskedCall) -> Answered | Deny:
         """What the call goes on with, once: each accepted answer is used, and any other is on record."""
         given: dict[str, Any] = {}
         question: Mapping[str, Any] = {}
@@ -76,14 +77,14 @@ class Elicitations:
             question = (request and request.question) or {}
             response = call["responses"].get(question.get("key", ""))
             if request is None or not isinstance(response, dict):
-                return Refused(_LOST)
+                return Deny(reason=_LOST)
             if response.get("action") == "accept":
                 try:
                     await self.gate.use(request, arguments_digest(response), pending.conversation)
                 except ApprovalError:
-                    return Refused(FINAL.get(status or ApprovalStatus.OPEN, _LOST), request.id)
+                    return Deny(reason=FINAL.get(status or ApprovalStatus.OPEN, _LOST), approval=request.id)
             elif status is not ApprovalStatus.REJECTED:
-                return Refused(_LOST)
+                return Deny(reason=_LOST)
             given[question["key"]] = response
         of_call = question["of_call"]
         given = {key: given.get(key, {"action": "cancel"}) for key in of_call["questions"]}

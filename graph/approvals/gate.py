@@ -1,7 +1,7 @@
 """Decides about calls by their policy: whether a person is asked, and at the call, finally."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, NamedTuple, TypeAlias
 
 from cachetools import LRUCache
@@ -10,7 +10,7 @@ from langchain_core.messages import ToolCall
 from graph.approvals.grants import Grant, Grants
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
 from graph.approvals.policies import Policies, policies_of
-from graph.approvals.policy import Allow, AnyUser, Ask, Decision, Deny, Facts, Outlook
+from graph.approvals.policy import Allow, AnyUser, Ask, Deny, Facts, Outlook, denied
 from graph.approvals.record import (
     ApprovalRequest,
     ApprovalState,
@@ -23,7 +23,6 @@ from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
 from graph.labels.data_labels import DataLabels
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.event import Ruled
 from identity.errors import AgentError, ApprovalError, ErrorCode
 from identity.principal import Principal
 from tools.lasting import Lasting
@@ -57,28 +56,7 @@ _REFUSALS: Final[Mapping[ErrorCode, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Permitted:
-    """The call may be made, under the approval of this id; `None`: it needs none.
-
-    `allowed` is the decision of the policy. What it counted is taken back if the call is not made.
-    """
-
-    approval: str | None = None
-    allowed: Allow = field(default=Allow(), compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The call is not made. `reason` is for the model; `error` is the failure that prevents it."""
-
-    reason: str
-    approval: str | None = None
-    error: ErrorCode | None = None
-    ruled: Ruled = field(default=Ruled(), compare=False)
-
-
-Verdict: TypeAlias = Permitted | Refused | PendingApproval
+Verdict: TypeAlias = Allow | Deny | PendingApproval
 """`PendingApproval`: the person decides."""
 
 
@@ -117,19 +95,20 @@ class ApprovalGate:
         decision = await self._policy.decide(pending, caller, Facts())
         if isinstance(decision, Allow):
             await decision.taken_back()
-            return Permitted(allowed=decision)
-        questions = self._questions(pending, decision)
-        if isinstance(questions, Refused):
-            return questions
-        if isinstance(decision, Ask) and decision.sign_in is not None:
+            return decision
+        if isinstance(decision, Deny):
+            return decision
+        if not self.can_ask(pending):
+            return denied(decision, _STATELESS)
+        if decision.sign_in is not None:
             return await self._sign_in(pending, decision)
-        permitted = Permitted()
-        for question in questions:
+        allowed = Allow()
+        for question in self._questions(pending, decision):
             verdict = await self._answered(pending, question, caller)
-            if not isinstance(verdict, Permitted):
+            if not isinstance(verdict, Allow):
                 return verdict
-            permitted = verdict
-        return permitted
+            allowed = verdict
+        return allowed
 
     async def _answered(
         self, pending: PendingCall, question: "_Question", caller: VerifiedAccessToken
@@ -141,26 +120,26 @@ class ApprovalGate:
         if state is None:
             if (granted := await self._granted(question, offered, pending, caller)) is not None:
                 await granted[1].taken_back()
-                return Permitted(granted[0].id)
+                return Allow(approval=granted[0].id)
             return PendingApproval(request, pending.call["args"], asked=False, lasting=offered, ruled=ask)
         if reason := FINAL.get(state.status):
             rejected = reason is REJECTED and state.approver is not None
-            return Refused(_REJECTED_BY_ANOTHER if rejected else reason, request.id, ruled=ask)
+            return denied(ask, _REJECTED_BY_ANOTHER if rejected else reason, approval=request.id)
         if request.digest != (state.approved_digest or state.request.digest) or not _says(state, ask):
-            return Refused(_CHANGED, request.id, ruled=ask)
+            return denied(ask, _CHANGED, approval=request.id)
         if state.status is ApprovalStatus.APPROVED:
-            return Permitted(request.id)
+            return Allow(approval=request.id)
         return PendingApproval(state.request, pending.call["args"], lasting=offered, ruled=ask)
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """See `CallPolicy.outlook`. Where no person can be asked, it is a refusal."""
         found = await self._policy.outlook(service, tool, user)
-        denied = isinstance(found, Ask) and self._store is None
-        return Deny(policy=found.policy, rules=found.rules) if denied else found
+        nobody_decides = isinstance(found, Ask) and self._store is None
+        return Deny(policy=found.policy, rules=found.rules) if nobody_decides else found
 
     async def permit(
         self, pending: PendingCall, caller: VerifiedAccessToken, *, goes_on: bool = False
-    ) -> Permitted | Refused:
+    ) -> Allow | Deny:
         """The final decision, immediately before the call. It uses the approvals, or a grant if the user was
         not asked: a second call is refused.
 
@@ -169,27 +148,20 @@ class ApprovalGate:
         Raises `ThreadBusyError` if the run has lost its conversation (`graph.call_steps.fence`).
         """
         decision = await self._policy.decide(pending, caller, Facts(began=goes_on))
-        if isinstance(decision, Allow):
-            return Permitted(allowed=decision)
-        questions = self._questions(pending, decision)
-        if isinstance(questions, Refused):
-            return questions
-        if isinstance(decision, Ask) and decision.sign_in is not None:
-            return Refused(_NOT_SIGNED_IN, ruled=decision)
-        return await self._used(pending, caller, decision, questions, goes_on=goes_on)
+        if isinstance(decision, Allow | Deny):
+            return decision
+        if not self.can_ask(pending):
+            return denied(decision, _STATELESS)
+        if decision.sign_in is not None:
+            return denied(decision, _NOT_SIGNED_IN)
+        return await self._used(pending, caller, decision, goes_on=goes_on)
 
     async def _used(
-        self,
-        pending: PendingCall,
-        caller: VerifiedAccessToken,
-        decision: Decision,
-        questions: "Sequence[_Question]",
-        *,
-        goes_on: bool,
-    ) -> Permitted | Refused:
-        """The final decision about a call that waited for answers to `questions`: each of them is used."""
+        self, pending: PendingCall, caller: VerifiedAccessToken, decision: Ask, *, goes_on: bool
+    ) -> Allow | Deny:
+        """The final decision about a call that waited for answers: each of them is used."""
         approval, approver = "", None
-        for question in questions:
+        for question in self._questions(pending, decision):
             request, ask = question
             approval = request.id
             state = await self.known(request.id, request.principal)
@@ -198,31 +170,32 @@ class ApprovalGate:
                 if (granted := await self._granted(question, offered, pending, caller)) is not None:
                     return await self._by_grant(pending, request, decision, granted, goes_on=goes_on)
             elif not _says(state, ask) or (self.grants is not None and self.grants.is_void(state)):
-                return Refused(_UNAPPROVED, request.id, ruled=decision)
+                return denied(decision, _UNAPPROVED, approval=request.id)
             began = state is not None and state.status is ApprovalStatus.USED and goes_on
             try:
                 if not began or state is None or state.approved_digest != request.digest:
                     run, now = pending.conversation, self._clock()
                     await self.store.use(request.id, request.principal, request.digest, now, run)
             except ApprovalError as error:
-                return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id, ruled=decision)
+                return denied(decision, _REFUSALS.get(error.code, _UNAPPROVED), approval=request.id)
             approver = None if state is None else state.approver
         facts = Facts(approved=True, approver=approver, began=goes_on)
         allowed = await self._policy.decide(pending, caller, facts)
-        if not isinstance(allowed, Allow):
-            denied = allowed if isinstance(allowed, Deny) else Deny(reason=_UNAPPROVED)
-            return Refused(denied.reason, approval, denied.error, allowed)
-        return Permitted(approval, replace(allowed, observed=decision.observed or allowed.observed))
+        if isinstance(allowed, Ask):
+            return denied(allowed, _UNAPPROVED, approval=approval)
+        if isinstance(allowed, Deny):
+            return replace(allowed, approval=approval)
+        return _observed(allowed, approval, decision)
 
     async def _by_grant(
         self,
         pending: PendingCall,
         request: ApprovalRequest,
-        decision: Decision,
+        decision: Ask,
         granted: tuple[Grant, Allow],
         *,
         goes_on: bool,
-    ) -> Permitted | Refused:
+    ) -> Allow | Deny:
         """The final decision about a call that a grant covers: the use is counted."""
         assert self.grants is not None  # noqa: S101 - else nothing is granted
         grant, allowed = granted
@@ -233,8 +206,8 @@ class ApprovalGate:
             await allowed.taken_back()
             if not isinstance(error, ApprovalError):
                 raise
-            return Refused(_REFUSALS.get(error.code, _UNAPPROVED), grant.id, ruled=decision)
-        return Permitted(grant.id, replace(allowed, observed=decision.observed or allowed.observed))
+            return denied(decision, _REFUSALS.get(error.code, _UNAPPROVED), approval=grant.id)
+        return _observed(allowed, grant.id, decision)
 
     @property
     def store(self) -> ApprovalStore:
@@ -266,12 +239,8 @@ class ApprovalGate:
             call_id, thread_id = pending.call["id"] or "", pending.conversation.thread_id
             await self._store.withdraw(pending.principal, thread_id, self._clock(), call_id=call_id)
 
-    def _questions(self, pending: PendingCall, decision: Deny | Ask) -> "Refused | Sequence[_Question]":
-        """The questions about a call in their order, or the verdict if no person who can be asked decides."""
-        if isinstance(decision, Deny):
-            return Refused(decision.reason, error=decision.error, ruled=decision)
-        if not self.can_ask(pending):
-            return Refused(_STATELESS, ruled=decision)
+    def _questions(self, pending: PendingCall, decision: Ask) -> "Sequence[_Question]":
+        """The questions about a call of a conversation that is kept, in their order."""
         made = self.requests.of_call
         return [
             _Question(made(pending, approvers=ask.approvers, ruled=ask, read=ask.read), ask)
@@ -285,7 +254,7 @@ class ApprovalGate:
         state = await self.known(request.id, request.principal)
         if state is None or state.status is ApprovalStatus.OPEN:
             return PendingApproval(request if state is None else state.request, {}, asked=state is not None)
-        return Refused(_NOT_SIGNED_IN, ruled=decision)
+        return denied(decision, _NOT_SIGNED_IN)
 
     async def _granted(
         self,
@@ -320,6 +289,11 @@ class _Question(NamedTuple):
 
     request: ApprovalRequest
     ask: Ask
+
+
+def _observed(allowed: Allow, approval: str, asked: Ask) -> Allow:
+    """`allowed` by an approval. What observed rules would have decided otherwise was known when it asked."""
+    return replace(allowed, approval=approval, observed=asked.observed or allowed.observed)
 
 
 def _says(state: ApprovalState, ask: Ask) -> bool:

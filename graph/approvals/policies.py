@@ -17,6 +17,9 @@ from tools.service import Service, ToolSchema
 
 _TWO_APPROVERS: Final = "not run: the policies of the agent ask two different people about this call"
 
+_START: Final = Allow()
+"""The decision before the first policy."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policies:
@@ -30,7 +33,7 @@ class Policies:
 
     async def decide(self, pending: PendingCall, caller: VerifiedAccessToken, facts: Facts) -> Decision:
         """The decision by what is known now. What a policy has counted is taken back unless all allow."""
-        decision: Allow | Ask = Allow()
+        decision: Allow | Ask = _START
         for policy in self.policies:
             found: Decision | None = None
             try:
@@ -45,7 +48,7 @@ class Policies:
 
     async def outlook(self, service: str, tool: ToolSchema, user: AnyUser) -> Outlook:
         """What `decide` would say of calls of a tool now, in a conversation that has read nothing."""
-        outlook: Outlook = Allow()
+        outlook: Outlook = _START
         for policy in self.policies:
             found = await policy.outlook(service, tool, user, outlook)
             if isinstance(found, Deny):
@@ -90,7 +93,7 @@ def strictest(so_far: Allow | Ask, found: Decision) -> Decision:
 
 def _both(earlier: Allow, later: Allow) -> Allow:
     """What two policies allow, by the rules of both."""
-    if earlier is later:
+    if earlier is later or earlier is _START:
         return later
 
     async def take_back() -> None:

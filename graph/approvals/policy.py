@@ -57,6 +57,18 @@ class Deny(Ruled):
     error: ErrorCode | None = None
 
 
+def denied(ruled: Ruled, reason: str, *, approval: str | None = None, error: ErrorCode | None = None) -> Deny:
+    """A refusal of a call about which `ruled` was decided, by the approval of that id, or that of `ruled`."""
+    return Deny(
+        policy=ruled.policy,
+        rules=ruled.rules,
+        observed=ruled.observed,
+        approval=approval or ruled.approval,
+        reason=reason,
+        error=error,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask(Ruled):
     """The call may be made after a decision of a person.

@@ -5,7 +5,7 @@ from typing import Any, Final
 from cachetools import LRUCache
 from langgraph.runtime import Runtime
 
-from graph.approvals.gate import Refused
+from graph.approvals.policy import Deny
 from graph.call_steps.call import Call, Outcome, Proceed
 
 _RUNS: Final = 10_000
@@ -23,7 +23,7 @@ class CallBudget:
     def __init__(self, calls: int) -> None:
         """`calls` is the limit of one run."""
         self._calls = calls
-        self.exceeded: Final = Refused(f"not run: at most {calls} tools may be called in one run")
+        self.exceeded: Final = Deny(reason=f"not run: at most {calls} tools may be called in one run")
         self._made: LRUCache[Any, int] = LRUCache(_RUNS)
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:

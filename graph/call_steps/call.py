@@ -7,8 +7,8 @@ from typing import Any, Protocol, TypeAlias
 
 from langchain_core.messages import ToolCall, ToolMessage
 
-from graph.approvals.gate import Permitted, Refused
 from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Allow, Deny
 from graph.callers import Visit
 from graph.credentials.service_credentials import ServiceCredential
 from graph.tool_calls.requested_calls import asked_calls
@@ -30,7 +30,7 @@ class Call:
     """The caller's, which the calls of one visit share."""
     update: dict[str, Any]
     """What the calls of one visit change of the run's state beside their results, by its keys."""
-    permitted: Permitted = field(default_factory=Permitted)
+    allowed: Allow = field(default_factory=Allow)
     """What permits the call."""
     sent: bool = False
     """Whether the service may have received it."""
@@ -69,7 +69,7 @@ class Call:
         )
 
 
-Outcome: TypeAlias = ToolMessage | Refused
+Outcome: TypeAlias = ToolMessage | Deny
 """The result of a call, which is on record; or why it is not made, which is not on record yet."""
 
 Proceed: TypeAlias = Callable[[Call], Awaitable[Outcome]]

@@ -39,7 +39,7 @@ class FenceStep:
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Raises `ThreadBusyError`."""
-        if call.permitted.approval is None or call.goes_on:
+        if call.allowed.approval is None or call.goes_on:
             await self.check(call)
         return await proceed(call)
 

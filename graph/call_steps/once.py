@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from graph.approvals.gate import Refused
+from graph.approvals.policy import denied
 from graph.call_steps.call import Call, Outcome, Proceed
 from graph.context import context_of
 
@@ -32,7 +32,7 @@ class OnceStep:
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         if not (call.goes_on or await self._begins(call)):
             call.sent = True
-            return Refused(MAY_HAVE_EFFECT, call.permitted.approval, ruled=call.permitted.allowed)
+            return denied(call.allowed, MAY_HAVE_EFFECT)
         context_of(call.visit.runtime).begun_calls.add(call.id)
         return await proceed(call)
 

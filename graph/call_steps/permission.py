@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from graph.approvals.gate import ApprovalGate, Refused
+from graph.approvals.gate import ApprovalGate
+from graph.approvals.policy import Deny
 from graph.call_steps.call import Call, Outcome, Proceed
 
 
@@ -16,11 +17,11 @@ class PermissionStep:
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         verdict = await self.gate.permit(call.pending, call.visit.caller, goes_on=call.goes_on)
-        if isinstance(verdict, Refused):
+        if isinstance(verdict, Deny):
             return verdict
-        call.permitted = verdict
+        call.allowed = verdict
         try:
             return await proceed(call)
         finally:
             if not (call.sent or call.goes_on):
-                await verdict.allowed.taken_back()
+                await verdict.taken_back()

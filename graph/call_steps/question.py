@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 from graph.approvals.elicitations import Elicitations
-from graph.approvals.gate import ApprovalGate, Refused
+from graph.approvals.gate import ApprovalGate
+from graph.approvals.policy import Deny
 from graph.call_steps.call import Call, Outcome, Proceed
 from graph.tool_calls.requested_calls import asked_calls
 from tools.elicitation import ANSWERED, Answered
@@ -24,10 +25,10 @@ class QuestionStep:
             waiting = asked_calls(call.visit.state)[call.id]
             questions[call.id] = None
             used = await elicitations.use(call.pending, waiting)
-            if isinstance(used, Refused):
+            if isinstance(used, Deny):
                 return used
             answers = used
-            call.permitted = replace(call.permitted, approval=waiting["asked"][-1])
+            call.allowed = replace(call.allowed, approval=waiting["asked"][-1])
         ANSWERED.set(answers)
         outcome = await proceed(call)
         if call.result is not None and call.result.asks is not None:

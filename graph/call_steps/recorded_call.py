@@ -39,8 +39,7 @@ class RecordedCall:
             call.pending.call,
             call.service.name,
             call.visit,
-            call.permitted.approval,
-            call.permitted.allowed,
+            call.allowed,
             obtained=call.credential.obtained,
         )
 

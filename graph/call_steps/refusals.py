@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from langchain_core.messages import ToolMessage
 
-from graph.approvals.gate import Refused
+from graph.approvals.policy import Deny, denied
 from graph.call_steps.call import Call, Proceed
 from graph.call_steps.fence import NOT_HELD
 from graph.tool_calls.tool_step import ToolStep, ToolSteps
@@ -23,14 +23,12 @@ class RefusalStep:
         except ThreadBusyError as error:
             if call.sent:
                 raise
-            outcome = Refused(NOT_HELD, error=error.code, ruled=call.permitted.allowed)
+            outcome = denied(call.allowed, NOT_HELD, error=error.code)
         if isinstance(outcome, ToolMessage):
             return outcome
         return await self.recorded(call, outcome)
 
-    async def recorded(self, call: Call, refused: Refused) -> ToolMessage:
+    async def recorded(self, call: Call, deny: Deny) -> ToolMessage:
         """The result of a call that is not made. Raises `AuditError`."""
-        step = ToolStep(
-            self.steps, call.pending.call, call.service.name, call.visit, refused.approval, refused.ruled
-        )
-        return await step.refused(refused.reason, refused.error)
+        step = ToolStep(self.steps, call.pending.call, call.service.name, call.visit, deny)
+        return await step.refused(deny.reason, deny.error)

@@ -19,8 +19,9 @@ from langchain_core.messages import ToolMessage
 from graph.approvals.answer import Answer, AnswerReader
 from graph.approvals.consent_urls import url_reference
 from graph.approvals.elicitations import Elicitations
-from graph.approvals.gate import REJECTED, ApprovalGate, Refused, Verdict
+from graph.approvals.gate import REJECTED, ApprovalGate, Verdict
 from graph.approvals.pending_call import PendingCall, pending_call
+from graph.approvals.policy import Deny, denied
 from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import PendingApproval
 from graph.call_arguments import arguments_digest
@@ -68,12 +69,12 @@ class ApprovalsNode:
         pending = [pending_call(visit, *each) for each in accepted if each[1] in self.gate.services]
         context_of(runtime).begun_calls.update(asked_calls(state))
         verdicts = [(each, await self._verdict(each, state, caller)) for each in pending]
-        refused = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Refused)]
+        refused = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Deny)]
         if refused:
-            for each, why in refused:
-                if why.approval is None:
+            for each, deny in refused:
+                if deny.approval is None:
                     await self.gate.refused(each)
-            messages = [await self._refuse(each, why, visit) for each, why in refused]
+            messages = [await self._refuse(each, deny, visit) for each, deny in refused]
             return {"messages": messages, **_AGAIN}
         undecided = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, PendingApproval)]
         asked = [(each, verdict) for each, verdict in undecided if verdict.asked]
@@ -106,9 +107,9 @@ class ApprovalsNode:
             except AgentError as failure:
                 error = failure
             else:
-                return Refused(invalid_arguments(faults)) if faults else verdict
+                return Deny(reason=invalid_arguments(faults)) if faults else verdict
         log_failure(error.of(service_of(service), self.gate.services[service].settings), tool=tool)
-        return Refused(failure_text(error, service), error=error.code)
+        return Deny(reason=failure_text(error, service), error=error.code)
 
     async def _ask(self, pending: PendingCall, asks: PendingApproval, visit: Visit) -> dict[str, Any]:
         """The update that follows from the user's answer. Without one the run pauses, by an exception."""
@@ -142,8 +143,8 @@ class ApprovalsNode:
         if not answer.approved:
             words = json.dumps(answer.message, ensure_ascii=False) if answer.message else None
             reason = f"{REJECTED} Their own words: {words}" if words else REJECTED
-            refused = Refused(reason, request.id, ruled=asks.ruled)
-            return {"messages": [await self._refuse(pending, refused, visit)], **_AGAIN}
+            refusal = denied(asks.ruled, reason, approval=request.id)
+            return {"messages": [await self._refuse(pending, refusal, visit)], **_AGAIN}
         if answer.granted is not None and self.gate.grants is not None:
             await self.gate.grants.give(request, answer.granted, caller)
         if digest == request.digest:
@@ -164,6 +165,6 @@ class ApprovalsNode:
         except AgentError:
             return None
 
-    async def _refuse(self, pending: PendingCall, refused: Refused, visit: Visit) -> ToolMessage:
-        step = ToolStep(self.steps, pending.call, pending.service, visit, refused.approval, refused.ruled)
-        return await step.refused(refused.reason, refused.error)
+    async def _refuse(self, pending: PendingCall, deny: Deny, visit: Visit) -> ToolMessage:
+        step = ToolStep(self.steps, pending.call, pending.service, visit, deny)
+        return await step.refused(deny.reason, deny.error)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from langchain_core.messages import ToolCall, ToolMessage
 
-from graph.approvals.gate import Refused
+from graph.approvals.policy import Deny
 from graph.call_steps.budget import CallBudget
 from graph.call_steps.call import Call, Proceed
 from graph.call_steps.once import MAY_HAVE_EFFECT
@@ -34,13 +34,13 @@ class CallHooksStep:
 
         async def made_again(wanted: ToolCall) -> ToolMessage:
             if not call.only_reads:
-                return await refused(wanted, Refused(MAY_HAVE_EFFECT))
+                return await refused(wanted, Deny(reason=MAY_HAVE_EFFECT))
             if not self.budget.take(call.visit.runtime):
                 return await refused(wanted, self.budget.exceeded)
             return await made(wanted)
 
-        async def refused(wanted: ToolCall, why: Refused) -> ToolMessage:
-            return await self.refusals.recorded(call.made_anew(wanted), why)
+        async def refused(wanted: ToolCall, deny: Deny) -> ToolMessage:
+            return await self.refusals.recorded(call.made_anew(wanted), deny)
 
         visit = OwnVisit(call.service.name, self.model, call.visit, call.credential.obtained)
         result = await self.model.middleware.call(

@@ -10,8 +10,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, ToolCall
 from langchain_core.tools import ToolException
 
-from graph.approvals.gate import Permitted, Refused
 from graph.approvals.pending_call import pending_call
+from graph.approvals.policy import Allow, Deny
 from graph.call_arguments import are_valid_arguments
 from graph.call_steps.call import Call, Outcome, Proceed
 from graph.callers import CallerNode
@@ -86,7 +86,7 @@ class _Lent:
         verdict = await gate.verdict(pending_call(visit, call, service), visit.caller)
         is_read = gate.services[service].policy(call["name"]).effect is Effect.READ
         changes = outer.only_reads and not is_read
-        if changes or not isinstance(verdict, Permitted | Refused):
+        if changes or not isinstance(verdict, Allow | Deny):
             update.setdefault("proposed", []).append(call)
             raise ToolException("not run yet: it is made after your answer, if the user agrees; say that")
         made = await self.step.nodes[service](visit)

@@ -18,7 +18,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
-from graph.approvals.gate import Refused
+from graph.approvals.policy import Deny
 from graph.call_arguments import are_valid_arguments
 from graph.nodes.agent_model import ASK, AgentModel
 from graph.nodes.hooked_response import HOOKED, AskModel, HookedResponse, Pieces, Prompt
@@ -167,7 +167,7 @@ class Middleware:
             if getattr(result, "tool_call_id", None) != call["id"]:
                 raise OwnGraphError("awrap_tool_call must return the ToolMessage of its call")
             text = visit.redact(str(result.text))
-            last = results[-1] if results else await visit.in_run(refused(call, Refused(text)))
+            last = results[-1] if results else await visit.in_run(refused(call, Deny(reason=text)))
             return last.model_copy(update={"content": text, "status": result.status})
 
         return await visit.apart(wrapped)

@@ -74,14 +74,13 @@ class ToolStep:
         call: ToolCall,
         node: str | None,
         visit: Visit,
-        approval: str | None = None,
         ruled: Ruled | None = None,
         *,
         obtained: Sequence[Secret] = (),
     ) -> None:
         """`call` in a visit of a node. `node` is that of the service; `None`: no service has the tool.
-        `approval` is the id of the approval that permits or refuses the call, `ruled` the decision of the
-        policy. `obtained` are the secrets that the visit obtains, which may be more at each look.
+        `ruled` is the decision about the call. `obtained` are the secrets that the visit obtains, which may
+        be more at each look.
         """
         state, caller, self._runtime = visit
         service = steps.services[node] if node else None
@@ -111,10 +110,10 @@ class ToolStep:
             service=service_name,
             tool=self._tool,
             call_id=self._call_id,
-            approval=approval,
+            approval=ruled and ruled.approval,
             arguments_digest=arguments_digest(call["args"]),
             effect=service.policy(call["name"]).effect if service else None,
-            ruled=ruled,
+            ruled=ruled and ruled.recorded,
             read=shown(state.get("read") or {}),
         )
 

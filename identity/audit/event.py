@@ -79,11 +79,18 @@ class Ruled:
     """By what a call was decided: the SHA-256 of the policy's file, and the names of its rules.
 
     `observed` is the decision that rules which are only observed would have made, if it is another one.
+    `approval` is the id of the approval or grant that permits or refuses the call.
     """
 
     policy: str | None = None
     rules: tuple[str, ...] = ()
     observed: str | None = None
+    approval: str | None = None
+
+    @property
+    def recorded(self) -> "Ruled":
+        """What is recorded of a decision: not the words of people that it may have beside."""
+        return Ruled(policy=self.policy, rules=self.rules, observed=self.observed, approval=self.approval)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

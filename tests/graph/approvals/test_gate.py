@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from langchain_core.messages import AIMessage, ToolCall
 
-from graph.approvals.gate import ApprovalGate, Permitted
+from graph.approvals.gate import ApprovalGate
 from graph.approvals.pending_call import PendingCall
+from graph.approvals.policy import Allow
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.context import Conversation
 from graph.credentials.service_credentials import requirements
@@ -103,7 +104,7 @@ async def test_another_kind_of_credential_with_the_same_name_has_another_id() ->
 async def test_call_that_only_reads_needs_no_approval_and_no_conversation(gate: ApprovalGate) -> None:
     reads = replace(PENDING, call={**CALL, "name": "look"}, conversation=None)
     alice = await Tokens().verify(Secret("alice-at"))
-    assert await gate.permit(reads, alice) == await gate.verdict(reads, alice) == Permitted()
+    assert await gate.permit(reads, alice) == await gate.verdict(reads, alice) == Allow()
 
 
 async def test_question_of_another_kind_about_the_same_call_has_another_id(gate: ApprovalGate) -> None:

@@ -7,11 +7,11 @@ from typing import Any, NoReturn, cast
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall
 
-from graph.approvals.gate import ApprovalGate, Permitted, Refused
+from graph.approvals.gate import ApprovalGate
 from graph.approvals.grants import Grant
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.policies import policies_of
-from graph.approvals.policy import Allow, Ask, Decision, Facts
+from graph.approvals.policy import Allow, Ask, Decision, Deny, Facts
 from graph.approvals.record import ApprovalState, ApprovalStatus, Approver, PendingApproval
 from graph.context import Conversation
 from graph.credentials.service_credentials import requirements
@@ -92,7 +92,7 @@ async def test_user_is_asked_before_others_and_both_must_agree(gate_with: Any) -
     gate = gate_with()
     own = await asked(gate)
     assert (own.request.approvers, own.request.read, own.lasting) == (None, SHOWN, None)
-    assert isinstance(await gate.permit(PENDING, await caller()), Refused)
+    assert isinstance(await gate.permit(PENDING, await caller()), Deny)
 
     gate = gate_with()
     await approved(gate, await asked(gate))
@@ -101,8 +101,9 @@ async def test_user_is_asked_before_others_and_both_must_agree(gate_with: Any) -
     assert others.request.digest == own.request.digest
     await approved(gate, others)
     permitted = await gate.permit(PENDING, await caller())
-    assert permitted == Permitted(others.request.id)
-    assert isinstance(await gate.permit(PENDING, await caller()), Refused)
+    assert isinstance(permitted, Allow)
+    assert permitted.approval == others.request.id
+    assert isinstance(await gate.permit(PENDING, await caller()), Deny)
 
 
 @pytest.mark.parametrize("gate_with", BY_OTHERS)
@@ -110,7 +111,7 @@ async def test_approval_of_others_alone_never_lets_data_out(gate_with: Any) -> N
     gate = gate_with()
     unlabelled = replace(PENDING, read={})
     await approved(gate, await asked(gate, unlabelled))
-    assert isinstance(await gate.permit(PENDING, await caller()), Refused)
+    assert isinstance(await gate.permit(PENDING, await caller()), Deny)
 
 
 async def test_write_into_the_same_service_is_shown_to_others_after_its_user_has_agreed() -> None:
@@ -125,7 +126,7 @@ async def test_user_who_declines_is_not_overruled_and_others_are_not_asked(gate_
     gate = gate_with()
     own = await asked(gate)
     await gate.store.decide(own.request.id, ALICE, approved=False, digest=None, at=NOW)
-    assert isinstance(await gate.verdict(PENDING, await caller()), Refused)
+    assert isinstance(await gate.verdict(PENDING, await caller()), Deny)
     assert await gate.store.asked_of(FINANCE, NOW) == []
 
 
@@ -136,7 +137,7 @@ async def test_question_to_others_keeps_the_answer_of_the_user_only(gate_with: A
     await approved(gate, own)
     await approved(gate, await asked(gate))
     changed = replace(PENDING, call={**CALL, "args": {"reason": "8,250.00 CNY"}})
-    assert isinstance(await gate.permit(changed, await caller()), Refused)
+    assert isinstance(await gate.permit(changed, await caller()), Deny)
     state = await gate.store.get(own.request.id, ALICE)
     assert state is not None
     assert state.status is ApprovalStatus.APPROVED
@@ -148,13 +149,15 @@ async def test_user_who_approves_the_call_anyhow_is_asked_once_and_for_this_call
         own = await asked(gate)
         assert (own.request.read, own.lasting) == (SHOWN, None)
         await approved(gate, own)
-        assert await gate.permit(PENDING, await caller()) == Permitted(own.request.id)
+        permitted = await gate.permit(PENDING, await caller())
+        assert isinstance(permitted, Allow)
+        assert permitted.approval == own.request.id
 
 
 async def test_answer_to_a_question_that_did_not_say_what_was_read_lets_nothing_out() -> None:
     gate = gate_of(ASKS_USER)
     await approved(gate, await asked(gate, replace(PENDING, read={})))
-    assert isinstance(await gate.permit(PENDING, await caller()), Refused)
+    assert isinstance(await gate.permit(PENDING, await caller()), Deny)
 
 
 async def test_grant_covers_no_call_that_could_carry_what_was_read() -> None:
@@ -175,9 +178,9 @@ async def test_grant_covers_no_call_that_could_carry_what_was_read() -> None:
 
     gate.grants = Granted()  # type: ignore[assignment, misc]  # as much as the gate uses
     later = replace(PENDING, call={**CALL, "id": "call_2"})
-    assert isinstance(await gate.verdict(replace(later, read={}), await caller()), Permitted)
+    assert isinstance(await gate.verdict(replace(later, read={}), await caller()), Allow)
     assert isinstance(await gate.verdict(later, await caller()), PendingApproval)
-    assert isinstance(await gate.permit(later, await caller()), Refused)
+    assert isinstance(await gate.permit(later, await caller()), Deny)
 
 
 class Counting(Rules):
@@ -229,4 +232,4 @@ async def test_arguments_of_a_tool_whose_schema_is_not_known_could_carry_what_wa
     written = replace(PENDING, call={**CALL, "args": {"reason": "lunch"}}, messages=[HumanMessage("lunch")])
     assert (await asked(gate, written)).request.read == SHOWN
     nothing = replace(PENDING, call={**CALL, "args": {}})
-    assert isinstance(await gate.verdict(nothing, await caller()), Permitted)
+    assert isinstance(await gate.verdict(nothing, await caller()), Allow)

@@ -13,7 +13,7 @@ from graph.credentials.service_credentials import ServiceRequirement
 from graph.limits import MAX_CALLS, Limits
 from graph.state import AgentState
 from graph.tool_calls.tool_step import ToolStep, ToolSteps
-from identity.audit.event import AuditedAction, AuditOutcome
+from identity.audit.event import AuditedAction, AuditOutcome, Ruled
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import AuditError
@@ -138,7 +138,7 @@ async def test_tool_call_shows_its_credential_and_its_approval(ended_spans: list
         return ToolResult("paid"), None
 
     steps = ToolSteps({"shop": service}, required, AuditTrail(), calls)
-    await ToolStep(steps, call, "shop", visit, "f00d").made(pay)
+    await ToolStep(steps, call, "shop", visit, Ruled(approval="f00d")).made(pay)
     (span,) = ended_spans
     shown = {attribute.value: value for attribute, value in span.attributes.items()}
     assert (
