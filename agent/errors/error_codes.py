@@ -76,10 +76,11 @@ class AgentCode(ErrorCode):
     )
     EVENTS_LOST = ErrorRow(
         "events_lost",
-        symptom="A reader is too far behind a run",
-        cause="the reader was slower than the run, which keeps a limited number of its events",
+        symptom="A reader does not have all events of a run",
+        cause="the reader was slower than the run, which keeps a limited number of its events; or Redis, "
+        "or a database that was replaced, has lost some",
         remedy="read the messages of the thread again: they are complete",
-        person="Your connection is too slow to follow this answer. Reload the conversation to see it",
+        person="A part of this answer could not be shown here. Reload the conversation to see it",
     )
     REVOCATIONS_UNAVAILABLE = ErrorRow(
         "revocations_unavailable",

@@ -109,7 +109,7 @@ export const enErrors = Object.freeze({
   'error.run_cancelled.remedy': 'What the agent did before may have taken effect',
   'error.run_interrupted.symptom': 'The answer was cut off',
   'error.run_interrupted.remedy': 'You can let it continue',
-  'error.events_lost.symptom': 'Your connection is too slow to follow this answer',
+  'error.events_lost.symptom': 'A part of this answer could not be shown here',
   'error.events_lost.remedy': 'Reload the conversation to see it',
   'error.too_many_runs.symptom': 'Too many of your questions are being answered at once',
   'error.too_many_runs.remedy': 'Wait until one of them has ended',

@@ -106,7 +106,7 @@ export const zhErrors = Object.freeze({
   'error.run_cancelled.remedy': '智能体此前执行的操作可能已经生效',
   'error.run_interrupted.symptom': '回答中断了',
   'error.run_interrupted.remedy': '你可以让它继续',
-  'error.events_lost.symptom': '你的网络太慢，跟不上这个回答',
+  'error.events_lost.symptom': '这个回答有一部分没能显示',
   'error.events_lost.remedy': '请重新加载对话来查看',
   'error.too_many_runs.symptom': '你同时提出的问题过多',
   'error.too_many_runs.remedy': '请等其中一个回答结束',
