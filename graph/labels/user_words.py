@@ -34,9 +34,12 @@ _CAPITALS: Final = (str.lower, str.upper, str.title, str.capitalize)
 
 @dataclass(frozen=True, slots=True)
 class UserWords:
-    """The words of one text. `places` are those of each word, in lower case, and `ends` where words end."""
+    """The words of one text, which is also there in lower case, character for character. `places` are those
+    of each word, in lower case, and `ends` where words end.
+    """
 
     text: str
+    lower: str = field(repr=False)
     places: dict[str, list[int]] = field(repr=False)
     ends: frozenset[int] = field(repr=False)
 
@@ -51,23 +54,28 @@ class UserWords:
             found = places[word[0].lower()]
             if len(found) < MAX_PLACES:
                 found.append(word.start())
-        return cls(text, dict(places), frozenset(ends))
+        return cls(text, _lower(text), dict(places), frozenset(ends))
 
     def place(self, value: str) -> int | None:
         """Where the user has written `value` first; `None`: nowhere."""
         first = _WORD.match(value)
         if first is None or len(value) > MAX_VALUE:
             return None
+        lower = _lower(value)
+        is_regular = any(value == capitals(lower) for capitals in _CAPITALS)
         for start in self.places.get(first[0].lower(), ()):
-            end = start + len(value)
-            written = self.text[start:end]
-            if end in self.ends and written.lower() == value.lower() and _is_regular(value, written):
+            is_written = start + len(value) in self.ends and self.lower.startswith(lower, start)
+            if is_written and (is_regular or self.text.startswith(value, start)):
                 return start
         return None
 
 
-def _is_regular(value: str, written: str) -> bool:
-    return value == written or any(value == capitals(written) for capitals in _CAPITALS)
+def _lower(text: str) -> str:
+    """`text` in lower case, with as many characters: the few whose lower case has more stay."""
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(small if len(small := letter.lower()) == 1 else letter for letter in text)
 
 
 class WordsOfUsers:

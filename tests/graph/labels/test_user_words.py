@@ -21,6 +21,9 @@ pytestmark = pytest.mark.promise("confidential-data-stays")
         ("明天杭州天气怎么样", "杭州"),
         ("Погода в Москве", "Москве"),
         ("서울의 날씨", "서울"),
+        ("İ, and then Ulm", "ulm"),
+        ("Weather in İzmir", "İzmir"),
+        ("the ΟΔΟΣ", "Οδος"),
     ],
 )
 def test_whole_words_in_regular_capitals_are_written(text: str, value: str) -> None:
@@ -40,6 +43,7 @@ def test_whole_words_in_regular_capitals_are_written(text: str, value: str) -> N
         ("New York", ""),
         ("New York", "York New"),
         ("caf\u00e9", "caf"),
+        ("ulm Ulm uLM", "ulM"),
     ],
 )
 def test_parts_of_words_and_other_spaces_are_not_written(text: str, value: str) -> None:
