@@ -79,7 +79,8 @@ def question_of(request: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON valu
     """
     match request:
         case {"method": "elicitation/create", "params": {"message": str(message), **params}}:
-            shown = printable(message[:_MAX_MESSAGE])[:_MAX_MESSAGE]
+            message = message[:_MAX_MESSAGE]
+            shown = printable(message)[:_MAX_MESSAGE]
         case _:
             raise ValueError("not an elicitation")
     match params.get("mode", "form"), params:

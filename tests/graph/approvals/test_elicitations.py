@@ -442,6 +442,12 @@ def test_message_of_a_form_that_asks_for_a_secret_is_refused(message: str) -> No
         question_of({"method": "elicitation/create", "params": form})
 
 
+def test_message_is_looked_at_as_far_as_it_is_shown() -> None:
+    long = {"message": "m " * 1_000 + "Your password, please", "requestedSchema": ACCOUNTS}
+    asked = question_of({"method": "elicitation/create", "params": long})
+    assert asked["message"] == "m " * 1_000
+
+
 @pytest.mark.parametrize(
     "params",
     [
