@@ -120,4 +120,5 @@ def _others(request: ApprovalRequest, asker: str | None) -> list[str]:
 
 
 def _name(name: str) -> str:
-    return name if _NAME.fullmatch(name) else shortened(json.dumps(name), _SHORT)
+    is_plain = _NAME.fullmatch(name) and printable(name) == name
+    return name if is_plain else shortened(json.dumps(name), _SHORT)

@@ -59,6 +59,13 @@ def test_name_of_an_argument_imitates_no_line() -> None:
     assert lines_of({"a\nb: 1": 5})[1] == '· "a\\nb: 1": 5'
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("金额", "金额"), ("amount\u3164", '"amount\\u3164"'), ("\u115f", '"\\u115f"')]
+)
+def test_name_of_an_argument_has_no_letter_that_shows_nothing(name: str, shown: str) -> None:
+    assert lines_of({name: 5})[1] == f"· {shown}: 5"
+
+
 def test_long_values_come_first_and_are_cut_and_the_call_stands_last() -> None:
     text = "begin " + "Thank you. " * 1_000 + "end"
     lines = lines_of({"amount": 5000, "note": text})
