@@ -11,11 +11,10 @@ from typing import Any, Final
 
 from identity.strict_json import read_object
 from identity.transport.json_size import check_values
+from tools.arguments.fault import INTEGERS
 
 MAX_VALUES: Final = 10_000
 """Services accept no more either (`tools.arguments.fault`)."""
-_INTEGERS: Final = range(-(2**63), 2**64)
-"""Those that a checkpoint of a run can store."""
 
 
 def are_valid_arguments(arguments: object) -> bool:
@@ -41,7 +40,7 @@ def parse_arguments(text: str) -> dict[str, Any] | None:
 
 
 def _object(text: str) -> dict[str, Any]:
-    return read_object(text.encode(), integers=_INTEGERS)
+    return read_object(text.encode(), integers=INTEGERS)
 
 
 def arguments_digest(arguments: Mapping[str, Any]) -> str:

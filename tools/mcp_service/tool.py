@@ -9,6 +9,7 @@
 
 import asyncio
 import base64
+import json
 import logging
 import mimetypes
 import re
@@ -21,7 +22,9 @@ from pydantic_core import to_json
 
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
+from identity.strict_json import read_object
 from identity.transport.json_size import TooLargeError
+from tools.arguments.fault import INTEGERS
 from tools.arguments.schema_budget import MAX_CHARACTERS, subschemas
 from tools.arguments.validator import BoundedValidator
 from tools.mcp_service.accepted_tools import ToolDigest
@@ -109,7 +112,18 @@ def _checked(tool: Any, presented: Secret, *, annotated: bool) -> MCPTool:  # no
         raise ValueError("not the parameters of a function")
     schema = ToolSchema(name, description[:_MAX_DESCRIPTION], parameters, listed=True)
     validator = BoundedValidator(parameters | closed)
+    _check_defaults(parameters["properties"])
     return MCPTool(schema, validator, digest, _headers(parameters) if annotated else {})
+
+
+def _check_defaults(properties: Mapping[str, Any]) -> None:
+    """Raises `ValueError` for a default that no call can have: calls get it from the agent."""
+    defaults = {
+        name: schema["default"]
+        for name, schema in properties.items()
+        if isinstance(schema, dict) and "default" in schema
+    }
+    read_object(json.dumps(defaults).encode(), integers=INTEGERS)
 
 
 def _lists_all(parameters: Mapping[str, Any]) -> bool:

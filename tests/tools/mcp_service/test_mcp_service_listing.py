@@ -11,6 +11,11 @@ from tools.approval_policy import Effect, ToolPolicy
 from tools.mcp_service.tool import usable_tools
 
 
+def nested(levels):
+    """A list within so many others."""
+    return [nested(levels - 1)] if levels else []
+
+
 async def test_list_of_tools_is_current_for_a_limited_time(serve, service_at, key_ring):
     now = 0.0
     server = Server()
@@ -138,3 +143,13 @@ async def test_argument_that_a_schema_neither_lists_nor_permits_is_a_fault(furth
     given = {"name": "t", "inputSchema": {"type": "object", "properties": {"a": {}}, **further}}
     listed = await usable_tools([{"tools": [given]}], Secret("K1"))
     assert [fault.argument for fault in listed["t"].validator.faults({"b": None})] == ["b"] * faulty
+
+
+@pytest.mark.promise("servers-cannot-steer")
+@pytest.mark.parametrize(
+    ("default", "offered"), [(2**64, False), (-(2**63) - 1, False), (nested(40), False), (2**64 - 1, True)]
+)
+async def test_tool_with_a_default_that_no_call_can_have_is_not_offered(default, offered):
+    given = {"name": "t", "inputSchema": {"type": "object", "properties": {"a": {"default": default}}}}
+    listed = await usable_tools([{"tools": [given]}], Secret("K1"))
+    assert bool(listed) is offered
