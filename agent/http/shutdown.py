@@ -64,7 +64,9 @@ class Shutdown:
             request.cancel()
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
-        """ASGI middleware: a request that the shutdown ends gets 503 if nothing was sent yet."""
+        """ASGI middleware: a request that the shutdown ends gets 503 if nothing was sent yet. A response that
+        has begun gets no end: no client takes it for a whole one.
+        """
 
         async def until_shutdown(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
@@ -85,11 +87,7 @@ class Shutdown:
                     await app(scope, receive, send_and_note)
                 finally:
                     self._requests.discard(request)
-            if not request.cancelled_caught:
-                return
-            if begun:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-            else:
+            if request.cancelled_caught and not begun:
                 await error_response(shutting_down(), {"Connection": "close"})(scope, receive, send)
 
         return until_shutdown

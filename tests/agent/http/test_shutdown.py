@@ -153,6 +153,33 @@ async def test_new_connections_are_served_until_the_delay_has_passed_and_are_not
     assert begun[-1] == "ended"
 
 
+async def test_response_that_the_shutdown_cuts_off_has_no_end() -> None:
+    """Else half a document would be taken for the whole."""
+
+    async def ended() -> None:
+        pass
+
+    shutdown = Shutdown(on_begin=lambda: None, end_runs=lambda: None, runs_ended=ended)
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        await asyncio.Event().wait()
+
+    listener = listen("127.0.0.1", 0, "the application", "nothing")
+    server = web_server(shutdown.middleware(app), lifespan=False)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    url = "http://{}:{}".format(*listener.getsockname())
+    async with httpx.AsyncClient(trust_env=False) as http, http.stream("GET", url) as response:
+        pieces = response.aiter_bytes()
+        assert await anext(pieces) == b"half"
+        shutdown.end()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await anext(pieces)
+    server.stop()
+    await serving
+
+
 async def test_stopping_agent_is_not_ready_and_starts_no_run_after_its_grace_period(sandbox: Sandbox) -> None:
     settings = read_settings(sandbox.environment)
     agent = Agent(settings, clock=sandbox.clock)
