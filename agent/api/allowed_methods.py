@@ -13,8 +13,9 @@ def allowed_methods(request: Request) -> str:
 
     Starlette names those of one route, where `GET` and `POST` are two.
     """
-    routes = request.app.routes
-    asked = ((method, {**request.scope, "method": method}) for method in _METHODS)
-    return ", ".join(
-        method for method, scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)
-    )
+    return ", ".join(method for method in _METHODS if _is_served(request, method))
+
+
+def _is_served(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)

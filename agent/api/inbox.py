@@ -159,13 +159,13 @@ def inbox_routes(inbox: Inbox, conversations: Conversations, prepared: PreparedR
     return router
 
 
-def _of(agent: Agent) -> APIRouter | None:
+def _routes(agent: Agent) -> APIRouter | None:
     if agent.inbox is None or agent.conversations is None:
         return None
     return inbox_routes(agent.inbox, agent.conversations, agent.prepared)
 
 
-INBOX: Final = Surface(name="inbox", routes=_of, polled_paths=frozenset({"/approvals"}))
+INBOX: Final = Surface(name="inbox", routes=_routes, polled_paths=frozenset({"/approvals"}))
 PREPARED: Final = Surface(
     name="prepared", routes=lambda agent: prepared_routes(agent.prepared) if agent.prepared else None
 )

@@ -252,7 +252,7 @@ async def encoded(
                     yield text
                 texts.clear()
     except Exception as error:  # noqa: BLE001 - a client would take a stream without an end for complete
-        yield "".join(texts) + server_sent(encoder.failed(_known(error)))
+        yield "".join(texts) + server_sent(encoder.failed(_agent_error(error)))
 
 
 async def followed(
@@ -297,14 +297,14 @@ async def followed(
                 if events and reader.position > position:
                     yield _identified(events, run, reader.position)
         except Exception as fault:  # noqa: BLE001 - as in `encoded`
-            error = _known(fault)
+            error = _agent_error(fault)
             is_end = isinstance(run.outcome, AgentError) and run.outcome.code is error.code
             yield _identified(encoder.failed(error), run, run.end_position if is_end else None)
 
     return EventStream(texts(), reader.leave)
 
 
-def _known(error: Exception) -> AgentError:
+def _agent_error(error: Exception) -> AgentError:
     return error if isinstance(error, AgentError) else unexpected_error(error)
 
 

@@ -45,10 +45,13 @@ def to_ag_ui(messages: Iterable[AnyMessage]) -> list[Event]:
         match message:
             case HumanMessage(id=str(identifier)):
                 shown.append({"id": identifier, "role": "user", "content": message.text})
-                files, program = file_parts(message), program_of(message)
-                about = ({"files": files} if files else {}) | ({"written_by": program} if program else {})
-                if about:
-                    shown[-1]["metadata"] = {METADATA_KEY: about}
+                members: Event = {}
+                if files := file_parts(message):
+                    members["files"] = files
+                if program := program_of(message):
+                    members["written_by"] = program
+                if members:
+                    shown[-1]["metadata"] = {METADATA_KEY: members}
             case AIMessage(id=str(identifier)):
                 shown += _assistant(message, identifier)
             case ToolMessage():

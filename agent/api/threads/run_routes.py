@@ -78,10 +78,10 @@ def _starts_run(path: str) -> bool:
     return is_start and path.startswith("/threads/")
 
 
-def _of(agent: Agent) -> APIRouter | None:
+def _routes(agent: Agent) -> APIRouter | None:
     if agent.conversations is None:
         return None
     return run_routes(agent.conversations, model=agent.settings.llm_model)
 
 
-RUNS: Final = Surface(name="runs", routes=_of, starts_run=_starts_run)
+RUNS: Final = Surface(name="runs", routes=_routes, starts_run=_starts_run)
