@@ -7,14 +7,14 @@ import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points, packages_distributions
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from agent.api.surface import ENTRY_POINTS as SURFACES
-from agent.commands.package.one_package import INNER, PACKAGE
+from agent.commands.package.one_package import PACKAGE
 from agent.commands.package.parts import PackagingError
-from agent.commands.package.trial import import_faults, normal_name, start_faults
+from agent.commands.package.trial import UNLOCKED, import_faults, module_fault, normal_name, start_faults
 from agent.settings.declared_services import ENTRY_POINTS as SERVICES
 from agent.settings.settings import Settings, variables
 
@@ -213,24 +213,22 @@ def _own_packages(
     names = _LOCKED.findall(f"{configuration.lock.read_text('utf-8')}\n{text}")
     locked = set(map(normal_name, names))
     used = {
-        f'entry point "{entry.name}"': [entry.dist.name if entry.dist else entry.module]
+        f'entry point "{entry.name}"': entry.dist.name if entry.dist else entry.module
         for entry in _own_entry_points()
     }
-    modules = {
-        place: module.partition(".")[0]
-        for place, module in _references(configuration.settings)
-        if not module.endswith(".py") and module.partition(".")[0] not in (PACKAGE, *INNER)
-    }
-    if modules:
-        providers = packages_distributions()
-        used |= {place: list(providers.get(top, [top])) for place, top in modules.items()}
     faults += [
-        f"{place} is of the package {found[0]}, which is not locked: lock it in the file of --requirements"
-        for place, found in used.items()
-        if not locked.intersection(map(normal_name, found))
+        f"{place} is of the package {package}, {UNLOCKED}"
+        for place, package in used.items()
+        if normal_name(package) not in locked
     ]
+    for place, reference in _references(configuration.settings):
+        module = reference.partition(".")[0]
+        if reference.endswith(".py") or module == PACKAGE:
+            continue
+        if fault := module_fault(module, locked):
+            faults.append(f"{place} names {fault}")
     sources = {name: content for name, content in files.items() if name.endswith(".py")}
-    faults += [f"{fault}: lock it in the file of --requirements" for fault in import_faults(sources, locked)]
+    faults += import_faults(sources, locked)
     if own is None:
         return {}
     wheels = [each for each in _WHEEL.findall(text) if ".." not in PurePosixPath(each).parts]

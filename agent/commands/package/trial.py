@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.metadata import packages_distributions
 from typing import Final
 
@@ -17,7 +18,9 @@ from agent.commands.package.one_package import INNER, PACKAGE
 from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
 
-_OF_THE_AGENT: Final = frozenset({PACKAGE, *INNER, *sys.stdlib_module_names})
+UNLOCKED: Final = "which is not locked: lock it in the file of --requirements"
+_ALWAYS_THERE: Final = frozenset({PACKAGE, *sys.stdlib_module_names})
+_OF_A_FAILED_IMPORT: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
 def start_faults(variables: Mapping[str, str]) -> list[str]:
@@ -39,16 +42,30 @@ def import_faults(sources: Mapping[str, bytes], locked: Set[str]) -> Iterator[st
     Not seen: an import by `importlib`. One that may fail (`except ImportError`), or is for type checkers, is
     no fault.
     """
-    providers = packages_distributions()
     for name, source in sources.items():
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError):  # the start reports it
             continue
-        for module in sorted(set(_imported(tree)) - _OF_THE_AGENT):
-            found = providers.get(module, [module])
-            if locked.isdisjoint(map(normal_name, found)):
-                yield f'{name} imports "{module}" of the package {found[0]}, which is not locked'
+        for module in sorted(set(_imported(tree)) - _ALWAYS_THERE):
+            if fault := module_fault(module, locked):
+                yield f"{name} imports {fault}"
+
+
+def module_fault(module: str, locked: Set[str]) -> str | None:
+    """Why the deployed agent lacks a top-level module; `None` if a `locked` package has it."""
+    found = _packages().get(module, [module])
+    if not locked.isdisjoint(map(normal_name, found)):
+        return None
+    if module in INNER:
+        return f'"{module}", which the deployed agent does not have: it has {PACKAGE}'
+    return f'"{module}" of the package {found[0]}, {UNLOCKED}'
+
+
+@cache
+def _packages() -> Mapping[str, list[str]]:
+    """The installed packages by their top-level modules."""
+    return packages_distributions()
 
 
 def normal_name(package: str) -> str:
@@ -73,4 +90,7 @@ def _imported(node: ast.AST) -> Iterator[str]:
 
 
 def _catches_import(handler: ast.ExceptHandler) -> bool:
-    return handler.type is not None and "Import" in ast.unparse(handler.type)
+    if handler.type is None:
+        return True
+    names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
+    return not names.isdisjoint(_OF_A_FAILED_IMPORT)

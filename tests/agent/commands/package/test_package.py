@@ -240,7 +240,7 @@ def test_own_code_that_cannot_be_carried_is_a_fault(sandbox: Sandbox, tmp_path: 
     outside, secret, unlocked = carried(configured(given), AGENTRUN).faults
     assert outside.startswith("SERVICES_FILE: services.payroll.python must name a file in the folder")
     assert secret == f"{tmp_path}/prompt contains a private key"
-    assert unlocked.startswith("SERVICES_FILE: services.people.python is of the package pytest")
+    assert unlocked.startswith('SERVICES_FILE: services.people.python names "pytest" of the package pytest')
     lock = tmp_path / "own.lock"
     lock.write_text("./wheels/pytest-9.0.0-py3-none-any.whl \\\n    --hash=sha256:0\n")
     (tmp_path / "wheels").mkdir()
@@ -257,6 +257,11 @@ def test_own_code_that_cannot_be_carried_is_a_fault(sandbox: Sandbox, tmp_path: 
         ("def later():\n    from pytest.raises import anything", "pytest"),
         ("def build_later():\n    import no_such_module_anywhere", "no_such_module_anywhere"),
         ("try:\n    import pytest\nexcept ImportError:\n    pytest = None", None),
+        ("try:\n    import pytest\nexcept (ModuleNotFoundError, OSError):\n    pytest = None", None),
+        ("try:\n    import pytest\nexcept Exception:\n    pytest = None", None),
+        ("try:\n    import pytest\nexcept:\n    pytest = None", None),
+        ("try:\n    import pytest\nexcept OSError:\n    pytest = None", "pytest"),
+        ("try:\n    import json\nexcept ImportError:\n    import pytest", "pytest"),
         ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pytest", None),
         ("import json, httpx, langgraph.graph\nfrom idaas_agent import READS", None),
     ],
@@ -275,6 +280,21 @@ def test_import_of_own_code_that_no_lock_has_is_a_fault(
     assert fault.startswith(
         f'graphs/my_graph.py imports "{module}" of the package {module}, which is not locked'
     )
+
+
+def test_code_that_only_the_repository_has_is_a_fault(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The deployed agent is the one package `idaas_agent`."""
+    given = with_own_files(sandbox, tmp_path)
+    with (tmp_path / "graphs" / "my_graph.py").open("a") as file:
+        file.write("from tools.service import Service\nimport sandbox\n")
+    (tmp_path / "my.toml").write_text(PAYROLL.replace("tools/payroll.py", "tools.payroll"))
+    found = carried(configured(given), AGENTRUN).faults
+    assert [fault.partition(":")[0] for fault in found] == [
+        "SERVICES_FILE",
+        'graphs/my_graph.py imports "sandbox", which the deployed agent does not have',
+        'graphs/my_graph.py imports "tools", which the deployed agent does not have',
+    ]
+    assert found[0].endswith('"tools", which the deployed agent does not have: it has idaas_agent')
 
 
 SUMS = """permit (principal, action, resource);
