@@ -119,7 +119,8 @@ def read_settings(
     """The settings of `environment`, and the SDK configuration that it names.
 
     `clock` dates what the agent presents to IDaaS. Without `serves`, what must hold where the agent serves is
-    not checked. Variables of the names `unread` have values that cannot be read here: they count as set.
+    not checked, the client's secret included. Variables of the names `unread` have values that cannot be read
+    here: they count as set, and have their defaults.
 
     An empty variable counts as not set, one pair of quotation marks around a value is taken off, and unknown
     variables are ignored.
@@ -133,7 +134,9 @@ def read_settings(
     code = AgentCode.SETTINGS_INVALID if faults else IdentityCode.SDK_CONFIG_UNREADABLE
     sources = authentication_sources(reading.given, _bundle(reading.given), clock)
     try:
-        idaas = read_sdk_configuration(reading.sdk_file, reading.environment, clock=clock, sources=sources)
+        idaas = read_sdk_configuration(
+            reading.sdk_file, reading.environment, clock=clock, sources=sources, authenticates=serves
+        )
     except ConfigurationError as error:
         faults += error.faults
     if faults:

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -16,7 +17,8 @@ from agent.commands.package.one_package import PACKAGE
 from agent.commands.package.parts import PackagingError
 from agent.commands.package.trial import UNLOCKED, import_faults, module_fault, normal_name, start_faults
 from agent.settings.declared_services import ENTRY_POINTS as SERVICES
-from agent.settings.settings import Settings, variables
+from agent.settings.settings import Settings, read_settings, variables
+from agent.settings.values import holds
 
 PORT: Final = 9002
 _CARRIED: Final = {
@@ -79,6 +81,7 @@ class Configuration:
     """The operator's configuration here, and the changes for the deployment."""
 
     settings: Settings
+    """Those of the deployed agent (`settings_there`)."""
     environment: Mapping[str, str]
     lock: Path
     """The agent's locked dependencies."""
@@ -130,25 +133,44 @@ def carried(configuration: Configuration, form: Form) -> Carried:
     files = {name: _content(path, faults) for name, path in paths.items()}
     packages = _own_packages(configuration, files, faults)
     if not faults:
-        faults += start_faults(_tried(configuration, form))
+        read = partial(settings_there, configuration.environment, configuration.chosen, form)
+        faults += start_faults(read)
     return Carried({name: value for name, value in sorted(kept.items()) if value}, files, packages, faults)
 
 
-def _tried(configuration: Configuration, form: Form) -> dict[str, str]:
-    """The variables there, as far as they can be tried here. What names a file or has a secret is as it is on
-    this machine: there it has a value that only the operator knows.
+def settings_there(environment: Mapping[str, str], chosen: Mapping[str, str], form: Form) -> Settings:
+    """The settings of the agent that is deployed with `environment` and the `chosen` values, as far as this
+    machine can know them.
+
+    A value there that names a file or has a secret is, here, the one of `environment`. If there is none, or
+    its file is not here, the variable counts as set, and has its default. The client's secret may be missing.
+    Raises `ConfigurationError`.
     """
-    here, known = configuration.environment, variables()
-    tried = {**form.variables, **here}
-    for name, value in configuration.chosen.items():
-        present = here.get(name, "").strip()
-        of_operator = present and not value and _fault(name, present, name in known)
+    known = variables()
+    values = {**form.variables, **environment}
+    unread = set()
+    for name, value in chosen.items():
+        present = environment.get(name, "").strip()
         if value and _fault(name, value, known=True):
-            tried[name] = "" if present == "none" else present
-        elif not of_operator:
-            tried[name] = value
-    elsewhere = {name: here.get(name, "") for name in form.variables if name.startswith(form.elsewhere)}
-    return tried | elsewhere
+            values[name] = "" if present == "none" else present
+            if not present:
+                unread.add(name)
+        elif value or not (present and _fault(name, present, name in known)):
+            values[name] = value
+    for name in form.variables:
+        if name.startswith(form.elsewhere):
+            values[name] = environment.get(name, "")
+    unread |= {name for name, value in values.items() if name in known and _is_file_elsewhere(name, value)}
+    if "AUDIT_LOG_FILE" in unread:  # of records that are required, no log is made without a destination
+        unread.remove("AUDIT_LOG_FILE")
+        values["AUDIT_LOG_FILE"] = "-"
+    return read_settings(values, serves=False, unread=unread)
+
+
+def _is_file_elsewhere(name: str, value: str) -> bool:
+    """Whether a variable names a file that is not here, and need not go along."""
+    is_file = _FILE.fullmatch(name) is not None and name not in _CARRIED
+    return is_file and value.strip() not in ("", "-") and not holds(Path(value.strip()).expanduser().is_file)
 
 
 def _contains_secret(name: str, value: str) -> bool:

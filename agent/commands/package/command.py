@@ -13,10 +13,10 @@ from dotenv import dotenv_values
 
 from agent.commands.package import enterprise_service as enterprise
 from agent.commands.package.agentrun import AgentRunOptions, package_agentrun
-from agent.commands.package.carried import Configuration, package_tree
+from agent.commands.package.carried import AGENTRUN, TREE, Configuration, Form, package_tree, settings_there
 from agent.commands.package.parts import PackagingError, install_dependencies
 from agent.commands.terminal import ENV_FILE, environment, err, operator_settings, out, settings_or_stop, stop
-from agent.settings.settings import Settings, read_settings
+from agent.settings.settings import Settings
 
 app = typer.Typer(help="Deployment packages: agentrun, tree, enterprise-service.", no_args_is_help=True)
 
@@ -55,7 +55,7 @@ def agentrun(
 
     Writes code.zip, s.yaml, role-policy.json and the page's config.js.
     """
-    configuration = _configuration(env_file, lock, requirements, sets)
+    configuration = _configuration(AGENTRUN, env_file, lock, requirements, sets)
     options = AgentRunOptions(name=name, region=region, role=role, python=python, account=account)
     locks = [lock, requirements] if requirements else [lock]
     install = partial(install_dependencies, locks, python=python, wheels=wheels)
@@ -76,7 +76,7 @@ def tree(
 
     Writes them and agent.env, which has their places, where deploy/container/install.sh finds them.
     """
-    configuration = _configuration(env_file, lock, requirements, sets)
+    configuration = _configuration(TREE, env_file, lock, requirements, sets)
     _build(lambda: package_tree(configuration, folder), folder)
     out.print("next: docker build, or deploy/container/install.sh; and agent.env as the deployed variables")
 
@@ -140,7 +140,7 @@ def trigger_jwks(
 
 
 def _configuration(
-    env_file: Path | None, lock: Path, own_lock: Path | None, sets: list[str] | None
+    form: Form, env_file: Path | None, lock: Path, own_lock: Path | None, sets: list[str] | None
 ) -> Configuration:
     """The configuration to deploy: the variables that are set, and the changes by `--set`."""
     chosen = {}
@@ -151,7 +151,8 @@ def _configuration(
         chosen[name] = value.strip()
     variables = environment(env_file)
     of_file = dotenv_values(env_file, interpolate=False) if env_file else {}
-    settings = settings_or_stop(variables, env_file, read=partial(read_settings, serves=False))
+    read = partial(settings_there, chosen=chosen, form=form)
+    settings = settings_or_stop(variables, env_file, read=read)
     return Configuration(settings, variables, lock, own_lock, chosen, tuple(of_file))
 
 

@@ -8,14 +8,14 @@ import ast
 import asyncio
 import re
 import sys
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import packages_distributions
 from typing import Final
 
 from agent.commands.package.one_package import INNER, PACKAGE
-from agent.settings.settings import read_settings
+from agent.settings.settings import Settings
 from identity.errors import ConfigurationError
 
 UNLOCKED: Final = "which is not locked: lock it in the file of --requirements"
@@ -23,12 +23,14 @@ _ALWAYS_THERE: Final = frozenset({PACKAGE, *sys.stdlib_module_names})
 _OF_A_FAILED_IMPORT: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
-def start_faults(variables: Mapping[str, str]) -> list[str]:
-    """Why the agent would not start with `variables`: it is made of them here, and nothing is called."""
+def start_faults(read: Callable[[], Settings]) -> list[str]:
+    """Why the agent would not start with the settings that `read` returns: it is made of them here, and
+    nothing is called.
+    """
     from agent.composition.agent import Agent
 
     try:
-        agent = Agent(read_settings(variables, serves=False), accepts_tools=False)
+        agent = Agent(read(), accepts_tools=False)
     except ConfigurationError as error:
         return [f"the agent would not start there: {fault}" for fault in error.faults]
     with ThreadPoolExecutor(1) as beside:  # the caller may have an event loop

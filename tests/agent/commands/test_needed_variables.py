@@ -25,6 +25,8 @@ AUTHORITIES = "SSL_CERT_FILE"
 """Of the sandbox, for commands that send requests."""
 AGENT = (CONFIGURATION, "IDAAS_CLIENT_SECRET", "AGENT_AUDIENCE", "AGENT_SCOPE", "LLM_API_KEY_IDENTIFIER")
 """What no agent starts without."""
+PACKAGED = tuple(name for name in AGENT if name != "IDAAS_CLIENT_SECRET")
+"""The secret stays where the agent is deployed."""
 AMAP = (CONFIGURATION, "IDAAS_CLIENT_SECRET", "EXTERNAL_SERVER_API_KEY_IDENTIFIER")
 SILENT = "--sandbox-url http://127.0.0.1:1"
 RULES = "permit (principal, action, resource);\n// end\n"
@@ -77,11 +79,11 @@ ROWS = {
     "doctor": Row("", AGENT, (AUTHORITIES, "LLM_BASE_URL"), says="ok"),
     "grants": Row(says="no grant counts now"),
     "new": Row("my-tools", says="next: cd my-tools"),
-    "package agentrun": Row("", AGENT, status=1, says="CLIENT_SECRET_POST needs a secret"),
+    "package agentrun": Row("", PACKAGED, status=1, says="CLIENT_SECRET_POST needs a secret"),
     "package enterprise-service": Row(
         "--region mars", (CONFIGURATION, "ENTERPRISE_SERVICE_SCOPE"), (AUTHORITIES,), 1, "region"
     ),
-    "package tree": Row("--out own", AGENT, says="next: docker build"),
+    "package tree": Row("--out own", PACKAGED, says="next: docker build"),
     "policy check": Row("", ("POLICY_FILE",), says="1 rules are valid"),
     "policy explain": Row(
         "--user alice --tool pay", ("POLICY_FILE",), ("SERVICES_FILE",), says="ask: payments.pay"

@@ -475,6 +475,76 @@ def test_role_headers_are_refused_where_the_agent_serves_and_not_where_it_is_pac
     assert "FC_CREDENTIALS_FROM_HEADERS must not be true outside of Function Compute" in served.output
 
 
+def env_file(sandbox: Sandbox, folder: Path, **changes: str) -> str:
+    """A file of an operator's variables, with one service less to decide about."""
+    given = {name: value for name, value in with_own_files(sandbox, folder).items() if "ALIBABA" not in name}
+    given = {name: value for name, value in (given | changes).items() if value}
+    (folder / "agent.env").write_text("".join(f"{name}='{value}'\n" for name, value in given.items()))
+    return str(folder / "agent.env")
+
+
+def packaged(file: str, folder: Path, **there: str) -> tuple[int, str]:
+    """`package tree`, with what an operator decides and `there`."""
+    decided = (f"--set={name}={value}" for name, value in (NOT_THERE | there).items())
+    command = ["package", "tree", "--env-file", file, "--out", str(folder / "own"), *decided]
+    result = CliRunner().invoke(app, command)
+    return result.exit_code, result.output
+
+
+def test_variables_that_are_set_for_the_deployment_alone_need_no_value_here(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    file = env_file(sandbox, tmp_path, AGENT_AUDIENCE="", GRAPH="")
+    (tmp_path / "graphs" / "other.py").write_text(GRAPH)
+    status, output = packaged(file, tmp_path)
+    assert (status, "AGENT_AUDIENCE must be set" in output) == (1, True)
+    there = {"AGENT_AUDIENCE": "https://agent.example", "GRAPH": "graphs/other.py:build"}
+    assert packaged(file, tmp_path, **there)[0] == 0
+    written = (tmp_path / "own" / "agent.env").read_text()
+    assert "AGENT_AUDIENCE=https://agent.example\n" in written
+    assert "GRAPH=/opt/idaas-agent/own/graphs/other.py:build\n" in written
+    assert (tmp_path / "own" / "graphs" / "other.py").is_file()
+
+
+def test_file_that_only_the_deployed_machine_has_counts_as_set(sandbox: Sandbox, tmp_path: Path) -> None:
+    key = "/run/secrets/model-key"
+    file = env_file(sandbox, tmp_path, LLM_API_KEY_IDENTIFIER="", LLM_API_KEY_FILE=key)
+    status, output = packaged(file, tmp_path)
+    assert status == 1
+    assert "LLM_API_KEY_FILE names a file of this machine: --set LLM_API_KEY_FILE=VALUE" in output
+    assert packaged(file, tmp_path, LLM_API_KEY_FILE=key)[0] == 0
+    assert f"LLM_API_KEY_FILE={key}\n" in (tmp_path / "own" / "agent.env").read_text()
+    (tmp_path / "other").mkdir()
+    file = env_file(sandbox, tmp_path / "other")
+    assert packaged(file, tmp_path, LLM_API_KEY_FILE=key, LLM_API_KEY_IDENTIFIER="")[0] == 0
+    (tmp_path / "required").mkdir()
+    file = env_file(sandbox, tmp_path / "required", AUDIT_REQUIRED="true", AUDIT_LOG_FILE="")
+    assert packaged(file, tmp_path, AUDIT_LOG_FILE="/mnt/audit/audit.jsonl")[0] == 0
+    status, output = packaged(file, tmp_path)
+    assert (status, "AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true" in output) == (1, True)
+
+
+def test_page_of_the_package_has_the_addresses_of_the_deployment(sandbox: Sandbox, tmp_path: Path) -> None:
+    wheel = tmp_path / "tiny-1.0-py3-none-any.whl"
+    info = "tiny-1.0.dist-info"
+    about = {"METADATA": b"Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"}
+    about |= {"WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n", "RECORD": b""}
+    write_zip(wheel, {"tiny.py": b""} | {f"{info}/{name}": content for name, content in about.items()})
+    lock = tmp_path / "tiny.lock"
+    lock.write_text(f"./{wheel.name} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    given = {name: value for name, value in variables(sandbox, tmp_path).items() if "ALIBABA" not in name}
+    file = tmp_path / "agent.env"
+    file.write_text("".join(f"{name}='{value}'\n" for name, value in given.items()))
+    there = {"AGENT_PUBLIC_URL": "https://agent.example", "AGENT_AUDIENCE": "https://deployed.example"}
+    decided = (f"--set={name}={value}" for name, value in (NOT_THERE | there).items())
+    places = ("--out", str(tmp_path / "out"), "--lock", str(lock), "--wheels", str(tmp_path))
+    result = CliRunner().invoke(app, ["package", "agentrun", "--env-file", str(file), *places, *decided])
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "out" / "config.js").read_text()
+    assert '"API_URL": "https://agent.example"' in page
+    assert f'"SCOPE": "https://deployed.example|{given["AGENT_SCOPE"]}"' in page
+
+
 def test_trigger_jwks_prints_the_keys_of_the_trigger(sandbox: Sandbox) -> None:
     status, output = run(sandbox, "trigger-jwks")
     assert status == 0
