@@ -94,7 +94,7 @@ def test_first_failure_counts_and_the_span_ends_once() -> None:
     assert [span.error for span in ended] == ["rate_limited"]
 
 
-@pytest.mark.parametrize("attribute", CONTENT)
+@pytest.mark.parametrize("attribute", sorted(CONTENT))
 def test_content_is_recorded_only_if_the_trace_allows_it(attribute: Attribute) -> None:
     without, allowed = root(Ended()), root(Ended(), content=True)
     for span in (without, allowed):
