@@ -211,19 +211,23 @@ def test_every_module_is_preloaded():
     assert sorted(preloaded) == sorted(modules)
 
 
+def own_scripts() -> list[Path]:
+    """The page's scripts, without those of packages and tests."""
+    scripts = [file.relative_to(FRONTEND) for file in FRONTEND.rglob("*.js")]
+    return [FRONTEND / script for script in scripts if script.parts[0] not in ("node_modules", "tests")]
+
+
 async def test_everything_that_the_page_imports_is_served():
     imports = re.compile(r"""(?:from|import)\s*\(?\s*'(\.[^']+)'""")
-    sources = [file for file in FRONTEND.rglob("*.js") if not {"node_modules", "tests"} & set(file.parts)]
-    assert len(sources) > 20
+    assert len(own_scripts()) > 20
     async with client(FRONTEND) as http:
-        for source in sources:
+        for source in own_scripts():
             for target in imports.findall(source.read_text()):
                 path = (source.parent / target).resolve().relative_to(FRONTEND)
                 assert (await http.get(f"/{path}")).status_code == 200, path
 
 
 def test_all_scripts_together_stay_under_150_kb_compressed():
-    own = [file for file in FRONTEND.rglob("*.js") if not {"node_modules", "tests"} & set(file.parts)]
     loaded = (FRONTEND / "index.html").read_text()
     packages = [FRONTEND / name for name in PACKAGE_FILES if name in loaded]  # the others, when needed
-    assert sum(len(gzip.compress(file.read_bytes())) for file in [*own, *packages]) < 150_000
+    assert sum(len(gzip.compress(file.read_bytes())) for file in [*own_scripts(), *packages]) < 150_000
