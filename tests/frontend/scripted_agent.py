@@ -1,6 +1,5 @@
 """An agent whose responses a test scripts, in the format of its AG-UI route. It keeps no conversations."""
 
-import asyncio
 import json
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -18,9 +17,6 @@ class ScriptedAgent:
     origin: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
-    client_left: asyncio.Event = field(default_factory=asyncio.Event)
-    may_end: asyncio.Event | None = None
-    """If set, the end of a body waits for it, after the last event."""
     _answers: deque[tuple[int, list[str], bool]] = field(default_factory=deque)
 
     def will_answer(self, *chunks: Mapping[str, Any], text: str | None = None, done: bool = True) -> None:
@@ -66,10 +62,6 @@ class ScriptedAgent:
             await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
         while hold and (await receive())["type"] != "http.disconnect":
             pass
-        if hold:
-            self.client_left.set()
-        if self.may_end is not None:
-            await self.may_end.wait()
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -1,6 +1,5 @@
 """The conversation in a real browser, against an agent whose answers the test scripts."""
 
-import asyncio
 import json
 import re
 from typing import Any
@@ -83,64 +82,6 @@ async def test_each_tool_call_shows_its_access_identity(signed_in: Page, scripte
     )
 
 
-async def test_stop_ends_the_request_and_keeps_the_received_text(signed_in: Page, scripted_agent: Any):
-    scripted_agent.will_answer_without_end(
-        {"agent_event": {"type": "tool_started", **WEATHER}}, {"content": "So far"}
-    )
-    await ask(signed_in, "a long story")
-    await signed_in.get_by_text("So far").wait_for()
-    await signed_in.get_by_role("button", name="Stop").click()
-    answer = await answered(signed_in)
-    await expect(answer).to_contain_text("So far")
-    await expect(answer).to_contain_text("outcome unknown")
-    await asyncio.wait_for(scripted_agent.client_left.wait(), timeout=60)
-
-
-async def test_an_answer_stopped_before_its_first_text_is_shown_as_stopped(
-    signed_in: Page, scripted_agent: Any
-):
-    scripted_agent.will_answer_without_end()
-    await ask(signed_in, "hello")
-    await signed_in.get_by_role("button", name="Stop").click()
-    answer = await answered(signed_in)
-    await expect(answer).to_contain_text("Stopped before an answer had come.")
-    await expect(answer).not_to_contain_text("kept")
-
-
-async def test_a_complete_answer_is_complete_in_the_browsers_network_log(
-    signed_in: Page, scripted_agent: Any
-):
-    failures: list[str | None] = []
-    signed_in.on("requestfailed", lambda request: failures.append(request.failure))
-    scripted_agent.will_answer(text="Tea.")
-    scripted_agent.may_end = asyncio.Event()
-    async with signed_in.expect_event(
-        "requestfinished", lambda request: request.method == "POST", timeout=60_000
-    ):
-        await ask(signed_in, "tea?")
-        await answered(signed_in)
-        scripted_agent.may_end.set()
-    assert failures == []
-
-
-async def test_answer_without_services_is_marked_only_when_it_is_complete(
-    signed_in: Page, scripted_agent: Any
-):
-    scripted_agent.will_answer_without_end({"content": "So far"})
-    await ask(signed_in, "hello")
-    await signed_in.get_by_text("So far", exact=True).wait_for()
-    await expect(signed_in.locator(".chain .link-agent")).to_contain_text("verified your access token")
-    await expect(signed_in.locator(".chain .note")).to_contain_text("When the agent calls a service")
-    await signed_in.get_by_role("button", name="Stop").click()
-    await answered(signed_in)
-    scripted_agent.will_answer(
-        *({"content": f"{number} "} for number in range(200)), text="the end of a long answer"
-    )
-    await signed_in.get_by_role("button", name="Ask again").click()
-    await signed_in.get_by_text("the end of a long answer").first.wait_for()
-    await expect(signed_in.locator(".chain .note")).to_contain_text("needed no service")
-
-
 async def test_thinking_is_folded_apart_from_the_answer(signed_in: Page, scripted_agent: Any):
     scripted_agent.will_answer(
         {"reasoning_content": "The user wants"}, {"reasoning_content": " tea."}, text="Tea."
@@ -194,30 +135,3 @@ async def test_a_tool_call_shows_its_arguments_and_its_result_folded_and_as_text
     assert json.loads(await arguments.inner_text()) == {"city": hostile}
     await expect(result).to_have_text(f"{hostile}, 24 °C")
     await expect(answer.locator("img, pre strong")).to_have_count(0)
-
-
-async def test_the_token_is_shown_as_verified_only_after_the_agent_accepted_the_question(
-    signed_in: Page, scripted_agent: Any
-):
-    agent = signed_in.locator(".chain .link-agent")
-    await expect(agent).to_contain_text("not asked yet")
-    scripted_agent.will_refuse(502, "llm_api_key_unavailable")
-    await answer_to(signed_in, "hello")
-    await expect(agent).to_contain_text("did not answer the last question")
-    await expect(agent).not_to_contain_text("verified")
-    scripted_agent.will_answer(text="Hello.")
-    await signed_in.get_by_role("button", name="Ask again").click()
-    await expect(agent).to_contain_text("verified your access token")
-
-
-async def test_the_conversation_survives_a_reload_and_ends_with_a_new_one(
-    signed_in: Page, scripted_agent: Any
-):
-    scripted_agent.will_answer(text="Noted.")
-    await answer_to(signed_in, "remember tea")
-    await signed_in.reload()
-    await expect(await answered(signed_in)).to_contain_text("Noted.")
-    await signed_in.get_by_role("button", name="New conversation").click()
-    await expect(signed_in.get_by_text("Noted.")).to_have_count(0)
-    await signed_in.reload()
-    await signed_in.get_by_text("What can I do for you?").wait_for()

@@ -1,6 +1,7 @@
 """Hostile output of model and tools: scripts, resources, disguised links and markup have no effect."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,33 +86,32 @@ async def test_the_content_security_policy_alone_blocks_every_payload(
     assert browser_context.origins == {"http://localhost:9001", scripted_agent.origin}
 
 
-@pytest.mark.parametrize(
-    ("markdown", "shown"),
-    [
-        ("[https://bank.example](https://elsewhere.example/x)", "https://bank.example (elsewhere.example)"),
-        ("[Sign in again](https://elsewhere.example)", "Sign in again (elsewhere.example)"),
-        ("[bank.example/elsewhere.example](https://elsewhere.example)", "(elsewhere.example)"),
-        ("[x](https://xn--bnk-9na.example/)", "(xn--bnk-9na.example)"),
-        ("https://example.com/page", "https://example.com/page"),
-        ("https://b\u0430nk.example/x", "(xn--bnk-6cd.example)"),  # a Cyrillic letter
-        ("[https://b\u0430nk.example](https://b\u0430nk.example)", "(xn--bnk-6cd.example)"),
-        ("[\u202eknab](https://elsewhere.example)", "\\u202eknab (elsewhere.example)"),
-        ("[&#x202e;knab](https://elsewhere.example)", "\\u202eknab (elsewhere.example)"),
-        ("[\u05d0\u05d1](https://elsewhere.example)", "(elsewhere.example)"),
-    ],
-)
-async def test_link_shows_its_host(signed_in: Page, scripted_agent: Any, markdown: str, shown: str):
-    scripted_agent.will_answer(text=markdown)
-    link = (await ask(signed_in)).get_by_role("link")
-    await expect(link).to_contain_text(shown)
-    await expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
-    await expect(link).to_have_attribute("target", "_blank")
+LINKS = {
+    "[https://bank.example](https://elsewhere.example/x)": re.compile(
+        r"https://bank\.example \(elsewhere\.example\)"
+    ),
+    "[Sign in again](https://elsewhere.example)": re.compile(r"Sign in again \(elsewhere\.example\)"),
+    "[bank.example/elsewhere.example](https://elsewhere.example)": re.compile(r"\(elsewhere\.example\)"),
+    "[x](https://xn--bnk-9na.example/)": re.compile(r"\(xn--bnk-9na\.example\)"),
+    "https://b\u0430nk.example/x": re.compile(r"\(xn--bnk-6cd\.example\)"),  # a Cyrillic letter
+    "[https://b\u0430nk.example](https://b\u0430nk.example)": re.compile(r"\(xn--bnk-6cd\.example\)"),
+    "[\u202eknab](https://elsewhere.example)": re.compile(r"\\u202eknab \(elsewhere\.example\)"),
+    "[&#x202e;knab](https://elsewhere.example)": re.compile(r"\\u202eknab \(elsewhere\.example\)"),
+    "[\u05d0\u05d1](https://elsewhere.example)": re.compile(r"\(elsewhere\.example\)"),
+    "https://example.com/page": re.compile(r"^https://example\.com/page$"),
+}
+"""The text of each link, by its Markdown. An address with its host in ASCII needs no other."""
 
 
-@pytest.mark.parametrize("host", ["example.com", "elsewhere.example"])
-async def test_address_with_its_host_in_ascii_needs_no_other(signed_in: Page, scripted_agent: Any, host: str):
-    scripted_agent.will_answer(text=f"https://{host}/page")
-    await expect((await ask(signed_in)).get_by_role("link")).to_have_text(f"https://{host}/page")
+async def test_link_shows_its_host(signed_in: Page, scripted_agent: Any):
+    scripted_agent.will_answer(text="\n\n".join(LINKS))
+    links = (await ask(signed_in)).get_by_role("link")
+    await expect(links).to_have_count(len(LINKS))
+    for place, text in enumerate(LINKS.values()):
+        link = links.nth(place)
+        await expect(link).to_have_text(text)
+        await expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
+        await expect(link).to_have_attribute("target", "_blank")
 
 
 HIDDEN = (
@@ -142,39 +142,28 @@ async def test_hidden_characters_of_a_model_are_escapes_in_text_code_thoughts_an
     assert "\u202e" not in shown + await signed_in.evaluate("window.copied")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "> " * 2000 + "deep",
-        "- " * 2000 + "deep",
-        "> - " * 1000 + "deep",
-        "\n".join("  " * depth + "- deep" for depth in range(500)),
-        "\n".join("> " * depth + "- 1. deep" for depth in range(1, 60)),
-    ],
-    ids=["quotations", "lists", "both", "indented", "growing"],
+DEEP = (
+    "> " * 2000 + "deep",
+    "- " * 2000 + "deep",
+    "> - " * 1000 + "deep",
+    "\n".join("  " * depth + "- deep" for depth in range(500)),
+    "\n".join("> " * depth + "- 1. deep" for depth in range(1, 60)),
 )
-@pytest.mark.parametrize("width", [375, 1280])
-async def test_deep_nesting_makes_the_page_no_wider(
-    signed_in: Page, scripted_agent: Any, text: str, width: int
-):
-    await signed_in.set_viewport_size({"width": width, "height": 800})
-    scripted_agent.will_answer(text=text)
-    answer = await ask(signed_in)
-    await expect(answer.locator(".prose")).to_contain_text("deep")
-    assert await signed_in.evaluate("document.documentElement.scrollWidth") == width
-    deepest = await answer.evaluate(
-        """(answer) => Math.max(...[...answer.querySelectorAll('*')].map((node) => {
-          let depth = 0;
-          for (let at = node; at; at = at.parentElement) depth += at.matches('ul, ol, blockquote');
-          return depth;
-        }))"""
-    )
-    assert deepest <= 9  # with the list of turns
+DEPTH = """(answer) => Math.max(...[...answer.querySelectorAll('*')].map((node) => {
+  let depth = 0;
+  for (let at = node; at; at = at.parentElement) depth += at.matches('ul, ol, blockquote');
+  return depth;
+}))"""
 
 
-async def test_disguised_address_is_not_a_link(signed_in: Page, scripted_agent: Any):
-    scripted_agent.will_answer(text="https://bank.example@elsewhere.example/ and [x](//elsewhere.example)")
-    await expect((await ask(signed_in)).get_by_role("link")).to_have_count(0)
+async def test_deep_nesting_makes_the_page_no_wider(signed_in: Page, scripted_agent: Any):
+    await signed_in.set_viewport_size({"width": 375, "height": 800})
+    for text in DEEP:
+        scripted_agent.will_answer(text=text)
+        answer = await ask(signed_in)
+        await expect(answer.locator(".prose")).to_contain_text("deep")
+        assert await signed_in.evaluate("document.documentElement.scrollWidth") == 375
+        assert await answer.evaluate(DEPTH) <= 9  # with the list of turns
 
 
 async def test_hostile_tool_events_and_errors_are_text(signed_in: Page, scripted_agent: Any):

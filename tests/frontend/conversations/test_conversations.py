@@ -49,19 +49,6 @@ async def test_another_user_of_the_same_browser_sees_none_of_it(
     await expect(bob.get_by_role("article", name="You")).to_have_count(0)
 
 
-async def test_changed_arguments_are_what_is_called(page: Page, lasting_agent: LastingAgent) -> None:
-    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
-    await lasting_agent.asked(page, APPLY)
-    await card(page).get_by_role("button", name="Change").click()
-    await card(page).get_by_label("days", exact=True).fill("0")
-    await expect(card(page)).to_contain_text("“days” must be 1 or more.")
-    await card(page).get_by_role("button", name="Approve as changed").click()
-    await expect(page.locator("details.tool-waiting")).to_have_count(1)
-    await card(page).get_by_label("days", exact=True).fill("2")
-    await card(page).get_by_role("button", name="Approve as changed").click()
-    await expect(page.locator("details.tool-ok")).to_contain_text('"days":2')
-
-
 async def test_arguments_are_shown_and_sent_exactly(page: Page, lasting_agent: LastingAgent) -> None:
     days = 12345678901234567890
     reason = "\u202eevil\u202c\u200b\u3164\ufe0f\U000e0041"
@@ -82,25 +69,6 @@ async def test_arguments_are_shown_and_sent_exactly(page: Page, lasting_agent: L
     await expect(page.locator("details.tool pre").first).to_contain_text(str(days))
     text = await page.locator("main").inner_text()
     assert not (set(reason) - set("evil")) & set(text)
-
-
-async def test_conversations_are_renamed_deleted_and_restored(
-    page: Page, lasting_agent: LastingAgent
-) -> None:
-    await lasting_agent.asked(page, "Call my enterprise service")
-    await page.get_by_role("button", name="Ask again").wait_for()
-    row = page.locator(".conversations li").first
-    await row.get_by_role("button", name=re.compile("^Rename")).click()
-    await page.get_by_label("New title").fill("My service")
-    async with page.expect_response(lambda response: response.request.method == "PATCH"):
-        await page.get_by_role("button", name="Save").click()
-    await expect(listed(page).first).to_contain_text("My service")
-    await row.get_by_role("button", name=re.compile("^Delete")).click()
-    await expect(page.locator(".conversations")).to_contain_text("“My service” was deleted.")
-    await expect(page.get_by_role("article", name="You")).to_have_count(0)
-    await page.locator(".conversations").get_by_role("button", name="Undo").click()
-    await expect(listed(page).first).to_contain_text("My service")
-    await expect(page.get_by_role("article", name="You")).to_contain_text("Call my enterprise service")
 
 
 async def test_refused_deletion_is_shown_and_keeps_the_conversation(

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.frontend.chat_page import COVERED, PAGE, answer_to, answered, ask, question
-from tests.frontend.lasting_agent import APPLY, LastingAgent, card, listed, prose
+from tests.frontend.lasting_agent import APPLY, LastingAgent, card, prose
 from tests.graph.scripted_model import calls
 from tests.leave_application import APPLIES
 
@@ -127,7 +127,7 @@ async def test_text_decides_nothing_while_an_approval_is_open(
 
 
 async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within_their_types(
-    page: Page, other_device: Page, lasting_agent: LastingAgent
+    page: Page, lasting_agent: LastingAgent
 ) -> None:
     lasting_agent.will_say(APPLIES, AIMessage("Applied."))
     await lasting_agent.asked(page, APPLY)
@@ -164,41 +164,21 @@ async def test_arguments_are_in_sight_where_they_are_approved_and_changed_within
     days = card(page).get_by_label(re.compile("days", re.IGNORECASE))
     sent = []
     page.on("request", lambda request: sent.append(request.url) if "/approvals/" in request.url else None)
-    for wrong in ("three", "1.5", ""):
+    for wrong, fault in (
+        ("three", "must be a whole number"),
+        ("1.5", "must be a whole number"),
+        ("", "must be a whole number"),
+        ("0", "must be 1 or more"),
+    ):
         await days.fill(wrong)
-        await expect(card(page)).to_contain_text("must be a whole number")
+        await expect(card(page)).to_contain_text(fault)
         await card(page).get_by_role("button", name="Approve as changed").click()
     assert sent == []
 
-    await lasting_agent.open_page(other_device)
-    await listed(other_device).first.click()
-    await card(other_device).get_by_role("button", name="Approve").click()
-    await expect(prose(other_device)).to_have_text("Applied.")
     await days.fill("2")
-    if await card(page).count():  # unless it has noticed by itself
-        await card(page).get_by_role("button", name="Approve as changed").click()
-        await expect(page.locator(".foot .notice")).to_contain_text(
-            re.compile(r"decided (?:this )?at \d.*(?:elsewhere|device|with Chrome)")
-        )
+    await card(page).get_by_role("button", name="Approve as changed").click()
     await expect(prose(page)).to_have_text("Applied.")
-
-
-async def test_approval_that_nobody_decided_in_time_says_so_everywhere(
-    page: Page, lasting_agent: LastingAgent
-) -> None:
-    lasting_agent.will_say(APPLIES, AIMessage("Applied."))
-    await lasting_agent.asked(page, APPLY)
-    await card(page).wait_for()
-    lasting_agent.sandbox.clock.advance(7 * 24 * 3600)
-    try:
-        await lasting_agent.open_page(page)
-        await expect(listed(page).first).to_contain_text("not decided in time; nothing was called")
-        await expect(page.locator("details.tool-not_called > summary")).to_contain_text(
-            re.compile("^Not decided in time; nothing was called leave_apply")
-        )
-        await expect(page.get_by_role("article", name="Agent")).not_to_contain_text("empty")
-    finally:
-        lasting_agent.sandbox.clock.advance(-7 * 24 * 3600)
+    await expect(page.locator("details.tool-ok")).to_contain_text('"days":2')
 
 
 async def test_nothing_that_was_typed_is_lost_and_each_conversation_has_an_address(

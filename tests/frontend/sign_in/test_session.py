@@ -57,47 +57,6 @@ async def test_signing_out_ends_the_session_here_in_other_tabs_and_at_idaas(
     await page.get_by_label("Password").wait_for()
 
 
-async def test_a_401_asks_for_a_new_sign_in_and_keeps_the_conversation(
-    page: Page, sandbox_config: Any, sign_in: Any, scripted_agent: Any
-):
-    sandbox_config()
-    await sign_in(page)
-    scripted_agent.will_answer(text="The first answer.")
-    scripted_agent.will_refuse(401, "access_token_invalid")
-    scripted_agent.will_answer(text="The second answer.")
-    for text in ("one", "two"):
-        await question(page).fill(text)
-        await question(page).press("Enter")
-        await page.get_by_role("button", name="Ask again").wait_for()
-    await page.get_by_text("Your sign-in has expired or is not valid for this agent").first.wait_for()
-    await page.get_by_role("button", name="Sign in again").click()
-
-    await page.get_by_text("The first answer.").first.wait_for()
-    await page.get_by_role("button", name="Ask again").click()
-    await page.get_by_text("The second answer.").first.wait_for()
-    assert [message["content"] for message in scripted_agent.requests[-1]["messages"]] == [
-        "one",
-        "The first answer.",
-        "two",
-    ]
-
-
-async def test_another_person_does_not_see_the_conversation(
-    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, scripted_agent: Any
-):
-    sandbox_config()
-    await sign_in(page)
-    scripted_agent.will_answer(text="For alice only.")
-    await question(page).fill("hello")
-    await question(page).press("Enter")
-    await page.get_by_role("button", name="Ask again").wait_for()
-    await page.evaluate("sessionStorage.removeItem('idaas-agent.session')")
-    await browser_context.context.clear_cookies()
-    await sign_in(page, "bob")
-    await expect(page.get_by_text("user_bob01")).not_to_have_count(0)
-    await expect(page.get_by_text("For alice only.")).to_have_count(0)
-
-
 class Hold:
     """Holds renewals back until the test lets them go. The first request, before the sign-in, goes on."""
 
@@ -172,9 +131,9 @@ async def test_the_page_warns_before_the_sign_in_expires_and_renews_it(
     await expect(question(page)).to_have_value("a question that is not sent yet")
 
 
-@pytest.mark.parametrize("scope", ["", "openid "])
 @pytest.mark.parametrize(
-    ("grant", "way"), [("token", "idaas:authorize"), ("code", "idaas:token.refresh_token")]
+    ("grant", "way", "scope"),
+    [("token", "idaas:authorize", "openid "), ("code", "idaas:token.refresh_token", "")],
 )
 async def test_the_sign_in_is_renewed_silently_before_it_expires(
     page: Page,
@@ -208,20 +167,6 @@ async def test_the_sign_in_is_renewed_silently_before_it_expires(
     await question(page).press("Enter")
     await page.get_by_role("button", name="Ask again").wait_for()
     assert scripted_agent.authorizations[0].startswith("Bearer eyJ")
-
-
-async def test_button_renews_the_sign_in_if_idaas_does_not(
-    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
-):
-    sandbox.cloud.settings.access_token_lifetime = 100
-    sandbox_config()
-    await page.route("**/authorize?*prompt=none*", hold := Hold())
-    await sign_in(page)
-    await question(page).wait_for()
-    await browser_context.context.clear_cookies()  # IDaaS does not know the browser any more
-    hold.open.set()
-    await page.get_by_role("button", name="Renew sign-in").wait_for()
-    await expect(page.locator("iframe")).to_have_count(0)
 
 
 async def test_the_page_is_empty_in_a_frame(page: Page, sandbox_config: Any):
