@@ -37,24 +37,3 @@ class DecisionPoint:
         if isinstance(decided, Awaitable):
             decided = await decided
         return decided if isinstance(decided, Response) else JSONResponse({"decision": decided})
-
-
-def company_rules(given: Mapping[str, Any]) -> bool:
-    """Those of docs/policy.md, and at most 10 calls of a tool a day."""
-    if given["action"]["name"] == "ready":
-        return False
-    user, context = given["subject"], given["context"]
-    if not 0 < context["today"]["count"] <= 10 or context["today"].get("sum", 0) > 20_000:
-        return False
-    if context["now"]["weekday"] >= 6 and given["action"]["properties"]["effect"] == "write":
-        return False
-    amount, approver = context["input"].get("amount", 0), context.get("approver")
-    if given["action"]["name"] == "expenses.pay_out":
-        return _is_of_finance(user)
-    if amount > 5000:
-        return approver is not None and approver["id"] != user["id"] and _is_of_finance(approver)
-    return amount <= 500 or context["approved"]
-
-
-def _is_of_finance(user: Mapping[str, Any]) -> bool:
-    return "finance" in user["properties"]["groups"]

@@ -1,15 +1,19 @@
-"""The whole agent over HTTP with a policy file: its start, its readiness, and calls that the file decides."""
+"""The whole agent over HTTP with a policy: its start, its readiness, and calls that the policy decides."""
 
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from starlette.responses import Response
 
 from agent.composition.agent import Agent
 from agent.policy.call_policy import CedarPolicy
+from agent.policy.situation import FAILED
 from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.agent.policy.decision_points import DecisionPoint
 from tests.graph.scripted_model import DONE, calls
 from tests.leave_application import APPLIES
 from tests.suite import Sandbox
@@ -69,6 +73,23 @@ async def test_file_decides_calls_of_both_identities_and_is_taken_up_while_the_a
     look_again(served.agent)
     ready = (await served.ask("GET", "/ready")).json()
     assert (ready["status"], ready["checks"]["policy"]["code"]) == ("degraded", "policy_invalid")
+
+
+async def test_decision_point_decides_calls_and_its_failure_denies_them(
+    threads: ThreadsOf, serve: Callable[..., Awaitable[str]]
+) -> None:
+    point = await DecisionPoint(lambda given: given["context"]["input"]["city"] == "Shanghai").served(serve)
+    weather = [calls(("maps_weather", {"city": city})) for city in ("Hangzhou", "Shanghai", "Shanghai")]
+    turns = [each for turn in weather for each in (turn, DONE)]
+    served = await threads(turns, ACCESS_IDENTITY="Machine", POLICY_URL=point.url)
+    assert await results(served, "denied") == [DENIED]
+    assert "上海" in (await results(served, "allowed"))[0]
+
+    point.decide = lambda _: Response(status_code=500)
+    assert await results(served, "failed") == [FAILED]
+    served.agent.readiness.remembered_seconds = 0
+    ready = await served.ask("GET", "/ready")
+    assert (ready.status_code, ready.json()["checks"]["policy"]["code"]) == (200, "policy_unavailable")
 
 
 def test_agent_does_not_start_with_a_file_that_is_not_valid(sandbox: Sandbox, tmp_path: Path) -> None:
